@@ -1,0 +1,61 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+export UV_SYSTEM_CERTS := 1
+
+# The first interpreter on PATH that is new enough and can make a virtual environment.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do for f in $$(which -a $$p 2>/dev/null); do \
+  $$f -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$f && exit; done; done)
+BIN := .venv/bin
+READY := .venv/.installed
+COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
+
+.PHONY: help setup lock generate format check test run demo bench chart image clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## Make the environment in .venv from the locked requirements
+
+$(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml tests/emulator/pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer with its venv module is needed; none is on the PATH." >&2; exit 1; fi
+	@echo "Preparing .venv with $(PYTHON) (once, under a minute) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e tests/emulator -e .
+	@touch $@
+
+lock: $(READY)  ## Resolve the third-party versions anew
+	$(COMPILE) --upgrade --group dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+
+generate: $(READY)  ## Generate all code from protos/; the only producer of it
+	@$(BIN)/python tools/generate.py
+
+format: $(READY)  ## Format the code and the protos
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix-only
+	@$(BIN)/buf format protos -w
+
+check: $(READY)  ## Lint, types, layers, protos, drift of generated code
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python tools/generate.py --check
+
+test: $(READY)  ## Everything that passes or fails
+	@$(BIN)/pytest -n 2
+
+run: $(READY)  ## Start the emulator and the service on the default addresses
+	@$(BIN)/python -m tests.run
+
+demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or sessions:drop shows an error
+	@$(BIN)/python -m tests.demo $(if $(FAULT),--fault '$(FAULT)')
+
+bench: $(READY)  ## CPU and latency beside a bare echo and a bare client, as ratios
+	@$(BIN)/python -m tests.bench
+
+clean:  ## Remove everything that was built
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""The payorch service: gRPC in, Zuora's REST API out."""
