@@ -79,7 +79,6 @@ def read_token(token: object) -> SealedToken:
         application_data=_hex(header["applicationData"]) if "applicationData" in header else None,
     )
     _require(len(sealed.data) > GCM_TAG_BYTES, "data is too short")
-    _require(len(sealed.public_key_hash) == _HASH_BYTES, "publicKeyHash is not 32 bytes")
     key = sealed.ephemeral_public_key
     _require(len(key) == _SPKI_BYTES and key.startswith(_SPKI_START), "ephemeralPublicKey is not a P-256 key")
     return sealed

@@ -21,7 +21,7 @@ from zuora_emulator.apple_pay.envelope import SealedToken
 from zuora_emulator.apple_pay.refusal import RefusalReason, TokenRefused
 
 # asn1crypto parses late and answers broken input with any of these.
-_PARSE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
+_PARSE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,6 +1,7 @@
 """Each thing that can be wrong with a token is refused for its own reason."""
 
 import base64
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -28,6 +29,18 @@ def _off_curve() -> bytes:
     key = bytearray(decoded(mint(), "ephemeralPublicKey"))
     key[-1] ^= 1
     return bytes(key)
+
+
+def _clear_text(*, amount: object) -> bytes:
+    content = {
+        "applicationPrimaryAccountNumber": "4111111111111111",
+        "applicationExpirationDate": "391231",
+        "currencyCode": "978",
+        "transactionAmount": amount,
+        "paymentDataType": "3DSecure",
+        "paymentData": {"onlinePaymentCryptogram": "AA=="},
+    }
+    return json.dumps(content).encode()
 
 
 CATALOGUE: list[tuple[str, Callable[[], Spoiling], RefusalReason]] = [
@@ -62,6 +75,8 @@ CATALOGUE: list[tuple[str, Callable[[], Spoiling], RefusalReason]] = [
     ),
     ("clear text no JSON", lambda: Spoiling(clear_text=b"?"), RefusalReason.BAD_CLEAR_TEXT),
     ("clear text no object", lambda: Spoiling(clear_text=b"[]"), RefusalReason.BAD_CLEAR_TEXT),
+    ("amount a string", lambda: Spoiling(clear_text=_clear_text(amount="1999")), RefusalReason.BAD_CLEAR_TEXT),
+    ("amount a fraction", lambda: Spoiling(clear_text=_clear_text(amount=19.99)), RefusalReason.BAD_CLEAR_TEXT),
 ]
 
 
@@ -76,6 +91,10 @@ class TestRefusals:
         token = mint(application_data=b"order 17", spoiling=spoiling())
 
         assert refusal(token) == expected
+
+    def test_right_clear_text_opens(self) -> None:
+        """The amounts above are refused for their type, not for the text around them."""
+        assert reopen(mint(spoiling=Spoiling(clear_text=_clear_text(amount=1999)))).amount_minor == 1999
 
     def test_refuses_another_merchant(self) -> None:
         """The key is known, but belongs to another merchant than the one who presents the token."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from unit.zuora_emulator.apple_pay.tokens import (
     NOW,
@@ -100,6 +100,16 @@ class TestFlippedBits:
         for at in outside:
             for bit in range(8) if ber else [at % 8]:  # DER differs in a few lengths only
                 assert refusal(flip_decoded(token, "signature", 8 * at + bit)) in RefusalReason
+
+    @given(start=st.integers(0, 2000), length=st.integers(0, 40), middle=st.binary(min_size=1, max_size=40))
+    @settings(max_examples=300, deadline=None)
+    def test_any_replacement_is_noticed(self, start: int, length: int, middle: bytes) -> None:
+        """Broken encodings reach the parser at every depth; each of its errors is a refusal."""
+        signature = decoded(mint(), "signature")
+        changed = signature[:start] + middle + signature[start + length :]
+        assume(changed != signature)
+
+        assert refusal(put(mint(), "signature", base64.b64encode(changed).decode())) in RefusalReason
 
     def test_several_checks_notice(self) -> None:
         """If one check noticed everything, the others could be missing."""
