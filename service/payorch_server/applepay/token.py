@@ -4,8 +4,8 @@
     level 3  {"version": "EC_v1", "data": b64, "signature": b64, "header": {"ephemeralPublicKey": b64,
               "publicKeyHash": b64, "transactionId": hex[, "applicationData": hex]}}
 
-Source: Apple, "Payment token format reference"; Zuora, "Process a decrypted payment" (its `paymentToken` is level 3);
-both read 2026-11-20.
+Source: Apple, "Payment token format reference"; Zuora API reference, operation POST_PaymentMethodsDecryption, whose
+`paymentToken` is level 3; both read 2026-11-20.
 """
 
 import base64
@@ -18,7 +18,7 @@ from payorch_server.applepay.document import Document, member_text, read_documen
 from payorch_server.applepay.members import Members
 from payorch_server.applepay.violation import InvalidTokenError, TokenRule, TokenViolation
 
-MAX_TOKEN_BYTES: Final = 16 * 1024  # real tokens have 4 to 5 KB with their wrapper
+MAX_TOKEN_BYTES: Final = 16 * 1024  # several times a real one
 
 _MAX_SIGNATURE_BYTES: Final = 8 * 1024  # real ones have about 2.2 KB
 _GCM_TAG_BYTES: Final = 16

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from cryptography import x509
 
 SHA256_ABSENT = bytes.fromhex("300b0609608648016503040201")
-SHA256_NULL = bytes.fromhex("300d06096086480165030402010500")  # older devices write the empty parameters out
+SHA256_NULL = bytes.fromhex("300d06096086480165030402010500")  # RFC 5754 section 2: both are to be read
 ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 
 _OID_DATA = bytes.fromhex("06092a864886f70d010701")

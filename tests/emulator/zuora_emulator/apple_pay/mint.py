@@ -175,7 +175,7 @@ def _clear_text(
         "applicationExpirationDate": expiration,
         "currencyCode": currency_numeric,
         "transactionAmount": amount_minor,
-        "deviceManufacturerIdentifier": "040010030273",
+        "deviceManufacturerIdentifier": "000000000000",
         "paymentDataType": payment_data_type,
         "paymentData": by_type[payment_data_type],
     }

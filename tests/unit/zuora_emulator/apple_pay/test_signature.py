@@ -131,7 +131,7 @@ class TestFlippedBits:
         assert refusal(mint() | {"signature": signature}) == RefusalReason.MALFORMED_SIGNATURE
 
     def test_written_out_empty_parameters_are_read(self) -> None:
-        """Older devices write the digest algorithm with NULL parameters; only that and their absence are right."""
+        """RFC 5754 has readers accept the digest algorithm with NULL parameters and without any."""
         token = mint()
         chain = AppleAuthority.published().signing_chain(now=NOW)
         signature = decoded(token, "signature")
