@@ -1,0 +1,23 @@
+"""Apple's half of Apple Pay, for tests: a test certificate authority, token minting, and token opening.
+
+Nothing here is Apple's: every key is derived from a published label, and a real device's token is refused.
+"""
+
+from zuora_emulator.apple_pay.authority import AppleAuthority, Merchant, ProcessingKey, SigningChain
+from zuora_emulator.apple_pay.decrypt import ClearPayment, open_token
+from zuora_emulator.apple_pay.mint import Spoiling, mint_token, wrap_token
+from zuora_emulator.apple_pay.refusal import RefusalReason, TokenRefused
+
+__all__ = [
+    "AppleAuthority",
+    "ClearPayment",
+    "Merchant",
+    "ProcessingKey",
+    "RefusalReason",
+    "SigningChain",
+    "Spoiling",
+    "TokenRefused",
+    "mint_token",
+    "open_token",
+    "wrap_token",
+]

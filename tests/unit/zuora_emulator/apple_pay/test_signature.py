@@ -1,0 +1,196 @@
+"""No bit changes unnoticed, and a second implementation agrees."""
+
+import base64
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from unit.zuora_emulator.apple_pay.tokens import (
+    NOW,
+    decoded,
+    foreign_chain,
+    mint,
+    refusal,
+    reopen,
+)
+from zuora_emulator.apple_pay import (
+    AppleAuthority,
+    RefusalReason,
+    Spoiling,
+)
+from zuora_emulator.apple_pay import cms as form
+
+MEMBERS = ("data", "signature", "ephemeralPublicKey", "publicKeyHash", "transactionId", "applicationData")
+HEX_MEMBERS = frozenset({"transactionId", "applicationData"})
+
+
+def holder(token: dict[str, Any], member: str) -> dict[str, Any]:
+    found: dict[str, Any] = token if member in token else token["header"]
+    return found
+
+
+def put(token: dict[str, Any], member: str, text: str) -> dict[str, Any]:
+    if member in token:
+        return token | {member: text}
+    return token | {"header": token["header"] | {member: text}}
+
+
+def flip(content: bytes, bit: int) -> bytes:
+    changed = bytearray(content)
+    changed[bit // 8 % len(content)] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def flip_decoded(token: dict[str, Any], member: str, bit: int) -> dict[str, Any]:
+    text = holder(token, member)[member]
+    if member in HEX_MEMBERS:
+        return put(token, member, flip(bytes.fromhex(text), bit).hex())
+    return put(token, member, base64.b64encode(flip(base64.b64decode(text), bit)).decode())
+
+
+def flip_text(token: dict[str, Any], member: str, bit: int) -> dict[str, Any]:
+    return put(token, member, flip(holder(token, member)[member].encode(), bit).decode("latin-1"))
+
+
+def sweep(token: dict[str, Any], step: int) -> Iterator[dict[str, Any]]:
+    for member in MEMBERS:
+        for bit in range(0, 8 * len(holder(token, member)[member]), step):
+            yield flip_decoded(token, member, bit)
+
+
+class TestFlippedBits:
+    """No bit of a token can change without being noticed."""
+
+    @given(
+        member=st.sampled_from(MEMBERS),
+        bit=st.integers(min_value=0, max_value=30_000),
+        ber=st.booleans(),
+        change=st.sampled_from([flip_decoded, flip_text]),
+    )
+    @settings(max_examples=200, deadline=None)
+    def test_any_bit_is_noticed(self, member: str, bit: int, ber: bool, change: Callable[..., Any]) -> None:  # noqa: FBT001 - drawn
+        """Of the bytes, and of the text that writes them down."""
+        token = mint(application_data=b"order 17", ber=ber)
+
+        changed = change(token, member, bit)
+
+        assert refusal(changed) in RefusalReason
+
+    @pytest.mark.parametrize("ber", [True, False])
+    def test_every_unsigned_bit_of_the_signature_is_noticed(self, ber: bool) -> None:  # noqa: FBT001 - a table
+        """The envelope around certificates and attributes is nowhere signed: all its bits are tried, not a sample."""
+        token = mint(ber=ber)
+        signature = decoded(token, "signature")
+        chain = AppleAuthority.published().signing_chain(now=NOW)
+        inside: set[int] = set()
+        for certificate in (chain.leaf, chain.intermediate):
+            signed_part = certificate.tbs_certificate_bytes
+            start = signature.index(signed_part)
+            inside.update(range(start, start + len(signed_part)))
+
+        outside = [at for at in range(len(signature)) if at not in inside]
+
+        assert len(outside) > 500
+        for at in outside:
+            for bit in range(8) if ber else [at % 8]:  # DER differs in a few lengths only
+                assert refusal(flip_decoded(token, "signature", 8 * at + bit)) in RefusalReason
+
+    @given(start=st.integers(0, 2000), length=st.integers(0, 40), middle=st.binary(min_size=1, max_size=40))
+    @settings(max_examples=300, deadline=None)
+    def test_any_replacement_is_noticed(self, start: int, length: int, middle: bytes) -> None:
+        """Broken encodings reach the parser at every depth; each of its errors is a refusal."""
+        signature = decoded(mint(), "signature")
+        changed = signature[:start] + middle + signature[start + length :]
+        assume(changed != signature)
+
+        assert refusal(put(mint(), "signature", base64.b64encode(changed).decode())) in RefusalReason
+
+    def test_several_checks_notice(self) -> None:
+        """If one check noticed everything, the others could be missing."""
+        seen = Counter(refusal(token) for token in sweep(mint(application_data=b"order 17"), step=37))
+
+        assert {
+            RefusalReason.MALFORMED,
+            RefusalReason.MALFORMED_SIGNATURE,
+            RefusalReason.UNKNOWN_KEY,
+            RefusalReason.UNTRUSTED_CHAIN,
+            RefusalReason.BAD_DIGEST,
+            RefusalReason.BAD_SIGNATURE,
+        } <= seen.keys()
+
+    def test_added_bytes_are_noticed(self) -> None:
+        """Nothing may follow the message, not even more end-of-contents octets."""
+        signature = base64.b64encode(decoded(mint(), "signature") + b"\x00\x00").decode()
+
+        assert refusal(mint() | {"signature": signature}) == RefusalReason.MALFORMED_SIGNATURE
+
+    def test_written_out_empty_parameters_are_read(self) -> None:
+        """RFC 5754 has readers accept the digest algorithm with NULL parameters and without any."""
+        token = mint()
+        chain = AppleAuthority.published().signing_chain(now=NOW)
+        signature = decoded(token, "signature")
+
+        older = rewritten(signature, chain, digest=form.SHA256_NULL)
+
+        assert rewritten(signature, chain, digest=form.SHA256_ABSENT) == signature
+        assert reopen(token | {"signature": base64.b64encode(older).decode()}).amount_minor == 1999
+
+
+def rewritten(signature: bytes, chain: Any, *, digest: bytes) -> bytes:
+    attributes_start = signature.rindex(form.SHA256_ABSENT + b"\xa0\x81") + len(form.SHA256_ABSENT) + 3
+    attributes = signature[attributes_start : attributes_start + signature[attributes_start - 1]]
+    value = signature[attributes_start + len(attributes) + len(form.ECDSA_SHA256) + 2 :].removesuffix(bytes(6))
+    signer = form.signer_info(leaf=chain.leaf, attributes=attributes, signature=value, digest=digest)
+    certificates = [chain.leaf.public_bytes(Encoding.DER), chain.intermediate.public_bytes(Encoding.DER)]
+    return form.signed_data(certificates=certificates, signer=signer, digest=digest, ber=True)
+
+
+class TestOpenSsl:
+    """A second implementation agrees on the signature; it must be present, not skipped."""
+
+    @pytest.mark.parametrize("ber", [True, False])
+    def test_verifies(self, tmp_path: Path, ber: bool) -> None:  # noqa: FBT001 - a table
+        """The chain ends at the test root, and the signature covers the four members."""
+        token = mint(application_data=b"order 17", ber=ber)
+
+        assert "verification successful" in self.verify(token, self.content(token), tmp_path, succeeds=True).lower()
+
+    def test_does_not_verify_other_content(self, tmp_path: Path) -> None:
+        """The agreement above means something."""
+        token = mint()
+
+        assert (
+            "verification failure" in self.verify(token, self.content(token) + b"!", tmp_path, succeeds=False).lower()
+        )
+
+    def test_does_not_verify_a_foreign_root(self, tmp_path: Path) -> None:
+        """OpenSSL really looks at the chain."""
+        token = mint(spoiling=Spoiling(chain=foreign_chain()))
+
+        assert "certificate" in self.verify(token, self.content(token), tmp_path, succeeds=False).lower()
+
+    @staticmethod
+    def content(token: dict[str, Any]) -> bytes:
+        """Return what the signature is detached from."""
+        header = token["header"]
+        tail = bytes.fromhex(header["transactionId"] + header.get("applicationData", ""))
+        return decoded(token, "ephemeralPublicKey") + decoded(token, "data") + tail
+
+    @staticmethod
+    def verify(token: dict[str, Any], content: bytes, folder: Path, *, succeeds: bool) -> str:
+        """Return what OpenSSL says, after checking whether it is content."""
+        (folder / "root.pem").write_bytes(AppleAuthority.published().root.public_bytes(Encoding.PEM))
+        (folder / "content").write_bytes(content)
+        (folder / "signature").write_bytes(decoded(token, "signature"))
+        options = ["-inform", "DER", "-in", "signature", "-content", "content", "-binary", "-out", "out"]
+        options += ["-CAfile", "root.pem", "-purpose", "any"]
+        command = ["openssl", "cms", "-verify", *options, "-attime", str(int(NOW.timestamp()))]
+        finished = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)  # noqa: S603 - fixed words
+        assert (finished.returncode == 0) == succeeds
+        return finished.stderr
