@@ -191,7 +191,7 @@ class CustomFieldValue(_message.Message):
     DECIMAL_FIELD_NUMBER: _builtins.int
     NULL_VALUE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """A JSON string."""
+    """A JSON string, at most 8000 characters."""
     flag: _builtins.bool
     """A JSON boolean."""
     decimal: _builtins.str

@@ -1,0 +1,157 @@
+"""The composition root: what a running service is made of, and in which order it ends."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+import httpx
+import structlog
+from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to runtime/telemetry.py
+
+from payorch_server.admin import start_admin
+from payorch_server.config import Settings, split_address
+from payorch_server.model.errors import CallError
+from payorch_server.orchestration.dispatch import Dispatcher
+from payorch_server.orchestration.routing import RoutingTable
+from payorch_server.rpc.health import Health
+from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
+from payorch_server.rpc.interceptors.validate import ValidateInterceptor
+from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS, PaymentOrchestrationServicer
+from payorch_server.rpc.server import build_server
+from payorch_server.rpc.validation import Validator
+from payorch_server.runtime.clock import Clock, SystemClock
+from payorch_server.runtime.lifecycle import TaskOwner, termination
+from payorch_server.runtime.telemetry import start_telemetry
+from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.tokens import TokenCache
+from payorch_server.zuora.transport import Transport, open_transport
+
+_LOG: Final = structlog.get_logger("payorch.app")
+_WARM_TIMEOUT_S: Final = 15.0
+_WARM_RETRY_S: Final = 5.0
+
+
+class StartError(Exception):
+    """The service cannot start, for a reason that a sentence can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A listening service."""
+
+    grpc_port: int
+    admin_port: int
+    health: Health
+    server: grpc.aio.Server
+    settings: Settings
+
+    async def drain(self) -> None:
+        """End politely: say NOT_SERVING, wait for balancers, refuse new calls, let the others finish."""
+        rpc = self.settings.document.rpc
+        _LOG.info("draining", wait_s=rpc.drain_wait_s, grace_s=rpc.drain_grace_s)
+        await self.health.drain()
+        await asyncio.sleep(rpc.drain_wait_s)
+        await self.server.stop(rpc.drain_grace_s)
+
+
+async def start(
+    settings: Settings,
+    *,
+    stack: AsyncExitStack,
+    clock: Clock | None = None,
+    http: httpx.AsyncBaseTransport | None = None,
+    span_processors: Sequence[SpanProcessor] = (),
+) -> Application:
+    """Build the service and listen. The order of pushes onto the stack is, reversed, the order of closing.
+
+    Args:
+        settings: A configuration that has passed every check.
+        stack: Closes everything, telemetry last.
+        clock: Time; the machine's unless given.
+        http: How HTTP goes out; aiohttp's pool unless given.
+        span_processors: Further receivers of spans.
+
+    Raises:
+        StartError: A port is taken.
+    """
+    document = settings.document
+    clock = clock or SystemClock()
+    telemetry = start_telemetry(document.telemetry, processors=span_processors)
+    stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
+    tracer = telemetry.tracer
+    if http is None:
+        transport = open_transport(settings=document.http, tracer=tracer, stack=stack)
+    else:
+        transport = Transport(settings=document.http, http=http, tracer=tracer)
+    tasks = TaskOwner()
+    stack.push_async_callback(tasks.close)
+    tokens = TokenCache(transport=transport, clock=clock, tasks=tasks)
+    zuora = ZuoraClient(
+        tenants=document.tenants, secrets=settings.client_secrets, transport=transport, tokens=tokens, clock=clock
+    )
+    routing = RoutingTable(tenants=document.tenants, rules=document.routing)
+    health = Health(tuple(document.tenants))
+    await health.start()
+    server = build_server(
+        settings=document.rpc,
+        servicer=PaymentOrchestrationServicer(
+            Dispatcher(routing=routing, zuora=zuora), raw_card_data=document.orchestration.raw_card_data
+        ),
+        boundary=BoundaryInterceptor(
+            settings=document.rpc, namespace=document.orchestration.namespace, tracer=tracer, clock=clock
+        ),
+        validate=ValidateInterceptor(Validator(FURTHER_CHECKS)),
+        health=health,
+    )
+    grpc_port = _bind(server, document.rpc.listen)
+    await server.start()
+    stack.push_async_callback(server.stop, None)
+    admin_port = await _start_admin(document.admin.listen, health, stack)
+    for tenant in document.tenants:
+        _ = tasks.start(_warm(zuora, health, tenant), name=f"warm {tenant}")
+    _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=routing.policy_hash)
+    return Application(grpc_port, admin_port, health, server, settings)
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once."""
+    stop = asyncio.Event()
+    with termination(on_first=stop.set, on_second=lambda: os._exit(130)):
+        async with AsyncExitStack() as stack:
+            application = await start(settings, stack=stack)
+            await stop.wait()
+            await application.drain()
+    _LOG.info("stopped")
+
+
+def _bind(server: grpc.aio.Server, listen: str) -> int:
+    try:
+        port = server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise StartError(f"rpc.listen: {listen} cannot be listened on; is the port taken?") from error
+    return port
+
+
+async def _start_admin(listen: str, health: Health, stack: AsyncExitStack) -> int:
+    host, port = split_address(listen) or ("127.0.0.1", 0)
+    try:
+        return await start_admin(host=host, port=port, ready=lambda: health.states, stack=stack)
+    except OSError as error:
+        raise StartError(f"admin.listen: {listen} cannot be listened on: {error.strerror}") from error
+
+
+async def _warm(zuora: ZuoraClient, health: Health, tenant: str) -> None:
+    """Fetch the tenant's first token, again and again until it works; a dead Zuora must not end the process."""
+    while True:
+        try:
+            await zuora.warm(tenant, timeout_s=_WARM_TIMEOUT_S)
+        except CallError as error:
+            _LOG.warning("tenant is not ready", tenant=tenant, detail=str(error), retry_s=_WARM_RETRY_S)
+            await asyncio.sleep(_WARM_RETRY_S)
+        else:
+            await health.warmed(tenant)
+            return

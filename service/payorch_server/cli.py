@@ -1,0 +1,84 @@
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from payorch_server.app import StartError, serve
+from payorch_server.config import ConfigError, load, schema
+from payorch_server.runtime.logging import start_logging
+
+_BROKEN_CONFIGURATION: Final = 2
+_HEALTH_TIMEOUT_S: Final = 3.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status: 0 well, 1 failed, 2 broken usage or configuration."""
+    parser = argparse.ArgumentParser(prog="payorch-server", description="Takes payments with Zuora, over gRPC.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("serve", _serve, "serve until SIGTERM"),
+        ("check-config", _check_config, "check a configuration file and list every problem"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--config", type=Path, required=True, help="the YAML file")
+        command.set_defaults(run=run)
+    commands.add_parser("config-schema", help="print the JSON schema of the file").set_defaults(run=_schema)
+    health = commands.add_parser("healthcheck", help="ask a running service for its health; exit 0 if it serves")
+    health.add_argument("--address", default="127.0.0.1:50051", help="host:port (default %(default)s)")
+    health.add_argument("--service", default="", help="name of a service; empty: the whole process")
+    health.set_defaults(run=_healthcheck)
+    parsed = parser.parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return _BROKEN_CONFIGURATION
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    settings = load(parsed.config)
+    start_logging(settings.document.telemetry)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(settings))
+    return 0
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - it does not exist for every platform
+    except ImportError:
+        return None
+    return uvloop.Loop
+
+
+def _check_config(parsed: argparse.Namespace) -> int:
+    document = load(parsed.config).document
+    print(f"{parsed.config}: good; {len(document.tenants)} tenants, {len(document.routing)} rules")
+    return 0
+
+
+def _schema(_parsed: argparse.Namespace) -> int:
+    print(json.dumps(schema(), indent=2, sort_keys=True))
+    return 0
+
+
+def _healthcheck(parsed: argparse.Namespace) -> int:
+    request = health_pb2.HealthCheckRequest(service=parsed.service)
+    with grpc.insecure_channel(parsed.address) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_HEALTH_TIMEOUT_S)  # type: ignore[attr-defined] # missing in the stubs
+        except grpc.RpcError as error:
+            print(f"{parsed.address}: {error.code().name}", file=sys.stderr)
+            return 1
+    name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    print(name)
+    return 0 if answer.status == health_pb2.HealthCheckResponse.SERVING else 1

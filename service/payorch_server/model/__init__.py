@@ -1,0 +1,1 @@
+"""Values and errors that every layer speaks in; standard library only."""

@@ -1,0 +1,58 @@
+from dataclasses import dataclass
+from datetime import datetime
+
+from payorch_server.model.identifiers import TrackId
+from payorch_server.model.outcome import Outcome
+from payorch_server.model.route import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One send to Zuora, carried upward in results and errors."""
+
+    ordinal: int
+    """1 for the first send of a call."""
+    http_status: int
+    """0 when there was no answer."""
+    zuora_request_id: str
+    """Zuora-Request-Id of the answer; empty when there was none."""
+    started_at: datetime
+    """UTC."""
+    duration_s: float
+    outcome: Outcome
+    """What this attempt alone would mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamFacts:
+    """What Zuora's side of a call looked like, whatever became of it."""
+
+    attempts: tuple[Attempt, ...] = ()
+    zuora_request_id: str = ""
+    zuora_process_id: str = ""
+    echoed_track_id: str = ""
+    """Zuora-Track-Id of the answer: that of the call which executed the intent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallReport:
+    """What a caller is told about its call beside the result."""
+
+    track_id: TrackId
+    route: Route
+    facts: UpstreamFacts = UpstreamFacts()
+
+    @property
+    def first_sent_at(self) -> datetime | None:
+        """When the first send of this call started, UTC."""
+        return self.facts.attempts[0].started_at if self.facts.attempts else None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamPreview:
+    """The request that would be sent, every secret replaced."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: str

@@ -1,0 +1,51 @@
+from dataclasses import dataclass
+
+from payorch_server.model.context import CallContext
+from payorch_server.model.errors import refuse
+from payorch_server.model.outcome import Reason
+from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent
+from payorch_server.zuora.resources import payment_methods, payment_methods_v1
+from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, REFUSED, CreatedPaymentMethod
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePaymentMethod:
+    """Create a payment method."""
+
+    intent: Intent
+    request: payment_methods.PaymentMethodRequest
+
+
+async def create_payment_method(
+    command: CreatePaymentMethod, *, context: CallContext, dispatcher: Dispatcher, raw_card_data: bool
+) -> Done[CreatedPaymentMethod]:
+    """Create a payment method by the operation that can create its kind.
+
+    Args:
+        command: What to create.
+        context: Track-Id, deadline and namespace.
+        dispatcher: Runs the call.
+        raw_card_data: Whether card numbers may pass through.
+
+    Raises:
+        CallError: Any of its kinds.
+    """
+    request = command.request
+    if why := REFUSED.get(request.kind):
+        raise refuse(Reason.PAYMENT_METHOD_TYPE_UNSUPPORTED, why, methodType=request.kind, why=why)
+    if request.kind == "card" and not raw_card_data:
+        raise refuse(Reason.RAW_CARD_DATA_DISABLED, "orchestration.raw_card_data is false")
+    if request.kind not in CREATED_BY_V1:
+        return await dispatcher.run(
+            command.intent,
+            context,
+            build=lambda route, tenant: payment_methods.build(request, route=route, tenant=tenant),
+            parse=payment_methods.parse,
+        )
+    requested_type = CREATED_BY_V1[request.kind] or str(request.members["type"])
+    return await dispatcher.run(
+        command.intent,
+        context,
+        build=lambda route, tenant: payment_methods_v1.build(request, route=route, tenant=tenant),
+        parse=lambda reply: payment_methods_v1.parse(reply, requested_type=requested_type),
+    )

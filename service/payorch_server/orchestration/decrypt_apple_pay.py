@@ -1,0 +1,40 @@
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from payorch_server.model.context import CallContext
+from payorch_server.model.money import Amount
+from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent
+from payorch_server.zuora.resources import decryption
+
+
+@dataclass(frozen=True, slots=True)
+class DecryptApplePay:
+    """Have Zuora decrypt an Apple Pay token."""
+
+    intent: Intent
+    request: decryption.DecryptionRequest
+    expected_amount: Amount | None = None
+
+
+async def decrypt_apple_pay(
+    command: DecryptApplePay, *, context: CallContext, dispatcher: Dispatcher
+) -> Done[decryption.DecryptionResult]:
+    """Create a payment method from a token and, if asked, pay an invoice.
+
+    Raises:
+        CallError: Any of its kinds.
+    """
+    return await dispatcher.run(
+        command.intent,
+        context,
+        build=lambda route, tenant: decryption.build(command.request, route=route, tenant=tenant),
+        parse=decryption.parse,
+    )
+
+
+def amounts_agree(expected: Amount, reported: str) -> bool | None:
+    """Compare the expected amount with the text that Zuora reports; None if it reports no amount."""
+    try:
+        return Decimal(reported) == expected.value
+    except InvalidOperation:
+        return None

@@ -1,0 +1,69 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from payorch_server.runtime.strict import FORBID_EXTRA
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionSettings:
+    """When a rule matches: every condition that is given must hold."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    rpc: tuple[str, ...] = ()
+    """Names of RPCs, such as CreateSession; empty: any."""
+    tenant: tuple[str, ...] = ()
+    """Tenant hints; a call without the hint does not match."""
+    entity: tuple[str, ...] = ()
+    """Entity hints; a call without the hint does not match."""
+    gateway: tuple[str, ...] = ()
+    """Gateway hints; a call without the hint does not match."""
+    currency: tuple[str, ...] = ()
+    """ISO 4217 codes; a call without a known currency does not match."""
+    country: tuple[str, ...] = ()
+    """ISO 3166-1 alpha-2 codes; a call without the hint does not match."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """Business attributes that must have these values."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSettings:
+    """Where a matching call goes."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    tenant: str
+    """Name of the tenant."""
+    gateway: str
+    """Name of the tenant's gateway, or zuora_default to let Zuora choose. There is no default: say which."""
+    entity: str = ""
+    """Name of the entity; required where the tenant has entities, empty otherwise."""
+    orgs: tuple[str, ...] = ()
+    """Names of the orgs; empty: all orgs of the Zuora user."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """One routing rule; the first that matches decides."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    name: str
+    """Shown to callers and in traces."""
+    to: TargetSettings
+    """Where a matching call goes."""
+    when: ConditionSettings = ConditionSettings()
+    """When it matches; nothing given: always."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestrationSettings:
+    """Rules of the use cases."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    namespace: str = "default"
+    """Whose intents all calls name. Changing it makes every known request_id new: dangerous."""
+    raw_card_data: bool = False
+    """Whether card numbers may pass through; this widens the scope of PCI DSS to this service and its callers."""

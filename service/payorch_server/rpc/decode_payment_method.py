@@ -1,0 +1,144 @@
+"""CreatePaymentMethod's message becomes its command.
+
+The arms differ in nothing but their fields, so they are read by their descriptors: a field marked sensitive is wrapped,
+a field that is not set is left out.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+from google.protobuf.descriptor import Descriptor
+from payorch.v1 import payment_method_pb2, sensitivity_pb2
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+
+from payorch_server.model.errors import Violation, invalid
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - a token becomes one string on the wire
+from payorch_server.orchestration.create_payment_method import CreatePaymentMethod
+from payorch_server.rpc.decode import apple_payment_data, intent_of, secrets_of
+from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, PaymentMethodRequest, Selection, Value
+from payorch_server.zuora.resources.payment_methods_v1 import COMMON_MEMBERS
+
+_V2_ONLY: Final = ("billing_details", "retry_rule", "device_session_id", "bank_identification_number", "selection")
+_ADDRESS: Final = {"line_1": "line1", "line_2": "line2"}
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def decode_create_payment_method(request: service_pb2.CreatePaymentMethodRequest) -> CreatePaymentMethod:
+    """Return the command of a request that has passed the rules in the protos.
+
+    Raises:
+        Invalid: What no proto rule can say is broken: a token, or a field that the method's operation does not have.
+    """
+    kind = str(request.WhichOneof("method"))
+    violations = [*further_violations(request)]
+    if violations:
+        raise invalid(*violations)
+    arm = getattr(request, kind)
+    method = PaymentMethodRequest(
+        kind=kind,
+        members={**_members(arm), **_token(kind, arm)},
+        account_id=request.account_by_id.id,
+        account_number=request.account_by_number.number,
+        is_default=request.is_default if request.HasField("is_default") else None,
+        billing_details=_billing_details(request.billing_details),
+        custom_fields={name: Secret(_custom_value(value)) for name, value in request.custom_fields.items()},
+        gateway_options=secrets_of(request.gateway_options),
+        maximum_payment_attempts=_optional(request.retry_rule, "maximum_payment_attempts"),
+        payment_retry_interval_hours=_optional(request.retry_rule, "payment_retry_interval_hours"),
+        device_session_id=Secret(request.device_session_id) if request.device_session_id else None,
+        ip_address=Secret(request.ip_address.address or None) if request.HasField("ip_address") else None,
+        bank_identification_number=Secret(request.bank_identification_number)
+        if request.bank_identification_number
+        else None,
+        currency_code=request.currency_code,
+        selection=_selection(request.selection),
+    )
+    return CreatePaymentMethod(intent_of(request, rpc="CreatePaymentMethod", currency=request.currency_code), method)
+
+
+def further_violations(request: Any) -> Iterator[Violation]:
+    """Find what in a CreatePaymentMethodRequest breaks rules that no proto rule can say."""
+    kind = str(request.WhichOneof("method"))
+    if kind not in CREATED_BY_V1:
+        return
+    for name in _V2_ONLY:
+        field = request.DESCRIPTOR.fields_by_name[name]
+        if request.HasField(name) if field.message_type else getattr(request, name):
+            yield Violation(name, "v2_only", f"is not known to the operation that creates {kind}; leave it out")
+    for name in request.custom_fields:
+        if not name.endswith("__c"):
+            yield Violation(f'custom_fields["{name}"]', "custom_field.name", "must end in __c for this method")
+    for name in request.custom.fields:
+        if name in COMMON_MEMBERS or name in request.custom_fields:
+            yield Violation(f'custom.fields["{name}"]', "custom.reserved", "is the name of another member of the body")
+
+
+def _token(kind: str, arm: Any) -> dict[str, Any]:
+    if "token_json" not in arm.DESCRIPTOR.fields_by_name:
+        return {}
+    path = f"{kind}.token_json"
+    if kind == "apple_pay":
+        return {"token_json": apple_payment_data(arm.token_json, path)}
+    if kind == "adyen_apple_pay":
+        raw = reveal(apple_payment_data(arm.token_json, path))
+        return {"token_json": Secret(bytes(raw).decode())}
+    try:
+        _OBJECT.decode(arm.token_json)
+        return {"token_json": Secret(arm.token_json.decode())}
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        description = "must be the wallet's JSON object as UTF-8 bytes"
+        raise invalid(Violation(path, "json.object", description)) from None
+
+
+@cache
+def _sensitive(descriptor: Descriptor) -> frozenset[str]:
+    return frozenset(
+        field.name
+        for field in descriptor.fields
+        if field.GetOptions().Extensions[sensitivity_pb2.sensitivity] != sensitivity_pb2.SENSITIVITY_UNSPECIFIED
+    )
+
+
+def _members(message: Any) -> dict[str, Any]:
+    """Return what is set in a message, by field name."""
+    sensitive = _sensitive(message.DESCRIPTOR)
+    members: dict[str, Any] = {}
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            members[field.name] = Secret(value) if field.name in sensitive else value
+        elif field.message_type.GetOptions().map_entry:
+            members[field.name] = {name: Secret(_custom_value(one)) for name, one in value.items()}
+        else:
+            members[field.name] = _members(value)
+    return members
+
+
+def _custom_value(value: payment_method_pb2.CustomFieldValue) -> Value:
+    arm = value.WhichOneof("value")
+    if arm == "decimal":
+        return Decimal(value.decimal)
+    return None if arm == "null_value" else getattr(value, str(arm))
+
+
+def _billing_details(details: payment_method_pb2.BillingDetails) -> dict[str, Any]:
+    members = _members(details)
+    if "address" in members:
+        members["address"] = {_ADDRESS.get(name, name): value for name, value in members["address"].items()}
+    return members
+
+
+def _optional(message: Any, name: str) -> int | None:
+    return getattr(message, name) if message.HasField(name) else None
+
+
+def _selection(selection: payment_method_pb2.ResponseSelection) -> Selection:
+    return Selection(
+        payment_method_fields=tuple(selection.payment_method_fields),
+        account_fields=tuple(selection.account_fields),
+        expand=tuple(selection.expand),
+        filters=tuple(selection.filters),
+        page_size=_optional(selection, "page_size"),
+    )

@@ -1,0 +1,93 @@
+"""Results become messages."""
+
+from typing import Any
+
+from payorch.v1 import call_pb2, payment_method_result_pb2, session_pb2
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+
+from payorch_server.model.attempt import CallReport, UpstreamPreview
+from payorch_server.model.money import Amount
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
+from payorch_server.orchestration.decrypt_apple_pay import amounts_agree
+from payorch_server.orchestration.dispatch import Done
+from payorch_server.zuora.resources.decryption import DecryptionResult
+from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
+
+
+def encode_create_session(done: Done[Secret[str]]) -> service_pb2.CreateSessionResponse:
+    """Return the response."""
+    response = service_pb2.CreateSessionResponse(call=call_of(done.report), upstream_request=preview_of(done.preview))
+    if done.value is not None:
+        response.session.CopyFrom(session_pb2.Session(token=reveal(done.value)))
+    return response
+
+
+def call_of(report: CallReport) -> call_pb2.CallInfo:
+    """Return the facts about a call."""
+    route, facts = report.route, report.facts
+    info = call_pb2.CallInfo(
+        track_id=report.track_id,
+        executed_track_id=facts.echoed_track_id,
+        zuora_request_id=facts.zuora_request_id,
+        matched_rule=route.rule,
+        policy_hash=route.policy_hash,
+        attempts=len(facts.attempts),
+        replayed=_replay(report),
+        zuora_process_id=facts.zuora_process_id,
+    )
+    info.route.tenant, info.route.host = route.tenant, route.host
+    info.route.entity, info.route.entity_id = route.entity, route.entity_id
+    info.route.orgs.extend(route.orgs)
+    info.route.org_ids.extend(route.org_ids)
+    info.route.gateway = route.gateway.name
+    if report.first_sent_at is not None:
+        info.first_sent_at.FromDatetime(report.first_sent_at)
+    return info
+
+
+def _replay(report: CallReport) -> Any:
+    if not report.facts.attempts:
+        return call_pb2.REPLAY_UNSPECIFIED
+    echoed = report.facts.echoed_track_id
+    if not echoed:
+        return call_pb2.REPLAY_NOT_KNOWN
+    return call_pb2.REPLAY_NO if echoed == report.track_id else call_pb2.REPLAY_YES
+
+
+def preview_of(preview: UpstreamPreview | None) -> call_pb2.UpstreamRequest | None:
+    """Return the request that would be sent."""
+    if preview is None:
+        return None
+    return call_pb2.UpstreamRequest(
+        method=preview.method, url=preview.url, headers=dict(preview.headers), body=preview.body
+    )
+
+
+def encode_decrypt_apple_pay(
+    done: Done[DecryptionResult], expected: Amount | None
+) -> service_pb2.DecryptApplePayResponse:
+    """Return the response; Zuora's amount is compared with the expected one."""
+    response = service_pb2.DecryptApplePayResponse(call=call_of(done.report), upstream_request=preview_of(done.preview))
+    if done.value is not None:
+        response.payment_method_id = done.value.payment_method_id
+        response.payment_id, response.amount = done.value.payment_id, done.value.amount
+        response.amount_check = _amount_check(expected, done.value.amount)
+    return response
+
+
+def _amount_check(expected: Amount | None, reported: str) -> Any:
+    if expected is None:
+        return service_pb2.AMOUNT_CHECK_UNSPECIFIED
+    agree = amounts_agree(expected, reported)
+    if agree is None:
+        return service_pb2.AMOUNT_CHECK_NOT_REPORTED
+    return service_pb2.AMOUNT_CHECK_EQUAL if agree else service_pb2.AMOUNT_CHECK_DIFFERENT
+
+
+def encode_create_payment_method(done: Done[CreatedPaymentMethod]) -> service_pb2.CreatePaymentMethodResponse:
+    """Return the response."""
+    return service_pb2.CreatePaymentMethodResponse(
+        payment_method=payment_method_result_pb2.PaymentMethod(**done.value.view) if done.value else None,
+        call=call_of(done.report),
+        upstream_request=preview_of(done.preview),
+    )

@@ -1,0 +1,1 @@
+"""What every call of ours passes through, outermost first."""

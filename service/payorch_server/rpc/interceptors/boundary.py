@@ -1,0 +1,238 @@
+"""The outermost interceptor: what becomes of a call is decided here, once.
+
+Status code, details, trailers, span and log line are all written from that one decision, and no exception of ours or of
+anybody else's gets past it: grpc.aio would send its text to the caller.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+from grpc_status import rpc_status
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from payorch_server.model.context import CallContext
+from payorch_server.model.errors import CallError, Violation, failure, refuse
+from payorch_server.model.errors import Failure as FailureValue
+from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_track_id
+from payorch_server.model.outcome import Reason
+from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
+from payorch_server.rpc.settings import RpcSettings
+from payorch_server.rpc.status import code_of, status_of, trailers_of
+from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.telemetry import PROPAGATOR
+
+_LOG: Final = structlog.get_logger("payorch.rpc")
+_TRACK_ID_KEY: Final = "zuora-track-id"
+# gRPC's own list of codes that say something about the server, not about the request.
+_SERVER_FAULTS: Final = frozenset(
+    {
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+_CALL: ContextVar[CallContext] = ContextVar("payorch_call")
+
+ServicerContext = "grpc.aio.ServicerContext[Any, Any]"
+
+
+def current_call() -> CallContext:
+    """Return the context of the call that is being served."""
+    return _CALL.get()
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """Stands in for a request that could not be decoded, so that the refusal carries details."""
+
+    reason: Reason
+    private: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One open call."""
+
+    method: str
+    span: trace.Span
+    track_id: TrackId
+    problem: CallError | None
+    """Why the call is refused before its request is looked at."""
+    started_s: float
+
+
+class BoundaryInterceptor(grpc.aio.ServerInterceptor):
+    """Opens and closes every call of ours."""
+
+    def __init__(self, *, settings: RpcSettings, namespace: str, tracer: trace.Tracer, clock: Clock) -> None:
+        self._settings = settings
+        self._namespace = namespace
+        self._tracer = tracer
+        self._clock = clock
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Wrap our handlers, and answer for methods that do not exist."""
+        method = handler_call_details.method
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return grpc.unary_unary_rpc_method_handler(self._bounded("unknown", _unknown_method))
+        if not is_ours(method) or handler.unary_unary is None:
+            return handler
+        deserializer = self._careful(handler.request_deserializer)
+        return with_behaviour(
+            handler,
+            self._bounded(method[1:], cast("Behaviour", handler.unary_unary)),
+            request_deserializer=deserializer,
+        )
+
+    def _careful(self, deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+        limit = self._settings.max_request_bytes
+
+        def careful(message: bytes) -> Any:
+            if len(message) > limit:
+                private = f"{len(message)} bytes, the limit is {limit}"
+                return _Unreadable(Reason.REQUEST_TOO_LARGE, private, {"maxBytes": str(limit)})
+            try:
+                return deserialize(message) if deserialize else message
+            except DecodeError:
+                return _Unreadable(Reason.REQUEST_MALFORMED, f"{len(message)} bytes cannot be decoded", {})
+
+        return careful
+
+    def _bounded(self, method: str, behaviour: Behaviour) -> Behaviour:
+        async def bounded(request: Any, context: Any) -> Any:
+            call = self._open(method, context)
+            token = otel_context.attach(trace.set_span_in_context(call.span))
+            try:
+                await context.send_initial_metadata(((_TRACK_ID_KEY, call.track_id),))
+                response = await self._serve(call, behaviour, request, context)
+            except CallError as error:
+                self._close(call, error)
+                await self._abort(context, error, call.track_id)
+            except asyncio.CancelledError:
+                self._close(call, refuse(Reason.CALLER_LEFT, "cancelled by the caller or by its deadline"))
+                raise
+            except Exception as unforeseen:  # noqa: BLE001 - the one place where nothing may pass
+                defect = refuse(Reason.INTERNAL, f"unforeseen {type(unforeseen).__name__}")
+                self._close(call, defect, unforeseen)
+                await self._abort(context, defect, call.track_id)
+            else:
+                self._close(call, None)
+                context.set_trailing_metadata(((_TRACK_ID_KEY, call.track_id),))
+                return response
+            finally:
+                otel_context.detach(token)
+
+        return bounded
+
+    def _open(self, method: str, context: Any) -> _Call:
+        started_s = self._clock.monotonic()
+        span = self._tracer.start_span(
+            method,
+            context=PROPAGATOR.extract(dict(context.invocation_metadata() or ())),
+            kind=SpanKind.SERVER,
+            attributes={"rpc.system.name": "grpc", "rpc.method": method},
+        )
+        track_id, problem = _track_id(context, span)
+        return _Call(method, span, track_id, problem, started_s)
+
+    async def _serve(self, call: _Call, behaviour: Behaviour, request: Any, context: Any) -> Any:
+        if call.problem:
+            raise call.problem
+        if isinstance(request, _Unreadable):
+            raise refuse(request.reason, request.private, **request.metadata)
+        _CALL.set(CallContext(call.track_id, self._deadline_s(context, call.started_s), self._namespace))
+        return await behaviour(request, context)
+
+    def _deadline_s(self, context: Any, started_s: float) -> float:
+        remaining_s = context.time_remaining()
+        allowed_s = self._settings.default_deadline_s if remaining_s is None else remaining_s
+        return started_s + min(allowed_s, self._settings.max_deadline_s)
+
+    @staticmethod
+    async def _abort(context: Any, error: CallError, track_id: TrackId) -> None:
+        status = rpc_status.to_status(status_of(error, track_id=track_id))
+        trailers = ((_TRACK_ID_KEY, track_id), *trailers_of(error), *(status.trailing_metadata or ()))
+        await context.abort(status.code, status.details, trailers)
+
+    def _close(self, call: _Call, error: CallError | None, unforeseen: Exception | None = None) -> None:
+        """Write the span's end and the log line of one call."""
+        code = grpc.StatusCode.OK if error is None else code_of(error)
+        call.span.set_attribute("rpc.response.status_code", code.name)
+        duration_s = round(self._clock.monotonic() - call.started_s, 6)
+        fields: dict[str, Any] = {
+            "method": call.method,
+            "track_id": call.track_id,
+            "code": code.name,
+            "duration_s": duration_s,
+        }
+        if error is not None:
+            fields |= _told(error)
+            call.span.set_attributes({"error.type": fields["reason"], "payorch.outcome": fields["outcome"]})
+            if code in _SERVER_FAULTS:
+                call.span.set_status(Status(StatusCode.ERROR, fields["reason"]))
+        call.span.end()
+        if unforeseen is None:
+            _LOG.info("call", **fields)
+        else:
+            # The exception's own text could hold what must not be shown; where it arose cannot.
+            _LOG.error("unforeseen failure", **fields, type=type(unforeseen).__name__, where=_where(unforeseen))
+
+
+def _told(error: CallError) -> dict[str, Any]:
+    verdict, failed = error.verdict, error.failure
+    return {
+        "reason": failed.reason.name,
+        "outcome": verdict.outcome.name,
+        "advice": verdict.advice.name,
+        "detail": failed.private,
+        "attempts": len(failed.facts.attempts),
+    }
+
+
+def _where(error: Exception) -> str:
+    """Return where an exception arose, outermost first."""
+    frames = []
+    trace_back = error.__traceback__
+    while trace_back is not None:
+        code = trace_back.tb_frame.f_code
+        frames.append(f"{code.co_filename.rpartition('/')[2]}:{trace_back.tb_lineno} {code.co_name}")
+        trace_back = trace_back.tb_next
+    return " > ".join(frames[-8:])
+
+
+def _track_id(context: Any, span: trace.Span) -> tuple[TrackId, CallError | None]:
+    """Return the call's Track-Id: the caller's, or one that names the trace and the server span."""
+    given = [value for key, value in context.invocation_metadata() or () if key == _TRACK_ID_KEY]
+    own = span.get_span_context()
+    trace_id = own.trace_id or secrets.randbits(128)
+    minted = TrackId(f"{trace_id:032x}-{own.span_id or secrets.randbits(64):016x}")
+    if not given:
+        span.set_attribute("zuora.track_id", minted)
+        return minted, None
+    track_id = parse_track_id(given[0]) if len(given) == 1 and isinstance(given[0], str) else None
+    span.set_attribute("zuora.track_id", track_id or minted)
+    if track_id is None:
+        violation = Violation(f"metadata.{_TRACK_ID_KEY}", "track_id", TRACK_ID_RULE)
+        private = f"{len(given)} values of {_TRACK_ID_KEY}, or one that breaks the rule"
+        return minted, failure(FailureValue(Reason.TRACK_ID_INVALID, private, violations=(violation,)))
+    return track_id, None
+
+
+async def _unknown_method(_request: Any, _context: Any) -> None:
+    raise refuse(Reason.METHOD_UNKNOWN, "no such method")

@@ -1,0 +1,179 @@
+"""What a caller sees of an error: one catalogue from reason to status code and public text."""
+
+from typing import Final
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from payorch.v1 import call_pb2
+
+from payorch_server.model.attempt import Attempt
+from payorch_server.model.errors import CallError, Failure
+from payorch_server.model.identifiers import TrackId
+from payorch_server.model.outcome import Advice, Outcome, Reason
+
+DOMAIN: Final = "payorch"
+MAX_VIOLATIONS: Final = 25
+_MAX_ATTEMPTS: Final = 5
+_MAX_TEXT_BYTES: Final = 200
+_RETRY_S: Final = {Reason.UPSTREAM_IN_PROGRESS: 2.0, Reason.OVERLOADED: 0.5}
+
+_Code = grpc.StatusCode
+
+CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
+    Reason.REQUEST_INVALID: (_Code.INVALID_ARGUMENT, "The request breaks rules; the details name each field."),
+    Reason.REQUEST_MALFORMED: (_Code.INVALID_ARGUMENT, "The bytes are not a message of this method."),
+    Reason.REQUEST_TOO_LARGE: (_Code.RESOURCE_EXHAUSTED, "The request is larger than the service takes."),
+    Reason.METHOD_UNKNOWN: (_Code.UNIMPLEMENTED, "This version of the service has no such method."),
+    Reason.METHOD_NOT_IMPLEMENTED: (_Code.UNIMPLEMENTED, "This method is not available yet."),
+    Reason.TRACK_ID_INVALID: (_Code.INVALID_ARGUMENT, "The metadata zuora-track-id breaks a rule."),
+    Reason.PAYMENT_METHOD_TYPE_UNSUPPORTED: (_Code.INVALID_ARGUMENT, "This type of payment method cannot be created."),
+    Reason.RAW_CARD_DATA_DISABLED: (_Code.FAILED_PRECONDITION, "Raw card numbers are switched off in this service."),
+    Reason.ROUTE_NOT_FOUND: (_Code.FAILED_PRECONDITION, "No routing rule matches this call."),
+    Reason.ROUTE_HINT_UNKNOWN: (_Code.INVALID_ARGUMENT, "A route hint names something the policy does not know."),
+    Reason.ROUTE_HINT_CONTRADICTED: (_Code.FAILED_PRECONDITION, "A route hint contradicts the rule that matches."),
+    Reason.DEADLINE_TOO_SHORT: (_Code.DEADLINE_EXCEEDED, "Too little time was left to send anything."),
+    Reason.OVERLOADED: (_Code.RESOURCE_EXHAUSTED, "The service is at its limit of calls in progress."),
+    Reason.SHUTTING_DOWN: (_Code.UNAVAILABLE, "The service is shutting down."),
+    Reason.CALLER_LEFT: (_Code.CANCELLED, "The caller left while the call was under way."),
+    Reason.UPSTREAM_UNREACHABLE: (_Code.UNAVAILABLE, "No connection to Zuora could be made."),
+    Reason.UPSTREAM_TLS_FAILED: (_Code.UNAVAILABLE, "Zuora's certificate was refused."),
+    Reason.UPSTREAM_NO_ANSWER: (_Code.UNAVAILABLE, "Zuora did not answer; the request may have been executed."),
+    Reason.UPSTREAM_EDGE_FAILED: (
+        _Code.UNAVAILABLE,
+        "A proxy before Zuora failed; the request may have been executed.",
+    ),
+    Reason.UPSTREAM_IN_PROGRESS: (_Code.UNAVAILABLE, "An earlier send of this request is still running at Zuora."),
+    Reason.UPSTREAM_KEY_CONFLICT: (_Code.UNKNOWN, "Zuora knows this request id from a different request."),
+    Reason.UPSTREAM_ANSWER_UNREADABLE: (_Code.UNKNOWN, "Zuora's answer cannot be read; the request may be executed."),
+    Reason.UPSTREAM_ANSWER_INCOMPLETE: (_Code.UNKNOWN, "Zuora reported success without what it promises."),
+    Reason.TOKEN_UNAVAILABLE: (_Code.UNAVAILABLE, "Zuora gave no access token."),
+    Reason.UPSTREAM_CREDENTIALS_REJECTED: (_Code.FAILED_PRECONDITION, "Zuora refuses the service's own credentials."),
+    Reason.UPSTREAM_THROTTLED: (_Code.RESOURCE_EXHAUSTED, "Zuora limits the calls of this tenant."),
+    Reason.UPSTREAM_REQUEST_REFUSED: (_Code.INVALID_ARGUMENT, "Zuora refuses a value of the request."),
+    Reason.UPSTREAM_RULE_BROKEN: (_Code.FAILED_PRECONDITION, "Zuora refuses the request by a business rule."),
+    Reason.UPSTREAM_NOT_FOUND: (_Code.NOT_FOUND, "Zuora does not find something that the request names."),
+    Reason.UPSTREAM_PERMISSION_DENIED: (_Code.FAILED_PRECONDITION, "The service's Zuora user may not do this."),
+    Reason.UPSTREAM_UNSUPPORTED: (_Code.FAILED_PRECONDITION, "Zuora does not support this request."),
+    Reason.UPSTREAM_LOCKED: (_Code.ABORTED, "Zuora could not get a lock."),
+    Reason.UPSTREAM_TEMPORARY: (_Code.ABORTED, "Zuora had a temporary fault and did nothing."),
+    Reason.PAYMENT_DECLINED: (_Code.FAILED_PRECONDITION, "The payment was declined."),
+    Reason.UPSTREAM_CODE_UNKNOWN: (_Code.UNKNOWN, "Zuora answered with a code that the service does not know."),
+    Reason.UPSTREAM_INTERNAL: (_Code.UNKNOWN, "Zuora had an internal fault after it took the request."),
+    Reason.UPSTREAM_GATEWAY_FAILED: (
+        _Code.UNKNOWN,
+        "A system behind Zuora failed; the request may have been executed.",
+    ),
+    Reason.PAYMENT_REFUSED_METHOD_CREATED: (
+        _Code.FAILED_PRECONDITION,
+        "The payment method was created and its payment was not confirmed.",
+    ),
+    Reason.INTERNAL: (_Code.INTERNAL, "The service failed; the request may have been executed."),
+}
+
+OUTCOMES: Final = {
+    Outcome.SUCCEEDED: call_pb2.OUTCOME_SUCCEEDED,
+    Outcome.NOT_SENT: call_pb2.OUTCOME_NOT_SENT,
+    Outcome.REFUSED: call_pb2.OUTCOME_REFUSED,
+    Outcome.PARTIAL: call_pb2.OUTCOME_PARTIAL,
+    Outcome.UNKNOWN: call_pb2.OUTCOME_UNKNOWN,
+}
+ADVICE: Final = {
+    Advice.NONE: call_pb2.ADVICE_NONE,
+    Advice.RESEND_SAME_REQUEST_ID: call_pb2.ADVICE_RESEND_SAME_REQUEST_ID,
+    Advice.FIX_REQUEST: call_pb2.ADVICE_FIX_REQUEST,
+    Advice.USE_NEW_REQUEST_ID: call_pb2.ADVICE_USE_NEW_REQUEST_ID,
+    Advice.LOOK_UP: call_pb2.ADVICE_LOOK_UP,
+}
+
+
+def code_of(error: CallError) -> grpc.StatusCode:
+    """Return the status code of an error."""
+    return CATALOGUE[error.failure.reason][0]
+
+
+def trailers_of(error: CallError) -> tuple[tuple[str, str], ...]:
+    """Return the plain trailers that repeat the outcome and the advice."""
+    verdict = error.verdict
+    return (("payorch-outcome", verdict.outcome.name), ("payorch-advice", verdict.advice.name))
+
+
+def status_of(error: CallError, *, track_id: TrackId) -> status_pb2.Status:
+    """Return the status with its details: ErrorInfo, CallOutcome, then what else applies."""
+    failed = error.failure
+    code, message = CATALOGUE[failed.reason]
+    details: list[Message] = [_error_info(failed), _call_outcome(error, track_id)]
+    details += _further(failed)
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def _error_info(failed: Failure) -> error_details_pb2.ErrorInfo:
+    metadata = {key: _cut(value) for key, value in failed.metadata.items()}
+    if len(failed.violations) > MAX_VIOLATIONS:
+        metadata["violationsOmitted"] = str(len(failed.violations) - MAX_VIOLATIONS)
+    return error_details_pb2.ErrorInfo(reason=failed.reason.name, domain=DOMAIN, metadata=metadata)
+
+
+def _call_outcome(error: CallError, track_id: TrackId) -> call_pb2.CallOutcome:
+    verdict, evidence, facts = error.verdict, error.failure.evidence, error.failure.facts
+    outcome = call_pb2.CallOutcome(
+        outcome=OUTCOMES[verdict.outcome],
+        advice=ADVICE[verdict.advice],
+        zuora_codes=evidence.zuora_codes,
+        zuora_process_id=_cut(facts.zuora_process_id),
+        zuora_request_id=_cut(facts.zuora_request_id),
+        gateway_codes=evidence.gateway_codes,
+        attempts=[attempt_message(attempt) for attempt in facts.attempts[-_MAX_ATTEMPTS:]],
+        track_id=track_id,
+    )
+    if evidence.payment_method_id or evidence.payment_id:
+        outcome.existing.payment_method_id = _cut(evidence.payment_method_id)
+        outcome.existing.payment_id = _cut(evidence.payment_id)
+    return outcome
+
+
+def attempt_message(attempt: Attempt) -> call_pb2.Attempt:
+    """Return the wire form of an attempt."""
+    message = call_pb2.Attempt(
+        ordinal=attempt.ordinal,
+        http_status=attempt.http_status,
+        zuora_request_id=_cut(attempt.zuora_request_id),
+        outcome=OUTCOMES[attempt.outcome],
+    )
+    message.duration.FromNanoseconds(int(attempt.duration_s * 1e9))
+    return message
+
+
+def _further(failed: Failure) -> list[Message]:
+    details: list[Message] = []
+    retry_s = failed.evidence.retry_after_s or _RETRY_S.get(failed.reason)
+    if retry_s is not None:
+        info = error_details_pb2.RetryInfo()
+        info.retry_delay.FromNanoseconds(int(retry_s * 1e9))
+        details.append(info)
+    if failed.violations:
+        details.append(_bad_request(failed))
+    if failed.facts.zuora_request_id:
+        details.append(error_details_pb2.RequestInfo(request_id=_cut(failed.facts.zuora_request_id)))
+    return details
+
+
+def _bad_request(failed: Failure) -> error_details_pb2.BadRequest:
+    return error_details_pb2.BadRequest(
+        field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(
+                field=_cut(one.field), description=_cut(one.description), reason=_cut(one.rule)
+            )
+            for one in failed.violations[:MAX_VIOLATIONS]
+        ]
+    )
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:_MAX_TEXT_BYTES].decode(errors="ignore")

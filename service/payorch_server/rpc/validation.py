@@ -1,0 +1,124 @@
+"""What a request must be, beyond its type: every violation at once, each with the path of its field."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+import protovalidate
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from payorch_server.model.errors import Violation, invalid
+from payorch_server.model.money import problem_with_amount
+
+_MONEY: Final = "google.type.Money"
+Check = Callable[[Any], Iterable[Violation]]
+
+
+def _nothing(_request: Message) -> Iterable[Violation]:
+    return ()
+
+
+class Validator:
+    """Checks requests against the rules in the protos, and against what no proto rule can say."""
+
+    def __init__(self, further: Mapping[str, Check] | None = None) -> None:
+        """Make a validator.
+
+        Args:
+            further: What decoding checks as well, by full name of the request type.
+        """
+        self._rules = protovalidate.Validator()
+        self._further = further or {}
+
+    def check(self, request: Message) -> None:
+        """Refuse a request that breaks rules.
+
+        Raises:
+            Invalid: With every violation.
+        """
+        violations = [*_unknown_fields(request), *self._broken_rules(request), *_wrong_amounts(request)]
+        if violations:
+            # Decoding makes these checks for a request that is good so far; here they complete the list.
+            violations += self._further.get(request.DESCRIPTOR.full_name, _nothing)(request)
+            raise invalid(*sorted(set(violations), key=lambda one: (one.field, one.rule)))
+
+    def _broken_rules(self, request: Message) -> Iterator[Violation]:
+        for found in self._rules.collect_violations(request):
+            proto = found.proto
+            path = "".join(_element(element) for element in (proto.field.elements if proto.field else ())).removeprefix(
+                "."
+            )
+            yield Violation(path, proto.rule_id, proto.message)
+
+
+def _element(element: object) -> str:
+    name, subscript = element.field_name, element.subscript  # type: ignore[attr-defined] # protovalidate ships no types for it
+    if subscript is None:
+        return f".{name}"
+    return f".{name}[{subscript.value}]" if subscript.field == "index" else f'.{name}["{subscript.value}"]'
+
+
+def _unknown_fields(request: Message) -> list[Violation]:
+    """Find fields that this version does not know; a message without any costs one copy in C."""
+    known = type(request)()
+    known.CopyFrom(request)
+    known.DiscardUnknownFields()
+    if known.ByteSize() == request.ByteSize():
+        return []
+    return list(_walk_unknown(request, ""))
+
+
+def _walk_unknown(message: Message, path: str) -> Iterator[Violation]:
+    description = "is not known to this version of the service; it must be left out, or the service upgraded"
+    unknown = UnknownFieldSet(message)
+    for index in range(len(unknown)):
+        yield Violation(f"{path}{unknown[index].field_number}", "field.known", description)
+    for field, value in message.ListFields():
+        for suffix, child in _children(field, value):
+            yield from _walk_unknown(child, f"{path}{field.name}{suffix}.")
+
+
+def _children(field: FieldDescriptor, value: Any) -> Iterator[tuple[str, Message]]:
+    if field.message_type is None:
+        return
+    if field.message_type.GetOptions().map_entry:
+        if field.message_type.fields_by_name["value"].message_type:
+            yield from ((f'["{key}"]', child) for key, child in value.items())
+    elif field.is_repeated:
+        yield from ((f"[{index}]", child) for index, child in enumerate(value))
+    else:
+        yield "", value
+
+
+@cache
+def _amount_paths(descriptor: Descriptor) -> tuple[tuple[str, ...], ...]:
+    """Return the paths to every google.type.Money below a type; no repeated field leads to one."""
+    paths: list[tuple[str, ...]] = []
+    for field in descriptor.fields:
+        if field.message_type is None or field.is_repeated:
+            continue
+        if field.message_type.full_name == _MONEY:
+            paths.append((field.name,))
+        else:
+            paths += ((field.name, *rest) for rest in _amount_paths(field.message_type))
+    return tuple(paths)
+
+
+def _wrong_amounts(request: Message) -> Iterator[Violation]:
+    for path in _amount_paths(request.DESCRIPTOR):
+        money = _at(request, path)
+        if money is None:
+            continue
+        problem = problem_with_amount(currency=money.currency_code, units=money.units, nanos=money.nanos)
+        if problem:
+            yield Violation(".".join((*path, problem.member)), problem.rule, problem.description)
+
+
+def _at(message: Any, path: tuple[str, ...]) -> Any | None:
+    for name in path:
+        if not message.HasField(name):
+            return None
+        message = getattr(message, name)
+    return message

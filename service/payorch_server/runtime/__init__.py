@@ -1,0 +1,1 @@
+"""Clock, lifecycle, telemetry and logging: no payment vocabulary."""

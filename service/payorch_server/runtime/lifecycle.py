@@ -1,0 +1,56 @@
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class TaskOwner:
+    """The only creator of tasks: it keeps a reference to each, and `close` ends what is left.
+
+    Use it as an asynchronous context manager around everything its tasks use.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        """Start the work in a task that outlives its starter's cancellation."""
+        task = asyncio.create_task(work, name=name)  # noqa: TID251 - this is the owner
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # Retrieved here, because whoever waited for it may have left.
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait until it has ended."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def termination(*, on_first: Callable[[], None], on_second: Callable[[], None]) -> Iterator[None]:
+    """Handle SIGTERM and SIGINT while the context is open: the first asks for a drain, the second for an end."""
+    loop = asyncio.get_running_loop()
+    seen = 0
+
+    def handle() -> None:
+        nonlocal seen
+        seen += 1
+        (on_first if seen == 1 else on_second)()
+
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, handle)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

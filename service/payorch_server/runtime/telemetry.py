@@ -1,0 +1,51 @@
+"""The only module that knows the OpenTelemetry SDK."""
+
+from collections.abc import Sequence
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource  # noqa: TID251 - this is the owner
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider  # noqa: TID251 - this is the owner
+from opentelemetry.sdk.trace.export import (  # noqa: TID251 - this is the owner
+    BatchSpanProcessor,
+    ConsoleSpanExporter,
+    SimpleSpanProcessor,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from payorch_server.runtime.settings import TelemetrySettings
+
+PROPAGATOR = TraceContextTextMapPropagator()
+
+
+class Telemetry:
+    """The tracer of a running service, and what must be flushed before it ends."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._provider = provider
+        self.tracer: trace.Tracer = provider.get_tracer("payorch")
+
+    def shutdown(self) -> None:
+        """Export what is left; blocks for as long as the exporter takes."""
+        self._provider.shutdown()
+
+
+def start_telemetry(settings: TelemetrySettings, *, processors: Sequence[SpanProcessor] = ()) -> Telemetry:
+    """Build the tracer.
+
+    Nothing global is set: two services in one process keep their spans apart.
+
+    Args:
+        settings: Where spans go.
+        processors: Further span processors, such as one that keeps spans for a person to look at.
+    """
+    resource = Resource.create({"service.name": settings.service_name})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    if settings.traces == "otlp":
+        exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint)
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+    elif settings.traces == "console":
+        provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+    for processor in processors:
+        provider.add_span_processor(processor)
+    return Telemetry(provider)

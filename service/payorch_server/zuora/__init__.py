@@ -1,0 +1,1 @@
+"""Everything that speaks with Zuora; the only HTTP client of the service."""

@@ -1,0 +1,92 @@
+"""What goes to Zuora and what comes back, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from payorch_server.model.attempt import UpstreamFacts
+from payorch_server.model.secret import REDACTED, Secret, reveal  # noqa: TID251 - bodies are put on the wire here
+
+JsonObject = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to Zuora, before anything about transport is known."""
+
+    operation: str
+    """Short name for spans and messages, such as `sessions`."""
+    path: str
+    body: JsonObject
+    """JSON values, Decimal for numbers, msgspec.Raw for text kept verbatim, Secret around what must not be shown."""
+    query: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def versioned(self) -> bool:
+        """Whether Zuora-Version applies: it does to v1 paths alone."""
+        return self.path.startswith("/v1/")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, complete."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By lower-case name."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful answer, decoded, with everything that is known about the call."""
+
+    status: int
+    payload: JsonObject
+    facts: UpstreamFacts = field(default_factory=UpstreamFacts)
+
+
+def _wire(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return reveal(value)
+    raise TypeError(f"A {type(value).__name__} cannot be sent to Zuora.")
+
+
+def _preview(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return REDACTED
+    raise TypeError(f"A {type(value).__name__} cannot be shown.")
+
+
+_WIRE: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_wire)
+_PREVIEW: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_preview)
+_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def encode_body(body: JsonObject) -> bytes:
+    """Return the JSON for the wire; Decimals become exact numbers."""
+    return _WIRE.encode(body)
+
+
+def preview_body(body: JsonObject) -> str:
+    """Return the JSON with every secret replaced, for a person to read."""
+    return _PREVIEW.encode(body).decode()
+
+
+def decode_object(body: bytes) -> JsonObject | None:
+    """Return the JSON object in an answer, fractional numbers as Decimal, or None if there is none."""
+    try:
+        payload = _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return payload if isinstance(payload, dict) else None
+
+
+def text_of(value: object) -> str:
+    """Return a JSON string or number as text, digit by digit; anything else is empty."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""

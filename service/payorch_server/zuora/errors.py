@@ -1,0 +1,197 @@
+"""What a Zuora answer means: HTTP status and codes in, one reason out.
+
+An answer may carry several codes; all are read, and the one that allows least wins.
+Sources: Zuora, "Error codes", "Error handling" and "Idempotent requests" (read 2026-11-20); Quickstart API, "Errors".
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from payorch_server.model.attempt import UpstreamFacts
+from payorch_server.model.errors import CallError, Evidence, Failure, failure
+from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
+from payorch_server.zuora.calls import Answer, JsonObject, text_of
+
+# The last two digits of Zuora's billing codes.
+CATEGORIES: Final = {
+    10: Reason.UPSTREAM_PERMISSION_DENIED,
+    11: Reason.UPSTREAM_CREDENTIALS_REJECTED,
+    20: Reason.UPSTREAM_REQUEST_REFUSED,
+    21: Reason.UPSTREAM_REQUEST_REFUSED,
+    22: Reason.UPSTREAM_REQUEST_REFUSED,
+    23: Reason.UPSTREAM_REQUEST_REFUSED,
+    27: Reason.UPSTREAM_REQUEST_REFUSED,
+    30: Reason.UPSTREAM_RULE_BROKEN,
+    40: Reason.UPSTREAM_NOT_FOUND,
+    45: Reason.UPSTREAM_UNSUPPORTED,
+    50: Reason.UPSTREAM_LOCKED,
+    60: Reason.UPSTREAM_INTERNAL,
+    61: Reason.UPSTREAM_TEMPORARY,
+    70: Reason.UPSTREAM_THROTTLED,
+    90: Reason.UPSTREAM_REQUEST_REFUSED,
+    99: Reason.UPSTREAM_GATEWAY_FAILED,
+}
+# Words of the Quickstart operations: the type of the body and the codes of its errors.
+WORDS: Final = {
+    "SystemError": Reason.UPSTREAM_INTERNAL,
+    "authorization_token_expired": Reason.UPSTREAM_CREDENTIALS_REJECTED,
+    "bad_gateway": Reason.UPSTREAM_EDGE_FAILED,
+    "bad_request": Reason.UPSTREAM_REQUEST_REFUSED,
+    "card_error": Reason.PAYMENT_DECLINED,
+    "conflict": Reason.UPSTREAM_IN_PROGRESS,
+    "forbidden": Reason.UPSTREAM_PERMISSION_DENIED,
+    "gateway_timeout": Reason.UPSTREAM_EDGE_FAILED,
+    "internal_server_error": Reason.UPSTREAM_INTERNAL,
+    "locked": Reason.UPSTREAM_IN_PROGRESS,
+    "method_not_allowed": Reason.UPSTREAM_UNSUPPORTED,
+    "not_found": Reason.UPSTREAM_NOT_FOUND,
+    "payment_gateway_error": Reason.UPSTREAM_GATEWAY_FAILED,
+    "payment_gateway_timeout": Reason.UPSTREAM_GATEWAY_FAILED,
+    "payment_gateway_unavailable": Reason.UPSTREAM_GATEWAY_FAILED,
+    "request_failed": Reason.UPSTREAM_RULE_BROKEN,
+    "request_timeout": Reason.UPSTREAM_NO_ANSWER,
+    "resource_not_found": Reason.UPSTREAM_NOT_FOUND,
+    "service_unavailable": Reason.UPSTREAM_EDGE_FAILED,
+    "too_many_requests": Reason.UPSTREAM_THROTTLED,
+    "unauthorized": Reason.UPSTREAM_CREDENTIALS_REJECTED,
+}
+# What a status means when the body says nothing that is known.
+STATUSES: Final = {
+    400: Reason.UPSTREAM_REQUEST_REFUSED,
+    401: Reason.UPSTREAM_CREDENTIALS_REJECTED,
+    402: Reason.UPSTREAM_RULE_BROKEN,
+    403: Reason.UPSTREAM_PERMISSION_DENIED,
+    404: Reason.UPSTREAM_NOT_FOUND,
+    405: Reason.UPSTREAM_UNSUPPORTED,
+    406: Reason.UPSTREAM_UNSUPPORTED,
+    408: Reason.UPSTREAM_NO_ANSWER,
+    409: Reason.UPSTREAM_IN_PROGRESS,
+    413: Reason.UPSTREAM_REQUEST_REFUSED,
+    415: Reason.UPSTREAM_UNSUPPORTED,
+    422: Reason.UPSTREAM_KEY_CONFLICT,
+    423: Reason.UPSTREAM_IN_PROGRESS,
+    429: Reason.UPSTREAM_THROTTLED,
+    500: Reason.UPSTREAM_INTERNAL,
+    502: Reason.UPSTREAM_EDGE_FAILED,
+    503: Reason.UPSTREAM_EDGE_FAILED,
+    504: Reason.UPSTREAM_EDGE_FAILED,
+}
+# From what allows least to what allows most.
+_SEVERITY: Final = (
+    (Outcome.PARTIAL, Advice.LOOK_UP),
+    (Outcome.UNKNOWN, Advice.LOOK_UP),
+    (Outcome.REFUSED, Advice.FIX_REQUEST),
+    (Outcome.REFUSED, Advice.USE_NEW_REQUEST_ID),
+    (Outcome.UNKNOWN, Advice.RESEND_SAME_REQUEST_ID),
+    (Outcome.NOT_SENT, Advice.RESEND_SAME_REQUEST_ID),
+)
+_MAX_CODES: Final = 10
+_MAX_PRIVATE_CHARACTERS: Final = 400
+_LONG_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\d(?:[ -]?\d){11,}(?![0-9A-Za-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One code with its message."""
+
+    code: str
+    message: str
+
+
+def classify(answer: Answer, payload: JsonObject | None, facts: UpstreamFacts) -> CallError | None:
+    """Return the error an answer means, or None if it reports success.
+
+    Args:
+        answer: The HTTP answer.
+        payload: Its JSON object, or None if it has none.
+        facts: What is known of the call; travels with the error.
+    """
+    said = tuple(_said(payload)) if payload is not None else ()
+    failed = payload is not None and _says_failure(payload)
+    if 200 <= answer.status < 300 and answer.status != 202 and not failed:  # noqa: PLR2004 - HTTP's own numbers
+        return None if payload is not None else _unreadable(answer, facts)
+    reason = _reason(answer.status, said)
+    ids = payload or {}
+    method_id, payment_id = text_of(ids.get("paymentMethodId")), text_of(ids.get("paymentId"))
+    if method_id:
+        reason = Reason.PAYMENT_REFUSED_METHOD_CREATED
+    evidence = Evidence(
+        zuora_codes=tuple(one.code[:40] for one in said if one.code)[:_MAX_CODES],
+        payment_method_id=method_id,
+        payment_id=payment_id,
+        retry_after_s=_seconds(answer.headers.get("retry-after")),
+    )
+    return failure(Failure(reason, _private(answer, said), evidence=evidence, facts=facts))
+
+
+def incomplete(missing: str, facts: UpstreamFacts) -> CallError:
+    """Return the error for a success without what it promises."""
+    private = f"Zuora reported success without {missing}"
+    return failure(Failure(Reason.UPSTREAM_ANSWER_INCOMPLETE, private, facts=facts))
+
+
+def _unreadable(answer: Answer, facts: UpstreamFacts) -> CallError:
+    kind = answer.headers.get("content-type", "no content type")[:60]
+    private = f"status {answer.status} with {len(answer.body)} bytes of {kind} that are no JSON object"
+    return failure(Failure(Reason.UPSTREAM_ANSWER_UNREADABLE, private, facts=facts))
+
+
+def _says_failure(payload: JsonObject) -> bool:
+    success = payload.get("success", payload.get("Success"))
+    return success is False or "reasons" in payload or "errors" in payload or "Errors" in payload
+
+
+def _said(payload: JsonObject) -> Iterable[_Said]:
+    for member in ("reasons", "errors", "Errors"):
+        listed = payload.get(member)
+        for one in listed if isinstance(listed, list) else ():
+            if isinstance(one, Mapping):
+                yield _Said(text_of(one.get("code", one.get("Code"))), text_of(one.get("message", one.get("Message"))))
+    if isinstance(payload.get("type"), str) and ("errors" in payload or "message" in payload):
+        yield _Said(payload["type"], "")
+    if "code" in payload or ("message" in payload and "reasons" not in payload):
+        yield _Said(text_of(payload.get("code")), text_of(payload.get("message")))
+
+
+def _reason(status: int, said: tuple[_Said, ...]) -> Reason:
+    known = [reason for one in said if (reason := _by_code(one.code)) is not None]
+    by_status = STATUSES.get(status)
+    if not known:
+        return by_status or _by_class(status)
+    # An edge status or a key conflict says more than a code inside it; 409 is told apart by its code alone.
+    if status in {422, 502, 504}:
+        known.append(STATUSES[status])
+    return min(known, key=_rank)
+
+
+def _rank(reason: Reason) -> int:
+    verdict = VERDICTS[reason]
+    return _SEVERITY.index((verdict.outcome, verdict.advice))
+
+
+def _by_class(status: int) -> Reason:
+    # 3xx is never followed; 202 promises work that nobody would report; other 4xx are refusals.
+    if 400 <= status < 500:  # noqa: PLR2004
+        return Reason.UPSTREAM_REQUEST_REFUSED
+    return Reason.UPSTREAM_CODE_UNKNOWN
+
+
+def _by_code(code: str) -> Reason | None:
+    if code in WORDS:
+        return WORDS[code]
+    if not code.isascii() or not code.isdigit():
+        return None
+    if len(code) == 2 or (len(code) == 8 and code[0] in "569"):  # noqa: PLR2004 - "70", "53200020", "90000011"
+        return CATEGORIES.get(int(code[-2:]))
+    return None
+
+
+def _private(answer: Answer, said: tuple[_Said, ...]) -> str:
+    texts = "; ".join(f"{one.code} {one.message}".strip() for one in said) or f"{len(answer.body)} bytes"
+    return f"status {answer.status}: {_LONG_NUMBER.sub('[number]', texts)}"[:_MAX_PRIVATE_CHARACTERS]
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and text.isascii() and text.isdigit() else None

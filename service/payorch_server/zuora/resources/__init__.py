@@ -1,0 +1,1 @@
+"""Zuora's operations: each module builds a call and parses its answer, purely."""

@@ -1,0 +1,108 @@
+"""POST /v1/payment-methods/decryption.
+
+{"integrationType": "ApplePay", "merchantID": "merchant...", "paymentToken": {...}, "accountID": "...",
+ "cardHolderInfo": {...}, "processPayment": true, "invoiceId": "INV1", "paymentGateway": "<instance name>",
+ "mitProfileAction": "Activate", "mitProfileType": "Recurring", "mitConsentAgreementSrc": "External"}
+-> 200 {"success": true, "paymentMethodId": "...", "paymentId": "...", "amount": "12.34"}
+
+Source: Zuora, "Create an Apple Pay payment method" (read 2026-11-20). Note the capitals of accountID and merchantID.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from payorch_server.model.errors import Violation, invalid
+from payorch_server.model.route import ZUORA_DEFAULT, Route
+from payorch_server.model.secret import Secret
+from payorch_server.zuora.calls import Call, Reply, text_of
+from payorch_server.zuora.errors import incomplete
+from payorch_server.zuora.settings import TenantSettings
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCredential:
+    """A stored-credential profile, in Zuora's words."""
+
+    action: str
+    type: str
+    consent_agreement_source: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecryptionRequest:
+    """An Apple Pay token, and what is to be made of it."""
+
+    payment_data: Secret[msgspec.Raw]
+    """The paymentData object, verbatim."""
+    merchant_id: str
+    account_id: str = ""
+    """Empty: a method without an account."""
+    card_holder: Mapping[str, Secret[str]] = field(default_factory=dict)
+    """By Zuora's member names."""
+    stored_credential: StoredCredential | None = None
+    """None: Zuora's default."""
+    invoice: str = ""
+    """Id or number of the invoice to pay; empty: no payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecryptionResult:
+    """What came of a token."""
+
+    payment_method_id: str
+    payment_id: str
+    """Empty when none was asked for or reported."""
+    amount: str
+    """Decimal text without a currency; empty when not reported."""
+
+
+def build(request: DecryptionRequest, *, route: Route, tenant: TenantSettings) -> Call:
+    """Return the call.
+
+    Raises:
+        Invalid: A payment is to be made and the route leaves the gateway to Zuora, which this operation does not allow.
+    """
+    body: dict[str, Any] = {
+        "integrationType": "ApplePay",
+        "merchantID": request.merchant_id,
+        "paymentToken": request.payment_data,
+        "processPayment": bool(request.invoice),
+    }
+    if request.account_id:
+        body["accountID"] = request.account_id
+    if request.card_holder:
+        body["cardHolderInfo"] = dict(request.card_holder)
+    if request.stored_credential:
+        body["mitProfileAction"] = request.stored_credential.action
+        body["mitProfileType"] = request.stored_credential.type
+        body["mitConsentAgreementSrc"] = request.stored_credential.consent_agreement_source
+    if request.invoice:
+        body["invoiceId"] = request.invoice
+        if route.gateway.name == ZUORA_DEFAULT:
+            raise invalid(_gateway_needed(route))
+    if route.gateway.label:
+        body["paymentGateway"] = route.gateway.label
+    return Call("decryption", tenant.paths.decryption, body)
+
+
+def _gateway_needed(route: Route) -> Violation:
+    description = (
+        f"a payment needs a named gateway, and rule {route.rule} leaves the choice to Zuora; "
+        "ask for none, or have the rule name a gateway"
+    )
+    return Violation("pay_invoice", "route.gateway", description)
+
+
+def parse(reply: Reply) -> DecryptionResult:
+    """Return the result; paymentId and amount are not promised by the page.
+
+    Raises:
+        OutcomeUnknown: The answer has no payment method id.
+    """
+    method_id = reply.payload.get("paymentMethodId")
+    if not isinstance(method_id, str) or not method_id:
+        raise incomplete("a payment method id", reply.facts)
+    return DecryptionResult(method_id, text_of(reply.payload.get("paymentId")), text_of(reply.payload.get("amount")))

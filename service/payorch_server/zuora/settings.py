@@ -1,0 +1,102 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Final, Literal
+
+from payorch_server.runtime.strict import FORBID_EXTRA
+
+ENVIRONMENTS: Final = {
+    "us1_production": "https://rest.na.zuora.com",
+    "us2_production": "https://rest.zuora.com",
+    "eu_production": "https://rest.eu.zuora.com",
+    "ap_production": "https://rest.ap.zuora.com",
+    "us1_api_sandbox": "https://rest.sandbox.na.zuora.com",
+    "us2_api_sandbox": "https://rest.apisandbox.zuora.com",
+    "eu_api_sandbox": "https://rest.sandbox.eu.zuora.com",
+    "us_central_sandbox": "https://rest.test.zuora.com",
+    "eu_central_sandbox": "https://rest.test.eu.zuora.com",
+    "ap_central_sandbox": "https://rest.test.ap.zuora.com",
+}
+"""Zuora's hosts. Source: Zuora, "Introduction to the API", endpoints table (read 2026-11-20)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """The HTTP client, shared by all tenants."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    connect_timeout_s: float = 2.0
+    """Time for DNS, TCP and TLS; a failure here is known not to have sent anything."""
+    pool_timeout_s: float = 1.0
+    """Time to wait for a free connection."""
+    max_connections: int = 200
+    """Connections to all of Zuora; Zuora's own concurrency limits are 40 to 200 per tenant."""
+    keepalive_s: float = 15.0
+    """How long an idle connection is kept; short, so that Zuora's edge seldom closes one first."""
+    ca_file: str = ""
+    """PEM file of certificate authorities; empty: those of the system."""
+    gzip_over_bytes: int = 8192
+    """Request bodies larger than this are compressed."""
+    max_answer_bytes: int = 1_048_576
+    """Larger answers are refused as unreadable."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathSettings:
+    """The paths of Zuora's operations; to be changed only if a tenant differs from the documents."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    token: str = "/oauth/token"  # noqa: S105 - a path
+    sessions: str = "/web-payments/sessions"
+    """Without /v1, as every version of the page has it."""
+    decryption: str = "/v1/payment-methods/decryption"
+    payment_methods: str = "/v2/payment_methods"
+    payment_methods_v1: str = "/v1/payment-methods"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """A payment gateway instance of a tenant."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    id: str
+    """Zuora's id, 32 hexadecimal digits; sessions and payment methods name the gateway by it."""
+    label: str
+    """The instance's name in Zuora; the decryption operation names the gateway by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSettings:
+    """A Zuora tenant and the credentials for it."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    client_id: str
+    """OAuth client id, 36 characters."""
+    client_secret_file: str
+    """File that holds the OAuth client secret; trailing white space is dropped."""
+    environment: str = ""
+    """One of the built-in environments; or give base_url."""
+    base_url: str = ""
+    """Another non-production host, https, or http on loopback."""
+    zuora_version: str = "2025-08-12"
+    """Zuora-Version on v1 paths. Outcomes depend on it: before 2024-05-20 errors arrive with status 200."""
+    entities: Mapping[str, str] = field(default_factory=dict)
+    """Name to Zuora id (32 hexadecimal digits or a UUID). Empty: a single-entity tenant, no header is sent."""
+    orgs: Mapping[str, str] = field(default_factory=dict)
+    """Name to Zuora id. Empty: Multi-Org is off, no header is sent."""
+    gateways: Mapping[str, GatewaySettings] = field(default_factory=dict)
+    """Name to gateway instance."""
+    token_scope: Literal["client", "entity"] = "client"  # noqa: S105 - not a password
+    """Whether one token serves all entities of the client, or one is requested per entity."""
+    legacy_session_amount: bool = False
+    """Send authAmount in place of amount when a session only stores a method (the older form of the page)."""
+    paths: PathSettings = PathSettings()
+    """The paths of the operations."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the tenant."""
+        return ENVIRONMENTS.get(self.environment, self.base_url).rstrip("/")

@@ -1,0 +1,142 @@
+"""OAuth tokens: one cached per credential, fetched by one flight at a time, never handed out expired."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from payorch_server.model.errors import CallError, refuse
+from payorch_server.model.outcome import Reason
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the secret goes into the token request here
+from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.zuora.calls import Answer, decode_object
+from payorch_server.zuora.transport import HttpPost, Transport
+
+# Ten seconds are what Zuora's own sample allows a token call.
+_FETCH_TIMEOUT_S: Final = 10.0
+# A token is not used in its last minute: a request sent then could arrive after its end.
+_MARGIN_S: Final = 60.0
+# Zuora documents one hour and its sample assumes that when expires_in is missing.
+_DEFAULT_LIFE_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a token is requested with. Equal credentials share one token."""
+
+    url: str
+    """Full URL of the token endpoint."""
+    path: str
+    """Its path."""
+    client_id: str
+    client_secret: Secret[str]
+    entity_id: str = ""
+    """The entity the token is narrowed to; empty: all of the client's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token."""
+
+    value: Secret[str]
+    expires_s: float
+    """On the monotonic clock, margin already taken off."""
+    generation: int
+
+
+class TokenCache:
+    """Tokens by credential."""
+
+    def __init__(self, *, transport: Transport, clock: Clock, tasks: TaskOwner) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._tasks = tasks
+        self._tokens: dict[Credential, Token] = {}
+        self._flights: dict[Credential, asyncio.Task[Token]] = {}
+        self._generation = 0
+
+    def __repr__(self) -> str:
+        return f"TokenCache({len(self._tokens)} tokens, {len(self._flights)} being fetched)"
+
+    async def get(self, credential: Credential, *, timeout_s: float) -> Token:
+        """Return a token that is not about to expire.
+
+        Args:
+            credential: Whose token.
+            timeout_s: How long the caller can wait; the fetch itself goes on for others.
+
+        Raises:
+            NotSent: No token could be had.
+        """
+        token = self._tokens.get(credential)
+        if token is not None and self._clock.monotonic() < token.expires_s:
+            return token
+        flight = self._flights.get(credential)
+        if flight is None:
+            flight = self._tasks.start(self._fetch(credential), name="token fetch")
+            self._flights[credential] = flight
+            flight.add_done_callback(lambda _: self._flights.pop(credential, None))
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.shield(flight)
+        except TimeoutError as error:
+            raise refuse(Reason.TOKEN_UNAVAILABLE, f"no token within {timeout_s:.1f} s") from error
+
+    def retire(self, credential: Credential, token: Token) -> None:
+        """Forget a token that Zuora refused, unless a newer one is there already."""
+        current = self._tokens.get(credential)
+        if current is not None and current.generation == token.generation:
+            del self._tokens[credential]
+
+    async def _fetch(self, credential: Credential) -> Token:
+        started_s = self._clock.monotonic()
+        form = {
+            "client_id": credential.client_id,
+            "client_secret": reveal(credential.client_secret),
+            "grant_type": "client_credentials",
+        }
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        if credential.entity_id:
+            headers["zuora-entity-ids"] = credential.entity_id
+        post = HttpPost(credential.url, headers, urlencode(form).encode(), credential.path)
+        try:
+            answer = await self._transport.post(post, timeout_s=_FETCH_TIMEOUT_S)
+        except CallError as error:
+            raise _not_sent(error) from error
+        value, life_s = _parse(answer)
+        self._generation += 1
+        token = Token(Secret(value), started_s + max(life_s - _MARGIN_S, 0.0), self._generation)
+        self._tokens[credential] = token
+        return token
+
+
+def _not_sent(error: CallError) -> CallError:
+    """Say that the caller's own request was not sent, whatever became of the token request."""
+    reason = error.failure.reason
+    if reason in {Reason.UPSTREAM_UNREACHABLE, Reason.UPSTREAM_TLS_FAILED}:
+        return error
+    return refuse(Reason.TOKEN_UNAVAILABLE, f"the token request failed: {error.failure.private}")
+
+
+def _parse(answer: Answer) -> tuple[str, float]:
+    payload = decode_object(answer.body)
+    if answer.status in {400, 401, 403}:
+        raise refuse(Reason.UPSTREAM_CREDENTIALS_REJECTED, f"the token endpoint answered {answer.status}")
+    if answer.status == 429:  # noqa: PLR2004 - HTTP's own number
+        raise refuse(Reason.TOKEN_UNAVAILABLE, "the token endpoint answered 429: too many token requests")
+    if answer.status != 200 or payload is None:  # noqa: PLR2004
+        raise refuse(Reason.TOKEN_UNAVAILABLE, f"the token endpoint answered {answer.status} without a JSON object")
+    value = payload.get("access_token")
+    if not isinstance(value, str) or not value:
+        raise refuse(Reason.TOKEN_UNAVAILABLE, "the token endpoint answered 200 without access_token")
+    return value, _life_s(payload.get("expires_in"))
+
+
+def _life_s(expires_in: object) -> float:
+    """Return the token's life; whatever is no positive number counts as the documented hour."""
+    try:
+        life_s = float(str(expires_in))
+    except ValueError:
+        return _DEFAULT_LIFE_S
+    return life_s if 0 < life_s <= 24 * _DEFAULT_LIFE_S else _DEFAULT_LIFE_S

@@ -1,0 +1,167 @@
+"""The one way out over HTTP: one request in, one complete answer or one precise error out."""
+
+import asyncio
+import gzip
+import ssl
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from payorch_server.model.errors import CallError, refuse
+from payorch_server.model.outcome import Reason
+from payorch_server.zuora.calls import Answer
+from payorch_server.zuora.settings import HttpSettings
+
+# httpx-aiohttp turns a connection that broke after the request was sent into httpx.ConnectTimeout, so its classes prove
+# nothing. These of aiohttp are raised before a byte of the request is written; everything else may have been executed.
+_NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_BAD_CERTIFICATE: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError)
+# httpx's own transports, such as an emulator in this process, raise these themselves.
+_NEVER_SENT: Final = (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError)
+
+_USER_AGENT: Final = "payorch/0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPost:
+    """A POST, complete but for its timeouts."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    template: str
+    """The path without anything variable, for spans."""
+    ordinal: int = 1
+    """How often the call was sent, this time included."""
+
+
+class Transport:
+    """Sends POSTs over a pool of connections; never follows a redirect, keeps no cookies, repeats nothing."""
+
+    def __init__(self, *, settings: HttpSettings, http: httpx.AsyncBaseTransport, tracer: trace.Tracer) -> None:
+        self._settings = settings
+        self._http = http
+        self._tracer = tracer
+
+    async def post(self, post: HttpPost, *, timeout_s: float) -> Answer:
+        """Send once.
+
+        Args:
+            post: What to send.
+            timeout_s: For everything, from waiting for a connection to the last byte of the answer.
+
+        Raises:
+            NotSent: No connection could be made.
+            OutcomeUnknown: The request may have been executed.
+        """
+        attributes: dict[str, str | int] = {
+            "http.request.method": "POST",
+            "url.full": post.url.partition("?")[0],
+            "url.template": post.template,
+        }
+        if post.ordinal > 1:
+            attributes["http.request.resend_count"] = post.ordinal - 1
+        span = self._tracer.start_span(f"POST {post.template}", kind=SpanKind.CLIENT, attributes=attributes)
+        try:
+            answer = await self._exchange(post, timeout_s)
+        except CallError as error:
+            span.set_attribute("error.type", error.failure.reason.name)
+            span.set_status(Status(StatusCode.ERROR, error.failure.reason.name))
+            raise
+        else:
+            self._describe(span, answer)
+            return answer
+        finally:
+            span.end()
+
+    @staticmethod
+    def _describe(span: trace.Span, answer: Answer) -> None:
+        span.set_attribute("http.response.status_code", answer.status)
+        if request_id := answer.headers.get("zuora-request-id"):
+            span.set_attribute("zuora.request_id", request_id)
+        if answer.status >= 400:  # noqa: PLR2004 - HTTP's own number
+            span.set_attribute("error.type", str(answer.status))
+            span.set_status(Status(StatusCode.ERROR))
+
+    async def _exchange(self, post: HttpPost, timeout_s: float) -> Answer:
+        request = self._request(post, timeout_s)
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self._http.handle_async_request(request)
+                try:
+                    body = await self._read(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError as error:
+            raise refuse(Reason.UPSTREAM_NO_ANSWER, f"no answer within {timeout_s:.1f} s") from error
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError, OSError) as error:
+            raise _translate(error, post) from error
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, headers, body)
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async for part in response.aiter_bytes():
+                size += len(part)
+                if size > self._settings.max_answer_bytes:
+                    limit = self._settings.max_answer_bytes
+                    raise refuse(Reason.UPSTREAM_ANSWER_UNREADABLE, f"the answer is larger than {limit} bytes")
+                parts.append(part)
+        except httpx.DecodingError as error:
+            raise refuse(Reason.UPSTREAM_ANSWER_UNREADABLE, "the answer cannot be decompressed") from error
+        return b"".join(parts)
+
+    def _request(self, post: HttpPost, timeout_s: float) -> httpx.Request:
+        body = post.body
+        headers = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": _USER_AGENT, **post.headers}
+        if len(body) > self._settings.gzip_over_bytes:
+            body = gzip.compress(body, compresslevel=1)
+            headers["content-encoding"] = "gzip"
+        timeouts = {
+            "connect": min(self._settings.connect_timeout_s, timeout_s),
+            "pool": min(self._settings.pool_timeout_s, timeout_s),
+            "read": None,
+            "write": None,
+        }
+        return httpx.Request("POST", post.url, headers=headers, content=body, extensions={"timeout": timeouts})
+
+
+def _translate(error: Exception, post: HttpPost) -> CallError:
+    cause = error.__cause__ or error
+    origin = post.url.removesuffix(post.template)
+    if isinstance(cause, _BAD_CERTIFICATE):
+        return refuse(Reason.UPSTREAM_TLS_FAILED, f"the certificate of {origin} was refused: {_brief(cause)}")
+    if isinstance(cause, _NOT_CONNECTED):
+        return refuse(Reason.UPSTREAM_UNREACHABLE, f"no connection to {origin}: {_brief(cause)}")
+    if isinstance(error, _NEVER_SENT):
+        return refuse(Reason.UPSTREAM_UNREACHABLE, f"{origin} cannot be called: {type(error).__name__}")
+    return refuse(Reason.UPSTREAM_NO_ANSWER, f"the connection to {origin} failed: {_brief(cause)}")
+
+
+def _brief(error: BaseException) -> str:
+    return f"{type(error).__name__} {error}"[:200]
+
+
+def open_transport(*, settings: HttpSettings, tracer: trace.Tracer, stack: AsyncExitStack) -> Transport:
+    """Return a transport over aiohttp's pool, closed with the stack. Call it inside the running loop."""
+    context = ssl.create_default_context(cafile=settings.ca_file or None)
+
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=settings.max_connections, ssl=context, keepalive_timeout=settings.keepalive_s
+        )
+        # No cookie of one tenant may travel with a call of another.
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+
+    http = AiohttpTransport(verify=context, trust_env=False, client=session)
+    stack.push_async_callback(http.aclose)
+    return Transport(settings=settings, http=http, tracer=tracer)
