@@ -1,8 +1,8 @@
 """Opening Apple Pay tokens, and using each one once only."""
 
 import importlib
-import random
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -55,7 +55,7 @@ def open_with_published_authority(*, merchant_id: str, token: Mapping[str, Any],
             authority=apple_pay.AppleAuthority.published(), merchant_id=merchant_id, token=dict(token), now=now
         )
     except apple_pay.TokenRefused as refusal:
-        raise TokenNotOpenedError(str(refusal.reason), str(refusal)) from refusal
+        raise TokenNotOpenedError(str(refusal.reason), refusal.message) from refusal
     return OpenedToken(
         account_number=clear.account_number,
         expiration=clear.expiration,
@@ -127,7 +127,7 @@ def minted_token(
     amount_minor: int,
     currency_numeric: str,
     now: datetime,
-    rng: random.Random,
+    entropy: Callable[[int], bytes] = os.urandom,
     wrapped: bool = False,
 ) -> dict[str, Any]:
     """Make a token under the published authority.
@@ -137,7 +137,7 @@ def minted_token(
         amount_minor: the amount in minor units.
         currency_numeric: the ISO 4217 number, three digits.
         now: the signing time, aware.
-        rng: where keys and the transaction id come from.
+        entropy: returns that many random bytes; equal ones give an equal token.
         wrapped: the browser's object around it as well.
     """
     apple_pay = importlib.import_module("zuora_emulator.apple_pay")
@@ -147,7 +147,7 @@ def minted_token(
         amount_minor=amount_minor,
         currency_numeric=currency_numeric,
         now=now,
-        rng=rng,
+        entropy=entropy,
     )
     wrapper: dict[str, Any] = apple_pay.wrap_token(token) if wrapped else token
     return wrapper

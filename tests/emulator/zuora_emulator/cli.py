@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import random
 import signal
 import sys
 import urllib.error
@@ -119,14 +118,16 @@ def _mint(chosen: argparse.Namespace) -> None:
     amount = _amount(chosen.amount)
     if not is_exact(amount=amount, currency=currency.code):
         raise CommandError(f"{currency.code} has {currency.exponent} decimals; {chosen.amount} has more.")
-    token = minted_token(
-        merchant_id=chosen.merchant_id,
-        amount_minor=int(amount.scaleb(currency.exponent)),
-        currency_numeric=currency.numeric,
-        now=SystemClock().now(),
-        rng=random.SystemRandom(),
-        wrapped=chosen.level == "wrapper",
-    )
+    try:
+        token = minted_token(
+            merchant_id=chosen.merchant_id,
+            amount_minor=int(amount.scaleb(currency.exponent)),
+            currency_numeric=currency.numeric,
+            now=SystemClock().now(),
+            wrapped=chosen.level == "wrapper",
+        )
+    except LookupError:
+        raise CommandError(f"{chosen.merchant_id!r} is no merchant of the published authority.") from None
     print(json.dumps(token))
 
 
