@@ -10,8 +10,8 @@ async def call_with() -> AsyncIterator[CallWith]:
     """Make callers of emulators with the given switches."""
     callers: list[Caller] = []
 
-    def make(**switches: object) -> Caller:
-        callers.append(caller_with(Settings(**switches)))
+    def make(*, jump: bool = True, **switches: object) -> Caller:
+        callers.append(caller_with(Settings(**switches), jump=jump))
         return callers[-1]
 
     yield make

@@ -88,14 +88,14 @@ class Caller:
 class CallWith(Protocol):
     """Makes a caller of an emulator with the given switches."""
 
-    def __call__(self, **switches: object) -> Caller:
+    def __call__(self, *, jump: bool = True, **switches: object) -> Caller:
         """Make one."""
         ...
 
 
-def caller_with(settings: Settings) -> Caller:
-    """Make an emulator that can be repeated, and its caller."""
-    clock = ManualClock()
+def caller_with(settings: Settings, *, jump: bool = True) -> Caller:
+    """Make an emulator that can be repeated, and its caller; `jump` as in `ManualClock`."""
+    clock = ManualClock(jump=jump)
     emulator = Emulator(clock=clock, rng=random.Random(7), settings=settings, opener=open_stand_in)  # noqa: S311 - a test
     http = httpx.AsyncClient(transport=httpx.ASGITransport(emulator.app), base_url="http://zuora")
     return Caller(emulator=emulator, clock=clock, http=http)

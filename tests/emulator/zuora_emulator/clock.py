@@ -41,15 +41,15 @@ class ManualClock:
         self._now = start
         self._jump = jump
         self._sleepers: list[tuple[datetime, asyncio.Event]] = []
+        self._somebody_sleeps = asyncio.Event()
 
     def now(self) -> datetime:
         """The time in UTC, aware."""
         return self._now
 
-    @property
-    def sleepers(self) -> int:
-        """How many calls wait for `advance`."""
-        return len(self._sleepers)
+    async def until_somebody_sleeps(self) -> None:
+        """Come back as soon as a call waits for `advance`."""
+        await self._somebody_sleeps.wait()
 
     def advance(self, by: timedelta) -> None:
         """Move the clock and wake whoever is due."""
@@ -58,6 +58,8 @@ class ManualClock:
             if due <= self._now:
                 event.set()
         self._sleepers = [(due, event) for due, event in self._sleepers if due > self._now]
+        if not self._sleepers:
+            self._somebody_sleeps.clear()
 
     async def sleep(self, seconds: float) -> None:
         """Come back once the clock stands that many seconds later."""
@@ -67,4 +69,5 @@ class ManualClock:
             return
         event = asyncio.Event()
         self._sleepers.append((self._now + timedelta(seconds=seconds), event))
+        self._somebody_sleeps.set()
         await event.wait()

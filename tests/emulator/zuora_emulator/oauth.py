@@ -23,6 +23,7 @@ EXPIRES_IN_S = 3599
 """What the answer says: the life less the second it took."""
 CLIENT_ID_LENGTH = 36
 LONGEST_SECRET = 42
+FORM_FIELDS = frozenset({"client_id", "client_secret", "grant_type"})
 _FORBIDDEN_HEADERS = ("authorization", "apiaccesskeyid", "apisecretaccesskey")
 _INVALID_CREDENTIAL = 90000011
 

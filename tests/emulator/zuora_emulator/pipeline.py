@@ -262,7 +262,8 @@ def _text_of(fault: Fault | None) -> str | None:
 def _readable(arrived: Arrived) -> Mapping[str, Any] | bytes:
     """Return the body as the journal can mask it."""
     if arrived.operation.dialect == "oauth":
-        return decoded_form(arrived.raw_body)
+        # A secret that was not URL-encoded spills over into field names, so unknown names are not shown either.
+        return {name: value for name, value in decoded_form(arrived.raw_body).items() if name in oauth.FORM_FIELDS}
     try:
         return _body_of(arrived)
     except Refused:
