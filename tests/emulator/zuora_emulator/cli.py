@@ -23,6 +23,7 @@ from zuora_emulator.server import serving
 DEFAULT_PORT = 9080
 _DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 _ANSWER_WITHIN_S = 5
+_LARGEST_PORT = 65_535
 
 
 class CommandError(Exception):
@@ -67,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(chosen: argparse.Namespace) -> None:
+    if not 0 <= chosen.port <= _LARGEST_PORT:
+        raise CommandError(f"Cannot listen on port {chosen.port}; ports go from 0 to {_LARGEST_PORT}.")
     emulator = Emulator()
     for text in chosen.fault_once:
         emulator.faults.add(parse_fault(text))
@@ -86,7 +89,7 @@ async def _serve_until_stopped(emulator: Emulator, *, host: str, port: int) -> N
         async with serving(emulator, host=host, port=port) as base_url:
             print(_welcome(base_url), flush=True)
             await stopped.wait()
-    except (OSError, OverflowError) as problem:
+    except OSError as problem:
         raise CommandError(f"Cannot listen on {host}:{port}: {problem}.") from problem
 
 
