@@ -1,0 +1,161 @@
+"""The ASGI application and the object that Python users hold."""
+
+import random
+from collections import Counter
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from zuora_emulator import operations
+from zuora_emulator.answers import MARKER, Answer, json_answer
+from zuora_emulator.apple_tokens import TokenOpener, open_with_published_authority
+from zuora_emulator.call import Arrived, packed
+from zuora_emulator.clock import Clock, SystemClock
+from zuora_emulator.control import control_routes
+from zuora_emulator.faults import Faults
+from zuora_emulator.idempotency import Idempotency
+from zuora_emulator.ids import Ids
+from zuora_emulator.journal import Journal
+from zuora_emulator.ledger import Ledger
+from zuora_emulator.limits import Limits
+from zuora_emulator.operations import Operation
+from zuora_emulator.pipeline import answer_to
+from zuora_emulator.settings import Settings
+from zuora_emulator.state import State
+from zuora_emulator.world import World
+
+TOKEN_PATH = "/oauth/token"
+SESSIONS_PATH = "/web-payments/sessions"
+V1_SESSIONS_PATH = "/v1/web-payments/sessions"
+DECRYPTION_PATH = "/v1/payment-methods/decryption"
+PAYMENT_METHODS_PATH = "/v2/payment_methods"
+PAYMENT_METHODS_V1_PATH = "/v1/payment-methods"
+
+_ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_COMPRESSED_FROM = 1000
+"""Bytes from which Zuora compresses an answer."""
+
+
+class Emulator:
+    """An emulated Zuora: `app` is what serves, the rest is for looking and for making trouble.
+
+    Args:
+        clock: where time comes from; `ManualClock` in tests.
+        rng: where ids come from; a seeded one makes runs repeatable.
+        settings: the switches.
+        opener: how Apple Pay tokens are opened; by default with the published test authority.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        settings: Settings | None = None,
+        opener: TokenOpener = open_with_published_authority,
+    ) -> None:
+        chosen = settings or Settings()
+        self._world = World(
+            settings=chosen,
+            clock=clock or SystemClock(),
+            ids=Ids(rng or random.Random()),  # noqa: S311 - ids of an emulator guard nothing
+            opener=opener,
+            limits=Limits(chosen),
+            idempotency=Idempotency(on_other_body=chosen.body_mismatch),
+        )
+        self.app: ASGIApp = _application(self._world)
+
+    @property
+    def settings(self) -> Settings:
+        """The switches."""
+        return self._world.settings
+
+    @property
+    def state(self) -> State:
+        """Accounts, invoices, payment methods as they now are."""
+        return self._world.state
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was executed."""
+        return self._world.ledger
+
+    @property
+    def journal(self) -> Journal:
+        """What arrived."""
+        return self._world.journal
+
+    @property
+    def faults(self) -> Faults:
+        """What shall go wrong."""
+        return self._world.faults
+
+    def reset(self) -> None:
+        """Go back to the seed."""
+        self._world.reset()
+
+
+def _application(world: World) -> ASGIApp:
+    paths = {
+        TOKEN_PATH: operations.TOKEN,
+        SESSIONS_PATH: operations.SESSIONS,
+        DECRYPTION_PATH: operations.DECRYPTION,
+        PAYMENT_METHODS_PATH: operations.PAYMENT_METHODS,
+        PAYMENT_METHODS_V1_PATH: operations.PAYMENT_METHODS_V1,
+    }
+    if world.settings.accept_v1_sessions_path:
+        paths[V1_SESSIONS_PATH] = operations.SESSIONS
+    routes = [_route(world, path, operation) for path, operation in paths.items()]
+    # A bare router: Starlette's own error pages would answer where a connection must be cut instead.
+    return Router([*control_routes(world), *routes], default=_not_found, redirect_slashes=False)
+
+
+def _route(world: World, path: str, operation: Operation) -> Route:
+    async def endpoint(request: Request) -> Response:
+        arrived = await _arrived(world, operation, request)
+        return _response(await answer_to(world, arrived), request)
+
+    return Route(path, endpoint, methods=_ALL_METHODS)
+
+
+async def _arrived(world: World, operation: Operation, request: Request) -> Arrived:
+    counts = Counter(request.headers.keys())
+    url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return Arrived(
+        operation=operation,
+        method=request.method,
+        url=url,
+        query=tuple(request.query_params.multi_items()),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        repeated_headers=frozenset(name for name, count in counts.items() if count > 1),
+        raw_body=await request.body(),
+        peer=request.client.host if request.client else "",
+        request_id=world.ids.request_id(),
+        process_id=world.ids.process_id(),
+        now=world.clock.now(),
+    )
+
+
+def _response(answer: Answer, request: Request) -> Response:
+    body = answer.body
+    response = Response(status_code=answer.status)
+    headers = list(answer.headers)
+    if len(body) > _COMPRESSED_FROM and "gzip" in request.headers.get("accept-encoding", ""):
+        body = packed(body)
+        headers.append(("content-encoding", "gzip"))
+    headers.append(("content-length", str(len(body))))
+    response.body = body
+    response.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return response
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a path that is not emulated; a missing path needs no token."""
+    if scope["type"] != "http":
+        return
+    request = Request(scope, receive)
+    reasons = [{"code": 50000040, "message": "The requested resource is not found."}]
+    answer = json_answer(404, {"success": False, "reasons": reasons}, MARKER)
+    await _response(answer, request)(scope, receive, send)

@@ -1,0 +1,73 @@
+"""Time, as the emulator sees it: given from outside, so that tests own it."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where the emulator takes the time from and how it waits."""
+
+    def now(self) -> datetime:
+        """The time in UTC, aware."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Come back after that many seconds of this clock."""
+        ...
+
+
+class SystemClock:
+    """The machine's time, for people and other languages."""
+
+    def now(self) -> datetime:
+        """The time in UTC, aware."""
+        return datetime.now(UTC)  # noqa: TID251 - the one place of the emulator that reads the machine's clock
+
+    async def sleep(self, seconds: float) -> None:
+        """Come back after that many real seconds."""
+        await asyncio.sleep(seconds)
+
+
+class ManualClock:
+    """A clock that moves only when told.
+
+    Args:
+        start: the first answer of `now`, aware.
+        jump: a sleeper moves the clock by itself and goes on at once; off, it waits for `advance`.
+    """
+
+    def __init__(self, start: datetime = datetime(2026, 11, 20, 12, tzinfo=UTC), *, jump: bool = True) -> None:
+        self._now = start
+        self._jump = jump
+        self._sleepers: list[tuple[datetime, asyncio.Event]] = []
+        self._somebody_sleeps = asyncio.Event()
+
+    def now(self) -> datetime:
+        """The time in UTC, aware."""
+        return self._now
+
+    async def until_somebody_sleeps(self) -> None:
+        """Come back as soon as a call waits for `advance`."""
+        await self._somebody_sleeps.wait()
+
+    def advance(self, by: timedelta) -> None:
+        """Move the clock and wake whoever is due."""
+        self._now += by
+        for due, event in self._sleepers:
+            if due <= self._now:
+                event.set()
+        self._sleepers = [(due, event) for due, event in self._sleepers if due > self._now]
+        if not self._sleepers:
+            self._somebody_sleeps.clear()
+
+    async def sleep(self, seconds: float) -> None:
+        """Come back once the clock stands that many seconds later."""
+        if self._jump:
+            self.advance(timedelta(seconds=seconds))
+            await asyncio.sleep(0)
+            return
+        event = asyncio.Event()
+        self._sleepers.append((self._now + timedelta(seconds=seconds), event))
+        self._somebody_sleeps.set()
+        await event.wait()

@@ -1,0 +1,160 @@
+"""Scripted misbehaviour: what the next answers of an operation shall be.
+
+As text a fault is `OP:KIND[:ARG]`, for instance `decryption:500`, `token:429:30`, `sessions:slow:2.5`,
+`payment_methods_v1:success_false:53000060`, `decryption:drop_after`.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from zuora_emulator.operations import BY_NAME
+
+
+class Kind(StrEnum):
+    """What goes wrong; the comment says if the call is executed."""
+
+    STATUS = "status"  # no; written as the number itself: 401, 429, 500 and so on
+    SUCCESS_FALSE = "success_false"  # no; HTTP 200 with a reason code
+    SLOW = "slow"  # yes, answered after that many seconds
+    DROP = "drop"  # no; the connection is cut
+    DROP_AFTER = "drop_after"  # yes; the connection is cut instead of an answer
+    HTML = "html"  # no; 502 with an edge's page
+    EMPTY = "empty"  # yes; 200 without a body
+    TRUNCATED = "truncated"  # yes; the JSON ends in the middle
+    NO_ID = "no_id"  # yes; the promised id is missing
+    DECLINED = "declined"  # yes; the payment method is created, its payment is declined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One misbehaviour of one operation."""
+
+    operation: str
+    kind: Kind
+    status: int = 0
+    """HTTP status, for STATUS."""
+    code: int = 0
+    """8-digit reason code, for SUCCESS_FALSE."""
+    seconds: float = 0
+    """Delay for SLOW; `Retry-After` for STATUS 429 and 503, 0 for the usual one."""
+
+    def __str__(self) -> str:
+        """The text form."""
+        match self.kind:
+            case Kind.STATUS:
+                return f"{self.operation}:{self.status}" + (f":{self.seconds:g}" if self.seconds else "")
+            case Kind.SUCCESS_FALSE:
+                return f"{self.operation}:{self.kind}:{self.code}"
+            case Kind.SLOW:
+                return f"{self.operation}:{self.kind}:{self.seconds:g}"
+            case _:
+                return f"{self.operation}:{self.kind}"
+
+
+class FaultSyntaxError(ValueError):
+    """The text is no fault; the message is a sentence for people."""
+
+
+def parse_fault(text: str) -> Fault:
+    """Read the text form `OP:KIND[:ARG]`.
+
+    Raises:
+        FaultSyntaxError: the operation or kind is unknown, or the argument is missing, superfluous or no number.
+    """
+    operation, _, rest = text.strip().partition(":")
+    kind, _, argument = rest.partition(":")
+    if operation not in BY_NAME:
+        raise FaultSyntaxError(f"{operation!r} is no operation; there are {', '.join(BY_NAME)}.")
+    if kind.isascii() and kind.isdigit():
+        return _status_fault(operation, int(kind), argument)
+    if kind not in set(Kind) - {Kind.STATUS}:
+        kinds = ", ".join(sorted(set(Kind) - {Kind.STATUS}))
+        raise FaultSyntaxError(f"{kind!r} is no kind of fault; there are {kinds}, and any HTTP status from 400 to 599.")
+    return _named_fault(operation, Kind(kind), argument)
+
+
+def _status_fault(operation: str, status: int, argument: str) -> Fault:
+    if not 400 <= status <= 599:
+        raise FaultSyntaxError(f"{status} is no error status; use one from 400 to 599.")
+    if argument and status not in {429, 503}:
+        raise FaultSyntaxError(f"Only 429 and 503 take an argument, the seconds of Retry-After; {status} does not.")
+    seconds = _seconds(argument) if argument else 0
+    if seconds != int(seconds):
+        raise FaultSyntaxError(f"Retry-After has whole seconds; {argument!r} has not.")
+    return Fault(operation=operation, kind=Kind.STATUS, status=status, seconds=seconds)
+
+
+def _named_fault(operation: str, kind: Kind, argument: str) -> Fault:
+    if kind is Kind.SLOW:
+        return Fault(operation=operation, kind=kind, seconds=_seconds(argument))
+    if kind is Kind.SUCCESS_FALSE:
+        if not (len(argument) == 8 and argument.isascii() and argument.isdigit()):
+            raise FaultSyntaxError(
+                f"success_false takes an 8-digit reason code, for instance 53000060; not {argument!r}."
+            )
+        return Fault(operation=operation, kind=kind, code=int(argument))
+    if argument:
+        raise FaultSyntaxError(f"{kind} takes no argument; {argument!r} is too much.")
+    return Fault(operation=operation, kind=kind)
+
+
+_LONGEST_SECONDS = 86_400
+
+
+def _seconds(argument: str) -> float:
+    try:
+        seconds = float(argument)
+    except ValueError:
+        raise FaultSyntaxError(f"{argument!r} is no number of seconds.") from None
+    if not 0 < seconds <= _LONGEST_SECONDS:
+        raise FaultSyntaxError(f"{argument!r} seconds are not between 0 and a day.")
+    return seconds
+
+
+Times = int | Literal["always"]
+
+
+class Faults:
+    """A queue of faults per operation; a fault for ever stays at the head of its queue."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, deque[tuple[Fault, Times]]] = {}
+
+    def add(self, fault: Fault | str, *, times: Times = 1) -> None:
+        """Put a fault behind those that wait already.
+
+        Args:
+            fault: the fault, or its text form.
+            times: how many arrivals it meets, at least 1, or `"always"`.
+        """
+        if times != "always" and times < 1:
+            raise FaultSyntaxError(f"A fault meets at least one call, not {times}.")
+        parsed = parse_fault(fault) if isinstance(fault, str) else fault
+        self._queues.setdefault(parsed.operation, deque()).append((parsed, times))
+
+    def take(self, operation: str) -> Fault | None:
+        """Return the fault for a call that has just arrived, and use it up."""
+        queue = self._queues.get(operation)
+        if not queue:
+            return None
+        fault, times = queue[0]
+        if times == "always":
+            return fault
+        if times == 1:
+            queue.popleft()
+        else:
+            queue[0] = (fault, times - 1)
+        return fault
+
+    def waiting(self) -> list[dict[str, str | int]]:
+        """What is still to come, in text form."""
+        return [{"fault": str(fault), "times": times} for queue in self._queues.values() for fault, times in queue]
+
+    def clear(self, operation: str | None = None) -> None:
+        """Forget the faults of one operation, or all."""
+        if operation is None:
+            self._queues.clear()
+        else:
+            self._queues.pop(operation, None)

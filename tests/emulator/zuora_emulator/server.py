@@ -1,0 +1,132 @@
+"""Serving the application over a real socket, where a cut connection is a cut connection."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from zuora_emulator.answers import ConnectionCut
+from zuora_emulator.app import Emulator
+
+_LINGER_OFF = struct.pack("ii", 1, 0)
+"""Linger on, for no time: closing sends a reset instead of an orderly end."""
+_GRACE_S = 1
+"""How long a call in flight may go on when the server stops."""
+_BACKLOG = 1024
+
+
+class _Connections:
+    """The open connections by the address of their peer."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, int], tuple[asyncio.Transport, asyncio.Event]] = {}
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        self._open[_peer_of(transport)] = (transport, asyncio.Event())
+
+    def closed(self, transport: asyncio.Transport) -> None:
+        _, event = self._open.pop(_peer_of(transport), (None, asyncio.Event()))
+        event.set()
+
+    async def cut(self, peer: tuple[str, int]) -> None:
+        """Reset the connection, and come back when it is gone."""
+        if peer not in self._open:
+            return
+        transport, gone = self._open[peer]
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_OFF)
+        transport.abort()
+        await gone.wait()
+
+
+def _peer_of(transport: asyncio.Transport) -> tuple[str, int]:
+    host, port = transport.get_extra_info("peername")[:2]
+    return host, port
+
+
+def _protocol(connections: _Connections) -> type[asyncio.Protocol]:
+    class RegisteringProtocol(H11Protocol):
+        """Uvicorn's protocol, which also tells who is connected."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+            connections.opened(transport)
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            connections.closed(self.transport)
+            super().connection_lost(exc)
+
+    return RegisteringProtocol
+
+
+def _cutting(app: ASGIApp, connections: _Connections) -> ASGIApp:
+    async def cutting(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except ConnectionCut:
+            await connections.cut(tuple(scope["client"]))
+
+    return cutting
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to whoever runs the loop, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+@contextlib.asynccontextmanager
+async def serving(emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve the emulator in the running loop until the block ends.
+
+    Args:
+        emulator: what to serve.
+        host: the address to listen on; loopback unless there is a reason.
+        port: the port, 0 for any free one.
+
+    Yields:
+        The base URL, without a slash at its end.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    connections = _Connections()
+    config = uvicorn.Config(
+        _cutting(emulator.app, connections),
+        http=_protocol(connections),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    server = _Server(config)
+    with _listening_socket(host, port) as listener:
+        bound_host, bound_port = listener.getsockname()[:2]
+        task = asyncio.create_task(server.serve([listener]))  # noqa: TID251 - owned, and awaited, by this block
+        try:
+            await server.listening.wait()
+            yield f"http://{bound_host}:{bound_port}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    return socket.create_server((host, port), backlog=_BACKLOG)

@@ -1,0 +1,102 @@
+"""The switches: every point on which Zuora's documents are silent or disagree, with the answer the emulator gives."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the emulator answers where nobody outside Zuora knows; every field is one switch."""
+
+    accept_v1_sessions_path: bool = False
+    """Also serve `/v1/web-payments/sessions`; off, because the documents name only the path without a version."""
+
+    sessions_failures: Literal["status", "success_false"] = "status"
+    """Whether a refused session has an HTTP error status or HTTP 200 with `success: false`."""
+
+    legacy_auth_amount: bool = False
+    """Want `authAmount` instead of `amount` when `processPayment` is false, as the 2023 text does."""
+
+    accept_purposeless_session: bool = False
+    """Accept a session that neither pays nor stores; off, because it is in no table of valid modes."""
+
+    accept_invoices_without_payment: bool = False
+    """Accept `invoices` beside `processPayment: false`; off, because it is in no table of valid modes."""
+
+    account_reference: Literal["either", "id", "number"] = "either"
+    """What an account field may hold."""
+
+    invoice_reference: Literal["either", "id", "number"] = "either"
+    """What `invoiceId` of the decryption may hold: its name says id, its samples show a number."""
+
+    gateway_reference: Literal["either", "id", "name"] = "either"
+    """What `paymentGateway` of the decryption may hold: one paragraph of its page says both."""
+
+    amount_rule: Literal["at_most", "equal", "any"] = "at_most"
+    """How the amount inside an Apple Pay token may relate to the invoice's balance."""
+
+    accept_wrapped_apple_token: bool = False
+    """Accept the browser's wrapper around the encrypted token in `paymentToken`; documented is the inner object."""
+
+    require_card_holder_name: bool = False
+    """Want `cardHolderName` inside `cardHolderInfo`, as the older text does."""
+
+    decline_payments: bool = False
+    """The gateway declines every payment: the method exists, the answer is `success: false` (a half-done result)."""
+
+    check_numbers: bool = True
+    """Check the check digits of card numbers and IBANs."""
+
+    accept_types_without_object: bool = False
+    """Create Quickstart types that the schema names without giving them fields (`other`, `paypal`, `adyen_*`)."""
+
+    v2_honours_org_ids: bool = True
+    """Whether Quickstart looks at `Zuora-Org-Ids`; the original page does not list it, the 2025 specification does."""
+
+    tenant_version: str = "186.0"
+    """API version of `/v1` without a `Zuora-Version` header; 186.0 is a tenant that never upgraded."""
+
+    code_type: Literal["documented", "number", "text"] = "documented"
+    """JSON type of reason codes: documented means text for sessions and numbers elsewhere."""
+
+    quickstart_errors: Literal["nested", "flat"] = "nested"
+    """Shape of Quickstart errors; the page shows the nested one, a guide describes the flat one."""
+
+    unauthorized_body: Literal["message", "user_info", "reasons"] = "message"
+    """Body of a 401 from the gateway layer; all three are seen."""
+
+    token_refusal: Literal["message", "reasons"] = "message"
+    """Body of the token endpoint for wrong credentials, which no document gives."""
+
+    missing_entity: Literal["refuse", "first"] = "refuse"
+    """What happens when a token spans several entities and the call names none."""
+
+    single_entity_header: Literal["accept", "refuse"] = "accept"
+    """Whether `Zuora-Entity-Ids` may be sent with a single-entity token ("need not" in old texts, "should not" now)."""
+
+    unwanted_orgs: Literal["refuse", "ignore"] = "refuse"
+    """What happens when `Zuora-Org-Ids` is sent by a client without Multi-Org."""
+
+    body_mismatch: Literal["replay", "refuse", "execute"] = "replay"
+    """What happens when an idempotency key comes again with another body."""
+
+    store_unprocessed: bool = False
+    """Keep 401, 429 and the edge's 5xx answers under the idempotency key as well."""
+
+    key_refusal_body: Literal["message", "reasons", "empty"] = "message"
+    """Body of the 409 and 422 of the idempotency layer; `reasons` looks like the lock contention of category 50."""
+
+    replay_headers: Literal["stored", "fresh"] = "stored"
+    """Whether a replay carries the first answer's headers (its request id among them) or new ones."""
+
+    rate_limit_per_minute: int | None = 50_000
+    """API requests per tenant and minute; none turns the limit off."""
+
+    token_limit_per_minute: int | None = 100
+    """Token requests per peer address and minute; none turns the limit off."""
+
+    concurrency_limit: int | None = 40
+    """Calls in flight per tenant and entity (class Default); none turns the limit off."""
+
+    most_methods_per_account: int | None = 100
+    """Payment methods per account, checked by `/v1/payment-methods`; none turns the limit off."""

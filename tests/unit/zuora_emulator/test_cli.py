@@ -1,0 +1,61 @@
+import asyncio
+import signal
+import sys
+
+import pytest
+from zuora_emulator import Emulator, serving
+from zuora_emulator.cli import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part", "reason"),
+    [
+        (["serve", "--fault", "nonsense"], "is no operation", "no fault"),
+        (["serve", "--fault-once", "token:drop:1"], "no argument", "an argument too much"),
+        (["serve", "--host", "192.0.2.1"], "Cannot listen on 192.0.2.1:9080", "not an address of this machine"),
+        (["serve", "--port", "99999"], "Cannot listen on", "beyond the ports"),
+        (["mint-apple-pay-token", "--amount", "x", "--currency", "USD"], "is no amount", "words"),
+        (["mint-apple-pay-token", "--amount", "NaN", "--currency", "USD"], "greater than 0", "no number"),
+        (["mint-apple-pay-token", "--amount", "0", "--currency", "USD"], "greater than 0", "nothing"),
+        (["mint-apple-pay-token", "--amount", "1.234", "--currency", "USD"], "USD has 2 decimals", "too exact"),
+        (["mint-apple-pay-token", "--amount", "1", "--currency", "XXX"], "is no currency", "unknown"),
+        (["ledger", "--url", "file:///etc/passwd"], "is no http address", "a file"),
+        (["ledger", "--url", "http://127.0.0.1:1"], "No emulator answers", "nobody listens"),
+    ],
+)
+def test_mistakes_are_sentences(
+    arguments: list[str], part: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 1, reason
+
+    printed = capsys.readouterr()
+    assert part in printed.err
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
+
+
+@pytest.mark.asyncio
+async def test_ledger_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving(Emulator()) as base_url:
+        code = await asyncio.to_thread(main, ["ledger", "--url", base_url])
+
+    assert code == 0
+    assert capsys.readouterr().out.split()[:2] == ["time", "operation"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_serve_says_where_and_stops_on_a_signal(number: signal.Signals) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "zuora_emulator", "serve", "--port", "0", "--fault", "token:500",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    first = await process.stdout.readline()
+    process.send_signal(number)
+    rest, errors = await process.communicate()
+
+    assert first.startswith(b"Zuora emulator (not Zuora) on http://127.0.0.1:")
+    assert b"emulator-secret-a" in rest
+    assert b"INV00000002 42.50 USD" in rest
+    assert (process.returncode, errors) == (0, b"")

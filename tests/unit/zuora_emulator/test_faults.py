@@ -1,0 +1,89 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from zuora_emulator.faults import Fault, Faults, FaultSyntaxError, Kind, parse_fault
+from zuora_emulator.operations import BY_NAME
+
+operations = st.sampled_from(sorted(BY_NAME))
+plain = st.builds(
+    Fault,
+    operation=operations,
+    kind=st.sampled_from(
+        [Kind.DROP, Kind.DROP_AFTER, Kind.HTML, Kind.EMPTY, Kind.TRUNCATED, Kind.NO_ID, Kind.DECLINED]
+    ),
+)
+statuses = st.builds(Fault, operation=operations, kind=st.just(Kind.STATUS), status=st.integers(400, 599))
+throttles = st.builds(
+    Fault,
+    operation=operations,
+    kind=st.just(Kind.STATUS),
+    status=st.sampled_from([429, 503]),
+    seconds=st.integers(1, 86_400).map(float),
+)
+slow = st.builds(
+    Fault,
+    operation=operations,
+    kind=st.just(Kind.SLOW),
+    seconds=st.integers(1, 999_999).map(lambda thousandths: thousandths / 1000),
+)
+refusals = st.builds(
+    Fault, operation=operations, kind=st.just(Kind.SUCCESS_FALSE), code=st.integers(10_000_000, 99_999_999)
+)
+
+
+@given(st.one_of(plain, statuses, throttles, slow, refusals))
+def test_parse_reads_what_is_written(fault: Fault) -> None:
+    assert parse_fault(str(fault)) == fault
+
+
+@given(st.text(alphabet="abcdeknopstu_:0159.- \u0665", max_size=40))
+def test_parse_refuses_in_a_sentence_or_reads(text: str) -> None:
+    try:
+        fault = parse_fault(text)
+    except FaultSyntaxError as problem:
+        assert str(problem).endswith(".")  # noqa: PT017 - either outcome is right
+    else:
+        assert fault.operation in BY_NAME
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "reason"),
+    [
+        ("", "is no operation", "nothing"),
+        ("sessions", "is no kind", "no kind"),
+        ("session:500", "is no operation", "a wrong name"),
+        ("sessions:status", "is no kind", "the internal word for a number"),
+        ("sessions:200", "no error status", "a success"),
+        ("sessions:600", "no error status", "beyond HTTP"),
+        ("sessions:500:1", "does not", "an argument too much"),
+        ("sessions:429:x", "no number", "words for seconds"),
+        ("sessions:429:1.5", "whole seconds", "half a second"),
+        ("sessions:slow", "no number", "no seconds"),
+        ("sessions:slow:0", "not between", "no time"),
+        ("sessions:slow:nan", "not between", "no number at all"),
+        ("sessions:slow:inf", "not between", "for ever"),
+        ("sessions:success_false", "8-digit", "no code"),
+        ("sessions:success_false:123", "8-digit", "a short code"),
+        ("sessions:drop:1", "no argument", "an argument too much"),
+    ],
+)
+def test_parse_says_what_is_wrong(text: str, part: str, reason: str) -> None:
+    with pytest.raises(FaultSyntaxError, match=part):
+        parse_fault(text)
+
+
+def test_queue_counts_down() -> None:
+    faults = Faults()
+    faults.add("sessions:500", times=2)
+    faults.add("sessions:drop", times="always")
+
+    taken = [str(faults.take("sessions")) for _ in range(4)]
+
+    assert taken == ["sessions:500", "sessions:500", "sessions:drop", "sessions:drop"]
+    assert faults.take("token") is None
+    assert faults.waiting() == [{"fault": "sessions:drop", "times": "always"}]
+
+
+def test_queue_refuses_no_times() -> None:
+    with pytest.raises(FaultSyntaxError, match="at least one"):
+        Faults().add("sessions:500", times=0)
