@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 export UV_SYSTEM_CERTS := 1
+export PYTHONPATH := tests
 
 # The first interpreter on PATH that is new enough and can make a virtual environment.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do for f in $$(which -a $$p 2>/dev/null); do \
@@ -49,13 +50,13 @@ test: $(READY)  ## Everything that passes or fails
 	@$(BIN)/pytest -n 2
 
 run: $(READY)  ## Start the emulator and the service on the default addresses
-	@$(BIN)/python -m tests.run
+	@$(BIN)/python -m local.run
 
 demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or sessions:drop shows an error
-	@$(BIN)/python -m tests.demo $(if $(FAULT),--fault '$(FAULT)')
+	@$(BIN)/python -m local.demo $(if $(FAULT),--fault '$(FAULT)')
 
 bench: $(READY)  ## CPU and latency beside a bare echo and a bare client, as ratios
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m bench
 
 clean:  ## Remove everything that was built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

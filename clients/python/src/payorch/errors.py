@@ -1,0 +1,87 @@
+"""What an error of the service carries, as typed values."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+from payorch.v1 import call_pb2
+
+_DETAILS_KEY: Final = "grpc-status-details-bin"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One broken rule of a request."""
+
+    field: str
+    """Path of the field."""
+    rule: str
+    """Stable name of the rule."""
+    description: str
+    """What must hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallError:
+    """An error status, decoded.
+
+    An error that carries no CallOutcome, such as one made by a proxy, means: outcome UNKNOWN, advice resend with the
+    same request id. So these are the defaults.
+    """
+
+    code: grpc.StatusCode
+    message: str
+    reason: str = ""
+    """Name of the ErrorReason without its prefix; empty if the error was not made by the service."""
+    outcome: call_pb2.Outcome.ValueType = call_pb2.OUTCOME_UNKNOWN
+    advice: call_pb2.Advice.ValueType = call_pb2.ADVICE_RESEND_SAME_REQUEST_ID
+    track_id: str = ""
+    violations: tuple[FieldViolation, ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict)
+    """Of the ErrorInfo."""
+    retry_delay_s: float | None = None
+    call_outcome: call_pb2.CallOutcome | None = None
+    """Everything else: Zuora's codes and ids, attempts, what exists."""
+
+    @classmethod
+    def from_rpc_error(cls, error: grpc.RpcError) -> "CallError":
+        """Read the details of an error that a stub raised, synchronous or asyncio."""
+        call: Any = error  # grpc declares these methods on what it raises, not on RpcError.
+        packed = next((value for key, value in call.trailing_metadata() or () if key == _DETAILS_KEY), b"")
+        try:
+            status = status_pb2.Status.FromString(packed)
+        except DecodeError:
+            status = status_pb2.Status()
+        info = _detail(status, error_details_pb2.ErrorInfo)
+        bad = _detail(status, error_details_pb2.BadRequest)
+        retry = _detail(status, error_details_pb2.RetryInfo)
+        told = _detail(status, call_pb2.CallOutcome)
+        return cls(
+            code=call.code(),
+            message=call.details() or "",
+            reason=info.reason if info else "",
+            outcome=told.outcome if told else call_pb2.OUTCOME_UNKNOWN,
+            advice=told.advice if told else call_pb2.ADVICE_RESEND_SAME_REQUEST_ID,
+            track_id=told.track_id if told else "",
+            violations=_violations(bad) if bad else (),
+            metadata=dict(info.metadata) if info else {},
+            retry_delay_s=retry.retry_delay.ToNanoseconds() / 1e9 if retry else None,
+            call_outcome=told,
+        )
+
+
+def _detail(status: Any, kind: Any) -> Any | None:
+    """Return the status's detail of a kind, or None."""
+    for detail in status.details:
+        if detail.Is(kind.DESCRIPTOR):
+            message = kind()
+            detail.Unpack(message)
+            return message
+    return None
+
+
+def _violations(bad: Any) -> tuple[FieldViolation, ...]:
+    return tuple(FieldViolation(one.field, one.reason, one.description) for one in bad.field_violations)

@@ -1,0 +1,1 @@
+"""The service and the emulator, started together for tests, demonstrations and people."""
