@@ -1,4 +1,5 @@
 import asyncio
+import json
 import signal
 import sys
 
@@ -19,6 +20,11 @@ from zuora_emulator.cli import main
         (["mint-apple-pay-token", "--amount", "0", "--currency", "USD"], "greater than 0", "nothing"),
         (["mint-apple-pay-token", "--amount", "1.234", "--currency", "USD"], "USD has 2 decimals", "too exact"),
         (["mint-apple-pay-token", "--amount", "1", "--currency", "XXX"], "is no currency", "unknown"),
+        (
+            ["mint-apple-pay-token", "--amount", "1", "--currency", "USD", "--merchant-id", "nobody"],
+            "is no merchant",
+            "unknown",
+        ),
         (["ledger", "--url", "file:///etc/passwd"], "is no http address", "a file"),
         (["ledger", "--url", "http://127.0.0.1:1"], "No emulator answers", "nobody listens"),
     ],
@@ -59,3 +65,11 @@ async def test_serve_says_where_and_stops_on_a_signal(number: signal.Signals) ->
     assert b"emulator-secret-a" in rest
     assert b"INV00000002 42.50 USD" in rest
     assert (process.returncode, errors) == (0, b"")
+
+
+@pytest.mark.parametrize(("level", "expected"), [("inner", "ephemeralPublicKey"), ("wrapper", "paymentData")])
+def test_mint_prints_json(level: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mint-apple-pay-token", "--amount", "12.34", "--currency", "usd", "--level", level]) == 0
+
+    token = json.loads(capsys.readouterr().out)
+    assert expected in (token | token.get("header", {}))
