@@ -5,7 +5,8 @@ import sys
 
 import pytest
 from zuora_emulator import Emulator, serving
-from zuora_emulator.cli import main
+from zuora_emulator.cli import _settings, main
+from zuora_emulator.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -13,6 +14,9 @@ from zuora_emulator.cli import main
     [
         (["serve", "--fault", "nonsense"], "is no operation", "no fault"),
         (["serve", "--fault-once", "token:drop:1"], "no argument", "an argument too much"),
+        (["serve", "--switch", "nonsense=1"], "is no switch", "unknown"),
+        (["serve", "--switch", "missing_entity=perhaps"], "wrong value", "no value of the switch"),
+        (["serve", "--switch", "decline_payments=perhaps"], "wrong value", "no boolean"),
         (["serve", "--host", "192.0.2.1"], "Cannot listen on 192.0.2.1:9080", "not an address of this machine"),
         (["serve", "--port", "99999"], "Cannot listen on", "beyond the ports"),
         (["mint-apple-pay-token", "--amount", "x", "--currency", "USD"], "is no amount", "words"),
@@ -73,3 +77,11 @@ def test_mint_prints_json(level: str, expected: str, capsys: pytest.CaptureFixtu
 
     token = json.loads(capsys.readouterr().out)
     assert expected in (token | token.get("header", {}))
+
+
+def test_switches_are_read_from_words() -> None:
+    words = ["decline_payments=true", "missing_entity=first", "concurrency_limit=none", "token_limit_per_minute=7"]
+
+    assert _settings(words) == Settings(
+        decline_payments=True, missing_entity="first", concurrency_limit=None, token_limit_per_minute=7
+    )
