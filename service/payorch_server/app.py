@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -15,17 +16,26 @@ from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed throu
 from payorch_server.admin import start_admin
 from payorch_server.config import Settings, split_address
 from payorch_server.model.errors import CallError
+from payorch_server.model.secret import Secret
 from payorch_server.orchestration.dispatch import Dispatcher
+from payorch_server.orchestration.intents import FLIGHT_LIMIT_S, Intents
+from payorch_server.orchestration.keyring import MIN_KEY_BYTES, Keyring
 from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
-from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS, REQUEST_TYPES, PaymentOrchestrationServicer
+from payorch_server.rpc.payment_orchestration import (
+    FURTHER_CHECKS,
+    REQUEST_TYPES,
+    PaymentOrchestrationServicer,
+    UseCases,
+)
 from payorch_server.rpc.server import build_server
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner, termination
 from payorch_server.runtime.telemetry import start_telemetry
+from payorch_server.store import open_store
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.tokens import TokenCache
 from payorch_server.zuora.transport import Transport, open_transport
@@ -33,6 +43,8 @@ from payorch_server.zuora.transport import Transport, open_transport
 _LOG: Final = structlog.get_logger("payorch.app")
 _WARM_TIMEOUT_S: Final = 15.0
 _WARM_RETRY_S: Final = 5.0
+# For jitter; nothing secret depends on it.
+_RANDOM: Final = random.SystemRandom()
 
 
 class StartError(Exception):
@@ -48,6 +60,7 @@ class Application:
     health: Health
     server: grpc.aio.Server
     settings: Settings
+    intents: Intents
 
     async def drain(self) -> None:
         """End politely: say NOT_SERVING, wait for balancers, refuse new calls, let the others finish."""
@@ -56,6 +69,10 @@ class Application:
         await self.health.drain()
         await asyncio.sleep(rpc.drain_wait_s)
         await self.server.stop(rpc.drain_grace_s)
+        # Flights belong to the service: those whose callers left are still on their way.
+        left = await self.intents.settle_flights(timeout_s=FLIGHT_LIMIT_S)
+        if left:
+            _LOG.error("flights were cut", flights=left)
 
 
 async def start(
@@ -89,20 +106,31 @@ async def start(
         transport = Transport(settings=document.http, http=http, tracer=tracer)
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
-    tokens = TokenCache(transport=transport, clock=clock, tasks=tasks)
-    zuora = ZuoraClient(
-        tenants=document.tenants, secrets=settings.client_secrets, transport=transport, tokens=tokens, clock=clock
+    zuora = _zuora(settings, transport, clock, tasks)
+    store = open_store(document.store, password=settings.store_password, clock=clock)
+    stack.push_async_callback(store.close)
+    keyring = Keyring(settings.keys or (("process", Secret(os.urandom(MIN_KEY_BYTES))),), entropy=os.urandom)
+    intents = Intents(
+        store=store,
+        keyring=keyring,
+        clock=clock,
+        tasks=tasks,
+        route_exists=zuora.serves,
+        uniform=_RANDOM.uniform,
+        entropy=os.urandom,
     )
     routing = RoutingTable(tenants=document.tenants, rules=document.routing)
+    dispatcher = Dispatcher(routing=routing, zuora=zuora, intents=intents, clock=clock, entropy=os.urandom)
+    use_cases = UseCases(
+        dispatcher, keyring, document.orchestration.raw_card_data, document.orchestration.session_max_age_s
+    )
     health = Health(tuple(document.tenants))
     await health.start()
     validator = Validator(FURTHER_CHECKS)
     validator.warm(request_type() for request_type in REQUEST_TYPES)
     server = build_server(
         settings=document.rpc,
-        servicer=PaymentOrchestrationServicer(
-            Dispatcher(routing=routing, zuora=zuora), raw_card_data=document.orchestration.raw_card_data
-        ),
+        servicer=PaymentOrchestrationServicer(use_cases),
         boundary=BoundaryInterceptor(
             settings=document.rpc, namespace=document.orchestration.namespace, tracer=tracer, clock=clock
         ),
@@ -116,7 +144,7 @@ async def start(
     for tenant in document.tenants:
         _ = tasks.start(_warm(zuora, health, tenant), name=f"warm {tenant}")
     _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=routing.policy_hash)
-    return Application(grpc_port, admin_port, health, server, settings)
+    return Application(grpc_port, admin_port, health, server, settings, intents)
 
 
 async def serve(settings: Settings) -> None:
@@ -128,6 +156,17 @@ async def serve(settings: Settings) -> None:
             await stop.wait()
             await application.drain()
     _LOG.info("stopped")
+
+
+def _zuora(settings: Settings, transport: Transport, clock: Clock, tasks: TaskOwner) -> ZuoraClient:
+    return ZuoraClient(
+        tenants=settings.document.tenants,
+        secrets=settings.client_secrets,
+        transport=transport,
+        tokens=TokenCache(transport=transport, clock=clock, tasks=tasks),
+        clock=clock,
+        uniform=_RANDOM.uniform,
+    )
 
 
 def _bind(server: grpc.aio.Server, listen: str) -> int:

@@ -18,10 +18,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.model.secret import Secret
+from payorch_server.orchestration.keyring import MIN_KEY_BYTES
 from payorch_server.orchestration.settings import OrchestrationSettings, RuleSettings
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.runtime.settings import TelemetrySettings
 from payorch_server.runtime.strict import FORBID_EXTRA
+from payorch_server.store.settings import StoreSettings
 from payorch_server.zuora.settings import ENVIRONMENTS, HttpSettings, TenantSettings
 
 ENV_PREFIX: Final = "PAYORCH_"
@@ -63,6 +65,10 @@ class Document(BaseSettings):
     """The HTTP client towards Zuora."""
     orchestration: OrchestrationSettings = OrchestrationSettings()
     """Rules of the use cases."""
+    store: StoreSettings = StoreSettings()
+    """Where intents are recorded."""
+    accept_memory_store: bool = False
+    """Let money move although intents are recorded in this process alone; for tests and laptops."""
     tenants: Mapping[str, TenantSettings]
     """Zuora tenants by name."""
     routing: tuple[RuleSettings, ...]
@@ -88,6 +94,10 @@ class Settings:
     document: Document
     client_secrets: Mapping[str, Secret[str]]
     """By tenant."""
+    keys: tuple[tuple[str, Secret[bytes]], ...]
+    """The fleet's keys by id, the one in use first; empty: make one for this process."""
+    store_password: Secret[str] | None
+    """None where the store needs none."""
 
 
 class ConfigError(Exception):
@@ -108,12 +118,14 @@ def load(path: Path) -> Settings:
     """
     document = _parse(path, _read_yaml(path))
     secrets, problems = _read_secrets(document.tenants)
+    keys, password = _read_keys(document, problems), _read_password(document, problems)
+    problems += _store_problems(document)
     problems += _listen_problems(document)
     problems += [problem for name, tenant in document.tenants.items() for problem in _tenant_problems(name, tenant)]
     problems += _routing_problems(document)
     if problems:
         raise ConfigError(str(path), problems)
-    return Settings(document, secrets)
+    return Settings(document, secrets, keys, password)
 
 
 def schema() -> dict[str, Any]:
@@ -193,6 +205,43 @@ def _read_secrets(tenants: Mapping[str, TenantSettings]) -> tuple[dict[str, Secr
             problems.append(f"tenants.{name}.client_secret_file: {tenant.client_secret_file} is empty")
         secrets[name] = Secret(text)
     return secrets, problems
+
+
+def _read_keys(document: Document, problems: list[str]) -> tuple[tuple[str, Secret[bytes]], ...]:
+    keys: list[tuple[str, Secret[bytes]]] = []
+    for index, key in enumerate(document.orchestration.keys):
+        path = f"orchestration.keys.{index} ({key.id}).file"
+        try:
+            secret = Path(key.file).read_bytes()
+        except OSError as error:
+            problems.append(f"{path}: {key.file} cannot be read: {error.strerror}")
+            continue
+        if len(secret) < MIN_KEY_BYTES:
+            problems.append(f"{path}: must hold at least {MIN_KEY_BYTES} random bytes")
+        keys.append((key.id, Secret(secret)))
+    if len({key.id for key in document.orchestration.keys}) != len(document.orchestration.keys):
+        problems.append("orchestration.keys: each id must be used once")
+    return tuple(keys)
+
+
+def _read_password(document: Document, problems: list[str]) -> Secret[str] | None:
+    if not document.store.password_file:
+        return None
+    try:
+        return Secret(Path(document.store.password_file).read_text().strip())
+    except (OSError, UnicodeDecodeError):
+        problems.append(f"store.password_file: {document.store.password_file} cannot be read")
+        return None
+
+
+def _store_problems(document: Document) -> Iterator[str]:
+    if document.store.kind == "memory" and not document.accept_memory_store:
+        yield (
+            "store.kind: memory forgets every intent at a restart and knows nothing of other replicas, so money may "
+            "not move; set store.kind: redis, or accept_memory_store: true for tests and laptops"
+        )
+    if document.store.kind == "redis" and not document.orchestration.keys:
+        yield "orchestration.keys: replicas that share a store must share at least one key"
 
 
 def split_address(listen: str) -> tuple[str, int] | None:

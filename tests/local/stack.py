@@ -40,6 +40,7 @@ def configuration(*, emulator_url: str, folder: Path) -> dict[str, Any]:
     return {
         "rpc": {"listen": "127.0.0.1:0", "drain_wait_s": 0.0, "drain_grace_s": 5.0},
         "admin": {"listen": "127.0.0.1:0"},
+        "accept_memory_store": True,
         "tenants": {
             TENANT: {
                 "base_url": emulator_url,

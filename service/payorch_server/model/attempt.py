@@ -41,11 +41,10 @@ class CallReport:
     track_id: TrackId
     route: Route
     facts: UpstreamFacts = UpstreamFacts()
-
-    @property
-    def first_sent_at(self) -> datetime | None:
-        """When the first send of this call started, UTC."""
-        return self.facts.attempts[0].started_at if self.facts.attempts else None
+    first_sent_at: datetime | None = None
+    """When the first send of the intent started, UTC."""
+    replayed: bool | None = None
+    """Whether the answer was made for an earlier call; None if that cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ The table in `model/outcome.py` alone decides which of the four a reason belongs
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason, Verdict
@@ -52,6 +53,8 @@ class Failure:
     """For ErrorInfo.metadata; lowerCamel keys, units in the key."""
     evidence: Evidence = field(default_factory=Evidence)
     facts: UpstreamFacts = field(default_factory=UpstreamFacts)
+    resend_before: datetime | None = None
+    """Until when a resend of the same request id is safe, UTC; None where nothing was sent."""
 
 
 class CallError(Exception):

@@ -1,9 +1,9 @@
 from dataclasses import dataclass
 
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import refuse
+from payorch_server.model.errors import Evidence, refuse
 from payorch_server.model.outcome import Reason
-from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent
+from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent, Work
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, REFUSED, CreatedPaymentMethod
 
@@ -14,6 +14,13 @@ class CreatePaymentMethod:
 
     intent: Intent
     request: payment_methods.PaymentMethodRequest
+    guarded_token: str = ""
+    """What names its Apple Pay token in the store; empty if there is none."""
+
+    @property
+    def moves_money(self) -> bool:
+        """Whether an invoice is paid."""
+        return self.request.kind == "apple_pay" and "pay_invoice" in self.request.members
 
 
 async def create_payment_method(
@@ -35,17 +42,30 @@ async def create_payment_method(
         raise refuse(Reason.PAYMENT_METHOD_TYPE_UNSUPPORTED, why, methodType=request.kind, why=why)
     if request.kind == "card" and not raw_card_data:
         raise refuse(Reason.RAW_CARD_DATA_DISABLED, "orchestration.raw_card_data is false")
+    return await dispatcher.run(command.intent, context, _work(command))
+
+
+def _work(command: CreatePaymentMethod) -> Work[CreatedPaymentMethod]:
+    request = command.request
     if request.kind not in CREATED_BY_V1:
-        return await dispatcher.run(
-            command.intent,
-            context,
+        return Work(
             build=lambda route, tenant: payment_methods.build(request, route=route, tenant=tenant),
             parse=payment_methods.parse,
+            result_type=CreatedPaymentMethod,
+            ids_of=_ids_of,
+            moves_money=command.moves_money,
+            guarded_token=command.guarded_token,
         )
     requested_type = CREATED_BY_V1[request.kind] or str(request.members["type"])
-    return await dispatcher.run(
-        command.intent,
-        context,
+    return Work(
         build=lambda route, tenant: payment_methods_v1.build(request, route=route, tenant=tenant),
         parse=lambda reply: payment_methods_v1.parse(reply, requested_type=requested_type),
+        result_type=CreatedPaymentMethod,
+        ids_of=_ids_of,
+        moves_money=command.moves_money,
+        guarded_token=command.guarded_token,
     )
+
+
+def _ids_of(created: CreatedPaymentMethod) -> Evidence:
+    return Evidence(payment_method_id=created.id, payment_id=str(created.view.get("payment_id", "")))

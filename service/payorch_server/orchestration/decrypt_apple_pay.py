@@ -2,8 +2,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from payorch_server.model.context import CallContext
+from payorch_server.model.errors import Evidence
 from payorch_server.model.money import Amount
-from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent
+from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent, Work
 from payorch_server.zuora.resources import decryption
 
 
@@ -13,7 +14,14 @@ class DecryptApplePay:
 
     intent: Intent
     request: decryption.DecryptionRequest
+    guarded_token: str
+    """What names the token in the store."""
     expected_amount: Amount | None = None
+
+    @property
+    def moves_money(self) -> bool:
+        """Whether an invoice is paid."""
+        return bool(self.request.invoice)
 
 
 async def decrypt_apple_pay(
@@ -24,12 +32,15 @@ async def decrypt_apple_pay(
     Raises:
         CallError: Any of its kinds.
     """
-    return await dispatcher.run(
-        command.intent,
-        context,
+    work = Work(
         build=lambda route, tenant: decryption.build(command.request, route=route, tenant=tenant),
         parse=decryption.parse,
+        result_type=decryption.DecryptionResult,
+        ids_of=lambda result: Evidence(payment_method_id=result.payment_method_id, payment_id=result.payment_id),
+        moves_money=command.moves_money,
+        guarded_token=command.guarded_token,
     )
+    return await dispatcher.run(command.intent, context, work)
 
 
 def amounts_agree(expected: Amount, reported: str) -> bool | None:

@@ -1,20 +1,30 @@
-"""What every use case has in common: route, key, build, then send or show."""
+"""What every use case has in common: route, key, intent, then send or show."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from payorch_server.model.attempt import CallReport, UpstreamPreview
+from payorch_server.model.attempt import CallReport, UpstreamFacts, UpstreamPreview
 from payorch_server.model.context import CallContext
-from payorch_server.model.identifiers import RequestId
+from payorch_server.model.errors import CallError, Evidence, refuse
+from payorch_server.model.identifiers import IdempotencyKey, RequestId
+from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.orchestration.intents import idempotency_key
+from payorch_server.orchestration.fingerprint import Fingerprint
+from payorch_server.orchestration.intents import Ended, Intents, Opening, idempotency_key
+from payorch_server.orchestration.record import IntentRecord
 from payorch_server.orchestration.routing import RouteQuery, RoutingTable
+from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.calls import Call, Reply
-from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient
+from payorch_server.zuora.earlier import Earlier
 from payorch_server.zuora.settings import TenantSettings
 
 T = TypeVar("T")
+
+_RANDOM_KEY_BYTES: Final = 20
+# Recorded refusals that a new key can get past. Only what costs nothing may be sent under one.
+_TRANSIENT: Final = frozenset({Reason.UPSTREAM_LOCKED, Reason.UPSTREAM_TEMPORARY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,28 @@ class Intent:
     request_id: RequestId
     query: RouteQuery
     validate_only: bool
+    fingerprints: Mapping[str, Fingerprint]
+    """By key id, the key in use first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work(Generic[T]):
+    """What a use case does at Zuora."""
+
+    build: Callable[[Route, TenantSettings], Call]
+    """Makes the call for the route; pure."""
+    parse: Callable[[Reply], T]
+    """Reads the successful answer; pure."""
+    result_type: Any
+    ids_of: Callable[[T], Evidence]
+    """Names what exists because of a result."""
+    moves_money: bool
+    guarded_token: str = ""
+    """What names the one-time token in it; empty if there is none."""
+    free_to_repeat: bool = False
+    """Whether an unused result costs nothing, so that a transient refusal may be followed by a new key at once."""
+    stale_after_s: float | None = None
+    """Age from which a recorded result is of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +70,86 @@ class Done(Generic[T]):
 class Dispatcher:
     """Runs one call from its command to its result."""
 
-    def __init__(self, *, routing: RoutingTable, zuora: ZuoraClient) -> None:
+    def __init__(
+        self,
+        *,
+        routing: RoutingTable,
+        zuora: ZuoraClient,
+        intents: Intents,
+        clock: Clock,
+        entropy: Callable[[int], bytes],
+    ) -> None:
         self._routing = routing
         self._zuora = zuora
+        self._intents = intents
+        self._clock = clock
+        self._entropy = entropy
 
-    async def run(
-        self,
-        intent: Intent,
-        context: CallContext,
-        *,
-        build: Callable[[Route, TenantSettings], Call],
-        parse: Callable[[Reply], T],
-    ) -> Done[T]:
-        """Route the call, build it, and send it once unless it is only to be shown.
+    async def run(self, intent: Intent, context: CallContext, work: Work[T]) -> Done[T]:
+        """Route the call, then execute, join or replay its intent, or only show what would be sent.
 
         Args:
             intent: What is to be done, once.
             context: Track-Id, deadline and namespace.
-            build: Makes the call for the route; pure.
-            parse: Reads the successful answer; pure.
+            work: How.
 
         Raises:
             CallError: Any of its kinds.
         """
         route = self._routing.resolve(intent.query)
-        rpc = intent.query.rpc
-        key = idempotency_key(namespace=context.namespace, rpc=rpc, request_id=intent.request_id)
-        call = build(route, self._zuora.tenant(route))
+        key = idempotency_key(namespace=context.namespace, rpc=intent.query.rpc, request_id=intent.request_id)
         if intent.validate_only:
+            call = work.build(route, self._zuora.tenant(route))
             preview = self._zuora.preview(call, route=route, context=context, key=key)
             return Done(CallReport(context.track_id, route), preview=preview)
-        reply = await self._zuora.execute(call, route=route, context=context, key=key)
-        return Done(CallReport(context.track_id, route, reply.facts), value=parse(reply))
+        remaining_s = context.deadline_s - self._clock.monotonic()
+        if remaining_s < MIN_REMAINING_S:
+            raise refuse(Reason.DEADLINE_TOO_SHORT, f"{remaining_s:.3f} s are left before the deadline")
+        ended = await self._intents.run(self._opening(intent, key, route, work), context)
+        return Done(_report(context, ended), value=ended.value)
+
+    async def look_up(self, *, rpc: str, request_id: RequestId, namespace: str) -> tuple[IntentRecord | None, bool]:
+        """Return the record of an intent, and whether it is in flight.
+
+        Raises:
+            NotSent: The store cannot be reached.
+        """
+        record = await self._intents.look_up(idempotency_key(namespace=namespace, rpc=rpc, request_id=request_id))
+        return record, record is not None and self._intents.is_in_flight(record)
+
+    def _opening(self, intent: Intent, key: IdempotencyKey, route: Route, work: Work[T]) -> Opening[T]:
+        async def send(pinned: Route, context: CallContext, earlier: Earlier) -> tuple[T, UpstreamFacts]:
+            reply = await self._execute(work, pinned, context, key, earlier)
+            return work.parse(reply), reply.facts
+
+        return Opening(
+            key=key,
+            rpc=intent.query.rpc,
+            request_id=intent.request_id,
+            fingerprints=intent.fingerprints,
+            route=route,
+            send=send,
+            result_type=work.result_type,
+            ids_of=work.ids_of,
+            needs_store=work.moves_money,
+            guarded_token=work.guarded_token,
+            stale_after_s=work.stale_after_s,
+        )
+
+    async def _execute(
+        self, work: Work[T], route: Route, context: CallContext, key: IdempotencyKey, earlier: Earlier
+    ) -> Reply:
+        call = work.build(route, self._zuora.tenant(route))
+        try:
+            return await self._zuora.execute(call, route=route, context=context, key=key, earlier=earlier)
+        except CallError as error:
+            if not work.free_to_repeat or error.failure.reason not in _TRANSIENT:
+                raise
+        fresh = IdempotencyKey(f"po1-{self._entropy(_RANDOM_KEY_BYTES).hex()}")
+        return await self._zuora.execute(call, route=route, context=context, key=fresh)
+
+
+def _report(context: CallContext, ended: Ended[T]) -> CallReport:
+    echoed = ended.facts.echoed_track_id
+    replayed = True if ended.replayed else (echoed != context.track_id if echoed else None)
+    return CallReport(context.track_id, ended.route, ended.facts, ended.first_sent_at, replayed)

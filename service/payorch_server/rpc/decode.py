@@ -1,13 +1,14 @@
 """Messages become frozen commands; secrets are wrapped here."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import routing_pb2
 
-from payorch_server.applepay import InvalidTokenError, parse_token
+from payorch_server.applepay import AppleToken, InvalidTokenError, parse_token
 from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.money import Amount, amount_of
@@ -16,12 +17,17 @@ from payorch_server.model.secret import Secret
 from payorch_server.orchestration.create_session import CreateSession
 from payorch_server.orchestration.decrypt_apple_pay import DecryptApplePay
 from payorch_server.orchestration.dispatch import Intent
+from payorch_server.orchestration.keyring import Keyring
+from payorch_server.orchestration.replay_guard import token_name
 from payorch_server.orchestration.routing import RouteQuery
+from payorch_server.rpc.fingerprint import fingerprints_of
 from payorch_server.zuora.resources.decryption import DecryptionRequest, StoredCredential
 from payorch_server.zuora.resources.sessions import SessionRequest
 
+NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
 
-def decode_create_session(request: service_pb2.CreateSessionRequest) -> CreateSession:
+
+def decode_create_session(request: service_pb2.CreateSessionRequest, keyring: Keyring) -> CreateSession:
     """Return the command of a valid request."""
     flow = str(request.WhichOneof("flow"))
     arm = getattr(request, flow)
@@ -34,13 +40,16 @@ def decode_create_session(request: service_pb2.CreateSessionRequest) -> CreateSe
         invoice_numbers=() if flow == "store_only" else tuple(one.invoice_number for one in arm.invoices),
         gateway_options=secrets_of(request.gateway_options),
     )
-    return CreateSession(intent_of(request, rpc="CreateSession", currency=amount.currency), session)
+    return CreateSession(intent_of(request, keyring, rpc="CreateSession", currency=amount.currency), session)
 
 
-def intent_of(request: Any, *, rpc: str, currency: str = "") -> Intent:
+def intent_of(
+    request: Any, keyring: Keyring, *, rpc: str, currency: str = "", in_place_of: Mapping[str, bytes] = NOTHING
+) -> Intent:
     """Return what every mutating request carries."""
     query = RouteQuery(rpc, _hints(request.route), currency)
-    return Intent(RequestId(request.request_id), query, request.validate_only)
+    fingerprints = {} if request.validate_only else fingerprints_of(request, keyring, in_place_of=in_place_of)
+    return Intent(RequestId(request.request_id), query, request.validate_only, fingerprints)
 
 
 def secrets_of(options: Mapping[str, str]) -> dict[str, Secret[str]]:
@@ -76,15 +85,16 @@ _CARD_HOLDER: Final = {
 }
 
 
-def decode_decrypt_apple_pay(request: service_pb2.DecryptApplePayRequest) -> DecryptApplePay:
+def decode_decrypt_apple_pay(request: service_pb2.DecryptApplePayRequest, keyring: Keyring) -> DecryptApplePay:
     """Return the command of a request that is valid but for its token.
 
     Raises:
         Invalid: The token has not the structure of an Apple Pay token.
     """
+    token = apple_token(request.token_json, "token_json")
     holder, profile = request.card_holder, request.profile
     decryption = DecryptionRequest(
-        payment_data=apple_payment_data(request.token_json, "token_json"),
+        payment_data=payment_data_of(token),
         merchant_id=request.merchant_id,
         account_id=request.account_id,
         card_holder={zuora: Secret(value) for ours, zuora in _CARD_HOLDER.items() if (value := getattr(holder, ours))},
@@ -95,20 +105,28 @@ def decode_decrypt_apple_pay(request: service_pb2.DecryptApplePayRequest) -> Dec
     )
     expected = _amount(request.expected_amount) if request.HasField("expected_amount") else None
     currency = expected.currency if expected else ""
-    return DecryptApplePay(intent_of(request, rpc="DecryptApplePay", currency=currency), decryption, expected)
+    intent = intent_of(
+        request, keyring, rpc="DecryptApplePay", currency=currency, in_place_of={"token_json": token.fingerprint_sha256}
+    )
+    guarded = token_name(public_key_hash=token.public_key_hash, transaction_id=token.transaction_id)
+    return DecryptApplePay(intent, decryption, guarded, expected)
 
 
-def apple_payment_data(token_json: bytes, field: str) -> Secret[msgspec.Raw]:
-    """Return the paymentData object inside a token, verbatim.
+def payment_data_of(token: AppleToken) -> Secret[msgspec.Raw]:
+    """Return the paymentData object inside a token, verbatim."""
+    return Secret(msgspec.Raw(token.payment_data_json))
+
+
+def apple_token(token_json: bytes, field: str) -> AppleToken:
+    """Return a token of the right structure.
 
     Raises:
         Invalid: The token is broken; each violation names the member below the field.
     """
     try:
-        token = parse_token(token_json=token_json)
+        return parse_token(token_json=token_json)
     except InvalidTokenError as error:
         raise invalid(*_below(field, error)) from None
-    return Secret(msgspec.Raw(token.payment_data_json))
 
 
 def token_violations(request: service_pb2.DecryptApplePayRequest) -> Sequence[Violation]:

@@ -14,19 +14,25 @@ from google.protobuf.descriptor import Descriptor
 from payorch.v1 import payment_method_pb2, sensitivity_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
+from payorch_server.applepay import AppleToken
 from payorch_server.model.errors import Violation, invalid
-from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - a token becomes one string on the wire
+from payorch_server.model.secret import Secret
 from payorch_server.orchestration.create_payment_method import CreatePaymentMethod
-from payorch_server.rpc.decode import apple_payment_data, intent_of, secrets_of
+from payorch_server.orchestration.keyring import Keyring
+from payorch_server.orchestration.replay_guard import token_name
+from payorch_server.rpc.decode import NOTHING, apple_token, intent_of, payment_data_of, secrets_of
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, PaymentMethodRequest, Selection, Value
 from payorch_server.zuora.resources.payment_methods_v1 import COMMON_MEMBERS
 
 _V2_ONLY: Final = ("billing_details", "retry_rule", "device_session_id", "bank_identification_number", "selection")
+_APPLE_PAY: Final = frozenset({"apple_pay", "adyen_apple_pay"})
 _ADDRESS: Final = {"line_1": "line1", "line_2": "line2"}
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def decode_create_payment_method(request: service_pb2.CreatePaymentMethodRequest) -> CreatePaymentMethod:
+def decode_create_payment_method(
+    request: service_pb2.CreatePaymentMethodRequest, keyring: Keyring
+) -> CreatePaymentMethod:
     """Return the command of a request that has passed the rules in the protos.
 
     Raises:
@@ -37,9 +43,10 @@ def decode_create_payment_method(request: service_pb2.CreatePaymentMethodRequest
     if violations:
         raise invalid(*violations)
     arm = getattr(request, kind)
+    token = apple_token(arm.token_json, f"{kind}.token_json") if kind in _APPLE_PAY else None
     method = PaymentMethodRequest(
         kind=kind,
-        members={**_members(arm), **_token(kind, arm)},
+        members={**_members(arm), **_wallet_token(kind, arm, token)},
         account_id=request.account_by_id.id,
         account_number=request.account_by_number.number,
         is_default=request.is_default if request.HasField("is_default") else None,
@@ -56,7 +63,12 @@ def decode_create_payment_method(request: service_pb2.CreatePaymentMethodRequest
         currency_code=request.currency_code,
         selection=_selection(request.selection),
     )
-    return CreatePaymentMethod(intent_of(request, rpc="CreatePaymentMethod", currency=request.currency_code), method)
+    in_place_of = {"token_json": token.fingerprint_sha256} if token else NOTHING
+    intent = intent_of(
+        request, keyring, rpc="CreatePaymentMethod", currency=request.currency_code, in_place_of=in_place_of
+    )
+    guarded = token_name(public_key_hash=token.public_key_hash, transaction_id=token.transaction_id) if token else ""
+    return CreatePaymentMethod(intent, method, guarded)
 
 
 def further_violations(request: Any) -> Iterator[Violation]:
@@ -76,15 +88,14 @@ def further_violations(request: Any) -> Iterator[Violation]:
             yield Violation(f'custom.fields["{name}"]', "custom.reserved", "is the name of another member of the body")
 
 
-def _token(kind: str, arm: Any) -> dict[str, Any]:
+def _wallet_token(kind: str, arm: Any, token: AppleToken | None) -> dict[str, Any]:
     if "token_json" not in arm.DESCRIPTOR.fields_by_name:
         return {}
     path = f"{kind}.token_json"
-    if kind == "apple_pay":
-        return {"token_json": apple_payment_data(arm.token_json, path)}
-    if kind == "adyen_apple_pay":
-        raw = reveal(apple_payment_data(arm.token_json, path))
-        return {"token_json": Secret(bytes(raw).decode())}
+    if token is not None:
+        # v1 wants the object as one string, v2 as it is.
+        as_text = kind in CREATED_BY_V1
+        return {"token_json": Secret(token.payment_data_json.decode()) if as_text else payment_data_of(token)}
     try:
         _OBJECT.decode(arm.token_json)
         return {"token_json": Secret(arm.token_json.decode())}

@@ -1,6 +1,6 @@
 """Results become messages."""
 
-from typing import Any
+from typing import Any, Final
 
 from payorch.v1 import call_pb2, payment_method_result_pb2, session_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
@@ -10,8 +10,12 @@ from payorch_server.model.money import Amount
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.orchestration.decrypt_apple_pay import amounts_agree
 from payorch_server.orchestration.dispatch import Done
+from payorch_server.orchestration.record import IntentRecord
+from payorch_server.rpc.status import recorded_outcome
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
+
+_REPLAY: Final = {True: call_pb2.REPLAY_YES, False: call_pb2.REPLAY_NO, None: call_pb2.REPLAY_NOT_KNOWN}
 
 
 def encode_create_session(done: Done[Secret[str]]) -> service_pb2.CreateSessionResponse:
@@ -32,7 +36,7 @@ def call_of(report: CallReport) -> call_pb2.CallInfo:
         matched_rule=route.rule,
         policy_hash=route.policy_hash,
         attempts=len(facts.attempts),
-        replayed=_replay(report),
+        replayed=_REPLAY[report.replayed] if report.first_sent_at else call_pb2.REPLAY_UNSPECIFIED,
         zuora_process_id=facts.zuora_process_id,
     )
     info.route.tenant, info.route.host = route.tenant, route.host
@@ -43,15 +47,6 @@ def call_of(report: CallReport) -> call_pb2.CallInfo:
     if report.first_sent_at is not None:
         info.first_sent_at.FromDatetime(report.first_sent_at)
     return info
-
-
-def _replay(report: CallReport) -> Any:
-    if not report.facts.attempts:
-        return call_pb2.REPLAY_UNSPECIFIED
-    echoed = report.facts.echoed_track_id
-    if not echoed:
-        return call_pb2.REPLAY_NOT_KNOWN
-    return call_pb2.REPLAY_NO if echoed == report.track_id else call_pb2.REPLAY_YES
 
 
 def preview_of(preview: UpstreamPreview | None) -> call_pb2.UpstreamRequest | None:
@@ -91,3 +86,21 @@ def encode_create_payment_method(done: Done[CreatedPaymentMethod]) -> service_pb
         call=call_of(done.report),
         upstream_request=preview_of(done.preview),
     )
+
+
+def encode_intent(record: IntentRecord | None, *, in_flight: bool) -> service_pb2.GetIntentResponse:
+    """Return what is known of an intent."""
+    if record is None:
+        return service_pb2.GetIntentResponse(state=service_pb2.INTENT_STATE_NOT_FOUND)
+    state = service_pb2.INTENT_STATE_IN_FLIGHT if in_flight else service_pb2.INTENT_STATE_SETTLED
+    response = service_pb2.GetIntentResponse(
+        state=state, track_ids=record.track_ids, outcome=None if in_flight else recorded_outcome(record)
+    )
+    response.first_sent_at.FromNanoseconds(int(record.opened_at_s * 1e9))
+    settlement = record.settlement
+    if settlement is not None:
+        response.zuora_request_ids.extend(filter(None, [settlement.zuora_request_id]))
+        response.zuora_process_ids.extend(filter(None, [settlement.zuora_process_id]))
+        response.existing.payment_method_id = settlement.payment_method_id
+        response.existing.payment_id = settlement.payment_id
+    return response

@@ -1,20 +1,26 @@
 """The servicer: each method is decode, call, encode."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 
-from payorch_server.model.errors import refuse
-from payorch_server.model.outcome import Reason
+from payorch_server.model.identifiers import RequestId
 from payorch_server.orchestration.create_payment_method import create_payment_method
 from payorch_server.orchestration.create_session import create_session
 from payorch_server.orchestration.decrypt_apple_pay import decrypt_apple_pay
 from payorch_server.orchestration.dispatch import Dispatcher
+from payorch_server.orchestration.keyring import Keyring
 from payorch_server.rpc.decode import decode_create_session, decode_decrypt_apple_pay, token_violations
 from payorch_server.rpc.decode_payment_method import decode_create_payment_method, further_violations
-from payorch_server.rpc.encode import encode_create_payment_method, encode_create_session, encode_decrypt_apple_pay
+from payorch_server.rpc.encode import (
+    encode_create_payment_method,
+    encode_create_session,
+    encode_decrypt_apple_pay,
+    encode_intent,
+)
 from payorch_server.rpc.interceptors.boundary import current_call
 from payorch_server.rpc.validation import Check
 
@@ -24,6 +30,11 @@ REQUEST_TYPES: Final = (
     service_pb2.CreatePaymentMethodRequest,
     service_pb2.GetIntentRequest,
 )
+OPERATIONS: Final = {
+    service_pb2.OPERATION_CREATE_SESSION: "CreateSession",
+    service_pb2.OPERATION_DECRYPT_APPLE_PAY: "DecryptApplePay",
+    service_pb2.OPERATION_CREATE_PAYMENT_METHOD: "CreatePaymentMethod",
+}
 FURTHER_CHECKS: Final[Mapping[str, Check]] = {
     "payorch.v1.DecryptApplePayRequest": token_violations,
     "payorch.v1.CreatePaymentMethodRequest": further_violations,
@@ -31,41 +42,55 @@ FURTHER_CHECKS: Final[Mapping[str, Check]] = {
 """What decoding checks beyond the rules in the protos, by request type."""
 
 
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """What the servicer's methods call."""
+
+    dispatcher: Dispatcher
+    keyring: Keyring
+    raw_card_data: bool
+    session_max_age_s: float
+
+
 class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServicer):
     """Serves payorch.v1.PaymentOrchestrationService."""
 
-    def __init__(self, dispatcher: Dispatcher, *, raw_card_data: bool) -> None:
-        self._dispatcher = dispatcher
-        self._raw_card_data = raw_card_data
+    def __init__(self, use_cases: UseCases) -> None:
+        self._use = use_cases
 
     async def CreateSession(  # noqa: N802 - generated name
         self, request: service_pb2.CreateSessionRequest, _context: Any
     ) -> service_pb2.CreateSessionResponse:
         """Create a payment session."""
-        command = decode_create_session(request)
-        done = await create_session(command, context=current_call(), dispatcher=self._dispatcher)
+        command = decode_create_session(request, self._use.keyring)
+        done = await create_session(
+            command, context=current_call(), dispatcher=self._use.dispatcher, max_age_s=self._use.session_max_age_s
+        )
         return encode_create_session(done)
 
     async def DecryptApplePay(  # noqa: N802
         self, request: service_pb2.DecryptApplePayRequest, _context: Any
     ) -> service_pb2.DecryptApplePayResponse:
         """Have Zuora decrypt an Apple Pay token."""
-        command = decode_decrypt_apple_pay(request)
-        done = await decrypt_apple_pay(command, context=current_call(), dispatcher=self._dispatcher)
+        command = decode_decrypt_apple_pay(request, self._use.keyring)
+        done = await decrypt_apple_pay(command, context=current_call(), dispatcher=self._use.dispatcher)
         return encode_decrypt_apple_pay(done, command.expected_amount)
 
     async def CreatePaymentMethod(  # noqa: N802
         self, request: service_pb2.CreatePaymentMethodRequest, _context: Any
     ) -> service_pb2.CreatePaymentMethodResponse:
         """Create a payment method."""
-        command = decode_create_payment_method(request)
+        command = decode_create_payment_method(request, self._use.keyring)
         done = await create_payment_method(
-            command, context=current_call(), dispatcher=self._dispatcher, raw_card_data=self._raw_card_data
+            command, context=current_call(), dispatcher=self._use.dispatcher, raw_card_data=self._use.raw_card_data
         )
         return encode_create_payment_method(done)
 
     async def GetIntent(  # noqa: N802
-        self, _request: service_pb2.GetIntentRequest, _context: Any
+        self, request: service_pb2.GetIntentRequest, _context: Any
     ) -> service_pb2.GetIntentResponse:
-        """Tell what became of an intent."""
-        raise refuse(Reason.METHOD_NOT_IMPLEMENTED, "intents are not recorded yet")
+        """Tell what became of an intent of the caller's namespace."""
+        rpc, request_id = OPERATIONS[request.operation], RequestId(request.request_id)
+        namespace = current_call().namespace
+        record, in_flight = await self._use.dispatcher.look_up(rpc=rpc, request_id=request_id, namespace=namespace)
+        return encode_intent(record, in_flight=in_flight)

@@ -11,7 +11,8 @@ from payorch.v1 import call_pb2
 from payorch_server.model.attempt import Attempt
 from payorch_server.model.errors import CallError, Failure
 from payorch_server.model.identifiers import TrackId
-from payorch_server.model.outcome import Advice, Outcome, Reason
+from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason, Verdict
+from payorch_server.orchestration.record import IntentRecord, resend_before
 
 DOMAIN: Final = "payorch"
 MAX_VIOLATIONS: Final = 25
@@ -30,6 +31,12 @@ CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.TRACK_ID_INVALID: (_Code.INVALID_ARGUMENT, "The metadata zuora-track-id breaks a rule."),
     Reason.PAYMENT_METHOD_TYPE_UNSUPPORTED: (_Code.INVALID_ARGUMENT, "This type of payment method cannot be created."),
     Reason.RAW_CARD_DATA_DISABLED: (_Code.FAILED_PRECONDITION, "Raw card numbers are switched off in this service."),
+    Reason.INTENT_MISMATCH: (_Code.INVALID_ARGUMENT, "The request id was used for a different request."),
+    Reason.INTENT_EXPIRED: (_Code.UNKNOWN, "The intent is too old to be resent, and its end is not recorded."),
+    Reason.ROUTE_GONE: (_Code.UNKNOWN, "The tenant that the intent was sent to is no longer configured."),
+    Reason.SESSION_STALE: (_Code.FAILED_PRECONDITION, "The session of this request id is too old to be used."),
+    Reason.APPLE_PAY_TOKEN_REUSED: (_Code.ALREADY_EXISTS, "The Apple Pay token was used by another intent."),
+    Reason.STORE_UNAVAILABLE: (_Code.UNAVAILABLE, "Money may not move while intents cannot be recorded."),
     Reason.ROUTE_NOT_FOUND: (_Code.FAILED_PRECONDITION, "No routing rule matches this call."),
     Reason.ROUTE_HINT_UNKNOWN: (_Code.INVALID_ARGUMENT, "A route hint names something the policy does not know."),
     Reason.ROUTE_HINT_CONTRADICTED: (_Code.FAILED_PRECONDITION, "A route hint contradicts the rule that matches."),
@@ -37,6 +44,8 @@ CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.OVERLOADED: (_Code.RESOURCE_EXHAUSTED, "The service is at its limit of calls in progress."),
     Reason.SHUTTING_DOWN: (_Code.UNAVAILABLE, "The service is shutting down."),
     Reason.CALLER_LEFT: (_Code.CANCELLED, "The caller left while the call was under way."),
+    Reason.FLIGHT_GOES_ON: (_Code.DEADLINE_EXCEEDED, "The deadline passed; the service goes on with the call."),
+    Reason.EARLIER_ATTEMPT_UNSETTLED: (_Code.UNAVAILABLE, "An earlier send may have been executed; this one was not."),
     Reason.UPSTREAM_UNREACHABLE: (_Code.UNAVAILABLE, "No connection to Zuora could be made."),
     Reason.UPSTREAM_TLS_FAILED: (_Code.UNAVAILABLE, "Zuora's certificate was refused."),
     Reason.UPSTREAM_NO_ANSWER: (_Code.UNAVAILABLE, "Zuora did not answer; the request may have been executed."),
@@ -69,6 +78,7 @@ CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
         _Code.FAILED_PRECONDITION,
         "The payment method was created and its payment was not confirmed.",
     ),
+    Reason.UPSTREAM_REFUSAL_STORED: (_Code.ABORTED, "Zuora keeps repeating a stored refusal."),
     Reason.INTERNAL: (_Code.INTERNAL, "The service failed; the request may have been executed."),
 }
 
@@ -132,10 +142,32 @@ def _call_outcome(error: CallError, track_id: TrackId) -> call_pb2.CallOutcome:
         attempts=[attempt_message(attempt) for attempt in facts.attempts[-_MAX_ATTEMPTS:]],
         track_id=track_id,
     )
+    if error.failure.resend_before and verdict.advice is Advice.RESEND_SAME_REQUEST_ID:
+        outcome.resend_before.FromDatetime(error.failure.resend_before)
     if evidence.payment_method_id or evidence.payment_id:
         outcome.existing.payment_method_id = _cut(evidence.payment_method_id)
         outcome.existing.payment_id = _cut(evidence.payment_id)
     return outcome
+
+
+def recorded_outcome(record: IntentRecord) -> call_pb2.CallOutcome:
+    """Return the outcome of an intent that is not in flight: its settlement, or that it is not settled."""
+    settlement = record.settlement
+    if settlement is None:
+        unsettled = call_pb2.CallOutcome(
+            outcome=call_pb2.OUTCOME_UNKNOWN, advice=call_pb2.ADVICE_RESEND_SAME_REQUEST_ID
+        )
+        unsettled.resend_before.FromDatetime(resend_before(record))
+        return unsettled
+    verdict = VERDICTS[Reason[settlement.reason]] if settlement.reason else Verdict(Outcome.SUCCEEDED, Advice.NONE)
+    return call_pb2.CallOutcome(
+        outcome=OUTCOMES[verdict.outcome],
+        advice=ADVICE[verdict.advice],
+        zuora_codes=settlement.evidence.zuora_codes,
+        zuora_process_id=_cut(settlement.zuora_process_id),
+        zuora_request_id=_cut(settlement.zuora_request_id),
+        track_id=settlement.executed_track_id,
+    )
 
 
 def attempt_message(attempt: Attempt) -> call_pb2.Attempt:

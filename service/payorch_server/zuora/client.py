@@ -1,7 +1,8 @@
 """Calls to Zuora on a route: headers, token, attempts, and what the answer means."""
 
+import asyncio
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlencode
 
@@ -14,7 +15,9 @@ from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.calls import Answer, Call, Reply, decode_object, encode_body, preview_body
-from payorch_server.zuora.errors import classify
+from payorch_server.zuora.earlier import NOTHING_EARLIER, Earlier, in_light_of_earlier
+from payorch_server.zuora.errors import classify, incomplete
+from payorch_server.zuora.retry import RetryBudget, Tried, wait_before_retry
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
 from payorch_server.zuora.transport import HttpPost, Transport
@@ -36,73 +39,124 @@ class ZuoraClient:
         transport: Transport,
         tokens: TokenCache,
         clock: Clock,
+        uniform: Callable[[float, float], float],
     ) -> None:
         self._tenants = tenants
         self._secrets = secrets
         self._transport = transport
         self._tokens = tokens
         self._clock = clock
+        self._uniform = uniform
+        self._budgets = {name: RetryBudget() for name in tenants}
 
     def tenant(self, route: Route) -> TenantSettings:
         """Return the settings of the route's tenant."""
         return self._tenants[route.tenant]
 
+    def serves(self, route: Route) -> bool:
+        """Tell whether a route that was taken earlier can still be taken: its tenant, on its host, with its entity."""
+        tenant = self._tenants.get(route.tenant)
+        if tenant is None or tenant.origin.partition("://")[2] != route.host:
+            return False
+        return not route.entity_id or route.entity_id in tenant.entities.values()
+
     async def warm(self, tenant: str, *, timeout_s: float) -> None:
         """Fetch a token for the whole client, to learn whether the tenant's credentials work."""
         await self._tokens.get(self._credential(tenant, ""), timeout_s=timeout_s)
 
-    async def execute(self, call: Call, *, route: Route, context: CallContext, key: IdempotencyKey) -> Reply:
-        """Send the call, once more with a new token if the first is refused, and return its successful answer.
+    async def execute(
+        self,
+        call: Call,
+        *,
+        route: Route,
+        context: CallContext,
+        key: IdempotencyKey,
+        earlier: Earlier = NOTHING_EARLIER,
+    ) -> Reply:
+        """Send the call, again with the same key where that is safe and useful, and return its successful answer.
+
+        Args:
+            call: What to send.
+            route: Where to.
+            context: Track-Id and deadline.
+            key: The intent's key; every attempt carries it.
+            earlier: What is known of sends before this flight.
 
         Raises:
             CallError: Any of its kinds, with everything known about the attempts.
         """
-        body, headers = encode_body(call.body), self._headers(call, route, context, key)
-        credential = self._credential(route.tenant, route.entity_id)
-        attempts: tuple[Attempt, ...] = ()
+        flight = _Flight(encode_body(call.body), self._headers(call, route, context, key), earlier)
+        budget = self._budgets[route.tenant]
         while True:
-            token = await self._token(credential, context, attempts)
-            post = self._post(call, route, headers, token, body, ordinal=len(attempts) + 1)
-            answer, attempts = await self._attempt(post, context, attempts)
-            payload = decode_object(answer.body)
-            facts = _facts(answer, payload, attempts)
-            error = classify(answer, payload, facts)
-            if error is None:
-                return Reply(answer.status, payload or {}, facts)
-            # A 401 is given before anything is executed, so the same key may go out once more with another token.
-            if error.failure.reason is not Reason.UPSTREAM_CREDENTIALS_REJECTED or len(attempts) > 1:
-                raise error
-            self._tokens.retire(credential, token)
+            try:
+                reply = await self._attempt(call, route, context, flight)
+            except CallError as error:
+                budget.failed()
+                await self._wait_or_raise(error, context, flight, budget)
+            else:
+                budget.succeeded()
+                return reply
+
+    async def _wait_or_raise(
+        self, error: CallError, context: CallContext, flight: "_Flight", budget: RetryBudget
+    ) -> None:
+        tried = Tried(
+            reason=error.failure.reason,
+            attempts=len(flight.attempts),
+            remaining_s=context.deadline_s - self._clock.monotonic() - _ENCODING_S - MIN_REMAINING_S,
+            budget_left=budget.allows,
+            retry_after_s=error.failure.evidence.retry_after_s,
+        )
+        wait_s = wait_before_retry(tried, uniform=self._uniform)
+        if wait_s is None:
+            raise error
+        await asyncio.sleep(wait_s)
+
+    async def _attempt(self, call: Call, route: Route, context: CallContext, flight: "_Flight") -> Reply:
+        """Send once; note the attempt in the flight whatever becomes of it."""
+        credential = self._credential(route.tenant, route.entity_id)
+        try:
+            token = await self._tokens.get(credential, timeout_s=self._remaining(context))
+            timeout_s = self._remaining(context)
+        except CallError as error:
+            raise flight.judged(error, UpstreamFacts(flight.attempts)) from error
+        post = self._post(call, route, flight, token)
+        started_at, started_s = self._clock.now(), self._clock.monotonic()
+        answer, payload, wrong = await self._exchange(post, timeout_s)
+        flight.attempts += (
+            Attempt(
+                ordinal=post.ordinal,
+                http_status=answer.status if answer else 0,
+                zuora_request_id=answer.headers.get("zuora-request-id", "") if answer else "",
+                started_at=started_at,
+                duration_s=self._clock.monotonic() - started_s,
+                outcome=wrong.verdict.outcome if wrong else Outcome.SUCCEEDED,
+            ),
+        )
+        facts = _facts(answer, payload, flight.attempts)
+        if answer is not None and wrong is None:
+            self._tokens.accepted(credential, token)
+            return Reply(answer.status, payload or {}, facts)
+        judged = flight.judged(wrong or incomplete("an answer", facts), facts)
+        if judged.failure.reason is Reason.UPSTREAM_CREDENTIALS_REJECTED:
+            self._tokens.refused(credential, token, since_s=started_s)
+        raise judged from wrong
+
+    async def _exchange(
+        self, post: HttpPost, timeout_s: float
+    ) -> tuple[Answer | None, Mapping[str, object] | None, CallError | None]:
+        """Send once; return the answer, its payload and what is wrong, each if there is one."""
+        try:
+            answer = await self._transport.post(post, timeout_s=timeout_s)
+        except CallError as error:
+            return None, None, error
+        payload = decode_object(answer.body)
+        return answer, payload, classify(answer, payload, UpstreamFacts())
 
     def preview(self, call: Call, *, route: Route, context: CallContext, key: IdempotencyKey) -> UpstreamPreview:
         """Return what execute would send, without its token and with every secret replaced."""
         headers = self._headers(call, route, context, key)
         return UpstreamPreview("POST", self._url(call, route), tuple(sorted(headers.items())), preview_body(call.body))
-
-    async def _token(self, credential: Credential, context: CallContext, attempts: tuple[Attempt, ...]) -> Token:
-        try:
-            return await self._tokens.get(credential, timeout_s=self._remaining(context))
-        except CallError as error:
-            raise _with_facts(error, UpstreamFacts(attempts)) from error
-
-    async def _attempt(
-        self, post: HttpPost, context: CallContext, attempts: tuple[Attempt, ...]
-    ) -> tuple[Answer, tuple[Attempt, ...]]:
-        timeout_s = self._remaining(context)
-        started_at, started_s = self._clock.now(), self._clock.monotonic()
-
-        def attempt(status: int, request_id: str, outcome: Outcome) -> tuple[Attempt, ...]:
-            duration_s = self._clock.monotonic() - started_s
-            return (*attempts, Attempt(post.ordinal, status, request_id, started_at, duration_s, outcome))
-
-        try:
-            answer = await self._transport.post(post, timeout_s=timeout_s)
-        except CallError as error:
-            tried = attempt(0, "", error.verdict.outcome)
-            raise _with_facts(error, UpstreamFacts(tried)) from error
-        meant = classify(answer, decode_object(answer.body), UpstreamFacts())
-        outcome = Outcome.SUCCEEDED if meant is None else meant.verdict.outcome
-        return answer, attempt(answer.status, answer.headers.get("zuora-request-id", ""), outcome)
 
     def _remaining(self, context: CallContext) -> float:
         remaining_s = context.deadline_s - self._clock.monotonic() - _ENCODING_S
@@ -134,14 +188,35 @@ class ZuoraClient:
             headers["zuora-version"] = self._tenants[route.tenant].zuora_version
         return headers
 
-    def _post(
-        self, call: Call, route: Route, headers: Mapping[str, str], token: Token, body: bytes, *, ordinal: int
-    ) -> HttpPost:
-        authorised = {**headers, "authorization": f"Bearer {reveal(token.value)}"}
-        return HttpPost(self._url(call, route), authorised, body, call.path, ordinal)
+    def _post(self, call: Call, route: Route, flight: "_Flight", token: Token) -> HttpPost:
+        headers = {**flight.headers, "authorization": f"Bearer {reveal(token.value)}"}
+        return HttpPost(self._url(call, route), headers, flight.body, call.path, len(flight.attempts) + 1)
 
 
-def _facts(answer: Answer, payload: Mapping[str, object] | None, attempts: tuple[Attempt, ...]) -> UpstreamFacts:
+class _Flight:
+    """The attempts of one execution, and what they prove together."""
+
+    def __init__(self, body: bytes, headers: Mapping[str, str], earlier: Earlier) -> None:
+        self.body = body
+        self.headers = headers
+        self.attempts: tuple[Attempt, ...] = ()
+        self._doubtful = earlier.doubtful
+        self._answer_ids = set(earlier.answer_ids)
+
+    def judged(self, error: CallError, facts: UpstreamFacts) -> CallError:
+        """Return what a failed attempt means in the light of those before it."""
+        ids = {facts.zuora_request_id, facts.zuora_process_id} - {""}
+        reason = in_light_of_earlier(error.failure, doubtful=self._doubtful, repeated=bool(ids & self._answer_ids))
+        self._answer_ids |= ids
+        self._doubtful |= error.verdict.outcome is Outcome.UNKNOWN
+        last = error.failure.reason.name
+        metadata = error.failure.metadata if reason is error.failure.reason else {"lastReason": last}
+        return failure(dataclasses.replace(error.failure, reason=reason, metadata=metadata, facts=facts))
+
+
+def _facts(answer: Answer | None, payload: Mapping[str, object] | None, attempts: tuple[Attempt, ...]) -> UpstreamFacts:
+    if answer is None:
+        return UpstreamFacts(attempts)
     process_id = (payload or {}).get("processId")
     return UpstreamFacts(
         attempts=attempts,
@@ -149,7 +224,3 @@ def _facts(answer: Answer, payload: Mapping[str, object] | None, attempts: tuple
         zuora_process_id=process_id if isinstance(process_id, str) else "",
         echoed_track_id=answer.headers.get("zuora-track-id", ""),
     )
-
-
-def _with_facts(error: CallError, facts: UpstreamFacts) -> CallError:
-    return failure(dataclasses.replace(error.failure, facts=facts))

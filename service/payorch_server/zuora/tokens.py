@@ -17,6 +17,7 @@ from payorch_server.zuora.transport import HttpPost, Transport
 _FETCH_TIMEOUT_S: Final = 10.0
 # A token is not used in its last minute: a request sent then could arrive after its end.
 _MARGIN_S: Final = 60.0
+_RETIRE_INTERVAL_S: Final = 60.0
 # Zuora documents one hour and its sample assumes that when expires_in is missing.
 _DEFAULT_LIFE_S: Final = 3600.0
 
@@ -54,6 +55,8 @@ class TokenCache:
         self._tasks = tasks
         self._tokens: dict[Credential, Token] = {}
         self._flights: dict[Credential, asyncio.Task[Token]] = {}
+        self._accepted_s: dict[Credential, tuple[int, float]] = {}
+        self._retired_s: dict[Credential, float] = {}
         self._generation = 0
 
     def __repr__(self) -> str:
@@ -83,11 +86,33 @@ class TokenCache:
         except TimeoutError as error:
             raise refuse(Reason.TOKEN_UNAVAILABLE, f"no token within {timeout_s:.1f} s") from error
 
-    def retire(self, credential: Credential, token: Token) -> None:
-        """Forget a token that Zuora refused, unless a newer one is there already."""
+    def accepted(self, credential: Credential, token: Token) -> None:
+        """Note that Zuora took a token just now."""
+        self._accepted_s[credential] = (token.generation, self._clock.monotonic())
+
+    def refused(self, credential: Credential, token: Token, *, since_s: float) -> None:
+        """Retire a token that Zuora refused.
+
+        A 401 may be about something else, and a refetch per failing call would exhaust the token endpoint. So a token
+        stays when a newer one is there already, when Zuora took it after the refused attempt began, and when one of
+        this credential was retired less than a minute ago.
+
+        Args:
+            credential: Whose token.
+            token: The refused one.
+            since_s: When the refused attempt began, on the monotonic clock.
+        """
         current = self._tokens.get(credential)
-        if current is not None and current.generation == token.generation:
-            del self._tokens[credential]
+        if current is None or current.generation != token.generation:
+            return
+        generation, accepted_s = self._accepted_s.get(credential, (0, 0.0))
+        if generation == token.generation and accepted_s >= since_s:
+            return
+        now_s = self._clock.monotonic()
+        if now_s - self._retired_s.get(credential, -_RETIRE_INTERVAL_S) < _RETIRE_INTERVAL_S:
+            return
+        self._retired_s[credential] = now_s
+        del self._tokens[credential]
 
     async def _fetch(self, credential: Credential) -> Token:
         started_s = self._clock.monotonic()

@@ -33,7 +33,9 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     OUTCOME_SUCCEEDED: _Outcome.ValueType  # 1
     """Zuora did what was asked."""
     OUTCOME_NOT_SENT: _Outcome.ValueType  # 2
-    """Nothing reached Zuora's business logic: no method was created and no money moved."""
+    """Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have: the advice
+    stays to resend it.
+    """
     OUTCOME_REFUSED: _Outcome.ValueType  # 3
     """Zuora, or the service before it, refused: no method was created and no money moved."""
     OUTCOME_PARTIAL: _Outcome.ValueType  # 4
@@ -49,7 +51,9 @@ OUTCOME_UNSPECIFIED: Outcome.ValueType  # 0
 OUTCOME_SUCCEEDED: Outcome.ValueType  # 1
 """Zuora did what was asked."""
 OUTCOME_NOT_SENT: Outcome.ValueType  # 2
-"""Nothing reached Zuora's business logic: no method was created and no money moved."""
+"""Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have: the advice
+stays to resend it.
+"""
 OUTCOME_REFUSED: Outcome.ValueType  # 3
 """Zuora, or the service before it, refused: no method was created and no money moved."""
 OUTCOME_PARTIAL: Outcome.ValueType  # 4

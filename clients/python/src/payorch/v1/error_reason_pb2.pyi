@@ -40,6 +40,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The type of payment method cannot be created; metadata: methodType. NOT_SENT, fix the request."""
     ERROR_REASON_RAW_CARD_DATA_DISABLED: _ErrorReason.ValueType  # 8
     """Raw card numbers are switched off by the operator. NOT_SENT, fix the request."""
+    ERROR_REASON_INTENT_MISMATCH: _ErrorReason.ValueType  # 10
+    """The request_id was used for another request; BadRequest names the fields that differ. NOT_SENT, fix the request."""
+    ERROR_REASON_INTENT_EXPIRED: _ErrorReason.ValueType  # 11
+    """The intent is too old to be resent safely, and what became of it is not recorded. UNKNOWN, look up."""
+    ERROR_REASON_ROUTE_GONE: _ErrorReason.ValueType  # 12
+    """The tenant that the intent was first sent to is no longer configured. UNKNOWN, look up."""
+    ERROR_REASON_SESSION_STALE: _ErrorReason.ValueType  # 13
+    """The session of this request_id was created too long ago to be used; metadata: maxAgeSeconds. REFUSED, use a new
+    request id.
+    """
+    ERROR_REASON_APPLE_PAY_TOKEN_REUSED: _ErrorReason.ValueType  # 14
+    """The Apple Pay token was used by another intent. NOT_SENT, fix the request."""
+    ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 15
+    """The store of intents cannot be reached, and money may not move without it. NOT_SENT, resend."""
     ERROR_REASON_ROUTE_NOT_FOUND: _ErrorReason.ValueType  # 20
     """No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request."""
     ERROR_REASON_ROUTE_HINT_UNKNOWN: _ErrorReason.ValueType  # 21
@@ -54,6 +68,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The service is shutting down. NOT_SENT, resend."""
     ERROR_REASON_CALLER_LEFT: _ErrorReason.ValueType  # 33
     """The caller went away or its deadline passed while the call was under way. UNKNOWN, resend."""
+    ERROR_REASON_FLIGHT_GOES_ON: _ErrorReason.ValueType  # 34
+    """The caller's deadline passed; the service goes on with the call. UNKNOWN, resend."""
+    ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED: _ErrorReason.ValueType  # 35
+    """This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
+    resend.
+    """
     ERROR_REASON_UPSTREAM_UNREACHABLE: _ErrorReason.ValueType  # 40
     """No connection to Zuora could be made. NOT_SENT, resend."""
     ERROR_REASON_UPSTREAM_TLS_FAILED: _ErrorReason.ValueType  # 41
@@ -83,7 +103,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UPSTREAM_NOT_FOUND: _ErrorReason.ValueType  # 62
     """Zuora does not find something the request names (category 40). REFUSED, fix the request."""
     ERROR_REASON_UPSTREAM_PERMISSION_DENIED: _ErrorReason.ValueType  # 63
-    """The service's Zuora user may not do this (category 10): the operator must act. REFUSED, use a new request id."""
+    """The service's Zuora user may not do this (category 10): the operator must act. NOT_SENT, resend."""
     ERROR_REASON_UPSTREAM_UNSUPPORTED: _ErrorReason.ValueType  # 64
     """Zuora does not support this request (category 45). REFUSED, fix the request."""
     ERROR_REASON_UPSTREAM_LOCKED: _ErrorReason.ValueType  # 65
@@ -100,6 +120,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A payment gateway or tax system behind Zuora failed (category 99). UNKNOWN, look up."""
     ERROR_REASON_PAYMENT_REFUSED_METHOD_CREATED: _ErrorReason.ValueType  # 71
     """The payment method was created and its payment was refused. PARTIAL, look up."""
+    ERROR_REASON_UPSTREAM_REFUSAL_STORED: _ErrorReason.ValueType  # 72
+    """Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
+    request id.
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 90
     """A defect of the service. UNKNOWN, resend."""
 
@@ -127,6 +151,20 @@ ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED: ErrorReason.ValueType  # 7
 """The type of payment method cannot be created; metadata: methodType. NOT_SENT, fix the request."""
 ERROR_REASON_RAW_CARD_DATA_DISABLED: ErrorReason.ValueType  # 8
 """Raw card numbers are switched off by the operator. NOT_SENT, fix the request."""
+ERROR_REASON_INTENT_MISMATCH: ErrorReason.ValueType  # 10
+"""The request_id was used for another request; BadRequest names the fields that differ. NOT_SENT, fix the request."""
+ERROR_REASON_INTENT_EXPIRED: ErrorReason.ValueType  # 11
+"""The intent is too old to be resent safely, and what became of it is not recorded. UNKNOWN, look up."""
+ERROR_REASON_ROUTE_GONE: ErrorReason.ValueType  # 12
+"""The tenant that the intent was first sent to is no longer configured. UNKNOWN, look up."""
+ERROR_REASON_SESSION_STALE: ErrorReason.ValueType  # 13
+"""The session of this request_id was created too long ago to be used; metadata: maxAgeSeconds. REFUSED, use a new
+request id.
+"""
+ERROR_REASON_APPLE_PAY_TOKEN_REUSED: ErrorReason.ValueType  # 14
+"""The Apple Pay token was used by another intent. NOT_SENT, fix the request."""
+ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 15
+"""The store of intents cannot be reached, and money may not move without it. NOT_SENT, resend."""
 ERROR_REASON_ROUTE_NOT_FOUND: ErrorReason.ValueType  # 20
 """No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request."""
 ERROR_REASON_ROUTE_HINT_UNKNOWN: ErrorReason.ValueType  # 21
@@ -141,6 +179,12 @@ ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 32
 """The service is shutting down. NOT_SENT, resend."""
 ERROR_REASON_CALLER_LEFT: ErrorReason.ValueType  # 33
 """The caller went away or its deadline passed while the call was under way. UNKNOWN, resend."""
+ERROR_REASON_FLIGHT_GOES_ON: ErrorReason.ValueType  # 34
+"""The caller's deadline passed; the service goes on with the call. UNKNOWN, resend."""
+ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED: ErrorReason.ValueType  # 35
+"""This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
+resend.
+"""
 ERROR_REASON_UPSTREAM_UNREACHABLE: ErrorReason.ValueType  # 40
 """No connection to Zuora could be made. NOT_SENT, resend."""
 ERROR_REASON_UPSTREAM_TLS_FAILED: ErrorReason.ValueType  # 41
@@ -170,7 +214,7 @@ ERROR_REASON_UPSTREAM_RULE_BROKEN: ErrorReason.ValueType  # 61
 ERROR_REASON_UPSTREAM_NOT_FOUND: ErrorReason.ValueType  # 62
 """Zuora does not find something the request names (category 40). REFUSED, fix the request."""
 ERROR_REASON_UPSTREAM_PERMISSION_DENIED: ErrorReason.ValueType  # 63
-"""The service's Zuora user may not do this (category 10): the operator must act. REFUSED, use a new request id."""
+"""The service's Zuora user may not do this (category 10): the operator must act. NOT_SENT, resend."""
 ERROR_REASON_UPSTREAM_UNSUPPORTED: ErrorReason.ValueType  # 64
 """Zuora does not support this request (category 45). REFUSED, fix the request."""
 ERROR_REASON_UPSTREAM_LOCKED: ErrorReason.ValueType  # 65
@@ -187,6 +231,10 @@ ERROR_REASON_UPSTREAM_GATEWAY_FAILED: ErrorReason.ValueType  # 70
 """A payment gateway or tax system behind Zuora failed (category 99). UNKNOWN, look up."""
 ERROR_REASON_PAYMENT_REFUSED_METHOD_CREATED: ErrorReason.ValueType  # 71
 """The payment method was created and its payment was refused. PARTIAL, look up."""
+ERROR_REASON_UPSTREAM_REFUSAL_STORED: ErrorReason.ValueType  # 72
+"""Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
+request id.
+"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 90
 """A defect of the service. UNKNOWN, resend."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,67 @@
+"""The fleet's secret keys: one to use, and one generation before it to still understand."""
+
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the keys are used here
+
+MIN_KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+_FINGERPRINT_LABEL: Final = b"payorch/fingerprint/1"
+_SEAL_LABEL: Final = b"payorch/seal/1"
+
+
+class SealBroken(Exception):  # noqa: N818 - the seal is what is broken
+    """A sealed value was made with a key that is gone, or was changed."""
+
+
+class Keyring:
+    """Keyed hashes and seals, by key id."""
+
+    def __init__(self, keys: Sequence[tuple[str, Secret[bytes]]], *, entropy: Callable[[int], bytes]) -> None:
+        """Derive what is needed.
+
+        Args:
+            keys: Id and secret of each key, the one in use first; each secret at least MIN_KEY_BYTES long.
+            entropy: Returns so many random bytes.
+        """
+        self.key_ids = tuple(key_id for key_id, _ in keys)
+        self._entropy = entropy
+        self._hash_keys: Mapping[str, bytes] = {
+            key_id: hmac.digest(reveal(secret), _FINGERPRINT_LABEL, sha256) for key_id, secret in keys
+        }
+        self._seals: Mapping[str, AESGCM] = {
+            key_id: AESGCM(hmac.digest(reveal(secret), _SEAL_LABEL, sha256)) for key_id, secret in keys
+        }
+
+    def __repr__(self) -> str:
+        return f"Keyring({', '.join(self.key_ids)})"
+
+    def keyed_hash(self, key_id: str, value: bytes) -> bytes:
+        """Return 32 bytes that nobody without the key can compute or compare."""
+        return hmac.digest(self._hash_keys[key_id], value, sha256)
+
+    def seal(self, value: bytes, *, purpose: str) -> tuple[str, bytes]:
+        """Encrypt a value for the store; return the id of the key and the sealed bytes."""
+        key_id = self.key_ids[0]
+        nonce = self._entropy(_NONCE_BYTES)
+        return key_id, nonce + self._seals[key_id].encrypt(nonce, value, purpose.encode())
+
+    def unseal(self, key_id: str, sealed: bytes, *, purpose: str) -> bytes:
+        """Return the value inside.
+
+        Raises:
+            SealBroken: The key is gone, or value, purpose or key do not belong together.
+        """
+        seal = self._seals.get(key_id)
+        if seal is None:
+            raise SealBroken(f"The key {key_id} is not configured.")
+        try:
+            return seal.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
+        except InvalidTag as error:
+            raise SealBroken("The sealed value was changed.") from error

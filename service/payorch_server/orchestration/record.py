@@ -1,0 +1,104 @@
+"""What the store holds of an intent. It holds no request, no credential and no clear result."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from payorch_server.model.errors import Evidence
+from payorch_server.model.route import Route
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - results are sealed from here on
+from payorch_server.orchestration.fingerprint import Fingerprint
+
+VERSION: Final = 1
+_MAX_IDS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How an intent ended."""
+
+    reason: str
+    """Name of the Reason; empty for success."""
+    evidence: Evidence = field(default_factory=Evidence)
+    zuora_request_id: str = ""
+    zuora_process_id: str = ""
+    executed_track_id: str = ""
+    key_id: str = ""
+    """Key of the sealed result."""
+    sealed_result: bytes = b""
+    settled_at_s: float = 0.0
+    """Unix time."""
+    payment_method_id: str = ""
+    payment_id: str = ""
+    """Objects that exist because of the intent; empty when none is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRecord:
+    """One intent."""
+
+    fingerprint: Fingerprint
+    route: Route
+    """Pinned: an opened intent is never routed anew."""
+    owner: str
+    """Random name of the flight that holds the lease."""
+    lease_until_s: float
+    """Unix time; 0 when nobody holds it."""
+    opened_at_s: float
+    """Unix time, before the first byte was sent."""
+    version: int = VERSION
+    takeovers: int = 0
+    """How often another flight went on with it."""
+    doubtful: bool = False
+    """Whether a send may have been executed without a recorded answer."""
+    answer_ids: tuple[str, ...] = ()
+    """Zuora-Request-Ids and processIds of answers so far, the newest."""
+    track_ids: tuple[str, ...] = ()
+    """Of the flights so far, the newest."""
+    settlement: Settlement | None = None
+
+
+RESEND_LIMIT: Final = timedelta(hours=23)
+"""Zuora forgets a key 24 hours after its first use."""
+
+
+def resend_before(record: IntentRecord) -> datetime:
+    """Return until when a resend of the intent is safe, UTC."""
+    return datetime.fromtimestamp(record.opened_at_s, UTC) + RESEND_LIMIT
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(IntentRecord)
+
+
+def encode_record(record: IntentRecord) -> bytes:
+    """Return the record for the store."""
+    return _ENCODER.encode(record)
+
+
+def decode_record(value: bytes) -> IntentRecord:
+    """Return the record from the store; members that a newer version added are ignored."""
+    return _DECODER.decode(value)
+
+
+def newest(ids: tuple[str, ...], *more: str) -> tuple[str, ...]:
+    """Return the ids with more behind them, without empty ones and repetitions, cut to the newest."""
+    return tuple(dict.fromkeys(one for one in (*ids, *more) if one))[-_MAX_IDS:]
+
+
+def encode_result(value: Any) -> bytes:
+    """Return a result as bytes to be sealed."""
+    return msgspec.json.encode(value, enc_hook=_clear)
+
+
+def decode_result(value: bytes, result_type: Any) -> Any:
+    """Return the result of a type from unsealed bytes."""
+    return msgspec.json.decode(value, type=result_type, dec_hook=lambda _type, clear: Secret(clear))
+
+
+def _clear(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return reveal(value)
+    raise TypeError(f"A {type(value).__name__} is no part of a result.")

@@ -1,0 +1,74 @@
+"""A one-time token belongs to one intent."""
+
+import hashlib
+from typing import Final
+
+from payorch_server.model.outcome import Reason
+from payorch_server.orchestration.record import decode_record
+from payorch_server.store.port import Store
+
+# Refusals that Zuora gives before a gateway could have seen the token.
+_BEFORE_THE_GATEWAY: Final = frozenset(
+    {
+        Reason.UPSTREAM_REQUEST_REFUSED,
+        Reason.UPSTREAM_NOT_FOUND,
+        Reason.UPSTREAM_UNSUPPORTED,
+        Reason.UPSTREAM_LOCKED,
+        Reason.UPSTREAM_TEMPORARY,
+        Reason.UPSTREAM_REFUSAL_STORED,
+    }
+)
+
+
+def token_name(*, public_key_hash: str, transaction_id: str) -> str:
+    """Return what names an Apple Pay token in the store: 64 hexadecimal digits, nothing of the token in clear.
+
+    The hash of the merchant's key is in every token, while not every RPC is told the merchant id.
+    """
+    return hashlib.sha256(f"{public_key_hash}/{transaction_id.lower()}".encode()).hexdigest()
+
+
+class ReplayGuard:
+    """The index from token to intent, across all RPCs through which a token can enter."""
+
+    def __init__(self, *, store: Store, keep_s: float) -> None:
+        self._store = store
+        self._keep_s = keep_s
+
+    @staticmethod
+    def is_released_by(reason: Reason) -> bool:
+        """Tell whether a token can be used again after such an end."""
+        return reason in _BEFORE_THE_GATEWAY
+
+    async def claim(self, token: str, *, owner: str) -> bool:
+        """Make the token the intent's; return False if it belongs to another that may have used it.
+
+        The owner's record exists already, so an index entry without a record belongs to an intent that was released.
+
+        Raises:
+            StoreUnavailable: The store cannot be reached.
+        """
+        key = f"token:{token}"
+        while True:
+            there = await self._store.put_if_absent(key, owner.encode(), ttl_s=self._keep_s)
+            if there is None or there.value == owner.encode():
+                return True
+            other = await self._store.get(there.value.decode())
+            if other is not None:
+                settlement = decode_record(other.value).settlement
+                if settlement is None or not settlement.reason or not self.is_released_by(Reason[settlement.reason]):
+                    return False
+            if await self._store.compare_and_set(key, owner.encode(), version=there.version, ttl_s=self._keep_s):
+                return True
+
+    async def release(self, token: str, *, owner: str) -> None:
+        """Give the token free again, if it is the intent's.
+
+        Raises:
+            StoreUnavailable: The store cannot be reached.
+        """
+        if not token:
+            return
+        there = await self._store.get(f"token:{token}")
+        if there is not None and there.value == owner.encode():
+            await self._store.compare_and_delete(f"token:{token}", version=there.version)

@@ -1,0 +1,98 @@
+"""Keyed hashes of a request's fields.
+
+Over the set fields, by field number, so that equal requests hash equally whatever the order of their encoding.
+`request_id` and `validate_only` do not make a request another one, and the card security code takes part in nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from payorch.v1 import sensitivity_pb2
+
+from payorch_server.orchestration.fingerprint import Fingerprint
+from payorch_server.orchestration.keyring import Keyring
+
+_LEFT_OUT: Final = frozenset({"request_id", "validate_only", "security_code"})
+_PLAIN_BYTES: Final = 8
+_SENSITIVE_BYTES: Final = 16
+
+Leaf = tuple[str, bytes, bytes, bool]
+"""Path by names, path by numbers, value, whether it is sensitive."""
+
+
+def fingerprints_of(request: Any, keyring: Keyring, *, in_place_of: Mapping[str, bytes]) -> dict[str, Fingerprint]:
+    """Return a request's fingerprint under each key, the key in use first.
+
+    Args:
+        request: A valid request.
+        keyring: The fleet's keys.
+        in_place_of: Values to hash instead of a field's own, by the field's name: an Apple Pay token counts by its
+            decoded members, not by the text it came as.
+    """
+    leaves = sorted(_leaves(request, "", b"", in_place_of, sensitive=False))
+    secret = b"".join(_framed(numbers) + _framed(value) for _, numbers, value, hidden in leaves if hidden)
+    return {
+        key_id: Fingerprint(
+            key_id=key_id,
+            plain={
+                path: keyring.keyed_hash(key_id, numbers + b"=" + value)[:_PLAIN_BYTES].hex()
+                for path, numbers, value, hidden in leaves
+                if not hidden
+            },
+            sensitive=keyring.keyed_hash(key_id, secret)[:_SENSITIVE_BYTES].hex(),
+        )
+        for key_id in keyring.key_ids
+    }
+
+
+@cache
+def _fields(descriptor: Descriptor) -> Mapping[str, tuple[bytes, bool, bool]]:
+    """Return per field: its number, whether it is sensitive, whether it is a map."""
+    return {field.name: (b"%d" % field.number, _is_sensitive(field), _is_map(field)) for field in descriptor.fields}
+
+
+def _is_sensitive(field: FieldDescriptor) -> bool:
+    marked = field.GetOptions().Extensions[sensitivity_pb2.sensitivity]
+    return bool(marked != sensitivity_pb2.SENSITIVITY_UNSPECIFIED)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _leaves(
+    message: Any, path: str, numbers: bytes, in_place_of: Mapping[str, bytes], *, sensitive: bool
+) -> Iterator[Leaf]:
+    fields = _fields(message.DESCRIPTOR)
+    # An empty message says something by being there: it is the arm of a oneof.
+    yield path or ".", numbers, b"", sensitive
+    for field, value in message.ListFields():
+        if field.name in _LEFT_OUT:
+            continue
+        number, marked, is_map = fields[field.name]
+        below, digits, hidden = f"{path}{field.name}", numbers + number, sensitive or marked
+        if field.name in in_place_of:
+            yield below, digits, in_place_of[field.name], hidden
+        elif is_map:
+            for key in sorted(value):
+                yield from _one(value[key], f'{below}["{key}"]', digits + _framed(key.encode()), hidden)
+        elif field.is_repeated:
+            for index, one in enumerate(value):
+                yield from _one(one, f"{below}[{index}]", digits + b"[%d]" % index, hidden)
+        elif field.message_type is not None:
+            yield from _leaves(value, f"{below}.", digits + b".", in_place_of, sensitive=hidden)
+        else:
+            yield from _one(value, below, digits, hidden)
+
+
+def _one(value: Any, path: str, numbers: bytes, hidden: bool) -> Iterator[Leaf]:  # noqa: FBT001 - private
+    if hasattr(value, "DESCRIPTOR"):
+        yield from _leaves(value, f"{path}.", numbers + b".", {}, sensitive=hidden)
+    else:
+        yield path, numbers, value if isinstance(value, bytes) else str(value).encode(), hidden
+
+
+def _framed(value: bytes) -> bytes:
+    return len(value).to_bytes(4, "big") + value

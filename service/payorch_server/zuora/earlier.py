@@ -1,0 +1,53 @@
+"""What a failed attempt proves when other attempts of its intent came before it.
+
+An attempt that Zuora refused before it looked at the key says nothing about an earlier one that may have been executed.
+A refusal that comes back with the ids of an earlier answer is the key's stored answer: the key executed nothing else.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from payorch_server.model.errors import Failure
+from payorch_server.model.outcome import VERDICTS, Outcome, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What is known of sends of an intent before this flight."""
+
+    doubtful: bool = False
+    """Whether one of them may have been executed."""
+    answer_ids: frozenset[str] = frozenset()
+    """Zuora-Request-Ids and processIds of their answers."""
+
+
+NOTHING_EARLIER: Final = Earlier()
+
+# Checks that Zuora, or its edge, may make before it looks at the key.
+_EARLY_CHECKS: Final = frozenset(
+    {Reason.UPSTREAM_CREDENTIALS_REJECTED, Reason.UPSTREAM_PERMISSION_DENIED, Reason.UPSTREAM_THROTTLED}
+)
+# Refusals that an execution still in progress could cause in a second one.
+_TRANSIENT: Final = frozenset({Reason.UPSTREAM_LOCKED, Reason.UPSTREAM_TEMPORARY})
+
+
+def in_light_of_earlier(failed: Failure, *, doubtful: bool, repeated: bool) -> Reason:
+    """Return the reason that holds for the intent.
+
+    Args:
+        failed: What the attempt alone means.
+        doubtful: Whether an earlier attempt may have been executed.
+        repeated: Whether its answer carries the ids of an earlier answer.
+    """
+    reason = failed.reason
+    if repeated and reason in _EARLY_CHECKS:
+        return Reason.UPSTREAM_REFUSAL_STORED
+    if not doubtful:
+        return reason
+    outcome = VERDICTS[reason].outcome
+    proves_nothing = (
+        outcome is Outcome.NOT_SENT
+        or (outcome is Outcome.REFUSED and not failed.evidence.zuora_codes)
+        or (reason in _TRANSIENT and not repeated)
+    )
+    return Reason.EARLIER_ATTEMPT_UNSETTLED if proves_nothing else reason
