@@ -112,8 +112,9 @@ class Transport:
     async def _read(self, response: httpx.Response) -> bytes:
         parts: list[bytes] = []
         size = 0
+        encoded = "content-encoding" in response.headers
         try:
-            async for part in response.aiter_bytes():
+            async for part in response.aiter_bytes() if encoded else response.aiter_raw():
                 size += len(part)
                 if size > self._settings.max_answer_bytes:
                     limit = self._settings.max_answer_bytes
