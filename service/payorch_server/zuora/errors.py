@@ -139,8 +139,10 @@ def _unreadable(answer: Answer, facts: UpstreamFacts) -> CallError:
 
 
 def _says_failure(payload: JsonObject) -> bool:
-    success = payload.get("success", payload.get("Success"))
-    return success is False or "reasons" in payload or "errors" in payload or "Errors" in payload
+    if payload.get("success") is False or payload.get("Success") is False:
+        return True
+    # A successful answer may carry the members as well, null or empty.
+    return any(payload.get(member) for member in ("reasons", "errors", "Errors"))
 
 
 def _said(payload: JsonObject) -> Iterable[_Said]:
