@@ -88,6 +88,8 @@ _SEVERITY: Final = (
     (Outcome.NOT_SENT, Advice.RESEND_SAME_REQUEST_ID),
 )
 _MAX_CODES: Final = 10
+# Zuora forgets an idempotency key after a day, so a longer wait has no meaning.
+_MAX_RETRY_AFTER_S: Final = 86_400.0
 _MAX_PRIVATE_CHARACTERS: Final = 400
 _LONG_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\d(?:[ -]?\d){11,}(?![0-9A-Za-z])")
 
@@ -196,4 +198,4 @@ def _private(answer: Answer, said: tuple[_Said, ...]) -> str:
 
 
 def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() else None
+    return min(float(text), _MAX_RETRY_AFTER_S) if text and text.isascii() and text.isdigit() else None
