@@ -160,7 +160,11 @@ def _said(payload: JsonObject) -> Iterable[_Said]:
 
 
 def _reason(status: int, said: tuple[_Said, ...]) -> Reason:
-    known = [reason for one in said if (reason := _by_code(one.code)) is not None]
+    codes = [one.code for one in said]
+    # Quickstart calls every 402 request_failed; the code beside it tells a declined payment from a broken rule.
+    if "card_error" in codes:
+        codes = [code for code in codes if code != "request_failed"]
+    known = [reason for code in codes if (reason := _by_code(code)) is not None]
     by_status = STATUSES.get(status)
     if not known:
         return by_status or _by_class(status)
