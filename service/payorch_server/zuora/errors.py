@@ -82,11 +82,14 @@ STATUSES: Final = {
 _SEVERITY: Final = (
     (Outcome.PARTIAL, Advice.LOOK_UP),
     (Outcome.UNKNOWN, Advice.LOOK_UP),
+    # Before the refusals: "nothing happened" lets a caller send a new request id, a resend can never execute twice.
+    (Outcome.UNKNOWN, Advice.RESEND_SAME_REQUEST_ID),
     (Outcome.REFUSED, Advice.FIX_REQUEST),
     (Outcome.REFUSED, Advice.USE_NEW_REQUEST_ID),
-    (Outcome.UNKNOWN, Advice.RESEND_SAME_REQUEST_ID),
     (Outcome.NOT_SENT, Advice.RESEND_SAME_REQUEST_ID),
 )
+# Statuses that leave the outcome open whatever the body says; 409 is told apart by its code alone.
+_OPEN_STATUSES: Final = frozenset({408, 422, 423, 502, 503, 504})
 _MAX_CODES: Final = 10
 # Zuora forgets an idempotency key after a day, so a longer wait has no meaning.
 _MAX_RETRY_AFTER_S: Final = 86_400.0
@@ -168,8 +171,7 @@ def _reason(status: int, said: tuple[_Said, ...]) -> Reason:
     by_status = STATUSES.get(status)
     if not known:
         return by_status or _by_class(status)
-    # An edge status or a key conflict says more than a code inside it; 409 is told apart by its code alone.
-    if status in {422, 502, 504}:
+    if status in _OPEN_STATUSES:
         known.append(STATUSES[status])
     return min(known, key=_rank)
 
