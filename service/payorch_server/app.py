@@ -20,7 +20,7 @@ from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
-from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS, PaymentOrchestrationServicer
+from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS, REQUEST_TYPES, PaymentOrchestrationServicer
 from payorch_server.rpc.server import build_server
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import Clock, SystemClock
@@ -96,6 +96,8 @@ async def start(
     routing = RoutingTable(tenants=document.tenants, rules=document.routing)
     health = Health(tuple(document.tenants))
     await health.start()
+    validator = Validator(FURTHER_CHECKS)
+    validator.warm(request_type() for request_type in REQUEST_TYPES)
     server = build_server(
         settings=document.rpc,
         servicer=PaymentOrchestrationServicer(
@@ -104,7 +106,7 @@ async def start(
         boundary=BoundaryInterceptor(
             settings=document.rpc, namespace=document.orchestration.namespace, tracer=tracer, clock=clock
         ),
-        validate=ValidateInterceptor(Validator(FURTHER_CHECKS)),
+        validate=ValidateInterceptor(validator),
         health=health,
     )
     grpc_port = _bind(server, document.rpc.listen)

@@ -264,3 +264,25 @@ async def test_quickstart_apple_pay_declined_is_a_card_error(call_with: CallWith
 
     assert (answer.status_code, answer.json()["type"]) == (402, "request_failed")
     assert caller.emulator.ledger.count("payment_methods") == 0
+
+
+@pytest.mark.parametrize(
+    ("wallet", "code", "parameter"),
+    [
+        ({"customer_token": {}}, "invalid_parameter", "apple_pay.customer_token"),
+        ({"customer_token": apple_token(9999)}, "invalid_request", "apple_pay.customer_token"),
+        ({"invoice_id": "INV99999999"}, "resource_not_found", "apple_pay.invoice_id"),
+        ({"id": "merchant.example.other"}, "invalid_parameter", "apple_pay.customer_token"),
+    ],
+)
+async def test_quickstart_apple_pay_names_its_own_parameters(
+    caller: Caller, wallet: dict[str, Any], code: str, parameter: str
+) -> None:
+    good = {"customer_token": apple_token(4250), "collect_payment": True, "invoice_id": "INV00000002"}
+    body = {"type": "apple_pay", "account_id": seed.ACCOUNT_US.id, "apple_pay": good | wallet}
+
+    answer = await caller.post(METHODS, body)
+
+    assert answer.status_code == 400
+    assert (answer.json()["errors"][0]["code"], answer.json()["errors"][0]["parameter"]) == (code, parameter)
+    assert caller.emulator.ledger.count("payment_methods") == 0

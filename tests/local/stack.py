@@ -114,6 +114,7 @@ async def running(
     *,
     emulator: Emulator | None = None,
     emulator_port: int = 0,
+    tenants: Sequence[str] = (TENANT, SOLO_TENANT),
     over: Mapping[str, Any] | None = None,
     span_processors: Sequence[SpanProcessor] = (),
 ) -> AsyncIterator[LocalStack]:
@@ -122,6 +123,7 @@ async def running(
     Args:
         emulator: The emulator; a fresh one unless given.
         emulator_port: 0 takes a free one.
+        tenants: Which of the configured tenants to keep.
         over: Settings over those of `configuration`.
         span_processors: Receivers of the service's spans.
     """
@@ -130,6 +132,9 @@ async def running(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-")))
         url = await stack.enter_async_context(serving(emulator, port=emulator_port))
         file = folder / "payorch.yaml"
-        file.write_text(yaml.safe_dump(merged(configuration(emulator_url=url, folder=folder), over or {})))
+        content = merged(configuration(emulator_url=url, folder=folder), over or {})
+        content["tenants"] = {name: content["tenants"][name] for name in tenants}
+        content["routing"] = [rule for rule in content["routing"] if rule["to"]["tenant"] in tenants]
+        file.write_text(yaml.safe_dump(content))
         application = await app.start(config.load(file), stack=stack, span_processors=span_processors)
         yield LocalStack(emulator, url, application)

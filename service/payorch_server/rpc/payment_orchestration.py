@@ -18,6 +18,12 @@ from payorch_server.rpc.encode import encode_create_payment_method, encode_creat
 from payorch_server.rpc.interceptors.boundary import current_call
 from payorch_server.rpc.validation import Check
 
+REQUEST_TYPES: Final = (
+    service_pb2.CreateSessionRequest,
+    service_pb2.DecryptApplePayRequest,
+    service_pb2.CreatePaymentMethodRequest,
+    service_pb2.GetIntentRequest,
+)
 FURTHER_CHECKS: Final[Mapping[str, Check]] = {
     "payorch.v1.DecryptApplePayRequest": token_violations,
     "payorch.v1.CreatePaymentMethodRequest": further_violations,

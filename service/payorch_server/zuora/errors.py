@@ -78,18 +78,18 @@ STATUSES: Final = {
     503: Reason.UPSTREAM_EDGE_FAILED,
     504: Reason.UPSTREAM_EDGE_FAILED,
 }
-# From what allows least to what allows most.
+# From what allows least to what allows most: nothing that may have been executed is ever called refused.
 _SEVERITY: Final = (
     (Outcome.PARTIAL, Advice.LOOK_UP),
     (Outcome.UNKNOWN, Advice.LOOK_UP),
-    # Before the refusals: "nothing happened" lets a caller send a new request id, a resend can never execute twice.
     (Outcome.UNKNOWN, Advice.RESEND_SAME_REQUEST_ID),
     (Outcome.REFUSED, Advice.FIX_REQUEST),
     (Outcome.REFUSED, Advice.USE_NEW_REQUEST_ID),
     (Outcome.NOT_SENT, Advice.RESEND_SAME_REQUEST_ID),
 )
-# Statuses that leave the outcome open whatever the body says; 409 is told apart by its code alone.
-_OPEN_STATUSES: Final = frozenset({408, 422, 423, 502, 503, 504})
+# Statuses that stay in doubt whatever code comes with them. Zuora documents no body for the 409 that says "the first
+# send still runs", so it could look like the 409 of lock contention, and a new request id would then execute twice.
+_DOUBTFUL: Final = frozenset({408, 409, 422, 423, 502, 503, 504})
 _MAX_CODES: Final = 10
 # Zuora forgets an idempotency key after a day, so a longer wait has no meaning.
 _MAX_RETRY_AFTER_S: Final = 86_400.0
@@ -171,7 +171,7 @@ def _reason(status: int, said: tuple[_Said, ...]) -> Reason:
     by_status = STATUSES.get(status)
     if not known:
         return by_status or _by_class(status)
-    if status in _OPEN_STATUSES:
+    if status in _DOUBTFUL:
         known.append(STATUSES[status])
     return min(known, key=_rank)
 

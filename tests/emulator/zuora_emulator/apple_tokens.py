@@ -1,6 +1,5 @@
 """Opening Apple Pay tokens, and using each one once only."""
 
-import importlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from zuora_emulator import apple_pay
 from zuora_emulator.call import Call
 from zuora_emulator.currency import BY_NUMERIC, Currency, from_minor
 from zuora_emulator.errors import Refused, refused
@@ -48,8 +48,6 @@ def open_with_published_authority(*, merchant_id: str, token: Mapping[str, Any],
     Raises:
         TokenNotOpenedError: signature, certificates, key or contents are wrong.
     """
-    # Late, because a process that never sees a token should not pay for the cryptography.
-    apple_pay = importlib.import_module("zuora_emulator.apple_pay")
     try:
         clear = apple_pay.open_token(
             authority=apple_pay.AppleAuthority.published(), merchant_id=merchant_id, token=dict(token), now=now
@@ -139,9 +137,11 @@ def minted_token(
         now: the signing time, aware.
         entropy: returns that many random bytes; equal ones give an equal token.
         wrapped: the browser's object around it as well.
+
+    Raises:
+        LookupError: the authority has no such merchant.
     """
-    apple_pay = importlib.import_module("zuora_emulator.apple_pay")
-    token: dict[str, Any] = apple_pay.mint_token(
+    token = apple_pay.mint_token(
         authority=apple_pay.AppleAuthority.published(),
         merchant_id=merchant_id,
         amount_minor=amount_minor,
@@ -149,5 +149,4 @@ def minted_token(
         now=now,
         entropy=entropy,
     )
-    wrapper: dict[str, Any] = apple_pay.wrap_token(token) if wrapped else token
-    return wrapper
+    return apple_pay.wrap_token(token) if wrapped else token

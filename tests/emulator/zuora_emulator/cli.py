@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import json
 import signal
 import sys
@@ -12,6 +13,8 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import msgspec
+
 from zuora_emulator import seed
 from zuora_emulator.app import Emulator
 from zuora_emulator.apple_tokens import minted_token
@@ -19,6 +22,7 @@ from zuora_emulator.clock import SystemClock
 from zuora_emulator.currency import BY_CODE, is_exact
 from zuora_emulator.faults import FaultSyntaxError, parse_fault
 from zuora_emulator.server import serving
+from zuora_emulator.settings import Settings
 
 DEFAULT_PORT = 9080
 _DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
@@ -52,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=DEFAULT_PORT, help="port, 0 for any (default: %(default)s)")
     serve.add_argument("--fault", action="append", default=[], metavar="OP:KIND[:ARG]", help="misbehave always")
     serve.add_argument("--fault-once", action="append", default=[], metavar="OP:KIND[:ARG]", help="misbehave once")
+    serve.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE", help="set a switch")
     serve.set_defaults(run=_serve)
 
     mint = commands.add_parser("mint-apple-pay-token", help="print an Apple Pay token that the emulator can open")
@@ -70,13 +75,27 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(chosen: argparse.Namespace) -> None:
     if not 0 <= chosen.port <= _LARGEST_PORT:
         raise CommandError(f"Cannot listen on port {chosen.port}; ports go from 0 to {_LARGEST_PORT}.")
-    emulator = Emulator()
+    emulator = Emulator(settings=_settings(chosen.switch))
     for text in chosen.fault_once:
         emulator.faults.add(parse_fault(text))
     for text in chosen.fault:
         emulator.faults.add(parse_fault(text), times="always")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve_until_stopped(emulator, host=chosen.host, port=chosen.port))
+
+
+def _settings(texts: Sequence[str]) -> Settings:
+    pairs = [text.partition("=") for text in texts]
+    values = {name: None if value == "none" else value for name, _, value in pairs}
+    names = {field.name for field in dataclasses.fields(Settings)}
+    for name in values:
+        if name not in names:
+            raise CommandError(f"{name!r} is no switch; there are {', '.join(sorted(names))}.")
+    try:
+        # Not strict: words of the command line become booleans and numbers.
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as problem:
+        raise CommandError(f"A switch has a wrong value: {problem}.") from problem
 
 
 async def _serve_until_stopped(emulator: Emulator, *, host: str, port: int) -> None:

@@ -7,6 +7,7 @@ Source: Quickstart API reference, "Create a payment method", read 2026-11.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from zuora_emulator.answers import Answer, json_answer
@@ -113,12 +114,21 @@ def _apple_pay(call: Call, opener: TokenOpener, account: Account | None) -> tupl
         raise _refused("missing_parameter", "collect_payment needs an invoice_id.", "apple_pay.invoice_id")
     if collects and account is None:
         raise _refused("missing_parameter", "collect_payment needs an account.", "account_id")
+    try:
+        return _charged(call, opener, wallet, account if collects else None)
+    except Refused as refusal:
+        raise _in_quickstart_words(refusal) from refusal
+
+
+def _charged(
+    call: Call, opener: TokenOpener, wallet: Mapping[str, Any], payer: Account | None
+) -> tuple[Payment | None, AppleCharge]:
     merchant_id = wallet.get("id", _DEFAULT_MERCHANT)
     charge = open_apple_token(call, opener, merchant_id=merchant_id, token=wallet["customer_token"])
-    if not collects or account is None:
+    if payer is None:
         use_up(call, charge)
         return None, charge
-    invoice = payable_invoice(call, key=wallet["invoice_id"], account=account, charge=charge)
+    invoice = payable_invoice(call, key=wallet["invoice_id"], account=payer, charge=charge)
     if call.decline:
         reason = Reason(
             category=30, message="The card was declined.", quickstart_code="card_error", quickstart_status=402
@@ -126,6 +136,18 @@ def _apple_pay(call: Call, opener: TokenOpener, account: Account | None) -> tupl
         raise Refused((reason,))
     use_up(call, charge)
     return pay(call, invoice=invoice, charge=charge), charge
+
+
+_QUICKSTART_NAMES = {"paymentToken": "apple_pay.customer_token", "invoiceId": "apple_pay.invoice_id"}
+
+
+def _in_quickstart_words(refusal: Refused) -> Refused:
+    """Return the refusal with the parameters named as Quickstart names them."""
+    reasons = (
+        replace(reason, parameter=_QUICKSTART_NAMES.get(reason.parameter or "", reason.parameter))
+        for reason in refusal.reasons
+    )
+    return Refused(tuple(reasons))
 
 
 def _created(call: Call, kind: str, account: Account | None) -> PaymentMethod:

@@ -129,4 +129,14 @@ async def serving(emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0)
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:
-    return socket.create_server((host, port), backlog=_BACKLOG)
+    # The protocol is named because asyncio turns Nagle's delay off only for sockets that say they are TCP.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -114,7 +114,12 @@ class TestV1:
             (200, {"reasons": [{"code": 50000030}]}, Reason.UPSTREAM_RULE_BROKEN, "the same with status 200"),
             (500, {"reasons": [{"code": "SystemError"}]}, Reason.UPSTREAM_INTERNAL, "v1's 500"),
             (429, {"reasons": [{"code": 70, "message": "x"}]}, Reason.UPSTREAM_THROTTLED, "the rate limit's 429"),
-            (409, refusal(53200050), Reason.UPSTREAM_LOCKED, "409 of a lock"),
+            (
+                409,
+                refusal(53200050),
+                Reason.UPSTREAM_IN_PROGRESS,
+                "a lock's 409 cannot be told from a running first send's",
+            ),
             (409, {}, Reason.UPSTREAM_IN_PROGRESS, "409 of a first send that still runs"),
             (422, refusal(53200020), Reason.UPSTREAM_KEY_CONFLICT, "422 is about the key, whatever the code"),
             (422, {}, Reason.UPSTREAM_KEY_CONFLICT, "also without a code"),

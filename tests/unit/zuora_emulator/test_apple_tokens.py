@@ -1,10 +1,11 @@
 """With the real authority: a token minted by the emulator pays an invoice of the emulator."""
 
+from datetime import timedelta
+
 import httpx
 import pytest
 from zuora_emulator import Emulator, ManualClock, seed
-
-apple_pay = pytest.importorskip("zuora_emulator.apple_pay", reason="the Apple Pay authority is not part of this build")
+from zuora_emulator.apple_tokens import minted_token
 
 pytestmark = pytest.mark.asyncio
 
@@ -29,14 +30,9 @@ async def decrypt(emulator: Emulator, token: object, *, merchant: str = MERCHANT
         return await http.post("/v1/payment-methods/decryption", json=body, headers=headers)
 
 
-def minted(clock: ManualClock) -> dict[str, object]:
-    return apple_pay.mint_token(
-        authority=apple_pay.AppleAuthority.published(),
-        merchant_id=MERCHANT,
-        amount_minor=1234,
-        currency_numeric="840",
-        now=clock.now(),
-    )
+def minted(clock: ManualClock, *, wrapped: bool = False) -> dict[str, object]:
+    now = clock.now()
+    return minted_token(merchant_id=MERCHANT, amount_minor=1234, currency_numeric="840", now=now, wrapped=wrapped)
 
 
 async def test_a_minted_token_pays() -> None:
@@ -61,6 +57,23 @@ async def test_a_token_of_another_merchant_is_refused(merchant: str) -> None:
 async def test_a_wrapped_token_is_refused() -> None:
     clock = ManualClock()
 
-    answer = await decrypt(Emulator(clock=clock), apple_pay.wrap_token(minted(clock)))
+    answer = await decrypt(Emulator(clock=clock), minted(clock, wrapped=True))
 
     assert answer.status_code == 400
+
+
+async def test_an_old_token_is_refused() -> None:
+    clock = ManualClock()
+    token = minted(clock)
+
+    clock.advance(timedelta(hours=1))
+
+    assert (await decrypt(Emulator(clock=clock), token)).status_code == 400
+
+
+async def test_a_changed_token_is_refused() -> None:
+    clock = ManualClock()
+    token = minted(clock)
+    other = minted(clock)
+
+    assert (await decrypt(Emulator(clock=clock), token | {"data": other["data"]})).status_code == 400

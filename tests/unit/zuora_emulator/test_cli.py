@@ -1,10 +1,12 @@
 import asyncio
+import json
 import signal
 import sys
 
 import pytest
 from zuora_emulator import Emulator, serving
-from zuora_emulator.cli import main
+from zuora_emulator.cli import _settings, main
+from zuora_emulator.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -12,6 +14,9 @@ from zuora_emulator.cli import main
     [
         (["serve", "--fault", "nonsense"], "is no operation", "no fault"),
         (["serve", "--fault-once", "token:drop:1"], "no argument", "an argument too much"),
+        (["serve", "--switch", "nonsense=1"], "is no switch", "unknown"),
+        (["serve", "--switch", "missing_entity=perhaps"], "wrong value", "no value of the switch"),
+        (["serve", "--switch", "decline_payments=perhaps"], "wrong value", "no boolean"),
         (["serve", "--host", "192.0.2.1"], "Cannot listen on 192.0.2.1:9080", "not an address of this machine"),
         (["serve", "--port", "99999"], "Cannot listen on", "beyond the ports"),
         (["mint-apple-pay-token", "--amount", "x", "--currency", "USD"], "is no amount", "words"),
@@ -19,6 +24,11 @@ from zuora_emulator.cli import main
         (["mint-apple-pay-token", "--amount", "0", "--currency", "USD"], "greater than 0", "nothing"),
         (["mint-apple-pay-token", "--amount", "1.234", "--currency", "USD"], "USD has 2 decimals", "too exact"),
         (["mint-apple-pay-token", "--amount", "1", "--currency", "XXX"], "is no currency", "unknown"),
+        (
+            ["mint-apple-pay-token", "--amount", "1", "--currency", "USD", "--merchant-id", "nobody"],
+            "is no merchant",
+            "unknown",
+        ),
         (["ledger", "--url", "file:///etc/passwd"], "is no http address", "a file"),
         (["ledger", "--url", "http://127.0.0.1:1"], "No emulator answers", "nobody listens"),
     ],
@@ -59,3 +69,19 @@ async def test_serve_says_where_and_stops_on_a_signal(number: signal.Signals) ->
     assert b"emulator-secret-a" in rest
     assert b"INV00000002 42.50 USD" in rest
     assert (process.returncode, errors) == (0, b"")
+
+
+@pytest.mark.parametrize(("level", "expected"), [("inner", "ephemeralPublicKey"), ("wrapper", "paymentData")])
+def test_mint_prints_json(level: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mint-apple-pay-token", "--amount", "12.34", "--currency", "usd", "--level", level]) == 0
+
+    token = json.loads(capsys.readouterr().out)
+    assert expected in (token | token.get("header", {}))
+
+
+def test_switches_are_read_from_words() -> None:
+    words = ["decline_payments=true", "missing_entity=first", "concurrency_limit=none", "token_limit_per_minute=7"]
+
+    assert _settings(words) == Settings(
+        decline_payments=True, missing_entity="first", concurrency_limit=None, token_limit_per_minute=7
+    )

@@ -1,0 +1,104 @@
+"""Health, reflection and the probes over HTTP."""
+
+import asyncio
+import json
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from local.stack import LocalStack, running
+from zuora_emulator import Emulator
+
+_SERVICE = "payorch.v1.PaymentOrchestrationService"
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def _health(channel: grpc.aio.Channel, service: str) -> int:
+    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+    return int(answer.status)
+
+
+async def _wait_for(channel: grpc.aio.Channel, service: str, status: int) -> None:
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=service), timeout=10)
+    async for answer in watch:
+        if answer.status == status:
+            return
+
+
+@pytest.mark.asyncio
+async def test_the_service_serves_when_a_tenant_is_warm(channel: grpc.aio.Channel) -> None:
+    """Each tenant has a name of its own beside the service and the whole."""
+    for name in ("", _SERVICE, "tenant/acme", "tenant/solo"):
+        await _wait_for(channel, name, _SERVING)
+
+
+@pytest.mark.asyncio
+async def test_nothing_serves_before_the_first_token() -> None:
+    """A tenant that never answers keeps the service NOT_SERVING, and alive."""
+    emulator = Emulator()
+    emulator.faults.add("token:500", times="always")
+    async with running(emulator=emulator) as stack, grpc.aio.insecure_channel(stack.target) as channel:
+        statuses = [await _health(channel, name) for name in ("", _SERVICE, "tenant/acme")]
+
+        assert [_NOT_SERVING] * 3 == statuses
+        async with httpx.AsyncClient() as http:
+            assert 503 == (await http.get(f"{stack.admin_url}/readyz")).status_code
+            assert 200 == (await http.get(f"{stack.admin_url}/livez")).status_code
+
+
+@pytest.mark.asyncio
+async def test_one_tenant_that_works_is_enough() -> None:
+    """The other one's name stays NOT_SERVING."""
+    over = {"tenants": {"solo": {"base_url": "http://127.0.0.1:9"}}}
+    async with running(over=over) as stack, grpc.aio.insecure_channel(stack.target) as channel:
+        await _wait_for(channel, _SERVICE, _SERVING)
+
+        assert _NOT_SERVING == await _health(channel, "tenant/solo")
+        async with httpx.AsyncClient() as http:
+            ready = await http.get(f"{stack.admin_url}/readyz")
+        assert {"ready": True, "tenants": {"acme": True, "solo": False}} == json.loads(ready.content)
+
+
+@pytest.mark.asyncio
+async def test_the_probes_take_get_alone(stack: LocalStack) -> None:
+    """Nothing can be changed through them."""
+    async with httpx.AsyncClient() as http:
+        statuses = [(await http.request(method, f"{stack.admin_url}/readyz")).status_code for method in ("POST", "PUT")]
+
+    assert [405, 405] == statuses
+
+
+@pytest.mark.asyncio
+async def test_reflection_lists_the_services(channel: grpc.aio.Channel) -> None:
+    """What grpcurl and buf curl ask for."""
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    answers = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5)
+
+    names = {service.name async for answer in answers for service in answer.list_services_response.service}
+
+    assert {_SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"} == names
+
+
+@pytest.mark.asyncio
+async def test_a_drain_is_announced_before_calls_are_refused(stack: LocalStack, channel: grpc.aio.Channel) -> None:
+    """A watcher sees NOT_SERVING while its connection still lives."""
+    await _wait_for(channel, _SERVICE, _SERVING)
+    seen: list[int] = []
+
+    async def watch() -> None:
+        request = health_pb2.HealthCheckRequest(service=_SERVICE)
+        async for answer in health_pb2_grpc.HealthStub(channel).Watch(request, timeout=10):
+            seen.append(answer.status)
+            if answer.status == _NOT_SERVING:
+                return
+
+    watching = asyncio.ensure_future(watch())
+    while not seen:
+        await asyncio.sleep(0)
+    await stack.application.drain()
+    await watching
+
+    assert [_SERVING, _NOT_SERVING] == seen

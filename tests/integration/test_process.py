@@ -1,0 +1,135 @@
+"""The real process: its commands, its signals and its exit status."""
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+import yaml
+from local.requests import session_request
+from local.stack import configuration
+from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from zuora_emulator import Emulator, serving
+
+_COMMAND = str(Path(sys.executable).with_name("payorch-server"))
+
+
+def _write(folder: Path, url: str) -> Path:
+    file = folder / "payorch.yaml"
+    file.write_text(yaml.safe_dump(configuration(emulator_url=url, folder=folder)))
+    return file
+
+
+async def _port(process: asyncio.subprocess.Process) -> int:
+    assert process.stderr is not None
+    while line := await process.stderr.readline():
+        found = re.search(rb'"grpc_port":(\d+)', line)
+        if found:
+            return int(found.group(1))
+    raise AssertionError("The service ended before it listened.")
+
+
+async def _started(file: Path) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        _COMMAND, "serve", "--config", str(file), stderr=asyncio.subprocess.PIPE
+    )
+
+
+@pytest.mark.asyncio
+async def test_a_call_in_progress_ends_well_after_sigterm(tmp_path: Path) -> None:
+    """The signal comes while Zuora is slow; the caller gets its answer and the process exits 0."""
+    emulator = Emulator()
+    emulator.faults.add("sessions:slow:1")
+    async with serving(emulator) as url:
+        process = await _started(_write(tmp_path, url))
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{await _port(process)}") as channel:
+            stub = service_grpc.PaymentOrchestrationServiceStub(channel)
+            call = asyncio.ensure_future(_await(stub.CreateSession(session_request(), timeout=10)))
+            while not emulator.journal.count("sessions") and not emulator.ledger.count("sessions"):
+                await asyncio.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+
+            answer = await call
+        _, _ = await process.communicate()
+
+    assert 32 == len(answer.session.token)
+    assert 0 == process.returncode
+
+
+async def _await(call: grpc.aio.UnaryUnaryCall) -> object:
+    return await call
+
+
+@pytest.mark.asyncio
+async def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
+    """Somebody who presses Ctrl-C twice means it."""
+    emulator = Emulator()
+    emulator.faults.add("sessions:slow:15")
+    async with serving(emulator) as url:
+        process = await _started(_write(tmp_path, url))
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{await _port(process)}") as channel:
+            stub = service_grpc.PaymentOrchestrationServiceStub(channel)
+            call = asyncio.ensure_future(_await(stub.CreateSession(session_request(), timeout=15)))
+            while not emulator.journal.count("sessions") and not emulator.ledger.count("sessions"):
+                await asyncio.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            assert process.stderr is not None
+            while b"draining" not in await process.stderr.readline():
+                pass
+            process.send_signal(signal.SIGTERM)
+            _, _ = await process.communicate()
+            await asyncio.gather(call, return_exceptions=True)
+
+    assert 130 == process.returncode
+
+
+@pytest.mark.asyncio
+async def test_healthcheck_tells_serving_from_absent(tmp_path: Path) -> None:
+    """Its exit status is what a probe looks at."""
+    async with serving(Emulator()) as url:
+        process = await _started(_write(tmp_path, url))
+        address = f"127.0.0.1:{await _port(process)}"
+        statuses = [await _healthcheck(address) for _ in range(20)]
+        process.send_signal(signal.SIGTERM)
+        _, _ = await process.communicate()
+
+    assert 0 in statuses
+    assert 1 == await _healthcheck(address)
+
+
+async def _healthcheck(address: str) -> int:
+    check = await asyncio.create_subprocess_exec(
+        _COMMAND, "healthcheck", "--address", address,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    return await check.wait()
+
+
+def test_a_broken_configuration_lists_every_problem(tmp_path: Path) -> None:
+    """Exit status 2, one line per problem, no stack trace."""
+    content = configuration(emulator_url="http://127.0.0.1:9080", folder=tmp_path)
+    content["rpc"]["listen"] = "0.0.0.0:50051"
+    content["tenants"]["acme"]["client_id"] = "short"
+    content["tenants"]["acme"]["base_url"] = "http://rest.zuora.com"
+    content["tenants"]["solo"]["client_secret_file"] = str(tmp_path / "absent")
+    content["routing"][0]["to"]["tenant"] = "nobody"
+    file = tmp_path / "payorch.yaml"
+    file.write_text(yaml.safe_dump(content))
+
+    ended = subprocess.run([_COMMAND, "check-config", "--config", file], capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+
+    assert 2 == ended.returncode
+    assert "Traceback" not in ended.stderr
+    for part in (
+        "5 problems",
+        "rpc.listen: 0.0.0.0:50051 can be reached from other machines",
+        "tenants.acme.client_id: must have 36 characters",
+        "tenants.acme.base_url: http is for loopback only; use https",
+        "tenants.solo.client_secret_file:",
+        "routing.0 (solo).to.tenant: nobody is not in tenants",
+    ):
+        assert part in ended.stderr

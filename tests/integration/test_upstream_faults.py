@@ -1,0 +1,214 @@
+"""What Zuora, the network and the operator get wrong: one precise error each, and never a guess."""
+
+import datetime as dt
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from local.calls import refusal
+from local.requests import decryption_request, payment_method_request, session_request
+from local.stack import LocalStack, running
+from payorch import CallError
+from payorch.v1 import call_pb2
+from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+
+Stub = service_grpc.PaymentOrchestrationServiceStub
+
+FAULTS = [
+    # fault, reason, outcome, advice, executions
+    ("decryption:500", "UPSTREAM_INTERNAL", "UNKNOWN", "LOOK_UP", 0),
+    ("decryption:502", "UPSTREAM_EDGE_FAILED", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 0),
+    ("decryption:504", "UPSTREAM_EDGE_FAILED", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 0),
+    ("decryption:429:3", "UPSTREAM_THROTTLED", "NOT_SENT", "RESEND_SAME_REQUEST_ID", 0),
+    ("decryption:success_false:53000020", "UPSTREAM_REQUEST_REFUSED", "REFUSED", "FIX_REQUEST", 0),
+    ("decryption:success_false:53000030", "UPSTREAM_RULE_BROKEN", "REFUSED", "FIX_REQUEST", 0),
+    ("decryption:success_false:53000040", "UPSTREAM_NOT_FOUND", "REFUSED", "FIX_REQUEST", 0),
+    ("decryption:success_false:53000050", "UPSTREAM_LOCKED", "REFUSED", "USE_NEW_REQUEST_ID", 0),
+    ("decryption:success_false:53000060", "UPSTREAM_INTERNAL", "UNKNOWN", "LOOK_UP", 0),
+    ("decryption:success_false:53000061", "UPSTREAM_TEMPORARY", "REFUSED", "USE_NEW_REQUEST_ID", 0),
+    ("decryption:success_false:53000099", "UPSTREAM_GATEWAY_FAILED", "UNKNOWN", "LOOK_UP", 0),
+    ("decryption:drop", "UPSTREAM_NO_ANSWER", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 0),
+    ("decryption:drop_after", "UPSTREAM_NO_ANSWER", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 1),
+    ("decryption:html", "UPSTREAM_EDGE_FAILED", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 0),
+    ("decryption:empty", "UPSTREAM_ANSWER_UNREADABLE", "UNKNOWN", "LOOK_UP", 1),
+    ("decryption:truncated", "UPSTREAM_ANSWER_UNREADABLE", "UNKNOWN", "LOOK_UP", 1),
+    ("decryption:no_id", "UPSTREAM_ANSWER_INCOMPLETE", "UNKNOWN", "LOOK_UP", 1),
+    ("decryption:declined", "PAYMENT_REFUSED_METHOD_CREATED", "PARTIAL", "LOOK_UP", 1),
+    ("decryption:403", "UPSTREAM_PERMISSION_DENIED", "REFUSED", "USE_NEW_REQUEST_ID", 0),
+    ("decryption:409", "UPSTREAM_IN_PROGRESS", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 0),
+    ("decryption:422", "UPSTREAM_KEY_CONFLICT", "UNKNOWN", "LOOK_UP", 0),
+    ("decryption:423", "UPSTREAM_IN_PROGRESS", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 0),
+]
+
+
+def _told(error: CallError) -> tuple[str, str, str]:
+    outcome = call_pb2.Outcome.Name(error.outcome).removeprefix("OUTCOME_")
+    return error.reason, outcome, call_pb2.Advice.Name(error.advice).removeprefix("ADVICE_")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("fault", "reason", "outcome", "advice", "executed"), FAULTS, ids=str)
+async def test_each_fault_of_zuora_has_its_meaning(
+    stack: LocalStack, stub: Stub, fault: str, reason: str, outcome: str, advice: str, executed: int
+) -> None:
+    """What may have been executed is never reported as refused or not sent."""
+    stack.emulator.faults.add(fault)
+
+    error = await refusal(stub.DecryptApplePay(decryption_request(), timeout=10))
+
+    assert (reason, outcome, advice) == _told(error)
+    assert executed == stack.emulator.ledger.count("decryption")
+
+
+@pytest.mark.asyncio
+async def test_a_method_that_exists_is_named_when_its_payment_failed(stack: LocalStack, stub: Stub) -> None:
+    """A caller can find what was half done."""
+    stack.emulator.faults.add("decryption:declined")
+
+    error = await refusal(stub.DecryptApplePay(decryption_request(), timeout=10))
+
+    assert error.call_outcome is not None
+    created = stack.emulator.ledger.of("decryption")[0].effects["payment_method_id"]
+    assert created == error.call_outcome.existing.payment_method_id
+
+
+@pytest.mark.asyncio
+async def test_a_lost_answer_is_settled_by_sending_the_same_again(stack: LocalStack, stub: Stub) -> None:
+    """The connection drops after the payment; the resend returns it, and there is one."""
+    stack.emulator.faults.add("decryption:drop_after")
+    request = decryption_request()
+    await refusal(stub.DecryptApplePay(request, timeout=10))
+
+    answer = await stub.DecryptApplePay(request, timeout=10)
+
+    entry = stack.emulator.ledger.of("decryption")[0]
+    assert [entry] == stack.emulator.ledger.of("decryption")
+    assert entry.effects["payment_id"] == answer.payment_id
+
+
+@pytest.mark.asyncio
+async def test_a_refused_token_is_replaced_once(stack: LocalStack, stub: Stub) -> None:
+    """The second attempt carries a new token and the same key."""
+    await stub.CreateSession(session_request(), timeout=10)
+    stack.emulator.faults.add("payment_methods:401")
+
+    answer = await stub.CreatePaymentMethod(payment_method_request(), timeout=10)
+
+    assert 2 == answer.call.attempts
+    keys = [arrival.idempotency_key for arrival in stack.emulator.journal.of("payment_methods")]
+    assert 2 == len(keys)
+    assert 1 == len(set(keys))
+
+
+@pytest.mark.asyncio
+async def test_zuoras_refusal_of_our_credentials_is_never_the_callers_fault(stack: LocalStack, stub: Stub) -> None:
+    """UNAUTHENTICATED would accuse the caller."""
+    stack.emulator.faults.add("sessions:401", times="always")
+
+    error = await refusal(stub.CreateSession(session_request(), timeout=10))
+
+    assert grpc.StatusCode.FAILED_PRECONDITION == error.code
+    assert "UPSTREAM_CREDENTIALS_REJECTED" == error.reason
+
+
+@pytest.mark.asyncio
+async def test_throttling_says_when_to_come_back(stack: LocalStack, stub: Stub) -> None:
+    """Retry-After becomes RetryInfo."""
+    stack.emulator.faults.add("sessions:429:7")
+
+    error = await refusal(stub.CreateSession(session_request(), timeout=10))
+
+    assert 7.0 == error.retry_delay_s
+
+
+@pytest.mark.asyncio
+async def test_wrong_credentials_name_the_tenant_in_readiness(tmp_path: Path) -> None:
+    """The service stays up and says NOT_SERVING; a call is refused before anything of it is sent."""
+    wrong = tmp_path / "wrong"
+    wrong.write_text("not the secret")
+    over = {"tenants": {"acme": {"client_secret_file": str(wrong)}}}
+    async with running(over=over, tenants=("acme",)) as stack, grpc.aio.insecure_channel(stack.target) as channel:
+        stub = service_grpc.PaymentOrchestrationServiceStub(channel)
+
+        error = await refusal(stub.CreateSession(session_request(), timeout=10))
+
+        assert ("UPSTREAM_CREDENTIALS_REJECTED", "NOT_SENT") == _told(error)[:2]
+        assert {"acme": False} == stack.application.health.states
+
+
+@pytest.mark.asyncio
+async def test_a_closed_upstream_is_not_sent() -> None:
+    """Nobody listens on the discard port."""
+    over = {"tenants": {"acme": {"base_url": "http://127.0.0.1:9"}}}
+    async with running(over=over, tenants=("acme",)) as stack, grpc.aio.insecure_channel(stack.target) as channel:
+        stub = service_grpc.PaymentOrchestrationServiceStub(channel)
+
+        error = await refusal(stub.CreateSession(session_request(), timeout=10))
+
+        assert ("UPSTREAM_UNREACHABLE", "NOT_SENT", "RESEND_SAME_REQUEST_ID") == _told(error)
+
+
+@pytest.mark.asyncio
+async def test_an_expired_certificate_is_named(tmp_path: Path) -> None:
+    """No byte of the request leaves, whatever the certificate's host."""
+    async with (
+        _expired_server(tmp_path) as (url, authority),
+        running(
+            over={"http": {"ca_file": str(authority)}, "tenants": {"acme": {"base_url": url}}}, tenants=("acme",)
+        ) as stack,
+        grpc.aio.insecure_channel(stack.target) as channel,
+    ):
+        stub = service_grpc.PaymentOrchestrationServiceStub(channel)
+
+        error = await refusal(stub.CreateSession(session_request(), timeout=10))
+
+        assert ("UPSTREAM_TLS_FAILED", "NOT_SENT", "RESEND_SAME_REQUEST_ID") == _told(error)
+
+
+@asynccontextmanager
+async def _expired_server(folder: Path) -> AsyncIterator[tuple[str, Path]]:
+    certificate, key = folder / "expired.pem", folder / "expired.key"
+    _write_expired(certificate, key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    runner = web.AppRunner(web.Application(), handle_signals=False)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        yield f"https://127.0.0.1:{runner.addresses[0][1]}", certificate
+    finally:
+        await runner.cleanup()
+
+
+def _write_expired(certificate: Path, key: Path) -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "expired test")])
+    year = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(1)
+        .not_valid_before(year)
+        .not_valid_after(year + dt.timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
