@@ -6,7 +6,8 @@
 import ipaddress
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import ssl
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.model.secret import Secret
@@ -121,6 +122,7 @@ def load(path: Path) -> Settings:
     keys, password = _read_keys(document, problems), _read_password(document, problems)
     problems += _store_problems(document)
     problems += _listen_problems(document)
+    problems += _http_problems(document.http)
     problems += [problem for name, tenant in document.tenants.items() for problem in _tenant_problems(name, tenant)]
     problems += _routing_problems(document)
     if problems:
@@ -141,6 +143,8 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key, _ in node.value:
         name = loader.construct_object(key, deep=True)
+        if not isinstance(name, Hashable):
+            raise yaml.MarkedYAMLError(problem="a key must be a plain value", problem_mark=key.start_mark)
         if name in seen:
             raise yaml.MarkedYAMLError(problem=f"the key {name!r} is given twice", problem_mark=key.start_mark)
         seen.add(name)
@@ -160,6 +164,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ConfigError(str(path), [f"{line}{error.problem}"]) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(str(path), [f"is not YAML: {str(error).splitlines()[0]}"]) from error
     if not isinstance(content, dict):
         raise ConfigError(str(path), ["must be a mapping with the members tenants and routing"])
     return {str(key): value for key, value in content.items()}
@@ -172,8 +178,13 @@ def _parse(path: Path, content: dict[str, Any]) -> Document:
         if name.startswith(ENV_PREFIX)
         and name.removeprefix(ENV_PREFIX).partition("__")[0].lower() not in Document.model_fields
     ]
+    # pydantic-settings takes arguments of its own whose names begin so, and they would steer the reader.
+    problems += [f"{name}: no such setting" for name in content if name.startswith("_")]
+    content = {name: value for name, value in content.items() if not name.startswith("_")}
     try:
         document = Document(**content)
+    except SettingsError as error:
+        problems.append(f"{ENV_PREFIX}*: {error}; give JSON, or one variable per setting")
     except ValidationError as error:
         problems += [
             f"{'.'.join(str(part) for part in one['loc'])}: {_plain(one['type'], one['msg'])}"
@@ -273,6 +284,15 @@ def _listen_problems(document: Document) -> Iterator[str]:
         )
 
 
+def _http_problems(http: HttpSettings) -> Iterator[str]:
+    if not http.ca_file:
+        return
+    try:
+        ssl.create_default_context(cafile=http.ca_file)
+    except OSError as error:
+        yield f"http.ca_file: {http.ca_file} holds no certificates that can be read: {error.strerror or error}"
+
+
 def _tenant_problems(name: str, tenant: TenantSettings) -> Iterator[str]:
     path = f"tenants.{name}"
     if not _NAME.fullmatch(name):
@@ -299,11 +319,25 @@ def _host_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
     if tenant.environment and tenant.environment not in ENVIRONMENTS:
         yield f"{path}.environment: must be one of {', '.join(ENVIRONMENTS)}"
     if tenant.base_url:
-        parts = urlsplit(tenant.base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        host = _origin_host(tenant.base_url)
+        if host is None:
             yield f"{path}.base_url: must be a scheme, a host and perhaps a port, such as https://rest.test.zuora.com"
-        elif parts.scheme == "http" and not _is_loopback(parts.hostname):
+        elif tenant.base_url.startswith("http:") and not _is_loopback(host):
             yield f"{path}.base_url: http is for loopback only; use https"
+
+
+def _origin_host(url: str) -> str | None:
+    """Return the host of an origin, or None if the URL is anything else or more than that."""
+    try:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        return None
+    plain = url.isascii() and url.isprintable() and not set(url) & set("@ \\<>\"'")
+    return parts.hostname if plain and url.rstrip("/") == origin else None
 
 
 def _routing_problems(document: Document) -> Iterable[str]:

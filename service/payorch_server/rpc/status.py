@@ -3,7 +3,6 @@
 from typing import Final
 
 import grpc
-from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from payorch.v1 import call_pb2
@@ -16,8 +15,16 @@ from payorch_server.orchestration.record import IntentRecord, resend_before
 
 DOMAIN: Final = "payorch"
 MAX_VIOLATIONS: Final = 25
+MAX_STATUS_BYTES: Final = 3072
+"""Past 8 KiB of metadata gRPC replaces an error by one of its own; other trailers and proxies need the rest."""
 _MAX_ATTEMPTS: Final = 5
+_MAX_CODES: Final = 10
+_MAX_GATEWAY_CODES: Final = 5
 _MAX_TEXT_BYTES: Final = 200
+_MAX_ID_BYTES: Final = 80
+_MAX_CODE_BYTES: Final = 40
+# What the count of omitted violations and the lengths around a BadRequest can take.
+_SPARE_BYTES: Final = 96
 _RETRY_S: Final = {Reason.UPSTREAM_IN_PROGRESS: 2.0, Reason.OVERLOADED: 0.5}
 
 _Code = grpc.StatusCode
@@ -110,23 +117,27 @@ def trailers_of(error: CallError) -> tuple[tuple[str, str], ...]:
 
 
 def status_of(error: CallError, *, track_id: TrackId) -> status_pb2.Status:
-    """Return the status with its details: ErrorInfo, CallOutcome, then what else applies."""
+    """Return the status with its details: ErrorInfo, CallOutcome, then what else applies.
+
+    It is never larger than MAX_STATUS_BYTES; violations that do not fit are counted.
+    """
     failed = error.failure
     code, message = CATALOGUE[failed.reason]
-    details: list[Message] = [_error_info(failed), _call_outcome(error, track_id)]
-    details += _further(failed)
     status = status_pb2.Status(code=code.value[0], message=message)
-    for detail in details:
-        packed = any_pb2.Any()
-        packed.Pack(detail)
-        status.details.append(packed)
+    info = _error_info(failed)
+    for detail in (info, _call_outcome(error, track_id), *_further(failed)):
+        status.details.add().Pack(detail)
+    if failed.violations:
+        bad = _bad_request(failed, MAX_STATUS_BYTES - status.ByteSize() - _SPARE_BYTES)
+        status.details.add().Pack(bad)
+        if omitted := len(failed.violations) - len(bad.field_violations):
+            info.metadata["violationsOmitted"] = str(omitted)
+            status.details[0].Pack(info)
     return status
 
 
 def _error_info(failed: Failure) -> error_details_pb2.ErrorInfo:
     metadata = {key: _cut(value) for key, value in failed.metadata.items()}
-    if len(failed.violations) > MAX_VIOLATIONS:
-        metadata["violationsOmitted"] = str(len(failed.violations) - MAX_VIOLATIONS)
     return error_details_pb2.ErrorInfo(reason=failed.reason.name, domain=DOMAIN, metadata=metadata)
 
 
@@ -135,18 +146,18 @@ def _call_outcome(error: CallError, track_id: TrackId) -> call_pb2.CallOutcome:
     outcome = call_pb2.CallOutcome(
         outcome=OUTCOMES[verdict.outcome],
         advice=ADVICE[verdict.advice],
-        zuora_codes=evidence.zuora_codes,
-        zuora_process_id=_cut(facts.zuora_process_id),
-        zuora_request_id=_cut(facts.zuora_request_id),
-        gateway_codes=evidence.gateway_codes,
+        zuora_codes=[_cut(code, _MAX_CODE_BYTES) for code in evidence.zuora_codes[:_MAX_CODES]],
+        zuora_process_id=_cut(facts.zuora_process_id, _MAX_ID_BYTES),
+        zuora_request_id=_cut(facts.zuora_request_id, _MAX_ID_BYTES),
+        gateway_codes=[_cut(code, _MAX_CODE_BYTES) for code in evidence.gateway_codes[:_MAX_GATEWAY_CODES]],
         attempts=[attempt_message(attempt) for attempt in facts.attempts[-_MAX_ATTEMPTS:]],
         track_id=track_id,
     )
     if error.failure.resend_before and verdict.advice is Advice.RESEND_SAME_REQUEST_ID:
         outcome.resend_before.FromDatetime(error.failure.resend_before)
     if evidence.payment_method_id or evidence.payment_id:
-        outcome.existing.payment_method_id = _cut(evidence.payment_method_id)
-        outcome.existing.payment_id = _cut(evidence.payment_id)
+        outcome.existing.payment_method_id = _cut(evidence.payment_method_id, _MAX_ID_BYTES)
+        outcome.existing.payment_id = _cut(evidence.payment_id, _MAX_ID_BYTES)
     return outcome
 
 
@@ -175,7 +186,7 @@ def attempt_message(attempt: Attempt) -> call_pb2.Attempt:
     message = call_pb2.Attempt(
         ordinal=attempt.ordinal,
         http_status=attempt.http_status,
-        zuora_request_id=_cut(attempt.zuora_request_id),
+        zuora_request_id=_cut(attempt.zuora_request_id, _MAX_ID_BYTES),
         outcome=OUTCOMES[attempt.outcome],
     )
     message.duration.FromNanoseconds(int(attempt.duration_s * 1e9))
@@ -189,23 +200,21 @@ def _further(failed: Failure) -> list[Message]:
         info = error_details_pb2.RetryInfo()
         info.retry_delay.FromNanoseconds(int(retry_s * 1e9))
         details.append(info)
-    if failed.violations:
-        details.append(_bad_request(failed))
     if failed.facts.zuora_request_id:
-        details.append(error_details_pb2.RequestInfo(request_id=_cut(failed.facts.zuora_request_id)))
+        details.append(error_details_pb2.RequestInfo(request_id=_cut(failed.facts.zuora_request_id, _MAX_ID_BYTES)))
     return details
 
 
-def _bad_request(failed: Failure) -> error_details_pb2.BadRequest:
-    return error_details_pb2.BadRequest(
-        field_violations=[
-            error_details_pb2.BadRequest.FieldViolation(
-                field=_cut(one.field), description=_cut(one.description), reason=_cut(one.rule)
-            )
-            for one in failed.violations[:MAX_VIOLATIONS]
-        ]
-    )
+def _bad_request(failed: Failure, budget_bytes: int) -> error_details_pb2.BadRequest:
+    """Return as many violations as fit, in order."""
+    bad = error_details_pb2.BadRequest()
+    for one in failed.violations[:MAX_VIOLATIONS]:
+        bad.field_violations.add(field=_cut(one.field), description=_cut(one.description), reason=_cut(one.rule))
+        if bad.ByteSize() > budget_bytes:
+            del bad.field_violations[-1]
+            break
+    return bad
 
 
-def _cut(text: str) -> str:
-    return text.encode()[:_MAX_TEXT_BYTES].decode(errors="ignore")
+def _cut(text: str, max_bytes: int = _MAX_TEXT_BYTES) -> str:
+    return text.encode(errors="replace")[:max_bytes].decode(errors="ignore")

@@ -12,6 +12,9 @@ from payorch_server.model.secret import REDACTED, Secret, reveal  # noqa: TID251
 
 JsonObject = Mapping[str, Any]
 
+# No code, id or amount of Zuora's is longer; see text_of.
+_MAX_DIGITS: Final = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -80,7 +83,8 @@ def decode_object(body: bytes) -> JsonObject | None:
     """Return the JSON object in an answer, fractional numbers as Decimal, or None if there is none."""
     try:
         payload = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    # Not only bytes that are no JSON: also numbers beyond Decimal's range and nesting beyond the interpreter's.
+    except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError):
         return None
     return payload if isinstance(payload, dict) else None
 
@@ -88,5 +92,8 @@ def decode_object(body: bytes) -> JsonObject | None:
 def text_of(value: object) -> str:
     """Return a JSON string or number as text, digit by digit; anything else is empty."""
     if isinstance(value, Decimal):
-        return format(value, "f")
+        # 1e999999999 is ten characters of JSON and a gigabyte of digits.
+        return format(value, "f") if abs(value.adjusted()) <= _MAX_DIGITS else str(value)
+    if isinstance(value, int) and abs(value) >= 10**_MAX_DIGITS:
+        return ""
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""

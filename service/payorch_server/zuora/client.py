@@ -14,7 +14,7 @@ from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.runtime.clock import Clock
-from payorch_server.zuora.calls import Answer, Call, Reply, decode_object, encode_body, preview_body
+from payorch_server.zuora.calls import Answer, Call, JsonObject, Reply, decode_object, encode_body, preview_body
 from payorch_server.zuora.earlier import NOTHING_EARLIER, Earlier, in_light_of_earlier
 from payorch_server.zuora.errors import classify, incomplete
 from payorch_server.zuora.retry import RetryBudget, Tried, wait_before_retry
@@ -144,7 +144,7 @@ class ZuoraClient:
 
     async def _exchange(
         self, post: HttpPost, timeout_s: float
-    ) -> tuple[Answer | None, Mapping[str, object] | None, CallError | None]:
+    ) -> tuple[Answer | None, JsonObject | None, CallError | None]:
         """Send once; return the answer, its payload and what is wrong, each if there is one."""
         try:
             answer = await self._transport.post(post, timeout_s=timeout_s)

@@ -91,6 +91,8 @@ _SEVERITY: Final = (
 # send still runs", so it could look like the 409 of lock contention, and a new request id would then execute twice.
 _DOUBTFUL: Final = frozenset({408, 409, 422, 423, 502, 503, 504})
 _MAX_CODES: Final = 10
+# Zuora forgets an idempotency key after a day, so a longer wait has no meaning.
+_MAX_RETRY_AFTER_S: Final = 86_400.0
 _MAX_PRIVATE_CHARACTERS: Final = 400
 _LONG_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\d(?:[ -]?\d){11,}(?![0-9A-Za-z])")
 
@@ -142,8 +144,10 @@ def _unreadable(answer: Answer, facts: UpstreamFacts) -> CallError:
 
 
 def _says_failure(payload: JsonObject) -> bool:
-    success = payload.get("success", payload.get("Success"))
-    return success is False or "reasons" in payload or "errors" in payload or "Errors" in payload
+    if payload.get("success") is False or payload.get("Success") is False:
+        return True
+    # A successful answer may carry the members as well, null or empty.
+    return any(payload.get(member) for member in ("reasons", "errors", "Errors"))
 
 
 def _said(payload: JsonObject) -> Iterable[_Said]:
@@ -159,7 +163,11 @@ def _said(payload: JsonObject) -> Iterable[_Said]:
 
 
 def _reason(status: int, said: tuple[_Said, ...]) -> Reason:
-    known = [reason for one in said if (reason := _by_code(one.code)) is not None]
+    codes = [one.code for one in said]
+    # Quickstart calls every 402 request_failed; the code beside it tells a declined payment from a broken rule.
+    if "card_error" in codes:
+        codes = [code for code in codes if code != "request_failed"]
+    known = [reason for code in codes if (reason := _by_code(code)) is not None]
     by_status = STATUSES.get(status)
     if not known:
         return by_status or _by_class(status)
@@ -196,4 +204,4 @@ def _private(answer: Answer, said: tuple[_Said, ...]) -> str:
 
 
 def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() else None
+    return min(float(text), _MAX_RETRY_AFTER_S) if text and text.isascii() and text.isdigit() else None

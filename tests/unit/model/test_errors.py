@@ -1,0 +1,61 @@
+import pytest
+from payorch_server.model.errors import (
+    CallError,
+    Failure,
+    Invalid,
+    NotSent,
+    OutcomeUnknown,
+    Partial,
+    Refused,
+    Violation,
+    failure,
+    invalid,
+    refuse,
+)
+from payorch_server.model.outcome import VERDICTS, Outcome, Reason
+
+CLASSES = {
+    Outcome.NOT_SENT: NotSent,
+    Outcome.REFUSED: Refused,
+    Outcome.UNKNOWN: OutcomeUnknown,
+    Outcome.PARTIAL: Partial,
+}
+VIOLATION = Violation("session.amount", "money.positive", "must be positive")
+
+
+class TestFailure:
+    """The table decides the class, so a handler for a class catches what it says."""
+
+    @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
+    def test_builds_the_class_of_the_outcome(self, reason: Reason) -> None:
+        """Class and verdict never disagree."""
+        error = failure(Failure(reason, "private"))
+
+        assert type(error) is CLASSES[VERDICTS[reason].outcome]
+        assert error.verdict == VERDICTS[reason]
+
+    def test_builds_invalid_for_violations(self) -> None:
+        """Broken rules were found before anything was sent, and the reason stays."""
+        error = failure(Failure(Reason.ROUTE_HINT_UNKNOWN, "private", violations=(VIOLATION,)))
+
+        assert (type(error), error.failure.reason) == (Invalid, Reason.ROUTE_HINT_UNKNOWN)
+        assert error.verdict.outcome is Outcome.NOT_SENT
+
+    def test_keeps_metadata_of_a_refusal(self) -> None:
+        """Keyword arguments become metadata."""
+        error = refuse(Reason.ROUTE_NOT_FOUND, "private", rulesTried="a, b")
+
+        assert dict(error.failure.metadata) == {"rulesTried": "a, b"}
+        assert str(error) == "ROUTE_NOT_FOUND: private"
+
+    def test_lists_violations_in_the_private_message(self) -> None:
+        """Operators read all of them in one line."""
+        error = invalid(VIOLATION, Violation("b", "r", "must be set"))
+
+        assert isinstance(error, NotSent)
+        assert error.failure.private == "session.amount: must be positive; b: must be set"
+
+    def test_is_one_tree(self) -> None:
+        """Every kind is a CallError, and Invalid alone is a kind of NotSent."""
+        assert all(issubclass(kind, CallError) for kind in CLASSES.values())
+        assert [kind for kind in CLASSES.values() if issubclass(Invalid, kind)] == [NotSent]

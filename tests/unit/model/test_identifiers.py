@@ -1,0 +1,51 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from payorch_server.model.identifiers import MAX_TRACK_ID_CHARACTERS, parse_track_id
+
+FORBIDDEN = set(":;\"',")
+
+
+class TestParseTrackId:
+    """A Track-Id is what Zuora takes and a header can carry."""
+
+    def test_takes_every_character_that_is_allowed(self) -> None:
+        """Each of 0x21 to 0x7E is taken but for the five that are named."""
+        taken = {chr(code) for code in range(0x110) if parse_track_id(chr(code))}
+
+        assert taken == {chr(code) for code in range(0x21, 0x7F)} - FORBIDDEN
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("", "it must not be empty"),
+            ("x" * 65, "65 characters are one too many"),
+            ("a b", "a space ends a token"),
+            ("2026-11-20T12:00:00Z", "a colon is forbidden, so times do not fit"),
+            ("urn:uuid:1", "nor do URNs"),
+            ("a,b", "a comma joins two headers"),
+            ("track\n", "a line feed at the end is no part of an id"),
+            ("träck", "only US-ASCII"),
+            ("\u0661", "digits of other scripts are not digits here"),
+        ],
+    )
+    def test_refuses_what_breaks_the_rule(self, text: str, reason: str) -> None:
+        """Such a text is no Track-Id."""
+        assert parse_track_id(text) is None, reason
+
+    @pytest.mark.parametrize(
+        "text",
+        ["x", "x" * MAX_TRACK_ID_CHARACTERS, "00-" + "a" * 32 + "-" + "b" * 16 + "-01", "a" * 32 + "-" + "b" * 16],
+    )
+    def test_takes_usual_ids_as_they_are(self, text: str) -> None:
+        """A traceparent and our own ids pass unchanged."""
+        assert parse_track_id(text) == text
+
+    @given(st.text(max_size=70))
+    def test_agrees_with_the_written_rule(self, text: str) -> None:
+        """The expression says what TRACK_ID_RULE says."""
+        allowed = 1 <= len(text) <= MAX_TRACK_ID_CHARACTERS and all(
+            0x21 <= ord(one) <= 0x7E and one not in FORBIDDEN for one in text
+        )
+
+        assert (parse_track_id(text) is not None) == allowed

@@ -1,0 +1,321 @@
+import copy
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from payorch_server import cli
+from payorch_server.config import ConfigError, Settings, load, schema, split_address
+from payorch_server.model.secret import reveal  # noqa: TID251 - that the file was read is the subject
+from payorch_server.zuora.settings import ENVIRONMENTS
+
+CLIENT_ID = "11111111-2222-3333-4444-555555555555"
+CANARY = "canary-client-secret"
+Write = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the variables of whoever runs the tests out of them."""
+    for name in [name for name in os.environ if name.upper().startswith("PAYORCH_")]:  # noqa: TID251 - to clear it
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> dict[str, Any]:
+    """Make the smallest good configuration, with its secret."""
+    secret = tmp_path / "secret"
+    secret.write_text(f"{CANARY}\n")
+    return {
+        "tenants": {
+            "acme": {
+                "base_url": "https://rest.test.zuora.com",
+                "client_id": CLIENT_ID,
+                "client_secret_file": str(secret),
+                "gateways": {"cards": {"id": "a" * 32, "label": "Cards"}},
+            }
+        },
+        "routing": [{"name": "all", "to": {"tenant": "acme", "gateway": "cards"}}],
+    }
+
+
+@pytest.fixture
+def write(tmp_path: Path, good: dict[str, Any]) -> Write:
+    """Write a file: the good configuration with changes at dotted paths, or any text."""
+
+    def write_file(text: str | bytes | None = None, **changes: Any) -> Path:
+        path = tmp_path / "payorch.yaml"
+        content = copy.deepcopy(good)
+        for dotted, value in changes.items():
+            *parents, last = dotted.split(".")
+            place: Any = content
+            for name in parents:
+                place = place[int(name)] if isinstance(place, list) else place.setdefault(name, {})
+            place[last] = value
+        data = yaml.safe_dump(content) if text is None else text
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return path
+
+    return write_file
+
+
+def problems_of(path: Path) -> list[str]:
+    """List the problems of a file."""
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert CANARY not in str(caught.value)
+    return list(caught.value.problems)
+
+
+class TestLoad:
+    """A good file becomes settings."""
+
+    def test_reads_file_and_secrets(self, write: Write) -> None:
+        """White space after a secret is not part of it."""
+        settings = load(write())
+
+        assert isinstance(settings, Settings)
+        assert reveal(settings.client_secrets["acme"]) == CANARY
+        assert CANARY not in repr(settings)
+        assert settings.document.tenants["acme"].origin == "https://rest.test.zuora.com"
+
+    @pytest.mark.parametrize("environment", ENVIRONMENTS)
+    def test_knows_the_environments(self, write: Write, environment: str) -> None:
+        """Each name stands for one of Zuora's hosts."""
+        path = write(**{"tenants.acme.base_url": "", "tenants.acme.environment": environment})
+
+        assert load(path).document.tenants["acme"].origin == ENVIRONMENTS[environment]
+
+    def test_lets_the_environment_win(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One setting of a section changes and the others stay."""
+        monkeypatch.setenv("PAYORCH_RPC__LISTEN", "127.0.0.1:1")
+        monkeypatch.setenv("PAYORCH_TENANTS__ACME__ZUORA_VERSION", "2024-05-20")
+
+        document = load(write(**{"rpc.listen": "127.0.0.1:2", "rpc.reflection": False})).document
+
+        assert (document.rpc.listen, document.rpc.reflection) == ("127.0.0.1:1", False)
+        assert document.tenants["acme"].zuora_version == "2024-05-20"
+        assert document.tenants["acme"].client_id == CLIENT_ID
+
+
+class TestProblems:
+    """What is wrong is named by its path, without a traceback and without a secret."""
+
+    @pytest.mark.parametrize(
+        ("changes", "start", "reason"),
+        [
+            ({"rpc.listn": "x"}, "rpc.listn: no such setting", "an unknown setting"),
+            ({"rcp": {}}, "rcp: no such setting", "an unknown section"),
+            ({"_env_prefix": "X_"}, "_env_prefix: no such setting", "an argument of the library that reads settings"),
+            ({"__pydantic_self__": 1}, "__pydantic_self__: no such setting", "another one"),
+            ({"tenants.acme.paths": {"sesions": "/x"}}, "tenants.acme.paths.sesions: no such setting", "deep inside"),
+            ({"rpc.reflection": "perhaps"}, "rpc.reflection: ", "a value of the wrong type"),
+            ({"telemetry.traces": "file"}, "telemetry.traces: ", "a word that is not in the list"),
+            ({"rpc.listen": "50051"}, "rpc.listen: '50051' is not host:port", "no host"),
+            ({"admin.listen": "localhost:http"}, "admin.listen: ", "no port"),
+            ({"rpc.listen": "0.0.0.0:50051"}, "rpc.listen: 0.0.0.0:50051 can be reached", "plaintext for everyone"),
+            ({"rpc.listen": "[::]:50051"}, "rpc.listen: [::]:50051 can be reached", "the same in IPv6"),
+            ({"rpc.listen": "pay.internal:1"}, "rpc.listen: pay.internal:1 can be reached", "a name is no loopback"),
+            ({"tenants.acme.client_id": "short"}, "tenants.acme.client_id: ", "no client id of Zuora's"),
+            ({"tenants.acme.client_secret_file": "/no/where"}, "tenants.acme.client_secret_file: /no/where", "no file"),
+            ({"tenants.acme.client_secret_file": "/"}, "tenants.acme.client_secret_file: / cannot", "a folder"),
+            (
+                {"tenants.acme.client_secret_file": "/dev/null"},
+                "tenants.acme.client_secret_file: /dev/null is",
+                "empty",
+            ),
+            ({"tenants.acme.base_url": ""}, "tenants.acme: give either", "neither host"),
+            ({"tenants.acme.environment": "us1_production"}, "tenants.acme: give either", "both hosts"),
+            ({"tenants.acme.base_url": "http://zuora.test"}, "tenants.acme.base_url: http is", "http beyond loopback"),
+            ({"tenants.acme.base_url": "http://10.0.0.1:80"}, "tenants.acme.base_url: http is", "the same by address"),
+            ({"tenants.acme.base_url": "ftp://x"}, "tenants.acme.base_url: must be", "another scheme"),
+            ({"tenants.acme.base_url": "zuora.test"}, "tenants.acme.base_url: must be", "no scheme"),
+            ({"tenants.acme.base_url": "https://x/v1"}, "tenants.acme.base_url: must be", "a path"),
+            ({"tenants.acme.base_url": "https://x?a=b"}, "tenants.acme.base_url: must be", "a query"),
+            ({"tenants.acme.base_url": "https://x#a"}, "tenants.acme.base_url: must be", "a fragment"),
+            ({"tenants.acme.base_url": "https://u:p@x"}, "tenants.acme.base_url: must be", "credentials"),
+            ({"tenants.acme.base_url": "https://[bad"}, "tenants.acme.base_url: must be", "half an IPv6 address"),
+            ({"tenants.acme.base_url": "https://x:99999"}, "tenants.acme.base_url: must be", "no port number"),
+            ({"tenants.acme.base_url": "https://x\ny"}, "tenants.acme.base_url: must be", "a line feed"),
+            ({"tenants.acme.entities": {"us": "1"}}, "tenants.acme.entities.us: must be 32", "no id"),
+            ({"tenants.acme.gateways": {"cards": {"id": "1", "label": "l"}}}, "tenants.acme.gateways.cards: ", "no id"),
+            ({"tenants.acme.orgs": {"n": "1,2"}}, "tenants.acme.orgs.n: ", "two orgs in one"),
+            ({"tenants.a b": {}}, "tenants.a b.", "a tenant without members"),
+            ({"routing": []}, "routing: must have at least one rule", "no rule"),
+            (
+                {"routing.0.to": {"tenant": "x", "gateway": "y"}},
+                "routing.0 (all).to.tenant: x is not",
+                "no such tenant",
+            ),
+            ({"routing.0.to": {"tenant": "acme", "gateway": "y"}}, "routing.0 (all).to.gateway: ", "no such gateway"),
+            ({"routing.0.to": {"tenant": "acme"}}, "routing.0.to.gateway: ", "a gateway is never assumed"),
+            ({"routing.0.when": {"rpc": ["Create"]}}, "routing.0 (all).when.rpc: Create is", "no such RPC"),
+            ({"routing.0.when": {"rcp": []}}, "routing.0.when.rcp: no such setting", "no such condition"),
+            ({"http.ca_file": "/no/where"}, "http.ca_file: /no/where holds no", "no CA file"),
+            ({"http.ca_file": "/dev/null"}, "http.ca_file: /dev/null holds no", "an empty CA file"),
+        ],
+    )
+    def test_are_named_by_path(self, write: Write, changes: dict[str, Any], start: str, reason: str) -> None:
+        """A person finds the line without reading code."""
+        found = problems_of(write(**changes))
+
+        assert any(problem.startswith(start) for problem in found), (reason, found)
+
+    @pytest.mark.parametrize(
+        ("target", "tenant", "expected", "reason"),
+        [
+            ({}, {"entities": {"us": "a" * 32}}, "to.entity: must name one", "a tenant with entities needs one"),
+            ({"entity": "eu"}, {"entities": {"us": "a" * 32}}, "to.entity: must name one", "another entity"),
+            ({"entity": "us"}, {}, "to.entity: the tenant has no entities", "an entity too many"),
+            ({"orgs": ["n"]}, {}, "to.orgs: n is not among", "an org that is not there"),
+        ],
+    )
+    def test_cover_targets(
+        self, write: Write, good: dict[str, Any], target: Any, tenant: Any, expected: str, reason: str
+    ) -> None:
+        """A rule may only go where the tenant has something."""
+        to = {"tenant": "acme", "gateway": "zuora_default", **target}
+        acme = good["tenants"]["acme"] | tenant
+
+        (problem,) = problems_of(write(**{"routing.0.to": to, "tenants.acme": acme}))
+
+        assert problem.startswith(f"routing.0 (all).{expected}"), reason
+
+    @pytest.mark.parametrize(
+        ("text", "problem", "reason"),
+        [
+            ("", "must be a mapping with the members tenants and routing", "an empty file"),
+            ("- a", "must be a mapping with the members tenants and routing", "a list"),
+            ("a: 1\nb: 2\na: 3", "line 3: the key 'a' is given twice", "YAML would keep the last silently"),
+            ("a: {b: 1, b: 2}", "line 1: the key 'b' is given twice", "also deep inside"),
+            ("a: [", "line 1: ", "half a list"),
+            ("a: !!python/object:os.system {}", "line 1: ", "an object"),
+            ("? [a, b]\n: c", "line 1: a key must be a plain value", "a list as a key"),
+            ("a: &x {b: *x}", "line 1: ", "a mapping inside itself"),
+            ("a: \x01", "is not YAML: ", "a control character"),
+            (b"a: \xff", "is not UTF-8 text", "another encoding"),
+        ],
+    )
+    def test_cover_files_that_are_no_configuration(
+        self, write: Write, text: str | bytes, problem: str, reason: str
+    ) -> None:
+        """With the line, where there is one."""
+        (found,) = problems_of(write(text))
+
+        assert found.startswith(problem), reason
+
+    def test_cover_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        """The path is in the message."""
+        assert problems_of(tmp_path / "none.yaml") == ["cannot be read: No such file or directory"]
+
+    @pytest.mark.parametrize(
+        ("name", "value", "start", "reason"),
+        [
+            ("PAYORCH_LISTEN", "x", "PAYORCH_LISTEN: no such setting", "an unknown section"),
+            ("PAYORCH_RPC__LISTN", "x", "rpc.listn: no such setting", "an unknown setting"),
+            ("PAYORCH_TENANTS", "x", "PAYORCH_*: error parsing value", "no JSON where a section is meant"),
+            ("PAYORCH_HTTP__CONNECT_TIMEOUT_S", "soon", "http.connect_timeout_s: ", "a value of the wrong type"),
+        ],
+    )
+    def test_cover_the_environment(
+        self, write: Write, monkeypatch: pytest.MonkeyPatch, name: str, value: str, start: str, reason: str
+    ) -> None:
+        """A variable that is misspelt must not be ignored."""
+        monkeypatch.setenv(name, value)
+
+        (found,) = problems_of(write())
+
+        assert found.startswith(start), reason
+
+    def test_are_reported_all_at_once(self, write: Write) -> None:
+        """Nobody repairs a file problem by problem."""
+        path = write(
+            **{
+                "rpc.listen": "x",
+                "admin.listen": "y",
+                "tenants.acme.client_id": "z",
+                "tenants.acme.client_secret_file": "/no/where",
+                "routing.0.to": {"tenant": "nobody", "gateway": "z"},
+            }
+        )
+
+        found = problems_of(path)
+
+        assert [problem.partition(":")[0] for problem in found] == [
+            "tenants.acme.client_secret_file",
+            "rpc.listen",
+            "admin.listen",
+            "tenants.acme.client_id",
+            "routing.0 (all).to.tenant",
+        ]
+
+    def test_end_the_command_with_status_2(self, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+        """Whatever starts the service can tell a broken file from a broken service."""
+        path = write(**{"rpc.listen": "x"})
+
+        statuses = [cli.main([command, "--config", str(path)]) for command in ("check-config", "serve")]
+
+        assert statuses == [2, 2]
+        assert capsys.readouterr().err == f"{path}: 1 problem\n  - rpc.listen: 'x' is not host:port\n" * 2
+
+    def test_are_absent_from_a_good_file(self, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+        """The command says so."""
+        path = write()
+
+        assert cli.main(["check-config", "--config", str(path)]) == 0
+        assert capsys.readouterr().out == f"{path}: good; 1 tenants, 1 rules\n"
+
+
+class TestSplitAddress:
+    """Listeners are named as host:port."""
+
+    @pytest.mark.parametrize(
+        ("listen", "expected"),
+        [
+            ("127.0.0.1:50051", ("127.0.0.1", 50051)),
+            ("[::1]:0", ("::1", 0)),
+            ("localhost:65535", ("localhost", 65535)),
+            ("localhost:65536", None),
+            ("localhost:-1", None),
+            ("localhost:\u0661", None),
+            ("localhost:", None),
+            (":1", None),
+            ("localhost", None),
+            ("", None),
+        ],
+    )
+    def test_returns_both_or_nothing(self, listen: str, expected: tuple[str, int] | None) -> None:
+        """Ports beyond 65535 do not exist."""
+        assert split_address(listen) == expected
+
+
+class TestSchema:
+    """Editors check a file by it."""
+
+    def test_describes_every_setting(self) -> None:
+        """Each has the sentence that stands below it in the code; a path of Zuora's may speak for itself."""
+        described = schema()
+        settings = {
+            f"{section}.{name}": setting
+            for section, one in described["$defs"].items()
+            for name, setting in one["properties"].items()
+            if section != "PathSettings"
+        }
+
+        assert [name for name, setting in settings.items() if not {"description", "$ref"} & set(setting)] == []
+        assert all(one["description"] for one in described["$defs"].values())
+
+    def test_allows_nothing_unknown(self) -> None:
+        """On every level; what is required at the top has no default."""
+        described = schema()
+
+        assert set(described["required"]) == {"tenants", "routing"}
+        assert {one["additionalProperties"] for one in (described, *described["$defs"].values())} == {False}
+
+    def test_shows_defaults(self) -> None:
+        """The value that counts when nothing is said."""
+        rpc = schema()["$defs"]["RpcSettings"]["properties"]
+
+        assert (rpc["listen"]["default"], rpc["max_deadline_s"]["default"]) == ("127.0.0.1:50051", 55.0)
