@@ -28,7 +28,7 @@ FAULTS = [
     ("decryption:500", "UPSTREAM_INTERNAL", "UNKNOWN", "LOOK_UP", 0),
     ("decryption:502", "UPSTREAM_EDGE_FAILED", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 0),
     ("decryption:504", "UPSTREAM_EDGE_FAILED", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 0),
-    ("decryption:429:3", "UPSTREAM_THROTTLED", "NOT_SENT", "RESEND_SAME_REQUEST_ID", 0),
+    ("decryption:429:70", "UPSTREAM_THROTTLED", "NOT_SENT", "RESEND_SAME_REQUEST_ID", 0),
     ("decryption:success_false:53000020", "UPSTREAM_REQUEST_REFUSED", "REFUSED", "FIX_REQUEST", 0),
     ("decryption:success_false:53000030", "UPSTREAM_RULE_BROKEN", "REFUSED", "FIX_REQUEST", 0),
     ("decryption:success_false:53000040", "UPSTREAM_NOT_FOUND", "REFUSED", "FIX_REQUEST", 0),
@@ -43,7 +43,7 @@ FAULTS = [
     ("decryption:truncated", "UPSTREAM_ANSWER_UNREADABLE", "UNKNOWN", "LOOK_UP", 1),
     ("decryption:no_id", "UPSTREAM_ANSWER_INCOMPLETE", "UNKNOWN", "LOOK_UP", 1),
     ("decryption:declined", "PAYMENT_REFUSED_METHOD_CREATED", "PARTIAL", "LOOK_UP", 1),
-    ("decryption:403", "UPSTREAM_PERMISSION_DENIED", "REFUSED", "USE_NEW_REQUEST_ID", 0),
+    ("decryption:403", "UPSTREAM_PERMISSION_DENIED", "NOT_SENT", "RESEND_SAME_REQUEST_ID", 0),
     ("decryption:409", "UPSTREAM_IN_PROGRESS", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 0),
     ("decryption:422", "UPSTREAM_KEY_CONFLICT", "UNKNOWN", "LOOK_UP", 0),
     ("decryption:423", "UPSTREAM_IN_PROGRESS", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 0),
@@ -61,7 +61,7 @@ async def test_each_fault_of_zuora_has_its_meaning(
     stack: LocalStack, stub: Stub, fault: str, reason: str, outcome: str, advice: str, executed: int
 ) -> None:
     """What may have been executed is never reported as refused or not sent."""
-    stack.emulator.faults.add(fault)
+    stack.emulator.faults.add(fault, times="always")
 
     error = await refusal(stub.DecryptApplePay(decryption_request(), timeout=10))
 
@@ -82,14 +82,13 @@ async def test_a_method_that_exists_is_named_when_its_payment_failed(stack: Loca
 
 
 @pytest.mark.asyncio
-async def test_a_lost_answer_is_settled_by_sending_the_same_again(stack: LocalStack, stub: Stub) -> None:
-    """The connection drops after the payment; the resend returns it, and there is one."""
+async def test_a_lost_answer_is_settled_by_the_services_own_resend(stack: LocalStack, stub: Stub) -> None:
+    """The connection drops after the payment; the second attempt carries the same key, and there is one payment."""
     stack.emulator.faults.add("decryption:drop_after")
-    request = decryption_request()
-    await refusal(stub.DecryptApplePay(request, timeout=10))
 
-    answer = await stub.DecryptApplePay(request, timeout=10)
+    answer = await stub.DecryptApplePay(decryption_request(), timeout=10)
 
+    assert 2 == answer.call.attempts
     entry = stack.emulator.ledger.of("decryption")[0]
     assert [entry] == stack.emulator.ledger.of("decryption")
     assert entry.effects["payment_id"] == answer.payment_id
@@ -123,11 +122,11 @@ async def test_zuoras_refusal_of_our_credentials_is_never_the_callers_fault(stac
 @pytest.mark.asyncio
 async def test_throttling_says_when_to_come_back(stack: LocalStack, stub: Stub) -> None:
     """Retry-After becomes RetryInfo."""
-    stack.emulator.faults.add("sessions:429:7")
+    stack.emulator.faults.add("sessions:429:70")
 
     error = await refusal(stub.CreateSession(session_request(), timeout=10))
 
-    assert 7.0 == error.retry_delay_s
+    assert 70.0 == error.retry_delay_s
 
 
 @pytest.mark.asyncio
