@@ -30,6 +30,7 @@ $(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml test
 lock: $(READY)  ## Resolve the third-party versions anew
 	$(COMPILE) --upgrade --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 generate: $(READY)  ## Generate all code from protos/; the only producer of it
 	@$(BIN)/python tools/generate.py
@@ -57,6 +58,13 @@ demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or
 
 bench: $(READY)  ## CPU and latency beside a bare echo and a bare client, as ratios
 	@$(BIN)/python -m bench
+
+image:  ## Build the image payorch:VERSION with docker, podman or buildah; BASE names another base image
+	@engine=; for e in docker podman buildah; do $$e info >/dev/null 2>&1 && engine=$$e && break; done; \
+	if [ -z "$$engine" ]; then echo "A running docker, podman or buildah is needed; there is none." >&2; exit 1; fi; \
+	version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); set -x; \
+	$$engine build --build-arg VERSION="$$version" --build-arg REVISION="$$(git rev-parse HEAD)" \
+	  $(if $(BASE),--build-arg BASE='$(BASE)') --tag "payorch:$$version" .
 
 clean:  ## Remove everything that was built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
