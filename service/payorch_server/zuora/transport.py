@@ -132,7 +132,8 @@ class Transport:
             headers["content-encoding"] = "gzip"
         timeouts = {
             "connect": min(self._settings.connect_timeout_s, timeout_s),
-            "pool": min(self._settings.pool_timeout_s, timeout_s),
+            # aiohttp counts waiting for a connection and making one together.
+            "pool": min(self._settings.pool_timeout_s + self._settings.connect_timeout_s, timeout_s),
             "read": None,
             "write": None,
         }
