@@ -35,7 +35,7 @@ from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner, termination
 from payorch_server.runtime.telemetry import start_telemetry
-from payorch_server.store import open_store
+from payorch_server.store import Store, StoreUnavailable, open_store
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.tokens import TokenCache
 from payorch_server.zuora.transport import Transport, open_transport
@@ -142,7 +142,7 @@ async def start(
     stack.push_async_callback(server.stop, None)
     admin_port = await _start_admin(document.admin.listen, health, stack)
     for tenant in document.tenants:
-        _ = tasks.start(_warm(zuora, health, tenant), name=f"warm {tenant}")
+        _ = tasks.start(_warm(zuora, store, health, tenant, document.http.max_clock_offset_s), name=f"warm {tenant}")
     _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=routing.policy_hash)
     return Application(grpc_port, admin_port, health, server, settings, intents)
 
@@ -185,14 +185,18 @@ async def _start_admin(listen: str, health: Health, stack: AsyncExitStack) -> in
         raise StartError(f"admin.listen: {listen} cannot be listened on: {error.strerror}") from error
 
 
-async def _warm(zuora: ZuoraClient, health: Health, tenant: str) -> None:
-    """Fetch the tenant's first token, again and again until it works; a dead Zuora must not end the process."""
+async def _warm(zuora: ZuoraClient, store: Store, health: Health, tenant: str, max_clock_offset_s: float) -> None:
+    """Try the store and the tenant's first token again and again until both work; a dead one must not end the process."""
     while True:
         try:
-            await zuora.warm(tenant, timeout_s=_WARM_TIMEOUT_S)
-        except CallError as error:
-            _LOG.warning("tenant is not ready", tenant=tenant, detail=str(error), retry_s=_WARM_RETRY_S)
-            await asyncio.sleep(_WARM_RETRY_S)
+            await store.check()
+            offset_s = await zuora.warm(tenant, timeout_s=_WARM_TIMEOUT_S)
+        except (CallError, StoreUnavailable) as error:
+            detail = str(error)
         else:
-            await health.warmed(tenant)
-            return
+            if offset_s is None or abs(offset_s) <= max_clock_offset_s:
+                await health.warmed(tenant)
+                return
+            detail = f"the clocks of Zuora and of this machine differ by {offset_s:.0f} s"
+        _LOG.warning("tenant is not ready", tenant=tenant, detail=detail, retry_s=_WARM_RETRY_S)
+        await asyncio.sleep(_WARM_RETRY_S)

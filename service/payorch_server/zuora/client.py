@@ -60,9 +60,14 @@ class ZuoraClient:
             return False
         return not route.entity_id or route.entity_id in tenant.entities.values()
 
-    async def warm(self, tenant: str, *, timeout_s: float) -> None:
-        """Fetch a token for the whole client, to learn whether the tenant's credentials work."""
-        await self._tokens.get(self._credential(tenant, ""), timeout_s=timeout_s)
+    async def warm(self, tenant: str, *, timeout_s: float) -> float | None:
+        """Fetch a token for the whole client, to learn whether the tenant's credentials work.
+
+        Returns:
+            How many seconds Zuora's clock is ahead of ours, or None if it did not say.
+        """
+        token = await self._tokens.get(self._credential(tenant, ""), timeout_s=timeout_s)
+        return token.clock_offset_s
 
     async def execute(
         self,

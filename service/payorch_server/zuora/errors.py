@@ -90,6 +90,7 @@ _SEVERITY: Final = (
 # Statuses that stay in doubt whatever code comes with them. Zuora documents no body for the 409 that says "the first
 # send still runs", so it could look like the 409 of lock contention, and a new request id would then execute twice.
 _DOUBTFUL: Final = frozenset({408, 409, 422, 423, 502, 503, 504})
+_TOO_MANY_REQUESTS: Final = 429
 _MAX_CODES: Final = 10
 # Zuora forgets an idempotency key after a day, so a longer wait has no meaning.
 _MAX_RETRY_AFTER_S: Final = 86_400.0
@@ -126,7 +127,7 @@ def classify(answer: Answer, payload: JsonObject | None, facts: UpstreamFacts) -
         zuora_codes=tuple(one.code[:40] for one in said if one.code)[:_MAX_CODES],
         payment_method_id=method_id,
         payment_id=payment_id,
-        retry_after_s=_seconds(answer.headers.get("retry-after")),
+        retry_after_s=_retry_after_s(answer),
     )
     return failure(Failure(reason, _private(answer, said), evidence=evidence, facts=facts))
 
@@ -201,6 +202,14 @@ def _by_code(code: str) -> Reason | None:
 def _private(answer: Answer, said: tuple[_Said, ...]) -> str:
     texts = "; ".join(f"{one.code} {one.message}".strip() for one in said) or f"{len(answer.body)} bytes"
     return f"status {answer.status}: {_LONG_NUMBER.sub('[number]', texts)}"[:_MAX_PRIVATE_CHARACTERS]
+
+
+def _retry_after_s(answer: Answer) -> float | None:
+    """Return how long Zuora asks to wait: Retry-After, or on a 429 without it the end of the rate limit's window."""
+    asked = answer.headers.get("retry-after")
+    if asked is None and answer.status == _TOO_MANY_REQUESTS:
+        asked = answer.headers.get("ratelimit-reset")
+    return _seconds(asked)
 
 
 def _seconds(text: str | None) -> float | None:

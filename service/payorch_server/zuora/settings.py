@@ -35,6 +35,8 @@ class HttpSettings:
     """How long an idle connection is kept; short, so that Zuora's edge seldom closes one first."""
     ca_file: str = ""
     """PEM file of certificate authorities; empty: those of the system."""
+    max_clock_offset_s: float = 60.0
+    """How far Zuora's clock may differ from ours; beyond, the tenant is not ready, because time guards intents."""
     gzip_over_bytes: int = 8192
     """Request bodies larger than this are compressed."""
     max_answer_bytes: int = 1_048_576

@@ -2,6 +2,8 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlencode
 
@@ -44,6 +46,8 @@ class Token:
     expires_s: float
     """On the monotonic clock, margin already taken off."""
     generation: int
+    clock_offset_s: float | None = None
+    """How far Zuora's clock was ahead of ours when it issued the token; None if it did not say."""
 
 
 class TokenCache:
@@ -131,7 +135,12 @@ class TokenCache:
             raise _not_sent(error) from error
         value, life_s = _parse(answer)
         self._generation += 1
-        token = Token(Secret(value), started_s + max(life_s - _MARGIN_S, 0.0), self._generation)
+        token = Token(
+            value=Secret(value),
+            expires_s=started_s + max(life_s - _MARGIN_S, 0.0),
+            generation=self._generation,
+            clock_offset_s=_clock_offset_s(answer, self._clock.now()),
+        )
         self._tokens[credential] = token
         return token
 
@@ -165,3 +174,11 @@ def _life_s(expires_in: object) -> float:
     except ValueError:
         return _DEFAULT_LIFE_S
     return life_s if 0 < life_s <= 24 * _DEFAULT_LIFE_S else _DEFAULT_LIFE_S
+
+
+def _clock_offset_s(answer: Answer, now: datetime) -> float | None:
+    try:
+        stated = parsedate_to_datetime(answer.headers.get("date", ""))
+    except ValueError:
+        return None
+    return (stated - now).total_seconds() if stated.tzinfo else None
