@@ -186,7 +186,7 @@ async def _start_admin(listen: str, health: Health, stack: AsyncExitStack) -> in
 
 
 async def _warm(zuora: ZuoraClient, store: Store, health: Health, tenant: str, max_clock_offset_s: float) -> None:
-    """Try the store and the tenant's first token again and again until both work; a dead one must not end the process."""
+    """Try the store and the tenant's first token until both work; a dead one must not end the process."""
     while True:
         try:
             await store.check()
