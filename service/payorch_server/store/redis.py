@@ -7,6 +7,7 @@ trip; scripts are sent whole, because a restarted server has forgotten them and 
 import asyncio
 import contextlib
 import math
+import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from secrets import token_hex
@@ -24,8 +25,9 @@ from payorch_server.store.settings import StoreSettings
 _VERSION_BYTES: Final = 8
 # Long enough for a listener that is being replaced, short enough to tell the caller soon.
 _REFUSED_PAUSE_S: Final = 0.05
-# Replicas get this part of the operation's time, so that their count arrives before it ends.
-_REPLICAS_SHARE: Final = 0.8
+# Replicas get this part of the operation's time, so that their count arrives before it ends, although the server looks
+# at its timers only ten times a second.
+_REPLICAS_SHARE: Final = 0.5
 _PROBE_TTL_S: Final = 5.0
 
 _PUT_IF_ABSENT: Final = b"""
@@ -70,6 +72,8 @@ _CAUSES: Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
         (exceptions.ClusterError, exceptions.AskError, exceptions.TryAgainError, exceptions.RedisClusterException),
         "the server belongs to a cluster that does not answer for this key",
     ),
+    ((ssl.SSLError,), "TLS with the server fails; see ca_file and the name in its certificate"),
+    ((socket.gaierror,), "the server's name is not known"),
     ((exceptions.TimeoutError, TimeoutError), "the server is too slow"),
     ((exceptions.ConnectionError, OSError), "the server cannot be reached or has closed the connection"),
     ((Exception,), "the server refuses"),
@@ -315,7 +319,8 @@ def _fields(info: bytes) -> dict[bytes, bytes]:
 
 def _cause(error: BaseException) -> str:
     """Return our words for the error; its own may quote values."""
-    cause = next(words for classes, words in _CAUSES if isinstance(error, classes))
+    origin = error.__context__ if isinstance(error.__context__, OSError) else error
+    cause = next(words for classes, words in _CAUSES if isinstance(origin, classes))
     if type(error) is exceptions.ResponseError:
         cause = next((words for code, words in _CODES.items() if code in str(error)), cause)
     return cause
