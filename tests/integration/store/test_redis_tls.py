@@ -1,0 +1,101 @@
+"""TLS in front of a real Redis; the packaged server is built without it, so a proxy ends it."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from integration.store.conftest import Stores
+from payorch_server.store.port import StoreUnavailable
+from support.redis_server import RedisServer
+
+pytestmark = pytest.mark.asyncio
+
+
+def certificate(path: Path, *, address: str) -> Path:
+    """Write a self-signed certificate for the address, and its key, into one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
+    today = datetime.now(UTC)  # noqa: TID251 - TLS looks at the machine's clock
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path.write_bytes(
+        signed.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return path
+
+
+@asynccontextmanager
+async def proxied(server: RedisServer, *, certificate: Path, client_ca: Path | None = None) -> AsyncIterator[str]:
+    """End TLS in front of the server and give the address for it."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client_ca)
+    context.load_cert_chain(certificate)
+    context.verify_mode = ssl.CERT_REQUIRED if client_ca else ssl.CERT_NONE
+
+    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65_536):
+                sink.write(data)
+                await sink.drain()
+        except OSError:
+            pass  # A client that does not trust us hangs up.
+        finally:
+            sink.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as proxy:
+        yield f"rediss://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        proxy.close()
+
+
+async def test_trusted_server(stores: Stores, shared_server: RedisServer, tmp_path: Path) -> None:
+    """A certificate from ca_file for the right name passes, on every connection."""
+    pem = certificate(tmp_path / "server.pem", address="127.0.0.1")
+    async with proxied(shared_server, certificate=pem) as url:
+        store = stores.open(shared_server, url=url, ca_file=str(pem))
+
+        await store.check()
+        await asyncio.gather(*(store.get("k") for _ in range(10)))
+        await store.close()
+
+
+async def test_client_certificate(stores: Stores, shared_server: RedisServer, tmp_path: Path) -> None:
+    """A server that asks for a certificate gets ours."""
+    pem = certificate(tmp_path / "server.pem", address="127.0.0.1")
+    ours = certificate(tmp_path / "client.pem", address="127.0.0.2")
+    async with proxied(shared_server, certificate=pem, client_ca=ours) as url:
+        store = stores.open(shared_server, url=url, ca_file=str(pem), client_certificate_file=str(ours))
+
+        await store.check()
+        await store.close()
+
+
+@pytest.mark.parametrize(("address", "trusted"), [("127.0.0.1", False), ("127.0.0.2", True)], ids=["issuer", "name"])
+async def test_untrusted_server(
+    stores: Stores, shared_server: RedisServer, tmp_path: Path, address: str, *, trusted: bool
+) -> None:
+    """A certificate of another issuer or for another name ends it before anything is sent."""
+    pem = certificate(tmp_path / "server.pem", address=address)
+    async with proxied(shared_server, certificate=pem) as url:
+        store = stores.open(shared_server, url=url, ca_file=str(pem) if trusted else "")
+
+        with pytest.raises(StoreUnavailable, match="get: TLS with the server fails"):
+            await store.get("k")
