@@ -25,6 +25,7 @@ from payorch_server.rpc.settings import RpcSettings
 from payorch_server.runtime.settings import TelemetrySettings
 from payorch_server.runtime.strict import FORBID_EXTRA
 from payorch_server.store.settings import StoreSettings
+from payorch_server.store.settings import problems as store_problems
 from payorch_server.zuora.settings import ENVIRONMENTS, HttpSettings, TenantSettings
 
 ENV_PREFIX: Final = "PAYORCH_"
@@ -246,6 +247,7 @@ def _read_password(document: Document, problems: list[str]) -> Secret[str] | Non
 
 
 def _store_problems(document: Document) -> Iterator[str]:
+    yield from (f"store.{problem}" for problem in store_problems(document.store))
     if document.store.kind == "memory" and not document.accept_memory_store:
         yield (
             "store.kind: memory forgets every intent at a restart and knows nothing of other replicas, so money may "

@@ -56,6 +56,7 @@ CLOCK_SKEW_S: Final = 5.0
 KEEP_S: Final = timedelta(days=30).total_seconds()
 """How long a record answers or refuses."""
 _ANSWER_MARGIN_S: Final = 0.05
+_VERSION_BYTES: Final = 7
 _POLL_S: Final = (0.02, 0.5)
 
 
@@ -246,12 +247,14 @@ class Intents:
         """Open the intent, wait for whoever holds it, take it over, or return its recorded end."""
         key = _store_key(opening.key)
         fresh = self._new_record(opening, context)
+        # Random, so that a late write for a record that was lost or released cannot hit this one.
+        version = int.from_bytes(self._entropy(_VERSION_BYTES)) + 1
         poll_s = _POLL_S[0]
         await self._refuse_too_old(opening, key)
         while True:
-            stored = await self._store.put_if_absent(key, encode_record(fresh), ttl_s=KEEP_S)
+            stored = await self._store.put_if_absent(key, encode_record(fresh), ttl_s=KEEP_S, version=version)
             if stored is None:
-                return _Held(fresh, 1)
+                return _Held(fresh, version)
             record = decode_record(stored.value)
             _refuse_another_body({record.fingerprint.key_id: record.fingerprint}, opening)
             if record.settlement is not None:
