@@ -33,7 +33,13 @@ class Filler:
 
     def _set(self, message: Any, field: FieldDescriptor, path: str, choices: frozenset[str]) -> None:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            getattr(message, field.name)["own"].text = self._text(path)
+            value = field.message_type.fields_by_name["value"]
+            if value.message_type is None:
+                getattr(message, field.name)["own"] = self._text(path)
+            else:
+                getattr(message, field.name)["own"].text = self._text(path)
+        elif field.is_repeated and field.message_type is None:
+            getattr(message, field.name).append(self._text(path))
         elif field.message_type is not None:
             child = getattr(message, field.name)
             child.SetInParent()
