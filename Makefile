@@ -8,6 +8,7 @@ export PYTHONPATH := tests
 # The first interpreter on PATH that is new enough and can make a virtual environment.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do for f in $$(which -a $$p 2>/dev/null); do \
   $$f -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$f && exit; done; done)
+GO ?= $(or $(shell command -v go),$(wildcard /usr/local/go/bin/go))
 BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
@@ -30,6 +31,8 @@ $(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml test
 lock: $(READY)  ## Resolve the third-party versions anew
 	$(COMPILE) --upgrade --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) --upgrade --no-deps --group chart -o requirements/chart.txt
 
 generate: $(READY)  ## Generate all code from protos/; the only producer of it
 	@$(BIN)/python tools/generate.py
@@ -57,6 +60,29 @@ demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or
 
 bench: $(READY)  ## CPU and latency beside a bare echo and a bare client, as ratios
 	@$(BIN)/python -m bench
+
+chart: $(READY) build/tools/helm build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
+	@$(BIN)/pytest -n 2 tests/chart
+
+build/tools/helm: tools/go.mod tools/go.sum
+	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build helm; there is no go on the PATH." >&2; exit 1; fi
+	@echo "Building helm and kubeconform (once, some minutes) ..."
+	@$(GO) build -C tools -ldflags='-s -w' -o ../build/tools/ github.com/yannh/kubeconform/cmd/kubeconform helm.sh/helm/v4/cmd/helm
+	@touch $@
+
+# The schemas name each other by an address; kubeconform shall find them beside each other.
+build/kubernetes/.installed: $(READY) requirements/chart.txt
+	@rm -rf $(@D)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements/chart.txt --target $(@D)
+	@sed -i 's#"$$id":#"$$comment":#; s#"/api/_definitions.json\##"_definitions.json\##' $(@D)/kubernetes_validate/kubernetes-json-schema/*-strict/*.json
+	@touch $@
+
+image:  ## Build the image payorch:VERSION with docker, podman or buildah; BASE names another base image
+	@engine=; for e in docker podman buildah; do $$e info >/dev/null 2>&1 && engine=$$e && break; done; \
+	if [ -z "$$engine" ]; then echo "A running docker, podman or buildah is needed; there is none." >&2; exit 1; fi; \
+	version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); set -x; \
+	$$engine build --build-arg VERSION="$$version" --build-arg REVISION="$$(git rev-parse HEAD)" \
+	  $(if $(BASE),--build-arg BASE='$(BASE)') --tag "payorch:$$version" .
 
 clean:  ## Remove everything that was built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

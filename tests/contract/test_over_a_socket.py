@@ -74,6 +74,6 @@ async def test_a_taken_port_is_an_error_of_the_system() -> None:
     emulator = Emulator()
     async with serving(emulator) as base_url:
         port = int(base_url.rpartition(":")[2])
-        with pytest.raises(OSError, match="address"):
+        with pytest.raises(OSError, match="Address already in use"):
             async with serving(Emulator(), port=port):
                 pass

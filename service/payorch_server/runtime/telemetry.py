@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export import (  # noqa: TID251 - this is the owner
     ConsoleSpanExporter,
     SimpleSpanProcessor,
 )
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased  # noqa: TID251 - this is the owner
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from payorch_server.runtime.settings import TelemetrySettings
@@ -40,7 +41,11 @@ def start_telemetry(settings: TelemetrySettings, *, processors: Sequence[SpanPro
         processors: Further span processors, such as one that keeps spans for a person to look at.
     """
     resource = Resource.create({"service.name": settings.service_name})
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    # Without anybody to receive them spans keep their ids, which Track-Ids are made of, and record nothing.
+    wanted = settings.traces != "none" or processors
+    provider = TracerProvider(
+        resource=resource, shutdown_on_exit=False, sampler=ParentBased(ALWAYS_ON) if wanted else ALWAYS_OFF
+    )
     if settings.traces == "otlp":
         exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint)
         provider.add_span_processor(BatchSpanProcessor(exporter))

@@ -13,7 +13,7 @@ from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.runtime.clock import Clock
-from payorch_server.zuora.calls import Answer, Call, Reply, decode_object, encode_body, preview_body
+from payorch_server.zuora.calls import Answer, Call, JsonObject, Reply, decode_object, encode_body, preview_body
 from payorch_server.zuora.errors import classify
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
@@ -63,8 +63,7 @@ class ZuoraClient:
         while True:
             token = await self._token(credential, context, attempts)
             post = self._post(call, route, headers, token, body, ordinal=len(attempts) + 1)
-            answer, attempts = await self._attempt(post, context, attempts)
-            payload = decode_object(answer.body)
+            answer, payload, attempts = await self._attempt(post, context, attempts)
             facts = _facts(answer, payload, attempts)
             error = classify(answer, payload, facts)
             if error is None:
@@ -87,7 +86,7 @@ class ZuoraClient:
 
     async def _attempt(
         self, post: HttpPost, context: CallContext, attempts: tuple[Attempt, ...]
-    ) -> tuple[Answer, tuple[Attempt, ...]]:
+    ) -> tuple[Answer, JsonObject | None, tuple[Attempt, ...]]:
         timeout_s = self._remaining(context)
         started_at, started_s = self._clock.now(), self._clock.monotonic()
 
@@ -100,9 +99,10 @@ class ZuoraClient:
         except CallError as error:
             tried = attempt(0, "", error.verdict.outcome)
             raise _with_facts(error, UpstreamFacts(tried)) from error
-        meant = classify(answer, decode_object(answer.body), UpstreamFacts())
+        payload = decode_object(answer.body)
+        meant = classify(answer, payload, UpstreamFacts())
         outcome = Outcome.SUCCEEDED if meant is None else meant.verdict.outcome
-        return answer, attempt(answer.status, answer.headers.get("zuora-request-id", ""), outcome)
+        return answer, payload, attempt(answer.status, answer.headers.get("zuora-request-id", ""), outcome)
 
     def _remaining(self, context: CallContext) -> float:
         remaining_s = context.deadline_s - self._clock.monotonic() - _ENCODING_S

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import aiohttp
@@ -27,6 +28,8 @@ _BAD_CERTIFICATE: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.Clie
 _NEVER_SENT: Final = (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError)
 
 _USER_AGENT: Final = "payorch/0.1"
+# A tenant has five; a parsed URL never changes.
+_MAX_URLS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,9 @@ class Transport:
     async def _read(self, response: httpx.Response) -> bytes:
         parts: list[bytes] = []
         size = 0
+        encoded = "content-encoding" in response.headers
         try:
-            async for part in response.aiter_bytes():
+            async for part in response.aiter_bytes() if encoded else response.aiter_raw():
                 size += len(part)
                 if size > self._settings.max_answer_bytes:
                     limit = self._settings.max_answer_bytes
@@ -128,11 +132,17 @@ class Transport:
             headers["content-encoding"] = "gzip"
         timeouts = {
             "connect": min(self._settings.connect_timeout_s, timeout_s),
-            "pool": min(self._settings.pool_timeout_s, timeout_s),
+            # aiohttp counts waiting for a connection and making one together.
+            "pool": min(self._settings.pool_timeout_s + self._settings.connect_timeout_s, timeout_s),
             "read": None,
             "write": None,
         }
-        return httpx.Request("POST", post.url, headers=headers, content=body, extensions={"timeout": timeouts})
+        return httpx.Request("POST", _parsed(post.url), headers=headers, content=body, extensions={"timeout": timeouts})
+
+
+@lru_cache(maxsize=_MAX_URLS)
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
 
 
 def _translate(error: Exception, post: HttpPost) -> CallError:

@@ -82,23 +82,33 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         self._namespace = namespace
         self._tracer = tracer
         self._clock = clock
+        # Only methods that exist get in, so no caller can make it grow.
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self._unknown: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
+            self._bounded("unknown", _unknown_method)
+        )
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Wrap our handlers, and answer for methods that do not exist."""
+        """Wrap our handlers, and answer for methods that do not exist.
+
+        A method's handler never changes while the server runs, so the whole chain below is built once for each.
+        """
         method = handler_call_details.method
+        if method in self._wrapped:
+            return self._wrapped[method]
         handler = await continuation(handler_call_details)
         if handler is None:
-            return grpc.unary_unary_rpc_method_handler(self._bounded("unknown", _unknown_method))
+            return self._unknown
         if not is_ours(method) or handler.unary_unary is None:
             return handler
-        deserializer = self._careful(handler.request_deserializer)
-        return with_behaviour(
+        self._wrapped[method] = with_behaviour(
             handler,
             self._bounded(method[1:], cast("Behaviour", handler.unary_unary)),
-            request_deserializer=deserializer,
+            request_deserializer=self._careful(handler.request_deserializer),
         )
+        return self._wrapped[method]
 
     def _careful(self, deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
         limit = self._settings.max_request_bytes

@@ -1,0 +1,68 @@
+"""The service as people run it: the real command with a configuration file, everything else as it is by default."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from bench.children import BenchError, Child, child
+from bench.workload import CLIENT_ID, ENTITY_ID, GATEWAY_ID, TENANT
+
+_LINES_BEFORE_LISTENING: Final = 20
+
+
+def _configuration(upstream: str, secret: Path) -> dict[str, Any]:
+    return {
+        "rpc": {"listen": "127.0.0.1:0", "drain_wait_s": 0.0, "drain_grace_s": 1.0},
+        "admin": {"listen": "127.0.0.1:0"},
+        "tenants": {
+            TENANT: {
+                "base_url": upstream,
+                "client_id": CLIENT_ID,
+                "client_secret_file": str(secret),
+                "entities": {"main": ENTITY_ID},
+                "gateways": {"cards": {"id": GATEWAY_ID, "label": "Cards"}},
+            }
+        },
+        "routing": [{"name": "all", "to": {"tenant": TENANT, "entity": "main", "gateway": "cards"}}],
+    }
+
+
+@contextlib.contextmanager
+def service(name: str, *, upstream: str, folder: Path, code: Path | None) -> Iterator[tuple[Child, str]]:
+    """Run the service, and yield its process and address.
+
+    Args:
+        name: For people.
+        upstream: Scheme, host and port of the stub.
+        folder: Where the configuration is written.
+        code: Root of another checkout whose service is run in place of this one.
+
+    Raises:
+        BenchError: It does not listen.
+    """
+    secret, file = folder / "secret", folder / "payorch.yaml"
+    secret.write_text("bench\n")
+    file.write_text(yaml.safe_dump(_configuration(upstream, secret)))
+    command: list[str | Path] = [Path(sys.executable).with_name("payorch-server"), "serve", "--config", file]
+    if code is not None:
+        command = ["/usr/bin/env", f"PYTHONPATH={code / 'service'}:{code / 'clients/python/src'}", *command]
+    with child(name, command, logs=True) as process:
+        yield process, f"127.0.0.1:{_port(process)}"
+
+
+def _port(process: Child) -> int:
+    said = b""
+    for _ in range(_LINES_BEFORE_LISTENING):
+        said = process.line()
+        try:
+            event = msgspec.json.decode(said)
+        except msgspec.DecodeError:
+            continue
+        if event.get("event") == "listening":
+            return int(event["grpc_port"])
+    raise BenchError(f"The {process.name} process does not listen; it said {said!r}")

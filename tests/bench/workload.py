@@ -1,0 +1,78 @@
+"""The one kind of call that is measured, at each of its two ends."""
+
+import secrets
+from typing import Final
+
+from payorch.v1 import call_pb2, session_pb2
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+
+METHOD: Final = "/payorch.v1.PaymentOrchestrationService/CreateSession"
+TENANT: Final = "bench"
+ENTITY_ID: Final = "11111111-1111-4111-8111-111111111111"
+GATEWAY_ID: Final = "4028801a000000000000000000000001"
+CLIENT_ID: Final = "bench-client-00000000000000000000001"
+SESSIONS_PATH: Final = "/web-payments/sessions"
+TOKEN_PATH: Final = "/oauth/token"
+ACCOUNT_ID: Final = "8ad0950c8292d19f018296a7e3b10001"
+INVOICE: Final = "INV00001274"
+REQUEST_ID_CHARACTERS: Final = 36
+# What the service sends upstream for `request()`.
+UPSTREAM_BODY: Final = (
+    f'{{"currency":"USD","amount":123.45,"processPayment":true,"storePaymentMethod":true,"accountId":"{ACCOUNT_ID}",'
+    f'"paymentGateway":"{GATEWAY_ID}","invoices":[{{"invoiceNumber":"{INVOICE}"}}]}}'
+).encode()
+SESSION_TOKEN: Final = "s" * 32
+
+
+def request() -> service_pb2.CreateSessionRequest:
+    """Return a request with a new request id."""
+    made = service_pb2.CreateSessionRequest(request_id=secrets.token_hex(REQUEST_ID_CHARACTERS // 2))
+    flow = made.pay_and_store
+    flow.amount.currency_code, flow.amount.units, flow.amount.nanos = "USD", 123, 450_000_000
+    flow.account_id = ACCOUNT_ID
+    flow.invoices.add(invoice_number=INVOICE)
+    return made
+
+
+def metadata() -> tuple[tuple[str, str], ...]:
+    """Return metadata like no other call's."""
+    return (
+        ("traceparent", f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"),
+        ("zuora-track-id", secrets.token_hex(16)),
+    )
+
+
+def upstream_headers() -> dict[str, str]:
+    """Return headers as the service sends them upstream."""
+    return {
+        "accept": "application/json",
+        "accept-encoding": "gzip",
+        "user-agent": "payorch-bench",
+        "content-type": "application/json",
+        "zuora-track-id": secrets.token_hex(16),
+        "idempotency-key": f"po1-{secrets.token_hex(20)}",
+        "zuora-entity-ids": ENTITY_ID,
+        "authorization": f"Bearer {'t' * 32}",
+    }
+
+
+def response() -> service_pb2.CreateSessionResponse:
+    """Return what the service answers, for the echo to answer the same number of bytes."""
+    made = service_pb2.CreateSessionResponse(
+        session=session_pb2.Session(token=SESSION_TOKEN),
+        call=call_pb2.CallInfo(
+            track_id=secrets.token_hex(16),
+            executed_track_id=secrets.token_hex(16),
+            zuora_request_id="0" * 36,
+            matched_rule="all",
+            policy_hash="0" * 12,
+            attempts=1,
+            replayed=call_pb2.REPLAY_NO,
+        ),
+    )
+    route = made.call.route
+    route.tenant, route.host, route.gateway = TENANT, "127.0.0.1:40000", "cards"
+    route.entity, route.entity_id = "main", ENTITY_ID
+    made.call.first_sent_at.FromSeconds(1_800_000_000)
+    made.call.first_sent_at.nanos = 123_456_000
+    return made

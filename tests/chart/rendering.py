@@ -1,0 +1,65 @@
+"""What Helm makes of the chart."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+CHART: Final = Path("helm/payorch")
+SCENARIOS: Final = tuple(sorted((CHART / "ci").glob("*-values.yaml")))
+SECRET_FOLDER: Final = "/etc/payorch/client-secrets"
+_TOOLS: Final = Path("build/tools")
+
+
+class ChartError(Exception):
+    """Helm refuses the values; the text is what it says."""
+
+
+def run(tool: str, *arguments: str, given: str | None = None) -> str:
+    """Run a tool of build/tools and return what it prints.
+
+    Raises:
+        ChartError: The tool fails.
+    """
+    done = subprocess.run(  # noqa: S603 - a tool of ours
+        [str(_TOOLS / tool), *arguments], input=given, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ChartError(done.stdout + done.stderr)
+    return done.stdout
+
+
+def render(
+    values: Mapping[str, Any] | None = None, *, scenario: Path | None = None, kubernetes: str = "1.37.0"
+) -> list[dict[str, Any]]:
+    """Return the objects of a release named `pay`, with values over those of a scenario."""
+    text = render_text(values, scenario=scenario, kubernetes=kubernetes)
+    return [one for one in yaml.safe_load_all(text) if one]
+
+
+def render_text(
+    values: Mapping[str, Any] | None = None, *, scenario: Path | None = None, kubernetes: str = "1.37.0"
+) -> str:
+    """Return the manifest of a release named `pay`."""
+    files = ["--values", str(scenario)] if scenario else []
+    over = yaml.safe_dump(dict(values or {}))
+    return run("helm", "template", "pay", str(CHART), "--kube-version", kubernetes, *files, "--values", "-", given=over)
+
+
+def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """Return the objects of a kind."""
+    return [one for one in objects if one["kind"] == kind]
+
+
+def pod_of(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the spec of the Deployment's pods."""
+    spec: dict[str, Any] = of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]
+    return spec
+
+
+def config_of(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the service's configuration."""
+    document: dict[str, Any] = yaml.safe_load(of_kind(objects, "ConfigMap")[0]["data"]["payorch.yaml"])
+    return document

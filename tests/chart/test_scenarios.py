@@ -1,0 +1,71 @@
+"""Every values file in ci/ is linted, valid for Kubernetes, and gives a configuration that the service accepts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from local.stack import merged
+from payorch_server.cli import main
+
+from chart.rendering import CHART, SCENARIOS, SECRET_FOLDER, config_of, pod_of, render, render_text, run
+
+KUBERNETES = ("1.30.0", "1.34.0", "1.37.0")
+SCHEMAS = "build/kubernetes/kubernetes_validate/kubernetes-json-schema/v{}-local-strict"
+
+pytestmark = pytest.mark.timeout(60)
+every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
+
+
+def without_nulls(value: Any) -> Any:
+    """Leave out what a values file deletes."""
+    if not isinstance(value, dict):
+        return value
+    return {key: without_nulls(item) for key, item in value.items() if item is not None}
+
+
+@every_scenario
+def test_lint_has_nothing_to_say(scenario: Path) -> None:
+    output = run("helm", "lint", "--strict", str(CHART), "--values", str(scenario))
+
+    assert "1 chart(s) linted, 0 chart(s) failed" in output
+
+
+@every_scenario
+@pytest.mark.parametrize("kubernetes", KUBERNETES)
+def test_objects_are_what_kubernetes_knows(scenario: Path, kubernetes: str) -> None:
+    location = SCHEMAS.format(kubernetes) + "/{{.ResourceKind}}{{.KindSuffix}}.json"
+    manifest = render_text(scenario=scenario, kubernetes=kubernetes)
+
+    output = run("kubeconform", "-strict", "-summary", "-schema-location", location, given=manifest)
+
+    assert "Invalid: 0, Errors: 0, Skipped: 0" in output
+    assert "Valid: 0" not in output
+
+
+@every_scenario
+def test_service_accepts_the_configuration(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a file per mounted secret, `check-config` is content."""
+    objects = render(scenario=scenario)
+    volumes = {volume["name"]: volume for volume in pod_of(objects)["volumes"]}
+    for source in volumes["client-secrets"]["projected"]["sources"]:
+        (tmp_path / source["secret"]["items"][0]["path"]).write_text("secret")
+    file = tmp_path / "payorch.yaml"
+    file.write_text(yaml.safe_dump(config_of(objects)).replace(SECRET_FOLDER, str(tmp_path)))
+
+    status = main(["check-config", "--config", str(file)])
+
+    assert (status, capsys.readouterr().err) == (0, "")
+
+
+@every_scenario
+def test_configuration_is_what_the_values_say(scenario: Path) -> None:
+    """No number becomes a float or a word a boolean on the way; only the files of the secrets are added."""
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    values = without_nulls(merged(defaults, yaml.safe_load(scenario.read_text())))
+
+    config = config_of(render(scenario=scenario))
+
+    files = {name: tenant.pop("client_secret_file") for name, tenant in config["tenants"].items()}
+    assert files == {name: f"{SECRET_FOLDER}/{name}" for name in values["clientSecrets"]}
+    assert config == values["config"]
