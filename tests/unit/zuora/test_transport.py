@@ -17,7 +17,7 @@ from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.zuora.calls import Answer
 from payorch_server.zuora.settings import HttpSettings
 from payorch_server.zuora.transport import HttpPost, Transport, open_transport
-from unit.support.http import Wire, answer, transport_over
+from unit.support.http import Chunks, Wire, answer, transport_over
 
 POST = HttpPost("https://zuora.test/v1/x", {"idempotency-key": "k"}, b'{"a":1}', "/v1/x")
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -226,16 +226,6 @@ class TestPost:
         error = await failure_of(transport_over(Wire(handler=wait)), timeout_s=0.0)
 
         assert error.failure.reason is Reason.UPSTREAM_NO_ANSWER
-
-
-class Chunks(httpx.AsyncByteStream):
-    """A body as it comes from a socket, not yet decompressed."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._content
 
 
 @contextlib.asynccontextmanager
