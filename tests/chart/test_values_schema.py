@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 import yaml
 
 from chart import values_schema
@@ -25,7 +24,6 @@ def nodes(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]
             yield from nodes(node[keyword], f"{path}.{keyword}")
 
 
-@pytest.mark.filterwarnings("ignore:Support for class-based")  # pydantic's word for the frozen `FORBID_EXTRA`
 def test_configuration_is_described_as_the_service_does() -> None:
     assert CONTENT["$defs"] == values_schema.definitions(), f"run: {values_schema.COMMAND}"
 
