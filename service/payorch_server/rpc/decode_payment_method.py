@@ -99,7 +99,7 @@ def _wallet_token(kind: str, arm: Any, token: AppleToken | None) -> dict[str, An
     try:
         _OBJECT.decode(arm.token_json)
         return {"token_json": Secret(arm.token_json.decode())}
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         description = "must be the wallet's JSON object as UTF-8 bytes"
         raise invalid(Violation(path, "json.object", description)) from None
 
@@ -130,7 +130,8 @@ def _members(message: Any) -> dict[str, Any]:
 def _custom_value(value: payment_method_pb2.CustomFieldValue) -> Value:
     arm = value.WhichOneof("value")
     if arm == "decimal":
-        return Decimal(value.decimal)
+        # Not as a Decimal, which the encoder would write as 1E-7 where the caller wrote 0.0000001.
+        return msgspec.Raw(format(Decimal(value.decimal), "f").encode())
     return None if arm == "null_value" else getattr(value, str(arm))
 
 

@@ -127,7 +127,7 @@ class TokenCache:
         }
         headers = {"content-type": "application/x-www-form-urlencoded"}
         if credential.entity_id:
-            headers["zuora-entity-ids"] = credential.entity_id
+            headers["zuora-entity-ids"] = _hyphenated(credential.entity_id)
         post = HttpPost(credential.url, headers, urlencode(form).encode(), credential.path)
         try:
             answer = await self._transport.post(post, timeout_s=_FETCH_TIMEOUT_S)
@@ -143,6 +143,13 @@ class TokenCache:
         )
         self._tokens[credential] = token
         return token
+
+
+def _hyphenated(entity_id: str) -> str:
+    """Return the form that the token endpoint demands: 36 characters, whereas other operations take 32 as well."""
+    if "-" in entity_id:
+        return entity_id
+    return "-".join((entity_id[:8], entity_id[8:12], entity_id[12:16], entity_id[16:20], entity_id[20:]))
 
 
 def _not_sent(error: CallError) -> CallError:

@@ -1,7 +1,7 @@
 """The far end of the HTTP seam: answers from a script in place of a network."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -11,6 +11,16 @@ from payorch_server.zuora.settings import HttpSettings
 from payorch_server.zuora.transport import Transport
 
 Handler = Callable[[httpx.Request], Awaitable[httpx.Response] | httpx.Response]
+
+
+class Chunks(httpx.AsyncByteStream):
+    """A body as it comes from a socket: read once, not decompressed."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._content
 
 
 class Wire(httpx.AsyncBaseTransport):
@@ -46,4 +56,4 @@ def answer(status: int = 200, body: Any = None, **headers: str) -> httpx.Respons
     """Make an answer: bytes as they are, anything else as JSON; header names are written with underscores."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.Response(status, headers={"content-type": "application/json", **named}, content=content)
+    return httpx.Response(status, headers={"content-type": "application/json", **named}, stream=Chunks(content))

@@ -1,0 +1,117 @@
+"""What every field of the contract says about itself."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from payorch.v1 import call_pb2, error_reason_pb2, payment_method_result_pb2, sensitivity_pb2
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+
+SENSITIVE = re.compile(
+    r"token|card_?number|^number$|iban|account_number|secret|email|phone|address|(^|_)line_\d|postal|^city$|^state$"
+    r"|^country$|cvv|security_code|baid|preapproval|identity|^name$|_name$|expiry|last_4|bank_code|branch_code|aba_code"
+)
+ALLOWED = {
+    "payorch.v1.AccountByNumber.number": "the number of a customer account in Zuora, an id like any other",
+    "payorch.v1.RouteHints.country": "a country alone names nobody; it is a condition of routing rules",
+    "payorch.v1.AchDebit.bank_name": "the name of an institution",
+    "payorch.v1.BankAccountSummary.bank_name": "the name of an institution",
+    "payorch.v1.PaymentMethod.state": "Zuora's word for what has become of the method",
+    "payorch.v1.MandateState.state": "Zuora's word for what has become of the mandate",
+    "payorch.v1.GetIntentResponse.state": "a word of ours for how far an intent is",
+}
+
+
+def messages_below(*roots: Descriptor) -> dict[str, Descriptor]:
+    """Collect our messages that can be reached from some."""
+    found: dict[str, Descriptor] = {}
+    left = list(roots)
+    while left:
+        message = left.pop()
+        if message.full_name in found or not message.full_name.startswith("payorch."):
+            continue
+        found[message.full_name] = message
+        left += [field.message_type for field in message.fields if field.message_type]
+    return found
+
+
+def fields_of(messages: dict[str, Descriptor]) -> Iterator[FieldDescriptor]:
+    """Yield the fields, those of map entries aside."""
+    for _, message in sorted(messages.items()):
+        if not message.GetOptions().map_entry:
+            yield from message.fields
+
+
+def name_of(field: FieldDescriptor) -> str:
+    """Name a field for a test report."""
+    return str(field.full_name)
+
+
+SERVICE = service_pb2.DESCRIPTOR.services_by_name["PaymentOrchestrationService"]
+REQUESTS = messages_below(*(method.input_type for method in SERVICE.methods))
+EVERYTHING = messages_below(
+    *(kind for method in SERVICE.methods for kind in (method.input_type, method.output_type)),
+    call_pb2.CallOutcome.DESCRIPTOR,
+)
+
+
+class TestRequestFields:
+    """A caller reads in the proto what must be given."""
+
+    @pytest.mark.parametrize("field", list(fields_of(REQUESTS)), ids=name_of)
+    def test_say_whether_they_are_required(self, field: FieldDescriptor) -> None:
+        """For the members of a oneof the oneof says it."""
+        oneof = field.containing_oneof
+        of_a_choice = oneof is not None and len(oneof.fields) > 1
+        behaviour = list(field.GetOptions().Extensions[field_behavior_pb2.field_behavior])
+
+        allowed = [[field_behavior_pb2.REQUIRED], [field_behavior_pb2.OPTIONAL]]
+        assert behaviour in ([[]] if of_a_choice else allowed)
+
+    def test_are_all_walked(self) -> None:
+        """Every arm of CreatePaymentMethod is reached."""
+        assert {"payorch.v1.SepaDebit", "payorch.v1.CustomFieldValue", "payorch.v1.RouteHints"} <= set(REQUESTS)
+
+
+class TestSensitiveFields:
+    """Whatever renders a message knows what it must not show."""
+
+    @pytest.mark.parametrize("field", list(fields_of(EVERYTHING)), ids=name_of)
+    def test_are_marked_twice(self, field: FieldDescriptor) -> None:
+        """Protobuf's own printers read debug_redact, ours the sensitivity."""
+        options = field.GetOptions()
+        marked = options.Extensions[sensitivity_pb2.sensitivity] != sensitivity_pb2.SENSITIVITY_UNSPECIFIED
+
+        assert options.debug_redact is marked
+
+    @pytest.mark.parametrize(
+        "field",
+        [field for field in fields_of(EVERYTHING) if field.message_type is None and SENSITIVE.search(field.name)],
+        ids=name_of,
+    )
+    def test_are_found_by_their_names(self, field: FieldDescriptor) -> None:
+        """A name that sounds sensitive is marked, or listed with the reason why not."""
+        marked = field.GetOptions().Extensions[sensitivity_pb2.sensitivity]
+
+        assert (marked != sensitivity_pb2.SENSITIVITY_UNSPECIFIED) is (field.full_name not in ALLOWED)
+
+    def test_need_every_exception_in_the_list(self) -> None:
+        """An entry for a field that is gone would hide the next one."""
+        assert set(ALLOWED) <= {field.full_name for field in fields_of(EVERYTHING)}
+
+
+class TestEnums:
+    """Unknown is never a word that means something."""
+
+    @pytest.mark.parametrize(
+        "file",
+        [call_pb2, error_reason_pb2, payment_method_result_pb2, sensitivity_pb2, service_pb2],
+        ids=lambda file: file.DESCRIPTOR.name,
+    )
+    def test_begin_with_unspecified(self, file: object) -> None:
+        """So an absent value is told from every given one."""
+        enums = file.DESCRIPTOR.enum_types_by_name.values()
+
+        assert all(enum.values_by_number[0].name.endswith("_UNSPECIFIED") for enum in enums)

@@ -1,0 +1,327 @@
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from payorch.v1 import payment_method_pb2
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from payorch_server.model.errors import Invalid
+from payorch_server.rpc.decode_payment_method import decode_create_payment_method, further_violations
+from payorch_server.zuora.calls import encode_body, preview_body
+from payorch_server.zuora.resources import payment_methods, payment_methods_v1
+from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, CREATED_BY_V2
+from payorch_server.zuora.resources.payment_methods_v1 import COMMON_MEMBERS
+from unit.applepay.broken import TOKEN, WRAPPED
+from unit.support.requests import alternatives, method_request
+from unit.support.zuora import route, tenant
+
+Request = service_pb2.CreatePaymentMethodRequest
+# Fields that are not sent to Zuora, with the reason.
+NOT_SENT = {"adyen_apple_pay.merchant_id": "Zuora has no member for it; tokens are told apart by it"}
+# The words Zuora prescribes for what the caller merely chooses.
+ARMS = [(arm, choice) for arm in (*CREATED_BY_V2, *CREATED_BY_V1) for choice in alternatives(arm)]
+
+
+def call_of(request: Any) -> Any:
+    """Decode the request and build its call."""
+    method = decode_create_payment_method(request).request
+    resource = payment_methods_v1 if method.kind in CREATED_BY_V1 else payment_methods
+    return resource.build(method, route=route(), tenant=tenant())
+
+
+def body_of(request: Any) -> dict[str, Any]:
+    """Decode the request, build its body and read it back."""
+    read: dict[str, Any] = msgspec.json.decode(encode_body(call_of(request).body))
+    return read
+
+
+def request_with(change: Callable[[Any], object], arm: str = "sepa_debit") -> Any:
+    """Make a request with one arm filled, and change it."""
+    request, _ = method_request(arm)
+    change(request)
+    return request
+
+
+class TestEveryArm:
+    """No field of the contract is dropped on its way to Zuora."""
+
+    @pytest.mark.parametrize(("arm", "choice"), ARMS, ids=lambda one: one if isinstance(one, str) else "-".join(one))
+    def test_sends_every_field(self, arm: str, choice: frozenset[str]) -> None:
+        """Each value is found in the body, by walking the descriptors."""
+        request, values = method_request(arm, choice)
+
+        sent = encode_body(call_of(request).body).decode()
+
+        missing = {path for path, value in values.items() if str(value) not in sent}
+        assert missing == {path for path in NOT_SENT if path in values}
+
+    @pytest.mark.parametrize(("arm", "choice"), ARMS, ids=lambda one: one if isinstance(one, str) else "-".join(one))
+    def test_shows_no_sensitive_field(self, arm: str, choice: frozenset[str]) -> None:
+        """The preview holds what is not marked sensitive, and nothing else."""
+        request, values = method_request(arm, choice)
+
+        shown = preview_body(call_of(request).body)
+
+        visible = {path.partition(".")[2] for path, value in values.items() if str(value) in shown}
+        assert visible <= {
+            "bank_account_type",
+            "bank_name",
+            "brand",
+            "business_identification_code",
+            "card.brand",
+            "mandate.id",
+            "mandate.reason",
+            "merchant_id",
+            "pay_invoice.invoice",
+            "type",
+        }
+
+    @pytest.mark.parametrize("kind", CREATED_BY_V2)
+    def test_of_v2_has_the_object_of_its_type(self, kind: str) -> None:
+        """Unknown members are refused by Zuora, so a body holds the documented ones alone."""
+        body = body_of(method_request(kind)[0])
+
+        zuora_type = CREATED_BY_V2[kind][0]
+        assert set(body) == {"type", zuora_type, "account_id", "gateway_id"}
+        assert body["type"] == zuora_type
+
+    @pytest.mark.parametrize("kind", [kind for kind in CREATED_BY_V1 if kind != "custom"])
+    def test_of_v1_has_documented_members(self, kind: str) -> None:
+        """Wallet tokens travel as one string of JSON."""
+        body = body_of(method_request(kind)[0])
+
+        documented = COMMON_MEMBERS | {"googlePaymentToken", "applePaymentData", "email", "BAID"}
+        assert (body["type"], set(body) - documented) == (CREATED_BY_V1[kind], set())
+
+
+class TestTokens:
+    """Wallet tokens keep every byte that matters."""
+
+    @pytest.mark.parametrize("token", [TOKEN, WRAPPED], ids=["inner", "wrapper"])
+    def test_of_apple_pay_go_out_as_the_inner_object(self, token: Any) -> None:
+        """Whatever form the browser handed out."""
+        text = json.dumps(token).encode()
+        request, wanted = request_with(lambda one: setattr(one.apple_pay, "token_json", text), "apple_pay"), TOKEN
+
+        assert body_of(request)["apple_pay"]["customer_token"] == wanted
+
+    def test_of_adyen_go_out_as_text(self) -> None:
+        """The inner object, verbatim, inside a string."""
+        text = json.dumps(TOKEN, indent=1)
+
+        body = body_of(
+            request_with(lambda one: setattr(one.adyen_apple_pay, "token_json", text.encode()), "adyen_apple_pay")
+        )
+
+        assert body["applePaymentData"] == text
+
+    @pytest.mark.parametrize(
+        ("token", "reason"),
+        [
+            (b"", "nothing"),
+            (b"[]", "a list"),
+            (b"null", "null"),
+            (b'{"a":', "half an object"),
+            (b'{"a":"\xff"}', "no UTF-8"),
+            (b'{"a":' + b"[" * 16_000, "nesting deeper than the interpreter's stack"),
+            (b'{"a":' + b"[" * 8000 + b"]" * 8000 + b"}", "the same, well-formed"),
+        ],
+    )
+    @pytest.mark.parametrize("arm", ["adyen_google_pay", "chase_google_pay"])
+    def test_of_google_pay_are_json_objects(self, arm: str, token: bytes, reason: str) -> None:
+        """What is none is the caller's error, and nothing was sent."""
+        request = request_with(lambda one: setattr(getattr(one, arm), "token_json", token), arm)
+
+        with pytest.raises(Invalid) as caught:
+            decode_create_payment_method(request)
+
+        (violation,) = caught.value.failure.violations
+        assert (violation.field, violation.rule) == (f"{arm}.token_json", "json.object"), reason
+
+    @pytest.mark.parametrize("arm", ["apple_pay", "adyen_apple_pay"])
+    def test_of_apple_pay_are_checked(self, arm: str) -> None:
+        """The path leads into the token."""
+        request = request_with(lambda one: setattr(getattr(one, arm), "token_json", b"{}"), arm)
+
+        with pytest.raises(Invalid) as caught:
+            decode_create_payment_method(request)
+
+        assert {violation.field for violation in caught.value.failure.violations} >= {
+            f"{arm}.token_json.version",
+            f"{arm}.token_json.data",
+        }
+
+
+def full(request: Any) -> None:
+    """Set every common field."""
+    request.is_default = False
+    request.billing_details.name = "billing-name"
+    request.billing_details.address.line_1 = "line-one"
+    request.billing_details.address.line_2 = "line-two"
+    request.custom_fields["Color__c"].text = "custom-text"
+    request.gateway_options["option"] = "option-value"
+    request.retry_rule.maximum_payment_attempts = 0
+    request.retry_rule.payment_retry_interval_hours = 24
+    request.device_session_id = "device"
+    request.ip_address.address = "192.0.2.1"
+    request.bank_identification_number = "41111111"
+    request.selection.payment_method_fields.extend(["created_time", "id"])
+    request.selection.account_fields.append("name")
+    request.selection.expand.append("account")
+    request.selection.filters.append("a.EQ:b")
+    request.selection.page_size = 99
+    request.currency_code = "EUR"
+
+
+class TestCommonFields:
+    """What every kind may carry."""
+
+    def test_go_to_v2_under_its_names(self) -> None:
+        """Zero and false are values; what is not set is not sent."""
+        call = call_of(request_with(full))
+
+        body = msgspec.json.decode(encode_body(call.body))
+        del body["sepa_debit"]
+        assert body == {
+            "type": "sepa_debit",
+            "account_id": "account-id",
+            "gateway_id": route().gateway.id,
+            "is_default": False,
+            "billing_details": {"name": "billing-name", "address": {"line1": "line-one", "line2": "line-two"}},
+            "custom_fields": {"Color__c": "custom-text"},
+            "gateway_options": {"option": "option-value"},
+            "maximum_payment_attempts": 0,
+            "payment_retry_interval": 24,
+            "device_session_id": "device",
+            "ip_address": "192.0.2.1",
+            "bank_identification_number": "41111111",
+        }
+        assert call.query == (
+            ("fields[]", "id,type,state,created_time"),
+            ("account.fields[]", "name"),
+            ("expand[]", "account"),
+            ("filter[]", "a.EQ:b"),
+            ("page_size", "99"),
+        )
+
+    def test_go_to_v1_under_its_names(self) -> None:
+        """Custom fields are members of the body."""
+
+        def v1(request: Any) -> None:
+            request.is_default = True
+            request.custom_fields["Color__c"].flag = True
+            request.gateway_options["option"] = "option-value"
+            request.ip_address.SetInParent()
+            request.currency_code = "EUR"
+
+        body = body_of(request_with(v1, "paypal_complete_payments"))
+
+        assert {name: value for name, value in body.items() if name not in {"BAID", "email"}} == {
+            "type": "PayPalCP",
+            "accountKey": "account-id",
+            "authGateway": route().gateway.id,
+            "currencyCode": "EUR",
+            "gatewayOptions": {"option": "option-value"},
+            "ipAddress": None,
+            "makeDefault": True,
+            "Color__c": True,
+        }
+
+    @pytest.mark.parametrize(
+        ("account", "expected", "reason"),
+        [
+            ("account_by_id", {"account_id": "x"}, "by id"),
+            ("account_by_number", {"account_number": "x"}, "by number"),
+            ("no_account", {}, "none"),
+        ],
+    )
+    def test_name_the_account_in_one_way(self, account: str, expected: dict[str, str], reason: str) -> None:
+        """Nothing says what Zuora does with both."""
+
+        def name(request: Any) -> None:
+            arm = getattr(request, account)
+            arm.SetInParent()
+            for field in arm.DESCRIPTOR.fields:
+                setattr(arm, field.name, "x")
+
+        body = body_of(request_with(name))
+
+        assert {key: value for key, value in body.items() if key.startswith("account")} == expected, reason
+
+
+class TestCustomValues:
+    """A leaf of JSON, exactly as it was given."""
+
+    @pytest.mark.parametrize(
+        ("value", "expected", "reason"),
+        [
+            ({"text": "12.50"}, '"12.50"', "text stays text"),
+            ({"text": ""}, '""', "also when it is empty"),
+            ({"flag": False}, "false", "a boolean"),
+            ({"decimal": "12.50"}, "12.50", "a number with its zeros"),
+            ({"decimal": "0.0000001"}, "0.0000001", "small numbers digit by digit, not as 1E-7"),
+            ({"decimal": "-" + "9" * 30 + "." + "1" * 30}, "-" + "9" * 30 + "." + "1" * 30, "as long as it may be"),
+            ({"decimal": "007.10"}, "7.10", "JSON knows no leading zeros"),
+            ({"decimal": "-0"}, "-0", "a sign stays"),
+            ({"null_value": payment_method_pb2.CustomFieldNull()}, "null", "null clears a field"),
+        ],
+    )
+    def test_are_sent_digit_by_digit(self, value: dict[str, Any], expected: str, reason: str) -> None:
+        """In both operations and in a custom type's own fields."""
+        given = payment_method_pb2.CustomFieldValue(**value)
+        v2 = request_with(lambda one: one.custom_fields["a__c"].CopyFrom(given))
+        v1 = request_with(lambda one: one.custom_fields["a__c"].CopyFrom(given), "adyen_google_pay")
+        own = request_with(lambda one: one.custom.fields["a"].CopyFrom(given), "custom")
+
+        sent = [encode_body(call_of(one).body).decode() for one in (v2, v1, own)]
+
+        assert f'"custom_fields":{{"a__c":{expected}}}' in sent[0], reason
+        assert f'"a__c":{expected}' in sent[1]
+        assert f'"a":{expected}' in sent[2]
+        if "decimal" in value:
+            assert msgspec.json.decode(expected, type=Decimal) == Decimal(value["decimal"])
+
+
+class TestFurtherViolations:
+    """What no proto rule can say."""
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            (lambda one: one.billing_details.SetInParent(), "billing_details"),
+            (lambda one: one.retry_rule.SetInParent(), "retry_rule"),
+            (lambda one: setattr(one, "device_session_id", "x"), "device_session_id"),
+            (lambda one: setattr(one, "bank_identification_number", "411111"), "bank_identification_number"),
+            (lambda one: one.selection.SetInParent(), "selection"),
+            (lambda one: one.custom_fields["Color"].SetInParent(), 'custom_fields["Color"]'),
+        ],
+    )
+    def test_refuse_for_v1_what_it_does_not_know(self, change: Callable[[Any], object], field: str) -> None:
+        """A field that would be dropped silently is refused instead."""
+        v1, v2 = request_with(change, "adyen_google_pay"), request_with(change)
+
+        assert [violation.field for violation in further_violations(v1)] == [field]
+        assert list(further_violations(v2)) == []
+
+    @pytest.mark.parametrize("name", [*sorted(COMMON_MEMBERS), "own__c"])
+    def test_keep_custom_fields_out_of_other_members(self, name: str) -> None:
+        """A type's own field must not take another's place."""
+
+        def take(request: Any) -> None:
+            request.custom_fields["own__c"].text = "x"
+            request.custom.fields[name].text = "x"
+
+        (violation,) = further_violations(request_with(take, "custom"))
+
+        assert (violation.field, violation.rule) == (f'custom.fields["{name}"]', "custom.reserved")
+
+    def test_are_told_all_at_once(self) -> None:
+        """Decoding refuses with every one of them."""
+        request = request_with(full, "adyen_google_pay")
+
+        with pytest.raises(Invalid) as caught:
+            decode_create_payment_method(request)
+
+        assert len(caught.value.failure.violations) == 5

@@ -1,0 +1,210 @@
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
+from google.type import money_pb2
+from payorch.v1 import payment_method_pb2, session_pb2
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from payorch_server.model.errors import Invalid, Violation
+from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS
+from payorch_server.rpc.validation import Validator
+from unit.support.requests import REQUEST_ID
+
+VALIDATOR = Validator(FURTHER_CHECKS)
+# Field 9999, a varint, in any message.
+UNKNOWN = b"\xf8\xf0\x04\x01"
+
+
+def session(**changes: Any) -> service_pb2.CreateSessionRequest:
+    """Make a good request, or one with changes."""
+    money = money_pb2.Money(currency_code="EUR", units=1)
+    members: dict[str, Any] = {
+        "request_id": REQUEST_ID,
+        "pay_and_store": session_pb2.PayAndStore(
+            amount=money, account_id="a", invoices=[session_pb2.SessionInvoice(invoice_number="INV1")]
+        ),
+    }
+    return service_pb2.CreateSessionRequest(**members | changes)
+
+
+def method(**changes: Any) -> service_pb2.CreatePaymentMethodRequest:
+    """Make a good request, or one with changes."""
+    members: dict[str, Any] = {
+        "request_id": REQUEST_ID,
+        "no_account": payment_method_pb2.NoAccount(),
+        "paypal_express": payment_method_pb2.PaypalExpress(baid="B-1", email="a@b.test"),
+    }
+    return service_pb2.CreatePaymentMethodRequest(**members | changes)
+
+
+def violations_of(request: Message) -> list[Violation]:
+    """List what is wrong."""
+    with pytest.raises(Invalid) as caught:
+        VALIDATOR.check(request)
+    return list(caught.value.failure.violations)
+
+
+def with_unknown(message: Any) -> Any:
+    """Add a field that the message's type does not have."""
+    message.MergeFromString(UNKNOWN)
+    return message
+
+
+class TestUnknownFields:
+    """An older server never ignores what a newer client asked for."""
+
+    @pytest.mark.parametrize(
+        ("place", "path", "reason"),
+        [
+            (lambda one: one, "9999", "at the top"),
+            (lambda one: one.pay_and_store, "pay_and_store.9999", "nested"),
+            (lambda one: one.pay_and_store.amount, "pay_and_store.amount.9999", "in a type of others"),
+            (lambda one: one.pay_and_store.invoices[0], "pay_and_store.invoices[0].9999", "in a repeated message"),
+        ],
+    )
+    def test_are_named_by_path(self, place: Any, path: str, reason: str) -> None:
+        """With their number, for the name is not known."""
+        request = session()
+        with_unknown(place(request))
+
+        (violation,) = violations_of(request)
+
+        assert (violation.field, violation.rule) == (path, "field.known"), reason
+
+    def test_are_found_in_maps(self) -> None:
+        """With the key."""
+        request = method()
+        request.custom_fields["a__c"].text = "x"
+        with_unknown(request.custom_fields["a__c"])
+
+        (violation,) = violations_of(request)
+
+        assert violation.field == 'custom_fields["a__c"].9999'
+
+    def test_are_found_in_an_empty_message(self) -> None:
+        """An arm without fields may grow some."""
+        request = method()
+        with_unknown(request.no_account)
+
+        assert [violation.field for violation in violations_of(request)] == ["no_account.9999"]
+
+    def test_are_absent_from_a_good_request(self) -> None:
+        """What is known passes, and the request is not changed."""
+        request, copy = session(), session()
+
+        VALIDATOR.check(request)
+        VALIDATOR.check(method())
+
+        assert request == copy
+
+
+class TestAmounts:
+    """Each Money is checked against its currency."""
+
+    @pytest.mark.parametrize(
+        ("money", "expected", "reason"),
+        [
+            ({"currency_code": "XXX", "units": 1}, ("currency_code", "currency.iso4217"), "no currency"),
+            ({"currency_code": "JPY", "units": 1, "nanos": 5 * 10**8}, ("nanos", "money.exponent"), "half a yen"),
+            ({"currency_code": "EUR", "units": 1, "nanos": 10**9}, ("nanos", "money.nanos"), "too many nanos"),
+            ({"currency_code": "EUR", "units": 1, "nanos": -1}, ("nanos", "money.nanos"), "two signs"),
+            ({"currency_code": "EUR"}, (None, "money.positive"), "zero"),
+            ({"currency_code": "EUR", "units": -1}, (None, "money.positive"), "less than zero"),
+        ],
+    )
+    def test_are_refused_by_member(self, money: dict[str, Any], expected: tuple[str | None, str], reason: str) -> None:
+        """The path ends at the member that is wrong."""
+        amount = money_pb2.Money(**money)
+        path = "one_time_payment.amount" + (f".{expected[0]}" if expected[0] else "")
+        request = service_pb2.CreateSessionRequest(
+            request_id=REQUEST_ID, one_time_payment=session_pb2.OneTimePayment(amount=amount, account_id="a")
+        )
+
+        assert [(one.field, one.rule) for one in violations_of(request)] == [(path, expected[1])], reason
+
+    def test_are_found_at_the_top(self) -> None:
+        """DecryptApplePay has one that is optional."""
+        request = service_pb2.DecryptApplePayRequest(expected_amount=money_pb2.Money(currency_code="XXX", units=1))
+
+        assert "expected_amount.currency_code" in [violation.field for violation in violations_of(request)]
+
+
+class TestAllAtOnce:
+    """Nobody repairs a request violation by violation."""
+
+    def test_lists_rules_amounts_unknown_fields_and_tokens(self) -> None:
+        """In the order of their paths, each once."""
+        request = service_pb2.DecryptApplePayRequest(
+            request_id="short",
+            token_json=b"{}",
+            expected_amount=money_pb2.Money(currency_code="XXX", units=1),
+        )
+
+        found = violations_of(with_unknown(request))
+
+        fields = [violation.field for violation in found]
+        assert fields == sorted(fields)
+        assert len(found) == len(set(found))
+        assert set(fields) >= {
+            "9999",
+            "request_id",
+            "merchant_id",
+            "expected_amount.currency_code",
+            "token_json.version",
+            "token_json.signature",
+            "stored_credential",
+            "charge",
+        }
+
+    def test_completes_the_list_for_methods_of_v1(self) -> None:
+        """What v1 does not know is told beside what is wrong anyhow."""
+        request = service_pb2.CreatePaymentMethodRequest(
+            request_id="short", chase_google_pay=payment_method_pb2.ChaseGooglePay(), device_session_id="x"
+        )
+
+        fields = [violation.field for violation in violations_of(request)]
+
+        assert fields == ["account", "chase_google_pay.token_json", "device_session_id", "request_id"]
+
+    def test_never_repeats_a_value(self) -> None:
+        """Violations go to callers, logs and spans."""
+        canary = "canary4111111111111111" * 100
+        request = method(
+            request_id=canary,
+            card=payment_method_pb2.Card(number=canary, brand=canary, security_code=canary),
+            currency_code=canary,
+        )
+
+        assert canary[:22] not in repr(violations_of(request))
+
+
+class TestPaths:
+    """A path can be followed by a person."""
+
+    @pytest.mark.parametrize(
+        ("request_", "path", "reason"),
+        [
+            (
+                session(pay_and_store=session_pb2.PayAndStore(account_id="a")),
+                "pay_and_store.amount",
+                "a nested field",
+            ),
+            (session(gateway_options={"k": "v" * 5000}), 'gateway_options["k"]', "a value of a map"),
+            (session(gateway_options={"": "v"}), 'gateway_options[""]', "a key of a map"),
+            (service_pb2.CreateSessionRequest(request_id=REQUEST_ID), "flow", "a oneof"),
+            (
+                session(
+                    pay_and_store=session_pb2.PayAndStore(
+                        amount=money_pb2.Money(currency_code="EUR", units=1),
+                        account_id="a",
+                        invoices=[session_pb2.SessionInvoice(invoice_number="I"), session_pb2.SessionInvoice()],
+                    )
+                ),
+                "pay_and_store.invoices[1].invoice_number",
+                "an element of a list",
+            ),
+        ],
+    )
+    def test_name_the_place(self, request_: Message, path: str, reason: str) -> None:
+        """With keys and positions."""
+        assert [violation.field for violation in violations_of(request_)] == [path], reason

@@ -1,0 +1,313 @@
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from payorch_server.model.errors import CallError, NotSent, OutcomeUnknown
+from payorch_server.model.identifiers import IdempotencyKey
+from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.model.route import Route
+from payorch_server.model.secret import Secret
+from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.zuora.calls import Call, Reply
+from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient
+from payorch_server.zuora.settings import TenantSettings
+from payorch_server.zuora.tokens import TokenCache
+from unit.support.clock import FakeClock
+from unit.support.http import Wire, answer, transport_over
+from unit.support.zuora import context, route, tenant
+
+KEY = IdempotencyKey("po1-" + "0" * 40)
+SESSION = Call("sessions", "/web-payments/sessions", {"amount": Decimal("1.10"), "secret": Secret("canary")})
+DECRYPTION = Call("decryption", "/v1/payment-methods/decryption", {})
+METHODS = Call("payment_methods", "/v2/payment_methods", {}, (("fields[]", "id,type"), ("expand[]", "account")))
+REFUSED_TOKEN = {"message": "Authentication error"}
+
+
+@dataclass
+class Parts:
+    """A client, its far end and its clock."""
+
+    client: ZuoraClient
+    wire: Wire
+    clock: FakeClock
+
+    async def execute(self, call: Call = SESSION, where: Route | None = None, deadline_s: float = 1020.0) -> Reply:
+        """Execute a call."""
+        return await self.client.execute(call, route=where or route(), context=context(deadline_s=deadline_s), key=KEY)
+
+    @property
+    def calls(self) -> list[httpx.Request]:
+        """The requests that were not for tokens."""
+        return [request for request in self.wire.requests if request.url.path != "/oauth/token"]
+
+
+class Zuora(Wire):
+    """A far end that gives out numbered tokens and plays a script for everything else."""
+
+    def __init__(self) -> None:
+        super().__init__(handler=self._reply)
+        self.script: list[httpx.Response | Exception] = []
+        self.tokens: list[httpx.Response] = []
+        self.given = 0
+        self.seconds_per_call = 0.0
+        self.clock = FakeClock()
+
+    def _reply(self, request: httpx.Request) -> httpx.Response:
+        self.clock.advance(self.seconds_per_call)
+        if request.url.path == "/oauth/token":
+            self.given += 1
+            token = {"access_token": f"token-{self.given}", "expires_in": 3600}
+            return self.tokens.pop(0) if self.tokens else answer(200, token)
+        scripted = self.script.pop(0)
+        if isinstance(scripted, Exception):
+            raise scripted
+        return scripted
+
+
+def parts_for(settings: TenantSettings, *script: httpx.Response | Exception) -> tuple[Parts, TaskOwner]:
+    zuora, tasks = Zuora(), TaskOwner()
+    zuora.script = list(script)
+    transport = transport_over(zuora)
+    client = ZuoraClient(
+        tenants={"acme": settings},
+        secrets={"acme": Secret("s")},
+        transport=transport,
+        tokens=TokenCache(transport=transport, clock=zuora.clock, tasks=tasks),
+        clock=zuora.clock,
+    )
+    return Parts(client, zuora, zuora.clock), tasks
+
+
+@pytest_asyncio.fixture
+async def parts() -> AsyncIterator[Parts]:
+    """Make a client whose script is empty."""
+    made, tasks = parts_for(tenant())
+    yield made
+    await tasks.close()
+
+
+def play(parts: Parts, *script: httpx.Response | Exception) -> Zuora:
+    """Set what the far end answers."""
+    assert isinstance(parts.wire, Zuora)
+    parts.wire.script = list(script)
+    return parts.wire
+
+
+@pytest.mark.asyncio
+class TestHeaders:
+    """What Zuora documents per operation, and nothing that is not asked for."""
+
+    async def test_are_the_least_for_a_simple_route(self, parts: Parts) -> None:
+        """No entity, no orgs and no version off v1."""
+        play(parts, answer(200, {"token": "x"}))
+
+        await parts.execute()
+
+        (request,) = parts.calls
+        sent = {name: value for name, value in request.headers.items() if not name.startswith(("accept", "user-"))}
+        assert sent == {
+            "authorization": "Bearer token-1",
+            "content-length": str(len(request.content)),
+            "content-type": "application/json",
+            "host": "zuora.test",
+            "idempotency-key": KEY,
+            "zuora-track-id": "track-1",
+        }
+        assert request.content == b'{"amount":1.10,"secret":"canary"}'
+
+    async def test_name_entity_and_orgs_of_the_route(self, parts: Parts) -> None:
+        """One entity; orgs joined by commas."""
+        play(parts, answer(200, {"token": "x"}))
+
+        await parts.execute(where=route(entity_id="a" * 32, org_ids=("n1", "s1")))
+
+        (request,) = parts.calls
+        assert (request.headers["zuora-entity-ids"], request.headers["zuora-org-ids"]) == ("a" * 32, "n1,s1")
+
+    @pytest.mark.parametrize(
+        ("call", "expected", "reason"),
+        [
+            (SESSION, None, "sessions do not list it"),
+            (DECRYPTION, "2025-08-12", "v1"),
+            (METHODS, None, "Quickstart has no versions"),
+        ],
+    )
+    async def test_hold_a_version_on_v1_alone(
+        self, parts: Parts, call: Call, expected: str | None, reason: str
+    ) -> None:
+        """Outcome classes depend on it there."""
+        play(parts, answer(200, {"id": "x"}))
+
+        await parts.execute(call)
+
+        assert parts.calls[0].headers.get("zuora-version") == expected, reason
+
+    async def test_leave_the_query_to_the_call(self, parts: Parts) -> None:
+        """Brackets are encoded, repeated names stay."""
+        play(parts, answer(201, {"id": "x"}))
+
+        await parts.execute(METHODS)
+
+        assert (
+            str(parts.calls[0].url)
+            == "https://zuora.test/v2/payment_methods?fields%5B%5D=id%2Ctype&expand%5B%5D=account"
+        )
+
+    @pytest.mark.parametrize(("scope", "expected"), [("client", None), ("entity", "a" * 8)])
+    async def test_of_the_token_request_follow_the_scope(self, scope: str, expected: str | None) -> None:
+        """One token for all entities, or one per entity."""
+        parts, tasks = parts_for(tenant(token_scope=scope), answer(200, {"token": "x"}))
+
+        await parts.execute(where=route(entity_id="a" * 32))
+        await tasks.close()
+
+        sent = parts.wire.requests[0].headers.get("zuora-entity-ids")
+        assert (sent and sent[:8]) == expected
+
+
+@pytest.mark.asyncio
+class TestExecute:
+    """One send, or two when the first token is refused."""
+
+    async def test_returns_the_answer_with_its_facts(self, parts: Parts) -> None:
+        """Ids for support, the echo for the evidence of a replay."""
+        headers = {"zuora_request_id": "r1", "zuora_track_id": "track-0"}
+        play(parts, answer(200, {"token": "x", "processId": "p1"}, **headers)).seconds_per_call = 0.25
+
+        reply = await parts.execute()
+
+        assert (reply.status, dict(reply.payload)) == (200, {"token": "x", "processId": "p1"})
+        facts = reply.facts
+        assert (facts.zuora_request_id, facts.zuora_process_id, facts.echoed_track_id) == ("r1", "p1", "track-0")
+        (attempt,) = facts.attempts
+        assert (attempt.ordinal, attempt.http_status, attempt.zuora_request_id) == (1, 200, "r1")
+        assert (attempt.duration_s, attempt.outcome) == (0.25, Outcome.SUCCEEDED)
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [(401, REFUSED_TOKEN), (401, b""), (200, {"success": False, "reasons": [{"code": 90000011}]})],
+    )
+    async def test_sends_once_more_with_a_new_token_and_the_same_key(
+        self, parts: Parts, status: int, body: Any
+    ) -> None:
+        """A 401 is given before anything is executed."""
+        play(parts, answer(status, body), answer(200, {"token": "x"}))
+
+        reply = await parts.execute()
+
+        first, second = parts.calls
+        assert (first.headers["authorization"], second.headers["authorization"]) == ("Bearer token-1", "Bearer token-2")
+        assert first.headers["idempotency-key"] == second.headers["idempotency-key"] == KEY
+        assert first.content == second.content
+        assert [attempt.outcome for attempt in reply.facts.attempts] == [Outcome.NOT_SENT, Outcome.SUCCEEDED]
+
+    async def test_gives_up_at_the_second_refused_token(self, parts: Parts) -> None:
+        """The operator must act; the caller's request was never looked at."""
+        play(parts, answer(401, REFUSED_TOKEN), answer(401, REFUSED_TOKEN))
+
+        with pytest.raises(NotSent) as caught:
+            await parts.execute()
+
+        failed = caught.value.failure
+        assert (failed.reason, len(failed.facts.attempts)) == (Reason.UPSTREAM_CREDENTIALS_REJECTED, 2)
+        assert len(parts.calls) == 2
+
+    @pytest.mark.parametrize(
+        ("first", "expected", "reason"),
+        [
+            (answer(500, {"reasons": [{"code": "SystemError"}]}), Reason.UPSTREAM_INTERNAL, "recorded"),
+            (answer(502, b""), Reason.UPSTREAM_EDGE_FAILED, "an edge"),
+            (answer(429, {"reasons": [{"code": 70}]}), Reason.UPSTREAM_THROTTLED, "a limit"),
+            (answer(409, b""), Reason.UPSTREAM_IN_PROGRESS, "a first send that runs"),
+            (httpx.ReadError("reset"), Reason.UPSTREAM_NO_ANSWER, "a reset"),
+        ],
+    )
+    async def test_sends_nothing_twice_for_any_other_reason(
+        self, parts: Parts, first: httpx.Response | Exception, expected: Reason, reason: str
+    ) -> None:
+        """Repeating is the caller's decision, and it has the same key."""
+        play(parts, first)
+
+        with pytest.raises(CallError) as caught:
+            await parts.execute()
+
+        failed = caught.value.failure
+        assert (failed.reason, len(failed.facts.attempts), len(parts.calls)) == (expected, 1, 1), reason
+        assert failed.facts.attempts[0].outcome is caught.value.verdict.outcome
+
+    async def test_tells_of_the_first_send_when_no_second_token_comes(self, parts: Parts) -> None:
+        """Every error knows every attempt."""
+        zuora = play(parts, answer(401, REFUSED_TOKEN))
+        zuora.tokens = [answer(200, {"access_token": "t"}), answer(503, b"")]
+
+        with pytest.raises(NotSent) as caught:
+            await parts.execute()
+
+        failed = caught.value.failure
+        assert (failed.reason, len(failed.facts.attempts)) == (Reason.TOKEN_UNAVAILABLE, 1)
+
+    async def test_is_of_unknown_outcome_when_the_second_send_breaks(self, parts: Parts) -> None:
+        """What counts is the send that may have been executed."""
+        play(parts, answer(401, REFUSED_TOKEN), httpx.ReadError("reset"))
+
+        with pytest.raises(OutcomeUnknown) as caught:
+            await parts.execute()
+
+        outcomes = [attempt.outcome for attempt in caught.value.failure.facts.attempts]
+        assert outcomes == [Outcome.NOT_SENT, Outcome.UNKNOWN]
+
+
+@pytest.mark.asyncio
+class TestDeadline:
+    """Nothing is sent that can hardly be answered in time."""
+
+    @pytest.mark.parametrize("left_s", [-5.0, 0.0, MIN_REMAINING_S, 0.199])
+    async def test_sends_nothing_when_it_is_near(self, parts: Parts, left_s: float) -> None:
+        """Not even a token request."""
+        with pytest.raises(NotSent) as caught:
+            await parts.execute(deadline_s=1000.0 + left_s)
+
+        assert caught.value.failure.reason is Reason.DEADLINE_TOO_SHORT
+        assert parts.wire.requests == []
+
+    async def test_sends_nothing_when_the_token_took_too_long(self, parts: Parts) -> None:
+        """The time is measured again before the call itself."""
+        play(parts).seconds_per_call = 5.0
+
+        with pytest.raises(NotSent) as caught:
+            await parts.execute(deadline_s=1005.1)
+
+        assert caught.value.failure.reason is Reason.DEADLINE_TOO_SHORT
+        assert parts.calls == []
+
+    async def test_stops_after_a_refused_token_when_no_time_is_left(self, parts: Parts) -> None:
+        """The first send is not forgotten."""
+        play(parts, answer(401, REFUSED_TOKEN)).seconds_per_call = 5.0
+
+        with pytest.raises(NotSent) as caught:
+            await parts.execute(deadline_s=1010.1)
+
+        failed = caught.value.failure
+        assert (failed.reason, len(failed.facts.attempts)) == (Reason.DEADLINE_TOO_SHORT, 1)
+
+
+class TestPreview:
+    """A dry run shows what would be sent, without token and secrets."""
+
+    @pytest.mark.asyncio
+    async def test_shows_url_headers_and_body(self, parts: Parts) -> None:
+        """Headers are sorted, so that two previews can be compared."""
+        preview = parts.client.preview(SESSION, route=route(), context=context(), key=KEY)
+
+        assert (preview.method, preview.url) == ("POST", "https://zuora.test/web-payments/sessions")
+        assert preview.headers == (
+            ("content-type", "application/json"),
+            ("idempotency-key", KEY),
+            ("zuora-track-id", "track-1"),
+        )
+        assert preview.body == '{"amount":1.10,"secret":"[redacted]"}'
+        assert parts.wire.requests == []

@@ -1,0 +1,312 @@
+import asyncio
+import contextlib
+import gzip
+import inspect
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+from httpx_aiohttp.transport import map_aiohttp_exceptions
+from opentelemetry.trace import NoOpTracer
+from payorch_server.model.errors import CallError
+from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.zuora.calls import Answer
+from payorch_server.zuora.settings import HttpSettings
+from payorch_server.zuora.transport import HttpPost, Transport, open_transport
+from unit.support.http import Chunks, Wire, answer, transport_over
+
+POST = HttpPost("https://zuora.test/v1/x", {"idempotency-key": "k"}, b'{"a":1}', "/v1/x")
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+# Raised before a byte of the request is written, with what each must become. Everything else may have been executed.
+BEFORE_CONNECT: dict[type[BaseException], Reason] = {
+    aiohttp.ClientConnectorError: Reason.UPSTREAM_UNREACHABLE,
+    aiohttp.ClientConnectorDNSError: Reason.UPSTREAM_UNREACHABLE,
+    aiohttp.ClientProxyConnectionError: Reason.UPSTREAM_UNREACHABLE,
+    aiohttp.ConnectionTimeoutError: Reason.UPSTREAM_UNREACHABLE,
+    aiohttp.ClientSSLError: Reason.UPSTREAM_UNREACHABLE,
+    aiohttp.ClientConnectorSSLError: Reason.UPSTREAM_TLS_FAILED,
+    aiohttp.ClientConnectorCertificateError: Reason.UPSTREAM_TLS_FAILED,
+    httpx.UnsupportedProtocol: Reason.UPSTREAM_UNREACHABLE,
+    httpx.LocalProtocolError: Reason.UPSTREAM_UNREACHABLE,
+    httpx.InvalidURL: Reason.UPSTREAM_UNREACHABLE,
+    # httpx-aiohttp turns these two into httpx.UnsupportedProtocol: the address was no HTTP address at all.
+    aiohttp.InvalidUrlClientError: Reason.UPSTREAM_UNREACHABLE,
+    aiohttp.NonHttpUrlClientError: Reason.UPSTREAM_UNREACHABLE,
+}
+# Raised neither by a send nor by the reading of an answer: web sockets, multipart, cookie jars, and redirects, which
+# are never followed.
+NOT_OF_A_SEND = {
+    "BadContentDispositionHeader",
+    "BadContentDispositionParam",
+    "CookieConflict",
+    "EofStream",
+    "InvalidUrlRedirectClientError",
+    "NonHttpUrlRedirectClientError",
+    "UploadAbortedError",
+    "WSMessageTypeError",
+    "WebSocketError",
+}
+
+
+def exceptions_of(module: Any) -> list[type[BaseException]]:
+    """List the exceptions a library publishes."""
+    found = {one for one in vars(module).values() if inspect.isclass(one) and issubclass(one, BaseException)}
+    return sorted((one for one in found if one.__name__ not in NOT_OF_A_SEND), key=lambda one: one.__name__)
+
+
+def instance_of(kind: type[BaseException]) -> BaseException:
+    """Make an exception of a kind without knowing what it is made from."""
+    named = type(kind.__name__, (kind,), {"__str__": lambda _: "made by a test"})
+    return named.__new__(named)
+
+
+class Failing(httpx.AsyncBaseTransport):
+    """Fails as the real transport does: aiohttp's exceptions pass through httpx-aiohttp's own mapping."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    async def handle_async_request(self, _request: httpx.Request) -> httpx.Response:
+        """Fail."""
+        with map_aiohttp_exceptions():
+            raise self._error
+
+
+class FailingLate(httpx.AsyncByteStream):
+    """A body that breaks after its first bytes."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with map_aiohttp_exceptions():
+            yield b'{"succ'
+            raise self._error
+
+
+async def failure_of(transport: Transport, post: HttpPost = POST, *, timeout_s: float = 5.0) -> CallError:
+    """Send and return the error."""
+    with pytest.raises(CallError) as caught:
+        await transport.post(post, timeout_s=timeout_s)
+    return caught.value
+
+
+@pytest.mark.asyncio
+class TestExceptions:
+    """Only what happens before a connection exists counts as not sent."""
+
+    @pytest.mark.parametrize(
+        "kind", [*exceptions_of(aiohttp), *exceptions_of(httpx)], ids=lambda kind: f"{kind.__module__}.{kind.__name__}"
+    )
+    async def test_are_all_told_apart(self, kind: type[BaseException]) -> None:
+        """The namespaces of both libraries are walked: a new exception counts as an unknown outcome."""
+        error = await failure_of(transport_over(Failing(instance_of(kind))))
+
+        expected = BEFORE_CONNECT.get(kind, Reason.UPSTREAM_NO_ANSWER)
+        assert error.failure.reason is expected
+        assert error.verdict.outcome is (Outcome.NOT_SENT if kind in BEFORE_CONNECT else Outcome.UNKNOWN)
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            aiohttp.ServerDisconnectedError(),
+            aiohttp.ClientOSError(104, "reset"),
+            aiohttp.ClientPayloadError("half"),
+            aiohttp.SocketTimeoutError("slow"),
+            httpx.ReadError("reset"),
+            ConnectionResetError(104, "reset"),
+        ],
+        ids=repr,
+    )
+    async def test_in_the_middle_of_an_answer_leave_it_open(self, error: Exception) -> None:
+        """Whoever has begun to answer has had the request."""
+        wire = Wire(httpx.Response(200, stream=FailingLate(error)))
+
+        assert (await failure_of(transport_over(wire))).verdict.outcome is Outcome.UNKNOWN
+
+    @pytest.mark.parametrize("error", [OSError(1, "x"), ConnectionResetError(), TimeoutError()], ids=repr)
+    async def test_of_the_system_leave_it_open(self, error: OSError) -> None:
+        """A bare error of the system says nothing about when it happened."""
+        assert (await failure_of(transport_over(Failing(error)))).failure.reason is Reason.UPSTREAM_NO_ANSWER
+
+    async def test_of_certificates_name_the_host(self) -> None:
+        """The operator reads which host; nothing was sent to it."""
+        error = await failure_of(transport_over(Failing(instance_of(aiohttp.ClientConnectorCertificateError))))
+
+        assert error.failure.private.startswith("the certificate of https://zuora.test was refused: ")
+
+    async def test_that_are_no_failures_of_a_send_pass(self) -> None:
+        """A defect stays a defect, and a cancelled caller stays cancelled."""
+        for error in (ZeroDivisionError(), asyncio.CancelledError()):
+            with pytest.raises(type(error)):
+                await transport_over(Failing(error)).post(POST, timeout_s=5.0)
+
+
+@pytest.mark.asyncio
+class TestPost:
+    """One request in, one complete answer out."""
+
+    async def test_sends_what_it_is_given(self) -> None:
+        """Headers of ours, and those of a client that says who it is."""
+        wire = Wire(answer(200, {"a": 1}, Zuora_Request_Id="r1"))
+
+        got = await transport_over(wire).post(POST, timeout_s=5.0)
+
+        (request,) = wire.requests
+        assert (request.method, str(request.url), request.content) == ("POST", POST.url, POST.body)
+        assert (request.headers["idempotency-key"], request.headers["accept"]) == ("k", "application/json")
+        assert got == Answer(200, got.headers, b'{"a": 1}')
+        assert got.headers["zuora-request-id"] == "r1"
+
+    @pytest.mark.parametrize(("size", "compressed"), [(100, False), (101, True)])
+    async def test_compresses_large_bodies(self, size: int, *, compressed: bool) -> None:
+        """Zuora reads gzip."""
+        wire = Wire(answer(200, {}))
+        post = HttpPost(POST.url, {}, b"x" * size, POST.template)
+
+        await transport_over(wire, gzip_over_bytes=100).post(post, timeout_s=5.0)
+
+        (request,) = wire.requests
+        assert (request.headers.get("content-encoding") == "gzip") is compressed
+        assert (gzip.decompress(request.content) if compressed else request.content) == post.body
+
+    async def test_never_follows_a_redirect(self) -> None:
+        """A redirect could lead a token to another host."""
+        wire = Wire(answer(307, b"", location="https://elsewhere.test/"))
+
+        got = await transport_over(wire).post(POST, timeout_s=5.0)
+
+        assert (got.status, len(wire.requests)) == (307, 1)
+
+    @pytest.mark.parametrize(("size", "readable"), [(64, True), (65, False)])
+    async def test_limits_the_answer(self, size: int, *, readable: bool) -> None:
+        """An endless answer must not fill the memory; it was executed all the same."""
+        transport = transport_over(Wire(answer(200, b"x" * size)), max_answer_bytes=64)
+
+        if readable:
+            assert len((await transport.post(POST, timeout_s=5.0)).body) == size
+        else:
+            assert (await failure_of(transport)).failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
+
+    async def test_limits_the_answer_after_decompression(self) -> None:
+        """A thousandth of the bytes can be a bomb."""
+        bomb = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Chunks(gzip.compress(b"x" * 10**6)))
+
+        error = await failure_of(transport_over(Wire(bomb), max_answer_bytes=10_000))
+
+        assert error.failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
+
+    async def test_reads_gzip(self) -> None:
+        """Zuora compresses from a thousand bytes on."""
+        packed = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Chunks(gzip.compress(b'{"a":1}')))
+
+        assert (await transport_over(Wire(packed)).post(POST, timeout_s=5.0)).body == b'{"a":1}'
+
+    async def test_looks_up_an_answer_that_cannot_be_decompressed(self) -> None:
+        """It was executed; resending would bring the same bytes."""
+        broken = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Chunks(b"not gzip at all"))
+
+        error = await failure_of(transport_over(Wire(broken)))
+
+        assert error.failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
+
+    async def test_leaves_it_open_when_the_time_is_up(self) -> None:
+        """A slow answer may still come."""
+        never = asyncio.Event()
+
+        async def wait(_request: httpx.Request) -> httpx.Response:
+            await never.wait()
+            return answer(200, {})
+
+        error = await failure_of(transport_over(Wire(handler=wait)), timeout_s=0.0)
+
+        assert error.failure.reason is Reason.UPSTREAM_NO_ANSWER
+
+
+@contextlib.asynccontextmanager
+async def loopback(serve: Serve) -> AsyncIterator[int]:
+    """Serve connections by hand; yields the port."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def close_at_once(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Accept, and say nothing."""
+    writer.transport.abort()
+
+
+async def close_after_reading(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Read the request, and say nothing."""
+    await reader.readuntil(b'{"a":1}')
+
+
+async def close_in_the_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Begin an answer."""
+    await reader.readuntil(b'{"a":1}')
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")
+    await writer.drain()
+
+
+async def answer_nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer with something that is no HTTP."""
+    await reader.readuntil(b'{"a":1}')
+    writer.write(b"SSH-2.0-nothing\r\n")
+    await writer.drain()
+
+
+@pytest.mark.asyncio
+class TestOverASocket:
+    """The real pool, against a server that misbehaves."""
+
+    @pytest.mark.parametrize("serve", [close_at_once, close_after_reading, close_in_the_answer, answer_nonsense])
+    async def test_leaves_it_open_when_a_connection_was_made(self, serve: Serve) -> None:
+        """What was accepted may have been read, and what was read may have been executed."""
+        async with AsyncExitStack() as stack:
+            port = await stack.enter_async_context(loopback(serve))
+            transport = open_transport(settings=HttpSettings(), tracer=NoOpTracer(), stack=stack)
+
+            error = await failure_of(transport, HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x"))
+
+        assert (error.failure.reason, error.verdict.outcome) == (Reason.UPSTREAM_NO_ANSWER, Outcome.UNKNOWN)
+
+    async def test_knows_that_nothing_was_sent_to_a_closed_port(self) -> None:
+        """Refused before a connection existed."""
+        async with loopback(close_at_once) as port:
+            pass
+        async with AsyncExitStack() as stack:
+            transport = open_transport(settings=HttpSettings(), tracer=NoOpTracer(), stack=stack)
+
+            error = await failure_of(transport, HttpPost(f"http://127.0.0.1:{port}/x", {}, b"{}", "/x"))
+
+        assert (error.failure.reason, error.verdict.outcome) == (Reason.UPSTREAM_UNREACHABLE, Outcome.NOT_SENT)
+
+    async def test_knows_that_nothing_was_sent_to_a_port_without_tls(self) -> None:
+        """A handshake that fails carries no request."""
+        async with AsyncExitStack() as stack:
+            port = await stack.enter_async_context(loopback(close_at_once))
+            transport = open_transport(settings=HttpSettings(), tracer=NoOpTracer(), stack=stack)
+
+            error = await failure_of(transport, HttpPost(f"https://127.0.0.1:{port}/x", {}, b"{}", "/x"))
+
+        assert error.verdict.outcome is Outcome.NOT_SENT
+
+    async def test_needs_a_readable_ca_file(self, tmp_path: Any) -> None:
+        """A broken one ends the start; it never means less checking."""
+        broken = tmp_path / "ca.pem"
+        broken.write_text("nothing")
+        async with AsyncExitStack() as stack:
+            with pytest.raises(ssl.SSLError):
+                open_transport(settings=HttpSettings(ca_file=str(broken)), tracer=NoOpTracer(), stack=stack)
