@@ -20,7 +20,33 @@ from unit.support.zuora import route, tenant
 Request = service_pb2.CreatePaymentMethodRequest
 # Fields that are not sent to Zuora, with the reason.
 NOT_SENT = {"adyen_apple_pay.merchant_id": "Zuora has no member for it; tokens are told apart by it"}
-# The words Zuora prescribes for what the caller merely chooses.
+# Type, and members of its object, as the Quickstart page has them.
+DOCUMENTED_V2 = {
+    "card": ("card", "card_number brand expiry_month expiry_year security_code mandate"),
+    "card_reference": ("cc_ref", "token second_token mandate card"),
+    "apple_pay": ("apple_pay", "customer_token id collect_payment mandate"),
+    "ach_debit": (
+        "ach_debit",
+        "bank_aba_code bank_account_name bank_account_type bank_name bank_account_number mandate",
+    ),
+    "sepa_debit": ("sepa_debit", "IBAN business_identification_code mandate"),
+    "bacs_debit": ("bacs_debit", "account_number bank_code mandate"),
+    "au_becs_debit": ("au_becs_debit", "account_number branch_code mandate"),
+    "nz_becs_debit": ("nz_becs_debit", "account_number branch_code bank_code mandate"),
+    "pad_debit": ("pad_debit", "account_number branch_code bank_code mandate"),
+    "betalings_debit": ("betalings_debit", "account_number identity_number bank_code mandate"),
+    "autogiro_debit": ("autogiro_debit", "account_number identity_number branch_code mandate"),
+    "paypal_express": ("paypal_express", "baid email"),
+    "paypal_express_native": ("paypal_express_native", "baid email"),
+    "paypal_adaptive": ("paypal_adaptive", "preapproval_key email"),
+}
+# Type, and members beside the common ones, as the page of v1 has them.
+DOCUMENTED_V1 = [
+    ("adyen_google_pay", "AdyenGooglePay", "googlePaymentToken email"),
+    ("adyen_apple_pay", "AdyenApplePay", "applePaymentData email"),
+    ("chase_google_pay", "GooglePay", "googlePaymentToken"),
+    ("paypal_complete_payments", "PayPalCP", "BAID email"),
+]
 ARMS = [(arm, choice) for arm in (*CREATED_BY_V2, *CREATED_BY_V1) for choice in alternatives(arm)]
 
 
@@ -79,21 +105,32 @@ class TestEveryArm:
         }
 
     @pytest.mark.parametrize("kind", CREATED_BY_V2)
-    def test_of_v2_has_the_object_of_its_type(self, kind: str) -> None:
-        """Unknown members are refused by Zuora, so a body holds the documented ones alone."""
+    def test_of_v2_has_the_documented_object(self, kind: str) -> None:
+        """Unknown members are refused by Zuora, so a body holds those of the page, with the page's names."""
         body = body_of(method_request(kind)[0])
 
-        zuora_type = CREATED_BY_V2[kind][0]
+        zuora_type, members = DOCUMENTED_V2[kind]
         assert set(body) == {"type", zuora_type, "account_id", "gateway_id"}
-        assert body["type"] == zuora_type
+        assert (body["type"], set(body[zuora_type])) == (zuora_type, set(members.split()))
 
-    @pytest.mark.parametrize("kind", [kind for kind in CREATED_BY_V1 if kind != "custom"])
-    def test_of_v1_has_documented_members(self, kind: str) -> None:
+    @pytest.mark.parametrize(("kind", "zuora_type", "members"), DOCUMENTED_V1)
+    def test_of_v1_has_the_documented_members(self, kind: str, zuora_type: str, members: str) -> None:
         """Wallet tokens travel as one string of JSON."""
         body = body_of(method_request(kind)[0])
 
-        documented = COMMON_MEMBERS | {"googlePaymentToken", "applePaymentData", "email", "BAID"}
-        assert (body["type"], set(body) - documented) == (CREATED_BY_V1[kind], set())
+        assert (body["type"], set(body)) == (zuora_type, {"type", "accountKey", "authGateway", *members.split()})
+
+    def test_of_paypal_complete_payments_may_have_a_vault_token(self) -> None:
+        """Then the token takes the place of the billing agreement."""
+        body = body_of(method_request("paypal_complete_payments", frozenset({"vault_token"}))[0])
+
+        assert (set(body["tokens"]), body["tokens"]["gatewayType"]) == ({"gatewayType", "tokenId"}, "PayPalCP")
+        assert "BAID" not in body
+
+    def test_of_either_operation_is_listed_here(self) -> None:
+        """A kind that is added later needs its line in the tables above."""
+        assert set(DOCUMENTED_V2) == set(CREATED_BY_V2)
+        assert {kind for kind, _, _ in DOCUMENTED_V1} == set(CREATED_BY_V1) - {"custom"}
 
 
 class TestTokens:
