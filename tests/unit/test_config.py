@@ -38,6 +38,7 @@ def good(tmp_path: Path) -> dict[str, Any]:
             }
         },
         "routing": [{"name": "all", "to": {"tenant": "acme", "gateway": "cards"}}],
+        "accept_memory_store": True,
     }
 
 

@@ -21,6 +21,7 @@ from payorch_server.zuora.resources.payment_methods import (
     PaymentMethodRequest,
 )
 from payorch_server.zuora.tokens import TokenCache
+from unit.orchestration.intents_support import at_most, intents
 from unit.support.clock import FakeClock
 from unit.support.http import Wire, transport_over
 from unit.support.zuora import context, tenant
@@ -30,13 +31,21 @@ async def create(wire: Wire, kind: str, members: dict[str, Any], *, raw: bool = 
     """Run the use case as a dry run over the wire."""
     clock, transport, tenants = FakeClock(), transport_over(wire), {"acme": tenant(entities={})}
     tokens = TokenCache(transport=transport, clock=clock, tasks=TaskOwner())
-    zuora = ZuoraClient(tenants=tenants, secrets={"acme": Secret("s")}, transport=transport, tokens=tokens, clock=clock)
+    zuora = ZuoraClient(
+        tenants=tenants,
+        secrets={"acme": Secret("s")},
+        transport=transport,
+        tokens=tokens,
+        clock=clock,
+        uniform=at_most,
+    )
     routing = RoutingTable(tenants=tenants, rules=[RuleSettings("all", TargetSettings("acme", "cards"))])
     query = RouteQuery("CreatePaymentMethod", RouteHints())
     command = CreatePaymentMethod(
-        Intent(RequestId("request-0000-0001"), query, validate_only=True), PaymentMethodRequest(kind, members)
+        Intent(RequestId("request-0000-0001"), query, validate_only=True, fingerprints={}),
+        PaymentMethodRequest(kind, members),
     )
-    dispatcher = Dispatcher(routing=routing, zuora=zuora)
+    dispatcher = Dispatcher(routing=routing, zuora=zuora, intents=intents(clock), clock=clock, entropy=bytes)
     return await create_payment_method(command, context=context(), dispatcher=dispatcher, raw_card_data=raw)
 
 

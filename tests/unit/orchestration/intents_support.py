@@ -1,0 +1,191 @@
+"""Intents over a memory store, with time and chance in the test's hands."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from payorch_server.model.attempt import UpstreamFacts
+from payorch_server.model.context import CallContext
+from payorch_server.model.errors import Evidence
+from payorch_server.model.identifiers import RequestId
+from payorch_server.model.route import Route
+from payorch_server.model.secret import Secret
+from payorch_server.orchestration.fingerprint import Fingerprint
+from payorch_server.orchestration.intents import Intents, Opening, idempotency_key
+from payorch_server.orchestration.keyring import Keyring
+from payorch_server.orchestration.record import IntentRecord, decode_record, encode_record
+from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.store.memory import MemoryStore
+from payorch_server.store.port import Store, Stored, StoreUnavailable
+from payorch_server.zuora.earlier import Earlier
+from unit.support.clock import FakeClock
+from unit.support.zuora import context, route
+
+REQUEST_ID = RequestId("order-4711-attempt-1")
+DAY_S = 86_400.0
+Sent = tuple[str, UpstreamFacts]
+
+
+def at_most(_low: float, high: float) -> float:
+    """Draw the upper end."""
+    return high
+
+
+def counted_entropy() -> Callable[[int], bytes]:
+    """Return bytes that never repeat and never surprise."""
+    calls = iter(range(1, 1_000_000))
+    return lambda size: next(calls).to_bytes(size, "big")
+
+
+def keyring(*ids: str) -> Keyring:
+    """Make a keyring; each key follows from its id."""
+    return Keyring([(one, Secret(one.encode() * 32)) for one in ids or ("k1",)], entropy=counted_entropy())
+
+
+def memory(clock: FakeClock) -> MemoryStore:
+    """Make a memory store."""
+    return MemoryStore(clock=clock, max_entries=1000)
+
+
+def intents(
+    clock: FakeClock,
+    *,
+    store: Store | None = None,
+    keys: Keyring | None = None,
+    route_exists: Callable[[Route], bool] = lambda _route: True,
+) -> Intents:
+    """Make the intents of one process."""
+    return Intents(
+        store=store or memory(clock),
+        keyring=keys or keyring(),
+        clock=clock,
+        tasks=TaskOwner(),
+        route_exists=route_exists,
+        uniform=lambda _low, _high: 0.0,
+        entropy=counted_entropy(),
+    )
+
+
+def fingerprint(key_id: str = "k1", sensitive: str = "s1", **plain: str) -> Fingerprint:
+    """Make a fingerprint by hand."""
+    return Fingerprint(key_id, plain or {"amount.units": "aa"}, sensitive)
+
+
+def told(request_id: str = "z1", *, track_id: str = "track-1") -> UpstreamFacts:
+    """Say what Zuora's answer looked like."""
+    return UpstreamFacts(zuora_request_id=request_id, zuora_process_id="p1", echoed_track_id=track_id)
+
+
+@dataclass(slots=True)
+class Zuora:
+    """Stands at the far end of `Opening.send`: keeps what was sent, and answers with the next of a script."""
+
+    answers: list[Exception | str] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    """What an answer waits for; None: nothing."""
+    sent: list[tuple[Route, CallContext, Earlier]] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, pinned: Route, call: CallContext, earlier: Earlier) -> Sent:
+        """Answer one execution."""
+        self.sent.append((pinned, call, earlier))
+        self.arrived.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        answer = self.answers.pop(0) if self.answers else "pm-1"
+        if isinstance(answer, Exception):
+            raise answer
+        return answer, told()
+
+
+def opening(
+    send: Callable[[Route, CallContext, Earlier], Awaitable[Sent]],
+    *,
+    request_id: RequestId = REQUEST_ID,
+    fingerprints: Mapping[str, Fingerprint] | None = None,
+    **changes: Any,
+) -> Opening[str]:
+    """Make an intent of DecryptApplePay that moves money, its result the id of a payment method."""
+    members: dict[str, Any] = {
+        "key": idempotency_key(namespace="default", rpc="DecryptApplePay", request_id=request_id),
+        "rpc": "DecryptApplePay",
+        "request_id": request_id,
+        "fingerprints": fingerprints or {"k1": fingerprint()},
+        "route": route(),
+        "send": send,
+        "result_type": str,
+        "ids_of": lambda value: Evidence(payment_method_id=value),
+        "needs_store": True,
+    }
+    return Opening(**members | changes)
+
+
+def key_of(one: Opening[Any]) -> str:
+    """Return where the record of an intent is stored."""
+    return f"intent:{one.key}"
+
+
+async def record_of(store: Store, one: Opening[Any]) -> IntentRecord | None:
+    """Return the record of an intent."""
+    stored = await store.get(key_of(one))
+    return decode_record(stored.value) if stored else None
+
+
+async def put(store: Store, one: Opening[Any], record: IntentRecord) -> None:
+    """Store a record as another process would have."""
+    assert await store.put_if_absent(key_of(one), encode_record(record), ttl_s=30 * DAY_S) is None
+
+
+def call(clock: FakeClock, *, seconds: float = 20.0, track_id: str = "track-1") -> CallContext:
+    """Make a context with so many seconds left."""
+    return context(deadline_s=clock.monotonic() + seconds, track_id=track_id)
+
+
+class FailingStore:
+    """A store that fails at the n-th operation of a kind, after doing it or instead."""
+
+    def __init__(self, inner: Store, *, fails: Callable[[str, str], bool], acts: bool = False) -> None:
+        """Wrap a store.
+
+        Args:
+            inner: The store.
+            fails: Told the operation and the key; whether it fails.
+            acts: Whether a failing operation is carried out all the same.
+        """
+        self._inner = inner
+        self._fails = fails
+        self._acts = acts
+
+    async def get(self, key: str) -> Stored | None:
+        """Return what is there."""
+        return await self._through("get", key, self._inner.get(key))
+
+    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float) -> Stored | None:
+        """Store, or return what is there."""
+        return await self._through("put_if_absent", key, self._inner.put_if_absent(key, value, ttl_s=ttl_s))
+
+    async def compare_and_set(self, key: str, value: bytes, *, version: int, ttl_s: float) -> bool:
+        """Store if the version is there."""
+        work = self._inner.compare_and_set(key, value, version=version, ttl_s=ttl_s)
+        return await self._through("compare_and_set", key, work)
+
+    async def compare_and_delete(self, key: str, *, version: int) -> bool:
+        """Delete if the version is there."""
+        return await self._through("compare_and_delete", key, self._inner.compare_and_delete(key, version=version))
+
+    async def check(self) -> None:
+        """Say nothing."""
+
+    async def close(self) -> None:
+        """Close nothing."""
+
+    async def _through(self, operation: str, key: str, work: Any) -> Any:
+        failed = self._fails(operation, key)
+        if failed and not self._acts:
+            work.close()
+        else:
+            result = await work
+        if failed:
+            raise StoreUnavailable(operation)
+        return result
