@@ -95,6 +95,8 @@ _MAX_CODES: Final = 10
 # Zuora forgets an idempotency key after a day, so a longer wait has no meaning.
 _MAX_RETRY_AFTER_S: Final = 86_400.0
 _MAX_PRIVATE_CHARACTERS: Final = 400
+# Such as 53200020 or 90000011: six digits of resource and two of category.
+_BILLING_CODE: Final = re.compile(r"[569][0-9]{7}")
 _LONG_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\d(?:[ -]?\d){11,}(?![0-9A-Za-z])")
 
 
@@ -120,16 +122,25 @@ def classify(answer: Answer, payload: JsonObject | None, facts: UpstreamFacts) -
         return None if payload is not None else _unreadable(answer, facts)
     reason = _reason(answer.status, said)
     ids = payload or {}
-    method_id, payment_id = text_of(ids.get("paymentMethodId")), text_of(ids.get("paymentId"))
+    method_id, payment_id = _method_id(ids), text_of(ids.get("paymentId"))
     if method_id:
         reason = Reason.PAYMENT_REFUSED_METHOD_CREATED
+    elif ids.get("success") is True:
+        # Success and reasons against it contradict each other; neither is believed.
+        reason = Reason.UPSTREAM_ANSWER_UNREADABLE
     evidence = Evidence(
         zuora_codes=tuple(one.code[:40] for one in said if one.code)[:_MAX_CODES],
         payment_method_id=method_id,
         payment_id=payment_id,
-        retry_after_s=_retry_after_s(answer),
+        retry_after_s=retry_after_s(answer),
     )
     return failure(Failure(reason, _private(answer, said), evidence=evidence, facts=facts))
+
+
+def _method_id(payload: JsonObject) -> str:
+    """Return the id of a payment method that a failed answer names: it exists."""
+    v1_id = payload.get("id") if payload.get("success") is False else None
+    return text_of(payload.get("paymentMethodId")) or text_of(v1_id)
 
 
 def incomplete(missing: str, facts: UpstreamFacts) -> CallError:
@@ -170,6 +181,8 @@ def _reason(status: int, said: tuple[_Said, ...]) -> Reason:
         codes = [code for code in codes if code != "request_failed"]
     known = [reason for code in codes if (reason := _by_code(code)) is not None]
     by_status = STATUSES.get(status)
+    if any(_is_of_unknown_category(code) for code in codes):
+        known.append(by_status or Reason.UPSTREAM_CODE_UNKNOWN)
     if not known:
         return by_status or _by_class(status)
     if status in _DOUBTFUL:
@@ -194,9 +207,11 @@ def _by_code(code: str) -> Reason | None:
         return WORDS[code]
     if not code.isascii() or not code.isdigit():
         return None
-    if len(code) == 2 or (len(code) == 8 and code[0] in "569"):  # noqa: PLR2004 - "70", "53200020", "90000011"
-        return CATEGORIES.get(int(code[-2:]))
-    return None
+    return CATEGORIES.get(int(code[-2:])) if len(code) == 2 or _BILLING_CODE.fullmatch(code) else None  # noqa: PLR2004 - "70"
+
+
+def _is_of_unknown_category(code: str) -> bool:
+    return bool(_BILLING_CODE.fullmatch(code)) and int(code[-2:]) not in CATEGORIES
 
 
 def _private(answer: Answer, said: tuple[_Said, ...]) -> str:
@@ -204,7 +219,7 @@ def _private(answer: Answer, said: tuple[_Said, ...]) -> str:
     return f"status {answer.status}: {_LONG_NUMBER.sub('[number]', texts)}"[:_MAX_PRIVATE_CHARACTERS]
 
 
-def _retry_after_s(answer: Answer) -> float | None:
+def retry_after_s(answer: Answer) -> float | None:
     """Return how long Zuora asks to wait: Retry-After, or on a 429 without it the end of the rate limit's window."""
     asked = answer.headers.get("retry-after")
     if asked is None and answer.status == _TOO_MANY_REQUESTS:

@@ -7,12 +7,13 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from payorch_server.model.errors import CallError, refuse
+from payorch_server.model.errors import CallError, Evidence, Failure, failure, refuse
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the secret goes into the token request here
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.calls import Answer, decode_object
+from payorch_server.zuora.errors import retry_after_s
 from payorch_server.zuora.transport import HttpPost, Transport
 
 # Ten seconds are what Zuora's own sample allows a token call.
@@ -165,7 +166,8 @@ def _parse(answer: Answer) -> tuple[str, float]:
     if answer.status in {400, 401, 403}:
         raise refuse(Reason.UPSTREAM_CREDENTIALS_REJECTED, f"the token endpoint answered {answer.status}")
     if answer.status == 429:  # noqa: PLR2004 - HTTP's own number
-        raise refuse(Reason.TOKEN_UNAVAILABLE, "the token endpoint answered 429: too many token requests")
+        evidence = Evidence(retry_after_s=retry_after_s(answer))
+        raise failure(Failure(Reason.TOKEN_UNAVAILABLE, "the token endpoint answered 429", evidence=evidence))
     if answer.status != 200 or payload is None:  # noqa: PLR2004
         raise refuse(Reason.TOKEN_UNAVAILABLE, f"the token endpoint answered {answer.status} without a JSON object")
     value = payload.get("access_token")

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -23,9 +24,9 @@ from payorch_server.zuora.settings import HttpSettings
 # httpx-aiohttp turns a connection that broke after the request was sent into httpx.ConnectTimeout, so its classes prove
 # nothing. These of aiohttp are raised before a byte of the request is written; everything else may have been executed.
 _NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-_BAD_CERTIFICATE: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError)
+_BAD_CERTIFICATE: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
 # httpx's own transports, such as an emulator in this process, raise these themselves.
-_NEVER_SENT: Final = (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError)
+_NEVER_SENT: Final = (httpx.UnsupportedProtocol, httpx.InvalidURL)
 
 _USER_AGENT: Final = "payorch/0.1"
 # A tenant has five; a parsed URL never changes.
@@ -147,7 +148,7 @@ def _parsed(url: str) -> httpx.URL:
 
 def _translate(error: Exception, post: HttpPost) -> CallError:
     cause = error.__cause__ or error
-    origin = post.url.removesuffix(post.template)
+    origin = "://".join(urlsplit(post.url)[:2])
     if isinstance(cause, _BAD_CERTIFICATE):
         return refuse(Reason.UPSTREAM_TLS_FAILED, f"the certificate of {origin} was refused: {_brief(cause)}")
     if isinstance(cause, _NOT_CONNECTED):

@@ -16,6 +16,7 @@ from payorch_server.zuora.resources import decryption
 from payorch_server.zuora.resources.decryption import StoredCredential
 from payorch_server.zuora.resources.sessions import SessionRequest
 from unit.applepay.broken import TOKEN, WRAPPED
+from unit.support.keys import KEYRING
 from unit.support.requests import REQUEST_ID, Filler
 from unit.support.zuora import route, tenant
 
@@ -57,7 +58,7 @@ class TestCreateSession:
         """Both flags false cannot be said."""
         request = service_pb2.CreateSessionRequest(request_id=REQUEST_ID, **flow)
 
-        command = decode_create_session(request)
+        command = decode_create_session(request, KEYRING)
 
         assert command.session == expected, reason
         assert (command.intent.request_id, command.intent.query.rpc) == (REQUEST_ID, "CreateSession")
@@ -69,7 +70,7 @@ class TestCreateSession:
             store_only=session_pb2.StoreOnly(verification_amount=MONEY), gateway_options={"k": "v"}, validate_only=True
         )
 
-        command = decode_create_session(request)
+        command = decode_create_session(request, KEYRING)
 
         assert command.session.gateway_options == {"k": Secret("v")}
         assert command.intent.validate_only
@@ -82,7 +83,7 @@ class TestCreateSession:
             route=routing_pb2.RouteHints(**hints, orgs=["o1", "o2"], attributes={"brand": "n"}),
         )
 
-        command = decode_create_session(request)
+        command = decode_create_session(request, KEYRING)
 
         assert command.intent.query.hints == RouteHints(**hints, orgs=("o1", "o2"), attributes={"brand": "n"})
         named = {field.name for field in routing_pb2.RouteHints.DESCRIPTOR.fields}
@@ -100,7 +101,7 @@ class TestDecryptApplePay:
         filler.fill(request, "apple", frozenset({choice, credential}))
         request.expected_amount.CopyFrom(MONEY)
 
-        command = decode_decrypt_apple_pay(request)
+        command = decode_decrypt_apple_pay(request, KEYRING)
         sent = encode_body(decryption.build(command.request, route=route(), tenant=tenant()).body).decode()
 
         missing = {path for path, value in filler.values.items() if str(value) not in sent}
@@ -112,7 +113,7 @@ class TestDecryptApplePay:
         """Only the inner object is Zuora's."""
         request = service_pb2.DecryptApplePayRequest(token_json=msgspec.json.encode(token))
 
-        body = encode_body({"a": decode_decrypt_apple_pay(request).request.payment_data})
+        body = encode_body({"a": decode_decrypt_apple_pay(request, KEYRING).request.payment_data})
 
         assert msgspec.json.decode(body) == {"a": TOKEN}
 
@@ -124,7 +125,7 @@ class TestDecryptApplePay:
             none=apple_pay_pb2.NoCharge(),
         )
 
-        decoded = decode_decrypt_apple_pay(request)
+        decoded = decode_decrypt_apple_pay(request, KEYRING)
 
         assert (decoded.request.stored_credential, decoded.request.invoice) == (None, "")
         assert (decoded.request.card_holder, decoded.expected_amount) == ({}, None)
@@ -138,7 +139,7 @@ class TestDecryptApplePay:
             ),
         )
 
-        decoded = decode_decrypt_apple_pay(request)
+        decoded = decode_decrypt_apple_pay(request, KEYRING)
 
         assert decoded.request.stored_credential == StoredCredential("Persist", "Recurring", "External")
 
@@ -147,7 +148,7 @@ class TestDecryptApplePay:
         request = service_pb2.DecryptApplePayRequest(token_json=b"{}")
 
         with pytest.raises(Invalid) as caught:
-            decode_decrypt_apple_pay(request)
+            decode_decrypt_apple_pay(request, KEYRING)
 
         violations = caught.value.failure.violations
         assert list(violations) == list(token_violations(request))

@@ -14,6 +14,7 @@ from payorch_server.zuora.resources import payment_methods, payment_methods_v1
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, CREATED_BY_V2
 from payorch_server.zuora.resources.payment_methods_v1 import COMMON_MEMBERS
 from unit.applepay.broken import TOKEN, WRAPPED
+from unit.support.keys import KEYRING
 from unit.support.requests import alternatives, method_request
 from unit.support.zuora import route, tenant
 
@@ -52,7 +53,7 @@ ARMS = [(arm, choice) for arm in (*CREATED_BY_V2, *CREATED_BY_V1) for choice in 
 
 def call_of(request: Any) -> Any:
     """Decode the request and build its call."""
-    method = decode_create_payment_method(request).request
+    method = decode_create_payment_method(request, KEYRING).request
     resource = payment_methods_v1 if method.kind in CREATED_BY_V1 else payment_methods
     return resource.build(method, route=route(), tenant=tenant())
 
@@ -172,7 +173,7 @@ class TestTokens:
         request = request_with(lambda one: setattr(getattr(one, arm), "token_json", token), arm)
 
         with pytest.raises(Invalid) as caught:
-            decode_create_payment_method(request)
+            decode_create_payment_method(request, KEYRING)
 
         (violation,) = caught.value.failure.violations
         assert (violation.field, violation.rule) == (f"{arm}.token_json", "json.object"), reason
@@ -183,7 +184,7 @@ class TestTokens:
         request = request_with(lambda one: setattr(getattr(one, arm), "token_json", b"{}"), arm)
 
         with pytest.raises(Invalid) as caught:
-            decode_create_payment_method(request)
+            decode_create_payment_method(request, KEYRING)
 
         assert {violation.field for violation in caught.value.failure.violations} >= {
             f"{arm}.token_json.version",
@@ -359,6 +360,6 @@ class TestFurtherViolations:
         request = request_with(full, "adyen_google_pay")
 
         with pytest.raises(Invalid) as caught:
-            decode_create_payment_method(request)
+            decode_create_payment_method(request, KEYRING)
 
         assert len(caught.value.failure.violations) == 5

@@ -180,7 +180,7 @@ class TestCallInfo:
         """What a caller shows to support."""
         later = Attempt(2, 200, "r2", START + timedelta(seconds=1), 0.1, Outcome.SUCCEEDED)
         where = route(entity="us", entity_id="e" * 32, orgs=("north",), org_ids=("n1",))
-        report = CallReport(TrackId("t1"), where, UpstreamFacts((ATTEMPT, later), "r2", "p1", "t0"))
+        report = CallReport(TrackId("t1"), where, UpstreamFacts((ATTEMPT, later), "r2", "p1", "t0"), START)
 
         info = call_of(report)
 
@@ -194,17 +194,17 @@ class TestCallInfo:
         assert info.first_sent_at.ToDatetime(tzinfo=START.tzinfo) == START
 
     @pytest.mark.parametrize(
-        ("attempts", "echoed", "expected", "reason"),
+        ("first_sent_at", "replayed", "expected", "reason"),
         [
-            ((), "", call_pb2.REPLAY_UNSPECIFIED, "nothing was sent"),
-            ((ATTEMPT,), "t1", call_pb2.REPLAY_NO, "our own id came back"),
-            ((ATTEMPT,), "t0", call_pb2.REPLAY_YES, "an earlier call's id came back"),
-            ((ATTEMPT,), "", call_pb2.REPLAY_NOT_KNOWN, "no id came back"),
+            (None, None, call_pb2.REPLAY_UNSPECIFIED, "nothing was sent"),
+            (START, False, call_pb2.REPLAY_NO, "made for this call"),
+            (START, True, call_pb2.REPLAY_YES, "made for an earlier one"),
+            (START, None, call_pb2.REPLAY_NOT_KNOWN, "Zuora does not say"),
         ],
     )
-    def test_tells_replays_by_the_echo(self, attempts: Any, echoed: str, expected: Any, reason: str) -> None:
-        """A stored answer carries the headers of the first."""
-        report = CallReport(TrackId("t1"), route(), UpstreamFacts(attempts, echoed_track_id=echoed))
+    def test_tells_replays(self, first_sent_at: Any, replayed: Any, expected: Any, reason: str) -> None:
+        """Whose answer it is."""
+        report = CallReport(TrackId("t1"), route(), UpstreamFacts(), first_sent_at, replayed)
 
         assert call_of(report).replayed == expected, reason
 

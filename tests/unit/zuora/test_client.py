@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -78,6 +78,7 @@ def parts_for(settings: TenantSettings, *script: httpx.Response | Exception) -> 
         transport=transport,
         tokens=TokenCache(transport=transport, clock=zuora.clock, tasks=tasks),
         clock=zuora.clock,
+        uniform=lambda _low, _high: 0.0,
     )
     return Parts(client, zuora, zuora.clock), tasks
 
@@ -217,27 +218,30 @@ class TestExecute:
         assert len(parts.calls) == 2
 
     @pytest.mark.parametrize(
-        ("first", "expected", "reason"),
+        ("make", "expected", "attempts", "reason"),
         [
-            (answer(500, {"reasons": [{"code": "SystemError"}]}), Reason.UPSTREAM_INTERNAL, "recorded"),
-            (answer(502, b""), Reason.UPSTREAM_EDGE_FAILED, "an edge"),
-            (answer(429, {"reasons": [{"code": 70}]}), Reason.UPSTREAM_THROTTLED, "a limit"),
-            (answer(409, b""), Reason.UPSTREAM_IN_PROGRESS, "a first send that runs"),
-            (httpx.ReadError("reset"), Reason.UPSTREAM_NO_ANSWER, "a reset"),
+            (lambda: answer(500, {"reasons": [{"code": "SystemError"}]}), Reason.UPSTREAM_INTERNAL, 1, "recorded"),
+            (lambda: answer(200, {"success": False, "reasons": [{"code": 53000099}]}), Reason.UPSTREAM_GATEWAY_FAILED,
+             1, "money may have moved"),
+            (lambda: answer(400, {"reasons": [{"code": 53000020}]}), Reason.UPSTREAM_REQUEST_REFUSED, 1, "recorded"),
+            (lambda: answer(502, b""), Reason.UPSTREAM_EDGE_FAILED, 3, "an edge"),
+            (lambda: answer(429, {"reasons": [{"code": 70}]}), Reason.UPSTREAM_THROTTLED, 3, "a limit"),
+            (lambda: answer(409, b""), Reason.UPSTREAM_IN_PROGRESS, 3, "a first send that runs"),
+            (lambda: httpx.ReadError("reset"), Reason.UPSTREAM_NO_ANSWER, 3, "a reset"),
         ],
-    )
-    async def test_sends_nothing_twice_for_any_other_reason(
-        self, parts: Parts, first: httpx.Response | Exception, expected: Reason, reason: str
+    )  # fmt: skip
+    async def test_repeats_with_its_key_only_what_was_not_recorded(
+        self, parts: Parts, make: Callable[[], httpx.Response | Exception], expected: Reason, attempts: int, reason: str
     ) -> None:
-        """Repeating is the caller's decision, and it has the same key."""
-        play(parts, first)
+        """A recorded answer would only come back."""
+        play(parts, make(), make(), make())
 
         with pytest.raises(CallError) as caught:
             await parts.execute()
 
         failed = caught.value.failure
-        assert (failed.reason, len(failed.facts.attempts), len(parts.calls)) == (expected, 1, 1), reason
-        assert failed.facts.attempts[0].outcome is caught.value.verdict.outcome
+        assert (failed.reason, len(failed.facts.attempts), len(parts.calls)) == (expected, attempts, attempts), reason
+        assert {call.headers["idempotency-key"] for call in parts.calls} == {KEY}
 
     async def test_tells_of_the_first_send_when_no_second_token_comes(self, parts: Parts) -> None:
         """Every error knows every attempt."""
@@ -252,13 +256,13 @@ class TestExecute:
 
     async def test_is_of_unknown_outcome_when_the_second_send_breaks(self, parts: Parts) -> None:
         """What counts is the send that may have been executed."""
-        play(parts, answer(401, REFUSED_TOKEN), httpx.ReadError("reset"))
+        play(parts, answer(401, REFUSED_TOKEN), httpx.ReadError("reset"), httpx.ReadError("reset"))
 
         with pytest.raises(OutcomeUnknown) as caught:
             await parts.execute()
 
         outcomes = [attempt.outcome for attempt in caught.value.failure.facts.attempts]
-        assert outcomes == [Outcome.NOT_SENT, Outcome.UNKNOWN]
+        assert outcomes == [Outcome.NOT_SENT, Outcome.UNKNOWN, Outcome.UNKNOWN]
 
 
 @pytest.mark.asyncio
@@ -292,7 +296,7 @@ class TestDeadline:
             await parts.execute(deadline_s=1010.1)
 
         failed = caught.value.failure
-        assert (failed.reason, len(failed.facts.attempts)) == (Reason.DEADLINE_TOO_SHORT, 1)
+        assert (failed.reason, len(failed.facts.attempts)) == (Reason.UPSTREAM_CREDENTIALS_REJECTED, 1)
 
 
 class TestPreview:

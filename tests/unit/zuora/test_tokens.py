@@ -244,18 +244,18 @@ class TestRetire:
         """The next call asks again."""
         token = await parts.cache.get(CREDENTIAL, timeout_s=1.0)
 
-        parts.cache.retire(CREDENTIAL, token)
+        parts.cache.refused(CREDENTIAL, token, since_s=0.0)
 
         assert await parts.get() == "token-2"
 
     async def test_leaves_a_newer_token_alone(self, parts: Parts) -> None:
         """Late refusals of one token must not start a stampede."""
         token = await parts.cache.get(CREDENTIAL, timeout_s=1.0)
-        parts.cache.retire(CREDENTIAL, token)
+        parts.cache.refused(CREDENTIAL, token, since_s=0.0)
         await parts.get()
 
         for _ in range(100):
-            parts.cache.retire(CREDENTIAL, token)
+            parts.cache.refused(CREDENTIAL, token, since_s=0.0)
 
         assert (await parts.get(), len(parts.endpoint.requests)) == ("token-2", 2)
 
@@ -263,7 +263,7 @@ class TestRetire:
         """Retiring for a credential that has no token changes nothing."""
         token = await parts.cache.get(CREDENTIAL, timeout_s=1.0)
 
-        parts.cache.retire(replace(CREDENTIAL, client_id="other"), token)
+        parts.cache.refused(replace(CREDENTIAL, client_id="other"), token, since_s=0.0)
 
         assert await parts.get() == "token-1"
 
