@@ -211,14 +211,12 @@ class Intents:
         context = dataclasses.replace(context, deadline_s=self._clock.monotonic() + FLIGHT_LIMIT_S)
         try:
             held = await self._hold(opening, context)
-            if isinstance(held, Ended):
-                return held
-            await self._guard_token(opening, held)
         except StoreUnavailable as error:
-            if opening.needs_store:
-                raise refuse(Reason.STORE_UNAVAILABLE, str(error)) from error
-            _LOG.warning("the intent is not recorded", track_id=context.track_id, detail=str(error))
+            _refuse_if_needed(opening, error)
             held = _Held(self._new_record(opening, context), None)
+        if isinstance(held, Ended):
+            return held
+        await self._guard_token(opening, held)
         return await self._send(opening, context, held)
 
     async def _send(self, opening: Opening[T], context: CallContext, held: _Held) -> Ended[T]:
@@ -282,13 +280,26 @@ class Intents:
         )
 
     async def _guard_token(self, opening: Opening[T], held: _Held) -> None:
+        """Claim the one-time token. From here on the intent is recorded, so it keeps its route whatever fails."""
         if not opening.guarded_token:
             return
-        if await self._guard.claim(opening.guarded_token, owner=_store_key(opening.key)):
+        try:
+            claimed = await self._guard.claim(opening.guarded_token, owner=_store_key(opening.key))
+        except StoreUnavailable as error:
+            if opening.needs_store:
+                await self._let_go(opening, held)
+            _refuse_if_needed(opening, error)
             return
-        if held.version is not None and not held.record.doubtful:
-            await self._store.compare_and_delete(_store_key(opening.key), version=held.version)
-        raise refuse(Reason.APPLE_PAY_TOKEN_REUSED, "the token belongs to another intent")
+        if not claimed:
+            await self._let_go(opening, held)
+            raise refuse(Reason.APPLE_PAY_TOKEN_REUSED, "the token belongs to another intent")
+
+    async def _let_go(self, opening: Opening[T], held: _Held) -> None:
+        """End a flight that sent nothing: forget the intent, unless an earlier flight may have sent it."""
+        if held.record.doubtful:
+            await self._write(opening, held, dataclasses.replace(held.record, lease_until_s=0.0))
+        elif held.version is not None:
+            await self._quietly(self._store.compare_and_delete(_store_key(opening.key), version=held.version), opening)
 
     async def _record_failure(self, opening: Opening[T], held: _Held, error: CallError) -> None:
         record, verdict = held.record, error.verdict
@@ -317,7 +328,7 @@ class Intents:
             return
         if opening.guarded_token:
             await self._quietly(self._guard.release(opening.guarded_token, owner=_store_key(opening.key)), opening)
-        await self._quietly(self._store.compare_and_delete(_store_key(opening.key), version=held.version), opening)
+        await self._let_go(opening, held)
 
     async def _write(self, opening: Opening[T], held: _Held, record: IntentRecord) -> None:
         """Write the end of a flight; if that fails, the next flight settles it again with the same key."""
@@ -394,6 +405,13 @@ class Intents:
 
     def _now_s(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _refuse_if_needed(opening: Opening[Any], error: StoreUnavailable) -> None:
+    """Refuse an intent that may not be sent while the store is gone."""
+    if opening.needs_store:
+        raise refuse(Reason.STORE_UNAVAILABLE, str(error)) from error
+    _LOG.warning("the intent is not recorded", rpc=opening.rpc, detail=str(error))
 
 
 def _store_key(key: IdempotencyKey) -> str:
