@@ -125,10 +125,12 @@ class _Held:
     """Version in the store; None when it is not recorded."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Flying(Generic[T]):
     fingerprints: Mapping[str, Fingerprint]
     task: asyncio.Task[Ended[T]]
+    opened_at_s: float
+    """Of the intent, which an earlier flight may have opened."""
 
 
 class Intents:
@@ -176,7 +178,7 @@ class Intents:
             async with asyncio.timeout(max(wait_s, 0.0)):
                 return await asyncio.shield(flying.task)
         except TimeoutError as error:
-            raise refuse(Reason.FLIGHT_GOES_ON, f"not settled within {wait_s:.2f} s") from error
+            raise _goes_on(f"not settled within {wait_s:.2f} s", flying.opened_at_s) from error
 
     async def settle_flights(self, *, timeout_s: float) -> int:
         """Wait until no intent is in flight; return how many are left when time is up."""
@@ -202,7 +204,8 @@ class Intents:
         return record.settlement is None and record.lease_until_s > self._now_s()
 
     def _depart(self, opening: Opening[T], context: CallContext) -> _Flying[T]:
-        flying = _Flying(opening.fingerprints, self._tasks.start(self._fly(opening, context), name=opening.rpc))
+        task = self._tasks.start(self._fly(opening, context), name=opening.rpc)
+        flying = _Flying(opening.fingerprints, task, self._now_s())
         self._flights[opening.key] = flying
         flying.task.add_done_callback(lambda _: self._flights.pop(opening.key, None))
         return flying
@@ -216,6 +219,7 @@ class Intents:
             held = _Held(self._new_record(opening, context), None)
         if isinstance(held, Ended):
             return held
+        self._flights[opening.key].opened_at_s = held.record.opened_at_s
         await self._guard_token(opening, held)
         return await self._send(opening, context, held)
 
@@ -257,7 +261,7 @@ class Intents:
             self._refuse_expired(record)
             if self._leased_by_another(record):
                 if self._clock.monotonic() + poll_s > context.deadline_s:
-                    raise refuse(Reason.FLIGHT_GOES_ON, "another replica holds the intent")
+                    raise _goes_on("another replica holds the intent", record.opened_at_s)
                 await asyncio.sleep(self._uniform(poll_s / 2, poll_s))
                 poll_s = min(poll_s * 2, _POLL_S[1])
                 continue
@@ -405,6 +409,10 @@ class Intents:
 
     def _now_s(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _goes_on(private: str, opened_at_s: float) -> CallError:
+    return failure(Failure(Reason.FLIGHT_GOES_ON, private, resend_before=_moment(opened_at_s) + RESEND_LIMIT))
 
 
 def _refuse_if_needed(opening: Opening[Any], error: StoreUnavailable) -> None:
