@@ -46,4 +46,7 @@ def answer(status: int = 200, body: Any = None, **headers: str) -> httpx.Respons
     """Make an answer: bytes as they are, anything else as JSON; header names are written with underscores."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.Response(status, headers={"content-type": "application/json", **named}, content=content)
+    # As a stream, which has not been read yet: so it comes from a network.
+    return httpx.Response(
+        status, headers={"content-type": "application/json", **named}, stream=httpx.ByteStream(content)
+    )

@@ -1,0 +1,220 @@
+import asyncio
+
+import pytest
+from payorch_server.model.errors import NotSent
+from payorch_server.model.outcome import Reason
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - which token was handed out is the subject
+from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.zuora.tokens import Credential, Token, TokenCache
+from unit.support.clock import FakeClock
+from unit.support.http import Wire, answer, transport_over
+
+CREDENTIAL = Credential("https://zuora.test/oauth/token", "/oauth/token", "client", Secret("canary"))
+OTHER = Credential("https://zuora.test/oauth/token", "/oauth/token", "client", Secret("canary"), "entity")
+
+
+def issued(name: str, expires_in: object = 3599) -> object:
+    """Answer with a token."""
+    return answer(200, {"access_token": name, "token_type": "bearer", "expires_in": expires_in})
+
+
+def cache(wire: Wire, clock: FakeClock) -> TokenCache:
+    """Make an empty cache."""
+    return TokenCache(transport=transport_over(wire), clock=clock, tasks=TaskOwner())
+
+
+async def taken(tokens: TokenCache, credential: Credential = CREDENTIAL) -> Token:
+    """Take a token."""
+    return await tokens.get(credential, timeout_s=5)
+
+
+async def name_of(tokens: TokenCache, credential: Credential = CREDENTIAL) -> str:
+    """Take a token and look at it."""
+    return reveal((await taken(tokens, credential)).value)
+
+
+class TestGet:
+    """One token per credential, fetched by one flight."""
+
+    @pytest.mark.asyncio
+    async def test_fetches_once_for_all(self) -> None:
+        """Five hundred callers of a cold cache."""
+        wire = Wire(issued("one"))
+        tokens = cache(wire, FakeClock())
+
+        names = await asyncio.gather(*(name_of(tokens) for _ in range(500)))
+
+        assert ({*names}, len(wire.requests), repr(tokens)) == ({"one"}, 1, "TokenCache(1 tokens, 0 being fetched)")
+        assert wire.form()["grant_type"] == ["client_credentials"]
+
+    @pytest.mark.asyncio
+    async def test_outlives_the_caller_that_wanted_it(self) -> None:
+        """The next one finds the token."""
+        gate = asyncio.Event()
+
+        async def slow(_request: object) -> object:
+            await gate.wait()
+            return issued("one")
+
+        wire = Wire(handler=slow)
+        tokens = cache(wire, FakeClock())
+        with pytest.raises(NotSent) as caught:
+            await tokens.get(CREDENTIAL, timeout_s=0.01)
+        assert caught.value.failure.reason is Reason.TOKEN_UNAVAILABLE
+
+        gate.set()
+
+        assert (await name_of(tokens), len(wire.requests)) == ("one", 1)
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("expires_in", "life_s", "reason"),
+        [
+            (3599, 3539, "a minute before its end it is not used any more"),
+            ("3599", 3539, "a number as text"),
+            ("soon", 3540, "text that is no number: the documented hour"),
+            (None, 3540, "missing"),
+            (-5, 3540, "negative"),
+            ("NaN", 3540, "not a number"),
+            (1e99, 3540, "beyond belief"),
+            (True, 3540, "no number at all"),
+        ],
+    )
+    async def test_never_hands_out_an_expired_token(self, expires_in: object, life_s: float, reason: str) -> None:
+        """Whatever Zuora says about its life."""
+        clock = FakeClock()
+        tokens = cache(Wire(issued("one", expires_in), issued("two")), clock)
+        await taken(tokens)
+        clock.advance(life_s - 0.5)
+        before = await name_of(tokens)
+        clock.advance(0.5)
+
+        assert (before, await name_of(tokens)) == ("one", "two"), reason
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("said", "expected", "reason"),
+        [
+            (answer(200, {"token_type": "bearer"}), Reason.TOKEN_UNAVAILABLE, "200 without a token"),
+            (answer(200, {"access_token": ""}), Reason.TOKEN_UNAVAILABLE, "an empty one"),
+            (answer(200, {"access_token": 5}), Reason.TOKEN_UNAVAILABLE, "one that is no text"),
+            (answer(200, b"<html>"), Reason.TOKEN_UNAVAILABLE, "a page"),
+            (answer(200, b"[]"), Reason.TOKEN_UNAVAILABLE, "no object"),
+            (answer(429, {}), Reason.TOKEN_UNAVAILABLE, "too many"),
+            (answer(503, b""), Reason.TOKEN_UNAVAILABLE, "an edge that failed"),
+            (answer(401, {}), Reason.UPSTREAM_CREDENTIALS_REJECTED, "refused"),
+            (answer(403, {}), Reason.UPSTREAM_CREDENTIALS_REJECTED, "forbidden"),
+        ],
+    )
+    async def test_says_not_sent_when_there_is_none(self, said: object, expected: Reason, reason: str) -> None:
+        """Nothing of the caller's was sent, whatever became of the token request; and the next call tries again."""
+        tokens = cache(Wire(said, issued("two")), FakeClock())
+
+        with pytest.raises(NotSent) as caught:
+            await taken(tokens)
+
+        assert caught.value.failure.reason is expected, reason
+        assert "canary" not in str(caught.value)
+        assert await name_of(tokens) == "two"
+
+
+class TestRefused:
+    """A 401 retires a token only if it proves something about it."""
+
+    @pytest.mark.asyncio
+    async def test_replaces_a_token(self) -> None:
+        """Nobody had success with it since the refused attempt began."""
+        clock = FakeClock()
+        tokens = cache(Wire(issued("one"), issued("two")), clock)
+        first = await taken(tokens)
+
+        tokens.refused(CREDENTIAL, first, since_s=clock.monotonic())
+
+        assert await name_of(tokens) == "two"
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("accepted_at_s", "kept", "reason"),
+        [
+            (-1.0, False, "accepted before the attempt began: it may have been revoked since"),
+            (0.0, True, "accepted when the attempt began"),
+            (1.0, True, "accepted after that: the 401 is about something else"),
+        ],
+    )
+    async def test_keeps_a_token_that_zuora_took_since(self, accepted_at_s: float, *, kept: bool, reason: str) -> None:
+        """One caller's 401 must not cost all others their token."""
+        clock = FakeClock()
+        tokens = cache(Wire(issued("one"), issued("two")), clock)
+        token = await taken(tokens)
+        began_s = clock.monotonic()
+        clock.advance(accepted_at_s)
+        tokens.accepted(CREDENTIAL, token)
+
+        tokens.refused(CREDENTIAL, token, since_s=began_s)
+
+        assert await name_of(tokens) == ("one" if kept else "two"), reason
+
+    @pytest.mark.asyncio
+    async def test_happens_at_most_once_a_minute(self) -> None:
+        """The token endpoint allows a hundred requests a minute from one address, to all tenants together."""
+        clock = FakeClock()
+        tokens = cache(Wire(issued("one"), issued("two"), issued("three")), clock)
+        names = []
+        for wait_s in (0.0, 59.0, 1.0):
+            clock.advance(wait_s)
+            tokens.refused(CREDENTIAL, await taken(tokens), since_s=clock.monotonic())
+            names.append(await name_of(tokens))
+
+        assert names == ["two", "two", "three"]
+
+    @pytest.mark.asyncio
+    async def test_spares_a_newer_generation(self) -> None:
+        """Many attempts flew with the first token; each of them is refused, and one new token is fetched."""
+        clock = FakeClock()
+        wire = Wire(issued("one"), issued("two"))
+        tokens = cache(wire, clock)
+        first = await taken(tokens)
+        tokens.refused(CREDENTIAL, first, since_s=clock.monotonic())
+        await taken(tokens)
+        clock.advance(120)
+
+        tokens.refused(CREDENTIAL, first, since_s=0.0)
+
+        assert (await name_of(tokens), len(wire.requests)) == ("two", 2)
+
+    @pytest.mark.asyncio
+    async def test_counts_a_success_for_its_own_generation(self) -> None:
+        """That the old token was accepted says nothing about the new one."""
+        clock = FakeClock()
+        tokens = cache(Wire(issued("one"), issued("two"), issued("three")), clock)
+        first = await taken(tokens)
+        tokens.refused(CREDENTIAL, first, since_s=clock.monotonic())
+        second = await taken(tokens)
+        clock.advance(120)
+        began_s = clock.monotonic()
+        tokens.accepted(CREDENTIAL, first)
+
+        tokens.refused(CREDENTIAL, second, since_s=began_s)
+
+        assert await name_of(tokens) == "three"
+
+    @pytest.mark.asyncio
+    async def test_leaves_other_credentials_alone(self) -> None:
+        """Another entity's token is another token, with a minute of its own."""
+        clock = FakeClock()
+        tokens = cache(Wire(issued("one"), issued("other"), issued("two")), clock)
+        first = await taken(tokens)
+        await taken(tokens, OTHER)
+
+        tokens.refused(CREDENTIAL, first, since_s=clock.monotonic())
+
+        assert (await name_of(tokens, OTHER), await name_of(tokens)) == ("other", "two")
+
+    @pytest.mark.asyncio
+    async def test_forgets_nothing_it_never_had(self) -> None:
+        """A token from before a restart."""
+        tokens = cache(Wire(issued("one")), FakeClock())
+
+        tokens.refused(CREDENTIAL, Token(Secret("old"), 0.0, 7), since_s=0.0)
+
+        assert await name_of(tokens) == "one"
