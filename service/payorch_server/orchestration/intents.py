@@ -126,10 +126,12 @@ class _Held:
     """Version in the store; None when it is not recorded."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Flying(Generic[T]):
     fingerprints: Mapping[str, Fingerprint]
     task: asyncio.Task[Ended[T]]
+    opened_at_s: float
+    """Of the intent, which an earlier flight may have opened."""
 
 
 class Intents:
@@ -177,7 +179,7 @@ class Intents:
             async with asyncio.timeout(max(wait_s, 0.0)):
                 return await asyncio.shield(flying.task)
         except TimeoutError as error:
-            raise refuse(Reason.FLIGHT_GOES_ON, f"not settled within {wait_s:.2f} s") from error
+            raise _goes_on(f"not settled within {wait_s:.2f} s", flying.opened_at_s) from error
 
     async def settle_flights(self, *, timeout_s: float) -> int:
         """Wait until no intent is in flight; return how many are left when time is up."""
@@ -203,7 +205,8 @@ class Intents:
         return record.settlement is None and record.lease_until_s > self._now_s()
 
     def _depart(self, opening: Opening[T], context: CallContext) -> _Flying[T]:
-        flying = _Flying(opening.fingerprints, self._tasks.start(self._fly(opening, context), name=opening.rpc))
+        task = self._tasks.start(self._fly(opening, context), name=opening.rpc)
+        flying = _Flying(opening.fingerprints, task, self._now_s())
         self._flights[opening.key] = flying
         flying.task.add_done_callback(lambda _: self._flights.pop(opening.key, None))
         return flying
@@ -212,14 +215,13 @@ class Intents:
         context = dataclasses.replace(context, deadline_s=self._clock.monotonic() + FLIGHT_LIMIT_S)
         try:
             held = await self._hold(opening, context)
-            if isinstance(held, Ended):
-                return held
-            await self._guard_token(opening, held)
         except StoreUnavailable as error:
-            if opening.needs_store:
-                raise refuse(Reason.STORE_UNAVAILABLE, str(error)) from error
-            _LOG.warning("the intent is not recorded", track_id=context.track_id, detail=str(error))
+            _refuse_if_needed(opening, error)
             held = _Held(self._new_record(opening, context), None)
+        if isinstance(held, Ended):
+            return held
+        self._flights[opening.key].opened_at_s = held.record.opened_at_s
+        await self._guard_token(opening, held)
         return await self._send(opening, context, held)
 
     async def _send(self, opening: Opening[T], context: CallContext, held: _Held) -> Ended[T]:
@@ -262,7 +264,7 @@ class Intents:
             self._refuse_expired(record)
             if self._leased_by_another(record):
                 if self._clock.monotonic() + poll_s > context.deadline_s:
-                    raise refuse(Reason.FLIGHT_GOES_ON, "another replica holds the intent")
+                    raise _goes_on("another replica holds the intent", record.opened_at_s)
                 await asyncio.sleep(self._uniform(poll_s / 2, poll_s))
                 poll_s = min(poll_s * 2, _POLL_S[1])
                 continue
@@ -285,13 +287,26 @@ class Intents:
         )
 
     async def _guard_token(self, opening: Opening[T], held: _Held) -> None:
+        """Claim the one-time token. From here on the intent is recorded, so it keeps its route whatever fails."""
         if not opening.guarded_token:
             return
-        if await self._guard.claim(opening.guarded_token, owner=_store_key(opening.key)):
+        try:
+            claimed = await self._guard.claim(opening.guarded_token, owner=_store_key(opening.key))
+        except StoreUnavailable as error:
+            if opening.needs_store:
+                await self._let_go(opening, held)
+            _refuse_if_needed(opening, error)
             return
-        if held.version is not None and not held.record.doubtful:
-            await self._store.compare_and_delete(_store_key(opening.key), version=held.version)
-        raise refuse(Reason.APPLE_PAY_TOKEN_REUSED, "the token belongs to another intent")
+        if not claimed:
+            await self._let_go(opening, held)
+            raise refuse(Reason.APPLE_PAY_TOKEN_REUSED, "the token belongs to another intent")
+
+    async def _let_go(self, opening: Opening[T], held: _Held) -> None:
+        """End a flight that sent nothing: forget the intent, unless an earlier flight may have sent it."""
+        if held.record.doubtful:
+            await self._write(opening, held, dataclasses.replace(held.record, lease_until_s=0.0))
+        elif held.version is not None:
+            await self._quietly(self._store.compare_and_delete(_store_key(opening.key), version=held.version), opening)
 
     async def _record_failure(self, opening: Opening[T], held: _Held, error: CallError) -> None:
         record, verdict = held.record, error.verdict
@@ -320,7 +335,7 @@ class Intents:
             return
         if opening.guarded_token:
             await self._quietly(self._guard.release(opening.guarded_token, owner=_store_key(opening.key)), opening)
-        await self._quietly(self._store.compare_and_delete(_store_key(opening.key), version=held.version), opening)
+        await self._let_go(opening, held)
 
     async def _write(self, opening: Opening[T], held: _Held, record: IntentRecord) -> None:
         """Write the end of a flight; if that fails, the next flight settles it again with the same key."""
@@ -397,6 +412,17 @@ class Intents:
 
     def _now_s(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _goes_on(private: str, opened_at_s: float) -> CallError:
+    return failure(Failure(Reason.FLIGHT_GOES_ON, private, resend_before=_moment(opened_at_s) + RESEND_LIMIT))
+
+
+def _refuse_if_needed(opening: Opening[Any], error: StoreUnavailable) -> None:
+    """Refuse an intent that may not be sent while the store is gone."""
+    if opening.needs_store:
+        raise refuse(Reason.STORE_UNAVAILABLE, str(error)) from error
+    _LOG.warning("the intent is not recorded", rpc=opening.rpc, detail=str(error))
 
 
 def _store_key(key: IdempotencyKey) -> str:

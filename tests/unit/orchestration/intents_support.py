@@ -54,6 +54,7 @@ def intents(
     store: Store | None = None,
     keys: Keyring | None = None,
     route_exists: Callable[[Route], bool] = lambda _route: True,
+    uniform: Callable[[float, float], float] = lambda _low, _high: 0.0,
 ) -> Intents:
     """Make the intents of one process."""
     return Intents(
@@ -62,7 +63,7 @@ def intents(
         clock=clock,
         tasks=TaskOwner(),
         route_exists=route_exists,
-        uniform=lambda _low, _high: 0.0,
+        uniform=uniform,
         entropy=counted_entropy(),
     )
 

@@ -1,15 +1,57 @@
+import asyncio
 import json
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from payorch_server.model.context import CallContext
+from payorch_server.model.errors import (
+    CallError,
+    Evidence,
+    Failure,
+    Invalid,
+    NotSent,
+    OutcomeUnknown,
+    Refused,
+    failure,
+    refuse,
+)
 from payorch_server.model.identifiers import RequestId
-from payorch_server.orchestration.intents import idempotency_key
+from payorch_server.model.outcome import Reason
+from payorch_server.model.route import Route
+from payorch_server.orchestration.fingerprint import SENSITIVE
+from payorch_server.orchestration.intents import CLOCK_SKEW_S, FLIGHT_LIMIT_S, LEASE_S, Ended, idempotency_key
+from payorch_server.orchestration.record import IntentRecord
+from payorch_server.zuora.earlier import Earlier
+from unit.orchestration.intents_support import (
+    DAY_S,
+    FailingStore,
+    Sent,
+    Zuora,
+    call,
+    fingerprint,
+    intents,
+    keyring,
+    memory,
+    opening,
+    put,
+    record_of,
+    told,
+)
+from unit.support.clock import START, FakeClock
+from unit.support.zuora import route
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "idempotency_key.json").read_text())["vectors"]
 PARTS = st.text(max_size=12)
+
+
+def uuid7(moment: datetime) -> RequestId:
+    """Make the UUIDv7 of a moment."""
+    return RequestId(str(UUID(int=(int(moment.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62) | 1)))
 
 
 class TestIdempotencyKey:
@@ -45,3 +87,601 @@ class TestIdempotencyKey:
         )
 
         assert (first == second) == (one == other)
+
+
+class TestRun:
+    """An intent is opened, joined, replayed, continued or refused."""
+
+    @pytest.mark.asyncio
+    async def test_records_before_it_sends(self) -> None:
+        """Whoever finds the record later knows that something may have been sent, and where."""
+        clock = FakeClock()
+        store = memory(clock)
+        seen: list[IntentRecord | None] = []
+
+        async def send(_route: Route, _call: CallContext, _earlier: Earlier) -> Sent:
+            seen.append(await record_of(store, opening(send)))
+            return "pm-1", told()
+
+        ended = await intents(clock, store=store).run(opening(send), call(clock))
+
+        (before,) = seen
+        assert before is not None
+        assert (before.route, before.settlement, before.track_ids) == (route(), None, ("track-1",))
+        assert before.lease_until_s == clock.now().timestamp() + LEASE_S
+        assert (ended.value, ended.replayed, ended.first_sent_at) == ("pm-1", False, START)
+
+    @pytest.mark.asyncio
+    async def test_gives_the_flight_its_own_limit(self) -> None:
+        """The caller's deadline bounds what the caller waits for, not what the service does."""
+        clock, zuora = FakeClock(), Zuora()
+
+        await intents(clock).run(opening(zuora.send), call(clock, seconds=3))
+
+        ((_, seen, _),) = zuora.sent
+        assert seen.deadline_s == clock.monotonic() + FLIGHT_LIMIT_S
+
+    @pytest.mark.asyncio
+    async def test_lets_equal_calls_join(self) -> None:
+        """One send, one value for all."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        one = intents(clock)
+
+        waiting = [asyncio.ensure_future(one.run(opening(zuora.send), call(clock))) for _ in range(50)]
+        await zuora.arrived.wait()
+        assert repr(one) == "Intents(1 in flight)"
+        zuora.gate.set()
+        values = {ended.value for ended in await asyncio.gather(*waiting)}
+
+        assert (values, len(zuora.sent), repr(one)) == ({"pm-1"}, 1, "Intents(0 in flight)")
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("moment", ["in flight", "settled"])
+    async def test_refuses_another_body(self, moment: str) -> None:
+        """The fields are named, sensitive ones by a constant; the first intent is not disturbed."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        one = intents(clock)
+        first = asyncio.ensure_future(one.run(opening(zuora.send), call(clock)))
+        await zuora.arrived.wait()
+        if moment == "settled":
+            zuora.gate.set()
+            await first
+        other = {"k1": fingerprint(sensitive="s2", **{"amount.units": "bb", "account_id": "cc"})}
+
+        with pytest.raises(Invalid) as caught:
+            await one.run(opening(zuora.send, fingerprints=other), call(clock))
+
+        failed = caught.value.failure
+        assert failed.reason is Reason.INTENT_MISMATCH
+        assert [(one.field, one.rule) for one in failed.violations] == [
+            (SENSITIVE, "intent.same"),
+            ("account_id", "intent.same"),
+            ("amount.units", "intent.same"),
+        ]
+        zuora.gate.set()
+        assert (await first).value == "pm-1"
+        assert len(zuora.sent) == 1
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("age_s", [0, 10, DAY_S, 29 * DAY_S])
+    async def test_replays_a_recorded_success(self, age_s: float) -> None:
+        """For thirty days, on the route it was sent on, with the facts of the answer that was given then."""
+        clock, zuora = FakeClock(), Zuora()
+        store = memory(clock)
+        await intents(clock, store=store).run(opening(zuora.send), call(clock))
+        clock.advance(age_s)
+        moved = opening(zuora.send, route=route(tenant="other"))
+
+        ended = await intents(clock, store=store).run(moved, call(clock, track_id="track-2"))
+
+        assert (ended.value, ended.replayed, ended.route, len(zuora.sent)) == ("pm-1", True, route(), 1)
+        assert ended.facts == told()
+        assert ended.first_sent_at == START
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("reason", "text"),
+        [
+            (Reason.UPSTREAM_REQUEST_REFUSED, "a refusal"),
+            (Reason.PAYMENT_DECLINED, "a decline"),
+            (Reason.UPSTREAM_INTERNAL, "unknown and recorded"),
+            (Reason.PAYMENT_REFUSED_METHOD_CREATED, "half done"),
+        ],
+    )
+    async def test_repeats_a_recorded_failure(self, reason: Reason, text: str) -> None:
+        """Resending cannot settle it, so nothing is sent again; codes and ids are told once more."""
+        clock = FakeClock()
+        store = memory(clock)
+        evidence = Evidence(("53000099",), ("05",), "pm-1", "p-1")
+        zuora = Zuora([failure(Failure(reason, "said", evidence=evidence, facts=told()))])
+
+        for _ in range(3):
+            with pytest.raises(CallError) as caught:
+                await intents(clock, store=store).run(opening(zuora.send), call(clock))
+
+            failed = caught.value.failure
+            assert (failed.reason, failed.evidence, failed.facts.zuora_request_id) == (reason, evidence, "z1"), text
+        assert len(zuora.sent) == 1
+
+    @pytest.mark.asyncio
+    async def test_forgets_what_was_never_sent(self) -> None:
+        """The next call is a new beginning: it may even take another route."""
+        clock = FakeClock()
+        store = memory(clock)
+        zuora = Zuora([refuse(Reason.UPSTREAM_UNREACHABLE, "")])
+
+        with pytest.raises(NotSent):
+            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+        assert await record_of(store, opening(zuora.send)) is None
+        ended = await intents(clock, store=store).run(opening(zuora.send, route=route(tenant="b")), call(clock))
+
+        assert ended.route.tenant == "b"
+
+    @pytest.mark.asyncio
+    async def test_continues_what_is_unsettled(self) -> None:
+        """Same route, the doubt and the ids of earlier answers with it; and the resend limit is told."""
+        clock = FakeClock()
+        store = memory(clock)
+        lost = failure(Failure(Reason.UPSTREAM_EDGE_FAILED, "", facts=told("z9")))
+        zuora = Zuora([lost])
+        with pytest.raises(OutcomeUnknown) as caught:
+            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+        assert caught.value.failure.resend_before == START + timedelta(hours=23)
+
+        moved = opening(zuora.send, route=route(tenant="other"))
+        ended = await intents(clock, store=store).run(moved, call(clock, track_id="track-2"))
+
+        pinned, _, earlier = zuora.sent[1]
+        assert (pinned, earlier) == (route(), Earlier(doubtful=True, answer_ids=frozenset({"z9", "p1"})))
+        assert ended.route == route()
+        record = await record_of(store, moved)
+        assert record is not None
+        assert (record.takeovers, record.track_ids) == (1, ("track-1", "track-2"))
+
+    @pytest.mark.asyncio
+    async def test_does_not_forget_a_doubt(self) -> None:
+        """A second flight that sends nothing leaves the record of the first, free for a third."""
+        clock = FakeClock()
+        store = memory(clock)
+        zuora = Zuora([refuse(Reason.UPSTREAM_NO_ANSWER, ""), refuse(Reason.TOKEN_UNAVAILABLE, "")])
+        for _ in range(2):
+            with pytest.raises(CallError):
+                await intents(clock, store=store).run(opening(zuora.send), call(clock))
+
+        record = await record_of(store, opening(zuora.send))
+
+        assert record is not None
+        assert (record.doubtful, record.lease_until_s, record.settlement) == (True, 0.0, None)
+
+    @pytest.mark.asyncio
+    async def test_waits_for_another_replica_and_takes_its_result(self) -> None:
+        """The joiner is in another process; it polls until the record is settled."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        store = memory(clock)
+        leader = asyncio.ensure_future(intents(clock, store=store).run(opening(zuora.send), call(clock)))
+        await zuora.arrived.wait()
+
+        joiner = asyncio.ensure_future(intents(clock, store=store).run(opening(zuora.send), call(clock)))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        zuora.gate.set()
+
+        assert (await leader).replayed is False
+        assert ((await joiner).value, (await joiner).replayed, len(zuora.sent)) == ("pm-1", True, 1)
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("lease_s", "sent", "reason"),
+        [(0.0, 1, "given up"), (1.0, 1, "about to end"), (LEASE_S, 0, "longer than this flight can wait")],
+    )
+    async def test_takes_over_an_expired_lease(self, lease_s: float, sent: int, reason: str) -> None:
+        """The flight whose owner is gone is continued, and never before its lease has ended."""
+        clock, zuora = FakeClock(), Zuora()
+        store = memory(clock)
+        lease_until_s = clock.now().timestamp() + lease_s if lease_s else 0.0
+        opened_at_s = clock.now().timestamp()
+        await put(store, opening(zuora.send), IntentRecord(fingerprint(), route(), "gone", lease_until_s, opened_at_s))
+
+        def uniform(_low: float, high: float) -> float:
+            clock.advance(high)
+            return 0.0
+
+        one = intents(clock, store=store, uniform=uniform)
+        if sent:
+            assert (await one.run(opening(zuora.send), call(clock))).value == "pm-1"
+            assert zuora.sent[0][2].doubtful, "its owner may have sent it"
+            assert not lease_s or clock.now().timestamp() >= lease_until_s + CLOCK_SKEW_S
+        else:
+            with pytest.raises(OutcomeUnknown) as caught:
+                await one.run(opening(zuora.send), call(clock))
+            assert caught.value.failure.reason is Reason.FLIGHT_GOES_ON
+            assert caught.value.failure.resend_before == START + timedelta(hours=23)
+        assert len(zuora.sent) == sent, reason
+
+    @pytest.mark.asyncio
+    async def test_lets_one_of_two_take_over(self) -> None:
+        """Both see the expired lease; the store lets one of them write, the other waits for it."""
+        clock, zuora = FakeClock(), Zuora()
+        store = memory(clock)
+        await put(store, opening(zuora.send), IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp()))
+
+        two = [intents(clock, store=store).run(opening(zuora.send), call(clock)) for _ in range(2)]
+        ended = await asyncio.gather(*two)
+
+        assert ({one.value for one in ended}, len(zuora.sent)) == ({"pm-1"}, 1)
+
+    @pytest.mark.asyncio
+    async def test_refuses_to_go_on_where_the_route_is_gone(self) -> None:
+        """An opened intent is never routed anew."""
+        clock = FakeClock()
+        store = memory(clock)
+        zuora = Zuora([refuse(Reason.UPSTREAM_NO_ANSWER, "")])
+        with pytest.raises(OutcomeUnknown):
+            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+
+        one = intents(clock, store=store, route_exists=lambda _route: False)
+        with pytest.raises(OutcomeUnknown) as caught:
+            await one.run(opening(zuora.send), call(clock))
+
+        assert caught.value.failure.reason is Reason.ROUTE_GONE
+        assert len(zuora.sent) == 1
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("age", "expected", "reason"),
+        [
+            (timedelta(hours=23), None, "the last moment"),
+            (timedelta(hours=23, seconds=1), Reason.INTENT_EXPIRED, "too close to Zuora's 24 hours"),
+            (timedelta(days=29), Reason.INTENT_EXPIRED, "the tombstone refuses"),
+        ],
+    )
+    async def test_sends_nothing_after_23_hours(self, age: timedelta, expected: Reason | None, reason: str) -> None:
+        """Zuora forgets the key after a day, and then a resend would be a second execution."""
+        clock = FakeClock()
+        store = memory(clock)
+        zuora = Zuora([refuse(Reason.UPSTREAM_NO_ANSWER, "")])
+        with pytest.raises(OutcomeUnknown):
+            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+        clock.advance(age.total_seconds())
+
+        (ended,) = await asyncio.gather(
+            intents(clock, store=store).run(opening(zuora.send), call(clock)), return_exceptions=True
+        )
+
+        assert (expected, 1 if expected else 2) == (
+            ended.failure.reason if isinstance(ended, OutcomeUnknown) else None,
+            len(zuora.sent),
+        ), reason
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("store_is_gone", [False, True])
+    async def test_refuses_an_old_uuid7_without_a_record(self, *, store_is_gone: bool) -> None:
+        """Its age is written in it, so no loss of the store can bring it back to life."""
+        clock, zuora = FakeClock(), Zuora()
+        old = uuid7(START - timedelta(hours=23, seconds=1))
+        store = FailingStore(memory(clock), fails=lambda _operation, _key: store_is_gone)
+
+        with pytest.raises(OutcomeUnknown) as caught:
+            await intents(clock, store=store).run(opening(zuora.send, request_id=old, needs_store=False), call(clock))
+
+        assert (caught.value.failure.reason, zuora.sent) == (Reason.INTENT_EXPIRED, [])
+
+    @pytest.mark.asyncio
+    async def test_replays_an_old_uuid7_with_a_record(self) -> None:
+        """The record tells what became of it."""
+        clock, zuora = FakeClock(), Zuora()
+        one = intents(clock)
+        fresh = opening(zuora.send, request_id=uuid7(START))
+        await one.run(fresh, call(clock))
+        clock.advance(2 * DAY_S)
+
+        assert (await one.run(fresh, call(clock))).replayed
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(("age_s", "stale"), [(600.0, False), (600.5, True)])
+    async def test_does_not_hand_out_a_stale_session(self, age_s: float, *, stale: bool) -> None:
+        """A session is for one showing of the payment sheet."""
+        clock, zuora = FakeClock(), Zuora()
+        one = intents(clock)
+        session = opening(zuora.send, stale_after_s=600.0)
+        await one.run(session, call(clock))
+        clock.advance(age_s)
+
+        if not stale:
+            assert (await one.run(session, call(clock))).replayed
+            return
+        with pytest.raises(Refused) as caught:
+            await one.run(session, call(clock))
+
+        failed = caught.value.failure
+        assert (failed.reason, dict(failed.metadata)) == (Reason.SESSION_STALE, {"maxAgeSeconds": "600"})
+
+    @pytest.mark.asyncio
+    async def test_says_when_a_result_cannot_be_unsealed(self) -> None:
+        """Both keys of its time are gone, or the store was tampered with: it is known to have ended, not how."""
+        clock, zuora = FakeClock(), Zuora()
+        store = memory(clock)
+        both = {"k1": fingerprint("k1"), "k2": fingerprint("k2")}
+        await intents(clock, store=store, keys=keyring("k1")).run(opening(zuora.send), call(clock))
+        # The fingerprint can still be compared, the seal cannot be opened.
+        later = intents(clock, store=store, keys=keyring("k2"))
+
+        with pytest.raises(OutcomeUnknown) as caught:
+            await later.run(opening(zuora.send, fingerprints=both), call(clock))
+
+        assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.INTENT_EXPIRED, 1)
+
+    @pytest.mark.asyncio
+    async def test_compares_under_the_key_before_the_one_in_use(self) -> None:
+        """A rotation in the middle of an intent changes nothing for its caller."""
+        clock, zuora = FakeClock(), Zuora()
+        store = memory(clock)
+        await intents(clock, store=store, keys=keyring("k1")).run(opening(zuora.send), call(clock))
+        rotated = intents(clock, store=store, keys=keyring("k2", "k1"))
+        both = {"k2": fingerprint("k2"), "k1": fingerprint("k1")}
+
+        assert (await rotated.run(opening(zuora.send, fingerprints=both), call(clock))).value == "pm-1"
+
+    @pytest.mark.asyncio
+    async def test_refuses_what_it_cannot_compare(self) -> None:
+        """Two rotations later nobody can tell whether the body is the same."""
+        clock, zuora = FakeClock(), Zuora()
+        one = intents(clock)
+        await one.run(opening(zuora.send), call(clock))
+
+        with pytest.raises(OutcomeUnknown) as caught:
+            await one.run(opening(zuora.send, fingerprints={"k3": fingerprint("k3")}), call(clock))
+
+        assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.INTENT_EXPIRED, 1)
+
+
+class TestOwnership:
+    """A flight belongs to the service, not to whoever started it."""
+
+    @pytest.mark.asyncio
+    async def test_outlives_the_caller_that_started_it(self) -> None:
+        """The leader is cancelled; its joiner gets the result, and so does the resend."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        one = intents(clock)
+        leader = asyncio.ensure_future(one.run(opening(zuora.send), call(clock)))
+        await zuora.arrived.wait()
+        joiner = asyncio.ensure_future(one.run(opening(zuora.send), call(clock)))
+        await asyncio.sleep(0)
+
+        leader.cancel()
+        await asyncio.gather(leader, return_exceptions=True)
+        zuora.gate.set()
+
+        assert leader.cancelled()
+        assert (await joiner).value == "pm-1"
+        assert (await one.run(opening(zuora.send), call(clock))).replayed
+        assert len(zuora.sent) == 1
+
+    @pytest.mark.asyncio
+    async def test_lets_a_waiter_leave_at_its_own_deadline(self) -> None:
+        """UNKNOWN with the advice to resend until the intent's own limit; the flight goes on."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        one = intents(clock)
+
+        with pytest.raises(OutcomeUnknown) as caught:
+            await one.run(opening(zuora.send), call(clock, seconds=0.1))
+
+        failed = caught.value.failure
+        assert (failed.reason, failed.resend_before) == (Reason.FLIGHT_GOES_ON, START + timedelta(hours=23))
+        zuora.gate.set()
+        assert await one.settle_flights(timeout_s=5) == 0
+        assert (await one.run(opening(zuora.send), call(clock))).replayed
+
+    @pytest.mark.asyncio
+    async def test_tells_the_limit_of_the_intent_it_took_over(self) -> None:
+        """The 23 hours run from the first send, not from this flight's."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        store = memory(clock)
+        await put(store, opening(zuora.send), IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp()))
+        clock.advance(3600)
+
+        with pytest.raises(OutcomeUnknown) as caught:
+            await intents(clock, store=store).run(opening(zuora.send), call(clock, seconds=0.1))
+
+        assert caught.value.failure.resend_before == START + timedelta(hours=23)
+        zuora.gate.set()
+
+    @pytest.mark.asyncio
+    async def test_counts_flights_that_do_not_end(self) -> None:
+        """A drain that runs out of time says how many it cuts."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        one = intents(clock)
+        with pytest.raises(OutcomeUnknown):
+            await one.run(opening(zuora.send), call(clock, seconds=0.1))
+
+        left = await one.settle_flights(timeout_s=0)
+
+        assert left == 1
+        zuora.gate.set()
+        assert await one.settle_flights(timeout_s=5) == 0
+
+    @pytest.mark.asyncio
+    async def test_a_defect_in_a_flight_leaves_the_record_to_be_taken_over(self) -> None:
+        """Nobody knows what was sent, so the lease runs out and the same key settles it."""
+        clock = FakeClock()
+        store = memory(clock)
+        zuora = Zuora([RuntimeError("a defect")])
+        with pytest.raises(RuntimeError):
+            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+        clock.advance(LEASE_S + CLOCK_SKEW_S)
+
+        ended = await intents(clock, store=store).run(opening(zuora.send), call(clock))
+
+        assert ended.value == "pm-1"
+        assert zuora.sent[1][2].doubtful
+
+
+class TestStoreFailures:
+    """The store only adds to what the key guarantees."""
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("acts", [False, True])
+    async def test_sends_no_money_unrecorded(self, *, acts: bool) -> None:
+        """Refused before sending."""
+        clock, zuora = FakeClock(), Zuora()
+        store = FailingStore(memory(clock), fails=lambda operation, _key: operation == "put_if_absent", acts=acts)
+
+        with pytest.raises(NotSent) as caught:
+            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+
+        assert (caught.value.failure.reason, zuora.sent) == (Reason.STORE_UNAVAILABLE, [])
+
+    @pytest.mark.asyncio
+    async def test_sends_the_others_unrecorded(self) -> None:
+        """A session costs nothing."""
+        clock, zuora = FakeClock(), Zuora()
+        store = FailingStore(memory(clock), fails=lambda _operation, _key: True)
+
+        ended = await intents(clock, store=store).run(opening(zuora.send, needs_store=False), call(clock))
+
+        assert ended.value == "pm-1"
+
+    @pytest.mark.asyncio
+    async def test_tells_the_result_that_it_could_not_record(self) -> None:
+        """The next flight settles it again with the same key."""
+        clock, zuora = FakeClock(), Zuora()
+        inner = memory(clock)
+        store = FailingStore(inner, fails=lambda operation, _key: operation == "compare_and_set")
+
+        ended = await intents(clock, store=store).run(opening(zuora.send), call(clock))
+
+        assert ended.value == "pm-1"
+        clock.advance(LEASE_S + CLOCK_SKEW_S)
+        assert (await intents(clock, store=inner).run(opening(zuora.send), call(clock))).value == "pm-1"
+        assert zuora.sent[1][2].doubtful
+
+    @pytest.mark.asyncio
+    async def test_keeps_the_pinned_route_when_the_guard_cannot_be_asked(self) -> None:
+        """The route moved since, and the store fails between the take-over and the claim of the token."""
+        clock = FakeClock()
+        inner = memory(clock)
+        zuora = Zuora([refuse(Reason.UPSTREAM_NO_ANSWER, "")])
+        with pytest.raises(OutcomeUnknown):
+            await intents(clock, store=inner).run(opening(zuora.send, needs_store=False), call(clock))
+        store = FailingStore(inner, fails=lambda _operation, key: key.startswith("token:"))
+        moved = opening(zuora.send, needs_store=False, guarded_token="t", route=route(tenant="other"))
+
+        await intents(clock, store=store).run(moved, call(clock))
+
+        pinned, _, earlier = zuora.sent[1]
+        assert (pinned.tenant, earlier.doubtful) == ("acme", True)
+
+    @pytest.mark.asyncio
+    async def test_lets_go_of_money_when_the_guard_cannot_be_asked(self) -> None:
+        """Refused before sending, and the resend need not wait for a lease that nobody holds."""
+        clock, zuora = FakeClock(), Zuora()
+        inner = memory(clock)
+        store = FailingStore(inner, fails=lambda _operation, key: key.startswith("token:"))
+        paid = opening(zuora.send, guarded_token="t")
+
+        with pytest.raises(NotSent) as caught:
+            await intents(clock, store=store).run(paid, call(clock))
+
+        assert caught.value.failure.reason is Reason.STORE_UNAVAILABLE
+        assert await record_of(inner, paid) is None
+        assert (await intents(clock, store=inner).run(paid, call(clock))).value == "pm-1"
+
+    @pytest.mark.asyncio
+    async def test_refuses_a_used_token_when_its_own_record_cannot_be_deleted(self) -> None:
+        """The token was found to belong to another intent: no failure after that makes it free."""
+        clock, zuora = FakeClock(), Zuora()
+        inner = memory(clock)
+        await intents(clock, store=inner).run(opening(zuora.send, guarded_token="t"), call(clock))
+        store = FailingStore(inner, fails=lambda operation, _key: operation == "compare_and_delete")
+        other = opening(zuora.send, request_id=RequestId("another-intent-01"), guarded_token="t", needs_store=False)
+
+        with pytest.raises(NotSent) as caught:
+            await intents(clock, store=store).run(other, call(clock))
+
+        assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.APPLE_PAY_TOKEN_REUSED, 1)
+
+
+class TestGuardedToken:
+    """A one-time token belongs to one intent, through whichever RPC it came."""
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("first", "free", "text"),
+        [
+            (None, False, "done"),
+            (Reason.UPSTREAM_NO_ANSWER, False, "unknown"),
+            (Reason.UPSTREAM_INTERNAL, False, "unknown and recorded"),
+            (Reason.PAYMENT_REFUSED_METHOD_CREATED, False, "half done"),
+            (Reason.PAYMENT_DECLINED, False, "the gateway saw it"),
+            (Reason.UPSTREAM_REQUEST_REFUSED, True, "refused before the gateway"),
+            (Reason.UPSTREAM_UNREACHABLE, True, "never sent"),
+        ],
+    )
+    async def test_is_free_again_only_if_no_gateway_saw_it(
+        self, first: Reason | None, *, free: bool, text: str
+    ) -> None:
+        """The second intent comes from another process."""
+        clock = FakeClock()
+        store = memory(clock)
+        zuora = Zuora([refuse(first, "")] if first else ["pm-1"])
+        await asyncio.gather(
+            intents(clock, store=store).run(opening(zuora.send, guarded_token="t"), call(clock)),
+            return_exceptions=True,
+        )
+        other = opening(zuora.send, request_id=RequestId("another-intent-01"), guarded_token="t")
+
+        (ended,) = await asyncio.gather(intents(clock, store=store).run(other, call(clock)), return_exceptions=True)
+
+        if free:
+            assert isinstance(ended, Ended), text
+        else:
+            assert isinstance(ended, NotSent), text
+            assert ended.failure.reason is Reason.APPLE_PAY_TOKEN_REUSED
+            assert await record_of(store, other) is None, "the refused intent leaves nothing behind"
+
+    @pytest.mark.asyncio
+    async def test_is_the_intents_own_on_a_resend(self) -> None:
+        """The same intent may send it again."""
+        clock = FakeClock()
+        store = memory(clock)
+        zuora = Zuora([refuse(Reason.UPSTREAM_NO_ANSWER, "")])
+        paid = opening(zuora.send, guarded_token="t")
+        with pytest.raises(OutcomeUnknown):
+            await intents(clock, store=store).run(paid, call(clock))
+
+        assert (await intents(clock, store=store).run(paid, call(clock))).value == "pm-1"
+
+
+class TestLookUp:
+    """What the service itself knows of an intent."""
+
+    @pytest.mark.asyncio
+    async def test_tells_absent_flying_and_settled_apart(self) -> None:
+        """Without sending anything."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        one = intents(clock)
+        paid = opening(zuora.send)
+        assert await one.look_up(paid.key) is None
+
+        flight = asyncio.ensure_future(one.run(paid, call(clock)))
+        await zuora.arrived.wait()
+        flying = await one.look_up(paid.key)
+        zuora.gate.set()
+        await flight
+        settled = await one.look_up(paid.key)
+
+        assert flying is not None
+        assert settled is not None
+        assert (one.is_in_flight(flying), one.is_in_flight(settled)) == (True, False)
+        assert settled.settlement is not None
+        assert settled.settlement.payment_method_id == "pm-1"
+
+    @pytest.mark.asyncio
+    async def test_says_when_the_store_is_gone(self) -> None:
+        """NOT_FOUND would be a lie."""
+        store = FailingStore(memory(FakeClock()), fails=lambda _operation, _key: True)
+
+        with pytest.raises(NotSent) as caught:
+            await intents(FakeClock(), store=store).look_up(opening(Zuora().send).key)
+
+        assert caught.value.failure.reason is Reason.STORE_UNAVAILABLE
