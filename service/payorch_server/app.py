@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import Final
 
 import grpc
-import httpx
 import structlog
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to runtime/telemetry.py
 
 from payorch_server.admin import start_admin
-from payorch_server.config import Settings, split_address
+from payorch_server.config import Document, Settings, split_address
 from payorch_server.model.errors import CallError
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.dispatch import Dispatcher
 from payorch_server.orchestration.intents import FLIGHT_LIMIT_S, Intents
 from payorch_server.orchestration.keyring import MIN_KEY_BYTES, Keyring
+from payorch_server.orchestration.records import Records
 from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
@@ -34,8 +34,9 @@ from payorch_server.rpc.server import build_server
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner, termination
-from payorch_server.runtime.telemetry import start_telemetry
-from payorch_server.store import Store, StoreUnavailable, open_store
+from payorch_server.runtime.telemetry import Telemetry, start_telemetry
+from payorch_server.store.opening import open_store
+from payorch_server.store.port import Store, StoreUnavailable
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.tokens import TokenCache
 from payorch_server.zuora.transport import Transport, open_transport
@@ -75,12 +76,22 @@ class Application:
             _LOG.error("flights were cut", flights=left)
 
 
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """Everything between the edges."""
+
+    use_cases: UseCases
+    intents: Intents
+    zuora: ZuoraClient
+    store: Store
+    policy_hash: str
+
+
 async def start(
     settings: Settings,
     *,
     stack: AsyncExitStack,
     clock: Clock | None = None,
-    http: httpx.AsyncBaseTransport | None = None,
     span_processors: Sequence[SpanProcessor] = (),
 ) -> Application:
     """Build the service and listen. The order of pushes onto the stack is, reversed, the order of closing.
@@ -89,7 +100,6 @@ async def start(
         settings: A configuration that has passed every check.
         stack: Closes everything, telemetry last.
         clock: Time; the machine's unless given.
-        http: How HTTP goes out; aiohttp's pool unless given.
         span_processors: Further receivers of spans.
 
     Raises:
@@ -99,52 +109,67 @@ async def start(
     clock = clock or SystemClock()
     telemetry = start_telemetry(document.telemetry, processors=span_processors)
     stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
-    tracer = telemetry.tracer
-    if http is None:
-        transport = open_transport(settings=document.http, tracer=tracer, stack=stack)
-    else:
-        transport = Transport(settings=document.http, http=http, tracer=tracer)
-    tasks = TaskOwner()
-    stack.push_async_callback(tasks.close)
-    zuora = _zuora(settings, transport, clock, tasks)
+    transport = open_transport(settings=document.http, tracer=telemetry.tracer, stack=stack)
     store = open_store(document.store, password=settings.store_password, clock=clock)
     stack.push_async_callback(store.close)
-    keyring = Keyring(settings.keys or (("process", Secret(os.urandom(MIN_KEY_BYTES))),), entropy=os.urandom)
-    intents = Intents(
-        store=store,
-        keyring=keyring,
-        clock=clock,
-        tasks=tasks,
-        route_exists=zuora.serves,
-        uniform=_RANDOM.uniform,
-        entropy=os.urandom,
-    )
-    routing = RoutingTable(tenants=document.tenants, rules=document.routing)
-    dispatcher = Dispatcher(routing=routing, zuora=zuora, intents=intents, clock=clock, entropy=os.urandom)
-    use_cases = UseCases(
-        dispatcher, keyring, document.orchestration.raw_card_data, document.orchestration.session_max_age_s
-    )
+    tasks = TaskOwner()
+    stack.push_async_callback(tasks.close)
+    core = _core(settings, transport, store, clock, tasks)
     health = Health(tuple(document.tenants))
     await health.start()
-    validator = Validator(FURTHER_CHECKS)
-    validator.warm(request_type() for request_type in REQUEST_TYPES)
-    server = build_server(
-        settings=document.rpc,
-        servicer=PaymentOrchestrationServicer(use_cases),
-        boundary=BoundaryInterceptor(
-            settings=document.rpc, namespace=document.orchestration.namespace, tracer=tracer, clock=clock
-        ),
-        validate=ValidateInterceptor(validator),
-        health=health,
-    )
+    server = _server(document, core, health, telemetry, clock)
     grpc_port = _bind(server, document.rpc.listen)
     await server.start()
     stack.push_async_callback(server.stop, None)
     admin_port = await _start_admin(document.admin.listen, health, stack)
     for tenant in document.tenants:
-        _ = tasks.start(_warm(zuora, store, health, tenant, document.http.max_clock_offset_s), name=f"warm {tenant}")
-    _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=routing.policy_hash)
-    return Application(grpc_port, admin_port, health, server, settings, intents)
+        _ = tasks.start(_warm(core, health, tenant, document.http.max_clock_offset_s), name=f"warm {tenant}")
+    _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=core.policy_hash)
+    if document.store.kind == "memory":
+        _LOG.warning("intents are recorded in this process alone", accepted=document.accept_memory_store)
+    return Application(grpc_port, admin_port, health, server, settings, core.intents)
+
+
+def _core(settings: Settings, transport: Transport, store: Store, clock: Clock, tasks: TaskOwner) -> _Core:
+    document = settings.document
+    zuora = ZuoraClient(
+        tenants=document.tenants,
+        secrets=settings.client_secrets,
+        transport=transport,
+        tokens=TokenCache(transport=transport, clock=clock, tasks=tasks),
+        clock=clock,
+        uniform=_RANDOM.uniform,
+    )
+    keyring = Keyring(settings.keys or (("process", Secret(os.urandom(MIN_KEY_BYTES))),), entropy=os.urandom)
+    records = Records(
+        store=store,
+        keyring=keyring,
+        clock=clock,
+        route_exists=zuora.serves,
+        uniform=_RANDOM.uniform,
+        entropy=os.urandom,
+    )
+    intents = Intents(records=records, clock=clock, tasks=tasks)
+    routing = RoutingTable(tenants=document.tenants, rules=document.routing)
+    dispatcher = Dispatcher(routing=routing, zuora=zuora, intents=intents, clock=clock, entropy=os.urandom)
+    orchestration = document.orchestration
+    use_cases = UseCases(dispatcher, keyring, orchestration.raw_card_data, orchestration.session_max_age_s)
+    return _Core(use_cases, intents, zuora, store, routing.policy_hash)
+
+
+def _server(document: Document, core: _Core, health: Health, telemetry: Telemetry, clock: Clock) -> grpc.aio.Server:
+    validator = Validator(FURTHER_CHECKS)
+    validator.warm(request_type() for request_type in REQUEST_TYPES)
+    boundary = BoundaryInterceptor(
+        settings=document.rpc, namespace=document.orchestration.namespace, tracer=telemetry.tracer, clock=clock
+    )
+    return build_server(
+        settings=document.rpc,
+        servicer=PaymentOrchestrationServicer(core.use_cases),
+        boundary=boundary,
+        validate=ValidateInterceptor(validator),
+        health=health,
+    )
 
 
 async def serve(settings: Settings) -> None:
@@ -156,17 +181,6 @@ async def serve(settings: Settings) -> None:
             await stop.wait()
             await application.drain()
     _LOG.info("stopped")
-
-
-def _zuora(settings: Settings, transport: Transport, clock: Clock, tasks: TaskOwner) -> ZuoraClient:
-    return ZuoraClient(
-        tenants=settings.document.tenants,
-        secrets=settings.client_secrets,
-        transport=transport,
-        tokens=TokenCache(transport=transport, clock=clock, tasks=tasks),
-        clock=clock,
-        uniform=_RANDOM.uniform,
-    )
 
 
 def _bind(server: grpc.aio.Server, listen: str) -> int:
@@ -185,12 +199,12 @@ async def _start_admin(listen: str, health: Health, stack: AsyncExitStack) -> in
         raise StartError(f"admin.listen: {listen} cannot be listened on: {error.strerror}") from error
 
 
-async def _warm(zuora: ZuoraClient, store: Store, health: Health, tenant: str, max_clock_offset_s: float) -> None:
+async def _warm(core: _Core, health: Health, tenant: str, max_clock_offset_s: float) -> None:
     """Try the store and the tenant's first token until both work; a dead one must not end the process."""
     while True:
         try:
-            await store.check()
-            offset_s = await zuora.warm(tenant, timeout_s=_WARM_TIMEOUT_S)
+            await core.store.check()
+            offset_s = await core.zuora.warm(tenant, timeout_s=_WARM_TIMEOUT_S)
         except (CallError, StoreUnavailable) as error:
             detail = str(error)
         else:

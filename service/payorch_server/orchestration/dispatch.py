@@ -11,7 +11,8 @@ from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.orchestration.fingerprint import Fingerprint
-from payorch_server.orchestration.intents import Ended, Intents, Opening, idempotency_key
+from payorch_server.orchestration.intents import Intents, idempotency_key
+from payorch_server.orchestration.opening import Ended, Opening
 from payorch_server.orchestration.record import IntentRecord
 from payorch_server.orchestration.routing import RouteQuery, RoutingTable
 from payorch_server.runtime.clock import Clock
@@ -114,8 +115,9 @@ class Dispatcher:
         Raises:
             NotSent: The store cannot be reached.
         """
-        record = await self._intents.look_up(idempotency_key(namespace=namespace, rpc=rpc, request_id=request_id))
-        return record, record is not None and self._intents.is_in_flight(record)
+        records = self._intents.records
+        record = await records.look_up(idempotency_key(namespace=namespace, rpc=rpc, request_id=request_id))
+        return record, record is not None and records.is_in_flight(record)
 
     def _opening(self, intent: Intent, key: IdempotencyKey, route: Route, work: Work[T]) -> Opening[T]:
         async def send(pinned: Route, context: CallContext, earlier: Earlier) -> tuple[T, UpstreamFacts]:

@@ -12,9 +12,11 @@ from payorch_server.model.identifiers import RequestId
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.fingerprint import Fingerprint
-from payorch_server.orchestration.intents import Intents, Opening, idempotency_key
+from payorch_server.orchestration.intents import Intents, idempotency_key
 from payorch_server.orchestration.keyring import Keyring
+from payorch_server.orchestration.opening import Opening
 from payorch_server.orchestration.record import IntentRecord, decode_record, encode_record
+from payorch_server.orchestration.records import Records
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import Store, Stored, StoreUnavailable
@@ -57,15 +59,15 @@ def intents(
     uniform: Callable[[float, float], float] = lambda _low, _high: 0.0,
 ) -> Intents:
     """Make the intents of one process."""
-    return Intents(
+    records = Records(
         store=store or memory(clock),
         keyring=keys or keyring(),
         clock=clock,
-        tasks=TaskOwner(),
         route_exists=route_exists,
         uniform=uniform,
         entropy=counted_entropy(),
     )
+    return Intents(records=records, clock=clock, tasks=TaskOwner())
 
 
 def fingerprint(key_id: str = "k1", sensitive: str = "s1", **plain: str) -> Fingerprint:
@@ -162,9 +164,10 @@ class FailingStore:
         """Return what is there."""
         return await self._through("get", key, self._inner.get(key))
 
-    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float) -> Stored | None:
+    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float, version: int = 1) -> Stored | None:
         """Store, or return what is there."""
-        return await self._through("put_if_absent", key, self._inner.put_if_absent(key, value, ttl_s=ttl_s))
+        work = self._inner.put_if_absent(key, value, ttl_s=ttl_s, version=version)
+        return await self._through("put_if_absent", key, work)
 
     async def compare_and_set(self, key: str, value: bytes, *, version: int, ttl_s: float) -> bool:
         """Store if the version is there."""

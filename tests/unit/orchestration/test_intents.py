@@ -24,8 +24,10 @@ from payorch_server.model.identifiers import RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.orchestration.fingerprint import SENSITIVE
-from payorch_server.orchestration.intents import CLOCK_SKEW_S, FLIGHT_LIMIT_S, LEASE_S, Ended, idempotency_key
+from payorch_server.orchestration.intents import FLIGHT_LIMIT_S, idempotency_key
+from payorch_server.orchestration.opening import Ended
 from payorch_server.orchestration.record import IntentRecord
+from payorch_server.orchestration.records import CLOCK_SKEW_S, LEASE_S
 from payorch_server.zuora.earlier import Earlier
 from unit.orchestration.intents_support import (
     DAY_S,
@@ -661,18 +663,18 @@ class TestLookUp:
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
         one = intents(clock)
         paid = opening(zuora.send)
-        assert await one.look_up(paid.key) is None
+        assert await one.records.look_up(paid.key) is None
 
         flight = asyncio.ensure_future(one.run(paid, call(clock)))
         await zuora.arrived.wait()
-        flying = await one.look_up(paid.key)
+        flying = await one.records.look_up(paid.key)
         zuora.gate.set()
         await flight
-        settled = await one.look_up(paid.key)
+        settled = await one.records.look_up(paid.key)
 
         assert flying is not None
         assert settled is not None
-        assert (one.is_in_flight(flying), one.is_in_flight(settled)) == (True, False)
+        assert (one.records.is_in_flight(flying), one.records.is_in_flight(settled)) == (True, False)
         assert settled.settlement is not None
         assert settled.settlement.payment_method_id == "pm-1"
 
@@ -682,6 +684,6 @@ class TestLookUp:
         store = FailingStore(memory(FakeClock()), fails=lambda _operation, _key: True)
 
         with pytest.raises(NotSent) as caught:
-            await intents(FakeClock(), store=store).look_up(opening(Zuora().send).key)
+            await intents(FakeClock(), store=store).records.look_up(opening(Zuora().send).key)
 
         assert caught.value.failure.reason is Reason.STORE_UNAVAILABLE

@@ -32,7 +32,6 @@ BEFORE_CONNECT: dict[type[BaseException], Reason] = {
     aiohttp.ClientConnectorSSLError: Reason.UPSTREAM_TLS_FAILED,
     aiohttp.ClientConnectorCertificateError: Reason.UPSTREAM_TLS_FAILED,
     httpx.UnsupportedProtocol: Reason.UPSTREAM_UNREACHABLE,
-    httpx.LocalProtocolError: Reason.UPSTREAM_UNREACHABLE,
     httpx.InvalidURL: Reason.UPSTREAM_UNREACHABLE,
     # httpx-aiohttp turns these two into httpx.UnsupportedProtocol: the address was no HTTP address at all.
     aiohttp.InvalidUrlClientError: Reason.UPSTREAM_UNREACHABLE,

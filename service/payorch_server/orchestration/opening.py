@@ -1,0 +1,68 @@
+"""An intent about to be opened, and its end."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from payorch_server.model.attempt import UpstreamFacts
+from payorch_server.model.context import CallContext
+from payorch_server.model.errors import Evidence, Failure, Violation, failure, refuse
+from payorch_server.model.identifiers import IdempotencyKey, RequestId
+from payorch_server.model.outcome import Reason
+from payorch_server.model.route import Route
+from payorch_server.orchestration.fingerprint import Fingerprint, differences
+from payorch_server.zuora.earlier import Earlier
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Opening(Generic[T]):
+    """An intent about to be opened, joined or replayed."""
+
+    key: IdempotencyKey
+    rpc: str
+    request_id: RequestId
+    fingerprints: Mapping[str, Fingerprint]
+    """By key id, the key in use first."""
+    route: Route
+    """Where it goes if it is new."""
+    send: Callable[[Route, CallContext, Earlier], Awaitable[tuple[T, UpstreamFacts]]]
+    """Executes it on a route."""
+    result_type: Any
+    ids_of: Callable[[T], Evidence]
+    """Names what exists because of a result."""
+    needs_store: bool
+    """Whether it may not be sent unrecorded."""
+    guarded_token: str = ""
+    """What names the one-time token in it; empty if there is none."""
+    stale_after_s: float | None = None
+    """Age from which its recorded success is of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Generic[T]):
+    """The successful end of an intent."""
+
+    value: T
+    route: Route
+    facts: UpstreamFacts
+    first_sent_at: datetime
+    replayed: bool
+    """Whether it had ended before this call."""
+
+
+def refuse_another_body(recorded: Mapping[str, Fingerprint], opening: Opening[Any]) -> None:
+    """Refuse a request that differs from the one the intent was opened with."""
+    comparable = next(((one, opening.fingerprints[key_id]) for key_id, one in recorded.items()
+                       if key_id in opening.fingerprints), None)  # fmt: skip
+    if comparable is None:
+        raise refuse(Reason.INTENT_EXPIRED, "its fingerprint was made with a key that is gone")
+    paths = differences(*comparable)
+    if paths:
+        description = (
+            "differs from the request that this request_id was first used for; a changed request is a new intent"
+        )
+        violations = tuple(Violation(path, "intent.same", description) for path in paths)
+        raise failure(Failure(Reason.INTENT_MISMATCH, f"differs in {', '.join(paths)}", violations=violations))
