@@ -63,5 +63,6 @@ class Keyring:
             raise SealBroken(f"The key {key_id} is not configured.")
         try:
             return seal.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
-        except InvalidTag as error:
+        # ValueError: too short to hold even a nonce.
+        except (InvalidTag, ValueError) as error:
             raise SealBroken("The sealed value was changed.") from error

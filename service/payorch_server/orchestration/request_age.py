@@ -17,4 +17,8 @@ def minted_at(request_id: str) -> datetime | None:
         return None
     if parsed.version != _UUID_7:
         return None
-    return datetime.fromtimestamp((parsed.int >> _MILLISECONDS_BITS) / 1000, UTC)
+    try:
+        return datetime.fromtimestamp((parsed.int >> _MILLISECONDS_BITS) / 1000, UTC)
+    except (ValueError, OverflowError):
+        # 48 bits of milliseconds reach the year 10889, a date only the year 9999.
+        return None

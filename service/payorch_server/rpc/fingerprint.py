@@ -67,7 +67,7 @@ def _leaves(
 ) -> Iterator[Leaf]:
     fields = _fields(message.DESCRIPTOR)
     # An empty message says something by being there: it is the arm of a oneof.
-    yield path or ".", numbers, b"", sensitive
+    yield path.removesuffix(".") or ".", numbers, b"", sensitive
     for field, value in message.ListFields():
         if field.name in _LEFT_OUT:
             continue

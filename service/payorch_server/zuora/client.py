@@ -17,7 +17,7 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.calls import Answer, Call, JsonObject, Reply, decode_object, encode_body, preview_body
 from payorch_server.zuora.earlier import NOTHING_EARLIER, Earlier, in_light_of_earlier
 from payorch_server.zuora.errors import classify, incomplete
-from payorch_server.zuora.retry import RetryBudget, Tried, wait_before_retry
+from payorch_server.zuora.retry import RETRYABLE, RetryBudget, Tried, wait_before_retry
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
 from payorch_server.zuora.transport import HttpPost, Transport
@@ -96,7 +96,9 @@ class ZuoraClient:
             try:
                 reply = await self._attempt(call, route, context, flight)
             except CallError as error:
-                budget.failed()
+                # What Zuora refuses for good says nothing about its health, and must not cost others their retries.
+                if error.failure.reason in RETRYABLE:
+                    budget.failed()
                 await self._wait_or_raise(error, context, flight, budget)
             else:
                 budget.succeeded()

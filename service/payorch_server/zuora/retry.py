@@ -75,8 +75,8 @@ def _backoff(tried: Tried, uniform: Callable[[float, float], float]) -> float:
 class RetryBudget:
     """A tenant's allowance for retries, so that a failing Zuora is not met with a multiple of the load.
 
-    Like gRPC's retry throttling: each failure takes a whole, each success gives back a tenth, and below half there are
-    no retries.
+    Like gRPC's retry throttling: each failure that a retry could help takes a whole, each success gives back a tenth,
+    and below half there are no retries.
     """
 
     MAX: Final = 20.0
@@ -94,7 +94,7 @@ class RetryBudget:
         return self.left > self.MAX / 2
 
     def failed(self) -> None:
-        """Note a failed attempt."""
+        """Note an attempt that failed in a way that a retry could help."""
         self.left = max(self.left - 1.0, 0.0)
 
     def succeeded(self) -> None:

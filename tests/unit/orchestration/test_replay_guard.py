@@ -1,0 +1,100 @@
+import pytest
+from payorch_server.model.outcome import VERDICTS, Outcome, Reason
+from payorch_server.orchestration.record import IntentRecord, Settlement, encode_record
+from payorch_server.orchestration.replay_guard import ReplayGuard, token_name
+from payorch_server.store.memory import MemoryStore
+from unit.orchestration.intents_support import fingerprint, memory
+from unit.support.clock import FakeClock
+from unit.support.zuora import route
+
+KEEP_S = 100.0
+
+
+async def write(store: MemoryStore, owner: str, settlement: Settlement | None = None) -> None:
+    """Write an intent's record."""
+    record = IntentRecord(fingerprint(), route(), "o", 0.0, 0.0, settlement=settlement)
+    await store.put_if_absent(owner, encode_record(record), ttl_s=KEEP_S)
+
+
+class TestTokenName:
+    """A token has one name, whichever RPC it comes through."""
+
+    def test_hides_the_token(self) -> None:
+        """64 hexadecimal digits; the transaction id may be written in capitals."""
+        one = token_name(public_key_hash="h", transaction_id="ABCDEF")
+
+        assert one == token_name(public_key_hash="h", transaction_id="abcdef")
+        assert (len(one), "abcdef" in one) == (64, False)
+
+    @pytest.mark.parametrize(("key_hash", "transaction"), [("h2", "t"), ("h", "t2")])
+    def test_differs_between_tokens(self, key_hash: str, transaction: str) -> None:
+        """Merchant and transaction both count."""
+        other = token_name(public_key_hash=key_hash, transaction_id=transaction)
+
+        assert other != token_name(public_key_hash="h", transaction_id="t")
+
+
+class TestReplayGuard:
+    """Another intent is refused while the first may have used the token."""
+
+    @pytest.mark.asyncio
+    async def test_gives_a_token_to_the_first(self) -> None:
+        """And again to the same."""
+        store = memory(FakeClock())
+        guard = ReplayGuard(store=store, keep_s=KEEP_S)
+        await write(store, "intent:a")
+
+        assert [await guard.claim("t", owner="intent:a") for _ in range(2)] == [True, True]
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("reason", [None, "", *(reason.name for reason in Reason)], ids=str)
+    async def test_decides_by_how_the_first_ended(self, reason: str | None) -> None:
+        """In flight, done, partial, unknown or seen by a gateway: refused. None: no settlement; empty: success."""
+        store = memory(FakeClock())
+        guard = ReplayGuard(store=store, keep_s=KEEP_S)
+        await write(store, "intent:a", None if reason is None else Settlement(reason))
+        await write(store, "intent:b")
+        await guard.claim("t", owner="intent:a")
+
+        free = await guard.claim("t", owner="intent:b")
+
+        assert free == (bool(reason) and ReplayGuard.is_released_by(Reason[str(reason)]))
+        if free:
+            assert not await guard.claim("t", owner="intent:a")
+
+    @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
+    def test_is_released_by_refusals_alone(self, reason: Reason) -> None:
+        """Never by what may have been executed, and never by a gateway's decline."""
+        if ReplayGuard.is_released_by(reason):
+            assert VERDICTS[reason].outcome is Outcome.REFUSED
+            assert reason is not Reason.PAYMENT_DECLINED
+
+    @pytest.mark.asyncio
+    async def test_takes_an_entry_without_a_record_for_free(self) -> None:
+        """Its intent was forgotten because nothing was sent."""
+        store = memory(FakeClock())
+        guard = ReplayGuard(store=store, keep_s=KEEP_S)
+        await guard.claim("t", owner="intent:a")
+
+        assert await guard.claim("t", owner="intent:b")
+
+    @pytest.mark.asyncio
+    async def test_releases_for_the_owner_alone(self) -> None:
+        """Somebody else's release changes nothing."""
+        store = memory(FakeClock())
+        guard = ReplayGuard(store=store, keep_s=KEEP_S)
+        await write(store, "intent:a")
+        await guard.claim("t", owner="intent:a")
+
+        await guard.release("t", owner="intent:b")
+        kept = not await guard.claim("t", owner="intent:b")
+        await guard.release("t", owner="intent:a")
+
+        assert (kept, await guard.claim("t", owner="intent:b")) == (True, True)
+
+    @pytest.mark.asyncio
+    async def test_releases_nothing_without_a_token(self) -> None:
+        """Most intents have none."""
+        store = memory(FakeClock())
+
+        await ReplayGuard(store=store, keep_s=KEEP_S).release("", owner="intent:a")

@@ -1,0 +1,240 @@
+import httpx
+import pytest
+from payorch_server.model.errors import CallError, NotSent, OutcomeUnknown, Refused
+from payorch_server.model.identifiers import IdempotencyKey
+from payorch_server.model.outcome import Reason
+from payorch_server.model.secret import Secret
+from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.zuora.calls import Call, Reply
+from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.earlier import NOTHING_EARLIER, Earlier
+from payorch_server.zuora.tokens import TokenCache
+from unit.support.clock import FakeClock
+from unit.support.http import Wire, answer, transport_over
+from unit.support.zuora import context, route, tenant
+
+CALL = Call("decryption", "/v1/payment-methods/decryption", {"processPayment": True})
+KEY = IdempotencyKey("po1-" + "0" * 40)
+TOKEN = "/oauth/token"
+
+
+def answers(*script: httpx.Response | Exception) -> Wire:
+    """Make a far end that issues tokens and otherwise follows a script."""
+    waiting = list(script)
+    issued = iter(range(1000))
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path == TOKEN:
+            return answer(200, {"access_token": f"token-{next(issued)}", "expires_in": 3599})
+        said = waiting.pop(0)
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    return Wire(handler=handle)
+
+
+def client(wire: Wire, clock: FakeClock) -> ZuoraClient:
+    """Make a client whose retries do not wait."""
+    transport = transport_over(wire)
+    return ZuoraClient(
+        tenants={"acme": tenant(), "other": tenant(base_url="https://other.test")},
+        secrets={"acme": Secret("s"), "other": Secret("s")},
+        transport=transport,
+        tokens=TokenCache(transport=transport, clock=clock, tasks=TaskOwner()),
+        clock=clock,
+        uniform=lambda _low, _high: 0.0,
+    )
+
+
+async def execute(
+    zuora: ZuoraClient, *, earlier: Earlier = NOTHING_EARLIER, deadline_s: float = 1055.0
+) -> Reply | CallError:
+    """Execute, and return what comes of it."""
+    try:
+        return await zuora.execute(
+            CALL, route=route(), context=context(deadline_s=deadline_s), key=KEY, earlier=earlier
+        )
+    except CallError as error:
+        return error
+
+
+def sent(wire: Wire) -> list[httpx.Request]:
+    """List what was sent beside token requests."""
+    return [request for request in wire.requests if request.url.path != TOKEN]
+
+
+def done(request_id: str = "r1") -> httpx.Response:
+    """Answer with success."""
+    return answer(200, {"success": True, "paymentMethodId": "pm-1"}, zuora_request_id=request_id)
+
+
+def status(code: int, body: object = None, request_id: str = "r1", **headers: str) -> httpx.Response:
+    """Answer with an error status."""
+    return answer(code, body or {}, zuora_request_id=request_id, **headers)
+
+
+def refusal(code: int, request_id: str = "r1") -> httpx.Response:
+    """Answer with a v1 refusal."""
+    reasons = [{"code": code, "message": "no"}]
+    return answer(200, {"success": False, "reasons": reasons}, zuora_request_id=request_id)
+
+
+class TestExecute:
+    """All attempts of an execution carry one key, and prove something together."""
+
+    @pytest.mark.asyncio
+    async def test_sends_again_under_the_same_key(self) -> None:
+        """A lost answer, an edge that failed, then success: three attempts, one key, one body."""
+        wire = answers(httpx.ReadError("reset"), status(503), done())
+
+        reply = await execute(client(wire, FakeClock()))
+
+        assert isinstance(reply, Reply)
+        assert [one.ordinal for one in reply.facts.attempts] == [1, 2, 3]
+        assert [one.http_status for one in reply.facts.attempts] == [0, 503, 200]
+        assert {one.headers["idempotency-key"] for one in sent(wire)} == {KEY}
+        assert len({one.content for one in sent(wire)}) == 1
+
+    @pytest.mark.asyncio
+    async def test_gives_up_after_three(self) -> None:
+        """The error carries all attempts."""
+        wire = answers(*(status(503, request_id=f"r{n}") for n in range(5)))
+
+        error = await execute(client(wire, FakeClock()))
+
+        assert isinstance(error, OutcomeUnknown)
+        assert (error.failure.reason, len(error.failure.facts.attempts)) == (Reason.UPSTREAM_EDGE_FAILED, 3)
+
+    @pytest.mark.asyncio
+    async def test_takes_a_new_token_for_a_401(self) -> None:
+        """Once; the second refusal is about the credentials."""
+        wire = answers(status(401, request_id="r1"), status(401, request_id="r2"), done())
+
+        error = await execute(client(wire, FakeClock()))
+
+        assert isinstance(error, NotSent)
+        assert error.failure.reason is Reason.UPSTREAM_CREDENTIALS_REJECTED
+        assert [one.headers["authorization"] for one in sent(wire)] == ["Bearer token-0", "Bearer token-1"]
+
+    @pytest.mark.asyncio
+    async def test_knows_a_stored_401_by_its_request_id(self) -> None:
+        """Zuora repeats it for a day: a new token does not help, a new request id does."""
+        wire = answers(status(401), status(401))
+
+        error = await execute(client(wire, FakeClock()))
+
+        assert isinstance(error, Refused)
+        assert error.failure.reason is Reason.UPSTREAM_REFUSAL_STORED
+        assert dict(error.failure.metadata) == {"lastReason": "UPSTREAM_CREDENTIALS_REJECTED"}
+        assert len([one for one in wire.requests if one.url.path == TOKEN]) == 2
+
+    @pytest.mark.asyncio
+    async def test_keeps_a_token_when_the_401_is_stored_from_an_earlier_flight(self) -> None:
+        """Its id came with the record."""
+        wire = answers(status(401), done())
+        zuora = client(wire, FakeClock())
+
+        error = await execute(zuora, earlier=Earlier(answer_ids=frozenset({"r1"})))
+        await execute(zuora)
+
+        assert isinstance(error, Refused)
+        assert {one.headers["authorization"] for one in sent(wire)} == {"Bearer token-0"}
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("early", [401, 403, 429])
+    async def test_does_not_say_not_sent_after_a_lost_answer(self, early: int) -> None:
+        """The first attempt may have been executed, whatever refuses the later ones."""
+        wire = answers(httpx.ReadError("reset"), *(status(early, request_id=f"r{n}") for n in range(5)))
+
+        error = await execute(client(wire, FakeClock()))
+
+        assert isinstance(error, OutcomeUnknown)
+        assert error.failure.reason is Reason.EARLIER_ATTEMPT_UNSETTLED
+
+    @pytest.mark.asyncio
+    async def test_settles_a_lost_answer_by_zuoras_refusal(self) -> None:
+        """The key's own answer: nothing was executed."""
+        wire = answers(httpx.ReadError("reset"), refusal(53000020))
+
+        error = await execute(client(wire, FakeClock()))
+
+        assert isinstance(error, Refused)
+        assert error.failure.reason is Reason.UPSTREAM_REQUEST_REFUSED
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("code", [53000050, 53000060, 53000061, 53000099])
+    async def test_sends_nothing_after_a_recorded_answer(self, code: int) -> None:
+        """The key would only repeat it."""
+        wire = answers(refusal(code), done())
+
+        error = await execute(client(wire, FakeClock()))
+
+        assert isinstance(error, CallError)
+        assert len(sent(wire)) == 1
+
+    @pytest.mark.asyncio
+    async def test_sends_nothing_when_no_time_is_left(self) -> None:
+        """An answer could hardly arrive."""
+        wire = answers(done())
+
+        error = await execute(client(wire, FakeClock()), deadline_s=1000.1)
+
+        assert isinstance(error, NotSent)
+        assert (error.failure.reason, wire.requests) == (Reason.DEADLINE_TOO_SHORT, [])
+
+    @pytest.mark.asyncio
+    async def test_does_not_wait_longer_than_the_flight_lasts(self) -> None:
+        """Retry-After beyond the deadline is told, not waited for."""
+        wire = answers(status(429, retry_after="120"), done())
+
+        error = await execute(client(wire, FakeClock()))
+
+        assert isinstance(error, NotSent)
+        assert (error.failure.reason, error.failure.evidence.retry_after_s) == (Reason.UPSTREAM_THROTTLED, 120.0)
+        assert len(sent(wire)) == 1
+
+
+class TestBudget:
+    """A tenant whose Zuora fails gets no more retries."""
+
+    @pytest.mark.asyncio
+    async def test_ends_retries(self) -> None:
+        """Three attempts a call while the budget lasts, then one."""
+        wire = answers(*(httpx.ReadError("reset") for _ in range(50)))
+        zuora = client(wire, FakeClock())
+        attempts = []
+        for _ in range(5):
+            error = await execute(zuora)
+            assert isinstance(error, OutcomeUnknown)
+            attempts.append(len(error.failure.facts.attempts))
+
+        assert attempts == [3, 3, 3, 1, 1]
+
+    @pytest.mark.asyncio
+    async def test_is_not_used_up_by_what_callers_get_wrong(self) -> None:
+        """Fifty refused requests say that Zuora works."""
+        wire = answers(*(refusal(53000020) for _ in range(50)), httpx.ReadError("reset"), done())
+        zuora = client(wire, FakeClock())
+        for _ in range(50):
+            assert isinstance(await execute(zuora), Refused)
+
+        assert isinstance(await execute(zuora), Reply)
+
+
+class TestServes:
+    """Whether a pinned route can still be taken."""
+
+    @pytest.mark.parametrize(
+        ("changes", "expected", "reason"),
+        [
+            ({}, True, "unchanged"),
+            ({"tenant": "gone"}, False, "the tenant is not configured"),
+            ({"host": "old.zuora.test"}, False, "the tenant moved to another host"),
+            ({"entity": "us", "entity_id": "a" * 32}, True, "one of its entities"),
+            ({"entity": "us", "entity_id": "c" * 32}, False, "an entity that is gone"),
+        ],
+    )
+    def test_compares_tenant_host_and_entity(self, changes: dict[str, str], *, expected: bool, reason: str) -> None:
+        """Another host or tenant would execute the intent a second time."""
+        assert client(answers(), FakeClock()).serves(route(**changes)) is expected, reason
