@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test run demo bench chart image clean
+.PHONY: help setup lock generate format check test simulate run demo bench chart image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ check: $(READY)  ## Lint, types, layers, protos, drift of generated code
 
 test: $(READY)  ## Everything that passes or fails
 	@$(BIN)/pytest -n 2
+
+simulate: $(READY)  ## The service against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
+	@$(BIN)/python -m simulation $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
 
 run: $(READY)  ## Start the emulator and the service on the default addresses
 	@$(BIN)/python -m local.run
