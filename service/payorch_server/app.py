@@ -62,6 +62,7 @@ class Application:
     server: grpc.aio.Server
     settings: Settings
     intents: Intents
+    clock: Clock
 
     async def drain(self) -> None:
         """End politely: say NOT_SERVING, wait for balancers, refuse new calls, let the others finish."""
@@ -69,9 +70,11 @@ class Application:
         _LOG.info("draining", wait_s=rpc.drain_wait_s, grace_s=rpc.drain_grace_s)
         await self.health.drain()
         await asyncio.sleep(rpc.drain_wait_s)
+        stopping_s = self.clock.monotonic()
         await self.server.stop(rpc.drain_grace_s)
-        # Flights belong to the service: those whose callers left are still on their way.
-        left = await self.intents.settle_flights(timeout_s=FLIGHT_LIMIT_S)
+        # Flights belong to the service: those whose callers left are still on their way, for as long as one may take.
+        taken_s = self.clock.monotonic() - stopping_s
+        left = await self.intents.settle_flights(timeout_s=max(FLIGHT_LIMIT_S - taken_s, 0.0))
         if left:
             _LOG.error("flights were cut", flights=left)
 
@@ -127,7 +130,7 @@ async def start(
     _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=core.policy_hash)
     if document.store.kind == "memory":
         _LOG.warning("intents are recorded in this process alone", accepted=document.accept_memory_store)
-    return Application(grpc_port, admin_port, health, server, settings, core.intents)
+    return Application(grpc_port, admin_port, health, server, settings, core.intents, clock)
 
 
 def _core(settings: Settings, transport: Transport, store: Store, clock: Clock, tasks: TaskOwner) -> _Core:

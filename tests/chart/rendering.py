@@ -9,6 +9,7 @@ import yaml
 
 CHART: Final = Path("helm/payorch")
 SCENARIOS: Final = tuple(sorted((CHART / "ci").glob("*-values.yaml")))
+FLEET_FOLDER: Final = "/etc/payorch/fleet"
 SECRET_FOLDER: Final = "/etc/payorch/client-secrets"
 _TOOLS: Final = Path("build/tools")
 

@@ -156,6 +156,11 @@ class TestValues:
             ),
             ({"config": {"tenants": {"b": {"client_id": "c"}}}}, "clientSecrets.b is missing", "no secret"),
             ({"clientSecrets": {"b": {"name": "some", "key": "some"}}}, "config.tenants.b is missing", "no tenant"),
+            (
+                {"replicas": 2, "config": {"store": {"kind": "memory", "url": ""}}},
+                "replicas: more than one needs config.store.kind redis",
+                "replicas that know nothing of each other",
+            ),
             ({"networkPolicy": {"callers": []}}, "callers", "an empty list would let everybody in"),
             ({"image": {"digest": "latest"}}, "digest", "not a digest"),
         ],

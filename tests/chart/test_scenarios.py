@@ -8,7 +8,7 @@ import yaml
 from local.stack import merged
 from payorch_server.cli import main
 
-from chart.rendering import CHART, SCENARIOS, SECRET_FOLDER, config_of, pod_of, render, render_text, run
+from chart.rendering import CHART, FLEET_FOLDER, SCENARIOS, SECRET_FOLDER, config_of, pod_of, render, render_text, run
 
 KUBERNETES = ("1.30.0", "1.34.0", "1.37.0")
 SCHEMAS = "build/kubernetes/kubernetes_validate/kubernetes-json-schema/v{}-local-strict"
@@ -50,8 +50,14 @@ def test_service_accepts_the_configuration(scenario: Path, tmp_path: Path, capsy
     volumes = {volume["name"]: volume for volume in pod_of(objects)["volumes"]}
     for source in volumes["client-secrets"]["projected"]["sources"]:
         (tmp_path / source["secret"]["items"][0]["path"]).write_text("secret")
+    config = config_of(objects)
+    fleet = [key["file"] for key in config["orchestration"]["keys"]] + [config["store"].get("password_file", "")]
+    for path in filter(None, fleet):
+        (tmp_path / Path(path).name).write_bytes(b"k" * 32)
+    assert bool(volumes.get("fleet")) == any(fleet)
     file = tmp_path / "payorch.yaml"
-    file.write_text(yaml.safe_dump(config_of(objects)).replace(SECRET_FOLDER, str(tmp_path)))
+    text = yaml.safe_dump(config).replace(SECRET_FOLDER, str(tmp_path)).replace(FLEET_FOLDER, str(tmp_path))
+    file.write_text(text)
 
     status = main(["check-config", "--config", str(file)])
 

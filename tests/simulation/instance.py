@@ -14,6 +14,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.orchestration.dispatch import Dispatcher
 from payorch_server.orchestration.intents import Intents
 from payorch_server.orchestration.keyring import Keyring
+from payorch_server.orchestration.records import Records
 from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.orchestration.settings import RuleSettings
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
@@ -44,6 +45,7 @@ class Parts:
 
     dispatcher: type[Dispatcher] = Dispatcher
     intents: type[Intents] = Intents
+    records: type[Records] = Records
     zuora: type[ZuoraClient] = ZuoraClient
 
 
@@ -126,15 +128,15 @@ class Instance:
             clock=clock,
             uniform=rng.uniform,
         )
-        self.intents = parts.intents(
+        records = parts.records(
             store=store,
             keyring=keyring,
             clock=clock,
-            tasks=self._owner,
             route_exists=zuora.serves,
             uniform=rng.uniform,
             entropy=rng.randbytes,
         )
+        self.intents = parts.intents(records=records, clock=clock, tasks=self._owner)
         self._dispatcher = parts.dispatcher(
             routing=RoutingTable(tenants=configuration.tenants, rules=configuration.rules),
             zuora=zuora,

@@ -5,7 +5,8 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from payorch_server.store import MemoryStore, Stored, StoreUnavailable
+from payorch_server.store.memory import MemoryStore
+from payorch_server.store.port import Stored, StoreUnavailable
 
 from simulation.books import Counts, EventLog
 from simulation.clock import SimulatedClock
@@ -80,9 +81,10 @@ class StoreClient:
         """Return what is there."""
         return await self._do(key, lambda: self._shared.memory.get(key))
 
-    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float) -> Stored | None:
+    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float, version: int = 1) -> Stored | None:
         """Store, or return what is there."""
-        return await self._do(key, lambda: self._shared.memory.put_if_absent(key, value, ttl_s=ttl_s), writes=True)
+        memory = self._shared.memory
+        return await self._do(key, lambda: memory.put_if_absent(key, value, ttl_s=ttl_s, version=version), writes=True)
 
     async def compare_and_set(self, key: str, value: bytes, *, version: int, ttl_s: float) -> bool:
         """Store if the version is there."""

@@ -49,6 +49,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- /* The service's configuration file: what values.config says, and the file of each tenant's client secret. */ -}}
 {{- define "payorch.config" -}}
 {{- $config := deepCopy .Values.config -}}
+{{- $kind := dig "store" "kind" "memory" $config -}}
+{{- if and (ne $kind "redis") (gt (int .Values.replicas) 1) -}}
+{{- fail "replicas: more than one needs config.store.kind redis: replicas with a memory store know nothing of each other" -}}
+{{- end -}}
 {{- range $tenant, $settings := $config.tenants -}}
 {{- if not (hasKey $.Values.clientSecrets $tenant) -}}
 {{- fail (printf "clientSecrets.%s is missing: config.tenants has this tenant" $tenant) -}}
