@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test simulate run demo bench chart image clean
+.PHONY: help setup lock generate format check test simulate run demo bench clients chart image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or
 
 bench: $(READY)  ## CPU and latency beside a bare echo and a bare client, as ratios
 	@$(BIN)/python -m bench
+
+clients: $(READY)  ## The largest errors there can be, read by grpc.aio, grpc-js and grpc-go
+	@PYTHONPATH=tests:tools $(BIN)/python -m clients.run --go '$(GO)'
 
 chart: $(READY) build/tools/helm build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart

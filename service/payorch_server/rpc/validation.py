@@ -47,7 +47,7 @@ class Validator:
         if violations:
             # Decoding makes these checks for a request that is good so far; here they complete the list.
             violations += self._further.get(request.DESCRIPTOR.full_name, _nothing)(request)
-            raise invalid(*sorted(set(violations), key=lambda one: (one.field, one.rule)))
+            raise invalid(*sorted(set(violations), key=lambda one: (one.field, one.rule, one.description)))
 
     def _broken_rules(self, request: Message) -> Iterator[Violation]:
         for found in self._rules.collect_violations(request):

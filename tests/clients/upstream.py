@@ -1,0 +1,75 @@
+"""A plain upstream that fails with texts far longer than Zuora's. Not the emulator, whose texts are Zuora's."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiohttp import web
+
+ATTEMPTS: Final = 5
+_CODES: Final = 20
+# Two bytes in UTF-8, so that a cut in the wrong place would break one.
+_LONG: Final = "\u00e9" * 2000
+# Headers are ASCII; clients take at most 8 KiB of one.
+_LONG_HEADER: Final = "r" * 4000
+
+
+def _code(number: int) -> str:
+    # Not digits, or its end would be read as a category.
+    return f"code-{number:02d}-" + _LONG
+
+
+def _request_id(ordinal: int) -> str:
+    return f"{ordinal}-{_LONG_HEADER}"
+
+
+# What is left of all that: 10 codes of 40 bytes, ids of 80.
+CODES: Final = [_code(number).encode()[:40].decode() for number in range(10)]
+PROCESS_ID: Final = _LONG[:40]
+REQUEST_IDS: Final = [_request_id(ordinal)[:80] for ordinal in range(1, ATTEMPTS + 1)]
+EXISTING: Final = [_LONG[:40], _LONG[:40]]
+
+
+class _Upstream:
+    """Leaves every intent in doubt until its last attempt, which says that half of it was done."""
+
+    def __init__(self) -> None:
+        self._sends: Counter[str] = Counter()
+
+    async def token(self, _request: web.Request) -> web.Response:
+        """Grant a token."""
+        return web.json_response({"access_token": "t" * 32, "token_type": "bearer", "expires_in": 3599})
+
+    async def fail(self, request: web.Request) -> web.Response:
+        """Fail at length."""
+        key = request.headers["idempotency-key"]
+        self._sends[key] += 1
+        last = self._sends[key] >= ATTEMPTS
+        headers = {"zuora-request-id": _request_id(self._sends[key]), "zuora-track-id": _LONG_HEADER}
+        body: dict[str, Any] = {
+            "success": False,
+            "processId": _LONG,
+            "requestId": _LONG,
+            "reasons": [{"code": _code(number), "message": _LONG} for number in range(_CODES)],
+        }
+        if last:
+            headers["retry-after"] = "86400"
+            body |= {"paymentMethodId": _LONG, "paymentId": _LONG}
+        return web.json_response(body, status=200 if last else 503, headers=headers)
+
+
+@asynccontextmanager
+async def longest_texts() -> AsyncIterator[str]:
+    """Serve the upstream on a free port until the block ends; yield its base URL."""
+    upstream = _Upstream()
+    app = web.Application()
+    app.router.add_post("/oauth/token", upstream.token)
+    app.router.add_post("/{path:.*}", upstream.fail)
+    runner = web.AppRunner(app, handle_signals=False)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
