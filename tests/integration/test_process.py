@@ -1,42 +1,18 @@
 """The real process: its commands, its signals and its exit status."""
 
 import asyncio
-import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import grpc
 import pytest
 import yaml
+from integration.processes import COMMAND, port_of, started, write_configuration
 from local.requests import session_request
 from local.stack import configuration
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from zuora_emulator import Emulator, serving
-
-_COMMAND = str(Path(sys.executable).with_name("payorch-server"))
-
-
-def _write(folder: Path, url: str) -> Path:
-    file = folder / "payorch.yaml"
-    file.write_text(yaml.safe_dump(configuration(emulator_url=url, folder=folder)))
-    return file
-
-
-async def _port(process: asyncio.subprocess.Process) -> int:
-    assert process.stderr is not None
-    while line := await process.stderr.readline():
-        found = re.search(rb'"grpc_port":(\d+)', line)
-        if found:
-            return int(found.group(1))
-    raise AssertionError("The service ended before it listened.")
-
-
-async def _started(file: Path) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        _COMMAND, "serve", "--config", str(file), stderr=asyncio.subprocess.PIPE
-    )
 
 
 @pytest.mark.asyncio
@@ -45,8 +21,8 @@ async def test_a_call_in_progress_ends_well_after_sigterm(tmp_path: Path) -> Non
     emulator = Emulator()
     emulator.faults.add("sessions:slow:1")
     async with serving(emulator) as url:
-        process = await _started(_write(tmp_path, url))
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{await _port(process)}") as channel:
+        process = await started(write_configuration(tmp_path, url))
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{await port_of(process)}") as channel:
             stub = service_grpc.PaymentOrchestrationServiceStub(channel)
             call = asyncio.ensure_future(_await(stub.CreateSession(session_request(), timeout=10)))
             while not emulator.journal.count("sessions") and not emulator.ledger.count("sessions"):
@@ -70,8 +46,8 @@ async def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
     emulator = Emulator()
     emulator.faults.add("sessions:slow:15")
     async with serving(emulator) as url:
-        process = await _started(_write(tmp_path, url))
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{await _port(process)}") as channel:
+        process = await started(write_configuration(tmp_path, url))
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{await port_of(process)}") as channel:
             stub = service_grpc.PaymentOrchestrationServiceStub(channel)
             call = asyncio.ensure_future(_await(stub.CreateSession(session_request(), timeout=15)))
             while not emulator.journal.count("sessions") and not emulator.ledger.count("sessions"):
@@ -91,8 +67,8 @@ async def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
 async def test_healthcheck_tells_serving_from_absent(tmp_path: Path) -> None:
     """Its exit status is what a probe looks at."""
     async with serving(Emulator()) as url:
-        process = await _started(_write(tmp_path, url))
-        address = f"127.0.0.1:{await _port(process)}"
+        process = await started(write_configuration(tmp_path, url))
+        address = f"127.0.0.1:{await port_of(process)}"
         while await _healthcheck(address) != 0:
             pass
         process.send_signal(signal.SIGTERM)
@@ -103,7 +79,7 @@ async def test_healthcheck_tells_serving_from_absent(tmp_path: Path) -> None:
 
 async def _healthcheck(address: str) -> int:
     check = await asyncio.create_subprocess_exec(
-        _COMMAND, "healthcheck", "--address", address,
+        COMMAND, "healthcheck", "--address", address,
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     return await check.wait()
@@ -120,7 +96,7 @@ def test_a_broken_configuration_lists_every_problem(tmp_path: Path) -> None:
     file = tmp_path / "payorch.yaml"
     file.write_text(yaml.safe_dump(content))
 
-    ended = subprocess.run([_COMMAND, "check-config", "--config", file], capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    ended = subprocess.run([COMMAND, "check-config", "--config", file], capture_output=True, text=True, check=False)  # noqa: S603 - our own command
 
     assert 2 == ended.returncode
     assert "Traceback" not in ended.stderr
