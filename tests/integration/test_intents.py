@@ -283,7 +283,7 @@ class TestGetIntent:
         assert service_pb2.INTENT_STATE_IN_FLIGHT == flying.state
         assert not flying.HasField("outcome")
         assert ["mine"] == list(flying.track_ids)
-        assert flying.HasField("first_sent_at")
+        assert answer.call.first_sent_at == flying.first_sent_at == settled.first_sent_at
         assert service_pb2.INTENT_STATE_SETTLED == settled.state
         assert (call_pb2.OUTCOME_SUCCEEDED, call_pb2.ADVICE_NONE) == (settled.outcome.outcome, settled.outcome.advice)
         assert (answer.payment_method_id, answer.payment_id) == (
