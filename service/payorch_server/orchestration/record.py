@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from payorch_server.model.errors import Evidence
+from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - results are sealed from here on
 from payorch_server.orchestration.fingerprint import Fingerprint
@@ -33,6 +34,11 @@ class Settlement:
     payment_method_id: str = ""
     payment_id: str = ""
     """Objects that exist because of the intent; empty when none is known."""
+
+
+def reason_of(settlement: Settlement) -> Reason | None:
+    """Return why an intent failed, or None for success; a reason that a newer version added is an unknown one."""
+    return Reason.__members__.get(settlement.reason, Reason.UPSTREAM_CODE_UNKNOWN) if settlement.reason else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,14 @@ RESEND_LIMIT: Final = timedelta(hours=23)
 """Zuora forgets a key 24 hours after its first use."""
 
 
+def opened_at(record: IntentRecord) -> datetime:
+    """Return when the intent was opened, UTC, in whole microseconds as callers were told it."""
+    return datetime.fromtimestamp(record.opened_at_s, UTC)
+
+
 def resend_before(record: IntentRecord) -> datetime:
     """Return until when a resend of the intent is safe, UTC."""
-    return datetime.fromtimestamp(record.opened_at_s, UTC) + RESEND_LIMIT
+    return opened_at(record) + RESEND_LIMIT
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

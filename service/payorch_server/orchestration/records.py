@@ -26,6 +26,7 @@ from payorch_server.orchestration.record import (
     encode_record,
     encode_result,
     newest,
+    reason_of,
 )
 from payorch_server.orchestration.replay_guard import ReplayGuard
 from payorch_server.orchestration.request_age import minted_at
@@ -247,8 +248,7 @@ class Records:
             zuora_process_id=settlement.zuora_process_id,
             echoed_track_id=settlement.executed_track_id,
         )
-        if settlement.reason:
-            reason = Reason[settlement.reason]
+        if reason := reason_of(settlement):
             raise failure(Failure(reason, "recorded earlier", evidence=settlement.evidence, facts=facts))
         age_s = self._now_s() - settlement.settled_at_s
         if opening.stale_after_s is not None and age_s > opening.stale_after_s:

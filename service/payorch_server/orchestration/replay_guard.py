@@ -4,7 +4,7 @@ import hashlib
 from typing import Final
 
 from payorch_server.model.outcome import Reason
-from payorch_server.orchestration.record import decode_record
+from payorch_server.orchestration.record import decode_record, reason_of
 from payorch_server.store.port import Store
 
 # Refusals that Zuora gives before a gateway could have seen the token.
@@ -56,7 +56,8 @@ class ReplayGuard:
             other = await self._store.get(there.value.decode())
             if other is not None:
                 settlement = decode_record(other.value).settlement
-                if settlement is None or not settlement.reason or not self.is_released_by(Reason[settlement.reason]):
+                reason = reason_of(settlement) if settlement else None
+                if reason is None or not self.is_released_by(reason):
                     return False
             if await self._store.compare_and_set(key, owner.encode(), version=there.version, ttl_s=self._keep_s):
                 return True

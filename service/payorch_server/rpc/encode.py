@@ -10,7 +10,7 @@ from payorch_server.model.money import Amount
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.orchestration.decrypt_apple_pay import amounts_agree
 from payorch_server.orchestration.dispatch import Done
-from payorch_server.orchestration.record import IntentRecord
+from payorch_server.orchestration.record import IntentRecord, opened_at
 from payorch_server.rpc.status import recorded_outcome
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
@@ -96,11 +96,12 @@ def encode_intent(record: IntentRecord | None, *, in_flight: bool) -> service_pb
     response = service_pb2.GetIntentResponse(
         state=state, track_ids=record.track_ids, outcome=None if in_flight else recorded_outcome(record)
     )
-    response.first_sent_at.FromNanoseconds(int(record.opened_at_s * 1e9))
+    response.first_sent_at.FromDatetime(opened_at(record))
     settlement = record.settlement
     if settlement is not None:
         response.zuora_request_ids.extend(filter(None, [settlement.zuora_request_id]))
         response.zuora_process_ids.extend(filter(None, [settlement.zuora_process_id]))
-        response.existing.payment_method_id = settlement.payment_method_id
-        response.existing.payment_id = settlement.payment_id
+        if settlement.payment_method_id or settlement.payment_id:
+            response.existing.payment_method_id = settlement.payment_method_id
+            response.existing.payment_id = settlement.payment_id
     return response

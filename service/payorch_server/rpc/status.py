@@ -11,7 +11,7 @@ from payorch_server.model.attempt import Attempt
 from payorch_server.model.errors import CallError, Failure
 from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason, Verdict
-from payorch_server.orchestration.record import IntentRecord, resend_before
+from payorch_server.orchestration.record import IntentRecord, reason_of, resend_before
 
 DOMAIN: Final = "payorch"
 MAX_VIOLATIONS: Final = 25
@@ -170,7 +170,8 @@ def recorded_outcome(record: IntentRecord) -> call_pb2.CallOutcome:
         )
         unsettled.resend_before.FromDatetime(resend_before(record))
         return unsettled
-    verdict = VERDICTS[Reason[settlement.reason]] if settlement.reason else Verdict(Outcome.SUCCEEDED, Advice.NONE)
+    reason = reason_of(settlement)
+    verdict = VERDICTS[reason] if reason else Verdict(Outcome.SUCCEEDED, Advice.NONE)
     return call_pb2.CallOutcome(
         outcome=OUTCOMES[verdict.outcome],
         advice=ADVICE[verdict.advice],

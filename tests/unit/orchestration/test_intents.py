@@ -21,12 +21,12 @@ from payorch_server.model.errors import (
     refuse,
 )
 from payorch_server.model.identifiers import RequestId
-from payorch_server.model.outcome import Reason
+from payorch_server.model.outcome import Advice, Reason
 from payorch_server.model.route import Route
 from payorch_server.orchestration.fingerprint import SENSITIVE
 from payorch_server.orchestration.intents import FLIGHT_LIMIT_S, idempotency_key
 from payorch_server.orchestration.opening import Ended
-from payorch_server.orchestration.record import IntentRecord
+from payorch_server.orchestration.record import IntentRecord, Settlement
 from payorch_server.orchestration.records import CLOCK_SKEW_S, LEASE_S
 from payorch_server.zuora.earlier import Earlier
 from unit.orchestration.intents_support import (
@@ -435,6 +435,19 @@ class TestRun:
             await one.run(opening(zuora.send, fingerprints={"k3": fingerprint("k3")}), call(clock))
 
         assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.INTENT_EXPIRED, 1)
+
+    @pytest.mark.asyncio
+    async def test_does_not_guess_at_a_reason_of_a_newer_version(self) -> None:
+        """UNKNOWN with the advice to look up; nothing is sent."""
+        clock, zuora = FakeClock(), Zuora()
+        store = memory(clock)
+        newer = IntentRecord(fingerprint(), route(), "o", 0.0, START.timestamp(), settlement=Settlement("NEWER"))
+        await put(store, opening(zuora.send), newer)
+
+        with pytest.raises(OutcomeUnknown) as caught:
+            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+
+        assert (caught.value.verdict.advice, zuora.sent) == (Advice.LOOK_UP, [])
 
 
 class TestOwnership:
