@@ -211,15 +211,23 @@ class Intents:
         context = dataclasses.replace(context, deadline_s=self._clock.monotonic() + FLIGHT_LIMIT_S)
         try:
             held = await self._hold(opening, context)
-            if isinstance(held, Ended):
-                return held
-            await self._guard_token(opening, held)
         except StoreUnavailable as error:
-            if opening.needs_store:
-                raise refuse(Reason.STORE_UNAVAILABLE, str(error)) from error
-            _LOG.warning("the intent is not recorded", track_id=context.track_id, detail=str(error))
-            held = _Held(self._new_record(opening, context), None)
+            held = self._unrecorded(opening, context, error)
+        if isinstance(held, Ended):
+            return held
+        await self._guard_token(opening, context, held)
         return await self._send(opening, context, held)
+
+    def _unrecorded(self, opening: Opening[T], context: CallContext, error: StoreUnavailable) -> _Held:
+        """Go on without the store, if that is allowed: Zuora knows the key for a day."""
+        if opening.needs_store:
+            raise refuse(Reason.STORE_UNAVAILABLE, str(error)) from error
+        if self._is_too_old(opening):
+            raise refuse(
+                Reason.INTENT_EXPIRED, "its UUIDv7 is older than 23 hours and no record can be read"
+            ) from error
+        _LOG.warning("the intent is not recorded", track_id=context.track_id, detail=str(error))
+        return _Held(self._new_record(opening, context), None)
 
     async def _send(self, opening: Opening[T], context: CallContext, held: _Held) -> Ended[T]:
         record = held.record
@@ -281,14 +289,29 @@ class Intents:
             track_ids=newest(record.track_ids, context.track_id),
         )
 
-    async def _guard_token(self, opening: Opening[T], held: _Held) -> None:
+    async def _guard_token(self, opening: Opening[T], context: CallContext, held: _Held) -> None:
+        """Claim the one-time token for the intent; the record stays held, on its route, whatever the store does."""
         if not opening.guarded_token:
             return
-        if await self._guard.claim(opening.guarded_token, owner=_store_key(opening.key)):
+        try:
+            ours = await self._guard.claim(opening.guarded_token, owner=_store_key(opening.key))
+        except StoreUnavailable as error:
+            if opening.needs_store:
+                await self._let_go(opening, held)
+                raise refuse(Reason.STORE_UNAVAILABLE, str(error)) from error
+            _LOG.warning("the token is not guarded", track_id=context.track_id, detail=str(error))
             return
-        if held.version is not None and not held.record.doubtful:
-            await self._store.compare_and_delete(_store_key(opening.key), version=held.version)
-        raise refuse(Reason.APPLE_PAY_TOKEN_REUSED, "the token belongs to another intent")
+        # An intent that may have used the token goes on: only that tells its caller what became of it.
+        if not ours and not held.record.doubtful:
+            await self._let_go(opening, held)
+            raise refuse(Reason.APPLE_PAY_TOKEN_REUSED, "the token belongs to another intent")
+
+    async def _let_go(self, opening: Opening[T], held: _Held) -> None:
+        """Leave the intent as it was before this flight, which sent nothing."""
+        if held.record.doubtful:
+            await self._write(opening, held, dataclasses.replace(held.record, lease_until_s=0.0))
+        elif held.version is not None:
+            await self._quietly(self._store.compare_and_delete(_store_key(opening.key), version=held.version), opening)
 
     async def _record_failure(self, opening: Opening[T], held: _Held, error: CallError) -> None:
         record, verdict = held.record, error.verdict
@@ -341,6 +364,7 @@ class Intents:
             owner=self._entropy(8).hex(),
             lease_until_s=self._now_s() + LEASE_S,
             opened_at_s=self._now_s(),
+            earliest_send_s=self._earliest_send_s(opening),
             track_ids=(context.track_id,),
         )
 
@@ -375,8 +399,7 @@ class Intents:
 
     async def _refuse_too_old(self, opening: Opening[T], key: str) -> None:
         """Refuse a time-stamped request id from before Zuora's memory, unless a record tells what became of it."""
-        minted = minted_at(opening.request_id)
-        if minted is None or self._clock.now() - minted <= RESEND_LIMIT:
+        if not self._is_too_old(opening):
             return
         try:
             recorded = await self._store.get(key) is not None
@@ -385,8 +408,16 @@ class Intents:
         if not recorded:
             raise refuse(Reason.INTENT_EXPIRED, "its UUIDv7 is older than 23 hours and no record of it exists")
 
+    def _is_too_old(self, opening: Opening[T]) -> bool:
+        minted = minted_at(opening.request_id)
+        return minted is not None and self._clock.now() - minted > RESEND_LIMIT
+
+    def _earliest_send_s(self, opening: Opening[T]) -> float:
+        minted = minted_at(opening.request_id)
+        return 0.0 if minted is None else min(minted.timestamp(), self._now_s())
+
     def _refuse_expired(self, record: IntentRecord) -> None:
-        if self._now_s() - record.opened_at_s > RESEND_LIMIT.total_seconds():
+        if self._clock.now() > resend_before(record):
             raise refuse(Reason.INTENT_EXPIRED, "opened more than 23 hours ago and never settled")
 
     def _leased_by_another(self, record: IntentRecord) -> bool:

@@ -58,6 +58,9 @@ class IntentRecord:
     track_ids: tuple[str, ...] = ()
     """Of the flights so far, the newest."""
     settlement: Settlement | None = None
+    earliest_send_s: float = 0.0
+    """Unix time before which nothing can have been sent, when a UUIDv7 tells it: this record may follow one that was
+    lost. 0 when nothing is known."""
 
 
 RESEND_LIMIT: Final = timedelta(hours=23)
@@ -66,7 +69,7 @@ RESEND_LIMIT: Final = timedelta(hours=23)
 
 def resend_before(record: IntentRecord) -> datetime:
     """Return until when a resend of the intent is safe, UTC."""
-    return datetime.fromtimestamp(record.opened_at_s, UTC) + RESEND_LIMIT
+    return datetime.fromtimestamp(record.earliest_send_s or record.opened_at_s, UTC) + RESEND_LIMIT
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
