@@ -300,7 +300,7 @@ class TestGetIntent:
             ("decryption:success_false:53000030", "REFUSED", "FIX_REQUEST"),
             ("decryption:success_false:53000099", "UNKNOWN", "LOOK_UP"),
             ("decryption:declined", "PARTIAL", "LOOK_UP"),
-            ("decryption:409", "UNKNOWN", "RESEND_SAME_REQUEST_ID"),
+            ("decryption:409", "UNKNOWN", "LOOK_UP"),
         ],
     )
     async def test_tells_the_same_as_the_call(

@@ -44,9 +44,9 @@ FAULTS = [
     ("decryption:no_id", "UPSTREAM_ANSWER_INCOMPLETE", "UNKNOWN", "LOOK_UP", 1),
     ("decryption:declined", "PAYMENT_REFUSED_METHOD_CREATED", "PARTIAL", "LOOK_UP", 1),
     ("decryption:403", "UPSTREAM_PERMISSION_DENIED", "NOT_SENT", "RESEND_SAME_REQUEST_ID", 0),
-    ("decryption:409", "UPSTREAM_IN_PROGRESS", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 0),
+    ("decryption:409", "UPSTREAM_INTERNAL", "UNKNOWN", "LOOK_UP", 0),
     ("decryption:422", "UPSTREAM_KEY_CONFLICT", "UNKNOWN", "LOOK_UP", 0),
-    ("decryption:423", "UPSTREAM_IN_PROGRESS", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 0),
+    ("decryption:423", "UPSTREAM_INTERNAL", "UNKNOWN", "LOOK_UP", 0),
 ]
 
 

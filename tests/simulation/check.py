@@ -14,7 +14,6 @@ from simulation.world import World
 
 _MARGIN_S: Final = 0.02
 _DAY_S: Final = 24 * 3600.0
-_LIMIT_S: Final = 23 * 3600.0
 # These speak of the body or of the age of a result, not of the intent.
 _ABOUT_SOMETHING_ELSE: Final = frozenset({"INTENT_MISMATCH", "SESSION_STALE"})
 _TRANSIENT: Final = frozenset({"UPSTREAM_LOCKED", "UPSTREAM_TEMPORARY"})
@@ -92,7 +91,7 @@ class Auditor:
             return "a session under a fresh key after a recorded passing refusal"
         if not self._record_was_missed(intent):
             return ""
-        if one.send.meant != other.send.meant:
+        if self._meant_otherwise(intent):
             return "record lost, and route moved or body changed"
         if other.time_s - one.time_s >= _DAY_S and not intent.timed:
             return "record lost, and resent after a day under an id that tells no time"
@@ -159,14 +158,21 @@ class Auditor:
             return "a session under a fresh key after a recorded passing refusal"
         if not self._record_was_missed(intent):
             return ""
-        meant = {send.meant for send in self._world.network.sends.all if send.key == intent.key}
-        if len(meant) > 1:
+        if done.send.time_s > answer.ended_s:
+            return "record lost, and resent although it was refused"
+        if answer.began_s - done.time_s >= _DAY_S and not intent.timed:
+            return "record lost, and resent after a day under an id that tells no time"
+        if self._meant_otherwise(intent):
             return "record lost, and route moved or body changed"
         if answer.seen.reason in _TRANSIENT and not self._world.coins.transient_stored:
             return "record lost, and Zuora does not store its passing refusals"
         if answer.seen.reason == "APPLE_PAY_TOKEN_REUSED":
             return "record lost, and its token was taken by another intent meanwhile"
         return ""
+
+    def _meant_otherwise(self, intent: Intent) -> bool:
+        """Tell whether two different things were sent under the intent's key."""
+        return len({send.meant for send in self._world.network.sends.all if send.key == intent.key}) > 1
 
     def _record_was_missed(self, intent: Intent) -> bool:
         return f"intent:{intent.key}" in self._world.store.troubled

@@ -137,6 +137,7 @@ class Instance:
             entropy=rng.randbytes,
         )
         self.intents = parts.intents(records=records, clock=clock, tasks=self._owner)
+        self._count_take_overs()
         self._dispatcher = parts.dispatcher(
             routing=RoutingTable(tenants=configuration.tenants, rules=configuration.rules),
             zuora=zuora,
@@ -154,6 +155,15 @@ class Instance:
         self._inner = handlers.by_method
         self._handlers: dict[str, Any] = {}
         self._calls = _InOrder()
+
+    def _count_take_overs(self) -> None:
+        taken_over = self.intents.records._taken_over
+
+        def counted(*record: Any) -> Any:
+            self._counts.flights["take-overs"] += 1
+            return taken_over(*record)
+
+        self.intents.records._taken_over = counted  # type: ignore[method-assign] # to be counted
 
     def reload(self, rules: Sequence[RuleSettings]) -> None:
         """Take another routing policy into use."""

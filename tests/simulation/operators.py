@@ -8,7 +8,7 @@ from typing import Final
 from payorch_server.model.secret import Secret
 from zuora_emulator import seed
 
-from simulation.world import SHOP, TARGETS, World, rules_to
+from simulation.world import TARGETS, World, rules_to
 
 
 async def crash(world: World) -> None:
@@ -84,7 +84,7 @@ Act = Callable[[World], Awaitable[None]]
 
 ACTS: Final[dict[str, tuple[Act, float, bool]]] = {
     "crash": (crash, 0.8, False),
-    "reload": (reload, 0.3, False),
+    "reload": (reload, 0.6, False),
     "roll_out": (roll_out, 0.15, False),
     "rotate_secret": (rotate_secret, 0.15, False),
     "store_outage": (store_outage, 0.3, True),
@@ -109,6 +109,3 @@ async def operate(world: World, *, for_s: float) -> None:
     for at_s, name in sorted(due):
         await asyncio.sleep(max(0.0, began_s + at_s - world.time()))
         await ACTS[name][0](world)
-
-
-__all__ = ["ACTS", "SHOP", "operate"]

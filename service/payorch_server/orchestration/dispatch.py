@@ -98,7 +98,7 @@ class Dispatcher:
             CallError: Any of its kinds.
         """
         route = self._routing.resolve(intent.query)
-        key = idempotency_key(namespace=context.namespace, rpc=intent.query.rpc, request_id=intent.request_id)
+        key = self._key(intent, context, route)
         if intent.validate_only:
             call = work.build(route, self._zuora.tenant(route))
             preview = self._zuora.preview(call, route=route, context=context, key=key)
@@ -118,6 +118,10 @@ class Dispatcher:
         records = self._intents.records
         record = await records.look_up(idempotency_key(namespace=namespace, rpc=rpc, request_id=request_id))
         return record, record is not None and records.is_in_flight(record)
+
+    def _key(self, intent: Intent, context: CallContext, _route: Route) -> IdempotencyKey:
+        """Return the intent's key, which must not depend on the route: routes move."""
+        return idempotency_key(namespace=context.namespace, rpc=intent.query.rpc, request_id=intent.request_id)
 
     def _opening(self, intent: Intent, key: IdempotencyKey, route: Route, work: Work[T]) -> Opening[T]:
         async def send(pinned: Route, context: CallContext, earlier: Earlier) -> tuple[T, UpstreamFacts]:

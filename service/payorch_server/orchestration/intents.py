@@ -18,7 +18,7 @@ from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.orchestration.fingerprint import Fingerprint
 from payorch_server.orchestration.opening import Ended, Opening, refuse_another_body
 from payorch_server.orchestration.record import resend_before
-from payorch_server.orchestration.records import Held, Records, goes_on, refuse_if_needed
+from payorch_server.orchestration.records import Held, Records, goes_on
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import StoreUnavailable
@@ -115,8 +115,7 @@ class Intents:
         try:
             held = await self.records.hold(opening, context)
         except StoreUnavailable as error:
-            refuse_if_needed(opening, error)
-            held = self.records.unrecorded(opening, context)
+            held = self.records.unrecorded(opening, context, error)
         if isinstance(held, Ended):
             return held
         self._flights[opening.key].opened_at_s = held.record.opened_at_s

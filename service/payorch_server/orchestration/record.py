@@ -64,6 +64,9 @@ class IntentRecord:
     track_ids: tuple[str, ...] = ()
     """Of the flights so far, the newest."""
     settlement: Settlement | None = None
+    earliest_send_s: float = 0.0
+    """Unix time before which nothing can have been sent, when a UUIDv7 tells it: this record may follow one that was
+    lost. 0 when nothing is known."""
 
 
 RESEND_LIMIT: Final = timedelta(hours=23)
@@ -77,7 +80,8 @@ def opened_at(record: IntentRecord) -> datetime:
 
 def resend_before(record: IntentRecord) -> datetime:
     """Return until when a resend of the intent is safe, UTC."""
-    return opened_at(record) + RESEND_LIMIT
+    moment = datetime.fromtimestamp(record.earliest_send_s, UTC) if record.earliest_send_s else opened_at(record)
+    return moment + RESEND_LIMIT
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

@@ -27,6 +27,7 @@ from payorch_server.orchestration.record import (
     encode_result,
     newest,
     reason_of,
+    resend_before,
 )
 from payorch_server.orchestration.replay_guard import ReplayGuard
 from payorch_server.orchestration.request_age import minted_at
@@ -96,8 +97,15 @@ class Records:
         """Tell whether a flight holds the intent now."""
         return record.settlement is None and record.lease_until_s > self._now_s()
 
-    def unrecorded(self, opening: Opening[T], context: CallContext) -> Held:
-        """Return what holds an intent that the store could not record."""
+    def unrecorded(self, opening: Opening[T], context: CallContext, error: StoreUnavailable) -> Held:
+        """Go on without the store, if that is allowed: Zuora knows the key for a day.
+
+        Raises:
+            CallError: It may not be sent unrecorded, or its time stamp is older than Zuora's memory.
+        """
+        refuse_if_needed(opening, error)
+        if self._is_too_old(opening):
+            raise refuse(Reason.INTENT_EXPIRED, "its UUIDv7 is older than 23 hours and no record can be read")
         return Held(self._new_record(opening, context), None)
 
     async def hold(self, opening: Opening[T], context: CallContext) -> Held | Ended[T]:
@@ -167,7 +175,8 @@ class Records:
                 await self._let_go(opening, held)
             refuse_if_needed(opening, error)
             return
-        if not claimed:
+        # An intent that may have used the token goes on: only that tells its caller what became of it.
+        if not claimed and not held.record.doubtful:
             await self._let_go(opening, held)
             raise refuse(Reason.APPLE_PAY_TOKEN_REUSED, "the token belongs to another intent")
 
@@ -230,6 +239,7 @@ class Records:
             owner=self._entropy(8).hex(),
             lease_until_s=self._now_s() + LEASE_S,
             opened_at_s=self._now_s(),
+            earliest_send_s=self._earliest_send_s(opening),
             track_ids=(context.track_id,),
         )
 
@@ -263,8 +273,7 @@ class Records:
 
     async def _refuse_too_old(self, opening: Opening[T], key: str) -> None:
         """Refuse a time-stamped request id from before Zuora's memory, unless a record tells what became of it."""
-        minted = minted_at(opening.request_id)
-        if minted is None or self._clock.now() - minted <= RESEND_LIMIT:
+        if not self._is_too_old(opening):
             return
         try:
             recorded = await self._store.get(key) is not None
@@ -273,8 +282,16 @@ class Records:
         if not recorded:
             raise refuse(Reason.INTENT_EXPIRED, "its UUIDv7 is older than 23 hours and no record of it exists")
 
+    def _is_too_old(self, opening: Opening[T]) -> bool:
+        minted = minted_at(opening.request_id)
+        return minted is not None and self._clock.now() - minted > RESEND_LIMIT
+
+    def _earliest_send_s(self, opening: Opening[T]) -> float:
+        minted = minted_at(opening.request_id)
+        return 0.0 if minted is None else min(minted.timestamp(), self._now_s())
+
     def _refuse_expired(self, record: IntentRecord) -> None:
-        if self._now_s() - record.opened_at_s > RESEND_LIMIT.total_seconds():
+        if self._clock.now() > resend_before(record):
             raise refuse(Reason.INTENT_EXPIRED, "opened more than 23 hours ago and never settled")
 
     def _leased_by_another(self, record: IntentRecord) -> bool:

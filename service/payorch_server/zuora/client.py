@@ -145,7 +145,9 @@ class ZuoraClient:
             self._tokens.accepted(credential, token)
             return Reply(answer.status, payload or {}, facts)
         judged = flight.judged(wrong or incomplete("an answer", facts), facts)
-        if judged.failure.reason is Reason.UPSTREAM_CREDENTIALS_REJECTED:
+        # Also where the 401 leaves the intent in doubt; a stored one is about a token of long ago.
+        rejected = wrong is not None and wrong.failure.reason is Reason.UPSTREAM_CREDENTIALS_REJECTED
+        if rejected and judged.failure.reason is not Reason.UPSTREAM_REFUSAL_STORED:
             self._tokens.refused(credential, token, since_s=started_s)
         raise judged from wrong
 

@@ -2,13 +2,14 @@
 
 An attempt that Zuora refused before it looked at the key says nothing about an earlier one that may have been executed.
 A refusal that comes back with the ids of an earlier answer is the key's stored answer: the key executed nothing else.
+An answer in doubt that comes back so is stored as well, and stays in doubt however often the key is sent.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 from payorch_server.model.errors import Failure
-from payorch_server.model.outcome import VERDICTS, Outcome, Reason
+from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ NOTHING_EARLIER: Final = Earlier()
 _EARLY_CHECKS: Final = frozenset(
     {Reason.UPSTREAM_CREDENTIALS_REJECTED, Reason.UPSTREAM_PERMISSION_DENIED, Reason.UPSTREAM_THROTTLED}
 )
+_WORTH_RESENDING: Final = Verdict(Outcome.UNKNOWN, Advice.RESEND_SAME_REQUEST_ID)
 # Refusals that an execution still in progress could cause in a second one.
 _TRANSIENT: Final = frozenset({Reason.UPSTREAM_LOCKED, Reason.UPSTREAM_TEMPORARY})
 
@@ -42,6 +44,8 @@ def in_light_of_earlier(failed: Failure, *, doubtful: bool, repeated: bool) -> R
     reason = failed.reason
     if repeated and reason in _EARLY_CHECKS:
         return Reason.UPSTREAM_REFUSAL_STORED
+    if repeated and VERDICTS[reason] == _WORTH_RESENDING:
+        return Reason.UPSTREAM_INTERNAL
     if not doubtful:
         return reason
     outcome = VERDICTS[reason].outcome
