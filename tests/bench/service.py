@@ -19,6 +19,9 @@ def _configuration(upstream: str, secret: Path) -> dict[str, Any]:
     return {
         "rpc": {"listen": "127.0.0.1:0", "drain_wait_s": 0.0, "drain_grace_s": 1.0},
         "admin": {"listen": "127.0.0.1:0"},
+        "accept_memory_store": True,
+        # A run has more calls than the default store may hold.
+        "store": {"max_entries": 5_000_000},
         "tenants": {
             TENANT: {
                 "base_url": upstream,
