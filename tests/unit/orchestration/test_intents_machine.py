@@ -109,27 +109,10 @@ class IntentsMachine(RuleBasedStateMachine):
 
         return intents(self.clock, store=store, uniform=uniform)
 
-    @rule(fate=st.sampled_from(sorted(FATES)))
-    def zuora_changes(self, fate: str) -> None:
-        """The next sends meet another fate."""
-        self.books.fate = fate
-
-    @rule(operation=st.sampled_from(["", "compare_and_set", "put_if_absent", "get"]))
+    @rule(operation=st.sampled_from(["", "", "compare_and_set", "put_if_absent", "get"]))
     def store_changes(self, operation: str) -> None:
         """Some operation of the store fails from now on, or none."""
         self.failing = operation
-
-    @rule(seconds=st.sampled_from([1.0, 80.0, 3600.0, 22.9 * 3600, 23.1 * 3600, DAY_S]))
-    def time_passes(self, seconds: float) -> None:
-        """A moment or a day."""
-        self.clock.advance(seconds)
-
-    @precondition(lambda self: not self.lost_store)
-    @rule()
-    def policy_moves(self) -> None:
-        """The rules now name another tenant."""
-        self.moved = True
-        self.tenant = "other" if self.tenant == "acme" else "acme"
 
     # The pinned route is in the record alone: if the policy moved as well, nothing is left that knows it.
     @precondition(lambda self: not self.moved)
@@ -139,9 +122,20 @@ class IntentsMachine(RuleBasedStateMachine):
         self.lost_store = True
         self.wipe_store()
 
-    @rule(which=st.integers(0, 1), body=st.sampled_from(["one", "one", "other"]))
-    def calls(self, which: int, body: str) -> None:
-        """A caller sends the intent to one of the processes."""
+    @rule(
+        which=st.integers(0, 1),
+        wait_s=st.sampled_from([0.0, 0.0, 80.0, 22.9 * 3600, DAY_S]),
+        policy_moves=st.booleans(),
+        fate=st.sampled_from(sorted(FATES)),
+        body=st.sampled_from(["one", "one", "one", "other"]),
+    )
+    def calls(self, which: int, wait_s: float, fate: str, body: str, *, policy_moves: bool) -> None:
+        """A caller sends the intent, sooner or later, to one of the processes; a send meets its fate."""
+        self.clock.advance(wait_s)
+        if policy_moves and not self.lost_store:
+            self.moved = True
+            self.tenant = "other" if self.tenant == "acme" else "acme"
+        self.books.fate = fate
         # Once its record may be gone, only the caller's own clock guards what is older than the limit.
         too_old = self.first_s is not None and self.clock.monotonic() - self.first_s > LIMIT.total_seconds()
         if self.lost_store and (too_old or body != (self.body or body)):
@@ -180,5 +174,5 @@ class IntentsMachine(RuleBasedStateMachine):
         assert len(getattr(self, "books", Books(FakeClock())).executions) <= 1
 
 
-IntentsMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+IntentsMachine.TestCase.settings = settings(max_examples=300, stateful_step_count=20, deadline=None)
 TestIntentsMachine = IntentsMachine.TestCase
