@@ -174,5 +174,5 @@ class IntentsMachine(RuleBasedStateMachine):
         assert len(getattr(self, "books", Books(FakeClock())).executions) <= 1
 
 
-IntentsMachine.TestCase.settings = settings(max_examples=300, stateful_step_count=20, deadline=None)
+IntentsMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=20, deadline=None)
 TestIntentsMachine = IntentsMachine.TestCase
