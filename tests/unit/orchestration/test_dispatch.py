@@ -1,0 +1,204 @@
+import dataclasses
+from typing import Any
+
+import httpx
+import pytest
+from payorch_server.model.context import CallContext
+from payorch_server.model.errors import CallError, Evidence, NotSent, Refused
+from payorch_server.model.identifiers import RequestId
+from payorch_server.model.outcome import Reason
+from payorch_server.model.route import RouteHints
+from payorch_server.model.secret import Secret
+from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent, Work
+from payorch_server.orchestration.intents import idempotency_key
+from payorch_server.orchestration.routing import RouteQuery, RoutingTable
+from payorch_server.orchestration.settings import RuleSettings, TargetSettings
+from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.zuora.calls import Call
+from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.tokens import TokenCache
+from unit.orchestration.intents_support import REQUEST_ID, call, counted_entropy, fingerprint, intents
+from unit.support.clock import FakeClock
+from unit.support.http import Wire, answer, transport_over
+from unit.support.zuora import tenant
+
+PATHS = {"CreateSession": "/web-payments/sessions", "DecryptApplePay": "/v1/payment-methods/decryption"}
+KEYS = {
+    rpc: idempotency_key(namespace="default", rpc=rpc, request_id=REQUEST_ID)
+    for rpc in ("CreateSession", "DecryptApplePay")
+}
+LOCKED, TEMPORARY = 53000050, 53000061
+
+
+def refusal(code: int) -> httpx.Response:
+    """Answer with a v1 refusal."""
+    return answer(200, {"success": False, "reasons": [{"code": code, "message": "no"}]}, zuora_request_id="r1")
+
+
+def done(track_id: str = "track-1") -> httpx.Response:
+    """Answer with success."""
+    return answer(200, {"id": "it"}, zuora_track_id=track_id, zuora_request_id="r2")
+
+
+class Bench:
+    """A dispatcher over a scripted Zuora."""
+
+    def __init__(self, *script: httpx.Response) -> None:
+        self.clock = FakeClock()
+        waiting = list(script)
+
+        def handle(request: httpx.Request) -> httpx.Response:
+            if request.url.path == "/oauth/token":
+                return answer(200, {"access_token": "t", "expires_in": 3599})
+            return waiting.pop(0)
+
+        self.wire = Wire(handler=handle)
+        transport, tenants = transport_over(self.wire), {"acme": tenant(entities={})}
+        zuora = ZuoraClient(
+            tenants=tenants,
+            secrets={"acme": Secret("s")},
+            transport=transport,
+            tokens=TokenCache(transport=transport, clock=self.clock, tasks=TaskOwner()),
+            clock=self.clock,
+            uniform=lambda _low, _high: 0.0,
+        )
+        self.dispatcher = Dispatcher(
+            routing=RoutingTable(tenants=tenants, rules=[RuleSettings("all", TargetSettings("acme", "cards"))]),
+            zuora=zuora,
+            intents=intents(self.clock),
+            clock=self.clock,
+            entropy=counted_entropy(),
+        )
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of what was sent, in order."""
+        return [one.headers["idempotency-key"] for one in self.wire.requests if "idempotency-key" in one.headers]
+
+    async def run(
+        self, rpc: str, *, context: CallContext | None = None, validate_only: bool = False, **work: Any
+    ) -> Done[str]:
+        """Run a call of an RPC."""
+        members: dict[str, Any] = {
+            "build": lambda _route, _tenant: Call("x", PATHS[rpc], {"token": Secret("canary")}),
+            "parse": lambda reply: str(reply.payload["id"]),
+            "result_type": str,
+            "ids_of": lambda _value: Evidence(),
+            "moves_money": rpc != "CreateSession",
+            "free_to_repeat": rpc == "CreateSession",
+        }
+        intent = Intent(RequestId(REQUEST_ID), RouteQuery(rpc, RouteHints()), validate_only, {"k1": fingerprint()})
+        return await self.dispatcher.run(intent, context or call(self.clock), Work(**members | work))
+
+
+class TestFreshKey:
+    """An unused session costs nothing, so a recorded refusal need not be its end."""
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("code", [LOCKED, TEMPORARY])
+    async def test_follows_a_recorded_transient_refusal_of_a_session(self, code: int) -> None:
+        """Once, with a key that is random; then the intent has its result, under its own key."""
+        bench = Bench(refusal(code), done())
+
+        first = await bench.run("CreateSession")
+        again = await bench.run("CreateSession")
+
+        assert (first.value, again.value) == ("it", "it")
+        intents_key, fresh = bench.keys
+        assert intents_key == KEYS["CreateSession"]
+        assert fresh != intents_key
+        assert (len(fresh), fresh[:4]) == (len(intents_key), "po1-")
+        assert again.report.replayed
+
+    @pytest.mark.asyncio
+    async def test_is_used_once(self) -> None:
+        """A second transient refusal is the caller's to hear."""
+        bench = Bench(refusal(LOCKED), refusal(TEMPORARY), done())
+
+        with pytest.raises(Refused) as caught:
+            await bench.run("CreateSession")
+
+        assert caught.value.failure.reason is Reason.UPSTREAM_TEMPORARY
+        assert len(bench.keys) == 2
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("code", [LOCKED, TEMPORARY])
+    async def test_is_never_used_where_money_could_move(self, code: int) -> None:
+        """The refusal ends the intent: one key for ever."""
+        bench = Bench(refusal(code), done())
+
+        for _ in range(2):
+            with pytest.raises(Refused):
+                await bench.run("DecryptApplePay")
+
+        assert bench.keys == [KEYS["DecryptApplePay"]]
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("code", [53000020, 53000030, 53000060, 53000099])
+    async def test_does_not_follow_other_refusals(self, code: int) -> None:
+        """A new key gets past no broken rule, and nothing unknown is ever sent anew."""
+        bench = Bench(refusal(code), done())
+
+        with pytest.raises(CallError):
+            await bench.run("CreateSession")
+
+        assert bench.keys == [KEYS["CreateSession"]]
+
+
+class TestRun:
+    """Route, key, intent; or only a look."""
+
+    @pytest.mark.asyncio
+    async def test_shows_a_dry_run(self) -> None:
+        """Nothing is sent, recorded or revealed."""
+        bench = Bench()
+
+        shown = await bench.run("DecryptApplePay", validate_only=True)
+
+        assert shown.preview is not None
+        assert dict(shown.preview.headers)["idempotency-key"] == KEYS["DecryptApplePay"]
+        assert "canary" not in shown.preview.body
+        assert bench.wire.requests == []
+        found = await bench.dispatcher.look_up(rpc="DecryptApplePay", request_id=REQUEST_ID, namespace="default")
+        assert found == (None, False)
+
+    @pytest.mark.asyncio
+    async def test_refuses_a_call_without_time(self) -> None:
+        """Before anything is recorded."""
+        bench = Bench()
+
+        with pytest.raises(NotSent) as caught:
+            await bench.run("DecryptApplePay", context=call(bench.clock, seconds=0.1))
+
+        assert caught.value.failure.reason is Reason.DEADLINE_TOO_SHORT
+        assert bench.wire.requests == []
+
+    @pytest.mark.asyncio
+    async def test_keeps_namespaces_apart(self) -> None:
+        """The same words of another caller are another intent."""
+        bench = Bench(done(), done())
+        other = dataclasses.replace(call(bench.clock), namespace="other")
+
+        await bench.run("DecryptApplePay")
+        await bench.run("DecryptApplePay", context=other)
+
+        assert len({*bench.keys}) == 2
+        record, in_flight = await bench.dispatcher.look_up(
+            rpc="DecryptApplePay", request_id=REQUEST_ID, namespace="third"
+        )
+        assert (record, in_flight) == (None, False)
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("echoed", "replayed", "reason"),
+        [("track-1", False, "our own"), ("track-0", True, "an earlier call's"), ("", None, "Zuora echoed none")],
+    )
+    async def test_knows_a_replay_by_the_echoed_track_id(
+        self, echoed: str, *, replayed: bool | None, reason: str
+    ) -> None:
+        """The store was lost, and Zuora's answer is an earlier call's."""
+        bench = Bench(answer(200, {"id": "it"}, **({"zuora_track_id": echoed} if echoed else {})))
+
+        ended = await bench.run("DecryptApplePay")
+
+        assert ended.report.replayed is replayed, reason
