@@ -13,7 +13,7 @@ from payorch_server.model.route import Route
 from payorch_server.orchestration.fingerprint import Fingerprint
 from payorch_server.orchestration.intents import Intents, idempotency_key
 from payorch_server.orchestration.opening import Ended, Opening
-from payorch_server.orchestration.record import IntentRecord
+from payorch_server.orchestration.record import Recorded, resend_before
 from payorch_server.orchestration.routing import RouteQuery, RoutingTable
 from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.calls import Call, Reply
@@ -97,9 +97,11 @@ class Dispatcher:
         Raises:
             CallError: Any of its kinds.
         """
-        route = self._routing.resolve(intent.query)
+        route = self._resolve(intent)
         key = self._key(intent, context, route)
         if intent.validate_only:
+            if isinstance(route, CallError):
+                raise route
             call = work.build(route, self._zuora.tenant(route))
             preview = self._zuora.preview(call, route=route, context=context, key=key)
             return Done(CallReport(context.track_id, route), preview=preview)
@@ -109,21 +111,31 @@ class Dispatcher:
         ended = await self._intents.run(self._opening(intent, key, route, work), context)
         return Done(_report(context, ended), value=ended.value)
 
-    async def look_up(self, *, rpc: str, request_id: RequestId, namespace: str) -> tuple[IntentRecord | None, bool]:
-        """Return the record of an intent, and whether it is in flight.
+    async def look_up(self, *, rpc: str, request_id: RequestId, namespace: str) -> Recorded | None:
+        """Return what is recorded of an intent, or None.
 
         Raises:
             NotSent: The store cannot be reached.
         """
         records = self._intents.records
         record = await records.look_up(idempotency_key(namespace=namespace, rpc=rpc, request_id=request_id))
-        return record, record is not None and records.is_in_flight(record)
+        if record is None:
+            return None
+        expired = record.settlement is None and self._clock.now() > resend_before(record)
+        return Recorded(record, in_flight=records.is_in_flight(record), expired=expired)
 
-    def _key(self, intent: Intent, context: CallContext, _route: Route) -> IdempotencyKey:
+    def _resolve(self, intent: Intent) -> Route | CallError:
+        """Route the call; a refusal counts only if the intent is new, so it is a value here."""
+        try:
+            return self._routing.resolve(intent.query)
+        except CallError as refusal:
+            return refusal
+
+    def _key(self, intent: Intent, context: CallContext, _route: Route | CallError) -> IdempotencyKey:
         """Return the intent's key, which must not depend on the route: routes move."""
         return idempotency_key(namespace=context.namespace, rpc=intent.query.rpc, request_id=intent.request_id)
 
-    def _opening(self, intent: Intent, key: IdempotencyKey, route: Route, work: Work[T]) -> Opening[T]:
+    def _opening(self, intent: Intent, key: IdempotencyKey, route: Route | CallError, work: Work[T]) -> Opening[T]:
         async def send(pinned: Route, context: CallContext, earlier: Earlier) -> tuple[T, UpstreamFacts]:
             reply = await self._execute(work, pinned, context, key, earlier)
             return work.parse(reply), reply.facts

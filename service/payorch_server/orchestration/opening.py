@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import Evidence, Failure, Violation, failure, refuse
+from payorch_server.model.errors import CallError, Evidence, Failure, Violation, failure, refuse
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
@@ -26,8 +26,8 @@ class Opening(Generic[T]):
     request_id: RequestId
     fingerprints: Mapping[str, Fingerprint]
     """By key id, the key in use first."""
-    route: Route
-    """Where it goes if it is new."""
+    route: Route | CallError
+    """Where it goes if it is new, or why it can go nowhere; an intent that was opened before keeps its own route."""
     send: Callable[[Route, CallContext, Earlier], Awaitable[tuple[T, UpstreamFacts]]]
     """Executes it on a route."""
     result_type: Any

@@ -84,6 +84,16 @@ def resend_before(record: IntentRecord) -> datetime:
     return moment + RESEND_LIMIT
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An intent as the store knows it."""
+
+    record: IntentRecord
+    in_flight: bool
+    expired: bool
+    """Whether it was never settled and can no longer be resent."""
+
+
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(IntentRecord)
 

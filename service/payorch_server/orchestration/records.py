@@ -32,7 +32,7 @@ from payorch_server.orchestration.record import (
 from payorch_server.orchestration.replay_guard import ReplayGuard
 from payorch_server.orchestration.request_age import minted_at
 from payorch_server.runtime.clock import Clock
-from payorch_server.store.port import Store, StoreUnavailable
+from payorch_server.store.port import Store, Stored, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -108,18 +108,29 @@ class Records:
             raise refuse(Reason.INTENT_EXPIRED, "its UUIDv7 is older than 23 hours and no record can be read")
         return Held(self._new_record(opening, context), None)
 
-    async def hold(self, opening: Opening[T], context: CallContext) -> Held | Ended[T]:
-        """Open the intent, wait for whoever holds it, take it over, or return its recorded end."""
+    async def _open(self, opening: Opening[T], context: CallContext) -> Held | Stored:
+        """Record the intent, or return what is recorded of it."""
         key = _store_key(opening.key)
+        if isinstance(opening.route, CallError):
+            stored = await self._store.get(key)
+            if stored is None:
+                raise opening.route
+            return stored
         fresh = self._new_record(opening, context)
         # Random, so that a late write for a record that was lost or released cannot hit this one.
         version = int.from_bytes(self._entropy(_VERSION_BYTES)) + 1
+        stored = await self._store.put_if_absent(key, encode_record(fresh), ttl_s=KEEP_S, version=version)
+        return Held(fresh, version) if stored is None else stored
+
+    async def hold(self, opening: Opening[T], context: CallContext) -> Held | Ended[T]:
+        """Open the intent, wait for whoever holds it, take it over, or return its recorded end."""
+        key = _store_key(opening.key)
         poll_s = _POLL_S[0]
         await self._refuse_too_old(opening, key)
         while True:
-            stored = await self._store.put_if_absent(key, encode_record(fresh), ttl_s=KEEP_S, version=version)
-            if stored is None:
-                return Held(fresh, version)
+            stored = await self._open(opening, context)
+            if isinstance(stored, Held):
+                return stored
             record = decode_record(stored.value)
             refuse_another_body({record.fingerprint.key_id: record.fingerprint}, opening)
             if record.settlement is not None:
@@ -233,6 +244,8 @@ class Records:
             _LOG.warning("the end of a flight is not recorded", rpc=opening.rpc, detail=str(error))
 
     def _new_record(self, opening: Opening[T], context: CallContext) -> IntentRecord:
+        if isinstance(opening.route, CallError):
+            raise opening.route
         return IntentRecord(
             fingerprint=next(iter(opening.fingerprints.values())),
             route=opening.route,

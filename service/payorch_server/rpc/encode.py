@@ -10,7 +10,7 @@ from payorch_server.model.money import Amount
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.orchestration.decrypt_apple_pay import amounts_agree
 from payorch_server.orchestration.dispatch import Done
-from payorch_server.orchestration.record import IntentRecord, opened_at
+from payorch_server.orchestration.record import Recorded, opened_at
 from payorch_server.rpc.status import recorded_outcome
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
@@ -88,13 +88,15 @@ def encode_create_payment_method(done: Done[CreatedPaymentMethod]) -> service_pb
     )
 
 
-def encode_intent(record: IntentRecord | None, *, in_flight: bool) -> service_pb2.GetIntentResponse:
+def encode_intent(recorded: Recorded | None) -> service_pb2.GetIntentResponse:
     """Return what is known of an intent."""
-    if record is None:
+    if recorded is None:
         return service_pb2.GetIntentResponse(state=service_pb2.INTENT_STATE_NOT_FOUND)
-    state = service_pb2.INTENT_STATE_IN_FLIGHT if in_flight else service_pb2.INTENT_STATE_SETTLED
+    record, in_flight = recorded.record, recorded.in_flight
     response = service_pb2.GetIntentResponse(
-        state=state, track_ids=record.track_ids, outcome=None if in_flight else recorded_outcome(record)
+        state=service_pb2.INTENT_STATE_IN_FLIGHT if in_flight else service_pb2.INTENT_STATE_SETTLED,
+        track_ids=record.track_ids,
+        outcome=None if in_flight else recorded_outcome(recorded),
     )
     response.first_sent_at.FromDatetime(opened_at(record))
     settlement = record.settlement

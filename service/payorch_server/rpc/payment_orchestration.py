@@ -92,5 +92,4 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         """Tell what became of an intent of the caller's namespace."""
         rpc, request_id = OPERATIONS[request.operation], RequestId(request.request_id)
         namespace = current_call().namespace
-        record, in_flight = await self._use.dispatcher.look_up(rpc=rpc, request_id=request_id, namespace=namespace)
-        return encode_intent(record, in_flight=in_flight)
+        return encode_intent(await self._use.dispatcher.look_up(rpc=rpc, request_id=request_id, namespace=namespace))

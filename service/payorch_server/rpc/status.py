@@ -11,7 +11,7 @@ from payorch_server.model.attempt import Attempt
 from payorch_server.model.errors import CallError, Failure
 from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason, Verdict
-from payorch_server.orchestration.record import IntentRecord, reason_of, resend_before
+from payorch_server.orchestration.record import Recorded, reason_of, resend_before
 
 DOMAIN: Final = "payorch"
 MAX_VIOLATIONS: Final = 25
@@ -161,14 +161,16 @@ def _call_outcome(error: CallError, track_id: TrackId) -> call_pb2.CallOutcome:
     return outcome
 
 
-def recorded_outcome(record: IntentRecord) -> call_pb2.CallOutcome:
+def recorded_outcome(recorded: Recorded) -> call_pb2.CallOutcome:
     """Return the outcome of an intent that is not in flight: its settlement, or that it is not settled."""
-    settlement = record.settlement
+    settlement = recorded.record.settlement
+    if settlement is None and recorded.expired:
+        return call_pb2.CallOutcome(outcome=call_pb2.OUTCOME_UNKNOWN, advice=call_pb2.ADVICE_LOOK_UP)
     if settlement is None:
         unsettled = call_pb2.CallOutcome(
             outcome=call_pb2.OUTCOME_UNKNOWN, advice=call_pb2.ADVICE_RESEND_SAME_REQUEST_ID
         )
-        unsettled.resend_before.FromDatetime(resend_before(record))
+        unsettled.resend_before.FromDatetime(resend_before(recorded.record))
         return unsettled
     reason = reason_of(settlement)
     verdict = VERDICTS[reason] if reason else Verdict(Outcome.SUCCEEDED, Advice.NONE)

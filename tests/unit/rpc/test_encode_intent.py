@@ -5,7 +5,7 @@ from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.model.errors import Evidence
 from payorch_server.model.outcome import VERDICTS, Advice, Reason
-from payorch_server.orchestration.record import IntentRecord, Settlement
+from payorch_server.orchestration.record import IntentRecord, Recorded, Settlement
 from payorch_server.rpc.encode import encode_intent
 from payorch_server.rpc.status import ADVICE, OUTCOMES
 from unit.orchestration.intents_support import fingerprint
@@ -27,11 +27,11 @@ class TestEncodeIntent:
         """No record proves nothing."""
         expected = service_pb2.GetIntentResponse(state=service_pb2.INTENT_STATE_NOT_FOUND)
 
-        assert encode_intent(None, in_flight=False) == expected
+        assert encode_intent(None) == expected
 
     def test_has_no_outcome_in_flight(self) -> None:
         """Whoever reads it waits, or resends and joins."""
-        response = encode_intent(record(), in_flight=True)
+        response = encode_intent(Recorded(record(), in_flight=True, expired=False))
 
         assert response.state == service_pb2.INTENT_STATE_IN_FLIGHT
         assert not response.HasField("outcome")
@@ -41,13 +41,20 @@ class TestEncodeIntent:
 
     def test_advises_a_resend_of_what_is_unsettled(self) -> None:
         """Until 23 hours after the first send."""
-        outcome = encode_intent(record(), in_flight=False).outcome
+        outcome = encode_intent(Recorded(record(), in_flight=False, expired=False)).outcome
 
         assert (outcome.outcome, outcome.advice) == (
             call_pb2.OUTCOME_UNKNOWN,
             call_pb2.ADVICE_RESEND_SAME_REQUEST_ID,
         )
         assert outcome.resend_before.ToMilliseconds() == int(START.timestamp() * 1000) + 250 + 23 * 3600 * 1000
+
+    def test_advises_no_resend_of_what_is_too_old(self) -> None:
+        """Zuora may have forgotten the key by then."""
+        outcome = encode_intent(Recorded(record(), in_flight=False, expired=True)).outcome
+
+        assert (outcome.outcome, outcome.advice) == (call_pb2.OUTCOME_UNKNOWN, call_pb2.ADVICE_LOOK_UP)
+        assert not outcome.HasField("resend_before")
 
     def test_tells_a_success_with_what_exists(self) -> None:
         """And every id that Zuora's support could ask for."""
@@ -56,7 +63,7 @@ class TestEncodeIntent:
             sealed_result=b"canary", payment_method_id="pm-1", payment_id="pay-1",
         )  # fmt: skip
 
-        response = encode_intent(record(settlement), in_flight=False)
+        response = encode_intent(Recorded(record(settlement), in_flight=False, expired=False))
 
         assert response.state == service_pb2.INTENT_STATE_SETTLED
         assert (response.outcome.outcome, response.outcome.advice) == (
@@ -73,7 +80,7 @@ class TestEncodeIntent:
         """One table decides for both."""
         settlement = Settlement(reason.name, evidence=Evidence(("53000099",)))
 
-        response = encode_intent(record(settlement), in_flight=False)
+        response = encode_intent(Recorded(record(settlement), in_flight=False, expired=False))
 
         verdict = VERDICTS[reason]
         assert (response.outcome.outcome, response.outcome.advice) == (
@@ -86,7 +93,9 @@ class TestEncodeIntent:
 
     def test_takes_a_reason_of_a_newer_version_for_unknown(self) -> None:
         """During a rollout two versions read one store; this one must neither fail nor guess."""
-        response = encode_intent(record(Settlement("MOON_IN_THE_WRONG_PHASE")), in_flight=False)
+        response = encode_intent(
+            Recorded(record(Settlement("MOON_IN_THE_WRONG_PHASE")), in_flight=False, expired=False)
+        )
 
         assert (response.outcome.outcome, response.outcome.advice) == (
             call_pb2.OUTCOME_UNKNOWN,
