@@ -61,7 +61,7 @@ class Callers:
     def _token(self, *, plain: bool) -> bytes:
         rng = self.world.rng
         used = [one.token for one in self.purposes if one.token]
-        if used and not plain and rng.random() < 0.1:
+        if used and not plain and rng.random() < 0.35:
             self._did("token_of_another")
             return rng.choice(used)
         return new_token(rng)
@@ -83,7 +83,8 @@ class Callers:
             request_id=request_id,
             key=idempotency_key(namespace=purpose.namespace, rpc=purpose.rpc, request_id=RequestId(request_id)),
             bodies=bodies_of(purpose, request_id),
-            sleeper=rng.random() < 0.12,
+            sleeper=rng.random() < 0.1,
+            late_sleeper=rng.random() < 0.3,
         )
         purpose.intents.append(intent)
         self.intents[intent.name] = intent

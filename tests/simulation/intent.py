@@ -66,7 +66,8 @@ class Intent:
     answers: list[Answer] = field(default_factory=list)
     sleeper: bool = False
     """Whether its caller comes back after more than a day."""
-    settled: bool = False
+    late_sleeper: bool = False
+    """Whether its caller comes back after some hours, and then not before more than a day."""
 
     @property
     def timed(self) -> bool:

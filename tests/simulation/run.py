@@ -24,6 +24,7 @@ _STRETCH_S: Final = 60.0
 _QUIET_S: Final = 300.0
 _HOUR_S: Final = 3600.0
 _RESENDS: Final = 6
+_LOSS_IN_BETWEEN: Final = 0.4
 
 
 @dataclass(slots=True)
@@ -61,6 +62,8 @@ class Run:
         self._world.log.add("run", f"{coins}")
         await self._trouble(self._callers.purpose() for _ in range(_PURPOSES))
         await asyncio.sleep(self._rng.uniform(0.2, 22.0) * _HOUR_S)
+        if coins.store_trouble and self._rng.random() < _LOSS_IN_BETWEEN:
+            self._world.store.empty()
         await self._trouble(self._unfinished())
         await self._quiet()
         await self._next_day()
@@ -94,7 +97,8 @@ class Run:
     async def _quiet(self) -> None:
         """With nothing going wrong any more, every open intent must come to an end."""
         await asyncio.sleep(_QUIET_S)
-        await _all([self._settle(one) for one in self._callers.intents.values() if _open(one) and not one.sleeper])
+        awake = [one for one in self._callers.intents.values() if not (one.sleeper or one.late_sleeper)]
+        await _all([self._settle(one) for one in awake if _open(one)])
         for rpc in ("CreateSession", "DecryptApplePay", "CreatePaymentMethod"):
             await self._fresh(rpc)
 
@@ -124,7 +128,7 @@ class Run:
         """Anything new must succeed."""
         purpose = self._callers.purpose(rpc=rpc, plain=True)
         intent = self._callers.intent(purpose)
-        intent.sleeper = False
+        intent.sleeper = intent.late_sleeper = False
         for _ in range(_RESENDS):
             answer = await self._callers.call(intent, timeout_s=20.0)
             if answer.seen.advice != RESEND:
@@ -141,7 +145,7 @@ class Run:
             [
                 self._callers.call(one, timeout_s=20.0)
                 for one in self._callers.intents.values()
-                if (one.sleeper and _open(one)) or self._rng.random() < 0.1
+                if _open(one) or self._rng.random() < 0.1
             ]
         )
         self._world.trouble(on=False)

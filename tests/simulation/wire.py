@@ -112,7 +112,6 @@ class Network:
         self._counts = counts
         self._emulators = emulators
         self._background: dict[asyncio.Task[Any], None] = {}
-        self._executed_keys: set[tuple[str, str]] = set()
         self.faults_on = False
         self.sends = Sends()
         self.intents: dict[str, str] = {}

@@ -1,0 +1,129 @@
+"""What an intent with a one-time token does when the store fails at the guard, or gave the token to another."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from payorch_server.model.attempt import UpstreamFacts
+from payorch_server.model.context import CallContext
+from payorch_server.model.errors import CallError, Evidence
+from payorch_server.model.identifiers import IdempotencyKey, RequestId
+from payorch_server.model.outcome import Reason
+from payorch_server.model.route import Route
+from payorch_server.model.secret import Secret
+from payorch_server.orchestration.fingerprint import Fingerprint
+from payorch_server.orchestration.intents import Ended, Intents, Opening
+from payorch_server.orchestration.keyring import Keyring
+from payorch_server.orchestration.record import IntentRecord, encode_record
+from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.store import MemoryStore, Stored, StoreUnavailable
+from payorch_server.zuora.earlier import Earlier
+from unit.support.clock import FakeClock
+from unit.support.zuora import context, route
+
+KEY = IdempotencyKey("po1-" + "0" * 40)
+FINGERPRINT = Fingerprint("k", {}, "")
+PINNED, MOVED = route(), route(tenant="elsewhere")
+
+
+class _Store(MemoryStore):
+    """Fails at the token index, if told to."""
+
+    token_fails = False
+
+    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float) -> Stored | None:
+        if self.token_fails and key.startswith("token:"):
+            raise StoreUnavailable("down")
+        return await super().put_if_absent(key, value, ttl_s=ttl_s)
+
+
+class _Sent(list[tuple[Route, bool]]):
+    """Notes the route of each send, and whether an earlier one was known to be in doubt."""
+
+    async def send(self, pinned: Route, _context: CallContext, earlier: Earlier) -> tuple[str, UpstreamFacts]:
+        self.append((pinned, earlier.doubtful))
+        return "done", UpstreamFacts()
+
+
+def _opening(sent: _Sent, **changes: Any) -> Opening[str]:
+    opening = Opening(
+        key=KEY,
+        rpc="DecryptApplePay",
+        request_id=RequestId("order-0000000001"),
+        fingerprints={"k": FINGERPRINT},
+        route=MOVED,
+        send=sent.send,
+        result_type=str,
+        ids_of=lambda _: Evidence(),
+        needs_store=False,
+        guarded_token="t",
+    )
+    return replace(opening, **changes)
+
+
+async def _abandoned(store: MemoryStore, clock: FakeClock) -> None:
+    """Record an intent whose owner is gone in the middle of its flight."""
+    record = IntentRecord(
+        fingerprint=FINGERPRINT, route=PINNED, owner="gone", lease_until_s=0.0, opened_at_s=clock.now().timestamp()
+    )
+    await store.put_if_absent(f"intent:{KEY}", encode_record(record), ttl_s=1000.0)
+
+
+async def _run(store: MemoryStore, clock: FakeClock, opening: Opening[str]) -> Ended[str]:
+    intents = Intents(
+        store=store,
+        keyring=Keyring([("k", Secret(bytes(32)))], entropy=bytes),
+        clock=clock,
+        tasks=TaskOwner(),
+        route_exists=lambda _: True,
+        uniform=lambda low, _high: low,
+        entropy=bytes,
+    )
+    return await intents.run(opening, context())
+
+
+@pytest.mark.asyncio
+class TestTokenGuard:
+    """The guard adds to what the key guarantees, and takes nothing from it."""
+
+    async def test_keeps_route_and_doubt_when_the_store_fails(self) -> None:
+        """The key must go where it went before, and what came of it stays in doubt."""
+        clock, sent = FakeClock(), _Sent()
+        store = _Store(clock=clock, max_entries=10)
+        await _abandoned(store, clock)
+        store.token_fails = True
+
+        await _run(store, clock, _opening(sent))
+
+        assert [(PINNED, True)] == sent
+
+    async def test_lets_an_intent_go_on_that_may_have_used_its_token(self) -> None:
+        """Only Zuora can tell what became of it; telling its caller to fix the request would be wrong."""
+        clock, sent = FakeClock(), _Sent()
+        store = _Store(clock=clock, max_entries=10)
+        await _abandoned(store, clock)
+        await store.put_if_absent("token:t", b"intent:another", ttl_s=1000.0)
+        await store.put_if_absent("intent:another", (await _stored(store)).value, ttl_s=1000.0)
+
+        await _run(store, clock, _opening(sent))
+
+        assert [(PINNED, True)] == sent
+
+    async def test_leaves_nothing_behind_when_money_may_not_move(self) -> None:
+        """The next call need not wait for a lease that nobody holds."""
+        clock, sent = FakeClock(), _Sent()
+        store = _Store(clock=clock, max_entries=10)
+        store.token_fails = True
+
+        with pytest.raises(CallError) as caught:
+            await _run(store, clock, _opening(sent, needs_store=True))
+
+        assert Reason.STORE_UNAVAILABLE is caught.value.failure.reason
+        assert [] == sent
+        assert await store.get(f"intent:{KEY}") is None
+
+
+async def _stored(store: MemoryStore) -> Stored:
+    there = await store.get(f"intent:{KEY}")
+    assert there is not None
+    return there
