@@ -313,6 +313,35 @@ class TestRun:
         assert ({one.value for one in ended}, len(zuora.sent)) == ({"pm-1"}, 1)
 
     @pytest.mark.asyncio
+    async def test_goes_on_where_no_rule_matches_any_more(self) -> None:
+        """A policy that moved says nothing about an intent that may have been executed."""
+        clock = FakeClock()
+        store = memory(clock)
+        zuora = Zuora([refuse(Reason.UPSTREAM_NO_ANSWER, "")])
+        with pytest.raises(OutcomeUnknown):
+            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+        unrouted = opening(zuora.send, route=refuse(Reason.ROUTE_NOT_FOUND, "no rule matches"))
+
+        await intents(clock, store=store).run(unrouted, call(clock))
+
+        pinned, _, earlier = zuora.sent[1]
+        assert (pinned.tenant, earlier.doubtful) == ("acme", True)
+
+    @pytest.mark.asyncio
+    async def test_is_not_opened_where_no_rule_matches(self) -> None:
+        """The routing refusal is the answer to a new intent, and nothing is recorded."""
+        clock, zuora = FakeClock(), Zuora()
+        store = memory(clock)
+        unrouted = opening(zuora.send, route=refuse(Reason.ROUTE_NOT_FOUND, "no rule matches"))
+
+        with pytest.raises(NotSent) as caught:
+            await intents(clock, store=store).run(unrouted, call(clock))
+
+        assert caught.value.failure.reason is Reason.ROUTE_NOT_FOUND
+        assert zuora.sent == []
+        assert await intents(clock, store=store).records.look_up(unrouted.key) is None
+
+    @pytest.mark.asyncio
     async def test_refuses_to_go_on_where_the_route_is_gone(self) -> None:
         """An opened intent is never routed anew."""
         clock = FakeClock()

@@ -12,11 +12,14 @@ from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.fingerprint import Fingerprint
-from payorch_server.orchestration.intents import Ended, Intents, Opening
+from payorch_server.orchestration.intents import Intents
 from payorch_server.orchestration.keyring import Keyring
+from payorch_server.orchestration.opening import Ended, Opening
 from payorch_server.orchestration.record import IntentRecord, encode_record
+from payorch_server.orchestration.records import Records
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.store import MemoryStore, Stored, StoreUnavailable
+from payorch_server.store.memory import MemoryStore
+from payorch_server.store.port import Stored, StoreUnavailable
 from payorch_server.zuora.earlier import Earlier
 from unit.support.clock import FakeClock
 from unit.support.zuora import context, route
@@ -31,10 +34,10 @@ class _Store(MemoryStore):
 
     token_fails = False
 
-    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float) -> Stored | None:
+    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float, version: int = 1) -> Stored | None:
         if self.token_fails and key.startswith("token:"):
             raise StoreUnavailable("down")
-        return await super().put_if_absent(key, value, ttl_s=ttl_s)
+        return await super().put_if_absent(key, value, ttl_s=ttl_s, version=version)
 
 
 class _Sent(list[tuple[Route, bool]]):
@@ -70,16 +73,15 @@ async def _abandoned(store: MemoryStore, clock: FakeClock) -> None:
 
 
 async def _run(store: MemoryStore, clock: FakeClock, opening: Opening[str]) -> Ended[str]:
-    intents = Intents(
+    records = Records(
         store=store,
         keyring=Keyring([("k", Secret(bytes(32)))], entropy=bytes),
         clock=clock,
-        tasks=TaskOwner(),
         route_exists=lambda _: True,
         uniform=lambda low, _high: low,
         entropy=bytes,
     )
-    return await intents.run(opening, context())
+    return await Intents(records=records, clock=clock, tasks=TaskOwner()).run(opening, context())
 
 
 @pytest.mark.asyncio
