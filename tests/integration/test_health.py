@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import grpc
 import httpx
@@ -9,6 +11,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from local.stack import LocalStack, running
+from payorch_server.runtime.clock import SystemClock
+from support.redis_server import servers
 from zuora_emulator import Emulator
 
 _SERVICE = "payorch.v1.PaymentOrchestrationService"
@@ -47,6 +51,47 @@ async def test_nothing_serves_before_the_first_token() -> None:
         async with httpx.AsyncClient() as http:
             assert 503 == (await http.get(f"{stack.admin_url}/readyz")).status_code
             assert 200 == (await http.get(f"{stack.admin_url}/livez")).status_code
+
+
+class _AheadClock(SystemClock):
+    """A machine whose time of day is wrong by an hour."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(hours=1)
+
+
+async def _never_ready(stack: LocalStack) -> bool:
+    """Look once the tenant has been tried."""
+    while not stack.emulator.journal.count("token"):
+        await asyncio.sleep(0.01)
+    async with httpx.AsyncClient() as http:
+        return (await http.get(f"{stack.admin_url}/readyz")).status_code == 503
+
+
+@pytest.mark.asyncio
+async def test_a_clock_that_is_off_keeps_the_service_from_calls() -> None:
+    """Time guards intents: an hour wrong, and the 23 hours are 22 or 24."""
+    async with running(clock=_AheadClock(), tenants=("acme",)) as stack:
+        assert await _never_ready(stack)
+        assert {"acme": False} == stack.application.health.states
+
+
+@pytest.mark.asyncio
+async def test_a_store_that_evicts_keeps_the_service_from_calls(tmp_path: Path) -> None:
+    """A record that Redis may drop is no record."""
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 32)
+    with servers() as redis_servers:
+        redis = redis_servers.start("--maxmemory-policy", "allkeys-lru")
+        over = {
+            "store": {"kind": "redis", "url": redis.url, "operation_timeout_s": 5.0},
+            "orchestration": {"keys": [{"id": "one", "file": str(key)}]},
+        }
+        async with running(over=over, tenants=("acme",)) as stack, httpx.AsyncClient() as http:
+            statuses = [(await http.get(f"{stack.admin_url}/readyz")).status_code for _ in range(20)]
+
+    assert {503} == set(statuses)
+    assert 0 == stack.emulator.journal.count("token")
 
 
 @pytest.mark.asyncio

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - to look at spans
 from payorch_server import app, config
+from payorch_server.runtime.clock import Clock
 from zuora_emulator import Emulator, seed, serving
 
 TENANT = "acme"
@@ -118,6 +119,7 @@ async def running(
     tenants: Sequence[str] = (TENANT, SOLO_TENANT),
     over: Mapping[str, Any] | None = None,
     span_processors: Sequence[SpanProcessor] = (),
+    clock: Clock | None = None,
 ) -> AsyncIterator[LocalStack]:
     """Start both over loopback sockets, and end both.
 
@@ -127,6 +129,7 @@ async def running(
         tenants: Which of the configured tenants to keep.
         over: Settings over those of `configuration`.
         span_processors: Receivers of the service's spans.
+        clock: The service's clock; the machine's unless given.
     """
     emulator = emulator or Emulator()
     async with AsyncExitStack() as stack:
@@ -137,5 +140,5 @@ async def running(
         content["tenants"] = {name: content["tenants"][name] for name in tenants}
         content["routing"] = [rule for rule in content["routing"] if rule["to"]["tenant"] in tenants]
         file.write_text(yaml.safe_dump(content))
-        application = await app.start(config.load(file), stack=stack, span_processors=span_processors)
+        application = await app.start(config.load(file), stack=stack, span_processors=span_processors, clock=clock)
         yield LocalStack(emulator, url, application)

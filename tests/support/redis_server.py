@@ -107,7 +107,7 @@ class RedisServer:
             if _answers(port):
                 self._process, self.port = process, port
                 return True
-            time.sleep(0.005)
+            time.sleep(0.005)  # between two looks at a process that tells nobody when it is ready
         process.kill()
         process.wait()
         return False

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 from payorch_server.model.context import CallContext
@@ -59,7 +60,7 @@ def idempotency_key(*, namespace: str, rpc: str, request_id: RequestId) -> Idemp
 class _Flying(Generic[T]):
     fingerprints: Mapping[str, Fingerprint]
     task: asyncio.Task[Ended[T]]
-    opened_at_s: float
+    resend_before: datetime
     """Of the intent, which an earlier flight may have opened."""
 
 
@@ -94,7 +95,7 @@ class Intents:
             async with asyncio.timeout(max(wait_s, 0.0)):
                 return await asyncio.shield(flying.task)
         except TimeoutError as error:
-            raise goes_on(f"not settled within {wait_s:.2f} s", flying.opened_at_s) from error
+            raise goes_on(f"not settled within {wait_s:.2f} s", flying.resend_before) from error
 
     async def settle_flights(self, *, timeout_s: float) -> int:
         """Wait until no intent is in flight; return how many are left when time is up."""
@@ -105,7 +106,7 @@ class Intents:
 
     def _depart(self, opening: Opening[T], context: CallContext) -> _Flying[T]:
         task = self._tasks.start(self._fly(opening, context), name=opening.rpc)
-        flying = _Flying(opening.fingerprints, task, self._clock.now().timestamp())
+        flying = _Flying(opening.fingerprints, task, self.records.resend_before_if_new(opening))
         self._flights[opening.key] = flying
         flying.task.add_done_callback(lambda _: self._flights.pop(opening.key, None))
         return flying
@@ -118,7 +119,7 @@ class Intents:
             held = self.records.unrecorded(opening, context, error)
         if isinstance(held, Ended):
             return held
-        self._flights[opening.key].opened_at_s = held.record.opened_at_s
+        self._flights[opening.key].resend_before = resend_before(held.record)
         await self.records.guard_token(opening, held)
         return await self._send(opening, context, held)
 

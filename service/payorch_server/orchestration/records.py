@@ -97,6 +97,10 @@ class Records:
         """Tell whether a flight holds the intent now."""
         return record.settlement is None and record.lease_until_s > self._now_s()
 
+    def resend_before_if_new(self, opening: Opening[T]) -> datetime:
+        """Return until when a resend of the intent is safe if nothing of it is recorded, UTC."""
+        return _moment(self._earliest_send_s(opening) or self._now_s()) + RESEND_LIMIT
+
     def unrecorded(self, opening: Opening[T], context: CallContext, error: StoreUnavailable) -> Held:
         """Go on without the store, if that is allowed: Zuora knows the key for a day.
 
@@ -138,7 +142,7 @@ class Records:
             self._refuse_expired(record)
             if self._leased_by_another(record):
                 if self._clock.monotonic() + poll_s > context.deadline_s:
-                    raise goes_on("another replica holds the intent", record.opened_at_s)
+                    raise goes_on("another replica holds the intent", resend_before(record))
                 await asyncio.sleep(self._uniform(poll_s / 2, poll_s))
                 poll_s = min(poll_s * 2, _POLL_S[1])
                 continue
@@ -314,9 +318,9 @@ class Records:
         return self._clock.now().timestamp()
 
 
-def goes_on(private: str, opened_at_s: float) -> CallError:
-    """Return the error for a caller who leaves before the flight has ended."""
-    return failure(Failure(Reason.FLIGHT_GOES_ON, private, resend_before=_moment(opened_at_s) + RESEND_LIMIT))
+def goes_on(private: str, until: datetime) -> CallError:
+    """Return the error for a caller who leaves before the flight has ended, and until when it may resend."""
+    return failure(Failure(Reason.FLIGHT_GOES_ON, private, resend_before=until))
 
 
 def refuse_if_needed(opening: Opening[Any], error: StoreUnavailable) -> None:

@@ -29,7 +29,7 @@ from zuora_emulator.settings import Settings
             "is no merchant",
             "unknown",
         ),
-        (["ledger", "--url", "file:///etc/passwd"], "is no http address", "a file"),
+        (["ledger", "--url", "ftp://127.0.0.1/ledger"], "is no http address", "another protocol"),
         (["ledger", "--url", "http://127.0.0.1:1"], "No emulator answers", "nobody listens"),
     ],
 )
