@@ -32,6 +32,9 @@ ENV_PREFIX: Final = "PAYORCH_"
 _ID: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _CLIENT_ID_CHARACTERS: Final = 36
+_PRODUCTION_HOSTS: Final = frozenset(
+    url.partition("://")[2] for name, url in ENVIRONMENTS.items() if name.endswith("_production")
+)
 _RPCS: Final = frozenset({"CreateSession", "DecryptApplePay", "CreatePaymentMethod"})
 
 
@@ -324,6 +327,8 @@ def _host_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
         host = _origin_host(tenant.base_url)
         if host is None:
             yield f"{path}.base_url: must be a scheme, a host and perhaps a port, such as https://rest.test.zuora.com"
+        elif host in _PRODUCTION_HOSTS:
+            yield f"{path}.base_url: {host} is one of Zuora's production hosts; name it by environment"
         elif tenant.base_url.startswith("http:") and not _is_loopback(host):
             yield f"{path}.base_url: http is for loopback only; use https"
 

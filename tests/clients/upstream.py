@@ -49,7 +49,8 @@ class _Upstream:
         headers = {"zuora-request-id": _request_id(self._sends[key]), "zuora-track-id": _LONG_HEADER}
         body: dict[str, Any] = {
             "success": False,
-            "processId": _LONG,
+            # Ids of its own: an answer with the ids of an earlier one would be a stored one.
+            "processId": _LONG if last else str(self._sends[key]),
             "requestId": _LONG,
             "reasons": [{"code": _code(number), "message": _LONG} for number in range(_CODES)],
         }

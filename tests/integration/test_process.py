@@ -90,7 +90,7 @@ def test_a_broken_configuration_lists_every_problem(tmp_path: Path) -> None:
     content = configuration(emulator_url="http://127.0.0.1:9080", folder=tmp_path)
     content["rpc"]["listen"] = "0.0.0.0:50051"
     content["tenants"]["acme"]["client_id"] = "short"
-    content["tenants"]["acme"]["base_url"] = "http://rest.zuora.com"
+    content["tenants"]["acme"]["base_url"] = "http://rest.example.com"
     content["tenants"]["solo"]["client_secret_file"] = str(tmp_path / "absent")
     content["routing"][0]["to"]["tenant"] = "nobody"
     file = tmp_path / "payorch.yaml"

@@ -10,12 +10,17 @@ CallError
 The table in `model/outcome.py` alone decides which of the four a reason belongs to; `failure` builds the right one.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason, Verdict
+
+_MAX_PRIVATE_CHARACTERS: Final = 400
+_KEY: Final = re.compile(r'\[".*"\]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,5 +117,6 @@ def refuse(reason: Reason, private: str, **metadata: str) -> CallError:
 
 def invalid(*violations: Violation) -> CallError:
     """Return the error for a request that breaks rules."""
-    private = "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
-    return Invalid(Failure(Reason.REQUEST_INVALID, private, violations=violations))
+    # Keys of maps are the caller's text: they go back to the caller, and not into a log.
+    told = "; ".join(f"{_KEY.sub('[key]', one.field)}: {one.description}" for one in violations)
+    return Invalid(Failure(Reason.REQUEST_INVALID, told[:_MAX_PRIVATE_CHARACTERS], violations=violations))

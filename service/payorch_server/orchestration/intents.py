@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, failure
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
+from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.orchestration.fingerprint import Fingerprint
 from payorch_server.orchestration.opening import Ended, Opening, refuse_another_body
 from payorch_server.orchestration.record import resend_before
@@ -130,6 +131,10 @@ class Intents:
             value, facts = await opening.send(record.route, context, earlier)
         except CallError as error:
             told = failure(dataclasses.replace(error.failure, resend_before=resend_before(record)))
+            if record.doubtful and told.verdict.outcome is Outcome.NOT_SENT:
+                # This flight sent nothing, which says nothing of those before it.
+                unsettled = dataclasses.replace(told.failure, reason=Reason.EARLIER_ATTEMPT_UNSETTLED, violations=())
+                told = failure(unsettled)
             await self.records.failed(opening, held, told)
             raise told from error
         return await self.records.succeeded(opening, held, value, facts)

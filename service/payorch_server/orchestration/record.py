@@ -1,4 +1,4 @@
-"""What the store holds of an intent. It holds no request, no credential and no clear result."""
+"""What the store holds of an intent. It holds no value of a request and no credential; results are sealed."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -57,6 +57,8 @@ class IntentRecord:
     version: int = VERSION
     takeovers: int = 0
     """How often another flight went on with it."""
+    passed_guard: bool = False
+    """Whether a flight of it owned its one-time token, so that only this intent can have used it."""
     doubtful: bool = False
     """Whether a send may have been executed without a recorded answer."""
     answer_ids: tuple[str, ...] = ()

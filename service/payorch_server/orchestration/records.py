@@ -44,6 +44,7 @@ CLOCK_SKEW_S: Final = 5.0
 """How far the clocks of two replicas may differ."""
 KEEP_S: Final = timedelta(days=30).total_seconds()
 """How long a record answers or refuses."""
+_MAX_RESULT_BYTES: Final = 32 * 1024
 _VERSION_BYTES: Final = 7
 _POLL_S: Final = (0.02, 0.5)
 
@@ -167,7 +168,11 @@ class Records:
     async def succeeded(self, opening: Opening[T], held: Held, value: T, facts: UpstreamFacts) -> Ended[T]:
         """Record the result, sealed, and return the end of the intent."""
         record = held.record
-        key_id, sealed = self._keyring.seal(encode_result(value), purpose=opening.key)
+        result = encode_result(value)
+        # What the store cannot hold must not cost the ids, which it can.
+        key_id, sealed = (
+            self._keyring.seal(result, purpose=opening.key) if len(result) <= _MAX_RESULT_BYTES else ("", b"")
+        )
         exists = opening.ids_of(value)
         settlement = dataclasses.replace(
             self._settlement("", facts),
@@ -181,7 +186,7 @@ class Records:
 
     async def guard_token(self, opening: Opening[T], held: Held) -> None:
         """Claim the one-time token. From here on the intent is recorded, so it keeps its route whatever fails."""
-        if not opening.guarded_token:
+        if not opening.guarded_token or held.version is None:
             return
         try:
             claimed = await self._guard.claim(opening.guarded_token, owner=_store_key(opening.key))
@@ -190,8 +195,10 @@ class Records:
                 await self._let_go(opening, held)
             refuse_if_needed(opening, error)
             return
-        # An intent that may have used the token goes on: only that tells its caller what became of it.
-        if not claimed and not held.record.doubtful:
+        # Money is sent only after the claim, so a paying intent that never passed here never used the token. Any other
+        # that may have been sent goes on: only that tells its caller what became of it.
+        may_have_used_it = held.record.passed_guard or (held.record.doubtful and not opening.needs_store)
+        if not claimed and not may_have_used_it:
             await self._let_go(opening, held)
             raise refuse(Reason.APPLE_PAY_TOKEN_REUSED, "the token belongs to another intent")
 
@@ -211,7 +218,7 @@ class Records:
             return
         facts = error.failure.facts
         ids = newest(record.answer_ids, facts.zuora_request_id, facts.zuora_process_id)
-        ended = dataclasses.replace(record, lease_until_s=0.0, doubtful=True, answer_ids=ids)
+        ended = dataclasses.replace(record, lease_until_s=0.0, doubtful=True, answer_ids=ids, passed_guard=True)
         if verdict.outcome is not Outcome.NOT_SENT and verdict.advice is not Advice.RESEND_SAME_REQUEST_ID:
             evidence = error.failure.evidence
             settlement = dataclasses.replace(

@@ -109,7 +109,7 @@ class ZuoraClient:
     ) -> None:
         tried = Tried(
             reason=error.failure.reason,
-            attempts=len(flight.attempts),
+            attempts=flight.tries,
             remaining_s=context.deadline_s - self._clock.monotonic() - _ENCODING_S - MIN_REMAINING_S,
             budget_left=budget.allows,
             retry_after_s=error.failure.evidence.retry_after_s,
@@ -122,6 +122,7 @@ class ZuoraClient:
     async def _attempt(self, call: Call, route: Route, context: CallContext, flight: "_Flight") -> Reply:
         """Send once; note the attempt in the flight whatever becomes of it."""
         credential = self._credential(route.tenant, route.entity_id)
+        flight.tries += 1
         try:
             token = await self._tokens.get(credential, timeout_s=self._remaining(context))
             timeout_s = self._remaining(context)
@@ -209,6 +210,8 @@ class _Flight:
         self.body = body
         self.headers = headers
         self.attempts: tuple[Attempt, ...] = ()
+        self.tries = 0
+        """Attempts, and those that ended at the token endpoint."""
         self._doubtful = earlier.doubtful
         self._answer_ids = set(earlier.answer_ids)
 

@@ -1,7 +1,8 @@
 """What a failed attempt proves when other attempts of its intent came before it.
 
-An attempt that Zuora refused before it looked at the key says nothing about an earlier one that may have been executed.
-A refusal that comes back with the ids of an earlier answer is the key's stored answer: the key executed nothing else.
+A refusal says nothing about an earlier send that may have been executed: Zuora may have checked before it looked at the
+key, and "the invoice is paid" may be about that very send. A refusal that comes back with the ids of an earlier answer
+is the key's stored answer: the key executed nothing else.
 An answer in doubt that comes back so is stored as well, and stays in doubt however often the key is sent.
 """
 
@@ -29,8 +30,6 @@ _EARLY_CHECKS: Final = frozenset(
     {Reason.UPSTREAM_CREDENTIALS_REJECTED, Reason.UPSTREAM_PERMISSION_DENIED, Reason.UPSTREAM_THROTTLED}
 )
 _WORTH_RESENDING: Final = Verdict(Outcome.UNKNOWN, Advice.RESEND_SAME_REQUEST_ID)
-# Refusals that an execution still in progress could cause in a second one.
-_TRANSIENT: Final = frozenset({Reason.UPSTREAM_LOCKED, Reason.UPSTREAM_TEMPORARY})
 
 
 def in_light_of_earlier(failed: Failure, *, doubtful: bool, repeated: bool) -> Reason:
@@ -49,9 +48,5 @@ def in_light_of_earlier(failed: Failure, *, doubtful: bool, repeated: bool) -> R
     if not doubtful:
         return reason
     outcome = VERDICTS[reason].outcome
-    proves_nothing = (
-        outcome is Outcome.NOT_SENT
-        or (outcome is Outcome.REFUSED and not failed.evidence.zuora_codes)
-        or (reason in _TRANSIENT and not repeated)
-    )
+    proves_nothing = outcome is Outcome.NOT_SENT or (outcome is Outcome.REFUSED and not repeated)
     return Reason.EARLIER_ATTEMPT_UNSETTLED if proves_nothing else reason

@@ -97,6 +97,8 @@ _MAX_RETRY_AFTER_S: Final = 86_400.0
 _MAX_PRIVATE_CHARACTERS: Final = 400
 # Such as 53200020 or 90000011: six digits of resource and two of category.
 _BILLING_CODE: Final = re.compile(r"[569][0-9]{7}")
+# Words that hold an address or five digits and more, but for Zuora's own codes in front.
+_PERSONAL: Final = re.compile(r"(?<=\s)(?:\S*@\S*|\S*(?:\d\S*){5,})")
 _LONG_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\d(?:[ -]?\d){11,}(?![0-9A-Za-z])")
 
 
@@ -216,7 +218,9 @@ def _is_of_unknown_category(code: str) -> bool:
 
 def _private(answer: Answer, said: tuple[_Said, ...]) -> str:
     texts = "; ".join(f"{one.code} {one.message}".strip() for one in said) or f"{len(answer.body)} bytes"
-    return f"status {answer.status}: {_LONG_NUMBER.sub('[number]', texts)}"[:_MAX_PRIVATE_CHARACTERS]
+    return f"status {answer.status}: {_PERSONAL.sub('[masked]', _LONG_NUMBER.sub('[number]', texts))}"[
+        :_MAX_PRIVATE_CHARACTERS
+    ]
 
 
 def retry_after_s(answer: Answer) -> float | None:

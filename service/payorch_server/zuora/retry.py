@@ -36,7 +36,7 @@ class Tried:
 
     reason: Reason
     attempts: int
-    """Sends so far in this flight, the failed one included."""
+    """Tries so far in this flight, the failed one included, whether or not they got beyond the token endpoint."""
     remaining_s: float
     """Until the flight's deadline, what an attempt needs at least taken off."""
     budget_left: bool

@@ -159,7 +159,10 @@ def _translate(error: Exception, post: HttpPost) -> CallError:
 
 
 def _brief(error: BaseException) -> str:
-    return f"{type(error).__name__} {error}"[:200]
+    """Name an error without its text: a parser's quotes the bytes it could not read, which may hold a token."""
+    cause = getattr(error, "os_error", error)
+    told = cause.strerror if isinstance(cause, OSError) and cause.errno else ""
+    return f"{type(error).__name__} {told or ''}".strip()
 
 
 def open_transport(*, settings: HttpSettings, tracer: trace.Tracer, stack: AsyncExitStack) -> Transport:

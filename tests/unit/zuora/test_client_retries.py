@@ -154,8 +154,8 @@ class TestExecute:
 
     @pytest.mark.asyncio
     async def test_settles_a_lost_answer_by_zuoras_refusal(self) -> None:
-        """The key's own answer: nothing was executed."""
-        wire = answers(httpx.ReadError("reset"), refusal(53000020))
+        """It came twice, so it is the key's own answer: nothing was executed."""
+        wire = answers(httpx.ReadError("reset"), refusal(53000020), refusal(53000020))
 
         error = await execute(client(wire, FakeClock()))
 

@@ -652,7 +652,7 @@ class AdyenApplePay(_message.Message):
     shopper_email: _builtins.str
     """The payer's e-mail address, at most 80 characters. v1: `email`."""
     merchant_id: _builtins.str
-    """Apple merchant identifier, at most 255 characters. Not sent to Zuora; a token is told apart from others by it."""
+    """Apple merchant identifier, at most 255 characters. Not sent to Zuora."""
     def __init__(
         self,
         *,

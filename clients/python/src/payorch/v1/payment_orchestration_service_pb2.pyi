@@ -97,7 +97,7 @@ class _IntentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IntentSta
     INTENT_STATE_IN_FLIGHT: _IntentState.ValueType  # 2
     """A call is under way."""
     INTENT_STATE_SETTLED: _IntentState.ValueType  # 3
-    """It ended; see outcome."""
+    """No flight holds it; see outcome, which may be UNKNOWN."""
 
 class IntentState(_IntentState, metaclass=_IntentStateEnumTypeWrapper):
     """How far an intent is."""
@@ -109,7 +109,7 @@ INTENT_STATE_NOT_FOUND: IntentState.ValueType  # 1
 INTENT_STATE_IN_FLIGHT: IntentState.ValueType  # 2
 """A call is under way."""
 INTENT_STATE_SETTLED: IntentState.ValueType  # 3
-"""It ended; see outcome."""
+"""No flight holds it; see outcome, which may be UNKNOWN."""
 Global___IntentState: _TypeAlias = IntentState  # noqa: Y015
 
 @_typing.final
