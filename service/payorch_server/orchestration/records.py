@@ -251,7 +251,8 @@ class Records:
     async def _quietly(self, work: Awaitable[object], opening: Opening[T]) -> None:
         try:
             await work
-        except StoreUnavailable as error:
+        # ValueError: more than the store takes. Nothing about a record may cost a caller the outcome.
+        except (StoreUnavailable, ValueError) as error:
             _LOG.warning("the end of a flight is not recorded", rpc=opening.rpc, detail=str(error))
 
     def _new_record(self, opening: Opening[T], context: CallContext) -> IntentRecord:

@@ -59,3 +59,14 @@ class TestFailure:
         """Every kind is a CallError, and Invalid alone is a kind of NotSent."""
         assert all(issubclass(kind, CallError) for kind in CLASSES.values())
         assert [kind for kind in CLASSES.values() if issubclass(Invalid, kind)] == [NotSent]
+
+
+class TestInvalid:
+    """A request that breaks rules."""
+
+    def test_keeps_the_callers_map_keys_out_of_private_texts(self) -> None:
+        """They go back to the caller, and not into a log."""
+        error = invalid(Violation('custom_fields["4111111111111111"].text', "string.max_len", "is too long"))
+
+        assert "4111111111111111" not in error.failure.private
+        assert "custom_fields[key].text" in error.failure.private

@@ -111,6 +111,20 @@ class TestTokenGuard:
 
         assert [(PINNED, True)] == sent
 
+    async def test_refuses_money_whose_token_another_intent_owns(self) -> None:
+        """A paying intent is sent only after its claim, so one that never claimed the token never used it."""
+        clock, sent = FakeClock(), _Sent()
+        store = _Store(clock=clock, max_entries=10)
+        await _abandoned(store, clock)
+        await store.put_if_absent("token:t", b"intent:another", ttl_s=1000.0)
+        await store.put_if_absent("intent:another", (await _stored(store)).value, ttl_s=1000.0)
+
+        with pytest.raises(CallError) as caught:
+            await _run(store, clock, _opening(sent, needs_store=True))
+
+        assert Reason.APPLE_PAY_TOKEN_REUSED is caught.value.failure.reason
+        assert [] == sent
+
     async def test_leaves_nothing_behind_when_money_may_not_move(self) -> None:
         """The next call need not wait for a lease that nobody holds."""
         clock, sent = FakeClock(), _Sent()

@@ -417,3 +417,20 @@ class TestAnyAnswer:
         assert error is not None, reason
         assert error.failure.reason is Reason.UPSTREAM_INTERNAL
         assert len(error.failure.private) <= 400
+
+
+class TestPrivateTexts:
+    """What operators may read of Zuora's words."""
+
+    @pytest.mark.parametrize(
+        "secret",
+        ["DE89370400440532013000", "4111 1111 1111 1111", "card4111111111111111", "4111.1111.1111.1111", "jane@x.org"],
+    )
+    def test_hold_no_account_and_no_address(self, secret: str) -> None:
+        """Zuora may quote the request."""
+        error = error_of(
+            400, {"success": False, "reasons": [{"code": 53000020, "message": f"bad value {secret} here"}]}
+        )
+
+        assert secret not in error.failure.private
+        assert "53000020 bad value" in error.failure.private

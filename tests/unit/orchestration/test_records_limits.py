@@ -1,0 +1,44 @@
+"""What is too large for a record must not cost an outcome."""
+
+import pytest
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from payorch_server.model.errors import Evidence
+from payorch_server.orchestration.record import IntentRecord, encode_record
+from payorch_server.rpc.fingerprint import fingerprints_of
+from payorch_server.store.port import MAX_VALUE_BYTES
+from unit.orchestration.intents_support import Zuora, call, intents, memory, opening
+from unit.support.clock import FakeClock
+from unit.support.keys import KEYRING
+from unit.support.zuora import route
+
+
+def test_the_largest_request_fits_into_a_record() -> None:
+    """A thousand invoices are one field of the fingerprint."""
+    request = service_pb2.CreateSessionRequest(request_id="x" * 128)
+    request.one_time_payment.account_id = "a" * 64
+    for number in range(1000):
+        request.one_time_payment.invoices.add(invoice_number=f"{number:0255}")
+    for number in range(20):
+        request.route.attributes[f"{number:064}"] = "v" * 128
+    fingerprint = next(iter(fingerprints_of(request, KEYRING, in_place_of={}).values()))
+    record = IntentRecord(fingerprint, route(), "o" * 16, 0.0, 0.0, track_ids=("t" * 64,) * 10)
+
+    assert len(encode_record(record)) < MAX_VALUE_BYTES / 2
+
+
+@pytest.mark.asyncio
+async def test_a_result_that_no_record_holds_is_answered_all_the_same() -> None:
+    """Zuora executed it: the caller gets it, and the record keeps how it ended."""
+    clock = FakeClock()
+    store = memory(clock)
+    zuora = Zuora(["x" * 70_000])
+    one = intents(clock, store=store)
+    asked = opening(zuora.send, ids_of=lambda _value: Evidence(payment_method_id="pm-1"))
+
+    ended = await one.run(asked, call(clock))
+
+    assert ended.value == "x" * 70_000
+    record = await one.records.look_up(asked.key)
+    assert record is not None
+    assert record.settlement is not None
+    assert (record.settlement.reason, record.settlement.payment_method_id) == ("", "pm-1")
