@@ -43,3 +43,5 @@ class Route:
     gateway: Gateway
     rule: str
     policy_hash: str
+    client_id: str = ""
+    """OAuth client whose tenant it is: the same name and host under another client may be another tenant."""

@@ -69,6 +69,7 @@ def policy_hash(tenants: Mapping[str, TenantSettings], rules: Sequence[RuleSetti
     names = {
         name: [
             tenant.origin,
+            tenant.client_id,
             dict(tenant.entities),
             dict(tenant.orgs),
             {k: asdict(v) for k, v in tenant.gateways.items()},
@@ -91,6 +92,7 @@ def _route(rule: RuleSettings, tenants: Mapping[str, TenantSettings], policy: st
         gateway=_gateway(target, tenant),
         rule=rule.name,
         policy_hash=policy,
+        client_id=tenant.client_id,
     )
 
 

@@ -58,6 +58,8 @@ class ZuoraClient:
         tenant = self._tenants.get(route.tenant)
         if tenant is None or tenant.origin.partition("://")[2] != route.host:
             return False
+        if route.client_id and route.client_id != tenant.client_id:
+            return False
         return not route.entity_id or route.entity_id in tenant.entities.values()
 
     async def warm(self, tenant: str, *, timeout_s: float) -> float | None:

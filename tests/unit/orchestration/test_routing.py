@@ -181,6 +181,7 @@ class TestPolicyHash:
         ("changed", "reason"),
         [
             (tenant(base_url="https://other.test"), "the host"),
+            (tenant(client_id="0" * 36), "the OAuth client, which names the tenant"),
             (tenant(entities={"us": "a" * 32, "eu": "c" * 32}), "an entity's id"),
             (tenant(entities={"us": "a" * 32}), "an entity less"),
             (tenant(orgs={"north": "n1", "south": "s2"}), "an org's id"),
@@ -216,7 +217,6 @@ class TestPolicyHash:
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
-            ({"client_id": "0" * 36}, "credentials"),
             ({"client_secret_file": "/elsewhere"}, "where the secret is"),
             ({"zuora_version": "2024-05-20"}, "the API version"),
             ({"legacy_session_amount": True}, "the form of a body"),
@@ -224,7 +224,7 @@ class TestPolicyHash:
         ],
     )
     def test_stays_when_no_decision_can_change(self, changes: dict[str, Any], reason: str) -> None:
-        """Rotating a credential must not look like a new policy."""
+        """Rotating a secret must not look like a new policy."""
         assert policy_hash({"acme": tenant(**changes)}, [FALLBACK]) == policy_hash({"acme": tenant()}, [FALLBACK]), (
             reason
         )

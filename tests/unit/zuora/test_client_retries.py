@@ -231,6 +231,7 @@ class TestServes:
             ({}, True, "unchanged"),
             ({"tenant": "gone"}, False, "the tenant is not configured"),
             ({"host": "old.zuora.test"}, False, "the tenant moved to another host"),
+            ({"client_id": "another client"}, False, "the name stands for another Zuora tenant"),
             ({"entity": "us", "entity_id": "a" * 32}, True, "one of its entities"),
             ({"entity": "us", "entity_id": "c" * 32}, False, "an entity that is gone"),
         ],
