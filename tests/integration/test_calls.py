@@ -7,7 +7,8 @@ import grpc
 import pytest
 from local.calls import refusal
 from local.requests import decryption_request, payment_method_request, session_request, usd
-from local.stack import LocalStack
+from local.stack import LocalStack, running
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor  # noqa: TID251 - to break one
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251 - to look at spans
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
@@ -32,6 +33,25 @@ async def test_a_session_returns_a_token_and_a_track_id_that_names_its_trace(
     client = next(span for span in spans.get_finished_spans() if span.name == "POST /web-payments/sessions")
     assert client.parent is not None
     assert context.span_id == client.parent.span_id
+
+
+class _Exploding(SpanProcessor):
+    """A receiver of spans that is broken."""
+
+    def on_end(self, span: ReadableSpan) -> None:  # noqa: ARG002 - as the SDK calls it
+        raise BrokenPipeError("secret text of a broken exporter")
+
+
+@pytest.mark.asyncio
+async def test_a_broken_receiver_of_spans_costs_no_answer() -> None:
+    """The payment was made: its caller must hear of it."""
+    async with (
+        running(tenants=("acme",), span_processors=(_Exploding(),)) as stack,
+        grpc.aio.insecure_channel(stack.target) as channel,
+    ):
+        answer = await Stub(channel).DecryptApplePay(decryption_request(), timeout=10)
+
+        assert [answer.payment_id] == [entry.effects["payment_id"] for entry in stack.emulator.ledger.of("decryption")]
 
 
 @pytest.mark.asyncio

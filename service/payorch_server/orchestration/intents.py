@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
+import structlog
+
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, failure
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
@@ -27,6 +29,8 @@ from payorch_server.store.port import StoreUnavailable
 from payorch_server.zuora.earlier import Earlier
 
 T = TypeVar("T")
+
+_LOG: Final = structlog.get_logger("payorch.intents")
 
 _PREFIX: Final = "po1-"
 _HEX_DIGITS: Final = 40
@@ -109,8 +113,18 @@ class Intents:
         task = self._tasks.start(self._fly(opening, context), name=opening.rpc)
         flying = _Flying(opening.fingerprints, task, self.records.resend_before_if_new(opening))
         self._flights[opening.key] = flying
-        flying.task.add_done_callback(lambda _: self._flights.pop(opening.key, None))
+        flying.task.add_done_callback(lambda ended: self._arrived(opening, ended))
         return flying
+
+    def _arrived(self, opening: Opening[Any], ended: asyncio.Task[Ended[Any]]) -> None:
+        """Tell how a flight failed: its caller may have left long ago."""
+        self._flights.pop(opening.key, None)
+        error = None if ended.cancelled() else ended.exception()
+        if isinstance(error, CallError):
+            _LOG.info("flight failed", rpc=opening.rpc, reason=error.failure.reason.name, detail=error.failure.private)
+        elif error is not None:
+            # Its own text could hold what must not be shown.
+            _LOG.error("flight failed in a way nobody foresaw", rpc=opening.rpc, type=type(error).__name__)
 
     async def _fly(self, opening: Opening[T], context: CallContext) -> Ended[T]:
         context = dataclasses.replace(context, deadline_s=self._clock.monotonic() + FLIGHT_LIMIT_S)

@@ -1,11 +1,13 @@
 """The only module that knows the OpenTelemetry SDK."""
 
+import contextlib
 from collections.abc import Sequence
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource  # noqa: TID251 - this is the owner
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider  # noqa: TID251 - this is the owner
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider  # noqa: TID251 - this is the owner
 from opentelemetry.sdk.trace.export import (  # noqa: TID251 - this is the owner
     BatchSpanProcessor,
     ConsoleSpanExporter,
@@ -31,6 +33,27 @@ class Telemetry:
         self._provider.shutdown()
 
 
+class _Harmless(SpanProcessor):
+    """Keeps a receiver of spans that fails from failing the call that made the span."""
+
+    def __init__(self, inner: SpanProcessor) -> None:
+        self._inner = inner
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        with contextlib.suppress(Exception):
+            self._inner.on_start(span, parent_context)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        with contextlib.suppress(Exception):
+            self._inner.on_end(span)
+
+    def shutdown(self) -> None:
+        self._inner.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._inner.force_flush(timeout_millis)
+
+
 def start_telemetry(settings: TelemetrySettings, *, processors: Sequence[SpanProcessor] = ()) -> Telemetry:
     """Build the tracer.
 
@@ -52,5 +75,5 @@ def start_telemetry(settings: TelemetrySettings, *, processors: Sequence[SpanPro
     elif settings.traces == "console":
         provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
     for processor in processors:
-        provider.add_span_processor(processor)
+        provider.add_span_processor(_Harmless(processor))
     return Telemetry(provider)

@@ -5,6 +5,7 @@ anybody else's gets past it: grpc.aio would send its text to the caller.
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -181,7 +182,12 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         await context.abort(status.code, status.details, trailers)
 
     def _close(self, call: _Call, error: CallError | None, unforeseen: Exception | None = None) -> None:
-        """Write the span's end and the log line of one call."""
+        """Write the span's end and the log line of one call; the answer stands even if neither can be written."""
+        # Where a failure of these would be told is what has failed.
+        with contextlib.suppress(Exception):
+            self._tell(call, error, unforeseen)
+
+    def _tell(self, call: _Call, error: CallError | None, unforeseen: Exception | None) -> None:
         code = grpc.StatusCode.OK if error is None else code_of(error)
         call.span.set_attribute("rpc.response.status_code", code.name)
         duration_s = round(self._clock.monotonic() - call.started_s, 6)
