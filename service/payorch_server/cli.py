@@ -26,9 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ("check-config", _check_config, "check a configuration file and list every problem"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--config", type=Path, required=True, help="the YAML file")
+        command.add_argument(
+            "--config", type=Path, required=True, action="append", metavar="FILE", help="a YAML file; may be repeated"
+        )
         command.set_defaults(run=run)
-    commands.add_parser("config-schema", help="print the JSON schema of the file").set_defaults(run=_schema)
+    commands.add_parser("config-schema", help="print the JSON schema of the configuration").set_defaults(run=_schema)
     health = commands.add_parser("healthcheck", help="ask a running service for its health; exit 0 if it serves")
     health.add_argument("--address", default="127.0.0.1:50051", help="host:port (default %(default)s)")
     health.add_argument("--service", default="", help="name of a service; empty: the whole process")
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(parsed: argparse.Namespace) -> int:
-    settings = load(parsed.config)
+    settings = load(*parsed.config)
     start_logging(settings.document.telemetry)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(settings))
@@ -61,8 +63,9 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 
 
 def _check_config(parsed: argparse.Namespace) -> int:
-    document = load(parsed.config).document
-    print(f"{parsed.config}: good; {len(document.tenants)} tenants, {len(document.routing)} rules")
+    document = load(*parsed.config).document
+    files = ", ".join(str(file) for file in parsed.config)
+    print(f"{files}: good; {len(document.tenants)} tenants, {len(document.routing)} rules")
     return 0
 
 

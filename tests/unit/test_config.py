@@ -73,6 +73,29 @@ def problems_of(path: Path) -> list[str]:
 class TestLoad:
     """A good file becomes settings."""
 
+    def test_reads_sections_from_several_files(self, write: Write, tmp_path: Path) -> None:
+        """What is reloaded and what is not may be mounted separately."""
+        path = write()
+        content = yaml.safe_load(path.read_text())
+        routing = tmp_path / "routing.yaml"
+        routing.write_text(yaml.safe_dump({name: content.pop(name) for name in ("tenants", "routing")}))
+        path.write_text(yaml.safe_dump(content))
+
+        settings = load(path, routing)
+
+        assert list(settings.document.tenants) == ["acme"]
+
+    def test_refuses_a_section_in_two_files(self, write: Write, tmp_path: Path) -> None:
+        """One would win without a word."""
+        path = write()
+        other = tmp_path / "other.yaml"
+        other.write_text("routing: []\n")
+
+        with pytest.raises(ConfigError) as caught:
+            load(path, other)
+
+        assert [f"routing: stands in {path} as well; a section belongs in one file"] == list(caught.value.problems)
+
     def test_reads_file_and_secrets(self, write: Write) -> None:
         """White space after a secret is not part of it."""
         settings = load(write())

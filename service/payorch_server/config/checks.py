@@ -1,0 +1,162 @@
+"""What must hold between settings, beyond their types: every problem as a sentence that begins with its path."""
+
+import ipaddress
+import re
+import ssl
+from collections.abc import Iterable, Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from payorch_server.config.document import Document
+from payorch_server.model.route import ZUORA_DEFAULT
+from payorch_server.orchestration.settings import RuleSettings
+from payorch_server.store.settings import problems as store_problems
+from payorch_server.zuora.settings import ENVIRONMENTS, HttpSettings, TenantSettings
+
+_ID: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_CLIENT_ID_CHARACTERS: Final = 36
+_PRODUCTION_HOSTS: Final = frozenset(
+    url.partition("://")[2] for name, url in ENVIRONMENTS.items() if name.endswith("_production")
+)
+_RPCS: Final = frozenset({"CreateSession", "DecryptApplePay", "CreatePaymentMethod"})
+
+
+def problems_of(document: Document) -> Iterator[str]:
+    """Say everything that is wrong with a document."""
+    yield from _store_problems(document)
+    yield from _listen_problems(document)
+    yield from _http_problems(document.http)
+    for name, tenant in document.tenants.items():
+        yield from _tenant_problems(name, tenant)
+    yield from _routing_problems(document)
+
+
+def _store_problems(document: Document) -> Iterator[str]:
+    yield from (f"store.{problem}" for problem in store_problems(document.store))
+    if document.store.kind == "memory" and not document.accept_memory_store:
+        yield (
+            "store.kind: memory forgets every intent at a restart and knows nothing of other replicas, so money may "
+            "not move; set store.kind: redis, or accept_memory_store: true for tests and laptops"
+        )
+    if document.store.kind == "redis" and not document.orchestration.keys:
+        yield "orchestration.keys: replicas that share a store must share at least one key"
+
+
+def split_address(listen: str) -> tuple[str, int] | None:
+    """Return host and port of `host:port` or `[v6]:port`, or None if it is neither."""
+    host, separator, port = listen.rpartition(":")
+    if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
+        return None
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen_problems(document: Document) -> Iterator[str]:
+    for section, listen in (("rpc", document.rpc.listen), ("admin", document.admin.listen)):
+        if split_address(listen) is None:
+            yield f"{section}.listen: {listen!r} is not host:port"
+    address = split_address(document.rpc.listen)
+    if address and not _is_loopback(address[0]) and not document.rpc.plaintext_beyond_loopback:
+        yield (
+            f"rpc.listen: {document.rpc.listen} can be reached from other machines, in plaintext and without knowing "
+            "who calls; listen on 127.0.0.1, or set rpc.plaintext_beyond_loopback: true where a network hides it"
+        )
+
+
+def _http_problems(http: HttpSettings) -> Iterator[str]:
+    if not http.ca_file:
+        return
+    try:
+        ssl.create_default_context(cafile=http.ca_file)
+    except OSError as error:
+        yield f"http.ca_file: {http.ca_file} holds no certificates that can be read: {error.strerror or error}"
+
+
+def _tenant_problems(name: str, tenant: TenantSettings) -> Iterator[str]:
+    path = f"tenants.{name}"
+    if not _NAME.fullmatch(name):
+        yield f"{path}: a name has 1 to 64 letters, digits, '_', '.' or '-'"
+    if len(tenant.client_id) != _CLIENT_ID_CHARACTERS:
+        yield f"{path}.client_id: must have 36 characters, as Zuora issues it"
+    yield from _host_problems(path, tenant)
+    ids = [*(("entities", *item) for item in tenant.entities.items())]
+    ids += [("gateways", gateway, settings.id) for gateway, settings in tenant.gateways.items()]
+    for section, key, value in ids:
+        if not _ID.fullmatch(value):
+            yield f"{path}.{section}.{key}: must be 32 hexadecimal digits or a UUID"
+    if ZUORA_DEFAULT in tenant.gateways:
+        yield f"{path}.gateways: {ZUORA_DEFAULT} is a reserved word"
+    for org, value in tenant.orgs.items():
+        if not value or "," in value:
+            yield f"{path}.orgs.{org}: must be one id without a comma"
+
+
+def _host_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
+    if bool(tenant.environment) == bool(tenant.base_url):
+        yield f"{path}: give either environment or base_url"
+        return
+    if tenant.environment and tenant.environment not in ENVIRONMENTS:
+        yield f"{path}.environment: must be one of {', '.join(ENVIRONMENTS)}"
+    if tenant.base_url:
+        host = _origin_host(tenant.base_url)
+        if host is None:
+            yield f"{path}.base_url: must be a scheme, a host and perhaps a port, such as https://rest.test.zuora.com"
+        elif host in _PRODUCTION_HOSTS:
+            yield f"{path}.base_url: {host} is one of Zuora's production hosts; name it by environment"
+        elif tenant.base_url.startswith("http:") and not _is_loopback(host):
+            yield f"{path}.base_url: http is for loopback only; use https"
+
+
+def _origin_host(url: str) -> str | None:
+    """Return the host of an origin, or None if the URL is anything else or more than that."""
+    try:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        return None
+    plain = url.isascii() and url.isprintable() and not set(url) & set("@ \\<>\"'")
+    return parts.hostname if plain and url.rstrip("/") == origin else None
+
+
+def _routing_problems(document: Document) -> Iterable[str]:
+    if not document.routing:
+        yield "routing: must have at least one rule"
+    names = [rule.name for rule in document.routing]
+    for index, rule in enumerate(document.routing):
+        path = f"routing.{index} ({rule.name})"
+        if names.index(rule.name) != index:
+            yield f"{path}.name: is used by an earlier rule"
+        for rpc in rule.when.rpc:
+            if rpc not in _RPCS:
+                yield f"{path}.when.rpc: {rpc} is none of {', '.join(sorted(_RPCS))}"
+        tenant = document.tenants.get(rule.to.tenant)
+        if tenant is None:
+            yield f"{path}.to.tenant: {rule.to.tenant} is not in tenants"
+        else:
+            yield from _target_problems(path, rule, tenant)
+
+
+def _target_problems(path: str, rule: RuleSettings, tenant: TenantSettings) -> Iterator[str]:
+    target = rule.to
+    if tenant.entities and target.entity not in tenant.entities:
+        yield f"{path}.to.entity: must name one of the tenant's entities: {', '.join(tenant.entities)}"
+    if not tenant.entities and target.entity:
+        yield f"{path}.to.entity: the tenant has no entities"
+    for org in target.orgs:
+        if org not in tenant.orgs:
+            yield f"{path}.to.orgs: {org} is not among the tenant's orgs"
+    if target.gateway != ZUORA_DEFAULT and target.gateway not in tenant.gateways:
+        known = ", ".join([*tenant.gateways, ZUORA_DEFAULT])
+        yield f"{path}.to.gateway: must be one of {known}"

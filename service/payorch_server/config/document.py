@@ -1,0 +1,99 @@
+"""What a configuration consists of: one document for people, and the settings that a running service is made from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from payorch_server.model.secret import Secret
+from payorch_server.orchestration.settings import OrchestrationSettings, RuleSettings
+from payorch_server.rpc.settings import RpcSettings
+from payorch_server.runtime.settings import TelemetrySettings
+from payorch_server.runtime.strict import FORBID_EXTRA
+from payorch_server.store.settings import StoreSettings
+from payorch_server.zuora.settings import HttpSettings, TenantSettings
+
+ENV_PREFIX: Final = "PAYORCH_"
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """The HTTP listener for probes."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    listen: str = "127.0.0.1:9464"
+    """Host and port; port 0 takes a free one."""
+
+
+class Document(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        title="payorch configuration",
+    )
+
+    rpc: RpcSettings = RpcSettings()
+    """The gRPC listener."""
+    admin: AdminSettings = AdminSettings()
+    """The HTTP listener for probes."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """Traces and logs."""
+    http: HttpSettings = HttpSettings()
+    """The HTTP client towards Zuora."""
+    orchestration: OrchestrationSettings = OrchestrationSettings()
+    """Rules of the use cases."""
+    store: StoreSettings = StoreSettings()
+    """Where intents are recorded."""
+    accept_memory_store: bool = False
+    """Let money move although intents are recorded in this process alone; for tests and laptops."""
+    tenants: Mapping[str, TenantSettings]
+    """Zuora tenants by name."""
+    routing: tuple[RuleSettings, ...]
+    """Routing rules, in order; the first that matches decides."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file."""
+        return env_settings, init_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A configuration that has passed every check, with its secrets."""
+
+    document: Document
+    client_secrets: Mapping[str, Secret[str]]
+    """By tenant."""
+    keys: tuple[tuple[str, Secret[bytes]], ...]
+    """The fleet's keys by id, the one in use first; empty: make one for this process."""
+    store_password: Secret[str] | None
+    """None where the store needs none."""
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used."""
+
+    def __init__(self, source: str, problems: Sequence[str]) -> None:
+        listed = "".join(f"\n  - {problem}" for problem in problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"{source}: {count}{listed}")
+        self.problems = tuple(problems)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of the file."""
+    return Document.model_json_schema()

@@ -1,0 +1,160 @@
+"""The only reader of the environment and of files: YAML files, PAYORCH_ variables over them, secrets by reference.
+
+`PAYORCH_RPC__LISTEN=0.0.0.0:50051` overrides `rpc: {listen: ...}`. Every problem is reported at once, with its path.
+"""
+
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from payorch_server.config.checks import problems_of
+from payorch_server.config.document import ENV_PREFIX, ConfigError, Document, Settings
+from payorch_server.model.secret import Secret
+from payorch_server.orchestration.keyring import MIN_KEY_BYTES
+from payorch_server.zuora.settings import TenantSettings
+
+
+def load(*files: Path) -> Settings:
+    """Read and check the configuration.
+
+    Args:
+        files: One file or several, each top-level section in one of them.
+
+    Raises:
+        ConfigError: With every problem found.
+    """
+    source = ", ".join(str(file) for file in files)
+    document = _parse(source, _merged(files))
+    secrets, problems = _read_secrets(document.tenants)
+    keys, password = _read_keys(document, problems), _read_password(document, problems)
+    problems += problems_of(document)
+    if problems:
+        raise ConfigError(source, problems)
+    return Settings(document, secrets, keys, password)
+
+
+def _merged(files: Sequence[Path]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    origin: dict[str, Path] = {}
+    for file in files:
+        for section, value in _read_yaml(file).items():
+            if section in content:
+                problem = f"{section}: stands in {origin[section]} as well; a section belongs in one file"
+                raise ConfigError(str(file), [problem])
+            content[section], origin[section] = value, file
+    return content
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that is given twice, which YAML would drop silently."""
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key, _ in node.value:
+        name = loader.construct_object(key, deep=True)
+        if not isinstance(name, Hashable):
+            raise yaml.MarkedYAMLError(problem="a key must be a plain value", problem_mark=key.start_mark)
+        if name in seen:
+            raise yaml.MarkedYAMLError(problem=f"the key {name!r} is given twice", problem_mark=key.start_mark)
+        seen.add(name)
+    return loader.construct_mapping(node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(), _StrictLoader)  # noqa: S506 - a subclass of the safe loader
+    except OSError as error:
+        raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), ["is not UTF-8 text"]) from error
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ConfigError(str(path), [f"{line}{error.problem}"]) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(str(path), [f"is not YAML: {str(error).splitlines()[0]}"]) from error
+    if not isinstance(content, dict):
+        raise ConfigError(str(path), ["must be a mapping with the members tenants and routing"])
+    return {str(key): value for key, value in content.items()}
+
+
+def _parse(source: str, content: dict[str, Any]) -> Document:
+    problems = [
+        f"{name}: no such setting; the environment names settings as {ENV_PREFIX}SECTION__SETTING"
+        for name in sorted(os.environ)  # noqa: TID251 - this is the reader
+        if name.startswith(ENV_PREFIX)
+        and name.removeprefix(ENV_PREFIX).partition("__")[0].lower() not in Document.model_fields
+    ]
+    # pydantic-settings takes arguments of its own whose names begin so, and they would steer the reader.
+    problems += [f"{name}: no such setting" for name in content if name.startswith("_")]
+    content = {name: value for name, value in content.items() if not name.startswith("_")}
+    try:
+        document = Document(**content)
+    except SettingsError as error:
+        problems.append(f"{ENV_PREFIX}*: {error}; give JSON, or one variable per setting")
+    except ValidationError as error:
+        problems += [
+            f"{'.'.join(str(part) for part in one['loc'])}: {_plain(one['type'], one['msg'])}"
+            for one in error.errors(include_url=False, include_input=False)
+        ]
+    else:
+        if not problems:
+            return document
+    raise ConfigError(source, problems)
+
+
+def _plain(kind: str, message: str) -> str:
+    if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
+        return "no such setting"
+    return message[:1].lower() + message[1:]
+
+
+def _read_secrets(tenants: Mapping[str, TenantSettings]) -> tuple[dict[str, Secret[str]], list[str]]:
+    secrets: dict[str, Secret[str]] = {}
+    problems: list[str] = []
+    for name, tenant in tenants.items():
+        try:
+            text = Path(tenant.client_secret_file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            problems.append(f"tenants.{name}.client_secret_file: {tenant.client_secret_file} cannot be read: {reason}")
+            continue
+        if not text:
+            problems.append(f"tenants.{name}.client_secret_file: {tenant.client_secret_file} is empty")
+        secrets[name] = Secret(text)
+    return secrets, problems
+
+
+def _read_keys(document: Document, problems: list[str]) -> tuple[tuple[str, Secret[bytes]], ...]:
+    keys: list[tuple[str, Secret[bytes]]] = []
+    for index, key in enumerate(document.orchestration.keys):
+        path = f"orchestration.keys.{index} ({key.id}).file"
+        try:
+            secret = Path(key.file).read_bytes()
+        except OSError as error:
+            problems.append(f"{path}: {key.file} cannot be read: {error.strerror}")
+            continue
+        if len(secret) < MIN_KEY_BYTES:
+            problems.append(f"{path}: must hold at least {MIN_KEY_BYTES} random bytes")
+        keys.append((key.id, Secret(secret)))
+    if len({key.id for key in document.orchestration.keys}) != len(document.orchestration.keys):
+        problems.append("orchestration.keys: each id must be used once")
+    return tuple(keys)
+
+
+def _read_password(document: Document, problems: list[str]) -> Secret[str] | None:
+    if not document.store.password_file:
+        return None
+    try:
+        return Secret(Path(document.store.password_file).read_text().strip())
+    except (OSError, UnicodeDecodeError):
+        problems.append(f"store.password_file: {document.store.password_file} cannot be read")
+        return None
