@@ -75,6 +75,9 @@ class Reason(enum.Enum):
     UPSTREAM_GATEWAY_FAILED = enum.auto()
     PAYMENT_REFUSED_METHOD_CREATED = enum.auto()
     UPSTREAM_REFUSAL_STORED = enum.auto()
+    CALLER_UNAUTHENTICATED = enum.auto()
+    CALLER_NOT_PERMITTED = enum.auto()
+    SWITCHED_OFF = enum.auto()
     INTERNAL = enum.auto()
 
 
@@ -142,6 +145,9 @@ VERDICTS: Final = {
     Reason.UPSTREAM_GATEWAY_FAILED: _UNKNOWN_LOOK_UP,
     Reason.PAYMENT_REFUSED_METHOD_CREATED: _PARTIAL_LOOK_UP,
     Reason.UPSTREAM_REFUSAL_STORED: _REFUSED_NEW,
+    Reason.CALLER_UNAUTHENTICATED: _NOT_SENT_RESEND,
+    Reason.CALLER_NOT_PERMITTED: _NOT_SENT_FIX,
+    Reason.SWITCHED_OFF: _NOT_SENT_RESEND,
     Reason.INTERNAL: _UNKNOWN_RESEND,
 }
 """The one table; a test walks it against payorch.v1.ErrorReason and its comments."""

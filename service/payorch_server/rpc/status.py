@@ -86,6 +86,9 @@ CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
         "The payment method was created and its payment was not confirmed.",
     ),
     Reason.UPSTREAM_REFUSAL_STORED: (_Code.ABORTED, "Zuora keeps repeating a stored refusal."),
+    Reason.CALLER_UNAUTHENTICATED: (_Code.UNAUTHENTICATED, "Nobody vouches for the caller."),
+    Reason.CALLER_NOT_PERMITTED: (_Code.PERMISSION_DENIED, "The caller's rights do not cover this call."),
+    Reason.SWITCHED_OFF: (_Code.UNAVAILABLE, "The operator has switched this off for the tenant."),
     Reason.INTERNAL: (_Code.INTERNAL, "The service failed; the request may have been executed."),
 }
 

@@ -124,6 +124,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
     request id.
     """
+    ERROR_REASON_CALLER_UNAUTHENTICATED: _ErrorReason.ValueType  # 80
+    """Nobody vouches for the caller: no credential, or one that is not accepted; metadata: credential, rule. NOT_SENT,
+    resend.
+    """
+    ERROR_REASON_CALLER_NOT_PERMITTED: _ErrorReason.ValueType  # 81
+    """The caller's rights do not cover the call; metadata: right, and what it was needed for. NOT_SENT, fix the request."""
+    ERROR_REASON_SWITCHED_OFF: _ErrorReason.ValueType  # 82
+    """The operator has switched this RPC off for the tenant; metadata: tenant. NOT_SENT, resend."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 90
     """A defect of the service. UNKNOWN, resend."""
 
@@ -235,6 +243,14 @@ ERROR_REASON_UPSTREAM_REFUSAL_STORED: ErrorReason.ValueType  # 72
 """Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
 request id.
 """
+ERROR_REASON_CALLER_UNAUTHENTICATED: ErrorReason.ValueType  # 80
+"""Nobody vouches for the caller: no credential, or one that is not accepted; metadata: credential, rule. NOT_SENT,
+resend.
+"""
+ERROR_REASON_CALLER_NOT_PERMITTED: ErrorReason.ValueType  # 81
+"""The caller's rights do not cover the call; metadata: right, and what it was needed for. NOT_SENT, fix the request."""
+ERROR_REASON_SWITCHED_OFF: ErrorReason.ValueType  # 82
+"""The operator has switched this RPC off for the tenant; metadata: tenant. NOT_SENT, resend."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 90
 """A defect of the service. UNKNOWN, resend."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
