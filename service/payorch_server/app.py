@@ -16,12 +16,16 @@ from payorch_server.admin import start_admin
 from payorch_server.config import Document, Settings, split_address
 from payorch_server.model.errors import CallError
 from payorch_server.model.secret import Secret
+from payorch_server.orchestration.access import access_table
 from payorch_server.orchestration.dispatch import Dispatcher
 from payorch_server.orchestration.intents import FLIGHT_LIMIT_S, Intents
 from payorch_server.orchestration.keyring import MIN_KEY_BYTES, Keyring
+from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.orchestration.records import Records
 from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.rpc.health import Health
+from payorch_server.rpc.interceptors.authn import AuthnInterceptor
+from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.payment_orchestration import (
@@ -84,6 +88,7 @@ class _Core:
     """Everything between the edges."""
 
     use_cases: UseCases
+    policy: LivePolicy
     intents: Intents
     zuora: ZuoraClient
     store: Store
@@ -148,7 +153,6 @@ def _core(settings: Settings, transport: Transport, store: Store, clock: Clock, 
         store=store,
         keyring=keyring,
         clock=clock,
-        route_exists=zuora.serves,
         uniform=_RANDOM.uniform,
         entropy=os.urandom,
     )
@@ -156,21 +160,19 @@ def _core(settings: Settings, transport: Transport, store: Store, clock: Clock, 
     routing = RoutingTable(tenants=document.tenants, rules=document.routing)
     dispatcher = Dispatcher(routing=routing, zuora=zuora, intents=intents, clock=clock, entropy=os.urandom)
     orchestration = document.orchestration
-    use_cases = UseCases(dispatcher, keyring, orchestration.raw_card_data, orchestration.session_max_age_s)
-    return _Core(use_cases, intents, zuora, store, routing.policy_hash)
+    use_cases = UseCases(keyring, orchestration.raw_card_data, orchestration.session_max_age_s)
+    access = access_table(document.access, namespace=orchestration.namespace)
+    return _Core(use_cases, LivePolicy(Policy(access, dispatcher)), intents, zuora, store, routing.policy_hash)
 
 
 def _server(document: Document, core: _Core, health: Health, telemetry: Telemetry, clock: Clock) -> grpc.aio.Server:
     validator = Validator(FURTHER_CHECKS)
     validator.warm(request_type() for request_type in REQUEST_TYPES)
-    boundary = BoundaryInterceptor(
-        settings=document.rpc, namespace=document.orchestration.namespace, tracer=telemetry.tracer, clock=clock
-    )
+    boundary = BoundaryInterceptor(settings=document.rpc, policy=core.policy, tracer=telemetry.tracer, clock=clock)
     return build_server(
         settings=document.rpc,
         servicer=PaymentOrchestrationServicer(core.use_cases),
-        boundary=boundary,
-        validate=ValidateInterceptor(validator),
+        interceptors=(boundary, AuthnInterceptor(), AuthzInterceptor(), ValidateInterceptor(validator)),
         health=health,
     )
 

@@ -21,7 +21,11 @@ from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.model.attempt import Attempt, UpstreamFacts
 from payorch_server.model.errors import Evidence, Failure, Violation, failure
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
+from payorch_server.orchestration.access import access_table
+from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.rpc.health import Health
+from payorch_server.rpc.interceptors.authn import AuthnInterceptor
+from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.server import build_server
@@ -77,14 +81,14 @@ async def failing() -> AsyncIterator[tuple[_Failing, Callable[[], Any]]]:
     """Serve errors through our own boundary, and call."""
     servicer = _Failing()
     settings = RpcSettings()
-    boundary = BoundaryInterceptor(settings=settings, namespace="n", tracer=NoOpTracer(), clock=SystemClock())
+    policy = LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
+    boundary = BoundaryInterceptor(settings=settings, policy=policy, tracer=NoOpTracer(), clock=SystemClock())
     health = Health(())
     await health.start()
     server = build_server(
         settings=settings,
         servicer=servicer,  # type: ignore[arg-type] # any servicer of this service
-        boundary=boundary,
-        validate=ValidateInterceptor(Validator()),
+        interceptors=(boundary, AuthnInterceptor(), AuthzInterceptor(), ValidateInterceptor(Validator())),
         health=health,
     )
     port = server.add_insecure_port("127.0.0.1:0")

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,16 @@ import httpx
 from opentelemetry.trace import NoOpTracer
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.model.secret import Secret
+from payorch_server.orchestration.access import access_table
 from payorch_server.orchestration.dispatch import Dispatcher
 from payorch_server.orchestration.intents import Intents
 from payorch_server.orchestration.keyring import Keyring
+from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.orchestration.records import Records
 from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.orchestration.settings import RuleSettings
+from payorch_server.rpc.interceptors.authn import AuthnInterceptor
+from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS, PaymentOrchestrationServicer, UseCases
@@ -93,6 +97,17 @@ class _Handlers:
         self.by_method = handlers
 
 
+def _chained(interceptors: Sequence[Any], handler: Any) -> Callable[[Any], Awaitable[Any]]:
+    """Return what finds the handler through interceptors, outermost first, as a server does."""
+
+    async def found(details: Any) -> Any:
+        if not interceptors:
+            return handler
+        return await interceptors[0].intercept_service(_chained(interceptors[1:], handler), details)
+
+    return found
+
+
 class Instance:
     """A process that can be killed."""
 
@@ -132,7 +147,6 @@ class Instance:
             store=store,
             keyring=keyring,
             clock=clock,
-            route_exists=zuora.serves,
             uniform=rng.uniform,
             entropy=rng.randbytes,
         )
@@ -146,10 +160,11 @@ class Instance:
             entropy=rng.randbytes,
         )
         servicer = PaymentOrchestrationServicer(
-            UseCases(self._dispatcher, keyring, raw_card_data=False, session_max_age_s=SESSION_MAX_AGE_S)
+            UseCases(keyring, raw_card_data=False, session_max_age_s=SESSION_MAX_AGE_S)
         )
-        boundary = BoundaryInterceptor(settings=RpcSettings(), namespace=namespace, tracer=tracer, clock=clock)
-        self._interceptors = boundary, ValidateInterceptor(_VALIDATOR)
+        policy = LivePolicy(Policy(access_table(None, namespace=namespace), self._dispatcher))
+        boundary = BoundaryInterceptor(settings=RpcSettings(), policy=policy, tracer=tracer, clock=clock)
+        self._interceptors = boundary, AuthnInterceptor(), AuthzInterceptor(), ValidateInterceptor(_VALIDATOR)
         handlers = _Handlers()
         service_grpc.add_PaymentOrchestrationServiceServicer_to_server(servicer, handlers)
         self._inner = handlers.by_method
@@ -167,7 +182,7 @@ class Instance:
 
     def reload(self, rules: Sequence[RuleSettings]) -> None:
         """Take another routing policy into use."""
-        self._dispatcher._routing = RoutingTable(tenants=self.configuration.tenants, rules=rules)
+        self._dispatcher.routing = RoutingTable(tenants=self.configuration.tenants, rules=rules)
 
     async def call(
         self, rpc: str, request: bytes, *, track_id: str, timeout_s: float | None, leave_after_s: float | None = None
@@ -204,16 +219,8 @@ class Instance:
 
     async def _handler(self, rpc: str) -> Any:
         if rpc not in self._handlers:
-            boundary, validate = self._interceptors
-
-            async def innermost(_details: Any) -> Any:
-                return self._inner[rpc]
-
-            async def validated(details: Any) -> Any:
-                return await validate.intercept_service(innermost, details)
-
             details = _Details(f"/{SERVICE}/{rpc}")
-            self._handlers[rpc] = await boundary.intercept_service(validated, details)
+            self._handlers[rpc] = await _chained(self._interceptors, self._inner[rpc])(details)
         return self._handlers[rpc]
 
     async def kill(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.settings import OrchestrationSettings, RuleSettings
+from payorch_server.orchestration.settings import AccessSettings, OrchestrationSettings, RuleSettings
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.runtime.settings import TelemetrySettings
 from payorch_server.runtime.strict import FORBID_EXTRA
@@ -53,6 +53,8 @@ class Document(BaseSettings):
     """Where intents are recorded."""
     accept_memory_store: bool = False
     """Let money move although intents are recorded in this process alone; for tests and laptops."""
+    access: AccessSettings | None = None
+    """Who may do what. None: everybody may do everything, which is allowed on loopback only."""
     tenants: Mapping[str, TenantSettings]
     """Zuora tenants by name."""
     routing: tuple[RuleSettings, ...]

@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 
+from payorch_server.model.caller import Caller
 from payorch_server.model.identifiers import TrackId
 
 
@@ -10,5 +11,9 @@ class CallContext:
     track_id: TrackId
     deadline_s: float
     """Absolute, on the monotonic clock."""
-    namespace: str
-    """Whose intents the call may name."""
+    caller: Caller
+
+    @property
+    def namespace(self) -> str:
+        """Whose intents the call may name."""
+        return self.caller.namespace

@@ -54,6 +54,7 @@ def _work(command: CreatePaymentMethod) -> Work[CreatedPaymentMethod]:
             result_type=CreatedPaymentMethod,
             ids_of=_ids_of,
             moves_money=command.moves_money,
+            raw_card_data=request.kind == "card",
             guarded_token=command.guarded_token,
         )
     requested_type = CREATED_BY_V1[request.kind] or str(request.members["type"])

@@ -13,6 +13,7 @@ from payorch_server.model.route import Route
 from payorch_server.orchestration.fingerprint import Fingerprint
 from payorch_server.orchestration.intents import Intents, idempotency_key
 from payorch_server.orchestration.opening import Ended, Opening
+from payorch_server.orchestration.permission import Asked, permit
 from payorch_server.orchestration.record import Recorded, resend_before
 from payorch_server.orchestration.routing import RouteQuery, RoutingTable
 from payorch_server.runtime.clock import Clock
@@ -51,6 +52,8 @@ class Work(Generic[T]):
     ids_of: Callable[[T], Evidence]
     """Names what exists because of a result."""
     moves_money: bool
+    raw_card_data: bool = False
+    """Whether it carries a card number."""
     guarded_token: str = ""
     """What names the one-time token in it; empty if there is none."""
     free_to_repeat: bool = False
@@ -80,7 +83,8 @@ class Dispatcher:
         clock: Clock,
         entropy: Callable[[int], bytes],
     ) -> None:
-        self._routing = routing
+        self.routing = routing
+        """Where calls go."""
         self._zuora = zuora
         self._intents = intents
         self._clock = clock
@@ -91,13 +95,16 @@ class Dispatcher:
 
         Args:
             intent: What is to be done, once.
-            context: Track-Id, deadline and namespace.
+            context: Track-Id, deadline and caller.
             work: How.
 
         Raises:
             CallError: Any of its kinds.
         """
         route = self._resolve(intent)
+        permit_on = self._permission(intent, context, work)
+        if isinstance(route, Route):
+            permit_on(route)
         key = self._key(intent, context, route)
         if intent.validate_only:
             if isinstance(route, CallError):
@@ -108,26 +115,27 @@ class Dispatcher:
         remaining_s = context.deadline_s - self._clock.monotonic()
         if remaining_s < MIN_REMAINING_S:
             raise refuse(Reason.DEADLINE_TOO_SHORT, f"{remaining_s:.3f} s are left before the deadline")
-        ended = await self._intents.run(self._opening(intent, key, route, work), context)
+        ended = await self._intents.run(self._opening(intent, key, route, work, permit_on), context)
         return Done(_report(context, ended), value=ended.value)
 
-    async def look_up(self, *, rpc: str, request_id: RequestId, namespace: str) -> Recorded | None:
-        """Return what is recorded of an intent, or None.
+    async def look_up(self, *, rpc: str, request_id: RequestId, context: CallContext) -> Recorded | None:
+        """Return what is recorded of an intent of the caller's namespace, or None.
 
         Raises:
-            NotSent: The store cannot be reached.
+            NotSent: The store cannot be reached, or the caller may not use the route of the intent.
         """
         records = self._intents.records
-        record = await records.look_up(idempotency_key(namespace=namespace, rpc=rpc, request_id=request_id))
+        record = await records.look_up(idempotency_key(namespace=context.namespace, rpc=rpc, request_id=request_id))
         if record is None:
             return None
+        permit(context, Asked("GetIntent", multi_org=self._zuora.uses_multi_org(record.route)), record.route)
         expired = record.settlement is None and self._clock.now() > resend_before(record)
         return Recorded(record, in_flight=records.is_in_flight(record), expired=expired)
 
     def _resolve(self, intent: Intent) -> Route | CallError:
         """Route the call; a refusal counts only if the intent is new, so it is a value here."""
         try:
-            return self._routing.resolve(intent.query)
+            return self.routing.resolve(intent.query)
         except CallError as refusal:
             return refusal
 
@@ -135,7 +143,33 @@ class Dispatcher:
         """Return the intent's key, which must not depend on the route: routes move."""
         return idempotency_key(namespace=context.namespace, rpc=intent.query.rpc, request_id=intent.request_id)
 
-    def _opening(self, intent: Intent, key: IdempotencyKey, route: Route | CallError, work: Work[T]) -> Opening[T]:
+    def _permission(self, intent: Intent, context: CallContext, work: Work[T]) -> Callable[[Route], None]:
+        """Return what refuses the caller on a route, and decides, and tells, once for each place."""
+        permitted: list[tuple[str, str, tuple[str, ...]]] = []
+
+        def permit_on(route: Route) -> None:
+            place = (route.tenant, route.entity_id, route.org_ids)
+            if place in permitted:
+                return
+            asked = Asked(
+                rpc=intent.query.rpc,
+                moves_money=work.moves_money,
+                raw_card_data=work.raw_card_data,
+                multi_org=self._zuora.uses_multi_org(route),
+            )
+            permit(context, asked, route)
+            permitted.append(place)
+
+        return permit_on
+
+    def _opening(
+        self,
+        intent: Intent,
+        key: IdempotencyKey,
+        route: Route | CallError,
+        work: Work[T],
+        permit_on: Callable[[Route], None],
+    ) -> Opening[T]:
         async def send(pinned: Route, context: CallContext, earlier: Earlier) -> tuple[T, UpstreamFacts]:
             reply = await self._execute(work, pinned, context, key, earlier)
             return work.parse(reply), reply.facts
@@ -147,6 +181,8 @@ class Dispatcher:
             fingerprints=intent.fingerprints,
             route=route,
             send=send,
+            permit=permit_on,
+            route_exists=self._zuora.serves,
             result_type=work.result_type,
             ids_of=work.ids_of,
             needs_store=work.moves_money,

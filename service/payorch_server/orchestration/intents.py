@@ -19,6 +19,7 @@ from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, failure
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.model.route import Route
 from payorch_server.orchestration.fingerprint import Fingerprint
 from payorch_server.orchestration.opening import Ended, Opening, refuse_another_body
 from payorch_server.orchestration.record import resend_before
@@ -64,6 +65,8 @@ def idempotency_key(*, namespace: str, rpc: str, request_id: RequestId) -> Idemp
 @dataclass(slots=True)
 class _Flying(Generic[T]):
     fingerprints: Mapping[str, Fingerprint]
+    route: Route | CallError
+    """The one it is pinned to, as soon as that is known."""
     task: asyncio.Task[Ended[T]]
     resend_before: datetime
     """Of the intent, which an earlier flight may have opened."""
@@ -90,17 +93,29 @@ class Intents:
         Raises:
             CallError: Any of its kinds.
         """
-        flying = self._flights.get(opening.key)
-        if flying is None:
-            flying = self._depart(opening, context)
-        else:
+        while True:
+            flying = self._flights.get(opening.key)
+            if flying is None:
+                return await self._end_of(self._depart(opening, context), opening, context)
+            if isinstance(flying.route, Route):
+                opening.permit(flying.route)
             refuse_another_body(flying.fingerprints, opening)
+            try:
+                return await self._end_of(flying, opening, context)
+            except CallError as error:
+                # Whoever departed had not the right to the intent's own route. That says nothing of who joined.
+                if error.failure.reason is not Reason.CALLER_NOT_PERMITTED:
+                    raise
+
+    async def _end_of(self, flying: _Flying[T], opening: Opening[T], context: CallContext) -> Ended[T]:
         wait_s = context.deadline_s - self._clock.monotonic() - _ANSWER_MARGIN_S
         try:
             async with asyncio.timeout(max(wait_s, 0.0)):
-                return await asyncio.shield(flying.task)
+                ended = await asyncio.shield(flying.task)
         except TimeoutError as error:
             raise goes_on(f"not settled within {wait_s:.2f} s", flying.resend_before) from error
+        opening.permit(ended.route)
+        return ended
 
     async def settle_flights(self, *, timeout_s: float) -> int:
         """Wait until no intent is in flight; return how many are left when time is up."""
@@ -111,7 +126,7 @@ class Intents:
 
     def _depart(self, opening: Opening[T], context: CallContext) -> _Flying[T]:
         task = self._tasks.start(self._fly(opening, context), name=opening.rpc)
-        flying = _Flying(opening.fingerprints, task, self.records.resend_before_if_new(opening))
+        flying = _Flying(opening.fingerprints, opening.route, task, self.records.resend_before_if_new(opening))
         self._flights[opening.key] = flying
         flying.task.add_done_callback(lambda ended: self._arrived(opening, ended))
         return flying
@@ -134,7 +149,8 @@ class Intents:
             held = self.records.unrecorded(opening, context, error)
         if isinstance(held, Ended):
             return held
-        self._flights[opening.key].resend_before = resend_before(held.record)
+        flying = self._flights[opening.key]
+        flying.route, flying.resend_before = held.record.route, resend_before(held.record)
         await self.records.guard_token(opening, held)
         return await self._send(opening, context, held)
 

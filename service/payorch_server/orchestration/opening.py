@@ -30,6 +30,10 @@ class Opening(Generic[T]):
     """Where it goes if it is new, or why it can go nowhere; an intent that was opened before keeps its own route."""
     send: Callable[[Route, CallContext, Earlier], Awaitable[tuple[T, UpstreamFacts]]]
     """Executes it on a route."""
+    permit: Callable[[Route], None]
+    """Refuses the caller if it may not see or go on with the intent on a route."""
+    route_exists: Callable[[Route], bool]
+    """Tells whether a route that was taken earlier can still be taken."""
     result_type: Any
     ids_of: Callable[[T], Evidence]
     """Names what exists because of a result."""

@@ -14,7 +14,6 @@ from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, Failure, failure, refuse
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Advice, Outcome, Reason
-from payorch_server.model.route import Route
 from payorch_server.orchestration.keyring import Keyring, SealBroken
 from payorch_server.orchestration.opening import Ended, Opening, refuse_another_body
 from payorch_server.orchestration.record import (
@@ -67,14 +66,12 @@ class Records:
         store: Store,
         keyring: Keyring,
         clock: Clock,
-        route_exists: Callable[[Route], bool],
         uniform: Callable[[float, float], float],
         entropy: Callable[[int], bytes],
     ) -> None:
         self._store = store
         self._keyring = keyring
         self._clock = clock
-        self._route_exists = route_exists
         self._uniform = uniform
         self._entropy = entropy
         self._guard = ReplayGuard(store=store, keep_s=KEEP_S)
@@ -137,6 +134,8 @@ class Records:
             if isinstance(stored, Held):
                 return stored
             record = decode_record(stored.value)
+            # Before anything is told of it: the route it is pinned to may be one that this caller may not use.
+            opening.permit(record.route)
             refuse_another_body({record.fingerprint.key_id: record.fingerprint}, opening)
             if record.settlement is not None:
                 return self._replay(opening, record, record.settlement)
@@ -147,13 +146,13 @@ class Records:
                 await asyncio.sleep(self._uniform(poll_s / 2, poll_s))
                 poll_s = min(poll_s * 2, _POLL_S[1])
                 continue
-            taken = self._taken_over(record, context)
+            taken = self._taken_over(opening, record, context)
             if await self._store.compare_and_set(key, encode_record(taken), version=stored.version, ttl_s=KEEP_S):
                 return Held(taken, stored.version + 1)
 
-    def _taken_over(self, record: IntentRecord, context: CallContext) -> IntentRecord:
+    def _taken_over(self, opening: Opening[T], record: IntentRecord, context: CallContext) -> IntentRecord:
         """Return the record of an unsettled intent as this flight goes on with it: same key, same route."""
-        if not self._route_exists(record.route):
+        if not opening.route_exists(record.route):
             raise refuse(Reason.ROUTE_GONE, f"tenant {record.route.tenant} on {record.route.host} is not configured")
         return dataclasses.replace(
             record,

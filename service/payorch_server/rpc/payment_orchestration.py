@@ -11,8 +11,8 @@ from payorch_server.model.identifiers import RequestId
 from payorch_server.orchestration.create_payment_method import create_payment_method
 from payorch_server.orchestration.create_session import create_session
 from payorch_server.orchestration.decrypt_apple_pay import decrypt_apple_pay
-from payorch_server.orchestration.dispatch import Dispatcher
 from payorch_server.orchestration.keyring import Keyring
+from payorch_server.rpc.current import current
 from payorch_server.rpc.decode import decode_create_session, decode_decrypt_apple_pay, token_violations
 from payorch_server.rpc.decode_payment_method import decode_create_payment_method, further_violations
 from payorch_server.rpc.encode import (
@@ -21,7 +21,6 @@ from payorch_server.rpc.encode import (
     encode_decrypt_apple_pay,
     encode_intent,
 )
-from payorch_server.rpc.interceptors.boundary import current_call
 from payorch_server.rpc.validation import Check
 
 REQUEST_TYPES: Final = (
@@ -44,9 +43,8 @@ FURTHER_CHECKS: Final[Mapping[str, Check]] = {
 
 @dataclass(frozen=True, slots=True)
 class UseCases:
-    """What the servicer's methods call."""
+    """What the use cases need beside the policy."""
 
-    dispatcher: Dispatcher
     keyring: Keyring
     raw_card_data: bool
     session_max_age_s: float
@@ -62,9 +60,9 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.CreateSessionRequest, _context: Any
     ) -> service_pb2.CreateSessionResponse:
         """Create a payment session."""
-        command = decode_create_session(request, self._use.keyring)
+        command, now = decode_create_session(request, self._use.keyring), current()
         done = await create_session(
-            command, context=current_call(), dispatcher=self._use.dispatcher, max_age_s=self._use.session_max_age_s
+            command, context=now.context, dispatcher=now.policy.dispatcher, max_age_s=self._use.session_max_age_s
         )
         return encode_create_session(done)
 
@@ -72,17 +70,17 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.DecryptApplePayRequest, _context: Any
     ) -> service_pb2.DecryptApplePayResponse:
         """Have Zuora decrypt an Apple Pay token."""
-        command = decode_decrypt_apple_pay(request, self._use.keyring)
-        done = await decrypt_apple_pay(command, context=current_call(), dispatcher=self._use.dispatcher)
+        command, now = decode_decrypt_apple_pay(request, self._use.keyring), current()
+        done = await decrypt_apple_pay(command, context=now.context, dispatcher=now.policy.dispatcher)
         return encode_decrypt_apple_pay(done, command.expected_amount)
 
     async def CreatePaymentMethod(  # noqa: N802
         self, request: service_pb2.CreatePaymentMethodRequest, _context: Any
     ) -> service_pb2.CreatePaymentMethodResponse:
         """Create a payment method."""
-        command = decode_create_payment_method(request, self._use.keyring)
+        command, now = decode_create_payment_method(request, self._use.keyring), current()
         done = await create_payment_method(
-            command, context=current_call(), dispatcher=self._use.dispatcher, raw_card_data=self._use.raw_card_data
+            command, context=now.context, dispatcher=now.policy.dispatcher, raw_card_data=self._use.raw_card_data
         )
         return encode_create_payment_method(done)
 
@@ -90,6 +88,5 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.GetIntentRequest, _context: Any
     ) -> service_pb2.GetIntentResponse:
         """Tell what became of an intent of the caller's namespace."""
-        rpc, request_id = OPERATIONS[request.operation], RequestId(request.request_id)
-        namespace = current_call().namespace
-        return encode_intent(await self._use.dispatcher.look_up(rpc=rpc, request_id=request_id, namespace=namespace))
+        rpc, request_id, now = OPERATIONS[request.operation], RequestId(request.request_id), current()
+        return encode_intent(await now.policy.dispatcher.look_up(rpc=rpc, request_id=request_id, context=now.context))

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Final
 
 import grpc
@@ -7,8 +8,6 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 
 from payorch_server.rpc.health import Health
-from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
-from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.payment_orchestration import PaymentOrchestrationServicer
 from payorch_server.rpc.settings import RpcSettings
 
@@ -22,13 +21,19 @@ def build_server(
     *,
     settings: RpcSettings,
     servicer: PaymentOrchestrationServicer,
-    boundary: BoundaryInterceptor,
-    validate: ValidateInterceptor,
+    interceptors: Sequence[grpc.aio.ServerInterceptor],
     health: Health,
 ) -> grpc.aio.Server:
-    """Return a server with its services, not yet listening."""
+    """Return a server with its services, not yet listening.
+
+    Args:
+        settings: Limits.
+        servicer: Serves the RPCs.
+        interceptors: What every call of ours passes through, outermost first.
+        health: Serves the health checks.
+    """
     server = grpc.aio.server(
-        interceptors=(boundary, validate),
+        interceptors=tuple(interceptors),
         options=(
             ("grpc.max_receive_message_length", _RECEIVE_BYTES),
             ("grpc.max_metadata_size", _METADATA_BYTES),

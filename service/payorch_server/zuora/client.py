@@ -53,6 +53,11 @@ class ZuoraClient:
         """Return the settings of the route's tenant."""
         return self._tenants[route.tenant]
 
+    def uses_multi_org(self, route: Route) -> bool:
+        """Tell whether a call without orgs on the route goes to several; where the tenant is gone, that is assumed."""
+        tenant = self._tenants.get(route.tenant)
+        return tenant is None or bool(tenant.orgs)
+
     def serves(self, route: Route) -> bool:
         """Tell whether a route that was taken earlier can still be taken: its tenant, on its host, with its entity."""
         tenant = self._tenants.get(route.tenant)

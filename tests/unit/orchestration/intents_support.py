@@ -55,7 +55,6 @@ def intents(
     *,
     store: Store | None = None,
     keys: Keyring | None = None,
-    route_exists: Callable[[Route], bool] = lambda _route: True,
     uniform: Callable[[float, float], float] = lambda _low, _high: 0.0,
 ) -> Intents:
     """Make the intents of one process."""
@@ -63,7 +62,6 @@ def intents(
         store=store or memory(clock),
         keyring=keys or keyring(),
         clock=clock,
-        route_exists=route_exists,
         uniform=uniform,
         entropy=counted_entropy(),
     )
@@ -117,6 +115,8 @@ def opening(
         "fingerprints": fingerprints or {"k1": fingerprint()},
         "route": route(),
         "send": send,
+        "permit": lambda _route: None,
+        "route_exists": lambda _route: True,
         "result_type": str,
         "ids_of": lambda value: Evidence(payment_method_id=value),
         "needs_store": True,

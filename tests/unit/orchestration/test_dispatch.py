@@ -1,4 +1,3 @@
-import dataclasses
 from typing import Any
 
 import httpx
@@ -20,7 +19,7 @@ from payorch_server.zuora.tokens import TokenCache
 from unit.orchestration.intents_support import REQUEST_ID, call, counted_entropy, fingerprint, intents
 from unit.support.clock import FakeClock
 from unit.support.http import Wire, answer, transport_over
-from unit.support.zuora import tenant
+from unit.support.zuora import as_caller, tenant
 
 PATHS = {"CreateSession": "/web-payments/sessions", "DecryptApplePay": "/v1/payment-methods/decryption"}
 KEYS = {
@@ -159,7 +158,7 @@ class TestRun:
         assert dict(shown.preview.headers)["idempotency-key"] == KEYS["DecryptApplePay"]
         assert "canary" not in shown.preview.body
         assert bench.wire.requests == []
-        found = await bench.dispatcher.look_up(rpc="DecryptApplePay", request_id=REQUEST_ID, namespace="default")
+        found = await bench.dispatcher.look_up(rpc="DecryptApplePay", request_id=REQUEST_ID, context=call(bench.clock))
         assert found is None
 
     @pytest.mark.asyncio
@@ -177,13 +176,14 @@ class TestRun:
     async def test_keeps_namespaces_apart(self) -> None:
         """The same words of another caller are another intent."""
         bench = Bench(done(), done())
-        other = dataclasses.replace(call(bench.clock), namespace="other")
+        third = as_caller(call(bench.clock), "third")
+        other = as_caller(call(bench.clock), "other")
 
         await bench.run("DecryptApplePay")
         await bench.run("DecryptApplePay", context=other)
 
         assert len({*bench.keys}) == 2
-        found = await bench.dispatcher.look_up(rpc="DecryptApplePay", request_id=REQUEST_ID, namespace="third")
+        found = await bench.dispatcher.look_up(rpc="DecryptApplePay", request_id=REQUEST_ID, context=third)
         assert found is None
 
     @pytest.mark.asyncio

@@ -350,9 +350,8 @@ class TestRun:
         with pytest.raises(OutcomeUnknown):
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
 
-        one = intents(clock, store=store, route_exists=lambda _route: False)
         with pytest.raises(OutcomeUnknown) as caught:
-            await one.run(opening(zuora.send), call(clock))
+            await intents(clock, store=store).run(opening(zuora.send, route_exists=lambda _: False), call(clock))
 
         assert caught.value.failure.reason is Reason.ROUTE_GONE
         assert len(zuora.sent) == 1

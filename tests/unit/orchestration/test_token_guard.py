@@ -57,6 +57,8 @@ def _opening(sent: _Sent, **changes: Any) -> Opening[str]:
         route=MOVED,
         send=sent.send,
         result_type=str,
+        permit=lambda _: None,
+        route_exists=lambda _: True,
         ids_of=lambda _: Evidence(),
         needs_store=False,
         guarded_token="t",
@@ -77,7 +79,6 @@ async def _run(store: MemoryStore, clock: FakeClock, opening: Opening[str]) -> E
         store=store,
         keyring=Keyring([("k", Secret(bytes(32)))], entropy=bytes),
         clock=clock,
-        route_exists=lambda _: True,
         uniform=lambda low, _high: low,
         entropy=bytes,
     )

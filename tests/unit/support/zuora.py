@@ -1,7 +1,9 @@
 """A tenant, and routes to it."""
 
+import dataclasses
 from typing import Any
 
+from payorch_server.model.caller import EVERYTHING, Caller, Rights
 from payorch_server.model.context import CallContext
 from payorch_server.model.identifiers import TrackId
 from payorch_server.model.route import ZUORA_DEFAULT, Gateway, Route
@@ -9,6 +11,11 @@ from payorch_server.zuora.settings import GatewaySettings, TenantSettings
 
 GATEWAY = Gateway("cards", "4028839f7ca310a5017ca3f5a1b20001", "Cards EU")
 CHOSEN_BY_ZUORA = Gateway(ZUORA_DEFAULT)
+
+
+def as_caller(context: CallContext, namespace: str, rights: Rights = EVERYTHING) -> CallContext:
+    """Make the call one of another caller."""
+    return dataclasses.replace(context, caller=Caller(namespace, namespace, rights))
 
 
 def tenant(**changes: Any) -> TenantSettings:
@@ -42,4 +49,4 @@ def route(**changes: Any) -> Route:
 
 def context(*, deadline_s: float = 1020.0, track_id: str = "track-1") -> CallContext:
     """Make a context whose deadline is 20 s after the fake clock's start."""
-    return CallContext(TrackId(track_id), deadline_s, "default")
+    return CallContext(TrackId(track_id), deadline_s, Caller("test", "default", EVERYTHING))

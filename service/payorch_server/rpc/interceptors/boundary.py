@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -20,11 +19,14 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from payorch_server.model.caller import NOBODY
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, Violation, failure, refuse
 from payorch_server.model.errors import Failure as FailureValue
 from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_track_id
 from payorch_server.model.outcome import Reason
+from payorch_server.orchestration.policy import LivePolicy
+from payorch_server.rpc.current import Current, set_current
 from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
@@ -44,14 +46,6 @@ _SERVER_FAULTS: Final = frozenset(
         grpc.StatusCode.DATA_LOSS,
     }
 )
-_CALL: ContextVar[CallContext] = ContextVar("payorch_call")
-
-ServicerContext = "grpc.aio.ServicerContext[Any, Any]"
-
-
-def current_call() -> CallContext:
-    """Return the context of the call that is being served."""
-    return _CALL.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +72,9 @@ class _Call:
 class BoundaryInterceptor(grpc.aio.ServerInterceptor):
     """Opens and closes every call of ours."""
 
-    def __init__(self, *, settings: RpcSettings, namespace: str, tracer: trace.Tracer, clock: Clock) -> None:
+    def __init__(self, *, settings: RpcSettings, policy: LivePolicy, tracer: trace.Tracer, clock: Clock) -> None:
         self._settings = settings
-        self._namespace = namespace
+        self._policy = policy
         self._tracer = tracer
         self._clock = clock
         # Only methods that exist get in, so no caller can make it grow.
@@ -167,7 +161,9 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             raise call.problem
         if isinstance(request, _Unreadable):
             raise refuse(request.reason, request.private, **request.metadata)
-        _CALL.set(CallContext(call.track_id, self._deadline_s(context, call.started_s), self._namespace))
+        opened = CallContext(call.track_id, self._deadline_s(context, call.started_s), NOBODY)
+        # From here to its end the call sees one state of the policy, whatever is reloaded meanwhile.
+        set_current(Current(opened, self._policy.current))
         return await behaviour(request, context)
 
     def _deadline_s(self, context: Any, started_s: float) -> float:

@@ -1,0 +1,58 @@
+"""Who calls, and what that caller may do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+ANY: Final = "*"
+"""In a right: every one, those that are added later too."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRights:
+    """What a caller may name within a tenant. Nothing that is not listed."""
+
+    entities: frozenset[str] = frozenset()
+    """Names; a tenant with a single entity needs none."""
+    orgs: frozenset[str] = frozenset()
+    """Names; a call that goes to all orgs of the Zuora user needs ANY, a tenant without Multi-Org needs none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a caller may do. Nothing that is not listed."""
+
+    rpcs: frozenset[str] = frozenset()
+    """Names such as `CreateSession`."""
+    tenants: Mapping[str, TenantRights] = field(default_factory=dict)
+    """By name; ANY stands for those that are not named."""
+    move_money: bool = False
+    raw_card_data: bool = False
+    """Whether card numbers of this caller may pass, where the service lets any pass at all."""
+    diagnostics: bool = False
+    """Whether the caller may use the service's diagnostics, for its own namespace."""
+
+
+EVERYTHING: Final = Rights(
+    rpcs=frozenset({ANY}),
+    tenants={ANY: TenantRights(frozenset({ANY}), frozenset({ANY}))},
+    move_money=True,
+    raw_card_data=True,
+    diagnostics=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An identified caller."""
+
+    identity: str
+    """Such as `spiffe://example.org/ns/shop/sa/checkout`; ANONYMOUS when nobody vouches for one."""
+    namespace: str
+    """Whose intents it names. Several callers may share one."""
+    rights: Rights = field(default_factory=Rights)
+
+
+ANONYMOUS: Final = "anonymous"
+NOBODY: Final = Caller(ANONYMOUS, "")
+"""A caller before it is identified; it may do nothing."""

@@ -1,0 +1,138 @@
+"""Whether a caller may do what it asks: decided after routing and before any join or replay, one audit line each."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from payorch_server.model.caller import ANY, Caller, TenantRights
+from payorch_server.model.context import CallContext
+from payorch_server.model.errors import CallError, refuse
+from payorch_server.model.outcome import Reason
+from payorch_server.model.route import Route
+
+_AUDIT: Final = structlog.get_logger("payorch.audit")
+DIAGNOSTICS: Final = "diagnostics"
+"""The right to use the service's diagnostics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a call would do on its route."""
+
+    rpc: str
+    moves_money: bool = False
+    raw_card_data: bool = False
+    """Whether it carries a card number."""
+    multi_org: bool = False
+    """Whether the route's tenant uses Multi-Org: a call without orgs then goes to all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A right that a caller has not."""
+
+    right: str
+    """One of rpc, tenant, entity, orgs, move_money, raw_card_data, diagnostics."""
+    name: str
+    """What it was needed for; empty where the right is a yes or no."""
+
+
+def missing_for_rpc(caller: Caller, rpc: str) -> Missing | None:
+    """Return the right to an RPC if the caller has it not."""
+    return None if _covers(caller.rights.rpcs, rpc) else Missing("rpc", rpc)
+
+
+def missing_on_route(caller: Caller, asked: Asked, route: Route) -> Missing | None:
+    """Return the first right that the caller needs on the route and has not."""
+    rights = caller.rights
+    tenant = rights.tenants.get(route.tenant, rights.tenants.get(ANY))
+    if tenant is None:
+        return Missing("tenant", route.tenant)
+    if route.entity_id and not _covers(tenant.entities, route.entity):
+        return Missing("entity", route.entity)
+    if (org := _org_beyond(tenant, asked, route)) is not None:
+        return Missing("orgs", org)
+    if asked.moves_money and not rights.move_money:
+        return Missing("move_money", "")
+    if asked.raw_card_data and not rights.raw_card_data:
+        return Missing("raw_card_data", "")
+    return None
+
+
+def permit_rpc(context: CallContext, rpc: str) -> None:
+    """Refuse a caller that may not use an RPC; whether it may use it on its route is decided later.
+
+    Raises:
+        NotSent: The right is missing.
+    """
+    if missing := missing_for_rpc(context.caller, rpc):
+        raise _denied(context, rpc, missing)
+
+
+def permit(context: CallContext, asked: Asked, route: Route) -> None:
+    """Refuse a caller that may not do on a route what it asks.
+
+    Raises:
+        NotSent: A right is missing.
+    """
+    if missing := missing_on_route(context.caller, asked, route):
+        raise _denied(context, asked.rpc, missing, route)
+    _tell(context, asked.rpc, "allowed", route, moves_money=asked.moves_money)
+
+
+def permit_diagnostics(context: CallContext, rpc: str, *, namespace: str) -> None:
+    """Refuse a caller that may not use diagnostics, or not for a namespace.
+
+    Raises:
+        NotSent: The right is missing, or the namespace is another one's.
+    """
+    if not context.caller.rights.diagnostics:
+        raise _denied(context, rpc, Missing(DIAGNOSTICS, ""))
+    if namespace != context.namespace:
+        raise _denied(context, rpc, Missing("namespace", namespace))
+    _tell(context, rpc, "allowed", None)
+
+
+def _covers(granted: frozenset[str], name: str) -> bool:
+    return name in granted or ANY in granted
+
+
+def _org_beyond(tenant: TenantRights, asked: Asked, route: Route) -> str | None:
+    """Return an org of the route that is not granted; ANY when the route goes to all orgs."""
+    if ANY in tenant.orgs:
+        return None
+    if not route.orgs:
+        return ANY if asked.multi_org else None
+    return next((org for org in route.orgs if org not in tenant.orgs), None)
+
+
+def _denied(context: CallContext, rpc: str, missing: Missing, route: Route | None = None) -> CallError:
+    _tell(context, rpc, "denied", route, right=missing.right, needed=missing.name)
+    private = f"{context.caller.identity} has not the right {missing.right} {missing.name}".rstrip()
+    metadata = {"right": missing.right} | ({"name": missing.name} if missing.name else {})
+    return refuse(Reason.CALLER_NOT_PERMITTED, private, **metadata)
+
+
+def _tell(context: CallContext, rpc: str, decision: str, route: Route | None, **further: str | bool) -> None:
+    place = (
+        {
+            "tenant": route.tenant,
+            "entity": route.entity,
+            "orgs": list(route.orgs),
+            "rule": route.rule,
+            "policy_hash": route.policy_hash,
+        }
+        if route
+        else {}
+    )
+    _AUDIT.info(
+        "access",
+        decision=decision,
+        caller=context.caller.identity,
+        namespace=context.namespace,
+        rpc=rpc,
+        track_id=context.track_id,
+        **place,
+        **further,
+    )

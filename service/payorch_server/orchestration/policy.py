@@ -1,0 +1,24 @@
+"""What decides a call: one frozen value, swapped whole, and every call sees one state of it."""
+
+from dataclasses import dataclass
+
+from payorch_server.orchestration.access import AccessTable
+from payorch_server.orchestration.dispatch import Dispatcher
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who may do what, where it goes and with which credentials."""
+
+    access: AccessTable
+    dispatcher: Dispatcher
+
+
+class LivePolicy:
+    """The policy in force."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.current = policy
+
+    def __repr__(self) -> str:
+        return f"LivePolicy({self.current!r})"
