@@ -13,7 +13,7 @@ import structlog
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to runtime/telemetry.py
 
 from payorch_server.admin import start_admin
-from payorch_server.config import Document, Settings, split_address
+from payorch_server.config import Settings, split_address
 from payorch_server.model.errors import CallError
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.access import access_table
@@ -24,6 +24,8 @@ from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.orchestration.records import Records
 from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.rpc.health import Health
+from payorch_server.rpc.identity import Identities
+from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
@@ -34,7 +36,7 @@ from payorch_server.rpc.payment_orchestration import (
     PaymentOrchestrationServicer,
     UseCases,
 )
-from payorch_server.rpc.server import build_server
+from payorch_server.rpc.server import Credentials, ListenError, build_server, listen
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner, termination
@@ -125,8 +127,12 @@ async def start(
     core = _core(settings, transport, store, clock, tasks)
     health = Health(tuple(document.tenants))
     await health.start()
-    server = _server(document, core, health, telemetry, clock)
-    grpc_port = _bind(server, document.rpc.listen)
+    server = _server(settings, core, health, telemetry, clock)
+    credentials = Credentials(settings.certificate) if settings.certificate else None
+    try:
+        grpc_port = listen(server, document.rpc.listen, credentials)
+    except ListenError as error:
+        raise StartError(f"rpc.listen: {error}") from error
     await server.start()
     stack.push_async_callback(server.stop, None)
     admin_port = await _start_admin(document.admin.listen, health, stack)
@@ -165,14 +171,21 @@ def _core(settings: Settings, transport: Transport, store: Store, clock: Clock, 
     return _Core(use_cases, LivePolicy(Policy(access, dispatcher)), intents, zuora, store, routing.policy_hash)
 
 
-def _server(document: Document, core: _Core, health: Health, telemetry: Telemetry, clock: Clock) -> grpc.aio.Server:
+def _server(settings: Settings, core: _Core, health: Health, telemetry: Telemetry, clock: Clock) -> grpc.aio.Server:
+    document = settings.document
     validator = Validator(FURTHER_CHECKS)
     validator.warm(request_type() for request_type in REQUEST_TYPES)
     boundary = BoundaryInterceptor(settings=document.rpc, policy=core.policy, tracer=telemetry.tracer, clock=clock)
     return build_server(
         settings=document.rpc,
         servicer=PaymentOrchestrationServicer(core.use_cases),
-        interceptors=(boundary, AuthnInterceptor(), AuthzInterceptor(), ValidateInterceptor(validator)),
+        interceptors=(
+            boundary,
+            AdmissionInterceptor(max_calls_in_progress=document.rpc.max_calls_in_progress),
+            AuthnInterceptor(identities=Identities(document.identity, settings.key_set), clock=clock),
+            AuthzInterceptor(),
+            ValidateInterceptor(validator),
+        ),
         health=health,
     )
 
@@ -186,14 +199,6 @@ async def serve(settings: Settings) -> None:
             await stop.wait()
             await application.drain()
     _LOG.info("stopped")
-
-
-def _bind(server: grpc.aio.Server, listen: str) -> int:
-    try:
-        port = server.add_insecure_port(listen)
-    except RuntimeError as error:
-        raise StartError(f"rpc.listen: {listen} cannot be listened on; is the port taken?") from error
-    return port
 
 
 async def _start_admin(listen: str, health: Health, stack: AsyncExitStack) -> int:

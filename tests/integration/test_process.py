@@ -101,8 +101,9 @@ def test_a_broken_configuration_lists_every_problem(tmp_path: Path) -> None:
     assert 2 == ended.returncode
     assert "Traceback" not in ended.stderr
     for part in (
-        "5 problems",
-        "rpc.listen: 0.0.0.0:50051 can be reached from other machines",
+        "6 problems",
+        "rpc.listen: 0.0.0.0:50051 can be reached from other machines, in plaintext",
+        "rpc.listen: 0.0.0.0:50051 can be reached from other machines and nothing says who may do what",
         "tenants.acme.client_id: must have 36 characters",
         "tenants.acme.base_url: http is for loopback only; use https",
         "tenants.solo.client_secret_file:",

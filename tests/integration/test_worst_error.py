@@ -24,12 +24,13 @@ from payorch_server.model.outcome import VERDICTS, Outcome, Reason
 from payorch_server.orchestration.access import access_table
 from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.rpc.health import Health
+from payorch_server.rpc.identity import Identities
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.server import build_server
-from payorch_server.rpc.settings import RpcSettings
+from payorch_server.rpc.settings import IdentitySettings, RpcSettings
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import SystemClock
 from zuora_emulator import Emulator
@@ -83,12 +84,18 @@ async def failing() -> AsyncIterator[tuple[_Failing, Callable[[], Any]]]:
     settings = RpcSettings()
     policy = LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
     boundary = BoundaryInterceptor(settings=settings, policy=policy, tracer=NoOpTracer(), clock=SystemClock())
+    authn = AuthnInterceptor(identities=Identities(IdentitySettings(), None), clock=SystemClock())
     health = Health(())
     await health.start()
     server = build_server(
         settings=settings,
         servicer=servicer,  # type: ignore[arg-type] # any servicer of this service
-        interceptors=(boundary, AuthnInterceptor(), AuthzInterceptor(), ValidateInterceptor(Validator())),
+        interceptors=(
+            boundary,
+            authn,
+            AuthzInterceptor(),
+            ValidateInterceptor(Validator()),
+        ),
         health=health,
     )
     port = server.add_insecure_port("127.0.0.1:0")

@@ -1,6 +1,6 @@
 """What stands in for gRPC: a call's context, and what its caller sees in the end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,14 @@ class Context:
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         """Return what the caller sent along."""
         return self._metadata
+
+    def auth_context(self) -> Mapping[str, Sequence[bytes]]:
+        """Return what is known of the connection's other end."""
+        return {}
+
+    def peer(self) -> str:
+        """Return the address of the connection's other end."""
+        return "unix:"
 
     def time_remaining(self) -> float | None:
         """Return the seconds before the caller's deadline."""

@@ -19,12 +19,13 @@ from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.orchestration.records import Records
 from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.orchestration.settings import RuleSettings
+from payorch_server.rpc.identity import Identities
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS, PaymentOrchestrationServicer, UseCases
-from payorch_server.rpc.settings import RpcSettings
+from payorch_server.rpc.settings import IdentitySettings, RpcSettings
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.client import ZuoraClient
@@ -164,7 +165,8 @@ class Instance:
         )
         policy = LivePolicy(Policy(access_table(None, namespace=namespace), self._dispatcher))
         boundary = BoundaryInterceptor(settings=RpcSettings(), policy=policy, tracer=tracer, clock=clock)
-        self._interceptors = boundary, AuthnInterceptor(), AuthzInterceptor(), ValidateInterceptor(_VALIDATOR)
+        authn = AuthnInterceptor(identities=Identities(IdentitySettings(), None), clock=clock)
+        self._interceptors = boundary, authn, AuthzInterceptor(), ValidateInterceptor(_VALIDATOR)
         handlers = _Handlers()
         service_grpc.add_PaymentOrchestrationServiceServicer_to_server(servicer, handlers)
         self._inner = handlers.by_method

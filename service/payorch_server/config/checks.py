@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+from payorch_server.config.access_checks import access_problems, listen_problems
 from payorch_server.config.document import Document
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.orchestration.settings import RuleSettings
@@ -30,6 +31,8 @@ def problems_of(document: Document) -> Iterator[str]:
     for name, tenant in document.tenants.items():
         yield from _tenant_problems(name, tenant)
     yield from _routing_problems(document)
+    yield from access_problems(document)
+    yield from _identity_problems(document)
 
 
 def _store_problems(document: Document) -> Iterator[str]:
@@ -65,11 +68,30 @@ def _listen_problems(document: Document) -> Iterator[str]:
         if split_address(listen) is None:
             yield f"{section}.listen: {listen!r} is not host:port"
     address = split_address(document.rpc.listen)
-    if address and not _is_loopback(address[0]) and not document.rpc.plaintext_beyond_loopback:
-        yield (
-            f"rpc.listen: {document.rpc.listen} can be reached from other machines, in plaintext and without knowing "
-            "who calls; listen on 127.0.0.1, or set rpc.plaintext_beyond_loopback: true where a network hides it"
-        )
+    if address and not _is_loopback(address[0]):
+        yield from listen_problems("rpc.listen", document.rpc.listen, document, tls=document.rpc.tls is not None)
+
+
+def _identity_problems(document: Document) -> Iterator[str]:
+    mesh, jwt = document.identity.mesh, document.identity.jwt
+    if mesh is not None:
+        if not mesh.peers:
+            yield "identity.mesh.peers: must name who is believed"
+        if mesh.header != mesh.header.lower() or mesh.header.endswith("-bin"):
+            yield "identity.mesh.header: must be in small letters and hold text"
+        for peer in mesh.peers:
+            if ":" not in peer.rpartition("/")[0] and not _is_network(peer):
+                yield f"identity.mesh.peers: {peer} is neither a network such as 127.0.0.1/32 nor an identity"
+    if jwt is not None and not (jwt.issuer and jwt.audience):
+        yield "identity.jwt: must name issuer and audience, or tokens for others would be taken"
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _http_problems(http: HttpSettings) -> Iterator[str]:

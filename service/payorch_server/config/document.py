@@ -8,7 +8,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.settings import AccessSettings, OrchestrationSettings, RuleSettings
-from payorch_server.rpc.settings import RpcSettings
+from payorch_server.rpc.bearer import KeySet
+from payorch_server.rpc.certificate import ServerCertificate
+from payorch_server.rpc.settings import IdentitySettings, RpcSettings
 from payorch_server.runtime.settings import TelemetrySettings
 from payorch_server.runtime.strict import FORBID_EXTRA
 from payorch_server.store.settings import StoreSettings
@@ -47,6 +49,8 @@ class Document(BaseSettings):
     """Traces and logs."""
     http: HttpSettings = HttpSettings()
     """The HTTP client towards Zuora."""
+    identity: IdentitySettings = IdentitySettings()
+    """Who vouches for callers, beside their certificates."""
     orchestration: OrchestrationSettings = OrchestrationSettings()
     """Rules of the use cases."""
     store: StoreSettings = StoreSettings()
@@ -84,6 +88,10 @@ class Settings:
     """The fleet's keys by id, the one in use first; empty: make one for this process."""
     store_password: Secret[str] | None
     """None where the store needs none."""
+    certificate: ServerCertificate | None = None
+    """None: plaintext."""
+    key_set: KeySet | None = None
+    """Of the issuer of callers' tokens; None where none are taken."""
 
 
 class ConfigError(Exception):

@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Hashable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,19 @@ from payorch_server.config.checks import problems_of
 from payorch_server.config.document import ENV_PREFIX, ConfigError, Document, Settings
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.keyring import MIN_KEY_BYTES
+from payorch_server.rpc.bearer import KeySet, KeySetBroken, parse_key_set
+from payorch_server.rpc.certificate import ServerCertificate
+from payorch_server.rpc.certificate import problems_of as certificate_problems
+from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.zuora.settings import TenantSettings
 
 
-def load(*files: Path) -> Settings:
+def load(*files: Path, clock: Clock | None = None) -> Settings:
     """Read and check the configuration.
 
     Args:
         files: One file or several, each top-level section in one of them.
+        clock: Tells whether a certificate is valid now; the machine's unless given.
 
     Raises:
         ConfigError: With every problem found.
@@ -32,10 +38,12 @@ def load(*files: Path) -> Settings:
     document = _parse(source, _merged(files))
     secrets, problems = _read_secrets(document.tenants)
     keys, password = _read_keys(document, problems), _read_password(document, problems)
+    certificate = _read_certificate(document, problems, (clock or SystemClock()).now())
+    key_set = _read_key_set(document, problems)
     problems += problems_of(document)
     if problems:
         raise ConfigError(source, problems)
-    return Settings(document, secrets, keys, password)
+    return Settings(document, secrets, keys, password, certificate, key_set)
 
 
 def _merged(files: Sequence[Path]) -> dict[str, Any]:
@@ -158,3 +166,39 @@ def _read_password(document: Document, problems: list[str]) -> Secret[str] | Non
     except (OSError, UnicodeDecodeError):
         problems.append(f"store.password_file: {document.store.password_file} cannot be read")
         return None
+
+
+def _read_certificate(document: Document, problems: list[str], now: datetime) -> ServerCertificate | None:
+    tls = document.rpc.tls
+    if tls is None:
+        return None
+    read = [_bytes_of(f"rpc.tls.{name}", getattr(tls, name), problems) for name in ("certificate_file", "key_file")]
+    authorities = _bytes_of("rpc.tls.client_ca_file", tls.client_ca_file, problems) if tls.client_ca_file else b""
+    if not all(read):
+        return None
+    certificate = ServerCertificate(chain=read[0], key=Secret(read[1]), client_authorities=authorities)
+    problems += [f"rpc.tls.{problem}" for problem in certificate_problems(certificate, now)]
+    return certificate
+
+
+def _read_key_set(document: Document, problems: list[str]) -> KeySet | None:
+    jwt = document.identity.jwt
+    text = _bytes_of("identity.jwt.key_set_file", jwt.key_set_file, problems) if jwt else b""
+    if not text:
+        return None
+    try:
+        return parse_key_set(text)
+    except KeySetBroken as error:
+        problems.append(f"identity.jwt.key_set_file: {error}")
+        return None
+
+
+def _bytes_of(path: str, file: str, problems: list[str]) -> bytes:
+    try:
+        content = Path(file).read_bytes()
+    except OSError as error:
+        problems.append(f"{path}: {file} cannot be read: {error.strerror}")
+        return b""
+    if not content:
+        problems.append(f"{path}: {file} is empty")
+    return content

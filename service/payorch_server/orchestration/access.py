@@ -1,5 +1,6 @@
 """Which caller an identity is: an exact entry wins, then the longest prefix; an identity without an entry is nobody."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from payorch_server.model.caller import ANY, EVERYTHING, Caller, Rights, TenantRights
@@ -31,7 +32,7 @@ class AccessTable:
         )
         if entry is not None:
             return Caller(identity, entry.namespace, _rights(entry))
-        return self._everybody
+        return dataclasses.replace(self._everybody, identity=identity) if self._everybody else None
 
 
 def access_table(settings: AccessSettings | None, *, namespace: str) -> AccessTable:

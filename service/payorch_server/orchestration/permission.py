@@ -1,5 +1,6 @@
 """Whether a caller may do what it asks: decided after routing and before any join or replay, one audit line each."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,7 +34,7 @@ class Missing:
     """A right that a caller has not."""
 
     right: str
-    """One of rpc, tenant, entity, orgs, move_money, raw_card_data, diagnostics."""
+    """One of caller, rpc, tenant, entity, orgs, move_money, raw_card_data, diagnostics, namespace."""
     name: str
     """What it was needed for; empty where the right is a yes or no."""
 
@@ -92,6 +93,27 @@ def permit_diagnostics(context: CallContext, rpc: str, *, namespace: str) -> Non
     if namespace != context.namespace:
         raise _denied(context, rpc, Missing("namespace", namespace))
     _tell(context, rpc, "allowed", None)
+
+
+def unauthenticated(context: CallContext, rpc: str, refusal: CallError) -> CallError:
+    """Return the refusal of a caller whose credential is not accepted, and tell of it."""
+    _tell(context, rpc, "denied", None, right="identity", needed=refusal.failure.metadata.get("rule", ""))
+    return refusal
+
+
+def unknown(context: CallContext, rpc: str, identity: str) -> CallError:
+    """Return the refusal of a caller that the access policy does not know, and tell of it.
+
+    Args:
+        context: Of the call.
+        rpc: Name of the RPC.
+        identity: Who calls; empty when nobody vouches for anybody.
+    """
+    if identity:
+        named = dataclasses.replace(context, caller=Caller(identity, ""))
+        return _denied(named, rpc, Missing("caller", ""))
+    none = refuse(Reason.CALLER_UNAUTHENTICATED, "no credential", credential="none", rule="one is needed")
+    return unauthenticated(context, rpc, none)
 
 
 def _covers(granted: frozenset[str], name: str) -> bool:

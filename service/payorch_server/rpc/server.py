@@ -7,13 +7,14 @@ from grpc_reflection.v1alpha import reflection
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 
+from payorch_server.model.secret import reveal  # noqa: TID251 - the key of the certificate goes into handshakes here
+from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.payment_orchestration import PaymentOrchestrationServicer
 from payorch_server.rpc.settings import RpcSettings
 
 # Our own limit answers with details; gRPC's, which cannot, only guards memory.
 _RECEIVE_BYTES: Final = 16 * 1024 * 1024
-_METADATA_BYTES: Final = 16 * 1024
 _CONNECTION_GRACE_S: Final = 60.0
 
 
@@ -36,7 +37,12 @@ def build_server(
         interceptors=tuple(interceptors),
         options=(
             ("grpc.max_receive_message_length", _RECEIVE_BYTES),
-            ("grpc.max_metadata_size", _METADATA_BYTES),
+            ("grpc.max_metadata_size", settings.max_metadata_bytes),
+            ("grpc.max_concurrent_streams", settings.max_streams_per_connection),
+            # Whoever pings more often is told to go away: enhance_your_calm.
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", int(settings.min_ping_interval_s * 1000)),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.keepalive_time_ms", int(settings.keepalive_s * 1000)),
             ("grpc.max_connection_age_ms", int(settings.max_connection_age_s * 1000)),
             ("grpc.max_connection_age_grace_ms", int(_CONNECTION_GRACE_S * 1000)),
             # Two processes that believe they own the port would halve every guarantee.
@@ -49,3 +55,48 @@ def build_server(
         ours = service_pb2.DESCRIPTOR.services_by_name["PaymentOrchestrationService"].full_name
         reflection.enable_server_reflection((ours, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
     return server
+
+
+class ListenError(Exception):
+    """An address that cannot be listened on."""
+
+
+class Credentials:
+    """What a listener shows in handshakes; each asks anew."""
+
+    def __init__(self, certificate: ServerCertificate) -> None:
+        self.adopt(certificate)
+
+    def adopt(self, certificate: ServerCertificate) -> None:
+        """Show another certificate, and believe its authorities, from the next handshake on."""
+        self.certificate = certificate
+        self._configuration = grpc.ssl_server_certificate_configuration(
+            [(reveal(certificate.key), certificate.chain)], certificate.client_authorities or None
+        )
+
+    def for_server(self) -> grpc.ServerCredentials:
+        """Return what a gRPC server takes."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._configuration,
+            lambda: self._configuration,
+            require_client_authentication=bool(self.certificate.client_authorities),
+        )
+
+
+def listen(server: grpc.aio.Server, address: str, credentials: Credentials | None) -> int:
+    """Bind a server to an address; return the port.
+
+    Args:
+        server: A server that does not listen yet.
+        address: Host and port; port 0 takes a free one.
+        credentials: None: plaintext.
+
+    Raises:
+        ListenError: The address is taken, or not of this machine.
+    """
+    try:
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials.for_server())
+    except RuntimeError as error:
+        raise ListenError(f"{address} cannot be listened on; is the port taken?") from error

@@ -1,7 +1,22 @@
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from payorch_server.runtime.strict import FORBID_EXTRA
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """TLS of a gRPC listener, version 1.2 or 1.3. A handshake after a change of its files uses the new ones."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    certificate_file: str
+    """PEM file of the listener's certificate, those of intermediate authorities after it."""
+    key_file: str
+    """PEM file of its private key, without a password."""
+    client_ca_file: str = ""
+    """PEM file of the authorities whose certificates callers must show; empty: none is asked for, and callers are
+    identified by a token or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +27,25 @@ class RpcSettings:
 
     listen: str = "127.0.0.1:50051"
     """Host and port; port 0 takes a free one."""
+    tls: TlsSettings | None = None
+    """None: plaintext."""
     plaintext_beyond_loopback: bool = False
-    """Listen in plaintext, for callers nobody has identified, on an address that other machines can reach."""
+    """Speak plaintext on an address that other machines can reach, where a mesh or a network hides it."""
     reflection: bool = True
     """Whether callers may list the services and their messages."""
     max_request_bytes: int = 262_144
     """Larger requests are refused; the largest rightful one is an Apple Pay token of some kilobytes."""
+    max_metadata_bytes: int = 16_384
+    """Connections whose calls send more metadata are refused by gRPC itself."""
+    max_streams_per_connection: int = 1000
+    """Calls at once on one connection. Clients hold back further ones; those that a client opens before it has learnt
+    the limit are refused by gRPC itself, so it is no smaller than max_calls_in_progress."""
+    max_calls_in_progress: int = 1000
+    """Calls at once on all connections; further ones are refused before anything is sent."""
+    min_ping_interval_s: float = 10.0
+    """Connections whose clients ping more often, with calls or without, are ended."""
+    keepalive_s: float = 60.0
+    """How long a connection may be silent before the service asks whether its other end is still there."""
     default_deadline_s: float = 20.0
     """For calls without a deadline."""
     max_deadline_s: float = 55.0
@@ -27,4 +55,50 @@ class RpcSettings:
     drain_grace_s: float = 55.0
     """For calls in progress after that."""
     max_connection_age_s: float = 300.0
-    """After which a connection is ended politely, so that clients find new replicas."""
+    """After which a connection is ended politely, so that clients find new replicas; gRPC varies it by a tenth."""
+
+
+@dataclass(frozen=True, slots=True)
+class JwtSettings:
+    """Tokens by which callers identify themselves: `authorization: Bearer`, signed with RS256, ES256 or EdDSA.
+
+    They are taken over TLS or from this machine alone. The identity is `jwt:` and the subject.
+    """
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    key_set_file: str
+    """JSON Web Key Set (RFC 7517) of the issuer's public keys, each with a kid. It is watched."""
+    issuer: str
+    """What iss must be."""
+    audience: str
+    """What aud must be or hold."""
+    clock_skew_s: float = 30.0
+    """How far the issuer's clock may differ from ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeshSettings:
+    """A header in which a service mesh tells who calls. It counts from the listed peers alone."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    peers: tuple[str, ...]
+    """Who is believed: IP networks such as 127.0.0.1/32, or identities of client certificates."""
+    header: str = "x-forwarded-client-cert"
+    """Name of the header, in small letters."""
+    format: Literal["xfcc", "identity"] = "xfcc"
+    """Envoy's x-forwarded-client-cert with exactly one element, whose URI or DNS is the identity; or the bare
+    identity, which then is `mesh:` and the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySettings:
+    """Who vouches for callers: a token counts before the mesh, the mesh before a certificate."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    jwt: JwtSettings | None = None
+    """None: tokens are ignored."""
+    mesh: MeshSettings | None = None
+    """None: such headers are ignored."""

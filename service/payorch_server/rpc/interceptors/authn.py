@@ -1,37 +1,61 @@
 """Who calls: the identity that somebody vouches for becomes a caller of the access policy."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, cast
 
 import grpc
 
-from payorch_server.model.caller import ANONYMOUS
-from payorch_server.model.errors import refuse
-from payorch_server.model.outcome import Reason
-from payorch_server.rpc.current import current, set_current
+from payorch_server.model.caller import ANONYMOUS, Caller
+from payorch_server.model.errors import CallError
+from payorch_server.orchestration.permission import unauthenticated, unknown
+from payorch_server.rpc.current import Current, current, set_current
+from payorch_server.rpc.identity import Identities, peer_of
 from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
+from payorch_server.runtime.clock import Clock
 
 
 class AuthnInterceptor(grpc.aio.ServerInterceptor):
     """Identifies the caller of every call of ours."""
+
+    def __init__(self, *, identities: Identities, clock: Clock) -> None:
+        self._identities = identities
+        self._clock = clock
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """Wrap the handlers of our methods."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None or not is_ours(handler_call_details.method):
+        method = handler_call_details.method
+        if handler is None or handler.unary_unary is None or not is_ours(method):
             return handler
-        return with_behaviour(handler, self._identified(cast("Behaviour", handler.unary_unary)))
+        return with_behaviour(handler, self._identified(cast("Behaviour", handler.unary_unary), _name(method)))
 
-    def _identified(self, behaviour: Behaviour) -> Behaviour:
+    def _identified(self, behaviour: Behaviour, rpc: str) -> Behaviour:
         async def identified(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             now = current()
-            identity = ANONYMOUS
-            caller = now.policy.access.caller(identity)
-            if caller is None:
-                raise refuse(Reason.CALLER_UNAUTHENTICATED, f"{identity} is not in the access policy")
+            caller = _known(now, self._identities_of(now, rpc, context), rpc)
             set_current(dataclasses.replace(now, context=dataclasses.replace(now.context, caller=caller)))
             return await behaviour(request, context)
 
         return identified
+
+    def _identities_of(self, now: Current, rpc: str, context: Any) -> Sequence[str]:
+        metadata = cast("Sequence[tuple[str, str | bytes]]", tuple(context.invocation_metadata() or ()))
+        try:
+            return self._identities.of(peer_of(context), metadata, self._clock.now())
+        except CallError as error:
+            raise unauthenticated(now.context, rpc, error) from None
+
+
+def _known(now: Current, identities: Sequence[str], rpc: str) -> Caller:
+    """Return the caller of the first identity that the access policy knows."""
+    for identity in identities:
+        if caller := now.policy.access.caller(identity):
+            return caller
+    raise unknown(now.context, rpc, "" if ANONYMOUS in identities else ", ".join(identities))
+
+
+def _name(method: str) -> str:
+    return method.rpartition("/")[2]

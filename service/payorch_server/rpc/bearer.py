@@ -1,0 +1,150 @@
+"""Tokens of callers: JSON Web Tokens checked against the issuer's key set."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.exceptions import InvalidSubjectError
+from jwt.types import Options
+
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token is checked here
+
+ALGORITHMS: Final = {("RSA", ""): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
+"""By type and curve of the key: which algorithm a token uses is never the token's own choice."""
+_MIN_RSA_BITS: Final = 2048
+_MAX_TOKEN_CHARACTERS: Final = 8192
+_MAX_SUBJECT_CHARACTERS: Final = 256
+# Times are compared with our own clock, below.
+_OPTIONS: Final[Options] = {
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "require": ["exp", "sub", "iss", "aud"],
+}
+
+
+class KeySetBroken(Exception):  # noqa: N818 - it is the key set that is broken
+    """A key set that cannot be used; its text says why, as a sentence part."""
+
+
+class TokenRefused(Exception):  # noqa: N818 - it reads as what happened
+    """A token that is not accepted; its text is the rule that it breaks, without anything of the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRules:
+    """What a token must say."""
+
+    issuer: str
+    audience: str
+    clock_skew_s: float
+
+
+class KeySet:
+    """The issuer's public keys, by kid."""
+
+    def __init__(self, keys: Mapping[str, tuple[Any, str]]) -> None:
+        self._keys = keys
+
+    def __repr__(self) -> str:
+        return f"KeySet({', '.join(self._keys)})"
+
+    def subject(self, token: Secret[str], *, rules: TokenRules, now: datetime) -> str:
+        """Return the subject of a token that is in order.
+
+        Args:
+            token: The compact form.
+            rules: What it must say.
+            now: The time.
+
+        Raises:
+            TokenRefused: It is not.
+        """
+        text = reveal(token)
+        key, algorithm = self._key_of(text)
+        try:
+            claims = jwt.decode(
+                text, key=key, algorithms=[algorithm], audience=rules.audience, issuer=rules.issuer, options=_OPTIONS
+            )
+        except jwt.InvalidTokenError as error:
+            # Texts of the library may quote the token.
+            raise TokenRefused(_RULES.get(type(error), "malformed")) from None
+        _check_times(claims, now.timestamp(), rules.clock_skew_s)
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT_CHARACTERS or not subject.isprintable():
+            raise TokenRefused("sub")
+        return subject
+
+    def _key_of(self, text: str) -> tuple[Any, str]:
+        if len(text) > _MAX_TOKEN_CHARACTERS:
+            raise TokenRefused("length")
+        try:
+            kid = jwt.get_unverified_header(text).get("kid")
+        except jwt.InvalidTokenError:
+            raise TokenRefused("malformed") from None
+        if not isinstance(kid, str) or kid not in self._keys:
+            raise TokenRefused("key")
+        return self._keys[kid]
+
+
+_RULES: Final = {
+    jwt.InvalidSignatureError: "signature",
+    jwt.InvalidAlgorithmError: "algorithm",
+    jwt.InvalidAudienceError: "audience",
+    jwt.InvalidIssuerError: "issuer",
+    jwt.MissingRequiredClaimError: "missing claim",
+    InvalidSubjectError: "sub",
+}
+
+
+def _check_times(claims: Mapping[str, Any], now_s: float, skew_s: float) -> None:
+    expires_s, begins_s, issued_s = claims["exp"], claims.get("nbf", now_s), claims.get("iat", now_s)
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in (expires_s, begins_s, issued_s)):
+        raise TokenRefused("times")
+    if now_s >= expires_s + skew_s:
+        raise TokenRefused("expired")
+    if max(begins_s, issued_s) > now_s + skew_s:
+        raise TokenRefused("not yet valid")
+
+
+def parse_key_set(text: bytes) -> KeySet:
+    """Return the keys of a JSON Web Key Set.
+
+    Raises:
+        KeySetBroken: It is none, or has a key that must not be used.
+    """
+    try:
+        document = json.loads(text)
+        listed = document["keys"]
+    except (ValueError, TypeError, KeyError):
+        raise KeySetBroken("is no JSON Web Key Set: a JSON object with the member keys") from None
+    if not isinstance(listed, list) or not listed:
+        raise KeySetBroken("holds no key")
+    keys: dict[str, tuple[Any, str]] = {}
+    for index, one in enumerate(listed):
+        kid, key = _parse_key(one if isinstance(one, dict) else {}, f"keys.{index}")
+        if kid in keys:
+            raise KeySetBroken(f"keys.{index}: the kid {kid} is given twice")
+        keys[kid] = key
+    return KeySet(keys)
+
+
+def _parse_key(one: Mapping[str, Any], path: str) -> tuple[str, tuple[Any, str]]:
+    kid, algorithm = one.get("kid"), ALGORITHMS.get((str(one.get("kty")), str(one.get("crv", ""))))
+    if not isinstance(kid, str) or not kid:
+        raise KeySetBroken(f"{path}: has no kid")
+    if algorithm is None or one.get("alg", algorithm) != algorithm or one.get("use", "sig") != "sig":
+        raise KeySetBroken(f"{path}: must be a key for signatures with RS256, ES256 or EdDSA (Ed25519)")
+    if "d" in one:
+        raise KeySetBroken(f"{path}: is a private key; only the public part belongs here")
+    try:
+        key = jwt.PyJWK(dict(one), algorithm=algorithm).key
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise KeySetBroken(f"{path}: cannot be read") from None
+    if isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA_BITS:
+        raise KeySetBroken(f"{path}: has fewer than {_MIN_RSA_BITS} bits")
+    return kid, (key, algorithm)

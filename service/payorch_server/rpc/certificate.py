@@ -1,0 +1,52 @@
+"""The certificate of a listener, checked before it is used: a broken one would lock every caller out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the key is compared with the certificate
+
+_UNREADABLE: Final = "holds no {what} in PEM form"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCertificate:
+    """What a listener shows, and whom it believes. All in PEM form."""
+
+    chain: bytes
+    """Its certificate, then those of intermediate authorities."""
+    key: Secret[bytes]
+    client_authorities: bytes
+    """Empty: callers are not asked for certificates."""
+
+    @property
+    def expires_at(self) -> datetime:
+        """When the certificate ends, UTC."""
+        return x509.load_pem_x509_certificates(self.chain)[0].not_valid_after_utc
+
+
+def problems_of(certificate: ServerCertificate, now: datetime) -> Iterator[str]:
+    """Say what is wrong with a certificate, each sentence beginning with the name of the setting."""
+    try:
+        leaf = x509.load_pem_x509_certificates(certificate.chain)[0]
+    except ValueError:
+        yield f"certificate_file: {_UNREADABLE.format(what='certificate')}"
+        return
+    if not leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc:
+        yield f"certificate_file: is valid from {leaf.not_valid_before_utc} to {leaf.not_valid_after_utc}, not now"
+    try:
+        key = load_pem_private_key(reveal(certificate.key), password=None)
+    except (ValueError, TypeError):
+        yield f"key_file: {_UNREADABLE.format(what='private key without a password')}"
+    else:
+        if key.public_key() != leaf.public_key():
+            yield "key_file: is not the key of the certificate"
+    if certificate.client_authorities:
+        try:
+            x509.load_pem_x509_certificates(certificate.client_authorities)
+        except ValueError:
+            yield f"client_ca_file: {_UNREADABLE.format(what='certificates')}"

@@ -1,0 +1,129 @@
+"""Which identities somebody vouches for: a token, a trusted mesh, or the certificate of the connection."""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import unquote
+
+from payorch_server.model.caller import ANONYMOUS
+from payorch_server.model.errors import CallError, refuse
+from payorch_server.model.outcome import Reason
+from payorch_server.model.secret import Secret
+from payorch_server.rpc.bearer import KeySet, TokenRefused, TokenRules
+from payorch_server.rpc.client_certificate_header import HeaderBroken, parse_header
+from payorch_server.rpc.settings import IdentitySettings, MeshSettings
+
+_SCHEME: Final = "bearer "
+UNIX: Final = "unix"
+"""The address of a peer on a Unix socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end of a connection."""
+
+    address: str
+    """IP address, UNIX, or empty when it is not known."""
+    encrypted: bool
+    identities: tuple[str, ...]
+    """In its certificate: URIs as they are, then `dns:` and each name."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return self.address == UNIX or (bool(self.address) and ipaddress.ip_address(self.address).is_loopback)
+
+
+def peer_of(context: Any) -> Peer:
+    """Return the other end of a call's connection."""
+    auth: Mapping[str, Sequence[bytes]] = context.auth_context()
+    uris = [one.decode(errors="replace") for one in auth.get("peer_uri", ())]
+    names = [f"dns:{one.decode(errors='replace')}" for one in auth.get("peer_dns", ())]
+    encrypted = b"ssl" in auth.get("transport_security_type", ())
+    return Peer(_address(context.peer()), encrypted, (*uris, *names))
+
+
+def _address(peer: str) -> str:
+    kind, _, rest = peer.partition(":")
+    if kind == UNIX:
+        return UNIX
+    host = unquote(rest.rpartition(":")[0]).strip("[]").partition("%")[0]
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return ""
+
+
+class Identities:
+    """Finds out who calls."""
+
+    def __init__(self, settings: IdentitySettings, key_set: KeySet | None) -> None:
+        self.key_set = key_set
+        """Of the issuer of tokens; replaced as a whole."""
+        jwt = settings.jwt
+        self._rules = TokenRules(jwt.issuer, jwt.audience, jwt.clock_skew_s) if jwt else None
+        self._mesh = settings.mesh
+
+    def __repr__(self) -> str:
+        return f"Identities({self.key_set!r}, mesh={self._mesh is not None})"
+
+    def of(self, peer: Peer, metadata: Sequence[tuple[str, str | bytes]], now: datetime) -> tuple[str, ...]:
+        """Return the identities that somebody vouches for, the most specific first; ANONYMOUS when nobody does.
+
+        Args:
+            peer: The other end of the connection.
+            metadata: Of the call.
+            now: The time.
+
+        Raises:
+            NotSent: A credential is given and not accepted. Nothing else is tried then.
+        """
+        if self._rules and self.key_set and (given := _values(metadata, "authorization")):
+            return (_by_token(given, peer, self.key_set, self._rules, now),)
+        if self._mesh and _is_believed(peer, self._mesh) and (given := _values(metadata, self._mesh.header)):
+            return _by_mesh(given, self._mesh)
+        return peer.identities or (ANONYMOUS,)
+
+
+def _values(metadata: Sequence[tuple[str, str | bytes]], key: str) -> list[str]:
+    return [value if isinstance(value, str) else "" for name, value in metadata if name == key]
+
+
+def _by_token(given: list[str], peer: Peer, keys: KeySet, rules: TokenRules, now: datetime) -> str:
+    if len(given) != 1 or given[0][: len(_SCHEME)].lower() != _SCHEME:
+        raise _refused("authorization", "one bearer token")
+    if not peer.encrypted and not peer.is_local:
+        raise _refused("authorization", "TLS")
+    try:
+        return f"jwt:{keys.subject(Secret(given[0][len(_SCHEME) :].strip()), rules=rules, now=now)}"
+    except TokenRefused as refusal:
+        raise _refused("authorization", str(refusal)) from None
+
+
+def _is_believed(peer: Peer, mesh: MeshSettings) -> bool:
+    return any(one in peer.identities or _is_within(peer.address, one) for one in mesh.peers)
+
+
+def _is_within(address: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network)
+    except ValueError:
+        return False
+
+
+def _by_mesh(given: list[str], mesh: MeshSettings) -> tuple[str, ...]:
+    if len(given) != 1:
+        raise _refused(mesh.header, "one value")
+    if mesh.format == "identity":
+        return (f"mesh:{given[0]}",)
+    try:
+        return parse_header(given[0])
+    except HeaderBroken as error:
+        raise _refused(mesh.header, str(error)) from None
+
+
+def _refused(credential: str, rule: str) -> CallError:
+    private = f"the credential {credential} breaks the rule: {rule}"
+    return refuse(Reason.CALLER_UNAUTHENTICATED, private, credential=credential, rule=rule)
