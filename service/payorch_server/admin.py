@@ -1,18 +1,31 @@
 """Probes over HTTP; GET only."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from aiohttp import web
 
 
-async def start_admin(*, host: str, port: int, ready: Callable[[], Mapping[str, bool]], stack: AsyncExitStack) -> int:
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What the service can do now."""
+
+    tenants: Mapping[str, bool]
+    """Which of them are ready; one suffices to be ready as a whole."""
+    policy_hash: str
+    """Of the policy in force."""
+    refused_change: Sequence[str]
+    """What is wrong with files that have changed; they are not in use then."""
+
+
+async def start_admin(*, host: str, port: int, ready: Callable[[], Readiness], stack: AsyncExitStack) -> int:
     """Listen until the stack closes; return the port.
 
     Args:
         host: Address to listen on.
         port: Port; 0 takes a free one.
-        ready: Tells which tenants are ready; one suffices to be ready as a whole.
+        ready: Tells what is ready.
         stack: Closes the listener.
     """
 
@@ -20,9 +33,15 @@ async def start_admin(*, host: str, port: int, ready: Callable[[], Mapping[str, 
         return web.json_response({"live": True})
 
     async def ready_now(_request: web.Request) -> web.Response:
-        tenants = ready()
-        serving = any(tenants.values())
-        return web.json_response({"ready": serving, "tenants": dict(tenants)}, status=200 if serving else 503)
+        now = ready()
+        serving = any(now.tenants.values())
+        body = {
+            "ready": serving,
+            "tenants": dict(now.tenants),
+            "policy_hash": now.policy_hash,
+            "refused_change": list(now.refused_change),
+        }
+        return web.json_response(body, status=200 if serving else 503)
 
     app = web.Application()
     app.add_routes([web.get("/livez", live), web.get("/readyz", ready_now)])

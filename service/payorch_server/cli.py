@@ -50,7 +50,7 @@ def _serve(parsed: argparse.Namespace) -> int:
     settings = load(*parsed.config)
     start_logging(settings.document.telemetry)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings))
+        runner.run(serve(settings, files=parsed.config))
     return 0
 
 

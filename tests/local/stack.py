@@ -22,6 +22,8 @@ class LocalStack:
     emulator: Emulator
     emulator_url: str
     application: app.Application
+    folder: Path
+    """Where the configuration, payorch.yaml, and the secrets are."""
 
     @property
     def target(self) -> str:
@@ -120,6 +122,7 @@ async def running(
     over: Mapping[str, Any] | None = None,
     span_processors: Sequence[SpanProcessor] = (),
     clock: Clock | None = None,
+    watched: bool = False,
 ) -> AsyncIterator[LocalStack]:
     """Start both over loopback sockets, and end both.
 
@@ -130,6 +133,7 @@ async def running(
         over: Settings over those of `configuration`.
         span_processors: Receivers of the service's spans.
         clock: The service's clock; the machine's unless given.
+        watched: Whether the service reloads its files when they change.
     """
     emulator = emulator or Emulator()
     async with AsyncExitStack() as stack:
@@ -140,5 +144,11 @@ async def running(
         content["tenants"] = {name: content["tenants"][name] for name in tenants}
         content["routing"] = [rule for rule in content["routing"] if rule["to"]["tenant"] in tenants]
         file.write_text(yaml.safe_dump(content))
-        application = await app.start(config.load(file), stack=stack, span_processors=span_processors, clock=clock)
-        yield LocalStack(emulator, url, application)
+        application = await app.start(
+            config.load(file),
+            stack=stack,
+            files=(file,) if watched else (),
+            span_processors=span_processors,
+            clock=clock,
+        )
+        yield LocalStack(emulator, url, application, folder)

@@ -20,5 +20,10 @@ class LivePolicy:
     def __init__(self, policy: Policy) -> None:
         self.current = policy
 
+    @property
+    def hash(self) -> str:
+        """Short hash of the routing policy, which changes whenever a decision could."""
+        return self.current.dispatcher.routing.policy_hash
+
     def __repr__(self) -> str:
         return f"LivePolicy({self.current!r})"

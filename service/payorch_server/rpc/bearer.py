@@ -44,14 +44,12 @@ class TokenRules:
     clock_skew_s: float
 
 
+@dataclass(frozen=True, slots=True)
 class KeySet:
-    """The issuer's public keys, by kid."""
+    """The issuer's public keys."""
 
-    def __init__(self, keys: Mapping[str, tuple[Any, str]]) -> None:
-        self._keys = keys
-
-    def __repr__(self) -> str:
-        return f"KeySet({', '.join(self._keys)})"
+    keys: Mapping[str, tuple[Any, str]]
+    """Key and algorithm by kid."""
 
     def subject(self, token: Secret[str], *, rules: TokenRules, now: datetime) -> str:
         """Return the subject of a token that is in order.
@@ -86,9 +84,9 @@ class KeySet:
             kid = jwt.get_unverified_header(text).get("kid")
         except jwt.InvalidTokenError:
             raise TokenRefused("malformed") from None
-        if not isinstance(kid, str) or kid not in self._keys:
+        if not isinstance(kid, str) or kid not in self.keys:
             raise TokenRefused("key")
-        return self._keys[kid]
+        return self.keys[kid]
 
 
 _RULES: Final = {

@@ -41,6 +41,15 @@ class Health:
         self._warm.add(tenant)
         await self._publish()
 
+    async def replace(self, tenants: tuple[str, ...]) -> None:
+        """Have other tenants; those that are gone are not known any more, new ones are not ready yet."""
+        gone = set(self._tenants) - set(tenants)
+        self._tenants = tenants
+        self._warm &= set(tenants)
+        await self._publish()
+        for tenant in gone:
+            await self.servicer.set(tenant_service(tenant), _NOT_SERVING)
+
     async def drain(self) -> None:
         """Say NOT_SERVING for everything from now on, to watchers as well."""
         self._draining = True

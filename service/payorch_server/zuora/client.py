@@ -2,7 +2,9 @@
 
 import asyncio
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlencode
 
@@ -47,7 +49,32 @@ class ZuoraClient:
         self._tokens = tokens
         self._clock = clock
         self._uniform = uniform
-        self._budgets = {name: RetryBudget() for name in tenants}
+        self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
+
+    def successor(self, tenants: Mapping[str, TenantSettings], secrets: Mapping[str, Secret[str]]) -> "ZuoraClient":
+        """Return a client of other tenants with the connections, tokens and budgets of this one.
+
+        This one stays as it is, for the calls that began with it: they must end where they began.
+        """
+        after = ZuoraClient(
+            tenants=tenants,
+            secrets=secrets,
+            transport=self._transport,
+            tokens=self._tokens,
+            clock=self._clock,
+            uniform=self._uniform,
+        )
+        after._budgets = self._budgets
+        return after
+
+    def credential(self, tenant: str) -> Credential:
+        """Return what the tenant's tokens for the whole client are requested with."""
+        return self._credential(tenant, "")
+
+    def forget_other_tokens(self) -> None:
+        """Forget the tokens of credentials that no tenant has any more."""
+        mine = [self._credential(tenant, "") for tenant in self._tenants]
+        self._tokens.keep(lambda one: replace(one, entity_id="") in mine)
 
     def tenant(self, route: Route) -> TenantSettings:
         """Return the settings of the route's tenant."""
@@ -63,7 +90,7 @@ class ZuoraClient:
         tenant = self._tenants.get(route.tenant)
         if tenant is None or tenant.origin.partition("://")[2] != route.host:
             return False
-        if route.client_id and route.client_id != tenant.client_id:
+        if route.client_id and route.client_id not in {tenant.client_id, *tenant.previous_client_ids}:
             return False
         return not route.entity_id or route.entity_id in tenant.entities.values()
 

@@ -78,7 +78,10 @@ class TenantSettings:
     client_id: str
     """OAuth client id, 36 characters."""
     client_secret_file: str
-    """File that holds the OAuth client secret; trailing white space is dropped."""
+    """File that holds the OAuth client secret; trailing white space is dropped. It is watched: a new secret is used as
+    soon as Zuora has issued a token for it, and calls in progress end with the one before."""
+    previous_client_ids: tuple[str, ...] = ()
+    """OAuth clients by which this same tenant was called before; what they left unsettled goes on with the new one."""
     environment: str = ""
     """One of the built-in environments; or give base_url."""
     base_url: str = ""

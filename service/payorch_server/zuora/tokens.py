@@ -1,6 +1,7 @@
 """OAuth tokens: one cached per credential, fetched by one flight at a time, never handed out expired."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -118,6 +119,12 @@ class TokenCache:
             return
         self._retired_s[credential] = now_s
         del self._tokens[credential]
+
+    def keep(self, wanted: Callable[[Credential], bool]) -> None:
+        """Forget every token but those of the wanted credentials."""
+        for by_credential in (self._tokens, self._accepted_s, self._retired_s):
+            for credential in [one for one in by_credential if not wanted(one)]:
+                del by_credential[credential]
 
     async def _fetch(self, credential: Credential) -> Token:
         started_s = self._clock.monotonic()

@@ -1,0 +1,100 @@
+"""Takes changed files into use while the service runs, or refuses the change and goes on as before."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from payorch_server.config import ConfigError, Settings, change_problems, load, watched_files
+from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.watch import changes
+
+_LOG: Final = structlog.get_logger("payorch.reload")
+_LOOK_EVERY_S: Final = 10.0
+
+
+class Reloader:
+    """Watches the files of a running service."""
+
+    def __init__(
+        self,
+        *,
+        files: Sequence[Path],
+        running: Settings,
+        clock: Clock,
+        prove: Callable[[Settings], Awaitable[Sequence[str]]],
+        adopt: Callable[[Settings], Awaitable[None]],
+    ) -> None:
+        """Make a reloader.
+
+        Args:
+            files: Of the configuration.
+            running: What the service runs with.
+            clock: Tells whether a certificate is valid.
+            prove: Tries changed credentials; returns what is wrong with them.
+            adopt: Takes settings into use, all at once.
+        """
+        self.running = running
+        self.problems: tuple[str, ...] = ()
+        """Why the files as they are now are not in use; empty when they are."""
+        self._files = files
+        self._seen = b""
+        self._clock = clock
+        self._prove = prove
+        self._adopt = adopt
+
+    def __repr__(self) -> str:
+        return f"Reloader({len(self._files)} files, {len(self.problems)} problems)"
+
+    async def run(self) -> None:
+        """Reload after every change, until cancelled."""
+        while True:
+            watched = watched_files(self._files, self.running.document)
+            async for _ in changes(watched, at_least_every_s=_LOOK_EVERY_S):
+                seen = await asyncio.to_thread(_digest, watched)
+                # What is refused is tried again: it may have been Zuora that refused it, or a file only half there.
+                if seen != self._seen or self.problems:
+                    self._seen = seen
+                    await self.reload()
+                if watched_files(self._files, self.running.document) != watched:
+                    break
+
+    async def reload(self) -> None:
+        """Read the files, and take them into use if all is well with them."""
+        try:
+            fresh = await asyncio.to_thread(load, *self._files, clock=self._clock)
+        except ConfigError as error:
+            self._refuse(error.problems)
+            return
+        if fresh == self.running:
+            self._refuse(())
+            return
+        problems = [*change_problems(self.running.document, fresh.document)] or await self._prove(fresh)
+        if problems:
+            self._refuse(tuple(problems))
+            return
+        await self._adopt(fresh)
+        self.running, self.problems = fresh, ()
+
+    def _refuse(self, problems: tuple[str, ...]) -> None:
+        """Say once what is wrong, and once that it no longer is."""
+        if problems and problems != self.problems:
+            _LOG.error("the changed configuration is refused; the one before goes on", problems=problems)
+        elif self.problems and not problems:
+            _LOG.info("the configuration is again the one in use")
+        self.problems = problems
+
+
+def _digest(files: Sequence[Path]) -> bytes:
+    """Return what changes with the content of any of the files."""
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            content = file.read_bytes()
+        except OSError:
+            content = b"?"
+        digest.update(hashlib.sha256(content).digest())
+    return digest.digest()

@@ -1,0 +1,147 @@
+"""What a running service consists of between its edges, and how a changed configuration takes its place."""
+
+import asyncio
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from payorch_server.config import Settings
+from payorch_server.model.errors import CallError
+from payorch_server.model.secret import Secret
+from payorch_server.orchestration.access import access_table
+from payorch_server.orchestration.dispatch import Dispatcher
+from payorch_server.orchestration.intents import Intents
+from payorch_server.orchestration.keyring import MIN_KEY_BYTES, Keyring
+from payorch_server.orchestration.policy import LivePolicy, Policy
+from payorch_server.orchestration.records import Records
+from payorch_server.orchestration.routing import RoutingTable
+from payorch_server.rpc.health import Health
+from payorch_server.rpc.identity import Identities
+from payorch_server.rpc.server import Credentials
+from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.store.port import Store, StoreUnavailable
+from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.tokens import TokenCache
+from payorch_server.zuora.transport import Transport
+
+_LOG: Final = structlog.get_logger("payorch.app")
+_WARM_TIMEOUT_S: Final = 15.0
+_WARM_RETRY_S: Final = 5.0
+# For jitter; nothing secret depends on it.
+_RANDOM: Final = random.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What lives as long as the process, whatever its configuration becomes."""
+
+    transport: Transport
+    store: Store
+    clock: Clock
+    tasks: TaskOwner
+
+
+class Running:
+    """The parts of a running service that calls go through."""
+
+    def __init__(self, settings: Settings, resources: Resources) -> None:
+        document, clock, tasks = settings.document, resources.clock, resources.tasks
+        self._resources = resources
+        self._orchestration = document.orchestration
+        self._max_clock_offset_s = document.http.max_clock_offset_s
+        self.keyring = Keyring(settings.keys or (("process", Secret(os.urandom(MIN_KEY_BYTES))),), entropy=os.urandom)
+        self.zuora = ZuoraClient(
+            tenants=document.tenants,
+            secrets=settings.client_secrets,
+            transport=resources.transport,
+            tokens=TokenCache(transport=resources.transport, clock=clock, tasks=tasks),
+            clock=clock,
+            uniform=_RANDOM.uniform,
+        )
+        records = Records(
+            store=resources.store,
+            keyring=self.keyring,
+            clock=clock,
+            uniform=_RANDOM.uniform,
+            entropy=os.urandom,
+        )
+        self.intents = Intents(records=records, clock=clock, tasks=tasks)
+        self.policy = LivePolicy(self._policy(settings, self.zuora))
+        self.identities = Identities(document.identity, settings.key_set)
+        self.credentials = Credentials(settings.certificate) if settings.certificate else None
+        self.health = Health(tuple(document.tenants))
+
+    def __repr__(self) -> str:
+        return f"Running({self.policy!r})"
+
+    async def begin(self) -> None:
+        """Publish that nothing is ready, and make every tenant ready that can be."""
+        await self.health.start()
+        self._warm(*self.health.states)
+
+    async def prove(self, fresh: Settings) -> Sequence[str]:
+        """Try the credentials that have changed; return what is wrong with them."""
+        zuora = self.zuora.successor(fresh.document.tenants, fresh.client_secrets)
+        return [problem for tenant in self._changed(zuora, fresh) if (problem := await _tried(zuora, tenant))]
+
+    async def adopt(self, fresh: Settings) -> None:
+        """Let every call that begins from now on see other settings; those in progress end with theirs."""
+        tenants = fresh.document.tenants
+        before, self.zuora = self.policy.hash, self.zuora.successor(tenants, fresh.client_secrets)
+        self.policy.current = self._policy(fresh, self.zuora)
+        self.identities.key_set = fresh.key_set
+        if self.credentials and fresh.certificate:
+            self.credentials.adopt(fresh.certificate)
+        self.zuora.forget_other_tokens()
+        fresh_tenants = [name for name in tenants if name not in self.health.states]
+        await self.health.replace(tuple(tenants))
+        self._warm(*fresh_tenants)
+        _LOG.info("another configuration is in use", policy_hash=self.policy.hash, before=before, tenants=list(tenants))
+
+    def _policy(self, settings: Settings, zuora: ZuoraClient) -> Policy:
+        document, clock = settings.document, self._resources.clock
+        routing = RoutingTable(tenants=document.tenants, rules=document.routing)
+        dispatcher = Dispatcher(routing=routing, zuora=zuora, intents=self.intents, clock=clock, entropy=os.urandom)
+        return Policy(access_table(document.access, namespace=self._orchestration.namespace), dispatcher)
+
+    def _changed(self, zuora: ZuoraClient, fresh: Settings) -> Sequence[str]:
+        """Return the tenants that work now and would be called with other credentials."""
+        ready = [name for name, is_ready in self.health.states.items() if is_ready]
+        return [
+            name
+            for name in fresh.document.tenants
+            if name in ready and zuora.credential(name) != self.zuora.credential(name)
+        ]
+
+    def _warm(self, *tenants: str) -> None:
+        for tenant in tenants:
+            _ = self._resources.tasks.start(self._until_ready(tenant), name=f"warm {tenant}")
+
+    async def _until_ready(self, tenant: str) -> None:
+        """Try the store and the tenant's first token until both work; a dead one must not end the process."""
+        while tenant in self.health.states:
+            try:
+                await self._resources.store.check()
+                offset_s = await self.zuora.warm(tenant, timeout_s=_WARM_TIMEOUT_S)
+            except (CallError, StoreUnavailable) as error:
+                detail = str(error)
+            else:
+                if offset_s is None or abs(offset_s) <= self._max_clock_offset_s:
+                    await self.health.warmed(tenant)
+                    return
+                detail = f"the clocks of Zuora and of this machine differ by {offset_s:.0f} s"
+            _LOG.warning("tenant is not ready", tenant=tenant, detail=detail, retry_s=_WARM_RETRY_S)
+            await asyncio.sleep(_WARM_RETRY_S)
+
+
+async def _tried(zuora: ZuoraClient, tenant: str) -> str:
+    try:
+        await zuora.warm(tenant, timeout_s=_WARM_TIMEOUT_S)
+    except CallError as error:
+        return f"tenants.{tenant}: the changed credentials do not work yet: {error}"
+    return ""

@@ -1,0 +1,214 @@
+"""Files that change while the service runs: taken over whole, or refused while the ones before go on."""
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+import pytest_asyncio
+import yaml
+from local.requests import session_request
+from local.stack import LocalStack, running
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from structlog.testing import capture_logs
+from zuora_emulator import Emulator, seed
+
+NEW_CLIENT = dataclasses.replace(
+    seed.CLIENT_A, client_id="emulator-client-a-000000000000000009", client_secret="emulator-secret-a-new"
+)
+ACCESS = {
+    "callers": [
+        {
+            "caller": "anonymous",
+            "namespace": "shop",
+            "rpcs": ["*"],
+            "tenants": {"*": {"entities": ["*"], "orgs": ["*"]}},
+            "move_money": True,
+        }
+    ],
+    "anonymous_may_move_money": True,
+}
+
+
+class Watched:
+    """A running service that watches its files."""
+
+    def __init__(self, stack: LocalStack, stub: Any) -> None:
+        self.stack = stack
+        self.stub = stub
+
+    async def session(self) -> service_pb2.CreateSessionResponse:
+        """Create a session in dollars."""
+        return await self.stub.CreateSession(session_request(), timeout=10)  # type: ignore[no-any-return] # a stub
+
+    async def readiness(self) -> dict[str, Any]:
+        """Ask the admin listener."""
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(f"{self.stack.admin_url}/readyz")
+        return dict(json.loads(answer.content))
+
+    def change(self, edit: Callable[[dict[str, Any]], None]) -> None:
+        """Edit the configuration file."""
+        file = self.stack.folder / "payorch.yaml"
+        content = yaml.safe_load(file.read_text())
+        edit(content)
+        replacement = file.with_name("replacement")
+        replacement.write_text(yaml.safe_dump(content))
+        replacement.replace(file)
+
+    async def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Ask for the readiness until it is as it should be."""
+        async with asyncio.timeout(15):
+            while not holds(now := await self.readiness()):
+                await asyncio.sleep(0.02)
+        return now
+
+
+@pytest_asyncio.fixture
+async def watched() -> AsyncIterator[Watched]:
+    """Run the emulator and a service whose files are watched."""
+    over = {"access": ACCESS}
+    async with running(watched=True, over=over) as stack, grpc.aio.insecure_channel(stack.target) as channel:
+        one = Watched(stack, service_grpc.PaymentOrchestrationServiceStub(channel))
+        await one.until(lambda now: all(now["tenants"].values()))
+        yield one
+
+
+def rename_rules(content: dict[str, Any]) -> None:
+    """Give every rule another name."""
+    for rule in content["routing"]:
+        rule["name"] += "-2"
+
+
+def refused(now: dict[str, Any]) -> bool:
+    """Tell whether a change is refused."""
+    return bool(now["refused_change"])
+
+
+@pytest.mark.asyncio
+async def test_another_policy_is_taken_over(watched: Watched) -> None:
+    """Calls that begin after it go by it, and say so."""
+    before = await watched.session()
+
+    watched.change(rename_rules)
+    await watched.until(lambda now: now["policy_hash"] != before.call.policy_hash)
+
+    after = await watched.session()
+    assert ("dollars-and-yen", "dollars-and-yen-2") == (before.call.matched_rule, after.call.matched_rule)
+    assert before.call.policy_hash != after.call.policy_hash
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("edit", "problem", "reason"),
+    [
+        (
+            lambda content: content["routing"][0]["to"].update(tenant="nobody"),
+            "routing.0 (solo).to.tenant: nobody is not in tenants",
+            "a rule that leads nowhere",
+        ),
+        (
+            lambda content: content["rpc"].update(max_request_bytes=1),
+            "rpc: has changed, and cannot while the service runs; restart it",
+            "a section that is read at the start only",
+        ),
+        (
+            lambda content: content["access"]["callers"][0].update(namespace="other"),
+            "access.callers (anonymous).namespace: would change from shop to other",
+            "known request ids would become new intents",
+        ),
+        (
+            lambda content: content.pop("access"),
+            "access.callers (anonymous).namespace: would change from shop to default",
+            "the same by another way",
+        ),
+        (
+            lambda content: Path(content["tenants"]["acme"]["client_secret_file"]).write_text("wrong"),
+            "tenants.acme: the changed credentials do not work yet: UPSTREAM_CREDENTIALS_REJECTED",
+            "a secret that Zuora does not know",
+        ),
+        (
+            lambda content: Path(content["tenants"]["acme"]["client_secret_file"]).unlink(),
+            "cannot be read: No such file or directory",
+            "a secret that is gone",
+        ),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+async def test_a_bad_change_raises_an_alarm_and_changes_nothing(
+    watched: Watched, edit: Callable[[dict[str, Any]], None], problem: str, reason: str
+) -> None:
+    """Log and readiness say what is wrong; the configuration before goes on; the alarm ends when it is mended."""
+    file = watched.stack.folder / "payorch.yaml"
+    good, before = file.read_text(), await watched.session()
+
+    with capture_logs() as log:
+        watched.change(edit)
+        now = await watched.until(refused)
+        during = await watched.session()
+
+        (watched.stack.folder / seed.CLIENT_A.client_id).write_text(seed.CLIENT_A.client_secret)
+        file.write_text(good)
+        mended = await watched.until(lambda now: not refused(now))
+
+    assert any(problem in one for one in now["refused_change"]), reason
+    assert (True, before.call.policy_hash) == (now["ready"], during.call.policy_hash)
+    assert before.call.policy_hash == mended["policy_hash"]
+    alarms = [one for one in log if one["event"].startswith("the changed configuration is refused")]
+    assert [("error", tuple(now["refused_change"]))] == [(one["log_level"], one["problems"]) for one in alarms[-1:]]
+
+
+@pytest.mark.asyncio
+async def test_another_oauth_client_takes_over_when_zuora_knows_it(watched: Watched) -> None:
+    """Until then the one before goes on; after it the one before may be deleted."""
+    emulator, folder = watched.stack.emulator, watched.stack.folder
+    secret = folder / "new"
+    secret.write_text(NEW_CLIENT.client_secret)
+
+    def rotate(content: dict[str, Any]) -> None:
+        content["tenants"]["acme"].update(
+            client_id=NEW_CLIENT.client_id,
+            client_secret_file=str(secret),
+            previous_client_ids=[seed.CLIENT_A.client_id],
+        )
+
+    watched.change(rotate)
+    await watched.until(refused)
+    assert (await watched.session()).session.token
+
+    before = (await watched.readiness())["policy_hash"]
+    emulator.state.clients[NEW_CLIENT.client_id] = NEW_CLIENT
+    secret.touch()
+    await watched.until(lambda now: not refused(now) and now["policy_hash"] != before)
+    del emulator.state.clients[seed.CLIENT_A.client_id]
+    _revoke_grants(emulator, seed.CLIENT_A.client_id)
+
+    assert (await watched.session()).session.token
+
+
+def _revoke_grants(emulator: Emulator, client_id: str) -> None:
+    for token in [token for token, grant in emulator.state.grants.items() if grant.client.client_id == client_id]:
+        del emulator.state.grants[token]
+
+
+@pytest.mark.asyncio
+async def test_a_tenant_can_come_and_go(watched: Watched) -> None:
+    """A new one becomes ready by itself, and one that is gone is no longer served."""
+
+    def leave(content: dict[str, Any]) -> None:
+        content["tenants"].pop("solo")
+        content["routing"] = [rule for rule in content["routing"] if rule["to"]["tenant"] != "solo"]
+
+    good = (watched.stack.folder / "payorch.yaml").read_text()
+    watched.change(leave)
+    await watched.until(lambda now: list(now["tenants"]) == ["acme"])
+
+    (watched.stack.folder / "payorch.yaml").write_text(good)
+
+    await watched.until(lambda now: now["tenants"] == {"acme": True, "solo": True})
