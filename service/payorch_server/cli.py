@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from payorch_server.app import StartError, serve
-from payorch_server.config import ConfigError, load, schema
+from payorch_server.config import ConfigError, change_problems, load, schema
 from payorch_server.runtime.logging import start_logging
 
 _BROKEN_CONFIGURATION: Final = 2
@@ -30,10 +30,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "--config", type=Path, required=True, action="append", metavar="FILE", help="a YAML file; may be repeated"
         )
         command.set_defaults(run=run)
+        if run is _check_config:
+            command.add_argument(
+                "--running", type=Path, action="append", metavar="FILE", help="also compare with what is running"
+            )
     commands.add_parser("config-schema", help="print the JSON schema of the configuration").set_defaults(run=_schema)
     health = commands.add_parser("healthcheck", help="ask a running service for its health; exit 0 if it serves")
     health.add_argument("--address", default="127.0.0.1:50051", help="host:port (default %(default)s)")
     health.add_argument("--service", default="", help="name of a service; empty: the whole process")
+    health.add_argument("--ca-file", type=Path, help="PEM file of the authorities to believe; none: plaintext")
+    health.add_argument("--certificate-file", type=Path, help="PEM file of a certificate to show")
+    health.add_argument("--key-file", type=Path, help="PEM file of its key")
     health.set_defaults(run=_healthcheck)
     parsed = parser.parse_args(arguments)
     try:
@@ -64,6 +71,8 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 
 def _check_config(parsed: argparse.Namespace) -> int:
     document = load(*parsed.config).document
+    if parsed.running and (problems := [*change_problems(load(*parsed.running).document, document)]):
+        raise ConfigError("in place of what is running", problems)
     files = ", ".join(str(file) for file in parsed.config)
     print(f"{files}: good; {len(document.tenants)} tenants, {len(document.routing)} rules")
     return 0
@@ -74,9 +83,20 @@ def _schema(_parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _channel(parsed: argparse.Namespace) -> grpc.Channel:
+    if parsed.ca_file is None:
+        return grpc.insecure_channel(parsed.address)
+    names = (parsed.ca_file, parsed.key_file, parsed.certificate_file)
+    try:
+        files = [name.read_bytes() if name else None for name in names]
+    except OSError as error:
+        raise ConfigError(str(error.filename), [f"cannot be read: {error.strerror}"]) from error
+    return grpc.secure_channel(parsed.address, grpc.ssl_channel_credentials(*files))
+
+
 def _healthcheck(parsed: argparse.Namespace) -> int:
     request = health_pb2.HealthCheckRequest(service=parsed.service)
-    with grpc.insecure_channel(parsed.address) as channel:
+    with _channel(parsed) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_HEALTH_TIMEOUT_S)  # type: ignore[attr-defined] # missing in the stubs
         except grpc.RpcError as error:

@@ -154,6 +154,17 @@ class TestProblems:
             ({"tenants.acme.environment": "us1_production"}, "tenants.acme: give either", "both hosts"),
             ({"tenants.acme.base_url": "http://zuora.test"}, "tenants.acme.base_url: http is", "http beyond loopback"),
             ({"tenants.acme.base_url": "http://10.0.0.1:80"}, "tenants.acme.base_url: http is", "the same by address"),
+            (
+                {"tenants.acme.base_url": "https://zuora.test"},
+                "tenants.acme.base_url: zuora.test is neither Zuora's nor this machine",
+                "a host that nobody listed",
+            ),
+            (
+                {"http.extra_hosts": ["rest.zuora.com"]},
+                "http.extra_hosts: rest.zuora.com must be the bare name",
+                "a production host in disguise",
+            ),
+            ({"http.extra_hosts": ["https://x"]}, "http.extra_hosts: https://x must be the bare name", "a URL"),
             ({"tenants.acme.base_url": "ftp://x"}, "tenants.acme.base_url: must be", "another scheme"),
             ({"tenants.acme.base_url": "zuora.test"}, "tenants.acme.base_url: must be", "no scheme"),
             ({"tenants.acme.base_url": "https://x/v1"}, "tenants.acme.base_url: must be", "a path"),

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,14 +12,12 @@ from payorch_server.config.document import Document
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.orchestration.settings import RuleSettings
 from payorch_server.store.settings import problems as store_problems
-from payorch_server.zuora.settings import ENVIRONMENTS, HttpSettings, TenantSettings
+from payorch_server.zuora.settings import ENVIRONMENTS, PRODUCTION_HOSTS, SANDBOX_HOSTS, HttpSettings, TenantSettings
 
 _ID: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _CLIENT_ID_CHARACTERS: Final = 36
-_PRODUCTION_HOSTS: Final = frozenset(
-    url.partition("://")[2] for name, url in ENVIRONMENTS.items() if name.endswith("_production")
-)
 _RPCS: Final = frozenset({"CreateSession", "DecryptApplePay", "CreatePaymentMethod"})
 
 
@@ -29,7 +27,7 @@ def problems_of(document: Document) -> Iterator[str]:
     yield from _listen_problems(document)
     yield from _http_problems(document.http)
     for name, tenant in document.tenants.items():
-        yield from _tenant_problems(name, tenant)
+        yield from _tenant_problems(name, tenant, document.http.extra_hosts)
     yield from _routing_problems(document)
     yield from access_problems(document)
     yield from _identity_problems(document)
@@ -95,6 +93,9 @@ def _is_network(text: str) -> bool:
 
 
 def _http_problems(http: HttpSettings) -> Iterator[str]:
+    for host in http.extra_hosts:
+        if host in PRODUCTION_HOSTS or not _HOST.fullmatch(host):
+            yield f"http.extra_hosts: {host} must be the bare name of a host that is none of Zuora's production hosts"
     if not http.ca_file:
         return
     try:
@@ -103,13 +104,13 @@ def _http_problems(http: HttpSettings) -> Iterator[str]:
         yield f"http.ca_file: {http.ca_file} holds no certificates that can be read: {error.strerror or error}"
 
 
-def _tenant_problems(name: str, tenant: TenantSettings) -> Iterator[str]:
+def _tenant_problems(name: str, tenant: TenantSettings, extra_hosts: Sequence[str]) -> Iterator[str]:
     path = f"tenants.{name}"
     if not _NAME.fullmatch(name):
         yield f"{path}: a name has 1 to 64 letters, digits, '_', '.' or '-'"
     if len(tenant.client_id) != _CLIENT_ID_CHARACTERS:
         yield f"{path}.client_id: must have 36 characters, as Zuora issues it"
-    yield from _host_problems(path, tenant)
+    yield from _host_problems(path, tenant, extra_hosts)
     ids = [*(("entities", *item) for item in tenant.entities.items())]
     ids += [("gateways", gateway, settings.id) for gateway, settings in tenant.gateways.items()]
     for section, key, value in ids:
@@ -122,7 +123,7 @@ def _tenant_problems(name: str, tenant: TenantSettings) -> Iterator[str]:
             yield f"{path}.orgs.{org}: must be one id without a comma"
 
 
-def _host_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
+def _host_problems(path: str, tenant: TenantSettings, extra_hosts: Sequence[str]) -> Iterator[str]:
     if bool(tenant.environment) == bool(tenant.base_url):
         yield f"{path}: give either environment or base_url"
         return
@@ -132,10 +133,12 @@ def _host_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
         host = _origin_host(tenant.base_url)
         if host is None:
             yield f"{path}.base_url: must be a scheme, a host and perhaps a port, such as https://rest.test.zuora.com"
-        elif host in _PRODUCTION_HOSTS:
+        elif host in PRODUCTION_HOSTS:
             yield f"{path}.base_url: {host} is one of Zuora's production hosts; name it by environment"
         elif tenant.base_url.startswith("http:") and not _is_loopback(host):
             yield f"{path}.base_url: http is for loopback only; use https"
+        elif not _is_loopback(host) and host not in SANDBOX_HOSTS and host not in extra_hosts:
+            yield f"{path}.base_url: {host} is neither Zuora's nor this machine; list it in http.extra_hosts"
 
 
 def _origin_host(url: str) -> str | None:

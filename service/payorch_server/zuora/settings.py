@@ -19,6 +19,16 @@ ENVIRONMENTS: Final = {
 """Zuora's hosts. Source: Zuora, "Introduction to the API", endpoints table (read 2026-11-20)."""
 
 
+def _hosts(*, production: bool) -> frozenset[str]:
+    return frozenset(
+        url.partition("://")[2] for name, url in ENVIRONMENTS.items() if name.endswith("_production") is production
+    )
+
+
+PRODUCTION_HOSTS: Final = _hosts(production=True)
+SANDBOX_HOSTS: Final = _hosts(production=False)
+
+
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
     """The HTTP client, shared by all tenants."""
@@ -37,6 +47,9 @@ class HttpSettings:
     """PEM file of certificate authorities; empty: those of the system."""
     max_clock_offset_s: float = 60.0
     """How far Zuora's clock may differ from ours; beyond, the tenant is not ready, because time guards intents."""
+    extra_hosts: tuple[str, ...] = ()
+    """Hosts that a tenant's base_url may name beside this machine and Zuora's sandboxes, such as an emulator in a test
+    cluster. Whoever edits tenants alone cannot send credentials elsewhere."""
     gzip_over_bytes: int = 8192
     """Request bodies larger than this are compressed."""
     max_answer_bytes: int = 1_048_576
@@ -85,7 +98,7 @@ class TenantSettings:
     environment: str = ""
     """One of the built-in environments; or give base_url."""
     base_url: str = ""
-    """Another non-production host, https, or http on loopback."""
+    """Another non-production host, of http.extra_hosts, by https; or this machine, by http as well."""
     zuora_version: str = "2025-08-12"
     """Zuora-Version on v1 paths. Outcomes depend on it: before 2024-05-20 errors arrive with status 200."""
     entities: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from payorch_server.model.errors import CallError, Evidence, Failure, failure, refuse
 from payorch_server.model.outcome import Reason
@@ -15,12 +15,15 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.calls import Answer, decode_object
 from payorch_server.zuora.errors import retry_after_s
+from payorch_server.zuora.settings import PRODUCTION_HOSTS
 from payorch_server.zuora.transport import HttpPost, Transport
 
 # Ten seconds are what Zuora's own sample allows a token call.
 _FETCH_TIMEOUT_S: Final = 10.0
 # A token is not used in its last minute: a request sent then could arrive after its end.
 _MARGIN_S: Final = 60.0
+# Every answer of the emulator of this project has it.
+_EMULATOR: Final = "zuora-emulator"
 _RETIRE_INTERVAL_S: Final = 60.0
 # Zuora documents one hour and its sample assumes that when expires_in is missing.
 _DEFAULT_LIFE_S: Final = 3600.0
@@ -141,6 +144,7 @@ class TokenCache:
             answer = await self._transport.post(post, timeout_s=_FETCH_TIMEOUT_S)
         except CallError as error:
             raise _not_sent(error) from error
+        _refuse_emulator(post.url, answer)
         value, life_s = _parse(answer)
         self._generation += 1
         token = Token(
@@ -151,6 +155,12 @@ class TokenCache:
         )
         self._tokens[credential] = token
         return token
+
+
+def _refuse_emulator(url: str, answer: Answer) -> None:
+    """Refuse tokens of an emulator where production should answer: nothing that it says about money is true."""
+    if _EMULATOR in answer.headers and urlsplit(url).hostname in PRODUCTION_HOSTS:
+        raise refuse(Reason.TOKEN_UNAVAILABLE, "an emulator answers in the place of Zuora's production")
 
 
 def _hyphenated(entity_id: str) -> str:

@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 
 import pytest
 from payorch_server.model.errors import NotSent
@@ -46,6 +47,17 @@ class TestGet:
 
         assert ({*names}, len(wire.requests), repr(tokens)) == ({"one"}, 1, "TokenCache(1 tokens, 0 being fetched)")
         assert wire.form()["grant_type"] == ["client_credentials"]
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(("host", "taken"), [("rest.zuora.com", []), ("rest.test.zuora.com", ["one"])])
+    async def test_takes_no_token_of_an_emulator_for_production(self, host: str, taken: list[str]) -> None:
+        """Whoever answers there in Zuora's place would take payments that never happened."""
+        wire = Wire(answer(200, {"access_token": "one", "expires_in": 3599}, zuora_emulator="not-zuora"))
+        credential = dataclasses.replace(CREDENTIAL, url=f"https://{host}/oauth/token")
+
+        got = await asyncio.gather(name_of(cache(wire, FakeClock()), credential), return_exceptions=True)
+
+        assert taken == [one for one in got if isinstance(one, str)]
 
     @pytest.mark.asyncio
     async def test_outlives_the_caller_that_wanted_it(self) -> None:
@@ -218,3 +230,19 @@ class TestRefused:
         tokens.refused(CREDENTIAL, Token(Secret("old"), 0.0, 7), since_s=0.0)
 
         assert await name_of(tokens) == "one"
+
+
+class TestKeep:
+    """A credential that no tenant has any more leaves nothing behind."""
+
+    @pytest.mark.asyncio
+    async def test_forgets_all_but_the_wanted(self) -> None:
+        """The wanted one's token is used on, the other's is fetched anew."""
+        wire = Wire(issued("one"), issued("other"), issued("third"))
+        tokens = cache(wire, FakeClock())
+        await taken(tokens)
+        await taken(tokens, OTHER)
+
+        tokens.keep(lambda credential: credential == OTHER)
+
+        assert ("other", "third") == (await name_of(tokens, OTHER), await name_of(tokens))
