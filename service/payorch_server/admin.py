@@ -1,4 +1,4 @@
-"""Probes over HTTP; GET only."""
+"""Probes and metrics over HTTP; GET only."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -19,13 +19,21 @@ class Readiness:
     """What is wrong with files that have changed; they are not in use then."""
 
 
-async def start_admin(*, host: str, port: int, ready: Callable[[], Readiness], stack: AsyncExitStack) -> int:
+async def start_admin(
+    *,
+    host: str,
+    port: int,
+    ready: Callable[[], Readiness],
+    exposition: Callable[[str], tuple[bytes, str]],
+    stack: AsyncExitStack,
+) -> int:
     """Listen until the stack closes; return the port.
 
     Args:
         host: Address to listen on.
         port: Port; 0 takes a free one.
         ready: Tells what is ready.
+        exposition: Returns the metrics, and their content type, for an Accept header.
         stack: Closes the listener.
     """
 
@@ -43,8 +51,12 @@ async def start_admin(*, host: str, port: int, ready: Callable[[], Readiness], s
         }
         return web.json_response(body, status=200 if serving else 503)
 
+    async def metrics(request: web.Request) -> web.Response:
+        body, content_type = exposition(request.headers.get("accept", ""))
+        return web.Response(body=body, headers={"content-type": content_type})
+
     app = web.Application()
-    app.add_routes([web.get("/livez", live), web.get("/readyz", ready_now)])
+    app.add_routes([web.get("/livez", live), web.get("/readyz", ready_now), web.get("/metrics", metrics)])
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

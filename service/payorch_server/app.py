@@ -99,7 +99,14 @@ async def start(
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
     running = Running(settings, Resources(transport, store, clock, tasks))
-    reloader = Reloader(files=files, running=settings, clock=clock, prove=running.prove, adopt=running.adopt)
+    reloader = Reloader(
+        files=files,
+        running=settings,
+        clock=clock,
+        meter=telemetry.meter,
+        prove=running.prove,
+        adopt=running.adopt,
+    )
     server = _server(settings, running, telemetry, clock)
     try:
         grpc_port = listen(server, document.rpc.listen, running.credentials)
@@ -108,7 +115,7 @@ async def start(
     await running.begin()
     await server.start()
     stack.push_async_callback(server.stop, None)
-    admin_port = await _start_admin(document.admin.listen, running, reloader, stack)
+    admin_port = await _start_admin(document.admin.listen, running, reloader, telemetry, stack)
     if files:
         _ = tasks.start(reloader.run(), name="reload")
     _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=running.policy.hash)
@@ -149,13 +156,15 @@ async def serve(settings: Settings, *, files: Sequence[Path]) -> None:
     _LOG.info("stopped")
 
 
-async def _start_admin(listen: str, running: Running, reloader: Reloader, stack: AsyncExitStack) -> int:
+async def _start_admin(
+    listen: str, running: Running, reloader: Reloader, telemetry: Telemetry, stack: AsyncExitStack
+) -> int:
     host, port = split_address(listen) or ("127.0.0.1", 0)
 
     def ready() -> Readiness:
         return Readiness(running.health.states, running.policy.hash, reloader.problems)
 
     try:
-        return await start_admin(host=host, port=port, ready=ready, stack=stack)
+        return await start_admin(host=host, port=port, ready=ready, exposition=telemetry.exposition, stack=stack)
     except OSError as error:
         raise StartError(f"admin.listen: {listen} cannot be listened on: {error.strerror}") from error

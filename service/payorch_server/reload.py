@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from opentelemetry import metrics
 
 from payorch_server.config import ConfigError, Settings, change_problems, load, watched_files
 from payorch_server.runtime.clock import Clock
@@ -25,6 +26,7 @@ class Reloader:
         files: Sequence[Path],
         running: Settings,
         clock: Clock,
+        meter: metrics.Meter,
         prove: Callable[[Settings], Awaitable[Sequence[str]]],
         adopt: Callable[[Settings], Awaitable[None]],
     ) -> None:
@@ -34,6 +36,7 @@ class Reloader:
             files: Of the configuration.
             running: What the service runs with.
             clock: Tells whether a certificate is valid.
+            meter: Counts what is adopted and what is refused, and tells whether a change is refused now.
             prove: Tries changed credentials; returns what is wrong with them.
             adopt: Takes settings into use, all at once.
         """
@@ -43,6 +46,16 @@ class Reloader:
         self._files = files
         self._seen = b""
         self._clock = clock
+        self._reloads = meter.create_counter(
+            "payorch.configuration.reloads",
+            unit="{reload}",
+            description="Changed configurations, by their fate.",
+        )
+        meter.create_observable_gauge(
+            "payorch.configuration.refused",
+            callbacks=[lambda _: [metrics.Observation(int(bool(self.problems)))]],
+            description="1 while the files as they are now are refused, and those before go on.",
+        )
         self._prove = prove
         self._adopt = adopt
 
@@ -78,11 +91,13 @@ class Reloader:
             return
         await self._adopt(fresh)
         self.running, self.problems = fresh, ()
+        self._reloads.add(1, {"result": "adopted"})
 
     def _refuse(self, problems: tuple[str, ...]) -> None:
         """Say once what is wrong, and once that it no longer is."""
         if problems and problems != self.problems:
             _LOG.error("the changed configuration is refused; the one before goes on", problems=problems)
+            self._reloads.add(1, {"result": "refused"})
         elif self.problems and not problems:
             _LOG.info("the configuration is again the one in use")
         self.problems = problems

@@ -53,6 +53,13 @@ class Watched:
             answer = await http.get(f"{self.stack.admin_url}/readyz")
         return dict(json.loads(answer.content))
 
+    async def metric(self, *parts: str) -> float:
+        """Read the metric whose line has some parts."""
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(f"{self.stack.admin_url}/metrics")
+        lines = [line for line in answer.text.splitlines() if all(part in line for part in parts)]
+        return float(next(line for line in lines if not line.startswith("#")).rpartition(" ")[2])
+
     def change(self, edit: Callable[[dict[str, Any]], None]) -> None:
         """Edit the configuration file."""
         file = self.stack.folder / "payorch.yaml"
@@ -161,6 +168,8 @@ async def test_a_bad_change_raises_an_alarm_and_changes_nothing(
     assert (True, before.call.policy_hash) == (now["ready"], during.call.policy_hash)
     assert before.call.policy_hash == mended["policy_hash"]
     alarms = [one for one in log if one["event"].startswith("the changed configuration is refused")]
+    assert 1.0 == await watched.metric("payorch_configuration_reloads_total{", 'result="refused"')
+    assert 0.0 == await watched.metric("payorch_configuration_refused")
     assert [("error", tuple(now["refused_change"]))] == [(one["log_level"], one["problems"]) for one in alarms[-1:]]
 
 

@@ -1,11 +1,13 @@
-"""The only module that knows the OpenTelemetry SDK."""
+"""The only module that knows the OpenTelemetry SDK and Prometheus."""
 
 import contextlib
 from collections.abc import Sequence
 
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider  # noqa: TID251 - this is the owner
 from opentelemetry.sdk.resources import Resource  # noqa: TID251 - this is the owner
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider  # noqa: TID251 - this is the owner
 from opentelemetry.sdk.trace.export import (  # noqa: TID251 - this is the owner
@@ -15,6 +17,8 @@ from opentelemetry.sdk.trace.export import (  # noqa: TID251 - this is the owner
 )
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased  # noqa: TID251 - this is the owner
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 
 from payorch_server.runtime.settings import TelemetrySettings
 
@@ -22,15 +26,28 @@ PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class Telemetry:
-    """The tracer of a running service, and what must be flushed before it ends."""
+    """Tracer and meter of a running service, and what must be flushed before it ends."""
 
-    def __init__(self, provider: TracerProvider) -> None:
+    def __init__(self, provider: TracerProvider, meters: MeterProvider, registry: CollectorRegistry) -> None:
         self._provider = provider
+        self._meters = meters
+        self._registry = registry
         self.tracer: trace.Tracer = provider.get_tracer("payorch")
+        self.meter: metrics.Meter = meters.get_meter("payorch")
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Return all metrics as Prometheus reads them, and their content type.
+
+        Args:
+            accept: The reader's Accept header, which names the formats that it understands.
+        """
+        encoder, content_type = choose_encoder(accept)
+        return encoder(self._registry), content_type
 
     def shutdown(self) -> None:
         """Export what is left; blocks for as long as the exporter takes."""
         self._provider.shutdown()
+        self._meters.shutdown()
 
 
 class _Harmless(SpanProcessor):
@@ -55,7 +72,7 @@ class _Harmless(SpanProcessor):
 
 
 def start_telemetry(settings: TelemetrySettings, *, processors: Sequence[SpanProcessor] = ()) -> Telemetry:
-    """Build the tracer.
+    """Build tracer and meter.
 
     Nothing global is set: two services in one process keep their spans apart.
 
@@ -76,4 +93,6 @@ def start_telemetry(settings: TelemetrySettings, *, processors: Sequence[SpanPro
         provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
     for processor in processors:
         provider.add_span_processor(_Harmless(processor))
-    return Telemetry(provider)
+    registry = CollectorRegistry()
+    meters = MeterProvider(metric_readers=[PrometheusMetricReader(registry=registry)], resource=resource)
+    return Telemetry(provider, meters, registry)
