@@ -18,6 +18,8 @@ ALGORITHMS: Final = {("RSA", ""): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed
 _MIN_RSA_BITS: Final = 2048
 _MAX_TOKEN_CHARACTERS: Final = 8192
 _MAX_SUBJECT_CHARACTERS: Final = 256
+_LAST_TIME_S: Final = 253_402_300_799
+"""The end of the year 9999, Unix time."""
 # Times are compared with our own clock, below.
 _OPTIONS: Final[Options] = {
     "verify_exp": False,
@@ -101,12 +103,17 @@ _RULES: Final = {
 
 def _check_times(claims: Mapping[str, Any], now_s: float, skew_s: float) -> None:
     expires_s, begins_s, issued_s = claims["exp"], claims.get("nbf", now_s), claims.get("iat", now_s)
-    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in (expires_s, begins_s, issued_s)):
+    if not all(_is_time(one) for one in (expires_s, begins_s, issued_s)):
         raise TokenRefused("times")
     if now_s >= expires_s + skew_s:
         raise TokenRefused("expired")
     if max(begins_s, issued_s) > now_s + skew_s:
         raise TokenRefused("not yet valid")
+
+
+def _is_time(claim: Any) -> bool:
+    """Tell whether a claim is a moment that can be compared: JSON as Python reads it knows NaN and Infinity too."""
+    return isinstance(claim, int | float) and not isinstance(claim, bool) and 0 <= claim <= _LAST_TIME_S
 
 
 def parse_key_set(text: bytes) -> KeySet:
