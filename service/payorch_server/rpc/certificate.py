@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the key is compared with the certificate
@@ -40,7 +41,7 @@ def problems_of(certificate: ServerCertificate, now: datetime) -> Iterator[str]:
         yield f"certificate_file: is valid from {leaf.not_valid_before_utc} to {leaf.not_valid_after_utc}, not now"
     try:
         key = load_pem_private_key(reveal(certificate.key), password=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         yield f"key_file: {_UNREADABLE.format(what='private key without a password')}"
     else:
         if key.public_key() != leaf.public_key():
