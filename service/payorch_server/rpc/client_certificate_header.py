@@ -7,6 +7,8 @@ proxy on the way. Source: Envoy, "HTTP connection manager: HTTP header manipulat
 import re
 from typing import Final
 
+from payorch_server.rpc.certificate_names import identities_in
+
 _PAIR: Final = re.compile(r'(?P<key>[A-Za-z]+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^",;]*))')
 
 
@@ -28,16 +30,16 @@ def parse_header(text: str) -> tuple[str, ...]:
         if pair is None:
             raise HeaderBroken("pairs of key and value, divided by ;")
         value = pair["plain"] if pair["quoted"] is None else re.sub(r"\\(.)", r"\1", pair["quoted"])
-        if pair["key"].lower() == "uri" and value:
+        if pair["key"].lower() == "uri":
             uris.append(value)
-        elif pair["key"].lower() == "dns" and value:
-            names.append(f"dns:{value}")
+        elif pair["key"].lower() == "dns":
+            names.append(value)
         place = pair.end()
         if text[place : place + 1] == ",":
             raise HeaderBroken("one element")
         if place < len(text) and text[place] != ";":
             raise HeaderBroken("pairs of key and value, divided by ;")
         place += 1
-    if not uris and not names:
+    if not (identities := identities_in(uris, names)):
         raise HeaderBroken("a URI or DNS")
-    return (*uris, *names)
+    return identities

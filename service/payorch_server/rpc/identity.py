@@ -12,6 +12,7 @@ from payorch_server.model.errors import CallError, refuse
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.bearer import KeySet, TokenRefused, TokenRules
+from payorch_server.rpc.certificate_names import identities_in
 from payorch_server.rpc.client_certificate_header import HeaderBroken, parse_header
 from payorch_server.rpc.settings import IdentitySettings, MeshSettings
 
@@ -39,10 +40,9 @@ class Peer:
 def peer_of(context: Any) -> Peer:
     """Return the other end of a call's connection."""
     auth: Mapping[str, Sequence[bytes]] = context.auth_context()
-    uris = [one.decode(errors="replace") for one in auth.get("peer_uri", ())]
-    names = [f"dns:{one.decode(errors='replace')}" for one in auth.get("peer_dns", ())]
+    uris, names = ([one.decode(errors="replace") for one in auth.get(kind, ())] for kind in ("peer_uri", "peer_dns"))
     encrypted = b"ssl" in auth.get("transport_security_type", ())
-    return Peer(_address(context.peer()), encrypted, (*uris, *names))
+    return Peer(_address(context.peer()), encrypted, identities_in(uris, names))
 
 
 def _address(peer: str) -> str:

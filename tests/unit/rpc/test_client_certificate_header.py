@@ -31,6 +31,7 @@ class TestParseHeader:
             (f"DNS=a.shop;URI={SHOP}", (SHOP, "dns:a.shop"), "URIs first"),
             (f"uri={SHOP};dns=a.shop", (SHOP, "dns:a.shop"), "keys in small letters"),
             (f"URI=;URI={SHOP}", (SHOP,), "an empty URI is none"),
+            (f"URI=dns:a.shop;URI={SHOP}", (SHOP,), "a URI that looks like a DNS name is none"),
             (f"URI={SHOP};", (SHOP,), "a semicolon at the end"),
             ("URI=spiffe://x/a=b", ("spiffe://x/a=b",), "an equals sign in the value"),
         ],
@@ -45,6 +46,8 @@ class TestParseHeader:
             ("", "a URI or DNS", "nothing"),
             (f"Hash={HASH}", "a URI or DNS", "a certificate without names"),
             ("URI=;DNS=", "a URI or DNS", "empty names"),
+            ("URI=jwt:checkout", "a URI or DNS", "a proxy that saw a certificate does not vouch for tokens"),
+            ("URI=anonymous", "a URI or DNS", "nobody is no name either"),
             ('Subject="CN=checkout"', "a URI or DNS", "a subject is no name: anybody can have any"),
             (f"URI={SHOP},URI=spiffe://x/evil", "one element", "who of the two calls is a guess"),
             (f"URI={SHOP},", "one element", "a second element, empty"),
@@ -72,15 +75,18 @@ class TestParseHeader:
     @given(uris=st.lists(PLAIN, min_size=1, max_size=3), names=st.lists(PLAIN, max_size=3), subject=QUOTED)
     def test_reads_what_envoy_writes(self, uris: list[str], names: list[str], subject: str) -> None:
         """No subject, however chosen, adds or hides a name."""
-        pairs = [f"Hash={HASH}", f"Subject={quoted(subject)}", *(f"URI={one}" for one in uris)]
+        pairs = [f"Hash={HASH}", f"Subject={quoted(subject)}", *(f"URI=spiffe:{one}" for one in uris)]
         pairs += [f"DNS={one}" for one in names]
 
-        assert (*uris, *(f"dns:{one}" for one in names)) == parse_header(";".join(pairs))
+        expected = (*(f"spiffe:{one}" for one in uris), *(f"dns:{one}" for one in names))
+        assert expected == parse_header(";".join(pairs))
 
     @given(st.lists(QUOTED, min_size=1, max_size=3))
     def test_reads_quoted_names(self, uris: list[str]) -> None:
         """Whatever is quoted comes back as it was."""
-        assert tuple(uris) == parse_header(";".join(f"URI={quoted(one)}" for one in uris))
+        spiffe = tuple(f"spiffe:{one}" for one in uris)
+
+        assert spiffe == parse_header(";".join(f"URI={quoted(one)}" for one in spiffe))
 
     @given(st.text())
     def test_never_fails_otherwise(self, text: str) -> None:
