@@ -1,6 +1,7 @@
 """Which identities somebody vouches for: a token, a trusted mesh, or the certificate of the connection."""
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from payorch_server.rpc.client_certificate_header import HeaderBroken, parse_hea
 from payorch_server.rpc.settings import IdentitySettings, MeshSettings
 
 _SCHEME: Final = "bearer "
+# Whoever joins repeated headers writes commas: the first part may then be the caller's own invention.
+_TOLD: Final = re.compile(r"[!-+\--~]{1,512}")
 UNIX: Final = "unix"
 """The address of a peer on a Unix socket."""
 
@@ -103,20 +106,23 @@ def _by_token(given: list[str], peer: Peer, keys: KeySet, rules: TokenRules, now
 
 
 def _is_believed(peer: Peer, mesh: MeshSettings) -> bool:
-    return any(one in peer.identities or _is_within(peer.address, one) for one in mesh.peers)
+    return any(_is_one_of(peer, one) for one in mesh.peers)
 
 
-def _is_within(address: str, network: str) -> bool:
+def _is_one_of(peer: Peer, believed: str) -> bool:
     try:
-        return ipaddress.ip_address(address) in ipaddress.ip_network(network)
+        network = ipaddress.ip_network(believed)
     except ValueError:
-        return False
+        return believed in peer.identities
+    return peer.address not in {"", UNIX} and ipaddress.ip_address(peer.address) in network
 
 
 def _by_mesh(given: list[str], mesh: MeshSettings) -> tuple[str, ...]:
     if len(given) != 1:
         raise _refused(mesh.header, "one value")
     if mesh.format == "identity":
+        if not _TOLD.fullmatch(given[0]):
+            raise _refused(mesh.header, "one identity without commas and white space")
         return (f"mesh:{given[0]}",)
     try:
         return parse_header(given[0])
