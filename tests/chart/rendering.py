@@ -61,6 +61,9 @@ def pod_of(objects: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def config_of(objects: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the service's configuration."""
-    document: dict[str, Any] = yaml.safe_load(of_kind(objects, "ConfigMap")[0]["data"]["payorch.yaml"])
+    """Return the service's configuration, of both its files."""
+    files = of_kind(objects, "ConfigMap")[0]["data"]
+    document: dict[str, Any] = {}
+    for file in ("payorch.yaml", "policy.yaml"):
+        document |= yaml.safe_load(files[file])
     return document

@@ -106,12 +106,15 @@ class TestPods:
 
 
 class TestValues:
-    def test_change_of_configuration_rolls_the_pods(self) -> None:
+    def test_change_of_what_is_read_once_rolls_the_pods(self) -> None:
         def checksum(values: dict[str, Any]) -> str:
             template = of_kind(render(values), "Deployment")[0]["spec"]["template"]
             return str(template["metadata"]["annotations"]["checksum/config"])
 
         assert checksum({}) == checksum({"podLabels": {"a": "b"}})
+        assert checksum({}) == checksum(
+            {"config": {"routing": [{"name": "x", "to": {"tenant": "default", "gateway": "cards"}}]}}
+        )
         assert checksum({}) != checksum({"config": {"rpc": {"reflection": False}}})
 
     def test_digest_wins_over_the_tag(self) -> None:

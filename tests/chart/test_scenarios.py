@@ -7,6 +7,7 @@ import pytest
 import yaml
 from local.stack import merged
 from payorch_server.cli import main
+from support.authority import Authority, Issuer, key_set
 
 from chart.rendering import CHART, FLEET_FOLDER, SCENARIOS, SECRET_FOLDER, config_of, pod_of, render, render_text, run
 
@@ -55,13 +56,26 @@ def test_service_accepts_the_configuration(scenario: Path, tmp_path: Path, capsy
     for path in filter(None, fleet):
         (tmp_path / Path(path).name).write_bytes(b"k" * 32)
     assert bool(volumes.get("fleet")) == any(fleet)
+    assert bool(volumes.get("tls")) == ("tls" in config["rpc"])
+    _write_credentials(tmp_path)
     file = tmp_path / "payorch.yaml"
-    text = yaml.safe_dump(config).replace(SECRET_FOLDER, str(tmp_path)).replace(FLEET_FOLDER, str(tmp_path))
+    text = yaml.safe_dump(config)
+    for folder in (SECRET_FOLDER, FLEET_FOLDER, "/etc/payorch/tls", "/etc/payorch/key-set"):
+        text = text.replace(folder, str(tmp_path))
     file.write_text(text)
 
     status = main(["check-config", "--config", str(file)])
 
     assert (status, capsys.readouterr().err) == (0, "")
+
+
+def _write_credentials(folder: Path) -> None:
+    authority = Authority()
+    server = authority.issue("payorch")
+    (folder / "ca.crt").write_bytes(authority.certificate)
+    (folder / "tls.crt").write_bytes(server.certificate)
+    (folder / "tls.key").write_bytes(server.key)
+    (folder / "jwks.json").write_bytes(key_set(Issuer()))
 
 
 @every_scenario

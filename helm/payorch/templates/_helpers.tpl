@@ -46,7 +46,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 /etc/payorch/client-secrets
 {{- end -}}
 
-{{- /* The service's configuration file: what values.config says, and the file of each tenant's client secret. */ -}}
+{{- /* The part that is read once, at the start. */ -}}
+{{- define "payorch.fixedConfig" -}}
+{{- omit (include "payorch.config" . | fromYaml) "tenants" "routing" "access" | toYaml -}}
+{{- end -}}
+
+{{- /* The part whose changes a running service takes over. */ -}}
+{{- define "payorch.policy" -}}
+{{- pick (include "payorch.config" . | fromYaml) "tenants" "routing" "access" | toYaml -}}
+{{- end -}}
+
+{{- /* The service's configuration: what values.config says, and the file of each tenant's client secret. */ -}}
 {{- define "payorch.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $kind := dig "store" "kind" "memory" $config -}}

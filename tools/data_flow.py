@@ -1,0 +1,72 @@
+"""Writes the map of sensitive data into docs/security.md, from the options of the fields; the gate that finds drift.
+
+python tools/data_flow.py          write the map
+python tools/data_flow.py --check  fail if the page differs
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from payorch.v1 import sensitivity_pb2
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "security.md"
+BEGIN, END = "<!-- data flow: begin -->\n", "<!-- data flow: end -->\n"
+CLASSES = {
+    sensitivity_pb2.SENSITIVITY_SECRET: "secret",
+    sensitivity_pb2.SENSITIVITY_ACCOUNT_DATA: "account data",
+    sensitivity_pb2.SENSITIVITY_PERSONAL: "personal",
+}
+# Parts of a fingerprint count neither for the envelope of a call nor for the card security code.
+NOT_FINGERPRINTED = {"card_security_code", "security_code"}
+
+
+def sensitive_fields(message: Descriptor, path: str, seen: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yield path and class of every sensitive field below a message; what is below a sensitive one is part of it."""
+    if message.full_name in seen:
+        return
+    for field in message.fields:
+        marked = field.GetOptions().Extensions[sensitivity_pb2.sensitivity]
+        if marked:
+            yield f"{path}{field.name}", CLASSES[marked]
+        elif _is_ours(field):
+            yield from sensitive_fields(field.message_type, f"{path}{field.name}.", (*seen, message.full_name))
+
+
+def _is_ours(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.full_name.startswith("payorch.")
+
+
+def rows() -> Iterator[str]:
+    """Yield the rows of the table."""
+    yield "| RPC | field | class | from | to | what the service keeps |"
+    yield "|---|---|---|---|---|---|"
+    for method in service_pb2.DESCRIPTOR.services_by_name["PaymentOrchestrationService"].methods:
+        for path, kind in sensitive_fields(method.input_type, ""):
+            kept = "nothing" if path.rpartition(".")[2] in NOT_FINGERPRINTED else "keyed hash"
+            yield f"| {method.name} | `{path}` | {kind} | caller | Zuora | {kept} |"
+        for path, kind in sensitive_fields(method.output_type, ""):
+            yield f"| {method.name} | `{path}` | {kind} | Zuora | caller | sealed result |"
+
+
+def with_map(page: str) -> str:
+    """Return the page with today's map."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + "\n".join(rows()) + "\n" + END + after
+
+
+def main() -> None:
+    """Write or compare."""
+    page = PAGE.read_text(encoding="utf-8")
+    fresh = with_map(page)
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(fresh, encoding="utf-8")
+    elif fresh != page:
+        sys.exit("The map of sensitive data in docs/security.md differs from the protos; run `make generate`.")
+
+
+if __name__ == "__main__":
+    main()
