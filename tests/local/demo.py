@@ -4,20 +4,20 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from textwrap import indent
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
-from payorch import CallError
+from payorch import CallError, redacted
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.runtime.logging import start_logging
 from payorch_server.runtime.settings import TelemetrySettings
 from zuora_emulator import Emulator, FaultSyntaxError, parse_fault
 
-from local.redacted import redacted
 from local.requests import decryption_request, payment_method_request, session_request
 from local.stack import LocalStack, running
 from local.waterfall import waterfall
@@ -69,7 +69,7 @@ async def _wait_until_tried(stack: LocalStack) -> None:
 
 
 async def _show_call(name: str, method: Any, request: Message, spans: InMemorySpanExporter) -> bool:
-    print(f"\n=== {name}\n--- request\n{redacted(request)}")
+    print(f"\n=== {name}\n--- request\n{indent(redacted(request), '  ')}")
     call = method(request, timeout=10)
     metadata: dict[str, Any] = dict(await call.initial_metadata())
     track_id = str(metadata.get("zuora-track-id", ""))
@@ -79,7 +79,7 @@ async def _show_call(name: str, method: Any, request: Message, spans: InMemorySp
         _show_error(CallError.from_rpc_error(error))
         succeeded = False
     else:
-        print(f"--- answer\n{redacted(answer)}")
+        print(f"--- answer\n{indent(redacted(answer), '  ')}")
         succeeded = True
     print(f"--- Zuora-Track-Id {track_id}\n--- its trace")
     for line in waterfall(spans.get_finished_spans(), trace_id=track_id.partition("-")[0]):

@@ -1,8 +1,10 @@
 """Client of the payorch payment orchestration service.
 
-The messages and stubs are in `payorch.v1`; `CallError.from_rpc_error` reads what an error carries.
+The messages and stubs are in `payorch.v1`; `CallError.from_rpc_error` reads what an error carries, and `redacted` is
+how a message may be shown.
 """
 
 from payorch.errors import CallError, FieldViolation
+from payorch.redaction import redacted
 
-__all__ = ["CallError", "FieldViolation"]
+__all__ = ["CallError", "FieldViolation", "redacted"]
