@@ -36,6 +36,7 @@ class TestBannedNames:
             ("from payorch_server.model.secret import reveal\n", "the value of a secret"),
             ("from payorch_server.model import secret\nsecret.reveal(x)\n", "the same by its module"),
             ("from google.protobuf import json_format\n", "a printer of everything"),
+            ("from google.protobuf import text_format\n", "another printer of everything"),
             ("from . import model\n", "a relative import"),
         ],
     )
