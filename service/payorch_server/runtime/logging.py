@@ -1,13 +1,26 @@
+"""Log lines: structured, to standard error, and nothing in them that nobody chose to write.
+
+Texts of exceptions and of libraries could hold anything, so of both only the kind and the place are written.
+"""
+
 import logging
+import re
 import sys
+import threading
+from types import TracebackType
 from typing import Any, Final
 
 import msgspec
 import structlog
 
+from payorch_server.runtime.scrubber import scrub
 from payorch_server.runtime.settings import TelemetrySettings
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_LOG: Final = structlog.get_logger("payorch.process")
+_MAX_FRAMES: Final = 8
+# What a text says before it names its first value.
+_WORDS: Final = re.compile(r"[A-Za-z ,.]{0,100}")
 
 
 def _render_json(_logger: Any, _method: str, event: structlog.typing.EventDict) -> bytes:
@@ -15,22 +28,62 @@ def _render_json(_logger: Any, _method: str, event: structlog.typing.EventDict) 
 
 
 def start_logging(settings: TelemetrySettings) -> None:
-    """Send structured log lines to standard error, as JSON or for people."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    if settings.log_format == "json":
-        structlog.configure(
-            processors=[*shared, structlog.processors.format_exc_info, _render_json],
-            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
-            logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
-            cache_logger_on_first_use=False,
-        )
-        return
+    """Send structured log lines to standard error, as JSON or for people.
+
+    What libraries log and what ends the process or a thread goes the same way.
+    """
+    json = settings.log_format == "json"
     structlog.configure(
-        processors=[*shared, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())],
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            # Before the scrubber, which sees what it is given and nothing that is made after it.
+            structlog.processors.format_exc_info,
+            scrub,
+            _render_json if json else _console(),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer)
+        if json
+        else structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.basicConfig(level=logging.WARNING, handlers=[_LibraryHandler()], force=True)
+    sys.excepthook = _process_ended
+    threading.excepthook = _thread_ended
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+
+
+class _LibraryHandler(logging.Handler):
+    """Writes what libraries log as lines of ours: asyncio's, for one, quote the exception that nobody retrieved."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the first words of a record, the kind of its exception, and where that arose."""
+        text = _WORDS.match(str(record.msg))
+        log = _LOG.error if record.levelno >= logging.ERROR else _LOG.warning
+        kind, error, _ = record.exc_info or (None, None, None)
+        fields = {"type": kind.__name__, "where": where(error)} if kind and error else {}
+        log("a library has something to say", library=record.name, detail=text.group() if text else "", **fields)
+
+
+def where(error: BaseException) -> str:
+    """Return where an exception arose, outermost first, without a word of what it says."""
+    frames = []
+    trace_back = error.__traceback__
+    while trace_back is not None:
+        code = trace_back.tb_frame.f_code
+        frames.append(f"{code.co_filename.rpartition('/')[2]}:{trace_back.tb_lineno} {code.co_name}")
+        trace_back = trace_back.tb_next
+    return " > ".join(frames[-_MAX_FRAMES:])
+
+
+def _process_ended(kind: type[BaseException], error: BaseException, _trace_back: TracebackType | None) -> None:
+    _LOG.error("the process ends by an exception", type=kind.__name__, where=where(error))
+
+
+def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is not None:
+        _LOG.error("a thread ended by an exception", type=type(ended.exc_value).__name__, where=where(ended.exc_value))

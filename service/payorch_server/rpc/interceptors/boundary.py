@@ -31,6 +31,7 @@ from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_o
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.logging import where
 from payorch_server.runtime.telemetry import PROPAGATOR
 
 _LOG: Final = structlog.get_logger("payorch.rpc")
@@ -203,7 +204,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             _LOG.info("call", **fields)
         else:
             # The exception's own text could hold what must not be shown; where it arose cannot.
-            _LOG.error("unforeseen failure", **fields, type=type(unforeseen).__name__, where=_where(unforeseen))
+            _LOG.error("unforeseen failure", **fields, type=type(unforeseen).__name__, where=where(unforeseen))
 
 
 def _told(error: CallError) -> dict[str, Any]:
@@ -215,17 +216,6 @@ def _told(error: CallError) -> dict[str, Any]:
         "detail": failed.private,
         "attempts": len(failed.facts.attempts),
     }
-
-
-def _where(error: Exception) -> str:
-    """Return where an exception arose, outermost first."""
-    frames = []
-    trace_back = error.__traceback__
-    while trace_back is not None:
-        code = trace_back.tb_frame.f_code
-        frames.append(f"{code.co_filename.rpartition('/')[2]}:{trace_back.tb_lineno} {code.co_name}")
-        trace_back = trace_back.tb_next
-    return " > ".join(frames[-8:])
 
 
 def _track_id(context: Any, span: trace.Span) -> tuple[TrackId, CallError | None]:
