@@ -20,6 +20,7 @@ from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
+from payorch_server.rpc.interceptors.payloads import payload_interceptors
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.payment_orchestration import (
     FURTHER_CHECKS,
@@ -137,6 +138,7 @@ def _server(settings: Settings, running: Running, telemetry: Telemetry, clock: C
         interceptors=(
             BoundaryInterceptor(settings=rpc, policy=running.policy, tracer=telemetry.tracer, clock=clock),
             AdmissionInterceptor(max_calls_in_progress=rpc.max_calls_in_progress),
+            *payload_interceptors(settings.document.telemetry),
             AuthnInterceptor(identities=running.identities, clock=clock),
             AuthzInterceptor(),
             ValidateInterceptor(validator),

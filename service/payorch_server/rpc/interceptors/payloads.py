@@ -1,0 +1,49 @@
+"""What a call said and what it was answered, redacted, for somebody who looks for a mistake."""
+
+import contextlib
+from typing import Any, Final, cast
+
+import grpc
+import structlog
+from payorch import redacted
+
+from payorch_server.rpc.current import current
+from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
+from payorch_server.runtime.settings import TelemetrySettings
+
+_LOG: Final = structlog.get_logger("payorch.rpc")
+
+
+def payload_interceptors(settings: TelemetrySettings) -> tuple[grpc.aio.ServerInterceptor, ...]:
+    """Return the interceptor that writes payloads, or nothing above level debug: then no call pays for it."""
+    return (_PayloadInterceptor(),) if settings.log_level == "debug" else ()
+
+
+class _PayloadInterceptor(grpc.aio.ServerInterceptor):
+    """Writes one line with the request and one with the response of every call of ours."""
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Wrap the handlers of our methods."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or handler.unary_unary is None or not is_ours(method):
+            return handler
+        return with_behaviour(handler, _shown(cast("Behaviour", handler.unary_unary), method[1:]))
+
+
+def _shown(behaviour: Behaviour, method: str) -> Behaviour:
+    async def shown(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+        _tell("request", method, request)
+        response = await behaviour(request, context)
+        _tell("response", method, response)
+        return response
+
+    return shown
+
+
+def _tell(event: str, method: str, payload: Any) -> None:
+    # A line that cannot be written must not cost a caller the answer.
+    with contextlib.suppress(Exception):
+        _LOG.debug(event, method=method, track_id=current().context.track_id, payload=redacted(payload))
