@@ -17,6 +17,9 @@ from payorch_server.zuora.settings import ENVIRONMENTS, PRODUCTION_HOSTS, SANDBO
 _ID: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_HEADER: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_CERTIFIED: Final = re.compile(r"(dns:|urn:|[A-Za-z][A-Za-z0-9+.-]*://)[!-~]+")
+_MAX_CLOCK_SKEW_S: Final = 300
 _CLIENT_ID_CHARACTERS: Final = 36
 _RPCS: Final = frozenset({"CreateSession", "DecryptApplePay", "CreatePaymentMethod"})
 
@@ -75,21 +78,23 @@ def _identity_problems(document: Document) -> Iterator[str]:
     if mesh is not None:
         if not mesh.peers:
             yield "identity.mesh.peers: must name who is believed"
-        if mesh.header != mesh.header.lower() or mesh.header.endswith("-bin"):
+        if not _HEADER.fullmatch(mesh.header) or mesh.header.endswith("-bin"):
             yield "identity.mesh.header: must be in small letters and hold text"
-        for peer in mesh.peers:
-            if ":" not in peer.rpartition("/")[0] and not _is_network(peer):
-                yield f"identity.mesh.peers: {peer} is neither a network such as 127.0.0.1/32 nor an identity"
-    if jwt is not None and not (jwt.issuer and jwt.audience):
-        yield "identity.jwt: must name issuer and audience, or tokens for others would be taken"
+        yield from (f"identity.mesh.peers: {peer} {why}" for peer in mesh.peers if (why := _peer_problem(peer)))
+    if jwt is not None:
+        if not (jwt.issuer and jwt.audience):
+            yield "identity.jwt: must name issuer and audience, or tokens for others would be taken"
+        if not 0 <= jwt.clock_skew_s <= _MAX_CLOCK_SKEW_S:
+            yield f"identity.jwt.clock_skew_s: must be 0 to {_MAX_CLOCK_SKEW_S}, or tokens would not end"
 
 
-def _is_network(text: str) -> bool:
+def _peer_problem(peer: str) -> str:
     try:
-        ipaddress.ip_network(text)
+        network = ipaddress.ip_network(peer)
     except ValueError:
-        return False
-    return True
+        known = _CERTIFIED.fullmatch(peer)
+        return "" if known else "is neither a network such as 127.0.0.1/32 nor an identity in a certificate"
+    return "" if network.prefixlen else "is everybody, and everybody could be anybody"
 
 
 def _http_problems(http: HttpSettings) -> Iterator[str]:
