@@ -53,6 +53,9 @@ class KeySet:
     keys: Mapping[str, tuple[Any, str]]
     """Key and algorithm by kid."""
 
+    def __repr__(self) -> str:
+        return f"KeySet({', '.join(self.keys)})"
+
     def subject(self, token: Secret[str], *, rules: TokenRules, now: datetime) -> str:
         """Return the subject of a token that is in order.
 

@@ -239,6 +239,7 @@ class TestPolicyHash:
         indifferent = {
             "client_id",
             "client_secret_file",
+            "previous_client_ids",
             "zuora_version",
             "token_scope",
             "legacy_session_amount",
