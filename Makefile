@@ -36,6 +36,7 @@ lock: $(READY)  ## Resolve the third-party versions anew
 
 generate: $(READY)  ## Generate all code from protos/; the only producer of it
 	@$(BIN)/python tools/generate.py
+	@$(BIN)/python tools/data_flow.py
 
 format: $(READY)  ## Format the code and the protos
 	@$(BIN)/ruff format
@@ -48,6 +49,7 @@ check: $(READY)  ## Lint, types, layers, protos, drift of generated code
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python tools/generate.py --check
+	@$(BIN)/python tools/data_flow.py --check
 
 test: $(READY)  ## Everything that passes or fails
 	@$(BIN)/pytest -n 2

@@ -19,8 +19,8 @@ CLASSES = {
     sensitivity_pb2.SENSITIVITY_ACCOUNT_DATA: "account data",
     sensitivity_pb2.SENSITIVITY_PERSONAL: "personal",
 }
-# Parts of a fingerprint count neither for the envelope of a call nor for the card security code.
-NOT_FINGERPRINTED = {"card_security_code", "security_code"}
+# The card security code takes part in nothing; see rpc/fingerprint.py.
+NOT_FINGERPRINTED = {"security_code"}
 
 
 def sensitive_fields(message: Descriptor, path: str, seen: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:

@@ -82,3 +82,28 @@ class TestErrors:
     def test_is_linked_from_the_readme(self) -> None:
         """Where a caller begins to read."""
         assert "](docs/errors.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+class TestSecurity:
+    """docs/security.md promises nothing that no test would notice."""
+
+    def test_names_tests_that_exist(self) -> None:
+        """By file and function."""
+        page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+
+        missing = [f"{file}::{name}" for file, name in named if f"def {name}(" not in (ROOT / file).read_text()]
+
+        assert len(named) > 20
+        assert [] == missing
+
+    def test_gives_every_threat_a_test(self) -> None:
+        """A row without one is a wish."""
+        page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+        rows = re.findall(
+            r"^\| (?:spoofing|tampering|replay|cross-tenant|SSRF|exhaustion|disclosure).*$", page, re.MULTILINE
+        )
+
+        assert [] == [row for row in rows if "::test_" not in row]
+        kinds = {re.match(r"\| ([\w-]+)", row)[1] for row in rows}  # type: ignore[index] # every row begins so
+        assert {"spoofing", "tampering", "replay", "cross-tenant", "SSRF", "exhaustion", "disclosure"} == kinds
