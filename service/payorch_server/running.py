@@ -59,7 +59,7 @@ class Running:
             tenants=document.tenants,
             secrets=settings.client_secrets,
             transport=resources.transport,
-            tokens=TokenCache(transport=resources.transport, clock=clock, tasks=tasks),
+            tokens=TokenCache(transport=resources.transport, clock=clock, tasks=tasks, uniform=_RANDOM.uniform),
             clock=clock,
             uniform=_RANDOM.uniform,
         )

@@ -140,7 +140,7 @@ class Instance:
             tenants=configuration.tenants,
             secrets=configuration.secrets,
             transport=transport,
-            tokens=TokenCache(transport=transport, clock=clock, tasks=self._owner),
+            tokens=TokenCache(transport=transport, clock=clock, tasks=self._owner, uniform=rng.uniform),
             clock=clock,
             uniform=rng.uniform,
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -24,6 +24,10 @@ _FETCH_TIMEOUT_S: Final = 10.0
 _MARGIN_S: Final = 60.0
 # Every answer of the emulator of this project has it.
 _EMULATOR: Final = "zuora-emulator"
+# At four fifths of its life, and replicas that started together not together.
+_REFRESH_AT: Final = 0.8
+_REFRESH_JITTER_S: Final = 60.0
+_REFRESH_RETRY_S: Final = 30.0
 _RETIRE_INTERVAL_S: Final = 60.0
 # Zuora documents one hour and its sample assumes that when expires_in is missing.
 _DEFAULT_LIFE_S: Final = 3600.0
@@ -51,6 +55,8 @@ class Token:
     expires_s: float
     """On the monotonic clock, margin already taken off."""
     generation: int
+    refresh_s: float
+    """From when on a new one is fetched while this one is still handed out; on the monotonic clock."""
     clock_offset_s: float | None = None
     """How far Zuora's clock was ahead of ours when it issued the token; None if it did not say."""
 
@@ -58,10 +64,13 @@ class Token:
 class TokenCache:
     """Tokens by credential."""
 
-    def __init__(self, *, transport: Transport, clock: Clock, tasks: TaskOwner) -> None:
+    def __init__(
+        self, *, transport: Transport, clock: Clock, tasks: TaskOwner, uniform: Callable[[float, float], float]
+    ) -> None:
         self._transport = transport
         self._clock = clock
         self._tasks = tasks
+        self._uniform = uniform
         self._tokens: dict[Credential, Token] = {}
         self._flights: dict[Credential, asyncio.Task[Token]] = {}
         self._accepted_s: dict[Credential, tuple[int, float]] = {}
@@ -82,18 +91,30 @@ class TokenCache:
             NotSent: No token could be had.
         """
         token = self._tokens.get(credential)
-        if token is not None and self._clock.monotonic() < token.expires_s:
+        now_s = self._clock.monotonic()
+        if token is not None and now_s < token.expires_s:
+            if now_s >= token.refresh_s:
+                self._refresh(credential, token)
             return token
-        flight = self._flights.get(credential)
-        if flight is None:
-            flight = self._tasks.start(self._fetch(credential), name="token fetch")
-            self._flights[credential] = flight
-            flight.add_done_callback(lambda _: self._flights.pop(credential, None))
+        flight = self._flights.get(credential) or self._start(credential)
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.shield(flight)
         except TimeoutError as error:
             raise refuse(Reason.TOKEN_UNAVAILABLE, f"no token within {timeout_s:.1f} s") from error
+
+    def _start(self, credential: Credential) -> asyncio.Task[Token]:
+        flight = self._tasks.start(self._fetch(credential), name="token fetch")
+        self._flights[credential] = flight
+        flight.add_done_callback(lambda _: self._flights.pop(credential, None))
+        return flight
+
+    def _refresh(self, credential: Credential, token: Token) -> None:
+        """Fetch the next token while nobody waits for it; if that fails, another try follows a little later."""
+        if credential not in self._flights:
+            wait_s = _REFRESH_RETRY_S + self._uniform(0.0, _REFRESH_JITTER_S)
+            self._tokens[credential] = replace(token, refresh_s=self._clock.monotonic() + wait_s)
+            _ = self._start(credential)
 
     def accepted(self, credential: Credential, token: Token) -> None:
         """Note that Zuora took a token just now."""
@@ -149,6 +170,7 @@ class TokenCache:
         self._generation += 1
         token = Token(
             value=Secret(value),
+            refresh_s=started_s + _REFRESH_AT * life_s - self._uniform(0.0, _REFRESH_JITTER_S),
             expires_s=started_s + max(life_s - _MARGIN_S, 0.0),
             generation=self._generation,
             clock_offset_s=_clock_offset_s(answer, self._clock.now()),

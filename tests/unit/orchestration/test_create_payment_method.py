@@ -30,7 +30,7 @@ from unit.support.zuora import context, tenant
 async def create(wire: Wire, kind: str, members: dict[str, Any], *, raw: bool = False) -> Done[CreatedPaymentMethod]:
     """Run the use case as a dry run over the wire."""
     clock, transport, tenants = FakeClock(), transport_over(wire), {"acme": tenant(entities={})}
-    tokens = TokenCache(transport=transport, clock=clock, tasks=TaskOwner())
+    tokens = TokenCache(transport=transport, clock=clock, tasks=TaskOwner(), uniform=lambda low, _high: low)
     zuora = ZuoraClient(
         tenants=tenants,
         secrets={"acme": Secret("s")},

@@ -57,7 +57,7 @@ class Bench:
             tenants=tenants,
             secrets={"acme": Secret("s")},
             transport=transport,
-            tokens=TokenCache(transport=transport, clock=self.clock, tasks=TaskOwner()),
+            tokens=TokenCache(transport=transport, clock=self.clock, tasks=TaskOwner(), uniform=lambda low, _high: low),
             clock=self.clock,
             uniform=lambda _low, _high: 0.0,
         )

@@ -76,7 +76,7 @@ def parts_for(settings: TenantSettings, *script: httpx.Response | Exception) -> 
         tenants={"acme": settings},
         secrets={"acme": Secret("s")},
         transport=transport,
-        tokens=TokenCache(transport=transport, clock=zuora.clock, tasks=tasks),
+        tokens=TokenCache(transport=transport, clock=zuora.clock, tasks=tasks, uniform=lambda low, _high: low),
         clock=zuora.clock,
         uniform=lambda _low, _high: 0.0,
     )

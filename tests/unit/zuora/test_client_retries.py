@@ -41,7 +41,7 @@ def client(wire: Wire, clock: FakeClock) -> ZuoraClient:
         tenants={"acme": tenant(), "other": tenant(base_url="https://other.test")},
         secrets={"acme": Secret("s"), "other": Secret("s")},
         transport=transport,
-        tokens=TokenCache(transport=transport, clock=clock, tasks=TaskOwner()),
+        tokens=TokenCache(transport=transport, clock=clock, tasks=TaskOwner(), uniform=lambda low, _high: low),
         clock=clock,
         uniform=lambda _low, _high: 0.0,
     )

@@ -21,12 +21,18 @@ def issued(name: str, expires_in: object = 3599) -> object:
 
 def cache(wire: Wire, clock: FakeClock) -> TokenCache:
     """Make an empty cache."""
-    return TokenCache(transport=transport_over(wire), clock=clock, tasks=TaskOwner())
+    return TokenCache(transport=transport_over(wire), clock=clock, tasks=TaskOwner(), uniform=lambda low, _high: low)
 
 
 async def taken(tokens: TokenCache, credential: Credential = CREDENTIAL) -> Token:
     """Take a token."""
     return await tokens.get(credential, timeout_s=5)
+
+
+async def settled(tokens: TokenCache) -> None:
+    """Wait until nothing is being fetched."""
+    while flights := list(tokens._flights.values()):
+        await asyncio.gather(*flights, return_exceptions=True)
 
 
 async def name_of(tokens: TokenCache, credential: Credential = CREDENTIAL) -> str:
@@ -130,6 +136,48 @@ class TestGet:
         assert await name_of(tokens) == "two"
 
 
+class TestRefresh:
+    """A token is replaced before its end, and nobody waits for that."""
+
+    @pytest.mark.asyncio
+    async def test_happens_while_the_token_before_is_handed_out(self) -> None:
+        """At four fifths of its life; then the new one is."""
+        clock, gate = FakeClock(), asyncio.Event()
+
+        async def slow(_request: object) -> object:
+            if len(wire.requests) > 1:
+                await gate.wait()
+            return issued(f"token-{len(wire.requests)}")
+
+        wire = Wire(handler=slow)
+        tokens = cache(wire, clock)
+        await taken(tokens)
+        clock.advance(2878)
+        early = await name_of(tokens)
+        clock.advance(2)
+
+        during = [await name_of(tokens) for _ in range(3)]
+        gate.set()
+        await settled(tokens)
+
+        assert ("token-1", ["token-1"] * 3, "token-2") == (early, during, await name_of(tokens))
+        assert 2 == len(wire.requests)
+
+    @pytest.mark.asyncio
+    async def test_that_fails_is_tried_again_later(self) -> None:
+        """Half a minute at least lies between, and the token is good for longer than that."""
+        clock = FakeClock()
+        wire = Wire(issued("one"), answer(500, {}), issued("two"))
+        tokens = cache(wire, clock)
+        names = []
+        for wait_s in (0, 2900, 29, 1):
+            clock.advance(wait_s)
+            names.append(await name_of(tokens))
+            await settled(tokens)
+
+        assert (["one"] * 4, "two", 3) == (names, await name_of(tokens), len(wire.requests))
+
+
 class TestRefused:
     """A 401 retires a token only if it proves something about it."""
 
@@ -227,7 +275,7 @@ class TestRefused:
         """A token from before a restart."""
         tokens = cache(Wire(issued("one")), FakeClock())
 
-        tokens.refused(CREDENTIAL, Token(Secret("old"), 0.0, 7), since_s=0.0)
+        tokens.refused(CREDENTIAL, Token(Secret("old"), 0.0, 7, 0.0), since_s=0.0)
 
         assert await name_of(tokens) == "one"
 
