@@ -96,26 +96,29 @@ class Intents:
         while True:
             flying = self._flights.get(opening.key)
             if flying is None:
-                return await self._end_of(self._depart(opening, context), opening, context)
-            if isinstance(flying.route, Route):
-                opening.permit(flying.route)
+                return await self._end_of(self._depart(opening, context), context)
+            _permit(opening, flying)
             refuse_another_body(flying.fingerprints, opening)
             try:
-                return await self._end_of(flying, opening, context)
+                ended = await self._end_of(flying, context)
             except CallError as error:
-                # Whoever departed had not the right to the intent's own route. That says nothing of who joined.
+                # The intent's own route may have become known meanwhile, and the end tells something of it.
+                _permit(opening, flying)
                 if error.failure.reason is not Reason.CALLER_NOT_PERMITTED:
                     raise
+                # Whoever departed had not the right to that route. That says nothing of who joined.
+                self._forget(opening.key, flying)
+            else:
+                opening.permit(ended.route)
+                return ended
 
-    async def _end_of(self, flying: _Flying[T], opening: Opening[T], context: CallContext) -> Ended[T]:
+    async def _end_of(self, flying: _Flying[T], context: CallContext) -> Ended[T]:
         wait_s = context.deadline_s - self._clock.monotonic() - _ANSWER_MARGIN_S
         try:
             async with asyncio.timeout(max(wait_s, 0.0)):
-                ended = await asyncio.shield(flying.task)
+                return await asyncio.shield(flying.task)
         except TimeoutError as error:
             raise goes_on(f"not settled within {wait_s:.2f} s", flying.resend_before) from error
-        opening.permit(ended.route)
-        return ended
 
     async def settle_flights(self, *, timeout_s: float) -> int:
         """Wait until no intent is in flight; return how many are left when time is up."""
@@ -128,12 +131,17 @@ class Intents:
         task = self._tasks.start(self._fly(opening, context), name=opening.rpc)
         flying = _Flying(opening.fingerprints, opening.route, task, self.records.resend_before_if_new(opening))
         self._flights[opening.key] = flying
-        flying.task.add_done_callback(lambda ended: self._arrived(opening, ended))
+        flying.task.add_done_callback(lambda ended: self._arrived(opening, flying, ended))
         return flying
 
-    def _arrived(self, opening: Opening[Any], ended: asyncio.Task[Ended[Any]]) -> None:
+    def _forget(self, key: IdempotencyKey, flying: _Flying[Any]) -> None:
+        """Let nobody join a flight any more; the one that followed it may fly already."""
+        if self._flights.get(key) is flying:
+            del self._flights[key]
+
+    def _arrived(self, opening: Opening[Any], flying: _Flying[Any], ended: asyncio.Task[Ended[Any]]) -> None:
         """Tell how a flight failed: its caller may have left long ago."""
-        self._flights.pop(opening.key, None)
+        self._forget(opening.key, flying)
         error = None if ended.cancelled() else ended.exception()
         if isinstance(error, CallError):
             _LOG.info("flight failed", rpc=opening.rpc, reason=error.failure.reason.name, detail=error.failure.private)
@@ -143,13 +151,19 @@ class Intents:
 
     async def _fly(self, opening: Opening[T], context: CallContext) -> Ended[T]:
         context = dataclasses.replace(context, deadline_s=self._clock.monotonic() + FLIGHT_LIMIT_S)
+        flying = self._flights[opening.key]
+
+        def permit(pinned: Route) -> None:
+            # Noted first: whoever joined is asked for the right to the same route, whatever becomes of this flight.
+            flying.route = pinned
+            opening.permit(pinned)
+
         try:
-            held = await self.records.hold(opening, context)
+            held = await self.records.hold(dataclasses.replace(opening, permit=permit), context)
         except StoreUnavailable as error:
             held = self.records.unrecorded(opening, context, error)
         if isinstance(held, Ended):
             return held
-        flying = self._flights[opening.key]
         flying.route, flying.resend_before = held.record.route, resend_before(held.record)
         await self.records.guard_token(opening, held)
         return await self._send(opening, context, held)
@@ -168,3 +182,9 @@ class Intents:
             await self.records.failed(opening, held, told)
             raise told from error
         return await self.records.succeeded(opening, held, value, facts)
+
+
+def _permit(opening: Opening[Any], flying: _Flying[Any]) -> None:
+    """Refuse a caller that may not use the route of a flight, if it is known."""
+    if isinstance(flying.route, Route):
+        opening.permit(flying.route)
