@@ -1,7 +1,10 @@
+import dataclasses
+from collections.abc import Awaitable
 from typing import Any
 
 import httpx
 import pytest
+from payorch_server.model.caller import Rights, TenantRights
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, Evidence, NotSent, Refused
 from payorch_server.model.identifiers import RequestId
@@ -10,13 +13,26 @@ from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent, Work
 from payorch_server.orchestration.intents import idempotency_key
+from payorch_server.orchestration.record import decode_record, encode_record
+from payorch_server.orchestration.records import CLOCK_SKEW_S
 from payorch_server.orchestration.routing import RouteQuery, RoutingTable
 from payorch_server.orchestration.settings import RuleSettings, TargetSettings
 from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.store.port import Store
 from payorch_server.zuora.calls import Call
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.tokens import TokenCache
-from unit.orchestration.intents_support import REQUEST_ID, call, counted_entropy, fingerprint, intents
+from structlog.testing import capture_logs
+from unit.orchestration.intents_support import (
+    DAY_S,
+    REQUEST_ID,
+    FailingStore,
+    call,
+    counted_entropy,
+    fingerprint,
+    intents,
+    memory,
+)
 from unit.support.clock import FakeClock
 from unit.support.http import Wire, answer, transport_over
 from unit.support.zuora import as_caller, tenant
@@ -42,8 +58,8 @@ def done(track_id: str = "track-1") -> httpx.Response:
 class Bench:
     """A dispatcher over a scripted Zuora."""
 
-    def __init__(self, *script: httpx.Response) -> None:
-        self.clock = FakeClock()
+    def __init__(self, *script: httpx.Response, clock: FakeClock | None = None, store: Store | None = None) -> None:
+        self.clock = clock or FakeClock()
         waiting = list(script)
 
         def handle(request: httpx.Request) -> httpx.Response:
@@ -64,7 +80,7 @@ class Bench:
         self.dispatcher = Dispatcher(
             routing=RoutingTable(tenants=tenants, rules=[RuleSettings("all", TargetSettings("acme", "cards"))]),
             zuora=zuora,
-            intents=intents(self.clock),
+            intents=intents(self.clock, store=store),
             clock=self.clock,
             entropy=counted_entropy(),
         )
@@ -200,3 +216,110 @@ class TestRun:
         ended = await bench.run("DecryptApplePay")
 
         assert ended.report.replayed is replayed, reason
+
+
+NOTHING = Rights(tenants={"acme": TenantRights(orgs=frozenset({"*"}))})
+PAYING = dataclasses.replace(NOTHING, move_money=True)
+
+
+def audited(logs: list[Any]) -> list[tuple[str, str, str]]:
+    """Return decision, RPC and missing right of each line of the audit."""
+    return [(line["decision"], line["rpc"], line.get("right", "")) for line in logs if line["event"] == "access"]
+
+
+async def refusal_of(work: Awaitable[object]) -> dict[str, str]:
+    """Await what must be refused for want of a right; return which."""
+    with pytest.raises(NotSent) as caught:
+        await work
+    assert caught.value.failure.reason is Reason.CALLER_NOT_PERMITTED
+    return dict(caught.value.failure.metadata)
+
+
+class TestRights:
+    """What a caller may do is decided on the route, before a key is used, a record read or a preview shown."""
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("validate_only", [False, True])
+    @pytest.mark.parametrize(
+        ("granted", "work", "missing"),
+        [
+            (Rights(), {}, {"right": "tenant", "name": "acme"}),
+            (Rights(tenants={"acme": TenantRights()}), {}, {"right": "orgs", "name": "*"}),
+            (NOTHING, {}, {"right": "move_money"}),
+            (PAYING, {"raw_card_data": True}, {"right": "raw_card_data"}),
+        ],
+    )
+    async def test_that_are_missing_end_the_call(
+        self, granted: Rights, work: dict[str, Any], missing: dict[str, str], *, validate_only: bool
+    ) -> None:
+        """A dry run shows the tenant's account and gateway, so it needs the same rights."""
+        bench = Bench()
+        mine = as_caller(call(bench.clock), "default", granted)
+
+        with capture_logs() as logs:
+            refused = await refusal_of(bench.run("DecryptApplePay", context=mine, validate_only=validate_only, **work))
+
+        assert missing == refused
+        assert [("denied", "DecryptApplePay", missing["right"])] == audited(logs)
+        assert [] == bench.wire.requests
+
+    @pytest.mark.asyncio
+    async def test_that_are_there_are_audited_once(self) -> None:
+        """However often the route is looked at on the way."""
+        bench = Bench(done())
+        mine = as_caller(call(bench.clock), "default", PAYING)
+
+        with capture_logs() as logs:
+            await bench.run("DecryptApplePay", context=mine)
+
+        assert [("allowed", "DecryptApplePay", "")] == audited(logs)
+
+    @pytest.mark.asyncio
+    async def test_are_audited_once_however_long_another_replica_takes(self) -> None:
+        """The record is read again and again until its lease has ended."""
+        clock = FakeClock()
+        looks = []
+
+        def look(operation: str, _key: str) -> bool:
+            looks.append(operation)
+            if looks.count("put_if_absent") == 20:
+                clock.advance(2)
+            return False
+
+        bench = Bench(done(), done(), clock=clock, store=FailingStore(memory(clock), fails=look))
+        await bench.run("DecryptApplePay")
+        key = f"intent:{KEYS['DecryptApplePay']}"
+        await lease(bench, key, until_s=clock.now().timestamp() + 1 - CLOCK_SKEW_S)
+        mine = as_caller(call(clock), "default", PAYING)
+
+        with capture_logs() as logs:
+            await bench.run("DecryptApplePay", context=mine)
+
+        assert looks.count("put_if_absent") >= 20
+        assert [("allowed", "DecryptApplePay", "")] == audited(logs)
+
+    @pytest.mark.asyncio
+    async def test_are_needed_to_look_an_intent_up(self) -> None:
+        """On its own route; whether money moved is no matter, and neither is an intent that is not there."""
+        bench = Bench(done())
+        await bench.run("DecryptApplePay")
+        asked = {"rpc": "DecryptApplePay", "request_id": REQUEST_ID}
+
+        with capture_logs() as logs:
+            stranger = as_caller(call(bench.clock), "default", Rights(frozenset({"GetIntent"})))
+            refused = await refusal_of(bench.dispatcher.look_up(**asked, context=stranger))
+            reader = as_caller(call(bench.clock), "default", NOTHING)
+            found = await bench.dispatcher.look_up(**asked, context=reader)
+            other = await bench.dispatcher.look_up(**asked | {"rpc": "CreateSession"}, context=stranger)
+
+        assert ({"right": "tenant", "name": "acme"}, True, None) == (refused, found is not None, other)
+        assert [("denied", "GetIntent", "tenant"), ("allowed", "GetIntent", "")] == audited(logs)
+
+
+async def lease(bench: Bench, key: str, *, until_s: float) -> None:
+    """Let another replica hold the intent, as if it had not ended."""
+    store = bench.dispatcher._intents.records._store
+    stored = await store.get(key)
+    assert stored is not None
+    held = dataclasses.replace(decode_record(stored.value), lease_until_s=until_s, settlement=None)
+    assert await store.compare_and_set(key, encode_record(held), version=stored.version, ttl_s=DAY_S)
