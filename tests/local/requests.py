@@ -10,7 +10,7 @@ from zuora_emulator import seed
 from zuora_emulator.apple_pay import AppleAuthority, mint_token, wrap_token
 
 MERCHANT_ID = "merchant.example.payorch"
-USD_NUMERIC = "840"
+USD_NUMERIC, EUR_NUMERIC = "840", "978"
 
 
 def new_request_id() -> str:
@@ -23,13 +23,19 @@ def usd(units: int, nanos: int = 0) -> money_pb2.Money:
     return money_pb2.Money(currency_code="USD", units=units, nanos=nanos)
 
 
-def minted_token(*, amount_minor: int = 1234, merchant_id: str = MERCHANT_ID, wrapped: bool = True) -> bytes:
+def minted_token(
+    *,
+    amount_minor: int = 1234,
+    currency_numeric: str = USD_NUMERIC,
+    merchant_id: str = MERCHANT_ID,
+    wrapped: bool = True,
+) -> bytes:
     """Return the JSON of a fresh Apple Pay token."""
     token = mint_token(
         authority=AppleAuthority.published(),
         merchant_id=merchant_id,
         amount_minor=amount_minor,
-        currency_numeric=USD_NUMERIC,
+        currency_numeric=currency_numeric,
         now=datetime.now(UTC),  # noqa: TID251 - a token is made at a time of day
     )
     return json.dumps(wrap_token(token) if wrapped else token).encode()
