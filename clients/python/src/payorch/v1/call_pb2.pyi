@@ -362,7 +362,9 @@ class UpstreamRequest(_message.Message):
     url: _builtins.str
     """Full URL with its query."""
     body: _builtins.str
-    """JSON body; each sensitive value is the text "[redacted]"."""
+    """JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
+    caller's own and stand in it, so it is for the caller alone.
+    """
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Headers that depend on the request, by lower-case name; never Authorization."""
