@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from payorch_server.model.identifiers import TrackId
@@ -54,4 +54,5 @@ class UpstreamPreview:
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
-    body: str
+    body: str = field(repr=False)
+    """Names of the caller's own stand in it."""

@@ -23,7 +23,7 @@ class Call:
     operation: str
     """Short name for spans and messages, such as `sessions`."""
     path: str
-    body: JsonObject
+    body: JsonObject = field(repr=False)
     """JSON values, Decimal for numbers, msgspec.Raw for text kept verbatim, Secret around what must not be shown."""
     query: tuple[tuple[str, str], ...] = ()
 
@@ -40,7 +40,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     """By lower-case name."""
-    body: bytes
+    body: bytes = field(repr=False)
+    """Whatever Zuora sent: tokens, personal data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Reply:
     """A successful answer, decoded, with everything that is known about the call."""
 
     status: int
-    payload: JsonObject
+    payload: JsonObject = field(repr=False)
     facts: UpstreamFacts = field(default_factory=UpstreamFacts)
 
 

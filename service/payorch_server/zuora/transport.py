@@ -5,7 +5,7 @@ import gzip
 import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
@@ -38,8 +38,9 @@ class HttpPost:
     """A POST, complete but for its timeouts."""
 
     url: str
-    headers: Mapping[str, str]
-    body: bytes
+    # Both hold secrets in clear: here they are on the wire.
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
     template: str
     """The path without anything variable, for spans."""
     ordinal: int = 1

@@ -81,7 +81,7 @@ class PaymentMethodRequest:
 
     kind: str
     """Our name of the kind, such as `sepa_debit`."""
-    members: Mapping[str, Any]
+    members: Mapping[str, Any] = field(repr=False)
     """Values by our field names; nested objects are mappings. Only what was set."""
     account_id: str = ""
     account_number: str = ""
@@ -89,8 +89,9 @@ class PaymentMethodRequest:
     is_default: bool | None = None
     billing_details: Mapping[str, Any] = field(default_factory=dict)
     """By Zuora's member names."""
-    custom_fields: Mapping[str, Value] = field(default_factory=dict)
-    gateway_options: Mapping[str, Secret[str]] = field(default_factory=dict)
+    custom_fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    gateway_options: Mapping[str, Secret[str]] = field(default_factory=dict, repr=False)
+    """These two by names of the caller's own, which may tell something as well."""
     maximum_payment_attempts: int | None = None
     payment_retry_interval_hours: int | None = None
     device_session_id: Secret[str] | None = None

@@ -29,7 +29,8 @@ class SessionRequest:
     account_id: str = ""
     """Empty only when no payment is made."""
     invoice_numbers: tuple[str, ...] = ()
-    gateway_options: Mapping[str, Secret[str]] = field(default_factory=dict)
+    gateway_options: Mapping[str, Secret[str]] = field(default_factory=dict, repr=False)
+    """By names of the caller's own, which may tell something as well."""
 
 
 def build(request: SessionRequest, *, route: Route, tenant: TenantSettings) -> Call:
