@@ -6,6 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from zuora_emulator.payment_method_schema import TOP
+from zuora_emulator.payment_methods_v1 import LONGEST, REQUIRED
+
 MASK = "***"
 
 SHOWN_HEADERS = frozenset(
@@ -54,7 +57,21 @@ SHOWN_FIELDS = frozenset(
         "type",
     }
 )
-_LONGEST_NAME = 40
+NAMED_FIELDS = SHOWN_FIELDS | {
+    *TOP,
+    *LONGEST,
+    *(name for names in REQUIRED.values() for name in names),
+    "cardHolderInfo",
+    "client_secret",
+    "gatewayOptions",
+    "invoices",
+    "mandateInfo",
+    "paymentToken",
+    "processPayment",
+    "processingOptions",
+    "storePaymentMethod",
+}
+"""Fields whose names are shown; names of custom fields are somebody's own."""
 
 Outcome = Literal["executed", "replayed", "refused", "fault", "cut"]
 
@@ -135,7 +152,10 @@ def masked(body: Any) -> Any:
         return f"<{len(body)} bytes>"
     if not isinstance(body, Mapping):
         return None if body is None else MASK
-    return {str(name)[:_LONGEST_NAME]: _masked_field(str(name), value) for name, value in body.items()}
+    return {
+        name if name in NAMED_FIELDS else MASK: _masked_field(name, value) if name in NAMED_FIELDS else MASK
+        for name, value in body.items()
+    }
 
 
 def _masked_field(name: str, value: Any) -> Any:

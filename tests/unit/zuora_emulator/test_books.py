@@ -31,7 +31,8 @@ def test_masked_shows_no_value_of_a_field_that_is_not_listed(body: dict[str, Any
         ({"amount": Decimal("1.50")}, {"amount": "1.50"}, "exact digits"),
         ({"amount": {"x": 1}}, {"amount": MASK}, "a listed field of another kind"),
         ({"invoices": [{"invoiceNumber": "I", "x": "y"}, 1]}, {"invoices": ["I", MASK]}, "numbers only"),
-        ({"processPayment": True, "x": None}, {"processPayment": True, "x": None}, "no secret fits in these"),
+        ({"processPayment": True, "type": None}, {"processPayment": True, "type": None}, "no secret fits in these"),
+        ({"mothersName__c": True}, {MASK: MASK}, "a name that somebody chose"),
     ],
 )
 def test_masked_shows(body: Any, expected: Any, reason: str) -> None:
