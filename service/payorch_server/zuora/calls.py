@@ -1,6 +1,6 @@
 """What goes to Zuora and what comes back, as values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -78,6 +78,29 @@ def encode_body(body: JsonObject) -> bytes:
 def preview_body(body: JsonObject) -> str:
     """Return the JSON with every secret replaced, for a person to read."""
     return _PREVIEW.encode(body).decode()
+
+
+def secret_texts(value: object) -> Iterator[str]:
+    """Yield the texts of every secret in a body; of JSON inside one the values, not the names."""
+    if isinstance(value, Secret):
+        inner = reveal(value)
+        raw = bytes(inner) if isinstance(inner, msgspec.Raw) else str(inner).encode()
+        found = decode_object(raw)
+        yield from (raw.decode(),) if found is None else _leaves(found)
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from secret_texts(one)
+
+
+def _leaves(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for one in value.values():
+            yield from _leaves(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _leaves(one)
+    else:
+        yield str(value)
 
 
 def decode_object(body: bytes) -> JsonObject | None:

@@ -164,7 +164,7 @@ class ZuoraClient:
             raise flight.judged(error, UpstreamFacts(flight.attempts)) from error
         post = self._post(call, route, flight, token)
         started_at, started_s = self._clock.now(), self._clock.monotonic()
-        answer, payload, wrong = await self._exchange(post, timeout_s)
+        answer, payload, wrong = await self._exchange(post, timeout_s, call.body)
         flight.attempts += (
             Attempt(
                 ordinal=post.ordinal,
@@ -187,7 +187,7 @@ class ZuoraClient:
         raise judged from wrong
 
     async def _exchange(
-        self, post: HttpPost, timeout_s: float
+        self, post: HttpPost, timeout_s: float, sent: JsonObject
     ) -> tuple[Answer | None, JsonObject | None, CallError | None]:
         """Send once; return the answer, its payload and what is wrong, each if there is one."""
         try:
@@ -195,7 +195,7 @@ class ZuoraClient:
         except CallError as error:
             return None, None, error
         payload = decode_object(answer.body)
-        return answer, payload, classify(answer, payload, UpstreamFacts())
+        return answer, payload, classify(answer, payload, UpstreamFacts(), sent=sent)
 
     def preview(self, call: Call, *, route: Route, context: CallContext, key: IdempotencyKey) -> UpstreamPreview:
         """Return what execute would send, without its token and with every secret replaced."""

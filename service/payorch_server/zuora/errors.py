@@ -7,12 +7,13 @@ Sources: Zuora, "Error codes", "Error handling" and "Idempotent requests" (read 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.errors import CallError, Evidence, Failure, failure
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
-from payorch_server.zuora.calls import Answer, JsonObject, text_of
+from payorch_server.zuora.calls import Answer, JsonObject, secret_texts, text_of
 
 # The last two digits of Zuora's billing codes.
 CATEGORIES: Final = {
@@ -95,6 +96,13 @@ _MAX_CODES: Final = 10
 # Zuora forgets an idempotency key after a day, so a longer wait has no meaning.
 _MAX_RETRY_AFTER_S: Final = 86_400.0
 _MAX_PRIVATE_CHARACTERS: Final = 400
+# No more of a message is looked at; it is cut to less in the end.
+_MAX_MESSAGE: Final = 2000
+# Shorter words tell nothing; a part of one that is as long as this tells much.
+_WORD: Final = re.compile(r"\w{3,}")
+_PART: Final = 6
+_MASKED: Final = "[masked]"
+NOTHING_SENT: Final[JsonObject] = MappingProxyType({})
 # Such as 53200020 or 90000011: six digits of resource and two of category.
 _BILLING_CODE: Final = re.compile(r"[569][0-9]{7}")
 # Words that hold an address or five digits and more, but for Zuora's own codes in front.
@@ -110,13 +118,16 @@ class _Said:
     message: str
 
 
-def classify(answer: Answer, payload: JsonObject | None, facts: UpstreamFacts) -> CallError | None:
+def classify(
+    answer: Answer, payload: JsonObject | None, facts: UpstreamFacts, *, sent: JsonObject = NOTHING_SENT
+) -> CallError | None:
     """Return the error an answer means, or None if it reports success.
 
     Args:
         answer: The HTTP answer.
         payload: Its JSON object, or None if it has none.
         facts: What is known of the call; travels with the error.
+        sent: The body of the request, whose secrets Zuora may quote.
     """
     said = tuple(_said(payload)) if payload is not None else ()
     failed = payload is not None and _says_failure(payload)
@@ -130,6 +141,7 @@ def classify(answer: Answer, payload: JsonObject | None, facts: UpstreamFacts) -
     elif ids.get("success") is True:
         # Success and reasons against it contradict each other; neither is believed.
         reason = Reason.UPSTREAM_ANSWER_UNREADABLE
+    said = _without(sent, said)
     evidence = Evidence(
         zuora_codes=tuple(one.code[:40] for one in said if one.code)[:_MAX_CODES],
         payment_method_id=method_id,
@@ -137,6 +149,18 @@ def classify(answer: Answer, payload: JsonObject | None, facts: UpstreamFacts) -
         retry_after_s=retry_after_s(answer),
     )
     return failure(Failure(reason, _private(answer, said), evidence=evidence, facts=facts))
+
+
+def _without(sent: JsonObject, said: tuple[_Said, ...]) -> tuple[_Said, ...]:
+    """Return what was said with every word masked that is one of a secret that was sent, or a large part of one."""
+    secrets = "\n".join(secret_texts(sent)).casefold()
+    words = frozenset(_WORD.findall(secrets))
+
+    def mask(match: re.Match[str]) -> str:
+        word = match.group().casefold()
+        return _MASKED if word in words or (len(word) >= _PART and word in secrets) else match.group()
+
+    return tuple(_Said(_WORD.sub(mask, one.code), _WORD.sub(mask, one.message[:_MAX_MESSAGE])) for one in said)
 
 
 def _method_id(payload: JsonObject) -> str:
@@ -218,7 +242,7 @@ def _is_of_unknown_category(code: str) -> bool:
 
 def _private(answer: Answer, said: tuple[_Said, ...]) -> str:
     texts = "; ".join(f"{one.code} {one.message}".strip() for one in said) or f"{len(answer.body)} bytes"
-    return f"status {answer.status}: {_PERSONAL.sub('[masked]', _LONG_NUMBER.sub('[number]', texts))}"[
+    return f"status {answer.status}: {_PERSONAL.sub(_MASKED, _LONG_NUMBER.sub('[number]', texts))}"[
         :_MAX_PRIVATE_CHARACTERS
     ]
 

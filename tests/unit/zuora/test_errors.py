@@ -1,12 +1,14 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Advice, Outcome, Reason
+from payorch_server.model.secret import Secret
 from payorch_server.zuora.calls import Answer, decode_object
 from payorch_server.zuora.errors import CATEGORIES, STATUSES, WORDS, classify, incomplete
 
@@ -434,3 +436,36 @@ class TestPrivateTexts:
 
         assert secret not in error.failure.private
         assert "53000020 bad value" in error.failure.private
+
+
+class TestWordsThatWereSent:
+    """Zuora may quote the request in the text of a refusal."""
+
+    @pytest.mark.parametrize(
+        "text",
+        ["Jane Public is no name", "no name: 'JANE'", "JANE.PUBLIC", "code 123 is wrong", "in 2039 or never"],
+    )
+    def test_are_masked_in_what_is_told(self, text: str) -> None:
+        """By words, whatever stands around them; Zuora's own words stay."""
+        body = {"cardHolderInfo": {"name": Secret("Jane Q Public")}, "card": {"code": Secret("123"), "y": Secret(2039)}}
+        payload = {"success": False, "reasons": [{"code": 53000020, "message": f"Invalid value: {text}"}]}
+
+        error = classify(Answer(200, {}, b""), payload, UpstreamFacts(), sent=body)
+
+        assert error is not None
+        told = error.failure.private.casefold()
+        assert "53000020 invalid value: " in told
+        assert "[masked]" in told
+        assert not [word for word in ("jane", "public", "123", "2039") if word in told]
+
+    def test_are_those_of_a_wallets_token_too(self) -> None:
+        """A part of it suffices."""
+        body = {"paymentToken": Secret(msgspec.Raw(b'{"header":{"data":["abcdefgh+ijklmnop"]}}'))}
+        payload = {"success": False, "reasons": [{"code": "ijklmnop", "message": "bad data in the header: bcdefg"}]}
+
+        error = classify(Answer(200, {}, b""), payload, UpstreamFacts(), sent=body)
+
+        assert error is not None
+        assert ("[masked]",) == error.failure.evidence.zuora_codes
+        assert "ijklmnop" not in error.failure.private
+        assert "bad data in the header: [masked]" in error.failure.private
