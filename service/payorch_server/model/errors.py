@@ -34,6 +34,14 @@ class Violation:
     description: str
     """What must hold. Never the value."""
 
+    def __repr__(self) -> str:
+        return f"Violation({self.place!r}, {self.rule!r}, {self.description!r})"
+
+    @property
+    def place(self) -> str:
+        """The field without keys of maps: they are the caller's text, go back to the caller, and nowhere else."""
+        return _KEY.sub("[key]", self.field)
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -117,6 +125,5 @@ def refuse(reason: Reason, private: str, **metadata: str) -> CallError:
 
 def invalid(*violations: Violation) -> CallError:
     """Return the error for a request that breaks rules."""
-    # Keys of maps are the caller's text: they go back to the caller, and not into a log.
-    told = "; ".join(f"{_KEY.sub('[key]', one.field)}: {one.description}" for one in violations)
+    told = "; ".join(f"{one.place}: {one.description}" for one in violations)
     return Invalid(Failure(Reason.REQUEST_INVALID, told[:_MAX_PRIVATE_CHARACTERS], violations=violations))
