@@ -22,8 +22,9 @@ def told(capsysbinary: pytest.CaptureFixture[bytes]) -> Iterator[Callable[[], st
     """Return what was written to standard error; everything that `start_logging` sets is set back."""
     root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
     handlers, level = root.handlers[:], root.level
+    configured = structlog.get_config() if structlog.is_configured() else None
     yield lambda: str(capsysbinary.readouterr().err, "utf-8")
-    structlog.reset_defaults()
+    structlog.configure(**configured) if configured else structlog.reset_defaults()
     root.handlers[:], root.level = handlers, level
     sys.excepthook, threading.excepthook = hooks
 
