@@ -40,7 +40,7 @@ def build_server(
             ("grpc.max_metadata_size", settings.max_metadata_bytes),
             ("grpc.max_concurrent_streams", settings.max_streams_per_connection),
             # Whoever pings more often is told to go away: enhance_your_calm.
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", int(settings.min_ping_interval_s * 1000)),
+            ("grpc.http2.min_ping_interval_without_data_ms", int(settings.min_ping_interval_s * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.keepalive_time_ms", int(settings.keepalive_s * 1000)),
             ("grpc.max_connection_age_ms", int(settings.max_connection_age_s * 1000)),
