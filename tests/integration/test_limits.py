@@ -1,0 +1,125 @@
+"""What one caller cannot take from the others: calls, metadata, pings, connections."""
+
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import pytest
+from integration.far_end import frozen
+from integration.http2 import ENHANCE_YOUR_CALM, NO_ERROR, PING, Connection, connection
+from local.calls import refusal
+from local.requests import session_request
+from local.stack import LocalStack, running
+from payorch.v1 import call_pb2
+from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+
+Stub = service_grpc.PaymentOrchestrationServiceStub
+A_MINUTE = timedelta(minutes=1)
+
+
+class TestCallsInProgress:
+    """A full house says so at once."""
+
+    @pytest.mark.asyncio
+    async def test_beyond_the_limit_are_refused_and_may_be_resent(self) -> None:
+        """On whatever connection; nothing is sent, and there is room again when a call has ended."""
+        emulator, clock = frozen()
+        emulator.faults.add("sessions:slow:1")
+        over = {"rpc": {"max_calls_in_progress": 1}}
+        async with (
+            running(emulator=emulator, over=over) as stack,
+            grpc.aio.insecure_channel(stack.target) as one,
+            grpc.aio.insecure_channel(stack.target, options=(("grpc.use_local_subchannel_pool", 1),)) as another,
+        ):
+            first = Stub(one).CreateSession(session_request(), timeout=15)
+            await clock.until_somebody_sleeps()
+
+            request = session_request()
+            error = await refusal(Stub(another).CreateSession(request, timeout=10))
+
+            assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED") == (error.code, error.reason)
+            assert (call_pb2.OUTCOME_NOT_SENT, call_pb2.ADVICE_RESEND_SAME_REQUEST_ID) == (error.outcome, error.advice)
+            assert 0.5 == error.retry_delay_s
+            assert 1 == emulator.journal.count("sessions")
+            clock.advance(A_MINUTE)
+            await first
+            assert (await Stub(another).CreateSession(request, timeout=10)).session.token
+
+    @pytest.mark.asyncio
+    async def test_that_were_refused_leave_their_place(self) -> None:
+        """A caller who fails, however, takes no room from the others."""
+        over = {"rpc": {"max_calls_in_progress": 1}}
+        async with running(over=over) as stack, grpc.aio.insecure_channel(stack.target) as channel:
+            invalid = session_request()
+            invalid.request_id = "short"
+            unroutable = session_request()
+            unroutable.route.entity = "nowhere"
+
+            for request in (invalid, unroutable):
+                error = await refusal(Stub(channel).CreateSession(request, timeout=10))
+                assert "OVERLOADED" != error.reason
+
+            assert (await Stub(channel).CreateSession(session_request(), timeout=10)).session.token
+
+
+class TestMetadata:
+    """What comes before a request."""
+
+    @pytest.mark.asyncio
+    async def test_that_is_too_large_is_refused_by_grpc(self, stack: LocalStack, channel: grpc.aio.Channel) -> None:
+        """Before any of our code; the connection serves the next call."""
+        stub: Any = Stub(channel)
+
+        error = await refusal(stub.CreateSession(session_request(), metadata=(("x-large", "x" * 40_000),), timeout=10))
+
+        assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "") == (error.code, error.reason)
+        assert 0 == stack.emulator.journal.count("sessions")
+        assert (await stub.CreateSession(session_request(), timeout=10)).session.token
+
+    @pytest.mark.asyncio
+    async def test_of_the_largest_token_is_taken(self, channel: grpc.aio.Channel) -> None:
+        """Tokens of 8192 characters and a trace fit."""
+        metadata = (("authorization", "Bearer " + "x" * 8192), ("traceparent", f"00-{'a' * 32}-{'b' * 16}-01"))
+
+        answer = await Stub(channel).CreateSession(session_request(), metadata=metadata, timeout=10)
+
+        assert answer.session.token
+
+
+async def ping(opened: Connection, times: int) -> None:
+    """Ping, each time after the answer to the last."""
+    frames = opened.frames()
+    for number in range(times):
+        opened.send(PING, number.to_bytes(8, "big"))
+        while (await anext(frames)) != (PING, number.to_bytes(8, "big")):
+            pass
+
+
+class TestConnections:
+    """How the service ends them."""
+
+    @pytest.mark.asyncio
+    async def test_that_ping_too_often_are_ended(self, stack: LocalStack) -> None:
+        """Whoever keeps a service busy with nothing is told to calm down."""
+        async with connection(stack.application.grpc_port) as opened:
+            opened.send(PING, *(number.to_bytes(8, "big") for number in range(8)))
+
+            goodbye = await opened.goodbye()
+
+        assert (ENHANCE_YOUR_CALM, "too_many_pings") == (goodbye.code, goodbye.text)
+
+    @pytest.mark.asyncio
+    async def test_that_ping_seldom_stay(self) -> None:
+        """The same pings are none too many where they may come so often."""
+        over = {"rpc": {"min_ping_interval_s": 0.0}}
+        async with running(over=over) as stack, connection(stack.application.grpc_port) as opened:
+            await ping(opened, 8)
+
+    @pytest.mark.asyncio
+    async def test_that_are_old_are_ended_politely(self) -> None:
+        """So that clients find new replicas."""
+        over = {"rpc": {"max_connection_age_s": 0.2}}
+        async with running(over=over) as stack, connection(stack.application.grpc_port) as opened:
+            goodbye = await opened.goodbye()
+
+        assert (NO_ERROR, "max_age") == (goodbye.code, goodbye.text)
