@@ -12,7 +12,8 @@ from payorch_server.model.errors import CallError, refuse
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 
-_AUDIT: Final = structlog.get_logger("payorch.audit")
+# Whatever telemetry.log_level says: an audit that can be silenced is none.
+_AUDIT: Final = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(0))
 DIAGNOSTICS: Final = "diagnostics"
 """The right to use the service's diagnostics."""
 

@@ -130,10 +130,12 @@ def parse_key_set(text: bytes) -> KeySet:
         listed = document["keys"]
     except (ValueError, TypeError, KeyError):
         raise KeySetBroken("is no JSON Web Key Set: a JSON object with the member keys") from None
-    if not isinstance(listed, list) or not listed:
-        raise KeySetBroken("holds no key")
+    # Issuers publish their keys for encryption in the same set.
+    signing = [(index, one) for index, one in enumerate(listed if isinstance(listed, list) else ()) if _signs(one)]
+    if not signing:
+        raise KeySetBroken("holds no key for signatures")
     keys: dict[str, tuple[Any, str]] = {}
-    for index, one in enumerate(listed):
+    for index, one in signing:
         kid, key = _parse_key(one if isinstance(one, dict) else {}, f"keys.{index}")
         if kid in keys:
             raise KeySetBroken(f"keys.{index}: the kid {kid} is given twice")
@@ -141,11 +143,15 @@ def parse_key_set(text: bytes) -> KeySet:
     return KeySet(keys)
 
 
+def _signs(one: object) -> bool:
+    return not isinstance(one, dict) or one.get("use", "sig") == "sig"
+
+
 def _parse_key(one: Mapping[str, Any], path: str) -> tuple[str, tuple[Any, str]]:
     kid, algorithm = one.get("kid"), ALGORITHMS.get((str(one.get("kty")), str(one.get("crv", ""))))
     if not isinstance(kid, str) or not kid:
         raise KeySetBroken(f"{path}: has no kid")
-    if algorithm is None or one.get("alg", algorithm) != algorithm or one.get("use", "sig") != "sig":
+    if algorithm is None or one.get("alg", algorithm) != algorithm:
         raise KeySetBroken(f"{path}: must be a key for signatures with RS256, ES256 or EdDSA (Ed25519)")
     if "d" in one:
         raise KeySetBroken(f"{path}: is a private key; only the public part belongs here")

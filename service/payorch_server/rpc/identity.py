@@ -83,7 +83,9 @@ class Identities:
         Raises:
             NotSent: A credential is given and not accepted. Nothing else is tried then.
         """
-        if self._rules and self.key_set and (given := _values(metadata, "authorization")):
+        if self._rules and (given := _values(metadata, "authorization")):
+            if self.key_set is None:
+                raise _refused("authorization", "a key set to check it with")
             return (_by_token(given, peer, self.key_set, self._rules, now),)
         if self._mesh and _is_believed(peer, self._mesh) and (given := _values(metadata, self._mesh.header)):
             return _by_mesh(given, self._mesh)

@@ -204,7 +204,7 @@ NO_KEY_SETS = [
     (with_keys({**GOOD.jwk, "kid": 1}), "keys.0: has no kid", "a kid that is no text"),
     (with_keys(GOOD.jwk, GOOD.jwk), "keys.1: the kid ES256 is given twice", "one would win without a word"),
     (with_keys({"kty": "oct", "kid": "a", "k": "czNjcmV0"}), "keys.0: must be a key for", "a shared secret"),
-    (with_keys({**GOOD.jwk, "use": "enc"}), "keys.0: must be a key for", "a key for encryption"),
+    (with_keys({**GOOD.jwk, "use": "enc"}), "holds no key for signatures", "a key for encryption alone"),
     (with_keys({**GOOD.jwk, "alg": "HS256"}), "keys.0: must be a key for", "an algorithm that does not fit"),
     (
         with_keys({**ISSUERS["RS256"].jwk, "alg": "PS256"}),
@@ -243,8 +243,10 @@ class TestParseKeySet:
         assert private["d"] not in repr(caught.value.__context__)
 
     def test_takes_what_further_members_a_key_has(self) -> None:
-        """Issuers add their own."""
-        keys = parse_key_set(with_keys({**GOOD.jwk, "use": "sig", "alg": "ES256", "x5t": "x"}))
+        """Issuers add their own, and keys for encryption beside them."""
+        encrypting = {"kty": "RSA", "use": "enc", "alg": "RSA-OAEP", "kid": "e"}
+
+        keys = parse_key_set(with_keys(encrypting, {**GOOD.jwk, "use": "sig", "alg": "ES256", "x5t": "x"}))
 
         assert subject_of(GOOD.token(now=NOW), keys=keys) == "checkout"
 
