@@ -21,6 +21,8 @@ CLASSES = {
 }
 # The card security code takes part in nothing; see rpc/fingerprint.py.
 NOT_FINGERPRINTED = {"security_code"}
+# Made by the service for validate_only, and kept nowhere.
+PREVIEW = "upstream_request"
 
 
 def sensitive_fields(message: Descriptor, path: str, seen: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
@@ -48,7 +50,8 @@ def rows() -> Iterator[str]:
             kept = "nothing" if path.rpartition(".")[2] in NOT_FINGERPRINTED else "keyed hash"
             yield f"| {method.name} | `{path}` | {kind} | caller | Zuora | {kept} |"
         for path, kind in sensitive_fields(method.output_type, ""):
-            yield f"| {method.name} | `{path}` | {kind} | Zuora | caller | sealed result |"
+            source, kept = ("service", "nothing") if path.startswith(PREVIEW) else ("Zuora", "sealed result")
+            yield f"| {method.name} | `{path}` | {kind} | {source} | caller | {kept} |"
 
 
 def with_map(page: str) -> str:
