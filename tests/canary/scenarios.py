@@ -26,7 +26,6 @@ from payorch_server.model.outcome import Reason
 from payorch_server.orchestration.access import access_table
 from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.rpc.health import Health
-from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.payloads import payload_interceptors
 from payorch_server.rpc.server import build_server
@@ -278,7 +277,7 @@ async def _served(servicer: _Scripted, spans: InMemorySpanExporter) -> AsyncIter
     server = build_server(
         settings=settings,
         servicer=servicer,  # type: ignore[arg-type] # any servicer of this service
-        interceptors=(boundary, *payload_interceptors(TelemetrySettings(log_level="debug")), AuthnInterceptor()),
+        interceptors=(boundary, *payload_interceptors(TelemetrySettings(log_level="debug"))),
         health=health,
     )
     port = server.add_insecure_port("127.0.0.1:0")

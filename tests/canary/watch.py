@@ -97,7 +97,7 @@ class Watch:
                     yield key
                     yield from redis.hgetall(key).values() if redis.type(key) == b"hash" else [redis.get(key)]
             return
-        store: Any = self.stack.application.intents.records._store
+        store: Any = self.stack.application.running.intents.records._store
         for key, entry in store._entries.items():
             yield key.encode()
             yield entry.stored.value
@@ -211,7 +211,7 @@ async def watched(
 
 async def until_ready(stack: LocalStack) -> None:
     """Wait for the first token."""
-    while not stack.application.health.ready:
+    while not stack.application.running.health.ready:
         await asyncio.sleep(0.01)
 
 
