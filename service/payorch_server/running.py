@@ -26,6 +26,7 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store, StoreUnavailable
 from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.limits import InFlight
 from payorch_server.zuora.tokens import TokenCache
 from payorch_server.zuora.transport import Transport
 
@@ -60,6 +61,7 @@ class Running:
             secrets=settings.client_secrets,
             transport=resources.transport,
             tokens=TokenCache(transport=resources.transport, clock=clock, tasks=tasks, uniform=_RANDOM.uniform),
+            in_flight=InFlight(),
             clock=clock,
             uniform=_RANDOM.uniform,
         )

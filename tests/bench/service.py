@@ -15,7 +15,13 @@ from bench.workload import CLIENT_ID, ENTITY_ID, GATEWAY_ID, TENANT
 _LINES_BEFORE_LISTENING: Final = 20
 
 
-def _configuration(upstream: str, secret: Path) -> dict[str, Any]:
+def _limits(code: Path | None) -> dict[str, Any]:
+    """Return what lifts the limit on calls in flight, for a checkout that has one."""
+    limited = code is None or (code / "service/payorch_server/zuora/limits.py").exists()
+    return {"max_in_flight": 1_000_000} if limited else {}
+
+
+def _configuration(upstream: str, secret: Path, code: Path | None) -> dict[str, Any]:
     return {
         "rpc": {"listen": "127.0.0.1:0", "drain_wait_s": 0.0, "drain_grace_s": 1.0},
         "admin": {"listen": "127.0.0.1:0"},
@@ -29,6 +35,7 @@ def _configuration(upstream: str, secret: Path) -> dict[str, Any]:
                 "client_secret_file": str(secret),
                 "entities": {"main": ENTITY_ID},
                 "gateways": {"cards": {"id": GATEWAY_ID, "label": "Cards"}},
+                **_limits(code),
             }
         },
         "routing": [{"name": "all", "to": {"tenant": TENANT, "entity": "main", "gateway": "cards"}}],
@@ -50,7 +57,7 @@ def service(name: str, *, upstream: str, folder: Path, code: Path | None) -> Ite
     """
     secret, file = folder / "secret", folder / "payorch.yaml"
     secret.write_text("bench\n")
-    file.write_text(yaml.safe_dump(_configuration(upstream, secret)))
+    file.write_text(yaml.safe_dump(_configuration(upstream, secret, code)))
     command: list[str | Path] = [Path(sys.executable).with_name("payorch-server"), "serve", "--config", file]
     if code is not None:
         command = ["/usr/bin/env", f"PYTHONPATH={code / 'service'}:{code / 'clients/python/src'}", *command]

@@ -31,7 +31,7 @@ def _plain(node: Any) -> Any:
         return [_plain(item) for item in node]
     if not isinstance(node, dict):
         return node
-    is_schema = "type" in node or "$ref" in node
+    is_schema = bool({"type", "$ref", "anyOf"} & set(node))
     return {key: _plain(item) for key, item in node.items() if not (is_schema and key in {"title", "default"})}
 
 

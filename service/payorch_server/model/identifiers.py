@@ -18,3 +18,31 @@ def parse_track_id(text: str) -> TrackId | None:
     without colon, semicolon, double quote and quote.
     """
     return TrackId(text) if _TRACK_ID.fullmatch(text) else None
+
+
+_UUID_OR_HEX: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def is_zuora_id(text: str) -> bool:
+    """Tell whether the text is 32 hexadecimal digits, or the same as a UUID."""
+    return _UUID_OR_HEX.fullmatch(text) is not None
+
+
+def org_id_on_wire(text: str) -> str:
+    """Return the one form in which an org id is sent: 32 lower-case digits, as Zuora prints the ids of its objects.
+
+    What is neither that nor a UUID stays as it is: no document of Zuora's says what an org id looks like.
+    """
+    return text.replace("-", "").lower() if is_zuora_id(text) else text
+
+
+def entity_id_on_wire(text: str) -> str:
+    """Return the one form in which an entity id is sent: a lower-case UUID of 36 characters.
+
+    Billing operations are shown with both forms, and the token endpoint demands this one.
+    Source: Zuora, "Create an OAuth token", header Zuora-Entity-Ids (read 2026-11-20).
+    """
+    if not is_zuora_id(text):
+        return text
+    plain = text.replace("-", "").lower()
+    return "-".join((plain[:8], plain[8:12], plain[12:16], plain[16:20], plain[20:]))

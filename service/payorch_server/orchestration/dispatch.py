@@ -171,6 +171,9 @@ class Dispatcher:
         permit_on: Callable[[Route], None],
     ) -> Opening[T]:
         async def send(pinned: Route, context: CallContext, earlier: Earlier) -> tuple[T, UpstreamFacts]:
+            if intent.query.rpc in self._zuora.tenant(pinned).switched_off:
+                private = f"{intent.query.rpc} is switched off for {pinned.tenant}"
+                raise refuse(Reason.SWITCHED_OFF, private, tenant=pinned.tenant)
             reply = await self._execute(work, pinned, context, key, earlier)
             return work.parse(reply), reply.facts
 

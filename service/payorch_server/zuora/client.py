@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from payorch_server.model.attempt import Attempt, UpstreamFacts, UpstreamPreview
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, failure, refuse
-from payorch_server.model.identifiers import IdempotencyKey
+from payorch_server.model.identifiers import IdempotencyKey, entity_id_on_wire
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
@@ -19,6 +19,8 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.calls import Answer, Call, JsonObject, Reply, decode_object, encode_body, preview_body
 from payorch_server.zuora.earlier import NOTHING_EARLIER, Earlier, in_light_of_earlier
 from payorch_server.zuora.errors import classify, incomplete
+from payorch_server.zuora.headers import route_headers
+from payorch_server.zuora.limits import InFlight
 from payorch_server.zuora.retry import RETRYABLE, RetryBudget, Tried, wait_before_retry
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
@@ -40,6 +42,7 @@ class ZuoraClient:
         secrets: Mapping[str, Secret[str]],
         transport: Transport,
         tokens: TokenCache,
+        in_flight: InFlight,
         clock: Clock,
         uniform: Callable[[float, float], float],
     ) -> None:
@@ -47,6 +50,7 @@ class ZuoraClient:
         self._secrets = secrets
         self._transport = transport
         self._tokens = tokens
+        self._in_flight = in_flight
         self._clock = clock
         self._uniform = uniform
         self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
@@ -61,6 +65,7 @@ class ZuoraClient:
             secrets=secrets,
             transport=self._transport,
             tokens=self._tokens,
+            in_flight=self._in_flight,
             clock=self._clock,
             uniform=self._uniform,
         )
@@ -92,7 +97,8 @@ class ZuoraClient:
             return False
         if route.client_id and route.client_id not in {tenant.client_id, *tenant.previous_client_ids}:
             return False
-        return not route.entity_id or route.entity_id in tenant.entities.values()
+        entity_ids = {entity_id_on_wire(value) for value in tenant.entities.values()}
+        return not route.entity_id or entity_id_on_wire(route.entity_id) in entity_ids
 
     async def warm(self, tenant: str, *, timeout_s: float) -> float | None:
         """Fetch a token for the whole client, to learn whether the tenant's credentials work.
@@ -155,16 +161,21 @@ class ZuoraClient:
 
     async def _attempt(self, call: Call, route: Route, context: CallContext, flight: "_Flight") -> Reply:
         """Send once; note the attempt in the flight whatever becomes of it."""
-        credential = self._credential(route.tenant, route.entity_id)
+        entity_id = entity_id_on_wire(route.entity_id)
+        credential, place = self._credential(route.tenant, entity_id), (route.tenant, entity_id)
         flight.tries += 1
         try:
             token = await self._tokens.get(credential, timeout_s=self._remaining(context))
             timeout_s = self._remaining(context)
+            self._in_flight.enter(place, most=self._tenants[route.tenant].max_in_flight)
         except CallError as error:
             raise flight.judged(error, UpstreamFacts(flight.attempts)) from error
-        post = self._post(call, route, flight, token)
-        started_at, started_s = self._clock.now(), self._clock.monotonic()
-        answer, payload, wrong = await self._exchange(post, timeout_s, call.body)
+        try:
+            post = self._post(call, route, flight, token)
+            started_at, started_s = self._clock.now(), self._clock.monotonic()
+            answer, payload, wrong = await self._exchange(post, timeout_s, call.body)
+        finally:
+            self._in_flight.leave(place)
         flight.attempts += (
             Attempt(
                 ordinal=post.ordinal,
@@ -219,18 +230,12 @@ class ZuoraClient:
         return f"{self._tenants[route.tenant].origin}{call.path}{query}"
 
     def _headers(self, call: Call, route: Route, context: CallContext, key: IdempotencyKey) -> dict[str, str]:
-        headers = {
+        return {
             "content-type": "application/json",
             "zuora-track-id": context.track_id,
             "idempotency-key": key,
+            **route_headers(route, self._tenants[route.tenant], versioned=call.versioned),
         }
-        if route.entity_id:
-            headers["zuora-entity-ids"] = route.entity_id
-        if route.org_ids:
-            headers["zuora-org-ids"] = ",".join(route.org_ids)
-        if call.versioned:
-            headers["zuora-version"] = self._tenants[route.tenant].zuora_version
-        return headers
 
     def _post(self, call: Call, route: Route, flight: "_Flight", token: Token) -> HttpPost:
         headers = {**flight.headers, "authorization": f"Bearer {reveal(token.value)}"}

@@ -102,15 +102,21 @@ class TenantSettings:
     zuora_version: str = "2025-08-12"
     """Zuora-Version on v1 paths. Outcomes depend on it: before 2024-05-20 errors arrive with status 200."""
     entities: Mapping[str, str] = field(default_factory=dict)
-    """Name to Zuora id (32 hexadecimal digits or a UUID). Empty: a single-entity tenant, no header is sent."""
+    """Name to Zuora id: 32 hexadecimal digits or a UUID, sent as a UUID. Empty: a single-entity tenant, no header is
+    sent."""
     orgs: Mapping[str, str] = field(default_factory=dict)
-    """Name to Zuora id. Empty: Multi-Org is off, no header is sent."""
+    """Name to Zuora id; a UUID is sent as its 32 hexadecimal digits. Empty: Multi-Org is off, no header is sent."""
     gateways: Mapping[str, GatewaySettings] = field(default_factory=dict)
     """Name to gateway instance."""
     token_scope: Literal["client", "entity"] = "client"  # noqa: S105 - not a password
     """Whether one token serves all entities of the client, or one is requested per entity."""
     legacy_session_amount: bool = False
     """Send authAmount in place of amount when a session only stores a method (the older form of the page)."""
+    max_in_flight: int = 40
+    """Calls that a replica may have in flight, for each entity; beyond it calls are refused before they are sent.
+    Zuora's own limit is 40 for the whole tenant, or for each of its entities: divide it by the number of replicas."""
+    switched_off: tuple[str, ...] = ()
+    """Names of RPCs, such as DecryptApplePay, that send nothing to this tenant: the kill switch."""
     paths: PathSettings = PathSettings()
     """The paths of the operations."""
 

@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from payorch_server.model.errors import CallError, Evidence, Failure, failure, refuse
+from payorch_server.model.identifiers import entity_id_on_wire
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the secret goes into the token request here
 from payorch_server.runtime.clock import Clock
@@ -159,7 +160,7 @@ class TokenCache:
         }
         headers = {"content-type": "application/x-www-form-urlencoded"}
         if credential.entity_id:
-            headers["zuora-entity-ids"] = _hyphenated(credential.entity_id)
+            headers["zuora-entity-ids"] = entity_id_on_wire(credential.entity_id)
         post = HttpPost(credential.url, headers, urlencode(form).encode(), credential.path)
         try:
             answer = await self._transport.post(post, timeout_s=_FETCH_TIMEOUT_S)
@@ -183,13 +184,6 @@ def _refuse_emulator(url: str, answer: Answer) -> None:
     """Refuse tokens of an emulator where production should answer: nothing that it says about money is true."""
     if _EMULATOR in answer.headers and urlsplit(url).hostname in PRODUCTION_HOSTS:
         raise refuse(Reason.TOKEN_UNAVAILABLE, "an emulator answers in the place of Zuora's production")
-
-
-def _hyphenated(entity_id: str) -> str:
-    """Return the form that the token endpoint demands: 36 characters, whereas other operations take 32 as well."""
-    if "-" in entity_id:
-        return entity_id
-    return "-".join((entity_id[:8], entity_id[8:12], entity_id[12:16], entity_id[16:20], entity_id[20:]))
 
 
 def _not_sent(error: CallError) -> CallError:

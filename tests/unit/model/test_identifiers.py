@@ -1,8 +1,17 @@
+import uuid
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payorch_server.model.identifiers import MAX_TRACK_ID_CHARACTERS, parse_track_id
+from payorch_server.model.identifiers import (
+    MAX_TRACK_ID_CHARACTERS,
+    entity_id_on_wire,
+    is_zuora_id,
+    org_id_on_wire,
+    parse_track_id,
+)
 
+UUID = "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a"
 FORBIDDEN = set(":;\"',")
 
 
@@ -49,3 +58,31 @@ class TestParseTrackId:
         )
 
         assert (parse_track_id(text) is not None) == allowed
+
+
+class TestZuoraIds:
+    """An id that is written in several ways goes out in one."""
+
+    @pytest.mark.parametrize(
+        ("text", "entity", "org", "reason"),
+        [
+            ("0a" * 16, UUID, "0a" * 16, "32 digits"),
+            ("0A" * 16, UUID, "0a" * 16, "32 capital digits"),
+            (UUID, UUID, "0a" * 16, "a UUID"),
+            (UUID.upper(), UUID, "0a" * 16, "a UUID in capitals"),
+            ("n1", "n1", "n1", "neither: it stays as it is"),
+            (f"{{{UUID}}}", f"{{{UUID}}}", f"{{{UUID}}}", "braces are not Zuora's"),
+            ("0a" * 16 + "\n", "0a" * 16 + "\n", "0a" * 16 + "\n", "a line feed belongs to no id"),
+        ],
+    )
+    def test_have_one_form_each(self, text: str, entity: str, org: str, reason: str) -> None:
+        """Entities as UUID, orgs as 32 digits."""
+        assert (entity_id_on_wire(text), org_id_on_wire(text)) == (entity, org), reason
+
+    @given(st.uuids())
+    def test_are_recognised_in_both_forms(self, one: uuid.UUID) -> None:
+        """Both forms of any id become the same."""
+        assert is_zuora_id(one.hex)
+        assert is_zuora_id(str(one))
+        assert entity_id_on_wire(one.hex) == entity_id_on_wire(str(one)) == str(one)
+        assert org_id_on_wire(str(one)) == org_id_on_wire(one.hex) == one.hex

@@ -13,6 +13,7 @@ from payorch_server.orchestration.routing import RouteQuery, RoutingTable
 from payorch_server.orchestration.settings import RuleSettings, TargetSettings
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.limits import InFlight
 from payorch_server.zuora.resources.payment_methods import (
     CREATED_BY_V1,
     CREATED_BY_V2,
@@ -36,6 +37,7 @@ async def create(wire: Wire, kind: str, members: dict[str, Any], *, raw: bool = 
         secrets={"acme": Secret("s")},
         transport=transport,
         tokens=tokens,
+        in_flight=InFlight(),
         clock=clock,
         uniform=at_most,
     )

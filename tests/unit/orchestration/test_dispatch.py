@@ -6,7 +6,7 @@ import httpx
 import pytest
 from payorch_server.model.caller import Rights, TenantRights
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import CallError, Evidence, NotSent, Refused
+from payorch_server.model.errors import CallError, Evidence, NotSent, OutcomeUnknown, Refused
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import RouteHints
@@ -21,6 +21,7 @@ from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store
 from payorch_server.zuora.calls import Call
 from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.limits import InFlight
 from payorch_server.zuora.tokens import TokenCache
 from structlog.testing import capture_logs
 from unit.orchestration.intents_support import (
@@ -58,22 +59,29 @@ def done(track_id: str = "track-1") -> httpx.Response:
 class Bench:
     """A dispatcher over a scripted Zuora."""
 
-    def __init__(self, *script: httpx.Response, clock: FakeClock | None = None, store: Store | None = None) -> None:
+    def __init__(
+        self, *script: httpx.Response | Exception, clock: FakeClock | None = None, store: Store | None = None
+    ) -> None:
         self.clock = clock or FakeClock()
         waiting = list(script)
 
         def handle(request: httpx.Request) -> httpx.Response:
             if request.url.path == "/oauth/token":
                 return answer(200, {"access_token": "t", "expires_in": 3599})
-            return waiting.pop(0)
+            scripted = waiting.pop(0)
+            if isinstance(scripted, Exception):
+                raise scripted
+            return scripted
 
         self.wire = Wire(handler=handle)
         transport, tenants = transport_over(self.wire), {"acme": tenant(entities={})}
+        self.tenants = tenants
         zuora = ZuoraClient(
             tenants=tenants,
             secrets={"acme": Secret("s")},
             transport=transport,
             tokens=TokenCache(transport=transport, clock=self.clock, tasks=TaskOwner(), uniform=lambda low, _high: low),
+            in_flight=InFlight(),
             clock=self.clock,
             uniform=lambda _low, _high: 0.0,
         )
@@ -323,3 +331,46 @@ async def lease(bench: Bench, key: str, *, until_s: float) -> None:
     assert stored is not None
     held = dataclasses.replace(decode_record(stored.value), lease_until_s=until_s, settlement=None)
     assert await store.compare_and_set(key, encode_record(held), version=stored.version, ttl_s=DAY_S)
+
+
+@pytest.mark.asyncio
+class TestKillSwitch:
+    """An operator can stop an RPC for a tenant."""
+
+    async def test_refuses_before_anything_is_sent(self) -> None:
+        """The caller may resend; other RPCs go on."""
+        bench = Bench(done())
+        bench.tenants["acme"] = tenant(entities={}, switched_off=("DecryptApplePay",))
+
+        with pytest.raises(NotSent) as caught:
+            await bench.run("DecryptApplePay")
+
+        assert caught.value.failure.reason is Reason.SWITCHED_OFF
+        assert caught.value.failure.metadata == {"tenant": "acme"}
+        assert bench.keys == []
+        assert (await bench.run("CreateSession")).value == "it"
+
+    async def test_leaves_the_intent_to_a_later_resend(self) -> None:
+        """Switched on again, it is executed under its own key."""
+        bench = Bench(done())
+        bench.tenants["acme"] = tenant(entities={}, switched_off=("DecryptApplePay",))
+        with pytest.raises(NotSent):
+            await bench.run("DecryptApplePay")
+
+        bench.tenants["acme"] = tenant(entities={})
+
+        assert (await bench.run("DecryptApplePay")).value == "it"
+        assert bench.keys == [KEYS["DecryptApplePay"]]
+
+    async def test_proves_nothing_of_an_earlier_send(self) -> None:
+        """That one may have been executed: the outcome stays unknown."""
+        bench = Bench(*(httpx.ReadError("reset") for _ in range(3)))
+        with pytest.raises(OutcomeUnknown):
+            await bench.run("DecryptApplePay")
+        bench.tenants["acme"] = tenant(entities={}, switched_off=("DecryptApplePay",))
+
+        with pytest.raises(OutcomeUnknown) as caught:
+            await bench.run("DecryptApplePay")
+
+        assert caught.value.failure.reason is Reason.EARLIER_ATTEMPT_UNSETTLED
+        assert len(bench.keys) == 3

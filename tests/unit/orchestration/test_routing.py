@@ -242,6 +242,8 @@ class TestPolicyHash:
             "previous_client_ids",
             "zuora_version",
             "token_scope",
+            "max_in_flight",
+            "switched_off",
             "legacy_session_amount",
             "paths",
         }

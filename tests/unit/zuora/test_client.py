@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +15,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.calls import Call, Reply
 from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient
+from payorch_server.zuora.limits import InFlight
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import TokenCache
 from unit.support.clock import FakeClock
@@ -24,6 +26,7 @@ KEY = IdempotencyKey("po1-" + "0" * 40)
 SESSION = Call("sessions", "/web-payments/sessions", {"amount": Decimal("1.10"), "secret": Secret("canary")})
 DECRYPTION = Call("decryption", "/v1/payment-methods/decryption", {})
 METHODS = Call("payment_methods", "/v2/payment_methods", {}, (("fields[]", "id,type"), ("expand[]", "account")))
+ENTITY = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"
 REFUSED_TOKEN = {"message": "Authentication error"}
 
 
@@ -77,6 +80,7 @@ def parts_for(settings: TenantSettings, *script: httpx.Response | Exception) -> 
         secrets={"acme": Secret("s")},
         transport=transport,
         tokens=TokenCache(transport=transport, clock=zuora.clock, tasks=tasks, uniform=lambda low, _high: low),
+        in_flight=InFlight(),
         clock=zuora.clock,
         uniform=lambda _low, _high: 0.0,
     )
@@ -124,10 +128,18 @@ class TestHeaders:
         """One entity; orgs joined by commas."""
         play(parts, answer(200, {"token": "x"}))
 
-        await parts.execute(where=route(entity_id="a" * 32, org_ids=("n1", "s1")))
+        await parts.execute(where=route(entity_id=ENTITY, org_ids=("n1", "s1")))
 
         (request,) = parts.calls
-        assert (request.headers["zuora-entity-ids"], request.headers["zuora-org-ids"]) == ("a" * 32, "n1,s1")
+        assert (request.headers["zuora-entity-ids"], request.headers["zuora-org-ids"]) == (ENTITY, "n1,s1")
+
+    async def test_have_one_form_for_an_entity(self, parts: Parts) -> None:
+        """A route that was pinned with 32 digits goes out like any other."""
+        play(parts, answer(200, {"token": "x"}))
+
+        await parts.execute(where=route(entity_id="A" * 32))
+
+        assert parts.calls[0].headers["zuora-entity-ids"] == ENTITY
 
     @pytest.mark.parametrize(
         ("call", "expected", "reason"),
@@ -158,7 +170,7 @@ class TestHeaders:
             == "https://zuora.test/v2/payment_methods?fields%5B%5D=id%2Ctype&expand%5B%5D=account"
         )
 
-    @pytest.mark.parametrize(("scope", "expected"), [("client", None), ("entity", "a" * 8)])
+    @pytest.mark.parametrize(("scope", "expected"), [("client", None), ("entity", ENTITY)])
     async def test_of_the_token_request_follow_the_scope(self, scope: str, expected: str | None) -> None:
         """One token for all entities, or one per entity."""
         parts, tasks = parts_for(tenant(token_scope=scope), answer(200, {"token": "x"}))
@@ -166,8 +178,7 @@ class TestHeaders:
         await parts.execute(where=route(entity_id="a" * 32))
         await tasks.close()
 
-        sent = parts.wire.requests[0].headers.get("zuora-entity-ids")
-        assert (sent and sent[:8]) == expected
+        assert parts.wire.requests[0].headers.get("zuora-entity-ids") == expected
 
 
 @pytest.mark.asyncio
@@ -315,3 +326,37 @@ class TestPreview:
         )
         assert preview.body == '{"amount":1.10,"secret":"[redacted]"}'
         assert parts.wire.requests == []
+
+
+@pytest.mark.asyncio
+class TestInFlight:
+    """What Zuora would answer with 429 is not sent."""
+
+    async def test_refuses_beyond_the_limit_and_recovers(self) -> None:
+        """A call that is over makes room, whatever became of it."""
+        gate, arrived = asyncio.Event(), asyncio.Event()
+
+        async def slow(request: httpx.Request) -> httpx.Response:
+            if request.url.path == "/oauth/token":
+                return answer(200, {"access_token": "t", "expires_in": 3599})
+            arrived.set()
+            await gate.wait()
+            raise httpx.ReadError("reset")
+
+        parts, tasks = parts_for(tenant(max_in_flight=1))
+        usual, parts.wire._handler = parts.wire._handler, slow
+        first = asyncio.ensure_future(parts.execute())
+        await arrived.wait()
+
+        with pytest.raises(NotSent) as caught:
+            await parts.execute()
+
+        assert (caught.value.failure.reason, len(parts.calls)) == (Reason.OVERLOADED, 1)
+        assert caught.value.failure.metadata == {"tenant": "acme"}
+        parts.wire._handler = usual
+        play(parts, answer(200, {"token": "x"}))
+        gate.set()
+        assert (await first).status == 200
+        play(parts, answer(200, {"token": "y"}))
+        assert (await parts.execute()).status == 200
+        await tasks.close()

@@ -8,6 +8,7 @@ from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.calls import Call, Reply
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.earlier import NOTHING_EARLIER, Earlier
+from payorch_server.zuora.limits import InFlight
 from payorch_server.zuora.tokens import TokenCache
 from unit.support.clock import FakeClock
 from unit.support.http import Wire, answer, transport_over
@@ -42,6 +43,7 @@ def client(wire: Wire, clock: FakeClock) -> ZuoraClient:
         secrets={"acme": Secret("s"), "other": Secret("s")},
         transport=transport,
         tokens=TokenCache(transport=transport, clock=clock, tasks=TaskOwner(), uniform=lambda low, _high: low),
+        in_flight=InFlight(),
         clock=clock,
         uniform=lambda _low, _high: 0.0,
     )
@@ -233,6 +235,11 @@ class TestServes:
             ({"host": "old.zuora.test"}, False, "the tenant moved to another host"),
             ({"client_id": "another client"}, False, "the name stands for another Zuora tenant"),
             ({"entity": "us", "entity_id": "a" * 32}, True, "one of its entities"),
+            (
+                {"entity": "us", "entity_id": "AAAAAAAA-aaaa-aaaa-aaaa-aaaaaaaaaaaa"},
+                True,
+                "the same entity, pinned in the other form",
+            ),
             ({"entity": "us", "entity_id": "c" * 32}, False, "an entity that is gone"),
         ],
     )

@@ -63,7 +63,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 30
     """Too little time is left before the deadline to send anything. NOT_SENT, resend."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 31
-    """The service is at its limit of calls in progress. NOT_SENT, resend."""
+    """The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
+    resend.
+    """
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 32
     """The service is shutting down. NOT_SENT, resend."""
     ERROR_REASON_CALLER_LEFT: _ErrorReason.ValueType  # 33
@@ -182,7 +184,9 @@ ERROR_REASON_ROUTE_HINT_CONTRADICTED: ErrorReason.ValueType  # 22
 ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 30
 """Too little time is left before the deadline to send anything. NOT_SENT, resend."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 31
-"""The service is at its limit of calls in progress. NOT_SENT, resend."""
+"""The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
+resend.
+"""
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 32
 """The service is shutting down. NOT_SENT, resend."""
 ERROR_REASON_CALLER_LEFT: ErrorReason.ValueType  # 33
