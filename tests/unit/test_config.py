@@ -188,6 +188,63 @@ class TestProblems:
             ({"routing.0.to": {"tenant": "acme"}}, "routing.0.to.gateway: ", "a gateway is never assumed"),
             ({"routing.0.when": {"rpc": ["Create"]}}, "routing.0 (all).when.rpc: Create is", "no such RPC"),
             ({"routing.0.when": {"rcp": []}}, "routing.0.when.rcp: no such setting", "no such condition"),
+            (
+                {"routing.0.when": {"amount": {"min": "1"}}},
+                "routing.0.when.amount.currency: ",
+                "an amount of no currency",
+            ),
+            (
+                {"routing.0.when": {"amount": {"currency": "EUR", "min": 1.5}}},
+                "routing.0.when.amount.min: input should be",
+                "a number that YAML has read as binary",
+            ),
+            ({"routing.0.name": ""}, "routing.0 ().name: must not", "a rule without a name"),
+            *[
+                ({"routing.0.when": when}, f"routing.0 (all).when.{start}", reason)
+                for when, start, reason in [
+                    ({"tenant": ["x"]}, "tenant: x is none of acme", "no such tenant"),
+                    ({"entity": ["x"]}, "entity: x is not configured", "no such entity, nor any"),
+                    ({"orgs": ["x"]}, "orgs: x is not configured", "no such org"),
+                    ({"gateway": ["x"]}, "gateway: x is none of cards, zuora_default", "no such gateway"),
+                    ({"currency": ["EURO"]}, "currency: EURO is no", "no currency"),
+                    ({"country": ["Germany"]}, "country: Germany is not", "no code of a country"),
+                    ({"caller": ["shop-*-eu"]}, "caller: 'shop-*-eu' holds *", "a star in the middle"),
+                    ({"caller": [""]}, "caller: '' holds", "nobody"),
+                    ({"account_prefix": [""]}, "account_prefix: an empty", "every account"),
+                    ({"amount": {"currency": "XXY", "min": "1"}}, "amount.currency: XXY is no", "no currency"),
+                    ({"amount": {"currency": "EUR"}}, "amount: give min", "no limit at all"),
+                    ({"amount": {"currency": "EUR", "min": "1e3"}}, "amount.min: must be", "no decimal"),
+                    ({"amount": {"currency": "EUR", "max": "-1"}}, "amount.max: must be", "less than nothing"),
+                    ({"amount": {"currency": "EUR", "min": "5", "max": "5.00"}}, "amount.max: must be more", "empty"),
+                    ({"amount": {"currency": "EUR", "max": "0"}}, "amount.max: must be more", "empty as well"),
+                    (
+                        {"amount": {"currency": "EUR", "min": "5"}, "currency": ["USD"]},
+                        "amount.currency: EUR is not among",
+                        "two currencies at once",
+                    ),
+                    (
+                        {"amount": {"currency": "EUR", "min": "5"}, "rpc": ["CreatePaymentMethod"]},
+                        "amount: CreatePaymentMethod has no",
+                        "an amount where there is none",
+                    ),
+                ]
+            ],
+            ({"tenants.acme.max_in_flight": 0}, "tenants.acme.max_in_flight: must", "no call at all"),
+            (
+                {"tenants.acme.switched_off": ["Create"]},
+                "tenants.acme.switched_off: Create is none of",
+                "an RPC that is not there stays on",
+            ),
+            (
+                {"tenants.acme.entities": {"us": "a" * 32, "eu": "AAAAAAAA-aaaa-aaaa-aaaa-aaaaaaaaaaaa"}},
+                "tenants.acme.entities.us: has the id of eu",
+                "one entity under two names",
+            ),
+            (
+                {"tenants.acme.orgs": {"n": "a" * 32, "s": "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"}},
+                "tenants.acme.orgs.s: has the id of n",
+                "one org under two names",
+            ),
             ({"http.ca_file": "/no/where"}, "http.ca_file: /no/where holds no", "no CA file"),
             ({"http.ca_file": "/dev/null"}, "http.ca_file: /dev/null holds no", "an empty CA file"),
         ],
@@ -205,6 +262,7 @@ class TestProblems:
             ({"entity": "eu"}, {"entities": {"us": "a" * 32}}, "to.entity: must name one", "another entity"),
             ({"entity": "us"}, {}, "to.entity: the tenant has no entities", "an entity too many"),
             ({"orgs": ["n"]}, {}, "to.orgs: n is not among", "an org that is not there"),
+            ({"orgs": ["n", "n"]}, {"orgs": {"n": "1"}}, "to.orgs: n is named twice", "an org too many"),
         ],
     )
     def test_cover_targets(

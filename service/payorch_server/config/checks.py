@@ -3,25 +3,24 @@
 import ipaddress
 import re
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
 from payorch_server.config.access_checks import access_problems, listen_problems
 from payorch_server.config.document import Document
+from payorch_server.config.routing_checks import place_problems, routing_problems
+from payorch_server.model.identifiers import is_zuora_id
 from payorch_server.model.route import ZUORA_DEFAULT
-from payorch_server.orchestration.settings import RuleSettings
 from payorch_server.store.settings import problems as store_problems
 from payorch_server.zuora.settings import ENVIRONMENTS, PRODUCTION_HOSTS, SANDBOX_HOSTS, HttpSettings, TenantSettings
 
-_ID: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HEADER: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _CERTIFIED: Final = re.compile(r"(dns:|urn:|[A-Za-z][A-Za-z0-9+.-]*://)[!-~]+")
 _MAX_CLOCK_SKEW_S: Final = 300
 _CLIENT_ID_CHARACTERS: Final = 36
-_RPCS: Final = frozenset({"CreateSession", "DecryptApplePay", "CreatePaymentMethod"})
 
 
 def problems_of(document: Document) -> Iterator[str]:
@@ -31,7 +30,7 @@ def problems_of(document: Document) -> Iterator[str]:
     yield from _http_problems(document.http)
     for name, tenant in document.tenants.items():
         yield from _tenant_problems(name, tenant, document.http.extra_hosts)
-    yield from _routing_problems(document)
+    yield from routing_problems(document)
     yield from access_problems(document)
     yield from _identity_problems(document)
 
@@ -119,13 +118,14 @@ def _tenant_problems(name: str, tenant: TenantSettings, extra_hosts: Sequence[st
     ids = [*(("entities", *item) for item in tenant.entities.items())]
     ids += [("gateways", gateway, settings.id) for gateway, settings in tenant.gateways.items()]
     for section, key, value in ids:
-        if not _ID.fullmatch(value):
+        if not is_zuora_id(value):
             yield f"{path}.{section}.{key}: must be 32 hexadecimal digits or a UUID"
     if ZUORA_DEFAULT in tenant.gateways:
         yield f"{path}.gateways: {ZUORA_DEFAULT} is a reserved word"
     for org, value in tenant.orgs.items():
         if not value or "," in value:
             yield f"{path}.orgs.{org}: must be one id without a comma"
+    yield from place_problems(path, tenant)
 
 
 def _host_problems(path: str, tenant: TenantSettings, extra_hosts: Sequence[str]) -> Iterator[str]:
@@ -158,35 +158,3 @@ def _origin_host(url: str) -> str | None:
         return None
     plain = url.isascii() and url.isprintable() and not set(url) & set("@ \\<>\"'")
     return parts.hostname if plain and url.rstrip("/") == origin else None
-
-
-def _routing_problems(document: Document) -> Iterable[str]:
-    if not document.routing:
-        yield "routing: must have at least one rule"
-    names = [rule.name for rule in document.routing]
-    for index, rule in enumerate(document.routing):
-        path = f"routing.{index} ({rule.name})"
-        if names.index(rule.name) != index:
-            yield f"{path}.name: is used by an earlier rule"
-        for rpc in rule.when.rpc:
-            if rpc not in _RPCS:
-                yield f"{path}.when.rpc: {rpc} is none of {', '.join(sorted(_RPCS))}"
-        tenant = document.tenants.get(rule.to.tenant)
-        if tenant is None:
-            yield f"{path}.to.tenant: {rule.to.tenant} is not in tenants"
-        else:
-            yield from _target_problems(path, rule, tenant)
-
-
-def _target_problems(path: str, rule: RuleSettings, tenant: TenantSettings) -> Iterator[str]:
-    target = rule.to
-    if tenant.entities and target.entity not in tenant.entities:
-        yield f"{path}.to.entity: must name one of the tenant's entities: {', '.join(tenant.entities)}"
-    if not tenant.entities and target.entity:
-        yield f"{path}.to.entity: the tenant has no entities"
-    for org in target.orgs:
-        if org not in tenant.orgs:
-            yield f"{path}.to.orgs: {org} is not among the tenant's orgs"
-    if target.gateway != ZUORA_DEFAULT and target.gateway not in tenant.gateways:
-        known = ", ".join([*tenant.gateways, ZUORA_DEFAULT])
-        yield f"{path}.to.gateway: must be one of {known}"

@@ -1,5 +1,6 @@
 """What every use case has in common: route, key, intent, then send or show."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -10,12 +11,13 @@ from payorch_server.model.errors import CallError, Evidence, refuse
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
+from payorch_server.orchestration.conditions import RouteQuery
 from payorch_server.orchestration.fingerprint import Fingerprint
 from payorch_server.orchestration.intents import Intents, idempotency_key
 from payorch_server.orchestration.opening import Ended, Opening
 from payorch_server.orchestration.permission import Asked, permit
 from payorch_server.orchestration.record import Recorded, resend_before
-from payorch_server.orchestration.routing import RouteQuery, RoutingTable
+from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.calls import Call, Reply
 from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient
@@ -101,7 +103,7 @@ class Dispatcher:
         Raises:
             CallError: Any of its kinds.
         """
-        route = self._resolve(intent)
+        route = self._resolve(intent, context)
         permit_on = self._permission(intent, context, work)
         if isinstance(route, Route):
             permit_on(route)
@@ -132,10 +134,10 @@ class Dispatcher:
         expired = record.settlement is None and self._clock.now() > resend_before(record)
         return Recorded(record, in_flight=records.is_in_flight(record), expired=expired)
 
-    def _resolve(self, intent: Intent) -> Route | CallError:
+    def _resolve(self, intent: Intent, context: CallContext) -> Route | CallError:
         """Route the call; a refusal counts only if the intent is new, so it is a value here."""
         try:
-            return self.routing.resolve(intent.query)
+            return self.routing.resolve(dataclasses.replace(intent.query, caller=context.caller.identity))
         except CallError as refusal:
             return refusal
 

@@ -8,9 +8,11 @@ from typing import Final
 import msgspec
 
 from payorch_server.model.errors import CallError, Failure, Violation, failure, refuse
+from payorch_server.model.identifiers import entity_id_on_wire, org_id_on_wire
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import ZUORA_DEFAULT, Gateway, Route, RouteHints
-from payorch_server.orchestration.settings import ConditionSettings, RuleSettings, TargetSettings
+from payorch_server.orchestration.conditions import Condition, RouteQuery, conditions_of, first_failed
+from payorch_server.orchestration.settings import RuleSettings, TargetSettings
 from payorch_server.zuora.settings import TenantSettings
 
 _HASH_DIGITS: Final = 12
@@ -18,13 +20,24 @@ _MAX_RULES_NAMED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class RouteQuery:
-    """What a decision is made from."""
+class Rejected:
+    """A rule that does not match."""
 
-    rpc: str
-    hints: RouteHints
-    currency: str = ""
-    """Empty when the call has none."""
+    rule: str
+    condition: Condition
+    """The first that the call does not meet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the rules make of a call: a route, a refusal, or both where the rule that matches contradicts a hint."""
+
+    rejected: tuple[Rejected, ...] = ()
+    """The rules that were tried in vain, in their order."""
+    route: Route | None = None
+    """Of the rule that matches."""
+    refusal: CallError | None = None
+    """Why the call goes nowhere."""
 
 
 class RoutingTable:
@@ -32,7 +45,9 @@ class RoutingTable:
 
     def __init__(self, *, tenants: Mapping[str, TenantSettings], rules: Sequence[RuleSettings]) -> None:
         self.policy_hash = policy_hash(tenants, rules)
-        self._routes = [(rule, _route(rule, tenants, self.policy_hash)) for rule in rules]
+        self._routes = [
+            (rule.name, conditions_of(rule.when), _route(rule, tenants, self.policy_hash)) for rule in rules
+        ]
         self._known = _known_names(tenants)
 
     def __repr__(self) -> str:
@@ -44,24 +59,22 @@ class RoutingTable:
         Raises:
             NotSent: A hint is unknown, no rule matches, or the matching rule contradicts a hint.
         """
-        self._refuse_unknown(query.hints)
-        for rule, route in self._routes:
-            if _matches(rule.when, query):
-                _refuse_contradiction(rule, route, query.hints)
-                return route
-        tried = ", ".join(rule.name for rule, _ in self._routes[:_MAX_RULES_NAMED])
-        raise refuse(Reason.ROUTE_NOT_FOUND, f"no rule matches; tried {tried}", rulesTried=tried)
+        decision = self.decide(query)
+        if decision.refusal is not None or decision.route is None:
+            raise decision.refusal or _no_rule(decision.rejected)
+        return decision.route
 
-    def _refuse_unknown(self, hints: RouteHints) -> None:
-        violations = tuple(
-            Violation(f"route.{hint}", "route.known", f"is not a name of a configured {hint.removesuffix('s')}")
-            for hint, names in _hinted(hints)
-            if not set(names) <= self._known[hint]
-        )
-        if violations:
-            metadata = {"hint": violations[0].field}
-            private = "unknown route hints: " + ", ".join(one.field for one in violations)
-            raise failure(Failure(Reason.ROUTE_HINT_UNKNOWN, private, violations=violations, metadata=metadata))
+    def decide(self, query: RouteQuery) -> Decision:
+        """Return what the rules make of a call, with every rule that was tried."""
+        if unknown := _unknown_hints(query.hints, self._known):
+            return Decision(refusal=unknown)
+        rejected: list[Rejected] = []
+        for rule, conditions, route in self._routes:
+            failed = first_failed(conditions, query)
+            if failed is None:
+                return Decision(tuple(rejected), route, _contradiction(route, query.hints))
+            rejected.append(Rejected(rule, failed))
+        return Decision(tuple(rejected), refusal=_no_rule(rejected))
 
 
 def policy_hash(tenants: Mapping[str, TenantSettings], rules: Sequence[RuleSettings]) -> str:
@@ -70,8 +83,8 @@ def policy_hash(tenants: Mapping[str, TenantSettings], rules: Sequence[RuleSetti
         name: [
             tenant.origin,
             tenant.client_id,
-            dict(tenant.entities),
-            dict(tenant.orgs),
+            {entity: entity_id_on_wire(value) for entity, value in tenant.entities.items()},
+            {org: org_id_on_wire(value) for org, value in tenant.orgs.items()},
             {k: asdict(v) for k, v in tenant.gateways.items()},
         ]
         for name, tenant in sorted(tenants.items())
@@ -86,9 +99,9 @@ def _route(rule: RuleSettings, tenants: Mapping[str, TenantSettings], policy: st
         tenant=target.tenant,
         host=tenant.origin.partition("://")[2],
         entity=target.entity,
-        entity_id=tenant.entities[target.entity] if target.entity else "",
+        entity_id=entity_id_on_wire(tenant.entities[target.entity]) if target.entity else "",
         orgs=target.orgs,
-        org_ids=tuple(tenant.orgs[name] for name in target.orgs),
+        org_ids=tuple(org_id_on_wire(tenant.orgs[name]) for name in target.orgs),
         gateway=_gateway(target, tenant),
         rule=rule.name,
         policy_hash=policy,
@@ -124,22 +137,20 @@ def _hinted(hints: RouteHints) -> Iterable[tuple[str, tuple[str, ...]]]:
             yield hint, names
 
 
-def _matches(when: ConditionSettings, query: RouteQuery) -> bool:
-    hints = query.hints
-    wanted = (
-        (when.rpc, query.rpc),
-        (when.tenant, hints.tenant),
-        (when.entity, hints.entity),
-        (when.gateway, hints.gateway),
-        (when.currency, query.currency),
-        (when.country, hints.country),
+def _unknown_hints(hints: RouteHints, known: Mapping[str, frozenset[str]]) -> CallError | None:
+    violations = tuple(
+        Violation(f"route.{hint}", "route.known", f"is not a name of a configured {hint.removesuffix('s')}")
+        for hint, names in _hinted(hints)
+        if not set(names) <= known[hint]
     )
-    return all(not allowed or given in allowed for allowed, given in wanted) and all(
-        hints.attributes.get(name) == value for name, value in when.attributes.items()
-    )
+    if not violations:
+        return None
+    private = "unknown route hints: " + ", ".join(one.field for one in violations)
+    metadata = {"hint": violations[0].field}
+    return failure(Failure(Reason.ROUTE_HINT_UNKNOWN, private, violations=violations, metadata=metadata))
 
 
-def _refuse_contradiction(rule: RuleSettings, route: Route, hints: RouteHints) -> None:
+def _contradiction(route: Route, hints: RouteHints) -> CallError | None:
     chosen = {
         "tenant": {route.tenant},
         "entity": {route.entity},
@@ -148,9 +159,11 @@ def _refuse_contradiction(rule: RuleSettings, route: Route, hints: RouteHints) -
     }
     for hint, names in _hinted(hints):
         if set(names) != chosen[hint]:
-            raise _contradicted(rule.name, hint)
+            private = f"rule {route.rule} contradicts the hint route.{hint}"
+            return refuse(Reason.ROUTE_HINT_CONTRADICTED, private, rule=route.rule, hint=f"route.{hint}")
+    return None
 
 
-def _contradicted(rule: str, hint: str) -> CallError:
-    private = f"rule {rule} contradicts the hint route.{hint}"
-    return refuse(Reason.ROUTE_HINT_CONTRADICTED, private, rule=rule, hint=f"route.{hint}")
+def _no_rule(rejected: Sequence[Rejected]) -> CallError:
+    tried = ", ".join(one.rule for one in rejected[:_MAX_RULES_NAMED])
+    return refuse(Reason.ROUTE_NOT_FOUND, f"no rule matches; tried {tried}", rulesTried=tried)

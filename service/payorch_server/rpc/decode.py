@@ -14,12 +14,12 @@ from payorch_server.model.identifiers import RequestId
 from payorch_server.model.money import Amount, amount_of
 from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
+from payorch_server.orchestration.conditions import RouteQuery
 from payorch_server.orchestration.create_session import CreateSession
 from payorch_server.orchestration.decrypt_apple_pay import DecryptApplePay
 from payorch_server.orchestration.dispatch import Intent
 from payorch_server.orchestration.keyring import Keyring
 from payorch_server.orchestration.replay_guard import token_name
-from payorch_server.orchestration.routing import RouteQuery
 from payorch_server.rpc.fingerprint import fingerprints_of
 from payorch_server.zuora.resources.decryption import DecryptionRequest, StoredCredential
 from payorch_server.zuora.resources.sessions import SessionRequest
@@ -31,7 +31,7 @@ def decode_create_session(request: service_pb2.CreateSessionRequest, keyring: Ke
     """Return the command of a valid request."""
     flow = str(request.WhichOneof("flow"))
     arm = getattr(request, flow)
-    amount = _amount(arm.verification_amount if flow == "store_only" else arm.amount)
+    amount = amount_in(arm.verification_amount if flow == "store_only" else arm.amount)
     session = SessionRequest(
         amount=amount,
         process_payment=flow != "store_only",
@@ -40,14 +40,14 @@ def decode_create_session(request: service_pb2.CreateSessionRequest, keyring: Ke
         invoice_numbers=() if flow == "store_only" else tuple(one.invoice_number for one in arm.invoices),
         gateway_options=secrets_of(request.gateway_options),
     )
-    return CreateSession(intent_of(request, keyring, rpc="CreateSession", currency=amount.currency), session)
+    query = RouteQuery("CreateSession", hints_of(request), amount.currency, amount, arm.account_id)
+    return CreateSession(intent_of(request, keyring, query), session)
 
 
 def intent_of(
-    request: Any, keyring: Keyring, *, rpc: str, currency: str = "", in_place_of: Mapping[str, bytes] = NOTHING
+    request: Any, keyring: Keyring, query: RouteQuery, *, in_place_of: Mapping[str, bytes] = NOTHING
 ) -> Intent:
     """Return what every mutating request carries."""
-    query = RouteQuery(rpc, _hints(request.route), currency)
     fingerprints = {} if request.validate_only else fingerprints_of(request, keyring, in_place_of=in_place_of)
     return Intent(RequestId(request.request_id), query, request.validate_only, fingerprints)
 
@@ -57,7 +57,9 @@ def secrets_of(options: Mapping[str, str]) -> dict[str, Secret[str]]:
     return {name: Secret(value) for name, value in options.items()}
 
 
-def _hints(route: routing_pb2.RouteHints) -> RouteHints:
+def hints_of(request: Any) -> RouteHints:
+    """Return the hints of a request."""
+    route: routing_pb2.RouteHints = request.route
     return RouteHints(
         tenant=route.tenant,
         entity=route.entity,
@@ -68,7 +70,8 @@ def _hints(route: routing_pb2.RouteHints) -> RouteHints:
     )
 
 
-def _amount(money: Any) -> Amount:
+def amount_in(money: Any) -> Amount:
+    """Return the exact amount of a google.type.Money that has passed validation."""
     return amount_of(currency=money.currency_code, units=money.units, nanos=money.nanos)
 
 
@@ -103,11 +106,10 @@ def decode_decrypt_apple_pay(request: service_pb2.DecryptApplePayRequest, keyrin
         else None,
         invoice=request.pay_invoice.invoice,
     )
-    expected = _amount(request.expected_amount) if request.HasField("expected_amount") else None
+    expected = amount_in(request.expected_amount) if request.HasField("expected_amount") else None
     currency = expected.currency if expected else ""
-    intent = intent_of(
-        request, keyring, rpc="DecryptApplePay", currency=currency, in_place_of={"token_json": token.fingerprint_sha256}
-    )
+    query = RouteQuery("DecryptApplePay", hints_of(request), currency, expected, request.account_id)
+    intent = intent_of(request, keyring, query, in_place_of={"token_json": token.fingerprint_sha256})
     guarded = token_name(public_key_hash=token.public_key_hash, transaction_id=token.transaction_id)
     return DecryptApplePay(intent, decryption, guarded, expected)
 

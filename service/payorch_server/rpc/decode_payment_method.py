@@ -17,10 +17,11 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.applepay import AppleToken
 from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.secret import Secret
+from payorch_server.orchestration.conditions import RouteQuery
 from payorch_server.orchestration.create_payment_method import CreatePaymentMethod
 from payorch_server.orchestration.keyring import Keyring
 from payorch_server.orchestration.replay_guard import token_name
-from payorch_server.rpc.decode import NOTHING, apple_token, intent_of, payment_data_of, secrets_of
+from payorch_server.rpc.decode import NOTHING, apple_token, hints_of, intent_of, payment_data_of, secrets_of
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, PaymentMethodRequest, Selection, Value
 from payorch_server.zuora.resources.payment_methods_v1 import COMMON_MEMBERS
 
@@ -64,9 +65,9 @@ def decode_create_payment_method(
         selection=_selection(request.selection),
     )
     in_place_of = {"token_json": token.fingerprint_sha256} if token else NOTHING
-    intent = intent_of(
-        request, keyring, rpc="CreatePaymentMethod", currency=request.currency_code, in_place_of=in_place_of
-    )
+    account = method.account_id or method.account_number
+    query = RouteQuery("CreatePaymentMethod", hints_of(request), request.currency_code, account=account)
+    intent = intent_of(request, keyring, query, in_place_of=in_place_of)
     guarded = token_name(public_key_hash=token.public_key_hash, transaction_id=token.transaction_id) if token else ""
     return CreatePaymentMethod(intent, method, guarded)
 

@@ -11,12 +11,13 @@ from payorch_server.model.identifiers import RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
+from payorch_server.orchestration.conditions import RouteQuery
 from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent, Work
 from payorch_server.orchestration.intents import idempotency_key
 from payorch_server.orchestration.record import decode_record, encode_record
 from payorch_server.orchestration.records import CLOCK_SKEW_S
-from payorch_server.orchestration.routing import RouteQuery, RoutingTable
-from payorch_server.orchestration.settings import RuleSettings, TargetSettings
+from payorch_server.orchestration.routing import RoutingTable
+from payorch_server.orchestration.settings import ConditionSettings, RuleSettings, TargetSettings
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store
 from payorch_server.zuora.calls import Call
@@ -374,3 +375,21 @@ class TestKillSwitch:
 
         assert caught.value.failure.reason is Reason.EARLIER_ATTEMPT_UNSETTLED
         assert len(bench.keys) == 3
+
+
+@pytest.mark.asyncio
+class TestCaller:
+    """Rules may ask who calls."""
+
+    async def test_is_known_to_the_rules(self) -> None:
+        """The identity is the interceptor's, not something a request says."""
+        bench = Bench(done())
+        rules = [
+            RuleSettings("shops", TargetSettings("acme", "cards"), ConditionSettings(caller=("shop-*",))),
+            RuleSettings("others", TargetSettings("acme", "cards")),
+        ]
+        bench.dispatcher.routing = RoutingTable(tenants=bench.tenants, rules=rules)
+
+        shown = await bench.run("CreateSession", context=as_caller(call(bench.clock), "shop-7"), validate_only=True)
+
+        assert shown.report.route.rule == "shops"

@@ -1,14 +1,17 @@
 import dataclasses
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.model.errors import Invalid, NotSent
+from payorch_server.model.money import Amount
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import ZUORA_DEFAULT, Gateway, RouteHints
-from payorch_server.orchestration.routing import RouteQuery, RoutingTable, policy_hash
-from payorch_server.orchestration.settings import ConditionSettings, RuleSettings, TargetSettings
+from payorch_server.orchestration.conditions import RouteQuery
+from payorch_server.orchestration.routing import RoutingTable, policy_hash
+from payorch_server.orchestration.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
 from payorch_server.zuora.settings import GatewaySettings, TenantSettings
 from unit.support.zuora import GATEWAY, tenant
 
@@ -27,6 +30,21 @@ def table(*rules: RuleSettings) -> RoutingTable:
 
 def query(rpc: str = "CreateSession", currency: str = "", **hints: Any) -> RouteQuery:
     return RouteQuery(rpc, RouteHints(**hints), currency)
+
+
+def by(caller: str) -> RouteQuery:
+    """Make a query of a caller."""
+    return dataclasses.replace(query(), caller=caller)
+
+
+def paying(amount: str, currency: str) -> RouteQuery:
+    """Make a query with an amount."""
+    return dataclasses.replace(query(currency=currency), amount=Amount(Decimal(amount), currency))
+
+
+def of_account(account: str) -> RouteQuery:
+    """Make a query with an account."""
+    return dataclasses.replace(query(), account=account)
 
 
 FALLBACK = rule("fallback")
@@ -60,6 +78,26 @@ class TestResolve:
             ({"attributes": {"brand": "n"}}, query(attributes={"brand": "s"}), False, "another value"),
             ({"attributes": {"brand": "n"}}, query(), False, "no attribute"),
             ({"attributes": {"brand": ""}}, query(), False, "an absent attribute is not an empty one"),
+            ({"orgs": ("north", "south")}, query(orgs=("south",)), True, "every org that is named is listed"),
+            ({"orgs": ("north",)}, query(orgs=("north", "south")), False, "one org beyond the list"),
+            ({"orgs": ("north",)}, query(), False, "a call that names no org"),
+            ({"caller": ("shop",)}, by("shop"), True, "the very caller"),
+            ({"caller": ("shop",)}, by("shop-2"), False, "an exact identity is no prefix"),
+            ({"caller": ("x", "shop-*")}, by("shop-2"), True, "all that begin so"),
+            ({"caller": ("*",)}, by("shop"), True, "anybody who is identified"),
+            ({"caller": ("*",)}, by(""), False, "nobody is identified"),
+            ({"caller": ("*",)}, by("anonymous"), False, "nobody vouches for anybody"),
+            ({"caller": ("anonymous",)}, by("anonymous"), True, "unless the rule says so"),
+            ({"amount": AmountSettings("EUR", "10", "20")}, paying("10", "EUR"), True, "the minimum is in the range"),
+            ({"amount": AmountSettings("EUR", "10", "20")}, paying("20.00", "EUR"), False, "the maximum is beyond it"),
+            ({"amount": AmountSettings("EUR", "10", "20")}, paying("9.99", "EUR"), False, "a cent too little"),
+            ({"amount": AmountSettings("EUR", "10", "20")}, paying("15", "USD"), False, "another currency"),
+            ({"amount": AmountSettings("EUR", max="0.3")}, paying("0.29", "EUR"), True, "no lower limit"),
+            ({"amount": AmountSettings("EUR", "10")}, paying("999999999", "EUR"), True, "no upper limit"),
+            ({"amount": AmountSettings("EUR", "0")}, query(currency="EUR"), False, "a call without a known amount"),
+            ({"account_prefix": ("A", "8a8a")}, of_account("8a8a77"), True, "one of several prefixes"),
+            ({"account_prefix": ("A",)}, of_account("BA"), False, "it begins otherwise"),
+            ({"account_prefix": ("A",)}, of_account(""), False, "a call without account"),
             ({"country": ("DE",), "currency": ("EUR",)}, query(country="DE"), False, "every condition must hold"),
             ({"country": ("DE",), "currency": ("EUR",)}, query(currency="EUR", country="DE"), True, "both hold"),
         ],
@@ -68,8 +106,9 @@ class TestResolve:
         self, when: dict[str, Any], asked: RouteQuery, *, matches: bool, reason: str
     ) -> None:
         """What a rule leaves out it does not ask for."""
-        route = table(rule("first", **when), FALLBACK).resolve(asked)
+        route = table(rule("first", **when), FALLBACK).decide(asked).route
 
+        assert route is not None
         assert route.rule == ("first" if matches else "fallback"), reason
 
     def test_gives_ids_and_names(self) -> None:
@@ -79,7 +118,7 @@ class TestResolve:
         route = table(*rules).resolve(query())
 
         assert (route.tenant, route.host, route.rule) == ("acme", "zuora.test", "all")
-        assert (route.entity, route.entity_id) == ("eu", "b" * 32)
+        assert (route.entity, route.entity_id) == ("eu", "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb")
         assert (route.orgs, route.org_ids) == (("south", "north"), ("s1", "n1"))
         assert route.gateway == GATEWAY
         assert route.policy_hash == policy_hash(TENANTS, rules)
@@ -221,6 +260,8 @@ class TestPolicyHash:
             ({"zuora_version": "2024-05-20"}, "the API version"),
             ({"legacy_session_amount": True}, "the form of a body"),
             ({"entities": {"eu": "b" * 32, "us": "a" * 32}}, "the order of names in the file"),
+            ({"entities": {"eu": "B" * 32, "us": "AAAAAAAA-" + "aaaa-" * 3 + "a" * 12}}, "the form of ids"),
+            ({"max_in_flight": 10, "switched_off": ("CreateSession",)}, "what may be sent, wherever it goes"),
         ],
     )
     def test_stays_when_no_decision_can_change(self, changes: dict[str, Any], reason: str) -> None:

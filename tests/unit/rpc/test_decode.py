@@ -63,6 +63,7 @@ class TestCreateSession:
         assert command.session == expected, reason
         assert (command.intent.request_id, command.intent.query.rpc) == (REQUEST_ID, "CreateSession")
         assert (command.intent.query.currency, command.intent.validate_only) == ("EUR", False)
+        assert (command.intent.query.amount, command.intent.query.account) == (AMOUNT, "a")
 
     def test_wraps_gateway_options(self) -> None:
         """Their values may be personal data."""
@@ -107,6 +108,7 @@ class TestDecryptApplePay:
         missing = {path for path, value in filler.values.items() if str(value) not in sent}
         assert all(path.startswith(("apple.request_id", "apple.route", "apple.expected_amount")) for path in missing)
         assert (command.expected_amount, command.intent.query.currency) == (AMOUNT, "EUR")
+        assert (command.intent.query.amount, command.intent.query.account) == (AMOUNT, request.account_id)
 
     @pytest.mark.parametrize("token", [TOKEN, WRAPPED], ids=["inner", "wrapper"])
     def test_takes_both_forms_of_a_token(self, token: Any) -> None:

@@ -363,3 +363,24 @@ class TestFurtherViolations:
             decode_create_payment_method(request, KEYRING)
 
         assert len(caught.value.failure.violations) == 5
+
+
+class TestQuery:
+    """What routing rules may ask of a payment method."""
+
+    @pytest.mark.parametrize(
+        ("account", "expected", "reason"),
+        [
+            ({"account_by_id": payment_method_pb2.AccountById(id="8a8a")}, "8a8a", "by id"),
+            ({"account_by_number": payment_method_pb2.AccountByNumber(number="A001")}, "A001", "by number"),
+            ({"no_account": payment_method_pb2.NoAccount()}, "", "none"),
+        ],
+    )
+    def test_names_the_account_as_the_call_does(self, account: dict[str, Any], expected: str, reason: str) -> None:
+        """A currency may be known, an amount never is."""
+        request, _ = method_request("sepa_debit")
+        request.MergeFrom(Request(currency_code="EUR", **account))
+
+        query = decode_create_payment_method(request, KEYRING).intent.query
+
+        assert (query.account, query.currency, query.amount) == (expected, "EUR", None), reason

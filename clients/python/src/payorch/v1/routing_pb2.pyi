@@ -22,6 +22,14 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class RouteHints(_message.Message):
     """What the caller knows about where a call should go. The operator's policy decides; a hint only narrows the rules that
     may match, and a hint that contradicts the matching rule is refused before anything is sent. Every hint is optional.
+
+    Rules may also ask for the caller, and for what the request itself says:
+
+    | RPC                 | amount and currency                                | account                            |
+    |---------------------|----------------------------------------------------|------------------------------------|
+    | CreateSession       | the arm's amount or verification_amount            | the arm's account_id               |
+    | DecryptApplePay     | expected_amount; none when absent                  | account_id                         |
+    | CreatePaymentMethod | currency_code; no amount, whatever the method pays | the id or the number that is given |
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -1,0 +1,124 @@
+"""What must hold of routing rules and the places they name: every problem as a sentence that begins with its path."""
+
+import operator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Final
+
+from payorch_server.config.document import Document
+from payorch_server.model.caller import ANY
+from payorch_server.model.identifiers import entity_id_on_wire, org_id_on_wire
+from payorch_server.model.money import EXPONENTS
+from payorch_server.model.route import ZUORA_DEFAULT
+from payorch_server.orchestration.conditions import limits_of
+from payorch_server.orchestration.settings import AmountSettings, ConditionSettings, RuleSettings
+from payorch_server.zuora.settings import TenantSettings
+
+_RPCS: Final = ("CreatePaymentMethod", "CreateSession", "DecryptApplePay")
+_WITHOUT_AMOUNT: Final = frozenset({"CreatePaymentMethod"})
+_AMOUNT: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
+_COUNTRY: Final = re.compile(r"[A-Z]{2}")
+
+
+def routing_problems(document: Document) -> Iterator[str]:
+    """Say everything that is wrong with the rules."""
+    if not document.routing:
+        yield "routing: must have at least one rule"
+    names = [rule.name for rule in document.routing]
+    for index, rule in enumerate(document.routing):
+        path = f"routing.{index} ({rule.name})"
+        if not rule.name:
+            yield f"{path}.name: must not be empty"
+        if names.index(rule.name) != index:
+            yield f"{path}.name: is used by an earlier rule"
+        yield from (f"{path}.when.{problem}" for problem in _condition_problems(rule.when, document.tenants))
+        tenant = document.tenants.get(rule.to.tenant)
+        if tenant is None:
+            yield f"{path}.to.tenant: {rule.to.tenant} is not in tenants"
+        else:
+            yield from _target_problems(path, rule, tenant)
+
+
+def place_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
+    """Say what is wrong with a tenant's entities and orgs as places, and with what it lets through.
+
+    Args:
+        path: Of the tenant.
+        tenant: Its settings.
+    """
+    yield from _same_ids(f"{path}.entities", tenant.entities, entity_id_on_wire)
+    yield from _same_ids(f"{path}.orgs", tenant.orgs, org_id_on_wire)
+    yield from _outside(f"{path}.switched_off", tenant.switched_off, _RPCS)
+    if tenant.max_in_flight < 1:
+        yield f"{path}.max_in_flight: must be at least 1; to stop an RPC name it in switched_off"
+
+
+def _same_ids(path: str, ids: Mapping[str, str], on_wire: Callable[[str], str]) -> Iterator[str]:
+    first: dict[str, str] = {}
+    for name, value in ids.items():
+        other = first.setdefault(on_wire(value), name)
+        if other != name:
+            yield f"{path}.{name}: has the id of {other}"
+
+
+def _condition_problems(when: ConditionSettings, tenants: Mapping[str, TenantSettings]) -> Iterator[str]:
+    every = tenants.values()
+    known = {
+        "rpc": _RPCS,
+        "tenant": tuple(tenants),
+        "entity": _names(tenant.entities for tenant in every),
+        "orgs": _names(tenant.orgs for tenant in every),
+        "gateway": (*_names(tenant.gateways for tenant in every), ZUORA_DEFAULT),
+    }
+    for condition, names in known.items():
+        yield from _outside(condition, getattr(when, condition), names)
+    yield from (f"currency: {code} is no active ISO 4217 code" for code in when.currency if code not in EXPONENTS)
+    yield from (f"country: {code} is not two capital letters" for code in when.country if not _COUNTRY.fullmatch(code))
+    if "" in when.account_prefix:
+        yield "account_prefix: an empty prefix is that of every account; leave the condition out"
+    yield from (
+        f"caller: {one!r} holds {ANY} elsewhere than at its end" for one in when.caller if ANY in one[:-1] or not one
+    )
+    if when.amount:
+        yield from (f"amount{problem}" for problem in _amount_problems(when.amount, when))
+
+
+def _amount_problems(amount: AmountSettings, when: ConditionSettings) -> Iterator[str]:
+    if amount.currency not in EXPONENTS:
+        yield f".currency: {amount.currency} is no active ISO 4217 code"
+    if when.currency and amount.currency not in when.currency:
+        yield f".currency: {amount.currency} is not among the rule's currencies, so the rule can never match"
+    if when.rpc and _WITHOUT_AMOUNT.issuperset(when.rpc):
+        yield f": {', '.join(when.rpc)} has no amount, so the rule can never match"
+    broken = [name for name in ("min", "max") if (text := getattr(amount, name)) and not _AMOUNT.fullmatch(text)]
+    yield from (f'.{name}: must be decimal text such as "100.00"' for name in broken)
+    if not amount.min and not amount.max:
+        yield ": give min, max or both"
+    if not broken and operator.ge(*limits_of(amount)):
+        yield ".max: must be more than min, or the rule can never match"
+
+
+def _names(places: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for one in places for name in one))
+
+
+def _outside(path: str, named: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    for name in named:
+        if name not in known:
+            yield f"{path}: {name} is none of {', '.join(known)}" if known else f"{path}: {name} is not configured"
+
+
+def _target_problems(path: str, rule: RuleSettings, tenant: TenantSettings) -> Iterator[str]:
+    target = rule.to
+    if tenant.entities and target.entity not in tenant.entities:
+        yield f"{path}.to.entity: must name one of the tenant's entities: {', '.join(tenant.entities)}"
+    if not tenant.entities and target.entity:
+        yield f"{path}.to.entity: the tenant has no entities"
+    for index, org in enumerate(target.orgs):
+        if org not in tenant.orgs:
+            yield f"{path}.to.orgs: {org} is not among the tenant's orgs"
+        if org in target.orgs[:index]:
+            yield f"{path}.to.orgs: {org} is named twice"
+    if target.gateway != ZUORA_DEFAULT and target.gateway not in tenant.gateways:
+        known = ", ".join([*tenant.gateways, ZUORA_DEFAULT])
+        yield f"{path}.to.gateway: must be one of {known}"

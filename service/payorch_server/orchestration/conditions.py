@@ -1,0 +1,135 @@
+"""What a routing rule asks of a call: each condition in a form that can be both asked and told."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from payorch_server.model.caller import ANONYMOUS, ANY
+from payorch_server.model.money import Amount
+from payorch_server.model.route import RouteHints
+from payorch_server.orchestration.settings import AmountSettings, ConditionSettings
+
+NOTHING: Final = "nothing"
+"""What a call has that lacks what a condition asks about."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteQuery:
+    """What a decision is made from."""
+
+    rpc: str
+    hints: RouteHints
+    currency: str = ""
+    """Empty when the call has none."""
+    amount: Amount | None = None
+    """None when the call has none."""
+    account: str = ""
+    """Id or number of the customer account as the call names it; empty when it names none."""
+    caller: str = ""
+    """Identity of the caller; empty when nobody has identified it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a rule."""
+
+    name: str
+    """Such as `currency` or `attributes.brand`."""
+    wanted: str
+    """What it asks for, for a person to read."""
+    given: Callable[[RouteQuery], Any]
+    """What the call has."""
+    holds: Callable[[Any], bool]
+    """Whether that will do."""
+
+    def had(self, query: RouteQuery) -> str:
+        """Return what the call has, for a person to read."""
+        return _told(self.given(query))
+
+
+def conditions_of(when: ConditionSettings) -> tuple[Condition, ...]:
+    """Return the conditions that are given, in the order in which they are asked."""
+    return tuple(_conditions(when))
+
+
+def first_failed(conditions: tuple[Condition, ...], query: RouteQuery) -> Condition | None:
+    """Return the first condition that the call does not meet, or None if the rule matches."""
+    for condition in conditions:
+        if not condition.holds(condition.given(query)):
+            return condition
+    return None
+
+
+def limits_of(amount: AmountSettings) -> tuple[Decimal, Decimal]:
+    """Return the smallest amount of a range and the smallest beyond it; without a limit infinity."""
+    return Decimal(amount.min or 0), Decimal(amount.max or "Infinity")
+
+
+_LISTS: Final[tuple[tuple[str, Callable[[RouteQuery], str]], ...]] = (
+    ("rpc", lambda query: query.rpc),
+    ("tenant", lambda query: query.hints.tenant),
+    ("entity", lambda query: query.hints.entity),
+    ("gateway", lambda query: query.hints.gateway),
+    ("currency", lambda query: query.currency),
+    ("country", lambda query: query.hints.country),
+)
+
+
+def _conditions(when: ConditionSettings) -> Iterator[Condition]:
+    for name, given in _LISTS:
+        if allowed := getattr(when, name):
+            yield Condition(name, _told(allowed), given, frozenset(allowed).__contains__)
+    if when.caller:
+        yield Condition("caller", _told(when.caller), lambda query: query.caller, _among_callers(when.caller))
+    if when.orgs:
+        yield Condition("orgs", _told(when.orgs), lambda query: query.hints.orgs, _all_among(frozenset(when.orgs)))
+    if when.amount:
+        yield Condition("amount", _range(when.amount), lambda query: query.amount, _within(when.amount))
+    if when.account_prefix:
+        prefixes = when.account_prefix
+        wanted = _told(tuple(f"{prefix}*" for prefix in prefixes))
+        yield Condition("account_prefix", wanted, lambda query: query.account, _begins(prefixes))
+    for name, value in when.attributes.items():
+        yield Condition(f"attributes.{name}", _told(value), _attribute(name), _equals(value))
+
+
+def _among_callers(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    exact = frozenset(one for one in patterns if not one.endswith(ANY))
+    prefixes = tuple(one.removesuffix(ANY) for one in patterns if one.endswith(ANY))
+    return lambda identity: identity in exact or (identity not in {"", ANONYMOUS} and identity.startswith(prefixes))
+
+
+def _all_among(allowed: frozenset[str]) -> Callable[[tuple[str, ...]], bool]:
+    return lambda orgs: bool(orgs) and allowed.issuperset(orgs)
+
+
+def _begins(prefixes: tuple[str, ...]) -> Callable[[str], bool]:
+    return lambda account: bool(account) and account.startswith(prefixes)
+
+
+def _attribute(name: str) -> Callable[[RouteQuery], str | None]:
+    return lambda query: query.hints.attributes.get(name)
+
+
+def _equals(wanted: str) -> Callable[[str | None], bool]:
+    return lambda given: given == wanted
+
+
+def _within(amount: AmountSettings) -> Callable[[Amount | None], bool]:
+    currency, (least, beyond) = amount.currency, limits_of(amount)
+    return lambda given: given is not None and given.currency == currency and least <= given.value < beyond
+
+
+def _range(amount: AmountSettings) -> str:
+    least = f"at least {amount.min}" if amount.min else ""
+    beyond = f"below {amount.max}" if amount.max else ""
+    return f"{' and '.join(filter(None, (least, beyond)))} {amount.currency}"
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Amount):
+        return f"{value.value:f} {value.currency}"
+    if isinstance(value, tuple):
+        return ", ".join(value) or NOTHING
+    return NOTHING if value is None or value == "" else str(value)
