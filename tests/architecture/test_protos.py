@@ -7,6 +7,7 @@ import pytest
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from payorch.v1 import call_pb2, error_reason_pb2, payment_method_result_pb2, sensitivity_pb2
+from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
 SENSITIVE = re.compile(
@@ -14,6 +15,8 @@ SENSITIVE = re.compile(
     r"|^country$|cvv|_json$|security_code|baid|preapproval|identity|^name$|_name$|expiry|last_4|bank_code|branch_code|aba_code"
 )
 OPEN_MAPS = {
+    "payorch.v1.ExplainRouteResponse.headers": "names and ids of the policy; a token is never among them",
+    "payorch.v1.RouteRefusal.metadata": "what ErrorInfo.metadata holds: names of rules, hints and rights",
     "payorch.v1.RouteHints.attributes": "conditions of routing rules, which are written in the policy",
     "payorch.v1.UpstreamRequest.headers": "headers of ours without the token, and Zuora's ids",
 }
@@ -64,10 +67,13 @@ def is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
-SERVICE = service_pb2.DESCRIPTOR.services_by_name["PaymentOrchestrationService"]
-REQUESTS = messages_below(*(method.input_type for method in SERVICE.methods))
+METHODS = [
+    *service_pb2.DESCRIPTOR.services_by_name["PaymentOrchestrationService"].methods,
+    *diagnostics_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].methods,
+]
+REQUESTS = messages_below(*(method.input_type for method in METHODS))
 EVERYTHING = messages_below(
-    *(kind for method in SERVICE.methods for kind in (method.input_type, method.output_type)),
+    *(kind for method in METHODS for kind in (method.input_type, method.output_type)),
     call_pb2.CallOutcome.DESCRIPTOR,
 )
 
