@@ -16,6 +16,7 @@ from payorch_server.admin import Readiness, start_admin
 from payorch_server.config import Settings, split_address
 from payorch_server.orchestration.intents import FLIGHT_LIMIT_S
 from payorch_server.reload import Reloader
+from payorch_server.rpc.diagnostics import QUESTION_CHECKS, DiagnosticsServicer
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
@@ -28,7 +29,7 @@ from payorch_server.rpc.payment_orchestration import (
     PaymentOrchestrationServicer,
     UseCases,
 )
-from payorch_server.rpc.server import ListenError, build_server, listen
+from payorch_server.rpc.server import ListenError, build_diagnostics_server, build_server, listen
 from payorch_server.rpc.validation import Validator
 from payorch_server.running import Resources, Running
 from payorch_server.runtime.clock import Clock, SystemClock
@@ -50,6 +51,8 @@ class Application:
 
     grpc_port: int
     admin_port: int
+    diagnostics_port: int
+    """0 where there is no such listener."""
     running: Running
     server: grpc.aio.Server
     settings: Settings
@@ -116,6 +119,7 @@ async def start(
     await running.begin()
     await server.start()
     stack.push_async_callback(server.stop, None)
+    diagnostics_port = await _start_diagnostics(settings, running, telemetry, clock, stack)
     admin_port = await _start_admin(document.admin.listen, running, reloader, telemetry, stack)
     if files:
         _ = tasks.start(reloader.run(), name="reload")
@@ -124,7 +128,7 @@ async def start(
         _LOG.warning("intents are recorded in this process alone", accepted=document.accept_memory_store)
     if document.access is None:
         _LOG.warning("nothing says who may do what, so everybody on this machine may do everything")
-    return Application(grpc_port, admin_port, running, server, settings, clock)
+    return Application(grpc_port, admin_port, diagnostics_port, running, server, settings, clock)
 
 
 def _server(settings: Settings, running: Running, telemetry: Telemetry, clock: Clock) -> grpc.aio.Server:
@@ -145,6 +149,33 @@ def _server(settings: Settings, running: Running, telemetry: Telemetry, clock: C
         ),
         health=running.health,
     )
+
+
+async def _start_diagnostics(
+    settings: Settings, running: Running, telemetry: Telemetry, clock: Clock, stack: AsyncExitStack
+) -> int:
+    """Listen for operators, if the configuration says where; the right to it is looked at by the servicer."""
+    rpc, address = settings.document.rpc, settings.document.diagnostics.listen
+    if not address:
+        return 0
+    validator = Validator(QUESTION_CHECKS)
+    server = build_diagnostics_server(
+        settings=rpc,
+        servicer=DiagnosticsServicer(),
+        interceptors=(
+            BoundaryInterceptor(settings=rpc, policy=running.policy, tracer=telemetry.tracer, clock=clock),
+            AdmissionInterceptor(max_calls_in_progress=rpc.max_calls_in_progress),
+            AuthnInterceptor(identities=running.identities, clock=clock),
+            ValidateInterceptor(validator),
+        ),
+    )
+    try:
+        port = listen(server, address, running.credentials)
+    except ListenError as error:
+        raise StartError(f"diagnostics.listen: {error}") from error
+    await server.start()
+    stack.push_async_callback(server.stop, None)
+    return port
 
 
 async def serve(settings: Settings, *, files: Sequence[Path]) -> None:

@@ -13,7 +13,8 @@ from local.stack import running
 
 _EMULATOR_PORT = 9080
 _CALLS = """
-The service listens on {target}, its probes on {admin_url}, the emulator on {emulator_url}.
+The service listens on {target}, for operators on {diagnostics_target}, its probes on {admin_url},
+the emulator on {emulator_url}.
 Three calls, ready to paste into another terminal in this folder:
 
 1. List the services (or: grpcurl -plaintext {target} list)
@@ -46,11 +47,16 @@ async def _run() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    over = {"rpc": {"listen": "127.0.0.1:50051"}, "admin": {"listen": "127.0.0.1:9464"}}
+    over = {
+        "rpc": {"listen": "127.0.0.1:50051"},
+        "admin": {"listen": "127.0.0.1:9464"},
+        "diagnostics": {"listen": "127.0.0.1:50052"},
+    }
     async with running(emulator_port=_EMULATOR_PORT, over=over) as stack:
         print(
             _CALLS.format(
                 target=stack.target,
+                diagnostics_target=stack.diagnostics_target,
                 admin_url=stack.admin_url,
                 emulator_url=stack.emulator_url,
                 account=seed.ACCOUNT_US.id,

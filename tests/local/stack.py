@@ -31,6 +31,11 @@ class LocalStack:
         return f"127.0.0.1:{self.application.grpc_port}"
 
     @property
+    def diagnostics_target(self) -> str:
+        """What a gRPC client of operators connects to."""
+        return f"127.0.0.1:{self.application.diagnostics_port}"
+
+    @property
     def admin_url(self) -> str:
         """Where the probes are."""
         return f"http://127.0.0.1:{self.application.admin_port}"
@@ -43,6 +48,7 @@ def configuration(*, emulator_url: str, folder: Path) -> dict[str, Any]:
     return {
         "rpc": {"listen": "127.0.0.1:0", "drain_wait_s": 0.0, "drain_grace_s": 5.0},
         "admin": {"listen": "127.0.0.1:0"},
+        "diagnostics": {"listen": "127.0.0.1:0"},
         "accept_memory_store": True,
         "tenants": {
             TENANT: {

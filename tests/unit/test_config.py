@@ -142,6 +142,8 @@ class TestProblems:
             ({"rpc.listen": "0.0.0.0:50051"}, "rpc.listen: 0.0.0.0:50051 can be reached", "plaintext for everyone"),
             ({"rpc.listen": "[::]:50051"}, "rpc.listen: [::]:50051 can be reached", "the same in IPv6"),
             ({"rpc.listen": "pay.internal:1"}, "rpc.listen: pay.internal:1 can be reached", "a name is no loopback"),
+            ({"diagnostics.listen": "50052"}, "diagnostics.listen: '50052' is not host:port", "no host for operators"),
+            ({"diagnostics.listen": "0.0.0.0:1"}, "diagnostics.listen: 0.0.0.0:1 can be reached", "operators for all"),
             ({"tenants.acme.client_id": "short"}, "tenants.acme.client_id: ", "no client id of Zuora's"),
             ({"tenants.acme.client_secret_file": "/no/where"}, "tenants.acme.client_secret_file: /no/where", "no file"),
             ({"tenants.acme.client_secret_file": "/"}, "tenants.acme.client_secret_file: / cannot", "a folder"),

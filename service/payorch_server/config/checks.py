@@ -64,12 +64,15 @@ def _is_loopback(host: str) -> bool:
 
 
 def _listen_problems(document: Document) -> Iterator[str]:
-    for section, listen in (("rpc", document.rpc.listen), ("admin", document.admin.listen)):
-        if split_address(listen) is None:
+    listeners = {"rpc": document.rpc.listen, "admin": document.admin.listen}
+    if document.diagnostics.listen:
+        listeners["diagnostics"] = document.diagnostics.listen
+    for section, listen in listeners.items():
+        address = split_address(listen)
+        if address is None:
             yield f"{section}.listen: {listen!r} is not host:port"
-    address = split_address(document.rpc.listen)
-    if address and not _is_loopback(address[0]):
-        yield from listen_problems("rpc.listen", document.rpc.listen, document, tls=document.rpc.tls is not None)
+        elif section != "admin" and not _is_loopback(address[0]):
+            yield from listen_problems(f"{section}.listen", listen, document, tls=document.rpc.tls is not None)
 
 
 def _identity_problems(document: Document) -> Iterator[str]:

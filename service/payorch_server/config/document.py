@@ -10,7 +10,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.orchestration.settings import AccessSettings, OrchestrationSettings, RuleSettings
 from payorch_server.rpc.bearer import KeySet
 from payorch_server.rpc.certificate import ServerCertificate
-from payorch_server.rpc.settings import IdentitySettings, RpcSettings
+from payorch_server.rpc.settings import DiagnosticsSettings, IdentitySettings, RpcSettings
 from payorch_server.runtime.settings import TelemetrySettings
 from payorch_server.runtime.strict import FORBID_EXTRA
 from payorch_server.store.settings import StoreSettings
@@ -45,6 +45,8 @@ class Document(BaseSettings):
     """The gRPC listener."""
     admin: AdminSettings = AdminSettings()
     """The HTTP listener for probes."""
+    diagnostics: DiagnosticsSettings = DiagnosticsSettings()
+    """The gRPC listener for operators."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Traces and logs."""
     http: HttpSettings = HttpSettings()

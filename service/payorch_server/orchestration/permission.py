@@ -117,6 +117,13 @@ def unknown(context: CallContext, rpc: str, identity: str) -> CallError:
     return unauthenticated(context, rpc, none)
 
 
+def denial(identity: str, missing: Missing) -> CallError:
+    """Return what a caller is told who lacks a right."""
+    private = f"{identity} has not the right {missing.right} {missing.name}".rstrip()
+    metadata = {"right": missing.right} | ({"name": missing.name} if missing.name else {})
+    return refuse(Reason.CALLER_NOT_PERMITTED, private, **metadata)
+
+
 def _covers(granted: frozenset[str], name: str) -> bool:
     return name in granted or ANY in granted
 
@@ -132,9 +139,7 @@ def _org_beyond(tenant: TenantRights, asked: Asked, route: Route) -> str | None:
 
 def _denied(context: CallContext, rpc: str, missing: Missing, route: Route | None = None) -> CallError:
     _tell(context, rpc, "denied", route, right=missing.right, needed=missing.name)
-    private = f"{context.caller.identity} has not the right {missing.right} {missing.name}".rstrip()
-    metadata = {"right": missing.right} | ({"name": missing.name} if missing.name else {})
-    return refuse(Reason.CALLER_NOT_PERMITTED, private, **metadata)
+    return denial(context.caller.identity, missing)
 
 
 def _tell(context: CallContext, rpc: str, decision: str, route: Route | None, **further: str | bool) -> None:

@@ -45,6 +45,8 @@ class RoutingTable:
 
     def __init__(self, *, tenants: Mapping[str, TenantSettings], rules: Sequence[RuleSettings]) -> None:
         self.policy_hash = policy_hash(tenants, rules)
+        self.tenants = tenants
+        """By name."""
         self._routes = [
             (rule.name, conditions_of(rule.when), _route(rule, tenants, self.policy_hash)) for rule in rules
         ]

@@ -2,11 +2,12 @@
 
 from typing import Any, Final
 
-from payorch.v1 import call_pb2, payment_method_result_pb2, session_pb2
+from payorch.v1 import call_pb2, payment_method_result_pb2, routing_pb2, session_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
 from payorch_server.model.attempt import CallReport, UpstreamPreview
 from payorch_server.model.money import Amount
+from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.orchestration.decrypt_apple_pay import amounts_agree
 from payorch_server.orchestration.dispatch import Done
@@ -38,15 +39,24 @@ def call_of(report: CallReport) -> call_pb2.CallInfo:
         attempts=len(facts.attempts),
         replayed=_REPLAY[report.replayed] if report.first_sent_at else call_pb2.REPLAY_UNSPECIFIED,
         zuora_process_id=facts.zuora_process_id,
+        route=route_taken(route),
     )
-    info.route.tenant, info.route.host = route.tenant, route.host
-    info.route.entity, info.route.entity_id = route.entity, route.entity_id
-    info.route.orgs.extend(route.orgs)
-    info.route.org_ids.extend(route.org_ids)
-    info.route.gateway = route.gateway.name
     if report.first_sent_at is not None:
         info.first_sent_at.FromDatetime(report.first_sent_at)
     return info
+
+
+def route_taken(route: Route) -> routing_pb2.RouteTaken:
+    """Return a route as callers see it."""
+    return routing_pb2.RouteTaken(
+        tenant=route.tenant,
+        host=route.host,
+        entity=route.entity,
+        entity_id=route.entity_id,
+        orgs=route.orgs,
+        org_ids=route.org_ids,
+        gateway=route.gateway.name,
+    )
 
 
 def preview_of(preview: UpstreamPreview | None) -> call_pb2.UpstreamRequest | None:

@@ -4,11 +4,14 @@ from typing import Final
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
+from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 
 from payorch_server.model.secret import reveal  # noqa: TID251 - the key of the certificate goes into handshakes here
 from payorch_server.rpc.certificate import ServerCertificate
+from payorch_server.rpc.diagnostics import DiagnosticsServicer
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.payment_orchestration import PaymentOrchestrationServicer
 from payorch_server.rpc.settings import RpcSettings
@@ -33,7 +36,35 @@ def build_server(
         interceptors: What every call of ours passes through, outermost first.
         health: Serves the health checks.
     """
-    server = grpc.aio.server(
+    server = _server(settings, interceptors)
+    service_grpc.add_PaymentOrchestrationServiceServicer_to_server(servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    if settings.reflection:
+        ours = service_pb2.DESCRIPTOR.services_by_name["PaymentOrchestrationService"].full_name
+        reflection.enable_server_reflection((ours, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+    return server
+
+
+def build_diagnostics_server(
+    *, settings: RpcSettings, servicer: DiagnosticsServicer, interceptors: Sequence[grpc.aio.ServerInterceptor]
+) -> grpc.aio.Server:
+    """Return a server for operators, not yet listening.
+
+    Args:
+        settings: Limits, and whether there is reflection.
+        servicer: Serves the RPCs.
+        interceptors: What every call of ours passes through, outermost first.
+    """
+    server = _server(settings, interceptors)
+    diagnostics_grpc.add_DiagnosticsServiceServicer_to_server(servicer, server)
+    if settings.reflection:
+        ours = diagnostics_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name
+        reflection.enable_server_reflection((ours, reflection.SERVICE_NAME), server)
+    return server
+
+
+def _server(settings: RpcSettings, interceptors: Sequence[grpc.aio.ServerInterceptor]) -> grpc.aio.Server:
+    return grpc.aio.server(
         interceptors=tuple(interceptors),
         options=(
             ("grpc.max_receive_message_length", _RECEIVE_BYTES),
@@ -49,12 +80,6 @@ def build_server(
             ("grpc.so_reuseport", 0),
         ),
     )
-    service_grpc.add_PaymentOrchestrationServiceServicer_to_server(servicer, server)
-    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
-    if settings.reflection:
-        ours = service_pb2.DESCRIPTOR.services_by_name["PaymentOrchestrationService"].full_name
-        reflection.enable_server_reflection((ours, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
-    return server
 
 
 class ListenError(Exception):

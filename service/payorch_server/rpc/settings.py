@@ -59,6 +59,16 @@ class RpcSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DiagnosticsSettings:
+    """The gRPC listener for operators; TLS, limits and reflection are those of rpc."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    listen: str = ""
+    """Host and port; port 0 takes a free one. Empty: there is no such listener."""
+
+
+@dataclass(frozen=True, slots=True)
 class JwtSettings:
     """Tokens by which callers identify themselves: `authorization: Bearer`, signed with RS256, ES256 or EdDSA.
 

@@ -81,14 +81,17 @@ def build(request: DecryptionRequest, *, route: Route, tenant: TenantSettings) -
         body["mitConsentAgreementSrc"] = request.stored_credential.consent_agreement_source
     if request.invoice:
         body["invoiceId"] = request.invoice
-        if route.gateway.name == ZUORA_DEFAULT:
-            raise invalid(_gateway_needed(route))
+        if violation := problem_with_gateway(route):
+            raise invalid(violation)
     if route.gateway.label:
         body["paymentGateway"] = route.gateway.label
     return Call("decryption", tenant.paths.decryption, body)
 
 
-def _gateway_needed(route: Route) -> Violation:
+def problem_with_gateway(route: Route) -> Violation | None:
+    """Say what keeps a payment from being made on the route: this operation does not let Zuora choose the gateway."""
+    if route.gateway.name != ZUORA_DEFAULT:
+        return None
     description = (
         f"a payment needs a named gateway, and rule {route.rule} leaves the choice to Zuora; "
         "ask for none, or have the rule name a gateway"

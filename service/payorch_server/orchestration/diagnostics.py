@@ -1,0 +1,205 @@
+"""Why a call would go where it would go: the same decisions as for a real call, told instead of carried out."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from payorch_server.model.errors import CallError, invalid, refuse
+from payorch_server.model.outcome import Reason
+from payorch_server.model.route import Route
+from payorch_server.orchestration.access import AccessTable
+from payorch_server.orchestration.conditions import RouteQuery
+from payorch_server.orchestration.permission import Asked, Missing, denial, missing_for_rpc, missing_on_route
+from payorch_server.orchestration.routing import RoutingTable
+from payorch_server.zuora.calls import Call
+from payorch_server.zuora.headers import route_headers
+from payorch_server.zuora.resources import decryption
+from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1
+from payorch_server.zuora.settings import PathSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A call that might be made."""
+
+    query: RouteQuery
+    moves_money: bool = False
+    raw_card_data: bool = False
+    """Whether it would carry a card number."""
+    method: str = ""
+    """Kind of payment method, for CreatePaymentMethod; empty: one that v2 creates."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRule:
+    """A rule that does not match, and the first condition that fails."""
+
+    rule: str
+    condition: str
+    wanted: str
+    had: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What would become of a call."""
+
+    policy_hash: str
+    rejected: tuple[RejectedRule, ...] = ()
+    """The rules that were tried in vain, in their order."""
+    route: Route | None = None
+    """Of the rule that matches, also where the call is refused after all."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Those that the route decides; empty where no rule decides or the rule contradicts a hint."""
+    gateway: str = ""
+    """How the operation names the gateway: by id or by label; empty when Zuora chooses."""
+    refusal: CallError | None = None
+    """What the caller would be told before anything is sent; None if the call would be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An explanation in short, to be expected and compared: a place, or a refusal."""
+
+    refused: str = ""
+    """Name of the reason; the rest is then empty."""
+    rule: str = ""
+    tenant: str = ""
+    host: str = ""
+    entity: str = ""
+    entity_id: str = ""
+    orgs: tuple[str, ...] = ()
+    org_ids: tuple[str, ...] = ()
+    gateway: str = ""
+    gateway_sent: str = ""
+    """How the operation names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A call that one policy treats otherwise than another."""
+
+    case: str
+    before: Ending
+    after: Ending
+
+    @property
+    def members(self) -> Sequence[str]:
+        """The members that differ."""
+        names = (one.name for one in dataclasses.fields(Ending))
+        return [name for name in names if getattr(self.before, name) != getattr(self.after, name)]
+
+
+def explain(question: Question, *, routing: RoutingTable, access: AccessTable | None) -> Explanation:
+    """Return what would become of a call.
+
+    Args:
+        question: The call; its query names the caller.
+        routing: The rules.
+        access: Who may do what; None: rights are not asked for.
+    """
+    decision = routing.decide(question.query)
+    route = decision.route
+    sent = route if decision.refusal is None else None
+    return Explanation(
+        policy_hash=routing.policy_hash,
+        rejected=tuple(
+            RejectedRule(one.rule, one.condition.name, one.condition.wanted, one.condition.had(question.query))
+            for one in decision.rejected
+        ),
+        route=route,
+        headers=_headers(question, routing, sent) if sent else {},
+        gateway=_gateway(question, sent) if sent else "",
+        refusal=next(_refusals(question, routing, access, decision.refusal, sent), None),
+    )
+
+
+def ending_of(explanation: Explanation) -> Ending:
+    """Return an explanation in short."""
+    if explanation.refusal is not None:
+        return Ending(refused=explanation.refusal.failure.reason.name)
+    route = explanation.route
+    if route is None:
+        return Ending()
+    return Ending(
+        rule=route.rule,
+        tenant=route.tenant,
+        host=route.host,
+        entity=route.entity,
+        entity_id=explanation.headers.get("zuora-entity-ids", ""),
+        orgs=route.orgs,
+        org_ids=route.org_ids,
+        gateway=route.gateway.name,
+        gateway_sent=explanation.gateway,
+    )
+
+
+def differences(before: Mapping[str, Ending], after: Mapping[str, Ending]) -> Sequence[Difference]:
+    """Return the cases that end otherwise than before.
+
+    Args:
+        before: Ending by name of the case, under one policy.
+        after: The same cases under another.
+    """
+    return [Difference(case, one, after[case]) for case, one in before.items() if one != after[case]]
+
+
+def _refusals(
+    question: Question,
+    routing: RoutingTable,
+    access: AccessTable | None,
+    unrouted: CallError | None,
+    route: Route | None,
+) -> Iterator[CallError]:
+    """Yield what refuses the call, in the order in which a real call meets it."""
+    rpc = question.query.rpc
+    if access and (missing := _missing_at_the_door(question, access)):
+        yield missing
+    if unrouted is not None:
+        yield unrouted
+    if route is None:
+        return
+    if access and (missing := _missing_on_route(question, routing, access, route)):
+        yield missing
+    if rpc in routing.tenants[route.tenant].switched_off:
+        yield refuse(Reason.SWITCHED_OFF, f"{rpc} is switched off for {route.tenant}", tenant=route.tenant)
+    if rpc == "DecryptApplePay" and question.moves_money and (violation := decryption.problem_with_gateway(route)):
+        yield invalid(violation)
+
+
+def _missing_at_the_door(question: Question, access: AccessTable) -> CallError | None:
+    identity = question.query.caller
+    caller = access.caller(identity)
+    if caller is None and not identity:
+        return refuse(Reason.CALLER_UNAUTHENTICATED, "no credential", credential="none", rule="one is needed")
+    missing = missing_for_rpc(caller, question.query.rpc) if caller else Missing("caller", "")
+    return denial(identity, missing) if missing else None
+
+
+def _missing_on_route(question: Question, routing: RoutingTable, access: AccessTable, route: Route) -> CallError | None:
+    asked = Asked(
+        rpc=question.query.rpc,
+        moves_money=question.moves_money,
+        raw_card_data=question.raw_card_data,
+        multi_org=bool(routing.tenants[route.tenant].orgs),
+    )
+    caller = access.caller(question.query.caller)
+    missing = missing_on_route(caller, asked, route) if caller else None
+    return denial(question.query.caller, missing) if missing else None
+
+
+def _headers(question: Question, routing: RoutingTable, route: Route) -> Mapping[str, str]:
+    tenant = routing.tenants[route.tenant]
+    call = Call("", _path(question, tenant.paths), {})
+    return route_headers(route, tenant, versioned=call.versioned)
+
+
+def _path(question: Question, paths: PathSettings) -> str:
+    if question.query.rpc == "CreatePaymentMethod":
+        return paths.payment_methods_v1 if question.method in CREATED_BY_V1 else paths.payment_methods
+    return {"CreateSession": paths.sessions, "DecryptApplePay": paths.decryption}[question.query.rpc]
+
+
+def _gateway(question: Question, route: Route) -> str:
+    """Return how the operation names the gateway; the property test holds it against what arrives."""
+    return route.gateway.label if question.query.rpc == "DecryptApplePay" else route.gateway.id

@@ -1,0 +1,109 @@
+"""The servicer for operators: decode, call, encode; and what the command line does alike."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
+from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
+from payorch.v1 import error_reason_pb2
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+
+from payorch_server.model.errors import CallError, Violation, invalid
+from payorch_server.orchestration.conditions import RouteQuery
+from payorch_server.orchestration.diagnostics import Explanation, Question, explain
+from payorch_server.orchestration.permission import permit_diagnostics
+from payorch_server.rpc.current import current
+from payorch_server.rpc.decode import amount_in, hints_of
+from payorch_server.rpc.encode import route_taken
+from payorch_server.rpc.payment_orchestration import OPERATIONS
+from payorch_server.rpc.validation import Check
+from payorch_server.zuora.resources.payment_methods import REFUSED
+
+_METHODS: Final = frozenset(
+    field.name for field in service_pb2.CreatePaymentMethodRequest.DESCRIPTOR.oneofs_by_name["method"].fields
+) - set(REFUSED)
+
+
+class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
+    """Serves payorch.v1.DiagnosticsService."""
+
+    async def ExplainRoute(  # noqa: N802 - generated name
+        self, request: diagnostics_pb2.ExplainRouteRequest, _context: Any
+    ) -> diagnostics_pb2.ExplainRouteResponse:
+        """Tell what would become of a call."""
+        now = current()
+        question = decode_question(request, caller=request.caller or now.context.caller.identity)
+        explained = now.policy.access.caller(question.query.caller)
+        # An identity that is nobody's has no namespace to protect.
+        namespace = explained.namespace if explained else now.context.namespace
+        permit_diagnostics(now.context, "ExplainRoute", namespace=namespace)
+        explanation = explain(question, routing=now.policy.dispatcher.routing, access=now.policy.access)
+        return encode_explanation(explanation)
+
+
+def decode_question(request: diagnostics_pb2.ExplainRouteRequest, *, caller: str) -> Question:
+    """Return the call that a valid request describes.
+
+    Args:
+        request: The request.
+        caller: Whose call it is.
+
+    Raises:
+        Invalid: The operation's calls never have what the request describes.
+    """
+    violations = [*question_violations(request)]
+    if violations:
+        raise invalid(*violations)
+    amount = amount_in(request.amount) if request.HasField("amount") else None
+    query = RouteQuery(
+        rpc=OPERATIONS[request.operation],
+        hints=hints_of(request),
+        currency=amount.currency if amount else request.currency_code,
+        amount=amount,
+        account=request.account,
+        caller=caller,
+    )
+    return Question(query, request.moves_money, request.raw_card_data or request.method == "card", request.method)
+
+
+def question_violations(request: Any) -> Iterator[Violation]:
+    """Find what in an ExplainRouteRequest no call of its operation can have."""
+    creates = request.operation == service_pb2.OPERATION_CREATE_PAYMENT_METHOD
+    if creates and request.HasField("amount"):
+        yield Violation("amount", "operation.has", "CreatePaymentMethod has no amount; give currency_code")
+    if not creates and request.currency_code:
+        yield Violation("currency_code", "operation.has", "is CreatePaymentMethod's alone; give amount")
+    if not creates and request.method:
+        yield Violation("method", "operation.has", "is CreatePaymentMethod's alone; leave it out")
+    if creates and request.method and request.method not in _METHODS:
+        yield Violation("method", "method.known", "must be an arm of CreatePaymentMethodRequest.method that is created")
+
+
+def encode_explanation(explanation: Explanation) -> diagnostics_pb2.ExplainRouteResponse:
+    """Return the response."""
+    route = explanation.route
+    return diagnostics_pb2.ExplainRouteResponse(
+        route=route_taken(route) if route else None,
+        matched_rule=route.rule if route else "",
+        rejected_rules=[
+            diagnostics_pb2.RejectedRule(rule=one.rule, condition=one.condition, wanted=one.wanted, had=one.had)
+            for one in explanation.rejected
+        ],
+        headers=explanation.headers,
+        gateway_sent=explanation.gateway,
+        policy_hash=explanation.policy_hash,
+        refusal=_refusal(explanation.refusal) if explanation.refusal else None,
+    )
+
+
+def _refusal(error: CallError) -> diagnostics_pb2.RouteRefusal:
+    failed = error.failure
+    return diagnostics_pb2.RouteRefusal(
+        reason=error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{failed.reason.name}"),
+        metadata=failed.metadata,
+        fields=[one.field for one in failed.violations],
+    )
+
+
+QUESTION_CHECKS: Final[Mapping[str, Check]] = {"payorch.v1.ExplainRouteRequest": question_violations}
+"""What decoding checks beyond the rules in the protos, by request type."""
