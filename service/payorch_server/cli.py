@@ -9,8 +9,9 @@ from typing import Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from payorch_server import routes
 from payorch_server.app import StartError, serve
-from payorch_server.config import ConfigError, change_problems, load, schema
+from payorch_server.config import ConfigError, Document, change_problems, load, load_document, schema
 from payorch_server.runtime.logging import start_logging
 
 _BROKEN_CONFIGURATION: Final = 2
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument(
                 "--running", type=Path, action="append", metavar="FILE", help="also compare with what is running"
             )
+            command.add_argument("--without-secrets", action="store_true", help="read no secrets, keys, certificates")
     commands.add_parser("config-schema", help="print the JSON schema of the configuration").set_defaults(run=_schema)
     health = commands.add_parser("healthcheck", help="ask a running service for its health; exit 0 if it serves")
     health.add_argument("--address", default="127.0.0.1:50051", help="host:port (default %(default)s)")
@@ -42,15 +44,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
     health.add_argument("--certificate-file", type=Path, help="PEM file of a certificate to show")
     health.add_argument("--key-file", type=Path, help="PEM file of its key")
     health.set_defaults(run=_healthcheck)
+    _add_routes(commands.add_parser("routes", help="explain, test, lint or compare routing policies in files"))
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed))
-    except ConfigError as error:
+    except (ConfigError, routes.CaseError) as error:
         print(error, file=sys.stderr)
         return _BROKEN_CONFIGURATION
     except StartError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _add_routes(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, files, text in (
+        ("explain", _explain, ("config",), "tell what would become of a call, and why"),
+        ("test", _test, ("config",), "try cases with expected results"),
+        ("lint", _lint, ("config",), "find rules that never decide and places that no call reaches"),
+        ("diff", _diff, ("old", "new"), "tell which cases end otherwise under another configuration"),
+    ):
+        command = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}. Reads no secrets.")
+        for option in files:
+            command.add_argument(
+                f"--{option}", type=Path, required=True, action="append", metavar="FILE", help="may be repeated"
+            )
+        command.add_argument("--json", action="store_true", help="print JSON")
+        command.set_defaults(run=run)
+        if name in {"test", "diff"}:
+            command.add_argument("cases", type=Path, metavar="CASES", help="YAML: a list of name, request and expect")
+        if name == "explain":
+            command.add_argument("--request", type=Path, required=True, metavar="FILE", help="JSON ExplainRouteRequest")
+            command.add_argument("--caller", default="", metavar="ID", help="in place of the request's caller")
+
+
+def _explain(parsed: argparse.Namespace) -> int:
+    return routes.explain(config=parsed.config, request=parsed.request, caller=parsed.caller, as_json=parsed.json)
+
+
+def _test(parsed: argparse.Namespace) -> int:
+    return routes.test(config=parsed.config, cases=parsed.cases, as_json=parsed.json)
+
+
+def _lint(parsed: argparse.Namespace) -> int:
+    return routes.lint(config=parsed.config, as_json=parsed.json)
+
+
+def _diff(parsed: argparse.Namespace) -> int:
+    return routes.diff(old=parsed.old, new=parsed.new, cases=parsed.cases, as_json=parsed.json)
 
 
 def _serve(parsed: argparse.Namespace) -> int:
@@ -69,9 +110,14 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     return uvloop.Loop
 
 
+def _load(*files: Path) -> Document:
+    return load(*files).document
+
+
 def _check_config(parsed: argparse.Namespace) -> int:
-    document = load(*parsed.config).document
-    if parsed.running and (problems := [*change_problems(load(*parsed.running).document, document)]):
+    read = load_document if parsed.without_secrets else _load
+    document = read(*parsed.config)
+    if parsed.running and (problems := [*change_problems(read(*parsed.running), document)]):
         raise ConfigError("in place of what is running", problems)
     files = ", ".join(str(file) for file in parsed.config)
     print(f"{files}: good; {len(document.tenants)} tenants, {len(document.routing)} rules")

@@ -3,7 +3,8 @@
 from payorch_server.config.changes import change_problems, namespace_problems, watched_files
 from payorch_server.config.checks import split_address
 from payorch_server.config.document import ConfigError, Document, Settings, schema
-from payorch_server.config.reading import load
+from payorch_server.config.reading import load, load_document
+from payorch_server.config.strict_yaml import read_yaml
 
 __all__ = [
     "ConfigError",
@@ -11,7 +12,9 @@ __all__ = [
     "Settings",
     "change_problems",
     "load",
+    "load_document",
     "namespace_problems",
+    "read_yaml",
     "schema",
     "split_address",
     "watched_files",

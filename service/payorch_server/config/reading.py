@@ -4,17 +4,17 @@
 """
 
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from payorch_server.config.checks import problems_of
 from payorch_server.config.document import ENV_PREFIX, ConfigError, Document, Settings
+from payorch_server.config.strict_yaml import read_yaml
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.keyring import MIN_KEY_BYTES
 from payorch_server.rpc.bearer import KeySet, KeySetBroken, parse_key_set
@@ -46,11 +46,28 @@ def load(*files: Path, clock: Clock | None = None) -> Settings:
     return Settings(document, secrets, keys, password, certificate, key_set)
 
 
+def load_document(*files: Path) -> Document:
+    """Read and check the configuration, but none of the secrets, keys and certificates that it names.
+
+    Args:
+        files: One file or several, each top-level section in one of them.
+
+    Raises:
+        ConfigError: With every problem found.
+    """
+    source = ", ".join(str(file) for file in files)
+    document = _parse(source, _merged(files))
+    problems = [*problems_of(document)]
+    if problems:
+        raise ConfigError(source, problems)
+    return document
+
+
 def _merged(files: Sequence[Path]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     origin: dict[str, Path] = {}
     for file in files:
-        for section, value in _read_yaml(file).items():
+        for section, value in _read_mapping(file).items():
             if section in content:
                 problem = f"{section}: stands in {origin[section]} as well; a section belongs in one file"
                 raise ConfigError(str(file), [problem])
@@ -58,37 +75,8 @@ def _merged(files: Sequence[Path]) -> dict[str, Any]:
     return content
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is given twice, which YAML would drop silently."""
-
-
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key, _ in node.value:
-        name = loader.construct_object(key, deep=True)
-        if not isinstance(name, Hashable):
-            raise yaml.MarkedYAMLError(problem="a key must be a plain value", problem_mark=key.start_mark)
-        if name in seen:
-            raise yaml.MarkedYAMLError(problem=f"the key {name!r} is given twice", problem_mark=key.start_mark)
-        seen.add(name)
-    return loader.construct_mapping(node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.load(path.read_text(), _StrictLoader)  # noqa: S506 - a subclass of the safe loader
-    except OSError as error:
-        raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(path), ["is not UTF-8 text"]) from error
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise ConfigError(str(path), [f"{line}{error.problem}"]) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(str(path), [f"is not YAML: {str(error).splitlines()[0]}"]) from error
+def _read_mapping(path: Path) -> dict[str, Any]:
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise ConfigError(str(path), ["must be a mapping with the members tenants and routing"])
     return {str(key): value for key, value in content.items()}

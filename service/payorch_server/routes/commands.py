@@ -1,0 +1,139 @@
+"""What `payorch-server routes` does; each command returns its exit status: 0 well, 1 something was found."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format  # noqa: TID251 - prints an explanation, which holds no secret
+
+from payorch_server.config import load_document
+from payorch_server.model.errors import Invalid
+from payorch_server.orchestration.diagnostics import Difference, Ending, differences, ending_of
+from payorch_server.orchestration.lint import lint as findings_in
+from payorch_server.routes.cases import Case, CaseError, read_cases, read_request
+from payorch_server.routes.policy import FilePolicy
+from payorch_server.routes.text import told_ending, told_explanation
+from payorch_server.rpc.diagnostics import encode_explanation
+
+
+def explain(*, config: Sequence[Path], request: Path, caller: str, as_json: bool) -> int:
+    """Print what would become of a call; a refusal is an answer like any other.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+        CaseError: The request cannot.
+    """
+    policy, asked = FilePolicy(load_document(*config)), read_request(request)
+    try:
+        explanation = policy.explain(asked, caller=caller)
+    except Invalid as error:
+        raise CaseError(_broken(str(request), error)) from error
+    answer = encode_explanation(explanation)
+    print(_json(json_format.MessageToDict(answer)) if as_json else told_explanation(answer))
+    return 0
+
+
+def test(*, config: Sequence[Path], cases: Path, as_json: bool) -> int:
+    """Print which cases end otherwise than expected.
+
+    Raises:
+        ConfigError: The configuration, or the file of cases as YAML, cannot be used.
+        CaseError: A case cannot.
+    """
+    listed = read_cases(cases)
+    endings = _endings(FilePolicy(load_document(*config)), cases, listed)
+    failed = {case.name: surprises for case in listed if (surprises := case.surprises(endings[case.name]))}
+    if as_json:
+        rows = [_tested(case, endings[case.name], failed.get(case.name, ())) for case in listed]
+        print(_json({"cases": rows, "failed": len(failed)}))
+    else:
+        for case in listed:
+            print(f"{'FAILED' if case.name in failed else 'passed'}  {case.name}")
+            for name in failed.get(case.name, ()):
+                print(f"        {name}: expected {_plain(case.expected[name])}, {_instead(endings[case.name], name)}")
+        print(f"{len(listed)} cases, {len(failed)} failed")
+    return int(bool(failed))
+
+
+def lint(*, config: Sequence[Path], as_json: bool) -> int:
+    """Print rules that never decide and places that no call reaches.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+    """
+    document = load_document(*config)
+    findings = findings_in(document.routing, document.tenants)
+    if as_json:
+        print(_json({"findings": [dataclasses.asdict(one) for one in findings]}))
+    else:
+        _print_lines(f"{one.kind}  {one.subject}: {one.text}" for one in findings)
+        print(f"{len(document.routing)} rules, {len(findings)} findings")
+    return int(bool(findings))
+
+
+def diff(*, old: Sequence[Path], new: Sequence[Path], cases: Path, as_json: bool) -> int:
+    """Print which cases end otherwise under another configuration.
+
+    Raises:
+        ConfigError: A configuration, or the file of cases as YAML, cannot be used.
+        CaseError: A case cannot.
+    """
+    listed = read_cases(cases)
+    before, after = (_endings(FilePolicy(load_document(*files)), cases, listed) for files in (old, new))
+    found = differences(before, after)
+    if as_json:
+        print(_json({"differences": [_differing(one) for one in found]}))
+    else:
+        for one in found:
+            print(f"{one.case}\n  before  {told_ending(one.before)}\n  after   {told_ending(one.after)}")
+        print(f"{len(listed)} cases, {len(found)} differ")
+    return int(bool(found))
+
+
+def _endings(policy: FilePolicy, path: Path, cases: Sequence[Case]) -> Mapping[str, Ending]:
+    endings: dict[str, Ending] = {}
+    for case in cases:
+        try:
+            endings[case.name] = ending_of(policy.explain(case.request))
+        except Invalid as error:
+            raise CaseError(_broken(f"{path}: {case.name}", error)) from error
+    return endings
+
+
+def _broken(where: str, error: Invalid) -> str:
+    listed = "; ".join(f"{one.field} {one.description}" for one in error.failure.violations)
+    return f"{where}: no such call can be: {listed}"
+
+
+def _instead(ending: Ending, name: str) -> str:
+    if ending.refused and name != "refused":
+        return f"but refused: {ending.refused}"
+    return f"not {_plain(getattr(ending, name))}"
+
+
+def _tested(case: Case, ending: Ending, surprises: Sequence[str]) -> Mapping[str, object]:
+    return {"name": case.name, "passed": not surprises, "expected": case.expected, "ended": _members(ending)}
+
+
+def _differing(one: Difference) -> Mapping[str, object]:
+    return {"case": one.case, "members": one.members, "before": _members(one.before), "after": _members(one.after)}
+
+
+def _members(ending: Ending) -> Mapping[str, object]:
+    return {name: value for name, value in dataclasses.asdict(ending).items() if value}
+
+
+def _plain(value: object) -> str:
+    text = ", ".join(value) if isinstance(value, tuple) else str(value)
+    return text or "nothing"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True)
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
