@@ -130,6 +130,7 @@ class Dispatcher:
         record = await records.look_up(idempotency_key(namespace=context.namespace, rpc=rpc, request_id=request_id))
         if record is None:
             return None
+        context.note.route = record.route
         permit(context, Asked("GetIntent", multi_org=self._zuora.uses_multi_org(record.route)), record.route)
         expired = record.settlement is None and self._clock.now() > resend_before(record)
         return Recorded(record, in_flight=records.is_in_flight(record), expired=expired)
@@ -150,6 +151,7 @@ class Dispatcher:
         permitted: list[tuple[str, str, tuple[str, ...]]] = []
 
         def permit_on(route: Route) -> None:
+            context.note.route = route
             place = (route.tenant, route.entity_id, route.org_ids)
             if place in permitted:
                 return

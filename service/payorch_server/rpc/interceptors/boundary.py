@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import grpc
@@ -20,7 +20,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from payorch_server.model.caller import NOBODY
-from payorch_server.model.context import CallContext
+from payorch_server.model.context import CallContext, RouteNote
 from payorch_server.model.errors import CallError, Violation, failure, refuse
 from payorch_server.model.errors import Failure as FailureValue
 from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_track_id
@@ -68,6 +68,7 @@ class _Call:
     problem: CallError | None
     """Why the call is refused before its request is looked at."""
     started_s: float
+    note: RouteNote = field(default_factory=RouteNote)
 
 
 class BoundaryInterceptor(grpc.aio.ServerInterceptor):
@@ -162,7 +163,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             raise call.problem
         if isinstance(request, _Unreadable):
             raise refuse(request.reason, request.private, **request.metadata)
-        opened = CallContext(call.track_id, self._deadline_s(context, call.started_s), NOBODY)
+        opened = CallContext(call.track_id, self._deadline_s(context, call.started_s), NOBODY, call.note)
         # From here to its end the call sees one state of the policy, whatever is reloaded meanwhile.
         set_current(Current(opened, self._policy.current))
         return await behaviour(request, context)
@@ -194,6 +195,8 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             "code": code.name,
             "duration_s": duration_s,
         }
+        fields |= call.note.told()
+        call.span.set_attributes({f"payorch.{name}": value for name, value in call.note.told().items()})
         if error is not None:
             fields |= _told(error)
             call.span.set_attributes({"error.type": fields["reason"], "payorch.outcome": fields["outcome"]})
