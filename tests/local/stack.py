@@ -13,6 +13,8 @@ from zuora_emulator import Emulator, seed, serving
 
 TENANT = "acme"
 SOLO_TENANT = "solo"
+NARROW_TENANT = "narrow"
+"""The same tenant with a token for each entity; only where it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,9 @@ async def running(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-")))
         url = await stack.enter_async_context(serving(emulator, port=emulator_port))
         file = folder / "payorch.yaml"
-        content = merged(configuration(emulator_url=url, folder=folder), over or {})
+        content = configuration(emulator_url=url, folder=folder)
+        content["tenants"][NARROW_TENANT] = content["tenants"][TENANT] | {"token_scope": "entity"}
+        content = merged(content, over or {})
         content["tenants"] = {name: content["tenants"][name] for name in tenants}
         content["routing"] = [rule for rule in content["routing"] if rule["to"]["tenant"] in tenants]
         file.write_text(yaml.safe_dump(content))

@@ -91,6 +91,10 @@ class Arrival:
     outcome: Outcome | None = None
     status: int | None = None
     request_id: str | None = None
+    token_client: str | None = None
+    """Client id of the bearer token; the token itself is never shown."""
+    token_entities: tuple[str, ...] = ()
+    """Entities for which the bearer token is valid."""
 
     @property
     def track_id(self) -> str | None:

@@ -230,6 +230,8 @@ async def answer_to(world: World, arrived: Arrived) -> Answer:
         ConnectionCut: the answer is that the connection ends.
     """
     arrival = _recorded(world, arrived)
+    if grant := grant_of(arrived, world.state):
+        arrival.token_client, arrival.token_entities = grant.client.client_id, grant.entities
     passage = _Passage(world, arrived)
     arrival.fault = _text_of(passage.fault)
     try:
