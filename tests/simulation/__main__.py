@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from random import SystemRandom
 from typing import Final
 
-import structlog
-
 from simulation.books import Counts
 from simulation.breaks import BREAKS
 from simulation.instance import Parts
 from simulation.report import kinds_too_rare, lines
 from simulation.run import Result, play
+from simulation.silence import silence
 
 _CALLS: Final = 100_000
 _SEEDS: Final = 10**9
@@ -23,8 +22,7 @@ _PROGRESS_EVERY: Final = 20
 def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate; return 1 if a promise was broken."""
     options = _options(arguments)
-    # What the service would log is in the events already.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    silence()
     parts = BREAKS[options.broken] if options.broken else Parts()
     first = options.seed if options.seed is not None else SystemRandom().randrange(_SEEDS)
     total, broken = Counts(), False

@@ -11,6 +11,7 @@ from simulation.books import Counts
 from simulation.breaks import BREAKS
 from simulation.report import kinds_too_rare
 from simulation.run import play
+from simulation.silence import silence
 
 HERE = Path(__file__).parent
 PAST_FAILURES = [
@@ -23,7 +24,7 @@ MOST_CALLS = 8000
 def _quiet() -> Iterator[None]:
     """Log lines of some thousand calls would only cost time."""
     before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    silence()
     yield
     structlog.configure(**before)
 

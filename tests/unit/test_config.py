@@ -232,6 +232,8 @@ class TestProblems:
                 ]
             ],
             ({"tenants.acme.max_in_flight": 0}, "tenants.acme.max_in_flight: must", "no call at all"),
+            ({"tenants.acme.max_queue_s": -1}, "tenants.acme.max_queue_s: must be from 0", "back in time"),
+            ({"tenants.acme.max_queue_s": 56}, "tenants.acme.max_queue_s: must be from 0", "longer than a flight"),
             (
                 {"tenants.acme.switched_off": ["Create"]},
                 "tenants.acme.switched_off: Create is none of",

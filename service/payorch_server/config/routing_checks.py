@@ -19,6 +19,9 @@ _WITHOUT_AMOUNT: Final = frozenset({"CreatePaymentMethod"})
 _AMOUNT: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
+# A flight takes no longer.
+_MAX_QUEUE_S: Final = 55.0
+
 
 def routing_problems(document: Document) -> Iterator[str]:
     """Say everything that is wrong with the rules."""
@@ -51,6 +54,8 @@ def place_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
     yield from _outside(f"{path}.switched_off", tenant.switched_off, _RPCS)
     if tenant.max_in_flight < 1:
         yield f"{path}.max_in_flight: must be at least 1; to stop an RPC name it in switched_off"
+    if not 0 <= tenant.max_queue_s <= _MAX_QUEUE_S:
+        yield f"{path}.max_queue_s: must be from 0 to {_MAX_QUEUE_S:.0f}"
 
 
 def _same_ids(path: str, ids: Mapping[str, str], on_wire: Callable[[str], str]) -> Iterator[str]:

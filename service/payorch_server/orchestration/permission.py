@@ -1,5 +1,6 @@
 """Whether a caller may do what it asks: decided after routing and before any join or replay, one audit line each."""
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from typing import Final
@@ -154,13 +155,15 @@ def _tell(context: CallContext, rpc: str, decision: str, route: Route | None, **
         if route
         else {}
     )
-    _AUDIT.info(
-        "access",
-        decision=decision,
-        caller=context.caller.identity,
-        namespace=context.namespace,
-        rpc=rpc,
-        track_id=context.track_id,
-        **place,
-        **further,
-    )
+    # A log that is broken must not cost a caller the answer; who watches the log sees that it has ended.
+    with contextlib.suppress(Exception):
+        _AUDIT.info(
+            "access",
+            decision=decision,
+            caller=context.caller.identity,
+            namespace=context.namespace,
+            rpc=rpc,
+            track_id=context.track_id,
+            **place,
+            **further,
+        )

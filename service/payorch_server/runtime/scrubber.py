@@ -26,7 +26,7 @@ _IBAN: Final = re.compile(
 )
 _JWT: Final = re.compile(r"(?<![0-9A-Za-z_-])eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*){0,2}")
 _BEARER: Final = re.compile(r"(?i)(?<![a-z])bearer[ \t]+[0-9a-z._~+/-]{8,}=*")
-_EMAIL: Final = re.compile(r"""(?<![^\s"'<>(),:;=])[^\s"'<>(),:;=@]++@[^\s"'<>(),:;@]+""")
+_EMAIL: Final = re.compile(r"""(?<![^\s"'<>(),:;=])[^\s"'<>(),:;=@]++(?:@[^\s"'<>(),:;@]+)+""")
 _NAMES: Final = (
     r"client_?secret|(?:access|refresh|id|session)_?token|pass(?:word|wd)|(?:api|private)_?key|(?:proxy-)?authorization"
 )

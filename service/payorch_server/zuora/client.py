@@ -166,14 +166,15 @@ class ZuoraClient:
         flight.tries += 1
         try:
             token = await self._tokens.get(credential, timeout_s=self._remaining(context))
-            timeout_s = self._remaining(context)
-            self._in_flight.enter(place, most=self._tenants[route.tenant].max_in_flight)
+            tenant = self._tenants[route.tenant]
+            wait_s = min(tenant.max_queue_s, self._remaining(context))
+            await self._in_flight.enter(place, most=tenant.max_in_flight, wait_s=wait_s)
         except CallError as error:
             raise flight.judged(error, UpstreamFacts(flight.attempts)) from error
         try:
             post = self._post(call, route, flight, token)
             started_at, started_s = self._clock.now(), self._clock.monotonic()
-            answer, payload, wrong = await self._exchange(post, timeout_s, call.body)
+            answer, payload, wrong = await self._exchange(post, context, call.body)
         finally:
             self._in_flight.leave(place)
         flight.attempts += (
@@ -198,11 +199,11 @@ class ZuoraClient:
         raise judged from wrong
 
     async def _exchange(
-        self, post: HttpPost, timeout_s: float, sent: JsonObject
+        self, post: HttpPost, context: CallContext, sent: JsonObject
     ) -> tuple[Answer | None, JsonObject | None, CallError | None]:
         """Send once; return the answer, its payload and what is wrong, each if there is one."""
         try:
-            answer = await self._transport.post(post, timeout_s=timeout_s)
+            answer = await self._transport.post(post, timeout_s=self._remaining(context))
         except CallError as error:
             return None, None, error
         payload = decode_object(answer.body)

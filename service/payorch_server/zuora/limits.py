@@ -4,7 +4,8 @@ Source: Zuora, "Rate and concurrent request limits": 40 concurrent requests of t
 with Multi-entity (read 2026-11-20).
 """
 
-from collections import Counter
+import asyncio
+from collections import Counter, deque
 
 from payorch_server.model.errors import refuse
 from payorch_server.model.outcome import Reason
@@ -18,26 +19,61 @@ class InFlight:
 
     def __init__(self) -> None:
         self._calls: Counter[Place] = Counter()
+        self._waiting: dict[Place, deque[asyncio.Future[None]]] = {}
 
     def __repr__(self) -> str:
-        return f"InFlight({self._calls.total()} calls to {len(self._calls)} places)"
+        waiting = sum(len(queue) for queue in self._waiting.values())
+        return f"InFlight({self._calls.total()} calls to {len(self._calls)} places, {waiting} waiting)"
 
-    def enter(self, place: Place, *, most: int) -> None:
-        """Count a call that is about to be sent; whoever enters leaves.
+    async def enter(self, place: Place, *, most: int, wait_s: float) -> None:
+        """Count a call that is about to be sent, when its turn has come; whoever enters leaves.
 
         Args:
             place: Where it goes.
             most: How many may be in flight there.
+            wait_s: How long it may wait for its turn: first come, first served.
 
         Raises:
-            NotSent: So many are in flight already.
+            NotSent: So many are in flight all that time.
         """
-        if self._calls[place] >= most:
-            raise refuse(Reason.OVERLOADED, f"{most} calls to {place[0]} are in flight", tenant=place[0])
-        self._calls[place] += 1
+        if self._calls[place] < most:
+            self._calls[place] += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(place, deque()).append(turn)
+        try:
+            async with asyncio.timeout(wait_s):
+                await turn
+        except TimeoutError:
+            self._give_up(place, turn)
+            private = f"{most} calls to {place[0]} are in flight, for {wait_s:.1f} s"
+            raise refuse(Reason.OVERLOADED, private, tenant=place[0]) from None
+        except asyncio.CancelledError:
+            self._give_up(place, turn)
+            raise
 
     def leave(self, place: Place) -> None:
-        """Count a call as ended."""
+        """Count a call as ended, and let the next one in."""
+        queue = self._waiting.get(place, ())
+        while queue:
+            turn = queue.popleft()
+            if not queue:
+                del self._waiting[place]
+            if not turn.done():
+                # The place in the count goes over to it.
+                turn.set_result(None)
+                return
         self._calls[place] -= 1
         if not self._calls[place]:
             del self._calls[place]
+
+    def _give_up(self, place: Place, turn: "asyncio.Future[None]") -> None:
+        """Leave the queue; whose turn came in the same moment leaves its place to the next."""
+        if turn.done() and not turn.cancelled():
+            self.leave(place)
+            return
+        queue = self._waiting.get(place, deque())
+        if turn in queue:
+            queue.remove(turn)
+            if not queue:
+                del self._waiting[place]

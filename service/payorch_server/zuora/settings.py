@@ -113,8 +113,10 @@ class TenantSettings:
     legacy_session_amount: bool = False
     """Send authAmount in place of amount when a session only stores a method (the older form of the page)."""
     max_in_flight: int = 40
-    """Calls that a replica may have in flight, for each entity; beyond it calls are refused before they are sent.
-    Zuora's own limit is 40 for the whole tenant, or for each of its entities: divide it by the number of replicas."""
+    """Calls that a replica may have in flight, for each entity; further ones wait for their turn. Zuora's own limit is
+    40 for the whole tenant, or for each of its entities: divide it by the number of replicas."""
+    max_queue_s: float = 5.0
+    """How long a call may wait for its turn, before it is refused without having been sent."""
     switched_off: tuple[str, ...] = ()
     """Names of RPCs, such as DecryptApplePay, that send nothing to this tenant: the kill switch."""
     paths: PathSettings = PathSettings()

@@ -1,8 +1,9 @@
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+import structlog
 from payorch_server.model.caller import ANONYMOUS, EVERYTHING, NOBODY, Caller, Rights, TenantRights
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, NotSent, refuse
@@ -227,3 +228,17 @@ class TestStrangers:
         assert [("denied", "identity", "expired")] == [
             (line["decision"], line["right"], line["needed"]) for line in lines
         ]
+
+
+def test_a_broken_log_costs_no_answer() -> None:
+    """The decision stands although nobody can be told of it."""
+
+    def broken(_logger: object, _method: str, _event: object) -> NoReturn:
+        raise OSError("the log is full")
+
+    before = structlog.get_config()
+    structlog.configure(processors=[broken])
+    try:
+        permit(context(), Asked("CreateSession"), route())
+    finally:
+        structlog.configure(**before)

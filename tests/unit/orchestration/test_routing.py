@@ -284,6 +284,7 @@ class TestPolicyHash:
             "zuora_version",
             "token_scope",
             "max_in_flight",
+            "max_queue_s",
             "switched_off",
             "legacy_session_amount",
             "paths",

@@ -343,7 +343,7 @@ class TestInFlight:
             await gate.wait()
             raise httpx.ReadError("reset")
 
-        parts, tasks = parts_for(tenant(max_in_flight=1))
+        parts, tasks = parts_for(tenant(max_in_flight=1, max_queue_s=0.0))
         usual, parts.wire._handler = parts.wire._handler, slow
         first = asyncio.ensure_future(parts.execute())
         await arrived.wait()

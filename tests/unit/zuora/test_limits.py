@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,42 +12,82 @@ EU: Place = ("acme", "eu")
 SOLO: Place = ("solo", "")
 
 
+@pytest.mark.asyncio
 class TestInFlight:
     """Calls are counted where Zuora counts them."""
 
-    def test_refuses_one_too_many(self) -> None:
+    async def test_refuses_one_too_many(self) -> None:
         """Nothing is sent, and a resend is safe."""
         in_flight = InFlight()
-        in_flight.enter(US, most=1)
+        await in_flight.enter(US, most=1, wait_s=0)
 
         with pytest.raises(NotSent) as caught:
-            in_flight.enter(US, most=1)
+            await in_flight.enter(US, most=1, wait_s=0)
 
         assert (caught.value.failure.reason, caught.value.failure.metadata) == (Reason.OVERLOADED, {"tenant": "acme"})
+        assert repr(in_flight) == "InFlight(1 calls to 1 places, 0 waiting)"
 
-    def test_tells_how_many_there_are(self) -> None:
+    async def test_serves_who_came_first_first(self) -> None:
+        """Each that leaves lets one in."""
+        in_flight, order = InFlight(), []
+
+        async def call(name: int) -> None:
+            await in_flight.enter(US, most=1, wait_s=10)
+            order.append(name)
+            in_flight.leave(US)
+
+        await in_flight.enter(US, most=1, wait_s=0)
+        calls = [asyncio.ensure_future(call(name)) for name in range(5)]
+        await asyncio.sleep(0)
+        in_flight.leave(US)
+        await asyncio.gather(*calls)
+
+        assert ([0, 1, 2, 3, 4], "InFlight(0 calls to 0 places, 0 waiting)") == (order, repr(in_flight))
+
+    async def test_lets_nobody_wait_behind_who_left(self) -> None:
+        """A caller that is cancelled in the queue, or in the moment of its turn, gives its place away."""
+        in_flight = InFlight()
+        await in_flight.enter(US, most=1, wait_s=0)
+        waiting = [asyncio.ensure_future(in_flight.enter(US, most=1, wait_s=10)) for _ in range(3)]
+        await asyncio.sleep(0)
+
+        waiting[0].cancel()
+        await asyncio.sleep(0)
+        in_flight.leave(US)
+        waiting[1].cancel()
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+
+        assert [asyncio.CancelledError, asyncio.CancelledError, type(None)] == [type(end) for end in ends]
+        assert repr(in_flight) == "InFlight(1 calls to 1 places, 0 waiting)"
+
+    async def test_tells_how_many_there_are(self) -> None:
         """Places without a call are forgotten, so nothing grows."""
         in_flight = InFlight()
-        in_flight.enter(US, most=1)
-        in_flight.enter(SOLO, most=1)
+        await in_flight.enter(US, most=1, wait_s=0)
+        await in_flight.enter(SOLO, most=1, wait_s=0)
         in_flight.leave(US)
 
-        assert repr(in_flight) == "InFlight(1 calls to 1 places)"
+        assert repr(in_flight) == "InFlight(1 calls to 1 places, 0 waiting)"
 
-    @given(st.lists(st.tuples(st.sampled_from([US, EU, SOLO]), st.booleans()), max_size=60), st.integers(1, 4))
-    def test_never_lets_more_in_than_are_allowed(self, steps: list[tuple[Place, bool]], most: int) -> None:
-        """And refuses nobody where there is room; places do not touch each other."""
+
+@given(st.lists(st.tuples(st.sampled_from([US, EU, SOLO]), st.booleans()), max_size=60), st.integers(1, 4))
+def test_never_lets_more_in_than_are_allowed(steps: list[tuple[Place, bool]], most: int) -> None:
+    """And refuses nobody where there is room; places do not touch each other."""
+
+    async def run() -> str:
         in_flight, inside = InFlight(), {US: 0, EU: 0, SOLO: 0}
-
         for place, enters in steps:
             if not enters and inside[place]:
                 in_flight.leave(place)
                 inside[place] -= 1
             elif enters and inside[place] == most:
                 with pytest.raises(NotSent):
-                    in_flight.enter(place, most=most)
+                    await in_flight.enter(place, most=most, wait_s=0)
             elif enters:
-                in_flight.enter(place, most=most)
+                await in_flight.enter(place, most=most, wait_s=0)
                 inside[place] += 1
+        return f"{sum(inside.values())} of {in_flight!r}"
 
-        assert repr(in_flight).startswith(f"InFlight({sum(inside.values())} calls")
+    told, _, shown = asyncio.run(run()).partition(" of ")
+
+    assert shown.startswith(f"InFlight({told} calls")
