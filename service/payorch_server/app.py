@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,10 @@ from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed throu
 
 from payorch_server.admin import Readiness, start_admin
 from payorch_server.config import Settings, split_address
+from payorch_server.gauges import publish
+from payorch_server.model.call_record import CallRecord
 from payorch_server.orchestration.intents import FLIGHT_LIMIT_S
+from payorch_server.orchestration.metrics import BUCKETS_S
 from payorch_server.reload import Reloader
 from payorch_server.rpc.diagnostics import QUESTION_CHECKS, DiagnosticsServicer
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
@@ -35,7 +39,9 @@ from payorch_server.running import Resources, Running
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner, termination
 from payorch_server.runtime.telemetry import Telemetry, start_telemetry
+from payorch_server.store.counted import CountedStore
 from payorch_server.store.opening import open_store
+from payorch_server.store.port import Store
 from payorch_server.zuora.transport import open_transport
 
 _LOG: Final = structlog.get_logger("payorch.app")
@@ -98,11 +104,11 @@ async def start(
     telemetry = start_telemetry(document.telemetry, processors=span_processors)
     stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
     transport = open_transport(settings=document.http, tracer=telemetry.tracer, stack=stack)
-    store = open_store(document.store, password=settings.store_password, clock=clock)
+    store = _store(settings, telemetry, clock)
     stack.push_async_callback(store.close)
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
-    running = Running(settings, Resources(transport, store, clock, tasks))
+    running = Running(settings, Resources(transport, store, clock, tasks, telemetry.meter))
     reloader = Reloader(
         files=files,
         running=settings,
@@ -111,7 +117,9 @@ async def start(
         prove=running.prove,
         adopt=running.adopt,
     )
-    server = _server(settings, running, telemetry, clock)
+    admission = AdmissionInterceptor(max_calls_in_progress=document.rpc.max_calls_in_progress)
+    publish(telemetry.meter, running, admission, version=version("payorch-server"))
+    server = _server(settings, running, telemetry, admission, clock)
     try:
         grpc_port = listen(server, document.rpc.listen, running.credentials)
     except ListenError as error:
@@ -131,7 +139,19 @@ async def start(
     return Application(grpc_port, admin_port, diagnostics_port, running, server, settings, clock)
 
 
-def _server(settings: Settings, running: Running, telemetry: Telemetry, clock: Clock) -> grpc.aio.Server:
+def _store(settings: Settings, telemetry: Telemetry, clock: Clock) -> Store:
+    failures = telemetry.meter.create_counter(
+        "payorch.store.failures", unit="{operation}", description="Operations of the store that failed."
+    )
+    return CountedStore(
+        open_store(settings.document.store, password=settings.store_password, clock=clock),
+        failed=lambda operation: failures.add(1, {"operation": operation}),
+    )
+
+
+def _server(
+    settings: Settings, running: Running, telemetry: Telemetry, admission: AdmissionInterceptor, clock: Clock
+) -> grpc.aio.Server:
     rpc, orchestration = settings.document.rpc, settings.document.orchestration
     validator = Validator(FURTHER_CHECKS)
     validator.warm(request_type() for request_type in REQUEST_TYPES)
@@ -140,14 +160,32 @@ def _server(settings: Settings, running: Running, telemetry: Telemetry, clock: C
         settings=rpc,
         servicer=PaymentOrchestrationServicer(use_cases),
         interceptors=(
-            BoundaryInterceptor(settings=rpc, policy=running.policy, tracer=telemetry.tracer, clock=clock),
-            AdmissionInterceptor(max_calls_in_progress=rpc.max_calls_in_progress),
+            _boundary(settings, running, telemetry, clock),
+            admission,
             *payload_interceptors(settings.document.telemetry),
             AuthnInterceptor(identities=running.identities, clock=clock),
             AuthzInterceptor(),
             ValidateInterceptor(validator),
         ),
         health=running.health,
+    )
+
+
+def _boundary(settings: Settings, running: Running, telemetry: Telemetry, clock: Clock) -> BoundaryInterceptor:
+    durations = telemetry.meter.create_histogram(
+        "rpc.server.call.duration",
+        unit="s",
+        description="Calls of ours.",
+        explicit_bucket_boundaries_advisory=BUCKETS_S,
+    )
+
+    def ended(record: CallRecord) -> None:
+        attributes = {"rpc.system.name": "grpc", "rpc.method": record.method, "rpc.response.status_code": record.code}
+        durations.record(record.duration_s, attributes | ({"error.type": record.reason} if record.reason else {}))
+        running.call_ended(record)
+
+    return BoundaryInterceptor(
+        settings=settings.document.rpc, policy=running.policy, tracer=telemetry.tracer, clock=clock, ended=ended
     )
 
 
@@ -163,7 +201,7 @@ async def _start_diagnostics(
         settings=rpc,
         servicer=DiagnosticsServicer(),
         interceptors=(
-            BoundaryInterceptor(settings=rpc, policy=running.policy, tracer=telemetry.tracer, clock=clock),
+            _boundary(settings, running, telemetry, clock),
             AdmissionInterceptor(max_calls_in_progress=rpc.max_calls_in_progress),
             AuthnInterceptor(identities=running.identities, clock=clock),
             ValidateInterceptor(validator),

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from opentelemetry.metrics import Meter
 
 from payorch_server.config import Settings
+from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import CallError
+from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.access import access_table
+from payorch_server.orchestration.call_records import CallRecords
 from payorch_server.orchestration.dispatch import Dispatcher
 from payorch_server.orchestration.intents import Intents
 from payorch_server.orchestration.keyring import MIN_KEY_BYTES, Keyring
+from payorch_server.orchestration.metrics import CallMetrics
 from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.orchestration.records import Records
 from payorch_server.orchestration.routing import RoutingTable
@@ -27,6 +32,8 @@ from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store, StoreUnavailable
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.limits import InFlight
+from payorch_server.zuora.metrics import UpstreamMetrics
+from payorch_server.zuora.quota import Quota
 from payorch_server.zuora.tokens import TokenCache
 from payorch_server.zuora.transport import Transport
 
@@ -45,6 +52,7 @@ class Resources:
     store: Store
     clock: Clock
     tasks: TaskOwner
+    meter: Meter
 
 
 class Running:
@@ -56,14 +64,28 @@ class Running:
         self._orchestration = document.orchestration
         self._max_clock_offset_s = document.http.max_clock_offset_s
         self.keyring = Keyring(settings.keys or (("process", Secret(os.urandom(MIN_KEY_BYTES))),), entropy=os.urandom)
+        self.quota, self.in_flight = Quota(), InFlight()
+        self.calls = CallMetrics(resources.meter, clock=clock)
+        self.records = CallRecords(settings=document.orchestration.call_records, store=resources.store, tasks=tasks)
+        upstream = UpstreamMetrics(resources.meter)
         self.zuora = ZuoraClient(
             tenants=document.tenants,
             secrets=settings.client_secrets,
             transport=resources.transport,
-            tokens=TokenCache(transport=resources.transport, clock=clock, tasks=tasks, uniform=_RANDOM.uniform),
-            in_flight=InFlight(),
+            tokens=TokenCache(
+                transport=resources.transport,
+                clock=clock,
+                tasks=tasks,
+                uniform=_RANDOM.uniform,
+                fetched=lambda credential, failed: upstream.fetched_token(
+                    self.zuora.tenant_of(credential), failed=failed
+                ),
+            ),
+            in_flight=self.in_flight,
             clock=clock,
             uniform=_RANDOM.uniform,
+            metrics=upstream,
+            quota=self.quota,
         )
         records = Records(
             store=resources.store,
@@ -72,7 +94,7 @@ class Running:
             uniform=_RANDOM.uniform,
             entropy=os.urandom,
         )
-        self.intents = Intents(records=records, clock=clock, tasks=tasks)
+        self.intents = Intents(records=records, clock=clock, tasks=tasks, flight_ended=self._flight_ended)
         self.policy = LivePolicy(self._policy(settings, self.zuora))
         self.identities = Identities(document.identity, settings.key_set)
         self.credentials = Credentials(settings.certificate) if settings.certificate else None
@@ -80,6 +102,15 @@ class Running:
 
     def __repr__(self) -> str:
         return f"Running({self.policy!r})"
+
+    def call_ended(self, record: CallRecord) -> None:
+        """Count a call and remember it."""
+        self.calls.call_ended(record)
+        self.records.add(record)
+
+    def _flight_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
+        self.calls.flight_ended(record, key)
+        self.records.add(record)
 
     async def begin(self) -> None:
         """Publish that nothing is ready, and make every tenant ready that can be."""

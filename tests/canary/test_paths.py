@@ -10,7 +10,18 @@ from canary import scenarios
 from canary.search import hits
 from canary.watch import SINKS
 
-OF_A_RUNNING_SERVICE = {"admin", "journal", "log", "metadata", "reflection", "reprs", "spans", "status", "store"}
+OF_A_RUNNING_SERVICE = {
+    "admin",
+    "journal",
+    "log",
+    "metadata",
+    "records",
+    "reflection",
+    "reprs",
+    "spans",
+    "status",
+    "store",
+}
 REDACTED = b"billing_details: [redacted]"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from payorch_server.model import errors
+from payorch_server.model.call_record import CallRecord
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the protection is taken away
 from payorch_server.orchestration import keyring
 from payorch_server.rpc import decode, decode_payment_method, fingerprint, health, server
@@ -86,8 +87,12 @@ def _plain_trailers(patch: Patch) -> None:
 
 
 def _reason_for_spans(patch: Patch) -> None:
-    original = boundary._told
-    patch.setattr(boundary, "_told", lambda error: original(error) | {"reason": error.failure.private})
+    original = boundary._end_span
+
+    def with_private_text(span: Any, record: CallRecord, **more: Any) -> None:
+        original(span, dataclasses.replace(record, reason=record.detail), **more)
+
+    patch.setattr(boundary, "_end_span", with_private_text)
 
 
 def _span_attributes(patch: Patch) -> None:
@@ -186,6 +191,7 @@ REMOVALS = [
     Removal("store", "the seal of results", _seal, quietly),
     Removal("store", "the hashes of fields", _fingerprint, quietly),
     Removal("store", "the hash of an Apple Pay token", _token_name, quietly),
+    Removal("records", "the mask over quoted words", _words, scenarios.quoting),
     Removal("journal", "the masks of the emulator", _journal, quietly),
     Removal("journal", "the list of its headers", _journal_headers, quietly),
     Removal("journal", "the list of its names", _journal_names, quietly),

@@ -78,11 +78,13 @@ class Watch:
         self.sinks.add("journal", json.dumps(emulator.journal.as_json()), json.dumps(emulator.ledger.as_json()))
         self.sinks.add("store", *self._stored())
         self.sinks.add("reprs", *reprs())
+        self.sinks.add("records", repr(self.stack.application.running.records._own))
         self.sinks.add("reflection", *[one async for one in self._reflected()])
         async with aiohttp.ClientSession() as session:
             for base, path in (
                 (self.stack.admin_url, "/livez"),
                 (self.stack.admin_url, "/readyz"),
+                (self.stack.admin_url, "/metrics"),
                 (self.stack.emulator_url, "/_emulator/journal"),
                 (self.stack.emulator_url, "/_emulator/ledger"),
             ):
@@ -97,7 +99,7 @@ class Watch:
                     yield key
                     yield from redis.hgetall(key).values() if redis.type(key) == b"hash" else [redis.get(key)]
             return
-        store: Any = self.stack.application.running.intents.records._store
+        store: Any = self.stack.application.running.intents.records._store._inner
         for key, entry in store._entries.items():
             yield key.encode()
             yield entry.stored.value
@@ -223,6 +225,7 @@ SINKS: Sequence[str] = (
     "metadata",
     "preview",
     "process",
+    "records",
     "reflection",
     "reprs",
     "spans",

@@ -1,23 +1,8 @@
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from payorch_server.model.call_record import Notes
 from payorch_server.model.caller import Caller
 from payorch_server.model.identifiers import TrackId
-from payorch_server.model.route import Route
-
-
-@dataclass(slots=True)
-class RouteNote:
-    """The route of a call as soon as it has one, for whoever tells how the call ended."""
-
-    route: Route | None = None
-
-    def told(self) -> Mapping[str, str]:
-        """Return what a log line or span says of it: nothing before there is a route."""
-        if self.route is None:
-            return {}
-        route = self.route
-        return {"tenant": route.tenant, "entity": route.entity, "rule": route.rule, "policy_hash": route.policy_hash}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +13,7 @@ class CallContext:
     deadline_s: float
     """Absolute, on the monotonic clock."""
     caller: Caller
-    note: RouteNote = field(default_factory=RouteNote, compare=False, repr=False)
+    notes: Notes = field(default_factory=Notes, compare=False, repr=False)
     """The one thing here that changes; copies of a context share it."""
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from payorch_server.model.attempt import CallReport, UpstreamFacts, UpstreamPreview
+from payorch_server.model.call_record import place_of
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, Evidence, refuse
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
@@ -118,6 +119,8 @@ class Dispatcher:
         if remaining_s < MIN_REMAINING_S:
             raise refuse(Reason.DEADLINE_TOO_SHORT, f"{remaining_s:.3f} s are left before the deadline")
         ended = await self._intents.run(self._opening(intent, key, route, work, permit_on), context)
+        context.notes.place = place_of(ended.route)
+        context.notes.succeeded(ended.facts, work.ids_of(ended.value))
         return Done(_report(context, ended), value=ended.value)
 
     async def look_up(self, *, rpc: str, request_id: RequestId, context: CallContext) -> Recorded | None:
@@ -130,7 +133,7 @@ class Dispatcher:
         record = await records.look_up(idempotency_key(namespace=context.namespace, rpc=rpc, request_id=request_id))
         if record is None:
             return None
-        context.note.route = record.route
+        context.notes.place = place_of(record.route)
         permit(context, Asked("GetIntent", multi_org=self._zuora.uses_multi_org(record.route)), record.route)
         expired = record.settlement is None and self._clock.now() > resend_before(record)
         return Recorded(record, in_flight=records.is_in_flight(record), expired=expired)
@@ -151,7 +154,7 @@ class Dispatcher:
         permitted: list[tuple[str, str, tuple[str, ...]]] = []
 
         def permit_on(route: Route) -> None:
-            context.note.route = route
+            context.notes.place = place_of(route)
             place = (route.tenant, route.entity_id, route.org_ids)
             if place in permitted:
                 return

@@ -6,21 +6,24 @@ only adds to what the key itself guarantees: losing it costs joins and refusals,
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
+from payorch_server.model.call_record import CallRecord
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, failure
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.orchestration.fingerprint import Fingerprint
+from payorch_server.orchestration.flight_record import flight_record
 from payorch_server.orchestration.opening import Ended, Opening, refuse_another_body
 from payorch_server.orchestration.record import resend_before
 from payorch_server.orchestration.records import Held, Records, goes_on
@@ -39,6 +42,8 @@ _HEX_DIGITS: Final = 40
 FLIGHT_LIMIT_S: Final = 55.0
 """How long a flight may take; below the 60 s after which Zuora gives up a connector call."""
 _ANSWER_MARGIN_S: Final = 0.05
+# A call that took the recorded end of an intent executed nothing.
+_EXECUTED: Final = frozenset({"opened", "taken_over", "unrecorded"})
 
 
 def idempotency_key(*, namespace: str, rpc: str, request_id: RequestId) -> IdempotencyKey:
@@ -70,20 +75,39 @@ class _Flying(Generic[T]):
     task: asyncio.Task[Ended[T]]
     resend_before: datetime
     """Of the intent, which an earlier flight may have opened."""
+    context: CallContext
+    """Of the call that departed."""
+    started_s: float
+    """On the monotonic clock."""
+
+
+FlightEnded = Callable[[CallRecord, IdempotencyKey], None]
+
+
+def _nobody_listens(_record: CallRecord, _key: IdempotencyKey) -> None:
+    return
 
 
 class Intents:
     """The intents in flight in this process, over the recorded ones in the store."""
 
-    def __init__(self, *, records: Records, clock: Clock, tasks: TaskOwner) -> None:
+    def __init__(
+        self, *, records: Records, clock: Clock, tasks: TaskOwner, flight_ended: FlightEnded = _nobody_listens
+    ) -> None:
         self.records = records
         """What the store knows of them."""
         self._clock = clock
         self._tasks = tasks
+        self._flight_ended = flight_ended
         self._flights: dict[str, _Flying[Any]] = {}
 
     def __repr__(self) -> str:
         return f"Intents({len(self._flights)} in flight)"
+
+    @property
+    def in_flight(self) -> int:
+        """How many intents are in flight."""
+        return len(self._flights)
 
     async def run(self, opening: Opening[T], context: CallContext) -> Ended[T]:
         """Execute the intent, join its flight, or return its recorded end.
@@ -99,6 +123,7 @@ class Intents:
                 return await self._end_of(self._depart(opening, context), context)
             _permit(opening, flying)
             refuse_another_body(flying.fingerprints, opening)
+            context.notes.intent = "joined"
             try:
                 ended = await self._end_of(flying, context)
             except CallError as error:
@@ -129,7 +154,8 @@ class Intents:
 
     def _depart(self, opening: Opening[T], context: CallContext) -> _Flying[T]:
         task = self._tasks.start(self._fly(opening, context), name=opening.rpc)
-        flying = _Flying(opening.fingerprints, opening.route, task, self.records.resend_before_if_new(opening))
+        resendable = self.records.resend_before_if_new(opening)
+        flying = _Flying(opening.fingerprints, opening.route, task, resendable, context, self._clock.monotonic())
         self._flights[opening.key] = flying
         flying.task.add_done_callback(lambda ended: self._arrived(opening, flying, ended))
         return flying
@@ -140,14 +166,29 @@ class Intents:
             del self._flights[key]
 
     def _arrived(self, opening: Opening[Any], flying: _Flying[Any], ended: asyncio.Task[Ended[Any]]) -> None:
-        """Tell how a flight failed: its caller may have left long ago."""
+        """Tell how a flight ended: its caller may have left long ago."""
         self._forget(opening.key, flying)
-        error = None if ended.cancelled() else ended.exception()
+        error = asyncio.CancelledError() if ended.cancelled() else ended.exception()
+        if flying.context.notes.intent in _EXECUTED:
+            self._tell(opening, flying, error)
         if isinstance(error, CallError):
             _LOG.info("flight failed", rpc=opening.rpc, reason=error.failure.reason.name, detail=error.failure.private)
         elif error is not None:
             # Its own text could hold what must not be shown.
             _LOG.error("flight failed in a way nobody foresaw", rpc=opening.rpc, type=type(error).__name__)
+
+    def _tell(self, opening: Opening[Any], flying: _Flying[Any], error: BaseException | None) -> None:
+        duration_s = self._clock.monotonic() - flying.started_s
+        record = flight_record(
+            flying.context,
+            error,
+            rpc=opening.rpc,
+            started_at=self._clock.now() - timedelta(seconds=duration_s),
+            duration_s=duration_s,
+        )
+        # Whoever listens must not cost a caller the answer.
+        with contextlib.suppress(Exception):
+            self._flight_ended(record, opening.key)
 
     async def _fly(self, opening: Opening[T], context: CallContext) -> Ended[T]:
         context = dataclasses.replace(context, deadline_s=self._clock.monotonic() + FLIGHT_LIMIT_S)
@@ -158,10 +199,13 @@ class Intents:
             flying.route = pinned
             opening.permit(pinned)
 
+        started_s = self._clock.monotonic()
         try:
             held = await self.records.hold(dataclasses.replace(opening, permit=permit), context)
         except StoreUnavailable as error:
             held = self.records.unrecorded(opening, context, error)
+        context.notes.spent("record", self._clock.monotonic() - started_s)
+        context.notes.intent = _how(held)
         if isinstance(held, Ended):
             return held
         flying.route, flying.resend_before = held.record.route, resend_before(held.record)
@@ -181,7 +225,17 @@ class Intents:
                 told = failure(unsettled)
             await self.records.failed(opening, held, told)
             raise told from error
+        context.notes.succeeded(facts, opening.ids_of(value))
         return await self.records.succeeded(opening, held, value, facts)
+
+
+def _how(held: Held | Ended[Any]) -> str:
+    """Name how a call met its intent."""
+    if isinstance(held, Ended):
+        return "replayed"
+    if held.version is None:
+        return "unrecorded"
+    return "taken_over" if held.record.takeovers else "opened"
 
 
 def _permit(opening: Opening[Any], flying: _Flying[Any]) -> None:

@@ -93,6 +93,20 @@ class KeySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CallRecordSettings:
+    """How long ended calls are remembered, for whoever asks by Track-Id. No record holds a value of a request."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    max_in_memory: int = 5000
+    """Track-Ids that this process remembers; the oldest is forgotten first."""
+    in_store: bool = False
+    """Whether records go to the store too, where every replica finds them; one or two operations for each call."""
+    keep_s: float = 86_400.0
+    """How long the store keeps them."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrchestrationSettings:
     """Rules of the use cases."""
 
@@ -106,6 +120,8 @@ class OrchestrationSettings:
     store; empty: a random key for this process."""
     session_max_age_s: float = 600.0
     """How old a session may be to be handed out again for its request_id."""
+    call_records: CallRecordSettings = CallRecordSettings()
+    """How long ended calls are remembered."""
     raw_card_data: bool = False
     """Whether card numbers may pass through; this widens the scope of PCI DSS to this service and its callers."""
 

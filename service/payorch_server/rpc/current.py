@@ -4,6 +4,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
+from payorch_server.model.caller import NOBODY, Caller
 from payorch_server.model.context import CallContext
 from payorch_server.orchestration.policy import Policy
 
@@ -22,6 +23,12 @@ _CURRENT: Final[ContextVar[Current]] = ContextVar("payorch_current")
 def current() -> Current:
     """Return what is known of the call that is being served."""
     return _CURRENT.get()
+
+
+def current_caller() -> Caller:
+    """Return who makes the call that is being served, as far as that is known."""
+    now = _CURRENT.get(None)
+    return now.context.caller if now else NOBODY
 
 
 def set_current(now: Current) -> None:

@@ -20,7 +20,9 @@ from payorch_server.zuora.calls import Answer, Call, JsonObject, Reply, decode_o
 from payorch_server.zuora.earlier import NOTHING_EARLIER, Earlier, in_light_of_earlier
 from payorch_server.zuora.errors import classify, incomplete
 from payorch_server.zuora.headers import route_headers
-from payorch_server.zuora.limits import InFlight
+from payorch_server.zuora.limits import InFlight, Place
+from payorch_server.zuora.metrics import UpstreamMetrics
+from payorch_server.zuora.quota import Quota
 from payorch_server.zuora.retry import RETRYABLE, RetryBudget, Tried, wait_before_retry
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
@@ -45,6 +47,8 @@ class ZuoraClient:
         in_flight: InFlight,
         clock: Clock,
         uniform: Callable[[float, float], float],
+        metrics: UpstreamMetrics | None = None,
+        quota: Quota | None = None,
     ) -> None:
         self._tenants = tenants
         self._secrets = secrets
@@ -53,6 +57,8 @@ class ZuoraClient:
         self._in_flight = in_flight
         self._clock = clock
         self._uniform = uniform
+        self._metrics = metrics or UpstreamMetrics()
+        self._quota = quota or Quota()
         self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
 
     def successor(self, tenants: Mapping[str, TenantSettings], secrets: Mapping[str, Secret[str]]) -> "ZuoraClient":
@@ -68,6 +74,8 @@ class ZuoraClient:
             in_flight=self._in_flight,
             clock=self._clock,
             uniform=self._uniform,
+            metrics=self._metrics,
+            quota=self._quota,
         )
         after._budgets = self._budgets
         return after
@@ -140,6 +148,7 @@ class ZuoraClient:
                 if error.failure.reason in RETRYABLE:
                     budget.failed()
                 await self._wait_or_raise(error, context, flight, budget)
+                self._metrics.retried(route.tenant, error.failure.reason)
             else:
                 budget.succeeded()
                 return reply
@@ -165,10 +174,8 @@ class ZuoraClient:
         credential, place = self._credential(route.tenant, entity_id), (route.tenant, entity_id)
         flight.tries += 1
         try:
-            token = await self._tokens.get(credential, timeout_s=self._remaining(context))
-            tenant = self._tenants[route.tenant]
-            wait_s = min(tenant.max_queue_s, self._remaining(context))
-            await self._in_flight.enter(place, most=tenant.max_in_flight, wait_s=wait_s)
+            token = await self._token(credential, route.tenant, context)
+            await self._turn(place, context)
         except CallError as error:
             raise flight.judged(error, UpstreamFacts(flight.attempts)) from error
         try:
@@ -177,6 +184,7 @@ class ZuoraClient:
             answer, payload, wrong = await self._exchange(post, context, call.body)
         finally:
             self._in_flight.leave(place)
+        self._note(route, post, context, answer, wrong, self._clock.monotonic() - started_s)
         flight.attempts += (
             Attempt(
                 ordinal=post.ordinal,
@@ -197,6 +205,59 @@ class ZuoraClient:
         if rejected and judged.failure.reason is not Reason.UPSTREAM_REFUSAL_STORED:
             self._tokens.refused(credential, token, since_s=started_s)
         raise judged from wrong
+
+    async def _token(self, credential: Credential, tenant: str, context: CallContext) -> Token:
+        """Return a token, and note for how long it was waited for if it was."""
+        waits, started_s = not self._tokens.has(credential), self._clock.monotonic()
+        try:
+            return await self._tokens.get(credential, timeout_s=self._remaining(context))
+        finally:
+            if waits:
+                wait_s = self._clock.monotonic() - started_s
+                context.notes.spent("token", wait_s)
+                self._metrics.waited_for_token(tenant, wait_s)
+
+    async def _turn(self, place: Place, context: CallContext) -> None:
+        """Wait until one more call may go to a place, and note for how long if there was a wait."""
+        tenant, started_s = self._tenants[place[0]], self._clock.monotonic()
+        waits = self._in_flight.is_full(place, most=tenant.max_in_flight)
+        wait_s = min(tenant.max_queue_s, self._remaining(context))
+        try:
+            await self._in_flight.enter(place, most=tenant.max_in_flight, wait_s=wait_s)
+        finally:
+            if waits:
+                context.notes.spent("queue", self._clock.monotonic() - started_s)
+                self._metrics.queued(place[0], self._clock.monotonic() - started_s)
+
+    def _note(
+        self,
+        route: Route,
+        post: HttpPost,
+        context: CallContext,
+        answer: Answer | None,
+        wrong: CallError | None,
+        duration_s: float,
+    ) -> None:
+        """Note what a request to Zuora took, and what its answer says of Zuora's limits."""
+        context.notes.spent("zuora", duration_s)
+        failed = wrong.failure.reason if wrong else None
+        self._metrics.answered(duration_s, template=post.template, host=route.host, answer=answer, failed=failed)
+        if answer is not None:
+            self._quota.heard(route.tenant, answer.headers, now_s=self._clock.monotonic())
+
+    def budgets(self) -> Mapping[str, float]:
+        """Return what is left of the tenants' allowance for retries, from 0 to 1."""
+        return {name: self._budgets[name].left / RetryBudget.MAX for name in self._tenants}
+
+    def token_ages_s(self) -> Mapping[str, float]:
+        """Return how old the tenants' tokens are, for those that have one."""
+        ages = {name: self._tokens.age_s(self.credential(name)) for name in self._tenants}
+        return {name: age_s for name, age_s in ages.items() if age_s is not None}
+
+    def tenant_of(self, credential: Credential) -> str:
+        """Return the tenant that a credential belongs to; empty if it is none's any more."""
+        whole = replace(credential, entity_id="")
+        return next((name for name in self._tenants if self.credential(name) == whole), "")
 
     async def _exchange(
         self, post: HttpPost, context: CallContext, sent: JsonObject

@@ -25,6 +25,20 @@ class InFlight:
         waiting = sum(len(queue) for queue in self._waiting.values())
         return f"InFlight({self._calls.total()} calls to {len(self._calls)} places, {waiting} waiting)"
 
+    def is_full(self, place: Place, *, most: int) -> bool:
+        """Tell whether one more call would have to wait."""
+        return self._calls[place] >= most
+
+    def by_tenant(self) -> tuple[Counter[str], Counter[str]]:
+        """Return how many calls are in flight and how many wait, by tenant."""
+        in_flight: Counter[str] = Counter()
+        waiting: Counter[str] = Counter()
+        for (tenant, _), calls in self._calls.items():
+            in_flight[tenant] += calls
+        for (tenant, _), queue in self._waiting.items():
+            waiting[tenant] += len(queue)
+        return in_flight, waiting
+
     async def enter(self, place: Place, *, most: int, wait_s: float) -> None:
         """Count a call that is about to be sent, when its turn has come; whoever enters leaves.
 

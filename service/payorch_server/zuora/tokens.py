@@ -56,22 +56,35 @@ class Token:
     expires_s: float
     """On the monotonic clock, margin already taken off."""
     generation: int
+    issued_s: float
+    """On the monotonic clock."""
     refresh_s: float
     """From when on a new one is fetched while this one is still handed out; on the monotonic clock."""
     clock_offset_s: float | None = None
     """How far Zuora's clock was ahead of ours when it issued the token; None if it did not say."""
 
 
+def _nobody_listens(_credential: Credential, _failed: Reason | None) -> None:
+    return
+
+
 class TokenCache:
     """Tokens by credential."""
 
     def __init__(
-        self, *, transport: Transport, clock: Clock, tasks: TaskOwner, uniform: Callable[[float, float], float]
+        self,
+        *,
+        transport: Transport,
+        clock: Clock,
+        tasks: TaskOwner,
+        uniform: Callable[[float, float], float],
+        fetched: Callable[[Credential, Reason | None], None] = _nobody_listens,
     ) -> None:
         self._transport = transport
         self._clock = clock
         self._tasks = tasks
         self._uniform = uniform
+        self._fetched = fetched
         self._tokens: dict[Credential, Token] = {}
         self._flights: dict[Credential, asyncio.Task[Token]] = {}
         self._accepted_s: dict[Credential, tuple[int, float]] = {}
@@ -104,11 +117,28 @@ class TokenCache:
         except TimeoutError as error:
             raise refuse(Reason.TOKEN_UNAVAILABLE, f"no token within {timeout_s:.1f} s") from error
 
+    def has(self, credential: Credential) -> bool:
+        """Tell whether a token can be handed out at once."""
+        token = self._tokens.get(credential)
+        return token is not None and self._clock.monotonic() < token.expires_s
+
+    def age_s(self, credential: Credential) -> float | None:
+        """Return how old the token in use is, or None if there is none."""
+        token = self._tokens.get(credential)
+        return self._clock.monotonic() - token.issued_s if token else None
+
     def _start(self, credential: Credential) -> asyncio.Task[Token]:
         flight = self._tasks.start(self._fetch(credential), name="token fetch")
         self._flights[credential] = flight
-        flight.add_done_callback(lambda _: self._flights.pop(credential, None))
+        flight.add_done_callback(lambda ended: self._ended(credential, ended))
         return flight
+
+    def _ended(self, credential: Credential, flight: asyncio.Task[Token]) -> None:
+        self._flights.pop(credential, None)
+        if not flight.cancelled():
+            error = flight.exception()
+            failed = error.failure.reason if isinstance(error, CallError) else Reason.INTERNAL if error else None
+            self._fetched(credential, failed)
 
     def _refresh(self, credential: Credential, token: Token) -> None:
         """Fetch the next token while nobody waits for it; if that fails, another try follows a little later."""
@@ -171,6 +201,7 @@ class TokenCache:
         self._generation += 1
         token = Token(
             value=Secret(value),
+            issued_s=started_s,
             refresh_s=started_s + _REFRESH_AT * life_s - self._uniform(0.0, _REFRESH_JITTER_S),
             expires_s=started_s + max(life_s - _MARGIN_S, 0.0),
             generation=self._generation,

@@ -275,7 +275,7 @@ class TestRefused:
         """A token from before a restart."""
         tokens = cache(Wire(issued("one")), FakeClock())
 
-        tokens.refused(CREDENTIAL, Token(Secret("old"), 0.0, 7, 0.0), since_s=0.0)
+        tokens.refused(CREDENTIAL, Token(Secret("old"), 0.0, 7, 0.0, 0.0), since_s=0.0)
 
         assert await name_of(tokens) == "one"
 

@@ -19,6 +19,11 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):
     def __repr__(self) -> str:
         return f"AdmissionInterceptor({self._in_progress} of {self._limit})"
 
+    @property
+    def in_progress(self) -> int:
+        """How many calls are in progress."""
+        return self._in_progress
+
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import grpc
@@ -19,17 +19,19 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from payorch_server.model.call_record import CallRecord, Notes
 from payorch_server.model.caller import NOBODY
-from payorch_server.model.context import CallContext, RouteNote
+from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, Violation, failure, refuse
 from payorch_server.model.errors import Failure as FailureValue
 from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_track_id
 from payorch_server.model.outcome import Reason
 from payorch_server.orchestration.policy import LivePolicy
-from payorch_server.rpc.current import Current, set_current
+from payorch_server.rpc.current import Current, current_caller, set_current
 from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
+from payorch_server.rpc.telling import call_record, log_fields
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.logging import where
 from payorch_server.runtime.telemetry import PROPAGATOR
@@ -68,17 +70,30 @@ class _Call:
     problem: CallError | None
     """Why the call is refused before its request is looked at."""
     started_s: float
-    note: RouteNote = field(default_factory=RouteNote)
+    notes: Notes
+
+
+def _nobody_listens(_record: CallRecord) -> None:
+    return
 
 
 class BoundaryInterceptor(grpc.aio.ServerInterceptor):
     """Opens and closes every call of ours."""
 
-    def __init__(self, *, settings: RpcSettings, policy: LivePolicy, tracer: trace.Tracer, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        settings: RpcSettings,
+        policy: LivePolicy,
+        tracer: trace.Tracer,
+        clock: Clock,
+        ended: Callable[[CallRecord], None] = _nobody_listens,
+    ) -> None:
         self._settings = settings
         self._policy = policy
         self._tracer = tracer
         self._clock = clock
+        self._ended = ended
         # Only methods that exist get in, so no caller can make it grow.
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self._unknown: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
@@ -156,14 +171,16 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             attributes={"rpc.system.name": "grpc", "rpc.method": method},
         )
         track_id, problem = _track_id(context, span)
-        return _Call(method, span, track_id, problem, started_s)
+        trace_id = span.get_span_context().trace_id
+        notes = Notes(trace_id=f"{trace_id:032x}" if trace_id else "")
+        return _Call(method, span, track_id, problem, started_s, notes)
 
     async def _serve(self, call: _Call, behaviour: Behaviour, request: Any, context: Any) -> Any:
         if call.problem:
             raise call.problem
         if isinstance(request, _Unreadable):
             raise refuse(request.reason, request.private, **request.metadata)
-        opened = CallContext(call.track_id, self._deadline_s(context, call.started_s), NOBODY, call.note)
+        opened = CallContext(call.track_id, self._deadline_s(context, call.started_s), NOBODY, call.notes)
         # From here to its end the call sees one state of the policy, whatever is reloaded meanwhile.
         set_current(Current(opened, self._policy.current))
         return await behaviour(request, context)
@@ -187,38 +204,37 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
 
     def _tell(self, call: _Call, error: CallError | None, unforeseen: Exception | None) -> None:
         code = grpc.StatusCode.OK if error is None else code_of(error)
-        call.span.set_attribute("rpc.response.status_code", code.name)
-        duration_s = round(self._clock.monotonic() - call.started_s, 6)
-        fields: dict[str, Any] = {
-            "method": call.method,
-            "track_id": call.track_id,
-            "code": code.name,
-            "duration_s": duration_s,
-        }
-        fields |= call.note.told()
-        call.span.set_attributes({f"payorch.{name}": value for name, value in call.note.told().items()})
-        if error is not None:
-            fields |= _told(error)
-            call.span.set_attributes({"error.type": fields["reason"], "payorch.outcome": fields["outcome"]})
-            if code in _SERVER_FAULTS:
-                call.span.set_status(Status(StatusCode.ERROR, fields["reason"]))
-        call.span.end()
+        record = call_record(
+            error,
+            method=call.method,
+            code=code,
+            track_id=call.track_id,
+            caller=current_caller(),
+            notes=call.notes,
+            ended_at=self._clock.now(),
+            duration_s=self._clock.monotonic() - call.started_s,
+        )
+        _end_span(call.span, record, is_server_fault=code in _SERVER_FAULTS)
+        fields = log_fields(record)
         if unforeseen is None:
             _LOG.info("call", **fields)
         else:
             # The exception's own text could hold what must not be shown; where it arose cannot.
             _LOG.error("unforeseen failure", **fields, type=type(unforeseen).__name__, where=where(unforeseen))
+        self._ended(record)
 
 
-def _told(error: CallError) -> dict[str, Any]:
-    verdict, failed = error.verdict, error.failure
-    return {
-        "reason": failed.reason.name,
-        "outcome": verdict.outcome.name,
-        "advice": verdict.advice.name,
-        "detail": failed.private,
-        "attempts": len(failed.facts.attempts),
-    }
+def _end_span(span: trace.Span, record: CallRecord, *, is_server_fault: bool) -> None:
+    place = record.place
+    span.set_attribute("rpc.response.status_code", record.code)
+    if place.tenant:
+        told = {"tenant": place.tenant, "entity": place.entity, "rule": place.rule, "policy_hash": place.policy_hash}
+        span.set_attributes({f"payorch.{name}": value for name, value in told.items()})
+    if record.reason:
+        span.set_attributes({"error.type": record.reason, "payorch.outcome": record.outcome})
+        if is_server_fault:
+            span.set_status(Status(StatusCode.ERROR, record.reason))
+    span.end()
 
 
 def _track_id(context: Any, span: trace.Span) -> tuple[TrackId, CallError | None]:

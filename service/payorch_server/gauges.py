@@ -1,0 +1,88 @@
+"""What is read of a running service whenever somebody looks at its metrics."""
+
+from collections.abc import Callable, Mapping
+
+from opentelemetry.metrics import Meter, Observation
+
+from payorch_server.orchestration.metrics import observe
+from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
+from payorch_server.running import Running
+from payorch_server.zuora.client import ZuoraClient
+
+
+def publish(meter: Meter, running: Running, admission: AdmissionInterceptor, *, version: str) -> None:
+    """Register the gauges of a service."""
+    observe(
+        meter,
+        "payorch.calls.in_progress",
+        lambda: [Observation(admission.in_progress)],
+        unit="{call}",
+        description="Calls of ours that are being served.",
+    )
+    observe(
+        meter,
+        "payorch.intents.in_flight",
+        lambda: [Observation(running.intents.in_flight)],
+        unit="{intent}",
+        description="Executions of intents under way, waited for or not.",
+    )
+    observe(
+        meter,
+        "payorch.policy.info",
+        lambda: [Observation(1, {"policy_hash": running.policy.hash, "version": version})],
+        unit="1",
+        description="The policy in force, and the version of the service.",
+    )
+    observe(
+        meter,
+        "payorch.tenant.ready",
+        lambda: _by_tenant({name: float(ready) for name, ready in running.health.states.items()}),
+        unit="1",
+        description="1 where the tenant's credentials work.",
+    )
+    _publish_certificate(meter, running)
+    _publish_upstream(meter, running)
+
+
+def _publish_certificate(meter: Meter, running: Running) -> None:
+    credentials = running.credentials
+    if credentials is not None:
+        observe(
+            meter,
+            "payorch.certificate.expiry",
+            lambda: [Observation(credentials.certificate.expires_at.timestamp())],
+            unit="s",
+            description="When the listener's certificate ends, Unix time.",
+        )
+
+
+def _publish_upstream(meter: Meter, running: Running) -> None:
+    for name, read, unit, description in (
+        ("upstream.retry_budget", lambda: _zuora(running).budgets(), "1", "What is left of the allowance for retries."),
+        ("upstream.in_flight", lambda: running.in_flight.by_tenant()[0], "{call}", "Calls at Zuora."),
+        ("upstream.waiting", lambda: running.in_flight.by_tenant()[1], "{call}", "Calls that wait for their turn."),
+        ("token.age", lambda: _zuora(running).token_ages_s(), "s", "How old the token in use is."),
+    ):
+        observe(meter, f"payorch.{name}", _reader(read), unit=unit, description=description)
+    for name, read_limits, unit, description in (
+        ("quota.left", running.quota.left, "{request}", "What is left of Zuora's limits, as its answers tell."),
+        ("quota.exhaustion", running.quota.exhaustion_s, "s", "When a limit is used up at today's pace."),
+    ):
+        observe(meter, f"payorch.{name}", _limits_reader(read_limits), unit=unit, description=description)
+
+
+def _zuora(running: Running) -> ZuoraClient:
+    """Return the client in use; a reload replaces it."""
+    return running.zuora
+
+
+def _by_tenant(values: Mapping[str, float]) -> list[Observation]:
+    return [Observation(value, {"tenant": tenant}) for tenant, value in values.items()]
+
+
+def _reader(read: Callable[[], Mapping[str, float]]) -> Callable[[], list[Observation]]:
+    return lambda: _by_tenant(read())
+
+
+def _limits_reader(read: Callable[[], Mapping[tuple[str, str], float]]) -> Callable[[], list[Observation]]:
+    return lambda: [Observation(value, {"tenant": tenant, "limit": limit}) for (tenant, limit), value in read().items()]

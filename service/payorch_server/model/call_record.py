@@ -1,0 +1,97 @@
+"""What is told of a call once it has ended: the source of its log line, its metrics and its record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+
+from payorch_server.model.attempt import Attempt, UpstreamFacts
+from payorch_server.model.errors import Evidence
+from payorch_server.model.route import Route
+
+SUCCEEDED: Final = "SUCCEEDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call went, by names of the policy; all empty when it was not routed."""
+
+    tenant: str = ""
+    entity: str = ""
+    orgs: tuple[str, ...] = ()
+    gateway: str = ""
+    rule: str = ""
+    policy_hash: str = ""
+
+
+def place_of(route: Route) -> Place:
+    """Return where a route leads."""
+    return Place(route.tenant, route.entity, route.orgs, route.gateway.name, route.rule, route.policy_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A call that has ended, or a flight whose caller may have left before its end. Nothing sensitive is in it."""
+
+    kind: Literal["call", "flight"]
+    """A call is what a caller saw; a flight is one execution of an intent."""
+    rpc: str
+    """Name such as `CreateSession`."""
+    track_id: str
+    trace_id: str
+    """32 hexadecimal digits; empty when there is no trace."""
+    caller: str
+    namespace: str
+    started_at: datetime
+    """UTC."""
+    duration_s: float
+    outcome: str
+    """Name of the Outcome."""
+    method: str = ""
+    """Full name, such as `payorch.v1.PaymentOrchestrationService/CreateSession`; empty for a flight."""
+    code: str = ""
+    """Name of the status code; empty for a flight."""
+    advice: str = ""
+    reason: str = ""
+    """Name of the Reason; empty for success."""
+    detail: str = ""
+    """For operators; scrubbed of what Zuora quoted."""
+    place: Place = field(default_factory=Place)
+    intent: str = ""
+    """How the call met its intent: opened, taken_over, joined, replayed or unrecorded; empty when it has none."""
+    right: str = ""
+    """The right that was missing."""
+    phases_s: Mapping[str, float] = field(default_factory=dict)
+    """How long it was in each: record (the store), token and queue (waits), zuora."""
+    attempts: tuple[Attempt, ...] = ()
+    executed_track_id: str = ""
+    zuora_request_id: str = ""
+    zuora_process_id: str = ""
+    evidence: Evidence = field(default_factory=Evidence)
+
+
+@dataclass(slots=True)
+class Notes:
+    """What is noted of a call on its way, for whoever tells how it ended. Copies of a context share it."""
+
+    trace_id: str = ""
+    place: Place = field(default_factory=Place)
+    intent: str = ""
+    phases_s: dict[str, float] = field(default_factory=dict)
+    attempts: tuple[Attempt, ...] = ()
+    executed_track_id: str = ""
+    zuora_request_id: str = ""
+    zuora_process_id: str = ""
+    evidence: Evidence = field(default_factory=Evidence)
+    """Of a success; a failure carries its own."""
+
+    def succeeded(self, facts: UpstreamFacts, exists: Evidence) -> None:
+        """Note what a success looked like at Zuora's side."""
+        self.attempts = facts.attempts
+        self.executed_track_id = facts.echoed_track_id
+        self.zuora_request_id, self.zuora_process_id = facts.zuora_request_id, facts.zuora_process_id
+        self.evidence = exists
+
+    def spent(self, phase: str, seconds: float) -> None:
+        """Add to a phase."""
+        self.phases_s[phase] = self.phases_s.get(phase, 0.0) + seconds

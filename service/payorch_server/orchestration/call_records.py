@@ -1,0 +1,113 @@
+"""The records of ended calls, by Track-Id: in this process, and where a fleet wants it in its store."""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import structlog
+
+from payorch_server.model.call_record import CallRecord
+from payorch_server.orchestration.settings import CallRecordSettings
+from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.store.port import Store, StoreUnavailable
+
+_LOG: Final = structlog.get_logger("payorch.records")
+_MAX_OF_ONE_TRACK_ID: Final = 10
+_MAX_WAITING: Final = 1000
+_TRIES: Final = 3
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(tuple[CallRecord, ...])
+
+
+class CallRecords:
+    """Remembers ended calls for a while. Nothing waits for it, and nothing fails because of it."""
+
+    def __init__(self, *, settings: CallRecordSettings, store: Store, tasks: TaskOwner) -> None:
+        self._settings = settings
+        self._store = store
+        self._tasks = tasks
+        self._own: OrderedDict[str, tuple[CallRecord, ...]] = OrderedDict()
+        self._waiting: deque[CallRecord] = deque()
+        self._writer: asyncio.Task[None] | None = None
+        self.lost = 0
+        """Records that did not reach the store."""
+
+    def __repr__(self) -> str:
+        return f"CallRecords({len(self._own)} Track-Ids, {len(self._waiting)} waiting, {self.lost} lost)"
+
+    def add(self, record: CallRecord) -> None:
+        """Remember a call that has ended."""
+        known = self._own.pop(record.track_id, ())
+        self._own[record.track_id] = _newest((*known, record))
+        while len(self._own) > self._settings.max_in_memory:
+            self._own.popitem(last=False)
+        if not self._settings.in_store:
+            return
+        if len(self._waiting) >= _MAX_WAITING:
+            self.lost += 1
+            return
+        self._waiting.append(record)
+        if self._writer is None or self._writer.done():
+            self._writer = self._tasks.start(self._write(), name="call records")
+
+    async def of(self, track_id: str, *, namespace: str) -> Sequence[CallRecord]:
+        """Return what is remembered of a Track-Id in a namespace, oldest first.
+
+        Raises:
+            StoreUnavailable: Only this process could be asked, and it knows nothing.
+        """
+        found = self._own.get(track_id, ())
+        if self._settings.in_store:
+            try:
+                stored = await self._store.get(_store_key(track_id))
+            except StoreUnavailable:
+                if not found:
+                    raise
+            else:
+                found = _merged(_decoded(stored.value) if stored else (), found)
+        return [record for record in found if record.namespace == namespace]
+
+    async def _write(self) -> None:
+        while self._waiting:
+            record = self._waiting.popleft()
+            try:
+                written = await self._append(record)
+            except (StoreUnavailable, ValueError) as error:
+                _LOG.warning("a call's record is not stored", track_id=record.track_id, detail=str(error))
+                written = False
+            self.lost += not written
+
+    async def _append(self, record: CallRecord) -> bool:
+        key, ttl_s = _store_key(record.track_id), self._settings.keep_s
+        for _ in range(_TRIES):
+            stored = await self._store.put_if_absent(key, _ENCODER.encode((record,)), ttl_s=ttl_s)
+            if stored is None:
+                return True
+            value = _ENCODER.encode(_newest((*_decoded(stored.value), record)))
+            if await self._store.compare_and_set(key, value, version=stored.version, ttl_s=ttl_s):
+                return True
+        return False
+
+
+def _newest(records: tuple[CallRecord, ...]) -> tuple[CallRecord, ...]:
+    return records[-_MAX_OF_ONE_TRACK_ID:]
+
+
+def _merged(stored: Sequence[CallRecord], own: Sequence[CallRecord]) -> tuple[CallRecord, ...]:
+    """Return both, each once: what was written lately may be in this process alone."""
+    both = [*stored, *(one for one in own if one not in stored)]
+    return tuple(sorted(both, key=lambda record: record.started_at))
+
+
+def _decoded(value: bytes) -> tuple[CallRecord, ...]:
+    """Return the records in a value; one that another version wrote and this one cannot read counts as nothing."""
+    try:
+        return _DECODER.decode(value)
+    except msgspec.DecodeError:
+        return ()
+
+
+def _store_key(track_id: str) -> str:
+    return f"call:{track_id}"

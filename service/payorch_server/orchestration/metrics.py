@@ -1,0 +1,104 @@
+"""What is counted of calls and of executions of intents. Every attribute has few values, whatever callers send."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from payorch_server.model.call_record import CallRecord
+from payorch_server.model.identifiers import IdempotencyKey
+from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.runtime.clock import Clock
+
+_MAX_UNSETTLED: Final = 10_000
+_UNSETTLED: Final = frozenset({Outcome.UNKNOWN.name})
+_ROUTE_REFUSALS: Final = frozenset(
+    {Reason.ROUTE_NOT_FOUND.name, Reason.ROUTE_HINT_UNKNOWN.name, Reason.ROUTE_HINT_CONTRADICTED.name}
+)
+_DENIALS: Final = frozenset({Reason.CALLER_NOT_PERMITTED.name, Reason.CALLER_UNAUTHENTICATED.name})
+BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Bounds for durations, seconds. Source: OpenTelemetry, semantic conventions for RPC metrics, with the limits of a
+flight added."""
+
+
+class CallMetrics:
+    """Counts ended calls and flights."""
+
+    def __init__(self, meter: Meter, *, clock: Clock) -> None:
+        self._clock = clock
+        self._unsettled: OrderedDict[IdempotencyKey, float] = OrderedDict()
+        self._calls = meter.create_counter("payorch.calls", unit="{call}", description="Ended calls, by outcome.")
+        self._flights = meter.create_counter(
+            "payorch.flights", unit="{flight}", description="Ended executions of intents, waited for or not."
+        )
+        self._intents = meter.create_counter(
+            "payorch.intents", unit="{intent}", description="How calls met their intents."
+        )
+        self._routes = meter.create_counter(
+            "payorch.route.decisions", unit="{decision}", description="Routed and refused calls, by rule."
+        )
+        self._access = meter.create_counter(
+            "payorch.access.decisions", unit="{decision}", description="Allowed and denied calls, by missing right."
+        )
+        self._echoes = meter.create_counter(
+            "payorch.echo.differing", unit="{answer}", description="Answers made for an earlier call: replays."
+        )
+        meter.create_observable_gauge(
+            "payorch.intents.unsettled",
+            callbacks=[self._count_unsettled],
+            unit="{intent}",
+            description="Intents of this process whose last execution ended UNKNOWN, and that nobody settled since.",
+        )
+        meter.create_observable_gauge(
+            "payorch.intents.unsettled.age",
+            callbacks=[self._age_of_oldest],
+            unit="s",
+            description="Since when the oldest of them is unsettled.",
+        )
+
+    def call_ended(self, record: CallRecord) -> None:
+        """Count a call."""
+        place = record.place
+        self._calls.add(
+            1, {"rpc": record.rpc, "tenant": place.tenant, "outcome": record.outcome, "reason": record.reason}
+        )
+        if record.intent:
+            self._intents.add(1, {"rpc": record.rpc, "how": record.intent})
+        elif record.reason == Reason.INTENT_MISMATCH.name:
+            self._intents.add(1, {"rpc": record.rpc, "how": "refused"})
+        if record.reason in _ROUTE_REFUSALS:
+            self._routes.add(1, {"tenant": "", "rule": "", "result": "refused"})
+        elif place.rule:
+            self._routes.add(1, {"tenant": place.tenant, "rule": place.rule, "result": "routed"})
+        if record.reason in _DENIALS:
+            self._access.add(1, {"decision": "denied", "right": record.right or "identity"})
+        elif place.rule:
+            self._access.add(1, {"decision": "allowed", "right": ""})
+        if record.executed_track_id and record.executed_track_id != record.track_id:
+            self._echoes.add(1, {"tenant": place.tenant})
+
+    def flight_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
+        """Count an execution of an intent, and note whether the intent is settled."""
+        self._flights.add(
+            1,
+            {"rpc": record.rpc, "tenant": record.place.tenant, "outcome": record.outcome, "reason": record.reason},
+        )
+        if record.outcome not in _UNSETTLED:
+            self._unsettled.pop(key, None)
+            return
+        self._unsettled.setdefault(key, self._clock.monotonic())
+        if len(self._unsettled) > _MAX_UNSETTLED:
+            self._unsettled.popitem(last=False)
+
+    def _count_unsettled(self, _options: CallbackOptions) -> list[Observation]:
+        return [Observation(len(self._unsettled))]
+
+    def _age_of_oldest(self, _options: CallbackOptions) -> list[Observation]:
+        oldest_s = next(iter(self._unsettled.values()), None)
+        return [Observation(0.0 if oldest_s is None else self._clock.monotonic() - oldest_s)]
+
+
+def observe(meter: Meter, name: str, read: Callable[[], list[Observation]], *, unit: str, description: str) -> None:
+    """Publish what a function reads whenever somebody looks."""
+    meter.create_observable_gauge(name, callbacks=[lambda _options: read()], unit=unit, description=description)

@@ -1,0 +1,56 @@
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from payorch_server.store.port import FIRST_VERSION, Store, Stored, StoreUnavailable
+
+T = TypeVar("T")
+
+
+class CountedStore:
+    """A store that tells of every operation that failed."""
+
+    def __init__(self, inner: Store, *, failed: Callable[[str], None]) -> None:
+        """Make a counted store.
+
+        Args:
+            inner: The store.
+            failed: Is told the name of the operation.
+        """
+        self._inner = inner
+        self._failed = failed
+
+    def __repr__(self) -> str:
+        return repr(self._inner)
+
+    async def get(self, key: str) -> Stored | None:
+        """Return what the key holds."""
+        return await self._told("get", self._inner.get(key))
+
+    async def put_if_absent(
+        self, key: str, value: bytes, *, ttl_s: float, version: int = FIRST_VERSION
+    ) -> Stored | None:
+        """Store the value unless the key holds one."""
+        return await self._told("put", self._inner.put_if_absent(key, value, ttl_s=ttl_s, version=version))
+
+    async def compare_and_set(self, key: str, value: bytes, *, version: int, ttl_s: float) -> bool:
+        """Replace the value if it still has the version."""
+        return await self._told("set", self._inner.compare_and_set(key, value, version=version, ttl_s=ttl_s))
+
+    async def compare_and_delete(self, key: str, *, version: int) -> bool:
+        """Delete the key if it still has the version."""
+        return await self._told("delete", self._inner.compare_and_delete(key, version=version))
+
+    async def check(self) -> None:
+        """Find out whether the store can be relied on."""
+        await self._told("check", self._inner.check())
+
+    async def close(self) -> None:
+        """Release what the store holds."""
+        await self._inner.close()
+
+    async def _told(self, operation: str, work: Awaitable[T]) -> T:
+        try:
+            return await work
+        except StoreUnavailable:
+            self._failed(operation)
+            raise

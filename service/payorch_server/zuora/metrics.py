@@ -1,0 +1,72 @@
+"""What is counted of the way to Zuora."""
+
+from typing import Final
+
+from opentelemetry.metrics import Meter, NoOpMeter
+
+from payorch_server.model.outcome import Reason
+from payorch_server.zuora.calls import Answer
+
+_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class UpstreamMetrics:
+    """Counts attempts, retries and waits."""
+
+    def __init__(self, meter: Meter | None = None) -> None:
+        meter = meter or NoOpMeter("payorch")
+        self._requests = meter.create_histogram(
+            "http.client.request.duration",
+            unit="s",
+            description="Requests to Zuora.",
+            explicit_bucket_boundaries_advisory=_BUCKETS_S,
+        )
+        self._retries = meter.create_counter(
+            "payorch.upstream.retries", unit="{retry}", description="Attempts that follow a failed one, by its reason."
+        )
+        self._queued = meter.create_histogram(
+            "payorch.upstream.queue.duration",
+            unit="s",
+            description="Waits for a turn, where there was one.",
+            explicit_bucket_boundaries_advisory=_BUCKETS_S,
+        )
+        self._token_waits = meter.create_histogram(
+            "payorch.token.wait.duration",
+            unit="s",
+            description="Waits of calls for a token, where there was one.",
+            explicit_bucket_boundaries_advisory=_BUCKETS_S,
+        )
+        self._fetches = meter.create_counter(
+            "payorch.token.fetches", unit="{fetch}", description="Requests for a token, by result."
+        )
+
+    def answered(
+        self, duration_s: float, *, template: str, host: str, answer: Answer | None, failed: Reason | None
+    ) -> None:
+        """Count a request to Zuora."""
+        attributes: dict[str, str | int] = {
+            "http.request.method": "POST",
+            "url.template": template,
+            "server.address": host,
+        }
+        if answer is not None:
+            attributes["http.response.status_code"] = answer.status
+        if failed is not None:
+            attributes["error.type"] = failed.name if answer is None else str(answer.status)
+        self._requests.record(duration_s, attributes)
+
+    def retried(self, tenant: str, reason: Reason) -> None:
+        """Count a retry."""
+        self._retries.add(1, {"tenant": tenant, "reason": reason.name})
+
+    def queued(self, tenant: str, wait_s: float) -> None:
+        """Count a wait for a turn."""
+        self._queued.record(wait_s, {"tenant": tenant})
+
+    def waited_for_token(self, tenant: str, wait_s: float) -> None:
+        """Count a wait for a token."""
+        self._token_waits.record(wait_s, {"tenant": tenant})
+
+    def fetched_token(self, tenant: str, *, failed: Reason | None) -> None:
+        """Count a request for a token."""
+        self._fetches.add(1, {"tenant": tenant, "result": failed.name if failed else "fetched"})
