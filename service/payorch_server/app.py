@@ -199,7 +199,7 @@ async def _start_diagnostics(
     validator = Validator(QUESTION_CHECKS)
     server = build_diagnostics_server(
         settings=rpc,
-        servicer=DiagnosticsServicer(),
+        servicer=DiagnosticsServicer(running.records),
         interceptors=(
             _boundary(settings, running, telemetry, clock),
             AdmissionInterceptor(max_calls_in_progress=rpc.max_calls_in_progress),

@@ -9,7 +9,7 @@ from typing import Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from payorch_server import routes
+from payorch_server import routes, trace
 from payorch_server.app import StartError, serve
 from payorch_server.config import ConfigError, Document, change_problems, load, load_document, schema
 from payorch_server.runtime.logging import start_logging
@@ -40,10 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     health = commands.add_parser("healthcheck", help="ask a running service for its health; exit 0 if it serves")
     health.add_argument("--address", default="127.0.0.1:50051", help="host:port (default %(default)s)")
     health.add_argument("--service", default="", help="name of a service; empty: the whole process")
-    health.add_argument("--ca-file", type=Path, help="PEM file of the authorities to believe; none: plaintext")
-    health.add_argument("--certificate-file", type=Path, help="PEM file of a certificate to show")
-    health.add_argument("--key-file", type=Path, help="PEM file of its key")
+    _add_credentials(health)
     health.set_defaults(run=_healthcheck)
+    _add_trace(commands.add_parser("trace", help="tell what became of the calls of a Zuora-Track-Id"))
     _add_routes(commands.add_parser("routes", help="explain, test, lint or compare routing policies in files"))
     parsed = parser.parse_args(arguments)
     try:
@@ -54,6 +53,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StartError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _add_credentials(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ca-file", type=Path, help="PEM file of the authorities to believe; none: plaintext")
+    parser.add_argument("--certificate-file", type=Path, help="PEM file of a certificate to show")
+    parser.add_argument("--key-file", type=Path, help="PEM file of its key")
+
+
+def _add_trace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("track_id", metavar="TRACK_ID")
+    parser.add_argument("--address", default="127.0.0.1:50052", help="of a diagnostics listener (default %(default)s)")
+    parser.add_argument("--link", default="", metavar="URL", help="of a trace in your viewer, with {trace_id} in it")
+    _add_credentials(parser)
+    parser.set_defaults(run=_trace)
+
+
+def _trace(parsed: argparse.Namespace) -> int:
+    with _channel(parsed) as channel:
+        status, told = trace.show(parsed.track_id, channel=channel, link=parsed.link)
+    print(told, file=sys.stderr if status == _BROKEN_CONFIGURATION else sys.stdout)
+    return status
 
 
 def _add_routes(parser: argparse.ArgumentParser) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import re
 from typing import Final, NewType
 
@@ -18,6 +19,33 @@ def parse_track_id(text: str) -> TrackId | None:
     without colon, semicolon, double quote and quote.
     """
     return TrackId(text) if _TRACK_ID.fullmatch(text) else None
+
+
+_MINTED: Final = re.compile(r"(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})")
+_TRACE_LABEL: Final = b"payorch/track/1\0"
+
+
+def minted_track_id(trace_id: int, span_id: int) -> TrackId:
+    """Return the Track-Id of a call whose caller gave none: 49 characters that name its trace and server span."""
+    return TrackId(f"{trace_id:032x}-{span_id:016x}")
+
+
+def trace_id_of(track_id: TrackId) -> str:
+    """Return the trace that a Track-Id leads to, as 32 hexadecimal digits.
+
+    A minted id begins with the trace of its call. Any other leads to a trace that holds one span, with a link to the
+    call, for every call that was made with this id.
+    """
+    return f"{place_of(track_id)[0]:032x}"
+
+
+def place_of(track_id: TrackId) -> tuple[int, int]:
+    """Return the trace id and the span id that a Track-Id leads to: those in it, or those made of its hash."""
+    minted = _MINTED.fullmatch(track_id)
+    if minted:
+        return int(minted[1], 16), int(minted[2], 16)
+    digest = hashlib.sha256(_TRACE_LABEL + track_id.encode()).digest()
+    return int.from_bytes(digest[:16]), int.from_bytes(digest[16:24])
 
 
 _UUID_OR_HEX: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

@@ -9,6 +9,8 @@ import msgspec
 import structlog
 
 from payorch_server.model.call_record import CallRecord
+from payorch_server.model.errors import refuse
+from payorch_server.model.outcome import Reason
 from payorch_server.orchestration.settings import CallRecordSettings
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store, StoreUnavailable
@@ -56,15 +58,15 @@ class CallRecords:
         """Return what is remembered of a Track-Id in a namespace, oldest first.
 
         Raises:
-            StoreUnavailable: Only this process could be asked, and it knows nothing.
+            NotSent: Only this process could be asked, and it knows nothing.
         """
         found = self._own.get(track_id, ())
         if self._settings.in_store:
             try:
                 stored = await self._store.get(_store_key(track_id))
-            except StoreUnavailable:
+            except StoreUnavailable as error:
                 if not found:
-                    raise
+                    raise refuse(Reason.STORE_UNAVAILABLE, str(error)) from error
             else:
                 found = _merged(_decoded(stored.value) if stored else (), found)
         return [record for record in found if record.namespace == namespace]

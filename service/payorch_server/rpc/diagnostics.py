@@ -9,6 +9,8 @@ from payorch.v1 import error_reason_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
 from payorch_server.model.errors import CallError, Violation, invalid
+from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_track_id, trace_id_of
+from payorch_server.orchestration.call_records import CallRecords
 from payorch_server.orchestration.conditions import RouteQuery
 from payorch_server.orchestration.diagnostics import Explanation, Question, explain
 from payorch_server.orchestration.permission import permit_diagnostics
@@ -16,6 +18,7 @@ from payorch_server.rpc.current import current
 from payorch_server.rpc.decode import amount_in, hints_of
 from payorch_server.rpc.encode import route_taken
 from payorch_server.rpc.payment_orchestration import OPERATIONS
+from payorch_server.rpc.recorded_call import encode_calls
 from payorch_server.rpc.validation import Check
 from payorch_server.zuora.resources.payment_methods import REFUSED
 
@@ -26,6 +29,18 @@ _METHODS: Final = frozenset(
 
 class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
     """Serves payorch.v1.DiagnosticsService."""
+
+    def __init__(self, records: CallRecords) -> None:
+        self._records = records
+
+    async def GetCall(  # noqa: N802 - generated name
+        self, request: diagnostics_pb2.GetCallRequest, _context: Any
+    ) -> diagnostics_pb2.GetCallResponse:
+        """Tell what is remembered of a Track-Id."""
+        context, track_id = current().context, track_id_of(request)
+        permit_diagnostics(context, "GetCall", namespace=context.namespace)
+        records = await self._records.of(track_id, namespace=context.namespace)
+        return encode_calls(records, trace_id=trace_id_of(track_id))
 
     async def ExplainRoute(  # noqa: N802 - generated name
         self, request: diagnostics_pb2.ExplainRouteRequest, _context: Any
@@ -39,6 +54,18 @@ class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
         permit_diagnostics(now.context, "ExplainRoute", namespace=namespace)
         explanation = explain(question, routing=now.policy.dispatcher.routing, access=now.policy.access)
         return encode_explanation(explanation)
+
+
+def track_id_of(request: diagnostics_pb2.GetCallRequest) -> TrackId:
+    """Return the Track-Id of a valid request.
+
+    Raises:
+        Invalid: It is none.
+    """
+    track_id = parse_track_id(request.track_id)
+    if track_id is None:
+        raise invalid(Violation("track_id", "track_id", TRACK_ID_RULE))
+    return track_id
 
 
 def decode_question(request: diagnostics_pb2.ExplainRouteRequest, *, caller: str) -> Question:

@@ -5,9 +5,12 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.type import money_pb2 as _money_pb2
+from payorch.v1 import call_pb2 as _call_pb2
 from payorch.v1 import error_reason_pb2 as _error_reason_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as _payment_orchestration_service_pb2
 from payorch.v1 import routing_pb2 as _routing_pb2
@@ -251,3 +254,210 @@ class RouteRefusal(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RouteRefusal: _TypeAlias = RouteRefusal  # noqa: Y015
+
+@_typing.final
+class GetCallRequest(_message.Message):
+    """A Track-Id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: _builtins.int
+    track_id: _builtins.str
+    """The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters."""
+    def __init__(
+        self,
+        *,
+        track_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCallRequest: _TypeAlias = GetCallRequest  # noqa: Y015
+
+@_typing.final
+class GetCallResponse(_message.Message):
+    """What is remembered of a Track-Id. Nothing remembered does not prove that there was no call: records are kept for a
+    set time, and by the replica that served the call unless the operator keeps them in the shared store.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLS_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    trace_id: _builtins.str
+    """The trace to look at, computed from the Track-Id: 32 hexadecimal digits."""
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordedCall]:
+        """Calls and flights, oldest first, at most 10; those of the namespace of whoever asks."""
+
+    def __init__(
+        self,
+        *,
+        calls: _abc.Iterable[Global___RecordedCall] | None = ...,
+        trace_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "trace_id", b"trace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCallResponse: _TypeAlias = GetCallResponse  # noqa: Y015
+
+@_typing.final
+class RecordedCall(_message.Message):
+    """A call as its caller saw it, or a flight: one execution of an intent, which goes on when its caller leaves. It holds no
+    value of a request.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class PhasesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _duration_pb2.Duration: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _duration_pb2.Duration | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    KIND_FIELD_NUMBER: _builtins.int
+    RPC_FIELD_NUMBER: _builtins.int
+    TRACK_ID_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    ENTITY_FIELD_NUMBER: _builtins.int
+    MATCHED_RULE_FIELD_NUMBER: _builtins.int
+    POLICY_HASH_FIELD_NUMBER: _builtins.int
+    INTENT_FIELD_NUMBER: _builtins.int
+    PHASES_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    ATTEMPT_STARTS_FIELD_NUMBER: _builtins.int
+    EXECUTED_TRACK_ID_FIELD_NUMBER: _builtins.int
+    ZUORA_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ZUORA_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    ZUORA_CODES_FIELD_NUMBER: _builtins.int
+    EXISTING_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """"call" or "flight"."""
+    rpc: _builtins.str
+    """Name of the RPC."""
+    track_id: _builtins.str
+    """Its Zuora-Track-Id."""
+    trace_id: _builtins.str
+    """Its trace, 32 hexadecimal digits; empty when there was none."""
+    caller: _builtins.str
+    """Identity of the caller."""
+    code: _builtins.str
+    """Name of the gRPC status code; empty for a flight."""
+    outcome: _call_pb2.Outcome.ValueType
+    """What happened at Zuora, as far as was known."""
+    advice: _call_pb2.Advice.ValueType
+    """What the caller was told to do."""
+    reason: _builtins.str
+    """Name of the ErrorReason without its prefix; empty for success."""
+    detail: _builtins.str
+    """What operators are told beside it: Zuora's own words, without what they quote of the request."""
+    tenant: _builtins.str
+    """Name of the tenant; empty when it was not routed."""
+    entity: _builtins.str
+    """Name of the entity."""
+    matched_rule: _builtins.str
+    """Name of the routing rule that matched."""
+    policy_hash: _builtins.str
+    """Short hash of the routing policy in force."""
+    intent: _builtins.str
+    """How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none."""
+    executed_track_id: _builtins.str
+    """The Track-Id of the call that executed the intent, as Zuora echoed it."""
+    zuora_request_id: _builtins.str
+    """Zuora-Request-Id of the answer that decided."""
+    zuora_process_id: _builtins.str
+    """Zuora's processId."""
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long it took."""
+
+    @_builtins.property
+    def phases(self) -> _containers.MessageMap[_builtins.str, _duration_pb2.Duration]:
+        """How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora"."""
+
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_call_pb2.Attempt]:
+        """The sends to Zuora."""
+
+    @_builtins.property
+    def attempt_starts(self) -> _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]:
+        """When each of the sends started, in their order."""
+
+    @_builtins.property
+    def zuora_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Zuora's codes as it sent them."""
+
+    @_builtins.property
+    def existing(self) -> _call_pb2.ExistingIds:
+        """Ids of objects that exist because of it."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        rpc: _builtins.str = ...,
+        track_id: _builtins.str = ...,
+        trace_id: _builtins.str = ...,
+        caller: _builtins.str = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        code: _builtins.str = ...,
+        outcome: _call_pb2.Outcome.ValueType = ...,
+        advice: _call_pb2.Advice.ValueType = ...,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        entity: _builtins.str = ...,
+        matched_rule: _builtins.str = ...,
+        policy_hash: _builtins.str = ...,
+        intent: _builtins.str = ...,
+        phases: _abc.Mapping[_builtins.str, _duration_pb2.Duration] | None = ...,
+        attempts: _abc.Iterable[_call_pb2.Attempt] | None = ...,
+        attempt_starts: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
+        executed_track_id: _builtins.str = ...,
+        zuora_request_id: _builtins.str = ...,
+        zuora_process_id: _builtins.str = ...,
+        zuora_codes: _abc.Iterable[_builtins.str] | None = ...,
+        existing: _call_pb2.ExistingIds | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "existing", b"existing", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempt_starts", b"attempt_starts", "attempts", b"attempts", "caller", b"caller", "code", b"code", "detail", b"detail", "duration", b"duration", "entity", b"entity", "executed_track_id", b"executed_track_id", "existing", b"existing", "intent", b"intent", "kind", b"kind", "matched_rule", b"matched_rule", "outcome", b"outcome", "phases", b"phases", "policy_hash", b"policy_hash", "reason", b"reason", "rpc", b"rpc", "started_at", b"started_at", "tenant", b"tenant", "trace_id", b"trace_id", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordedCall: _TypeAlias = RecordedCall  # noqa: Y015

@@ -41,6 +41,11 @@ class DiagnosticsServiceStub:
                 request_serializer=payorch_dot_v1_dot_diagnostics__service__pb2.ExplainRouteRequest.SerializeToString,
                 response_deserializer=payorch_dot_v1_dot_diagnostics__service__pb2.ExplainRouteResponse.FromString,
                 _registered_method=True)
+        self.GetCall = channel.unary_unary(
+                '/payorch.v1.DiagnosticsService/GetCall',
+                request_serializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetCallRequest.SerializeToString,
+                response_deserializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetCallResponse.FromString,
+                _registered_method=True)
 
 
 class DiagnosticsServiceServicer:
@@ -56,6 +61,13 @@ class DiagnosticsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCall(self, request, context):
+        """Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DiagnosticsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -63,6 +75,11 @@ def add_DiagnosticsServiceServicer_to_server(servicer, server):
                     servicer.ExplainRoute,
                     request_deserializer=payorch_dot_v1_dot_diagnostics__service__pb2.ExplainRouteRequest.FromString,
                     response_serializer=payorch_dot_v1_dot_diagnostics__service__pb2.ExplainRouteResponse.SerializeToString,
+            ),
+            'GetCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCall,
+                    request_deserializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetCallRequest.FromString,
+                    response_serializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetCallResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,6 +111,33 @@ class DiagnosticsService:
             '/payorch.v1.DiagnosticsService/ExplainRoute',
             payorch_dot_v1_dot_diagnostics__service__pb2.ExplainRouteRequest.SerializeToString,
             payorch_dot_v1_dot_diagnostics__service__pb2.ExplainRouteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payorch.v1.DiagnosticsService/GetCall',
+            payorch_dot_v1_dot_diagnostics__service__pb2.GetCallRequest.SerializeToString,
+            payorch_dot_v1_dot_diagnostics__service__pb2.GetCallResponse.FromString,
             options,
             channel_credentials,
             insecure,

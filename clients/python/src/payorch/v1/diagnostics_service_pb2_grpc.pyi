@@ -39,6 +39,8 @@ class DiagnosticsServiceStub:
     """Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
     that the route decides, and what would refuse the call before anything is sent.
     """
+    GetCall: _grpc.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetCallRequest, _diagnostics_service_pb2.GetCallResponse]
+    """Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said."""
 
 @_typing.type_check_only
 class DiagnosticsServiceAsyncStub(DiagnosticsServiceStub):
@@ -51,6 +53,8 @@ class DiagnosticsServiceAsyncStub(DiagnosticsServiceStub):
     """Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
     that the route decides, and what would refuse the call before anything is sent.
     """
+    GetCall: _aio.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetCallRequest, _diagnostics_service_pb2.GetCallResponse]  # type: ignore[assignment]
+    """Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said."""
 
 class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
@@ -66,5 +70,13 @@ class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
         that the route decides, and what would refuse the call before anything is sent.
         """
+
+    @_abc_1.abstractmethod
+    def GetCall(
+        self,
+        request: _diagnostics_service_pb2.GetCallRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_diagnostics_service_pb2.GetCallResponse, _abc.Awaitable[_diagnostics_service_pb2.GetCallResponse]]:
+        """Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said."""
 
 def add_DiagnosticsServiceServicer_to_server(servicer: DiagnosticsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,94 @@
+"""The command `trace`: what became of the calls of a Track-Id, for somebody who was given nothing else."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import grpc
+from payorch import CallError
+from payorch.v1 import call_pb2
+from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
+from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
+
+from payorch_server.model.identifiers import TRACK_ID_RULE, parse_track_id, trace_id_of
+
+_TIMEOUT_S: Final = 10.0
+_WIDTH: Final = 48
+_LABEL: Final = 14
+
+
+def show(track_id: str, *, channel: grpc.Channel, link: str) -> tuple[int, str]:
+    """Return an exit status and what to print.
+
+    Args:
+        track_id: A Zuora-Track-Id.
+        channel: To the diagnostics listener.
+        link: Address of a trace in a viewer, with {trace_id} in it; empty: the id alone is told.
+    """
+    parsed = parse_track_id(track_id)
+    if parsed is None:
+        return 2, f"{track_id!r} is no Track-Id: it {TRACK_ID_RULE}."
+    trace = link.replace("{trace_id}", trace_id_of(parsed)) if link else trace_id_of(parsed)
+    request = diagnostics_pb2.GetCallRequest(track_id=track_id)
+    try:
+        response = diagnostics_grpc.DiagnosticsServiceStub(channel).GetCall(request, timeout=_TIMEOUT_S)
+    except grpc.RpcError as error:
+        told = CallError.from_rpc_error(error)
+        why = f"{told.reason or told.code.name}: {told.message}"
+        return 1, f"No record could be had ({why}).\nThe trace of this Track-Id is {trace}."
+    if not response.calls:
+        return 1, (
+            f"Nothing is remembered of {track_id}: records are kept for a while, and by the replica that served the "
+            f"call unless orchestration.call_records.in_store is set.\nThe trace of this Track-Id is {trace}."
+        )
+    return 0, "\n\n".join("\n".join(_lines(one)) for one in response.calls) + f"\n\ntrace {trace}"
+
+
+def _lines(call: diagnostics_pb2.RecordedCall) -> Iterator[str]:
+    started = call.started_at.ToDatetime().isoformat(timespec="milliseconds")
+    yield f"{call.kind} {call.rpc}, {started}Z, {_ms(call.duration)}"
+    for label, text in (
+        ("caller", call.caller),
+        ("outcome", _outcome(call)),
+        ("detail", call.detail),
+        ("route", _route(call)),
+        ("intent", call.intent),
+        ("executed by", call.executed_track_id if call.executed_track_id != call.track_id else ""),
+        ("Zuora", " ".join(filter(None, (call.zuora_request_id, call.zuora_process_id, *call.zuora_codes)))),
+        ("exists", " ".join(filter(None, (call.existing.payment_method_id, call.existing.payment_id)))),
+        ("waits", ", ".join(f"{name} {_ms(took)}" for name, took in sorted(call.phases.items()))),
+    ):
+        if text:
+            yield f"  {label:<{_LABEL}}{text}"
+    yield from _waterfall(call)
+
+
+def _outcome(call: diagnostics_pb2.RecordedCall) -> str:
+    outcome = call_pb2.Outcome.Name(call.outcome).removeprefix("OUTCOME_")
+    advice = call_pb2.Advice.Name(call.advice).removeprefix("ADVICE_").lower().replace("_", " ")
+    told = [outcome, call.code, call.reason, f"advice: {advice}" if call.reason else ""]
+    return ", ".join(filter(None, told))
+
+
+def _route(call: diagnostics_pb2.RecordedCall) -> str:
+    if not call.tenant:
+        return ""
+    place = "/".join(filter(None, (call.tenant, call.entity)))
+    return f"{place} by rule {call.matched_rule}, policy {call.policy_hash}"
+
+
+def _waterfall(call: diagnostics_pb2.RecordedCall) -> Iterator[str]:
+    """Draw each send where it lies within the call."""
+    whole_s = max(call.duration.ToTimedelta().total_seconds(), 1e-6)
+    for attempt, started_at in zip(call.attempts, call.attempt_starts, strict=False):
+        offset_s = (started_at.ToDatetime() - call.started_at.ToDatetime()).total_seconds()
+        took_s = attempt.duration.ToTimedelta().total_seconds()
+        before = min(max(round(offset_s / whole_s * _WIDTH), 0), _WIDTH - 1)
+        bar = min(max(round(took_s / whole_s * _WIDTH), 1), _WIDTH - before)
+        drawn = ("·" * before + "█" * bar).ljust(_WIDTH, "·")
+        status = f"HTTP {attempt.http_status}" if attempt.http_status else "no answer"
+        outcome = call_pb2.Outcome.Name(attempt.outcome).removeprefix("OUTCOME_")
+        yield f"  send {attempt.ordinal:<{_LABEL - 5}}{drawn} {_ms(attempt.duration)} {status} {outcome}"
+
+
+def _ms(duration: object) -> str:
+    return f"{duration.ToNanoseconds() / 1e6:.1f} ms"  # type: ignore[attr-defined] # a protobuf Duration

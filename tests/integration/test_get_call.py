@@ -1,0 +1,122 @@
+"""From a Track-Id to what happened: over gRPC, and by the command."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from local.calls import refusal
+from local.requests import decryption_request, session_request
+from local.stack import LocalStack, running
+from payorch.v1 import call_pb2
+from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
+from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
+from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from payorch_server import trace
+
+TRACK_ID = "ticket-4711"
+
+
+@pytest_asyncio.fixture
+async def asked(stack: LocalStack) -> AsyncIterator[Any]:
+    """Ask the diagnostics listener for a Track-Id."""
+    async with grpc.aio.insecure_channel(stack.diagnostics_target) as channel:
+        stub = diagnostics_grpc.DiagnosticsServiceStub(channel)
+        yield lambda track_id: stub.GetCall(diagnostics_pb2.GetCallRequest(track_id=track_id), timeout=10)
+
+
+def tell(stack: LocalStack, track_id: str, *, link: str = "") -> tuple[int, str]:
+    """Run the command."""
+    with grpc.insecure_channel(stack.diagnostics_target) as channel:
+        return trace.show(track_id, channel=channel, link=link)
+
+
+@pytest.mark.asyncio
+async def test_a_call_is_told_with_every_send(stack: LocalStack, stub: Any, asked: Any) -> None:
+    """A retry is two sends, and both the call and its flight are there."""
+    stack.emulator.faults.add("sessions:503", times=1)
+
+    await stub.CreateSession(session_request(), metadata=(("zuora-track-id", TRACK_ID),), timeout=10)
+    found = await asked(TRACK_ID)
+
+    flight, call = sorted(found.calls, key=lambda one: one.kind, reverse=True)
+    assert ("flight", "call") == (flight.kind, call.kind)
+    assert [(503, call_pb2.OUTCOME_UNKNOWN), (200, call_pb2.OUTCOME_SUCCEEDED)] == [
+        (one.http_status, one.outcome) for one in call.attempts
+    ]
+    assert ("acme", "us", "dollars-and-yen", "opened") == (call.tenant, call.entity, call.matched_rule, call.intent)
+    assert ("OK", call_pb2.OUTCOME_SUCCEEDED) == (call.code, call.outcome)
+    assert {"record", "zuora"} <= set(call.phases)
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_is_told_in_zuoras_words(stack: LocalStack, stub: Any, asked: Any) -> None:
+    """Its reason, its codes and its request id are there."""
+    stack.emulator.faults.add("decryption:success_false:53000030", times=1)
+
+    error = await refusal(stub.DecryptApplePay(decryption_request(), metadata=(("zuora-track-id", TRACK_ID),)))
+    call = next(one for one in (await asked(TRACK_ID)).calls if one.kind == "call")
+
+    assert (error.reason, error.outcome, error.advice) == (call.reason, call.outcome, call.advice)
+    assert call.zuora_request_id
+    assert call.detail
+
+
+@pytest.mark.asyncio
+async def test_a_flight_is_told_after_its_caller_left(stack: LocalStack, stub: Any, asked: Any) -> None:
+    """The call ended UNKNOWN, and the flight says what became of it."""
+    stack.emulator.faults.add("sessions:slow:0.5", times=1)
+
+    await refusal(stub.CreateSession(session_request(), metadata=(("zuora-track-id", TRACK_ID),), timeout=0.3))
+    async with asyncio.timeout(10):
+        while len(calls := (await asked(TRACK_ID)).calls) < 2:
+            await asyncio.sleep(0.02)
+
+    outcomes = {one.kind: one.outcome for one in calls}
+    assert {"call": call_pb2.OUTCOME_UNKNOWN, "flight": call_pb2.OUTCOME_SUCCEEDED} == outcomes
+
+
+@pytest.mark.asyncio
+async def test_the_command_prints_a_waterfall(stack: LocalStack, stub: Any) -> None:
+    """One bar for each send, and where to find the trace."""
+    stack.emulator.faults.add("sessions:503", times=1)
+    response = await stub.CreateSession(session_request(), timeout=10)
+
+    status, told = await asyncio.to_thread(tell, stack, response.call.track_id, link="http://viewer/{trace_id}")
+
+    assert 0 == status
+    assert f"trace http://viewer/{response.call.track_id[:32]}" in told
+    assert ["HTTP 503 UNKNOWN", "HTTP 200 SUCCEEDED"] == [
+        line.partition("ms ")[2] for line in told.partition("call CreateSession")[2].splitlines() if "█" in line
+    ]
+
+
+@pytest.mark.asyncio
+async def test_the_command_leads_to_the_trace_without_a_record(stack: LocalStack) -> None:
+    """From the Track-Id alone, minted or the caller's own."""
+    minted = f"{'ab' * 16}-{'cd' * 8}"
+
+    told = [await asyncio.to_thread(tell, stack, track_id) for track_id in (minted, TRACK_ID, "a:b")]
+
+    assert [1, 1, 2] == [status for status, _ in told]
+    assert f"The trace of this Track-Id is {'ab' * 16}." in told[0][1]
+    assert "Nothing is remembered of ticket-4711" in told[1][1]
+
+
+@pytest.mark.asyncio
+async def test_other_namespaces_are_not_told() -> None:
+    """Neither the calls, nor that there are any."""
+    everything = {"rpcs": ["*"], "tenants": {"*": {"entities": ["*"], "orgs": ["*"]}}, "diagnostics": True}
+    callers = [{"caller": "anonymous", "namespace": "shop", **everything}]
+    async with running(over={"access": {"callers": callers}}) as stack:
+        async with grpc.aio.insecure_channel(stack.target) as channel:
+            stub = service_grpc.PaymentOrchestrationServiceStub(channel)
+            await stub.CreateSession(session_request(), metadata=(("zuora-track-id", TRACK_ID),), timeout=10)
+        records = stack.application.running.records
+
+        mine = await records.of(TRACK_ID, namespace="shop")
+        others = await records.of(TRACK_ID, namespace="other")
+
+    assert (2, 0) == (len(mine), len(others))
