@@ -1,0 +1,119 @@
+import dataclasses
+from datetime import timedelta
+
+import pytest
+from payorch_server.model.call_record import CallRecord
+from payorch_server.model.errors import NotSent
+from payorch_server.model.outcome import Reason
+from payorch_server.orchestration.call_records import CallRecords
+from payorch_server.orchestration.settings import CallRecordSettings
+from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.store.memory import MemoryStore
+from unit.support.clock import START, FakeClock
+
+
+def record(track_id: str = "t", *, number: int = 0, namespace: str = "shop") -> CallRecord:
+    """Make the record of a call."""
+    return CallRecord(
+        kind="call",
+        rpc="CreateSession",
+        track_id=track_id,
+        trace_id="",
+        caller="test",
+        namespace=namespace,
+        started_at=START + timedelta(seconds=number),
+        duration_s=0.1,
+        outcome="SUCCEEDED",
+    )
+
+
+class Replica:
+    """One replica's memory over a store."""
+
+    def __init__(self, store: MemoryStore, **settings: object) -> None:
+        self.tasks = TaskOwner()
+        given = CallRecordSettings(**settings)  # type: ignore[arg-type] # settings by name
+        self.records = CallRecords(settings=given, store=store, tasks=self.tasks)
+
+    async def written(self) -> None:
+        """Wait until everything is in the store."""
+        if self.records._writer is not None:
+            await self.records._writer
+
+    async def of(self, track_id: str = "t", *, namespace: str = "shop") -> list[CallRecord]:
+        """Look a Track-Id up."""
+        return [*await self.records.of(track_id, namespace=namespace)]
+
+
+def memory() -> MemoryStore:
+    """Make a store."""
+    return MemoryStore(clock=FakeClock(), max_entries=100)
+
+
+@pytest.mark.asyncio
+class TestCallRecords:
+    """A Track-Id leads to what happened."""
+
+    async def test_are_those_of_one_namespace(self) -> None:
+        """Oldest first."""
+        replica = Replica(memory())
+        first, second = record(number=1), record(number=2)
+        for one in (first, second, record(namespace="other"), record("u")):
+            replica.records.add(one)
+
+        assert [first, second] == await replica.of()
+
+    async def test_are_bounded(self) -> None:
+        """By Track-Ids, and by the calls of one."""
+        replica = Replica(memory(), max_in_memory=2)
+        for number in range(20):
+            replica.records.add(record(number=number))
+        for track_id in ("u", "v"):
+            replica.records.add(record(track_id))
+
+        assert [] == await replica.of("t")
+        assert repr(replica.records) == "CallRecords(2 Track-Ids, 0 waiting, 0 lost)"
+
+    async def test_of_one_track_id_are_the_newest_ten(self) -> None:
+        """A caller may use one for ever."""
+        replica = Replica(memory())
+        for number in range(15):
+            replica.records.add(record(number=number))
+
+        assert [record(number=number) for number in range(5, 15)] == await replica.of()
+
+    async def test_are_found_by_every_replica(self) -> None:
+        """Those of both, each once."""
+        store = memory()
+        one, other = Replica(store, in_store=True), Replica(store, in_store=True)
+        one.records.add(record(number=1))
+        await one.written()
+        other.records.add(record(number=2))
+        await other.written()
+
+        expected = [record(number=1), record(number=2)]
+        assert (expected, expected) == (await one.of(), await other.of())
+
+    async def test_keep_every_member(self) -> None:
+        """What the store gives back equals what was written."""
+        store = memory()
+        one, other = Replica(store, in_store=True), Replica(store, in_store=True)
+        whole = dataclasses.replace(record(), phases_s={"zuora": 0.25}, reason="PAYMENT_DECLINED", detail="no")
+        one.records.add(whole)
+        await one.written()
+
+        assert [whole] == await other.of()
+
+    async def test_cost_nobody_anything_when_the_store_is_gone(self) -> None:
+        """They are counted as lost, and this process still knows its own."""
+        store = memory()
+        await store.close()
+        replica = Replica(store, in_store=True)
+        replica.records.add(record())
+        await replica.written()
+
+        assert [record()] == await replica.of()
+        assert 1 == replica.records.lost
+        with pytest.raises(NotSent) as caught:
+            await replica.of("u")
+        assert Reason.STORE_UNAVAILABLE is caught.value.failure.reason
