@@ -25,7 +25,7 @@ from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
-from payorch_server.rpc.interceptors.payloads import payload_interceptors
+from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.payment_orchestration import (
     FURTHER_CHECKS,
@@ -162,9 +162,9 @@ def _server(
         interceptors=(
             _boundary(settings, running, telemetry, clock),
             admission,
-            *payload_interceptors(settings.document.telemetry),
             AuthnInterceptor(identities=running.identities, clock=clock),
             AuthzInterceptor(),
+            PayloadInterceptor(settings.document.telemetry),
             ValidateInterceptor(validator),
         ),
         health=running.health,

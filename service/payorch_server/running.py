@@ -140,7 +140,8 @@ class Running:
         document, clock = settings.document, self._resources.clock
         routing = RoutingTable(tenants=document.tenants, rules=document.routing)
         dispatcher = Dispatcher(routing=routing, zuora=zuora, intents=self.intents, clock=clock, entropy=os.urandom)
-        return Policy(access_table(document.access, namespace=self._orchestration.namespace), dispatcher)
+        access = access_table(document.access, namespace=self._orchestration.namespace)
+        return Policy(access, dispatcher, document.verbose)
 
     def _changed(self, zuora: ZuoraClient, fresh: Settings) -> Sequence[str]:
         """Return the tenants that work now and would be called with other credentials."""

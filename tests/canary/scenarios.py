@@ -27,7 +27,7 @@ from payorch_server.orchestration.access import access_table
 from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
-from payorch_server.rpc.interceptors.payloads import payload_interceptors
+from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
 from payorch_server.rpc.server import build_server
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.runtime.clock import SystemClock
@@ -277,7 +277,7 @@ async def _served(servicer: _Scripted, spans: InMemorySpanExporter) -> AsyncIter
     server = build_server(
         settings=settings,
         servicer=servicer,  # type: ignore[arg-type] # any servicer of this service
-        interceptors=(boundary, *payload_interceptors(TelemetrySettings(log_level="debug"))),
+        interceptors=(boundary, PayloadInterceptor(TelemetrySettings(log_level="debug"))),
         health=health,
     )
     port = server.add_insecure_port("127.0.0.1:0")

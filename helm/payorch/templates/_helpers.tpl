@@ -48,12 +48,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- /* The part that is read once, at the start. */ -}}
 {{- define "payorch.fixedConfig" -}}
-{{- omit (include "payorch.config" . | fromYaml) "tenants" "routing" "access" | toYaml -}}
+{{- omit (include "payorch.config" . | fromYaml) "tenants" "routing" "access" "verbose" | toYaml -}}
 {{- end -}}
 
 {{- /* The part whose changes a running service takes over. */ -}}
 {{- define "payorch.policy" -}}
-{{- pick (include "payorch.config" . | fromYaml) "tenants" "routing" "access" | toYaml -}}
+{{- pick (include "payorch.config" . | fromYaml) "tenants" "routing" "access" "verbose" | toYaml -}}
 {{- end -}}
 
 {{- /* The service's configuration: what values.config says, and the file of each tenant's client secret. */ -}}

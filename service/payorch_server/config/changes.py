@@ -8,7 +8,7 @@ from payorch_server.config.document import Document
 from payorch_server.model.caller import ANY
 from payorch_server.orchestration.access import access_table
 
-RELOADABLE: Final = frozenset({"tenants", "routing", "access"})
+RELOADABLE: Final = frozenset({"tenants", "routing", "access", "verbose"})
 """Sections that a running service takes over; files of secrets, certificates and keys are too."""
 
 

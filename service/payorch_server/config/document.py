@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.settings import AccessSettings, OrchestrationSettings, RuleSettings
+from payorch_server.orchestration.settings import AccessSettings, OrchestrationSettings, RuleSettings, VerboseSettings
 from payorch_server.rpc.bearer import KeySet
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.settings import DiagnosticsSettings, IdentitySettings, RpcSettings
@@ -59,6 +59,8 @@ class Document(BaseSettings):
     """Where intents are recorded."""
     accept_memory_store: bool = False
     """Let money move although intents are recorded in this process alone; for tests and laptops."""
+    verbose: VerboseSettings = VerboseSettings()
+    """Calls that are looked at closely for a while; changes are taken over while the service runs."""
     access: AccessSettings | None = None
     """Who may do what. None: everybody may do everything, which is allowed on loopback only."""
     tenants: Mapping[str, TenantSettings]

@@ -1,9 +1,11 @@
 """What decides a call: one frozen value, swapped whole, and every call sees one state of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from payorch_server.model.context import CallContext
 from payorch_server.orchestration.access import AccessTable
 from payorch_server.orchestration.dispatch import Dispatcher
+from payorch_server.orchestration.settings import VerboseSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +14,12 @@ class Policy:
 
     access: AccessTable
     dispatcher: Dispatcher
+    verbose: VerboseSettings = field(default_factory=VerboseSettings)
+
+    def is_verbose(self, context: CallContext) -> bool:
+        """Tell whether what a call says and is answered is written to the log, redacted."""
+        verbose = self.verbose
+        return context.caller.identity in verbose.callers or context.track_id.startswith(verbose.track_id_prefixes)
 
 
 class LivePolicy:

@@ -174,3 +174,15 @@ class AccessSettings:
     """The callers that are known."""
     anonymous_may_move_money: bool = False
     """Whether the caller "anonymous" may have move_money: anybody who reaches the port could then take payments."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerboseSettings:
+    """Calls whose requests and responses are written to the log, redacted, whatever the level."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    callers: tuple[str, ...] = ()
+    """Identities, exactly."""
+    track_id_prefixes: tuple[str, ...] = ()
+    """What the Zuora-Track-Id begins with."""

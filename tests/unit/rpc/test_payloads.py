@@ -1,11 +1,40 @@
+from typing import Any
+
 import pytest
-from payorch_server.rpc.interceptors.payloads import payload_interceptors
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from payorch_server.orchestration.policy import Policy
+from payorch_server.orchestration.settings import VerboseSettings
+from payorch_server.rpc.current import Current, set_current
+from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
 from payorch_server.runtime.settings import TelemetrySettings
+from structlog.testing import capture_logs
+from unit.support.zuora import context
 
 
-@pytest.mark.parametrize(("level", "expected"), [("debug", 1), ("info", 0), ("warning", 0), ("error", 0)])
-def test_payloads_are_looked_at_only_where_they_are_written(level: str, expected: int) -> None:
-    """What is not there costs nothing."""
-    settings = TelemetrySettings(log_level=level)  # type: ignore[arg-type] # one of the levels
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("level", "verbose", "expected", "reason"),
+    [
+        ("info", {}, [], "as a rule nothing is written"),
+        ("debug", {}, ["request", "response"], "everything, where an operator turned the level up"),
+        ("warning", {"callers": ("test",)}, ["request", "response"], "one caller, whatever the level"),
+        ("info", {"callers": ("tes", "test2")}, [], "others"),
+        ("error", {"track_id_prefixes": ("x-", "track-")}, ["request", "response"], "calls of one Track-Id or many"),
+        ("info", {"track_id_prefixes": ("rack",)}, [], "the beginning counts"),
+    ],
+)
+async def test_writes_payloads_of_calls_that_are_looked_at(
+    level: Any, verbose: dict[str, tuple[str, ...]], expected: list[str], reason: str
+) -> None:
+    """Redacted, before and after the call."""
+    policy = Policy(None, None, VerboseSettings(**verbose))  # type: ignore[arg-type] # nothing else is asked
+    set_current(Current(context(track_id="track-1"), policy))
 
-    assert expected == len(payload_interceptors(settings))
+    async def answer(_request: Any, _context: Any) -> Any:
+        return service_pb2.GetIntentResponse()
+
+    with capture_logs() as log:
+        shown = PayloadInterceptor(TelemetrySettings(log_level=level))._shown(answer, "method")
+        await shown(service_pb2.GetIntentRequest(request_id="r" * 16), None)
+
+    assert expected == [line["event"] for line in log], reason

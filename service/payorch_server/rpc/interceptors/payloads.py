@@ -11,16 +11,15 @@ from payorch_server.rpc.current import current
 from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
 from payorch_server.runtime.settings import TelemetrySettings
 
-_LOG: Final = structlog.get_logger("payorch.rpc")
+# Whatever telemetry.log_level says: somebody asked for these lines.
+_LOG: Final = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(0))
 
 
-def payload_interceptors(settings: TelemetrySettings) -> tuple[grpc.aio.ServerInterceptor, ...]:
-    """Return the interceptor that writes payloads, or nothing above level debug: then no call pays for it."""
-    return (_PayloadInterceptor(),) if settings.log_level == "debug" else ()
+class PayloadInterceptor(grpc.aio.ServerInterceptor):
+    """Writes one line with the request and one with the response of the calls of ours that are looked at closely."""
 
-
-class _PayloadInterceptor(grpc.aio.ServerInterceptor):
-    """Writes one line with the request and one with the response of every call of ours."""
+    def __init__(self, settings: TelemetrySettings) -> None:
+        self._always = settings.log_level == "debug"
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -30,20 +29,22 @@ class _PayloadInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or handler.unary_unary is None or not is_ours(method):
             return handler
-        return with_behaviour(handler, _shown(cast("Behaviour", handler.unary_unary), method[1:]))
+        return with_behaviour(handler, self._shown(cast("Behaviour", handler.unary_unary), method[1:]))
 
+    def _shown(self, behaviour: Behaviour, method: str) -> Behaviour:
+        async def shown(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+            now = current()
+            if not self._always and not now.policy.is_verbose(now.context):
+                return await behaviour(request, context)
+            _tell("request", method, request)
+            response = await behaviour(request, context)
+            _tell("response", method, response)
+            return response
 
-def _shown(behaviour: Behaviour, method: str) -> Behaviour:
-    async def shown(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
-        _tell("request", method, request)
-        response = await behaviour(request, context)
-        _tell("response", method, response)
-        return response
-
-    return shown
+        return shown
 
 
 def _tell(event: str, method: str, payload: Any) -> None:
     # A line that cannot be written must not cost a caller the answer.
     with contextlib.suppress(Exception):
-        _LOG.debug(event, method=method, track_id=current().context.track_id, payload=redacted(payload))
+        _LOG.info(event, method=method, track_id=current().context.track_id, payload=redacted(payload))

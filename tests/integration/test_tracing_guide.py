@@ -1,0 +1,75 @@
+"""docs/tracing.md tells a story; it happens here."""
+
+import asyncio
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from local.calls import refusal
+from local.requests import decryption_request
+from local.stack import LocalStack
+from payorch_server import trace
+from payorch_server.model.attempt import Attempt
+from payorch_server.model.call_record import Notes, Place
+from payorch_server.model.errors import refuse
+from payorch_server.model.identifiers import TrackId, trace_id_of
+from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.rpc.telling import call_record, log_fields
+
+PAGE = (Path(__file__).parents[2] / "docs" / "tracing.md").read_text(encoding="utf-8")
+TRACK_ID = "checkout-4711-try-1"
+
+
+def tell(stack: LocalStack, link: str) -> str:
+    """Run the command of step 1."""
+    with grpc.insecure_channel(stack.diagnostics_target) as channel:
+        status, told = trace.show(TRACK_ID, channel=channel, link=link)
+    assert 0 == status
+    return told
+
+
+@pytest.mark.asyncio
+async def test_the_five_steps_lead_to_the_cause(stack: LocalStack, stub: Any) -> None:
+    """The shop gives up, the service does not, and the lines of the page are printed."""
+    link = re.search(r"trace (\S+) --link (\S+)", PAGE)
+    assert link is not None
+    assert TRACK_ID == link[1]
+    stack.emulator.faults.add("decryption:slow:0.5", times=1)
+    await refusal(stub.DecryptApplePay(decryption_request(), metadata=(("zuora-track-id", TRACK_ID),), timeout=0.3))
+    async with asyncio.timeout(10):
+        while "flight" not in (told := await asyncio.to_thread(tell, stack, link[2])):
+            await asyncio.sleep(0.02)
+
+    block = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)
+    assert block is not None
+    for line in block[1].splitlines():
+        assert line.strip() in told
+    assert re.search(r"exists +\S+ \S+", told), "payment method and payment"
+    assert f"trace https://traces.example/trace/{trace_id_of(TrackId(TRACK_ID))}" in told
+    assert re.search(r"Zuora +[0-9a-f-]{36}", told)
+    assert re.search(r"waits .*zuora", told)
+
+
+def test_the_page_names_every_member_of_the_log_line() -> None:
+    """And none that does not exist."""
+    listed = PAGE.partition("One JSON object for each call:")[2].partition("where there")[0]
+    place = Place("acme", "us", (), "cards", "rule", "hash")
+    attempt = Attempt(1, 200, "z", datetime(2026, 11, 20, tzinfo=UTC), 0.1, Outcome.SUCCEEDED)
+    notes = Notes("ab" * 16, place, "opened", dict.fromkeys(("record", "token", "queue", "zuora"), 0.1), (attempt,))
+    notes.zuora_request_id = "z"
+    error = refuse(Reason.PAYMENT_DECLINED, "declined")
+
+    record = call_record(
+        error,
+        method="/x",
+        code=grpc.StatusCode.OK,
+        track_id="t",
+        notes=notes,
+        ended_at=attempt.started_at,
+        duration_s=1.0,
+    )
+
+    assert set(log_fields(record)) == set(re.findall(r"`(\w+)`", listed))
