@@ -10,6 +10,7 @@ from payorch_server.model.call_record import CallRecord
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.tally import Tally
 
 _MAX_UNSETTLED: Final = 10_000
 _UNSETTLED: Final = frozenset({Outcome.UNKNOWN.name})
@@ -28,21 +29,43 @@ class CallMetrics:
     def __init__(self, meter: Meter, *, clock: Clock) -> None:
         self._clock = clock
         self._unsettled: OrderedDict[IdempotencyKey, float] = OrderedDict()
-        self._calls = meter.create_counter("payorch.calls", unit="{call}", description="Ended calls, by outcome.")
-        self._flights = meter.create_counter(
-            "payorch.flights", unit="{flight}", description="Ended executions of intents, waited for or not."
+        self._calls = Tally(
+            meter,
+            "payorch.calls",
+            ("rpc", "tenant", "outcome", "reason"),
+            unit="{call}",
+            description="Ended calls, by outcome.",
         )
-        self._intents = meter.create_counter(
-            "payorch.intents", unit="{intent}", description="How calls met their intents."
+        self._flights = Tally(
+            meter,
+            "payorch.flights",
+            ("rpc", "tenant", "outcome", "reason"),
+            unit="{flight}",
+            description="Ended executions of intents, waited for or not.",
         )
-        self._routes = meter.create_counter(
-            "payorch.route.decisions", unit="{decision}", description="Routed and refused calls, by rule."
+        self._intents = Tally(
+            meter, "payorch.intents", ("rpc", "how"), unit="{intent}", description="How calls met their intents."
         )
-        self._access = meter.create_counter(
-            "payorch.access.decisions", unit="{decision}", description="Allowed and denied calls, by missing right."
+        self._routes = Tally(
+            meter,
+            "payorch.route.decisions",
+            ("tenant", "rule", "result"),
+            unit="{decision}",
+            description="Routed and refused calls, by rule.",
         )
-        self._echoes = meter.create_counter(
-            "payorch.echo.differing", unit="{answer}", description="Answers made for an earlier call: replays."
+        self._access = Tally(
+            meter,
+            "payorch.access.decisions",
+            ("decision", "right"),
+            unit="{decision}",
+            description="Allowed and denied calls, by missing right.",
+        )
+        self._echoes = Tally(
+            meter,
+            "payorch.echo.differing",
+            ("tenant",),
+            unit="{answer}",
+            description="Answers made for an earlier call: replays.",
         )
         meter.create_observable_gauge(
             "payorch.intents.unsettled",
@@ -60,30 +83,25 @@ class CallMetrics:
     def call_ended(self, record: CallRecord) -> None:
         """Count a call."""
         place = record.place
-        self._calls.add(
-            1, {"rpc": record.rpc, "tenant": place.tenant, "outcome": record.outcome, "reason": record.reason}
-        )
+        self._calls.add(record.rpc, place.tenant, record.outcome, record.reason)
         if record.intent:
-            self._intents.add(1, {"rpc": record.rpc, "how": record.intent})
+            self._intents.add(record.rpc, record.intent)
         elif record.reason == Reason.INTENT_MISMATCH.name:
-            self._intents.add(1, {"rpc": record.rpc, "how": "refused"})
+            self._intents.add(record.rpc, "refused")
         if record.reason in _ROUTE_REFUSALS:
-            self._routes.add(1, {"tenant": "", "rule": "", "result": "refused"})
+            self._routes.add("", "", "refused")
         elif place.rule:
-            self._routes.add(1, {"tenant": place.tenant, "rule": place.rule, "result": "routed"})
+            self._routes.add(place.tenant, place.rule, "routed")
         if record.reason in _DENIALS:
-            self._access.add(1, {"decision": "denied", "right": record.right or "identity"})
+            self._access.add("denied", record.right or "identity")
         elif place.rule:
-            self._access.add(1, {"decision": "allowed", "right": ""})
+            self._access.add("allowed", "")
         if record.executed_track_id and record.executed_track_id != record.track_id:
-            self._echoes.add(1, {"tenant": place.tenant})
+            self._echoes.add(place.tenant)
 
     def flight_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
         """Count an execution of an intent, and note whether the intent is settled."""
-        self._flights.add(
-            1,
-            {"rpc": record.rpc, "tenant": record.place.tenant, "outcome": record.outcome, "reason": record.reason},
-        )
+        self._flights.add(record.rpc, record.place.tenant, record.outcome, record.reason)
         if record.outcome not in _UNSETTLED:
             self._unsettled.pop(key, None)
             return

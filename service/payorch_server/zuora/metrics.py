@@ -5,6 +5,7 @@ from typing import Final
 from opentelemetry.metrics import Meter, NoOpMeter
 
 from payorch_server.model.outcome import Reason
+from payorch_server.runtime.tally import Tally
 from payorch_server.zuora.calls import Answer
 
 _BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -21,8 +22,12 @@ class UpstreamMetrics:
             description="Requests to Zuora.",
             explicit_bucket_boundaries_advisory=_BUCKETS_S,
         )
-        self._retries = meter.create_counter(
-            "payorch.upstream.retries", unit="{retry}", description="Attempts that follow a failed one, by its reason."
+        self._retries = Tally(
+            meter,
+            "payorch.upstream.retries",
+            ("tenant", "reason"),
+            unit="{retry}",
+            description="Attempts that follow a failed one, by its reason.",
         )
         self._queued = meter.create_histogram(
             "payorch.upstream.queue.duration",
@@ -36,8 +41,12 @@ class UpstreamMetrics:
             description="Waits of calls for a token, where there was one.",
             explicit_bucket_boundaries_advisory=_BUCKETS_S,
         )
-        self._fetches = meter.create_counter(
-            "payorch.token.fetches", unit="{fetch}", description="Requests for a token, by result."
+        self._fetches = Tally(
+            meter,
+            "payorch.token.fetches",
+            ("tenant", "result"),
+            unit="{fetch}",
+            description="Requests for a token, by result.",
         )
 
     def answered(
@@ -57,7 +66,7 @@ class UpstreamMetrics:
 
     def retried(self, tenant: str, reason: Reason) -> None:
         """Count a retry."""
-        self._retries.add(1, {"tenant": tenant, "reason": reason.name})
+        self._retries.add(tenant, reason.name)
 
     def queued(self, tenant: str, wait_s: float) -> None:
         """Count a wait for a turn."""
@@ -69,4 +78,4 @@ class UpstreamMetrics:
 
     def fetched_token(self, tenant: str, *, failed: Reason | None) -> None:
         """Count a request for a token."""
-        self._fetches.add(1, {"tenant": tenant, "result": failed.name if failed else "fetched"})
+        self._fetches.add(tenant, failed.name if failed else "fetched")
