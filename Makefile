@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test simulate run demo bench clients chart image clean
+.PHONY: help setup lock generate format check test simulate run demo bench clients chart alerts image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ clients: $(READY)  ## The largest errors there can be, read by grpc.aio, grpc-js
 
 chart: $(READY) build/tools/helm build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart
+
+alerts: $(READY)  ## Test every alert rule and objective; needs promtool, of Debian's package prometheus
+	@if ! command -v promtool >/dev/null; then echo "promtool is needed and not on the PATH. Debian: apt-get install prometheus; it is part of every release of Prometheus." >&2; exit 1; fi
+	@$(BIN)/pytest -n 2 tests/alerts
 
 build/tools/helm: tools/go.mod tools/go.sum
 	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build helm; there is no go on the PATH." >&2; exit 1; fi
