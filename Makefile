@@ -34,9 +34,10 @@ lock: $(READY)  ## Resolve the third-party versions anew
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --upgrade --no-deps --group chart -o requirements/chart.txt
 
-generate: $(READY)  ## Generate all code from protos/; the only producer of it
+generate: $(READY)  ## Generate all code from protos/ and the dashboards; their only producer
 	@$(BIN)/python tools/generate.py
 	@$(BIN)/python tools/data_flow.py
+	@$(BIN)/python tools/dashboards
 
 format: $(READY)  ## Format the code and the protos
 	@$(BIN)/ruff format
@@ -50,6 +51,7 @@ check: $(READY)  ## Lint, types, layers, protos, drift of generated code
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python tools/generate.py --check
 	@$(BIN)/python tools/data_flow.py --check
+	@$(BIN)/python tools/dashboards --check
 
 test: $(READY)  ## Everything that passes or fails
 	@$(BIN)/pytest -n 2
@@ -72,9 +74,9 @@ clients: $(READY)  ## The largest errors there can be, read by grpc.aio, grpc-js
 chart: $(READY) build/tools/helm build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart
 
-alerts: $(READY)  ## Test every alert rule and objective; needs promtool, of Debian's package prometheus
+alerts: $(READY)  ## Test alerts, objectives and dashboards' queries; needs promtool (Debian: prometheus)
 	@if ! command -v promtool >/dev/null; then echo "promtool is needed and not on the PATH. Debian: apt-get install prometheus; it is part of every release of Prometheus." >&2; exit 1; fi
-	@$(BIN)/pytest -n 2 tests/alerts
+	@$(BIN)/pytest -n 2 tests/alerts tests/unit/test_dashboards.py
 
 build/tools/helm: tools/go.mod tools/go.sum
 	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build helm; there is no go on the PATH." >&2; exit 1; fi

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from payorch_server.model.outcome import Reason
+from support.queries import dashboard_queries
 
 from alerts.rules import ROOT, TESTS, alerts, promtool, recorded, rule_files, rules
 
@@ -43,6 +44,18 @@ def test_rules_are_rules() -> None:
     """Prometheus would load them."""
     done = promtool("check", "rules", *map(str, rule_files()))
 
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_queries_of_dashboards_are_queries(tmp_path: Path) -> None:
+    """With what Grafana puts in for its variables, Prometheus can read each of them."""
+    queries = [query.expression.replace("$__rate_interval", "5m") for query in dashboard_queries()]
+    group = {"name": "dashboards", "rules": [{"record": f"n{n}", "expr": query} for n, query in enumerate(queries)]}
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [group]}))
+
+    done = promtool("check", "rules", str(tmp_path / "rules.yaml"))
+
+    assert len(queries) > 50
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -1,0 +1,103 @@
+"""The metrics of the service: what dashboards and alerts may ask for.
+
+To be replaced by what the service itself registers, as soon as it registers all of it; until then a test compares what
+a running service exposes with this table, and dashboards and rules with the table.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+OF_THE_SCRAPE: Final = frozenset({"job", "instance", "namespace", "pod"})
+"""Labels that Prometheus adds."""
+OF_PROMETHEUS: Final = frozenset({"up", "ALERTS"})
+"""Series that Prometheus makes itself."""
+_SUFFIX: Final = {"s": "_seconds", "": ""}
+OUTCOMES: Final = frozenset({"SUCCEEDED", "NOT_SENT", "REFUSED", "PARTIAL", "UNKNOWN"})
+BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""Bounds of every histogram: those that the semantic conventions advise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One instrument."""
+
+    name: str
+    """As OpenTelemetry names it."""
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: frozenset[str]
+    """As Prometheus names them."""
+    unit: Literal["s", ""] = ""
+    values: dict[str, frozenset[str]] = field(default_factory=dict)
+    """What a label can be, where that is fixed."""
+
+    @property
+    def family(self) -> str:
+        """Return its name in Prometheus, without the suffixes of a histogram's series."""
+        name = self.name.replace(".", "_") + _SUFFIX[self.unit]
+        return f"{name}_total" if self.kind == "counter" else name
+
+    def series(self) -> Iterator[tuple[str, frozenset[str]]]:
+        """Yield the names of its series in Prometheus, each with its labels."""
+        if self.kind != "histogram":
+            yield self.family, self.labels
+            return
+        yield f"{self.family}_bucket", self.labels | {"le"}
+        yield f"{self.family}_sum", self.labels
+        yield f"{self.family}_count", self.labels
+
+
+def _counter(name: str, *labels: str, **values: set[str]) -> Metric:
+    return Metric(name, "counter", frozenset({*labels, *values}), values={k: frozenset(v) for k, v in values.items()})
+
+
+def _gauge(name: str, *labels: str, unit: Literal["s", ""] = "") -> Metric:
+    return Metric(name, "gauge", frozenset(labels), unit)
+
+
+def _seconds(name: str, *labels: str) -> Metric:
+    return Metric(name, "histogram", frozenset(labels), "s")
+
+
+METRICS: Final = (
+    _seconds("rpc.server.call.duration", "rpc_system_name", "rpc_method", "rpc_response_status_code", "error_type"),
+    _seconds(
+        "http.client.request.duration",
+        "http_request_method",
+        "url_template",
+        "server_address",
+        "http_response_status_code",
+        "error_type",
+    ),
+    _counter("payorch.calls", "rpc", "tenant", "reason", outcome={*OUTCOMES}),
+    _gauge("payorch.calls.in_progress"),
+    _gauge("payorch.intents.in_flight"),
+    _counter("payorch.flights", "rpc", "tenant", "reason", outcome={*OUTCOMES}),
+    _counter("payorch.intents", "rpc", how={"opened", "joined", "replayed", "refused", "taken_over", "unrecorded"}),
+    _gauge("payorch.intents.unsettled"),
+    _gauge("payorch.intents.unsettled.age", unit="s"),
+    _counter("payorch.upstream.retries", "tenant", "reason"),
+    _gauge("payorch.upstream.retry_budget", "tenant"),
+    _gauge("payorch.upstream.in_flight", "tenant"),
+    _gauge("payorch.upstream.waiting", "tenant"),
+    _seconds("payorch.upstream.queue.duration", "tenant"),
+    _counter("payorch.token.fetches", "tenant", "result"),
+    _seconds("payorch.token.wait.duration", "tenant"),
+    _gauge("payorch.token.age", "tenant", unit="s"),
+    _gauge("payorch.quota.left", "tenant", "limit"),
+    _gauge("payorch.quota.exhaustion", "tenant", "limit", unit="s"),
+    _counter("payorch.route.decisions", "tenant", "rule", result={"routed", "refused"}),
+    _counter("payorch.access.decisions", "right", decision={"allowed", "denied"}),
+    _counter("payorch.configuration.reloads", result={"adopted", "refused"}),
+    _gauge("payorch.configuration.refused"),
+    _gauge("payorch.policy.info", "policy_hash", "version"),
+    _gauge("payorch.certificate.expiry", unit="s"),
+    _gauge("payorch.tenant.ready", "tenant"),
+    _counter("payorch.store.failures", "operation"),
+    _counter("payorch.echo.differing", "tenant"),
+    _counter("payorch.spans.dropped", "reason"),
+)
+SERIES: Final = {name: labels for metric in METRICS for name, labels in metric.series()}
+"""Every series in Prometheus, and its labels."""
+VALUES: Final = {metric.family: metric.values for metric in METRICS}
+"""What the labels of a counter can be, where that is fixed."""
