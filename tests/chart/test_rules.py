@@ -74,6 +74,8 @@ class TestPods:
         assert config.split_address(document["rpc"]["listen"]) in {("0.0.0.0", ports["grpc"]), ("::", ports["grpc"])}  # noqa: S104 - expected
         assert config.split_address(document["admin"]["listen"]) == ("0.0.0.0", ports["admin"])  # noqa: S104
         for service in of_kind(objects, "Service"):
+            if service["metadata"]["name"].endswith("-metrics"):
+                continue  # For Prometheus, not for callers; test_monitoring.py has it.
             assert [(port["targetPort"], port["port"]) for port in service["spec"]["ports"]] == [
                 ("grpc", ports["grpc"])
             ]
@@ -166,6 +168,9 @@ class TestValues:
             ),
             ({"networkPolicy": {"callers": []}}, "callers", "an empty list would let everybody in"),
             ({"image": {"digest": "latest"}}, "digest", "not a digest"),
+            ({"serviceMonitor": {"scrapers": []}}, "scrapers", "an empty list would let everybody in"),
+            ({"serviceMonitor": {"interval": "5m"}}, "interval", "alerts would see no rates"),
+            ({"docsUrl": 'https://x/"'}, "docsUrl", "a quote would end the text it is put into"),
         ],
     )
     def test_mistake_is_refused_by_name(self, values: dict[str, Any], message: str, reason: str) -> None:

@@ -12,6 +12,8 @@ from support.authority import Authority, Issuer, key_set
 from chart.rendering import CHART, FLEET_FOLDER, SCENARIOS, SECRET_FOLDER, config_of, pod_of, render, render_text, run
 
 KUBERNETES = ("1.30.0", "1.34.0", "1.37.0")
+# Kubernetes' own schemas do not know the kinds of the Prometheus operator; test_monitoring.py checks ours.
+OF_THE_OPERATOR = "PrometheusRule,ServiceMonitor"
 SCHEMAS = "build/kubernetes/kubernetes_validate/kubernetes-json-schema/v{}-local-strict"
 
 pytestmark = pytest.mark.timeout(60)
@@ -38,9 +40,14 @@ def test_objects_are_what_kubernetes_knows(scenario: Path, kubernetes: str) -> N
     location = SCHEMAS.format(kubernetes) + "/{{.ResourceKind}}{{.KindSuffix}}.json"
     manifest = render_text(scenario=scenario, kubernetes=kubernetes)
 
-    output = run("kubeconform", "-strict", "-summary", "-schema-location", location, given=manifest)
+    kinds = [one["kind"] for one in yaml.safe_load_all(manifest) if one]
+    skipped = sum(kind in OF_THE_OPERATOR.split(",") for kind in kinds)
 
-    assert "Invalid: 0, Errors: 0, Skipped: 0" in output
+    output = run(
+        "kubeconform", "-strict", "-summary", "-skip", OF_THE_OPERATOR, "-schema-location", location, given=manifest
+    )
+
+    assert f"Invalid: 0, Errors: 0, Skipped: {skipped}" in output
     assert "Valid: 0" not in output
 
 

@@ -53,5 +53,5 @@ def test_every_value_is_in_the_values_file() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
 
     assert set(CONTENT["properties"]) == set(values)
-    for section in ("image", "networkPolicy"):
+    for section in ("image", "networkPolicy", "dashboards", "alerts", "serviceMonitor"):
         assert set(CONTENT["properties"][section]["properties"]) == set(values[section])

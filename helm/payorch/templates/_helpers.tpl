@@ -99,3 +99,13 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: test
 {{- end -}}
+
+{{- /* A text whose links to docs/ lead to where the documentation is. */ -}}
+{{- define "payorch.withDocs" -}}
+{{- $root := index . 0 -}}
+{{- $text := index . 1 -}}
+{{- with $root.Values.docsUrl -}}
+{{- $text = $text | replace "docs/" (printf "%s/" (trimSuffix "/" .)) -}}
+{{- end -}}
+{{- $text -}}
+{{- end -}}
