@@ -59,8 +59,13 @@ def _publish_certificate(meter: Meter, running: Running) -> None:
 def _publish_upstream(meter: Meter, running: Running) -> None:
     for name, read, unit, description in (
         ("upstream.retry_budget", lambda: _zuora(running).budgets(), "1", "What is left of the allowance for retries."),
-        ("upstream.in_flight", lambda: running.in_flight.by_tenant()[0], "{call}", "Calls at Zuora."),
-        ("upstream.waiting", lambda: running.in_flight.by_tenant()[1], "{call}", "Calls that wait for their turn."),
+        ("upstream.in_flight", lambda: _of_all(running, running.in_flight.by_tenant()[0]), "{call}", "Calls at Zuora."),
+        (
+            "upstream.waiting",
+            lambda: _of_all(running, running.in_flight.by_tenant()[1]),
+            "{call}",
+            "Calls that wait for their turn.",
+        ),
         ("token.age", lambda: _zuora(running).token_ages_s(), "s", "How old the token in use is."),
     ):
         observe(meter, f"payorch.{name}", _reader(read), unit=unit, description=description)
@@ -74,6 +79,11 @@ def _publish_upstream(meter: Meter, running: Running) -> None:
 def _zuora(running: Running) -> ZuoraClient:
     """Return the client in use; a reload replaces it."""
     return running.zuora
+
+
+def _of_all(running: Running, calls: Mapping[str, int]) -> Mapping[str, float]:
+    """Return a number for every tenant: where nothing is told, nobody knows whether it is nothing."""
+    return {tenant: calls.get(tenant, 0) for tenant in running.health.states}
 
 
 def _by_tenant(values: Mapping[str, float]) -> list[Observation]:
