@@ -5,15 +5,37 @@ from payorch_server.runtime.strict import FORBID_EXTRA
 
 
 @dataclass(frozen=True, slots=True)
-class TelemetrySettings:
-    """Traces and logs."""
+class SamplingSettings:
+    """Which calls' spans are sent. It is decided when a call has ended: what failed, may have moved money without saying
+    so, or was slow, always is.
+    """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
-    traces: Literal["none", "console", "otlp"] = "none"
-    """Where spans go: nowhere, to standard error for people, or to a collector over OTLP/gRPC."""
+    ratio: float = 1.0
+    """Share of the other calls, from 0 to 1, chosen by trace id: all services with the same ratio choose the same."""
+    callers_per_s: float = 50.0
+    """Calls a second that are kept, beyond the ratio, because their callers' traces are sampled."""
+    slow_s: float = 2.0
+    """Duration from which a call is slow."""
+    max_held_spans: int = 20_000
+    """Spans of calls in progress that are held at most; beyond it those of the oldest call are lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetrySettings:
+    """Traces, metrics and logs."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    traces: Literal["none", "console", "otlp", "otlp_http"] = "none"
+    """Where spans go: nowhere, to standard error for people, or to a collector over OTLP/gRPC or OTLP/HTTP."""
     otlp_endpoint: str = "http://127.0.0.1:4317"
-    """The collector's OTLP/gRPC address; http means plaintext, https TLS."""
+    """The collector's address, for OTLP/HTTP such as http://collector:4318; http means plaintext, https TLS."""
+    otlp_metrics: bool = False
+    """Whether metrics go to that collector too, every 30 seconds. /metrics has them in any case."""
+    sampling: SamplingSettings = SamplingSettings()
+    """Which calls' spans are sent."""
     service_name: str = "payorch"
     """The resource attribute service.name."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
