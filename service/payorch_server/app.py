@@ -101,7 +101,7 @@ async def start(
     """
     document = settings.document
     clock = clock or SystemClock()
-    telemetry = start_telemetry(document.telemetry, processors=span_processors)
+    telemetry = start_telemetry(document.telemetry, processors=span_processors, clock=clock)
     stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
     transport = open_transport(settings=document.http, tracer=telemetry.tracer, stack=stack)
     store = _store(settings, telemetry, clock)

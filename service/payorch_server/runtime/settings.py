@@ -6,8 +6,9 @@ from payorch_server.runtime.strict import FORBID_EXTRA
 
 @dataclass(frozen=True, slots=True)
 class SamplingSettings:
-    """Which calls' spans are sent. It is decided when a call has ended: what failed, may have moved money without saying
-    so, or was slow, always is.
+    """Which calls' spans are sent.
+
+    It is decided when a call has ended: what failed, has an unknown outcome or was slow always is.
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA

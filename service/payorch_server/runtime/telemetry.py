@@ -1,28 +1,48 @@
-"""The only module that knows the OpenTelemetry SDK and Prometheus."""
+"""Tracer and meter of a running service. Only this package knows the OpenTelemetry SDK and Prometheus."""
 
 import contextlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetricExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpanExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider  # noqa: TID251 - this is the owner
-from opentelemetry.sdk.resources import Resource  # noqa: TID251 - this is the owner
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider  # noqa: TID251 - this is the owner
-from opentelemetry.sdk.trace.export import (  # noqa: TID251 - this is the owner
-    BatchSpanProcessor,
-    ConsoleSpanExporter,
-    SimpleSpanProcessor,
+from opentelemetry.sdk.metrics.export import (  # noqa: TID251 - this is the owner
+    MetricExporter,
+    MetricReader,
+    PeriodicExportingMetricReader,
 )
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased  # noqa: TID251 - this is the owner
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.sdk.resources import Resource  # noqa: TID251 - this is the owner
+from opentelemetry.sdk.trace import (  # noqa: TID251 - this is the owner
+    ReadableSpan,
+    Span,
+    SpanLimits,
+    SpanProcessor,
+    TracerProvider,
+)
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter  # noqa: TID251 - this is the owner
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON  # noqa: TID251 - this is the owner
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from payorch_server.runtime.clock import Clock, SystemClock
+from payorch_server.runtime.outlet import Outlet
 from payorch_server.runtime.settings import TelemetrySettings
+from payorch_server.runtime.span_contents import MAX_CHARACTERS, Permitting
+from payorch_server.runtime.span_line import span_line
+from payorch_server.runtime.tail_sampling import TailSampling
 
-PROPAGATOR = TraceContextTextMapPropagator()
+# A batch that a collector on the same network has not taken by then has met a dead or an overloaded one.
+_EXPORT_TIMEOUT_S: Final = 3.0
+_METRICS_INTERVAL_S: Final = 30.0
+_METRICS_FLUSH_S: Final = 4.0
 
 
 class Telemetry:
@@ -45,9 +65,9 @@ class Telemetry:
         return encoder(self._registry), content_type
 
     def shutdown(self) -> None:
-        """Export what is left; blocks for as long as the exporter takes."""
+        """Export what is left; blocks, for twelve seconds if nobody takes it."""
         self._provider.shutdown()
-        self._meters.shutdown()
+        self._meters.shutdown(timeout_millis=_METRICS_FLUSH_S * 1000)
 
 
 class _Harmless(SpanProcessor):
@@ -71,28 +91,76 @@ class _Harmless(SpanProcessor):
         return self._inner.force_flush(timeout_millis)
 
 
-def start_telemetry(settings: TelemetrySettings, *, processors: Sequence[SpanProcessor] = ()) -> Telemetry:
+def start_telemetry(
+    settings: TelemetrySettings, *, processors: Sequence[SpanProcessor] = (), clock: Clock | None = None
+) -> Telemetry:
     """Build tracer and meter.
 
     Nothing global is set: two services in one process keep their spans apart.
 
     Args:
-        settings: Where spans go.
-        processors: Further span processors, such as one that keeps spans for a person to look at.
+        settings: Where spans and metrics go.
+        processors: Further span processors, such as one that keeps spans for a person to look at; they see every call.
+        clock: Time; the machine's unless given.
     """
     resource = Resource.create({"service.name": settings.service_name})
-    # Without anybody to receive them spans keep their ids, which Track-Ids are made of, and record nothing.
-    wanted = settings.traces != "none" or processors
-    provider = TracerProvider(
-        resource=resource, shutdown_on_exit=False, sampler=ParentBased(ALWAYS_ON) if wanted else ALWAYS_OFF
-    )
-    if settings.traces == "otlp":
-        exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint)
-        provider.add_span_processor(BatchSpanProcessor(exporter))
-    elif settings.traces == "console":
-        provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+    exporter = _span_exporter(settings)
+    # Without anybody to receive them spans keep their ids, which Track-Ids are made of, and record nothing. Callers'
+    # own decisions come in at the end of a call: a trace that is not sampled there still has its errors kept here.
+    sampler = ALWAYS_ON if exporter or processors else ALWAYS_OFF
+    limits = SpanLimits(max_span_attribute_length=MAX_CHARACTERS)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False, sampler=sampler, span_limits=limits)
     for processor in processors:
-        provider.add_span_processor(_Harmless(processor))
+        provider.add_span_processor(_Harmless(Permitting(processor)))
     registry = CollectorRegistry()
-    meters = MeterProvider(metric_readers=[PrometheusMetricReader(registry=registry)], resource=resource)
-    return Telemetry(provider, meters, registry)
+    meters = MeterProvider(metric_readers=_metric_readers(settings, registry), resource=resource)
+    telemetry = Telemetry(provider, meters, registry)
+    if exporter:
+        outlet = Outlet(exporter)
+        sampling = TailSampling(
+            settings.sampling, then=Permitting(outlet), monotonic=(clock or SystemClock()).monotonic
+        )
+        provider.add_span_processor(_Harmless(sampling))
+        _count_dropped(telemetry.meter, outlet, sampling)
+    return telemetry
+
+
+def _span_exporter(settings: TelemetrySettings) -> SpanExporter | None:
+    if settings.traces == "otlp":
+        return GrpcSpanExporter(endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S)
+    if settings.traces == "otlp_http":
+        return HttpSpanExporter(endpoint=_url(settings, "traces"), timeout=_EXPORT_TIMEOUT_S)
+    if settings.traces == "console":
+        return ConsoleSpanExporter(out=sys.stderr, formatter=span_line)
+    return None
+
+
+def _metric_readers(settings: TelemetrySettings, registry: CollectorRegistry) -> Sequence[MetricReader]:
+    for_scraping = PrometheusMetricReader(registry=registry)
+    if not settings.otlp_metrics:
+        return (for_scraping,)
+    exporter: MetricExporter = (
+        HttpMetricExporter(endpoint=_url(settings, "metrics"), timeout=_EXPORT_TIMEOUT_S)
+        if settings.traces == "otlp_http"
+        else GrpcMetricExporter(endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S)
+    )
+    return for_scraping, PeriodicExportingMetricReader(exporter, export_interval_millis=_METRICS_INTERVAL_S * 1000)
+
+
+def _url(settings: TelemetrySettings, signal: str) -> str:
+    return f"{settings.otlp_endpoint.rstrip('/')}/v1/{signal}"
+
+
+def _count_dropped(meter: metrics.Meter, outlet: Outlet, sampling: TailSampling) -> None:
+    def observe(_options: CallbackOptions) -> Iterable[Observation]:
+        yield Observation(outlet.queue_full, {"reason": "queue_full"})
+        yield Observation(outlet.export_failed, {"reason": "export_failed"})
+        yield Observation(sampling.dropped, {"reason": "held"})
+
+    meter.create_observable_counter(
+        "payorch.spans.dropped",
+        callbacks=[observe],
+        unit="{span}",
+        description="Spans that were lost: too many waited for the collector, it did not take them, or too many were "
+        "held for calls in progress.",
+    )

@@ -34,7 +34,7 @@ from payorch_server.rpc.status import code_of, status_of, trailers_of
 from payorch_server.rpc.telling import call_record, log_fields
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.logging import where
-from payorch_server.runtime.telemetry import PROPAGATOR
+from payorch_server.runtime.propagation import caller_context
 
 _LOG: Final = structlog.get_logger("payorch.rpc")
 _TRACK_ID_KEY: Final = "zuora-track-id"
@@ -166,7 +166,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         started_s = self._clock.monotonic()
         span = self._tracer.start_span(
             method,
-            context=PROPAGATOR.extract(dict(context.invocation_metadata() or ())),
+            context=caller_context(context.invocation_metadata() or ()),
             kind=SpanKind.SERVER,
             attributes={"rpc.system.name": "grpc", "rpc.method": method},
         )

@@ -1,0 +1,106 @@
+"""The way out for spans: in batches, from a thread of its own, and never waited for."""
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor  # noqa: TID251 - one of the SDK's parts
+from opentelemetry.sdk.trace.export import (  # noqa: TID251 - one of the SDK's parts
+    BatchSpanProcessor,
+    SpanExporter,
+    SpanExportResult,
+)
+
+MAX_WAITING: Final = 2048
+"""Spans that wait to be sent, at most; a second's worth of some hundred calls."""
+_BATCH: Final = 512
+FLUSH_S: Final = 5.0
+"""How long the end of the process waits for a collector that does not take what is left."""
+
+
+class Outlet(SpanProcessor):
+    """Sends spans; what a collector does not take, or not fast enough, is dropped and counted."""
+
+    def __init__(self, exporter: SpanExporter, *, max_waiting: int = MAX_WAITING, delay_s: float = 1.0) -> None:
+        """Start the thread.
+
+        Args:
+            exporter: What sends a batch; it may block.
+            max_waiting: Spans that wait to be sent, at most.
+            delay_s: How long a span waits for others to fill its batch.
+        """
+        self._exporter = _Counting(exporter)
+        self._max_waiting = max_waiting
+        self._batches = BatchSpanProcessor(
+            self._exporter,
+            max_queue_size=max_waiting,
+            max_export_batch_size=min(_BATCH, max_waiting),
+            schedule_delay_millis=delay_s * 1000,
+        )
+        self._entered = 0
+        self.queue_full = 0
+        """Spans that were dropped because too many were waiting."""
+
+    def __repr__(self) -> str:
+        waiting = self._entered - self._exporter.taken
+        return f"Outlet({waiting} waiting, {self.queue_full + self.export_failed} dropped)"
+
+    @property
+    def export_failed(self) -> int:
+        """Spans of batches that were not taken."""
+        return self._exporter.failed
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Do nothing: only what has ended is sent."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Let a span wait for its batch, unless too many do.
+
+        The SDK's own queue is bounded as well, but does not say what it drops.
+        """
+        if self._entered - self._exporter.taken >= self._max_waiting:
+            self.queue_full += 1
+            return
+        self._entered += 1
+        self._batches.on_end(span)
+
+    def shutdown(self) -> None:
+        """Send what is left, for FLUSH_S at most and one attempt that is under way."""
+        give_up = threading.Timer(FLUSH_S, self._exporter.shutdown)
+        give_up.daemon = True
+        give_up.start()
+        try:
+            self._batches.shutdown()  # type: ignore[no-untyped-call] # as the SDK declares it
+        finally:
+            give_up.cancel()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Send what is waiting."""
+        return self._batches.force_flush(timeout_millis)
+
+
+class _Counting(SpanExporter):
+    """Counts what an exporter is given and what it fails to send."""
+
+    def __init__(self, inner: SpanExporter) -> None:
+        self._inner = inner
+        self._ended = False
+        self.taken = 0
+        self.failed = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.taken += len(spans)
+        result = SpanExportResult.FAILURE
+        try:
+            if not self._ended:
+                result = self._inner.export(spans)
+        finally:
+            if result is not SpanExportResult.SUCCESS:
+                self.failed += len(spans)
+        return result
+
+    def shutdown(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._inner.shutdown()

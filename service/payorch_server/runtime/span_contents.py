@@ -1,0 +1,103 @@
+"""What spans may say: one table. Whatever is not in it is taken out before anything is exported."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor  # noqa: TID251 - one of the SDK's parts
+from opentelemetry.trace import Status
+
+ATTRIBUTES: Final[Mapping[str, str]] = {
+    # Source: OpenTelemetry semantic conventions, RPC (release candidate), HTTP and error (read 2026-11-20).
+    "rpc.system.name": "grpc",
+    "rpc.method": "full name of the RPC",
+    "rpc.response.status_code": "name of the gRPC status",
+    "error.type": "reason of a failure, or the HTTP status of an attempt; absent where nothing failed",
+    "http.request.method": "POST",
+    "http.request.resend_count": "how often this call was sent before; absent for the first time",
+    "http.response.status_code": "HTTP status of Zuora's answer; absent where there was none",
+    "http.response.header.ratelimit-limit": "Zuora's rate limits, the nearest first",
+    "http.response.header.ratelimit-remaining": "what is left of the nearest rate limit",
+    "http.response.header.ratelimit-reset": "seconds until it is renewed",
+    "http.response.header.concurrency-limit-limit": "how many calls Zuora takes at once",
+    "http.response.header.concurrency-limit-remaining": "how many more it would take",
+    "server.address": "host of Zuora's that was called",
+    "server.port": "its port",
+    "url.full": "address that was called, without its query",
+    "url.template": "its path",
+    "zuora.track_id": "Zuora-Track-Id of the call",
+    "zuora.executed_track_id": "Zuora-Track-Id of the earlier call that Zuora's answer was made for",
+    "zuora.request_id": "Zuora-Request-Id of the answer",
+    "zuora.codes": "error codes of the answer",
+    "payorch.tenant": "tenant of the route",
+    "payorch.entity": "entity of the route",
+    "payorch.rule": "routing rule that matched",
+    "payorch.policy_hash": "which routing policy decided",
+    "payorch.intent.hash": "keyed hash of the intent: the same for every call of it while the fleet's key is the same",
+    "payorch.intent.part": "what a call had to do with the flight of its intent: flew or joined",
+    "payorch.replayed": "whether an end was told that had been recorded before",
+    "payorch.reason": "reason of a failure, in its event and on attempts",
+    "payorch.outcome": "what happened at Zuora, where something failed",
+    "payorch.advice": "what the caller was told to do, where something failed",
+}
+"""Names of attributes, of spans and their events, and what each says. No value may be a text that a caller or Zuora
+could fill at will: ids are checked for their form, everything else is a name of ours or a number."""
+EVENTS: Final = frozenset({"payorch.error"})
+BAGGAGE: Final = "baggage."
+"""Begins the names of attributes for the entries of callers' baggage that the settings list."""
+
+MAX_CHARACTERS: Final = 256
+"""Of one value; the longest of ours is an address with a path."""
+# Of a status: the SDK itself would write the text of an exception there.
+_DESCRIPTION: Final = re.compile(r"[A-Z_]{0,64}")
+
+
+def permitted(span: ReadableSpan) -> ReadableSpan:
+    """Return the span as it may be exported: the same one unless something must go."""
+    attributes, description = span.attributes or {}, span.status.description or ""
+    events = [one for one in span.events if one.name in EVENTS and all(map(_may_be_told, one.attributes or {}))]
+    harmless = all(map(_may_be_told, attributes)) and _DESCRIPTION.fullmatch(description)
+    if harmless and len(events) == len(span.events):
+        return span
+    return ReadableSpan(
+        name=span.name,
+        context=span.get_span_context(),
+        parent=span.parent,
+        resource=span.resource,
+        attributes={name: value for name, value in attributes.items() if _may_be_told(name)},
+        events=events,
+        links=span.links,
+        kind=span.kind,
+        status=span.status if _DESCRIPTION.fullmatch(description) else Status(span.status.status_code),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def _may_be_told(name: str) -> bool:
+    return name in ATTRIBUTES or name.startswith(BAGGAGE)
+
+
+class Permitting(SpanProcessor):
+    """Passes spans on as they may be exported."""
+
+    def __init__(self, then: SpanProcessor) -> None:
+        self._then = then
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Pass it on."""
+        self._then.on_start(span, parent_context)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Pass on what may be told of it."""
+        self._then.on_end(permitted(span))
+
+    def shutdown(self) -> None:
+        """End what comes after."""
+        self._then.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Send what was passed on."""
+        return self._then.force_flush(timeout_millis)

@@ -1,0 +1,87 @@
+import threading
+from collections.abc import Sequence
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan  # noqa: TID251 - what exporters take
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # noqa: TID251 - to be one
+from payorch_server.runtime.outlet import Outlet
+from unit.support.spans import tracer_over
+
+
+class Collector(SpanExporter):
+    """Takes spans when it is let."""
+
+    def __init__(self, *, result: SpanExportResult = SpanExportResult.SUCCESS, blocks: bool = False) -> None:
+        self.names: list[str] = []
+        self.busy, self.go_on = threading.Event(), threading.Event()
+        self.shutdowns = 0
+        self._result = result
+        if not blocks:
+            self.go_on.set()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Take a batch."""
+        self.busy.set()
+        self.go_on.wait()
+        self.names += [span.name for span in spans]
+        return self._result
+
+    def shutdown(self) -> None:
+        """Stop waiting."""
+        self.shutdowns += 1
+        self.go_on.set()
+
+
+def emit(outlet: Outlet, count: int) -> None:
+    """Let some spans end."""
+    tracer = tracer_over(outlet)
+    for number in range(count):
+        tracer.start_span(f"span {number}").end()
+
+
+class TestOutlet:
+    """Spans leave when they can, and cost nobody anything when they cannot."""
+
+    def test_sends_what_is_left_at_the_end(self) -> None:
+        """In one batch here."""
+        collector = Collector()
+        outlet = Outlet(collector)
+        emit(outlet, 3)
+
+        outlet.shutdown()
+
+        assert (["span 0", "span 1", "span 2"], 0, 1) == (collector.names, outlet.queue_full, collector.shutdowns)
+
+    def test_drops_and_counts_what_a_slow_collector_leaves_no_room_for(self) -> None:
+        """Two are on their way, two wait; the others are gone at once."""
+        collector = Collector(blocks=True)
+        outlet = Outlet(collector, max_waiting=2, delay_s=60.0)
+        emit(outlet, 2)
+        collector.busy.wait()
+
+        emit(outlet, 5)
+
+        assert ("Outlet(2 waiting, 3 dropped)", 3) == (repr(outlet), outlet.queue_full)
+        collector.go_on.set()
+        outlet.shutdown()
+        assert 4 == len(collector.names)
+
+    def test_counts_what_is_not_taken(self) -> None:
+        """A batch is lost, the service goes on."""
+        outlet = Outlet(Collector(result=SpanExportResult.FAILURE))
+        emit(outlet, 3)
+
+        outlet.shutdown()
+
+        assert (3, 0) == (outlet.export_failed, outlet.queue_full)
+
+    def test_does_not_wait_for_a_dead_collector_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A process that ends has other things to lose."""
+        monkeypatch.setattr("payorch_server.runtime.outlet.FLUSH_S", 0.01)
+        collector = Collector(blocks=True)
+        outlet = Outlet(collector, max_waiting=4)
+        emit(outlet, 1)
+
+        outlet.shutdown()
+
+        assert 1 == collector.shutdowns
