@@ -108,7 +108,7 @@ async def start(
     stack.push_async_callback(store.close)
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
-    running = Running(settings, Resources(transport, store, clock, tasks, telemetry.meter))
+    running = Running(settings, Resources(transport, store, clock, tasks, telemetry.tracer, telemetry.meter))
     reloader = Reloader(
         files=files,
         running=settings,
@@ -184,8 +184,14 @@ def _boundary(settings: Settings, running: Running, telemetry: Telemetry, clock:
         durations.record(record.duration_s, attributes | ({"error.type": record.reason} if record.reason else {}))
         running.call_ended(record)
 
+    document = settings.document
     return BoundaryInterceptor(
-        settings=settings.document.rpc, policy=running.policy, tracer=telemetry.tracer, clock=clock, ended=ended
+        settings=document.rpc,
+        policy=running.policy,
+        tracer=telemetry.tracer,
+        clock=clock,
+        baggage=document.telemetry.baggage,
+        ended=ended,
     )
 
 

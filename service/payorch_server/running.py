@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from opentelemetry import trace
 from opentelemetry.metrics import Meter
 
 from payorch_server.config import Settings
@@ -52,6 +53,7 @@ class Resources:
     store: Store
     clock: Clock
     tasks: TaskOwner
+    tracer: trace.Tracer
     meter: Meter
 
 
@@ -67,26 +69,7 @@ class Running:
         self.quota, self.in_flight = Quota(), InFlight()
         self.calls = CallMetrics(resources.meter, clock=clock)
         self.records = CallRecords(settings=document.orchestration.call_records, store=resources.store, tasks=tasks)
-        upstream = UpstreamMetrics(resources.meter)
-        self.zuora = ZuoraClient(
-            tenants=document.tenants,
-            secrets=settings.client_secrets,
-            transport=resources.transport,
-            tokens=TokenCache(
-                transport=resources.transport,
-                clock=clock,
-                tasks=tasks,
-                uniform=_RANDOM.uniform,
-                fetched=lambda credential, failed: upstream.fetched_token(
-                    self.zuora.tenant_of(credential), failed=failed
-                ),
-            ),
-            in_flight=self.in_flight,
-            clock=clock,
-            uniform=_RANDOM.uniform,
-            metrics=upstream,
-            quota=self.quota,
-        )
+        self.zuora = self._client(settings)
         records = Records(
             store=resources.store,
             keyring=self.keyring,
@@ -94,7 +77,9 @@ class Running:
             uniform=_RANDOM.uniform,
             entropy=os.urandom,
         )
-        self.intents = Intents(records=records, clock=clock, tasks=tasks, flight_ended=self._flight_ended)
+        self.intents = Intents(
+            records=records, clock=clock, tasks=tasks, tracer=resources.tracer, flight_ended=self._flight_ended
+        )
         self.policy = LivePolicy(self._policy(settings, self.zuora))
         self.identities = Identities(document.identity, settings.key_set)
         self.credentials = Credentials(settings.certificate) if settings.certificate else None
@@ -111,6 +96,27 @@ class Running:
     def _flight_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
         self.calls.flight_ended(record, key)
         self.records.add(record)
+
+    def _client(self, settings: Settings) -> ZuoraClient:
+        own, metrics = self._resources, UpstreamMetrics(self._resources.meter)
+        tokens = TokenCache(
+            transport=own.transport,
+            clock=own.clock,
+            tasks=own.tasks,
+            uniform=_RANDOM.uniform,
+            fetched=lambda credential, failed: metrics.fetched_token(self.zuora.tenant_of(credential), failed=failed),
+        )
+        return ZuoraClient(
+            tenants=settings.document.tenants,
+            secrets=settings.client_secrets,
+            transport=own.transport,
+            tokens=tokens,
+            in_flight=self.in_flight,
+            clock=own.clock,
+            uniform=_RANDOM.uniform,
+            metrics=metrics,
+            quota=self.quota,
+        )
 
     async def begin(self) -> None:
         """Publish that nothing is ready, and make every tenant ready that can be."""
@@ -139,7 +145,14 @@ class Running:
     def _policy(self, settings: Settings, zuora: ZuoraClient) -> Policy:
         document, clock = settings.document, self._resources.clock
         routing = RoutingTable(tenants=document.tenants, rules=document.routing)
-        dispatcher = Dispatcher(routing=routing, zuora=zuora, intents=self.intents, clock=clock, entropy=os.urandom)
+        dispatcher = Dispatcher(
+            routing=routing,
+            zuora=zuora,
+            intents=self.intents,
+            clock=clock,
+            entropy=os.urandom,
+            tracer=self._resources.tracer,
+        )
         access = access_table(document.access, namespace=self._orchestration.namespace)
         return Policy(access, dispatcher, document.verbose)
 

@@ -16,6 +16,7 @@ SENSITIVE = re.compile(
 )
 OPEN_MAPS = {
     "payorch.v1.ExplainRouteResponse.headers": "names and ids of the policy; a token is never among them",
+    "payorch.v1.RecordedCall.phases": "names of ours and durations",
     "payorch.v1.RouteRefusal.metadata": "what ErrorInfo.metadata holds: names of rules, hints and rights",
     "payorch.v1.RouteHints.attributes": "conditions of routing rules, which are written in the policy",
     "payorch.v1.UpstreamRequest.headers": "headers of ours without the token, and Zuora's ids",

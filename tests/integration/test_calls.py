@@ -31,8 +31,10 @@ async def test_a_session_returns_a_token_and_a_track_id_that_names_its_trace(
     assert f"{context.trace_id:032x}-{context.span_id:016x}" == answer.call.track_id
     assert [answer.call.track_id] == [entry.track_id for entry in stack.emulator.ledger.of("sessions")]
     client = next(span for span in spans.get_finished_spans() if span.name == "POST /web-payments/sessions")
+    intent = next(span for span in spans.get_finished_spans() if span.name == "intent")
     assert client.parent is not None
-    assert context.span_id == client.parent.span_id
+    assert intent.parent is not None
+    assert (intent.context.span_id, context.span_id) == (client.parent.span_id, intent.parent.span_id)
 
 
 class _Exploding(SpanProcessor):

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+from opentelemetry import trace
+
 from payorch_server.model.attempt import CallReport, UpstreamFacts, UpstreamPreview
 from payorch_server.model.call_record import place_of
 from payorch_server.model.context import CallContext
@@ -14,12 +16,14 @@ from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.orchestration.conditions import RouteQuery
 from payorch_server.orchestration.fingerprint import Fingerprint
+from payorch_server.orchestration.intent_spans import tell_failure
 from payorch_server.orchestration.intents import Intents, idempotency_key
 from payorch_server.orchestration.opening import Ended, Opening
 from payorch_server.orchestration.permission import Asked, permit
 from payorch_server.orchestration.record import Recorded, resend_before
 from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.spans import child
 from payorch_server.zuora.calls import Call, Reply
 from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient
 from payorch_server.zuora.earlier import Earlier
@@ -85,6 +89,7 @@ class Dispatcher:
         intents: Intents,
         clock: Clock,
         entropy: Callable[[int], bytes],
+        tracer: trace.Tracer | None = None,
     ) -> None:
         self.routing = routing
         """Where calls go."""
@@ -92,6 +97,7 @@ class Dispatcher:
         self._intents = intents
         self._clock = clock
         self._entropy = entropy
+        self._tracer = tracer or trace.NoOpTracer()
 
     async def run(self, intent: Intent, context: CallContext, work: Work[T]) -> Done[T]:
         """Route the call, then execute, join or replay its intent, or only show what would be sent.
@@ -130,7 +136,9 @@ class Dispatcher:
             NotSent: The store cannot be reached, or the caller may not use the route of the intent.
         """
         records = self._intents.records
-        record = await records.look_up(idempotency_key(namespace=context.namespace, rpc=rpc, request_id=request_id))
+        key = idempotency_key(namespace=context.namespace, rpc=rpc, request_id=request_id)
+        self._intents.spans.mark(key)
+        record = await records.look_up(key)
         if record is None:
             return None
         context.notes.place = place_of(record.route)
@@ -140,10 +148,16 @@ class Dispatcher:
 
     def _resolve(self, intent: Intent, context: CallContext) -> Route | CallError:
         """Route the call; a refusal counts only if the intent is new, so it is a value here."""
+        span = child(self._tracer, "route")
         try:
-            return self.routing.resolve(dataclasses.replace(intent.query, caller=context.caller.identity))
+            route = self.routing.resolve(dataclasses.replace(intent.query, caller=context.caller.identity))
+            span.set_attribute("payorch.rule", route.rule)
+            return route
         except CallError as refusal:
+            tell_failure(span, refusal)
             return refusal
+        finally:
+            span.end()
 
     def _key(self, intent: Intent, context: CallContext, _route: Route | CallError) -> IdempotencyKey:
         """Return the intent's key, which must not depend on the route: routes move."""

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
+from opentelemetry import trace
 
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.context import CallContext
@@ -24,11 +25,13 @@ from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.orchestration.fingerprint import Fingerprint
 from payorch_server.orchestration.flight_record import flight_record
+from payorch_server.orchestration.intent_spans import IntentSpans, tell_failure
 from payorch_server.orchestration.opening import Ended, Opening, refuse_another_body
 from payorch_server.orchestration.record import resend_before
 from payorch_server.orchestration.records import Held, Records, goes_on
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.runtime.spans import current
 from payorch_server.store.port import StoreUnavailable
 from payorch_server.zuora.earlier import Earlier
 
@@ -79,6 +82,8 @@ class _Flying(Generic[T]):
     """Of the call that departed."""
     started_s: float
     """On the monotonic clock."""
+    span: trace.Span
+    """Ends with the flight, perhaps long after that of the call which departed."""
 
 
 FlightEnded = Callable[[CallRecord, IdempotencyKey], None]
@@ -92,10 +97,18 @@ class Intents:
     """The intents in flight in this process, over the recorded ones in the store."""
 
     def __init__(
-        self, *, records: Records, clock: Clock, tasks: TaskOwner, flight_ended: FlightEnded = _nobody_listens
+        self,
+        *,
+        records: Records,
+        clock: Clock,
+        tasks: TaskOwner,
+        tracer: trace.Tracer | None = None,
+        flight_ended: FlightEnded = _nobody_listens,
     ) -> None:
         self.records = records
         """What the store knows of them."""
+        self.spans = IntentSpans(tracer or trace.NoOpTracer(), records.keyring)
+        """What spans say of them."""
         self._clock = clock
         self._tasks = tasks
         self._flight_ended = flight_ended
@@ -117,6 +130,7 @@ class Intents:
         Raises:
             CallError: Any of its kinds.
         """
+        self.spans.mark(opening.key)
         while True:
             flying = self._flights.get(opening.key)
             if flying is None:
@@ -125,7 +139,7 @@ class Intents:
             refuse_another_body(flying.fingerprints, opening)
             context.notes.intent = "joined"
             try:
-                ended = await self._end_of(flying, context)
+                ended = await self._join(flying, opening, context)
             except CallError as error:
                 # The intent's own route may have become known meanwhile, and the end tells something of it.
                 _permit(opening, flying)
@@ -136,6 +150,16 @@ class Intents:
             else:
                 opening.permit(ended.route)
                 return ended
+
+    async def _join(self, flying: _Flying[T], opening: Opening[T], context: CallContext) -> Ended[T]:
+        span = self.spans.joined(opening.key, flying.span)
+        try:
+            return await self._end_of(flying, context)
+        except CallError as error:
+            tell_failure(span, error)
+            raise
+        finally:
+            span.end()
 
     async def _end_of(self, flying: _Flying[T], context: CallContext) -> Ended[T]:
         wait_s = context.deadline_s - self._clock.monotonic() - _ANSWER_MARGIN_S
@@ -153,9 +177,11 @@ class Intents:
         return len(self._flights)
 
     def _depart(self, opening: Opening[T], context: CallContext) -> _Flying[T]:
-        task = self._tasks.start(self._fly(opening, context), name=opening.rpc)
-        resendable = self.records.resend_before_if_new(opening)
-        flying = _Flying(opening.fingerprints, opening.route, task, resendable, context, self._clock.monotonic())
+        span = self.spans.flight(opening.key)
+        with current(span):
+            task = self._tasks.start(self._fly(opening, context), name=opening.rpc)
+        until, started_s = self.records.resend_before_if_new(opening), self._clock.monotonic()
+        flying = _Flying(opening.fingerprints, opening.route, task, until, context, started_s, span)
         self._flights[opening.key] = flying
         flying.task.add_done_callback(lambda ended: self._arrived(opening, flying, ended))
         return flying
@@ -168,6 +194,7 @@ class Intents:
     def _arrived(self, opening: Opening[Any], flying: _Flying[Any], ended: asyncio.Task[Ended[Any]]) -> None:
         """Tell how a flight ended: its caller may have left long ago."""
         self._forget(opening.key, flying)
+        self.spans.arrived(flying.span, ended)
         error = asyncio.CancelledError() if ended.cancelled() else ended.exception()
         if flying.context.notes.intent in _EXECUTED:
             self._tell(opening, flying, error)

@@ -14,6 +14,8 @@ MIN_KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _FINGERPRINT_LABEL: Final = b"payorch/fingerprint/1"
 _SEAL_LABEL: Final = b"payorch/seal/1"
+_SPAN_LABEL: Final = b"payorch/span/1"
+_SPAN_NAME_DIGITS: Final = 16
 
 
 class SealBroken(Exception):  # noqa: N818 - the seal is what is broken
@@ -35,6 +37,7 @@ class Keyring:
         self._hash_keys: Mapping[str, bytes] = {
             key_id: hmac.digest(reveal(secret), _FINGERPRINT_LABEL, sha256) for key_id, secret in keys
         }
+        self._span_key = hmac.digest(reveal(keys[0][1]), _SPAN_LABEL, sha256)
         self._seals: Mapping[str, AESGCM] = {
             key_id: AESGCM(hmac.digest(reveal(secret), _SEAL_LABEL, sha256)) for key_id, secret in keys
         }
@@ -45,6 +48,10 @@ class Keyring:
     def keyed_hash(self, key_id: str, value: bytes) -> bytes:
         """Return 32 bytes that nobody without the key can compute or compare."""
         return hmac.digest(self._hash_keys[key_id], value, sha256)
+
+    def name_in_spans(self, key: str) -> str:
+        """Return 16 hexadecimal digits by which spans of one intent are found, without naming the intent."""
+        return hmac.digest(self._span_key, key.encode(), sha256).hex()[:_SPAN_NAME_DIGITS]
 
     def seal(self, value: bytes, *, purpose: str) -> tuple[str, bytes]:
         """Encrypt a value for the store; return the id of the key and the sealed bytes."""

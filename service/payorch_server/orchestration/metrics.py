@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.metrics import Meter, Observation
 
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.identifiers import IdempotencyKey
@@ -13,7 +13,6 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.tally import Tally
 
 _MAX_UNSETTLED: Final = 10_000
-_UNSETTLED: Final = frozenset({Outcome.UNKNOWN.name})
 _ROUTE_REFUSALS: Final = frozenset(
     {Reason.ROUTE_NOT_FOUND.name, Reason.ROUTE_HINT_UNKNOWN.name, Reason.ROUTE_HINT_CONTRADICTED.name}
 )
@@ -23,61 +22,25 @@ BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 
 those of a flight added."""
 
 
+_OUTCOME: Final = ("rpc", "tenant", "outcome", "reason")
+_TALLIES: Final = (
+    ("payorch.calls", _OUTCOME, "{call}", "Ended calls, by outcome."),
+    ("payorch.flights", _OUTCOME, "{flight}", "Ended executions of intents, waited for or not."),
+    ("payorch.intents", ("rpc", "how"), "{intent}", "How calls met their intents."),
+    ("payorch.route.decisions", ("tenant", "rule", "result"), "{decision}", "Routed and refused calls, by rule."),
+    ("payorch.access.decisions", ("decision", "right"), "{decision}", "Allowed and denied calls, by missing right."),
+    ("payorch.echo.differing", ("tenant",), "{answer}", "Answers made for an earlier call: replays."),
+)
+
+
 class CallMetrics:
     """Counts ended calls and flights."""
 
     def __init__(self, meter: Meter, *, clock: Clock) -> None:
-        self._clock = clock
-        self._unsettled: OrderedDict[IdempotencyKey, float] = OrderedDict()
-        self._calls = Tally(
-            meter,
-            "payorch.calls",
-            ("rpc", "tenant", "outcome", "reason"),
-            unit="{call}",
-            description="Ended calls, by outcome.",
-        )
-        self._flights = Tally(
-            meter,
-            "payorch.flights",
-            ("rpc", "tenant", "outcome", "reason"),
-            unit="{flight}",
-            description="Ended executions of intents, waited for or not.",
-        )
-        self._intents = Tally(
-            meter, "payorch.intents", ("rpc", "how"), unit="{intent}", description="How calls met their intents."
-        )
-        self._routes = Tally(
-            meter,
-            "payorch.route.decisions",
-            ("tenant", "rule", "result"),
-            unit="{decision}",
-            description="Routed and refused calls, by rule.",
-        )
-        self._access = Tally(
-            meter,
-            "payorch.access.decisions",
-            ("decision", "right"),
-            unit="{decision}",
-            description="Allowed and denied calls, by missing right.",
-        )
-        self._echoes = Tally(
-            meter,
-            "payorch.echo.differing",
-            ("tenant",),
-            unit="{answer}",
-            description="Answers made for an earlier call: replays.",
-        )
-        meter.create_observable_gauge(
-            "payorch.intents.unsettled",
-            callbacks=[self._count_unsettled],
-            unit="{intent}",
-            description="Intents of this process whose last execution ended UNKNOWN, and that nobody settled since.",
-        )
-        meter.create_observable_gauge(
-            "payorch.intents.unsettled.age",
-            callbacks=[self._age_of_oldest],
-            unit="s",
-            description="Since when the oldest of them is unsettled.",
+        self._unsettled = _Unsettled(meter, clock)
+        self._calls, self._flights, self._intents, self._routes, self._access, self._echoes = (
+            Tally(meter, name, attributes, unit=unit, description=description)
+            for name, attributes, unit, description in _TALLIES
         )
 
     def call_ended(self, record: CallRecord) -> None:
@@ -102,19 +65,41 @@ class CallMetrics:
     def flight_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
         """Count an execution of an intent, and note whether the intent is settled."""
         self._flights.add(record.rpc, record.place.tenant, record.outcome, record.reason)
-        if record.outcome not in _UNSETTLED:
-            self._unsettled.pop(key, None)
+        self._unsettled.flight_ended(key, is_unknown=record.outcome == Outcome.UNKNOWN.name)
+
+
+class _Unsettled:
+    """The intents of this process whose last execution ended UNKNOWN, and that nobody settled since."""
+
+    def __init__(self, meter: Meter, clock: Clock) -> None:
+        self._clock = clock
+        self._since_s: OrderedDict[IdempotencyKey, float] = OrderedDict()
+        observe(
+            meter,
+            "payorch.intents.unsettled",
+            lambda: [Observation(len(self._since_s))],
+            unit="{intent}",
+            description="Intents of this process whose last execution ended UNKNOWN, and that nobody settled since.",
+        )
+        observe(
+            meter,
+            "payorch.intents.unsettled.age",
+            lambda: [Observation(self._age_of_oldest_s())],
+            unit="s",
+            description="Since when the oldest of them is unsettled.",
+        )
+
+    def flight_ended(self, key: IdempotencyKey, *, is_unknown: bool) -> None:
+        if not is_unknown:
+            self._since_s.pop(key, None)
             return
-        self._unsettled.setdefault(key, self._clock.monotonic())
-        if len(self._unsettled) > _MAX_UNSETTLED:
-            self._unsettled.popitem(last=False)
+        self._since_s.setdefault(key, self._clock.monotonic())
+        if len(self._since_s) > _MAX_UNSETTLED:
+            self._since_s.popitem(last=False)
 
-    def _count_unsettled(self, _options: CallbackOptions) -> list[Observation]:
-        return [Observation(len(self._unsettled))]
-
-    def _age_of_oldest(self, _options: CallbackOptions) -> list[Observation]:
-        oldest_s = next(iter(self._unsettled.values()), None)
-        return [Observation(0.0 if oldest_s is None else self._clock.monotonic() - oldest_s)]
+    def _age_of_oldest_s(self) -> float:
+        oldest_s = next(iter(self._since_s.values()), None)
+        return 0.0 if oldest_s is None else self._clock.monotonic() - oldest_s
 
 
 def observe(meter: Meter, name: str, read: Callable[[], list[Observation]], *, unit: str, description: str) -> None:

@@ -70,7 +70,8 @@ class Records:
         entropy: Callable[[int], bytes],
     ) -> None:
         self._store = store
-        self._keyring = keyring
+        self.keyring = keyring
+        """The fleet's keys."""
         self._clock = clock
         self._uniform = uniform
         self._entropy = entropy
@@ -170,7 +171,7 @@ class Records:
         result = encode_result(value)
         # What the store cannot hold must not cost the ids, which it can.
         key_id, sealed = (
-            self._keyring.seal(result, purpose=opening.key) if len(result) <= _MAX_RESULT_BYTES else ("", b"")
+            self.keyring.seal(result, purpose=opening.key) if len(result) <= _MAX_RESULT_BYTES else ("", b"")
         )
         exists = opening.ids_of(value)
         settlement = dataclasses.replace(
@@ -289,7 +290,7 @@ class Records:
             limit = str(int(opening.stale_after_s))
             raise refuse(Reason.SESSION_STALE, f"settled {age_s:.0f} s ago", maxAgeSeconds=limit)
         try:
-            clear = self._keyring.unseal(settlement.key_id, settlement.sealed_result, purpose=opening.key)
+            clear = self.keyring.unseal(settlement.key_id, settlement.sealed_result, purpose=opening.key)
         except SealBroken as error:
             raise refuse(Reason.INTENT_EXPIRED, f"its result cannot be read: {error}") from error
         value = decode_result(clear, opening.result_type)

@@ -37,6 +37,9 @@ class TelemetrySettings:
     """Whether metrics go to that collector too, every 30 seconds. /metrics has them in any case."""
     sampling: SamplingSettings = SamplingSettings()
     """Which calls' spans are sent."""
+    baggage: tuple[str, ...] = ()
+    """Entries of callers' W3C baggage that server spans carry, as attributes baggage.NAME; all others are ignored,
+    because callers may put anything there."""
     service_name: str = "payorch"
     """The resource attribute service.name."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

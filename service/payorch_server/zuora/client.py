@@ -16,6 +16,7 @@ from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.runtime.clock import Clock
+from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.calls import Answer, Call, JsonObject, Reply, decode_object, encode_body, preview_body
 from payorch_server.zuora.earlier import NOTHING_EARLIER, Earlier, in_light_of_earlier
 from payorch_server.zuora.errors import classify, incomplete
@@ -263,12 +264,18 @@ class ZuoraClient:
         self, post: HttpPost, context: CallContext, sent: JsonObject
     ) -> tuple[Answer | None, JsonObject | None, CallError | None]:
         """Send once; return the answer, its payload and what is wrong, each if there is one."""
-        try:
-            answer = await self._transport.post(post, timeout_s=self._remaining(context))
-        except CallError as error:
-            return None, None, error
-        payload = decode_object(answer.body)
-        return answer, payload, classify(answer, payload, UpstreamFacts(), sent=sent)
+        with AttemptSpan(self._transport.tracer, post) as attempt:
+            try:
+                answer = await self._transport.post(post, timeout_s=self._remaining(context), span=attempt.span)
+            except CallError as error:
+                attempt.refused(error)
+                return None, None, error
+            payload = decode_object(answer.body)
+            wrong = classify(answer, payload, UpstreamFacts(), sent=sent)
+            if wrong is not None:
+                attempt.refused(wrong)
+            attempt.answered(answer, sent=context.track_id)
+            return answer, payload, wrong
 
     def preview(self, call: Call, *, route: Route, context: CallContext, key: IdempotencyKey) -> UpstreamPreview:
         """Return what execute would send, without its token and with every secret replaced."""

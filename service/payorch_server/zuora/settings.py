@@ -54,6 +54,9 @@ class HttpSettings:
     """Request bodies larger than this are compressed."""
     max_answer_bytes: int = 1_048_576
     """Larger answers are refused as unreadable."""
+    send_traceparent: bool = False
+    """Whether requests carry the attempt's W3C trace context. Zuora's pages name no such header; the Track-Id is how
+    Zuora's support finds a call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,17 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
+from opentelemetry import trace
+from opentelemetry.context import Context
+
 from payorch_server.model.errors import CallError, Evidence, Failure, failure, refuse
 from payorch_server.model.identifiers import entity_id_on_wire
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the secret goes into the token request here
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.runtime.spans import child, current
+from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.calls import Answer, decode_object
 from payorch_server.zuora.errors import retry_after_s
 from payorch_server.zuora.settings import PRODUCTION_HOSTS
@@ -87,6 +92,7 @@ class TokenCache:
         self._fetched = fetched
         self._tokens: dict[Credential, Token] = {}
         self._flights: dict[Credential, asyncio.Task[Token]] = {}
+        self._spans: dict[Credential, trace.Span] = {}
         self._accepted_s: dict[Credential, tuple[int, float]] = {}
         self._retired_s: dict[Credential, float] = {}
         self._generation = 0
@@ -111,11 +117,21 @@ class TokenCache:
                 self._refresh(credential, token)
             return token
         flight = self._flights.get(credential) or self._start(credential)
+        return await self._wait(flight, self._spans[credential], timeout_s)
+
+    async def _wait(self, flight: asyncio.Task[Token], fetch: trace.Span, timeout_s: float) -> Token:
+        span = child(self._transport.tracer, "token wait", links=[trace.Link(fetch.get_span_context())])
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.shield(flight)
         except TimeoutError as error:
+            span.set_attribute("error.type", Reason.TOKEN_UNAVAILABLE.name)
             raise refuse(Reason.TOKEN_UNAVAILABLE, f"no token within {timeout_s:.1f} s") from error
+        except CallError as error:
+            span.set_attribute("error.type", error.failure.reason.name)
+            raise
+        finally:
+            span.end()
 
     def has(self, credential: Credential) -> bool:
         """Tell whether a token can be handed out at once."""
@@ -128,15 +144,22 @@ class TokenCache:
         return self._clock.monotonic() - token.issued_s if token else None
 
     def _start(self, credential: Credential) -> asyncio.Task[Token]:
-        flight = self._tasks.start(self._fetch(credential), name="token fetch")
-        self._flights[credential] = flight
-        flight.add_done_callback(lambda ended: self._ended(credential, ended))
+        # In a trace of its own: many calls may wait for it, and none of them for all of it.
+        span = self._transport.tracer.start_span("token fetch", context=Context())
+        with current(span):
+            flight = self._tasks.start(self._fetch(credential), name="token fetch")
+        self._flights[credential], self._spans[credential] = flight, span
+        flight.add_done_callback(lambda ended: self._arrived(credential, ended))
         return flight
 
-    def _ended(self, credential: Credential, flight: asyncio.Task[Token]) -> None:
+    def _arrived(self, credential: Credential, ended: asyncio.Task[Token]) -> None:
         self._flights.pop(credential, None)
-        if not flight.cancelled():
-            error = flight.exception()
+        span = self._spans.pop(credential)
+        error = asyncio.CancelledError() if ended.cancelled() else ended.exception()
+        if isinstance(error, CallError):
+            span.set_attribute("error.type", error.failure.reason.name)
+        span.end()
+        if not ended.cancelled():
             failed = error.failure.reason if isinstance(error, CallError) else Reason.INTERNAL if error else None
             self._fetched(credential, failed)
 
@@ -193,7 +216,9 @@ class TokenCache:
             headers["zuora-entity-ids"] = entity_id_on_wire(credential.entity_id)
         post = HttpPost(credential.url, headers, urlencode(form).encode(), credential.path)
         try:
-            answer = await self._transport.post(post, timeout_s=_FETCH_TIMEOUT_S)
+            with AttemptSpan(self._transport.tracer, post) as attempt:
+                answer = await self._transport.post(post, timeout_s=_FETCH_TIMEOUT_S, span=attempt.span)
+                attempt.answered(answer)
         except CallError as error:
             raise _not_sent(error) from error
         _refuse_emulator(post.url, answer)

@@ -14,10 +14,10 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from payorch_server.model.errors import CallError, refuse
 from payorch_server.model.outcome import Reason
+from payorch_server.runtime.propagation import carry
 from payorch_server.zuora.calls import Answer
 from payorch_server.zuora.settings import HttpSettings
 
@@ -53,50 +53,22 @@ class Transport:
     def __init__(self, *, settings: HttpSettings, http: httpx.AsyncBaseTransport, tracer: trace.Tracer) -> None:
         self._settings = settings
         self._http = http
-        self._tracer = tracer
+        self.tracer = tracer
+        """Whoever sends through it makes the spans of its attempts with this one."""
 
-    async def post(self, post: HttpPost, *, timeout_s: float) -> Answer:
+    async def post(self, post: HttpPost, *, timeout_s: float, span: trace.Span = trace.INVALID_SPAN) -> Answer:
         """Send once.
 
         Args:
             post: What to send.
             timeout_s: For everything, from waiting for a connection to the last byte of the answer.
+            span: Of the attempt; its trace context is sent if the settings say so.
 
         Raises:
             NotSent: No connection could be made.
             OutcomeUnknown: The request may have been executed.
         """
-        attributes: dict[str, str | int] = {
-            "http.request.method": "POST",
-            "url.full": post.url.partition("?")[0],
-            "url.template": post.template,
-        }
-        if post.ordinal > 1:
-            attributes["http.request.resend_count"] = post.ordinal - 1
-        span = self._tracer.start_span(f"POST {post.template}", kind=SpanKind.CLIENT, attributes=attributes)
-        try:
-            answer = await self._exchange(post, timeout_s)
-        except CallError as error:
-            span.set_attribute("error.type", error.failure.reason.name)
-            span.set_status(Status(StatusCode.ERROR, error.failure.reason.name))
-            raise
-        else:
-            self._describe(span, answer)
-            return answer
-        finally:
-            span.end()
-
-    @staticmethod
-    def _describe(span: trace.Span, answer: Answer) -> None:
-        span.set_attribute("http.response.status_code", answer.status)
-        if request_id := answer.headers.get("zuora-request-id"):
-            span.set_attribute("zuora.request_id", request_id)
-        if answer.status >= 400:  # noqa: PLR2004 - HTTP's own number
-            span.set_attribute("error.type", str(answer.status))
-            span.set_status(Status(StatusCode.ERROR))
-
-    async def _exchange(self, post: HttpPost, timeout_s: float) -> Answer:
-        request = self._request(post, timeout_s)
+        request = self._request(post, timeout_s, span)
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._http.handle_async_request(request)
@@ -126,9 +98,11 @@ class Transport:
             raise refuse(Reason.UPSTREAM_ANSWER_UNREADABLE, "the answer cannot be decompressed") from error
         return b"".join(parts)
 
-    def _request(self, post: HttpPost, timeout_s: float) -> httpx.Request:
+    def _request(self, post: HttpPost, timeout_s: float, span: trace.Span) -> httpx.Request:
         body = post.body
         headers = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": _USER_AGENT, **post.headers}
+        if self._settings.send_traceparent:
+            carry(span, headers)
         if len(body) > self._settings.gzip_over_bytes:
             body = gzip.compress(body, compresslevel=1)
             headers["content-encoding"] = "gzip"

@@ -5,10 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.model.identifiers import (
     MAX_TRACK_ID_CHARACTERS,
+    TrackId,
     entity_id_on_wire,
     is_zuora_id,
+    minted_track_id,
     org_id_on_wire,
     parse_track_id,
+    trace_id_of,
 )
 
 UUID = "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a"
@@ -86,3 +89,23 @@ class TestZuoraIds:
         assert is_zuora_id(str(one))
         assert entity_id_on_wire(one.hex) == entity_id_on_wire(str(one)) == str(one)
         assert org_id_on_wire(str(one)) == org_id_on_wire(one.hex) == one.hex
+
+
+class TestTraceOfATrackId:
+    """It is computed, never searched for."""
+
+    def test_is_in_a_minted_one(self) -> None:
+        """It begins with it."""
+        track_id = minted_track_id(0x4BF92F3577B34DA6A3CE929D0E0E4736, 0xF067AA0BA902B7)
+
+        assert "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7" == track_id
+        assert "4bf92f3577b34da6a3ce929d0e0e4736" == trace_id_of(track_id)
+
+    def test_is_made_of_any_other(self) -> None:
+        """Published: whoever has sha256sum can compute it."""
+        assert "963a0fd7c38d10b44fc395f28fbef85a" == trace_id_of(TrackId("order.4711/retry~1"))
+
+    @pytest.mark.parametrize("text", ["0" * 32 + "-" + "1" * 16, "1" * 32 + "-" + "0" * 16, "A" * 32 + "-" + "1" * 16])
+    def test_never_is_no_trace_id(self, text: str) -> None:
+        """What only looks like a minted one counts as the caller's own."""
+        assert text[:32] != trace_id_of(TrackId(text))

@@ -6,8 +6,7 @@ anybody else's gets past it: grpc.aio would send its text to the caller.
 
 import asyncio
 import contextlib
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -22,9 +21,8 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from payorch_server.model.call_record import CallRecord, Notes
 from payorch_server.model.caller import NOBODY
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import CallError, Violation, failure, refuse
-from payorch_server.model.errors import Failure as FailureValue
-from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_track_id
+from payorch_server.model.errors import CallError, refuse
+from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import Reason
 from payorch_server.orchestration.policy import LivePolicy
 from payorch_server.rpc.current import Current, current_caller, set_current
@@ -32,12 +30,12 @@ from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_o
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
 from payorch_server.rpc.telling import call_record, log_fields
+from payorch_server.rpc.track_ids import TRACK_ID_KEY, point_to, track_id_of
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.logging import where
-from payorch_server.runtime.propagation import caller_context
+from payorch_server.runtime.propagation import caller_baggage, caller_context
 
 _LOG: Final = structlog.get_logger("payorch.rpc")
-_TRACK_ID_KEY: Final = "zuora-track-id"
 # gRPC's own list of codes that say something about the server, not about the request.
 _SERVER_FAULTS: Final = frozenset(
     {
@@ -87,8 +85,10 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         policy: LivePolicy,
         tracer: trace.Tracer,
         clock: Clock,
+        baggage: Sequence[str] = (),
         ended: Callable[[CallRecord], None] = _nobody_listens,
     ) -> None:
+        self._baggage = baggage
         self._settings = settings
         self._policy = policy
         self._tracer = tracer
@@ -141,7 +141,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             call = self._open(method, context)
             token = otel_context.attach(trace.set_span_in_context(call.span))
             try:
-                await context.send_initial_metadata(((_TRACK_ID_KEY, call.track_id),))
+                await context.send_initial_metadata(((TRACK_ID_KEY, call.track_id),))
                 response = await self._serve(call, behaviour, request, context)
             except CallError as error:
                 self._close(call, error)
@@ -155,7 +155,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
                 await self._abort(context, defect, call.track_id)
             else:
                 self._close(call, None)
-                context.set_trailing_metadata(((_TRACK_ID_KEY, call.track_id),))
+                context.set_trailing_metadata(((TRACK_ID_KEY, call.track_id),))
                 return response
             finally:
                 otel_context.detach(token)
@@ -164,13 +164,18 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
 
     def _open(self, method: str, context: Any) -> _Call:
         started_s = self._clock.monotonic()
+        metadata = context.invocation_metadata() or ()
         span = self._tracer.start_span(
             method,
-            context=caller_context(context.invocation_metadata() or ()),
+            context=caller_context(metadata),
             kind=SpanKind.SERVER,
             attributes={"rpc.system.name": "grpc", "rpc.method": method},
         )
-        track_id, problem = _track_id(context, span)
+        track_id, problem = track_id_of(metadata, span)
+        span.set_attribute("zuora.track_id", track_id)
+        for name, value in caller_baggage(metadata, allowed=self._baggage).items():
+            span.set_attribute(f"baggage.{name}", value)
+        point_to(span, track_id, self._tracer)
         trace_id = span.get_span_context().trace_id
         notes = Notes(trace_id=f"{trace_id:032x}" if trace_id else "")
         return _Call(method, span, track_id, problem, started_s, notes)
@@ -193,7 +198,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
     @staticmethod
     async def _abort(context: Any, error: CallError, track_id: TrackId) -> None:
         status = rpc_status.to_status(status_of(error, track_id=track_id))
-        trailers = ((_TRACK_ID_KEY, track_id), *trailers_of(error), *(status.trailing_metadata or ()))
+        trailers = ((TRACK_ID_KEY, track_id), *trailers_of(error), *(status.trailing_metadata or ()))
         await context.abort(status.code, status.details, trailers)
 
     def _close(self, call: _Call, error: CallError | None, unforeseen: Exception | None = None) -> None:
@@ -228,31 +233,16 @@ def _end_span(span: trace.Span, record: CallRecord, *, is_server_fault: bool) ->
     place = record.place
     span.set_attribute("rpc.response.status_code", record.code)
     if place.tenant:
-        told = {"tenant": place.tenant, "entity": place.entity, "rule": place.rule, "policy_hash": place.policy_hash}
-        span.set_attributes({f"payorch.{name}": value for name, value in told.items()})
+        route = {"tenant": place.tenant, "entity": place.entity, "rule": place.rule, "policy_hash": place.policy_hash}
+        span.set_attributes({f"payorch.{name}": value for name, value in route.items()})
     if record.reason:
-        span.set_attributes({"error.type": record.reason, "payorch.outcome": record.outcome})
+        told = {"payorch.outcome": record.outcome, "payorch.advice": record.advice}
+        span.set_attributes({"error.type": record.reason, **told})
+        # Names of ours, nobody's text.
+        span.add_event("payorch.error", {"payorch.reason": record.reason, **told})
         if is_server_fault:
             span.set_status(Status(StatusCode.ERROR, record.reason))
     span.end()
-
-
-def _track_id(context: Any, span: trace.Span) -> tuple[TrackId, CallError | None]:
-    """Return the call's Track-Id: the caller's, or one that names the trace and the server span."""
-    given = [value for key, value in context.invocation_metadata() or () if key == _TRACK_ID_KEY]
-    own = span.get_span_context()
-    trace_id = own.trace_id or secrets.randbits(128)
-    minted = TrackId(f"{trace_id:032x}-{own.span_id or secrets.randbits(64):016x}")
-    if not given:
-        span.set_attribute("zuora.track_id", minted)
-        return minted, None
-    track_id = parse_track_id(given[0]) if len(given) == 1 and isinstance(given[0], str) else None
-    span.set_attribute("zuora.track_id", track_id or minted)
-    if track_id is None:
-        violation = Violation(f"metadata.{_TRACK_ID_KEY}", "track_id", TRACK_ID_RULE)
-        private = f"{len(given)} values of {_TRACK_ID_KEY}, or one that breaks the rule"
-        return minted, failure(FailureValue(Reason.TRACK_ID_INVALID, private, violations=(violation,)))
-    return track_id, None
 
 
 async def _unknown_method(_request: Any, _context: Any) -> None:

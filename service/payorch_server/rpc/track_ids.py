@@ -1,0 +1,49 @@
+"""The Track-Id of a call, and how it leads to the call's trace."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, TraceFlags
+
+from payorch_server.model.errors import CallError, Failure, Violation, failure
+from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, minted_track_id, parse_track_id, place_of
+from payorch_server.model.outcome import Reason
+
+TRACK_ID_KEY: Final = "zuora-track-id"
+
+
+def track_id_of(metadata: Sequence[tuple[str, Any]], span: trace.Span) -> tuple[TrackId, CallError | None]:
+    """Return the call's Track-Id, the caller's or a new one, and why the caller's is refused.
+
+    Args:
+        metadata: Keys and values as gRPC gives them.
+        span: The call's server span, which a new id names.
+    """
+    given = [value for key, value in metadata if key == TRACK_ID_KEY]
+    own = span.get_span_context()
+    minted = minted_track_id(own.trace_id or secrets.randbits(128), own.span_id or secrets.randbits(64))
+    if not given:
+        return minted, None
+    track_id = parse_track_id(given[0]) if len(given) == 1 and isinstance(given[0], str) else None
+    if track_id is None:
+        violation = Violation(f"metadata.{TRACK_ID_KEY}", "track_id", TRACK_ID_RULE)
+        private = f"{len(given)} values of {TRACK_ID_KEY}, or one that breaks the rule"
+        return minted, failure(Failure(Reason.TRACK_ID_INVALID, private, violations=(violation,)))
+    return track_id, None
+
+
+def point_to(span: trace.Span, track_id: TrackId, tracer: trace.Tracer) -> None:
+    """Emit a span that leads from where a Track-Id points to the call's server span, unless it points there itself.
+
+    It carries a link and nothing else: whoever knows the id computes the trace, and finds all its calls there.
+    """
+    own = span.get_span_context()
+    trace_id, span_id = place_of(track_id)
+    if not span.is_recording() or trace_id == own.trace_id:
+        return
+    parent = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    context = trace.set_span_in_context(NonRecordingSpan(parent), Context())
+    tracer.start_span("call", context=context, links=[Link(own)]).end()

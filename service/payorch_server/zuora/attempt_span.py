@@ -1,0 +1,106 @@
+"""The CLIENT span of one send to Zuora: facts about its answer, never a text of it."""
+
+import re
+from functools import lru_cache
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from opentelemetry import trace
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from payorch_server.model.errors import CallError
+from payorch_server.model.identifiers import TrackId, parse_track_id, place_of
+from payorch_server.zuora.calls import Answer
+from payorch_server.zuora.transport import HttpPost
+
+# A tenant has five.
+_MAX_URLS: Final = 256
+_FIRST_FAILED_STATUS: Final = 400
+_REQUEST_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+# Numbers, windows, and what separates them. Source: Zuora, "Rate limits" (read 2026-11-20).
+_LIMIT: Final = re.compile(r"[0-9w=;, ]{1,100}")
+_LIMIT_HEADERS: Final = (
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "concurrency-limit-limit",
+    "concurrency-limit-remaining",
+)
+
+
+class AttemptSpan:
+    """A span that is open for as long as its context."""
+
+    def __init__(self, tracer: trace.Tracer, post: HttpPost) -> None:
+        self.span: trace.Span = tracer.start_span(f"POST {post.template}", kind=SpanKind.CLIENT)
+        """What a trace context for Zuora is made of."""
+        self._tells = self.span.is_recording()
+        if self._tells:
+            host, port = _origin(post.url)
+            self.span.set_attributes(
+                {
+                    "http.request.method": "POST",
+                    "url.full": post.url.partition("?")[0],
+                    "url.template": post.template,
+                    "server.address": host,
+                    "server.port": port,
+                }
+            )
+            if post.ordinal > 1:
+                self.span.set_attribute("http.request.resend_count", post.ordinal - 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._tells and error is not None:
+            self._fail(error.failure.reason.name if isinstance(error, CallError) else type(error).__name__)
+        self.span.end()
+
+    def answered(self, answer: Answer, *, sent: TrackId | None = None) -> None:
+        """Note an answer.
+
+        Args:
+            answer: Zuora's.
+            sent: The Track-Id of the request; an answer with another one was made for an earlier call.
+        """
+        if not self._tells:
+            return
+        self.span.set_attribute("http.response.status_code", answer.status)
+        if _REQUEST_ID.fullmatch(request_id := answer.headers.get("zuora-request-id", "")):
+            self.span.set_attribute("zuora.request_id", request_id)
+        for name in _LIMIT_HEADERS:
+            if _LIMIT.fullmatch(value := answer.headers.get(name, "")):
+                self.span.set_attribute(f"http.response.header.{name}", (value,))
+        if answer.status >= _FIRST_FAILED_STATUS:
+            self._fail(str(answer.status))
+        echoed = parse_track_id(answer.headers.get("zuora-track-id", ""))
+        if sent is not None and echoed is not None and echoed != sent:
+            self._link_to_executed(echoed)
+
+    def refused(self, error: CallError) -> None:
+        """Note what an answer meant, or why there was none."""
+        if not self._tells:
+            return
+        if codes := error.failure.evidence.zuora_codes:
+            self.span.set_attribute("zuora.codes", codes)
+        self.span.set_attribute("payorch.outcome", error.verdict.outcome.name)
+        self.span.set_attribute("payorch.reason", error.failure.reason.name)
+        self._fail(error.failure.reason.name)
+
+    def _link_to_executed(self, track_id: TrackId) -> None:
+        """Lead to the call that Zuora's answer was made for: to its span, or to where its pointers are."""
+        trace_id, span_id = place_of(track_id)
+        self.span.set_attribute("zuora.executed_track_id", track_id)
+        self.span.add_link(SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)))
+
+    def _fail(self, error_type: str) -> None:
+        self.span.set_attribute("error.type", error_type)
+        self.span.set_status(Status(StatusCode.ERROR))
+
+
+@lru_cache(maxsize=_MAX_URLS)
+def _origin(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
