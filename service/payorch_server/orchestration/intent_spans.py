@@ -51,7 +51,7 @@ class IntentSpans:
             if error is not None:
                 tell_failure(span, error)
             else:
-                span.set_attribute("payorch.replayed", flight.result().replayed)
+                span.set_attribute("payorch.intent.recorded", flight.result().replayed)
         span.end()
 
 

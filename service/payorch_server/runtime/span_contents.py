@@ -36,7 +36,7 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "payorch.policy_hash": "which routing policy decided",
     "payorch.intent.hash": "keyed hash of the intent: the same for every call of it while the fleet's key is the same",
     "payorch.intent.part": "what a call had to do with the flight of its intent: flew or joined",
-    "payorch.replayed": "whether an end was told that had been recorded before",
+    "payorch.intent.recorded": "whether its end had been recorded before this call, so that nothing was sent",
     "payorch.reason": "reason of a failure, in its event and on attempts",
     "payorch.outcome": "what happened at Zuora, where something failed",
     "payorch.advice": "what the caller was told to do, where something failed",
