@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from bench.children import BenchError, Child, child, role
+from bench.children import BenchError, Child, child, collector, role
 from bench.measure import IN_FLIGHT, Row, Sample, estimate_s, measure
-from bench.report import AGAINST, AIOHTTP, ECHO, HTTPX, SERVICE, machine, table, write
+from bench.report import AGAINST, AIOHTTP, COLLECTORS, ECHO, HTTPX, SERVICE, machine, table, write
 from bench.service import service
 from bench.workload import SESSIONS_PATH
 
@@ -49,12 +49,17 @@ def _rows(stack: ExitStack, against: Path | None) -> Sequence[Row]:
     upstream = f"http://127.0.0.1:{int(stub.line())}"
     load = _started(stack, "load")
     rows: list[Row] = []
-    for name, code in ((SERVICE, None), (AGAINST, against)):
-        if name == SERVICE or code is not None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-bench-")))
-            context = service(name, upstream=upstream, folder=folder, code=code and code.resolve())
-            weighed, target = stack.enter_context(context)
-            rows.append(Row(name, load, weighed, target))
+
+    def serve(name: str, *, code: Path | None = None, collector: str = "") -> None:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-bench-")))
+        context = service(name, upstream=upstream, folder=folder, code=code, collector=collector)
+        rows.append(Row(name, load, *stack.enter_context(context)))
+
+    serve(SERVICE)
+    if against is not None:
+        serve(AGAINST, code=against.resolve())
+    for name, mode in COLLECTORS.items():
+        serve(name, collector=stack.enter_context(collector(mode)))
     echo = _started(stack, ECHO)
     rows.append(Row(ECHO, load, echo, f"127.0.0.1:{int(echo.line())}"))
     for name in (HTTPX, AIOHTTP):

@@ -14,6 +14,8 @@ import msgspec
 
 from bench.windows import Order, Window
 
+NOBODY: Final = "http://127.0.0.1:1"
+"""An address at which nothing listens."""
 _START_S: Final = 20.0
 _SLACK_S: Final = 30.0
 _END_S: Final = 10.0
@@ -50,6 +52,17 @@ class Child:
         except queue.Empty:
             state = "has ended" if self._process.poll() is not None else "runs"
             raise BenchError(f"The {self.name} process said nothing for {timeout_s:.0f} s; it {state}.") from None
+
+    def rss_bytes(self) -> int:
+        """Return how much memory it has resident.
+
+        Raises:
+            BenchError: The process has ended.
+        """
+        try:
+            return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except OSError as error:
+            raise BenchError(f"The {self.name} process has ended, or this is not Linux.") from error
 
     def window(self, order: Order) -> Window:
         """Have the process carry out an order.
@@ -106,3 +119,17 @@ def child(name: str, command: Sequence[str | Path], *, logs: bool = False) -> It
 def role(name: str, *arguments: str) -> list[str | Path]:
     """Return the command that runs a module of this package."""
     return [sys.executable, "-m", f"bench.{name}", *arguments]
+
+
+@contextlib.contextmanager
+def collector(mode: str) -> Iterator[str]:
+    """Yield the address of a collector in a process of its own.
+
+    Args:
+        mode: healthy, slow, refusing, or down: then nobody listens there.
+    """
+    if mode == "down":
+        yield NOBODY
+        return
+    with child(f"{mode} collector", [sys.executable, "-m", "support.otlp_receiver", mode]) as process:
+        yield process.line().decode().strip()

@@ -15,6 +15,9 @@ import msgspec
 from bench.measure import IN_FLIGHT, Sample
 
 SERVICE, AGAINST, ECHO, HTTPX, AIOHTTP = "service", "against", "echo", "httpx", "aiohttp"
+TRACED: Final = "traced"
+COLLECTORS: Final = {TRACED: "healthy", "down": "down", "slow": "slow", "refusing": "refusing"}
+"""Rows of a service that sends every span, and how the collector is that they go to."""
 _PACKAGES: Final = (
     "aiohttp",
     "grpcio",
@@ -34,6 +37,12 @@ _RATIOS: Final[dict[str, Callable[[Round], float]]] = {
     "cpu: httpx / aiohttp": lambda one: one[HTTPX].cpu_us / one[AIOHTTP].cpu_us,
     "p50: service / echo": lambda one: one[SERVICE].p50_us / one[ECHO].p50_us,
     "p99: service / echo": lambda one: one[SERVICE].p99_us / one[ECHO].p99_us,
+    "cpu: traced / service": lambda one: one[TRACED].cpu_us / one[SERVICE].cpu_us,
+    "p50: traced / service": lambda one: one[TRACED].p50_us / one[SERVICE].p50_us,
+    "p99: traced / service": lambda one: one[TRACED].p99_us / one[SERVICE].p99_us,
+    "p99: collector down / healthy": lambda one: one["down"].p99_us / one[TRACED].p99_us,
+    "p99: collector slow / healthy": lambda one: one["slow"].p99_us / one[TRACED].p99_us,
+    "p99: collector refusing / healthy": lambda one: one["refusing"].p99_us / one[TRACED].p99_us,
 }
 _AGAINST_RATIO: Final[dict[str, Callable[[Round], float]]] = {
     "cpu: service / against": lambda one: one[SERVICE].cpu_us / one[AGAINST].cpu_us,
@@ -60,14 +69,14 @@ def _rounds(samples: Sequence[Sample], in_flight: int) -> list[Round]:
 
 def table(samples: Sequence[Sample]) -> str:
     """Return the ratios, and below them the medians that hold on this machine, in this run."""
-    lines = [f"{'in flight':32}" + "".join(f"{number:>10}" for number in IN_FLIGHT)]
+    lines = [f"{'in flight':34}" + "".join(f"{number:>10}" for number in IN_FLIGHT)]
     for name, by_number in ratios(samples).items():
-        lines.append(f"{name:32}" + "".join(f"{by_number[number]:>10.2f}" for number in IN_FLIGHT))
+        lines.append(f"{name:34}" + "".join(f"{by_number[number]:>10.2f}" for number in IN_FLIGHT))
     lines.append("")
     for member, unit in (("cpu_us", "us CPU/call"), ("p50_us", "us p50"), ("p99_us", "us p99")):
         for row in dict.fromkeys(sample.row for sample in samples):
             medians = [_median(samples, row, number, member) for number in IN_FLIGHT]
-            lines.append(f"{f'{row}, {unit}':32}" + "".join(f"{median:>10.0f}" for median in medians))
+            lines.append(f"{f'{row}, {unit}':34}" + "".join(f"{median:>10.0f}" for median in medians))
     return "\n".join(lines)
 
 

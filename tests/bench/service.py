@@ -21,8 +21,9 @@ def _limits(code: Path | None) -> dict[str, Any]:
     return {"max_in_flight": 1_000_000} if limited else {}
 
 
-def _configuration(upstream: str, secret: Path, code: Path | None) -> dict[str, Any]:
+def _configuration(upstream: str, secret: Path, code: Path | None, collector: str) -> dict[str, Any]:
     return {
+        **({"telemetry": {"traces": "otlp", "otlp_endpoint": collector}} if collector else {}),
         "rpc": {"listen": "127.0.0.1:0", "drain_wait_s": 0.0, "drain_grace_s": 1.0},
         "admin": {"listen": "127.0.0.1:0"},
         "accept_memory_store": True,
@@ -43,7 +44,9 @@ def _configuration(upstream: str, secret: Path, code: Path | None) -> dict[str, 
 
 
 @contextlib.contextmanager
-def service(name: str, *, upstream: str, folder: Path, code: Path | None) -> Iterator[tuple[Child, str]]:
+def service(
+    name: str, *, upstream: str, folder: Path, code: Path | None = None, collector: str = ""
+) -> Iterator[tuple[Child, str]]:
     """Run the service, and yield its process and address.
 
     Args:
@@ -51,13 +54,14 @@ def service(name: str, *, upstream: str, folder: Path, code: Path | None) -> Ite
         upstream: Scheme, host and port of the stub.
         folder: Where the configuration is written.
         code: Root of another checkout whose service is run in place of this one.
+        collector: Where every span goes; empty: nowhere.
 
     Raises:
         BenchError: It does not listen.
     """
     secret, file = folder / "secret", folder / "payorch.yaml"
     secret.write_text("bench\n")
-    file.write_text(yaml.safe_dump(_configuration(upstream, secret, code)))
+    file.write_text(yaml.safe_dump(_configuration(upstream, secret, code, collector)))
     command: list[str | Path] = [Path(sys.executable).with_name("payorch-server"), "serve", "--config", file]
     if code is not None:
         command = ["/usr/bin/env", f"PYTHONPATH={code / 'service'}:{code / 'clients/python/src'}", *command]
