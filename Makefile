@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test simulate run demo bench clients chart alerts image clean
+.PHONY: help setup lock generate format check test simulate run demo bench soak clients chart alerts image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or
 
 bench: $(READY)  ## CPU and latency beside a bare echo and a bare client, as ratios
 	@$(BIN)/python -m bench
+
+soak: $(READY)  ## Minutes of load while the collector is healthy, dead, slow or refusing; DURATION=600
+	@$(BIN)/python -m soak --seconds $(or $(DURATION),600)
 
 clients: $(READY)  ## The largest errors there can be, read by grpc.aio, grpc-js and grpc-go
 	@PYTHONPATH=tests:tools $(BIN)/python -m clients.run --go '$(GO)'
