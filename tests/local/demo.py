@@ -8,6 +8,7 @@ from textwrap import indent
 from typing import Any
 
 import grpc
+import structlog
 from google.protobuf.message import Message
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
@@ -39,7 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"FAULT={fault}: {error}", file=sys.stderr)
             return 2
     start_logging(TelemetrySettings(log_level="error", log_format="console"))
+    # What the service audits is told in the answers already.
+    structlog.configure(processors=[_errors_alone, *structlog.get_config()["processors"]])
     return asyncio.run(_demonstrate(emulator))
+
+
+def _errors_alone(_logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if method != "error":
+        raise structlog.DropEvent
+    return event
 
 
 async def _demonstrate(emulator: Emulator) -> int:
