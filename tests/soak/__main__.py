@@ -30,7 +30,7 @@ _DEADLINE_S: Final = 20.0
 _SHORTEST_WINDOW_S: Final = 2.0
 _ROUNDS: Final = 10
 # What a service with a collector that takes nothing may grow by, beyond what it has after its first window. The queue
-# of 2048 spans is some 10 MB; 13 are the most that was seen. Without a bound it is 37 after a minute, and goes on.
+# of 2048 spans is some 10 MB; 15 are the most that was seen. Without a bound it was 37 after a minute, and went on.
 _MOST_GROWTH_MB: Final = 24.0
 _MB: Final = 2**20
 _EMULATOR: Final = Path(sys.executable).with_name("zuora-emulator")
