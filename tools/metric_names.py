@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from payorch_server.model.outcome import Outcome, Reason
+
 OF_THE_SCRAPE: Final = frozenset({"job", "instance", "namespace", "pod"})
 """Labels that Prometheus adds."""
 OF_PROMETHEUS: Final = frozenset({"up", "ALERTS"})
 """Series that Prometheus makes itself."""
 _SUFFIX: Final = {"s": "_seconds", "": ""}
-OUTCOMES: Final = frozenset({"SUCCEEDED", "NOT_SENT", "REFUSED", "PARTIAL", "UNKNOWN"})
+OUTCOMES: Final = frozenset(outcome.name for outcome in Outcome)
+REASONS: Final = frozenset(reason.name for reason in Reason)
 BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0)
 """Bounds of every histogram: those that the semantic conventions advise, and those of a flight."""
 
@@ -68,10 +71,10 @@ METRICS: Final = (
         "http_response_status_code",
         "error_type",
     ),
-    _counter("payorch.calls", "rpc", "tenant", "reason", outcome={*OUTCOMES}),
+    _counter("payorch.calls", "rpc", "tenant", outcome={*OUTCOMES}, reason={"", *REASONS}),
     _gauge("payorch.calls.in_progress"),
     _gauge("payorch.intents.in_flight"),
-    _counter("payorch.flights", "rpc", "tenant", "reason", outcome={*OUTCOMES}),
+    _counter("payorch.flights", "rpc", "tenant", outcome={*OUTCOMES}, reason={"", *REASONS}),
     _counter("payorch.intents", "rpc", how={"opened", "joined", "replayed", "refused", "taken_over", "unrecorded"}),
     _gauge("payorch.intents.unsettled"),
     _gauge("payorch.intents.unsettled.age", unit="s"),
@@ -80,7 +83,7 @@ METRICS: Final = (
     _gauge("payorch.upstream.in_flight", "tenant"),
     _gauge("payorch.upstream.waiting", "tenant"),
     _seconds("payorch.upstream.queue.duration", "tenant"),
-    _counter("payorch.token.fetches", "tenant", "result"),
+    _counter("payorch.token.fetches", "tenant", result={"fetched", *REASONS}),
     _seconds("payorch.token.wait.duration", "tenant"),
     _gauge("payorch.token.age", "tenant", unit="s"),
     _gauge("payorch.quota.left", "tenant", "limit"),
