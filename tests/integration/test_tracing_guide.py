@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,3 +74,16 @@ def test_the_page_names_every_member_of_the_log_line() -> None:
     )
 
     assert set(log_fields(record)) == set(re.findall(r"`(\w+)`", listed))
+
+
+def test_the_page_computes_what_the_service_computes() -> None:
+    """By hand, with tools that are everywhere."""
+    command = re.search(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    assert command is not None
+
+    by_hand = subprocess.run(  # noqa: S603 - the page's own command
+        ["/bin/bash", "-c", command[1]], env={"TRACK_ID": TRACK_ID, "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert trace_id_of(TrackId(TRACK_ID)) == by_hand.stdout.strip()
