@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test simulate run demo bench soak clients chart alerts image clean
+.PHONY: help setup lock generate format check test simulate run demo bench soak clients chart alerts pictures image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,15 @@ chart: $(READY) build/tools/helm build/kubernetes/.installed  ## Lint, render an
 alerts: $(READY)  ## Test alerts, objectives and dashboards' queries; needs promtool (Debian: prometheus)
 	@if ! command -v promtool >/dev/null; then echo "promtool is needed and not on the PATH. Debian: apt-get install prometheus; it is part of every release of Prometheus." >&2; exit 1; fi
 	@$(BIN)/pytest -n 2 tests/alerts tests/unit/test_dashboards.py
+
+pictures: $(READY) build/tools/otel-desktop-viewer  ## Photograph metrics and a trace of a running service into docs/pictures
+	@$(BIN)/python tools/pictures.py $(if $(ONLY),--only $(ONLY))
+
+build/tools/otel-desktop-viewer: tools/viewer/go.mod tools/viewer/go.sum
+	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer and a C++ compiler are needed to build the viewer of traces; there is no go on the PATH." >&2; exit 1; fi
+	@echo "Building otel-desktop-viewer (once, some minutes) ..."
+	@$(GO) build -C tools/viewer -ldflags='-s -w' -o ../../build/tools/ github.com/CtrlSpice/otel-desktop-viewer
+	@touch $@
 
 build/tools/helm: tools/go.mod tools/go.sum
 	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build helm; there is no go on the PATH." >&2; exit 1; fi
