@@ -41,14 +41,15 @@ QUERIES: Final = {
     "latency": "histogram_quantile(0.95, sum by (rpc_method, le) (rate(rpc_server_call_duration_seconds_bucket[30s])))",
     "unknown-by-reason": 'sum by (reason) (rate(payorch_flights_total{outcome="UNKNOWN"}[30s]))',
 }
-# What goes wrong, one after the other: declined, in doubt and settled by a retry, in doubt for good, refused, slow.
+# What goes wrong, one after the other: half done, in doubt and settled by retries, in doubt for good,
+# refused, slow.
 _FAULTS: Final = (
-    ("decryption:declined", 6),
-    ("sessions:drop_after", 8),
-    ("payment_methods:truncated", 5),
-    ("decryption:500", 4),
-    ("sessions:503", 9),
-    ("payment_methods:slow:2", 4),
+    ("decryption:declined", 40),
+    ("sessions:drop_after", 60),
+    ("payment_methods:truncated", 40),
+    ("decryption:500", 30),
+    ("sessions:400", 50),
+    ("payment_methods:slow:2", 8),
 )
 _CALLERS: Final = 4
 _PAUSE_S: Final = 0.1
