@@ -98,7 +98,7 @@ class CallRecordSettings:
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
-    max_in_memory: int = 5000
+    max_in_memory: int = 2000
     """Track-Ids that this process remembers; the oldest is forgotten first."""
     in_store: bool = False
     """Whether records go to the store too, where every replica finds them; one or two operations for each call."""
