@@ -7,6 +7,7 @@ from opentelemetry.metrics import Meter, Observation
 from payorch_server.orchestration.metrics import observe
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.running import Running
+from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.client import ZuoraClient
 
 
@@ -69,11 +70,22 @@ def _publish_upstream(meter: Meter, running: Running) -> None:
         ("token.age", lambda: _zuora(running).token_ages_s(), "s", "How old the token in use is."),
     ):
         observe(meter, f"payorch.{name}", _reader(read), unit=unit, description=description)
+    clock = running.clock
     for name, read_limits, unit, description in (
-        ("quota.left", running.quota.left, "{request}", "What is left of Zuora's limits, as its answers tell."),
-        ("quota.exhaustion", running.quota.exhaustion_s, "s", "When a limit is used up at today's pace."),
+        (
+            "quota.left",
+            running.quota.left,
+            "{request}",
+            "What is left of Zuora's limits, as its answers tell.",
+        ),
+        (
+            "quota.exhaustion",
+            running.quota.exhaustion_s,
+            "s",
+            "When a limit is used up at today's pace.",
+        ),
     ):
-        observe(meter, f"payorch.{name}", _limits_reader(read_limits), unit=unit, description=description)
+        observe(meter, f"payorch.{name}", _limits_reader(read_limits, clock), unit=unit, description=description)
 
 
 def _zuora(running: Running) -> ZuoraClient:
@@ -94,5 +106,10 @@ def _reader(read: Callable[[], Mapping[str, float]]) -> Callable[[], list[Observ
     return lambda: _by_tenant(read())
 
 
-def _limits_reader(read: Callable[[], Mapping[tuple[str, str], float]]) -> Callable[[], list[Observation]]:
-    return lambda: [Observation(value, {"tenant": tenant, "limit": limit}) for (tenant, limit), value in read().items()]
+def _limits_reader(
+    read: Callable[..., Mapping[tuple[str, str], float]], clock: Clock
+) -> Callable[[], list[Observation]]:
+    return lambda: [
+        Observation(value, {"tenant": tenant, "limit": limit})
+        for (tenant, limit), value in read(now_s=clock.monotonic()).items()
+    ]

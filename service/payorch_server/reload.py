@@ -15,6 +15,7 @@ from payorch_server.runtime.watch import changes
 
 _LOG: Final = structlog.get_logger("payorch.reload")
 _LOOK_EVERY_S: Final = 10.0
+_MAX_WAIT_S: Final = 300.0
 
 
 class Reloader:
@@ -45,6 +46,8 @@ class Reloader:
         """Why the files as they are now are not in use; empty when they are."""
         self._files = files
         self._seen = b""
+        self._again_s = 0.0
+        self._wait_s = _LOOK_EVERY_S
         self._clock = clock
         self._reloads = meter.create_counter(
             "payorch.configuration.reloads",
@@ -63,17 +66,25 @@ class Reloader:
         return f"Reloader({len(self._files)} files, {len(self.problems)} problems)"
 
     async def run(self) -> None:
-        """Reload after every change, until cancelled."""
+        """Reload after every change, until cancelled; nothing else ends it."""
         while True:
-            watched = watched_files(self._files, self.running.document)
-            async for _ in changes(watched, at_least_every_s=_LOOK_EVERY_S):
-                seen = await asyncio.to_thread(_digest, watched)
-                # What is refused is tried again: it may have been Zuora that refused it, or a file only half there.
-                if seen != self._seen or self.problems:
-                    self._seen = seen
-                    await self.reload()
-                if watched_files(self._files, self.running.document) != watched:
-                    break
+            try:
+                await self._watch()
+            except Exception as unforeseen:  # noqa: BLE001 - it would end without a word, and rotations with it
+                self._refuse((f"the files cannot be watched or taken over: {type(unforeseen).__name__}",))
+                await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _watch(self) -> None:
+        watched = watched_files(self._files, self.running.document)
+        async for _ in changes(watched, at_least_every_s=_LOOK_EVERY_S):
+            seen, now_s = await asyncio.to_thread(_digest, watched), self._clock.monotonic()
+            # What is refused is tried again: it may have been Zuora that refused it, or a file only half there.
+            if seen != self._seen or (self.problems and now_s >= self._again_s):
+                self._wait_s = _LOOK_EVERY_S if seen != self._seen else min(2 * self._wait_s, _MAX_WAIT_S)
+                self._seen, self._again_s = seen, now_s + self._wait_s
+                await self.reload()
+            if watched_files(self._files, self.running.document) != watched:
+                return
 
     async def reload(self) -> None:
         """Read the files, and take them into use if all is well with them."""
@@ -85,7 +96,8 @@ class Reloader:
         if fresh == self.running:
             self._refuse(())
             return
-        problems = [*change_problems(self.running.document, fresh.document)] or await self._prove(fresh)
+        problems = [*change_problems(self.running.document, fresh.document), *_fixed_secrets(self.running, fresh)]
+        problems = problems or [*await self._prove(fresh)]
         if problems:
             self._refuse(tuple(problems))
             return
@@ -101,6 +113,16 @@ class Reloader:
         elif self.problems and not problems:
             _LOG.info("the configuration is again the one in use")
         self.problems = problems
+
+
+def _fixed_secrets(running: Settings, fresh: Settings) -> list[str]:
+    """Say which files have changed whose contents are read once: a replica that restarts would differ from this one."""
+    problems = []
+    if fresh.keys != running.keys:
+        problems.append("orchestration.keys: a file has changed; name the new key by a new id, and restart")
+    if fresh.store_password != running.store_password:
+        problems.append("store.password_file: has changed, and cannot while the service runs; restart it")
+    return problems
 
 
 def _digest(files: Sequence[Path]) -> bytes:

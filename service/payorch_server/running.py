@@ -62,7 +62,7 @@ class Running:
 
     def __init__(self, settings: Settings, resources: Resources) -> None:
         document, clock, tasks = settings.document, resources.clock, resources.tasks
-        self._resources = resources
+        self._resources, self.clock = resources, clock
         self._orchestration = document.orchestration
         self._max_clock_offset_s = document.http.max_clock_offset_s
         self.keyring = Keyring(settings.keys or (("process", Secret(os.urandom(MIN_KEY_BYTES))),), entropy=os.urandom)
@@ -131,8 +131,10 @@ class Running:
     async def adopt(self, fresh: Settings) -> None:
         """Let every call that begins from now on see other settings; those in progress end with theirs."""
         tenants = fresh.document.tenants
-        before, self.zuora = self.policy.hash, self.zuora.successor(tenants, fresh.client_secrets)
-        self.policy.current = self._policy(fresh, self.zuora)
+        # Everything that can fail comes before the first thing that changes.
+        before, zuora = self.policy.hash, self.zuora.successor(tenants, fresh.client_secrets)
+        policy = self._policy(fresh, zuora)
+        self.zuora, self.policy.current = zuora, policy
         self.identities.key_set = fresh.key_set
         if self.credentials and fresh.certificate:
             self.credentials.adopt(fresh.certificate)
@@ -182,6 +184,8 @@ class Running:
                     await self.health.warmed(tenant)
                     return
                 detail = f"the clocks of Zuora and of this machine differ by {offset_s:.0f} s"
+                # The offset is that of the moment when the token was issued, so the next look needs another token.
+                self.zuora.forget_token(tenant)
             _LOG.warning("tenant is not ready", tenant=tenant, detail=detail, retry_s=_WARM_RETRY_S)
             await asyncio.sleep(_WARM_RETRY_S)
 

@@ -64,6 +64,7 @@ async def test_an_unsettled_intent_is_seen_until_it_is_settled(stack: LocalStack
 async def test_waits_for_a_turn_are_measured() -> None:
     """So are calls in flight, while they are."""
     async with running(over={"tenants": {"acme": {"max_in_flight": 1}}}) as stack:
+        stack.emulator.faults.add("sessions:slow:0.2")
         async with grpc.aio.insecure_channel(stack.target) as channel:
             stub = service_grpc.PaymentOrchestrationServiceStub(channel)
             await asyncio.gather(*(stub.CreateSession(session_request(), timeout=10) for _ in range(3)))

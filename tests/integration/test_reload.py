@@ -36,6 +36,17 @@ ACCESS = {
 }
 
 
+class Unquoted(str):
+    """A text that YAML writes without quotes."""
+
+    __slots__ = ()
+
+
+yaml.SafeDumper.add_representer(
+    Unquoted, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:timestamp", text)
+)
+
+
 class Watched:
     """A running service that watches its files."""
 
@@ -141,6 +152,11 @@ async def test_another_policy_is_taken_over(watched: Watched) -> None:
             "a secret that Zuora does not know",
         ),
         (
+            lambda content: content["tenants"]["acme"].update(zuora_version=Unquoted("2025-06-31")),
+            "holds a value that cannot be read: day is out of range for month",
+            "a date that is none",
+        ),
+        (
             lambda content: Path(content["tenants"]["acme"]["client_secret_file"]).unlink(),
             "cannot be read: No such file or directory",
             "a secret that is gone",
@@ -221,3 +237,20 @@ async def test_a_tenant_can_come_and_go(watched: Watched) -> None:
     (watched.stack.folder / "payorch.yaml").write_text(good)
 
     await watched.until(lambda now: now["tenants"] == {"acme": True, "solo": True})
+
+
+@pytest.mark.asyncio
+async def test_nothing_ends_the_watch_without_a_word(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect in taking a change over is an alarm like any other, and the next change is looked at again."""
+    running_service = watched.stack.application.running
+    monkeypatch.setattr(running_service, "_policy", lambda *_: 1 // 0)
+    monkeypatch.setattr("payorch_server.reload._LOOK_EVERY_S", 0.1)
+    before = (await watched.readiness())["policy_hash"]
+
+    watched.change(rename_rules)
+    now = await watched.until(refused)
+    monkeypatch.undo()
+    mended = await watched.until(lambda now: now["policy_hash"] != before)
+
+    assert ["the files cannot be watched or taken over: ZeroDivisionError"] == now["refused_change"]
+    assert [] == mended["refused_change"]

@@ -36,6 +36,8 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(path.read_text(), _StrictLoader)  # noqa: S506 - a subclass of the safe loader
     except OSError as error:
         raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
+    except RecursionError as error:
+        raise ConfigError(str(path), ["is nested too deeply"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError(str(path), ["is not UTF-8 text"]) from error
     except yaml.MarkedYAMLError as error:
@@ -43,3 +45,6 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(str(path), [f"{line}{error.problem}"]) from error
     except yaml.YAMLError as error:
         raise ConfigError(str(path), [f"is not YAML: {str(error).splitlines()[0]}"]) from error
+    except ValueError as error:
+        # A value that looks like a date and is none, such as 2025-06-31 without quotes.
+        raise ConfigError(str(path), [f"holds a value that cannot be read: {error}"]) from error

@@ -30,7 +30,7 @@ class CallRecords:
         self._settings = settings
         self._store = store
         self._tasks = tasks
-        self._own: OrderedDict[str, tuple[CallRecord, ...]] = OrderedDict()
+        self._own: OrderedDict[tuple[str, str], tuple[CallRecord, ...]] = OrderedDict()
         self._waiting: deque[CallRecord] = deque()
         self._writer: asyncio.Task[None] | None = None
         self.lost = 0
@@ -40,9 +40,15 @@ class CallRecords:
         return f"CallRecords({len(self._own)} Track-Ids, {len(self._waiting)} waiting, {self.lost} lost)"
 
     def add(self, record: CallRecord) -> None:
-        """Remember a call that has ended."""
-        known = self._own.pop(record.track_id, ())
-        self._own[record.track_id] = _newest((*known, record))
+        """Remember a call that has ended.
+
+        One whose caller was not identified is not: nobody could ask for it, and whoever reaches the port could push all
+        others out.
+        """
+        if not record.namespace:
+            return
+        place = (record.namespace, record.track_id)
+        self._own[place] = _newest((*self._own.pop(place, ()), record))
         while len(self._own) > self._settings.max_in_memory:
             self._own.popitem(last=False)
         if not self._settings.in_store:
@@ -60,16 +66,16 @@ class CallRecords:
         Raises:
             NotSent: Only this process could be asked, and it knows nothing.
         """
-        found = self._own.get(track_id, ())
+        found = self._own.get((namespace, track_id), ())
         if self._settings.in_store:
             try:
-                stored = await self._store.get(_store_key(track_id))
+                stored = await self._store.get(_store_key(namespace, track_id))
             except StoreUnavailable as error:
                 if not found:
                     raise refuse(Reason.STORE_UNAVAILABLE, str(error)) from error
             else:
                 found = _merged(_decoded(stored.value) if stored else (), found)
-        return [record for record in found if record.namespace == namespace]
+        return list(found)
 
     async def _write(self) -> None:
         while self._waiting:
@@ -82,7 +88,7 @@ class CallRecords:
             self.lost += not written
 
     async def _append(self, record: CallRecord) -> bool:
-        key, ttl_s = _store_key(record.track_id), self._settings.keep_s
+        key, ttl_s = _store_key(record.namespace, record.track_id), self._settings.keep_s
         for _ in range(_TRIES):
             stored = await self._store.put_if_absent(key, _ENCODER.encode((record,)), ttl_s=ttl_s)
             if stored is None:
@@ -111,5 +117,5 @@ def _decoded(value: bytes) -> tuple[CallRecord, ...]:
         return ()
 
 
-def _store_key(track_id: str) -> str:
-    return f"call:{track_id}"
+def _store_key(namespace: str, track_id: str) -> str:
+    return f"call:{namespace}:{track_id}"

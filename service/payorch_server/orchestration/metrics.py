@@ -9,6 +9,7 @@ from opentelemetry.metrics import Meter, Observation
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.orchestration.record import RESEND_LIMIT
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.tally import Tally
 
@@ -77,7 +78,7 @@ class _Unsettled:
         observe(
             meter,
             "payorch.intents.unsettled",
-            lambda: [Observation(len(self._since_s))],
+            lambda: [Observation(self._count())],
             unit="{intent}",
             description="Intents of this process whose last execution ended UNKNOWN, and that nobody settled since.",
         )
@@ -96,6 +97,12 @@ class _Unsettled:
         self._since_s.setdefault(key, self._clock.monotonic())
         if len(self._since_s) > _MAX_UNSETTLED:
             self._since_s.popitem(last=False)
+
+    def _count(self) -> int:
+        """Return how many there are; those that can no longer be resent are for people, and their alarm has been."""
+        while self._since_s and self._age_of_oldest_s() > RESEND_LIMIT.total_seconds():
+            self._since_s.popitem(last=False)
+        return len(self._since_s)
 
     def _age_of_oldest_s(self) -> float:
         oldest_s = next(iter(self._since_s.values()), None)

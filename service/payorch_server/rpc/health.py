@@ -37,7 +37,9 @@ class Health:
         await self._publish()
 
     async def warmed(self, tenant: str) -> None:
-        """Note that a tenant works."""
+        """Note that a tenant works; one that is gone meanwhile counts for nothing."""
+        if tenant not in self._tenants:
+            return
         self._warm.add(tenant)
         await self._publish()
 

@@ -85,6 +85,11 @@ class ZuoraClient:
         """Return what the tenant's tokens for the whole client are requested with."""
         return self._credential(tenant, "")
 
+    def forget_token(self, tenant: str) -> None:
+        """Forget the tenant's token for the whole client."""
+        mine = self.credential(tenant)
+        self._tokens.keep(lambda one: one != mine)
+
     def forget_other_tokens(self) -> None:
         """Forget the tokens of credentials that no tenant has any more."""
         mine = [self._credential(tenant, "") for tenant in self._tenants]

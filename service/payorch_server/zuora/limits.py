@@ -19,6 +19,7 @@ class InFlight:
 
     def __init__(self) -> None:
         self._calls: Counter[Place] = Counter()
+        self._most: dict[Place, int] = {}
         self._waiting: dict[Place, deque[asyncio.Future[None]]] = {}
 
     def __repr__(self) -> str:
@@ -50,6 +51,8 @@ class InFlight:
         Raises:
             NotSent: So many are in flight all that time.
         """
+        self._most[place] = most
+        self._let_in(place)
         if self._calls[place] < most:
             self._calls[place] += 1
             return
@@ -67,19 +70,22 @@ class InFlight:
             raise
 
     def leave(self, place: Place) -> None:
-        """Count a call as ended, and let the next one in."""
-        queue = self._waiting.get(place, ())
-        while queue:
-            turn = queue.popleft()
-            if not queue:
-                del self._waiting[place]
-            if not turn.done():
-                # The place in the count goes over to it.
-                turn.set_result(None)
-                return
+        """Count a call as ended, and let in as many as may be."""
         self._calls[place] -= 1
+        self._let_in(place)
         if not self._calls[place]:
             del self._calls[place]
+
+    def _let_in(self, place: Place) -> None:
+        """Let in who waits, first come, first served, up to the limit as it is now: a reload may have changed it."""
+        queue = self._waiting.get(place)
+        while queue and self._calls[place] < self._most[place]:
+            turn = queue.popleft()
+            if not turn.done():
+                self._calls[place] += 1
+                turn.set_result(None)
+        if queue is not None and not queue:
+            del self._waiting[place]
 
     def _give_up(self, place: Place, turn: "asyncio.Future[None]") -> None:
         """Leave the queue; whose turn came in the same moment leaves its place to the next."""

@@ -7,6 +7,7 @@ Concurrency-Limit-Limit, -Remaining (read 2026-11-20).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_FRESH_S = 300.0
 RATE, CONCURRENCY = "rate", "concurrency"
 _HEADERS = {
     RATE: ("ratelimit-remaining", "ratelimit-reset"),
@@ -50,18 +51,25 @@ class Quota:
             before = self._known.get((tenant, limit))
             self._known[tenant, limit] = Left(left, now_s, reset_s, _pace(before, left, now_s))
 
-    def left(self) -> dict[tuple[str, str], float]:
-        """Return what is left by tenant and limit."""
-        return {place: one.left for place, one in self._known.items()}
+    def left(self, *, now_s: float) -> dict[tuple[str, str], float]:
+        """Return what is left by tenant and limit, of what was heard lately."""
+        return {place: one.left for place, one in self._known.items() if _is_fresh(one, now_s)}
 
-    def exhaustion_s(self) -> dict[tuple[str, str], float]:
+    def exhaustion_s(self, *, now_s: float) -> dict[tuple[str, str], float]:
         """Return in how many seconds a limit will be used up, for those that will be before they start anew."""
         found = {}
         for (tenant, limit), one in self._known.items():
-            ends_s = one.left / one.pace if one.pace > 0 else None
-            if limit == RATE and ends_s is not None and (not one.reset_s or one.at_s + ends_s < one.reset_s):
-                found[tenant, limit] = ends_s
+            if limit != RATE or one.pace <= 0 or not _is_fresh(one, now_s):
+                continue
+            ends_s = one.at_s + one.left / one.pace
+            if not one.reset_s or ends_s < one.reset_s:
+                found[tenant, limit] = max(ends_s - now_s, 0.0)
         return found
+
+
+def _is_fresh(one: Left, now_s: float) -> bool:
+    """Tell whether what was heard still says something: the limit has not started anew, and it is not long ago."""
+    return now_s - one.at_s <= _FRESH_S and not 0 < one.reset_s <= now_s
 
 
 def _pace(before: Left | None, left: float, now_s: float) -> float:

@@ -74,6 +74,16 @@ class TestCallRecords:
         assert [] == await replica.of("t")
         assert repr(replica.records) == "CallRecords(2 Track-Ids, 0 waiting, 0 lost)"
 
+    async def test_of_others_push_nobody_out(self) -> None:
+        """Neither those of another namespace under the same Track-Id, nor of callers whom nobody knows."""
+        replica = Replica(memory(), max_in_memory=2)
+        replica.records.add(record())
+        for number in range(20):
+            replica.records.add(record(number=number, namespace="other"))
+            replica.records.add(record(str(number), namespace=""))
+
+        assert [record()] == await replica.of()
+
     async def test_of_one_track_id_are_the_newest_ten(self) -> None:
         """A caller may use one for ever."""
         replica = Replica(memory())

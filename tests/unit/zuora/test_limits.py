@@ -60,6 +60,34 @@ class TestInFlight:
         assert [asyncio.CancelledError, asyncio.CancelledError, type(None)] == [type(end) for end in ends]
         assert repr(in_flight) == "InFlight(1 calls to 1 places, 0 waiting)"
 
+    async def test_follows_a_limit_that_is_lowered(self) -> None:
+        """Who waits keeps waiting until so many have left."""
+        in_flight = InFlight()
+        for _ in range(3):
+            await in_flight.enter(US, most=3, wait_s=0)
+        waiting = asyncio.ensure_future(in_flight.enter(US, most=1, wait_s=10))
+        await asyncio.sleep(0)
+
+        for expected in ("2 calls to 1 places, 1 waiting", "1 calls to 1 places, 1 waiting"):
+            in_flight.leave(US)
+            assert repr(in_flight) == f"InFlight({expected})"
+        in_flight.leave(US)
+        await waiting
+
+        assert repr(in_flight) == "InFlight(1 calls to 1 places, 0 waiting)"
+
+    async def test_follows_a_limit_that_is_raised(self) -> None:
+        """Who waited is let in before who comes."""
+        in_flight = InFlight()
+        await in_flight.enter(US, most=1, wait_s=0)
+        waiting = asyncio.ensure_future(in_flight.enter(US, most=1, wait_s=10))
+        await asyncio.sleep(0)
+
+        await in_flight.enter(US, most=3, wait_s=0)
+        await waiting
+
+        assert repr(in_flight) == "InFlight(3 calls to 1 places, 0 waiting)"
+
     async def test_tells_how_many_there_are(self) -> None:
         """Places without a call are forgotten, so nothing grows."""
         in_flight = InFlight()
