@@ -34,7 +34,7 @@ async def test_writes_payloads_of_calls_that_are_looked_at(
         return service_pb2.GetIntentResponse()
 
     with capture_logs() as log:
-        shown = PayloadInterceptor(TelemetrySettings(log_level=level))._shown(answer, "method")
+        shown = PayloadInterceptor(TelemetrySettings(log_level=level)).around(answer, "method")
         await shown(service_pb2.GetIntentRequest(request_id="r" * 16), None)
 
     assert expected == [line["event"] for line in log], reason

@@ -1,7 +1,7 @@
-"""Wrapping the handlers of unary methods."""
+"""Wrapping the handlers of our unary methods."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import grpc
 
@@ -27,3 +27,26 @@ def with_behaviour(
         request_deserializer=request_deserializer or handler.request_deserializer,
         response_serializer=handler.response_serializer,
     )
+
+
+class UnaryInterceptor(grpc.aio.ServerInterceptor):
+    """Puts something around every method of ours; others pass untouched."""
+
+    def around(self, behaviour: Behaviour, method: str) -> Behaviour:
+        """Return what a method does with this around it.
+
+        Args:
+            behaviour: What it does.
+            method: Its full name, such as `payorch.v1.DiagnosticsService/GetCall`.
+        """
+        raise NotImplementedError
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Wrap the handlers of our methods."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or handler.unary_unary is None or not is_ours(method):
+            return handler
+        return with_behaviour(handler, self.around(cast("Behaviour", handler.unary_unary), method[1:]))

@@ -11,28 +11,21 @@ from payorch_server.model.errors import CallError
 from payorch_server.orchestration.permission import unauthenticated, unknown
 from payorch_server.rpc.current import Current, current, set_current
 from payorch_server.rpc.identity import Identities, peer_of
-from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
+from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
 from payorch_server.runtime.clock import Clock
 
 
-class AuthnInterceptor(grpc.aio.ServerInterceptor):
+class AuthnInterceptor(UnaryInterceptor):
     """Identifies the caller of every call of ours."""
 
     def __init__(self, *, identities: Identities, clock: Clock) -> None:
         self._identities = identities
         self._clock = clock
 
-    async def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Wrap the handlers of our methods."""
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or handler.unary_unary is None or not is_ours(method):
-            return handler
-        return with_behaviour(handler, self._identified(cast("Behaviour", handler.unary_unary), _name(method)))
+    def around(self, behaviour: Behaviour, method: str) -> Behaviour:
+        """Return what a method does with this around it."""
+        rpc = _name(method)
 
-    def _identified(self, behaviour: Behaviour, rpc: str) -> Behaviour:
         async def identified(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             now = current()
             caller = _known(now, self._identities_of(now, rpc, context), rpc)

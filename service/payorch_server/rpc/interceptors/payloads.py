@@ -1,37 +1,29 @@
 """What a call said and what it was answered, redacted, for somebody who looks for a mistake."""
 
 import contextlib
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import grpc
 import structlog
 from payorch import redacted
 
 from payorch_server.rpc.current import current
-from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
+from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
 from payorch_server.runtime.settings import TelemetrySettings
 
 # Whatever telemetry.log_level says: somebody asked for these lines.
 _LOG: Final = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(0))
 
 
-class PayloadInterceptor(grpc.aio.ServerInterceptor):
+class PayloadInterceptor(UnaryInterceptor):
     """Writes one line with the request and one with the response of the calls of ours that are looked at closely."""
 
     def __init__(self, settings: TelemetrySettings) -> None:
         self._always = settings.log_level == "debug"
 
-    async def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Wrap the handlers of our methods."""
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or handler.unary_unary is None or not is_ours(method):
-            return handler
-        return with_behaviour(handler, self._shown(cast("Behaviour", handler.unary_unary), method[1:]))
+    def around(self, behaviour: Behaviour, method: str) -> Behaviour:
+        """Return what a method does with this around it."""
 
-    def _shown(self, behaviour: Behaviour, method: str) -> Behaviour:
         async def shown(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             now = current()
             if not self._always and not now.policy.is_verbose(now.context):
