@@ -122,7 +122,7 @@ def told(decide: Callable[[], object]) -> tuple[list[dict[str, Any]], CallError 
 
 
 WHO = {"event": "access", "log_level": "info", "caller": "jwt:a", "namespace": "shop", "track_id": "track-1"}
-WHERE = {"tenant": "acme", "entity": "us", "orgs": ["north"], "rule": "all", "policy_hash": "0123456789ab"}
+WHERE = {"tenant": "acme", "entity": "us", "orgs": "north", "rule": "all", "policy_hash": "0123456789ab"}
 PLACE = route(entity="us", entity_id="a" * 32, orgs=("north",), org_ids=("n1",))
 
 
