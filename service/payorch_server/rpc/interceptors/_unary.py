@@ -1,5 +1,6 @@
 """Wrapping the handlers of our unary methods."""
 
+import abc
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ def with_behaviour(
 class UnaryInterceptor(grpc.aio.ServerInterceptor):
     """Puts something around every method of ours; others pass untouched."""
 
+    @abc.abstractmethod
     def around(self, behaviour: Behaviour, method: str) -> Behaviour:
         """Return what a method does with this around it.
 
@@ -39,7 +41,6 @@ class UnaryInterceptor(grpc.aio.ServerInterceptor):
             behaviour: What it does.
             method: Its full name, such as `payorch.v1.DiagnosticsService/GetCall`.
         """
-        raise NotImplementedError
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
