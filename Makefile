@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test simulate run demo bench soak clients chart alerts pictures image clean
+.PHONY: help setup lock generate format check test simulate run demo bench soak rolling clients chart alerts pictures image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ bench: $(READY)  ## CPU and latency beside a bare echo and a bare client, as rat
 
 soak: $(READY)  ## Minutes of load while the collector is healthy, dead, slow or refusing; DURATION=600
 	@$(BIN)/python -m soak --seconds $(or $(DURATION),600)
+
+rolling: $(READY)  ## Restart two services in turn under steady load: no call may be lost; CLIENT=plain asks for no health
+	@$(BIN)/python -m rolling $(if $(CLIENT),--client $(CLIENT))
 
 clients: $(READY)  ## The largest errors there can be, read by grpc.aio, grpc-js and grpc-go
 	@PYTHONPATH=tests:tools $(BIN)/python -m clients.run --go '$(GO)'
