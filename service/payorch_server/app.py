@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ from payorch_server.rpc.server import ListenError, build_diagnostics_server, bui
 from payorch_server.rpc.validation import Validator
 from payorch_server.running import Resources, Running
 from payorch_server.runtime.clock import Clock, SystemClock
-from payorch_server.runtime.lifecycle import TaskOwner, termination
+from payorch_server.runtime.lifecycle import TaskOwner, end_of_file, termination
 from payorch_server.runtime.telemetry import Telemetry, start_telemetry
 from payorch_server.store.counted import CountedStore
 from payorch_server.store.opening import open_store
@@ -86,6 +87,7 @@ async def start(
     files: Sequence[Path] = (),
     clock: Clock | None = None,
     span_processors: Sequence[SpanProcessor] = (),
+    worker: int | None = None,
 ) -> Application:
     """Build the service and listen. The order of pushes onto the stack is, reversed, the order of closing.
 
@@ -95,6 +97,7 @@ async def start(
         files: Of the configuration, to be watched; none: nothing is reloaded.
         clock: Time; the machine's unless given.
         span_processors: Further receivers of spans.
+        worker: Number of this process among those that share the gRPC port; None: it has the port for itself.
 
     Raises:
         StartError: A port is taken.
@@ -119,7 +122,7 @@ async def start(
     )
     admission = AdmissionInterceptor(max_calls_in_progress=document.rpc.max_calls_in_progress)
     publish(telemetry.meter, running, admission, version=version("payorch-server"))
-    server = _server(settings, running, telemetry, admission, clock)
+    server = _server(settings, running, telemetry, admission, clock, shared_port=worker is not None)
     try:
         grpc_port = listen(server, document.rpc.listen, running.credentials)
     except ListenError as error:
@@ -127,8 +130,10 @@ async def start(
     await running.begin()
     await server.start()
     stack.push_async_callback(server.stop, None)
-    diagnostics_port = await _start_diagnostics(settings, running, telemetry, clock, stack)
-    admin_port = await _start_admin(document.admin.listen, running, reloader, telemetry, stack)
+    diagnostics_listen = _own_address(document.diagnostics.listen, worker)
+    diagnostics_port = await _start_diagnostics(diagnostics_listen, settings, running, telemetry, clock, stack)
+    admin_listen = _own_address(document.admin.listen, worker)
+    admin_port = await _start_admin(admin_listen, running, reloader, telemetry, stack)
     if files:
         _ = tasks.start(reloader.run(), name="reload")
     _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=running.policy.hash)
@@ -150,7 +155,13 @@ def _store(settings: Settings, telemetry: Telemetry, clock: Clock) -> Store:
 
 
 def _server(
-    settings: Settings, running: Running, telemetry: Telemetry, admission: AdmissionInterceptor, clock: Clock
+    settings: Settings,
+    running: Running,
+    telemetry: Telemetry,
+    admission: AdmissionInterceptor,
+    clock: Clock,
+    *,
+    shared_port: bool,
 ) -> grpc.aio.Server:
     rpc, orchestration = settings.document.rpc, settings.document.orchestration
     validator = Validator(FURTHER_CHECKS)
@@ -168,6 +179,7 @@ def _server(
             ValidateInterceptor(validator),
         ),
         health=running.health,
+        shared_port=shared_port,
     )
 
 
@@ -195,13 +207,19 @@ def _boundary(settings: Settings, running: Running, telemetry: Telemetry, clock:
     )
 
 
+def _own_address(listen: str, worker: int | None) -> str:
+    """Return where a worker listens alone: its number further than the first; port 0 is free for every one."""
+    host, _, port = listen.rpartition(":")
+    return f"{host}:{int(port) + worker}" if worker and int(port or 0) else listen
+
+
 async def _start_diagnostics(
-    settings: Settings, running: Running, telemetry: Telemetry, clock: Clock, stack: AsyncExitStack
+    address: str, settings: Settings, running: Running, telemetry: Telemetry, clock: Clock, stack: AsyncExitStack
 ) -> int:
     """Listen for operators, if the configuration says where; the right to it is looked at by the servicer."""
-    rpc, address = settings.document.rpc, settings.document.diagnostics.listen
     if not address:
         return 0
+    rpc = settings.document.rpc
     validator = Validator(QUESTION_CHECKS)
     server = build_diagnostics_server(
         settings=rpc,
@@ -222,12 +240,24 @@ async def _start_diagnostics(
     return port
 
 
-async def serve(settings: Settings, *, files: Sequence[Path]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once."""
+async def serve(settings: Settings, *, files: Sequence[Path], worker: int | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once.
+
+    Args:
+        settings: A configuration that has passed every check.
+        files: Of the configuration, to be watched.
+        worker: Number of this process among those that share the gRPC port, which also drains when the process that
+            holds the other end of its standard input is gone; None: it is alone.
+
+    Raises:
+        StartError: A port is taken.
+    """
     stop = asyncio.Event()
     with termination(on_first=stop.set, on_second=lambda: os._exit(130)):
         async with AsyncExitStack() as stack:
-            application = await start(settings, stack=stack, files=files)
+            if worker is not None:
+                stack.enter_context(end_of_file(sys.stdin.fileno(), then=stop.set))
+            application = await start(settings, stack=stack, files=files, worker=worker)
             await stop.wait()
             await application.drain()
     _LOG.info("stopped")

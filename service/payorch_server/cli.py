@@ -12,10 +12,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from payorch_server import routes, trace
 from payorch_server.app import StartError, serve
 from payorch_server.config import ConfigError, Document, change_problems, load, load_document, schema
+from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.logging import start_logging
+from payorch_server.workers import Workers, WorkersError, shared_port, worker_command
 
 _BROKEN_CONFIGURATION: Final = 2
 _HEALTH_TIMEOUT_S: Final = 3.0
+_MOST_WORKERS: Final = 64
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "--config", type=Path, required=True, action="append", metavar="FILE", help="a YAML file; may be repeated"
         )
         command.set_defaults(run=run)
+        if run is _serve:
+            command.add_argument(
+                "--workers", type=_count, default=1, metavar="N", help="processes behind the gRPC port (default 1)"
+            )
+            command.add_argument("--worker", type=int, help=argparse.SUPPRESS)
         if run is _check_config:
             command.add_argument(
                 "--running", type=Path, action="append", metavar="FILE", help="also compare with what is running"
@@ -50,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, routes.CaseError) as error:
         print(error, file=sys.stderr)
         return _BROKEN_CONFIGURATION
-    except StartError as error:
+    except (StartError, WorkersError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -117,9 +125,19 @@ def _diff(parsed: argparse.Namespace) -> int:
 def _serve(parsed: argparse.Namespace) -> int:
     settings = load(*parsed.config)
     start_logging(settings.document.telemetry)
+    if parsed.workers > 1:
+        with shared_port(settings.document):
+            workers = Workers(worker_command(parsed.config), count=parsed.workers, clock=SystemClock())
+            return asyncio.run(workers.run())
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, files=parsed.config))
+        runner.run(serve(settings, files=parsed.config, worker=parsed.worker))
     return 0
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes from 1 to {_MOST_WORKERS}")
+    return int(text)
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

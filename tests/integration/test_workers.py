@@ -1,0 +1,265 @@
+"""Several processes behind one port, as the command runs them."""
+
+import asyncio
+import os
+import re
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+import msgspec
+import pytest
+from local.process import COMMAND, write_configuration
+from local.requests import session_request
+from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from payorch_server.workers import SHORTEST_LIFE_S, Workers
+from support.manual_clock import ManualClock
+from support.redis_server import servers
+from zuora_emulator import Emulator, serving
+
+pytestmark = pytest.mark.timeout(60)
+COUNT = 2
+MEMORY = (
+    "store.kind: memory is known to one process alone, so several would execute a resend again; "
+    "set store.kind: redis, or leave out --workers\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A parent, and what its workers said when they listened."""
+
+    parent: asyncio.subprocess.Process
+    port: int
+    listening: list[dict[str, Any]]
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def configured(folder: Path, zuora_url: str, redis_url: str, port: int) -> Path:
+    """Write a configuration that workers can share."""
+    (folder / "key").write_text(secrets.token_hex())
+    over = {
+        "rpc": {"listen": f"127.0.0.1:{port}"},
+        "store": {"kind": "redis", "url": redis_url},
+        "orchestration": {"keys": [{"id": "k1", "file": str(folder / "key")}]},
+    }
+    return write_configuration(folder, zuora_url, over)
+
+
+async def started(file: Path) -> asyncio.subprocess.Process:
+    """Start two workers and their parent."""
+    return await asyncio.create_subprocess_exec(
+        COMMAND, "serve", "--config", file, "--workers", str(COUNT), stderr=asyncio.subprocess.PIPE
+    )
+
+
+@asynccontextmanager
+async def family(folder: Path, emulator: Emulator) -> AsyncIterator[Family]:
+    """Run two workers; those that are left at the end are killed."""
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(serving(emulator))
+        redis = stack.enter_context(servers()).start("--maxmemory-policy", "noeviction")
+        port = free_port()
+        parent = await started(configured(folder, url, redis.url, port))
+        assert parent.stderr is not None
+        listening: list[dict[str, Any]] = []
+        try:
+            while len(listening) < COUNT:
+                line = await parent.stderr.readline()
+                assert line, "They ended before they listened."
+                if b'"event":"listening"' in line:
+                    listening.append(msgspec.json.decode(line))
+            yield Family(parent, port, listening)
+        finally:
+            if parent.returncode is None:
+                parent.kill()
+                await parent.communicate()
+
+
+async def served_by(family: Family) -> list[int]:
+    """Return how many calls each worker has served."""
+    counts = []
+    async with aiohttp.ClientSession() as session:
+        for one in family.listening:
+            async with session.get(f"http://127.0.0.1:{one['admin_port']}/metrics") as answer:
+                text = await answer.text()
+            found = re.findall(r"^rpc_server_call_duration_seconds_count\{.*\} (\S+)$", text, re.MULTILINE)
+            counts.append(int(sum(map(float, found))))
+    return counts
+
+
+async def call_anew(port: int, request_id: str = "") -> object:
+    """Create a session over a connection of its own."""
+    options = (("grpc.use_local_subchannel_pool", 1),)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+        stub = service_grpc.PaymentOrchestrationServiceStub(channel)
+        return await stub.CreateSession(session_request(request_id), timeout=15, wait_for_ready=True)
+
+
+@pytest.mark.asyncio
+async def test_workers_share_the_port_and_what_they_know_of_intents(tmp_path: Path) -> None:
+    """Of many connections each worker gets some; a resend is recognised by whoever gets it."""
+    emulator = Emulator()
+    async with family(tmp_path, emulator) as workers:
+        for _ in range(3):
+            for number in range(10):
+                await call_anew(workers.port, f"one-of-the-intents-{number:03}")
+
+        counts = await served_by(workers)
+        workers.parent.send_signal(signal.SIGTERM)
+        _, log = await workers.parent.communicate()
+
+    assert 30 == sum(counts)
+    assert all(counts)
+    assert 10 == emulator.ledger.count("sessions")
+    assert (0, COUNT) == (workers.parent.returncode, log.count(b'"stopped"'))
+
+
+@pytest.mark.asyncio
+async def test_a_call_in_progress_ends_well_after_sigterm(tmp_path: Path) -> None:
+    """The parent passes the signal on and waits for its workers."""
+    emulator = Emulator()
+    emulator.faults.add("sessions:slow:1")
+    async with family(tmp_path, emulator) as workers:
+        call = asyncio.ensure_future(call_anew(workers.port))
+        while not emulator.journal.count("sessions"):
+            await asyncio.sleep(0.01)
+        workers.parent.send_signal(signal.SIGTERM)
+
+        answer: Any = await call
+        await workers.parent.communicate()
+
+    assert 32 == len(answer.session.token)
+    assert 0 == workers.parent.returncode
+
+
+@pytest.mark.asyncio
+async def test_workers_end_politely_when_their_parent_was_killed(tmp_path: Path) -> None:
+    """They would hold the port for ever otherwise."""
+    async with family(tmp_path, Emulator()) as workers:
+        workers.parent.kill()
+        _, log = await workers.parent.communicate()
+
+    assert COUNT == log.count(b'"stopped"')
+
+
+@pytest.mark.asyncio
+async def test_a_port_is_not_shared_with_another_family(tmp_path: Path) -> None:
+    """The kernel would spread calls over both."""
+    async with family(tmp_path, Emulator()) as workers:
+        second = await started(tmp_path / "payorch.yaml")
+        _, log = await second.communicate()
+
+    assert 1 == second.returncode
+    assert f"rpc.listen: 127.0.0.1:{workers.port} cannot be listened on: Address already in use\n" == log.decode()
+
+
+@pytest.mark.parametrize(
+    ("over", "problem"),
+    [
+        (
+            {},
+            MEMORY,
+        ),
+        (
+            {"store": {"kind": "redis", "url": "redis://127.0.0.1:1/0"}},
+            "rpc.listen: 127.0.0.1:0 names no port that several workers could share; name one\n",
+        ),
+    ],
+)
+@pytest.mark.asyncio
+async def test_what_cannot_be_shared_is_refused(tmp_path: Path, over: dict[str, Any], problem: str) -> None:
+    """Exit status 1 and a sentence, before any worker is started."""
+    (tmp_path / "key").write_text(secrets.token_hex())
+    keys = {"orchestration": {"keys": [{"id": "k1", "file": str(tmp_path / "key")}]}}
+    file = write_configuration(tmp_path, "http://127.0.0.1:1", over | keys)
+
+    process = await started(file)
+    _, log = await process.communicate()
+
+    assert (1, problem) == (process.returncode, log.decode())
+
+
+@pytest.mark.parametrize("number", ["0", "65", "two", "-1"])
+@pytest.mark.asyncio
+async def test_number_is_within_reason(number: str) -> None:
+    """Anything else is a usage error."""
+    process = await asyncio.create_subprocess_exec(
+        COMMAND, "serve", "--config=x", f"--workers={number}", stderr=asyncio.subprocess.PIPE
+    )
+    _, log = await process.communicate()
+
+    assert 2 == process.returncode
+    assert f"'{number}' is not a number of processes from 1 to 64" in log.decode()
+
+
+@pytest.mark.asyncio
+async def test_one_that_lived_for_a_while_is_started_anew(capfd: pytest.CaptureFixture[str]) -> None:
+    """A crash of one costs its own calls, and not those of the others."""
+    clock = ManualClock()
+    script = "import os, sys; print('worker', sys.argv[-1], os.getpid(), flush=True); sys.stdin.read()"
+    workers = Workers((sys.executable, "-c", script), count=COUNT, clock=clock)
+    running = asyncio.ensure_future(workers.run())
+    said = await _said(capfd, COUNT)
+    clock.advance(SHORTEST_LIFE_S)
+
+    os.kill(said["1"], signal.SIGKILL)
+    again = await _said(capfd, 1)
+    os.kill(again["1"], signal.SIGKILL)
+
+    assert 128 + signal.SIGKILL == await running
+    assert ({"0", "1"}, {"1"}) == (set(said), set(again))
+
+
+@pytest.mark.asyncio
+async def test_one_that_ends_soon_ends_all_with_its_status() -> None:
+    """What it could not start with will not be there a moment later either."""
+    script = "import sys, time; sys.exit(7) if sys.argv[-1] == '1' else sys.stdin.read()"
+    workers = Workers((sys.executable, "-c", script), count=COUNT, clock=ManualClock())
+
+    assert 7 == await workers.run()
+
+
+@pytest.mark.asyncio
+async def test_a_second_signal_is_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
+    """The first asks workers for a drain, the second ends them."""
+    script = (
+        "import signal, sys, time\n"
+        "def drain(*_):\n"
+        "    signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
+        "    print('worker drains 1', flush=True)\n"
+        "signal.signal(signal.SIGTERM, drain)\n"
+        "print('worker ready 1', flush=True)\n"
+        "while True: time.sleep(1)\n"
+    )
+    workers = Workers((sys.executable, "-c", script), count=1, clock=ManualClock())
+    running = asyncio.ensure_future(workers.run())
+    assert {"ready": 1} == await _said(capfd, 1)
+    signal.raise_signal(signal.SIGTERM)
+    assert {"drains": 1} == await _said(capfd, 1)
+    signal.raise_signal(signal.SIGTERM)
+
+    assert 128 + signal.SIGTERM == await running
+
+
+async def _said(capfd: pytest.CaptureFixture[str], lines: int) -> dict[str, int]:
+    """Wait until workers have written so many lines; return the number in each by the word before it."""
+    text = ""
+    while len(found := dict(re.findall(r"^worker (\w+) (\d+)$", text, re.MULTILINE))) < lines:
+        text += capfd.readouterr().out
+        await asyncio.sleep(0.01)
+    return {word: int(number) for word, number in found.items()}
