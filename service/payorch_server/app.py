@@ -18,6 +18,7 @@ from payorch_server.admin import Readiness, start_admin
 from payorch_server.config import Settings, split_address
 from payorch_server.gauges import publish
 from payorch_server.model.call_record import CallRecord
+from payorch_server.model.command_error import CommandError
 from payorch_server.orchestration.intents import FLIGHT_LIMIT_S
 from payorch_server.orchestration.metrics import BUCKETS_S
 from payorch_server.reload import Reloader
@@ -48,7 +49,7 @@ from payorch_server.zuora.transport import open_transport
 _LOG: Final = structlog.get_logger("payorch.app")
 
 
-class StartError(Exception):
+class StartError(CommandError):
     """The service cannot start, for a reason that a sentence can tell."""
 
 

@@ -1,23 +1,20 @@
+"""The commands. Each imports what it needs itself, so that a health check does not pay for a whole service."""
+
 import argparse
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from payorch_server.model.command_error import CommandError
 
-from payorch_server import routes, trace
-from payorch_server.app import StartError, serve
-from payorch_server.config import ConfigError, Document, change_problems, load, load_document, schema
-from payorch_server.runtime.clock import SystemClock
-from payorch_server.runtime.logging import start_logging
-from payorch_server.workers import Workers, WorkersError, shared_port, worker_command
+if TYPE_CHECKING:
+    import asyncio
+
+    import grpc
 
 _BROKEN_CONFIGURATION: Final = 2
-_HEALTH_TIMEOUT_S: Final = 3.0
 _MOST_WORKERS: Final = 64
 
 
@@ -55,12 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed))
-    except (ConfigError, routes.CaseError) as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
-        return _BROKEN_CONFIGURATION
-    except (StartError, WorkersError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        return error.exit_status
 
 
 def _add_credentials(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +72,8 @@ def _add_trace(parser: argparse.ArgumentParser) -> None:
 
 
 def _trace(parsed: argparse.Namespace) -> int:
+    from payorch_server import trace
+
     with _channel(parsed) as channel:
         status, told = trace.show(parsed.track_id, channel=channel, link=parsed.link)
     print(told, file=sys.stderr if status == _BROKEN_CONFIGURATION else sys.stdout)
@@ -107,22 +103,38 @@ def _add_routes(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(parsed: argparse.Namespace) -> int:
+    from payorch_server import routes
+
     return routes.explain(config=parsed.config, request=parsed.request, caller=parsed.caller, as_json=parsed.json)
 
 
 def _test(parsed: argparse.Namespace) -> int:
+    from payorch_server import routes
+
     return routes.test(config=parsed.config, cases=parsed.cases, as_json=parsed.json)
 
 
 def _lint(parsed: argparse.Namespace) -> int:
+    from payorch_server import routes
+
     return routes.lint(config=parsed.config, as_json=parsed.json)
 
 
 def _diff(parsed: argparse.Namespace) -> int:
+    from payorch_server import routes
+
     return routes.diff(old=parsed.old, new=parsed.new, cases=parsed.cases, as_json=parsed.json)
 
 
 def _serve(parsed: argparse.Namespace) -> int:
+    import asyncio
+
+    from payorch_server.app import serve
+    from payorch_server.config import load
+    from payorch_server.runtime.clock import SystemClock
+    from payorch_server.runtime.logging import start_logging
+    from payorch_server.workers import Workers, shared_port, worker_command
+
     settings = load(*parsed.config)
     start_logging(settings.document.telemetry)
     if parsed.workers > 1:
@@ -140,22 +152,22 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
     try:
-        import uvloop  # noqa: PLC0415 - it does not exist for every platform
+        import uvloop
     except ImportError:
         return None
     return uvloop.Loop
 
 
-def _load(*files: Path) -> Document:
-    return load(*files).document
-
-
 def _check_config(parsed: argparse.Namespace) -> int:
-    read = load_document if parsed.without_secrets else _load
-    document = read(*parsed.config)
-    if parsed.running and (problems := [*change_problems(read(*parsed.running), document)]):
+    from payorch_server.config import ConfigError, Document, change_problems, load, load_document
+
+    def read(files: Sequence[Path]) -> Document:
+        return load_document(*files) if parsed.without_secrets else load(*files).document
+
+    document = read(parsed.config)
+    if parsed.running and (problems := [*change_problems(read(parsed.running), document)]):
         raise ConfigError("in place of what is running", problems)
     files = ", ".join(str(file) for file in parsed.config)
     print(f"{files}: good; {len(document.tenants)} tenants, {len(document.routing)} rules")
@@ -163,29 +175,26 @@ def _check_config(parsed: argparse.Namespace) -> int:
 
 
 def _schema(_parsed: argparse.Namespace) -> int:
+    from payorch_server.config import schema
+
     print(json.dumps(schema(), indent=2, sort_keys=True))
     return 0
 
 
-def _channel(parsed: argparse.Namespace) -> grpc.Channel:
-    if parsed.ca_file is None:
-        return grpc.insecure_channel(parsed.address)
-    names = (parsed.ca_file, parsed.key_file, parsed.certificate_file)
-    try:
-        files = [name.read_bytes() if name else None for name in names]
-    except OSError as error:
-        raise ConfigError(str(error.filename), [f"cannot be read: {error.strerror}"]) from error
-    return grpc.secure_channel(parsed.address, grpc.ssl_channel_credentials(*files))
+def _channel(parsed: argparse.Namespace) -> "grpc.Channel":
+    from payorch_server.rpc.asking import open_channel
+
+    files = {name: getattr(parsed, name) for name in ("ca_file", "certificate_file", "key_file")}
+    return open_channel(parsed.address, **files)
 
 
 def _healthcheck(parsed: argparse.Namespace) -> int:
-    request = health_pb2.HealthCheckRequest(service=parsed.service)
+    from payorch_server.rpc.asking import AskingError, health_of
+
     with _channel(parsed) as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_HEALTH_TIMEOUT_S)  # type: ignore[attr-defined] # missing in the stubs
-        except grpc.RpcError as error:
-            print(f"{parsed.address}: {error.code().name}", file=sys.stderr)
-            return 1
-    name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
-    print(name)
-    return 0 if answer.status == health_pb2.HealthCheckResponse.SERVING else 1
+            status = health_of(channel, parsed.service)
+        except AskingError as error:
+            raise AskingError(f"{parsed.address}: {error}") from error
+    print(status)
+    return 0 if status == "SERVING" else 1

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from payorch_server.config import Document, split_address
+from payorch_server.model.command_error import CommandError
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import termination
 
@@ -24,7 +25,7 @@ SHORTEST_LIFE_S: Final = 10.0
 _KILLED: Final = 128
 
 
-class WorkersError(Exception):
+class WorkersError(CommandError):
     """Workers cannot be started, for a reason that a sentence can tell."""
 
 

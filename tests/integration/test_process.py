@@ -1,17 +1,21 @@
 """The real process: its commands, its signals and its exit status."""
 
 import asyncio
+import re
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from local.process import COMMAND, grpc_port, start_service, write_configuration
 from local.requests import session_request
 from local.stack import configuration
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from support.otlp_receiver import collecting
 from zuora_emulator import Emulator, serving
 
 
@@ -34,6 +38,41 @@ async def test_a_call_in_progress_ends_well_after_sigterm(tmp_path: Path) -> Non
 
     assert 32 == len(answer.session.token)
     assert 0 == process.returncode
+
+
+@pytest.mark.asyncio
+async def test_an_end_has_its_order(tmp_path: Path) -> None:
+    """NOT_SERVING; calls are still taken; those in progress end; their spans are sent; exit status 0."""
+    emulator = Emulator()
+    order: list[str] = []
+    async with serving(emulator) as url, collecting() as collector:
+        over = {
+            "rpc": {"drain_wait_s": 1.0},
+            "telemetry": {"traces": "otlp", "otlp_endpoint": collector.grpc_url, "sampling": {"ratio": 1.0}},
+        }
+        process = await start_service(write_configuration(tmp_path, url, over))
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{await grpc_port(process)}") as channel:
+            stub = service_grpc.PaymentOrchestrationServiceStub(channel)
+            await stub.CreateSession(session_request(), timeout=10)
+            process.send_signal(signal.SIGTERM)
+            async for answer in _health(channel).Watch(health_pb2.HealthCheckRequest(), timeout=10):
+                if answer.status == health_pb2.HealthCheckResponse.NOT_SERVING:
+                    order.append("not serving")
+                    break
+            emulator.faults.add("sessions:slow:2")  # longer than the wait, so that it ends in the drain
+            await stub.CreateSession(session_request(), timeout=10)
+            order.append("call answered")
+        _, log = await process.communicate()
+        order += re.findall(r'"event":"(draining|call|stopped)"', log.decode())
+        served = [span.name for span in collector.spans if span.kind == "SERVER"]
+
+    assert ["not serving", "call answered", "call", "draining", "call", "stopped"] == order
+    assert ["payorch.v1.PaymentOrchestrationService/CreateSession"] * 2 == served
+    assert 0 == process.returncode
+
+
+def _health(channel: grpc.aio.Channel) -> Any:
+    return health_pb2_grpc.HealthStub(channel)
 
 
 async def _await(call: grpc.aio.UnaryUnaryCall) -> object:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from payorch_server.model.command_error import CommandError
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.settings import AccessSettings, OrchestrationSettings, RuleSettings, VerboseSettings
 from payorch_server.rpc.bearer import KeySet
@@ -98,8 +99,10 @@ class Settings:
     """Of the issuer of callers' tokens; None where none are taken."""
 
 
-class ConfigError(Exception):
+class ConfigError(CommandError):
     """A configuration that cannot be used."""
+
+    exit_status = 2
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
         listed = "".join(f"\n  - {problem}" for problem in problems)

@@ -10,6 +10,7 @@ from google.protobuf import json_format  # noqa: TID251 - reads files of people,
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 
 from payorch_server.config import read_yaml
+from payorch_server.model.command_error import CommandError
 from payorch_server.model.outcome import Reason
 from payorch_server.orchestration.diagnostics import Ending
 
@@ -17,8 +18,10 @@ _MEMBERS: Final = frozenset({"name", "request", "expect"})
 _EXPECTABLE: Final = {one.name: one.default for one in dataclasses.fields(Ending)}
 
 
-class CaseError(Exception):
+class CaseError(CommandError):
     """A file of calls that cannot be used."""
+
+    exit_status = 2
 
 
 @dataclass(frozen=True, slots=True)

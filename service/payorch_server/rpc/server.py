@@ -27,7 +27,7 @@ def build_server(
     servicer: PaymentOrchestrationServicer,
     interceptors: Sequence[grpc.aio.ServerInterceptor],
     health: Health,
-    shared_port: bool,
+    shared_port: bool = False,
 ) -> grpc.aio.Server:
     """Return a server with its services, not yet listening.
 
