@@ -13,6 +13,7 @@ from bench.children import BenchError, Child, child, collector, role
 from bench.measure import IN_FLIGHT, Row, Sample, estimate_s, measure
 from bench.report import AGAINST, AIOHTTP, COLLECTORS, ECHO, HTTPX, SERVICE, machine, table, write
 from bench.service import service
+from bench.starts import measure_starts, start_ratios, start_table
 from bench.workload import SESSIONS_PATH
 
 _MAX_SECONDS: Final = 60.0
@@ -33,27 +34,31 @@ def main() -> int:
     facts = machine()
     try:
         with ExitStack() as stack:
-            samples = _run(_rows(stack, options.against), rounds=options.rounds, seconds=options.seconds)
+            stub = _started(stack, "stub")
+            upstream = f"http://127.0.0.1:{int(stub.line())}"
+            starts = measure_starts(upstream=upstream, rounds=options.rounds)
+            rows = _rows(stack, upstream, options.against)
+            samples = _run(rows, rounds=options.rounds, seconds=options.seconds)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     print(table(samples))
-    write(options.output, samples=samples, facts=facts)
+    print(f"\n{start_table(starts)}")
+    write(options.output, samples=samples, starts=starts, start_ratios=start_ratios(starts), facts=facts)
     print(f"\nLower is better; medians of {options.rounds} rounds; all samples are in {options.output}")
     return 0
 
 
-def _rows(stack: ExitStack, against: Path | None) -> Sequence[Row]:
+def _rows(stack: ExitStack, upstream: str, against: Path | None) -> Sequence[Row]:
     """Start every process; each is idle while another is measured."""
-    stub = _started(stack, "stub")
-    upstream = f"http://127.0.0.1:{int(stub.line())}"
     load = _started(stack, "load")
     rows: list[Row] = []
 
     def serve(name: str, *, code: Path | None = None, collector: str = "") -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-bench-")))
         context = service(name, upstream=upstream, folder=folder, code=code, collector=collector)
-        rows.append(Row(name, load, *stack.enter_context(context)))
+        process, addresses = stack.enter_context(context)
+        rows.append(Row(name, load, process, addresses.grpc))
 
     serve(SERVICE)
     if against is not None:

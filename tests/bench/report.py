@@ -106,8 +106,21 @@ def _processor() -> str:
     return platform.machine()
 
 
-def write(path: Path, *, samples: Sequence[Sample], facts: dict[str, Any]) -> None:
+def write(
+    path: Path,
+    *,
+    samples: Sequence[Sample],
+    starts: Sequence[Any],
+    start_ratios: dict[str, float],
+    facts: dict[str, Any],
+) -> None:
     """Write everything as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"machine": facts, "ratios": ratios(samples), "samples": [asdict(one) for one in samples]}
+    content = {
+        "machine": facts,
+        "ratios": ratios(samples),
+        "start_ratios": start_ratios,
+        "samples": [asdict(one) for one in samples],
+        "starts": [asdict(one) for one in starts],
+    }
     path.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,14 @@ from bench.children import BenchError, Child, child
 from bench.workload import CLIENT_ID, ENTITY_ID, GATEWAY_ID, TENANT
 
 _LINES_BEFORE_LISTENING: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a service listens, as `host:port`."""
+
+    grpc: str
+    admin: str
 
 
 def _limits(code: Path | None) -> dict[str, Any]:
@@ -46,8 +55,8 @@ def _configuration(upstream: str, secret: Path, code: Path | None, collector: st
 @contextlib.contextmanager
 def service(
     name: str, *, upstream: str, folder: Path, code: Path | None = None, collector: str = ""
-) -> Iterator[tuple[Child, str]]:
-    """Run the service, and yield its process and address.
+) -> Iterator[tuple[Child, Addresses]]:
+    """Run the service, and yield its process and addresses.
 
     Args:
         name: For people.
@@ -66,10 +75,10 @@ def service(
     if code is not None:
         command = ["/usr/bin/env", f"PYTHONPATH={code / 'service'}:{code / 'clients/python/src'}", *command]
     with child(name, command, logs=True) as process:
-        yield process, f"127.0.0.1:{_port(process)}"
+        yield process, _addresses(process)
 
 
-def _port(process: Child) -> int:
+def _addresses(process: Child) -> Addresses:
     said = b""
     for _ in range(_LINES_BEFORE_LISTENING):
         said = process.line()
@@ -78,5 +87,5 @@ def _port(process: Child) -> int:
         except msgspec.DecodeError:
             continue
         if event.get("event") == "listening":
-            return int(event["grpc_port"])
+            return Addresses(f"127.0.0.1:{event['grpc_port']}", f"127.0.0.1:{event['admin_port']}")
     raise BenchError(f"The {process.name} process does not listen; it said {said!r}")
