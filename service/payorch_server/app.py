@@ -123,7 +123,8 @@ async def start(
     )
     admission = AdmissionInterceptor(max_calls_in_progress=document.rpc.max_calls_in_progress)
     publish(telemetry.meter, running, admission, version=version("payorch-server"))
-    server = _server(settings, running, telemetry, admission, clock, shared_port=worker is not None)
+    boundary = _boundary(settings, running, telemetry, clock, tasks)
+    server = _server(settings, running, boundary, admission, clock, shared_port=worker is not None)
     try:
         grpc_port = listen(server, document.rpc.listen, running.credentials)
     except ListenError as error:
@@ -132,7 +133,7 @@ async def start(
     await server.start()
     stack.push_async_callback(server.stop, None)
     diagnostics_listen = _own_address(document.diagnostics.listen, worker)
-    diagnostics_port = await _start_diagnostics(diagnostics_listen, settings, running, telemetry, clock, stack)
+    diagnostics_port = await _start_diagnostics(diagnostics_listen, settings, running, boundary, clock, stack)
     admin_listen = _own_address(document.admin.listen, worker)
     admin_port = await _start_admin(admin_listen, running, reloader, telemetry, stack)
     if files:
@@ -158,7 +159,7 @@ def _store(settings: Settings, telemetry: Telemetry, clock: Clock) -> Store:
 def _server(
     settings: Settings,
     running: Running,
-    telemetry: Telemetry,
+    boundary: BoundaryInterceptor,
     admission: AdmissionInterceptor,
     clock: Clock,
     *,
@@ -172,7 +173,7 @@ def _server(
         settings=rpc,
         servicer=PaymentOrchestrationServicer(use_cases),
         interceptors=(
-            _boundary(settings, running, telemetry, clock),
+            boundary,
             admission,
             AuthnInterceptor(identities=running.identities, clock=clock),
             AuthzInterceptor(),
@@ -184,7 +185,9 @@ def _server(
     )
 
 
-def _boundary(settings: Settings, running: Running, telemetry: Telemetry, clock: Clock) -> BoundaryInterceptor:
+def _boundary(
+    settings: Settings, running: Running, telemetry: Telemetry, clock: Clock, tasks: TaskOwner
+) -> BoundaryInterceptor:
     durations = telemetry.meter.create_histogram(
         "rpc.server.call.duration",
         unit="s",
@@ -203,6 +206,7 @@ def _boundary(settings: Settings, running: Running, telemetry: Telemetry, clock:
         policy=running.policy,
         tracer=telemetry.tracer,
         clock=clock,
+        tasks=tasks,
         baggage=document.telemetry.baggage,
         ended=ended,
     )
@@ -215,7 +219,12 @@ def _own_address(listen: str, worker: int | None) -> str:
 
 
 async def _start_diagnostics(
-    address: str, settings: Settings, running: Running, telemetry: Telemetry, clock: Clock, stack: AsyncExitStack
+    address: str,
+    settings: Settings,
+    running: Running,
+    boundary: BoundaryInterceptor,
+    clock: Clock,
+    stack: AsyncExitStack,
 ) -> int:
     """Listen for operators, if the configuration says where; the right to it is looked at by the servicer."""
     if not address:
@@ -226,7 +235,7 @@ async def _start_diagnostics(
         settings=rpc,
         servicer=DiagnosticsServicer(running.records),
         interceptors=(
-            _boundary(settings, running, telemetry, clock),
+            boundary,
             AdmissionInterceptor(max_calls_in_progress=rpc.max_calls_in_progress),
             AuthnInterceptor(identities=running.identities, clock=clock),
             ValidateInterceptor(validator),

@@ -31,6 +31,7 @@ from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
 from payorch_server.rpc.server import build_server
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.runtime.settings import TelemetrySettings
 from payorch_server.runtime.telemetry import start_telemetry
 from zuora_emulator import serving
@@ -271,7 +272,9 @@ def _same(response: Any) -> Any:
 async def _served(servicer: _Scripted, spans: InMemorySpanExporter) -> AsyncIterator[grpc.aio.Channel]:
     settings, policy = RpcSettings(), LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
     telemetry = start_telemetry(TelemetrySettings(), processors=(SimpleSpanProcessor(spans),))
-    boundary = BoundaryInterceptor(settings=settings, policy=policy, tracer=telemetry.tracer, clock=SystemClock())
+    boundary = BoundaryInterceptor(
+        settings=settings, policy=policy, tracer=telemetry.tracer, clock=SystemClock(), tasks=TaskOwner()
+    )
     health = Health(())
     await health.start()
     server = build_server(

@@ -58,14 +58,30 @@ async def test_a_broken_receiver_of_spans_costs_no_answer() -> None:
 
 @pytest.mark.asyncio
 async def test_a_callers_track_id_goes_to_zuora_as_it_is(stack: LocalStack, stub: Stub) -> None:
-    """It comes back in initial metadata, in the answer and in the ledger."""
+    """It comes back in the trailers, in the answer and in the ledger."""
     call = stub.CreateSession(session_request(), metadata=(("zuora-track-id", "order.4711/retry~1"),), timeout=10)
 
-    initial = dict(await call.initial_metadata())
     answer = await call
+    trailers = dict(await call.trailing_metadata())
 
-    assert "order.4711/retry~1" == initial["zuora-track-id"] == answer.call.track_id == answer.call.executed_track_id
+    assert "order.4711/retry~1" == trailers["zuora-track-id"] == answer.call.track_id == answer.call.executed_track_id
     assert ["order.4711/retry~1"] == [entry.track_id for entry in stack.emulator.ledger.of("sessions")]
+
+
+@pytest.mark.asyncio
+async def test_a_slow_call_tells_its_track_id_ahead(stack: LocalStack, stub: Stub) -> None:
+    """Whoever gives up has it all the same, and whoever does not gets its answer."""
+    for _ in range(2):
+        stack.emulator.faults.add("sessions:slow:2")
+    patient = stub.CreateSession(session_request(), timeout=10)
+    hasty = stub.CreateSession(session_request(), metadata=(("zuora-track-id", "hasty"),), timeout=1.5)
+
+    told = dict(await hasty.initial_metadata())
+    code = await hasty.code()
+    answer = await patient
+
+    assert ("hasty", grpc.StatusCode.DEADLINE_EXCEEDED) == (told["zuora-track-id"], code)
+    assert answer.call.track_id == dict(await patient.initial_metadata())["zuora-track-id"]
 
 
 @pytest.mark.asyncio

@@ -26,6 +26,7 @@ from payorch_server.rpc.server import build_server
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.rpc.status import CATALOGUE
 from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.runtime.settings import TelemetrySettings
 from payorch_server.runtime.telemetry import Telemetry, start_telemetry
 from structlog.testing import capture_logs
@@ -75,7 +76,12 @@ async def watched() -> AsyncIterator[Watched]:
 
     policy = LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
     boundary = BoundaryInterceptor(
-        settings=RpcSettings(), policy=policy, tracer=telemetry.tracer, clock=SystemClock(), ended=ended
+        settings=RpcSettings(),
+        policy=policy,
+        tracer=telemetry.tracer,
+        clock=SystemClock(),
+        tasks=TaskOwner(),
+        ended=ended,
     )
     health = Health(())
     server = build_server(

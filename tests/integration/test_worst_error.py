@@ -33,6 +33,7 @@ from payorch_server.rpc.server import build_server
 from payorch_server.rpc.settings import IdentitySettings, RpcSettings
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.lifecycle import TaskOwner
 from zuora_emulator import Emulator
 
 MAX_STATUS_BYTES = 3 * 1024
@@ -83,7 +84,9 @@ async def failing() -> AsyncIterator[tuple[_Failing, Callable[[], Any]]]:
     servicer = _Failing()
     settings = RpcSettings()
     policy = LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
-    boundary = BoundaryInterceptor(settings=settings, policy=policy, tracer=NoOpTracer(), clock=SystemClock())
+    boundary = BoundaryInterceptor(
+        settings=settings, policy=policy, tracer=NoOpTracer(), clock=SystemClock(), tasks=TaskOwner()
+    )
     authn = AuthnInterceptor(identities=Identities(IdentitySettings(), None), clock=SystemClock())
     health = Health(())
     await health.start()

@@ -80,8 +80,6 @@ async def _wait_until_tried(stack: LocalStack) -> None:
 async def _show_call(name: str, method: Any, request: Message, spans: InMemorySpanExporter) -> bool:
     print(f"\n=== {name}\n--- request\n{indent(redacted(request), '  ')}")
     call = method(request, timeout=10)
-    metadata: dict[str, Any] = dict(await call.initial_metadata())
-    track_id = str(metadata.get("zuora-track-id", ""))
     try:
         answer = await call
     except grpc.RpcError as error:
@@ -90,6 +88,8 @@ async def _show_call(name: str, method: Any, request: Message, spans: InMemorySp
     else:
         print(f"--- answer\n{indent(redacted(answer), '  ')}")
         succeeded = True
+    metadata: dict[str, Any] = dict(await call.trailing_metadata())
+    track_id = str(metadata.get("zuora-track-id", ""))
     print(f"--- Zuora-Track-Id {track_id}\n--- its trace")
     for line in waterfall(spans.get_finished_spans(), trace_id=track_id.partition("-")[0]):
         print(line)

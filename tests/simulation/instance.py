@@ -166,7 +166,9 @@ class Instance:
             UseCases(keyring, raw_card_data=False, session_max_age_s=SESSION_MAX_AGE_S)
         )
         policy = LivePolicy(Policy(access_table(None, namespace=namespace), self._dispatcher))
-        boundary = BoundaryInterceptor(settings=RpcSettings(), policy=policy, tracer=tracer, clock=clock)
+        boundary = BoundaryInterceptor(
+            settings=RpcSettings(), policy=policy, tracer=tracer, clock=clock, tasks=self._owner
+        )
         authn = AuthnInterceptor(identities=Identities(IdentitySettings(), None), clock=clock)
         self._interceptors = boundary, authn, AuthzInterceptor(), ValidateInterceptor(_VALIDATOR)
         handlers = _Handlers()

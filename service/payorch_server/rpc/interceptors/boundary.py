@@ -27,11 +27,13 @@ from payorch_server.model.outcome import Reason
 from payorch_server.orchestration.policy import LivePolicy
 from payorch_server.rpc.current import Current, current_caller, set_current
 from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
+from payorch_server.rpc.interceptors.announcement import Announcement
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
 from payorch_server.rpc.telling import call_record, log_fields
 from payorch_server.rpc.track_ids import TRACK_ID_KEY, point_to, track_id_of
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.runtime.logging import where
 from payorch_server.runtime.propagation import caller_baggage, caller_context
 
@@ -85,6 +87,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         policy: LivePolicy,
         tracer: trace.Tracer,
         clock: Clock,
+        tasks: TaskOwner,
         baggage: Sequence[str] = (),
         ended: Callable[[CallRecord], None] = _nobody_listens,
     ) -> None:
@@ -93,6 +96,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         self._policy = policy
         self._tracer = tracer
         self._clock = clock
+        self._tasks = tasks
         self._ended = ended
         # Only methods that exist get in, so no caller can make it grow.
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
@@ -140,11 +144,12 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         async def bounded(request: Any, context: Any) -> Any:
             call = self._open(method, context)
             token = otel_context.attach(trace.set_span_in_context(call.span))
+            announcement = Announcement(context, ((TRACK_ID_KEY, call.track_id),), self._tasks)
             try:
-                await context.send_initial_metadata(((TRACK_ID_KEY, call.track_id),))
                 response = await self._serve(call, behaviour, request, context)
             except CallError as error:
                 self._close(call, error)
+                await announcement.end()
                 await self._abort(context, error, call.track_id)
             except asyncio.CancelledError:
                 self._close(call, refuse(Reason.CALLER_LEFT, "cancelled by the caller or by its deadline"))
@@ -152,12 +157,15 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             except Exception as unforeseen:  # noqa: BLE001 - the one place where nothing may pass
                 defect = refuse(Reason.INTERNAL, f"unforeseen {type(unforeseen).__name__}")
                 self._close(call, defect, unforeseen)
+                await announcement.end()
                 await self._abort(context, defect, call.track_id)
             else:
                 self._close(call, None)
+                await announcement.end()
                 context.set_trailing_metadata(((TRACK_ID_KEY, call.track_id),))
                 return response
             finally:
+                announcement.drop()
                 otel_context.detach(token)
 
         return bounded

@@ -35,7 +35,7 @@ class PaymentOrchestrationServiceStub:
     means: outcome UNKNOWN, advice resend with the same request id.
 
     Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    Metadata out: `zuora-track-id`, in initial metadata and in trailers.
+    Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
     """
 
     def __init__(self, channel):
@@ -76,7 +76,7 @@ class PaymentOrchestrationServiceServicer:
     means: outcome UNKNOWN, advice resend with the same request id.
 
     Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    Metadata out: `zuora-track-id`, in initial metadata and in trailers.
+    Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
     """
 
     def CreateSession(self, request, context):
@@ -150,7 +150,7 @@ class PaymentOrchestrationService:
     means: outcome UNKNOWN, advice resend with the same request id.
 
     Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    Metadata out: `zuora-track-id`, in initial metadata and in trailers.
+    Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
     """
 
     @staticmethod

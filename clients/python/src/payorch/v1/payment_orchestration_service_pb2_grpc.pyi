@@ -36,7 +36,7 @@ class PaymentOrchestrationServiceStub:
     means: outcome UNKNOWN, advice resend with the same request id.
 
     Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    Metadata out: `zuora-track-id`, in initial metadata and in trailers.
+    Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
     """
 
     @_typing.overload
@@ -67,7 +67,7 @@ class PaymentOrchestrationServiceAsyncStub(PaymentOrchestrationServiceStub):
     means: outcome UNKNOWN, advice resend with the same request id.
 
     Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    Metadata out: `zuora-track-id`, in initial metadata and in trailers.
+    Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -94,7 +94,7 @@ class PaymentOrchestrationServiceServicer(metaclass=_abc_1.ABCMeta):
     means: outcome UNKNOWN, advice resend with the same request id.
 
     Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    Metadata out: `zuora-track-id`, in initial metadata and in trailers.
+    Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
     """
 
     @_abc_1.abstractmethod
