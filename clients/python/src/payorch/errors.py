@@ -1,6 +1,7 @@
 """What an error of the service carries, as typed values."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import grpc
@@ -43,8 +44,12 @@ class CallError:
     metadata: dict[str, str] = field(default_factory=dict)
     """Of the ErrorInfo."""
     retry_delay_s: float | None = None
+    zuora_codes: tuple[str, ...] = ()
+    """As Zuora sent them."""
+    resend_before: datetime | None = None
+    """Until when the same request is safe to be sent again, UTC; None where the advice is not to."""
     call_outcome: call_pb2.CallOutcome | None = None
-    """Everything else: Zuora's codes and ids, attempts, what exists."""
+    """Everything else: gateways' codes, Zuora's ids, attempts, what exists."""
 
     @classmethod
     def from_rpc_error(cls, error: grpc.RpcError) -> "CallError":
@@ -69,8 +74,57 @@ class CallError:
             violations=_violations(bad) if bad else (),
             metadata=dict(info.metadata) if info else {},
             retry_delay_s=retry.retry_delay.ToNanoseconds() / 1e9 if retry else None,
+            zuora_codes=tuple(told.zuora_codes) if told else (),
+            resend_before=told.resend_before.ToDatetime(UTC) if told and told.HasField("resend_before") else None,
             call_outcome=told,
         )
+
+
+class PayorchError(Exception):
+    """A call that failed. The subclass says what happened at Zuora, `error.advice` what to do next."""
+
+    def __init__(self, error: CallError, request_id: str) -> None:
+        """Remember what is known.
+
+        Args:
+            error: What the service told.
+            request_id: Of the intent, for a resend.
+        """
+        outcome = call_pb2.Outcome.Name(error.outcome).removeprefix("OUTCOME_")
+        advice = call_pb2.Advice.Name(error.advice).removeprefix("ADVICE_")
+        what = f"{error.reason or error.code.name}: {error.message}"
+        super().__init__(f"{what} (outcome {outcome}, advice {advice}, request id {request_id})")
+        self.error = error
+        self.request_id = request_id
+
+
+class NotSentError(PayorchError):
+    """Nothing reached Zuora."""
+
+
+class RefusedError(PayorchError):
+    """Zuora refused, and did nothing."""
+
+
+class PartialError(PayorchError):
+    """A part was done: `error.call_outcome.existing` names it."""
+
+
+class OutcomeUnknownError(PayorchError):
+    """Nobody knows whether it was done; never start a new intent before that is settled."""
+
+
+_ERRORS: Final[dict[int, type[PayorchError]]] = {
+    call_pb2.OUTCOME_NOT_SENT: NotSentError,
+    call_pb2.OUTCOME_REFUSED: RefusedError,
+    call_pb2.OUTCOME_PARTIAL: PartialError,
+}
+
+
+def raised(error: grpc.RpcError, request_id: str) -> PayorchError:
+    """Return the exception for an error that a stub raised; an outcome that is not known here is an unknown one."""
+    told = CallError.from_rpc_error(error)
+    return _ERRORS.get(told.outcome, OutcomeUnknownError)(told, request_id)
 
 
 def _detail(status: Any, kind: Any) -> Any | None:

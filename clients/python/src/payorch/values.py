@@ -1,0 +1,76 @@
+"""Exact amounts, and Apple Pay tokens as browsers hand them over."""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from google.type.money_pb2 import Money
+
+_NANOS: Final = 9
+_MOST_UNITS: Final = 2**63 - 1
+_MOST_DIGITS: Final = 18
+
+
+def money(amount: Decimal | int | str, currency: str) -> Money:
+    """Return an amount as the contract takes it, exactly.
+
+    Args:
+        amount: At most nine decimals. No float: 0.1 is not a tenth in one.
+        currency: ISO 4217 code, such as USD.
+
+    Raises:
+        TypeError: It is a float.
+        ValueError: It is no finite number, has more decimals or more digits than fit.
+    """
+    if isinstance(amount, float):
+        raise TypeError("amount: a float is not exact; pass a Decimal, an int or a text")
+    try:
+        exact = Decimal(amount)
+    except InvalidOperation:
+        raise ValueError(f"amount: {amount} is not a number") from None
+    if not exact.is_finite():
+        raise ValueError(f"amount: {amount} is not a finite number")
+    if exact.adjusted() > _MOST_DIGITS:  # before anything is computed that would be as long
+        raise ValueError(f"amount: {amount} has more digits than fit")
+    sign, digits, exponent = exact.as_tuple()
+    text, shift = "".join(map(str, digits)), int(exponent) + _NANOS
+    if shift < 0 and text[shift:].strip("0"):
+        raise ValueError(f"amount: {amount} has more than {_NANOS} decimals")
+    scaled = int((text[:shift] or "0") if shift < 0 else text + "0" * shift)
+    units, nanos = divmod(scaled, 10**_NANOS)
+    if units > _MOST_UNITS:
+        raise ValueError(f"amount: {amount} has more digits than fit")
+    factor = -1 if sign else 1
+    return Money(currency_code=currency, units=factor * units, nanos=factor * nanos)
+
+
+def decimal_of(amount: Money) -> Decimal:
+    """Return an amount exactly, without needless zeros after the point."""
+    exact = Decimal(amount.units) + Decimal(amount.nanos).scaleb(-_NANOS)
+    return exact if exact != exact.to_integral_value() else exact.quantize(Decimal(1))
+
+
+def apple_pay_token(token: str | bytes | Mapping[str, Any]) -> bytes:
+    """Return what `DecryptApplePayRequest.token_json` takes.
+
+    Args:
+        token: What the browser's `onpaymentauthorized` gave: `event.payment.token` or its `paymentData` as the
+            JSON text that came from the browser, passed on as it is; or one of them, or `event.payment`, as a mapping.
+
+    Raises:
+        ValueError: It is not a JSON object, or a text of `event.payment` instead of its token.
+    """
+    if isinstance(token, Mapping):
+        return json.dumps(token.get("token", token), separators=(",", ":"), allow_nan=False).encode()
+    raw = token.encode() if isinstance(token, str) else token
+    try:
+        content = json.loads(raw)
+    except ValueError:
+        # From nothing, because the parser's error quotes the token.
+        raise ValueError("token: it is not JSON") from None
+    if not isinstance(content, dict):
+        raise ValueError("token: it is not a JSON object")  # noqa: TRY004 - the type of the argument is right
+    if "token" in content:
+        raise ValueError("token: this is the whole payment; pass its member `token`")
+    return raw

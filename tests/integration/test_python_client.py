@@ -1,0 +1,204 @@
+"""The Python client against the service, from threads and from tasks."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import grpc
+import payorch
+import pytest
+from local.requests import decryption_request, payment_method_request, session_request
+from local.stack import LocalStack, running
+from opentelemetry import context, trace
+from payorch.v1 import call_pb2
+from payorch.v1 import payment_orchestration_service_pb2 as pb
+from support.authority import AUDIENCE, ISSUER, Authority, Issuer, key_set
+
+AUTHORITY = Authority()
+TOKENS = Issuer()
+SHOP = "spiffe://example.org/ns/shop/sa/checkout"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.asyncio
+async def test_each_rpc_once_from_tasks(stack: LocalStack) -> None:
+    """Requests get an id, and answers come typed."""
+    session, method = session_request(), payment_method_request()
+    session.request_id = ""
+    async with payorch.aio.connect(stack.target, plaintext=True) as client:
+        created = await client.create_session(session)
+        decrypted = await client.decrypt_apple_pay(decryption_request())
+        saved = await client.create_payment_method(method)
+        told = await client.get_intent(
+            pb.GetIntentRequest(request_id=session.request_id, operation=pb.OPERATION_CREATE_SESSION)
+        )
+
+    assert 32 == len(created.session.token)
+    assert decrypted.payment_method_id
+    assert saved.payment_method.id
+    assert pb.INTENT_STATE_SETTLED == told.state
+    assert [1, 1, 1] == [stack.emulator.ledger.count(one) for one in ("sessions", "decryption", "payment_methods")]
+
+
+@pytest.mark.asyncio
+async def test_each_rpc_once_from_threads(stack: LocalStack) -> None:
+    """The same without an event loop."""
+
+    def calls() -> tuple[Any, ...]:
+        with payorch.connect(stack.target, plaintext=True) as client:
+            session = session_request()
+            return (
+                client.create_session(session).session.token,
+                client.decrypt_apple_pay(decryption_request()).payment_method_id,
+                client.create_payment_method(payment_method_request()).payment_method.id,
+                client.get_intent(
+                    pb.GetIntentRequest(request_id=session.request_id, operation=pb.OPERATION_CREATE_SESSION)
+                ).state,
+            )
+
+    answers = await asyncio.to_thread(calls)
+
+    assert all(answers)
+    assert [1, 1, 1] == [stack.emulator.ledger.count(one) for one in ("sessions", "decryption", "payment_methods")]
+
+
+@pytest.mark.asyncio
+async def test_a_request_keeps_the_id_it_was_given(stack: LocalStack) -> None:
+    """So that sending the same object again is a resend, which executes nothing."""
+    request = session_request()
+    request.request_id = ""
+    async with payorch.aio.connect(stack.target, plaintext=True) as client:
+        first = await client.create_session(request)
+        again = await client.create_session(request)
+
+    assert first.session.token == again.session.token
+    assert call_pb2.REPLAY_YES == again.call.replayed
+    assert 1 == stack.emulator.ledger.count("sessions")
+
+
+@pytest.mark.asyncio
+async def test_track_id_and_trace_go_along(stack: LocalStack) -> None:
+    """The caller's own Track-Id reaches Zuora; without one it is made of the caller's trace."""
+    span = trace.NonRecordingSpan(
+        trace.SpanContext(int(TRACE, 16), 1, is_remote=False, trace_flags=trace.TraceFlags(1))
+    )
+    async with payorch.aio.connect(stack.target, plaintext=True) as client:
+        with payorch.tracked("order-4711"):
+            await client.create_session(session_request())
+        token = context.attach(trace.set_span_in_context(span))
+        await client.create_session(session_request())
+        context.detach(token)
+
+    own, minted = (one.track_id for one in stack.emulator.ledger.of("sessions"))
+    assert "order-4711" == own
+    assert str(minted).startswith(f"{TRACE}-")
+
+
+@pytest.mark.asyncio
+async def test_errors_are_typed(stack: LocalStack) -> None:
+    """Reason, outcome, advice, violations and codes, and the id for a resend."""
+    broken = session_request()
+    broken.one_time_payment.amount.currency_code = "XXX"
+    nobody = session_request()
+    nobody.one_time_payment.account_id = "nobody"
+    async with payorch.aio.connect(stack.target, plaintext=True) as client:
+        with pytest.raises(payorch.NotSentError) as not_sent:
+            await client.create_session(broken)
+        with pytest.raises(payorch.RefusedError) as refused, payorch.tracked("order-4712"):
+            await client.create_session(nobody)
+
+    assert ("REQUEST_INVALID", call_pb2.ADVICE_FIX_REQUEST) == (
+        not_sent.value.error.reason,
+        not_sent.value.error.advice,
+    )
+    assert ["one_time_payment.amount.currency_code"] == [one.field for one in not_sent.value.error.violations]
+    told = refused.value.error
+    assert ("UPSTREAM_NOT_FOUND", "order-4712", nobody.request_id) == (
+        told.reason,
+        told.track_id,
+        refused.value.request_id,
+    )
+    assert told.zuora_codes
+    assert grpc.StatusCode.NOT_FOUND is told.code
+
+
+@pytest.mark.asyncio
+async def test_an_error_of_nobody_knows_whom_is_an_unknown_outcome() -> None:
+    """Nothing listens there: no word of ours, so the contract's default."""
+    config = payorch.SERVICE_CONFIG.replace('"maxAttempts": 4', '"maxAttempts": 2')
+    async with payorch.aio.connect("127.0.0.1:1", plaintext=True, service_config=config) as client:
+        with pytest.raises(payorch.OutcomeUnknownError) as caught:
+            await client.create_session(session_request(), deadline_s=5)
+
+    assert call_pb2.ADVICE_RESEND_SAME_REQUEST_ID == caught.value.error.advice
+    assert grpc.StatusCode.UNAVAILABLE is caught.value.error.code
+
+
+@pytest.mark.asyncio
+async def test_a_deadline_is_the_callers(stack: LocalStack) -> None:
+    """The service goes on; nobody knows yet, and the advice is to resend."""
+    stack.emulator.faults.add("sessions:slow:5")
+    async with payorch.aio.connect(stack.target, plaintext=True) as client:
+        with pytest.raises(payorch.OutcomeUnknownError) as caught:
+            await client.create_session(session_request(), deadline_s=0.5)
+
+    assert grpc.StatusCode.DEADLINE_EXCEEDED is caught.value.error.code
+
+
+@pytest.mark.asyncio
+async def test_an_unavailable_answer_is_retried_with_the_same_intent(stack: LocalStack) -> None:
+    """By the published service config, and executed once."""
+    for _ in range(5):  # more than the service itself retries within a call
+        stack.emulator.faults.add("sessions:503")
+    async with payorch.aio.connect(stack.target, plaintext=True) as client:
+        answer = await client.create_session(session_request())
+
+    assert 32 == len(answer.session.token)
+    assert 1 == stack.emulator.ledger.count("sessions")
+    assert 1 == len({one.idempotency_key for one in stack.emulator.journal.of("sessions")})
+
+
+def secured(folder: Path) -> dict[str, Any]:
+    """Return settings of a service that asks for certificates and takes tokens, and write the files they name."""
+    certificate, key = AUTHORITY.issue("127.0.0.1", "localhost").write(folder, "server")
+    (folder / "authority.pem").write_bytes(AUTHORITY.certificate)
+    (folder / "keys.json").write_bytes(key_set(TOKENS))
+    everything = {"*": {"entities": ["*"], "orgs": ["*"]}}
+    return {
+        "rpc": {
+            "tls": {
+                "certificate_file": certificate,
+                "key_file": key,
+                "client_ca_file": str(folder / "authority.pem"),
+            }
+        },
+        "identity": {"jwt": {"key_set_file": str(folder / "keys.json"), "issuer": ISSUER, "audience": AUDIENCE}},
+        "access": {
+            "callers": [
+                {"caller": SHOP, "namespace": "shop", "rpcs": ["*"], "tenants": everything},
+                {"caller": "jwt:batch", "namespace": "batch", "rpcs": ["GetIntent"], "tenants": everything},
+            ]
+        },
+    }
+
+
+@pytest.mark.asyncio
+async def test_certificate_and_token_tell_who_calls(tmp_path: Path) -> None:
+    """With its certificate it is the shop; with a token as well it is what the token says."""
+    certificate, key = AUTHORITY.issue(SHOP).write(tmp_path, "caller")
+
+    async def token() -> str:
+        return TOKENS.token("batch")
+
+    async with running(over=secured(tmp_path)) as stack:
+        tls = payorch.Tls.from_files(
+            ca_file=str(tmp_path / "authority.pem"), certificate_file=certificate, key_file=key
+        )
+        async with payorch.aio.connect(stack.target, tls=tls) as shop:
+            answer = await shop.create_session(session_request())
+        async with payorch.aio.connect(stack.target, tls=tls, token=token) as batch:
+            with pytest.raises(payorch.NotSentError) as caught:
+                await batch.create_session(session_request())
+
+    assert 32 == len(answer.session.token)
+    assert "CALLER_NOT_PERMITTED" == caught.value.error.reason
