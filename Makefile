@@ -77,7 +77,7 @@ rolling: $(READY)  ## Restart two services in turn under steady load: no call ma
 clients: $(READY)  ## The largest errors there can be, read by grpc.aio, grpc-js and grpc-go
 	@PYTHONPATH=tests:tools $(BIN)/python -m clients.run --go '$(GO)'
 
-chart: $(READY) build/tools/helm build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
+chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart
 
 alerts: $(READY)  ## Test alerts, objectives and dashboards' queries; needs promtool (Debian: prometheus)
@@ -97,6 +97,13 @@ build/tools/helm: tools/go.mod tools/go.sum
 	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build helm; there is no go on the PATH." >&2; exit 1; fi
 	@echo "Building helm and kubeconform (once, some minutes) ..."
 	@$(GO) build -C tools -ldflags='-s -w' -o ../build/tools/ github.com/yannh/kubeconform/cmd/kubeconform helm.sh/helm/v4/cmd/helm
+	@touch $@
+
+# A module of its own: its program has the same name, and the two may use different versions of a library.
+build/tools/helm3: tools/helm3/go.mod tools/helm3/go.sum
+	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build helm 3; there is no go on the PATH." >&2; exit 1; fi
+	@echo "Building helm 3 (once, some minutes) ..."
+	@$(GO) build -C tools/helm3 -ldflags='-s -w' -o ../../build/tools/helm3 helm.sh/helm/v3/cmd/helm
 	@touch $@
 
 # The schemas name each other by an address; kubeconform shall find them beside each other.
