@@ -34,10 +34,11 @@ lock: $(READY)  ## Resolve the third-party versions anew
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --upgrade --no-deps --group chart -o requirements/chart.txt
 
-generate: $(READY)  ## Generate all code from protos/ and the dashboards; their only producer
+generate: $(READY)  ## Generate code, dashboards, the chart's schema and table of values; their only producer
 	@$(BIN)/python tools/generate.py
 	@$(BIN)/python tools/data_flow.py
 	@$(BIN)/python tools/dashboards
+	@$(BIN)/python tools/values
 
 format: $(READY)  ## Format the code and the protos
 	@$(BIN)/ruff format
@@ -52,6 +53,7 @@ check: $(READY)  ## Lint, types, layers, protos, drift of generated code
 	@$(BIN)/python tools/generate.py --check
 	@$(BIN)/python tools/data_flow.py --check
 	@$(BIN)/python tools/dashboards --check
+	@$(BIN)/python tools/values --check
 
 test: $(READY)  ## Everything that passes or fails
 	@$(BIN)/pytest -n 2

@@ -1,5 +1,6 @@
 """What Helm makes of the chart."""
 
+import functools
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ CHART: Final = Path("helm/payorch")
 SCENARIOS: Final = tuple(sorted((CHART / "ci").glob("*-values.yaml")))
 FLEET_FOLDER: Final = "/etc/payorch/fleet"
 SECRET_FOLDER: Final = "/etc/payorch/client-secrets"
+HELMS: Final = ("helm", "helm3")
+"""The newest one, and the one before it, which many still have."""
 _TOOLS: Final = Path("build/tools")
 
 
@@ -41,12 +44,21 @@ def render(
 
 
 def render_text(
-    values: Mapping[str, Any] | None = None, *, scenario: Path | None = None, kubernetes: str = "1.37.0"
+    values: Mapping[str, Any] | None = None,
+    *,
+    scenario: Path | None = None,
+    kubernetes: str = "1.37.0",
+    helm: str = "helm",
+    release: str = "pay",
 ) -> str:
-    """Return the manifest of a release named `pay`."""
+    """Return the manifest of a release."""
+    return _rendered(yaml.safe_dump(dict(values or {})), scenario, kubernetes, helm, release)
+
+
+@functools.cache
+def _rendered(over: str, scenario: Path | None, kubernetes: str, helm: str, release: str) -> str:
     files = ["--values", str(scenario)] if scenario else []
-    over = yaml.safe_dump(dict(values or {}))
-    return run("helm", "template", "pay", str(CHART), "--kube-version", kubernetes, *files, "--values", "-", given=over)
+    return run(helm, "template", release, str(CHART), "--kube-version", kubernetes, *files, "--values", "-", given=over)
 
 
 def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -58,6 +70,11 @@ def pod_of(objects: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the spec of the Deployment's pods."""
     spec: dict[str, Any] = of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]
     return spec
+
+
+def containers_of(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return all containers of a pod, sidecars as well."""
+    return [*pod.get("initContainers", []), *pod["containers"]]
 
 
 def config_of(objects: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Rules of ours that neither Helm nor Kubernetes would enforce."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,14 @@ import pytest
 import yaml
 from payorch_server import config
 
-from chart.rendering import CHART, SCENARIOS, ChartError, config_of, of_kind, pod_of, render
+from chart.rendering import CHART, SCENARIOS, ChartError, config_of, containers_of, of_kind, pod_of, render, render_text
 
 pytestmark = pytest.mark.timeout(60)
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
-PRODUCTION = CHART / "ci/production-values.yaml"
-MESH = CHART / "ci/mesh-values.yaml"
+MEMORY = {"store": {"kind": "memory", "url": ""}, "accept_memory_store": True, "orchestration": {"keys": []}}
+SOME_ID = "11111111-1111-1111-1111-111111111111"
+OF_CALLERS = ("pay-payorch", "pay-payorch-headless")
+"""The Services of the gRPC port; the others are for scrapes, operators and tests."""
 
 
 def pods(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -33,7 +36,7 @@ class TestPods:
             assert security["runAsUser"] == security["runAsGroup"] == 10001
             assert security["seccompProfile"] == {"type": "RuntimeDefault"}
             assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
-            for container in pod["containers"]:
+            for container in containers_of(pod):
                 assert container["securityContext"] == {
                     "allowPrivilegeEscalation": False,
                     "readOnlyRootFilesystem": True,
@@ -51,11 +54,12 @@ class TestPods:
         assert [pod["enableServiceLinks"] for pod in pods(render(scenario=scenario))] == [False, False]
 
     def test_outlive_the_drain(self, scenario: Path) -> None:
-        """Kubernetes kills only after the drain, the longest call and the flush."""
+        """Kubernetes kills only after the drain, the longest call and the flush; SIGTERM begins it, not a preStop."""
         objects = render(scenario=scenario)
         rpc = config_of(objects)["rpc"]
 
         grace = pod_of(objects)["terminationGracePeriodSeconds"]
+        assert not any("lifecycle" in container for container in containers_of(pod_of(objects)))
 
         assert grace >= rpc["drain_wait_s"] + max(55, rpc["drain_grace_s"]) + 15
         assert isinstance(grace, int)
@@ -66,6 +70,7 @@ class TestPods:
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         document = config_of(objects)
 
+        assert len(ports.values()) == len(set(ports.values()))
         assert {
             name: path["httpGet"]["port"] for name, path in container.items() if name.endswith("Probe")
         } == dict.fromkeys(("startupProbe", "livenessProbe", "readinessProbe"), "admin")
@@ -73,11 +78,12 @@ class TestPods:
         assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
         assert config.split_address(document["rpc"]["listen"]) in {("0.0.0.0", ports["grpc"]), ("::", ports["grpc"])}  # noqa: S104 - expected
         assert config.split_address(document["admin"]["listen"]) == ("0.0.0.0", ports["admin"])  # noqa: S104
+        protocol = "https" if document["rpc"].get("tls") else "kubernetes.io/h2c"
         for service in of_kind(objects, "Service"):
-            if service["metadata"]["name"].endswith("-metrics"):
-                continue  # For Prometheus, not for callers; test_monitoring.py has it.
-            assert [(port["targetPort"], port["port"]) for port in service["spec"]["ports"]] == [
-                ("grpc", ports["grpc"])
+            if service["metadata"]["name"] not in OF_CALLERS:
+                continue
+            assert [(port["targetPort"], port["port"], port["appProtocol"]) for port in service["spec"]["ports"]] == [
+                ("grpc", ports["grpc"], protocol)
             ]
 
     def test_of_the_service_and_only_they_are_selected(self, scenario: Path) -> None:
@@ -91,6 +97,7 @@ class TestPods:
         ]
         selectors += [one["spec"]["podSelector"]["matchLabels"] for one in of_kind(objects, "NetworkPolicy")]
         selectors += [one["spec"]["selector"]["matchLabels"] for one in of_kind(objects, "PodDisruptionBudget")]
+        selectors += [one["spec"]["endpointSelector"]["matchLabels"] for one in of_kind(objects, "CiliumNetworkPolicy")]
 
         for selector in selectors:
             assert selector.items() <= served
@@ -137,44 +144,86 @@ class TestValues:
         assert len(of_kind(objects, "PodDisruptionBudget")) == budgets
         assert of_kind(objects, "Deployment")[0]["spec"]["replicas"] == replicas
 
-    def test_network_is_closed_unless_switched_off(self) -> None:
-        (policy,) = of_kind(render(), "NetworkPolicy")
-
-        assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
-        (ingress,) = policy["spec"]["ingress"]
-        assert all(peer for peer in ingress["from"])
-        assert [port["port"] for port in ingress["ports"]] == ["grpc"]
-        assert of_kind(render({"networkPolicy": {"enabled": False}}), "NetworkPolicy") == []
+    @pytest.mark.parametrize("release", ["1234", "0x10", "null", "1e3"])
+    def test_release_may_have_a_name_that_yaml_reads_otherwise(self, release: str) -> None:
+        for one in yaml.safe_load_all(render_text(release=release)):
+            assert one["metadata"]["labels"]["app.kubernetes.io/instance"] == release
 
     @pytest.mark.parametrize(
         ("values", "message", "reason"),
         [
-            ({"replica": 2}, "replica", "a misspelt key"),
-            ({"replicas": "2"}, "replicas", "a wrong type"),
-            ({"config": {"rpc": {"max_request_byte": 1}}}, "max_request_byte", "a misspelt setting of the service"),
-            ({"config": {"rpc": {"listen": "127.0.0.1:50051"}}}, "listen", "nobody could reach the pod"),
-            ({"config": {"rpc": {"drain_wait_s": None}}}, "drain_wait_s", "the grace period needs it"),
-            (
-                {"config": {"tenants": {"default": {"client_secret_file": "/x"}}}},
-                "client_secret_file",
-                "the chart sets the files",
-            ),
-            ({"config": {"tenants": {"b": {"client_id": "c"}}}}, "clientSecrets.b is missing", "no secret"),
+            ({"config": {"tenants": {"b": {"client_id": SOME_ID}}}}, "clientSecrets.b is missing", "no secret"),
             ({"clientSecrets": {"b": {"name": "some", "key": "some"}}}, "config.tenants.b is missing", "no tenant"),
             (
-                {"replicas": 2, "config": {"store": {"kind": "memory", "url": ""}}},
+                {"replicas": 2, "config": MEMORY},
                 "replicas: more than one needs config.store.kind redis",
                 "replicas that know nothing of each other",
             ),
-            ({"networkPolicy": {"callers": []}}, "callers", "an empty list would let everybody in"),
-            ({"image": {"digest": "latest"}}, "digest", "not a digest"),
-            ({"serviceMonitor": {"scrapers": []}}, "scrapers", "an empty list would let everybody in"),
-            ({"serviceMonitor": {"interval": "5m"}}, "interval", "alerts would see no rates"),
-            ({"docsUrl": 'https://x/"'}, "docsUrl", "a quote would end the text it is put into"),
+            (
+                {"autoscaling": {"enabled": True}, "config": MEMORY},
+                "autoscaling.enabled: needs config.store.kind redis",
+                "replicas that know nothing of each other",
+            ),
+            (
+                {"autoscaling": {"enabled": True, "minReplicas": 7}},
+                "autoscaling.maxReplicas: 6 is smaller than minReplicas, 7",
+                "no number is right",
+            ),
+            (
+                {"autoscaling": {"enabled": True, "cpuUtilization": 0}},
+                "autoscaling.enabled: needs cpuUtilization or callsInFlight",
+                "nothing to go by",
+            ),
+            (
+                {"autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": None}}},
+                "resources.requests.cpu: autoscaling.cpuUtilization is a share of it",
+                "the autoscaler would not know what 100 percent is",
+            ),
+            (
+                {"config": {"diagnostics": {"listen": "0.0.0.0:50052"}}},
+                "networkPolicy.operators: must name who",
+                "an empty list would let everybody in",
+            ),
+            (
+                {"config": {"diagnostics": {"listen": "127.0.0.1:9464"}}},
+                "config.diagnostics.listen: port 9464 is that of config.admin.listen",
+                "two listeners on one port",
+            ),
+            (
+                {"config": {"rpc": {"tls": {"certificate_file": "/c", "key_file": "/k"}}}},
+                "tlsSecret: config.rpc.tls needs it",
+                "no pod would start",
+            ),
+            ({"tlsSecret": "x"}, "config.rpc.tls: is missing", "plaintext where TLS is expected"),
+            ({"fleetSecret": ""}, "fleetSecret: config.orchestration.keys needs it", "no pod would start"),
+            (
+                {"config": {"identity": {"jwt": {"key_set_file": "/k", "issuer": "i", "audience": "a"}}}},
+                "keySetConfigMap: config.identity.jwt needs it",
+                "no pod would start",
+            ),
+            (
+                {"emulator": {"enabled": True}, "config": {"tenants": {"default": {"environment": "eu_production"}}}},
+                "emulator.enabled: tenant default is of eu_production",
+                "nothing that an emulator says about money is true",
+            ),
+            ({"emulator": {"enabled": True}, "replicas": 2}, "emulator.enabled: needs replicas 1", "two memories"),
+            (
+                {"emulator": {"enabled": True}, "autoscaling": {"enabled": True}},
+                "emulator.enabled: needs replicas 1 without autoscaling",
+                "two memories",
+            ),
+            (
+                {"emulator": {"enabled": True, "port": 50051}},
+                "emulator.port: port 50051 is that of config.rpc.listen",
+                "two listeners on one port",
+            ),
         ],
     )
-    def test_mistake_is_refused_by_name(self, values: dict[str, Any], message: str, reason: str) -> None:
-        with pytest.raises(ChartError, match=message):
+    def test_values_that_do_not_fit_are_refused_by_name(
+        self, values: dict[str, Any], message: str, reason: str
+    ) -> None:
+        """What each key by itself may be is in test_broken_values.py."""
+        with pytest.raises(ChartError, match=re.escape(message)):
             render(values)
 
 

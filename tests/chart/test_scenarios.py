@@ -9,11 +9,22 @@ from local.stack import merged
 from payorch_server.cli import main
 from support.authority import Authority, Issuer, key_set
 
-from chart.rendering import CHART, FLEET_FOLDER, SCENARIOS, SECRET_FOLDER, config_of, pod_of, render, render_text, run
+from chart.rendering import (
+    CHART,
+    FLEET_FOLDER,
+    HELMS,
+    SCENARIOS,
+    SECRET_FOLDER,
+    config_of,
+    pod_of,
+    render,
+    render_text,
+    run,
+)
 
 KUBERNETES = ("1.30.0", "1.34.0", "1.37.0")
-# Kubernetes' own schemas do not know the kinds of the Prometheus operator; test_monitoring.py checks ours.
-OF_THE_OPERATOR = "PrometheusRule,ServiceMonitor"
+# Kubernetes' own schemas do not know kinds of others; test_monitoring.py and test_network.py check ours.
+OF_OTHERS = "CiliumNetworkPolicy,PrometheusRule,ServiceMonitor"
 SCHEMAS = "build/kubernetes/kubernetes_validate/kubernetes-json-schema/v{}-local-strict"
 
 pytestmark = pytest.mark.timeout(60)
@@ -27,11 +38,30 @@ def without_nulls(value: Any) -> Any:
     return {key: without_nulls(item) for key, item in value.items() if item is not None}
 
 
+def test_scenarios_are_all_there() -> None:
+    names = [path.name.removesuffix("-values.yaml") for path in SCENARIOS]
+
+    assert ["default", "emulator", "fleet", "mesh", "minimal", "monitored", "mtls", "production"] == names
+
+
 @every_scenario
-def test_lint_has_nothing_to_say(scenario: Path) -> None:
-    output = run("helm", "lint", "--strict", str(CHART), "--values", str(scenario))
+@pytest.mark.parametrize("helm", HELMS)
+def test_lint_has_nothing_to_say(scenario: Path, helm: str) -> None:
+    output = run(helm, "lint", "--strict", "--kube-version", KUBERNETES[0], str(CHART), "--values", str(scenario))
 
     assert "1 chart(s) linted, 0 chart(s) failed" in output
+    assert "WARNING" not in output
+
+
+@every_scenario
+def test_both_helms_make_the_same_of_it(scenario: Path) -> None:
+    """Line by line, but for empty lines; and object by object."""
+    texts = [render_text(scenario=scenario, helm=helm) for helm in HELMS]
+
+    newest, older = ([line for line in text.splitlines() if line.strip()] for text in texts)
+    assert older == newest
+    newest, older = ([one for one in yaml.safe_load_all(text) if one] for text in texts)
+    assert older == newest
 
 
 @every_scenario
@@ -41,11 +71,9 @@ def test_objects_are_what_kubernetes_knows(scenario: Path, kubernetes: str) -> N
     manifest = render_text(scenario=scenario, kubernetes=kubernetes)
 
     kinds = [one["kind"] for one in yaml.safe_load_all(manifest) if one]
-    skipped = sum(kind in OF_THE_OPERATOR.split(",") for kind in kinds)
+    skipped = sum(kind in OF_OTHERS.split(",") for kind in kinds)
 
-    output = run(
-        "kubeconform", "-strict", "-summary", "-skip", OF_THE_OPERATOR, "-schema-location", location, given=manifest
-    )
+    output = run("kubeconform", "-strict", "-summary", "-skip", OF_OTHERS, "-schema-location", location, given=manifest)
 
     assert f"Invalid: 0, Errors: 0, Skipped: {skipped}" in output
     assert "Valid: 0" not in output
@@ -87,7 +115,7 @@ def _write_credentials(folder: Path) -> None:
 
 @every_scenario
 def test_configuration_is_what_the_values_say(scenario: Path) -> None:
-    """No number becomes a float or a word a boolean on the way; only the files of the secrets are added."""
+    """No number becomes a float or a word a boolean on the way; only files of secrets, or an emulator, are added."""
     defaults = yaml.safe_load((CHART / "values.yaml").read_text())
     values = without_nulls(merged(defaults, yaml.safe_load(scenario.read_text())))
 
@@ -95,4 +123,8 @@ def test_configuration_is_what_the_values_say(scenario: Path) -> None:
 
     files = {name: tenant.pop("client_secret_file") for name, tenant in config["tenants"].items()}
     assert files == {name: f"{SECRET_FOLDER}/{name}" for name in values["clientSecrets"]}
-    assert config == values["config"]
+    if values["emulator"]["enabled"]:
+        for tenant in values["config"]["tenants"].values():
+            del tenant["environment"]
+            tenant["base_url"] = "http://127.0.0.1:9080"
+    assert values["config"] == config

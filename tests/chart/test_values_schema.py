@@ -1,16 +1,21 @@
-"""values.schema.json is closed, typed, and describes the service's configuration as the service does."""
+"""values.schema.json is generated, closed and typed, and says of every value what the values file says."""
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from chart import values_schema
 from chart.rendering import CHART
 
-CONTENT = json.loads(values_schema.FILE.read_text())
-PASSED_TO_KUBERNETES = "of Kubernetes"
+CONTENT = json.loads((CHART / "values.schema.json").read_text())
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+CHECKED_BY_KUBERNETES = {f"values.Affinity.{kind}" for kind in ("nodeAffinity", "podAffinity", "podAntiAffinity")}
 
 
 def nodes(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -20,38 +25,105 @@ def nodes(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]
         for name, child in node.get(section, {}).items():
             yield from nodes(child, f"{path}.{name}")
     for keyword in ("items", "additionalProperties"):
-        if isinstance(node.get(keyword), dict) and PASSED_TO_KUBERNETES not in node.get("description", ""):
+        if isinstance(node.get(keyword), dict):
             yield from nodes(node[keyword], f"{path}.{keyword}")
 
 
-def test_configuration_is_described_as_the_service_does() -> None:
-    assert CONTENT["$defs"] == values_schema.definitions(), f"run: {values_schema.COMMAND}"
+def generate(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the generator that stands in a folder."""
+    return subprocess.run(  # noqa: S603 - a program of ours
+        [sys.executable, str(root / "tools/values"), *arguments], capture_output=True, text=True, check=False
+    )
 
 
-def test_everything_has_a_type() -> None:
-    untyped = [path for path, node in nodes(CONTENT, "values") if not {"type", "$ref", "anyOf"} & set(node)]
-
-    assert untyped == []
-
-
-def test_every_object_is_closed() -> None:
-    """The exceptions are handed to Kubernetes as they are, and limits on top of a closed definition."""
-    limits = {"values.config", "values.config.rpc", "values.config.admin"}
-
-    found = [
-        path
-        for path, node in nodes(CONTENT, "values")
-        if node.get("type") == "object"
-        and node.get("additionalProperties", True) is True
-        and PASSED_TO_KUBERNETES not in node.get("description", "")
-    ]
-
-    assert set(found) == limits
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Return a folder with the generator and the chart, which may be changed."""
+    shutil.copytree("tools/values", tmp_path / "tools/values")
+    shutil.copytree(CHART, tmp_path / CHART)
+    return tmp_path
 
 
-def test_every_value_is_in_the_values_file() -> None:
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
+class TestGenerator:
+    def test_has_nothing_to_change(self) -> None:
+        done = generate(Path.cwd(), "--check")
 
-    assert set(CONTENT["properties"]) == set(values)
-    for section in ("image", "networkPolicy", "dashboards", "alerts", "serviceMonitor"):
-        assert set(CONTENT["properties"][section]["properties"]) == set(values[section])
+        assert (done.returncode, done.stderr) == (0, "")
+
+    @pytest.mark.parametrize("file", ["values.schema.json", "README.md"])
+    def test_finds_drift(self, copy: Path, file: str) -> None:
+        values = copy / CHART / "values.yaml"
+        values.write_text(values.read_text().replace("# Labels added to the pods.", "# Labels of the pods."))
+
+        done = generate(copy, "--check")
+
+        assert done.returncode == 1
+        assert file in done.stderr
+        assert generate(copy).returncode == 0
+        assert "Labels of the pods." in (copy / CHART / file).read_text()
+        assert generate(copy, "--check").returncode == 0
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message", "reason"),
+        [
+            ("# Labels added to the pods.\n", "", "podLabels: a comment must describe it", "only annotated"),
+            ("  # Empty: the chart's appVersion.\n", "", "image.tag: has no comment", "neither"),
+            ("# @schema {items: {$ref: '#/$defs/Toleration'}}\n", "", "what the items are", "a list of anything"),
+            ("@schema {minimum: 0}", "@schema minimum", "what follows @schema is no mapping", "no keywords"),
+            ("replicas: 1", "replicas: 1:", "cannot be read", "no YAML"),
+            ("    drain_wait_s: 5", "    drain_wate_s: 5", "the service knows no setting drain_wate_s", "misspelt"),
+        ],
+    )
+    def test_says_what_is_missing(self, copy: Path, old: str, new: str, message: str, reason: str) -> None:
+        values = copy / CHART / "values.yaml"
+        values.write_text(values.read_text().replace(old, new, 1))
+
+        done = generate(copy, "--check")
+
+        assert done.returncode == 1
+        assert done.stderr.startswith("helm/payorch/values.yaml: ")
+        assert message in done.stderr
+
+
+class TestSchema:
+    def test_gives_everything_a_type(self) -> None:
+        untyped = [path for path, node in nodes(CONTENT, "values") if not {"type", "$ref"} & set(node)]
+
+        assert untyped == []
+
+    def test_closes_every_object(self) -> None:
+        found = {
+            path
+            for path, node in nodes(CONTENT, "values")
+            if "object" in node.get("type", "") and node.get("additionalProperties", True) is True
+        }
+
+        assert found == CHECKED_BY_KUBERNETES
+
+    def test_has_no_alternatives(self) -> None:
+        """Helm lists every branch of one as a mistake."""
+        alternatives = {"anyOf", "oneOf", "allOf", "if", "not"}
+
+        assert [path for path, node in nodes(CONTENT, "values") if alternatives & set(node)] == []
+
+    def test_describes_every_value(self) -> None:
+        """A section is described by what is in it."""
+        silent = {
+            path
+            for path, node in nodes({"properties": CONTENT["properties"]}, "values")
+            if path != "values" and "description" not in node and "properties" not in node
+        }
+
+        assert {path for path in silent if not path.endswith((".items", ".additionalProperties"))} == set()
+
+    def test_has_every_value_of_the_values_file(self) -> None:
+        def compare(values: dict[str, Any], node: dict[str, Any]) -> None:
+            assert set(node["properties"]) == set(values) == set(node["required"])
+            for key, child in node["properties"].items():
+                if "properties" in child:
+                    compare(values[key], child)
+
+        compare(VALUES, CONTENT)
+
+    def test_leaves_files_of_secrets_to_the_chart(self) -> None:
+        assert "client_secret_file" not in CONTENT["$defs"]["TenantSettings"]["properties"]

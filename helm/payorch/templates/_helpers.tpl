@@ -8,8 +8,8 @@
 
 {{- /* The chart's version is a label, but never a selector: selectors cannot be changed. */ -}}
 {{- define "payorch.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: service
 {{- end -}}
 
@@ -20,17 +20,24 @@ app.kubernetes.io/component: service
 
 {{- define "payorch.version" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 {{- end -}}
 
+{{- /* Of the root and a section with repository, tag and digest: the image, quoted. */ -}}
 {{- define "payorch.image" -}}
-{{- with .Values.image -}}
-{{- if .digest -}}
-{{ .repository }}@{{ .digest }}
-{{- else -}}
-{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- $root := index . 0 -}}
+{{- with index . 1 -}}
+{{- ternary (printf "%s@%s" .repository .digest) (printf "%s:%s" .repository (default $root.Chart.AppVersion .tag)) (ne .digest "") | quote -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "payorch.pullSecrets" -}}
+{{- with .Values.image.pullSecrets -}}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
 {{- end -}}
 {{- end -}}
 
@@ -40,6 +47,39 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- define "payorch.adminPort" -}}
 {{ .Values.config.admin.listen | splitList ":" | last }}
+{{- end -}}
+
+{{- /* Of the listener for operators; empty where there is none that other pods could reach. */ -}}
+{{- define "payorch.diagnosticsPort" -}}
+{{- $listen := .Values.config.diagnostics.listen -}}
+{{- if or (hasPrefix "0.0.0.0:" $listen) (hasPrefix "[::]:" $listen) -}}
+{{ $listen | splitList ":" | last }}
+{{- end -}}
+{{- end -}}
+
+{{- /* Empty in plaintext. */ -}}
+{{- define "payorch.tls" -}}
+{{- if .Values.config.rpc.tls -}}yes{{- end -}}
+{{- end -}}
+
+{{- /* Meshes and gateways go by it; what they should do with h2 inside TLS is to leave it alone. */ -}}
+{{- define "payorch.appProtocol" -}}
+{{- ternary "https" "kubernetes.io/h2c" (eq (include "payorch.tls" .) "yes") -}}
+{{- end -}}
+
+{{- /* Empty unless intents are recorded in Redis. */ -}}
+{{- define "payorch.redis" -}}
+{{- if eq (dig "store" "kind" "memory" .Values.config) "redis" -}}yes{{- end -}}
+{{- end -}}
+
+{{- /* Empty unless a policy of Cilium says by name where Zuora is. */ -}}
+{{- define "payorch.cilium" -}}
+{{- if and .Values.networkPolicy.enabled .Values.networkPolicy.ciliumHostNames (not .Values.emulator.enabled) -}}yes{{- end -}}
+{{- end -}}
+
+{{- /* Instances that there are at least. */ -}}
+{{- define "payorch.fewest" -}}
+{{- ternary .Values.autoscaling.minReplicas .Values.replicas .Values.autoscaling.enabled | int -}}
 {{- end -}}
 
 {{- define "payorch.secretFolder" -}}
@@ -59,19 +99,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- /* The service's configuration: what values.config says, and the file of each tenant's client secret. */ -}}
 {{- define "payorch.config" -}}
 {{- $config := deepCopy .Values.config -}}
-{{- $kind := dig "store" "kind" "memory" $config -}}
-{{- if and (ne $kind "redis") (gt (int .Values.replicas) 1) -}}
-{{- fail "replicas: more than one needs config.store.kind redis: replicas with a memory store know nothing of each other" -}}
-{{- end -}}
 {{- range $tenant, $settings := $config.tenants -}}
-{{- if not (hasKey $.Values.clientSecrets $tenant) -}}
-{{- fail (printf "clientSecrets.%s is missing: config.tenants has this tenant" $tenant) -}}
-{{- end -}}
 {{- $_ := set $settings "client_secret_file" (printf "%s/%s" (include "payorch.secretFolder" $) $tenant) -}}
-{{- end -}}
-{{- range $tenant, $secret := .Values.clientSecrets -}}
-{{- if not (hasKey $config.tenants $tenant) -}}
-{{- fail (printf "config.tenants.%s is missing: clientSecrets has this tenant" $tenant) -}}
+{{- if $.Values.emulator.enabled -}}
+{{- $_ := unset $settings "environment" -}}
+{{- $_ := set $settings "base_url" (printf "http://127.0.0.1:%d" (int $.Values.emulator.port)) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $config -}}
@@ -95,8 +127,8 @@ capabilities:
 
 {{- /* Of the pod of `helm test`; another component, so that the Services do not take it for an instance. */ -}}
 {{- define "payorch.testLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: test
 {{- end -}}
 

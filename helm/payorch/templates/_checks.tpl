@@ -1,0 +1,101 @@
+{{- /* What must hold between values, where a schema would not say it in words. */ -}}
+{{- define "payorch.checks" -}}
+{{- include "payorch.checkStore" . -}}
+{{- include "payorch.checkTenants" . -}}
+{{- include "payorch.checkFiles" . -}}
+{{- include "payorch.checkAutoscaling" . -}}
+{{- include "payorch.checkEmulator" . -}}
+{{- include "payorch.checkPorts" . -}}
+{{- end -}}
+
+{{- define "payorch.checkStore" -}}
+{{- if not (include "payorch.redis" .) -}}
+{{- if .Values.autoscaling.enabled -}}
+{{- fail "autoscaling.enabled: needs config.store.kind redis: replicas with a memory store know nothing of each other" -}}
+{{- end -}}
+{{- if gt (int .Values.replicas) 1 -}}
+{{- fail "replicas: more than one needs config.store.kind redis: replicas with a memory store know nothing of each other" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "payorch.checkTenants" -}}
+{{- range $tenant, $_ := .Values.config.tenants -}}
+{{- if not (hasKey $.Values.clientSecrets $tenant) -}}
+{{- fail (printf "clientSecrets.%s is missing: config.tenants has this tenant" $tenant) -}}
+{{- end -}}
+{{- end -}}
+{{- range $tenant, $_ := .Values.clientSecrets -}}
+{{- if not (hasKey $.Values.config.tenants $tenant) -}}
+{{- fail (printf "config.tenants.%s is missing: clientSecrets has this tenant" $tenant) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Files that the configuration names, and what they are mounted from. */ -}}
+{{- define "payorch.checkFiles" -}}
+{{- $jwt := dig "identity" "jwt" dict .Values.config | default dict -}}
+{{- $keys := dig "orchestration" "keys" list .Values.config | default list -}}
+{{- if and (include "payorch.tls" .) (not .Values.tlsSecret) -}}
+{{- fail "tlsSecret: config.rpc.tls needs it, nothing else is mounted that could hold the certificate" -}}
+{{- end -}}
+{{- if and .Values.tlsSecret (not (include "payorch.tls" .)) -}}
+{{- fail "config.rpc.tls: is missing, so the service would speak plaintext in spite of tlsSecret" -}}
+{{- end -}}
+{{- if and $jwt (not .Values.keySetConfigMap) -}}
+{{- fail "keySetConfigMap: config.identity.jwt needs it, nothing else is mounted that could hold the keys" -}}
+{{- end -}}
+{{- if and $keys (not .Values.fleetSecret) -}}
+{{- fail "fleetSecret: config.orchestration.keys needs it, nothing else is mounted that could hold the keys" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "payorch.checkAutoscaling" -}}
+{{- with .Values.autoscaling -}}
+{{- if .enabled -}}
+{{- if gt (int .minReplicas) (int .maxReplicas) -}}
+{{- fail (printf "autoscaling.maxReplicas: %d is smaller than minReplicas, %d" (int .maxReplicas) (int .minReplicas)) -}}
+{{- end -}}
+{{- if and (eq (int .cpuUtilization) 0) (eq (int .callsInFlight) 0) -}}
+{{- fail "autoscaling.enabled: needs cpuUtilization or callsInFlight, both are 0" -}}
+{{- end -}}
+{{- if and (gt (int .cpuUtilization) 0) (not (dig "requests" "cpu" "" $.Values.resources)) -}}
+{{- fail "resources.requests.cpu: autoscaling.cpuUtilization is a share of it" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "payorch.checkEmulator" -}}
+{{- if .Values.emulator.enabled -}}
+{{- range $tenant, $settings := .Values.config.tenants -}}
+{{- if hasSuffix "_production" (default "" $settings.environment) -}}
+{{- fail (printf "emulator.enabled: tenant %s is of %s; nothing that an emulator says about money is true" $tenant $settings.environment) -}}
+{{- end -}}
+{{- end -}}
+{{- if or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) -}}
+{{- fail "emulator.enabled: needs replicas 1 without autoscaling, since each instance has an emulator of its own" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "payorch.checkPorts" -}}
+{{- $ports := dict -}}
+{{- $named := dict
+  "config.rpc.listen" (include "payorch.grpcPort" .)
+  "config.admin.listen" (include "payorch.adminPort" .)
+  "config.diagnostics.listen" (splitList ":" .Values.config.diagnostics.listen | last)
+  "emulator.port" (ternary (toString (int .Values.emulator.port)) "" .Values.emulator.enabled)
+-}}
+{{- range $name, $port := $named -}}
+{{- if and $port (hasKey $ports $port) -}}
+{{- fail (printf "%s: port %s is that of %s" $name $port (get $ports $port)) -}}
+{{- end -}}
+{{- if $port -}}
+{{- $_ := set $ports $port $name -}}
+{{- end -}}
+{{- end -}}
+{{- if and (include "payorch.diagnosticsPort" .) .Values.networkPolicy.enabled (not .Values.networkPolicy.operators) -}}
+{{- fail "networkPolicy.operators: must name who may reach config.diagnostics.listen, an empty list would let everybody in" -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,151 @@
+"""Values that the schema refuses, each with its path and the rule that it breaks, in words that need no schema."""
+
+from typing import Any
+
+import pytest
+
+from chart.rendering import HELMS, ChartError, render_text
+
+pytestmark = pytest.mark.timeout(60)
+
+TO = {"tenant": "default", "gateway": "zuora_default"}
+BROKEN = [
+    ({"replica": 2}, "", "additional properties 'replica' not allowed", "a misspelt key"),
+    ({"replicas": "2"}, "/replicas", "got string, want integer", "a wrong type"),
+    ({"replicas": -1}, "/replicas", "minimum: got -1, want 0", "no number of instances"),
+    ({"image": {"digest": "latest"}}, "/image/digest", "'latest' does not match pattern", "not a digest"),
+    (
+        {"image": {"pullPolicy": "Sometimes"}},
+        "/image/pullPolicy",
+        "value must be one of 'Always', 'IfNotPresent', 'Never'",
+        "not a policy",
+    ),
+    (
+        {"config": {"rpc": {"max_request_byte": 1}}},
+        "/config/rpc",
+        "additional properties 'max_request_byte' not allowed",
+        "a misspelt setting of the service",
+    ),
+    (
+        {"config": {"rpc": {"listen": "127.0.0.1:50051"}}},
+        "/config/rpc/listen",
+        "'127.0.0.1:50051' does not match pattern",
+        "nobody could reach the pod",
+    ),
+    (
+        {"config": {"rpc": {"drain_wait_s": None}}},
+        "/config/rpc",
+        "missing property 'drain_wait_s'",
+        "the grace period needs it",
+    ),
+    (
+        {"config": {"rpc": {"tls": {"certificate_file": "/x"}}}},
+        "/config/rpc/tls",
+        "missing property 'key_file'",
+        "half a certificate",
+    ),
+    ({"config": {"access": None}}, "/config", "missing property 'access'", "everybody could do everything"),
+    (
+        {"config": {"store": {"kind": "postgres"}}},
+        "/config/store/kind",
+        "value must be one of 'memory', 'redis'",
+        "a store that does not exist",
+    ),
+    (
+        {"config": {"diagnostics": {"listen": "50052"}}},
+        "/config/diagnostics/listen",
+        "'50052' does not match pattern",
+        "a port without an address",
+    ),
+    (
+        {"config": {"tenants": {"default": {"environment": "us_production"}}}},
+        "/config/tenants/default/environment",
+        "value must be one of '', 'us1_production', 'us2_production'",
+        "an environment that does not exist",
+    ),
+    (
+        {"config": {"tenants": {"default": {"client_id": "x"}}}},
+        "/config/tenants/default/client_id",
+        "minLength: got 1, want 36",
+        "not an OAuth client id of Zuora",
+    ),
+    (
+        {"config": {"tenants": {"default": {"client_secret_file": "/x"}}}},
+        "/config/tenants/default",
+        "additional properties 'client_secret_file' not allowed",
+        "the chart sets the files",
+    ),
+    (
+        {"config": {"routing": [{"name": "x"}]}},
+        "/config/routing/0",
+        "missing property 'to'",
+        "a rule that leads nowhere",
+    ),
+    (
+        {"config": {"routing": [{"name": "x", "to": TO, "when": {"amount": {"currency": "USD", "min": 5}}}]}},
+        "/config/routing/0/when/amount/min",
+        "got number, want string",
+        "an amount that YAML would round",
+    ),
+    (
+        {"clientSecrets": {"default": {"value": "hunter2"}}},
+        "/clientSecrets/default",
+        "additional properties 'value' not allowed",
+        "secrets are named, not given",
+    ),
+    ({"networkPolicy": {"callers": []}}, "/networkPolicy/callers", "minItems: got 0, want 1", "everybody would get in"),
+    (
+        {"networkPolicy": {"callers": [{"podSelectr": {}}]}},
+        "/networkPolicy/callers/0",
+        "additional properties 'podSelectr' not allowed",
+        "a misspelt key of Kubernetes",
+    ),
+    (
+        {"networkPolicy": {"egress": {"zuora": [{"cidr": "rest.zuora.com"}]}}},
+        "/networkPolicy/egress/zuora/0/cidr",
+        "'rest.zuora.com' does not match pattern",
+        "a NetworkPolicy knows no names",
+    ),
+    (
+        {"networkPolicy": {"egress": {"dns": []}}},
+        "/networkPolicy/egress/dns",
+        "minItems: got 0, want 1",
+        "the pods could ask anybody",
+    ),
+    (
+        {"autoscaling": {"cpuUtilization": "70%"}},
+        "/autoscaling/cpuUtilization",
+        "got string, want integer",
+        "a percent",
+    ),
+    ({"autoscaling": {"minReplicas": 0}}, "/autoscaling/minReplicas", "minimum: got 0, want 1", "nobody would answer"),
+    ({"emulator": {"enabled": "no"}}, "/emulator/enabled", "got string, want boolean", "a text is true"),
+    ({"resources": {"request": {}}}, "/resources", "additional properties 'request' not allowed", "no request at all"),
+    ({"podLabels": {"a": 1}}, "/podLabels/a", "got number, want string", "Kubernetes refuses it later"),
+    ({"serviceMonitor": {"interval": "5m"}}, "/serviceMonitor/interval", "'5m' does not match", "alerts see no rates"),
+    (
+        {"serviceMonitor": {"scrapers": []}},
+        "/serviceMonitor/scrapers",
+        "minItems: got 0, want 1",
+        "everybody would get in",
+    ),
+    (
+        {"docsUrl": 'https://x/"'},
+        "/docsUrl",
+        "'https://x/\"' does not match pattern",
+        "a quote would end the text it is put into",
+    ),
+]
+
+
+@pytest.mark.parametrize("helm", HELMS)
+@pytest.mark.parametrize(
+    ("values", "path", "rule", "reason"), BROKEN, ids=[f"{path or '/'}-{reason}" for _, path, _, reason in BROKEN]
+)
+def test_value_is_refused_in_one_line(values: dict[str, Any], path: str, rule: str, reason: str, helm: str) -> None:
+    """Which names the path and the rule; nothing else is said."""
+    with pytest.raises(ChartError) as refusal:
+        render_text(values, helm=helm)
+
+    (said,) = [line.strip() for line in str(refusal.value).splitlines() if line.strip().startswith("- at ")]
+    assert said.startswith(f"- at '{path}': {rule}")
