@@ -1,6 +1,7 @@
 """What Helm makes of the chart."""
 
 import functools
+import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,7 +53,7 @@ def render_text(
     release: str = "pay",
 ) -> str:
     """Return the manifest of a release."""
-    return _rendered(yaml.safe_dump(dict(values or {})), scenario, kubernetes, helm, release)
+    return _rendered(json.dumps(values or {}), scenario, kubernetes, helm, release)
 
 
 @functools.cache

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.timeout(60)
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
 MEMORY = {"store": {"kind": "memory", "url": ""}, "accept_memory_store": True, "orchestration": {"keys": []}}
 SOME_ID = "11111111-1111-1111-1111-111111111111"
+MTLS = CHART / "ci/mtls-values.yaml"
 OF_CALLERS = ("pay-payorch", "pay-payorch-headless")
 """The Services of the gRPC port; the others are for scrapes, operators and tests."""
 
@@ -112,6 +113,45 @@ class TestPods:
         assert of_kind(objects, "Secret") == []
         assert "env" not in container
         assert mounts["client-secrets"]["readOnly"] is True
+
+
+class TestTls:
+    """On the gRPC port it changes nothing for the kubelet, and `helm test` brings what is asked for."""
+
+    def test_leaves_the_probes_as_they_are(self) -> None:
+        def probes(objects: list[dict[str, Any]]) -> dict[str, Any]:
+            return {k: v for k, v in pod_of(objects)["containers"][0].items() if k.endswith("Probe")}
+
+        assert probes(render(scenario=MTLS)) == probes(render())
+        assert len(probes(render())) == 3
+
+    def test_is_spoken_by_the_test_pod(self) -> None:
+        (pod,) = of_kind(render(scenario=MTLS), "Pod")
+        (container,) = pod["spec"]["containers"]
+
+        parsed = healthcheck(container["args"])
+        assert parsed == {
+            "address": "pay-payorch:50051",
+            "ca-file": "/etc/payorch/tls/ca.crt",
+            "certificate-file": "/etc/payorch/tls/tls.crt",
+            "key-file": "/etc/payorch/tls/tls.key",
+        }
+        (mount,) = container["volumeMounts"]
+        (volume,) = pod["spec"]["volumes"]
+        assert (mount["name"], mount["mountPath"]) == (volume["name"], "/etc/payorch/tls")
+        assert volume["secret"]["secretName"] == "payorch-tls"
+
+    def test_is_not_spoken_in_plaintext(self) -> None:
+        (pod,) = of_kind(render(), "Pod")
+
+        assert healthcheck(pod["spec"]["containers"][0]["args"]) == {"address": "pay-payorch:50051"}
+
+
+def healthcheck(arguments: list[str]) -> dict[str, str]:
+    """Return the options of the image's own command."""
+    command, *options = arguments
+    assert command == "healthcheck"
+    return dict(option.removeprefix("--").split("=", 1) for option in options)
 
 
 class TestValues:
