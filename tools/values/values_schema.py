@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from kubernetes import DEFINITIONS
+from kubernetes_parts import DEFINITIONS
 from payorch_server.config import schema
 from payorch_server.zuora.settings import ENVIRONMENTS
 from values_file import NONE, Comment, ValuesError
