@@ -1,22 +1,20 @@
 """The emulator in test namespaces, which must never be taken for Zuora."""
 
 import asyncio
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
 import pytest
-import yaml
 from local.requests import new_request_id, usd
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
-from payorch_server import app, config
 from payorch_server.zuora.settings import ENVIRONMENTS
 from zuora_emulator import Emulator, cli, seed, serving
 
-from chart.rendering import CHART, SECRET_FOLDER, ChartError, config_of, containers_of, of_kind, pod_of, render
+from chart.pod import started
+from chart.rendering import CHART, ChartError, config_of, containers_of, of_kind, pod_of, render
 
 pytestmark = pytest.mark.timeout(60)
 EMULATOR = CHART / "ci/emulator-values.yaml"
@@ -27,20 +25,6 @@ def emulator_of(objects: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the emulator's container."""
     (emulator,) = [one for one in containers_of(pod_of(objects)) if one["name"] == "emulator"]
     return emulator
-
-
-def written(objects: list[dict[str, Any]], folder: Path) -> list[Path]:
-    """Write the files that a pod would find, for this machine and with free ports, and the published secret."""
-    (folder / "default").write_text(seed.CLIENT_B.client_secret)
-    document = config_of(objects)
-    for section in ("rpc", "admin", "diagnostics"):
-        document[section]["listen"] = "127.0.0.1:0"
-    files = []
-    for name, text in of_kind(objects, "ConfigMap")[0]["data"].items():
-        content = {key: document[key] for key in yaml.safe_load(text)}
-        files.append(folder / name)
-        files[-1].write_text(yaml.safe_dump(content).replace(SECRET_FOLDER, str(folder)))
-    return files
 
 
 class TestEmulator:
@@ -83,16 +67,17 @@ class TestEmulator:
     async def test_is_called_by_the_service_as_configured(self, tmp_path: Path) -> None:
         """With the files of the ConfigMap, beside an emulator where the sidecar would be."""
         emulator = Emulator()
-        async with AsyncExitStack() as stack:
-            port = urlsplit(await stack.enter_async_context(serving(emulator))).port
-            objects = await asyncio.to_thread(render, {"emulator": {"port": port}}, scenario=EMULATOR)
-            application = await app.start(config.load(*written(objects, tmp_path)), stack=stack)
-            channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{application.grpc_port}"))
+        async with serving(emulator) as url:
+            objects = await asyncio.to_thread(render, {"emulator": {"port": urlsplit(url).port}}, scenario=EMULATOR)
             request = service_pb2.CreateSessionRequest(request_id=new_request_id())
             request.one_time_payment.amount.CopyFrom(usd(1))
             request.one_time_payment.account_id = seed.ACCOUNT_SINGLE.id
 
-            await service_grpc.PaymentOrchestrationServiceStub(channel).CreateSession(request, timeout=10)
+            async with (
+                started(objects, tmp_path) as application,
+                grpc.aio.insecure_channel(f"127.0.0.1:{application.grpc_port}") as channel,
+            ):
+                await service_grpc.PaymentOrchestrationServiceStub(channel).CreateSession(request, timeout=10)
 
         assert emulator.ledger.count("sessions") == 1
 

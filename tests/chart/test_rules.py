@@ -234,6 +234,11 @@ class TestValues:
                 "tlsSecret: config.rpc.tls needs it",
                 "no pod would start",
             ),
+            (
+                {"podLabels": {"app.kubernetes.io/component": "x"}},
+                "podLabels: app.kubernetes.io/component is the chart's own",
+                "no Service would find the pods",
+            ),
             ({"tlsSecret": "x"}, "config.rpc.tls: is missing", "plaintext where TLS is expected"),
             ({"fleetSecret": ""}, "fleetSecret: config.orchestration.keys needs it", "no pod would start"),
             (

@@ -6,6 +6,7 @@
 {{- include "payorch.checkAutoscaling" . -}}
 {{- include "payorch.checkEmulator" . -}}
 {{- include "payorch.checkPorts" . -}}
+{{- include "payorch.checkLabels" . -}}
 {{- end -}}
 
 {{- define "payorch.checkStore" -}}
@@ -97,5 +98,14 @@
 {{- end -}}
 {{- if and (include "payorch.diagnosticsPort" .) .Values.networkPolicy.enabled (not .Values.networkPolicy.operators) -}}
 {{- fail "networkPolicy.operators: must name who may reach config.diagnostics.listen, an empty list would let everybody in" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "payorch.checkLabels" -}}
+{{- $ours := include "payorch.labels" . | fromYaml -}}
+{{- range $label, $_ := .Values.podLabels -}}
+{{- if hasKey $ours $label -}}
+{{- fail (printf "podLabels: %s is the chart's own, Services and policies select by such" $label) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
