@@ -166,6 +166,13 @@ class TestValues:
         )
         assert checksum({}) != checksum({"config": {"rpc": {"reflection": False}}})
 
+    def test_roll_waits_until_clients_have_found_a_new_pod(self) -> None:
+        spec = of_kind(render(), "Deployment")[0]["spec"]
+
+        assert {"maxUnavailable": 0, "maxSurge": 1} == spec["strategy"]["rollingUpdate"]
+        assert spec["minReadySeconds"] > 30, "gRPC asks DNS no sooner than that"
+        assert of_kind(render({"minReadySeconds": 0}), "Deployment")[0]["spec"]["minReadySeconds"] == 0
+
     def test_digest_wins_over_the_tag(self) -> None:
         digest = "sha256:" + "a" * 64
 
