@@ -31,6 +31,7 @@ $(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml test
 lock: $(READY)  ## Resolve the third-party versions anew
 	$(COMPILE) --upgrade --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) tests/emulator/pyproject.toml -c requirements/dev.txt -o requirements/emulator.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --upgrade --no-deps --group chart -o requirements/chart.txt
 

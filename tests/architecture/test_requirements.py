@@ -9,7 +9,8 @@ from architecture.house import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-RUNTIME, DEV = ROOT / "requirements" / "runtime.txt", ROOT / "requirements" / "dev.txt"
+LOCKS = ROOT / "requirements"
+RUNTIME, DEV, STOOD_IN, BUILD = (LOCKS / f"{name}.txt" for name in ("runtime", "dev", "emulator", "build"))
 OURS = {"payorch", "payorch-server", "payorch-zuora-emulator"}
 
 
@@ -35,7 +36,10 @@ class TestLockedVersions:
 
     @pytest.mark.parametrize(
         ("lock", "wanted"),
-        [(RUNTIME, one) for one in SHIPPED] + [(DEV, one) for one in DEVELOPED],
+        [(RUNTIME, one) for one in SHIPPED]
+        + [(DEV, one) for one in DEVELOPED]
+        + [(STOOD_IN, one) for one in EMULATOR["project"]["dependencies"]]
+        + [(BUILD, one) for one in SERVER["dependency-groups"]["build"]],
         ids=lambda one: one if isinstance(one, str) else one.stem,
     )
     def test_satisfy_the_projects(self, lock: Any, wanted: str) -> None:
@@ -51,12 +55,13 @@ class TestLockedVersions:
         assert exact.operator == "=="
         assert requirement.specifier.contains(exact.version)
 
-    def test_ship_what_was_tested(self) -> None:
-        """The runtime's pins are the development's."""
-        runtime, dev = locked(RUNTIME.read_text()), locked(DEV.read_text())
+    @pytest.mark.parametrize("lock", [RUNTIME, STOOD_IN], ids=lambda lock: lock.stem)
+    def test_ship_what_was_tested(self, lock: Any) -> None:
+        """The pins of what is in an image are the development's."""
+        shipped, dev = locked(lock.read_text()), locked(DEV.read_text())
 
-        assert {name: str(pin.specifier) for name, pin in runtime.items()} == {
-            name: str(dev[name].specifier) for name in runtime
+        assert {name: str(pin.specifier) for name, pin in shipped.items()} == {
+            name: str(dev[name].specifier) for name in shipped
         }
         assert not OURS & set(dev)
 
@@ -66,7 +71,7 @@ class TestLockedVersions:
 
         assert not set(locked(RUNTIME.read_text())) & tools - {"cryptography"}
 
-    @pytest.mark.parametrize("lock", [RUNTIME, DEV], ids=lambda lock: lock.stem)
+    @pytest.mark.parametrize("lock", [RUNTIME, DEV, STOOD_IN, BUILD], ids=lambda lock: lock.stem)
     def test_are_hashed_and_carry_no_address(self, lock: Any) -> None:
         """Each pin has a hash; whoever installs says from where."""
         text = lock.read_text()
