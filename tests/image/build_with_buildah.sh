@@ -1,28 +1,54 @@
 #!/usr/bin/env bash
 # Builds the Dockerfile for real where no container engine runs and no image can be pulled, and looks at the result.
-# Wants root on Debian with buildah and mmdebstrap, and the wheels' registry; the build itself has no way out.
+# Wants root on Debian with buildah and mmdebstrap, and the wheels' registry; the builds themselves have no way out.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-BASE=localhost/payorch-test-base:bookworm
-IMAGE=localhost/payorch:test
+BASE=${TEST_BASE:-localhost/payorch-test-base:bookworm}
 WORK=$PWD/build/image
 WHEELS=$WORK/wheels
+VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION=$(git describe --always --abbrev=40 --exclude '*' --dirty)
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export BUILDAH_ISOLATION=chroot
 
 for tool in buildah mmdebstrap; do
   command -v "$tool" >/dev/null || { echo "$tool is needed: apt-get install buildah mmdebstrap" >&2; exit 1; }
 done
-mkdir -p "$WHEELS"
+[ "$(id -u)" = 0 ] || { echo "Root is needed: a base is made and looked into." >&2; exit 1; }
 
-echo "== wheels, by hash, for the base's interpreter"
-for lock in runtime build; do
+# Wheels of every locked package by hash; the base's patch release may want some that ours does not, so markers go.
+download() {  # FOLDER LOCK [PIP'S OPTIONS]
+  sed 's/^\([^# ]\S*\) ;.*\\$/\1 \\/' "requirements/$2.txt" >"$WORK/$2.txt"
   .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-    --python-version 3.11 --require-hashes -r "requirements/$lock.txt" -d "$WHEELS"
+    --python-version 3.11 "${@:3}" --require-hashes -r "$WORK/$2.txt" -d "$1"
+}
+
+build() {  # SOURCE IMAGE [OPTIONS]
+  local arguments=(--pull-never --layers=false --no-cache --timestamp "$SOURCE_DATE_EPOCH" --tag "$2" "${@:3}")
+  for argument in "BASE=$BASE" DIGEST= "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" "VERSION=$VERSION" "REVISION=$REVISION"; do
+    arguments+=(--build-arg "$argument")
+  done
+  unshare --net buildah build "${arguments[@]}" --volume "$WHEELS:/wheelhouse:ro" "$1" >"$WORK/build.log" 2>&1 ||
+    { cat "$WORK/build.log" >&2; echo "The build of $2 failed." >&2; exit 1; }
+}
+
+mkdir -p "$WHEELS"
+echo "== wheels of each locked package by hash, for x86_64 and aarch64"
+for machine in x86_64 aarch64; do
+  platforms=()
+  # What the base's C library, 2.36, can load.
+  for minor in $(seq 17 36); do platforms+=(--platform "manylinux_2_${minor}_$machine"); done
+  folder=$WHEELS
+  [ "$machine" = "$(uname -m)" ] || folder=$WORK/wheels-$machine
+  for lock in runtime emulator build; do
+    download "$folder" "$lock" --platform "manylinux2014_$machine" "${platforms[@]}" ||
+      { echo "requirements/$lock.txt has no hash of a wheel for $machine, see above." >&2; exit 1; }
+  done
 done
 
 if ! buildah inspect --type image "$BASE" >/dev/null 2>&1; then
-  echo "== a base like python:3.11-slim-bookworm"
+  echo "== a base like python:3.11-slim-bookworm (once, under a minute)"
   mmdebstrap --quiet --variant=minbase --include=ca-certificates,python3,python3-venv bookworm "$WORK/base.tar"
   base=$(buildah from scratch)
   buildah add --quiet "$base" "$WORK/base.tar" / >/dev/null
@@ -33,11 +59,18 @@ if ! buildah inspect --type image "$BASE" >/dev/null 2>&1; then
   rm "$WORK/base.tar"
 fi
 
-echo "== build, without a network"
-unshare --net buildah build --pull-never --layers=false --volume "$WHEELS:/wheelhouse:ro" --build-arg "BASE=$BASE" \
-  --build-arg VERSION=test --build-arg "REVISION=$(git rev-parse HEAD)" --tag "$IMAGE" .
+echo "== the service's image, without a network"
+build . "localhost/payorch:$VERSION"
+echo "== the emulator's image"
+build . "localhost/payorch-zuora-emulator:$VERSION" --target emulator
+
+echo "== the service's image again, from a copy with other times and modes"
+again=$(mktemp -d "$WORK/again.XXXXXX")
+trap 'rm -rf "$again"' EXIT
+(umask 077 && cp --recursive --parents Dockerfile .dockerignore LICENSE README.md pyproject.toml requirements clients/python \
+  service tests/emulator tools/image "$again")
+build "$again" localhost/payorch:again
 
 echo "== look"
-container=$(buildah from --pull-never "$IMAGE")
-trap 'buildah rm "$container" >/dev/null' EXIT
-PYTHONPATH=tests .venv/bin/python tests/image/look.py "$container" "$BASE"
+PYTHONPATH=tests .venv/bin/python -m image.look \
+  "localhost/payorch:$VERSION" localhost/payorch:again "localhost/payorch-zuora-emulator:$VERSION" "$BASE"

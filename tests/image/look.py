@@ -1,160 +1,148 @@
-"""Looks at a container made from the image: what it holds, and that it works as its user with nothing writable.
+"""Looks at the images: what they hold, that two builds are equal, and that they work.
 
-Run by build_with_buildah.sh as root, with the name of the container and of the base image.
+Run by build_with_buildah.sh as root, with the names of both builds of the service, of the emulator and of the base.
 """
 
 import asyncio
 import json
 import re
-import signal
-import subprocess
 import sys
 import tempfile
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from email import message_from_string
 from pathlib import Path
+from stat import S_ISLNK
 from typing import Any
 
-import yaml
-from local.stack import configuration
-from zuora_emulator import Emulator, serving
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-USER = "10001:10001"
-OURS = {"payorch", "payorch-server"}
-# Mounts last as long as the process: the root cannot be written to, the folder with the configuration is at /mnt.
-READ_ONLY = """
-root=$1 folder=$2; shift 2
-mount --bind "$root" "$root" && mount --rbind /dev "$root/dev" && mount --bind "$folder" "$root/mnt"
-mount -o remount,bind,ro "$root/mnt" && mount -o remount,bind,ro "$root"
-exec chroot --userspec=10001:10001 "$root" /usr/bin/env -i PYTHONDONTWRITEBYTECODE=1 "$@"
-"""
+from image.containers import Entry, buildah, entries, mounted
+from image.running import EMULATOR, SERVER, look_at_call, look_at_commands
 
-
-def buildah(*arguments: str) -> str:
-    """Run buildah and return what it prints."""
-    return subprocess.run(["buildah", *arguments], check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603, S607
+LARGEST_ADDED_BYTES = 122_000_000
+"""Native code is two thirds: grpc, cryptography, uvloop, protovalidate. The rest is Python, once as source and once as
+byte code. More than a few new modules, such as one more library, has to be noticed."""
+LOOSE = 0o7022
+"""Written by others than root, or run as somebody else."""
+SHOWN_DIFFERENCES = 20
 
 
-@contextmanager
-def mounted(container: str) -> Iterator[Path]:
-    """Give a container's root folder."""
-    try:
-        yield Path(buildah("mount", container))
-    finally:
-        buildah("umount", container)
+def look_at_settings(image: str, *, command: str, arguments: list[str], ports: set[str]) -> None:
+    """The image starts its program as a numeric user that is not root, and says what it is."""
+    config = json.loads(buildah("inspect", "--type", "image", image))["OCIv1"]["config"]
+    labels = {name.rpartition(".")[2]: value for name, value in config["Labels"].items()}
+
+    assert config["User"] == "10001:10001"
+    assert config["Entrypoint"] == [command]
+    assert (config.get("Cmd") or []) == arguments
+    assert {port.partition("/")[0] for port in config["ExposedPorts"]} == ports
+    assert labels["title"] in image
+    assert labels["licenses"] == "Apache-2.0"
+    assert labels["version"] == image.rpartition(":")[2]
+    assert re.fullmatch("[0-9a-f]{40}(-dirty)?", labels["revision"])
+    assert labels["description"]
+    assert labels["name"].startswith("localhost/"), "the base"
 
 
-def normal(name: str) -> str:
-    """Write a distribution's name as the packaging standards do."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+def locked(name: str, python: str) -> dict[str, str]:
+    """Read a lock file: what of it is installed on that version of Python."""
+    text = re.sub(r"\s*\\\n\s+--hash=\S+", "", Path(f"requirements/{name}.txt").read_text())
+    pins = [Requirement(line) for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    environment: Any = default_environment() | {"python_full_version": python}
+    wanted = [pin for pin in pins if pin.marker is None or pin.marker.evaluate(environment)]
+    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in wanted}
 
 
-def look_at_settings(container: str) -> None:
-    """The image starts the service as a numeric user that is not root, and says what it is."""
-    config = json.loads(buildah("inspect", container))["OCIv1"]["config"]
+def look_at_environment(environment: Path, lock: str, ours: dict[str, str]) -> None:
+    """It holds what is locked and our packages, with byte code; the list that lies beside says the same."""
+    packages = environment / "lib/python3.11/site-packages"
+    found = [path.name.removesuffix(".dist-info").rpartition("-") for path in packages.glob("*.dist-info")]
+    installed = {str(canonicalize_name(name)): version for name, _, version in found}
+    settings = dict(line.split(" = ", 1) for line in (environment / "pyvenv.cfg").read_text().splitlines())
+    bom = json.loads((environment / "sbom.cdx.json").read_text())
+    listed = [*bom["components"], bom["metadata"]["component"]]
 
-    assert config["User"] == USER
-    assert config["Entrypoint"] == ["/opt/payorch/bin/payorch-server"]
-    assert not config.get("Cmd")
-    assert {port.partition("/")[0] for port in config["ExposedPorts"]} == {"50051", "9464"}
-    assert config["Labels"]["org.opencontainers.image.version"] == "test"
-    assert re.fullmatch("[0-9a-f]{40}", config["Labels"]["org.opencontainers.image.revision"])
-
-
-def look_at_files(root: Path, base: Path) -> None:
-    """Beyond its base the image holds one virtual environment with what is locked and our two packages."""
-    added = {str(path.relative_to(root)) for path in root.rglob("*")} - {
-        str(path.relative_to(base)) for path in base.rglob("*")
-    }
-    outside = sorted(path for path in added if not path.startswith("opt/payorch"))
-    packages = root / "opt/payorch/lib/python3.11/site-packages"
-    installed = {normal(path.name.partition("-")[0]) for path in packages.glob("*.dist-info")}
-    locked = {
-        normal(match[1])
-        for match in re.finditer(r"^([\w.-]+)==", Path("requirements/runtime.txt").read_text(), re.MULTILINE)
-    }
-    interpreted = [
-        path for path in packages.rglob("*.py") if not list(path.parent.glob(f"__pycache__/{path.stem}.cpython-*.pyc"))
-    ]
-
-    assert outside == []
-    assert installed == locked | OURS
-    assert not list(packages.glob("pip")) + list(packages.glob("zuora_emulator")) + list(packages.glob("*.pth"))
-    assert interpreted == []
-    assert {path.name for path in (packages / "payorch_server").iterdir()} == {
-        *(path.name for path in Path("service/payorch_server").iterdir()),
-        "__pycache__",
-    }
+    assert installed == locked(lock, settings["version"]) | ours
+    assert not list(packages.glob("pip")) + list(packages.glob("setuptools")) + list(packages.glob("*.pth"))
+    assert not list(packages.rglob("direct_url.json")) + list((environment / "bin").glob("[Aa]ctivate*"))
+    assert [path for path in packages.rglob("*.py") if not list(path.parent.glob(f"__pycache__/{path.stem}.*"))] == []
+    assert {
+        canonicalize_name(one["name"]): one["version"]
+        for one in listed
+        if not one.get("purl", "").startswith("pkg:deb/")
+    } == installed | {"python": settings["version"]}
 
 
-def start(root: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start the service's command as its user on a read-only root."""
-    command = ["unshare", "--mount", "sh", "-euc", READ_ONLY, "-", str(root), str(folder)]
-    return subprocess.Popen(  # noqa: S603
-        [*command, "/opt/payorch/bin/payorch-server", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def look_at_debian_packages(root: Path, sbom: Path) -> None:
+    """The list names each package of the base."""
+    paragraphs = map(message_from_string, (root / "var/lib/dpkg/status").read_text().strip().split("\n\n"))
+    components = json.loads(sbom.read_text())["components"]
+    listed = {(one["name"], one["version"]) for one in components if one.get("purl", "").startswith("pkg:deb/")}
+
+    assert listed == {(one["Package"], one["Version"]) for one in paragraphs if one["Status"].endswith(" installed")}
+    assert listed
 
 
-def answer(root: Path, folder: Path, *arguments: str) -> tuple[int, str]:
-    """Run one of the service's commands to its end."""
-    process = start(root, folder, *arguments)
-    output, _ = process.communicate(timeout=30)
-    return process.returncode, output
+def look_at_added(files: dict[str, Entry], base: dict[str, Entry], folder: str) -> int:
+    """Beyond its base an image holds one folder, which nobody but root may change; return its bytes."""
+    changed = {path for path, entry in files.items() if entry != base.get(path)} | base.keys() - files.keys()
+    below = {path for path in changed if path.startswith(f"{folder}/") or path == folder}
+    # The folder's own parent has the build's time.
+    assert sorted(changed - below - {"opt"}) == []
+    assert [path for path in below if (files[path].owner, files[path].group) != (0, 0)] == []
+    assert [path for path in below if files[path].mode & LOOSE and not S_ISLNK(files[path].mode)] == []
+    return sum(files[path].size_bytes for path in below)
 
 
-async def look_at_running(root: Path, folder: Path) -> None:
-    """The service checks its configuration, becomes ready, says so over both ports and ends well at SIGTERM."""
-    async with serving(Emulator(), port=0) as url:
-        document: dict[str, Any] = configuration(emulator_url=url, folder=folder)
-        document["rpc"]["listen"] = "127.0.0.1:50951"
-        document["admin"]["listen"] = "127.0.0.1:9964"
-        (folder / "payorch.yaml").write_text(yaml.safe_dump(document).replace(str(folder), "/mnt"))
-        code, output = await asyncio.to_thread(answer, root, folder, "check-config", "--config", "/mnt/payorch.yaml")
-        assert (code, "good" in output) == (0, True), output
-        code, output = await asyncio.to_thread(answer, root, folder, "config-schema")
-        assert (code, json.loads(output)["title"]) == (0, "payorch configuration")
-        service = start(root, folder, "serve", "--config", "/mnt/payorch.yaml")
-        try:
-            await until_ready(root, folder)
-            with urllib.request.urlopen("http://127.0.0.1:9964/readyz") as ready:  # noqa: ASYNC210 - a program for people
-                assert json.load(ready)["ready"] is True
-            status = Path(f"/proc/{service.pid}/status").read_text()  # noqa: ASYNC240 - /proc does not block
-            assert re.search(r"^Uid:\s+10001\s+10001", status, re.MULTILINE), status
-            print("Memory when idle:", *re.findall(r"VmRSS:\s+(.*)", status))
-        finally:
-            service.send_signal(signal.SIGTERM)
-            log, _ = await asyncio.to_thread(service.communicate, timeout=30)
-        assert (service.returncode, '"stopped"' in log) == (0, True), log
+def look_at_differences(one: dict[str, Entry], other: dict[str, Entry], images: tuple[str, str]) -> None:
+    """Two builds have the same files with the same bytes, modes, owners and times, and so the same digest."""
+    different = sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
+    for path in different[:SHOWN_DIFFERENCES]:
+        print(f"{path}: {one.get(path)} and {other.get(path)}", file=sys.stderr)
+
+    assert different == [], f"{len(different)} files differ between two builds"
+    first, second = (buildah("images", "--quiet", "--no-trunc", image) for image in images)
+    assert first == second, "all files are equal, settings or layers are not"
+    print(f"Two builds are equal: {first}")
 
 
-async def until_ready(root: Path, folder: Path) -> None:
-    """Ask with the image's own health check until it answers well."""
-    code, output = 1, ""
-    for _ in range(20):
-        code, output = await asyncio.to_thread(answer, root, folder, "healthcheck", "--address", "127.0.0.1:50951")
-        if code == 0:
-            break
-        await asyncio.sleep(0.5)
-    assert (code, output) == (0, "SERVING\n")
+def look_inside(service: str, again: str, emulator: str, base: str) -> None:
+    """Look at the files of all, then run them."""
+    with (
+        mounted(service) as root,
+        mounted(again) as again_root,
+        mounted(emulator) as emulator_root,
+        mounted(base) as base_root,
+        tempfile.TemporaryDirectory() as name,
+    ):
+        folder = Path(name)
+        folder.chmod(0o755)  # another user reads it
+        files, base_files = entries(root), entries(base_root)
+        look_at_differences(files, entries(again_root), (service, again))
+        added_bytes = look_at_added(files, base_files, "opt/payorch")
+        print(f"Bytes over the base: {added_bytes:,} of at most {LARGEST_ADDED_BYTES:,}")
+        assert added_bytes <= LARGEST_ADDED_BYTES
+        emulator_bytes = look_at_added(entries(emulator_root), base_files, "opt/zuora-emulator")
+        print(f"Bytes of the emulator over the base: {emulator_bytes:,}")
+
+        version = service.rpartition(":")[2]
+        look_at_environment(root / "opt/payorch", "runtime", {"payorch": version, "payorch-server": version})
+        look_at_environment(emulator_root / "opt/zuora-emulator", "emulator", {"payorch-zuora-emulator": version})
+        look_at_debian_packages(root, root / "opt/payorch/sbom.cdx.json")
+        Path("build/image/sbom.cdx.json").write_bytes((root / "opt/payorch/sbom.cdx.json").read_bytes())
+        asyncio.run(look_at_commands(root, folder))
+        asyncio.run(look_at_call(root, emulator_root, folder))
 
 
 def main(arguments: Sequence[str]) -> None:
     """Look at everything; the first thing that is wrong ends it."""
-    container, base_image = arguments
-    look_at_settings(container)
-    base = buildah("from", "--pull-never", base_image)
-    try:
-        with mounted(container) as root, mounted(base) as base_root, tempfile.TemporaryDirectory() as folder:
-            Path(folder).chmod(0o755)  # another user reads it
-            look_at_files(root, base_root)
-            asyncio.run(look_at_running(root, Path(folder)))
-    finally:
-        buildah("rm", base)
-    print("The image is good.")
+    service, again, emulator, base = arguments
+    look_at_settings(service, command=SERVER, arguments=[], ports={"50051", "9464"})
+    look_at_settings(emulator, command=EMULATOR, arguments=["serve", "--host", "0.0.0.0"], ports={"9080"})  # noqa: S104 - the image's own
+    look_inside(service, again, emulator, base)
+    print("The images are good; build/image/sbom.cdx.json lists what the service's holds.")
 
 
 if __name__ == "__main__":
