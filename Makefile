@@ -116,12 +116,8 @@ build/kubernetes/.installed: $(READY) requirements/chart.txt
 	@sed -i 's#"$$id":#"$$comment":#; s#"/api/_definitions.json\##"_definitions.json\##' $(@D)/kubernetes_validate/kubernetes-json-schema/*-strict/*.json
 	@touch $@
 
-image:  ## Build the image payorch:VERSION with docker, podman or buildah; BASE names another base image
-	@engine=; for e in docker podman buildah; do $$e info >/dev/null 2>&1 && engine=$$e && break; done; \
-	if [ -z "$$engine" ]; then echo "A running docker, podman or buildah is needed; there is none." >&2; exit 1; fi; \
-	version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); set -x; \
-	$$engine build --build-arg VERSION="$$version" --build-arg REVISION="$$(git rev-parse HEAD)" \
-	  $(if $(BASE),--build-arg BASE='$(BASE)') --tag "payorch:$$version" .
+image: $(READY)  ## Build the images of service and emulator; ENGINE=docker, podman, buildah or none, BASE, DIGEST=sha256:...
+	@ENGINE='$(ENGINE)' BASE='$(BASE)' DIGEST='$(DIGEST)' tools/image/build.sh
 
 clean:  ## Remove everything that was built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -6,8 +6,9 @@ cd "$(dirname "$0")/../.."
 
 BASE=${TEST_BASE:-localhost/payorch-test-base:bookworm}
 WORK=$PWD/build/image
-WHEELS=$WORK/wheels
-VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+WHEELS=$WORK/wheels-$(uname -m)
+# Not the project's: what is built here is not to be taken for a release.
+VERSION=test
 REVISION=$(git describe --always --abbrev=40 --exclude '*' --dirty)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export BUILDAH_ISOLATION=chroot
@@ -17,11 +18,18 @@ for tool in buildah mmdebstrap; do
 done
 [ "$(id -u)" = 0 ] || { echo "Root is needed: a base is made and looked into." >&2; exit 1; }
 
-# Wheels of every locked package by hash; the base's patch release may want some that ours does not, so markers go.
-download() {  # FOLDER LOCK [PIP'S OPTIONS]
-  sed 's/^\([^# ]\S*\) ;.*\\$/\1 \\/' "requirements/$2.txt" >"$WORK/$2.txt"
+# Each locked package's wheel by hash, the one that pip prefers where the C library is the base's 2.36. The base's patch
+# release may want some that the interpreter of .venv does not, so the markers go.
+download() {  # FOLDER MACHINE
+  local arguments=()
+  for minor in $(seq 36 -1 17); do arguments+=(--platform "manylinux_2_${minor}_$2"); done
+  arguments+=(--platform "manylinux2014_$2")
+  for lock in runtime emulator build; do
+    sed 's/^\([^# ]\S*\) ;.*\\$/\1 \\/' "requirements/$lock.txt" >"$WORK/$lock.txt"
+    arguments+=(-r "$WORK/$lock.txt")
+  done
   .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-    --python-version 3.11 "${@:3}" --require-hashes -r "$WORK/$2.txt" -d "$1"
+    --python-version 3.11 --require-hashes "${arguments[@]}" -d "$1"
 }
 
 build() {  # SOURCE IMAGE [OPTIONS]
@@ -33,18 +41,16 @@ build() {  # SOURCE IMAGE [OPTIONS]
     { cat "$WORK/build.log" >&2; echo "The build of $2 failed." >&2; exit 1; }
 }
 
-mkdir -p "$WHEELS"
-echo "== wheels of each locked package by hash, for x86_64 and aarch64"
+LOCKS=$(cat requirements/{runtime,emulator,build}.txt | sha256sum)
+mkdir -p "$WORK"
 for machine in x86_64 aarch64; do
-  platforms=()
-  # What the base's C library, 2.36, can load.
-  for minor in $(seq 17 36); do platforms+=(--platform "manylinux_2_${minor}_$machine"); done
-  folder=$WHEELS
-  [ "$machine" = "$(uname -m)" ] || folder=$WORK/wheels-$machine
-  for lock in runtime emulator build; do
-    download "$folder" "$lock" --platform "manylinux2014_$machine" "${platforms[@]}" ||
-      { echo "requirements/$lock.txt has no hash of a wheel for $machine, see above." >&2; exit 1; }
-  done
+  folder=$WORK/wheels-$machine
+  [ "$(cat "$folder/.locks" 2>/dev/null)" = "$LOCKS" ] && continue
+  echo "== wheels of each locked package by hash, for $machine"
+  rm -rf "$folder"
+  mkdir "$folder"
+  download "$folder" "$machine" || { echo "A lock has no hash of a wheel for $machine, see above." >&2; exit 1; }
+  echo "$LOCKS" >"$folder/.locks"
 done
 
 if ! buildah inspect --type image "$BASE" >/dev/null 2>&1; then

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import tempfile
+import tomllib
 from collections.abc import Sequence
 from email import message_from_string
 from pathlib import Path
@@ -127,7 +128,7 @@ def look_inside(service: str, again: str, emulator: str, base: str) -> None:
         emulator_bytes = look_at_added(entries(emulator_root), base_files, "opt/zuora-emulator")
         print(f"Bytes of the emulator over the base: {emulator_bytes:,}")
 
-        version = service.rpartition(":")[2]
+        version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
         look_at_environment(root / "opt/payorch", "runtime", {"payorch": version, "payorch-server": version})
         look_at_environment(emulator_root / "opt/zuora-emulator", "emulator", {"payorch-zuora-emulator": version})
         look_at_debian_packages(root, root / "opt/payorch/sbom.cdx.json")
