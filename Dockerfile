@@ -8,7 +8,8 @@ FROM ${BASE}${DIGEST:+@${DIGEST}} AS tools
 # The time that everything carries; `make image` gives the commit's. hatchling's own default, unless given.
 ARG SOURCE_DATE_EPOCH=1580601600
 # Sets are written into byte code in the order of their hashes.
-ENV SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # pip reads this one backwards: 0 means that it leaves byte code alone.
 ENV PIP_NO_COMPILE=0
 # Ready-made wheels only: building from source would fetch build tools that no hash covers.
