@@ -77,8 +77,9 @@ soak: $(READY)  ## Minutes of load while the collector is healthy, dead, slow or
 rolling: $(READY)  ## Restart two services in turn under steady load: no call may be lost; CLIENT=plain asks for no health
 	@$(BIN)/python -m rolling $(if $(CLIENT),--client $(CLIENT))
 
-clients: $(READY)  ## The largest errors there can be, read by grpc.aio, grpc-js and grpc-go
+clients: $(READY)  ## Build, call and install every language's client; read the largest errors with grpc.aio, -js and -go
 	@PYTHONPATH=tests:tools $(BIN)/python -m clients.run --go '$(GO)'
+	@PYTHONPATH=tests:tools $(BIN)/python -m clients.languages
 
 chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart

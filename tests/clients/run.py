@@ -62,7 +62,7 @@ def main() -> int:
     try:
         return asyncio.run(_compare(_programs(parser.parse_args().go)))
     except ClientsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a program for people
+        print(error, file=sys.stderr)
         return 1
 
 
@@ -82,10 +82,10 @@ async def _compare(programs: Programs) -> int:
         for index, case in enumerate(tried)
         for name, answer in answers.items()
     }
-    print(table(tried, answers, problems))  # noqa: T201 - a program for people
+    print(table(tried, answers, problems))
     for (case, language), found in problems.items():
         for problem in found:
-            print(f"{case}, {language}: {problem}", file=sys.stderr)  # noqa: T201
+            print(f"{case}, {language}: {problem}", file=sys.stderr)
     return 1 if any(problems.values()) else 0
 
 

@@ -1,0 +1,1 @@
+"""How each language's package is built, called and installed."""

@@ -1,0 +1,1 @@
+"""How each language's code is generated from the descriptors."""
