@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test simulate run demo bench soak rolling clients chart alerts pictures image clean
+.PHONY: help setup lock generate format check test simulate run demo bench soak rolling clients chart cluster alerts pictures image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ clients: $(READY)  ## Build, call and install every language's client; read the 
 chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart
 
+cluster: $(READY) build/tools/helm build/cluster/etcd  ## Install the chart into a real Kubernetes API server, in every scenario
+	@$(BIN)/python -m cluster
+
 alerts: $(READY)  ## Test alerts, objectives and dashboards' queries; needs promtool (Debian: prometheus)
 	@if ! command -v promtool >/dev/null; then echo "promtool is needed and not on the PATH. Debian: apt-get install prometheus; it is part of every release of Prometheus." >&2; exit 1; fi
 	@$(BIN)/pytest -n 2 tests/alerts tests/unit/test_dashboards.py
@@ -108,6 +111,16 @@ build/tools/helm3: tools/helm3/go.mod tools/helm3/go.sum
 	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build helm 3; there is no go on the PATH." >&2; exit 1; fi
 	@echo "Building helm 3 (once, some minutes) ..."
 	@$(GO) build -C tools/helm3 -ldflags='-s -w' -o ../../build/tools/helm3 helm.sh/helm/v3/cmd/helm
+	@touch $@
+
+# Kubernetes is told its version, which its own build would do.
+build/cluster/etcd: tools/cluster/go.mod tools/cluster/go.sum
+	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build Kubernetes; there is no go on the PATH." >&2; exit 1; fi
+	@echo "Building Kubernetes and etcd (once, up to ten minutes) ..."
+	@version=$$($(GO) list -C tools/cluster -m -f '{{.Version}}' k8s.io/kubernetes); \
+	$(GO) build -C tools/cluster -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$$version" -o ../../build/cluster/ \
+	  $(addprefix k8s.io/kubernetes/cmd/,kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)
+	@$(GO) build -C tools/cluster -ldflags='-s -w' -o ../../$@ go.etcd.io/etcd/server/v3
 	@touch $@
 
 # The schemas name each other by an address; kubeconform shall find them beside each other.
