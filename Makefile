@@ -84,8 +84,8 @@ clients: $(READY)  ## Build, call and install every language's client; read the 
 chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart
 
-cluster: $(READY) build/tools/helm build/cluster/etcd  ## Install the chart into a real Kubernetes API server, in every scenario
-	@$(BIN)/python -m cluster
+cluster: $(READY) build/tools/helm build/cluster/etcd $(if $(NODE),build/cluster/coredns build/cluster/payorch.tar)  ## Install the chart into a real Kubernetes API server; NODE=1 also runs it
+	@$(BIN)/python -m cluster $(if $(NODE),--node)
 
 alerts: $(READY)  ## Test alerts, objectives and dashboards' queries; needs promtool (Debian: prometheus)
 	@if ! command -v promtool >/dev/null; then echo "promtool is needed and not on the PATH. Debian: apt-get install prometheus; it is part of every release of Prometheus." >&2; exit 1; fi
@@ -116,12 +116,21 @@ build/tools/helm3: tools/helm3/go.mod tools/helm3/go.sum
 # Kubernetes is told its version, which its own build would do.
 build/cluster/etcd: tools/cluster/go.mod tools/cluster/go.sum
 	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build Kubernetes; there is no go on the PATH." >&2; exit 1; fi
-	@echo "Building Kubernetes and etcd (once, up to ten minutes) ..."
-	@version=$$($(GO) list -C tools/cluster -m -f '{{.Version}}' k8s.io/kubernetes); \
-	$(GO) build -C tools/cluster -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$$version" -o ../../build/cluster/ \
+	@echo "Building Kubernetes and etcd (once, some ten minutes) ..."
+	@version=$$($(GO) list -C tools/cluster -m -f '{{.Version}}' k8s.io/kubernetes); mkdir -p $(@D); \
+	$(GO) build -C tools/cluster -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$$version" -o ../../$(@D)/ \
 	  $(addprefix k8s.io/kubernetes/cmd/,kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)
 	@$(GO) build -C tools/cluster -ldflags='-s -w' -o ../../$@ go.etcd.io/etcd/server/v3
 	@touch $@
+
+build/cluster/coredns: tools/cluster/dns/go.mod tools/cluster/dns/go.sum tools/cluster/dns/main.go
+	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build CoreDNS; there is no go on the PATH." >&2; exit 1; fi
+	@echo "Building CoreDNS (once, some minutes) ..."
+	@$(GO) build -C tools/cluster/dns -ldflags='-s -w' -o ../../../$@ .
+	@touch $@
+
+build/cluster/payorch.tar: $(READY) Dockerfile requirements/runtime.txt requirements/build.txt tests/cluster/images.sh $(shell git ls-files service clients/python)
+	@mkdir -p $(@D) && tests/cluster/images.sh
 
 # The schemas name each other by an address; kubeconform shall find them beside each other.
 build/kubernetes/.installed: $(READY) requirements/chart.txt

@@ -121,15 +121,23 @@ class Api:
         parameters: Mapping[str, str] | None = None,
         media_type: str = "application/yaml",
     ) -> Answer:
-        body = {"content": yaml.safe_dump(content), "headers": {"content-type": media_type}} if content else {}
-        for _ in range(_MOST_TRIES):
-            response = self._http.request(method, path, params=parameters, **body)  # type: ignore[arg-type] # two keywords
-            if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
-                break
-            time.sleep(_TRY_AGAIN_S)
+        response = self._patiently(method, path, content, parameters=parameters, media_type=media_type)
         if response.is_error:
             raise RefusedError(response.status_code, _message(response))
         return Answer(response.json(), tuple(response.headers.get_list("warning")))
+
+    def _patiently(
+        self, method: str, path: str, content: Object | None, *, parameters: Mapping[str, str] | None, media_type: str
+    ) -> httpx.Response:
+        """Send once, or as often as the API server asks for."""
+        body = yaml.safe_dump(content) if content else None
+        headers = {"content-type": media_type} if content else {}
+        for _ in range(_MOST_TRIES):
+            response = self._http.request(method, path, params=parameters, content=body, headers=headers)
+            if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                return response
+            time.sleep(_TRY_AGAIN_S)
+        raise ClusterError(f"The API server is not ready for {method} {path}.")
 
 
 def _parameters(*, dry_run: bool) -> dict[str, str]:

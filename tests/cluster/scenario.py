@@ -11,7 +11,7 @@ from cluster.helm import Helm
 from cluster.process import until
 
 _NAMESPACE_S: Final = 30.0
-_LABELS: Final = {
+LABELS: Final = {
     f"pod-security.kubernetes.io/{mode}{end}": value
     for mode in ("enforce", "warn", "audit")
     for end, value in (("", "restricted"), ("-version", "latest"))
@@ -45,7 +45,7 @@ class Scenario:
 def prepared(api: Api, helm: Helm, values: Path, *, kubernetes: str) -> Scenario:
     """Make the namespace of a scenario, and what a cluster must have before: kinds, and its pods' priority classes."""
     namespace = f"payorch-{values.stem.removesuffix('-values')}"
-    metadata = {"name": namespace, "labels": _LABELS}
+    metadata = {"name": namespace, "labels": LABELS}
     api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     objects = tuple(helm.render(values, namespace=namespace, kubernetes=kubernetes))
     _make_kinds(api, objects)
