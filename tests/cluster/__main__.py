@@ -21,7 +21,7 @@ _NOT_WITHOUT_NODE: Final = """
 Also not shown: there was no node, so no pod ran, no probe was asked and `helm test` was not run. NODE=1 does that."""
 _SHOWN_ON_NODE: Final = """
 Shown on a node of containerd and a kubelet: the chart with the image of this tree becomes ready, passes `helm test`, is
-replaced under calls, and goes away. Not shown: NetworkPolicies, which nothing enforced; more than one node; TLS."""
+replaced under calls, and goes away. Not shown: NetworkPolicies, which nothing enforced; more than one node."""
 _IMAGES: Final = ("sandbox.tar", "payorch.tar")
 _POD_LOGS: Final = Path("/var/log/pods")
 

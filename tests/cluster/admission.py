@@ -9,7 +9,7 @@ import httpx
 
 from cluster.api import Answer, Object, RefusedError
 from cluster.process import ClusterError, until
-from cluster.scenario import Scenario, pods_of
+from cluster.scenario import Scenario, pods_of, wait_until_only
 
 _PODS: Final = "/api/v1/namespaces/{}/pods"
 _DEPLOYMENTS: Final = "/apis/apps/v1/namespaces/{}/deployments"
@@ -64,7 +64,7 @@ def weak_deployment_is_noticed(scenario: Scenario) -> str:
         within_s=_CONTROLLER_S,
     )
     scenario.api.delete(f"{path}/{_WEAK}?propagationPolicy=Foreground")
-    until("the weakened Deployment is gone", lambda: scenario.inventory() == before, within_s=_CONTROLLER_S)
+    wait_until_only(scenario.api, scenario.namespace, before, within_s=_CONTROLLER_S)
     return "a weakened Deployment is warned of, and its pods are refused"
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from cluster.admission import refusal
 from cluster.helm import CHART, RELEASE
 from cluster.process import ClusterError, until
-from cluster.scenario import Scenario
+from cluster.scenario import Scenario, wait_until_only
 
 _PODS_S: Final = 60.0
 _GONE_S: Final = 60.0
@@ -42,11 +42,7 @@ def change_and_go_back(scenario: Scenario) -> str:
 def uninstall(scenario: Scenario) -> str:
     """Uninstall; the namespace holds what it held before, and nothing else."""
     scenario.helm.run("uninstall", RELEASE, namespace=scenario.namespace)
-    until(
-        f"{scenario.namespace} is as empty as before",
-        lambda: scenario.inventory() == scenario.before,
-        within_s=_GONE_S,
-    )
+    wait_until_only(scenario.api, scenario.namespace, scenario.before, within_s=_GONE_S)
     return "uninstalled; nothing is left"
 
 

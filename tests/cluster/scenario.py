@@ -8,7 +8,7 @@ from typing import Final
 
 from cluster.api import Api, Object
 from cluster.helm import Helm
-from cluster.process import until
+from cluster.process import ClusterError, until
 
 _NAMESPACE_S: Final = 30.0
 LABELS: Final = {
@@ -69,6 +69,19 @@ def inventory(api: Api, namespace: str) -> Inventory:
         if resource.namespaced and resource.listed and kind != "Event":
             found |= {(kind, one["metadata"]["name"]) for one in api.get(resource.path(namespace))["items"]}
     return frozenset(found)
+
+
+def wait_until_only(api: Api, namespace: str, wanted: Inventory, *, within_s: float) -> None:
+    """Wait until a namespace holds nothing but what it should.
+
+    Raises:
+        ClusterError: Something is left, or missing.
+    """
+    try:
+        until("", lambda: inventory(api, namespace) == wanted, within_s=within_s)
+    except ClusterError:
+        difference = sorted(inventory(api, namespace) ^ wanted)
+        raise ClusterError(f"After {within_s:.0f} s {namespace} still differs from before: {difference}") from None
 
 
 def pods_of(objects: tuple[Object, ...]) -> dict[str, Object]:
