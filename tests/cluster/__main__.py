@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -29,6 +30,7 @@ _POD_LOGS: Final = Path("/var/log/pods")
 def main() -> int:
     """Run; return 0 if everything is as it must be, or else 1."""
     given = _given()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     begun = perf_counter()
     runs = BINARIES / "runs"
     runs.mkdir(parents=True, exist_ok=True)
@@ -39,7 +41,9 @@ def main() -> int:
         else:
             status = _run(folder, with_node=given.node)
     except ClusterError as error:
-        print(f"cluster: {error}\nLogs are in {folder}.", file=sys.stderr)
+        print(f"cluster: {error}", file=sys.stderr)
+        if any(folder.iterdir()):
+            print(f"Logs are in {folder}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

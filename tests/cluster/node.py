@@ -18,6 +18,7 @@ ADDRESS: Final = "192.168.77.1"
 _PODS: Final = "10.88.0.0/24"
 _DOMAIN: Final = "cluster.local"
 _READY_S: Final = 120.0
+_GONE_S: Final = 30.0
 # Where the node's programs write whatever they are told.
 _PRIVATE: Final = ("/run", "/var/lib", "/var/log")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
@@ -51,10 +52,20 @@ def run_apart(*command: str) -> int:
     try:
         return subprocess.run([*apart, *command], check=False).returncode  # noqa: S603 - ours
     finally:
-        for parent in _cgroup_parents():
-            for one in sorted((parent / _CGROUP).rglob("*/"), reverse=True):
+        until("the groups of killed processes are empty", _removed_groups, within_s=_GONE_S)
+
+
+def _removed_groups() -> bool:
+    """Remove the groups of the node's processes; a group cannot be removed before its last process has ended."""
+    for parent in _cgroup_parents():
+        for one in sorted([parent / _CGROUP, *(parent / _CGROUP).rglob("*/")], reverse=True):
+            try:
                 one.rmdir()
-            (parent / _CGROUP).rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError:
+                return False
+    return True
 
 
 def _cgroup_parents() -> list[Path]:
