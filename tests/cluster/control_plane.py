@@ -33,7 +33,6 @@ class ControlPlane:
     """A running API server with controllers and a scheduler."""
 
     api: Api
-    url: str
     folder: Path
     authority: Path
     """PEM file of who issued the server's certificate."""
@@ -104,7 +103,6 @@ def _prepare(folder: Path, address: str) -> tuple[ControlPlane, Sequence[str]]:
     url = f"https://{address}:{port}"
     plane = ControlPlane(
         api=Api(url, authority=folder / "ca.crt", token=tokens["admin"]),
-        url=url,
         folder=folder,
         authority=folder / "ca.crt",
         kubeconfig=_kubeconfig(folder, url, "admin", tokens["admin"]),
