@@ -129,7 +129,7 @@ build/cluster/coredns: tools/cluster/dns/go.mod tools/cluster/dns/go.sum tools/c
 	@$(GO) build -C tools/cluster/dns -ldflags='-s -w' -o ../../../$@ .
 	@touch $@
 
-build/cluster/payorch.tar: $(READY) Dockerfile requirements/runtime.txt requirements/build.txt tests/cluster/images.sh $(shell git ls-files service clients/python)
+build/cluster/payorch.tar: $(READY) Dockerfile requirements/runtime.txt requirements/build.txt tests/cluster/images.sh $(shell git ls-files service clients/python tools/image)
 	@mkdir -p $(@D) && tests/cluster/images.sh
 
 # The schemas name each other by an address; kubeconform shall find them beside each other.
