@@ -13,7 +13,7 @@ from cluster.process import ClusterError
 CHART: Final = Path("helm/payorch")
 RELEASE: Final = "pay"
 _PROGRAM: Final = Path("build/tools/helm")
-_TIMEOUT_S: Final = 300.0
+_TIMEOUT_S: Final = 360.0
 # How client-go and Helm mark what the API server or they themselves are not content with.
 _COMPLAINTS: Final = ("level=WARN", "level=ERROR", "warnings.go", "Warning:")
 

@@ -20,7 +20,7 @@ NAMESPACE: Final = "payorch-live"
 IMAGE: Final = "localhost/payorch:test"
 _SERVICE: Final = f"{RELEASE}-payorch"
 _PROGRAM: Final = "/opt/payorch/bin/payorch-server"
-_WAIT: Final = ("--wait", "--timeout", "2m")
+_WAIT: Final = ("--wait", "--timeout", "5m")
 _GONE_S: Final = 60.0
 """Less than the grace of the pods, 75 s."""
 
