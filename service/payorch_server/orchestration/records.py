@@ -103,13 +103,15 @@ class Records:
     def unrecorded(self, opening: Opening[T], context: CallContext, error: StoreUnavailable) -> Held:
         """Go on without the store, if that is allowed: Zuora knows the key for a day.
 
+        Nobody can tell then whether an earlier send is in doubt, so it counts as if one were.
+
         Raises:
             CallError: It may not be sent unrecorded, or its time stamp is older than Zuora's memory.
         """
         refuse_if_needed(opening, error)
         if self._is_too_old(opening):
             raise refuse(Reason.INTENT_EXPIRED, "its UUIDv7 is older than 23 hours and no record can be read")
-        return Held(self._new_record(opening, context), None)
+        return Held(dataclasses.replace(self._new_record(opening, context), doubtful=True), None)
 
     async def _open(self, opening: Opening[T], context: CallContext) -> Held | Stored:
         """Record the intent, or return what is recorded of it."""

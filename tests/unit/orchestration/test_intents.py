@@ -585,6 +585,16 @@ class TestStoreFailures:
         assert ended.value == "pm-1"
 
     @pytest.mark.asyncio
+    async def test_takes_an_unrecorded_call_for_a_resend(self) -> None:
+        """A refusal of it says nothing of a send that the store would have known of."""
+        clock, zuora = FakeClock(), Zuora()
+        store = FailingStore(memory(clock), fails=lambda _operation, _key: True)
+
+        await intents(clock, store=store).run(opening(zuora.send, needs_store=False), call(clock))
+
+        assert zuora.sent[0][2] == Earlier(doubtful=True)
+
+    @pytest.mark.asyncio
     async def test_tells_the_result_that_it_could_not_record(self) -> None:
         """The next flight settles it again with the same key."""
         clock, zuora = FakeClock(), Zuora()
