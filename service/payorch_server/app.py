@@ -15,7 +15,7 @@ import structlog
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to runtime/telemetry.py
 
 from payorch_server.admin import Readiness, start_admin
-from payorch_server.config import Settings, split_address
+from payorch_server.config import Document, Settings, split_address
 from payorch_server.gauges import publish
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.command_error import CommandError
@@ -125,10 +125,7 @@ async def start(
     publish(telemetry.meter, running, admission, version=version("payorch-server"))
     boundary = _boundary(settings, running, telemetry, clock, tasks)
     server = _server(settings, running, boundary, admission, clock, shared_port=worker is not None)
-    try:
-        grpc_port = listen(server, document.rpc.listen, running.credentials)
-    except ListenError as error:
-        raise StartError(f"rpc.listen: {error}") from error
+    grpc_port = _listen(server, "rpc", document.rpc.listen, running)
     await running.begin()
     await server.start()
     stack.push_async_callback(server.stop, None)
@@ -139,11 +136,23 @@ async def start(
     if files:
         _ = tasks.start(reloader.run(), name="reload")
     _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=running.policy.hash)
+    _warn(document)
+    return Application(grpc_port, admin_port, diagnostics_port, running, server, settings, clock)
+
+
+def _listen(server: grpc.aio.Server, section: str, address: str, running: Running) -> int:
+    try:
+        return listen(server, address, running.credentials)
+    except ListenError as error:
+        raise StartError(f"{section}.listen: {error}") from error
+
+
+def _warn(document: Document) -> None:
+    """Say what is accepted although it is not fit for production."""
     if document.store.kind == "memory":
         _LOG.warning("intents are recorded in this process alone", accepted=document.accept_memory_store)
     if document.access is None:
         _LOG.warning("nothing says who may do what, so everybody on this machine may do everything")
-    return Application(grpc_port, admin_port, diagnostics_port, running, server, settings, clock)
 
 
 def _store(settings: Settings, telemetry: Telemetry, clock: Clock) -> Store:
@@ -241,10 +250,7 @@ async def _start_diagnostics(
             ValidateInterceptor(validator),
         ),
     )
-    try:
-        port = listen(server, address, running.credentials)
-    except ListenError as error:
-        raise StartError(f"diagnostics.listen: {error}") from error
+    port = _listen(server, "diagnostics", address, running)
     await server.start()
     stack.push_async_callback(server.stop, None)
     return port
