@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from generators.protoc import ROOT, protoc
+from generators.protoc import ROOT, contract, protoc
 
 TREE: Final = Path("clients/go/payorch/v1")
 """Everything in it is generated."""
@@ -25,8 +25,7 @@ def generate(image: Path, out: Path) -> None:
     tools.mkdir(parents=True, exist_ok=True)
     build = ("go", "build", "-C", str(ROOT / "tools"), "-buildvcs=false", "-trimpath", "-ldflags=-s -w")
     subprocess.run([*build, "-o", f"{tools}/", *_PLUGINS], check=True)  # noqa: S603 - fixed commands
-    names = sorted(str(path.relative_to(ROOT / "protos")) for path in (ROOT / "protos").rglob("*.proto"))
-    options = [f"module={_PACKAGE}", *(f"M{name}={_PACKAGE};payorchv1" for name in names)]
+    options = [f"module={_PACKAGE}", *(f"M{name}={_PACKAGE};payorchv1" for name in contract())]
     protoc(
         image,
         *(f"--plugin={tools / plugin.rpartition('/')[2]}" for plugin in _PLUGINS),
