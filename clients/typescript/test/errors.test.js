@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { anyPack, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Metadata, status } from "@grpc/grpc-js";
+import { callErrorOf } from "@payorch/client";
+import { Advice, CallOutcomeSchema, Outcome } from "@payorch/client/v1";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../dist/gen/google/rpc/error_details_pb.js";
+import { StatusSchema } from "../dist/gen/google/rpc/status_pb.js";
+
+function thrown(packed) {
+  const metadata = new Metadata();
+  metadata.set("grpc-status-details-bin", Buffer.from(packed));
+  return Object.assign(new Error("14 UNAVAILABLE: no"), { code: status.UNAVAILABLE, details: "no", metadata });
+}
+
+function failure(...details) {
+  const packed = details.map(([schema, value]) => anyPack(schema, create(schema, value)));
+  return thrown(toBinary(StatusSchema, create(StatusSchema, { details: packed })));
+}
+
+const spoiled = create(StatusSchema, {
+  details: [{ typeUrl: "type.googleapis.com/payorch.v1.CallOutcome", value: Uint8Array.of(0xff) }],
+});
+
+for (const [reason, error] of [
+  ["no error of grpc-js", new Error("broken pipe")],
+  ["an error of Node.js", Object.assign(new Error("refused"), { code: "ECONNREFUSED" })],
+  ["nothing at all", undefined],
+  ["no details", failure()],
+  ["details that are no status", thrown([0xff])],
+  ["a detail that is cut", thrown(toBinary(StatusSchema, spoiled))],
+  ["nothing stated", failure([CallOutcomeSchema, {}])],
+  ["values of a later contract", failure([CallOutcomeSchema, { outcome: 99, advice: 99 }])],
+]) {
+  test(`an unknown outcome is read in ${reason}`, () => {
+    const told = callErrorOf(error);
+
+    assert.deepEqual([told.outcome, told.advice], [Outcome.UNKNOWN, Advice.RESEND_SAME_REQUEST_ID]);
+    assert.equal(typeof told.code, "number");
+  });
+}
+
+test("every detail is read", () => {
+  const resendBefore = new Date("2026-01-02T03:04:05Z");
+  const told = callErrorOf(
+    failure(
+      [ErrorInfoSchema, { domain: "payorch", reason: "OVERLOADED", metadata: { tenant: "acme" } }],
+      [RetryInfoSchema, { retryDelay: { seconds: 1n, nanos: 500_000_000 } }],
+      [BadRequestSchema, { fieldViolations: [{ field: "request_id", reason: "REQUEST_ID", description: "too short" }] }],
+      [
+        CallOutcomeSchema,
+        {
+          outcome: Outcome.NOT_SENT,
+          advice: Advice.FIX_REQUEST,
+          trackId: "order-4711",
+          zuoraCodes: ["53200020"],
+          resendBefore: timestampFromDate(resendBefore),
+        },
+      ],
+    ),
+  );
+
+  const { callOutcome, ...plain } = told;
+  assert.equal(callOutcome?.trackId, "order-4711");
+  assert.deepEqual(plain, {
+    code: status.UNAVAILABLE,
+    message: "no",
+    reason: "OVERLOADED",
+    outcome: Outcome.NOT_SENT,
+    advice: Advice.FIX_REQUEST,
+    trackId: "order-4711",
+    violations: [{ field: "request_id", rule: "REQUEST_ID", description: "too short" }],
+    metadata: { tenant: "acme" },
+    retryDelayMs: 1500,
+    zuoraCodes: ["53200020"],
+    resendBefore,
+  });
+});
+
+test("a reason of another domain is not ours", () => {
+  const told = callErrorOf(failure([ErrorInfoSchema, { domain: "proxy.example", reason: "INTERNAL" }]));
+
+  assert.equal(told.reason, "");
+});
