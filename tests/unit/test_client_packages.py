@@ -1,0 +1,37 @@
+"""What the packages of all languages have in common."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+CLIENTS = Path("clients")
+PUBLISHED = CLIENTS / "service_config.json"
+BUILT = {"build", "dist", "node_modules", "target"}
+
+
+def found(name: str, *folders: Path) -> list[Path]:
+    """Return the files of a name below folders, but those that a build made."""
+    return sorted(path for folder in folders for path in folder.glob(f"*/**/{name}") if not BUILT & set(path.parts))
+
+
+@pytest.mark.parametrize("copy", found(PUBLISHED.name, CLIENTS), ids=lambda path: path.parts[1])
+def test_each_carries_the_published_service_config(copy: Path) -> None:
+    """A copy, because a package holds nothing from outside its folder."""
+    assert PUBLISHED.read_bytes() == copy.read_bytes()
+
+
+def test_versions_keep_step() -> None:
+    """One contract, one version; a Go module has none in its files."""
+    python = tomllib.loads((CLIENTS / "python" / "pyproject.toml").read_text())["project"]["version"]
+    lock = json.loads((CLIENTS / "typescript" / "package-lock.json").read_text())
+
+    assert python == json.loads((CLIENTS / "typescript" / "package.json").read_text())["version"]
+    assert python == lock["packages"][""]["version"]
+
+
+@pytest.mark.parametrize("lock", found("package-lock.json", CLIENTS, Path("tests/clients")), ids=str)
+def test_lock_files_carry_no_address(lock: Path) -> None:
+    """They say what is installed, not where from."""
+    assert "://" not in "".join(one.get("resolved", "") for one in json.loads(lock.read_text())["packages"].values())
