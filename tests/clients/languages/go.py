@@ -19,10 +19,9 @@ _MODULE: Final = "payorch.internal/client"
 
 def build() -> None:
     """Check, build and test the package; build the smoke program."""
-    unformatted = _output("gofmt", "-l", ".", folder=_PACKAGE) + _output("gofmt", "-l", ".", folder=_SMOKE)
-    if unformatted:
-        raise ValueError(f"gofmt would change {unformatted}")
     for folder in (_PACKAGE, _SMOKE):
+        # Its status tells since Go 1.26.
+        subprocess.run(("gofmt", "-d", "."), cwd=folder, check=True)  # noqa: S607 - one of NEEDS
         _run("mod", "tidy", "-diff", folder=folder)
         _run("vet", "-p=1", "./...", folder=folder)
     _run("test", "-p=1", "./...", folder=_PACKAGE)
