@@ -36,7 +36,7 @@ lock: $(READY)  ## Resolve the third-party versions anew
 	$(COMPILE) --upgrade --no-deps --group chart -o requirements/chart.txt
 
 generate: $(READY)  ## Generate code, dashboards, the chart's schema and table of values; their only producer
-	@$(BIN)/python tools/generate.py
+	@PATH='$(dir $(GO)):'"$$PATH" $(BIN)/python tools/generate.py
 	@$(BIN)/python tools/data_flow.py
 	@$(BIN)/python tools/dashboards
 	@$(BIN)/python tools/values
@@ -79,7 +79,7 @@ rolling: $(READY)  ## Restart two services in turn under steady load: no call ma
 
 clients: $(READY)  ## Build, call and install every language's client; read the largest errors with grpc.aio, -js and -go
 	@PYTHONPATH=tests:tools $(BIN)/python -m clients.run --go '$(GO)'
-	@PYTHONPATH=tests:tools $(BIN)/python -m clients.languages
+	@PATH='$(dir $(GO)):'"$$PATH" PYTHONPATH=tests:tools $(BIN)/python -m clients.languages
 
 chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart
