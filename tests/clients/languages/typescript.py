@@ -43,4 +43,4 @@ def install(project: Path, program: str) -> Sequence[str]:
 
 
 def _run(*command: str, folder: Path) -> None:
-    subprocess.run(command, cwd=folder, check=True)  # noqa: S603 - those of NEEDS
+    subprocess.run(command, cwd=folder, check=True)
