@@ -74,8 +74,10 @@ impl From<Status> for CallError {
 
 impl fmt::Display for CallError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = format!("{:?}", self.code);
+        let what = if self.reason.is_empty() { &code } else { &self.reason };
         let (outcome, advice) = (self.outcome.as_str_name(), self.advice.as_str_name());
-        write!(formatter, "{} {:?}: {} ({outcome}, {advice})", self.reason, self.code, self.message)
+        write!(formatter, "{what}: {} ({outcome}, {advice})", self.message)
     }
 }
 

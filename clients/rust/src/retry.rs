@@ -21,8 +21,8 @@ const EARLIER_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
 /// A channel that sends a call again as the published service config allows.
 ///
 /// tonic reads no service config. This follows its `retryPolicy`, `retryThrottling` and `timeout` as gRPC's own clients
-/// do: what ends as UNAVAILABLE before response headers have come is sent again, byte for byte and so with the same
-/// request id, after growing, jittered waits and within the deadline. The deadline is that of
+/// do. What ends as UNAVAILABLE before response headers have come, a broken connection included, is sent again: byte for
+/// byte and so with the same request id, after growing, jittered waits and within the deadline. The deadline is that of
 /// [`Request::set_timeout`](tonic::Request::set_timeout), or the config's if that is shorter, and holds for all
 /// attempts together.
 ///
@@ -105,8 +105,17 @@ where
     }
 
     async fn attempt(&self, request: Request<Body>) -> Result<Response<B>, Status> {
-        self.inner.clone().oneshot(request).await.map_err(|error| Status::from_error(error.into()))
+        self.inner.clone().oneshot(request).await.map_err(|error| failed(error.into()))
     }
+}
+
+/// Reads a failure of the channel; a connection that breaks is UNAVAILABLE, as in gRPC's clients, not UNKNOWN.
+fn failed(error: StdError) -> Status {
+    Status::try_from_error(error).unwrap_or_else(|error| {
+        let mut status = Status::unavailable("the connection failed");
+        status.set_source(error.into());
+        status
+    })
 }
 
 async fn within<T>(deadline: Instant, work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
@@ -246,6 +255,19 @@ mod tests {
 
         assert_eq!(Some(Code::DeadlineExceeded), code(&channel.call(request).await));
         assert_eq!(Duration::from_secs(55), Duration::from_secs(started.elapsed().as_secs()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_breaks_is_unavailable() {
+        let sends = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&sends);
+        let mut channel = Retrying::new(service_fn(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(Err::<Response<Body>, _>(std::io::Error::other("reset")))
+        }));
+        let request = Request::builder().uri(PATH).body(Body::empty()).unwrap();
+
+        assert_eq!((Some(Code::Unavailable), 4), (code(&channel.call(request).await), sends.load(Ordering::Relaxed)));
     }
 
     #[test]
