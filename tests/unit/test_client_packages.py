@@ -1,6 +1,7 @@
 """What the packages of all languages have in common."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -24,11 +25,15 @@ def test_each_carries_the_published_service_config(copy: Path) -> None:
 
 def test_versions_keep_step() -> None:
     """One contract, one version; a Go module has none in its files."""
-    python = tomllib.loads((CLIENTS / "python" / "pyproject.toml").read_text())["project"]["version"]
-    lock = json.loads((CLIENTS / "typescript" / "package-lock.json").read_text())
+    versions = {
+        "python": tomllib.loads((CLIENTS / "python" / "pyproject.toml").read_text())["project"]["version"],
+        "typescript": json.loads((CLIENTS / "typescript" / "package.json").read_text())["version"],
+        "its lock": json.loads((CLIENTS / "typescript" / "package-lock.json").read_text())["packages"][""]["version"],
+        "java": re.findall("<version>(.+?)</version>", (CLIENTS / "java" / "pom.xml").read_text())[0],
+        "rust": tomllib.loads((CLIENTS / "rust" / "Cargo.toml").read_text())["package"]["version"],
+    }
 
-    assert python == json.loads((CLIENTS / "typescript" / "package.json").read_text())["version"]
-    assert python == lock["packages"][""]["version"]
+    assert dict.fromkeys(versions, versions["python"]) == versions
 
 
 @pytest.mark.parametrize("lock", found("package-lock.json", CLIENTS, Path("tests/clients")), ids=str)
