@@ -24,7 +24,7 @@ BASELINE = PROTOS / "baseline.binpb"
 PYTHON_OUT = ROOT / "clients" / "python" / "src"
 BIN = Path(sys.executable).parent
 PATTERNS = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi")
-LANGUAGES = ("go", "typescript")
+LANGUAGES = ("go", "typescript", "java", "rust")
 """Besides Python; each has a module in generators/."""
 
 

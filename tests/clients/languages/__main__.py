@@ -23,7 +23,7 @@ import structlog
 from clients.broken import BROKEN
 from clients.languages.calls import WrongError, call, quick_start
 
-LANGUAGES: Final = ("python", "go", "typescript")
+LANGUAGES: Final = ("python", "go", "typescript", "java", "rust")
 _BLOCK: Final = re.compile(r"^```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DEFAULT_TARGET: Final = "127.0.0.1:50051"
 
