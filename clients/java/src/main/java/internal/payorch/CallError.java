@@ -54,7 +54,7 @@ public record CallError(
       Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
 
   /**
-   * Reads what a stub threw, or the cause of an exception that wraps it. It never throws itself.
+   * {@return what a stub threw, or the cause of an exception that wraps it, decoded} It never throws itself.
    *
    * @param thrown a {@code StatusRuntimeException}, a {@code StatusException}, or what has one as its cause
    */

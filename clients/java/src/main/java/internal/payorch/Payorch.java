@@ -32,7 +32,7 @@ public final class Payorch {
   private Payorch() {}
 
   /**
-   * Returns the builder of a channel that follows the service config: round robin, health, retries, throttling.
+   * {@return the builder of a channel that follows the service config: round robin, health, retries, throttling}
    *
    * @param target {@code host:port}, or any target of gRPC
    * @param credentials TLS, or {@link io.grpc.InsecureChannelCredentials} on a trusted network
