@@ -63,7 +63,7 @@ def install(project: Path, program: str) -> Sequence[str]:
     name = "".join(re.findall(r"public (?:final )?class (\w+)", program))
     source = project / f"{name}.java"
     source.write_text(program)
-    subprocess.run(["javac", "-cp", f"{project / 'lib'}/*", "-d", project, source], check=True)  # noqa: S603, S607 - fixed
+    subprocess.run(["javac", "-cp", f"{project / 'lib'}/*", "-d", project, source], check=True)  # noqa: S607 - fixed
     return ("java", "-cp", f"{project}:{project / 'lib'}/*", name)
 
 
@@ -73,4 +73,4 @@ def _version() -> str:
 
 
 def _maven(*arguments: str) -> None:
-    subprocess.run(["mvn", "-B", "-q", *arguments], check=True)  # noqa: S603, S607 - fixed, found on PATH
+    subprocess.run(["mvn", "-B", "-q", *arguments], check=True)  # noqa: S607 - fixed, found on PATH

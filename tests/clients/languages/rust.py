@@ -62,7 +62,7 @@ def install(project: Path, program: str) -> Sequence[str]:
 
 
 def _cargo(command: str, crate: Path, *arguments: str) -> None:
-    subprocess.run(  # noqa: S603 - fixed commands
+    subprocess.run(
         ["cargo", command, "--manifest-path", crate / "Cargo.toml", "--target-dir", _TARGET, *arguments],  # noqa: S607 - found on PATH
         check=True,
     )

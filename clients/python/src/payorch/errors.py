@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from payorch.v1 import call_pb2
 
 _DETAILS_KEY: Final = "grpc-status-details-bin"
+_DOMAIN: Final = "payorch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class CallError:
     """An error status, decoded.
 
     An error that carries no CallOutcome, such as one made by a proxy, means: outcome UNKNOWN, advice resend with the
-    same request id. So these are the defaults.
+    same request id. So these are the defaults, also for words that this version does not know.
     """
 
     code: grpc.StatusCode
@@ -60,7 +61,7 @@ class CallError:
             status = status_pb2.Status.FromString(packed)
         except DecodeError:
             status = status_pb2.Status()
-        info = _detail(status, error_details_pb2.ErrorInfo)
+        info = _info(status)
         bad = _detail(status, error_details_pb2.BadRequest)
         retry = _detail(status, error_details_pb2.RetryInfo)
         told = _detail(status, call_pb2.CallOutcome)
@@ -68,8 +69,8 @@ class CallError:
             code=call.code(),
             message=call.details() or "",
             reason=info.reason if info else "",
-            outcome=told.outcome if told else call_pb2.OUTCOME_UNKNOWN,
-            advice=told.advice if told else call_pb2.ADVICE_RESEND_SAME_REQUEST_ID,
+            outcome=_known(call_pb2.Outcome, told.outcome if told else 0, call_pb2.OUTCOME_UNKNOWN),
+            advice=_known(call_pb2.Advice, told.advice if told else 0, call_pb2.ADVICE_RESEND_SAME_REQUEST_ID),
             track_id=told.track_id if told else "",
             violations=_violations(bad) if bad else (),
             metadata=dict(info.metadata) if info else {},
@@ -125,6 +126,17 @@ def raised(error: grpc.RpcError, request_id: str) -> PayorchError:
     """Return the exception for an error that a stub raised; an outcome that is not known here is an unknown one."""
     told = CallError.from_rpc_error(error)
     return _ERRORS.get(told.outcome, OutcomeUnknownError)(told, request_id)
+
+
+def _info(status: Any) -> Any | None:
+    """Return the service's ErrorInfo; another domain's reason is not ours to read."""
+    info = _detail(status, error_details_pb2.ErrorInfo)
+    return info if info is not None and info.domain == _DOMAIN else None
+
+
+def _known(enum: Any, value: int, otherwise: Any) -> Any:
+    """Return a value that this version has a word for; an unset or newer one means what the contract says of none."""
+    return value if value and value in enum.values() else otherwise
 
 
 def _detail(status: Any, kind: Any) -> Any | None:
