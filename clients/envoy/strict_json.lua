@@ -1,0 +1,177 @@
+-- Refuses JSON that the transcoder behind this filter would quietly change: fields that a message does not have, which
+-- it drops; names given twice, of which it takes the last; single quotes, stray commas and other almost-JSON; values in
+-- the query of the URL; and bodies that do not call themselves JSON, which a browser sends across sites unasked.
+-- `make descriptors` puts the tables METHODS and TYPES before it. A field is {number, type of its message, "list" or "map"}.
+-- As the transcoder answers for the service: HTTP status and number of the gRPC code.
+local STATUS = {METHOD_UNKNOWN = {"501", 12}, REQUEST_INVALID = {"400", 3}, REQUEST_MALFORMED = {"400", 3}}
+
+local function refuse(reason, path, description)
+  error({reason = reason, path = path, description = description}, 0)
+end
+
+local Reader = {}
+Reader.__index = Reader
+
+function Reader:space()
+  self.at = self.text:find("[^ \t\r\n]", self.at) or #self.text + 1
+  return self.text:sub(self.at, self.at)
+end
+
+function Reader:expect(character)
+  if self:space() ~= character then
+    refuse("REQUEST_MALFORMED", "", "not JSON")
+  end
+  self.at = self.at + 1
+end
+
+function Reader:string()
+  self:expect('"')
+  local start = self.at
+  while true do
+    local found = self.text:find('["\\%z\1-\31]', self.at)
+    local character = found and self.text:sub(found, found)
+    if character == '"' then
+      self.at = found + 1
+      return self.text:sub(start, found - 1)
+    elseif character == "\\" and self.text:find('^["\\/bfnrt]', found + 1) then
+      self.at = found + 2
+    elseif character == "\\" and self.text:find("^u%x%x%x%x", found + 1) then
+      self.at = found + 6
+    else
+      refuse("REQUEST_MALFORMED", "", "not JSON")
+    end
+  end
+end
+
+function Reader:scalar()
+  if self:space() == '"' then
+    return self:string()
+  end
+  for _, pattern in ipairs({"^true", "^false", "^null", "^-?0[^%d]", "^-?[1-9]%d*"}) do
+    local first, last = self.text:find(pattern, self.at)
+    if first then
+      local number = self.text:match("^-?%d+", self.at)
+      if number then
+        local fraction = self.text:match("^%.%d+", self.at + #number) or ""
+        local exponent = self.text:match("^[eE][+-]?%d+", self.at + #number + #fraction) or ""
+        last = self.at + #number + #fraction + #exponent - 1
+      end
+      self.at = last + 1
+      return
+    end
+  end
+  refuse("REQUEST_MALFORMED", "", "not JSON")
+end
+
+-- Calls `member` at each member of an object, or element of an array.
+function Reader:each(open, close, member)
+  self:expect(open)
+  if self:space() == close then
+    self.at = self.at + 1
+    return
+  end
+  while true do
+    member()
+    if self:space() == close then
+      self.at = self.at + 1
+      return
+    end
+    self:expect(",")
+  end
+end
+
+local function joined(path, name)
+  return path == "" and name or path .. "." .. name
+end
+
+-- No type holds itself, so the types bound the depth.
+function Reader:value(of, many, path)
+  local character = self:space()
+  if many == "list" and character == "[" then
+    self:each("[", "]", function() self:value(of, nil, path) end)
+  elseif many == "map" and character == "{" then
+    self:members(path, function() return {nil, of} end)
+  elseif of and not many and character == "{" then
+    self:members(path, function(name) return TYPES[of][name] end)
+  elseif character == "{" or character == "[" then
+    refuse("REQUEST_INVALID", path, "is not of the field's type")
+  else
+    self:scalar()
+  end
+end
+
+function Reader:members(path, field_of)
+  local seen = {}
+  self:each("{", "}", function()
+    local name = self:string()
+    local field = field_of(name)
+    -- Names are not repeated to anybody: a caller that mixes up name and value would find a card number in a log.
+    if not field then
+      refuse("REQUEST_INVALID", path, "has a field that its type does not have")
+    end
+    local place = field[1] or name
+    if seen[place] then
+      refuse("REQUEST_INVALID", path, "has a field twice")
+    end
+    seen[place] = true
+    self:expect(":")
+    self:value(field[2], field[3], field[1] and joined(path, name) or path)
+  end)
+end
+
+local function check(text, of)
+  local reader = setmetatable({text = text, at = 1}, Reader)
+  if reader:space() ~= "{" then
+    refuse("REQUEST_MALFORMED", "", "not a JSON object")
+  end
+  reader:value(of, nil, "")
+  if reader:space() ~= "" then
+    refuse("REQUEST_MALFORMED", "", "more than one JSON value")
+  end
+end
+
+-- The answer that the service gives to a request which it cannot read; nothing of the call has gone further.
+local function answer(handle, told)
+  local place = told.path == "" and "" or string.format('"field":"%s",', told.path)
+  local body = string.format(
+    '{"code":%d,"message":"The request was refused at the door; the details say why.","details":['
+      .. '{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"%s","domain":"payorch"},'
+      .. '{"@type":"type.googleapis.com/payorch.v1.CallOutcome","outcome":"OUTCOME_NOT_SENT","advice":"ADVICE_FIX_REQUEST"},'
+      .. '{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{%s"description":"%s"}]}]}',
+    STATUS[told.reason][2], told.reason, place, told.description)
+  handle:headers():replace("payorch-door", "strict-json")
+  handle:respond({
+    [":status"] = STATUS[told.reason][1],
+    ["content-type"] = "application/json",
+    ["payorch-outcome"] = "NOT_SENT",
+    ["payorch-advice"] = "FIX_REQUEST",
+  }, body)
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  headers:remove("payorch-door")
+  local kind = (headers:get("content-type") or ""):lower()
+  if kind == "application/grpc" or kind:find("^application/grpc%+") then
+    return
+  end
+  local done, told = pcall(function()
+    local of = METHODS[headers:get(":path")]
+    if headers:get(":method") ~= "POST" or not of then
+      refuse("METHOD_UNKNOWN", "", "POST to the path of a method, without a query")
+    elseif kind ~= "application/json" and not kind:find("^application/json *;") then
+      refuse("REQUEST_MALFORMED", "", "content-type must be application/json")
+    end
+    return of
+  end)
+  if not done then
+    return answer(handle, told)
+  end
+  -- Outside of pcall: reading the body waits for it.
+  local body = handle:body(true)
+  local text = body:length() > 0 and body:getBytes(0, body:length()) or ""
+  local right, wrong = pcall(check, text, told)
+  if not right then
+    answer(handle, type(wrong) == "table" and wrong or {reason = "REQUEST_MALFORMED", path = "", description = "not JSON"})
+  end
+end

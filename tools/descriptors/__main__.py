@@ -1,0 +1,32 @@
+"""Writes into build/clients what other doors than gRPC's need; `make descriptors` calls it.
+
+payorch.binpb     the protos with comments, their imports and the types of error details, for Envoy, grpcurl and buf
+strict_json.lua   clients/envoy/strict_json.lua with the fields of every request
+openapi.yaml      OpenAPI of JSON over HTTP through Envoy
+"""
+
+from typing import Final
+
+import generate
+from descriptors.openapi import openapi
+from descriptors.strict_json import strict_json
+
+# Operators' DiagnosticsService has no other doors.
+_SERVICE: Final = "payorch.v1.PaymentOrchestrationService"
+_ERRORS: Final = ("google/rpc/status.proto", "google/rpc/error_details.proto")
+
+
+def main() -> None:
+    """Write everything."""
+    out = generate.ROOT / "build/clients"
+    out.mkdir(parents=True, exist_ok=True)
+    ours = sorted(str(path.relative_to(generate.PROTOS)) for path in generate.PROTOS.rglob("*.proto"))
+    generate.build_images(out, [*ours, *_ERRORS])
+    image = out / "payorch.binpb"
+    (out / "strict_json.lua").write_text(strict_json(image.read_bytes(), _SERVICE), encoding="utf-8")
+    (out / "openapi.yaml").write_text(openapi(image, _SERVICE), encoding="utf-8")
+    print(f"descriptors: payorch.binpb, strict_json.lua and openapi.yaml written to {out.relative_to(generate.ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
