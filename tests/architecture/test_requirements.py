@@ -10,7 +10,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOCKS = ROOT / "requirements"
-RUNTIME, DEV, STOOD_IN, BUILD = (LOCKS / f"{name}.txt" for name in ("runtime", "dev", "emulator", "build"))
+RUNTIME, DEV, STOOD_IN, BUILD, DOORS = (
+    LOCKS / f"{name}.txt" for name in ("runtime", "dev", "emulator", "build", "doors")
+)
 OURS = {"payorch", "payorch-server", "payorch-zuora-emulator"}
 
 
@@ -39,7 +41,8 @@ class TestLockedVersions:
         [(RUNTIME, one) for one in SHIPPED]
         + [(DEV, one) for one in DEVELOPED]
         + [(STOOD_IN, one) for one in EMULATOR["project"]["dependencies"]]
-        + [(BUILD, one) for one in SERVER["dependency-groups"]["build"]],
+        + [(BUILD, one) for one in SERVER["dependency-groups"]["build"]]
+        + [(DOORS, one) for one in SERVER["dependency-groups"]["doors"]],
         ids=lambda one: one if isinstance(one, str) else one.stem,
     )
     def test_satisfy_the_projects(self, lock: Any, wanted: str) -> None:
@@ -71,7 +74,7 @@ class TestLockedVersions:
 
         assert not set(locked(RUNTIME.read_text())) & tools - {"cryptography"}
 
-    @pytest.mark.parametrize("lock", [RUNTIME, DEV, STOOD_IN, BUILD], ids=lambda lock: lock.stem)
+    @pytest.mark.parametrize("lock", [RUNTIME, DEV, STOOD_IN, BUILD, DOORS], ids=lambda lock: lock.stem)
     def test_are_hashed_and_carry_no_address(self, lock: Any) -> None:
         """Each pin has a hash; whoever installs says from where."""
         text = lock.read_text()
