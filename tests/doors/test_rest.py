@@ -99,7 +99,7 @@ async def test_the_trace_goes_along(front: Front) -> None:
 @pytest.mark.asyncio
 async def test_the_callers_deadline_goes_along(front: Front) -> None:
     """It ends the call, which without it would take twenty seconds; the outcome is then unknown."""
-    front.stack.emulator.faults.add("sessions:slow:30")
+    front.stack.emulator.faults.add("sessions:slow:2")
 
     answer = await front.post("CreateSession", as_json(session_request()), {"grpc-timeout": "500m"})
 
