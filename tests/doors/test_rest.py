@@ -98,13 +98,16 @@ async def test_the_trace_goes_along(front: Front) -> None:
 
 @pytest.mark.asyncio
 async def test_the_callers_deadline_goes_along(front: Front) -> None:
-    """It ends the call, which without it would take twenty seconds; the outcome is then unknown."""
+    """It ends the call with an unknown outcome; the resend that the contract then advises joins what goes on."""
     front.stack.emulator.faults.add("sessions:slow:2")
+    request = as_json(session_request())
 
-    answer = await front.post("CreateSession", as_json(session_request()), {"grpc-timeout": "500m"})
+    answer = await front.post("CreateSession", request, tracked("rest-hurry") | {"grpc-timeout": "500m"})
+    again = await front.post("CreateSession", request)
 
-    assert 504 == answer.status
-    assert 4 == answer.json["code"]
+    assert (504, 4) == (answer.status, answer.json["code"])
+    assert (200, "rest-hurry") == (again.status, again.json["call"]["executedTrackId"])
+    assert [("sessions", "rest-hurry")] == front.executed
 
 
 def changed(**members: Any) -> bytes:
