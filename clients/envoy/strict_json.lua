@@ -1,7 +1,9 @@
 -- Refuses JSON that the transcoder behind this filter would quietly change: fields that a message does not have, which
 -- it drops; names given twice, of which it takes the last; single quotes, stray commas and other almost-JSON; values in
 -- the query of the URL; and bodies that do not call themselves JSON, which a browser sends across sites unasked.
--- `make descriptors` puts the tables METHODS and TYPES before it. A field is {number, type of its message, "list" or "map"}.
+-- `make descriptors` puts the tables METHODS and TYPES before it. A field is {number, type of its message, "list" or
+-- "map"}.
+
 -- As the transcoder answers for the service: HTTP status and number of the gRPC code.
 local STATUS = {METHOD_UNKNOWN = {"501", 12}, REQUEST_INVALID = {"400", 3}, REQUEST_MALFORMED = {"400", 3}}
 
@@ -136,7 +138,8 @@ local function answer(handle, told)
   local body = string.format(
     '{"code":%d,"message":"The request was refused at the door; the details say why.","details":['
       .. '{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"%s","domain":"payorch"},'
-      .. '{"@type":"type.googleapis.com/payorch.v1.CallOutcome","outcome":"OUTCOME_NOT_SENT","advice":"ADVICE_FIX_REQUEST"},'
+      .. '{"@type":"type.googleapis.com/payorch.v1.CallOutcome",'
+      .. '"outcome":"OUTCOME_NOT_SENT","advice":"ADVICE_FIX_REQUEST"},'
       .. '{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{%s"description":"%s"}]}]}',
     STATUS[told.reason][2], told.reason, place, told.description)
   handle:headers():replace("payorch-door", "strict-json")
@@ -172,6 +175,7 @@ function envoy_on_request(handle)
   local text = body:length() > 0 and body:getBytes(0, body:length()) or ""
   local right, wrong = pcall(check, text, told)
   if not right then
-    answer(handle, type(wrong) == "table" and wrong or {reason = "REQUEST_MALFORMED", path = "", description = "not JSON"})
+    local unforeseen = {reason = "REQUEST_MALFORMED", path = "", description = "not JSON"}
+    answer(handle, type(wrong) == "table" and wrong or unforeseen)
   end
 end
