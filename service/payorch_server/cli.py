@@ -129,18 +129,21 @@ def _diff(parsed: argparse.Namespace) -> int:
 def _serve(parsed: argparse.Namespace) -> int:
     import asyncio
 
-    from payorch_server.app import serve
     from payorch_server.config import load
-    from payorch_server.runtime.clock import SystemClock
     from payorch_server.runtime.logging import start_logging
-    from payorch_server.workers import Workers, shared_port, worker_command
 
     settings = load(*parsed.config)
     start_logging(settings.document.telemetry)
     if parsed.workers > 1:
+        from payorch_server.runtime.clock import SystemClock
+        from payorch_server.workers import Workers, shared_port, worker_command
+
         with shared_port(settings.document):
             workers = Workers(worker_command(parsed.config), count=parsed.workers, clock=SystemClock())
             return asyncio.run(workers.run())
+
+    from payorch_server.app import serve
+
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(settings, files=parsed.config, worker=parsed.worker))
     return 0
