@@ -15,7 +15,7 @@ import structlog
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to runtime/telemetry.py
 
 from payorch_server.admin import Readiness, start_admin
-from payorch_server.config import Document, Settings, split_address
+from payorch_server.config import Document, Settings, split_address, worker_address
 from payorch_server.gauges import publish
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.command_error import CommandError
@@ -129,9 +129,9 @@ async def start(
     await running.begin()
     await server.start()
     stack.push_async_callback(server.stop, None)
-    diagnostics_listen = _own_address(document.diagnostics.listen, worker)
+    diagnostics_listen = worker_address(document.diagnostics.listen, worker)
     diagnostics_port = await _start_diagnostics(diagnostics_listen, settings, running, boundary, clock, stack)
-    admin_listen = _own_address(document.admin.listen, worker)
+    admin_listen = worker_address(document.admin.listen, worker)
     admin_port = await _start_admin(admin_listen, running, reloader, telemetry, stack)
     if files:
         _ = tasks.start(reloader.run(), name="reload")
@@ -219,12 +219,6 @@ def _boundary(
         baggage=document.telemetry.baggage,
         ended=ended,
     )
-
-
-def _own_address(listen: str, worker: int | None) -> str:
-    """Return where a worker listens alone: its number further than the first; port 0 is free for every one."""
-    host, _, port = listen.rpartition(":")
-    return f"{host}:{int(port) + worker}" if worker and int(port or 0) else listen
 
 
 async def _start_diagnostics(

@@ -138,7 +138,7 @@ def _serve(parsed: argparse.Namespace) -> int:
         from payorch_server.runtime.clock import SystemClock
         from payorch_server.workers import Workers, shared_port, worker_command
 
-        with shared_port(settings.document):
+        with shared_port(settings.document, count=parsed.workers):
             workers = Workers(worker_command(parsed.config), count=parsed.workers, clock=SystemClock())
             return asyncio.run(workers.run())
 

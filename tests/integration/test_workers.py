@@ -49,11 +49,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def configured(folder: Path, zuora_url: str, redis_url: str, port: int) -> Path:
+def configured(folder: Path, zuora_url: str, redis_url: str, port: int, admin_port: int) -> Path:
     """Write a configuration that workers can share."""
     (folder / "key").write_text(secrets.token_hex())
     over = {
         "rpc": {"listen": f"127.0.0.1:{port}"},
+        "admin": {"listen": f"127.0.0.1:{admin_port}"},
         "store": {"kind": "redis", "url": redis_url},
         "orchestration": {"keys": [{"id": "k1", "file": str(folder / "key")}]},
     }
@@ -68,13 +69,13 @@ async def started(file: Path) -> asyncio.subprocess.Process:
 
 
 @asynccontextmanager
-async def family(folder: Path, emulator: Emulator) -> AsyncIterator[Family]:
+async def family(folder: Path, emulator: Emulator, *, admin_port: int = 0) -> AsyncIterator[Family]:
     """Run two workers; those that are left at the end are killed."""
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serving(emulator))
         redis = stack.enter_context(servers()).start("--maxmemory-policy", "noeviction")
         port = free_port()
-        parent = await started(configured(folder, url, redis.url, port))
+        parent = await started(configured(folder, url, redis.url, port, admin_port))
         assert parent.stderr is not None
         listening: list[dict[str, Any]] = []
         try:
@@ -208,52 +209,147 @@ async def test_number_is_within_reason(number: str) -> None:
 
 
 @pytest.mark.asyncio
+async def test_ports_of_their_own_are_told_apart_by_number(tmp_path: Path) -> None:
+    """Worker 1 has its probes one port further."""
+    admin_port = free_port()
+    async with family(tmp_path, Emulator(), admin_port=admin_port) as workers:
+        assert {admin_port, admin_port + 1} == {one["admin_port"] for one in workers.listening}
+
+
+@pytest.mark.parametrize(
+    ("admin", "diagnostics", "problem"),
+    [
+        (9464, 9465, "diagnostics.listen: worker 0 would listen on a port that is that of admin.listen of worker 1"),
+        (50999, 0, "admin.listen: worker 1 would listen on a port that is that of rpc.listen"),
+        (65535, 0, "admin.listen: worker 1 would listen on a port that is beyond 65535"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_ports_that_would_meet_are_refused(tmp_path: Path, admin: int, diagnostics: int, problem: str) -> None:
+    """Before any worker is started."""
+    (tmp_path / "key").write_text(secrets.token_hex())
+    over = {
+        "rpc": {"listen": "127.0.0.1:51000"},
+        "admin": {"listen": f"127.0.0.1:{admin}"},
+        "diagnostics": {"listen": f"127.0.0.1:{diagnostics}"},
+        "store": {"kind": "redis", "url": "redis://127.0.0.1:1/0"},
+        "orchestration": {"keys": [{"id": "k1", "file": str(tmp_path / "key")}]},
+    }
+
+    process = await started(write_configuration(tmp_path, "http://127.0.0.1:1", over))
+    _, log = await process.communicate()
+
+    assert (1, problem + "\n") == (process.returncode, log.decode())
+
+
+LIVING = "print('worker', sys.argv[-1], os.getpid(), flush=True); sys.stdin.read()"
+
+
+def script(text: str) -> tuple[str, ...]:
+    """Return a command that runs a few lines in place of a worker."""
+    return (sys.executable, "-c", f"import os, pathlib, signal, sys, time\n{text}")
+
+
+@pytest.mark.asyncio
 async def test_one_that_lived_for_a_while_is_started_anew(capfd: pytest.CaptureFixture[str]) -> None:
     """A crash of one costs its own calls, and not those of the others."""
     clock = ManualClock()
-    script = "import os, sys; print('worker', sys.argv[-1], os.getpid(), flush=True); sys.stdin.read()"
-    workers = Workers((sys.executable, "-c", script), count=COUNT, clock=clock)
-    running = asyncio.ensure_future(workers.run())
+    running = asyncio.ensure_future(Workers(script(LIVING), count=COUNT, clock=clock).run())
     said = await _said(capfd, COUNT)
     clock.advance(SHORTEST_LIFE_S)
 
     os.kill(said["1"], signal.SIGKILL)
     again = await _said(capfd, 1)
-    os.kill(again["1"], signal.SIGKILL)
+    signal.raise_signal(signal.SIGTERM)
 
-    assert 128 + signal.SIGKILL == await running
+    assert 0 == await running
     assert ({"0", "1"}, {"1"}) == (set(said), set(again))
 
 
 @pytest.mark.asyncio
-async def test_one_that_ends_soon_ends_all_with_its_status() -> None:
-    """What it could not start with will not be there a moment later either."""
-    script = "import sys, time; sys.exit(7) if sys.argv[-1] == '1' else sys.stdin.read()"
-    workers = Workers((sys.executable, "-c", script), count=COUNT, clock=ManualClock())
+async def test_one_that_cannot_start_again_leaves_the_others_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What it finds now, such as a broken file, was not there when they began; it is tried again and again."""
+    clock, broken = ManualClock(), tmp_path / "broken"
+    text = f"if pathlib.Path({str(broken)!r}).exists(): sys.exit(2)\n{LIVING}"
+    running = asyncio.ensure_future(Workers(script(text), count=COUNT, clock=clock, waits_s=(0.0,)).run())
+    said = await _said(capfd, COUNT)
+    clock.advance(SHORTEST_LIFE_S)
+    broken.touch()
+    os.kill(said["1"], signal.SIGKILL)
+    await _logged(capfd, "status=2")
 
-    assert 7 == await workers.run()
+    os.kill(said["0"], 0)  # it lives
+    broken.unlink()
+    again = await _said(capfd, 1)
+    signal.raise_signal(signal.SIGTERM)
+
+    assert (0, {"1"}) == (await running, set(again))
+
+
+@pytest.mark.asyncio
+async def test_one_that_ends_soon_ends_all_with_its_status() -> None:
+    """What it could not start with, the others cannot either."""
+    text = "sys.exit(7) if sys.argv[-1] == '1' else sys.stdin.read()"
+
+    assert 7 == await Workers(script(text), count=COUNT, clock=ManualClock()).run()
+
+
+@pytest.mark.asyncio
+async def test_one_that_cannot_be_started_is_no_stack_trace() -> None:
+    """Whatever the system refuses ends as a status."""
+    assert 1 == await Workers(("/nonexistent",), count=COUNT, clock=ManualClock()).run()
+
+
+DRAINING = """
+def drain(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    print('worker drains', sys.argv[-1], flush=True)
+signal.signal(signal.SIGTERM, drain)
+print('worker ready', sys.argv[-1], flush=True)
+while True: time.sleep(1)
+"""
 
 
 @pytest.mark.asyncio
 async def test_a_second_signal_is_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
     """The first asks workers for a drain, the second ends them."""
-    script = (
-        "import signal, sys, time\n"
-        "def drain(*_):\n"
-        "    signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
-        "    print('worker drains 1', flush=True)\n"
-        "signal.signal(signal.SIGTERM, drain)\n"
-        "print('worker ready 1', flush=True)\n"
-        "while True: time.sleep(1)\n"
-    )
-    workers = Workers((sys.executable, "-c", script), count=1, clock=ManualClock())
-    running = asyncio.ensure_future(workers.run())
-    assert {"ready": 1} == await _said(capfd, 1)
+    running = asyncio.ensure_future(Workers(script(DRAINING), count=1, clock=ManualClock()).run())
+    assert {"ready": 0} == await _said(capfd, 1)
     signal.raise_signal(signal.SIGTERM)
-    assert {"drains": 1} == await _said(capfd, 1)
+    assert {"drains": 0} == await _said(capfd, 1)
     signal.raise_signal(signal.SIGTERM)
 
     assert 128 + signal.SIGTERM == await running
+
+
+@pytest.mark.asyncio
+async def test_a_first_signal_does_not_cut_a_drain_that_has_begun(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A worker could not start, so the other drains; whoever stops the service then asks for no more than that."""
+    go = f"pathlib.Path({str(tmp_path)!r}, 'go').exists()"
+    text = f"if sys.argv[-1] == '1':\n    while not {go}: time.sleep(0.01)\n    sys.exit(7)"
+    running = asyncio.ensure_future(Workers(script(text + DRAINING), count=COUNT, clock=ManualClock()).run())
+    assert {"ready": 0} == await _said(capfd, 1)
+    (tmp_path / "go").touch()
+    assert {"drains": 0} == await _said(capfd, 1)
+
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.sleep(0)
+    assert not running.done()
+    signal.raise_signal(signal.SIGTERM)
+
+    assert 7 == await running
+
+
+async def _logged(capfd: pytest.CaptureFixture[str], part: str) -> None:
+    """Wait until a log line has that part."""
+    text = ""
+    while part not in text:
+        text += capfd.readouterr().out
+        await asyncio.sleep(0.01)
 
 
 async def _said(capfd: pytest.CaptureFixture[str], lines: int) -> dict[str, int]:

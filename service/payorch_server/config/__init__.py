@@ -1,7 +1,7 @@
 """The configuration: what it consists of, how it is read, and what must hold."""
 
 from payorch_server.config.changes import change_problems, namespace_problems, watched_files
-from payorch_server.config.checks import split_address
+from payorch_server.config.checks import split_address, worker_address
 from payorch_server.config.document import ConfigError, Document, Settings, schema
 from payorch_server.config.reading import load, load_document
 from payorch_server.config.strict_yaml import read_yaml
@@ -18,4 +18,5 @@ __all__ = [
     "schema",
     "split_address",
     "watched_files",
+    "worker_address",
 ]
