@@ -77,6 +77,16 @@ async def test_a_request_keeps_the_id_it_was_given(stack: LocalStack) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_question_without_an_id_is_refused(stack: LocalStack) -> None:
+    """A fresh id would be answered by "not found", which invites a second payment."""
+    async with payorch.aio.connect(stack.target, plaintext=True) as client:
+        with pytest.raises(payorch.NotSentError) as caught:
+            await client.get_intent(pb.GetIntentRequest(operation=pb.OPERATION_CREATE_SESSION))
+
+    assert "REQUEST_INVALID" == caught.value.error.reason
+
+
+@pytest.mark.asyncio
 async def test_track_id_and_trace_go_along(stack: LocalStack) -> None:
     """The caller's own Track-Id reaches Zuora; without one it is made of the caller's trace."""
     span = trace.NonRecordingSpan(

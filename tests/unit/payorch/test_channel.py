@@ -35,7 +35,10 @@ async def _token() -> str:
     return "token"
 
 
-@pytest.mark.parametrize("target", ["payorch:50051", "127.0.0.1.evil.example:1", "ipv4:127.0.0.1:1,10.0.0.1:1"])
+@pytest.mark.parametrize(
+    "target",
+    ["payorch:50051", "127.0.0.1.evil.example:1", "ipv4:127.0.0.1:1,10.0.0.1:1", "unixhost:1", "xds:///localhost:1"],
+)
 @pytest.mark.parametrize(("connecting", "token"), [(connect, lambda: "token"), (aio.connect, _token)])
 def test_token_never_leaves_it_in_plaintext(
     target: str, connecting: Callable[..., object], token: Callable[[], str | Awaitable[str]]

@@ -74,6 +74,7 @@ def test_token_of_a_mapping_is_written(token: dict[str, object]) -> None:
     ("text", "problem"),
     [
         ("4111 1111 1111 1111", "token: it is not JSON"),
+        ('{"data": "\ud800"}', "token: it is not JSON"),
         ("[]", "token: it is not a JSON object"),
         ('{"token": {}}', "token: this is the whole payment; pass its member `token`"),
     ],
@@ -83,4 +84,4 @@ def test_token_that_is_none_is_refused_without_quoting_it(text: str, problem: st
     with pytest.raises(ValueError, match=f"^{re.escape(problem)}$") as caught:
         apple_pay_token(text)
 
-    assert caught.value.__cause__ is None
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)

@@ -25,16 +25,25 @@ class Sending:
     timeout_s: float
 
 
-def prepared(request: Any, *, deadline_s: float | None, token: str) -> Sending:
-    """Complete a request in place and return what goes with it.
+def named(request: Any) -> Any:
+    """Return a request that opens an intent; one without a request id is given a fresh one.
 
-    Args:
-        request: One without a request id is given a fresh one, so that sending the same object again is a resend.
-        deadline_s: From now; None: the default.
-        token: Of the caller; empty: none.
+    In place, so that sending the same object again is a resend. Not for a question about an intent: it would be told,
+    truly, that nothing is known of the fresh one.
     """
     if not request.request_id:
         request.request_id = new_request_id()
+    return request
+
+
+def prepared(request: Any, *, deadline_s: float | None, token: str) -> Sending:
+    """Return what goes with a request.
+
+    Args:
+        request: What is sent.
+        deadline_s: From now; None: the default.
+        token: Of the caller; empty: none.
+    """
     carried: dict[str, str] = {}
     if propagate is not None:
         propagate.inject(carried)

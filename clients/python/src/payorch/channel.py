@@ -63,9 +63,9 @@ def checked_target(target: str, *, tls: Tls | None, plaintext: bool, with_token:
 
 def _is_loopback(target: str) -> bool:
     scheme, _, rest = target.partition(":")
-    if scheme.startswith("unix"):
+    if scheme in {"unix", "unix-abstract"}:
         return True
-    addresses = (rest if scheme in _SCHEMES else target).removeprefix("///").split(",")
+    addresses = (rest if scheme in {"dns", "ipv4", "ipv6"} else target).removeprefix("///").split(",")
     return all(address.rpartition(":")[0] in _LOOPBACK for address in addresses)
 
 

@@ -6,7 +6,7 @@ from typing import Self, TypeVar
 
 import grpc
 
-from payorch.calls import prepared
+from payorch.calls import named, prepared
 from payorch.channel import SERVICE_CONFIG, Tls, checked_target, options
 from payorch.errors import raised
 from payorch.v1 import payment_orchestration_service_pb2 as pb
@@ -38,7 +38,7 @@ class Client:
         Raises:
             PayorchError: By its subclass: not sent, refused, partly done, or nobody knows.
         """
-        return self._call(self._stub.CreateSession, request, deadline_s)
+        return self._call(self._stub.CreateSession, named(request), deadline_s)
 
     def decrypt_apple_pay(
         self, request: pb.DecryptApplePayRequest, *, deadline_s: float | None = None
@@ -48,7 +48,7 @@ class Client:
         Raises:
             PayorchError: By its subclass: not sent, refused, partly done, or nobody knows.
         """
-        return self._call(self._stub.DecryptApplePay, request, deadline_s)
+        return self._call(self._stub.DecryptApplePay, named(request), deadline_s)
 
     def create_payment_method(
         self, request: pb.CreatePaymentMethodRequest, *, deadline_s: float | None = None
@@ -58,7 +58,7 @@ class Client:
         Raises:
             PayorchError: By its subclass: not sent, refused, partly done, or nobody knows.
         """
-        return self._call(self._stub.CreatePaymentMethod, request, deadline_s)
+        return self._call(self._stub.CreatePaymentMethod, named(request), deadline_s)
 
     def get_intent(self, request: pb.GetIntentRequest, *, deadline_s: float | None = None) -> pb.GetIntentResponse:
         """Tell what became of an intent; sends nothing to Zuora.

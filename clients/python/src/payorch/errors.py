@@ -1,5 +1,6 @@
 """What an error of the service carries, as typed values."""
 
+import contextlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -76,7 +77,7 @@ class CallError:
             metadata=dict(info.metadata) if info else {},
             retry_delay_s=retry.retry_delay.ToNanoseconds() / 1e9 if retry else None,
             zuora_codes=tuple(told.zuora_codes) if told else (),
-            resend_before=told.resend_before.ToDatetime(UTC) if told and told.HasField("resend_before") else None,
+            resend_before=_resend_before(told),
             call_outcome=told,
         )
 
@@ -97,6 +98,10 @@ class PayorchError(Exception):
         super().__init__(f"{what} (outcome {outcome}, advice {advice}, request id {request_id})")
         self.error = error
         self.request_id = request_id
+
+    def __reduce__(self) -> tuple[type["PayorchError"], tuple[CallError, str]]:
+        """Survive the way to another process, where a queue of tasks may raise it anew."""
+        return type(self), (self.error, self.request_id)
 
 
 class NotSentError(PayorchError):
@@ -144,9 +149,20 @@ def _detail(status: Any, kind: Any) -> Any | None:
     for detail in status.details:
         if detail.Is(kind.DESCRIPTOR):
             message = kind()
-            detail.Unpack(message)
-            return message
+            # One that cannot be read tells nothing.
+            with contextlib.suppress(DecodeError):
+                detail.Unpack(message)
+                return message
     return None
+
+
+def _resend_before(told: call_pb2.CallOutcome | None) -> datetime | None:
+    if told is None or not told.HasField("resend_before"):
+        return None
+    try:
+        return told.resend_before.ToDatetime(UTC)
+    except (ValueError, OverflowError):  # no time that there is
+        return None
 
 
 def _violations(bad: Any) -> tuple[FieldViolation, ...]:

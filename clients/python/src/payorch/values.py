@@ -1,5 +1,6 @@
 """Exact amounts, and Apple Pay tokens as browsers hand them over."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -63,14 +64,22 @@ def apple_pay_token(token: str | bytes | Mapping[str, Any]) -> bytes:
     """
     if isinstance(token, Mapping):
         return json.dumps(token.get("token", token), separators=(",", ":"), allow_nan=False).encode()
-    raw = token.encode() if isinstance(token, str) else token
-    try:
-        content = json.loads(raw)
-    except ValueError:
-        # From nothing, because the parser's error quotes the token.
-        raise ValueError("token: it is not JSON") from None
+    content, raw = _read(token)
     if not isinstance(content, dict):
         raise ValueError("token: it is not a JSON object")  # noqa: TRY004 - the type of the argument is right
     if "token" in content:
         raise ValueError("token: this is the whole payment; pass its member `token`")
     return raw
+
+
+def _read(token: str | bytes) -> tuple[Any, bytes]:
+    """Return the token read, and as bytes.
+
+    Raises:
+        ValueError: It is not JSON. Not raised while another exception is handled, because those of the parsers hold the
+            token.
+    """
+    with contextlib.suppress(ValueError):
+        raw = token.encode() if isinstance(token, str) else token
+        return json.loads(raw), raw
+    raise ValueError("token: it is not JSON")
