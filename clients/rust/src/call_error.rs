@@ -41,11 +41,15 @@ pub struct CallError {
     pub call_outcome: Option<CallOutcome>,
 }
 
+const DOMAIN: &str = "payorch";
+
 impl From<&Status> for CallError {
     fn from(status: &Status) -> Self {
         // Details that cannot be read were not made by the service, which means what no details mean.
         let details = pb::Status::decode(status.details()).unwrap_or_default().details;
-        let info: pb::ErrorInfo = detail(&details, "google.rpc.ErrorInfo").unwrap_or_default();
+        // Somebody else's reason is not ours to read.
+        let info = detail(&details, "google.rpc.ErrorInfo").filter(|info: &pb::ErrorInfo| info.domain == DOMAIN);
+        let info = info.unwrap_or_default();
         let bad: pb::BadRequest = detail(&details, "google.rpc.BadRequest").unwrap_or_default();
         let retry: Option<pb::RetryInfo> = detail(&details, "google.rpc.RetryInfo");
         let told: Option<CallOutcome> = detail(&details, "payorch.v1.CallOutcome");
@@ -108,6 +112,19 @@ mod tests {
         };
         let details = pb::Status { details: vec![detail], ..Default::default() }.encode_to_vec();
         Status::with_details(Code::Aborted, "", details.into())
+    }
+
+    #[test]
+    fn a_reason_of_somebody_else_is_none_of_ours() {
+        let info = pb::ErrorInfo { domain: "proxy.example".into(), reason: "X".into(), ..Default::default() };
+        let detail = prost_types::Any {
+            type_url: "type.googleapis.com/google.rpc.ErrorInfo".into(),
+            value: info.encode_to_vec(),
+        };
+        let details = pb::Status { details: vec![detail], ..Default::default() }.encode_to_vec();
+        let status = Status::with_details(Code::Unavailable, "", details.into());
+
+        assert_eq!("", CallError::from(status).reason);
     }
 
     #[test]

@@ -11,11 +11,13 @@ import internal.payorch.v1.CallOutcome;
 import internal.payorch.v1.Outcome;
 import io.grpc.Metadata;
 import io.grpc.Status;
+import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * An error of the service, decoded.
@@ -50,6 +52,7 @@ public record CallError(
     Optional<Instant> resendBefore,
     Optional<CallOutcome> callOutcome) {
 
+  private static final String DOMAIN = "payorch";
   private static final Metadata.Key<byte[]> DETAILS =
       Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
 
@@ -61,7 +64,8 @@ public record CallError(
   public static CallError from(Throwable thrown) {
     var status = Status.fromThrowable(thrown);
     var details = details(Status.trailersFromThrowable(thrown));
-    var info = detail(details, ErrorInfo.class);
+    // Somebody else's reason is not ours to read.
+    var info = detail(details, ErrorInfo.class).filter(one -> one.getDomain().equals(DOMAIN));
     var bad = detail(details, BadRequest.class);
     var retry = detail(details, RetryInfo.class).filter(RetryInfo::hasRetryDelay).map(RetryInfo::getRetryDelay);
     var told = detail(details, CallOutcome.class);
@@ -74,12 +78,21 @@ public record CallError(
         told.map(CallOutcome::getTrackId).orElse(""),
         bad.map(BadRequest::getFieldViolationsList).orElse(List.of()),
         info.map(ErrorInfo::getMetadataMap).orElse(Map.of()),
-        retry.map(delay -> Duration.ofSeconds(delay.getSeconds(), delay.getNanos())),
+        retry.flatMap(delay -> readable(() -> Duration.ofSeconds(delay.getSeconds(), delay.getNanos()))),
         told.<List<String>>map(CallOutcome::getZuoraCodesList).orElse(List.of()),
         told.filter(CallOutcome::hasResendBefore)
             .map(CallOutcome::getResendBefore)
-            .map(time -> Instant.ofEpochSecond(time.getSeconds(), time.getNanos())),
+            .flatMap(time -> readable(() -> Instant.ofEpochSecond(time.getSeconds(), time.getNanos()))),
         told);
+  }
+
+  /** Returns a time, or nothing for one that Java has no number for. */
+  private static <T> Optional<T> readable(Supplier<T> time) {
+    try {
+      return Optional.of(time.get());
+    } catch (DateTimeException | ArithmeticException e) {
+      return Optional.empty();
+    }
   }
 
   private static boolean isStated(Outcome outcome) {
