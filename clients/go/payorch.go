@@ -5,19 +5,30 @@ import (
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	_ "google.golang.org/grpc/health" // healthCheckConfig has no effect without it
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
 	payorchv1 "payorch.internal/client/payorch/v1"
 )
 
 // ServiceConfig is the published gRPC service config: round robin, health, the retries that the contract allows, and
-// their throttling. Pass it to [google.golang.org/grpc.WithDefaultServiceConfig], and
-// [google.golang.org/grpc.WithDisableServiceConfig] beside it, so that DNS cannot replace it.
+// their throttling. [Options] puts it in force.
 //
 //go:embed service_config.json
 var ServiceConfig string
+
+// Options returns what every connection to the service wants: the service config, which DNS cannot replace, and pings
+// that find a connection whose other end is gone; the service allows one every 10 s. Credentials are yours to add.
+func Options() []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithDefaultServiceConfig(ServiceConfig),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+	}
+}
 
 // domain is that of the service's own ErrorInfo.
 const domain = "payorch"

@@ -173,6 +173,12 @@ class TestValues:
         assert spec["minReadySeconds"] > 30, "gRPC asks DNS no sooner than that"
         assert of_kind(render({"minReadySeconds": 0}), "Deployment")[0]["spec"]["minReadySeconds"] == 0
 
+    def test_memory_store_never_has_two_pods(self) -> None:
+        """Not even while one replaces the other."""
+        memory = {"config": {"accept_memory_store": True, "store": {"kind": "memory", "url": ""}}}
+
+        assert of_kind(render(memory), "Deployment")[0]["spec"]["strategy"] == {"type": "Recreate"}
+
     def test_digest_wins_over_the_tag(self) -> None:
         digest = "sha256:" + "a" * 64
 
@@ -245,6 +251,16 @@ class TestValues:
                 {"podLabels": {"app.kubernetes.io/component": "x"}},
                 "podLabels: app.kubernetes.io/component is the chart's own",
                 "no Service would find the pods",
+            ),
+            (
+                {"podAnnotations": {"checksum/config": "x"}},
+                "podAnnotations: checksum/config is the chart's own",
+                "pods would not roll when what they read once has changed",
+            ),
+            (
+                {"config": {"admin": {"listen": "0.0.0.0:65536"}}},
+                "config.admin.listen: there is no port 65536",
+                "no pod would start",
             ),
             ({"tlsSecret": "x"}, "config.rpc.tls: is missing", "plaintext where TLS is expected"),
             ({"fleetSecret": ""}, "fleetSecret: config.orchestration.keys needs it", "no pod would start"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from payorch_server.rpc.interceptors import boundary
@@ -48,4 +49,15 @@ def dropped_trailer() -> Any:
     return _in_place_of(boundary.rpc_status, "to_status", make)
 
 
-BROKEN: Final = {"changed reason": changed_reason, "dropped trailer": dropped_trailer}
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A way to break the contract, and what a program must find wrong with the error, and with nothing else."""
+
+    breaking: Callable[[], Any]
+    members: frozenset[str]
+
+
+BROKEN: Final = {
+    "changed reason": Breach(changed_reason, frozenset({"reason"})),
+    "dropped trailer": Breach(dropped_trailer, frozenset({"reason", "outcome", "advice", "track_id", "zuora_codes"})),
+}

@@ -12,6 +12,7 @@ from local.stack import LocalStack, running
 from opentelemetry import context, trace
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as pb
+from payorch_server.zuora.retry import MAX_ATTEMPTS
 from support.authority import AUDIENCE, ISSUER, Authority, Issuer, key_set
 
 AUTHORITY = Authority()
@@ -158,7 +159,7 @@ async def test_a_deadline_is_the_callers(stack: LocalStack) -> None:
 @pytest.mark.asyncio
 async def test_an_unavailable_answer_is_retried_with_the_same_intent(stack: LocalStack) -> None:
     """By the published service config, and executed once."""
-    for _ in range(5):  # more than the service itself retries within a call
+    for _ in range(MAX_ATTEMPTS + 1):
         stack.emulator.faults.add("sessions:503")
     async with payorch.aio.connect(stack.target, plaintext=True) as client:
         answer = await client.create_session(session_request())

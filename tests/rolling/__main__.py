@@ -17,6 +17,8 @@ from rolling.load import Load
 
 LEAST_SHARE: Final = 0.8
 """Of the steady pace, that every restart has to keep up."""
+MOST_P99_S: Final = 2.0
+"""So long may a restart hold up all calls but a hundredth: not one that waits for a service that is gone."""
 _STEADY_S: Final = 3.0
 _CONNECTED_S: Final = 1.0
 
@@ -28,14 +30,22 @@ class Window:
     name: str
     seconds: float
     calls_per_s: float
+    slowest_s: float
+    """What all calls but the slowest hundredth took at most."""
     errors: int
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of restarts")
+    return int(text)
 
 
 def main() -> int:
     """Run; return 0 if every call was executed once and answered, and the pace was kept up."""
     parser = argparse.ArgumentParser(prog="python -m rolling", description=__doc__)
     parser.add_argument("--rate", type=float, default=100.0, help="calls per second (default %(default)s)")
-    parser.add_argument("--restarts", type=int, default=4, help="in all (default %(default)s)")
+    parser.add_argument("--restarts", type=_positive, default=4, help="in all (default %(default)s)")
     parser.add_argument(
         "--client",
         choices=("watching", "plain"),
@@ -91,10 +101,12 @@ async def _window(name: str, load: Load, what: Awaitable[None]) -> Window:
     began_s, errors = perf_counter(), len(load.errors)
     await what
     seconds = perf_counter() - began_s
-    answered = load.answered_between(began_s, began_s + seconds)
-    window = Window(name, seconds, answered / seconds, len(load.errors) - errors)
+    latencies_s = load.latencies_s(began_s, began_s + seconds) or [seconds]
+    slowest_s = latencies_s[len(latencies_s) * 99 // 100]
+    window = Window(name, seconds, len(latencies_s) / seconds, slowest_s, len(load.errors) - errors)
     print(
-        f"{window.name:10} {window.seconds:5.1f} s {window.calls_per_s:7.1f} calls/s {window.errors:3} errors",
+        f"{window.name:10} {window.seconds:5.1f} s {window.calls_per_s:7.1f} calls/s, "
+        f"p99 {window.slowest_s * 1e3:5.0f} ms, {window.errors} errors",
         flush=True,
     )
     return window
@@ -111,6 +123,11 @@ def _judged(windows: Sequence[Window], load: Load, executed: Counter[str | None]
         problems.append(f"{load.sent} calls were executed {executed.total()} times.")
     if least < LEAST_SHARE:
         problems.append(f"A restart kept up {least:.0%} of the steady pace; {LEAST_SHARE:.0%} are wanted.")
+    problems += [
+        f"In {one.name} a hundredth of the calls took more than {one.slowest_s:.1f} s; {MOST_P99_S:.0f} s are the most."
+        for one in rest
+        if one.slowest_s > MOST_P99_S
+    ]
     for problem in problems:
         print(f"rolling: {problem}", file=sys.stderr)
     return 1 if problems else 0

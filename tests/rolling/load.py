@@ -25,8 +25,8 @@ class Load:
     resend: bool
     """Whether an error is followed by the same request under the same id."""
     sent: int = 0
-    ended_at: list[float] = field(default_factory=list)
-    """When each call was answered well, by `perf_counter`."""
+    ended: list[tuple[float, float]] = field(default_factory=list)
+    """When each call was answered well, by `perf_counter`, and how many seconds after it was begun."""
     errors: list[str] = field(default_factory=list)
     """Every send that was answered by an error."""
     lost: int = 0
@@ -50,17 +50,18 @@ class Load:
                 await asyncio.sleep(max(next_s - perf_counter(), 0.0))
 
     async def _call(self, send: Send) -> None:
-        request_id = new_request_id()
+        request_id, began_s = new_request_id(), perf_counter()
         for _ in range(_MOST_SENDS if self.resend else 1):
             try:
                 await send(request_id)
             except grpc.aio.AioRpcError as error:
                 self.errors.append(f"{error.code().name}: {error.details()}")
             else:
-                self.ended_at.append(perf_counter())
+                ended_s = perf_counter()
+                self.ended.append((ended_s, ended_s - began_s))
                 return
         self.lost += 1
 
-    def answered_between(self, begin_s: float, end_s: float) -> int:
-        """Return how many calls were answered well in a window."""
-        return sum(begin_s <= moment < end_s for moment in self.ended_at)
+    def latencies_s(self, begin_s: float, end_s: float) -> list[float]:
+        """Return how long each call took that was answered well in a window, in order of length."""
+        return sorted(latency_s for moment, latency_s in self.ended if begin_s <= moment < end_s)

@@ -54,6 +54,9 @@ export function connect<Service extends DescService>(
     "grpc.service_config": serviceConfig,
     // A config that DNS could deliver is not ours.
     "grpc.service_config_disable_resolution": 1,
+    // Finds a connection whose other end is gone before a deadline does; the service allows a ping every 10 s.
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 10_000,
     ...options,
   });
   const calls = service.methods.map((method) => [method.localName, unary(channel, method)]);

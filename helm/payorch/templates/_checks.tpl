@@ -89,6 +89,9 @@
   "emulator.port" (ternary (toString (int .Values.emulator.port)) "" .Values.emulator.enabled)
 -}}
 {{- range $name, $port := $named -}}
+{{- if gt (int $port) 65535 -}}
+{{- fail (printf "%s: there is no port %s" $name $port) -}}
+{{- end -}}
 {{- if and $port (hasKey $ports $port) -}}
 {{- fail (printf "%s: port %s is that of %s" $name $port (get $ports $port)) -}}
 {{- end -}}
@@ -102,6 +105,9 @@
 {{- end -}}
 
 {{- define "payorch.checkLabels" -}}
+{{- if hasKey .Values.podAnnotations "checksum/config" -}}
+{{- fail "podAnnotations: checksum/config is the chart's own, it rolls the pods when what they read once has changed" -}}
+{{- end -}}
 {{- $ours := include "payorch.labels" . | fromYaml -}}
 {{- range $label, $_ := .Values.podLabels -}}
 {{- if hasKey $ours $label -}}

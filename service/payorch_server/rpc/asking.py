@@ -27,9 +27,11 @@ def open_channel(
         key_file: PEM file of its key.
 
     Raises:
-        AskingError: A file cannot be read.
+        AskingError: A file cannot be read, or a certificate is to be shown in plaintext.
     """
     if ca_file is None:
+        if certificate_file or key_file:
+            raise AskingError("--ca-file: is missing, so the certificate would not be shown: this would be plaintext")
         return grpc.insecure_channel(address)
     try:
         files = [name.read_bytes() if name else None for name in (ca_file, key_file, certificate_file)]
@@ -39,14 +41,14 @@ def open_channel(
 
 
 def health_of(channel: grpc.Channel, service: str) -> str:
-    """Return SERVING, NOT_SERVING or SERVICE_UNKNOWN.
+    """Return SERVING or NOT_SERVING.
 
     Args:
         channel: To the service.
         service: Name of a service; empty: the whole process.
 
     Raises:
-        AskingError: There was no answer.
+        AskingError: There was no answer, or no such service (NOT_FOUND).
     """
     request = health_pb2.HealthCheckRequest(service=service)
     try:

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -59,12 +59,20 @@ def _checked(chosen: Sequence[ModuleType]) -> dict[str, dict[str, str]]:
         print(f"{one.NAME}: calls", flush=True)
         results[one.NAME] = dict.fromkeys(("build",), "") | asyncio.run(call(one.NAME, one.smoke()))
         results[one.NAME]["install"] = _installed(one)
-        for name, breaking in BROKEN.items():
-            with breaking():
-                noticed = any(asyncio.run(call(one.NAME, one.smoke())).values())
-            results[one.NAME][name] = "" if noticed else "it was not noticed"
+        for name, breach in BROKEN.items():
+            with breach.breaking():
+                wrong = {step: told for step, told in asyncio.run(call(one.NAME, one.smoke())).items() if told}
+            results[one.NAME][name] = _unless_noticed(wrong, breach.members)
     fields = _renamed_field_noticed(chosen)
     return {name: steps | {"renamed field": fields.get(name, "")} for name, steps in results.items()}
+
+
+def _unless_noticed(wrong: Mapping[str, str], members: frozenset[str]) -> str:
+    """Return what is wrong unless exactly these members of the error were found to be."""
+    named = set(re.findall(r"(\w+) is ", wrong.get("error", "")))
+    if set(wrong) == {"error"} and named == members:
+        return ""
+    return f"found wrong: {wrong or 'nothing'}"
 
 
 def _installed(one: ModuleType) -> str:

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from local.requests import minted_token
 from local.stack import LocalStack, running
+from payorch_server.zuora.retry import MAX_ATTEMPTS
 
 _PROGRAM_S: Final = 120.0
-_FAULTS: Final = 5
-"""More than the service itself retries within a call."""
+_FAULTS: Final = MAX_ATTEMPTS + 1
+"""One more than the service itself sends within a call, so that its caller's second call is needed."""
 _EXECUTED: Final = {"session": "sessions", "apple-pay": "decryption", "method": "payment_methods", "retry": "sessions"}
 STEPS: Final = ("session", "apple_pay", "method", "intent", "error", "retry", "ledger")
 

@@ -49,8 +49,8 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	connection, err := grpc.NewClient(args[0], grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultServiceConfig(payorch.ServiceConfig), grpc.WithDisableServiceConfig())
+	plaintext := grpc.WithTransportCredentials(insecure.NewCredentials())
+	connection, err := grpc.NewClient(args[0], append(payorch.Options(), plaintext)...)
 	if err != nil {
 		return err
 	}
