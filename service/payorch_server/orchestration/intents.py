@@ -200,6 +200,8 @@ class Intents:
             self._tell(opening, flying, error)
         if isinstance(error, CallError):
             _LOG.info("flight failed", rpc=opening.rpc, reason=error.failure.reason.name, detail=error.failure.private)
+        elif ended.cancelled():
+            _LOG.error("flight was cut", rpc=opening.rpc)
         elif error is not None:
             # Its own text could hold what must not be shown.
             _LOG.error("flight failed in a way nobody foresaw", rpc=opening.rpc, type=type(error).__name__)

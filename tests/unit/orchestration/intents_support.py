@@ -56,6 +56,7 @@ def intents(
     store: Store | None = None,
     keys: Keyring | None = None,
     uniform: Callable[[float, float], float] = lambda _low, _high: 0.0,
+    tasks: TaskOwner | None = None,
 ) -> Intents:
     """Make the intents of one process."""
     records = Records(
@@ -65,7 +66,7 @@ def intents(
         uniform=uniform,
         entropy=counted_entropy(),
     )
-    return Intents(records=records, clock=clock, tasks=TaskOwner())
+    return Intents(records=records, clock=clock, tasks=tasks or TaskOwner())
 
 
 def fingerprint(key_id: str = "k1", sensitive: str = "s1", **plain: str) -> Fingerprint:

@@ -28,7 +28,9 @@ from payorch_server.orchestration.intents import FLIGHT_LIMIT_S, idempotency_key
 from payorch_server.orchestration.opening import Ended
 from payorch_server.orchestration.record import IntentRecord, Settlement
 from payorch_server.orchestration.records import CLOCK_SKEW_S, LEASE_S
+from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.earlier import Earlier
+from structlog.testing import capture_logs
 from unit.orchestration.intents_support import (
     DAY_S,
     FailingStore,
@@ -499,6 +501,19 @@ class TestOwnership:
         assert (await joiner).value == "pm-1"
         assert (await one.run(opening(zuora.send), call(clock))).replayed
         assert len(zuora.sent) == 1
+
+    @pytest.mark.asyncio
+    async def test_says_that_a_flight_was_cut(self) -> None:
+        """The process ends before Zuora has answered: foreseen, and to be looked after."""
+        clock, zuora, tasks = FakeClock(), Zuora(gate=asyncio.Event()), TaskOwner()
+        leader = asyncio.ensure_future(intents(clock, tasks=tasks).run(opening(zuora.send), call(clock)))
+        await zuora.arrived.wait()
+
+        with capture_logs() as logs:
+            await tasks.close()
+            await asyncio.gather(leader, return_exceptions=True)
+
+        assert logs == [{"event": "flight was cut", "log_level": "error", "rpc": "DecryptApplePay"}]
 
     @pytest.mark.asyncio
     async def test_lets_a_waiter_leave_at_its_own_deadline(self) -> None:
