@@ -90,7 +90,7 @@ METRICS: Final = (
     _gauge("payorch.quota.exhaustion", "tenant", "limit", unit="s"),
     _counter("payorch.route.decisions", "tenant", "rule", result={"routed", "refused"}),
     _counter("payorch.access.decisions", "right", decision={"allowed", "denied"}),
-    _counter("payorch.configuration.reloads", result={"adopted", "refused"}),
+    _counter("payorch.configuration.reloads", result={"adopted", "refused", "switched_off"}),
     _gauge("payorch.configuration.refused"),
     _gauge("payorch.policy.info", "policy_hash", "version"),
     _gauge("payorch.certificate.expiry", unit="s"),

@@ -9,7 +9,15 @@ from typing import Final
 import structlog
 from opentelemetry import metrics
 
-from payorch_server.config import ConfigError, Settings, change_problems, load, watched_files
+from payorch_server.config import (
+    ConfigError,
+    Settings,
+    change_problems,
+    load,
+    switched_off,
+    watched_files,
+    with_switched_off,
+)
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.watch import changes
 
@@ -87,10 +95,11 @@ class Reloader:
                 return
 
     async def reload(self) -> None:
-        """Read the files, and take them into use if all is well with them."""
+        """Read the files, and take them into use if all is well with them; if not, only what they switch off."""
         try:
             fresh = await asyncio.to_thread(load, *self._files, clock=self._clock)
         except ConfigError as error:
+            await self._switch_off()
             self._refuse(error.problems)
             return
         if fresh == self.running:
@@ -99,11 +108,25 @@ class Reloader:
         problems = [*change_problems(self.running.document, fresh.document), *_fixed_secrets(self.running, fresh)]
         problems = problems or [*await self._prove(fresh)]
         if problems:
+            await self._switch_off()
             self._refuse(tuple(problems))
             return
-        await self._adopt(fresh)
-        self.running, self.problems = fresh, ()
-        self._reloads.add(1, {"result": "adopted"})
+        await self._take(fresh, result="adopted")
+        self.problems = ()
+
+    async def _take(self, settings: Settings, *, result: str) -> None:
+        await self._adopt(settings)
+        self.running = settings
+        self._reloads.add(1, {"result": result})
+
+    async def _switch_off(self) -> None:
+        """Take over nothing of a refused change but its kill switches."""
+        wanted = await asyncio.to_thread(switched_off, *self._files)
+        stopped = with_switched_off(self.running, wanted)
+        if stopped is not None:
+            await self._take(stopped, result="switched_off")
+            tenants = {name: one.switched_off for name, one in stopped.document.tenants.items() if one.switched_off}
+            _LOG.warning("what the refused change switches off is switched off", tenants=tenants)
 
     def _refuse(self, problems: tuple[str, ...]) -> None:
         """Say once what is wrong, and once that it no longer is."""

@@ -12,8 +12,9 @@ import httpx
 import pytest
 import pytest_asyncio
 import yaml
-from local.requests import session_request
+from local.requests import payment_method_request, session_request
 from local.stack import LocalStack, running
+from payorch import CallError
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from structlog.testing import capture_logs
@@ -187,6 +188,67 @@ async def test_a_bad_change_raises_an_alarm_and_changes_nothing(
     assert 1.0 == await watched.metric("payorch_configuration_reloads_total{", 'result="refused"')
     assert 0.0 == await watched.metric("payorch_configuration_refused")
     assert [("error", tuple(now["refused_change"]))] == [(one["log_level"], one["problems"]) for one in alarms[-1:]]
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda content: content["routing"][0]["to"].update(tenant="nobody"), "a broken rule"),
+        (lambda content: content["rpc"].update(drain_wait_s=9.0), "a section that is read once"),
+        (
+            lambda content: Path(content["tenants"]["acme"]["client_secret_file"]).write_text("wrong"),
+            "a secret that Zuora does not know",
+        ),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+@pytest.mark.asyncio
+async def test_a_kill_switch_works_whatever_else_is_wrong(
+    watched: Watched, edit: Callable[[dict[str, Any]], None], reason: str
+) -> None:
+    """It is thrown on the day on which other things are broken; nothing else of the change is taken over."""
+
+    def switch_off(content: dict[str, Any]) -> None:
+        edit(content)
+        content["tenants"]["acme"]["switched_off"] = ["CreateSession"]
+        rename_rules(content)
+
+    before = await watched.session()
+    watched.change(switch_off)
+    await watched.until(refused)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await watched.session()
+    method = await watched.stub.CreatePaymentMethod(payment_method_request(), timeout=10)
+
+    assert "SWITCHED_OFF" == CallError.from_rpc_error(caught.value).reason, reason
+    assert "methods-and-wallets" == method.call.matched_rule
+    assert before.call.policy_hash == method.call.policy_hash
+    assert 1.0 == await watched.metric("payorch_configuration_reloads_total{", 'result="switched_off"')
+
+
+@pytest.mark.asyncio
+async def test_a_kill_switch_is_taken_back_with_a_good_change(watched: Watched) -> None:
+    """A refused change switches nothing on; the next good one says what holds."""
+
+    def broken(content: dict[str, Any]) -> None:
+        content["tenants"]["acme"]["switched_off"] = ["CreateSession"]
+        content["unheard_of"] = 1
+
+    def still_broken(content: dict[str, Any]) -> None:
+        del content["tenants"]["acme"]["switched_off"], content["unheard_of"]
+        content["unheard_of_as_well"] = 1
+
+    good = (watched.stack.folder / "payorch.yaml").read_text()
+    watched.change(broken)
+    await watched.until(refused)
+    watched.change(still_broken)
+    await watched.until(lambda now: "as_well" in str(now["refused_change"]))
+    with pytest.raises(grpc.aio.AioRpcError):
+        await watched.session()
+    (watched.stack.folder / "payorch.yaml").write_text(good)
+    await watched.until(lambda now: not refused(now))
+
+    assert 32 == len((await watched.session()).session.token)
 
 
 @pytest.mark.asyncio

@@ -14,7 +14,7 @@ from payorch_server.orchestration.conditions import limits_of
 from payorch_server.orchestration.settings import AmountSettings, ConditionSettings, RuleSettings
 from payorch_server.zuora.settings import TenantSettings
 
-_RPCS: Final = ("CreatePaymentMethod", "CreateSession", "DecryptApplePay")
+RPCS: Final = ("CreatePaymentMethod", "CreateSession", "DecryptApplePay")
 _WITHOUT_AMOUNT: Final = frozenset({"CreatePaymentMethod"})
 _AMOUNT: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
@@ -51,7 +51,7 @@ def place_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
     """
     yield from _same_ids(f"{path}.entities", tenant.entities, entity_id_on_wire)
     yield from _same_ids(f"{path}.orgs", tenant.orgs, org_id_on_wire)
-    yield from _outside(f"{path}.switched_off", tenant.switched_off, _RPCS)
+    yield from _outside(f"{path}.switched_off", tenant.switched_off, RPCS)
     if tenant.max_in_flight < 1:
         yield f"{path}.max_in_flight: must be at least 1; to stop an RPC name it in switched_off"
     if not 0 <= tenant.max_queue_s <= _MAX_QUEUE_S:
@@ -69,7 +69,7 @@ def _same_ids(path: str, ids: Mapping[str, str], on_wire: Callable[[str], str]) 
 def _condition_problems(when: ConditionSettings, tenants: Mapping[str, TenantSettings]) -> Iterator[str]:
     every = tenants.values()
     known = {
-        "rpc": _RPCS,
+        "rpc": RPCS,
         "tenant": tuple(tenants),
         "entity": _names(tenant.entities for tenant in every),
         "orgs": _names(tenant.orgs for tenant in every),
