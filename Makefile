@@ -16,7 +16,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-
 .PHONY: help setup lock generate format check test simulate run demo bench soak rolling clients descriptors doors chart cluster alerts pictures image clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## Make the environment in .venv from the locked requirements
 
