@@ -95,11 +95,14 @@ class Reloader:
                 return
 
     async def reload(self) -> None:
-        """Read the files, and take them into use if all is well with them; if not, only what they switch off."""
+        """Read the files, and take them into use if all is well with them; if not, only what they switch off.
+
+        That first: the proof of other parts may take long, and may fail in a way that nobody foresaw.
+        """
+        await self._switch_off()
         try:
             fresh = await asyncio.to_thread(load, *self._files, clock=self._clock)
         except ConfigError as error:
-            await self._switch_off()
             self._refuse(error.problems)
             return
         if fresh == self.running:
@@ -108,7 +111,6 @@ class Reloader:
         problems = [*change_problems(self.running.document, fresh.document), *_fixed_secrets(self.running, fresh)]
         problems = problems or [*await self._prove(fresh)]
         if problems:
-            await self._switch_off()
             self._refuse(tuple(problems))
             return
         await self._take(fresh, result="adopted")
@@ -120,13 +122,16 @@ class Reloader:
         self._reloads.add(1, {"result": result})
 
     async def _switch_off(self) -> None:
-        """Take over nothing of a refused change but its kill switches."""
+        """Take over the kill switches of a change that nobody has looked at yet, and nothing else of it."""
         wanted = await asyncio.to_thread(switched_off, *self._files)
         stopped = with_switched_off(self.running, wanted)
         if stopped is not None:
             await self._take(stopped, result="switched_off")
             tenants = {name: one.switched_off for name, one in stopped.document.tenants.items() if one.switched_off}
-            _LOG.warning("what the refused change switches off is switched off", tenants=tenants)
+            _LOG.warning(
+                "what the changed files switch off is switched off",
+                tenants=tenants,
+            )
 
     def _refuse(self, problems: tuple[str, ...]) -> None:
         """Say once what is wrong, and once that it no longer is."""

@@ -157,7 +157,7 @@ class Workers:
             _LOG.error("a worker cannot be started", worker=number, detail=error.strerror)
             return 1
         self._processes[number] = process
-        if self._ending.is_set():
+        for _ in range(self._ending.is_set() + self._cut):
             process.send_signal(SIGTERM)
         status = await process.wait()
         return status if status >= 0 else _KILLED - status

@@ -27,8 +27,9 @@ def switched_off(*files: Path) -> Mapping[str, frozenset[str]]:
         tenants = content.get("tenants") if isinstance(content, dict) else None
         for name, tenant in (tenants if isinstance(tenants, dict) else {}).items():
             named = tenant.get("switched_off") if isinstance(tenant, dict) else None
-            listed = named if isinstance(named, list) else ()
-            found[str(name)] = frozenset(rpc for rpc in RPCS if rpc in listed)
+            # A name without its brackets is a slip that can mean one thing only.
+            listed = [named] if isinstance(named, str) else named if isinstance(named, list) else ()
+            found[str(name)] = found.get(str(name), frozenset()) | {rpc for rpc in RPCS if rpc in listed}
     return found
 
 
