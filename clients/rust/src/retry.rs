@@ -109,13 +109,17 @@ where
     }
 }
 
-/// Reads a failure of the channel; a connection that breaks is UNAVAILABLE, as in gRPC's clients, not UNKNOWN.
+/// Reads a failure of the channel: a status that a layer below made, or a connection that broke, which is UNAVAILABLE
+/// as in gRPC's clients. tonic's own reading would make it UNKNOWN, INTERNAL or CANCELLED, depending on its features.
 fn failed(error: StdError) -> Status {
-    Status::try_from_error(error).unwrap_or_else(|error| {
-        let mut status = Status::unavailable("the connection failed");
-        status.set_source(error.into());
-        status
-    })
+    let first: &(dyn std::error::Error + 'static) = &*error;
+    let mut chain = std::iter::successors(Some(first), |one| one.source());
+    if let Some(status) = chain.find_map(|one| one.downcast_ref::<Status>()) {
+        return status.clone();
+    }
+    let mut status = Status::unavailable("the connection failed");
+    status.set_source(error.into());
+    status
 }
 
 async fn within<T>(deadline: Instant, work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
