@@ -151,18 +151,28 @@ local function answer(handle, told)
   }, body)
 end
 
+-- In lower case alone, as the transcoder compares: what it takes for JSON is checked as JSON. The filter before this one
+-- has already made application/grpc of gRPC-Web's types.
+local function is_grpc(kind)
+  return kind == "application/grpc" or kind:find("^application/grpc%+") ~= nil
+end
+
+local function is_json(kind)
+  return kind == "application/json" or kind:find("^application/json *;") ~= nil
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
   headers:remove("payorch-door")
-  local kind = (headers:get("content-type") or ""):lower()
-  if kind == "application/grpc" or kind:find("^application/grpc%+") then
+  local kind = headers:get("content-type") or ""
+  if is_grpc(kind) then
     return
   end
   local done, told = pcall(function()
     local of = METHODS[headers:get(":path")]
     if headers:get(":method") ~= "POST" or not of then
       refuse("METHOD_UNKNOWN", "", "POST to the path of a method, without a query")
-    elseif kind ~= "application/json" and not kind:find("^application/json *;") then
+    elseif not is_json(kind:lower()) then
       refuse("REQUEST_MALFORMED", "", "content-type must be application/json")
     end
     return of

@@ -203,6 +203,10 @@ async def test_both_names_of_fields_and_free_names_of_maps_are_taken(front: Fron
         (f"{SERVICE}/CreateSession", {"content-type": "text/plain"}, 400),
         (f"{SERVICE}/CreateSession", {"content-type": "application/x-www-form-urlencoded"}, 400),
         (f"{SERVICE}/CreateSession", {"content-type": "application/grpcx"}, 400),
+        # Envoy tells gRPC by lower case alone, and would transcode these.
+        (f"{SERVICE}/CreateSession", {"content-type": "Application/grpc"}, 400),
+        (f"{SERVICE}/CreateSession", {"content-type": "APPLICATION/GRPC+proto"}, 400),
+        (f"{SERVICE}/CreateSession", {"content-type": "Application/grpc-web"}, 400),
     ],
 )
 async def test_only_json_to_a_method_is_taken(front: Front, path: str, headers: dict[str, str], status: int) -> None:
