@@ -142,7 +142,6 @@ local function answer(handle, told)
       .. '"outcome":"OUTCOME_NOT_SENT","advice":"ADVICE_FIX_REQUEST"},'
       .. '{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{%s"description":"%s"}]}]}',
     STATUS[told.reason][2], told.reason, place, told.description)
-  handle:headers():replace("payorch-door", "strict-json")
   handle:respond({
     [":status"] = STATUS[told.reason][1],
     ["content-type"] = "application/json",
@@ -161,12 +160,16 @@ local function is_json(kind)
   return kind == "application/json" or kind:find("^application/json *;") ~= nil
 end
 
+-- Notes as what a request goes on, where no caller can write.
+local function pass(handle, kind)
+  handle:streamInfo():dynamicMetadata():set("payorch.door", "passed", kind)
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
-  headers:remove("payorch-door")
   local kind = headers:get("content-type") or ""
   if is_grpc(kind) then
-    return
+    return pass(handle, "grpc")
   end
   local done, told = pcall(function()
     local of = METHODS[headers:get(":path")]
@@ -186,6 +189,7 @@ function envoy_on_request(handle)
   local right, wrong = pcall(check, text, told)
   if not right then
     local unforeseen = {reason = "REQUEST_MALFORMED", path = "", description = "not JSON"}
-    answer(handle, type(wrong) == "table" and wrong or unforeseen)
+    return answer(handle, type(wrong) == "table" and wrong or unforeseen)
   end
+  pass(handle, "json")
 end

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -62,7 +62,7 @@ class Answer:
 
 async def post(url: str, body: Any, headers: Mapping[str, str] | None = None, ssl: Any = None) -> Answer:
     """Post JSON, or bytes as they are, to an address."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    data = body if isinstance(body, bytes | AsyncIterable) else json.dumps(body).encode()
     async with (
         aiohttp.ClientSession() as session,
         session.post(url, data=data, headers={**_JSON, **(headers or {})}, ssl=ssl or False) as answer,

@@ -1,8 +1,9 @@
 """gRPC-Web and gRPC through Envoy, and gRPC directly, from the command line."""
 
+import asyncio
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from google.protobuf.message import Message
@@ -84,3 +85,24 @@ async def test_nothing_else_is_let_through(front: Front) -> None:
 
     assert "does not support the reflection API" in asked[2]
     assert "Code: Unimplemented" in operated[2]
+
+
+@pytest.mark.asyncio
+async def test_no_outcome_is_made_up_when_a_body_ends_broken(front: Front) -> None:
+    """Envoy passes on what it has understood by then: the session exists, though Envoy says 400."""
+    front.stack.emulator.faults.add("sessions:slow:2")
+    message = session_request().SerializeToString()
+    framed = base64.b64encode(b"\0" + len(message).to_bytes(4, "big") + message)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield framed
+        async with asyncio.timeout(10):
+            while not front.stack.emulator.journal.of("sessions"):
+                await asyncio.sleep(0.01)
+        yield b"!!!!"
+
+    answer = await front.post("CreateSession", body(), {"content-type": "application/grpc-web-text"})
+
+    assert 400 == answer.status
+    assert "payorch-outcome" not in answer.headers
+    assert "NOT_SENT" not in answer.text
