@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import generate
 import pytest
 from local.requests import decryption_request, payment_method_request, session_request
 from local.stack import running
@@ -13,6 +14,7 @@ from yarl import URL
 from doors.calls import SERVICE, Front, as_json
 from doors.envoy import door_to
 
+FILTER = "build/clients/strict_json.lua"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 BACK_OFFICE = "https://backoffice.example.com"
 
@@ -219,6 +221,29 @@ async def test_only_json_to_a_method_is_taken(front: Front, path: str, headers: 
         assert status == answer.status
         assert "NOT_SENT" == answer.headers["payorch-outcome"]
     assert [] == front.executed
+
+
+@pytest.mark.asyncio
+async def test_nothing_passes_a_filter_that_fails(tmp_path: Path) -> None:
+    """Neither JSON nor gRPC: Envoy alone would let both on."""
+    begins = "function envoy_on_request(handle)\n"
+    text = (generate.ROOT / FILTER).read_text()
+    assert 1 == text.count(begins)
+    broken = tmp_path / "broken.lua"
+    broken.write_text(text.replace(begins, f"{begins}  error('broken')\n"))
+    message = session_request().SerializeToString()
+    framed = b"\0" + len(message).to_bytes(4, "big") + message
+    async with (
+        running() as stack,
+        door_to(stack.target, tmp_path, lambda text: text.replace(FILTER, str(broken))) as door,
+    ):
+        front = Front(stack, door)
+
+        told = await front.post("CreateSession", changed())
+        told_in_grpc = await front.post("CreateSession", framed, {"content-type": "application/grpc-web"})
+
+        assert (403, "7") == (told.status, told_in_grpc.headers["grpc-status"])
+        assert [] == front.executed
 
 
 @pytest.mark.asyncio
