@@ -5,7 +5,8 @@
 -- "map"}.
 
 -- As the transcoder answers for the service: HTTP status and number of the gRPC code.
-local STATUS = {METHOD_UNKNOWN = {"501", 12}, REQUEST_INVALID = {"400", 3}, REQUEST_MALFORMED = {"400", 3}}
+local STATUS = {CALLER_NOT_PERMITTED = {"403", 7}, METHOD_UNKNOWN = {"501", 12}, REQUEST_INVALID = {"400", 3},
+  REQUEST_MALFORMED = {"400", 3}}
 
 local function refuse(reason, path, description)
   error({reason = reason, path = path, description = description}, 0)
@@ -165,7 +166,28 @@ local function pass(handle, kind)
   handle:streamInfo():dynamicMetadata():set("payorch.door", "passed", kind)
 end
 
+-- Envoy writes names of certificates into x-forwarded-client-cert as they are: with these characters in it, a name would
+-- read there as further names.
+local function has_ambiguous_name(handle)
+  local connection = handle:streamInfo():downstreamSslConnection()
+  if not connection then
+    return false
+  end
+  for _, names in ipairs({connection:uriSanPeerCertificate(), connection:dnsSansPeerCertificate()}) do
+    for _, name in ipairs(names) do
+      if name:find('[;,"\\]') then
+        return true
+      end
+    end
+  end
+  return false
+end
+
 function envoy_on_request(handle)
+  if has_ambiguous_name(handle) then
+    local description = "a name in the certificate holds a separator"
+    return answer(handle, {reason = "CALLER_NOT_PERMITTED", path = "", description = description})
+  end
   local headers = handle:headers()
   local kind = headers:get("content-type") or ""
   if is_grpc(kind) then

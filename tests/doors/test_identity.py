@@ -90,6 +90,23 @@ async def test_is_not_what_a_caller_says(secured: Front, tmp_path: Path) -> None
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "name", [f"{STRANGER};URI={SHOP}", f"{STRANGER},URI={SHOP}", f'{STRANGER}"', f"{STRANGER}\\", "other;By=x"]
+)
+@pytest.mark.parametrize("kind", ["application/json", "application/grpc-web"])
+async def test_is_not_hidden_in_a_name(secured: Front, tmp_path: Path, name: str, kind: str) -> None:
+    """Envoy would pass it on as several."""
+    url = f"https://{secured.door.address}/{SERVICE}/CreateSession"
+
+    answer = await post(url, as_json(session_request()), {"content-type": kind}, ssl=caller(tmp_path, name))
+
+    assert 403 == answer.status
+    # Every answer of the service has one.
+    assert "zuora-track-id" not in answer.headers
+    assert [] == secured.executed
+
+
+@pytest.mark.asyncio
 async def test_is_demanded(secured: Front, tmp_path: Path) -> None:
     """Without a certificate there is no connection."""
     url = f"https://{secured.door.address}/{SERVICE}/CreateSession"
