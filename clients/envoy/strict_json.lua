@@ -54,10 +54,10 @@ function Reader:scalar()
     local first, last = self.text:find(pattern, self.at)
     if first then
       local number = self.text:match("^-?%d+", self.at)
-      if number then
-        local fraction = self.text:match("^%.%d+", self.at + #number) or ""
-        local exponent = self.text:match("^[eE][+-]?%d+", self.at + #number + #fraction) or ""
-        last = self.at + #number + #fraction + #exponent - 1
+      last = number and self.at + #number - 1 or last
+      -- No field of a request is a float; the transcoder would round.
+      if number and self.text:find("^[.eE]", last + 1) then
+        refuse("REQUEST_INVALID", "", "has a number with a fraction or an exponent")
       end
       self.at = last + 1
       return
@@ -91,16 +91,26 @@ end
 function Reader:value(of, many, path)
   local character = self:space()
   if many == "list" and character == "[" then
-    self:each("[", "]", function() self:value(of, nil, path) end)
+    self:each("[", "]", function() self:element(of, path) end)
   elseif many == "map" and character == "{" then
-    self:members(path, function() return {nil, of} end)
+    self:members(path, function() return {nil, of, "element"} end)
+  elseif many == "element" then
+    self:element(of, path)
   elseif of and not many and character == "{" then
     self:members(path, function(name) return TYPES[of][name] end)
-  elseif character == "{" or character == "[" then
+  elseif character == "{" or character == "[" or many and character ~= "n" then
     refuse("REQUEST_INVALID", path, "is not of the field's type")
   else
     self:scalar()
   end
+end
+
+-- Of a list or map. The transcoder would leave out a null.
+function Reader:element(of, path)
+  if self:space() == "n" then
+    refuse("REQUEST_INVALID", path, "has a null in a list or map")
+  end
+  self:value(of, nil, path)
 end
 
 function Reader:members(path, field_of)
