@@ -5,7 +5,7 @@ import json
 
 import aiohttp
 import pytest
-from local.requests import payment_method_request
+from local.requests import payment_method_request, session_request
 
 from doors.calls import SERVICE, Front, as_json
 
@@ -33,10 +33,16 @@ async def test_holds_no_sensitive_value(front: Front) -> None:
     async with aiohttp.ClientSession() as session:
         await session.post(f"http://{front.door.address}/{SERVICE}/CreatePaymentMethod?card.number={CARD}")
 
-    told = await lines(front, 4)
+    nobody = as_json(session_request())
+    nobody["oneTimePayment"]["accountId"] = "nobody"
+    await front.post("CreateSession", nobody, {"zuora-track-id": "log-4"})
+    await front.post("CreatePaymentMethod", right, {"zuora-track-id": f"{CARD} x"})
 
-    assert ["log-1", "log-2", "log-3", None] == [one["track_id"] for one in told]
-    assert [200, 400, 400, 501] == [one["status"] for one in told]
+    told = await lines(front, 6)
+
+    assert ["log-1", None, None, None, None, None] == [one["track_id"] for one in told]
+    assert "log-4" == told[4]["track_id_of_error"]
+    assert [200, 400, 400, 501, 404, 400] == [one["status"] for one in told]
     text = front.door.log.read_text()
     assert CANARY not in text
     assert CARD not in text
