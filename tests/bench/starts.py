@@ -78,7 +78,7 @@ def _until_ready(admin: str) -> None:
             with urllib.request.urlopen(f"http://{admin}/readyz"):
                 return
         except urllib.error.HTTPError:
-            time.sleep(_LOOK_S)
+            time.sleep(_LOOK_S)  # between two looks at a service that tells nobody when it is ready
     raise BenchError(f"The service did not become ready within {_READY_S:.0f} s.")
 
 

@@ -136,7 +136,7 @@ class Api:
             response = self._http.request(method, path, params=parameters, content=body, headers=headers)
             if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 return response
-            time.sleep(_TRY_AGAIN_S)
+            time.sleep(_TRY_AGAIN_S)  # the server asks for it: too many requests
         raise ClusterError(f"The API server is not ready for {method} {path}.")
 
 

@@ -77,7 +77,7 @@ def until(what: str, holds: Callable[[], bool], *, within_s: float, processes: S
             return
         for process in processes:
             process.require_alive()
-        time.sleep(_ASK_EVERY_S)
+        time.sleep(_ASK_EVERY_S)  # between two looks at processes that tell nobody when they are ready
     raise ClusterError(f"Waited {within_s:.0f} s in vain: {what}.")
 
 

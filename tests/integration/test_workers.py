@@ -308,7 +308,8 @@ def drain(*_):
     print('worker drains', sys.argv[-1], flush=True)
 signal.signal(signal.SIGTERM, drain)
 print('worker ready', sys.argv[-1], flush=True)
-while True: time.sleep(1)
+signal.pause()
+signal.pause()  # the second signal ends it
 """
 
 
@@ -330,7 +331,7 @@ async def test_a_first_signal_does_not_cut_a_drain_that_has_begun(
 ) -> None:
     """A worker could not start, so the other drains; whoever stops the service then asks for no more than that."""
     go = f"pathlib.Path({str(tmp_path)!r}, 'go').exists()"
-    text = f"if sys.argv[-1] == '1':\n    while not {go}: time.sleep(0.01)\n    sys.exit(7)"
+    text = f"if sys.argv[-1] == '1':\n    while not {go}: time.sleep(0.01)  # until told\n    sys.exit(7)"
     running = asyncio.ensure_future(Workers(script(text + DRAINING), count=COUNT, clock=ManualClock()).run())
     assert {"ready": 0} == await _said(capfd, 1)
     (tmp_path / "go").touch()

@@ -1,10 +1,9 @@
-"""The Go client: built, packed into a module proxy of files, installed from there."""
+"""The Go client: built, and required by a module of its own from a copy."""
 
-import json
+import shutil
 import subprocess
 import tomllib
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,39 +34,17 @@ def smoke() -> Sequence[str]:
 
 
 def install(project: Path, program: str) -> Sequence[str]:
-    """Make a module of a program that requires the package as a proxy hands it out; return what runs it."""
-    version = _version()
-    _publish(project / "proxy", version)
-    folder = project / "program"
+    """Make a module of a program that requires a copy of the package, as its README says; return what runs it."""
+    package, folder = project / "client", project / "program"
+    shutil.copytree(_PACKAGE, package)
     folder.mkdir()
     (folder / "main.go").write_text(program, encoding="utf-8")
     _run("mod", "init", "quickstart", folder=folder)
-    # What the cache has is not fetched again: its downloads have the form of a proxy.
-    cache = Path(_output("go", "env", "GOMODCACHE", folder=folder)) / "cache" / "download"
-    proxies = ((project / "proxy").as_uri(), cache.as_uri(), _output("go", "env", "GOPROXY", folder=folder))
-    settings = {
-        "GOPROXY": ",".join(proxies),
-        "GONOSUMDB": _MODULE,
-        # Not into the user's cache: each run packs the same version, perhaps with other content.
-        "GOMODCACHE": str(project / "modules"),
-        "GOFLAGS": "-modcacherw -buildvcs=false",
-    }
-    _run("get", f"{_MODULE}@{version}", folder=folder, settings=settings)
-    _run("mod", "tidy", folder=folder, settings=settings)
-    _run("build", "-p=1", "-o", "quickstart", ".", folder=folder, settings=settings)
+    required, replaced = f"-require={_MODULE}@{_version()}", f"-replace={_MODULE}={package}"
+    _run("mod", "edit", required, replaced, folder=folder)
+    _run("mod", "tidy", folder=folder)
+    _run("build", "-buildvcs=false", "-p=1", "-o", "quickstart", ".", folder=folder)
     return (str(folder / "quickstart"),)
-
-
-def _publish(proxy: Path, version: str) -> None:
-    """Lay the package out as the Go module proxy protocol names its files."""
-    folder = proxy / _MODULE / "@v"
-    folder.mkdir(parents=True)
-    (folder / "list").write_text(f"{version}\n", encoding="utf-8")
-    (folder / f"{version}.info").write_text(json.dumps({"Version": version}), encoding="utf-8")
-    (folder / f"{version}.mod").write_bytes((_PACKAGE / "go.mod").read_bytes())
-    with zipfile.ZipFile(folder / f"{version}.zip", "w", zipfile.ZIP_DEFLATED) as packed:
-        for path in sorted(path for path in _PACKAGE.rglob("*") if path.is_file()):
-            packed.write(path, f"{_MODULE}@{version}/{path.relative_to(_PACKAGE)}")
 
 
 def _version() -> str:
@@ -76,11 +53,5 @@ def _version() -> str:
     return f"v{project['project']['version']}"
 
 
-def _run(*arguments: str, folder: Path, settings: Mapping[str, str] | None = None) -> None:
-    above = [f"{name}={value}" for name, value in (settings or {}).items()]
-    subprocess.run(["env", *above, "go", *arguments], cwd=folder, check=True)  # noqa: S607 - those of NEEDS
-
-
-def _output(*command: str, folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
-    return done.stdout.strip()
+def _run(*arguments: str, folder: Path) -> None:
+    subprocess.run(["go", *arguments], cwd=folder, check=True)  # noqa: S607 - one of NEEDS

@@ -17,7 +17,7 @@ _PLUGINS: Final = "org.apache.maven.plugins"
 _INSTALL: Final = f"{_PLUGINS}:maven-install-plugin:3.2.0:install-file"
 _COPY: Final = f"{_PLUGINS}:maven-dependency-plugin:3.11.0:copy-dependencies"
 _PROJECT: Final = """\
-<project xmlns="http://maven.apache.org/POM/4.0.0">
+<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>example</groupId>
   <artifactId>quick-start</artifactId>
