@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from support.authority import Authority, private_pem, public_pem, rsa_key
+from support.ports import free_port
 
 from cluster.api import Api
-from cluster.process import Started, free_port, started, until
+from cluster.process import Started, started, until
 
 BINARIES: Final = Path("build/cluster")
 SERVICE_ADDRESSES: Final = "10.96.0.0/16"

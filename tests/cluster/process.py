@@ -1,6 +1,5 @@
 """Processes of the cluster: started with a log each, waited for, ended with the block."""
 
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,11 +78,3 @@ def until(what: str, holds: Callable[[], bool], *, within_s: float, processes: S
             process.require_alive()
         time.sleep(_ASK_EVERY_S)  # between two looks at processes that tell nobody when they are ready
     raise ClusterError(f"Waited {within_s:.0f} s in vain: {what}.")
-
-
-def free_port() -> int:
-    """Return a port of the loopback address that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -5,7 +5,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,6 +21,7 @@ from local.requests import session_request
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.workers import SHORTEST_LIFE_S, Workers
 from support.manual_clock import ManualClock
+from support.ports import free_port
 from support.redis_server import servers
 from zuora_emulator import Emulator, serving
 
@@ -40,13 +40,6 @@ class Family:
     parent: asyncio.subprocess.Process
     port: int
     listening: list[dict[str, Any]]
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def configured(folder: Path, zuora_url: str, redis_url: str, port: int, admin_port: int) -> Path:

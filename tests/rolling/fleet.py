@@ -4,7 +4,6 @@ import asyncio
 import json
 import secrets
 import signal
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,11 +15,13 @@ import aiohttp
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from local.process import grpc_port, start_service, write_configuration
+from support.ports import free_port
 from support.redis_server import servers
 
 SERVICE: Final = "payorch.v1.PaymentOrchestrationService"
 # Clients learn of NOT_SERVING at once; this leaves time for those on a busy machine.
 _DRAIN_WAIT_S: Final = 1.0
+_SIZE: Final = 2
 _READY_S: Final = 20.0
 _FOUND_S: Final = 20.0
 _LOOK_S: Final = 0.05
@@ -77,7 +78,7 @@ async def fleet(zuora_url: str) -> AsyncIterator[Sequence[Member]]:
         (folder / "key").write_text(secrets.token_hex())
         members: list[Member] = []
         try:
-            for port, admin_port in (_free_ports(), _free_ports()):
+            for port, admin_port in ((free_port(), free_port()) for _ in range(_SIZE)):
                 own = folder / str(port)
                 own.mkdir()
                 over = {
@@ -102,14 +103,6 @@ async def _started(file: Path) -> tuple[asyncio.subprocess.Process, asyncio.Futu
     await grpc_port(process)
     assert process.stderr is not None
     return process, asyncio.ensure_future(process.stderr.read())
-
-
-def _free_ports() -> tuple[int, int]:
-    """Return two ports that were free a moment ago."""
-    with socket.socket() as first, socket.socket() as second:
-        for probe in (first, second):
-            probe.bind(("127.0.0.1", 0))
-        return int(first.getsockname()[1]), int(second.getsockname()[1])
 
 
 def channel_to(members: Sequence[Member], *, watching: bool) -> grpc.aio.Channel:

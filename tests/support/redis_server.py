@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.ports import free_port
+
 _READY_S = 10.0
 _ATTEMPTS = 5  # A port that was free a moment ago may be taken by the time the server wants it.
 
@@ -48,7 +50,7 @@ class RedisServer:
     def start(self) -> None:
         """Start it, and come back when it answers; a server that ran before gets its port again."""
         for _ in range(_ATTEMPTS):
-            if self._started(self.port or _free_port()):
+            if self._started(self.port or free_port()):
                 return
         raise RuntimeError(f"redis-server does not start; its log:\n{self._log.read_text()}")
 
@@ -136,12 +138,6 @@ class Servers:
         self.all.append(server)
         server.start()
         return server
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _packed(words: tuple[str, ...]) -> bytes:
