@@ -138,6 +138,21 @@ async def test_body_declined(caller: Caller) -> None:
 
 
 @OPERATIONS
+@pytest.mark.parametrize("status", [400, 499, 520])
+async def test_status_after_is_executed_and_kept_under_its_key(caller: Caller, operation: str, status: int) -> None:
+    path, body = BODIES[operation]
+    caller.emulator.faults.add(f"{operation}:{status}_after")
+
+    answer = await caller.post(path, body, idempotency_key="k")
+    again = await caller.post(path, body, idempotency_key="k")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html")
+    assert "zuora-request-id" not in answer.headers
+    assert again.is_success
+    assert caller.emulator.ledger.count(operation) == 1
+
+
+@OPERATIONS
 @pytest.mark.parametrize(("fault", "executed"), [("drop", False), ("drop_after", True)])
 async def test_connection_is_cut(caller: Caller, operation: str, fault: str, executed: int) -> None:
     with pytest.raises(ConnectionCut):

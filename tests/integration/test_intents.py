@@ -364,6 +364,19 @@ class TestAppleToken:
         assert entry.effects["payment_id"] == answer.payment_id
 
     @pytest.mark.asyncio
+    @pytest.mark.parametrize("status", [402, 418, 444, 499])
+    async def test_is_refused_after_a_4xx_of_an_edge(self, stack: LocalStack, stub: Stub, status: int) -> None:
+        """Zuora has charged the card before the edge answered, so no new request id may use the token."""
+        stack.emulator.faults.add(f"decryption:{status}_after", times=3)
+        token_json = minted_token()
+        await refusal(stub.DecryptApplePay(decryption_request(token_json=token_json), timeout=10))
+
+        error = await refusal(stub.DecryptApplePay(decryption_request(token_json=token_json), timeout=10))
+
+        assert "APPLE_PAY_TOKEN_REUSED" == error.reason
+        assert 1 == stack.emulator.ledger.count("decryption")
+
+    @pytest.mark.asyncio
     async def test_is_free_after_a_refusal_before_the_gateway(self, stack: LocalStack, stub: Stub) -> None:
         """Zuora found no such invoice; the corrected request is a new intent with the same token."""
         token_json = minted_token()

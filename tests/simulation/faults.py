@@ -17,6 +17,7 @@ WIRE: Final = {
     "cut_body": 0.015,
     "edge_before": 0.015,
     "edge_after": 0.015,
+    "edge_4xx_after": 0.015,
 }
 """What the network does to a request or its answer."""
 ZUORA: Final = {

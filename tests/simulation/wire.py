@@ -39,6 +39,8 @@ _PEER: Final = ConnectionKey(
 )
 _HOP_S: Final = (0.005, 0.08)
 _EDGE: Final = (408, 502, 503, 504)
+_PRIVATE_4XX: Final = (402, 418, 440, 444, 449, 460, 494, 499)
+"""What edges answer in place of a Zuora that may have executed the call."""
 _UNDELIVERED: Final[dict[str, Callable[[], Exception]]] = {
     "refused": lambda: aiohttp.ClientConnectorError(_PEER, OSError(errno.ECONNREFUSED, "refused")),
     "connect_timeout": lambda: aiohttp.ConnectionTimeoutError("simulated"),
@@ -200,6 +202,8 @@ class Network:
             return _cut(response)
         if wire == "edge_after":
             return _response(html_answer(self._rng.choice(_EDGE), "simulated edge"))
+        if wire == "edge_4xx_after":
+            return _response(html_answer(self._rng.choice(_PRIVATE_4XX), "simulated edge"))
         if wire == "delay":
             await asyncio.sleep(self._rng.uniform(1.0, 40.0))
         elif wire == "hang":

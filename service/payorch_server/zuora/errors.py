@@ -58,22 +58,32 @@ WORDS: Final = {
     "too_many_requests": Reason.UPSTREAM_THROTTLED,
     "unauthorized": Reason.UPSTREAM_CREDENTIALS_REJECTED,
 }
-# What a status means when the body says nothing that is known.
+# What a status means when the body carries no known code. A refusal stands here only if servers and proxies answer with
+# that status before anything executes; every other 4xx may be a proxy's answer to a call that Zuora has executed.
 STATUSES: Final = {
     400: Reason.UPSTREAM_REQUEST_REFUSED,
     401: Reason.UPSTREAM_CREDENTIALS_REJECTED,
-    402: Reason.UPSTREAM_RULE_BROKEN,
+    402: Reason.UPSTREAM_CODE_UNKNOWN,
     403: Reason.UPSTREAM_PERMISSION_DENIED,
     404: Reason.UPSTREAM_NOT_FOUND,
     405: Reason.UPSTREAM_UNSUPPORTED,
     406: Reason.UPSTREAM_UNSUPPORTED,
     408: Reason.UPSTREAM_NO_ANSWER,
     409: Reason.UPSTREAM_IN_PROGRESS,
+    411: Reason.UPSTREAM_UNSUPPORTED,
     413: Reason.UPSTREAM_REQUEST_REFUSED,
+    414: Reason.UPSTREAM_UNSUPPORTED,
     415: Reason.UPSTREAM_UNSUPPORTED,
+    417: Reason.UPSTREAM_UNSUPPORTED,
+    421: Reason.UPSTREAM_UNSUPPORTED,
     422: Reason.UPSTREAM_KEY_CONFLICT,
     423: Reason.UPSTREAM_IN_PROGRESS,
+    425: Reason.UPSTREAM_UNSUPPORTED,
+    426: Reason.UPSTREAM_UNSUPPORTED,
+    428: Reason.UPSTREAM_UNSUPPORTED,
     429: Reason.UPSTREAM_THROTTLED,
+    431: Reason.UPSTREAM_UNSUPPORTED,
+    451: Reason.UPSTREAM_UNSUPPORTED,
     500: Reason.UPSTREAM_INTERNAL,
     502: Reason.UPSTREAM_EDGE_FAILED,
     503: Reason.UPSTREAM_EDGE_FAILED,
@@ -222,9 +232,10 @@ def _rank(reason: Reason) -> int:
 
 
 def _by_class(status: int) -> Reason:
-    # 3xx is never followed; 202 promises work that nobody would report; other 4xx are refusals.
+    # Proxies invent 4xx statuses, such as 499 when they stop waiting for an answer that Zuora is about to give.
     if 400 <= status < 500:  # noqa: PLR2004
-        return Reason.UPSTREAM_REQUEST_REFUSED
+        return Reason.UPSTREAM_EDGE_FAILED
+    # 3xx is never followed, and 202 promises work whose end is never reported.
     return Reason.UPSTREAM_CODE_UNKNOWN
 
 

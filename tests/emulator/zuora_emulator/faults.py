@@ -1,7 +1,7 @@
 """Scripted misbehaviour: what the next answers of an operation shall be.
 
 As text a fault is `OP:KIND[:ARG]`, for instance `decryption:500`, `token:429:30`, `sessions:slow:2.5`,
-`payment_methods_v1:success_false:53000060`, `decryption:drop_after`.
+`payment_methods_v1:success_false:53000060`, `decryption:drop_after`, `decryption:499_after`.
 """
 
 from collections import deque
@@ -16,6 +16,7 @@ class Kind(StrEnum):
     """What goes wrong; the comment says if the call is executed."""
 
     STATUS = "status"  # no; written as the number itself: 401, 429, 500 and so on
+    STATUS_AFTER = "status_after"  # yes; written as 499_after: an edge answers instead of Zuora, with a page
     SUCCESS_FALSE = "success_false"  # no; HTTP 200 with a reason code
     SLOW = "slow"  # yes, answered after that many seconds
     DROP = "drop"  # no; the connection is cut
@@ -27,6 +28,10 @@ class Kind(StrEnum):
     DECLINED = "declined"  # yes; the payment method is created, its payment is declined
 
 
+_AFTER = "_after"
+_NAMED = frozenset(Kind) - {Kind.STATUS, Kind.STATUS_AFTER}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One misbehaviour of one operation."""
@@ -34,7 +39,7 @@ class Fault:
     operation: str
     kind: Kind
     status: int = 0
-    """HTTP status, for STATUS."""
+    """HTTP status, for STATUS and STATUS_AFTER."""
     code: int = 0
     """8-digit reason code, for SUCCESS_FALSE."""
     seconds: float = 0
@@ -45,6 +50,8 @@ class Fault:
         match self.kind:
             case Kind.STATUS:
                 return f"{self.operation}:{self.status}" + (f":{self.seconds:g}" if self.seconds else "")
+            case Kind.STATUS_AFTER:
+                return f"{self.operation}:{self.status}{_AFTER}"
             case Kind.SUCCESS_FALSE:
                 return f"{self.operation}:{self.kind}:{self.code}"
             case Kind.SLOW:
@@ -69,15 +76,32 @@ def parse_fault(text: str) -> Fault:
         raise FaultSyntaxError(f"{operation!r} is no operation; there are {', '.join(BY_NAME)}.")
     if kind.isascii() and kind.isdigit():
         return _status_fault(operation, int(kind), argument)
-    if kind not in set(Kind) - {Kind.STATUS}:
-        kinds = ", ".join(sorted(set(Kind) - {Kind.STATUS}))
-        raise FaultSyntaxError(f"{kind!r} is no kind of fault; there are {kinds}, and any HTTP status from 400 to 599.")
+    late = kind.removesuffix(_AFTER)
+    if late != kind and late.isascii() and late.isdigit():
+        return _late_status_fault(operation, int(late), argument)
+    if kind not in _NAMED:
+        kinds = ", ".join(sorted(_NAMED))
+        raise FaultSyntaxError(
+            f"{kind!r} is no kind of fault; there are {kinds}, and any HTTP status from 400 to 599, "
+            f"alone or followed by {_AFTER}."
+        )
     return _named_fault(operation, Kind(kind), argument)
 
 
-def _status_fault(operation: str, status: int, argument: str) -> Fault:
+def _check_status(status: int) -> None:
     if not 400 <= status <= 599:
         raise FaultSyntaxError(f"{status} is no error status; use one from 400 to 599.")
+
+
+def _late_status_fault(operation: str, status: int, argument: str) -> Fault:
+    _check_status(status)
+    if argument:
+        raise FaultSyntaxError(f"{status}{_AFTER} takes no argument; {argument!r} is too much.")
+    return Fault(operation=operation, kind=Kind.STATUS_AFTER, status=status)
+
+
+def _status_fault(operation: str, status: int, argument: str) -> Fault:
+    _check_status(status)
     if argument and status not in {429, 503}:
         raise FaultSyntaxError(f"Only 429 and 503 take an argument, the seconds of Retry-After; {status} does not.")
     seconds = _seconds(argument) if argument else 0

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zuora_emulator import oauth
-from zuora_emulator.answers import MARKER, Answer, Answered, ConnectionCut, json_bytes
+from zuora_emulator.answers import MARKER, Answer, Answered, ConnectionCut, html_answer, json_bytes
 from zuora_emulator.call import Arrived, Call, decoded_form, decoded_json, unpacked
 from zuora_emulator.decryption import decrypt
 from zuora_emulator.errors import Context, Reason, Refused, key_refusal_answer, refusal_answer, refused
@@ -216,6 +216,8 @@ class _Passage:
         """Spoil the answer on its way, after everything was done and stored."""
         if self._has(Kind.DROP_AFTER):
             raise ConnectionCut
+        if self.fault is not None and self.fault.kind is Kind.STATUS_AFTER:
+            return html_answer(self.fault.status, "An edge answers in place of Zuora")
         if self._has(Kind.EMPTY):
             return Answer(200, b"", answer.headers)
         if self._has(Kind.TRUNCATED):

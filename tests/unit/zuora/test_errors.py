@@ -232,7 +232,9 @@ class TestStatuses:
             (302, Reason.UPSTREAM_CODE_UNKNOWN),
             (304, Reason.UPSTREAM_CODE_UNKNOWN),
             (307, Reason.UPSTREAM_CODE_UNKNOWN),
-            (418, Reason.UPSTREAM_REQUEST_REFUSED),
+            (402, Reason.UPSTREAM_CODE_UNKNOWN),
+            (418, Reason.UPSTREAM_EDGE_FAILED),
+            (499, Reason.UPSTREAM_EDGE_FAILED),
             (501, Reason.UPSTREAM_CODE_UNKNOWN),
             (520, Reason.UPSTREAM_CODE_UNKNOWN),
             (999, Reason.UPSTREAM_CODE_UNKNOWN),
@@ -242,6 +244,22 @@ class TestStatuses:
     def test_never_takes_an_odd_status_for_success(self, status: int, expected: Reason, body: bytes) -> None:
         """A redirect is not followed, and a 202 promises work that nobody would report."""
         assert reason_of(status, body) is expected
+
+    @pytest.mark.parametrize("status", range(400, 600))
+    @pytest.mark.parametrize("body", [b"", b"<html></html>", b"{}", b'{"message": "x"}', b'{"code": "client_closed"}'])
+    def test_calls_nothing_refused_that_may_have_been_executed(self, status: int, body: bytes) -> None:
+        """Only statuses that are answered before anything executes refuse without a code of Zuora's."""
+        before = {400, 404, 405, 406, 411, 413, 414, 415, 417, 421, 425, 426, 428, 431, 451}
+        error = error_of(status, body)
+
+        assert error is not None
+        refused_or_not_sent = error.verdict.outcome is not Outcome.UNKNOWN
+        assert (status in before | {401, 403, 429}) is refused_or_not_sent
+
+    @pytest.mark.parametrize("status", [402, 418, 444, 460, 494, 499])
+    def test_believes_a_code_of_zuoras_whatever_the_status(self, status: int) -> None:
+        """Zuora wrote that answer."""
+        assert reason_of(status, refusal(53200020)) is Reason.UPSTREAM_REQUEST_REFUSED
 
     @pytest.mark.parametrize("body", [b"", b"<html></html>", b'{"id": "x', b"[1]"])
     @pytest.mark.parametrize("status", [200, 201, 204])

@@ -13,6 +13,7 @@ plain = st.builds(
     ),
 )
 statuses = st.builds(Fault, operation=operations, kind=st.just(Kind.STATUS), status=st.integers(400, 599))
+late_statuses = st.builds(Fault, operation=operations, kind=st.just(Kind.STATUS_AFTER), status=st.integers(400, 599))
 throttles = st.builds(
     Fault,
     operation=operations,
@@ -31,7 +32,7 @@ refusals = st.builds(
 )
 
 
-@given(st.one_of(plain, statuses, throttles, slow, refusals))
+@given(st.one_of(plain, statuses, late_statuses, throttles, slow, refusals))
 def test_parse_reads_what_is_written(fault: Fault) -> None:
     assert parse_fault(str(fault)) == fault
 
@@ -56,6 +57,9 @@ def test_parse_refuses_in_a_sentence_or_reads(text: str) -> None:
         ("sessions:200", "no error status", "a success"),
         ("sessions:600", "no error status", "beyond HTTP"),
         ("sessions:500:1", "does not", "an argument too much"),
+        ("sessions:status_after", "is no kind", "the internal word for a late status"),
+        ("sessions:399_after", "no error status", "a redirect"),
+        ("sessions:499_after:1", "no argument", "an argument too much"),
         ("sessions:429:x", "no number", "words for seconds"),
         ("sessions:429:1.5", "whole seconds", "half a second"),
         ("sessions:slow", "no number", "no seconds"),
