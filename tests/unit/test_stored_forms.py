@@ -1,0 +1,213 @@
+"""What is stored, or computed again by every replica and version, byte for byte.
+
+The file holds what the code wrote when the file was made. A red test here means that the code is wrong, not the file:
+records that exist would no longer be read, joined or compared.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from google.protobuf.message import Message
+from google.type import money_pb2
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from payorch_server.model.errors import Evidence
+from payorch_server.model.identifiers import IdempotencyKey, RequestId, TrackId, trace_id_of
+from payorch_server.model.route import Gateway, Route
+from payorch_server.model.secret import Secret
+from payorch_server.orchestration.call_records import _store_key as call_store_key
+from payorch_server.orchestration.fingerprint import Fingerprint
+from payorch_server.orchestration.intents import idempotency_key
+from payorch_server.orchestration.keyring import Keyring
+from payorch_server.orchestration.record import (
+    IntentRecord,
+    Settlement,
+    decode_record,
+    decode_result,
+    encode_record,
+    encode_result,
+)
+from payorch_server.orchestration.records import _store_key as intent_store_key
+from payorch_server.orchestration.replay_guard import token_name
+from payorch_server.rpc.fingerprint import fingerprints_of
+from payorch_server.zuora.resources.decryption import DecryptionResult
+from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
+
+FORMS: Final = json.loads((Path(__file__).parents[1] / "vectors" / "stored_forms.json").read_text())
+KEYRING: Final = Keyring(
+    (("2026b", Secret(b"b" * 32)), ("2026a", Secret(b"a" * 32))), entropy=lambda count: bytes(range(count))
+)
+ROUTE: Final = Route(
+    tenant="acme",
+    host="rest.zuora.com",
+    entity="de",
+    entity_id="2c92c0f8-6a0b-1c2d-3e4f-5a6b7c8d9e0f",
+    orgs=("north", "south"),
+    org_ids=("8a8aa2a4a1b2c3d4e5f60718293a4b5c", "8a8aa2a4a1b2c3d4e5f60718293a4b5d"),
+    gateway=Gateway("cards", "8a8aa2a4000000000000000000000001", "Cards EU"),
+    rule="german cards",
+    policy_hash="0f1e2d3c4b5a6978",
+    client_id="7d9e1c3a",
+)
+FINGERPRINT: Final = Fingerprint(
+    "2026b", {".": "0011223344556677", "amount.units": "8899aabbccddeeff"}, "00112233445566778899aabbccddeeff"
+)
+RECORDS: Final = {
+    "just opened": IntentRecord(FINGERPRINT, ROUTE, "0123456789abcdef", 1790000065.25, 1790000000.25),
+    "in doubt, taken over": IntentRecord(
+        FINGERPRINT,
+        ROUTE,
+        "fedcba9876543210",
+        0.0,
+        1790000000.25,
+        takeovers=2,
+        passed_guard=True,
+        doubtful=True,
+        answer_ids=("zreq-1", "PROC1"),
+        track_ids=("track-1", "track-2"),
+        earliest_send_s=1789999999.5,
+    ),
+    "failed with what exists": IntentRecord(
+        FINGERPRINT,
+        ROUTE,
+        "0123456789abcdef",
+        0.0,
+        1790000000.25,
+        track_ids=("track-1",),
+        settlement=Settlement(
+            "PAYMENT_REFUSED_METHOD_CREATED",
+            evidence=Evidence(("53000030",), payment_method_id="pm-1", payment_id="pay-1", retry_after_s=2.5),
+            zuora_request_id="zreq-1",
+            zuora_process_id="PROC1",
+            executed_track_id="track-1",
+            settled_at_s=1790000003.5,
+            payment_method_id="pm-1",
+            payment_id="pay-1",
+        ),
+    ),
+    "succeeded": IntentRecord(
+        FINGERPRINT,
+        ROUTE,
+        "0123456789abcdef",
+        0.0,
+        1790000000.25,
+        settlement=Settlement(
+            "", key_id="2026b", sealed_result=b"\x00\x01sealed", settled_at_s=1790000001.0, payment_method_id="pm-1"
+        ),
+    ),
+}
+RESULTS: Final[Mapping[str, tuple[Any, Any]]] = {
+    "session": (Secret("session-token"), Secret[str]),
+    "decryption": (DecryptionResult("pm-1", "pay-1", "12.34"), DecryptionResult),
+    "payment method": (
+        CreatedPaymentMethod("pm-2", {"id": "pm-2", "type": "ach_debit", "ach_debit": {"bank_name": "Bank"}}),
+        CreatedPaymentMethod,
+    ),
+}
+REQUEST_ID: Final = RequestId("0190f6b2-7c3e-7d4a-9b1c-2d3e4f5a6b7c")
+
+
+def session_request() -> Message:
+    """Make a request with an amount, a list and hints."""
+    request = service_pb2.CreateSessionRequest(request_id=REQUEST_ID)
+    request.route.tenant = "acme"
+    request.route.attributes["brand"] = "north"
+    request.pay_and_store.amount.CopyFrom(money_pb2.Money(currency_code="EUR", units=10, nanos=500_000_000))
+    request.pay_and_store.account_id = "account-1"
+    request.pay_and_store.invoices.add().invoice_number = "INV1"
+    request.pay_and_store.invoices.add().invoice_number = "INV2"
+    return request
+
+
+def decryption_request() -> Message:
+    """Make a request with a token and empty arms."""
+    request = service_pb2.DecryptApplePayRequest(request_id=REQUEST_ID, merchant_id="merchant.example")
+    request.token_json = b'{"data": "x"}'
+    request.card_holder.name = "Ann Example"
+    request.zuora_default.SetInParent()
+    request.pay_invoice.invoice = "INV1"
+    return request
+
+
+def payment_method_request() -> Message:
+    """Make a request with sensitive fields, nested messages and maps."""
+    request = service_pb2.CreatePaymentMethodRequest(request_id=REQUEST_ID, device_session_id="device-1")
+    request.account_by_id.id = "account-1"
+    request.gateway_options["option"] = "value"
+    request.ach_debit.bank_aba_code = "123456789"
+    request.ach_debit.bank_account_name = "Ann Example"
+    request.ach_debit.bank_account_type = "checking"
+    request.ach_debit.bank_name = "Bank"
+    request.ach_debit.bank_account_number = "12345"
+    request.ach_debit.mandate.id = "mandate-1"
+    return request
+
+
+REQUESTS: Final = {
+    "session": session_request(),
+    "decryption": decryption_request(),
+    "payment method": payment_method_request(),
+}
+
+
+def fingerprint_of(request: Message) -> dict[str, Any]:
+    """Return a request's fingerprints under both keys, as JSON."""
+    return {
+        key_id: {"plain": dict(made.plain), "sensitive": made.sensitive}
+        for key_id, made in fingerprints_of(request, KEYRING, in_place_of={"token_json": b"members"}).items()
+    }
+
+
+def computed() -> dict[str, Any]:
+    """Return what every replica and version must compute alike."""
+    key = idempotency_key(namespace="billing", rpc="CreateSession", request_id=REQUEST_ID)
+    return {
+        "idempotency_key": key,
+        "store_keys": {
+            "intent": intent_store_key(key),
+            "call": call_store_key("billing", "track-1"),
+            "token": token_name(public_key_hash="cGsx", transaction_id="ABCDEF01"),
+        },
+        "keyring": {
+            "keyed_hash": {key_id: KEYRING.keyed_hash(key_id, b"value").hex() for key_id in KEYRING.key_ids},
+            "name_in_spans": KEYRING.name_in_spans(IdempotencyKey("po1-00")),
+            "sealed": KEYRING.seal(b"value", purpose="po1-00")[1].hex(),
+        },
+        "trace_ids": {track_id: trace_id_of(TrackId(track_id)) for track_id in ("order-1", "a" * 32 + "-" + "b" * 16)},
+    }
+
+
+def test_computed_values_are_frozen() -> None:
+    """Keys, names, hashes and seals."""
+    assert FORMS["computed"] == computed()
+
+
+def test_a_sealed_value_can_be_opened() -> None:
+    """By every later version that has the key."""
+    sealed = bytes.fromhex(FORMS["computed"]["keyring"]["sealed"])
+
+    assert b"value" == KEYRING.unseal("2026b", sealed, purpose="po1-00")
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_is_written_and_read_as_ever(name: str) -> None:
+    """What is in the store stays readable, and a replica of the other version reads what this one writes."""
+    assert FORMS["records"][name] == encode_record(RECORDS[name]).hex()
+    assert RECORDS[name] == decode_record(bytes.fromhex(FORMS["records"][name]))
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_is_written_and_read_as_ever(name: str) -> None:
+    """Before it is sealed."""
+    value, kind = RESULTS[name]
+
+    assert FORMS["results"][name] == encode_result(value).decode()
+    assert value == decode_result(FORMS["results"][name].encode(), kind)
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_hashes_as_ever(name: str) -> None:
+    """Otherwise a resend after a rollout would be refused as a changed request."""
+    assert FORMS["fingerprints"][name] == fingerprint_of(REQUESTS[name])
