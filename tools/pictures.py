@@ -27,8 +27,8 @@ import yaml
 from local.requests import decryption_request, payment_method_request, session_request
 from local.stack import LocalStack, running
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
-from payorch_server.runtime.logging import start_logging
-from payorch_server.runtime.settings import TelemetrySettings
+from payorch_server.telemetry.logging import start_logging
+from payorch_server.telemetry.settings import TelemetrySettings
 from zuora_emulator import Emulator, seed
 
 ROOT: Final = Path(__file__).resolve().parent.parent

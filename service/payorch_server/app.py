@@ -12,7 +12,7 @@ from typing import Final
 
 import grpc
 import structlog
-from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to runtime/telemetry.py
+from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to telemetry/providers.py
 
 from payorch_server.admin import Readiness, start_admin
 from payorch_server.config import Document, Settings, split_address, worker_address
@@ -40,10 +40,10 @@ from payorch_server.rpc.validation import Validator
 from payorch_server.running import Resources, Running
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner, end_of_file, termination
-from payorch_server.runtime.telemetry import Telemetry, start_telemetry
 from payorch_server.store.counted import CountedStore
 from payorch_server.store.opening import open_store
 from payorch_server.store.port import Store
+from payorch_server.telemetry.providers import Telemetry, start_telemetry
 from payorch_server.zuora.transport import open_transport
 
 _LOG: Final = structlog.get_logger("payorch.app")

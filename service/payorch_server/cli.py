@@ -130,7 +130,7 @@ def _serve(parsed: argparse.Namespace) -> int:
     import asyncio
 
     from payorch_server.config import load
-    from payorch_server.runtime.logging import start_logging
+    from payorch_server.telemetry.logging import start_logging
 
     settings = load(*parsed.config)
     start_logging(settings.document.telemetry)

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from payorch_server import cli
 from payorch_server.rpc.payment_orchestration import PaymentOrchestrationServicer
-from payorch_server.runtime import logging
+from payorch_server.telemetry import logging
 
 from canary.scenarios import UNFORESEEN
 

@@ -32,8 +32,8 @@ from payorch_server.rpc.server import build_server
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.runtime.settings import TelemetrySettings
-from payorch_server.runtime.telemetry import start_telemetry
+from payorch_server.telemetry.providers import start_telemetry
+from payorch_server.telemetry.settings import TelemetrySettings
 from zuora_emulator import serving
 from zuora_emulator.app import PAYMENT_METHODS_PATH
 

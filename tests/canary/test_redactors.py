@@ -16,7 +16,8 @@ from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the pro
 from payorch_server.orchestration import keyring
 from payorch_server.rpc import decode, decode_payment_method, fingerprint, health, server
 from payorch_server.rpc.interceptors import boundary, payloads
-from payorch_server.runtime import logging, span_contents
+from payorch_server.telemetry import logging
+from payorch_server.telemetry import span_allowlist as span_contents
 from payorch_server.zuora import calls, transport
 from payorch_server.zuora import errors as zuora_errors
 from zuora_emulator import journal

@@ -23,8 +23,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 -
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
 from payorch import CallError
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
-from payorch_server.runtime.logging import start_logging
-from payorch_server.runtime.settings import TelemetrySettings
+from payorch_server.telemetry.logging import start_logging
+from payorch_server.telemetry.settings import TelemetrySettings
 from redis import Redis
 from starlette.types import Receive, Scope, Send
 from zuora_emulator import Emulator, seed

@@ -27,8 +27,8 @@ from payorch_server.rpc.settings import RpcSettings
 from payorch_server.rpc.status import CATALOGUE
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.runtime.settings import TelemetrySettings
-from payorch_server.runtime.telemetry import Telemetry, start_telemetry
+from payorch_server.telemetry.providers import Telemetry, start_telemetry
+from payorch_server.telemetry.settings import TelemetrySettings
 from structlog.testing import capture_logs
 
 # Source: OpenTelemetry, "Semantic conventions for gRPC", status codes that are errors of a server.

@@ -15,7 +15,7 @@ from local.requests import decryption_request, session_request
 from local.stack import LocalStack, running
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.model.identifiers import TrackId, trace_id_of
-from payorch_server.runtime.span_contents import ATTRIBUTES
+from payorch_server.telemetry.span_allowlist import ATTRIBUTES
 from support.otlp_receiver import Collector, Seen, collecting
 
 TRACES: Final = Path(__file__).with_name("traces")

@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from payorch import CallError, redacted
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
-from payorch_server.runtime.logging import start_logging
-from payorch_server.runtime.settings import TelemetrySettings
+from payorch_server.telemetry.logging import start_logging
+from payorch_server.telemetry.settings import TelemetrySettings
 from zuora_emulator import Emulator, FaultSyntaxError, parse_fault
 
 from local.requests import decryption_request, payment_method_request, session_request

@@ -5,8 +5,8 @@ import signal
 import sys
 
 from payorch_server.app import StartError
-from payorch_server.runtime.logging import start_logging
-from payorch_server.runtime.settings import TelemetrySettings
+from payorch_server.telemetry.logging import start_logging
+from payorch_server.telemetry.settings import TelemetrySettings
 from zuora_emulator import seed
 
 from local.stack import running

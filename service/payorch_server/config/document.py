@@ -12,9 +12,9 @@ from payorch_server.orchestration.settings import AccessSettings, OrchestrationS
 from payorch_server.rpc.bearer import KeySet
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.settings import DiagnosticsSettings, IdentitySettings, RpcSettings
-from payorch_server.runtime.settings import TelemetrySettings
 from payorch_server.runtime.strict import FORBID_EXTRA
 from payorch_server.store.settings import StoreSettings
+from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.zuora.settings import HttpSettings, TenantSettings
 
 ENV_PREFIX: Final = "PAYORCH_"

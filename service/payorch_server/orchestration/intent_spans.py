@@ -9,7 +9,7 @@ from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.orchestration.keyring import Keyring
 from payorch_server.orchestration.opening import Ended
-from payorch_server.runtime.spans import child
+from payorch_server.telemetry.spans import child
 
 _HASH = "payorch.intent.hash"
 _PART = "payorch.intent.part"

@@ -31,8 +31,8 @@ from payorch_server.orchestration.record import resend_before
 from payorch_server.orchestration.records import Held, Records, goes_on
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.runtime.spans import current
 from payorch_server.store.port import StoreUnavailable
+from payorch_server.telemetry.spans import current
 from payorch_server.zuora.earlier import Earlier
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.orchestration.record import RESEND_LIMIT
 from payorch_server.runtime.clock import Clock
-from payorch_server.runtime.tally import Tally
+from payorch_server.telemetry.counter import Tally
 
 _MAX_UNSETTLED: Final = 10_000
 _ROUTE_REFUSALS: Final = frozenset(

@@ -1,1 +1,1 @@
-"""Clock, lifecycle, telemetry and logging: no payment vocabulary."""
+"""Clock, lifecycle and file watching: no payment vocabulary."""

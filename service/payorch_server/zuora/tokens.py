@@ -17,7 +17,7 @@ from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the secret goes into the token request here
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.runtime.spans import child, current
+from payorch_server.telemetry.spans import child, current
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.calls import Answer, decode_object
 from payorch_server.zuora.errors import retry_after_s

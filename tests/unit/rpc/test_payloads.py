@@ -6,7 +6,7 @@ from payorch_server.orchestration.policy import Policy
 from payorch_server.orchestration.settings import VerboseSettings
 from payorch_server.rpc.current import Current, set_current
 from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
-from payorch_server.runtime.settings import TelemetrySettings
+from payorch_server.telemetry.settings import TelemetrySettings
 from structlog.testing import capture_logs
 from unit.support.zuora import context
 

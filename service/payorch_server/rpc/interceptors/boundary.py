@@ -34,8 +34,8 @@ from payorch_server.rpc.telling import call_record, log_fields
 from payorch_server.rpc.track_ids import TRACK_ID_KEY, point_to, track_id_of
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.runtime.logging import where
-from payorch_server.runtime.propagation import caller_baggage, caller_context
+from payorch_server.telemetry.logging import where
+from payorch_server.telemetry.propagation import caller_baggage, caller_context
 
 _LOG: Final = structlog.get_logger("payorch.rpc")
 # gRPC's own list of codes that say something about the server, not about the request.

@@ -9,7 +9,7 @@ from payorch import redacted
 
 from payorch_server.rpc.current import current
 from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
-from payorch_server.runtime.settings import TelemetrySettings
+from payorch_server.telemetry.settings import TelemetrySettings
 
 # Whatever telemetry.log_level says: somebody asked for these lines.
 _LOG: Final = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(0))

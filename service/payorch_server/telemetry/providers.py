@@ -33,11 +33,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from payorch_server.runtime.clock import Clock, SystemClock
-from payorch_server.runtime.outlet import Outlet
-from payorch_server.runtime.settings import TelemetrySettings
-from payorch_server.runtime.span_contents import MAX_CHARACTERS, Permitting
-from payorch_server.runtime.span_line import span_line
-from payorch_server.runtime.tail_sampling import TailSampling
+from payorch_server.telemetry.export import Outlet, span_line
+from payorch_server.telemetry.settings import TelemetrySettings
+from payorch_server.telemetry.span_allowlist import MAX_CHARACTERS, Permitting
+from payorch_server.telemetry.tail_sampling import TailSampling
 
 # A batch that a collector on the same network has not taken by then has met a dead or an overloaded one.
 _EXPORT_TIMEOUT_S: Final = 3.0

@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import pytest
 import structlog
-from payorch_server.runtime.logging import start_logging
-from payorch_server.runtime.settings import TelemetrySettings
+from payorch_server.telemetry.logging import start_logging
+from payorch_server.telemetry.settings import TelemetrySettings
 
 CARD = "4111111111111111"
 SECRET = "never-shown"

@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor  # noqa: TID251 - one of the SDK's parts
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, StatusCode
 
-from payorch_server.runtime.settings import SamplingSettings
+from payorch_server.telemetry.settings import SamplingSettings
 
 _MAX_CALLS: Final = 4096
 # The random part of a trace id. Source: W3C Trace Context Level 2, random trace id flag (read 2026-11-20).

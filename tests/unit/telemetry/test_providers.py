@@ -2,8 +2,8 @@ import re
 
 import pytest
 from opentelemetry.trace import Span
-from payorch_server.runtime.settings import TelemetrySettings
-from payorch_server.runtime.telemetry import Telemetry, start_telemetry
+from payorch_server.telemetry.providers import Telemetry, start_telemetry
+from payorch_server.telemetry.settings import TelemetrySettings
 from unit.support.spans import Kept
 
 # Nothing listens there.
@@ -30,7 +30,7 @@ class TestTelemetry:
 
     def test_counts_spans_that_nobody_takes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """At /metrics, by what became of them."""
-        monkeypatch.setattr("payorch_server.runtime.telemetry._EXPORT_TIMEOUT_S", 0.01)
+        monkeypatch.setattr("payorch_server.telemetry.providers._EXPORT_TIMEOUT_S", 0.01)
         telemetry = start_telemetry(TelemetrySettings(traces="otlp", otlp_endpoint=NOBODY))
         before = dropped(telemetry)
 

@@ -1,7 +1,7 @@
 """The way out for spans: in batches, from a thread of its own, and never waited for."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from opentelemetry.context import Context
@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export import (  # noqa: TID251 - one of the SDK's 
     SpanExporter,
     SpanExportResult,
 )
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, StatusCode
 
 MAX_WAITING: Final = 2048
 """Spans that wait to be sent, at most; a second's worth of some hundred calls."""
@@ -104,3 +105,22 @@ class _Counting(SpanExporter):
         if not self._ended:
             self._ended = True
             self._inner.shutdown()
+
+
+_SHOWN_BEFORE: Final = frozenset({"rpc.method", "rpc.system.name", "url.template"})
+
+
+def span_line(span: ReadableSpan) -> str:
+    """Return trace id, place in it, duration, name and attributes of a span, and an end of line."""
+    context = span.get_span_context() or INVALID_SPAN_CONTEXT
+    below = f"{span.parent.span_id:016x}" if span.parent else "-" * 16
+    duration_ms = ((span.end_time or 0) - (span.start_time or 0)) / 1e6
+    mark = "!" if span.status.status_code is StatusCode.ERROR else " "
+    place = f"{context.trace_id:032x} {below} > {context.span_id:016x}"
+    return " ".join((place, f"{duration_ms:9.2f} ms", mark, span.name, *_told(span))) + "\n"
+
+
+def _told(span: ReadableSpan) -> Iterator[str]:
+    for name, value in (span.attributes or {}).items():
+        if name not in _SHOWN_BEFORE:
+            yield f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"

@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from payorch_server.runtime.scrubber import scrub
-from payorch_server.runtime.settings import TelemetrySettings
+from payorch_server.telemetry.scrubber import scrub
+from payorch_server.telemetry.settings import TelemetrySettings
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _LOG: Final = structlog.get_logger("payorch.process")

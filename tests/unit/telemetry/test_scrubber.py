@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from payorch_server.runtime.scrubber import SCRUBBED, scrub, scrub_text
+from payorch_server.telemetry.scrubber import SCRUBBED, scrub, scrub_text
 
 TRACK_ID = "4bf92f3577b34da6a3ce929d0e0e4736-4111111111111111"
 

@@ -2,8 +2,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
-from payorch_server.runtime.settings import SamplingSettings
-from payorch_server.runtime.tail_sampling import TailSampling
+from payorch_server.telemetry.settings import SamplingSettings
+from payorch_server.telemetry.tail_sampling import TailSampling
 from unit.support.clock import FakeClock
 from unit.support.spans import Kept, tracer_over
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan  # noqa: TID251 - what exporters take
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # noqa: TID251 - to be one
-from payorch_server.runtime.outlet import Outlet
+from opentelemetry.trace import SpanContext, Status, StatusCode
+from payorch_server.telemetry.export import Outlet, span_line
 from unit.support.spans import tracer_over
 
 
@@ -77,7 +78,7 @@ class TestOutlet:
 
     def test_does_not_wait_for_a_dead_collector_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A process that ends has other things to lose."""
-        monkeypatch.setattr("payorch_server.runtime.outlet.FLUSH_S", 0.01)
+        monkeypatch.setattr("payorch_server.telemetry.export.FLUSH_S", 0.01)
         collector = Collector(blocks=True)
         outlet = Outlet(collector, max_waiting=4)
         emit(outlet, 1)
@@ -85,3 +86,26 @@ class TestOutlet:
         outlet.shutdown()
 
         assert 1 == collector.shutdowns
+
+
+def test_a_span_is_one_line() -> None:
+    """Trace, parent, span, duration, a mark for errors, name, attributes that the name does not say."""
+    span = ReadableSpan(
+        name="POST /x",
+        context=SpanContext(1, 2, is_remote=False),
+        parent=SpanContext(1, 3, is_remote=False),
+        attributes={"url.template": "/x", "error.type": "500", "zuora.codes": ("1", "2")},
+        status=Status(StatusCode.ERROR),
+        start_time=0,
+        end_time=1_500_000,
+    )
+
+    expected = f"{1:032x} {3:016x} > {2:016x}      1.50 ms ! POST /x error.type=500 zuora.codes=1,2\n"
+    assert expected == span_line(span)
+
+
+def test_a_root_has_no_parent() -> None:
+    """A dash stands for it."""
+    span = ReadableSpan(name="call", context=SpanContext(1, 2, is_remote=False), start_time=0, end_time=0)
+
+    assert f"{1:032x} {'-' * 16} > {2:016x}      0.00 ms   call\n" == span_line(span)

@@ -1,7 +1,7 @@
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan  # noqa: TID251 - what is exported
 from opentelemetry.trace import Span, Status, StatusCode
-from payorch_server.runtime.span_contents import ATTRIBUTES, Permitting, permitted
+from payorch_server.telemetry.span_allowlist import ATTRIBUTES, Permitting, permitted
 from unit.support.spans import Kept, tracer_over
 
 SECRET = "4111111111111111"

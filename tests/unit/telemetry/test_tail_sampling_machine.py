@@ -9,8 +9,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
-from payorch_server.runtime.settings import SamplingSettings
-from payorch_server.runtime.tail_sampling import TailSampling
+from payorch_server.telemetry.settings import SamplingSettings
+from payorch_server.telemetry.tail_sampling import TailSampling
 from unit.support.spans import Kept, tracer_over
 
 MOST_HELD = 4

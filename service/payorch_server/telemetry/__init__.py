@@ -1,0 +1,1 @@
+"""Spans, metrics and log lines: how they are made, filtered and exported."""
