@@ -41,7 +41,7 @@ from payorch_server.running import Resources, Running
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner, end_of_file, termination
 from payorch_server.store.counted import CountedStore
-from payorch_server.store.opening import open_store
+from payorch_server.store.factory import open_store
 from payorch_server.store.port import Store
 from payorch_server.telemetry.providers import Telemetry, start_telemetry
 from payorch_server.zuora.transport import open_transport
