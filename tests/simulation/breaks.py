@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from payorch_server.model.context import CallContext
+from payorch_server.model.earlier_sends import Earlier
 from payorch_server.model.errors import CallError, failure
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
@@ -16,7 +17,6 @@ from payorch_server.orchestration.record import IntentRecord
 from payorch_server.orchestration.records import Records
 from payorch_server.zuora.calls import Reply
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.earlier import Earlier
 
 from simulation.instance import Parts
 

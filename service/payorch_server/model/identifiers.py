@@ -1,10 +1,14 @@
 import hashlib
 import re
+from datetime import timedelta
 from typing import Final, NewType
 
 RequestId = NewType("RequestId", str)
 TrackId = NewType("TrackId", str)
 IdempotencyKey = NewType("IdempotencyKey", str)
+
+RESEND_LIMIT: Final = timedelta(hours=23)
+"""For how long after its first send an intent may be sent again: Zuora forgets a key 24 hours after its first use."""
 
 MAX_TRACK_ID_CHARACTERS: Final = 64
 # The comma is legal at Zuora, but joins repeated HTTP headers, so an id with one could be read as two.

@@ -10,6 +10,7 @@ from opentelemetry import trace
 from payorch_server.model.attempt import CallReport, UpstreamFacts, UpstreamPreview
 from payorch_server.model.call_record import place_of
 from payorch_server.model.context import CallContext
+from payorch_server.model.earlier_sends import Earlier
 from payorch_server.model.errors import CallError, Evidence, refuse
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
@@ -26,7 +27,6 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.telemetry.spans import child
 from payorch_server.zuora.calls import Call, Reply
 from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient
-from payorch_server.zuora.earlier import Earlier
 from payorch_server.zuora.settings import TenantSettings
 
 T = TypeVar("T")

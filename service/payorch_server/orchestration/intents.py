@@ -19,6 +19,7 @@ from opentelemetry import trace
 
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.context import CallContext
+from payorch_server.model.earlier_sends import Earlier
 from payorch_server.model.errors import CallError, failure
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Outcome, Reason
@@ -33,7 +34,6 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import StoreUnavailable
 from payorch_server.telemetry.spans import current
-from payorch_server.zuora.earlier import Earlier
 
 T = TypeVar("T")
 

@@ -7,9 +7,8 @@ from typing import Final
 from opentelemetry.metrics import Meter, Observation
 
 from payorch_server.model.call_record import CallRecord
-from payorch_server.model.identifiers import IdempotencyKey
+from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
 from payorch_server.model.outcome import Outcome, Reason
-from payorch_server.orchestration.record import RESEND_LIMIT
 from payorch_server.runtime.clock import Clock
 from payorch_server.telemetry.counter import Tally
 

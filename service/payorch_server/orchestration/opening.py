@@ -7,12 +7,12 @@ from typing import Any, Generic, TypeVar
 
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
+from payorch_server.model.earlier_sends import Earlier
 from payorch_server.model.errors import CallError, Evidence, Failure, Violation, failure, refuse
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.orchestration.fingerprint import Fingerprint, differences
-from payorch_server.zuora.earlier import Earlier
 
 T = TypeVar("T")
 

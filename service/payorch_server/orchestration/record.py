@@ -1,12 +1,13 @@
 """What the store holds of an intent. It holds no value of a request and no credential; results are sealed."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from payorch_server.model.errors import Evidence
+from payorch_server.model.identifiers import RESEND_LIMIT
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - results are sealed from here on
@@ -69,10 +70,6 @@ class IntentRecord:
     earliest_send_s: float = 0.0
     """Unix time before which nothing can have been sent, when a UUIDv7 tells it: this record may follow one that was
     lost. 0 when nothing is known."""
-
-
-RESEND_LIMIT: Final = timedelta(hours=23)
-"""Zuora forgets a key 24 hours after its first use."""
 
 
 def opened_at(record: IntentRecord) -> datetime:

@@ -12,12 +12,11 @@ import structlog
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, Failure, failure, refuse
-from payorch_server.model.identifiers import IdempotencyKey
+from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
 from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.orchestration.keyring import Keyring, SealBroken
 from payorch_server.orchestration.opening import Ended, Opening, refuse_another_body
 from payorch_server.orchestration.record import (
-    RESEND_LIMIT,
     IntentRecord,
     Settlement,
     decode_record,

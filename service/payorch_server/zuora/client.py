@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from payorch_server.model.attempt import Attempt, UpstreamFacts, UpstreamPreview
 from payorch_server.model.context import CallContext
+from payorch_server.model.earlier_sends import NOTHING_EARLIER, Earlier, in_light_of_earlier
 from payorch_server.model.errors import CallError, failure, refuse
 from payorch_server.model.identifiers import IdempotencyKey, entity_id_on_wire
 from payorch_server.model.outcome import Outcome, Reason
@@ -18,7 +19,6 @@ from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the tok
 from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.calls import Answer, Call, JsonObject, Reply, decode_object, encode_body, preview_body
-from payorch_server.zuora.earlier import NOTHING_EARLIER, Earlier, in_light_of_earlier
 from payorch_server.zuora.errors import classify, incomplete
 from payorch_server.zuora.headers import route_headers
 from payorch_server.zuora.limits import InFlight, Place

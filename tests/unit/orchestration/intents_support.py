@@ -7,6 +7,7 @@ from typing import Any
 
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
+from payorch_server.model.earlier_sends import Earlier
 from payorch_server.model.errors import Evidence
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.route import Route
@@ -20,7 +21,6 @@ from payorch_server.orchestration.records import Records
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import Store, Stored, StoreUnavailable
-from payorch_server.zuora.earlier import Earlier
 from unit.support.clock import FakeClock
 from unit.support.zuora import context, route
 

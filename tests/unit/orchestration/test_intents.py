@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.model.context import CallContext
+from payorch_server.model.earlier_sends import Earlier
 from payorch_server.model.errors import (
     CallError,
     Evidence,
@@ -29,7 +30,6 @@ from payorch_server.orchestration.opening import Ended
 from payorch_server.orchestration.record import IntentRecord, Settlement
 from payorch_server.orchestration.records import CLOCK_SKEW_S, LEASE_S
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.zuora.earlier import Earlier
 from structlog.testing import capture_logs
 from unit.orchestration.intents_support import (
     DAY_S,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
+from payorch_server.model.earlier_sends import Earlier
 from payorch_server.model.errors import CallError, Evidence
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
@@ -20,7 +21,6 @@ from payorch_server.orchestration.records import Records
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import Stored, StoreUnavailable
-from payorch_server.zuora.earlier import Earlier
 from unit.support.clock import FakeClock
 from unit.support.zuora import context, route
 

@@ -1,5 +1,6 @@
 import httpx
 import pytest
+from payorch_server.model.earlier_sends import NOTHING_EARLIER, Earlier
 from payorch_server.model.errors import CallError, NotSent, OutcomeUnknown, Refused
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
@@ -7,7 +8,6 @@ from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.calls import Call, Reply
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.earlier import NOTHING_EARLIER, Earlier
 from payorch_server.zuora.limits import InFlight
 from payorch_server.zuora.tokens import TokenCache
 from unit.support.clock import FakeClock

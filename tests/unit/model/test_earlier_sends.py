@@ -1,7 +1,7 @@
 import pytest
+from payorch_server.model.earlier_sends import in_light_of_earlier
 from payorch_server.model.errors import Evidence, Failure
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
-from payorch_server.zuora.earlier import in_light_of_earlier
 
 CODES = Evidence(zuora_codes=("53000020",))
 UNSETTLED, STORED = Reason.EARLIER_ATTEMPT_UNSETTLED, Reason.UPSTREAM_REFUSAL_STORED
