@@ -32,7 +32,7 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store, StoreUnavailable
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.limits import InFlight
+from payorch_server.zuora.concurrency import InFlight
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
 from payorch_server.zuora.tokens import TokenCache

@@ -56,7 +56,7 @@ PLANTED = {
     "orchestration/intents.py": ("import httpx", "HTTP goes out of zuora/ only"),
     "applepay/members.py": ("import structlog", "Pre-flight checks are pure and model is plain"),
     "runtime/clock.py": ("import payorch_server.model.secret", "Calls flow downwards"),
-    "zuora/calls.py": ("import zuora_emulator", "The server knows nothing of the emulator"),
+    "zuora/messages.py": ("import zuora_emulator", "The server knows nothing of the emulator"),
 }
 
 

@@ -18,8 +18,9 @@ from payorch_server.rpc import decode, decode_payment_method, fingerprint, healt
 from payorch_server.rpc.interceptors import boundary, payloads
 from payorch_server.telemetry import logging
 from payorch_server.telemetry import span_allowlist as span_contents
-from payorch_server.zuora import calls, transport
 from payorch_server.zuora import errors as zuora_errors
+from payorch_server.zuora import messages as calls
+from payorch_server.zuora import transport
 from zuora_emulator import journal
 
 from canary import scenarios

@@ -15,8 +15,8 @@ from payorch_server.orchestration.intents import Intents, idempotency_key
 from payorch_server.orchestration.opening import Ended, Opening
 from payorch_server.orchestration.record import IntentRecord
 from payorch_server.orchestration.records import Records
-from payorch_server.zuora.calls import Reply
 from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.messages import Reply
 
 from simulation.instance import Parts
 

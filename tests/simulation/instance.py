@@ -29,7 +29,7 @@ from payorch_server.rpc.settings import IdentitySettings, RpcSettings
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.limits import InFlight
+from payorch_server.zuora.concurrency import InFlight
 from payorch_server.zuora.settings import HttpSettings, TenantSettings
 from payorch_server.zuora.tokens import TokenCache
 from payorch_server.zuora.transport import Transport

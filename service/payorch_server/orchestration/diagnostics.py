@@ -11,8 +11,7 @@ from payorch_server.orchestration.access import AccessTable
 from payorch_server.orchestration.conditions import RouteQuery
 from payorch_server.orchestration.permission import Asked, Missing, denial, missing_for_rpc, missing_on_route
 from payorch_server.orchestration.routing import RoutingTable
-from payorch_server.zuora.calls import Call
-from payorch_server.zuora.headers import route_headers
+from payorch_server.zuora.messages import Call, route_headers
 from payorch_server.zuora.resources import decryption
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1
 from payorch_server.zuora.settings import PathSettings

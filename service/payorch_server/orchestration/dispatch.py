@@ -25,8 +25,8 @@ from payorch_server.orchestration.record import Recorded, resend_before
 from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.runtime.clock import Clock
 from payorch_server.telemetry.spans import child
-from payorch_server.zuora.calls import Call, Reply
 from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient
+from payorch_server.zuora.messages import Call, Reply
 from payorch_server.zuora.settings import TenantSettings
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import TrackId, parse_track_id, place_of
-from payorch_server.zuora.calls import Answer
+from payorch_server.zuora.messages import Answer
 from payorch_server.zuora.transport import HttpPost
 
 # A tenant has five.

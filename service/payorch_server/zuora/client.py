@@ -18,10 +18,18 @@ from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.attempt_span import AttemptSpan
-from payorch_server.zuora.calls import Answer, Call, JsonObject, Reply, decode_object, encode_body, preview_body
+from payorch_server.zuora.concurrency import InFlight, Place
 from payorch_server.zuora.errors import classify, incomplete
-from payorch_server.zuora.headers import route_headers
-from payorch_server.zuora.limits import InFlight, Place
+from payorch_server.zuora.messages import (
+    Answer,
+    Call,
+    JsonObject,
+    Reply,
+    decode_object,
+    encode_body,
+    preview_body,
+    route_headers,
+)
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
 from payorch_server.zuora.retry import RETRYABLE, RetryBudget, Tried, wait_before_retry

@@ -13,7 +13,7 @@ from typing import Final
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.errors import CallError, Evidence, Failure, failure
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
-from payorch_server.zuora.calls import Answer, JsonObject, secret_texts, text_of
+from payorch_server.zuora.messages import Answer, JsonObject, secret_texts, text_of
 
 # The last two digits of Zuora's billing codes.
 CATEGORIES: Final = {

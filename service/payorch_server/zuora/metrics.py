@@ -6,7 +6,7 @@ from opentelemetry.metrics import Meter, NoOpMeter
 
 from payorch_server.model.outcome import Reason
 from payorch_server.telemetry.counter import Tally
-from payorch_server.zuora.calls import Answer
+from payorch_server.zuora.messages import Answer
 
 _BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0)
 

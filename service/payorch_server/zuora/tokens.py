@@ -19,8 +19,8 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.spans import child, current
 from payorch_server.zuora.attempt_span import AttemptSpan
-from payorch_server.zuora.calls import Answer, decode_object
 from payorch_server.zuora.errors import retry_after_s
+from payorch_server.zuora.messages import Answer, decode_object
 from payorch_server.zuora.settings import PRODUCTION_HOSTS
 from payorch_server.zuora.transport import HttpPost, Transport
 

@@ -18,7 +18,7 @@ from opentelemetry import trace
 from payorch_server.model.errors import CallError, refuse
 from payorch_server.model.outcome import Reason
 from payorch_server.telemetry.propagation import carry
-from payorch_server.zuora.calls import Answer
+from payorch_server.zuora.messages import Answer
 from payorch_server.zuora.settings import HttpSettings
 
 # httpx-aiohttp turns a connection that broke after the request was sent into httpx.ConnectTimeout, so its classes prove

@@ -14,7 +14,7 @@ from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.orchestration.settings import RuleSettings, TargetSettings
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.limits import InFlight
+from payorch_server.zuora.concurrency import InFlight
 from payorch_server.zuora.resources.payment_methods import (
     CREATED_BY_V1,
     CREATED_BY_V2,

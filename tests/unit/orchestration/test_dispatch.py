@@ -20,9 +20,9 @@ from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.orchestration.settings import ConditionSettings, RuleSettings, TargetSettings
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store
-from payorch_server.zuora.calls import Call
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.limits import InFlight
+from payorch_server.zuora.concurrency import InFlight
+from payorch_server.zuora.messages import Call
 from payorch_server.zuora.tokens import TokenCache
 from structlog.testing import capture_logs
 from unit.orchestration.intents_support import (

@@ -11,7 +11,7 @@ from payorch_server.model.money import Amount
 from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.decode import decode_create_session, decode_decrypt_apple_pay, token_violations
-from payorch_server.zuora.calls import encode_body
+from payorch_server.zuora.messages import encode_body
 from payorch_server.zuora.resources import decryption
 from payorch_server.zuora.resources.decryption import StoredCredential
 from payorch_server.zuora.resources.sessions import SessionRequest

@@ -9,7 +9,7 @@ from payorch.v1 import payment_method_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.model.errors import Invalid
 from payorch_server.rpc.decode_payment_method import decode_create_payment_method, further_violations
-from payorch_server.zuora.calls import encode_body, preview_body
+from payorch_server.zuora.messages import encode_body, preview_body
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, CREATED_BY_V2
 from payorch_server.zuora.resources.payment_methods_v1 import COMMON_MEMBERS

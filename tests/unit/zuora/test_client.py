@@ -13,9 +13,9 @@ from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.zuora.calls import Call, Reply
 from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient
-from payorch_server.zuora.limits import InFlight
+from payorch_server.zuora.concurrency import InFlight
+from payorch_server.zuora.messages import Call, Reply
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import TokenCache
 from unit.support.clock import FakeClock

@@ -6,9 +6,9 @@ from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.zuora.calls import Call, Reply
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.limits import InFlight
+from payorch_server.zuora.concurrency import InFlight
+from payorch_server.zuora.messages import Call, Reply
 from payorch_server.zuora.tokens import TokenCache
 from unit.support.clock import FakeClock
 from unit.support.http import Wire, answer, transport_over

@@ -9,8 +9,8 @@ from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.calls import Answer, decode_object
 from payorch_server.zuora.errors import CATEGORIES, STATUSES, WORDS, classify, incomplete
+from payorch_server.zuora.messages import Answer, decode_object
 
 FACTS = UpstreamFacts(zuora_request_id="r1")
 

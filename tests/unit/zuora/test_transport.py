@@ -14,7 +14,7 @@ from httpx_aiohttp.transport import map_aiohttp_exceptions
 from opentelemetry.trace import NoOpTracer
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Outcome, Reason
-from payorch_server.zuora.calls import Answer
+from payorch_server.zuora.messages import Answer
 from payorch_server.zuora.settings import HttpSettings
 from payorch_server.zuora.transport import HttpPost, Transport, open_transport
 from unit.support.http import Chunks, Wire, answer, transport_over

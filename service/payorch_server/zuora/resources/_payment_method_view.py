@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from payorch_server.zuora.calls import JsonObject, text_of
+from payorch_server.zuora.messages import JsonObject, text_of
 
 _INT32_MAX: Final = 2**31 - 1
 _JSON: Final = msgspec.json.Encoder(decimal_format="number")

@@ -17,8 +17,8 @@ import msgspec
 from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.route import ZUORA_DEFAULT, Route
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.calls import Call, Reply, text_of
 from payorch_server.zuora.errors import incomplete
+from payorch_server.zuora.messages import Call, Reply, text_of
 from payorch_server.zuora.settings import TenantSettings
 
 

@@ -16,8 +16,8 @@ import msgspec
 
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.calls import Call, Reply
 from payorch_server.zuora.errors import incomplete
+from payorch_server.zuora.messages import Call, Reply
 from payorch_server.zuora.resources._payment_method_view import view_of
 from payorch_server.zuora.settings import TenantSettings
 

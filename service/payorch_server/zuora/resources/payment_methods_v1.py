@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from payorch_server.model.route import Route
-from payorch_server.zuora.calls import Call, Reply
 from payorch_server.zuora.errors import incomplete
+from payorch_server.zuora.messages import Call, Reply
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, CreatedPaymentMethod, PaymentMethodRequest
 from payorch_server.zuora.settings import TenantSettings
 

@@ -14,8 +14,8 @@ from typing import Any
 from payorch_server.model.money import Amount
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.calls import Call, Reply
 from payorch_server.zuora.errors import incomplete
+from payorch_server.zuora.messages import Call, Reply
 from payorch_server.zuora.settings import TenantSettings
 
 

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 from payorch_server.model.errors import Invalid, OutcomeUnknown
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.calls import Reply, encode_body, preview_body
+from payorch_server.zuora.messages import Reply, encode_body, preview_body
 from payorch_server.zuora.resources.decryption import (
     DecryptionRequest,
     DecryptionResult,

@@ -6,7 +6,7 @@ from payorch_server.model.errors import OutcomeUnknown
 from payorch_server.model.money import Amount
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.calls import Reply, encode_body
+from payorch_server.zuora.messages import Reply, encode_body
 from payorch_server.zuora.resources.sessions import SessionRequest, build, parse
 from payorch_server.zuora.settings import PathSettings
 from unit.support.zuora import CHOSEN_BY_ZUORA, GATEWAY, route, tenant

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.model.errors import NotSent
 from payorch_server.model.outcome import Reason
-from payorch_server.zuora.limits import InFlight, Place
+from payorch_server.zuora.concurrency import InFlight, Place
 
 US: Place = ("acme", "us")
 EU: Place = ("acme", "eu")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.calls import Call, decode_object, encode_body, preview_body, text_of
+from payorch_server.zuora.messages import Call, decode_object, encode_body, preview_body, text_of
 
 CANARY = "canary-4111111111111111"
 RAW = b'{"b" : 1.50,\n "a":"\\u00e9"}'
