@@ -11,17 +11,17 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.metrics import Meter
 
+from payorch_server.calls.history import CallRecords
+from payorch_server.calls.metrics import CallMetrics
 from payorch_server.config import Settings
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.access import access_table
-from payorch_server.orchestration.call_records import CallRecords
 from payorch_server.orchestration.dispatch import Dispatcher
 from payorch_server.orchestration.intents import Intents
 from payorch_server.orchestration.keyring import MIN_KEY_BYTES, Keyring
-from payorch_server.orchestration.metrics import CallMetrics
 from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.orchestration.records import Records
 from payorch_server.orchestration.routing import RoutingTable

@@ -13,12 +13,13 @@ from local.calls import refusal
 from local.requests import decryption_request
 from local.stack import LocalStack
 from payorch_server import trace
+from payorch_server.calls.recording import log_fields, record_of_call
 from payorch_server.model.attempt import Attempt
 from payorch_server.model.call_record import Notes, Place
+from payorch_server.model.caller import NOBODY
 from payorch_server.model.errors import refuse
 from payorch_server.model.identifiers import TrackId, trace_id_of
 from payorch_server.model.outcome import Outcome, Reason
-from payorch_server.rpc.telling import call_record, log_fields
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tracing.md").read_text(encoding="utf-8")
 TRACK_ID = "checkout-4711-try-1"
@@ -63,11 +64,12 @@ def test_the_page_names_every_member_of_the_log_line() -> None:
     notes.zuora_request_id = "z"
     error = refuse(Reason.PAYMENT_DECLINED, "declined")
 
-    record = call_record(
+    record = record_of_call(
         error,
         method="/x",
-        code=grpc.StatusCode.OK,
+        code="OK",
         track_id="t",
+        caller=NOBODY,
         notes=notes,
         ended_at=attempt.started_at,
         duration_s=1.0,

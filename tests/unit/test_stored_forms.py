@@ -13,11 +13,11 @@ import pytest
 from google.protobuf.message import Message
 from google.type import money_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from payorch_server.calls.history import _store_key as call_store_key
 from payorch_server.model.errors import Evidence
 from payorch_server.model.identifiers import IdempotencyKey, RequestId, TrackId, trace_id_of
 from payorch_server.model.route import Gateway, Route
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.call_records import _store_key as call_store_key
 from payorch_server.orchestration.fingerprint import Fingerprint
 from payorch_server.orchestration.intents import idempotency_key
 from payorch_server.orchestration.keyring import Keyring

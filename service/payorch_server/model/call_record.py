@@ -31,10 +31,10 @@ def place_of(route: Route) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A call that has ended, or a flight whose caller may have left before its end. Nothing sensitive is in it."""
+    """A call or an execution that has ended. Nothing sensitive is in it."""
 
     kind: Literal["call", "flight"]
-    """A call is what a caller saw; a flight is one execution of an intent."""
+    """A call is what a caller saw; an execution is one run of an intent, whose caller may have left before its end."""
     rpc: str
     """Name such as `CreateSession`."""
     track_id: str
@@ -48,9 +48,9 @@ class CallRecord:
     outcome: str
     """Name of the Outcome."""
     method: str = ""
-    """Full name, such as `payorch.v1.PaymentOrchestrationService/CreateSession`; empty for a flight."""
+    """Full name, such as `payorch.v1.PaymentOrchestrationService/CreateSession`; empty for an execution."""
     code: str = ""
-    """Name of the status code; empty for a flight."""
+    """Name of the status code; empty for an execution."""
     advice: str = ""
     reason: str = ""
     """Name of the Reason; empty for success."""

@@ -11,12 +11,13 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
 from opentelemetry import trace
 
+from payorch_server.calls.recording import record_of_execution
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import Earlier
@@ -25,7 +26,6 @@ from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.orchestration.fingerprint import Fingerprint
-from payorch_server.orchestration.flight_record import flight_record
 from payorch_server.orchestration.intent_spans import IntentSpans, tell_failure
 from payorch_server.orchestration.opening import Ended, Opening, refuse_another_body
 from payorch_server.orchestration.record import resend_before
@@ -208,12 +208,8 @@ class Intents:
 
     def _tell(self, opening: Opening[Any], flying: _Flying[Any], error: BaseException | None) -> None:
         duration_s = self._clock.monotonic() - flying.started_s
-        record = flight_record(
-            flying.context,
-            error,
-            rpc=opening.rpc,
-            started_at=self._clock.now() - timedelta(seconds=duration_s),
-            duration_s=duration_s,
+        record = record_of_execution(
+            error, rpc=opening.rpc, context=flying.context, ended_at=self._clock.now(), duration_s=duration_s
         )
         # Whoever listens must not cost a caller the answer.
         with contextlib.suppress(Exception):

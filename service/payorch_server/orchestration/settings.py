@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from payorch_server.calls.settings import CallRecordSettings
 from payorch_server.runtime.strict import FORBID_EXTRA
 
 
@@ -93,20 +94,6 @@ class KeySettings:
 
 
 @dataclass(frozen=True, slots=True)
-class CallRecordSettings:
-    """How long ended calls are remembered, for whoever asks by Track-Id. No record holds a value of a request."""
-
-    __pydantic_config__: ClassVar = FORBID_EXTRA
-
-    max_in_memory: int = 2000
-    """Track-Ids that this process remembers; the oldest is forgotten first."""
-    in_store: bool = False
-    """Whether records go to the store too, where every replica finds them; one or two operations for each call."""
-    keep_s: float = 86_400.0
-    """How long the store keeps them."""
-
-
-@dataclass(frozen=True, slots=True)
 class OrchestrationSettings:
     """Rules of the use cases."""
 
@@ -120,7 +107,7 @@ class OrchestrationSettings:
     store; empty: a random key for this process."""
     session_max_age_s: float = 600.0
     """How old a session may be to be handed out again for its request_id."""
-    call_records: CallRecordSettings = CallRecordSettings()
+    call_records: CallRecordSettings = field(default_factory=CallRecordSettings)
     """How long ended calls are remembered."""
     raw_card_data: bool = False
     """Whether card numbers may pass through; this widens the scope of PCI DSS to this service and its callers."""
@@ -174,15 +161,3 @@ class AccessSettings:
     """The callers that are known."""
     anonymous_may_move_money: bool = False
     """Whether the caller "anonymous" may have move_money: anybody who reaches the port could then take payments."""
-
-
-@dataclass(frozen=True, slots=True)
-class VerboseSettings:
-    """Calls whose requests and responses are written to the log, redacted, whatever the level."""
-
-    __pydantic_config__: ClassVar = FORBID_EXTRA
-
-    callers: tuple[str, ...] = ()
-    """Identities, exactly."""
-    track_id_prefixes: tuple[str, ...] = ()
-    """What the Zuora-Track-Id begins with."""

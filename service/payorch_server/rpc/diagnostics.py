@@ -8,9 +8,9 @@ from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
 from payorch.v1 import error_reason_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
+from payorch_server.calls.history import CallRecords
 from payorch_server.model.errors import CallError, Violation, invalid
 from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_track_id, trace_id_of
-from payorch_server.orchestration.call_records import CallRecords
 from payorch_server.orchestration.conditions import RouteQuery
 from payorch_server.orchestration.diagnostics import Explanation, Question, explain
 from payorch_server.orchestration.permission import permit_diagnostics

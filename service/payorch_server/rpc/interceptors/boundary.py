@@ -18,6 +18,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from payorch_server.calls.recording import log_fields, record_of_call
 from payorch_server.model.call_record import CallRecord, Notes
 from payorch_server.model.caller import NOBODY
 from payorch_server.model.context import CallContext
@@ -30,7 +31,6 @@ from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_o
 from payorch_server.rpc.interceptors.announcement import Announcement
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
-from payorch_server.rpc.telling import call_record, log_fields
 from payorch_server.rpc.track_ids import TRACK_ID_KEY, point_to, track_id_of
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
@@ -217,10 +217,10 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
 
     def _tell(self, call: _Call, error: CallError | None, unforeseen: Exception | None) -> None:
         code = grpc.StatusCode.OK if error is None else code_of(error)
-        record = call_record(
+        record = record_of_call(
             error,
             method=call.method,
-            code=code,
+            code=code.name,
             track_id=call.track_id,
             caller=current_caller(),
             notes=call.notes,

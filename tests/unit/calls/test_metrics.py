@@ -2,9 +2,9 @@ import dataclasses
 
 from opentelemetry.sdk.metrics import MeterProvider  # noqa: TID251 - to read what was measured
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: TID251
+from payorch_server.calls.metrics import CallMetrics
 from payorch_server.model.identifiers import IdempotencyKey
-from payorch_server.orchestration.metrics import CallMetrics
-from unit.orchestration.test_call_records import record
+from unit.calls.test_history import record
 from unit.support.clock import FakeClock
 
 

@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 import structlog
 
+from payorch_server.calls.settings import CallRecordSettings
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import refuse
 from payorch_server.model.outcome import Reason
-from payorch_server.orchestration.settings import CallRecordSettings
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store, StoreUnavailable
 

@@ -2,11 +2,11 @@ import dataclasses
 from datetime import timedelta
 
 import pytest
+from payorch_server.calls.history import CallRecords
+from payorch_server.calls.settings import CallRecordSettings
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import NotSent
 from payorch_server.model.outcome import Reason
-from payorch_server.orchestration.call_records import CallRecords
-from payorch_server.orchestration.settings import CallRecordSettings
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.memory import MemoryStore
 from unit.support.clock import START, FakeClock

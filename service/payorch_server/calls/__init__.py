@@ -1,0 +1,1 @@
+"""What is remembered, counted and logged of calls that have ended."""

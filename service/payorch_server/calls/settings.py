@@ -1,0 +1,30 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+from payorch_server.runtime.strict import FORBID_EXTRA
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecordSettings:
+    """How long ended calls are remembered, for whoever asks by Track-Id. No record holds a value of a request."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    max_in_memory: int = 2000
+    """Track-Ids that this process remembers; the oldest is forgotten first."""
+    in_store: bool = False
+    """Whether records go to the store too, where every replica finds them; one or two operations for each call."""
+    keep_s: float = 86_400.0
+    """How long the store keeps them."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerboseSettings:
+    """Calls whose requests and responses are written to the log, redacted, whatever the level."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    callers: tuple[str, ...] = ()
+    """Identities, exactly."""
+    track_id_prefixes: tuple[str, ...] = ()
+    """What the Zuora-Track-Id begins with."""
