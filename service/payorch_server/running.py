@@ -11,6 +11,7 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.metrics import Meter
 
+from payorch_server.access.callers import access_table
 from payorch_server.calls.history import CallRecords
 from payorch_server.calls.metrics import CallMetrics
 from payorch_server.config import Settings
@@ -18,7 +19,6 @@ from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.access import access_table
 from payorch_server.orchestration.dispatch import Dispatcher
 from payorch_server.orchestration.intents import Intents
 from payorch_server.orchestration.keyring import MIN_KEY_BYTES, Keyring

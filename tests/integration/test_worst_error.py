@@ -18,10 +18,10 @@ from payorch import CallError
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from payorch_server.access.callers import access_table
 from payorch_server.model.attempt import Attempt, UpstreamFacts
 from payorch_server.model.errors import Evidence, Failure, Violation, failure
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
-from payorch_server.orchestration.access import access_table
 from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.identity import Identities

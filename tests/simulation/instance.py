@@ -10,8 +10,8 @@ import grpc
 import httpx
 from opentelemetry.trace import NoOpTracer
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from payorch_server.access.callers import access_table
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.access import access_table
 from payorch_server.orchestration.dispatch import Dispatcher
 from payorch_server.orchestration.intents import Intents
 from payorch_server.orchestration.keyring import Keyring

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from payorch_server.access.settings import AccessSettings, CallerSettings
 from payorch_server.config.document import Document
 from payorch_server.model.caller import ANONYMOUS, ANY
-from payorch_server.orchestration.settings import AccessSettings, CallerSettings
 
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _IDENTITY: Final = re.compile(r"[!-~]{1,512}")

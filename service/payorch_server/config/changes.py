@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from payorch_server.access.callers import access_table
 from payorch_server.config.document import Document
 from payorch_server.model.caller import ANY
-from payorch_server.orchestration.access import access_table
 
 RELOADABLE: Final = frozenset({"tenants", "routing", "access", "verbose"})
 """Sections that a running service takes over; files of secrets, certificates and keys are too."""

@@ -6,10 +6,11 @@ from typing import Any, ClassVar, Final
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from payorch_server.access.settings import AccessSettings
 from payorch_server.calls.settings import VerboseSettings
 from payorch_server.model.command_error import CommandError
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.settings import AccessSettings, OrchestrationSettings, RuleSettings
+from payorch_server.orchestration.settings import OrchestrationSettings, RuleSettings
 from payorch_server.rpc.bearer import KeySet
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.settings import DiagnosticsSettings, IdentitySettings, RpcSettings

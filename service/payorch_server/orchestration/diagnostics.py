@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from payorch_server.access.callers import AccessTable
+from payorch_server.access.permission import Asked, Missing, denial, missing_for_rpc, missing_on_route
 from payorch_server.model.errors import CallError, invalid, refuse
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.orchestration.access import AccessTable
 from payorch_server.orchestration.conditions import RouteQuery
-from payorch_server.orchestration.permission import Asked, Missing, denial, missing_for_rpc, missing_on_route
 from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.zuora.messages import Call, route_headers
 from payorch_server.zuora.resources import decryption

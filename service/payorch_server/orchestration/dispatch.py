@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from opentelemetry import trace
 
+from payorch_server.access.permission import Asked, permit
 from payorch_server.model.attempt import CallReport, UpstreamFacts, UpstreamPreview
 from payorch_server.model.call_record import place_of
 from payorch_server.model.context import CallContext
@@ -20,7 +21,6 @@ from payorch_server.orchestration.fingerprint import Fingerprint
 from payorch_server.orchestration.intent_spans import tell_failure
 from payorch_server.orchestration.intents import Intents, idempotency_key
 from payorch_server.orchestration.opening import Ended, Opening
-from payorch_server.orchestration.permission import Asked, permit
 from payorch_server.orchestration.record import Recorded, resend_before
 from payorch_server.orchestration.routing import RoutingTable
 from payorch_server.runtime.clock import Clock

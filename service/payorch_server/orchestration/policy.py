@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from payorch_server.access.callers import AccessTable
 from payorch_server.calls.settings import VerboseSettings
 from payorch_server.model.context import CallContext
-from payorch_server.orchestration.access import AccessTable
 from payorch_server.orchestration.dispatch import Dispatcher
 
 

@@ -3,10 +3,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from payorch_server.access.callers import AccessTable
+from payorch_server.access.settings import CallerSettings, TenantRightsSettings
 from payorch_server.model.money import Amount
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import ZUORA_DEFAULT, RouteHints
-from payorch_server.orchestration.access import AccessTable
 from payorch_server.orchestration.conditions import RouteQuery
 from payorch_server.orchestration.diagnostics import (
     Difference,
@@ -19,14 +20,7 @@ from payorch_server.orchestration.diagnostics import (
     explain,
 )
 from payorch_server.orchestration.routing import RoutingTable
-from payorch_server.orchestration.settings import (
-    AmountSettings,
-    CallerSettings,
-    ConditionSettings,
-    RuleSettings,
-    TargetSettings,
-    TenantRightsSettings,
-)
+from payorch_server.orchestration.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
 from payorch_server.zuora.settings import TenantSettings
 from unit.support.zuora import GATEWAY, tenant
 

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import grpc
 
+from payorch_server.access.permission import unauthenticated, unknown
 from payorch_server.model.caller import ANONYMOUS, Caller
 from payorch_server.model.errors import CallError
-from payorch_server.orchestration.permission import unauthenticated, unknown
 from payorch_server.rpc.current import Current, current, set_current
 from payorch_server.rpc.identity import Identities, peer_of
 from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor

@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from payorch_server.orchestration.permission import permit_rpc
+from payorch_server.access.permission import permit_rpc
 from payorch_server.rpc.current import current
 from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
 

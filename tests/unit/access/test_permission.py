@@ -4,12 +4,7 @@ from typing import Any, NoReturn
 
 import pytest
 import structlog
-from payorch_server.model.caller import ANONYMOUS, EVERYTHING, NOBODY, Caller, Rights, TenantRights
-from payorch_server.model.context import CallContext
-from payorch_server.model.errors import CallError, NotSent, refuse
-from payorch_server.model.outcome import Reason
-from payorch_server.model.route import Route
-from payorch_server.orchestration.permission import (
+from payorch_server.access.permission import (
     Asked,
     Missing,
     missing_for_rpc,
@@ -20,6 +15,11 @@ from payorch_server.orchestration.permission import (
     unauthenticated,
     unknown,
 )
+from payorch_server.model.caller import ANONYMOUS, EVERYTHING, NOBODY, Caller, Rights, TenantRights
+from payorch_server.model.context import CallContext
+from payorch_server.model.errors import CallError, NotSent, refuse
+from payorch_server.model.outcome import Reason
+from payorch_server.model.route import Route
 from structlog.testing import capture_logs
 from unit.support.zuora import context, route
 

@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from payorch_server.access.settings import AccessSettings, CallerSettings
 from payorch_server.model.caller import ANY, EVERYTHING, Caller, Rights, TenantRights
-from payorch_server.orchestration.settings import AccessSettings, CallerSettings
 
 
 class AccessTable:

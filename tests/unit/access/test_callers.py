@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from payorch_server.access.callers import AccessTable, access_table
+from payorch_server.access.settings import AccessSettings, CallerSettings, TenantRightsSettings
 from payorch_server.model.caller import ANONYMOUS, EVERYTHING, Caller, Rights, TenantRights
-from payorch_server.orchestration.access import AccessTable, access_table
-from payorch_server.orchestration.settings import AccessSettings, CallerSettings, TenantRightsSettings
 
 SHOP = "spiffe://x/ns/shop/"
 
