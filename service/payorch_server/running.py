@@ -24,7 +24,7 @@ from payorch_server.orchestration.intents import Intents
 from payorch_server.orchestration.keyring import MIN_KEY_BYTES, Keyring
 from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.orchestration.records import Records
-from payorch_server.orchestration.routing import RoutingTable
+from payorch_server.routing.table import RoutingTable
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.identity import Identities
 from payorch_server.rpc.server import Credentials

@@ -17,8 +17,8 @@ from payorch_server.orchestration.intents import Intents
 from payorch_server.orchestration.keyring import Keyring
 from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.orchestration.records import Records
-from payorch_server.orchestration.routing import RoutingTable
-from payorch_server.orchestration.settings import RuleSettings
+from payorch_server.routing.settings import RuleSettings
+from payorch_server.routing.table import RoutingTable
 from payorch_server.rpc.identity import Identities
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor

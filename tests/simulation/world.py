@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.settings import RuleSettings, TargetSettings
+from payorch_server.routing.settings import RuleSettings, TargetSettings
 from payorch_server.zuora.settings import GatewaySettings, TenantSettings
 from zuora_emulator import Emulator, seed
 

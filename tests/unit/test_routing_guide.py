@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from payorch_server import cli
 from payorch_server.config import load_document
-from payorch_server.orchestration.routing import policy_hash
+from payorch_server.routing.table import policy_hash
 
 PAGE = (Path(__file__).parents[2] / "docs" / "routing.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^```\w+ ([\w.]+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))

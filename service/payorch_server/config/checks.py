@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from payorch_server.config.access_checks import access_problems, listen_problems
 from payorch_server.config.document import Document
-from payorch_server.config.routing_checks import place_problems, routing_problems
 from payorch_server.model.identifiers import is_zuora_id
 from payorch_server.model.route import ZUORA_DEFAULT
+from payorch_server.routing.rule_checks import place_problems, routing_problems
 from payorch_server.store.settings import problems as store_problems
 from payorch_server.zuora.settings import ENVIRONMENTS, PRODUCTION_HOSTS, SANDBOX_HOSTS, HttpSettings, TenantSettings
 
@@ -30,7 +30,7 @@ def problems_of(document: Document) -> Iterator[str]:
     yield from _http_problems(document.http)
     for name, tenant in document.tenants.items():
         yield from _tenant_problems(name, tenant, document.http.extra_hosts)
-    yield from routing_problems(document)
+    yield from routing_problems(document.routing, document.tenants)
     yield from access_problems(document)
     yield from _identity_problems(document)
 

@@ -10,7 +10,8 @@ from payorch_server.access.settings import AccessSettings
 from payorch_server.calls.settings import VerboseSettings
 from payorch_server.model.command_error import CommandError
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.settings import OrchestrationSettings, RuleSettings
+from payorch_server.orchestration.settings import OrchestrationSettings
+from payorch_server.routing.settings import RuleSettings
 from payorch_server.rpc.bearer import KeySet
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.settings import DiagnosticsSettings, IdentitySettings, RpcSettings

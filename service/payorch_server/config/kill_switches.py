@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from payorch_server.config.document import ConfigError, Settings
-from payorch_server.config.routing_checks import RPCS
 from payorch_server.config.strict_yaml import read_yaml
+from payorch_server.routing.rule_checks import RPCS
 
 
 def switched_off(*files: Path) -> Mapping[str, frozenset[str]]:

@@ -16,13 +16,13 @@ from payorch_server.model.errors import CallError, Evidence, refuse
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.orchestration.conditions import RouteQuery
 from payorch_server.orchestration.fingerprint import Fingerprint
 from payorch_server.orchestration.intent_spans import tell_failure
 from payorch_server.orchestration.intents import Intents, idempotency_key
 from payorch_server.orchestration.opening import Ended, Opening
 from payorch_server.orchestration.record import Recorded, resend_before
-from payorch_server.orchestration.routing import RoutingTable
+from payorch_server.routing.conditions import RouteQuery
+from payorch_server.routing.table import RoutingTable
 from payorch_server.runtime.clock import Clock
 from payorch_server.telemetry.spans import child
 from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient

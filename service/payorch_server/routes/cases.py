@@ -12,7 +12,7 @@ from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch_server.config import read_yaml
 from payorch_server.model.command_error import CommandError
 from payorch_server.model.outcome import Reason
-from payorch_server.orchestration.diagnostics import Ending
+from payorch_server.routing.explain import Ending
 
 _MEMBERS: Final = frozenset({"name", "request", "expect"})
 _EXPECTABLE: Final = {one.name: one.default for one in dataclasses.fields(Ending)}

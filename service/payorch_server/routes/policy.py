@@ -3,8 +3,8 @@ from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch_server.access.callers import access_table
 from payorch_server.config import Document
 from payorch_server.model.caller import ANONYMOUS
-from payorch_server.orchestration.diagnostics import Explanation, explain
-from payorch_server.orchestration.routing import RoutingTable
+from payorch_server.routing.explain import Explanation, explain
+from payorch_server.routing.table import RoutingTable
 from payorch_server.rpc.diagnostics import QUESTION_CHECKS, decode_question
 from payorch_server.rpc.validation import Validator
 

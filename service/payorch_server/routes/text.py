@@ -6,7 +6,7 @@ from typing import Final
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import error_reason_pb2, routing_pb2
 
-from payorch_server.orchestration.diagnostics import Ending
+from payorch_server.routing.explain import Ending
 
 _LABEL_CHARACTERS: Final = 12
 

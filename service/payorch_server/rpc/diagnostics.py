@@ -12,8 +12,8 @@ from payorch_server.access.permission import permit_diagnostics
 from payorch_server.calls.history import CallRecords
 from payorch_server.model.errors import CallError, Violation, invalid
 from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_track_id, trace_id_of
-from payorch_server.orchestration.conditions import RouteQuery
-from payorch_server.orchestration.diagnostics import Explanation, Question, explain
+from payorch_server.routing.conditions import RouteQuery
+from payorch_server.routing.explain import Explanation, Question, explain
 from payorch_server.rpc.current import current
 from payorch_server.rpc.decode import amount_in, hints_of
 from payorch_server.rpc.encode import route_taken

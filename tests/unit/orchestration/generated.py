@@ -5,8 +5,8 @@ from decimal import Decimal
 from hypothesis import strategies as st
 from payorch_server.model.money import Amount
 from payorch_server.model.route import ZUORA_DEFAULT, RouteHints
-from payorch_server.orchestration.conditions import RouteQuery
-from payorch_server.orchestration.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
+from payorch_server.routing.conditions import RouteQuery
+from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
 from unit.support.zuora import tenant
 
 TENANTS = {"acme": tenant(), "solo": tenant(entities={}, orgs={})}

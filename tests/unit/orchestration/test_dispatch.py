@@ -11,13 +11,13 @@ from payorch_server.model.identifiers import RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.conditions import RouteQuery
 from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent, Work
 from payorch_server.orchestration.intents import idempotency_key
 from payorch_server.orchestration.record import decode_record, encode_record
 from payorch_server.orchestration.records import CLOCK_SKEW_S
-from payorch_server.orchestration.routing import RoutingTable
-from payorch_server.orchestration.settings import ConditionSettings, RuleSettings, TargetSettings
+from payorch_server.routing.conditions import RouteQuery
+from payorch_server.routing.settings import ConditionSettings, RuleSettings, TargetSettings
+from payorch_server.routing.table import RoutingTable
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store
 from payorch_server.zuora.client import ZuoraClient

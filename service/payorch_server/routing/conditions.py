@@ -8,7 +8,7 @@ from typing import Any, Final
 from payorch_server.model.caller import ANONYMOUS, ANY
 from payorch_server.model.money import Amount
 from payorch_server.model.route import RouteHints
-from payorch_server.orchestration.settings import AmountSettings, ConditionSettings
+from payorch_server.routing.settings import AmountSettings, ConditionSettings
 
 NOTHING: Final = "nothing"
 """What a call has that lacks what a condition asks about."""

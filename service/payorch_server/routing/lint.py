@@ -6,8 +6,8 @@ from typing import Literal
 
 from payorch_server.model.caller import ANONYMOUS, ANY
 from payorch_server.model.route import ZUORA_DEFAULT
-from payorch_server.orchestration.conditions import limits_of
-from payorch_server.orchestration.settings import AmountSettings, ConditionSettings, RuleSettings
+from payorch_server.routing.conditions import limits_of
+from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings
 from payorch_server.zuora.settings import TenantSettings
 
 

@@ -8,8 +8,8 @@ from payorch_server.access.settings import CallerSettings, TenantRightsSettings
 from payorch_server.model.money import Amount
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import ZUORA_DEFAULT, RouteHints
-from payorch_server.orchestration.conditions import RouteQuery
-from payorch_server.orchestration.diagnostics import (
+from payorch_server.routing.conditions import RouteQuery
+from payorch_server.routing.explain import (
     Difference,
     Ending,
     Explanation,
@@ -19,8 +19,8 @@ from payorch_server.orchestration.diagnostics import (
     ending_of,
     explain,
 )
-from payorch_server.orchestration.routing import RoutingTable
-from payorch_server.orchestration.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
+from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
+from payorch_server.routing.table import RoutingTable
 from payorch_server.zuora.settings import TenantSettings
 from unit.support.zuora import GATEWAY, tenant
 

@@ -9,9 +9,9 @@ from payorch_server.model.errors import Invalid, NotSent
 from payorch_server.model.money import Amount
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import ZUORA_DEFAULT, Gateway, RouteHints
-from payorch_server.orchestration.conditions import RouteQuery
-from payorch_server.orchestration.routing import RoutingTable, policy_hash
-from payorch_server.orchestration.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
+from payorch_server.routing.conditions import RouteQuery
+from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
+from payorch_server.routing.table import RoutingTable, policy_hash
 from payorch_server.zuora.settings import GatewaySettings, TenantSettings
 from unit.support.zuora import GATEWAY, tenant
 

@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payorch_server.orchestration.conditions import RouteQuery
-from payorch_server.orchestration.lint import lint
-from payorch_server.orchestration.routing import RoutingTable
-from payorch_server.orchestration.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
+from payorch_server.routing.conditions import RouteQuery
+from payorch_server.routing.lint import lint
+from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
+from payorch_server.routing.table import RoutingTable
 from payorch_server.zuora.settings import GatewaySettings
 from unit.orchestration.generated import QUERIES, RULES, TENANTS
 from unit.support.zuora import GATEWAY, tenant

@@ -2,16 +2,15 @@
 
 import operator
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from payorch_server.config.document import Document
 from payorch_server.model.caller import ANY
 from payorch_server.model.identifiers import entity_id_on_wire, org_id_on_wire
 from payorch_server.model.money import EXPONENTS
 from payorch_server.model.route import ZUORA_DEFAULT
-from payorch_server.orchestration.conditions import limits_of
-from payorch_server.orchestration.settings import AmountSettings, ConditionSettings, RuleSettings
+from payorch_server.routing.conditions import limits_of
+from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings
 from payorch_server.zuora.settings import TenantSettings
 
 RPCS: Final = ("CreatePaymentMethod", "CreateSession", "DecryptApplePay")
@@ -23,19 +22,24 @@ _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 _MAX_QUEUE_S: Final = 55.0
 
 
-def routing_problems(document: Document) -> Iterator[str]:
-    """Say everything that is wrong with the rules."""
-    if not document.routing:
+def routing_problems(rules: Sequence[RuleSettings], tenants: Mapping[str, TenantSettings]) -> Iterator[str]:
+    """Yield everything that is wrong with the rules.
+
+    Args:
+        rules: In their order.
+        tenants: By name.
+    """
+    if not rules:
         yield "routing: must have at least one rule"
-    names = [rule.name for rule in document.routing]
-    for index, rule in enumerate(document.routing):
+    names = [rule.name for rule in rules]
+    for index, rule in enumerate(rules):
         path = f"routing.{index} ({rule.name})"
         if not rule.name:
             yield f"{path}.name: must not be empty"
         if names.index(rule.name) != index:
             yield f"{path}.name: is used by an earlier rule"
-        yield from (f"{path}.when.{problem}" for problem in _condition_problems(rule.when, document.tenants))
-        tenant = document.tenants.get(rule.to.tenant)
+        yield from (f"{path}.when.{problem}" for problem in _condition_problems(rule.when, tenants))
+        tenant = tenants.get(rule.to.tenant)
         if tenant is None:
             yield f"{path}.to.tenant: {rule.to.tenant} is not in tenants"
         else:

@@ -11,8 +11,8 @@ from payorch_server.model.errors import CallError, Failure, Violation, failure, 
 from payorch_server.model.identifiers import entity_id_on_wire, org_id_on_wire
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import ZUORA_DEFAULT, Gateway, Route, RouteHints
-from payorch_server.orchestration.conditions import Condition, RouteQuery, conditions_of, first_failed
-from payorch_server.orchestration.settings import RuleSettings, TargetSettings
+from payorch_server.routing.conditions import Condition, RouteQuery, conditions_of, first_failed
+from payorch_server.routing.settings import RuleSettings, TargetSettings
 from payorch_server.zuora.settings import TenantSettings
 
 _HASH_DIGITS: Final = 12

@@ -9,8 +9,8 @@ from payorch_server.access.permission import Asked, Missing, denial, missing_for
 from payorch_server.model.errors import CallError, invalid, refuse
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.orchestration.conditions import RouteQuery
-from payorch_server.orchestration.routing import RoutingTable
+from payorch_server.routing.conditions import RouteQuery
+from payorch_server.routing.table import RoutingTable
 from payorch_server.zuora.messages import Call, route_headers
 from payorch_server.zuora.resources import decryption
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1
