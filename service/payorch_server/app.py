@@ -18,9 +18,9 @@ from payorch_server.admin import Readiness, start_admin
 from payorch_server.calls.metrics import BUCKETS_S
 from payorch_server.config import Document, Settings, split_address, worker_address
 from payorch_server.gauges import publish
+from payorch_server.intents.executor import FLIGHT_LIMIT_S
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.command_error import CommandError
-from payorch_server.orchestration.intents import FLIGHT_LIMIT_S
 from payorch_server.reload import Reloader
 from payorch_server.rpc.diagnostics import QUESTION_CHECKS, DiagnosticsServicer
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor

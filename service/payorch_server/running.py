@@ -15,21 +15,21 @@ from payorch_server.access.callers import access_table
 from payorch_server.calls.history import CallRecords
 from payorch_server.calls.metrics import CallMetrics
 from payorch_server.config import Settings
+from payorch_server.intents.executor import Intents
+from payorch_server.intents.ledger import Records
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.dispatch import Dispatcher
-from payorch_server.orchestration.intents import Intents
-from payorch_server.orchestration.keyring import MIN_KEY_BYTES, Keyring
 from payorch_server.orchestration.policy import LivePolicy, Policy
-from payorch_server.orchestration.records import Records
 from payorch_server.routing.table import RoutingTable
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.identity import Identities
 from payorch_server.rpc.server import Credentials
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.store.keyring import MIN_KEY_BYTES, Keyring
 from payorch_server.store.port import Store, StoreUnavailable
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import InFlight

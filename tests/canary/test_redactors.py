@@ -13,9 +13,9 @@ import pytest
 from payorch_server.model import errors
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the protection is taken away
-from payorch_server.orchestration import keyring
 from payorch_server.rpc import decode, decode_payment_method, fingerprint, health, server
 from payorch_server.rpc.interceptors import boundary, payloads
+from payorch_server.store import keyring
 from payorch_server.telemetry import logging
 from payorch_server.telemetry import span_allowlist as span_contents
 from payorch_server.zuora import errors as zuora_errors

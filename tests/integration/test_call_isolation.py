@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from local.requests import decryption_request, new_request_id, payment_method_request, session_request
 from local.stack import NARROW_TENANT, SOLO_TENANT, TENANT, LocalStack, running
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from payorch_server.intents.executor import idempotency_key
 from payorch_server.model.identifiers import RequestId
-from payorch_server.orchestration.intents import idempotency_key
 from zuora_emulator import Emulator, Settings, seed
 from zuora_emulator.journal import Arrival
 

@@ -4,6 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
+from payorch_server.intents.executor import Intents, idempotency_key
+from payorch_server.intents.intent import Ended, Opening
+from payorch_server.intents.intent_record import IntentRecord
+from payorch_server.intents.ledger import Records
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import Earlier
 from payorch_server.model.errors import CallError, failure
@@ -11,10 +15,6 @@ from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.orchestration.dispatch import Dispatcher, Intent, Work
-from payorch_server.orchestration.intents import Intents, idempotency_key
-from payorch_server.orchestration.opening import Ended, Opening
-from payorch_server.orchestration.record import IntentRecord
-from payorch_server.orchestration.records import Records
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.messages import Reply
 

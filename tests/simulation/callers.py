@@ -5,8 +5,8 @@ from typing import Final
 
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from payorch_server.intents.executor import idempotency_key
 from payorch_server.model.identifiers import RequestId
-from payorch_server.orchestration.intents import idempotency_key
 from zuora_emulator.ledger import short_hash
 
 from simulation.grpc_side import CONNECTION_LOST, FIX, LOOK_UP, NEW, RESEND, Seen

@@ -14,14 +14,9 @@ from google.protobuf.message import Message
 from google.type import money_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.calls.history import _store_key as call_store_key
-from payorch_server.model.errors import Evidence
-from payorch_server.model.identifiers import IdempotencyKey, RequestId, TrackId, trace_id_of
-from payorch_server.model.route import Gateway, Route
-from payorch_server.model.secret import Secret
-from payorch_server.orchestration.fingerprint import Fingerprint
-from payorch_server.orchestration.intents import idempotency_key
-from payorch_server.orchestration.keyring import Keyring
-from payorch_server.orchestration.record import (
+from payorch_server.intents.executor import idempotency_key
+from payorch_server.intents.intent import Fingerprint
+from payorch_server.intents.intent_record import (
     IntentRecord,
     Settlement,
     decode_record,
@@ -29,9 +24,14 @@ from payorch_server.orchestration.record import (
     encode_record,
     encode_result,
 )
-from payorch_server.orchestration.records import _store_key as intent_store_key
-from payorch_server.orchestration.replay_guard import token_name
+from payorch_server.intents.ledger import _store_key as intent_store_key
+from payorch_server.intents.token_guard import token_name
+from payorch_server.model.errors import Evidence
+from payorch_server.model.identifiers import IdempotencyKey, RequestId, TrackId, trace_id_of
+from payorch_server.model.route import Gateway, Route
+from payorch_server.model.secret import Secret
 from payorch_server.rpc.fingerprint import fingerprints_of
+from payorch_server.store.keyring import Keyring
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
 

@@ -16,11 +16,11 @@ from payorch_server.config.checks import problems_of
 from payorch_server.config.document import ENV_PREFIX, ConfigError, Document, Settings
 from payorch_server.config.strict_yaml import read_yaml
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.keyring import MIN_KEY_BYTES
 from payorch_server.rpc.bearer import KeySet, KeySetBroken, parse_key_set
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.certificate import problems_of as certificate_problems
 from payorch_server.runtime.clock import Clock, SystemClock
+from payorch_server.store.keyring import MIN_KEY_BYTES
 from payorch_server.zuora.settings import TenantSettings
 
 

@@ -8,6 +8,10 @@ from typing import Any, Final, Generic, TypeVar
 from opentelemetry import trace
 
 from payorch_server.access.permission import Asked, permit
+from payorch_server.intents.executor import Intents, idempotency_key
+from payorch_server.intents.intent import Ended, Fingerprint, Opening
+from payorch_server.intents.intent_record import Recorded, resend_before
+from payorch_server.intents.intent_spans import tell_failure
 from payorch_server.model.attempt import CallReport, UpstreamFacts, UpstreamPreview
 from payorch_server.model.call_record import place_of
 from payorch_server.model.context import CallContext
@@ -16,11 +20,6 @@ from payorch_server.model.errors import CallError, Evidence, refuse
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.orchestration.fingerprint import Fingerprint
-from payorch_server.orchestration.intent_spans import tell_failure
-from payorch_server.orchestration.intents import Intents, idempotency_key
-from payorch_server.orchestration.opening import Ended, Opening
-from payorch_server.orchestration.record import Recorded, resend_before
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.routing.table import RoutingTable
 from payorch_server.runtime.clock import Clock

@@ -9,6 +9,7 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import routing_pb2
 
 from payorch_server.applepay import AppleToken, InvalidTokenError, parse_token
+from payorch_server.intents.token_guard import token_name
 from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.money import Amount, amount_of
@@ -17,10 +18,9 @@ from payorch_server.model.secret import Secret
 from payorch_server.orchestration.create_session import CreateSession
 from payorch_server.orchestration.decrypt_apple_pay import DecryptApplePay
 from payorch_server.orchestration.dispatch import Intent
-from payorch_server.orchestration.keyring import Keyring
-from payorch_server.orchestration.replay_guard import token_name
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.rpc.fingerprint import fingerprints_of
+from payorch_server.store.keyring import Keyring
 from payorch_server.zuora.resources.decryption import DecryptionRequest, StoredCredential
 from payorch_server.zuora.resources.sessions import SessionRequest
 

@@ -5,13 +5,13 @@ from typing import Any, Final
 from payorch.v1 import call_pb2, payment_method_result_pb2, routing_pb2, session_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
+from payorch_server.intents.intent_record import Recorded, opened_at
 from payorch_server.model.attempt import CallReport, UpstreamPreview
 from payorch_server.model.money import Amount
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.orchestration.decrypt_apple_pay import amounts_agree
 from payorch_server.orchestration.dispatch import Done
-from payorch_server.orchestration.record import Recorded, opened_at
 from payorch_server.rpc.status import recorded_outcome
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod

@@ -11,8 +11,8 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from payorch.v1 import sensitivity_pb2
 
-from payorch_server.orchestration.fingerprint import Fingerprint
-from payorch_server.orchestration.keyring import Keyring
+from payorch_server.intents.intent import Fingerprint
+from payorch_server.store.keyring import Keyring
 
 _LEFT_OUT: Final = frozenset({"request_id", "validate_only", "security_code"})
 _PLAIN_BYTES: Final = 8

@@ -7,11 +7,11 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from payorch.v1 import call_pb2
 
+from payorch_server.intents.intent_record import Recorded, reason_of, resend_before
 from payorch_server.model.attempt import Attempt
 from payorch_server.model.errors import CallError, Failure
 from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason, Verdict
-from payorch_server.orchestration.record import Recorded, reason_of, resend_before
 
 DOMAIN: Final = "payorch"
 MAX_VIOLATIONS: Final = 25

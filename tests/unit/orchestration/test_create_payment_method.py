@@ -23,7 +23,7 @@ from payorch_server.zuora.resources.payment_methods import (
     PaymentMethodRequest,
 )
 from payorch_server.zuora.tokens import TokenCache
-from unit.orchestration.intents_support import at_most, intents
+from unit.intents.intents_support import at_most, intents
 from unit.support.clock import FakeClock
 from unit.support.http import Wire, transport_over
 from unit.support.zuora import context, tenant

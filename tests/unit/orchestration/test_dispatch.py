@@ -4,6 +4,9 @@ from typing import Any
 
 import httpx
 import pytest
+from payorch_server.intents.executor import idempotency_key
+from payorch_server.intents.intent_record import decode_record, encode_record
+from payorch_server.intents.ledger import CLOCK_SKEW_S
 from payorch_server.model.caller import Rights, TenantRights
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, Evidence, NotSent, OutcomeUnknown, Refused
@@ -12,9 +15,6 @@ from payorch_server.model.outcome import Reason
 from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
 from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent, Work
-from payorch_server.orchestration.intents import idempotency_key
-from payorch_server.orchestration.record import decode_record, encode_record
-from payorch_server.orchestration.records import CLOCK_SKEW_S
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.routing.settings import ConditionSettings, RuleSettings, TargetSettings
 from payorch_server.routing.table import RoutingTable
@@ -25,7 +25,7 @@ from payorch_server.zuora.concurrency import InFlight
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.tokens import TokenCache
 from structlog.testing import capture_logs
-from unit.orchestration.intents_support import (
+from unit.intents.intents_support import (
     DAY_S,
     REQUEST_ID,
     FailingStore,

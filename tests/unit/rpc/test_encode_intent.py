@@ -3,12 +3,12 @@ from typing import Any
 import pytest
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from payorch_server.intents.intent_record import IntentRecord, Recorded, Settlement
 from payorch_server.model.errors import Evidence
 from payorch_server.model.outcome import VERDICTS, Advice, Reason
-from payorch_server.orchestration.record import IntentRecord, Recorded, Settlement
 from payorch_server.rpc.encode import encode_intent
 from payorch_server.rpc.status import ADVICE, OUTCOMES
-from unit.orchestration.intents_support import fingerprint
+from unit.intents.intents_support import fingerprint
 from unit.support.clock import START
 from unit.support.zuora import route
 

@@ -4,6 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from payorch_server.intents.executor import Intents
+from payorch_server.intents.intent import Ended, Fingerprint, Opening
+from payorch_server.intents.intent_record import IntentRecord, encode_record
+from payorch_server.intents.ledger import Records
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import Earlier
@@ -12,13 +16,8 @@ from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.fingerprint import Fingerprint
-from payorch_server.orchestration.intents import Intents
-from payorch_server.orchestration.keyring import Keyring
-from payorch_server.orchestration.opening import Ended, Opening
-from payorch_server.orchestration.record import IntentRecord, encode_record
-from payorch_server.orchestration.records import Records
 from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.store.keyring import Keyring
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import Stored, StoreUnavailable
 from unit.support.clock import FakeClock

@@ -1,5 +1,5 @@
 import pytest
-from payorch_server.orchestration.fingerprint import SENSITIVE, Fingerprint, differences
+from payorch_server.intents.intent import SENSITIVE, Fingerprint, differences
 
 ONE = Fingerprint("k1", {"a": "1", "b": "2"}, "s")
 

@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from payorch_server.intents.executor import Ended, Intents
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import Earlier
 from payorch_server.model.errors import CallError, refuse
 from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.model.route import Route
-from payorch_server.orchestration.intents import Ended, Intents
-from unit.orchestration.intents_support import (
+from unit.intents.intents_support import (
     DAY_S,
     FailingStore,
     Sent,

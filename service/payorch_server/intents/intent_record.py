@@ -1,20 +1,23 @@
 """What the store holds of an intent. It holds no value of a request and no credential; results are sealed."""
 
+import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
+from payorch_server.intents.intent import Fingerprint
 from payorch_server.model.errors import Evidence
 from payorch_server.model.identifiers import RESEND_LIMIT
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - results are sealed from here on
-from payorch_server.orchestration.fingerprint import Fingerprint
 
 VERSION: Final = 1
 _MAX_IDS: Final = 10
+_UUID_7: Final = 7
+_MILLISECONDS_BITS: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,24 @@ def resend_before(record: IntentRecord) -> datetime:
     """Return until when a resend of the intent is safe, UTC."""
     moment = datetime.fromtimestamp(record.earliest_send_s, UTC) if record.earliest_send_s else opened_at(record)
     return moment + RESEND_LIMIT
+
+
+def minted_at(request_id: str) -> datetime | None:
+    """Return when a UUIDv7 was made, or None for any other request id.
+
+    Source: RFC 9562, section 5.7: the first 48 bits are Unix time in milliseconds.
+    """
+    try:
+        parsed = uuid.UUID(request_id)
+    except ValueError:
+        return None
+    if parsed.version != _UUID_7:
+        return None
+    try:
+        return datetime.fromtimestamp((parsed.int >> _MILLISECONDS_BITS) / 1000, UTC)
+    except (ValueError, OverflowError):
+        # 48 bits of milliseconds reach the year 10889, a date only the year 9999.
+        return None
 
 
 @dataclass(frozen=True, slots=True)

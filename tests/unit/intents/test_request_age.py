@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from payorch_server.orchestration.request_age import minted_at
+from payorch_server.intents.intent_record import minted_at
 
 
 class TestMintedAt:

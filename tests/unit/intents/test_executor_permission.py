@@ -4,13 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from payorch_server.intents.intent import Opening
+from payorch_server.intents.intent_record import IntentRecord
 from payorch_server.model.errors import CallError, Evidence, Failure, NotSent, failure, refuse
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.orchestration.opening import Opening
-from payorch_server.orchestration.record import IntentRecord
 from payorch_server.store.port import Store
-from unit.orchestration.intents_support import (
+from unit.intents.intents_support import (
     DAY_S,
     FailingStore,
     Zuora,

@@ -18,6 +18,10 @@ import structlog
 from opentelemetry import trace
 
 from payorch_server.calls.recording import record_of_execution
+from payorch_server.intents.intent import Ended, Fingerprint, Opening, refuse_another_body
+from payorch_server.intents.intent_record import resend_before
+from payorch_server.intents.intent_spans import IntentSpans, tell_failure
+from payorch_server.intents.ledger import Held, Records, goes_on
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import Earlier
@@ -25,11 +29,6 @@ from payorch_server.model.errors import CallError, failure
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
-from payorch_server.orchestration.fingerprint import Fingerprint
-from payorch_server.orchestration.intent_spans import IntentSpans, tell_failure
-from payorch_server.orchestration.opening import Ended, Opening, refuse_another_body
-from payorch_server.orchestration.record import resend_before
-from payorch_server.orchestration.records import Held, Records, goes_on
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import StoreUnavailable

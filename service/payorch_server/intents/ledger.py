@@ -9,27 +9,27 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from payorch_server.model.attempt import UpstreamFacts
-from payorch_server.model.context import CallContext
-from payorch_server.model.errors import CallError, Failure, failure, refuse
-from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
-from payorch_server.model.outcome import Advice, Outcome, Reason
-from payorch_server.orchestration.keyring import Keyring, SealBroken
-from payorch_server.orchestration.opening import Ended, Opening, refuse_another_body
-from payorch_server.orchestration.record import (
+from payorch_server.intents.intent import Ended, Opening, refuse_another_body
+from payorch_server.intents.intent_record import (
     IntentRecord,
     Settlement,
     decode_record,
     decode_result,
     encode_record,
     encode_result,
+    minted_at,
     newest,
     reason_of,
     resend_before,
 )
-from payorch_server.orchestration.replay_guard import ReplayGuard
-from payorch_server.orchestration.request_age import minted_at
+from payorch_server.intents.token_guard import ReplayGuard
+from payorch_server.model.attempt import UpstreamFacts
+from payorch_server.model.context import CallContext
+from payorch_server.model.errors import CallError, Failure, failure, refuse
+from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
+from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.runtime.clock import Clock
+from payorch_server.store.keyring import Keyring, SealBroken
 from payorch_server.store.port import Store, Stored, StoreUnavailable
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
@@ -12,9 +12,31 @@ from payorch_server.model.errors import CallError, Evidence, Failure, Violation,
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.orchestration.fingerprint import Fingerprint, differences
 
 T = TypeVar("T")
+
+
+SENSITIVE: Final = "(a sensitive field)"
+"""How a difference in any sensitive field is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Keyed hashes of a request's set fields, under one key."""
+
+    key_id: str
+    plain: Mapping[str, str]
+    """Path of each field that is not sensitive to 16 hexadecimal digits."""
+    sensitive: str
+    """One hash over all sensitive fields: 32 hexadecimal digits."""
+
+
+def differences(one: Fingerprint, other: Fingerprint) -> tuple[str, ...]:
+    """Return the paths in which two requests differ; both hashed under the same key."""
+    paths = {path for path in one.plain.keys() | other.plain.keys() if one.plain.get(path) != other.plain.get(path)}
+    if one.sensitive != other.sensitive:
+        paths.add(SENSITIVE)
+    return tuple(sorted(paths))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 import pytest
+from payorch_server.intents.intent_record import IntentRecord, Settlement, encode_record
+from payorch_server.intents.token_guard import ReplayGuard, token_name
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
-from payorch_server.orchestration.record import IntentRecord, Settlement, encode_record
-from payorch_server.orchestration.replay_guard import ReplayGuard, token_name
 from payorch_server.store.memory import MemoryStore
-from unit.orchestration.intents_support import fingerprint, memory
+from unit.intents.intents_support import fingerprint, memory
 from unit.support.clock import FakeClock
 from unit.support.zuora import route
 

@@ -8,6 +8,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from payorch_server.intents.executor import FLIGHT_LIMIT_S, idempotency_key
+from payorch_server.intents.intent import SENSITIVE, Ended
+from payorch_server.intents.intent_record import IntentRecord, Settlement
+from payorch_server.intents.ledger import CLOCK_SKEW_S, LEASE_S
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import Earlier
 from payorch_server.model.errors import (
@@ -24,14 +28,9 @@ from payorch_server.model.errors import (
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.outcome import Advice, Reason
 from payorch_server.model.route import Route
-from payorch_server.orchestration.fingerprint import SENSITIVE
-from payorch_server.orchestration.intents import FLIGHT_LIMIT_S, idempotency_key
-from payorch_server.orchestration.opening import Ended
-from payorch_server.orchestration.record import IntentRecord, Settlement
-from payorch_server.orchestration.records import CLOCK_SKEW_S, LEASE_S
 from payorch_server.runtime.lifecycle import TaskOwner
 from structlog.testing import capture_logs
-from unit.orchestration.intents_support import (
+from unit.intents.intents_support import (
     DAY_S,
     FailingStore,
     Sent,

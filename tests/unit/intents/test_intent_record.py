@@ -2,10 +2,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payorch_server.model.errors import Evidence
-from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - that it comes back is the subject
-from payorch_server.orchestration.fingerprint import Fingerprint
-from payorch_server.orchestration.record import (
+from payorch_server.intents.intent import Fingerprint
+from payorch_server.intents.intent_record import (
     IntentRecord,
     Settlement,
     decode_record,
@@ -14,6 +12,8 @@ from payorch_server.orchestration.record import (
     encode_result,
     newest,
 )
+from payorch_server.model.errors import Evidence
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - that it comes back is the subject
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
 from unit.support.zuora import route

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.keyring import Keyring, SealBroken
+from payorch_server.store.keyring import Keyring, SealBroken
 
 OLD, NEW = ("k1", Secret(b"1" * 32)), ("k2", Secret(b"2" * 32))
 

@@ -5,6 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from payorch_server.intents.executor import Intents, idempotency_key
+from payorch_server.intents.intent import Fingerprint, Opening
+from payorch_server.intents.intent_record import IntentRecord, decode_record, encode_record
+from payorch_server.intents.ledger import Records
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import Earlier
@@ -12,13 +16,8 @@ from payorch_server.model.errors import Evidence
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.fingerprint import Fingerprint
-from payorch_server.orchestration.intents import Intents, idempotency_key
-from payorch_server.orchestration.keyring import Keyring
-from payorch_server.orchestration.opening import Opening
-from payorch_server.orchestration.record import IntentRecord, decode_record, encode_record
-from payorch_server.orchestration.records import Records
 from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.store.keyring import Keyring
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import Store, Stored, StoreUnavailable
 from unit.support.clock import FakeClock

@@ -5,10 +5,10 @@ from typing import Any
 
 from opentelemetry import trace
 
+from payorch_server.intents.intent import Ended
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
-from payorch_server.orchestration.keyring import Keyring
-from payorch_server.orchestration.opening import Ended
+from payorch_server.store.keyring import Keyring
 from payorch_server.telemetry.spans import child
 
 _HASH = "payorch.intent.hash"

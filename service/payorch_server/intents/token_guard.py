@@ -3,8 +3,8 @@
 import hashlib
 from typing import Final
 
+from payorch_server.intents.intent_record import decode_record, reason_of
 from payorch_server.model.outcome import Reason
-from payorch_server.orchestration.record import decode_record, reason_of
 from payorch_server.store.port import Store
 
 # Refusals that Zuora gives before a gateway could have seen the token.

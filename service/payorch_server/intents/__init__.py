@@ -1,0 +1,1 @@
+"""One intent, one idempotency key, one execution."""
