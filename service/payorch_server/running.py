@@ -21,8 +21,6 @@ from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.dispatch import Dispatcher
-from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.routing.table import RoutingTable
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.identity import Identities
@@ -31,6 +29,8 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import MIN_KEY_BYTES, Keyring
 from payorch_server.store.port import Store, StoreUnavailable
+from payorch_server.usecases.dispatcher import Dispatcher
+from payorch_server.usecases.policy import LivePolicy, Policy
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import InFlight
 from payorch_server.zuora.metrics import UpstreamMetrics

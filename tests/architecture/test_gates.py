@@ -42,13 +42,13 @@ class TestBannedNames:
     )
     def test_are_caught(self, code: str, reason: str) -> None:
         """The linter names the rule."""
-        found = ruff(code, "service/payorch_server/orchestration/planted.py")
+        found = ruff(code, "service/payorch_server/usecases/planted.py")
 
         assert (found.returncode, "TID" in found.stdout) == (1, True), reason
 
     def test_leave_honest_code_alone(self) -> None:
         """The check above fails for its reason and for no other."""
-        assert ruff("import os\n\nos.sep\n", "service/payorch_server/orchestration/planted.py").returncode == 0
+        assert ruff("import os\n\nos.sep\n", "service/payorch_server/usecases/planted.py").returncode == 0
 
 
 PLANTED = {

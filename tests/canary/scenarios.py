@@ -24,7 +24,6 @@ from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.access.callers import access_table
 from payorch_server.model.errors import Failure, failure
 from payorch_server.model.outcome import Reason
-from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
@@ -34,6 +33,7 @@ from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.providers import start_telemetry
 from payorch_server.telemetry.settings import TelemetrySettings
+from payorch_server.usecases.policy import LivePolicy, Policy
 from zuora_emulator import serving
 from zuora_emulator.app import PAYMENT_METHODS_PATH
 

@@ -19,7 +19,6 @@ from payorch_server.calls.metrics import CallMetrics
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import Failure, failure
 from payorch_server.model.outcome import VERDICTS, Reason
-from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.server import build_server
@@ -29,6 +28,7 @@ from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.providers import Telemetry, start_telemetry
 from payorch_server.telemetry.settings import TelemetrySettings
+from payorch_server.usecases.policy import LivePolicy, Policy
 from structlog.testing import capture_logs
 
 # Source: OpenTelemetry, "Semantic conventions for gRPC", status codes that are errors of a server.

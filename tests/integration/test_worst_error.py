@@ -22,7 +22,6 @@ from payorch_server.access.callers import access_table
 from payorch_server.model.attempt import Attempt, UpstreamFacts
 from payorch_server.model.errors import Evidence, Failure, Violation, failure
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
-from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.identity import Identities
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
@@ -34,6 +33,7 @@ from payorch_server.rpc.settings import IdentitySettings, RpcSettings
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.usecases.policy import LivePolicy, Policy
 from zuora_emulator import Emulator
 
 MAX_STATUS_BYTES = 3 * 1024

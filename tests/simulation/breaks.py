@@ -14,7 +14,7 @@ from payorch_server.model.errors import CallError, failure
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.orchestration.dispatch import Dispatcher, Intent, Work
+from payorch_server.usecases.dispatcher import Dispatcher, Intent, Work
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.messages import Reply
 

@@ -14,8 +14,6 @@ from payorch_server.access.callers import access_table
 from payorch_server.intents.executor import Intents
 from payorch_server.intents.ledger import Records
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.dispatch import Dispatcher
-from payorch_server.orchestration.policy import LivePolicy, Policy
 from payorch_server.routing.settings import RuleSettings
 from payorch_server.routing.table import RoutingTable
 from payorch_server.rpc.identity import Identities
@@ -28,6 +26,8 @@ from payorch_server.rpc.settings import IdentitySettings, RpcSettings
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
+from payorch_server.usecases.dispatcher import Dispatcher
+from payorch_server.usecases.policy import LivePolicy, Policy
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import InFlight
 from payorch_server.zuora.settings import HttpSettings, TenantSettings

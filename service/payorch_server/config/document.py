@@ -10,7 +10,6 @@ from payorch_server.access.settings import AccessSettings
 from payorch_server.calls.settings import VerboseSettings
 from payorch_server.model.command_error import CommandError
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.settings import OrchestrationSettings
 from payorch_server.routing.settings import RuleSettings
 from payorch_server.rpc.bearer import KeySet
 from payorch_server.rpc.certificate import ServerCertificate
@@ -18,6 +17,7 @@ from payorch_server.rpc.settings import DiagnosticsSettings, IdentitySettings, R
 from payorch_server.runtime.strict import FORBID_EXTRA
 from payorch_server.store.settings import StoreSettings
 from payorch_server.telemetry.settings import TelemetrySettings
+from payorch_server.usecases.settings import OrchestrationSettings
 from payorch_server.zuora.settings import HttpSettings, TenantSettings
 
 ENV_PREFIX: Final = "PAYORCH_"

@@ -6,7 +6,7 @@ from typing import Final
 
 from payorch_server.model.caller import NOBODY, Caller
 from payorch_server.model.context import CallContext
-from payorch_server.orchestration.policy import Policy
+from payorch_server.usecases.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

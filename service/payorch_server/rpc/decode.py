@@ -15,12 +15,12 @@ from payorch_server.model.identifiers import RequestId
 from payorch_server.model.money import Amount, amount_of
 from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.create_session import CreateSession
-from payorch_server.orchestration.decrypt_apple_pay import DecryptApplePay
-from payorch_server.orchestration.dispatch import Intent
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.rpc.fingerprint import fingerprints_of
 from payorch_server.store.keyring import Keyring
+from payorch_server.usecases.create_session import CreateSession
+from payorch_server.usecases.decrypt_apple_pay import DecryptApplePay
+from payorch_server.usecases.dispatcher import Intent
 from payorch_server.zuora.resources.decryption import DecryptionRequest, StoredCredential
 from payorch_server.zuora.resources.sessions import SessionRequest
 

@@ -18,10 +18,10 @@ from payorch_server.applepay import AppleToken
 from payorch_server.intents.token_guard import token_name
 from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.create_payment_method import CreatePaymentMethod
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.rpc.decode import NOTHING, apple_token, hints_of, intent_of, payment_data_of, secrets_of
 from payorch_server.store.keyring import Keyring
+from payorch_server.usecases.create_payment_method import CreatePaymentMethod
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, PaymentMethodRequest, Selection, Value
 from payorch_server.zuora.resources.payment_methods_v1 import COMMON_MEMBERS
 

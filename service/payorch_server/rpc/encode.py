@@ -10,9 +10,9 @@ from payorch_server.model.attempt import CallReport, UpstreamPreview
 from payorch_server.model.money import Amount
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
-from payorch_server.orchestration.decrypt_apple_pay import amounts_agree
-from payorch_server.orchestration.dispatch import Done
 from payorch_server.rpc.status import recorded_outcome
+from payorch_server.usecases.decrypt_apple_pay import amounts_agree
+from payorch_server.usecases.dispatcher import Done
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
 

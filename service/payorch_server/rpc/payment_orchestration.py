@@ -8,9 +8,6 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 
 from payorch_server.model.identifiers import RequestId
-from payorch_server.orchestration.create_payment_method import create_payment_method
-from payorch_server.orchestration.create_session import create_session
-from payorch_server.orchestration.decrypt_apple_pay import decrypt_apple_pay
 from payorch_server.rpc.current import current
 from payorch_server.rpc.decode import decode_create_session, decode_decrypt_apple_pay, token_violations
 from payorch_server.rpc.decode_payment_method import decode_create_payment_method, further_violations
@@ -22,6 +19,9 @@ from payorch_server.rpc.encode import (
 )
 from payorch_server.rpc.validation import Check
 from payorch_server.store.keyring import Keyring
+from payorch_server.usecases.create_payment_method import create_payment_method
+from payorch_server.usecases.create_session import create_session
+from payorch_server.usecases.decrypt_apple_pay import decrypt_apple_pay
 
 REQUEST_TYPES: Final = (
     service_pb2.CreateSessionRequest,

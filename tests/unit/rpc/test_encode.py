@@ -12,13 +12,13 @@ from payorch_server.model.identifiers import TrackId
 from payorch_server.model.money import Amount
 from payorch_server.model.outcome import Outcome
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.dispatch import Done
 from payorch_server.rpc.encode import (
     call_of,
     encode_create_payment_method,
     encode_create_session,
     encode_decrypt_apple_pay,
 )
+from payorch_server.usecases.dispatcher import Done
 from payorch_server.zuora.resources._payment_method_view import view_of
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod

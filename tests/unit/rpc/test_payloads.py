@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.calls.settings import VerboseSettings
-from payorch_server.orchestration.policy import Policy
 from payorch_server.rpc.current import Current, set_current
 from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
 from payorch_server.telemetry.settings import TelemetrySettings
+from payorch_server.usecases.policy import Policy
 from structlog.testing import capture_logs
 from unit.support.zuora import context
 

@@ -25,7 +25,6 @@ from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, refuse
 from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import Reason
-from payorch_server.orchestration.policy import LivePolicy
 from payorch_server.rpc.current import Current, current_caller, set_current
 from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
 from payorch_server.rpc.interceptors.announcement import Announcement
@@ -36,6 +35,7 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.logging import where
 from payorch_server.telemetry.propagation import caller_baggage, caller_context
+from payorch_server.usecases.policy import LivePolicy
 
 _LOG: Final = structlog.get_logger("payorch.rpc")
 # gRPC's own list of codes that say something about the server, not about the request.

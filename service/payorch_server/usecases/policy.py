@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from payorch_server.access.callers import AccessTable
 from payorch_server.calls.settings import VerboseSettings
 from payorch_server.model.context import CallContext
-from payorch_server.orchestration.dispatch import Dispatcher
+from payorch_server.usecases.dispatcher import Dispatcher
 
 
 @dataclass(frozen=True, slots=True)

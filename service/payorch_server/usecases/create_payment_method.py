@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import Evidence, refuse
 from payorch_server.model.outcome import Reason
-from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent, Work
+from payorch_server.usecases.dispatcher import Dispatcher, Done, Intent, Work
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, REFUSED, CreatedPaymentMethod
 

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 from payorch_server.model.money import Amount
-from payorch_server.orchestration.decrypt_apple_pay import amounts_agree
+from payorch_server.usecases.decrypt_apple_pay import amounts_agree
 
 
 class TestAmountsAgree:

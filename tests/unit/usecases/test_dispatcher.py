@@ -14,12 +14,12 @@ from payorch_server.model.identifiers import RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent, Work
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.routing.settings import ConditionSettings, RuleSettings, TargetSettings
 from payorch_server.routing.table import RoutingTable
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store
+from payorch_server.usecases.dispatcher import Dispatcher, Done, Intent, Work
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import InFlight
 from payorch_server.zuora.messages import Call

@@ -4,7 +4,7 @@ from decimal import Decimal, InvalidOperation
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import Evidence
 from payorch_server.model.money import Amount
-from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent, Work
+from payorch_server.usecases.dispatcher import Dispatcher, Done, Intent, Work
 from payorch_server.zuora.resources import decryption
 
 

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import Evidence
 from payorch_server.model.secret import Secret
-from payorch_server.orchestration.dispatch import Dispatcher, Done, Intent, Work
+from payorch_server.usecases.dispatcher import Dispatcher, Done, Intent, Work
 from payorch_server.zuora.resources import sessions
 
 

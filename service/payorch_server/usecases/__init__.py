@@ -1,0 +1,1 @@
+"""The use cases, one file per RPC, and what they have in common."""
