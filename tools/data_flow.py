@@ -19,7 +19,7 @@ CLASSES = {
     sensitivity_pb2.SENSITIVITY_ACCOUNT_DATA: "account data",
     sensitivity_pb2.SENSITIVITY_PERSONAL: "personal",
 }
-# The card security code takes part in nothing; see rpc/fingerprint.py.
+# The card security code takes part in nothing; see rpc/request_fingerprint.py.
 NOT_FINGERPRINTED = {"security_code"}
 # Made by the service for validate_only, and kept nowhere.
 PREVIEW = "upstream_request"

@@ -30,7 +30,7 @@ from payorch_server.model.errors import Evidence
 from payorch_server.model.identifiers import IdempotencyKey, RequestId, TrackId, trace_id_of
 from payorch_server.model.route import Gateway, Route
 from payorch_server.model.secret import Secret
-from payorch_server.rpc.fingerprint import fingerprints_of
+from payorch_server.rpc.request_fingerprint import fingerprints_of
 from payorch_server.store.keyring import Keyring
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod

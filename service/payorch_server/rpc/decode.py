@@ -16,7 +16,7 @@ from payorch_server.model.money import Amount, amount_of
 from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
 from payorch_server.routing.conditions import RouteQuery
-from payorch_server.rpc.fingerprint import fingerprints_of
+from payorch_server.rpc.request_fingerprint import fingerprints_of
 from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.create_session import CreateSession
 from payorch_server.usecases.decrypt_apple_pay import DecryptApplePay

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -13,13 +13,14 @@ from payorch_server.model.errors import CallError, refuse
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.bearer import KeySet, TokenRefused, TokenRules
-from payorch_server.rpc.certificate_names import identities_in
-from payorch_server.rpc.client_certificate_header import HeaderBroken, parse_header
 from payorch_server.rpc.settings import IdentitySettings, MeshSettings
 
 _SCHEME: Final = "bearer "
 # Whoever joins repeated headers writes commas: the first part may then be the caller's own invention.
 _TOLD: Final = re.compile(r"[!-+\--~]{1,512}")
+# What begins so is vouched for by somebody else, or is written by us.
+_RESERVED: Final = ("dns:", "jwt:", "mesh:")
+_PAIR: Final = re.compile(r'(?P<key>[A-Za-z]+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^",;]*))')
 UNIX: Final = "unix"
 """The address of a peer on a Unix socket."""
 
@@ -135,3 +136,49 @@ def _by_mesh(given: list[str], mesh: MeshSettings) -> tuple[str, ...]:
 def _refused(credential: str, rule: str) -> CallError:
     private = f"the credential {credential} breaks the rule: {rule}"
     return refuse(Reason.CALLER_UNAUTHENTICATED, private, credential=credential, rule=rule)
+
+
+def identities_in(uris: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
+    """Return URIs as they are, then `dns:` and each name.
+
+    A URI that reads like an identity of another kind counts for nothing: an authority that issues certificates does not
+    vouch for tokens, and whoever may have any URI in a certificate may not have any name.
+    """
+    own = [uri for uri in uris if ":" in uri and not uri.lower().startswith(_RESERVED)]
+    return (*own, *(f"dns:{name}" for name in names if name))
+
+
+class HeaderBroken(Exception):  # noqa: N818 - it is the header that is broken
+    """A header that names no caller; its text is the rule that it breaks."""
+
+
+def parse_header(text: str) -> tuple[str, ...]:
+    """Return the identities in Envoy's x-forwarded-client-cert: URIs as they are, then `dns:` and each name.
+
+    `By=spiffe://...;Hash=...;Subject="CN=a,O=b";URI=spiffe://...;DNS=a;DNS=b`, elements divided by commas, one for each
+    proxy on the way. Source: Envoy, "HTTP connection manager: HTTP header manipulation", x-forwarded-client-cert.
+
+    Raises:
+        HeaderBroken: It cannot be read, names nobody, or has several elements: who of them calls is a guess.
+    """
+    uris: list[str] = []
+    names: list[str] = []
+    place = 0
+    while place < len(text):
+        pair = _PAIR.match(text, place)
+        if pair is None:
+            raise HeaderBroken("pairs of key and value, divided by ;")
+        value = pair["plain"] if pair["quoted"] is None else re.sub(r"\\(.)", r"\1", pair["quoted"])
+        if pair["key"].lower() == "uri":
+            uris.append(value)
+        elif pair["key"].lower() == "dns":
+            names.append(value)
+        place = pair.end()
+        if text[place : place + 1] == ",":
+            raise HeaderBroken("one element")
+        if place < len(text) and text[place] != ";":
+            raise HeaderBroken("pairs of key and value, divided by ;")
+        place += 1
+    if not (identities := identities_in(uris, names)):
+        raise HeaderBroken("a URI or DNS")
+    return identities

@@ -4,7 +4,7 @@ import pytest
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.intents.intent_record import IntentRecord, encode_record
 from payorch_server.model.errors import Evidence
-from payorch_server.rpc.fingerprint import fingerprints_of
+from payorch_server.rpc.request_fingerprint import fingerprints_of
 from payorch_server.store.port import MAX_VALUE_BYTES
 from unit.intents.intents_support import Zuora, call, intents, memory, opening
 from unit.support.clock import FakeClock

@@ -1,5 +1,5 @@
 import pytest
-from payorch_server.rpc.certificate_names import identities_in
+from payorch_server.rpc.identity import identities_in
 
 SHOP = "spiffe://example.org/ns/shop/sa/checkout"
 

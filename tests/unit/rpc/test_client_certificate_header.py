@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payorch_server.rpc.client_certificate_header import HeaderBroken, parse_header
+from payorch_server.rpc.identity import HeaderBroken, parse_header
 
 SHOP = "spiffe://example.org/ns/shop/sa/checkout"
 HASH = "a" * 64

@@ -13,7 +13,7 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.intents.intent import SENSITIVE, Fingerprint, differences
 from payorch_server.rpc.decode import decode_decrypt_apple_pay
 from payorch_server.rpc.decode_payment_method import decode_create_payment_method
-from payorch_server.rpc.fingerprint import fingerprints_of
+from payorch_server.rpc.request_fingerprint import fingerprints_of
 from unit.intents.intents_support import keyring
 
 RING = keyring("k2", "k1")
