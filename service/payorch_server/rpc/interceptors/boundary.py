@@ -27,7 +27,7 @@ from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.current import Current, current_caller, set_current
 from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
-from payorch_server.rpc.interceptors.announcement import Announcement
+from payorch_server.rpc.interceptors.early_metadata import Announcement
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
 from payorch_server.rpc.track_ids import TRACK_ID_KEY, point_to, track_id_of
