@@ -1,10 +1,15 @@
 """The configuration: what it consists of, how it is read, and what must hold."""
 
-from payorch_server.config.changes import change_problems, namespace_problems, watched_files
+from payorch_server.config.changes import (
+    change_problems,
+    namespace_problems,
+    switched_off,
+    watched_files,
+    with_switched_off,
+)
 from payorch_server.config.checks import split_address, worker_address
 from payorch_server.config.document import ConfigError, Document, Settings, schema
-from payorch_server.config.kill_switches import switched_off, with_switched_off
-from payorch_server.config.reading import load, load_document
+from payorch_server.config.loading import load, load_document
 from payorch_server.config.strict_yaml import read_yaml
 
 __all__ = [
