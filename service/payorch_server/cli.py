@@ -72,7 +72,7 @@ def _add_trace(parser: argparse.ArgumentParser) -> None:
 
 
 def _trace(parsed: argparse.Namespace) -> int:
-    from payorch_server import trace
+    from payorch_server.commands import trace
 
     with _channel(parsed) as channel:
         status, told = trace.show(parsed.track_id, channel=channel, link=parsed.link)
@@ -103,25 +103,25 @@ def _add_routes(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(parsed: argparse.Namespace) -> int:
-    from payorch_server import routes
+    from payorch_server.commands import routes
 
     return routes.explain(config=parsed.config, request=parsed.request, caller=parsed.caller, as_json=parsed.json)
 
 
 def _test(parsed: argparse.Namespace) -> int:
-    from payorch_server import routes
+    from payorch_server.commands import routes
 
     return routes.test(config=parsed.config, cases=parsed.cases, as_json=parsed.json)
 
 
 def _lint(parsed: argparse.Namespace) -> int:
-    from payorch_server import routes
+    from payorch_server.commands import routes
 
     return routes.lint(config=parsed.config, as_json=parsed.json)
 
 
 def _diff(parsed: argparse.Namespace) -> int:
-    from payorch_server import routes
+    from payorch_server.commands import routes
 
     return routes.diff(old=parsed.old, new=parsed.new, cases=parsed.cases, as_json=parsed.json)
 
@@ -185,14 +185,14 @@ def _schema(_parsed: argparse.Namespace) -> int:
 
 
 def _channel(parsed: argparse.Namespace) -> "grpc.Channel":
-    from payorch_server.rpc.asking import open_channel
+    from payorch_server.commands.channel import open_channel
 
     files = {name: getattr(parsed, name) for name in ("ca_file", "certificate_file", "key_file")}
     return open_channel(parsed.address, **files)
 
 
 def _healthcheck(parsed: argparse.Namespace) -> int:
-    from payorch_server.rpc.asking import AskingError, health_of
+    from payorch_server.commands.channel import AskingError, health_of
 
     with _channel(parsed) as channel:
         try:

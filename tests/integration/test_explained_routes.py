@@ -19,8 +19,8 @@ from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
 from payorch.v1 import error_reason_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server import cli
+from payorch_server.commands.route_cases import FilePolicy
 from payorch_server.config import load_document
-from payorch_server.routes.policy import FilePolicy
 from payorch_server.rpc.diagnostics import encode_explanation
 from zuora_emulator.journal import Arrival
 

@@ -14,7 +14,7 @@ from payorch.v1 import call_pb2
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
-from payorch_server import trace
+from payorch_server.commands import trace
 
 TRACK_ID = "ticket-4711"
 

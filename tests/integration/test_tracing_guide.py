@@ -12,8 +12,8 @@ import pytest
 from local.calls import refusal
 from local.requests import decryption_request
 from local.stack import LocalStack
-from payorch_server import trace
 from payorch_server.calls.recording import log_fields, record_of_call
+from payorch_server.commands import trace
 from payorch_server.model.attempt import Attempt
 from payorch_server.model.call_record import Notes, Place
 from payorch_server.model.caller import NOBODY

@@ -8,11 +8,10 @@ from typing import Any
 
 from google.protobuf import json_format  # noqa: TID251 - prints an explanation, which holds no secret
 
+from payorch_server.commands.route_cases import Case, CaseError, FilePolicy, read_cases, read_request
+from payorch_server.commands.route_text import told_ending, told_explanation
 from payorch_server.config import load_document
 from payorch_server.model.errors import Invalid
-from payorch_server.routes.cases import Case, CaseError, read_cases, read_request
-from payorch_server.routes.policy import FilePolicy
-from payorch_server.routes.text import told_ending, told_explanation
 from payorch_server.routing.explain import Difference, Ending, differences, ending_of
 from payorch_server.routing.lint import lint as findings_in
 from payorch_server.rpc.diagnostics import encode_explanation
