@@ -142,7 +142,7 @@ def _serve(parsed: argparse.Namespace) -> int:
             workers = Workers(worker_command(parsed.config), count=parsed.workers, clock=SystemClock())
             return asyncio.run(workers.run())
 
-    from payorch_server.app import serve
+    from payorch_server.app.start import serve
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(settings, files=parsed.config, worker=parsed.worker))

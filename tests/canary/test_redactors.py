@@ -13,7 +13,7 @@ import pytest
 from payorch_server.model import errors
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the protection is taken away
-from payorch_server.rpc import decode, decode_payment_method, health, server
+from payorch_server.rpc import decode, decode_payment_method, health, request_fingerprint, server
 from payorch_server.rpc.interceptors import boundary, payloads
 from payorch_server.store import keyring
 from payorch_server.telemetry import logging
@@ -131,7 +131,7 @@ def _seal(patch: Patch) -> None:
 
 def _fingerprint(patch: Patch) -> None:
     patch.setattr(keyring.Keyring, "keyed_hash", lambda _self, _key_id, value: value)
-    patch.setattr(fingerprint, "_SENSITIVE_BYTES", 100_000)
+    patch.setattr(request_fingerprint, "_SENSITIVE_BYTES", 100_000)
 
 
 def _token_name(patch: Patch) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from payorch_server import app, config
+from payorch_server import config
+from payorch_server.app import start as app
 from zuora_emulator import seed
 
 from chart.rendering import FLEET_FOLDER, SECRET_FOLDER, config_of, of_kind

@@ -20,7 +20,8 @@ from local.requests import payment_method_request, session_request
 from local.stack import configuration
 from payorch import CallError
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
-from payorch_server import app, config
+from payorch_server import config
+from payorch_server.app import start as app
 from support.authority import AUDIENCE, ISSUER, Authority, Issued, Issuer, key_set
 from support.mounted import Mounted
 from zuora_emulator import Emulator, seed, serving

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 
-from payorch_server.app import StartError
+from payorch_server.app.start import StartError
 from payorch_server.telemetry.logging import start_logging
 from payorch_server.telemetry.settings import TelemetrySettings
 from zuora_emulator import seed

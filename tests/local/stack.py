@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - to look at spans
-from payorch_server import app, config
+from payorch_server import config
+from payorch_server.app import start as app
 from payorch_server.runtime.clock import Clock
 from zuora_emulator import Emulator, seed, serving
 

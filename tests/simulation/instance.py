@@ -1,4 +1,4 @@
-"""One process of the service, made of its real parts: what app.py builds, without listeners."""
+"""One process of the service, made of its real parts: what app/start.py builds, without listeners."""
 
 import asyncio
 import random

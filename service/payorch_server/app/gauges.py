@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 from opentelemetry.metrics import Meter, Observation
 
+from payorch_server.app.components import Running
 from payorch_server.calls.metrics import observe
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
-from payorch_server.running import Running
 from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.client import ZuoraClient
 

@@ -14,14 +14,15 @@ import grpc
 import structlog
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to telemetry/providers.py
 
-from payorch_server.admin import Readiness, start_admin
+from payorch_server.app.admin import Readiness, start_admin
+from payorch_server.app.components import Resources, Running
+from payorch_server.app.gauges import publish
+from payorch_server.app.reload import Reloader
 from payorch_server.calls.metrics import BUCKETS_S
 from payorch_server.config import Document, Settings, split_address, worker_address
-from payorch_server.gauges import publish
 from payorch_server.intents.executor import FLIGHT_LIMIT_S
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.command_error import CommandError
-from payorch_server.reload import Reloader
 from payorch_server.rpc.diagnostics import QUESTION_CHECKS, DiagnosticsServicer
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
@@ -37,7 +38,6 @@ from payorch_server.rpc.payment_orchestration import (
 )
 from payorch_server.rpc.server import ListenError, build_diagnostics_server, build_server, listen
 from payorch_server.rpc.validation import Validator
-from payorch_server.running import Resources, Running
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner, end_of_file, termination
 from payorch_server.store.counted import CountedStore
