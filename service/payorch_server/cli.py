@@ -192,12 +192,12 @@ def _channel(parsed: argparse.Namespace) -> "grpc.Channel":
 
 
 def _healthcheck(parsed: argparse.Namespace) -> int:
-    from payorch_server.commands.channel import AskingError, health_of
+    from payorch_server.commands.channel import ServiceUnreachableError, health_of
 
     with _channel(parsed) as channel:
         try:
             status = health_of(channel, parsed.service)
-        except AskingError as error:
-            raise AskingError(f"{parsed.address}: {error}") from error
+        except ServiceUnreachableError as error:
+            raise ServiceUnreachableError(f"{parsed.address}: {error}") from error
     print(status)
     return 0 if status == "SERVING" else 1

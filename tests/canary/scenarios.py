@@ -22,7 +22,7 @@ from payorch import CallError
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.access.callers import access_table
-from payorch_server.model.errors import Failure, failure
+from payorch_server.model.errors import Failure, error_for
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
@@ -242,7 +242,7 @@ async def scripted(_folder: Path) -> Seen:
             session, method = planted_for("CreateSession", "store_only"), planted_for("CreatePaymentMethod", "card")
             watch.canaries += (*session.canaries, *method.canaries)
             for reason in Reason:
-                servicer.does = partial(_raise, failure(Failure(reason, secret)))
+                servicer.does = partial(_raise, error_for(Failure(reason, secret)))
                 refused[reason.name] = (await watch.call("CreateSession", session.request)).reason
             for error in (ValueError(UNFORESEEN), KeyError(UNFORESEEN), RecursionError(UNFORESEEN)):
                 servicer.does = partial(_raise, error)

@@ -78,14 +78,14 @@ def _catalogue(patch: Patch) -> None:
 
     def with_private_text(error: Any, *, track_id: Any) -> Any:
         status = original(error, track_id=track_id)
-        status.message = error.failure.private
+        status.message = error.failure.detail
         return status
 
     patch.setattr(boundary, "status_of", with_private_text)
 
 
 def _plain_trailers(patch: Patch) -> None:
-    patch.setattr(boundary, "trailers_of", lambda error: (("payorch-detail", error.failure.private),))
+    patch.setattr(boundary, "trailers_of", lambda error: (("payorch-detail", error.failure.detail),))
 
 
 def _reason_for_spans(patch: Patch) -> None:

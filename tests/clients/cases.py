@@ -8,7 +8,7 @@ import grpc
 from local.requests import decryption_request, payment_method_request, session_request, usd
 from local.stack import SOLO_TENANT
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
-from payorch_server.model.errors import Invalid
+from payorch_server.model.errors import InvalidRequestError
 from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS
 from payorch_server.rpc.validation import Validator
 
@@ -78,7 +78,7 @@ def _invalid(name: str, method: str, request: Any, *, shown: range) -> Case:
 def _violations(request: Any) -> list[list[str]]:
     try:
         Validator(FURTHER_CHECKS).check(request)
-    except Invalid as error:
+    except InvalidRequestError as error:
         return [[_cut(one.field), _cut(one.rule), _cut(one.description)] for one in error.failure.violations]
     return []
 

@@ -17,7 +17,7 @@ from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.access.callers import access_table
 from payorch_server.calls.metrics import CallMetrics
 from payorch_server.model.call_record import CallRecord
-from payorch_server.model.errors import Failure, failure
+from payorch_server.model.errors import Failure, error_for
 from payorch_server.model.outcome import VERDICTS, Reason
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
@@ -39,7 +39,7 @@ class _Failing(service_grpc.PaymentOrchestrationServiceServicer):
     reason = Reason.INTERNAL
 
     async def GetIntent(self, _request: Any, _context: Any) -> Any:  # noqa: N802 - generated name
-        raise failure(Failure(self.reason, "private"))
+        raise error_for(Failure(self.reason, "private"))
 
 
 @dataclass(slots=True)

@@ -128,7 +128,7 @@ async def test_an_unknown_outcome_whose_caller_left() -> None:
             await one.stub.CreateSession(session_request(), timeout=10)
             one.stack.emulator.faults.add("sessions:slow:1")
             error = await refusal(one.stub.CreateSession(session_request(), timeout=0.5))
-            await one.stack.application.running.intents.settle_flights(timeout_s=5)
+            await one.stack.application.running.intents.wait_for_executions(timeout_s=5)
 
         assert_as_told(collector, error.track_id, "caller_left")
         assert 1 == sum(span.kind == "SERVER" for span in collector.spans)

@@ -15,9 +15,9 @@ from local.stack import LocalStack
 from payorch_server.calls.recording import log_fields, record_of_call
 from payorch_server.commands import trace
 from payorch_server.model.attempt import Attempt
-from payorch_server.model.call_record import Notes, Place
+from payorch_server.model.call_record import CallNotes, RouteNames
 from payorch_server.model.caller import NOBODY
-from payorch_server.model.errors import refuse
+from payorch_server.model.errors import call_error
 from payorch_server.model.identifiers import TrackId, trace_id_of
 from payorch_server.model.outcome import Outcome, Reason
 
@@ -58,11 +58,11 @@ async def test_the_five_steps_lead_to_the_cause(stack: LocalStack, stub: Any) ->
 def test_the_page_names_every_member_of_the_log_line() -> None:
     """And none that does not exist."""
     listed = PAGE.partition("One JSON object for each call:")[2].partition("where there")[0]
-    place = Place("acme", "us", (), "cards", "rule", "hash")
+    place = RouteNames("acme", "us", (), "cards", "rule", "hash")
     attempt = Attempt(1, 200, "z", datetime(2026, 11, 20, tzinfo=UTC), 0.1, Outcome.SUCCEEDED)
-    notes = Notes("ab" * 16, place, "opened", dict.fromkeys(("record", "token", "queue", "zuora"), 0.1), (attempt,))
+    notes = CallNotes("ab" * 16, place, "opened", dict.fromkeys(("record", "token", "queue", "zuora"), 0.1), (attempt,))
     notes.zuora_request_id = "z"
-    error = refuse(Reason.PAYMENT_DECLINED, "declined")
+    error = call_error(Reason.PAYMENT_DECLINED, "declined")
 
     record = record_of_call(
         error,

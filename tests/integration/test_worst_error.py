@@ -20,7 +20,7 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.access.callers import access_table
 from payorch_server.model.attempt import Attempt, UpstreamFacts
-from payorch_server.model.errors import Evidence, Failure, Violation, failure
+from payorch_server.model.errors import Failure, UpstreamEvidence, Violation, error_for
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.identity import Identities
@@ -75,7 +75,7 @@ class _Failing(service_grpc.PaymentOrchestrationServiceServicer):
         self.failed = Failure(Reason.INTERNAL, "")
 
     async def GetIntent(self, _request: Any, _context: Any) -> Any:  # noqa: N802 - generated name
-        raise failure(self.failed)
+        raise error_for(self.failed)
 
 
 @pytest_asyncio.fixture
@@ -124,7 +124,7 @@ async def test_the_worst_error_of_every_reason_arrives(
             LONG,
             violations=(Violation(LONG, LONG, LONG),) * violations,
             metadata={"rule": LONG, "hint": LONG},
-            evidence=Evidence((LONG,) * 50, (LONG,) * 50, LONG, LONG, 86_400.0),
+            evidence=UpstreamEvidence((LONG,) * 50, (LONG,) * 50, LONG, LONG, 86_400.0),
             facts=UpstreamFacts(attempts, LONG, LONG, LONG),
             resend_before=NOON.replace(microsecond=999_999),
         )

@@ -11,8 +11,8 @@ import httpx
 from opentelemetry.trace import NoOpTracer
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.access.callers import access_table
-from payorch_server.intents.executor import Intents
-from payorch_server.intents.ledger import Records
+from payorch_server.intents.executor import IntentExecutor
+from payorch_server.intents.ledger import IntentLedger
 from payorch_server.model.secret import Secret
 from payorch_server.routing.settings import RuleSettings
 from payorch_server.routing.table import RoutingTable
@@ -21,7 +21,7 @@ from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
-from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS, PaymentOrchestrationServicer, UseCases
+from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS, PaymentOrchestrationServicer, ServicerOptions
 from payorch_server.rpc.settings import IdentitySettings, RpcSettings
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.lifecycle import TaskOwner
@@ -29,7 +29,7 @@ from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.dispatcher import Dispatcher
 from payorch_server.usecases.policy import LivePolicy, Policy
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.concurrency import InFlight
+from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.settings import HttpSettings, TenantSettings
 from payorch_server.zuora.tokens import TokenCache
 from payorch_server.zuora.transport import Transport
@@ -50,8 +50,8 @@ class Parts:
     """The classes an instance is made of; a broken rule is another class in one of these places."""
 
     dispatcher: type[Dispatcher] = Dispatcher
-    intents: type[Intents] = Intents
-    records: type[Records] = Records
+    intents: type[IntentExecutor] = IntentExecutor
+    records: type[IntentLedger] = IntentLedger
     zuora: type[ZuoraClient] = ZuoraClient
 
 
@@ -142,7 +142,7 @@ class Instance:
             secrets=configuration.secrets,
             transport=transport,
             tokens=TokenCache(transport=transport, clock=clock, tasks=self._owner, uniform=rng.uniform),
-            in_flight=InFlight(),
+            in_flight=ConcurrencyLimiter(),
             clock=clock,
             uniform=rng.uniform,
         )
@@ -163,7 +163,7 @@ class Instance:
             entropy=rng.randbytes,
         )
         servicer = PaymentOrchestrationServicer(
-            UseCases(keyring, raw_card_data=False, session_max_age_s=SESSION_MAX_AGE_S)
+            ServicerOptions(keyring, raw_card_data=False, session_max_age_s=SESSION_MAX_AGE_S)
         )
         policy = LivePolicy(Policy(access_table(None, namespace=namespace), self._dispatcher))
         boundary = BoundaryInterceptor(
@@ -240,7 +240,7 @@ class Instance:
     async def drain(self) -> int:
         """End politely; return how many flights were cut."""
         self.accepts = False
-        left = await self.intents.settle_flights(timeout_s=55.0)
+        left = await self.intents.wait_for_executions(timeout_s=55.0)
         while self._calls:
             await asyncio.wait(tuple(self._calls))
         await self._owner.close()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from payorch_server.store.memory import MemoryStore
-from payorch_server.store.port import Stored, StoreUnavailable
+from payorch_server.store.port import StoredValue, StoreUnavailable
 
 from simulation.books import Counts, EventLog
 from simulation.clock import SimulatedClock
@@ -77,11 +77,11 @@ class StoreClient:
         self._shared = shared
         self.dead = False
 
-    async def get(self, key: str) -> Stored | None:
+    async def get(self, key: str) -> StoredValue | None:
         """Return what is there."""
         return await self._do(key, lambda: self._shared.memory.get(key))
 
-    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float, version: int = 1) -> Stored | None:
+    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float, version: int = 1) -> StoredValue | None:
         """Store, or return what is there."""
         memory = self._shared.memory
         return await self._do(key, lambda: memory.put_if_absent(key, value, ttl_s=ttl_s, version=version), writes=True)

@@ -9,7 +9,7 @@ import structlog
 
 from payorch_server.model.caller import ANY, Caller, TenantRights
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import CallError, refuse
+from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 
@@ -20,7 +20,7 @@ DIAGNOSTICS: Final = "diagnostics"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Action:
     """What a call would do on its route."""
 
     rpc: str
@@ -32,7 +32,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingRight:
     """A right that a caller has not."""
 
     right: str
@@ -41,25 +41,25 @@ class Missing:
     """What it was needed for; empty where the right is a yes or no."""
 
 
-def missing_for_rpc(caller: Caller, rpc: str) -> Missing | None:
+def missing_for_rpc(caller: Caller, rpc: str) -> MissingRight | None:
     """Return the right to an RPC if the caller has it not."""
-    return None if _covers(caller.rights.rpcs, rpc) else Missing("rpc", rpc)
+    return None if _covers(caller.rights.rpcs, rpc) else MissingRight("rpc", rpc)
 
 
-def missing_on_route(caller: Caller, asked: Asked, route: Route) -> Missing | None:
+def missing_on_route(caller: Caller, asked: Action, route: Route) -> MissingRight | None:
     """Return the first right that the caller needs on the route and has not."""
     rights = caller.rights
     tenant = rights.tenants.get(route.tenant, rights.tenants.get(ANY))
     if tenant is None:
-        return Missing("tenant", route.tenant)
+        return MissingRight("tenant", route.tenant)
     if route.entity_id and not _covers(tenant.entities, route.entity):
-        return Missing("entity", route.entity)
+        return MissingRight("entity", route.entity)
     if (org := _org_beyond(tenant, asked, route)) is not None:
-        return Missing("orgs", org)
+        return MissingRight("orgs", org)
     if asked.moves_money and not rights.move_money:
-        return Missing("move_money", "")
+        return MissingRight("move_money", "")
     if asked.raw_card_data and not rights.raw_card_data:
-        return Missing("raw_card_data", "")
+        return MissingRight("raw_card_data", "")
     return None
 
 
@@ -73,7 +73,7 @@ def permit_rpc(context: CallContext, rpc: str) -> None:
         raise _denied(context, rpc, missing)
 
 
-def permit(context: CallContext, asked: Asked, route: Route) -> None:
+def permit(context: CallContext, asked: Action, route: Route) -> None:
     """Refuse a caller that may not do on a route what it asks.
 
     Raises:
@@ -81,7 +81,7 @@ def permit(context: CallContext, asked: Asked, route: Route) -> None:
     """
     if missing := missing_on_route(context.caller, asked, route):
         raise _denied(context, asked.rpc, missing, route)
-    _tell(context, asked.rpc, "allowed", route, moves_money=asked.moves_money)
+    _audit(context, asked.rpc, "allowed", route, moves_money=asked.moves_money)
 
 
 def permit_diagnostics(context: CallContext, rpc: str, *, namespace: str) -> None:
@@ -91,15 +91,15 @@ def permit_diagnostics(context: CallContext, rpc: str, *, namespace: str) -> Non
         NotSent: The right is missing, or the namespace is another one's.
     """
     if not context.caller.rights.diagnostics:
-        raise _denied(context, rpc, Missing(DIAGNOSTICS, ""))
+        raise _denied(context, rpc, MissingRight(DIAGNOSTICS, ""))
     if namespace != context.namespace:
-        raise _denied(context, rpc, Missing("namespace", namespace))
-    _tell(context, rpc, "allowed", None)
+        raise _denied(context, rpc, MissingRight("namespace", namespace))
+    _audit(context, rpc, "allowed", None)
 
 
 def unauthenticated(context: CallContext, rpc: str, refusal: CallError) -> CallError:
     """Return the refusal of a caller whose credential is not accepted, and tell of it."""
-    _tell(context, rpc, "denied", None, right="identity", needed=refusal.failure.metadata.get("rule", ""))
+    _audit(context, rpc, "denied", None, right="identity", needed=refusal.failure.metadata.get("rule", ""))
     return refusal
 
 
@@ -113,23 +113,23 @@ def unknown(context: CallContext, rpc: str, identity: str) -> CallError:
     """
     if identity:
         named = dataclasses.replace(context, caller=Caller(identity, ""))
-        return _denied(named, rpc, Missing("caller", ""))
-    none = refuse(Reason.CALLER_UNAUTHENTICATED, "no credential", credential="none", rule="one is needed")
+        return _denied(named, rpc, MissingRight("caller", ""))
+    none = call_error(Reason.CALLER_UNAUTHENTICATED, "no credential", credential="none", rule="one is needed")
     return unauthenticated(context, rpc, none)
 
 
-def denial(identity: str, missing: Missing) -> CallError:
+def denial(identity: str, missing: MissingRight) -> CallError:
     """Return what a caller is told who lacks a right."""
     private = f"{identity} has not the right {missing.right} {missing.name}".rstrip()
     metadata = {"right": missing.right} | ({"name": missing.name} if missing.name else {})
-    return refuse(Reason.CALLER_NOT_PERMITTED, private, **metadata)
+    return call_error(Reason.CALLER_NOT_PERMITTED, private, **metadata)
 
 
 def _covers(granted: frozenset[str], name: str) -> bool:
     return name in granted or ANY in granted
 
 
-def _org_beyond(tenant: TenantRights, asked: Asked, route: Route) -> str | None:
+def _org_beyond(tenant: TenantRights, asked: Action, route: Route) -> str | None:
     """Return an org of the route that is not granted; ANY when the route goes to all orgs."""
     if ANY in tenant.orgs:
         return None
@@ -138,12 +138,12 @@ def _org_beyond(tenant: TenantRights, asked: Asked, route: Route) -> str | None:
     return next((org for org in route.orgs if org not in tenant.orgs), None)
 
 
-def _denied(context: CallContext, rpc: str, missing: Missing, route: Route | None = None) -> CallError:
-    _tell(context, rpc, "denied", route, right=missing.right, needed=missing.name)
+def _denied(context: CallContext, rpc: str, missing: MissingRight, route: Route | None = None) -> CallError:
+    _audit(context, rpc, "denied", route, right=missing.right, needed=missing.name)
     return denial(context.caller.identity, missing)
 
 
-def _tell(context: CallContext, rpc: str, decision: str, route: Route | None, **further: str | bool) -> None:
+def _audit(context: CallContext, rpc: str, decision: str, route: Route | None, **further: str | bool) -> None:
     place = (
         {
             "tenant": route.tenant,

@@ -12,11 +12,11 @@ from opentelemetry import trace
 from opentelemetry.metrics import Meter
 
 from payorch_server.access.callers import access_table
-from payorch_server.calls.history import CallRecords
+from payorch_server.calls.history import CallHistory
 from payorch_server.calls.metrics import CallMetrics
 from payorch_server.config import Settings
-from payorch_server.intents.executor import Intents
-from payorch_server.intents.ledger import Records
+from payorch_server.intents.executor import IntentExecutor
+from payorch_server.intents.ledger import IntentLedger
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
@@ -32,7 +32,7 @@ from payorch_server.store.port import Store, StoreUnavailable
 from payorch_server.usecases.dispatcher import Dispatcher
 from payorch_server.usecases.policy import LivePolicy, Policy
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.concurrency import InFlight
+from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
 from payorch_server.zuora.tokens import TokenCache
@@ -57,7 +57,7 @@ class Resources:
     meter: Meter
 
 
-class Running:
+class Components:
     """The parts of a running service that calls go through."""
 
     def __init__(self, settings: Settings, resources: Resources) -> None:
@@ -66,19 +66,19 @@ class Running:
         self._orchestration = document.orchestration
         self._max_clock_offset_s = document.http.max_clock_offset_s
         self.keyring = Keyring(settings.keys or (("process", Secret(os.urandom(MIN_KEY_BYTES))),), entropy=os.urandom)
-        self.quota, self.in_flight = Quota(), InFlight()
+        self.quota, self.in_flight = Quota(), ConcurrencyLimiter()
         self.calls = CallMetrics(resources.meter, clock=clock)
-        self.records = CallRecords(settings=document.orchestration.call_records, store=resources.store, tasks=tasks)
+        self.records = CallHistory(settings=document.orchestration.call_records, store=resources.store, tasks=tasks)
         self.zuora = self._client(settings)
-        records = Records(
+        records = IntentLedger(
             store=resources.store,
             keyring=self.keyring,
             clock=clock,
             uniform=_RANDOM.uniform,
             entropy=os.urandom,
         )
-        self.intents = Intents(
-            records=records, clock=clock, tasks=tasks, tracer=resources.tracer, flight_ended=self._flight_ended
+        self.intents = IntentExecutor(
+            records=records, clock=clock, tasks=tasks, tracer=resources.tracer, execution_ended=self._flight_ended
         )
         self.policy = LivePolicy(self._policy(settings, self.zuora))
         self.identities = Identities(document.identity, settings.key_set)
@@ -94,7 +94,7 @@ class Running:
         self.records.add(record)
 
     def _flight_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
-        self.calls.flight_ended(record, key)
+        self.calls.execution_ended(record, key)
         self.records.add(record)
 
     def _client(self, settings: Settings) -> ZuoraClient:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 
 from opentelemetry.metrics import Meter, Observation
 
-from payorch_server.app.components import Running
+from payorch_server.app.components import Components
 from payorch_server.calls.metrics import observe
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.client import ZuoraClient
 
 
-def publish(meter: Meter, running: Running, admission: AdmissionInterceptor, *, version: str) -> None:
+def publish(meter: Meter, running: Components, admission: AdmissionInterceptor, *, version: str) -> None:
     """Register the gauges of a service."""
     observe(
         meter,
@@ -45,7 +45,7 @@ def publish(meter: Meter, running: Running, admission: AdmissionInterceptor, *, 
     _publish_upstream(meter, running)
 
 
-def _publish_certificate(meter: Meter, running: Running) -> None:
+def _publish_certificate(meter: Meter, running: Components) -> None:
     credentials = running.credentials
     if credentials is not None:
         observe(
@@ -57,7 +57,7 @@ def _publish_certificate(meter: Meter, running: Running) -> None:
         )
 
 
-def _publish_upstream(meter: Meter, running: Running) -> None:
+def _publish_upstream(meter: Meter, running: Components) -> None:
     for name, read, unit, description in (
         ("upstream.retry_budget", lambda: _zuora(running).budgets(), "1", "What is left of the allowance for retries."),
         ("upstream.in_flight", lambda: _of_all(running, running.in_flight.by_tenant()[0]), "{call}", "Calls at Zuora."),
@@ -88,12 +88,12 @@ def _publish_upstream(meter: Meter, running: Running) -> None:
         observe(meter, f"payorch.{name}", _limits_reader(read_limits, clock), unit=unit, description=description)
 
 
-def _zuora(running: Running) -> ZuoraClient:
+def _zuora(running: Components) -> ZuoraClient:
     """Return the client in use; a reload replaces it."""
     return running.zuora
 
 
-def _of_all(running: Running, calls: Mapping[str, int]) -> Mapping[str, float]:
+def _of_all(running: Components, calls: Mapping[str, int]) -> Mapping[str, float]:
     """Return a number for every tenant: where nothing is told, nobody knows whether it is nothing."""
     return {tenant: calls.get(tenant, 0) for tenant in running.health.states}
 

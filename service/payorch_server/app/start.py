@@ -15,12 +15,12 @@ import structlog
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to telemetry/providers.py
 
 from payorch_server.app.admin import Readiness, start_admin
-from payorch_server.app.components import Resources, Running
+from payorch_server.app.components import Components, Resources
 from payorch_server.app.gauges import publish
 from payorch_server.app.reload import Reloader
 from payorch_server.calls.metrics import BUCKETS_S
 from payorch_server.config import Document, Settings, split_address, worker_address
-from payorch_server.intents.executor import FLIGHT_LIMIT_S
+from payorch_server.intents.executor import EXECUTION_LIMIT_S
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.command_error import CommandError
 from payorch_server.rpc.diagnostics import QUESTION_CHECKS, DiagnosticsServicer
@@ -34,7 +34,7 @@ from payorch_server.rpc.payment_orchestration import (
     FURTHER_CHECKS,
     REQUEST_TYPES,
     PaymentOrchestrationServicer,
-    UseCases,
+    ServicerOptions,
 )
 from payorch_server.rpc.server import ListenError, build_diagnostics_server, build_server, listen
 from payorch_server.rpc.validation import Validator
@@ -61,7 +61,7 @@ class Application:
     admin_port: int
     diagnostics_port: int
     """0 where there is no such listener."""
-    running: Running
+    running: Components
     server: grpc.aio.Server
     settings: Settings
     clock: Clock
@@ -76,7 +76,7 @@ class Application:
         await self.server.stop(rpc.drain_grace_s)
         # Flights belong to the service: those whose callers left are still on their way, for as long as one may take.
         taken_s = self.clock.monotonic() - stopping_s
-        left = await self.running.intents.settle_flights(timeout_s=max(FLIGHT_LIMIT_S - taken_s, 0.0))
+        left = await self.running.intents.wait_for_executions(timeout_s=max(EXECUTION_LIMIT_S - taken_s, 0.0))
         if left:
             _LOG.error("flights were cut", flights=left)
 
@@ -112,7 +112,7 @@ async def start(
     stack.push_async_callback(store.close)
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
-    running = Running(settings, Resources(transport, store, clock, tasks, telemetry.tracer, telemetry.meter))
+    running = Components(settings, Resources(transport, store, clock, tasks, telemetry.tracer, telemetry.meter))
     reloader = Reloader(
         files=files,
         running=settings,
@@ -140,7 +140,7 @@ async def start(
     return Application(grpc_port, admin_port, diagnostics_port, running, server, settings, clock)
 
 
-def _listen(server: grpc.aio.Server, section: str, address: str, running: Running) -> int:
+def _listen(server: grpc.aio.Server, section: str, address: str, running: Components) -> int:
     try:
         return listen(server, address, running.credentials)
     except ListenError as error:
@@ -167,7 +167,7 @@ def _store(settings: Settings, telemetry: Telemetry, clock: Clock) -> Store:
 
 def _server(
     settings: Settings,
-    running: Running,
+    running: Components,
     boundary: BoundaryInterceptor,
     admission: AdmissionInterceptor,
     clock: Clock,
@@ -177,7 +177,7 @@ def _server(
     rpc, orchestration = settings.document.rpc, settings.document.orchestration
     validator = Validator(FURTHER_CHECKS)
     validator.warm(request_type() for request_type in REQUEST_TYPES)
-    use_cases = UseCases(running.keyring, orchestration.raw_card_data, orchestration.session_max_age_s)
+    use_cases = ServicerOptions(running.keyring, orchestration.raw_card_data, orchestration.session_max_age_s)
     return build_server(
         settings=rpc,
         servicer=PaymentOrchestrationServicer(use_cases),
@@ -195,7 +195,7 @@ def _server(
 
 
 def _boundary(
-    settings: Settings, running: Running, telemetry: Telemetry, clock: Clock, tasks: TaskOwner
+    settings: Settings, running: Components, telemetry: Telemetry, clock: Clock, tasks: TaskOwner
 ) -> BoundaryInterceptor:
     durations = telemetry.meter.create_histogram(
         "rpc.server.call.duration",
@@ -224,7 +224,7 @@ def _boundary(
 async def _start_diagnostics(
     address: str,
     settings: Settings,
-    running: Running,
+    running: Components,
     boundary: BoundaryInterceptor,
     clock: Clock,
     stack: AsyncExitStack,
@@ -274,7 +274,7 @@ async def serve(settings: Settings, *, files: Sequence[Path], worker: int | None
 
 
 async def _start_admin(
-    listen: str, running: Running, reloader: Reloader, telemetry: Telemetry, stack: AsyncExitStack
+    listen: str, running: Components, reloader: Reloader, telemetry: Telemetry, stack: AsyncExitStack
 ) -> int:
     host, port = split_address(listen) or ("127.0.0.1", 0)
 

@@ -51,7 +51,7 @@ class AppleToken:
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
-class _Sealed:
+class _EncryptedParts:
     data: bytes
     signature: bytes
     ephemeral_public_key: bytes = b""
@@ -132,7 +132,7 @@ def _check_repeated(document: Document, violations: list[TokenViolation]) -> Non
         violations.append(TokenViolation(path, TokenRule.DUPLICATE_MEMBER, f"{path or 'token_json'} must {must}"))
 
 
-def _check_inner(inner: Members) -> _Sealed:
+def _check_inner(inner: Members) -> _EncryptedParts:
     version = _check_version(inner)
     data = inner.base64("data", at_least=_GCM_TAG_BYTES + 1, at_most=MAX_TOKEN_BYTES)
     signature = inner.base64("signature", at_least=1, at_most=_MAX_SIGNATURE_BYTES)
@@ -140,8 +140,8 @@ def _check_inner(inner: Members) -> _Sealed:
         inner.refuse("signature", TokenRule.NOT_CMS, "be a CMS message")
     header = inner.child("header")
     if header is None:
-        return _Sealed(data=data, signature=signature)
-    return _Sealed(
+        return _EncryptedParts(data=data, signature=signature)
+    return _EncryptedParts(
         data=data,
         signature=signature,
         # RSA_v1 has a wrapped key in its place; the version is violation enough.
@@ -167,7 +167,7 @@ def _check_wrapper_id(outer: Members, transaction_id: bytes) -> None:
         outer.refuse(_WRAPPER_ID, TokenRule.MISMATCH, f"equal {_WRAPPED}.header.transactionId")
 
 
-def _fingerprint(sealed: _Sealed) -> bytes:
+def _fingerprint(sealed: _EncryptedParts) -> bytes:
     digest = hashlib.sha256()
     parts: Sequence[bytes] = (
         sealed.data,

@@ -10,7 +10,7 @@ import structlog
 
 from payorch_server.calls.settings import CallRecordSettings
 from payorch_server.model.call_record import CallRecord
-from payorch_server.model.errors import refuse
+from payorch_server.model.errors import call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store, StoreUnavailable
@@ -23,7 +23,7 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(tuple[CallRecord, ...])
 
 
-class CallRecords:
+class CallHistory:
     """Remembers ended calls for a while. Nothing waits for it, and nothing fails because of it."""
 
     def __init__(self, *, settings: CallRecordSettings, store: Store, tasks: TaskOwner) -> None:
@@ -72,7 +72,7 @@ class CallRecords:
                 stored = await self._store.get(_store_key(namespace, track_id))
             except StoreUnavailable as error:
                 if not found:
-                    raise refuse(Reason.STORE_UNAVAILABLE, str(error)) from error
+                    raise call_error(Reason.STORE_UNAVAILABLE, str(error)) from error
             else:
                 found = _merged(_decoded(stored.value) if stored else (), found)
         return list(found)

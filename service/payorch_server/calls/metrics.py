@@ -10,7 +10,7 @@ from payorch_server.model.call_record import CallRecord
 from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.runtime.clock import Clock
-from payorch_server.telemetry.counter import Tally
+from payorch_server.telemetry.counter import CheapCounter
 
 _MAX_UNSETTLED: Final = 10_000
 _ROUTE_REFUSALS: Final = frozenset(
@@ -39,7 +39,7 @@ class CallMetrics:
     def __init__(self, meter: Meter, *, clock: Clock) -> None:
         self._unsettled = _Unsettled(meter, clock)
         self._calls, self._flights, self._intents, self._routes, self._access, self._echoes = (
-            Tally(meter, name, attributes, unit=unit, description=description)
+            CheapCounter(meter, name, attributes, unit=unit, description=description)
             for name, attributes, unit, description in _TALLIES
         )
 
@@ -62,10 +62,10 @@ class CallMetrics:
         if record.executed_track_id and record.executed_track_id != record.track_id:
             self._echoes.add(place.tenant)
 
-    def flight_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
+    def execution_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
         """Count an execution of an intent, and note whether the intent is settled."""
         self._flights.add(record.rpc, record.place.tenant, record.outcome, record.reason)
-        self._unsettled.flight_ended(key, is_unknown=record.outcome == Outcome.UNKNOWN.name)
+        self._unsettled.execution_ended(key, is_unknown=record.outcome == Outcome.UNKNOWN.name)
 
 
 class _Unsettled:
@@ -89,7 +89,7 @@ class _Unsettled:
             description="Since when the oldest of them is unsettled.",
         )
 
-    def flight_ended(self, key: IdempotencyKey, *, is_unknown: bool) -> None:
+    def execution_ended(self, key: IdempotencyKey, *, is_unknown: bool) -> None:
         if not is_unknown:
             self._since_s.pop(key, None)
             return

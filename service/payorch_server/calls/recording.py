@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from payorch_server.model.attempt import UpstreamFacts
-from payorch_server.model.call_record import SUCCEEDED, CallRecord, Notes
+from payorch_server.model.call_record import SUCCEEDED, CallNotes, CallRecord
 from payorch_server.model.caller import Caller
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError
@@ -22,7 +22,7 @@ def record_of_call(
     code: str,
     track_id: str,
     caller: Caller,
-    notes: Notes,
+    notes: CallNotes,
     ended_at: datetime,
     duration_s: float,
 ) -> CallRecord:
@@ -87,7 +87,7 @@ def _record(
     code: str,
     track_id: str,
     caller: Caller,
-    notes: Notes,
+    notes: CallNotes,
     ended_at: datetime,
     duration_s: float,
 ) -> CallRecord:
@@ -131,7 +131,7 @@ def _end_of(error: BaseException | None) -> tuple[str, str, str, str, str]:
         return Outcome.UNKNOWN.name, "", Reason.INTERNAL.name, type(error).__name__, ""
     failure, verdict = error.failure, error.verdict
     right = failure.metadata.get("right", "")
-    return verdict.outcome.name, verdict.advice.name, failure.reason.name, failure.private, right
+    return verdict.outcome.name, verdict.advice.name, failure.reason.name, failure.detail, right
 
 
 def log_fields(record: CallRecord) -> Mapping[str, Any]:

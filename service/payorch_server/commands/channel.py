@@ -11,7 +11,7 @@ from payorch_server.model.command_error import CommandError
 _HEALTH_TIMEOUT_S: Final = 3.0
 
 
-class AskingError(CommandError):
+class ServiceUnreachableError(CommandError):
     """A question that could not be put, or was answered by a status of gRPC."""
 
 
@@ -31,12 +31,14 @@ def open_channel(
     """
     if ca_file is None:
         if certificate_file or key_file:
-            raise AskingError("--ca-file: is missing, so the certificate would not be shown: this would be plaintext")
+            raise ServiceUnreachableError(
+                "--ca-file: is missing, so the certificate would not be shown: this would be plaintext"
+            )
         return grpc.insecure_channel(address)
     try:
         files = [name.read_bytes() if name else None for name in (ca_file, key_file, certificate_file)]
     except OSError as error:
-        raise AskingError(f"{error.filename}: cannot be read: {error.strerror}") from error
+        raise ServiceUnreachableError(f"{error.filename}: cannot be read: {error.strerror}") from error
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(*files))
 
 
@@ -54,5 +56,5 @@ def health_of(channel: grpc.Channel, service: str) -> str:
     try:
         answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_HEALTH_TIMEOUT_S)  # type: ignore[attr-defined] # missing in the stubs
     except grpc.RpcError as error:
-        raise AskingError(error.code().name) from error
+        raise ServiceUnreachableError(error.code().name) from error
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))

@@ -14,13 +14,13 @@ from payorch_server.config import Document, read_yaml
 from payorch_server.model.caller import ANONYMOUS
 from payorch_server.model.command_error import CommandError
 from payorch_server.model.outcome import Reason
-from payorch_server.routing.explain import Ending, Explanation, explain
+from payorch_server.routing.explain import Explanation, RouteSummary, explain
 from payorch_server.routing.table import RoutingTable
 from payorch_server.rpc.diagnostics import QUESTION_CHECKS, decode_question
 from payorch_server.rpc.validation import Validator
 
 _MEMBERS: Final = frozenset({"name", "request", "expect"})
-_EXPECTABLE: Final = {one.name: one.default for one in dataclasses.fields(Ending)}
+_EXPECTABLE: Final = {one.name: one.default for one in dataclasses.fields(RouteSummary)}
 
 
 class CaseError(CommandError):
@@ -38,7 +38,7 @@ class Case:
     expected: Mapping[str, str | tuple[str, ...]]
     """Members of its ending; those that are not named may be anything."""
 
-    def surprises(self, ending: Ending) -> Sequence[str]:
+    def surprises(self, ending: RouteSummary) -> Sequence[str]:
         """Return the expected members that the ending does not have."""
         return [name for name, value in self.expected.items() if getattr(ending, name) != value]
 

@@ -6,7 +6,7 @@ from typing import Final
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import error_reason_pb2, routing_pb2
 
-from payorch_server.routing.explain import Ending
+from payorch_server.routing.explain import RouteSummary
 
 _LABEL_CHARACTERS: Final = 12
 
@@ -21,7 +21,7 @@ def told_explanation(answer: diagnostics_pb2.ExplainRouteResponse) -> str:
     return "\n".join(lines)
 
 
-def told_ending(ending: Ending) -> str:
+def told_ending(ending: RouteSummary) -> str:
     """Return an ending as one line."""
     if ending.refused:
         return f"refused: {ending.refused}"

@@ -11,8 +11,8 @@ from google.protobuf import json_format  # noqa: TID251 - prints an explanation,
 from payorch_server.commands.route_cases import Case, CaseError, FilePolicy, read_cases, read_request
 from payorch_server.commands.route_text import told_ending, told_explanation
 from payorch_server.config import load_document
-from payorch_server.model.errors import Invalid
-from payorch_server.routing.explain import Difference, Ending, differences, ending_of
+from payorch_server.model.errors import InvalidRequestError
+from payorch_server.routing.explain import Difference, RouteSummary, differences, summary_of
 from payorch_server.routing.lint import lint as findings_in
 from payorch_server.rpc.diagnostics import encode_explanation
 
@@ -27,7 +27,7 @@ def explain(*, config: Sequence[Path], request: Path, caller: str, as_json: bool
     policy, asked = FilePolicy(load_document(*config)), read_request(request)
     try:
         explanation = policy.explain(asked, caller=caller)
-    except Invalid as error:
+    except InvalidRequestError as error:
         raise CaseError(_broken(str(request), error)) from error
     answer = encode_explanation(explanation)
     print(_json(json_format.MessageToDict(answer)) if as_json else told_explanation(answer))
@@ -91,28 +91,28 @@ def diff(*, old: Sequence[Path], new: Sequence[Path], cases: Path, as_json: bool
     return int(bool(found))
 
 
-def _endings(policy: FilePolicy, path: Path, cases: Sequence[Case]) -> Mapping[str, Ending]:
-    endings: dict[str, Ending] = {}
+def _endings(policy: FilePolicy, path: Path, cases: Sequence[Case]) -> Mapping[str, RouteSummary]:
+    endings: dict[str, RouteSummary] = {}
     for case in cases:
         try:
-            endings[case.name] = ending_of(policy.explain(case.request))
-        except Invalid as error:
+            endings[case.name] = summary_of(policy.explain(case.request))
+        except InvalidRequestError as error:
             raise CaseError(_broken(f"{path}: {case.name}", error)) from error
     return endings
 
 
-def _broken(where: str, error: Invalid) -> str:
+def _broken(where: str, error: InvalidRequestError) -> str:
     listed = "; ".join(f"{one.field} {one.description}" for one in error.failure.violations)
     return f"{where}: no such call can be: {listed}"
 
 
-def _instead(ending: Ending, name: str) -> str:
+def _instead(ending: RouteSummary, name: str) -> str:
     if ending.refused and name != "refused":
         return f"but refused: {ending.refused}"
     return f"not {_plain(getattr(ending, name))}"
 
 
-def _tested(case: Case, ending: Ending, surprises: Sequence[str]) -> Mapping[str, object]:
+def _tested(case: Case, ending: RouteSummary, surprises: Sequence[str]) -> Mapping[str, object]:
     return {"name": case.name, "passed": not surprises, "expected": case.expected, "ended": _members(ending)}
 
 
@@ -120,7 +120,7 @@ def _differing(one: Difference) -> Mapping[str, object]:
     return {"case": one.case, "members": one.members, "before": _members(one.before), "after": _members(one.after)}
 
 
-def _members(ending: Ending) -> Mapping[str, object]:
+def _members(ending: RouteSummary) -> Mapping[str, object]:
     return {name: value for name, value in dataclasses.asdict(ending).items() if value}
 
 

@@ -18,21 +18,21 @@ import structlog
 from opentelemetry import trace
 
 from payorch_server.calls.recording import record_of_execution
-from payorch_server.intents.intent import Ended, Fingerprint, Opening, refuse_another_body
+from payorch_server.intents.intent import Fingerprint, IntentExecution, IntentResult, require_same_request
 from payorch_server.intents.intent_record import resend_before
 from payorch_server.intents.intent_spans import IntentSpans, tell_failure
-from payorch_server.intents.ledger import Held, Records, goes_on
+from payorch_server.intents.ledger import IntentClaim, IntentLedger, still_running
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.context import CallContext
-from payorch_server.model.earlier_sends import Earlier
-from payorch_server.model.errors import CallError, failure
+from payorch_server.model.earlier_sends import EarlierSends
+from payorch_server.model.errors import CallError, error_for
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import StoreUnavailable
-from payorch_server.telemetry.spans import current
+from payorch_server.telemetry.spans import use_span
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ _LOG: Final = structlog.get_logger("payorch.intents")
 _PREFIX: Final = "po1-"
 _HEX_DIGITS: Final = 40
 
-FLIGHT_LIMIT_S: Final = 55.0
+EXECUTION_LIMIT_S: Final = 55.0
 """How long a flight may take; below the 60 s after which Zuora gives up a connector call."""
 _ANSWER_MARGIN_S: Final = 0.05
 # A call that took the recorded end of an intent executed nothing.
@@ -70,11 +70,11 @@ def idempotency_key(*, namespace: str, rpc: str, request_id: RequestId) -> Idemp
 
 
 @dataclass(slots=True)
-class _Flying(Generic[T]):
+class _Execution(Generic[T]):
     fingerprints: Mapping[str, Fingerprint]
     route: Route | CallError
     """The one it is pinned to, as soon as that is known."""
-    task: asyncio.Task[Ended[T]]
+    task: asyncio.Task[IntentResult[T]]
     resend_before: datetime
     """Of the intent, which an earlier flight may have opened."""
     context: CallContext
@@ -85,24 +85,24 @@ class _Flying(Generic[T]):
     """Ends with the flight, perhaps long after that of the call which departed."""
 
 
-FlightEnded = Callable[[CallRecord, IdempotencyKey], None]
+ExecutionEnded = Callable[[CallRecord, IdempotencyKey], None]
 
 
 def _nobody_listens(_record: CallRecord, _key: IdempotencyKey) -> None:
     return
 
 
-class Intents:
+class IntentExecutor:
     """The intents in flight in this process, over the recorded ones in the store."""
 
     def __init__(
         self,
         *,
-        records: Records,
+        records: IntentLedger,
         clock: Clock,
         tasks: TaskOwner,
         tracer: trace.Tracer | None = None,
-        flight_ended: FlightEnded = _nobody_listens,
+        execution_ended: ExecutionEnded = _nobody_listens,
     ) -> None:
         self.records = records
         """What the store knows of them."""
@@ -110,8 +110,8 @@ class Intents:
         """What spans say of them."""
         self._clock = clock
         self._tasks = tasks
-        self._flight_ended = flight_ended
-        self._flights: dict[str, _Flying[Any]] = {}
+        self._flight_ended = execution_ended
+        self._flights: dict[str, _Execution[Any]] = {}
 
     def __repr__(self) -> str:
         return f"Intents({len(self._flights)} in flight)"
@@ -121,7 +121,7 @@ class Intents:
         """How many intents are in flight."""
         return len(self._flights)
 
-    async def run(self, opening: Opening[T], context: CallContext) -> Ended[T]:
+    async def run(self, opening: IntentExecution[T], context: CallContext) -> IntentResult[T]:
         """Execute the intent, join its flight, or return its recorded end.
 
         The flight belongs to the service: it goes on when this caller leaves.
@@ -133,9 +133,9 @@ class Intents:
         while True:
             flying = self._flights.get(opening.key)
             if flying is None:
-                return await self._end_of(self._depart(opening, context), context)
+                return await self._end_of(self._start(opening, context), context)
             _permit(opening, flying)
-            refuse_another_body(flying.fingerprints, opening)
+            require_same_request(flying.fingerprints, opening)
             context.notes.intent = "joined"
             try:
                 ended = await self._join(flying, opening, context)
@@ -150,7 +150,7 @@ class Intents:
                 opening.permit(ended.route)
                 return ended
 
-    async def _join(self, flying: _Flying[T], opening: Opening[T], context: CallContext) -> Ended[T]:
+    async def _join(self, flying: _Execution[T], opening: IntentExecution[T], context: CallContext) -> IntentResult[T]:
         span = self.spans.joined(opening.key, flying.span)
         try:
             return await self._end_of(flying, context)
@@ -160,37 +160,39 @@ class Intents:
         finally:
             span.end()
 
-    async def _end_of(self, flying: _Flying[T], context: CallContext) -> Ended[T]:
+    async def _end_of(self, flying: _Execution[T], context: CallContext) -> IntentResult[T]:
         wait_s = context.deadline_s - self._clock.monotonic() - _ANSWER_MARGIN_S
         try:
             async with asyncio.timeout(max(wait_s, 0.0)):
                 return await asyncio.shield(flying.task)
         except TimeoutError as error:
-            raise goes_on(f"not settled within {wait_s:.2f} s", flying.resend_before) from error
+            raise still_running(f"not settled within {wait_s:.2f} s", flying.resend_before) from error
 
-    async def settle_flights(self, *, timeout_s: float) -> int:
+    async def wait_for_executions(self, *, timeout_s: float) -> int:
         """Wait until no intent is in flight; return how many are left when time is up."""
         tasks = [flying.task for flying in self._flights.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_s)
         return len(self._flights)
 
-    def _depart(self, opening: Opening[T], context: CallContext) -> _Flying[T]:
+    def _start(self, opening: IntentExecution[T], context: CallContext) -> _Execution[T]:
         span = self.spans.flight(opening.key)
-        with current(span):
-            task = self._tasks.start(self._fly(opening, context), name=opening.rpc)
+        with use_span(span):
+            task = self._tasks.start(self._execute(opening, context), name=opening.rpc)
         until, started_s = self.records.resend_before_if_new(opening), self._clock.monotonic()
-        flying = _Flying(opening.fingerprints, opening.route, task, until, context, started_s, span)
+        flying = _Execution(opening.fingerprints, opening.route, task, until, context, started_s, span)
         self._flights[opening.key] = flying
-        flying.task.add_done_callback(lambda ended: self._arrived(opening, flying, ended))
+        flying.task.add_done_callback(lambda ended: self._on_done(opening, flying, ended))
         return flying
 
-    def _forget(self, key: IdempotencyKey, flying: _Flying[Any]) -> None:
+    def _forget(self, key: IdempotencyKey, flying: _Execution[Any]) -> None:
         """Let nobody join a flight any more; the one that followed it may fly already."""
         if self._flights.get(key) is flying:
             del self._flights[key]
 
-    def _arrived(self, opening: Opening[Any], flying: _Flying[Any], ended: asyncio.Task[Ended[Any]]) -> None:
+    def _on_done(
+        self, opening: IntentExecution[Any], flying: _Execution[Any], ended: asyncio.Task[IntentResult[Any]]
+    ) -> None:
         """Tell how a flight ended: its caller may have left long ago."""
         self._forget(opening.key, flying)
         self.spans.arrived(flying.span, ended)
@@ -198,14 +200,14 @@ class Intents:
         if flying.context.notes.intent in _EXECUTED:
             self._tell(opening, flying, error)
         if isinstance(error, CallError):
-            _LOG.info("flight failed", rpc=opening.rpc, reason=error.failure.reason.name, detail=error.failure.private)
+            _LOG.info("flight failed", rpc=opening.rpc, reason=error.failure.reason.name, detail=error.failure.detail)
         elif ended.cancelled():
             _LOG.error("flight was cut", rpc=opening.rpc)
         elif error is not None:
             # Its own text could hold what must not be shown.
             _LOG.error("flight failed in a way nobody foresaw", rpc=opening.rpc, type=type(error).__name__)
 
-    def _tell(self, opening: Opening[Any], flying: _Flying[Any], error: BaseException | None) -> None:
+    def _tell(self, opening: IntentExecution[Any], flying: _Execution[Any], error: BaseException | None) -> None:
         duration_s = self._clock.monotonic() - flying.started_s
         record = record_of_execution(
             error, rpc=opening.rpc, context=flying.context, ended_at=self._clock.now(), duration_s=duration_s
@@ -214,8 +216,8 @@ class Intents:
         with contextlib.suppress(Exception):
             self._flight_ended(record, opening.key)
 
-    async def _fly(self, opening: Opening[T], context: CallContext) -> Ended[T]:
-        context = dataclasses.replace(context, deadline_s=self._clock.monotonic() + FLIGHT_LIMIT_S)
+    async def _execute(self, opening: IntentExecution[T], context: CallContext) -> IntentResult[T]:
+        context = dataclasses.replace(context, deadline_s=self._clock.monotonic() + EXECUTION_LIMIT_S)
         flying = self._flights[opening.key]
 
         def permit(pinned: Route) -> None:
@@ -228,41 +230,41 @@ class Intents:
             held = await self.records.hold(dataclasses.replace(opening, permit=permit), context)
         except StoreUnavailable as error:
             held = self.records.unrecorded(opening, context, error)
-        context.notes.spent("record", self._clock.monotonic() - started_s)
-        context.notes.intent = _how(held)
-        if isinstance(held, Ended):
+        context.notes.add_phase("record", self._clock.monotonic() - started_s)
+        context.notes.intent = _disposition(held)
+        if isinstance(held, IntentResult):
             return held
         flying.route, flying.resend_before = held.record.route, resend_before(held.record)
         await self.records.guard_token(opening, held)
         return await self._send(opening, context, held)
 
-    async def _send(self, opening: Opening[T], context: CallContext, held: Held) -> Ended[T]:
+    async def _send(self, opening: IntentExecution[T], context: CallContext, held: IntentClaim) -> IntentResult[T]:
         record = held.record
-        earlier = Earlier(record.doubtful, frozenset(record.answer_ids))
+        earlier = EarlierSends(record.doubtful, frozenset(record.answer_ids))
         try:
             value, facts = await opening.send(record.route, context, earlier)
         except CallError as error:
-            told = failure(dataclasses.replace(error.failure, resend_before=resend_before(record)))
+            told = error_for(dataclasses.replace(error.failure, resend_before=resend_before(record)))
             if record.doubtful and told.verdict.outcome is Outcome.NOT_SENT:
                 # This flight sent nothing, which says nothing of those before it.
                 unsettled = dataclasses.replace(told.failure, reason=Reason.EARLIER_ATTEMPT_UNSETTLED, violations=())
-                told = failure(unsettled)
+                told = error_for(unsettled)
             await self.records.failed(opening, held, told)
             raise told from error
-        context.notes.succeeded(facts, opening.ids_of(value))
+        context.notes.note_success(facts, opening.ids_of(value))
         return await self.records.succeeded(opening, held, value, facts)
 
 
-def _how(held: Held | Ended[Any]) -> str:
+def _disposition(held: IntentClaim | IntentResult[Any]) -> str:
     """Name how a call met its intent."""
-    if isinstance(held, Ended):
+    if isinstance(held, IntentResult):
         return "replayed"
     if held.version is None:
         return "unrecorded"
     return "taken_over" if held.record.takeovers else "opened"
 
 
-def _permit(opening: Opening[Any], flying: _Flying[Any]) -> None:
+def _permit(opening: IntentExecution[Any], flying: _Execution[Any]) -> None:
     """Refuse a caller that may not use the route of a flight, if it is known."""
     if isinstance(flying.route, Route):
         opening.permit(flying.route)

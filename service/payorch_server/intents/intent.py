@@ -7,8 +7,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
-from payorch_server.model.earlier_sends import Earlier
-from payorch_server.model.errors import CallError, Evidence, Failure, Violation, failure, refuse
+from payorch_server.model.earlier_sends import EarlierSends
+from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, Violation, call_error, error_for
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
@@ -40,7 +40,7 @@ def differences(one: Fingerprint, other: Fingerprint) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening(Generic[T]):
+class IntentExecution(Generic[T]):
     """An intent about to be opened, joined or replayed."""
 
     key: IdempotencyKey
@@ -50,14 +50,14 @@ class Opening(Generic[T]):
     """By key id, the key in use first."""
     route: Route | CallError
     """Where it goes if it is new, or why it can go nowhere; an intent that was opened before keeps its own route."""
-    send: Callable[[Route, CallContext, Earlier], Awaitable[tuple[T, UpstreamFacts]]]
+    send: Callable[[Route, CallContext, EarlierSends], Awaitable[tuple[T, UpstreamFacts]]]
     """Executes it on a route."""
     permit: Callable[[Route], None]
     """Refuses the caller if it may not see or go on with the intent on a route."""
     route_exists: Callable[[Route], bool]
     """Tells whether a route that was taken earlier can still be taken."""
     result_type: Any
-    ids_of: Callable[[T], Evidence]
+    ids_of: Callable[[T], UpstreamEvidence]
     """Names what exists because of a result."""
     needs_store: bool
     """Whether it may not be sent unrecorded."""
@@ -68,7 +68,7 @@ class Opening(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended(Generic[T]):
+class IntentResult(Generic[T]):
     """The successful end of an intent."""
 
     value: T
@@ -79,16 +79,16 @@ class Ended(Generic[T]):
     """Whether it had ended before this call."""
 
 
-def refuse_another_body(recorded: Mapping[str, Fingerprint], opening: Opening[Any]) -> None:
+def require_same_request(recorded: Mapping[str, Fingerprint], opening: IntentExecution[Any]) -> None:
     """Refuse a request that differs from the one the intent was opened with."""
     comparable = next(((one, opening.fingerprints[key_id]) for key_id, one in recorded.items()
                        if key_id in opening.fingerprints), None)  # fmt: skip
     if comparable is None:
-        raise refuse(Reason.INTENT_EXPIRED, "its fingerprint was made with a key that is gone")
+        raise call_error(Reason.INTENT_EXPIRED, "its fingerprint was made with a key that is gone")
     paths = differences(*comparable)
     if paths:
         description = (
             "differs from the request that this request_id was first used for; a changed request is a new intent"
         )
         violations = tuple(Violation(path, "intent.same", description) for path in paths)
-        raise failure(Failure(Reason.INTENT_MISMATCH, f"differs in {', '.join(paths)}", violations=violations))
+        raise error_for(Failure(Reason.INTENT_MISMATCH, f"differs in {', '.join(paths)}", violations=violations))

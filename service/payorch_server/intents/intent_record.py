@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from payorch_server.intents.intent import Fingerprint
-from payorch_server.model.errors import Evidence
+from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.identifiers import RESEND_LIMIT
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
@@ -26,7 +26,7 @@ class Settlement:
 
     reason: str
     """Name of the Reason; empty for success."""
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: UpstreamEvidence = field(default_factory=UpstreamEvidence)
     zuora_request_id: str = ""
     zuora_process_id: str = ""
     executed_track_id: str = ""
@@ -105,7 +105,7 @@ def minted_at(request_id: str) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class IntentStatus:
     """An intent as the store knows it."""
 
     record: IntentRecord
@@ -128,7 +128,7 @@ def decode_record(value: bytes) -> IntentRecord:
     return _DECODER.decode(value)
 
 
-def newest(ids: tuple[str, ...], *more: str) -> tuple[str, ...]:
+def append_recent(ids: tuple[str, ...], *more: str) -> tuple[str, ...]:
     """Return the ids with more behind them, without empty ones and repetitions, cut to the newest."""
     return tuple(dict.fromkeys(one for one in (*ids, *more) if one))[-_MAX_IDS:]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from opentelemetry import trace
 
-from payorch_server.intents.intent import Ended
+from payorch_server.intents.intent import IntentResult
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.store.keyring import Keyring
-from payorch_server.telemetry.spans import child
+from payorch_server.telemetry.spans import start_child
 
 _HASH = "payorch.intent.hash"
 _PART = "payorch.intent.part"
@@ -38,13 +38,13 @@ class IntentSpans:
         return self._begun(key, "joined", links)
 
     def _begun(self, key: IdempotencyKey, part: str, links: list[trace.Link] | tuple[()]) -> trace.Span:
-        span = child(self._tracer, "intent", links=links)
+        span = start_child(self._tracer, "intent", links=links)
         if span.is_recording():
             span.set_attributes({_HASH: self._keyring.name_in_spans(key), _PART: part})
         return span
 
     @staticmethod
-    def arrived(span: trace.Span, flight: "asyncio.Task[Ended[Any]]") -> None:
+    def arrived(span: trace.Span, flight: "asyncio.Task[IntentResult[Any]]") -> None:
         """End the span of a flight that has ended."""
         if span.is_recording():
             error = asyncio.CancelledError() if flight.cancelled() else flight.exception()

@@ -28,7 +28,7 @@ def token_name(*, public_key_hash: str, transaction_id: str) -> str:
     return hashlib.sha256(f"{public_key_hash}/{transaction_id.lower()}".encode()).hexdigest()
 
 
-class ReplayGuard:
+class TokenGuard:
     """The index from token to intent, across all RPCs through which a token can enter."""
 
     def __init__(self, *, store: Store, keep_s: float) -> None:

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Final, Literal
 
 from payorch_server.model.attempt import Attempt, UpstreamFacts
-from payorch_server.model.errors import Evidence
+from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.route import Route
 
 SUCCEEDED: Final = "SUCCEEDED"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RouteNames:
     """Where a call went, by names of the policy; all empty when it was not routed."""
 
     tenant: str = ""
@@ -24,9 +24,9 @@ class Place:
     policy_hash: str = ""
 
 
-def place_of(route: Route) -> Place:
+def place_of(route: Route) -> RouteNames:
     """Return where a route leads."""
-    return Place(route.tenant, route.entity, route.orgs, route.gateway.name, route.rule, route.policy_hash)
+    return RouteNames(route.tenant, route.entity, route.orgs, route.gateway.name, route.rule, route.policy_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class CallRecord:
     """Name of the Reason; empty for success."""
     detail: str = ""
     """For operators; scrubbed of what Zuora quoted."""
-    place: Place = field(default_factory=Place)
+    place: RouteNames = field(default_factory=RouteNames)
     intent: str = ""
     """How the call met its intent: opened, taken_over, joined, replayed or unrecorded; empty when it has none."""
     right: str = ""
@@ -67,31 +67,31 @@ class CallRecord:
     executed_track_id: str = ""
     zuora_request_id: str = ""
     zuora_process_id: str = ""
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: UpstreamEvidence = field(default_factory=UpstreamEvidence)
 
 
 @dataclass(slots=True)
-class Notes:
+class CallNotes:
     """What is noted of a call on its way, for whoever tells how it ended. Copies of a context share it."""
 
     trace_id: str = ""
-    place: Place = field(default_factory=Place)
+    place: RouteNames = field(default_factory=RouteNames)
     intent: str = ""
     phases_s: dict[str, float] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
     executed_track_id: str = ""
     zuora_request_id: str = ""
     zuora_process_id: str = ""
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: UpstreamEvidence = field(default_factory=UpstreamEvidence)
     """Of a success; a failure carries its own."""
 
-    def succeeded(self, facts: UpstreamFacts, exists: Evidence) -> None:
+    def note_success(self, facts: UpstreamFacts, exists: UpstreamEvidence) -> None:
         """Note what a success looked like at Zuora's side."""
         self.attempts = facts.attempts
         self.executed_track_id = facts.echoed_track_id
         self.zuora_request_id, self.zuora_process_id = facts.zuora_request_id, facts.zuora_process_id
         self.evidence = exists
 
-    def spent(self, phase: str, seconds: float) -> None:
+    def add_phase(self, phase: str, seconds: float) -> None:
         """Add to a phase."""
         self.phases_s[phase] = self.phases_s.get(phase, 0.0) + seconds

@@ -1,6 +1,6 @@
 from dataclasses import dataclass, field
 
-from payorch_server.model.call_record import Notes
+from payorch_server.model.call_record import CallNotes
 from payorch_server.model.caller import Caller
 from payorch_server.model.identifiers import TrackId
 
@@ -13,7 +13,7 @@ class CallContext:
     deadline_s: float
     """Absolute, on the monotonic clock."""
     caller: Caller
-    notes: Notes = field(default_factory=Notes, compare=False, repr=False)
+    notes: CallNotes = field(default_factory=CallNotes, compare=False, repr=False)
     """The one thing here that changes; copies of a context share it."""
 
     @property

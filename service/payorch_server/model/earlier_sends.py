@@ -14,7 +14,7 @@ from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason, Verd
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class EarlierSends:
     """What is known of sends of an intent before this flight."""
 
     doubtful: bool = False
@@ -23,7 +23,7 @@ class Earlier:
     """Zuora-Request-Ids and processIds of their answers."""
 
 
-NOTHING_EARLIER: Final = Earlier()
+NO_EARLIER_SENDS: Final = EarlierSends()
 
 # Checks that Zuora, or its edge, may make before it looks at the key.
 _EARLY_CHECKS: Final = frozenset(
@@ -32,7 +32,7 @@ _EARLY_CHECKS: Final = frozenset(
 _WORTH_RESENDING: Final = Verdict(Outcome.UNKNOWN, Advice.RESEND_SAME_REQUEST_ID)
 
 
-def in_light_of_earlier(failed: Failure, *, doubtful: bool, repeated: bool) -> Reason:
+def reason_given_earlier_sends(failed: Failure, *, doubtful: bool, repeated: bool) -> Reason:
     """Return the reason that holds for the intent.
 
     Args:

@@ -7,7 +7,7 @@ CallError
 ├── OutcomeUnknown   it may or may not have happened
 └── Partial          some of it happened
 
-The table in `model/outcome.py` alone decides which of the four a reason belongs to; `failure` builds the right one.
+The table in `model/outcome.py` alone decides which of the four a reason belongs to; `error_for` builds the right one.
 """
 
 import re
@@ -44,7 +44,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class UpstreamEvidence:
     """What Zuora said about a failure. Its own texts stay in private messages."""
 
     zuora_codes: tuple[str, ...] = ()
@@ -59,12 +59,12 @@ class Failure:
     """Everything known about why a call failed."""
 
     reason: Reason
-    private: str
+    detail: str
     """For operators; never sent to the caller."""
     violations: tuple[Violation, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     """For ErrorInfo.metadata; lowerCamel keys, units in the key."""
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: UpstreamEvidence = field(default_factory=UpstreamEvidence)
     facts: UpstreamFacts = field(default_factory=UpstreamFacts)
     resend_before: datetime | None = None
     """Until when a resend of the same request id is safe, UTC; None where nothing was sent."""
@@ -74,7 +74,7 @@ class CallError(Exception):
     """A call that failed in a way the service foresaw."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(f"{failure.reason.name}: {failure.private}")
+        super().__init__(f"{failure.reason.name}: {failure.detail}")
         self.failure = failure
 
     @property
@@ -87,7 +87,7 @@ class NotSent(CallError):  # noqa: N818 - the tree reads as outcomes
     """Nothing reached Zuora's business logic."""
 
 
-class Invalid(NotSent):
+class InvalidRequestError(NotSent):
     """The request breaks rules."""
 
 
@@ -111,19 +111,19 @@ _CLASSES: Mapping[Outcome, type[CallError]] = {
 }
 
 
-def failure(failed: Failure) -> CallError:
+def error_for(failed: Failure) -> CallError:
     """Return the error whose class the outcome table demands."""
     if failed.violations:
-        return Invalid(failed)
+        return InvalidRequestError(failed)
     return _CLASSES[VERDICTS[failed.reason].outcome](failed)
 
 
-def refuse(reason: Reason, private: str, **metadata: str) -> CallError:
+def call_error(reason: Reason, detail: str, **metadata: str) -> CallError:
     """Return an error that carries no evidence from Zuora."""
-    return failure(Failure(reason, private, metadata=metadata))
+    return error_for(Failure(reason, detail, metadata=metadata))
 
 
 def invalid(*violations: Violation) -> CallError:
     """Return the error for a request that breaks rules."""
     told = "; ".join(f"{one.place}: {one.description}" for one in violations)
-    return Invalid(Failure(Reason.REQUEST_INVALID, told[:_MAX_PRIVATE_CHARACTERS], violations=violations))
+    return InvalidRequestError(Failure(Reason.REQUEST_INVALID, told[:_MAX_PRIVATE_CHARACTERS], violations=violations))

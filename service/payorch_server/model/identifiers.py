@@ -40,10 +40,10 @@ def trace_id_of(track_id: TrackId) -> str:
     A minted id begins with the trace of its call. Any other leads to a trace that holds one span, with a link to the
     call, for every call that was made with this id.
     """
-    return f"{place_of(track_id)[0]:032x}"
+    return f"{span_ids_of(track_id)[0]:032x}"
 
 
-def place_of(track_id: TrackId) -> tuple[int, int]:
+def span_ids_of(track_id: TrackId) -> tuple[int, int]:
     """Return the trace id and the span id that a Track-Id leads to: those in it, or those made of its hash."""
     minted = _MINTED.fullmatch(track_id)
     if minted:

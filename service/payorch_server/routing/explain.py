@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from payorch_server.access.callers import AccessTable
-from payorch_server.access.permission import Asked, Missing, denial, missing_for_rpc, missing_on_route
-from payorch_server.model.errors import CallError, invalid, refuse
+from payorch_server.access.permission import Action, MissingRight, denial, missing_for_rpc, missing_on_route
+from payorch_server.model.errors import CallError, call_error, invalid
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.routing.conditions import RouteQuery
@@ -18,7 +18,7 @@ from payorch_server.zuora.settings import PathSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class HypotheticalCall:
     """A call that might be made."""
 
     query: RouteQuery
@@ -57,7 +57,7 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RouteSummary:
     """An explanation in short, to be expected and compared: a place, or a refusal."""
 
     refused: str = ""
@@ -79,17 +79,17 @@ class Difference:
     """A call that one policy treats otherwise than another."""
 
     case: str
-    before: Ending
-    after: Ending
+    before: RouteSummary
+    after: RouteSummary
 
     @property
     def members(self) -> Sequence[str]:
         """The members that differ."""
-        names = (one.name for one in dataclasses.fields(Ending))
+        names = (one.name for one in dataclasses.fields(RouteSummary))
         return [name for name in names if getattr(self.before, name) != getattr(self.after, name)]
 
 
-def explain(question: Question, *, routing: RoutingTable, access: AccessTable | None) -> Explanation:
+def explain(question: HypotheticalCall, *, routing: RoutingTable, access: AccessTable | None) -> Explanation:
     """Return what would become of a call.
 
     Args:
@@ -113,14 +113,14 @@ def explain(question: Question, *, routing: RoutingTable, access: AccessTable | 
     )
 
 
-def ending_of(explanation: Explanation) -> Ending:
+def summary_of(explanation: Explanation) -> RouteSummary:
     """Return an explanation in short."""
     if explanation.refusal is not None:
-        return Ending(refused=explanation.refusal.failure.reason.name)
+        return RouteSummary(refused=explanation.refusal.failure.reason.name)
     route = explanation.route
     if route is None:
-        return Ending()
-    return Ending(
+        return RouteSummary()
+    return RouteSummary(
         rule=route.rule,
         tenant=route.tenant,
         host=route.host,
@@ -133,7 +133,7 @@ def ending_of(explanation: Explanation) -> Ending:
     )
 
 
-def differences(before: Mapping[str, Ending], after: Mapping[str, Ending]) -> Sequence[Difference]:
+def differences(before: Mapping[str, RouteSummary], after: Mapping[str, RouteSummary]) -> Sequence[Difference]:
     """Return the cases that end otherwise than before.
 
     Args:
@@ -144,7 +144,7 @@ def differences(before: Mapping[str, Ending], after: Mapping[str, Ending]) -> Se
 
 
 def _refusals(
-    question: Question,
+    question: HypotheticalCall,
     routing: RoutingTable,
     access: AccessTable | None,
     unrouted: CallError | None,
@@ -161,22 +161,24 @@ def _refusals(
     if access and (missing := _missing_on_route(question, routing, access, route)):
         yield missing
     if rpc in routing.tenants[route.tenant].switched_off:
-        yield refuse(Reason.SWITCHED_OFF, f"{rpc} is switched off for {route.tenant}", tenant=route.tenant)
+        yield call_error(Reason.SWITCHED_OFF, f"{rpc} is switched off for {route.tenant}", tenant=route.tenant)
     if rpc == "DecryptApplePay" and question.moves_money and (violation := decryption.problem_with_gateway(route)):
         yield invalid(violation)
 
 
-def _missing_at_the_door(question: Question, access: AccessTable) -> CallError | None:
+def _missing_at_the_door(question: HypotheticalCall, access: AccessTable) -> CallError | None:
     identity = question.query.caller
     caller = access.caller(identity)
     if caller is None and not identity:
-        return refuse(Reason.CALLER_UNAUTHENTICATED, "no credential", credential="none", rule="one is needed")
-    missing = missing_for_rpc(caller, question.query.rpc) if caller else Missing("caller", "")
+        return call_error(Reason.CALLER_UNAUTHENTICATED, "no credential", credential="none", rule="one is needed")
+    missing = missing_for_rpc(caller, question.query.rpc) if caller else MissingRight("caller", "")
     return denial(identity, missing) if missing else None
 
 
-def _missing_on_route(question: Question, routing: RoutingTable, access: AccessTable, route: Route) -> CallError | None:
-    asked = Asked(
+def _missing_on_route(
+    question: HypotheticalCall, routing: RoutingTable, access: AccessTable, route: Route
+) -> CallError | None:
+    asked = Action(
         rpc=question.query.rpc,
         moves_money=question.moves_money,
         raw_card_data=question.raw_card_data,
@@ -187,18 +189,18 @@ def _missing_on_route(question: Question, routing: RoutingTable, access: AccessT
     return denial(question.query.caller, missing) if missing else None
 
 
-def _headers(question: Question, routing: RoutingTable, route: Route) -> Mapping[str, str]:
+def _headers(question: HypotheticalCall, routing: RoutingTable, route: Route) -> Mapping[str, str]:
     tenant = routing.tenants[route.tenant]
     call = Call("", _path(question, tenant.paths), {})
     return route_headers(route, tenant, versioned=call.versioned)
 
 
-def _path(question: Question, paths: PathSettings) -> str:
+def _path(question: HypotheticalCall, paths: PathSettings) -> str:
     if question.query.rpc == "CreatePaymentMethod":
         return paths.payment_methods_v1 if question.method in CREATED_BY_V1 else paths.payment_methods
     return {"CreateSession": paths.sessions, "DecryptApplePay": paths.decryption}[question.query.rpc]
 
 
-def _gateway(question: Question, route: Route) -> str:
+def _gateway(question: HypotheticalCall, route: Route) -> str:
     """Return how the operation names the gateway; the property test holds it against what arrives."""
     return route.gateway.label if question.query.rpc == "DecryptApplePay" else route.gateway.id

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from payorch_server.model.errors import CallError, Failure, Violation, failure, refuse
+from payorch_server.model.errors import CallError, Failure, Violation, call_error, error_for
 from payorch_server.model.identifiers import entity_id_on_wire, org_id_on_wire
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import ZUORA_DEFAULT, Gateway, Route, RouteHints
@@ -20,7 +20,7 @@ _MAX_RULES_NAMED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class UnmatchedRule:
     """A rule that does not match."""
 
     rule: str
@@ -32,7 +32,7 @@ class Rejected:
 class Decision:
     """What the rules make of a call: a route, a refusal, or both where the rule that matches contradicts a hint."""
 
-    rejected: tuple[Rejected, ...] = ()
+    rejected: tuple[UnmatchedRule, ...] = ()
     """The rules that were tried in vain, in their order."""
     route: Route | None = None
     """Of the rule that matches."""
@@ -70,12 +70,12 @@ class RoutingTable:
         """Return what the rules make of a call, with every rule that was tried."""
         if unknown := _unknown_hints(query.hints, self._known):
             return Decision(refusal=unknown)
-        rejected: list[Rejected] = []
+        rejected: list[UnmatchedRule] = []
         for rule, conditions, route in self._routes:
             failed = first_failed(conditions, query)
             if failed is None:
                 return Decision(tuple(rejected), route, _contradiction(route, query.hints))
-            rejected.append(Rejected(rule, failed))
+            rejected.append(UnmatchedRule(rule, failed))
         return Decision(tuple(rejected), refusal=_no_rule(rejected))
 
 
@@ -149,7 +149,7 @@ def _unknown_hints(hints: RouteHints, known: Mapping[str, frozenset[str]]) -> Ca
         return None
     private = "unknown route hints: " + ", ".join(one.field for one in violations)
     metadata = {"hint": violations[0].field}
-    return failure(Failure(Reason.ROUTE_HINT_UNKNOWN, private, violations=violations, metadata=metadata))
+    return error_for(Failure(Reason.ROUTE_HINT_UNKNOWN, private, violations=violations, metadata=metadata))
 
 
 def _contradiction(route: Route, hints: RouteHints) -> CallError | None:
@@ -162,10 +162,10 @@ def _contradiction(route: Route, hints: RouteHints) -> CallError | None:
     for hint, names in _hinted(hints):
         if set(names) != chosen[hint]:
             private = f"rule {route.rule} contradicts the hint route.{hint}"
-            return refuse(Reason.ROUTE_HINT_CONTRADICTED, private, rule=route.rule, hint=f"route.{hint}")
+            return call_error(Reason.ROUTE_HINT_CONTRADICTED, private, rule=route.rule, hint=f"route.{hint}")
     return None
 
 
-def _no_rule(rejected: Sequence[Rejected]) -> CallError:
+def _no_rule(rejected: Sequence[UnmatchedRule]) -> CallError:
     tried = ", ".join(one.rule for one in rejected[:_MAX_RULES_NAMED])
-    return refuse(Reason.ROUTE_NOT_FOUND, f"no rule matches; tried {tried}", rulesTried=tried)
+    return call_error(Reason.ROUTE_NOT_FOUND, f"no rule matches; tried {tried}", rulesTried=tried)

@@ -10,17 +10,17 @@ from payorch_server.usecases.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class Current:
+class ActiveCall:
     """The call and the policy that decides it, from its start to its end."""
 
     context: CallContext
     policy: Policy
 
 
-_CURRENT: Final[ContextVar[Current]] = ContextVar("payorch_current")
+_CURRENT: Final[ContextVar[ActiveCall]] = ContextVar("payorch_current")
 
 
-def current() -> Current:
+def active_call() -> ActiveCall:
     """Return what is known of the call that is being served."""
     return _CURRENT.get()
 
@@ -31,6 +31,6 @@ def current_caller() -> Caller:
     return now.context.caller if now else NOBODY
 
 
-def set_current(now: Current) -> None:
+def set_active_call(now: ActiveCall) -> None:
     """Note what is known of the call that is being served."""
     _CURRENT.set(now)

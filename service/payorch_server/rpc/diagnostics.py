@@ -9,12 +9,12 @@ from payorch.v1 import error_reason_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
 from payorch_server.access.permission import permit_diagnostics
-from payorch_server.calls.history import CallRecords
+from payorch_server.calls.history import CallHistory
 from payorch_server.model.errors import CallError, Violation, invalid
 from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_track_id, trace_id_of
 from payorch_server.routing.conditions import RouteQuery
-from payorch_server.routing.explain import Explanation, Question, explain
-from payorch_server.rpc.current import current
+from payorch_server.routing.explain import Explanation, HypotheticalCall, explain
+from payorch_server.rpc.current import active_call
 from payorch_server.rpc.decode import amount_in, hints_of
 from payorch_server.rpc.encode import route_taken
 from payorch_server.rpc.payment_orchestration import OPERATIONS
@@ -30,14 +30,14 @@ _METHODS: Final = frozenset(
 class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
     """Serves payorch.v1.DiagnosticsService."""
 
-    def __init__(self, records: CallRecords) -> None:
+    def __init__(self, records: CallHistory) -> None:
         self._records = records
 
     async def GetCall(  # noqa: N802 - generated name
         self, request: diagnostics_pb2.GetCallRequest, _context: Any
     ) -> diagnostics_pb2.GetCallResponse:
         """Tell what is remembered of a Track-Id."""
-        context, track_id = current().context, track_id_of(request)
+        context, track_id = active_call().context, track_id_of(request)
         permit_diagnostics(context, "GetCall", namespace=context.namespace)
         records = await self._records.of(track_id, namespace=context.namespace)
         return encode_calls(records, trace_id=trace_id_of(track_id))
@@ -46,7 +46,7 @@ class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
         self, request: diagnostics_pb2.ExplainRouteRequest, _context: Any
     ) -> diagnostics_pb2.ExplainRouteResponse:
         """Tell what would become of a call."""
-        now = current()
+        now = active_call()
         question = decode_question(request, caller=request.caller or now.context.caller.identity)
         explained = now.policy.access.caller(question.query.caller)
         # An identity that is nobody's has no namespace to protect.
@@ -68,7 +68,7 @@ def track_id_of(request: diagnostics_pb2.GetCallRequest) -> TrackId:
     return track_id
 
 
-def decode_question(request: diagnostics_pb2.ExplainRouteRequest, *, caller: str) -> Question:
+def decode_question(request: diagnostics_pb2.ExplainRouteRequest, *, caller: str) -> HypotheticalCall:
     """Return the call that a valid request describes.
 
     Args:
@@ -90,7 +90,9 @@ def decode_question(request: diagnostics_pb2.ExplainRouteRequest, *, caller: str
         account=request.account,
         caller=caller,
     )
-    return Question(query, request.moves_money, request.raw_card_data or request.method == "card", request.method)
+    return HypotheticalCall(
+        query, request.moves_money, request.raw_card_data or request.method == "card", request.method
+    )
 
 
 def question_violations(request: Any) -> Iterator[Violation]:

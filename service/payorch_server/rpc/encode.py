@@ -5,21 +5,21 @@ from typing import Any, Final
 from payorch.v1 import call_pb2, payment_method_result_pb2, routing_pb2, session_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
-from payorch_server.intents.intent_record import Recorded, opened_at
+from payorch_server.intents.intent_record import IntentStatus, opened_at
 from payorch_server.model.attempt import CallReport, UpstreamPreview
 from payorch_server.model.money import Amount
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.rpc.status import recorded_outcome
 from payorch_server.usecases.decrypt_apple_pay import amounts_agree
-from payorch_server.usecases.dispatcher import Done
+from payorch_server.usecases.dispatcher import CallResult
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
 
 _REPLAY: Final = {True: call_pb2.REPLAY_YES, False: call_pb2.REPLAY_NO, None: call_pb2.REPLAY_NOT_KNOWN}
 
 
-def encode_create_session(done: Done[Secret[str]]) -> service_pb2.CreateSessionResponse:
+def encode_create_session(done: CallResult[Secret[str]]) -> service_pb2.CreateSessionResponse:
     """Return the response."""
     response = service_pb2.CreateSessionResponse(call=call_of(done.report), upstream_request=preview_of(done.preview))
     if done.value is not None:
@@ -69,7 +69,7 @@ def preview_of(preview: UpstreamPreview | None) -> call_pb2.UpstreamRequest | No
 
 
 def encode_decrypt_apple_pay(
-    done: Done[DecryptionResult], expected: Amount | None
+    done: CallResult[DecryptionResult], expected: Amount | None
 ) -> service_pb2.DecryptApplePayResponse:
     """Return the response; Zuora's amount is compared with the expected one."""
     response = service_pb2.DecryptApplePayResponse(call=call_of(done.report), upstream_request=preview_of(done.preview))
@@ -89,7 +89,7 @@ def _amount_check(expected: Amount | None, reported: str) -> Any:
     return service_pb2.AMOUNT_CHECK_EQUAL if agree else service_pb2.AMOUNT_CHECK_DIFFERENT
 
 
-def encode_create_payment_method(done: Done[CreatedPaymentMethod]) -> service_pb2.CreatePaymentMethodResponse:
+def encode_create_payment_method(done: CallResult[CreatedPaymentMethod]) -> service_pb2.CreatePaymentMethodResponse:
     """Return the response."""
     return service_pb2.CreatePaymentMethodResponse(
         payment_method=payment_method_result_pb2.PaymentMethod(**done.value.view) if done.value else None,
@@ -98,7 +98,7 @@ def encode_create_payment_method(done: Done[CreatedPaymentMethod]) -> service_pb
     )
 
 
-def encode_intent(recorded: Recorded | None) -> service_pb2.GetIntentResponse:
+def encode_intent(recorded: IntentStatus | None) -> service_pb2.GetIntentResponse:
     """Return what is known of an intent."""
     if recorded is None:
         return service_pb2.GetIntentResponse(state=service_pb2.INTENT_STATE_NOT_FOUND)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from payorch_server.model.caller import ANONYMOUS
-from payorch_server.model.errors import CallError, refuse
+from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.bearer import KeySet, TokenRefused, TokenRules
@@ -135,7 +135,7 @@ def _by_mesh(given: list[str], mesh: MeshSettings) -> tuple[str, ...]:
 
 def _refused(credential: str, rule: str) -> CallError:
     private = f"the credential {credential} breaks the rule: {rule}"
-    return refuse(Reason.CALLER_UNAUTHENTICATED, private, credential=credential, rule=rule)
+    return call_error(Reason.CALLER_UNAUTHENTICATED, private, credential=credential, rule=rule)
 
 
 def identities_in(uris: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:

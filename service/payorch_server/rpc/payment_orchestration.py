@@ -8,7 +8,7 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 
 from payorch_server.model.identifiers import RequestId
-from payorch_server.rpc.current import current
+from payorch_server.rpc.current import active_call
 from payorch_server.rpc.decode import decode_create_session, decode_decrypt_apple_pay, token_violations
 from payorch_server.rpc.decode_payment_method import decode_create_payment_method, further_violations
 from payorch_server.rpc.encode import (
@@ -42,7 +42,7 @@ FURTHER_CHECKS: Final[Mapping[str, Check]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class UseCases:
+class ServicerOptions:
     """What the use cases need beside the policy."""
 
     keyring: Keyring
@@ -53,14 +53,14 @@ class UseCases:
 class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServicer):
     """Serves payorch.v1.PaymentOrchestrationService."""
 
-    def __init__(self, use_cases: UseCases) -> None:
+    def __init__(self, use_cases: ServicerOptions) -> None:
         self._use = use_cases
 
     async def CreateSession(  # noqa: N802 - generated name
         self, request: service_pb2.CreateSessionRequest, _context: Any
     ) -> service_pb2.CreateSessionResponse:
         """Create a payment session."""
-        command, now = decode_create_session(request, self._use.keyring), current()
+        command, now = decode_create_session(request, self._use.keyring), active_call()
         done = await create_session(
             command, context=now.context, dispatcher=now.policy.dispatcher, max_age_s=self._use.session_max_age_s
         )
@@ -70,7 +70,7 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.DecryptApplePayRequest, _context: Any
     ) -> service_pb2.DecryptApplePayResponse:
         """Have Zuora decrypt an Apple Pay token."""
-        command, now = decode_decrypt_apple_pay(request, self._use.keyring), current()
+        command, now = decode_decrypt_apple_pay(request, self._use.keyring), active_call()
         done = await decrypt_apple_pay(command, context=now.context, dispatcher=now.policy.dispatcher)
         return encode_decrypt_apple_pay(done, command.expected_amount)
 
@@ -78,7 +78,7 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.CreatePaymentMethodRequest, _context: Any
     ) -> service_pb2.CreatePaymentMethodResponse:
         """Create a payment method."""
-        command, now = decode_create_payment_method(request, self._use.keyring), current()
+        command, now = decode_create_payment_method(request, self._use.keyring), active_call()
         done = await create_payment_method(
             command, context=now.context, dispatcher=now.policy.dispatcher, raw_card_data=self._use.raw_card_data
         )
@@ -88,5 +88,5 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.GetIntentRequest, _context: Any
     ) -> service_pb2.GetIntentResponse:
         """Tell what became of an intent of the caller's namespace."""
-        rpc, request_id, now = OPERATIONS[request.operation], RequestId(request.request_id), current()
+        rpc, request_id, now = OPERATIONS[request.operation], RequestId(request.request_id), active_call()
         return encode_intent(await now.policy.dispatcher.look_up(rpc=rpc, request_id=request_id, context=now.context))

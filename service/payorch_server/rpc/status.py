@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from payorch.v1 import call_pb2
 
-from payorch_server.intents.intent_record import Recorded, reason_of, resend_before
+from payorch_server.intents.intent_record import IntentStatus, reason_of, resend_before
 from payorch_server.model.attempt import Attempt
 from payorch_server.model.errors import CallError, Failure
 from payorch_server.model.identifiers import TrackId
@@ -164,7 +164,7 @@ def _call_outcome(error: CallError, track_id: TrackId) -> call_pb2.CallOutcome:
     return outcome
 
 
-def recorded_outcome(recorded: Recorded) -> call_pb2.CallOutcome:
+def recorded_outcome(recorded: IntentStatus) -> call_pb2.CallOutcome:
     """Return the outcome of an intent that is not in flight: its settlement, or that it is not settled."""
     settlement = recorded.record.settlement
     if settlement is None and recorded.expired:

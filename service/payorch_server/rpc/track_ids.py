@@ -8,8 +8,8 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, TraceFlags
 
-from payorch_server.model.errors import CallError, Failure, Violation, failure
-from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, minted_track_id, parse_track_id, place_of
+from payorch_server.model.errors import CallError, Failure, Violation, error_for
+from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, minted_track_id, parse_track_id, span_ids_of
 from payorch_server.model.outcome import Reason
 
 TRACK_ID_KEY: Final = "zuora-track-id"
@@ -31,7 +31,7 @@ def track_id_of(metadata: Sequence[tuple[str, Any]], span: trace.Span) -> tuple[
     if track_id is None:
         violation = Violation(f"metadata.{TRACK_ID_KEY}", "track_id", TRACK_ID_RULE)
         private = f"{len(given)} values of {TRACK_ID_KEY}, or one that breaks the rule"
-        return minted, failure(Failure(Reason.TRACK_ID_INVALID, private, violations=(violation,)))
+        return minted, error_for(Failure(Reason.TRACK_ID_INVALID, private, violations=(violation,)))
     return track_id, None
 
 
@@ -41,7 +41,7 @@ def point_to(span: trace.Span, track_id: TrackId, tracer: trace.Tracer) -> None:
     It carries a link and nothing else: whoever knows the id computes the trace, and finds all its calls there.
     """
     own = span.get_span_context()
-    trace_id, span_id = place_of(track_id)
+    trace_id, span_id = span_ids_of(track_id)
     if not span.is_recording() or trace_id == own.trace_id:
         return
     parent = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))

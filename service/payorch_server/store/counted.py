@@ -1,7 +1,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from payorch_server.store.port import FIRST_VERSION, Store, Stored, StoreUnavailable
+from payorch_server.store.port import FIRST_VERSION, Store, StoredValue, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -22,13 +22,13 @@ class CountedStore:
     def __repr__(self) -> str:
         return repr(self._inner)
 
-    async def get(self, key: str) -> Stored | None:
+    async def get(self, key: str) -> StoredValue | None:
         """Return what the key holds."""
         return await self._told("get", self._inner.get(key))
 
     async def put_if_absent(
         self, key: str, value: bytes, *, ttl_s: float, version: int = FIRST_VERSION
-    ) -> Stored | None:
+    ) -> StoredValue | None:
         """Store the value unless the key holds one."""
         return await self._told("put", self._inner.put_if_absent(key, value, ttl_s=ttl_s, version=version))
 

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from payorch_server.runtime.clock import Clock
-from payorch_server.store.port import FIRST_VERSION, Stored, StoreUnavailable, require_version, require_writable
+from payorch_server.store.port import FIRST_VERSION, StoredValue, StoreUnavailable, require_version, require_writable
 
 # Superseded expiries that are tolerated before the heap is built anew, beside one for every entry.
 _SLACK: Final = 64
@@ -11,7 +11,7 @@ _SLACK: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    stored: Stored
+    stored: StoredValue
     expires_s: float
 
 
@@ -31,13 +31,13 @@ class MemoryStore:
     def __repr__(self) -> str:
         return f"MemoryStore(entries={len(self._entries)}, max_entries={self._max_entries})"
 
-    async def get(self, key: str) -> Stored | None:
+    async def get(self, key: str) -> StoredValue | None:
         """Return what the key holds."""
         return self._held(key)
 
     async def put_if_absent(
         self, key: str, value: bytes, *, ttl_s: float, version: int = FIRST_VERSION
-    ) -> Stored | None:
+    ) -> StoredValue | None:
         """Store the value unless the key holds one; evicts nothing, as a forgotten record could be acted on twice."""
         require_writable(value=value, ttl_s=ttl_s, version=version)
         held = self._held(key)
@@ -45,7 +45,7 @@ class MemoryStore:
             return held
         if len(self._entries) >= self._max_entries:
             raise StoreUnavailable(f"put_if_absent: the store in memory is full with {self._max_entries} entries")
-        self._write(key, Stored(value, version), ttl_s)
+        self._write(key, StoredValue(value, version), ttl_s)
         return None
 
     async def compare_and_set(self, key: str, value: bytes, *, version: int, ttl_s: float) -> bool:
@@ -54,7 +54,7 @@ class MemoryStore:
         held = self._held(key)
         if held is None or held.version != version:
             return False
-        self._write(key, Stored(value, version + 1), ttl_s)
+        self._write(key, StoredValue(value, version + 1), ttl_s)
         return True
 
     async def compare_and_delete(self, key: str, *, version: int) -> bool:
@@ -78,12 +78,12 @@ class MemoryStore:
         self._entries.clear()
         self._expiries.clear()
 
-    def _held(self, key: str) -> Stored | None:
+    def _held(self, key: str) -> StoredValue | None:
         self._purge()
         entry = self._entries.get(key)
         return entry.stored if entry else None
 
-    def _write(self, key: str, stored: Stored, ttl_s: float) -> None:
+    def _write(self, key: str, stored: StoredValue, ttl_s: float) -> None:
         expires_s = self._clock.monotonic() + ttl_s
         self._entries[key] = _Entry(stored, expires_s)
         heapq.heappush(self._expiries, (expires_s, key))

@@ -16,7 +16,7 @@ class StoreUnavailable(Exception):  # noqa: N818 - a state of the store, not a m
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredValue:
     """What a key holds."""
 
     value: bytes = field(repr=False)
@@ -35,7 +35,7 @@ class Store(Protocol):
     Every write sets the expiry anew. Time passes by the store's own clock.
     """
 
-    async def get(self, key: str) -> Stored | None:
+    async def get(self, key: str) -> StoredValue | None:
         """Return what the key holds.
 
         Raises:
@@ -45,7 +45,7 @@ class Store(Protocol):
 
     async def put_if_absent(
         self, key: str, value: bytes, *, ttl_s: float, version: int = FIRST_VERSION
-    ) -> Stored | None:
+    ) -> StoredValue | None:
         """Store the value unless the key holds one.
 
         It does not recognise its own earlier write: after StoreUnavailable, call it again or `get`, and look for a

@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the password goes onto the wire here
-from payorch_server.store.port import FIRST_VERSION, Stored, StoreUnavailable, require_version, require_writable
+from payorch_server.store.port import FIRST_VERSION, StoredValue, StoreUnavailable, require_version, require_writable
 from payorch_server.store.settings import StoreSettings
 
 _VERSION_BYTES: Final = 8
@@ -133,14 +133,14 @@ class RedisStore:
         host, port, database = self._settings.address
         return f"RedisStore(host={host!r}, port={port}, database={database}, tls={self._settings.tls})"
 
-    async def get(self, key: str) -> Stored | None:
+    async def get(self, key: str) -> StoredValue | None:
         """Return what the key holds."""
         record = await self._ask("get", [b"GET", self._key(key)])
         return None if record is None else _decode(record)
 
     async def put_if_absent(
         self, key: str, value: bytes, *, ttl_s: float, version: int = FIRST_VERSION
-    ) -> Stored | None:
+    ) -> StoredValue | None:
         """Store the value unless the key holds one."""
         require_writable(value=value, ttl_s=ttl_s, version=version)
         command = _script(_PUT_IF_ABSENT, self._key(key), _encode(version) + value, _milliseconds(ttl_s))
@@ -298,10 +298,10 @@ def _encode(version: int) -> bytes:
     return version.to_bytes(_VERSION_BYTES, "big")
 
 
-def _decode(record: bytes) -> Stored:
+def _decode(record: bytes) -> StoredValue:
     if len(record) < _VERSION_BYTES:
         raise StoreUnavailable("the key holds what this service did not write; is its prefix shared?")
-    return Stored(record[_VERSION_BYTES:], int.from_bytes(record[:_VERSION_BYTES], "big"))
+    return StoredValue(record[_VERSION_BYTES:], int.from_bytes(record[:_VERSION_BYTES], "big"))
 
 
 async def _answer(connection: _Connection) -> Any:

@@ -20,7 +20,7 @@ FLUSH_S: Final = 5.0
 """How long the end of the process waits for a collector that does not take what is left."""
 
 
-class Outlet(SpanProcessor):
+class CountingBatchProcessor(SpanProcessor):
     """Sends spans; what a collector does not take, or not fast enough, is dropped and counted."""
 
     def __init__(self, exporter: SpanExporter, *, max_waiting: int = MAX_WAITING, delay_s: float = 1.0) -> None:
@@ -31,7 +31,7 @@ class Outlet(SpanProcessor):
             max_waiting: Spans that wait to be sent, at most.
             delay_s: How long a span waits for others to fill its batch.
         """
-        self._exporter = _Counting(exporter)
+        self._exporter = _CountingExporter(exporter)
         self._max_waiting = max_waiting
         self._batches = BatchSpanProcessor(
             self._exporter,
@@ -81,7 +81,7 @@ class Outlet(SpanProcessor):
         return self._batches.force_flush(timeout_millis)
 
 
-class _Counting(SpanExporter):
+class _CountingExporter(SpanExporter):
     """Counts what an exporter is given and what it fails to send."""
 
     def __init__(self, inner: SpanExporter) -> None:

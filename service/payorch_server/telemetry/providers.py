@@ -33,9 +33,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from payorch_server.runtime.clock import Clock, SystemClock
-from payorch_server.telemetry.export import Outlet, span_line
+from payorch_server.telemetry.export import CountingBatchProcessor, span_line
 from payorch_server.telemetry.settings import TelemetrySettings
-from payorch_server.telemetry.span_allowlist import MAX_CHARACTERS, Permitting
+from payorch_server.telemetry.span_allowlist import MAX_CHARACTERS, AllowlistProcessor
 from payorch_server.telemetry.tail_sampling import TailSampling
 
 # A batch that a collector on the same network has not taken by then has met a dead or an overloaded one.
@@ -69,7 +69,7 @@ class Telemetry:
         self._meters.shutdown(timeout_millis=_METRICS_FLUSH_S * 1000)
 
 
-class _Harmless(SpanProcessor):
+class _GuardedProcessor(SpanProcessor):
     """Keeps a receiver of spans that fails from failing the call that made the span."""
 
     def __init__(self, inner: SpanProcessor) -> None:
@@ -110,16 +110,16 @@ def start_telemetry(
     limits = SpanLimits(max_span_attribute_length=MAX_CHARACTERS)
     provider = TracerProvider(resource=resource, shutdown_on_exit=False, sampler=sampler, span_limits=limits)
     for processor in processors:
-        provider.add_span_processor(_Harmless(Permitting(processor)))
+        provider.add_span_processor(_GuardedProcessor(AllowlistProcessor(processor)))
     registry = CollectorRegistry()
     meters = MeterProvider(metric_readers=_metric_readers(settings, registry), resource=resource)
     telemetry = Telemetry(provider, meters, registry)
     if exporter:
-        outlet = Outlet(exporter)
+        outlet = CountingBatchProcessor(exporter)
         sampling = TailSampling(
-            settings.sampling, then=Permitting(outlet), monotonic=(clock or SystemClock()).monotonic
+            settings.sampling, then=AllowlistProcessor(outlet), monotonic=(clock or SystemClock()).monotonic
         )
-        provider.add_span_processor(_Harmless(sampling))
+        provider.add_span_processor(_GuardedProcessor(sampling))
         _count_dropped(telemetry.meter, outlet, sampling)
     return telemetry
 
@@ -150,7 +150,7 @@ def _url(settings: TelemetrySettings, signal: str) -> str:
     return f"{settings.otlp_endpoint.rstrip('/')}/v1/{signal}"
 
 
-def _count_dropped(meter: metrics.Meter, outlet: Outlet, sampling: TailSampling) -> None:
+def _count_dropped(meter: metrics.Meter, outlet: CountingBatchProcessor, sampling: TailSampling) -> None:
     def observe(_options: CallbackOptions) -> Iterable[Observation]:
         yield Observation(outlet.queue_full, {"reason": "queue_full"})
         yield Observation(outlet.export_failed, {"reason": "export_failed"})

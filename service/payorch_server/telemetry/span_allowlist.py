@@ -80,7 +80,7 @@ def _may_be_told(name: str) -> bool:
     return name in ATTRIBUTES or name.startswith(BAGGAGE)
 
 
-class Permitting(SpanProcessor):
+class AllowlistProcessor(SpanProcessor):
     """Passes spans on as they may be exported."""
 
     def __init__(self, then: SpanProcessor) -> None:

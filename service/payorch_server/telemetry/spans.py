@@ -8,7 +8,7 @@ from opentelemetry import trace
 from opentelemetry.util.types import Attributes
 
 
-def child(
+def start_child(
     tracer: trace.Tracer, name: str, attributes: Attributes = None, *, links: Sequence[trace.Link] = ()
 ) -> trace.Span:
     """Start a span below the current one; below one that is not recorded, one that records nothing."""
@@ -18,7 +18,7 @@ def child(
 
 
 @contextmanager
-def current(span: trace.Span) -> Iterator[None]:
+def use_span(span: trace.Span) -> Iterator[None]:
     """Make the span the parent of those that start inside; a span that records nothing changes nothing.
 
     Unlike the API's own it never writes an exception's text into the span.

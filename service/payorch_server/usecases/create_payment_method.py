@@ -1,9 +1,9 @@
 from dataclasses import dataclass
 
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import Evidence, refuse
+from payorch_server.model.errors import UpstreamEvidence, call_error
 from payorch_server.model.outcome import Reason
-from payorch_server.usecases.dispatcher import Dispatcher, Done, Intent, Work
+from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent, ZuoraOperation
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, REFUSED, CreatedPaymentMethod
 
@@ -25,7 +25,7 @@ class CreatePaymentMethod:
 
 async def create_payment_method(
     command: CreatePaymentMethod, *, context: CallContext, dispatcher: Dispatcher, raw_card_data: bool
-) -> Done[CreatedPaymentMethod]:
+) -> CallResult[CreatedPaymentMethod]:
     """Create a payment method by the operation that can create its kind.
 
     Args:
@@ -39,16 +39,16 @@ async def create_payment_method(
     """
     request = command.request
     if why := REFUSED.get(request.kind):
-        raise refuse(Reason.PAYMENT_METHOD_TYPE_UNSUPPORTED, why, methodType=request.kind, why=why)
+        raise call_error(Reason.PAYMENT_METHOD_TYPE_UNSUPPORTED, why, methodType=request.kind, why=why)
     if request.kind == "card" and not raw_card_data:
-        raise refuse(Reason.RAW_CARD_DATA_DISABLED, "orchestration.raw_card_data is false")
+        raise call_error(Reason.RAW_CARD_DATA_DISABLED, "orchestration.raw_card_data is false")
     return await dispatcher.run(command.intent, context, _work(command))
 
 
-def _work(command: CreatePaymentMethod) -> Work[CreatedPaymentMethod]:
+def _work(command: CreatePaymentMethod) -> ZuoraOperation[CreatedPaymentMethod]:
     request = command.request
     if request.kind not in CREATED_BY_V1:
-        return Work(
+        return ZuoraOperation(
             build=lambda route, tenant: payment_methods.build(request, route=route, tenant=tenant),
             parse=payment_methods.parse,
             result_type=CreatedPaymentMethod,
@@ -58,7 +58,7 @@ def _work(command: CreatePaymentMethod) -> Work[CreatedPaymentMethod]:
             guarded_token=command.guarded_token,
         )
     requested_type = CREATED_BY_V1[request.kind] or str(request.members["type"])
-    return Work(
+    return ZuoraOperation(
         build=lambda route, tenant: payment_methods_v1.build(request, route=route, tenant=tenant),
         parse=lambda reply: payment_methods_v1.parse(reply, requested_type=requested_type),
         result_type=CreatedPaymentMethod,
@@ -68,5 +68,5 @@ def _work(command: CreatePaymentMethod) -> Work[CreatedPaymentMethod]:
     )
 
 
-def _ids_of(created: CreatedPaymentMethod) -> Evidence:
-    return Evidence(payment_method_id=created.id, payment_id=str(created.view.get("payment_id", "")))
+def _ids_of(created: CreatedPaymentMethod) -> UpstreamEvidence:
+    return UpstreamEvidence(payment_method_id=created.id, payment_id=str(created.view.get("payment_id", "")))

@@ -1,9 +1,9 @@
 from dataclasses import dataclass
 
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import Evidence
+from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.secret import Secret
-from payorch_server.usecases.dispatcher import Dispatcher, Done, Intent, Work
+from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent, ZuoraOperation
 from payorch_server.zuora.resources import sessions
 
 
@@ -17,7 +17,7 @@ class CreateSession:
 
 async def create_session(
     command: CreateSession, *, context: CallContext, dispatcher: Dispatcher, max_age_s: float
-) -> Done[Secret[str]]:
+) -> CallResult[Secret[str]]:
     """Create a payment session and return its token.
 
     Args:
@@ -29,13 +29,13 @@ async def create_session(
     Raises:
         CallError: Any of its kinds.
     """
-    work = Work(
+    work = ZuoraOperation(
         build=lambda route, tenant: sessions.build(command.session, route=route, tenant=tenant),
         parse=sessions.parse,
         result_type=Secret[str],
-        ids_of=lambda _token: Evidence(),
+        ids_of=lambda _token: UpstreamEvidence(),
         moves_money=False,
-        free_to_repeat=True,
+        retry_with_new_key=True,
         stale_after_s=max_age_s,
     )
     return await dispatcher.run(command.intent, context, work)

@@ -2,9 +2,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import Evidence
+from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.money import Amount
-from payorch_server.usecases.dispatcher import Dispatcher, Done, Intent, Work
+from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent, ZuoraOperation
 from payorch_server.zuora.resources import decryption
 
 
@@ -26,17 +26,19 @@ class DecryptApplePay:
 
 async def decrypt_apple_pay(
     command: DecryptApplePay, *, context: CallContext, dispatcher: Dispatcher
-) -> Done[decryption.DecryptionResult]:
+) -> CallResult[decryption.DecryptionResult]:
     """Create a payment method from a token and, if asked, pay an invoice.
 
     Raises:
         CallError: Any of its kinds.
     """
-    work = Work(
+    work = ZuoraOperation(
         build=lambda route, tenant: decryption.build(command.request, route=route, tenant=tenant),
         parse=decryption.parse,
         result_type=decryption.DecryptionResult,
-        ids_of=lambda result: Evidence(payment_method_id=result.payment_method_id, payment_id=result.payment_id),
+        ids_of=lambda result: UpstreamEvidence(
+            payment_method_id=result.payment_method_id, payment_id=result.payment_id
+        ),
         moves_money=command.moves_money,
         guarded_token=command.guarded_token,
     )

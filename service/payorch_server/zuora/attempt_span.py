@@ -10,8 +10,8 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from payorch_server.model.errors import CallError
-from payorch_server.model.identifiers import TrackId, parse_track_id, place_of
-from payorch_server.zuora.messages import Answer
+from payorch_server.model.identifiers import TrackId, parse_track_id, span_ids_of
+from payorch_server.zuora.messages import HttpResponse
 from payorch_server.zuora.transport import HttpPost
 
 # A tenant has five.
@@ -58,7 +58,7 @@ class AttemptSpan:
             self._fail(error.failure.reason.name if isinstance(error, CallError) else type(error).__name__)
         self.span.end()
 
-    def answered(self, answer: Answer, *, sent: TrackId | None = None) -> None:
+    def answered(self, answer: HttpResponse, *, sent: TrackId | None = None) -> None:
         """Note an answer.
 
         Args:
@@ -91,7 +91,7 @@ class AttemptSpan:
 
     def _link_to_executed(self, track_id: TrackId) -> None:
         """Lead to the call that Zuora's answer was made for: to its span, or to where its pointers are."""
-        trace_id, span_id = place_of(track_id)
+        trace_id, span_id = span_ids_of(track_id)
         self.span.set_attribute("zuora.executed_track_id", track_id)
         self.span.add_link(SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)))
 

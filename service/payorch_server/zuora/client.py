@@ -10,21 +10,21 @@ from urllib.parse import urlencode
 
 from payorch_server.model.attempt import Attempt, UpstreamFacts, UpstreamPreview
 from payorch_server.model.context import CallContext
-from payorch_server.model.earlier_sends import NOTHING_EARLIER, Earlier, in_light_of_earlier
-from payorch_server.model.errors import CallError, failure, refuse
+from payorch_server.model.earlier_sends import NO_EARLIER_SENDS, EarlierSends, reason_given_earlier_sends
+from payorch_server.model.errors import CallError, call_error, error_for
 from payorch_server.model.identifiers import IdempotencyKey, entity_id_on_wire
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.attempt_span import AttemptSpan
-from payorch_server.zuora.concurrency import InFlight, Place
+from payorch_server.zuora.concurrency import ConcurrencyLimiter, LimiterKey
 from payorch_server.zuora.errors import classify, incomplete
 from payorch_server.zuora.messages import (
-    Answer,
     Call,
+    HttpResponse,
     JsonObject,
-    Reply,
+    ZuoraReply,
     decode_object,
     encode_body,
     preview_body,
@@ -32,7 +32,7 @@ from payorch_server.zuora.messages import (
 )
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
-from payorch_server.zuora.retry import RETRYABLE, RetryBudget, Tried, wait_before_retry
+from payorch_server.zuora.retry import RETRYABLE, RetryBudget, RetryState, wait_before_retry
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
 from payorch_server.zuora.transport import HttpPost, Transport
@@ -53,7 +53,7 @@ class ZuoraClient:
         secrets: Mapping[str, Secret[str]],
         transport: Transport,
         tokens: TokenCache,
-        in_flight: InFlight,
+        in_flight: ConcurrencyLimiter,
         clock: Clock,
         uniform: Callable[[float, float], float],
         metrics: UpstreamMetrics | None = None,
@@ -138,8 +138,8 @@ class ZuoraClient:
         route: Route,
         context: CallContext,
         key: IdempotencyKey,
-        earlier: Earlier = NOTHING_EARLIER,
-    ) -> Reply:
+        earlier: EarlierSends = NO_EARLIER_SENDS,
+    ) -> ZuoraReply:
         """Send the call, again with the same key where that is safe and useful, and return its successful answer.
 
         Args:
@@ -170,7 +170,7 @@ class ZuoraClient:
     async def _wait_or_raise(
         self, error: CallError, context: CallContext, flight: "_Flight", budget: RetryBudget
     ) -> None:
-        tried = Tried(
+        tried = RetryState(
             reason=error.failure.reason,
             attempts=flight.tries,
             remaining_s=context.deadline_s - self._clock.monotonic() - _ENCODING_S - MIN_REMAINING_S,
@@ -182,7 +182,7 @@ class ZuoraClient:
             raise error
         await asyncio.sleep(wait_s)
 
-    async def _attempt(self, call: Call, route: Route, context: CallContext, flight: "_Flight") -> Reply:
+    async def _attempt(self, call: Call, route: Route, context: CallContext, flight: "_Flight") -> ZuoraReply:
         """Send once; note the attempt in the flight whatever becomes of it."""
         entity_id = entity_id_on_wire(route.entity_id)
         credential, place = self._credential(route.tenant, entity_id), (route.tenant, entity_id)
@@ -212,7 +212,7 @@ class ZuoraClient:
         facts = _facts(answer, payload, flight.attempts)
         if answer is not None and wrong is None:
             self._tokens.accepted(credential, token)
-            return Reply(answer.status, payload or {}, facts)
+            return ZuoraReply(answer.status, payload or {}, facts)
         judged = flight.judged(wrong or incomplete("an answer", facts), facts)
         # Also where the 401 leaves the intent in doubt; a stored one is about a token of long ago.
         rejected = wrong is not None and wrong.failure.reason is Reason.UPSTREAM_CREDENTIALS_REJECTED
@@ -228,10 +228,10 @@ class ZuoraClient:
         finally:
             if waits:
                 wait_s = self._clock.monotonic() - started_s
-                context.notes.spent("token", wait_s)
+                context.notes.add_phase("token", wait_s)
                 self._metrics.waited_for_token(tenant, wait_s)
 
-    async def _turn(self, place: Place, context: CallContext) -> None:
+    async def _turn(self, place: LimiterKey, context: CallContext) -> None:
         """Wait until one more call may go to a place, and note for how long if there was a wait."""
         tenant, started_s = self._tenants[place[0]], self._clock.monotonic()
         waits = self._in_flight.is_full(place, most=tenant.max_in_flight)
@@ -240,7 +240,7 @@ class ZuoraClient:
             await self._in_flight.enter(place, most=tenant.max_in_flight, wait_s=wait_s)
         finally:
             if waits:
-                context.notes.spent("queue", self._clock.monotonic() - started_s)
+                context.notes.add_phase("queue", self._clock.monotonic() - started_s)
                 self._metrics.queued(place[0], self._clock.monotonic() - started_s)
 
     def _note(
@@ -248,16 +248,16 @@ class ZuoraClient:
         route: Route,
         post: HttpPost,
         context: CallContext,
-        answer: Answer | None,
+        answer: HttpResponse | None,
         wrong: CallError | None,
         duration_s: float,
     ) -> None:
         """Note what a request to Zuora took, and what its answer says of Zuora's limits."""
-        context.notes.spent("zuora", duration_s)
+        context.notes.add_phase("zuora", duration_s)
         failed = wrong.failure.reason if wrong else None
         self._metrics.answered(duration_s, template=post.template, host=route.host, answer=answer, failed=failed)
         if answer is not None:
-            self._quota.heard(route.tenant, answer.headers, now_s=self._clock.monotonic())
+            self._quota.update(route.tenant, answer.headers, now_s=self._clock.monotonic())
 
     def budgets(self) -> Mapping[str, float]:
         """Return what is left of the tenants' allowance for retries, from 0 to 1."""
@@ -275,7 +275,7 @@ class ZuoraClient:
 
     async def _exchange(
         self, post: HttpPost, context: CallContext, sent: JsonObject
-    ) -> tuple[Answer | None, JsonObject | None, CallError | None]:
+    ) -> tuple[HttpResponse | None, JsonObject | None, CallError | None]:
         """Send once; return the answer, its payload and what is wrong, each if there is one."""
         with AttemptSpan(self._transport.tracer, post) as attempt:
             try:
@@ -298,7 +298,7 @@ class ZuoraClient:
     def _remaining(self, context: CallContext) -> float:
         remaining_s = context.deadline_s - self._clock.monotonic() - _ENCODING_S
         if remaining_s < MIN_REMAINING_S:
-            raise refuse(Reason.DEADLINE_TOO_SHORT, f"{remaining_s:.3f} s are left before the deadline")
+            raise call_error(Reason.DEADLINE_TOO_SHORT, f"{remaining_s:.3f} s are left before the deadline")
         return remaining_s
 
     def _credential(self, tenant_name: str, entity_id: str) -> Credential:
@@ -327,7 +327,7 @@ class ZuoraClient:
 class _Flight:
     """The attempts of one execution, and what they prove together."""
 
-    def __init__(self, body: bytes, headers: Mapping[str, str], earlier: Earlier) -> None:
+    def __init__(self, body: bytes, headers: Mapping[str, str], earlier: EarlierSends) -> None:
         self.body = body
         self.headers = headers
         self.attempts: tuple[Attempt, ...] = ()
@@ -339,15 +339,19 @@ class _Flight:
     def judged(self, error: CallError, facts: UpstreamFacts) -> CallError:
         """Return what a failed attempt means in the light of those before it."""
         ids = {facts.zuora_request_id, facts.zuora_process_id} - {""}
-        reason = in_light_of_earlier(error.failure, doubtful=self._doubtful, repeated=bool(ids & self._answer_ids))
+        reason = reason_given_earlier_sends(
+            error.failure, doubtful=self._doubtful, repeated=bool(ids & self._answer_ids)
+        )
         self._answer_ids |= ids
         self._doubtful |= error.verdict.outcome is Outcome.UNKNOWN
         last = error.failure.reason.name
         metadata = error.failure.metadata if reason is error.failure.reason else {"lastReason": last}
-        return failure(dataclasses.replace(error.failure, reason=reason, metadata=metadata, facts=facts))
+        return error_for(dataclasses.replace(error.failure, reason=reason, metadata=metadata, facts=facts))
 
 
-def _facts(answer: Answer | None, payload: Mapping[str, object] | None, attempts: tuple[Attempt, ...]) -> UpstreamFacts:
+def _facts(
+    answer: HttpResponse | None, payload: Mapping[str, object] | None, attempts: tuple[Attempt, ...]
+) -> UpstreamFacts:
     if answer is None:
         return UpstreamFacts(attempts)
     process_id = (payload or {}).get("processId")

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import Final
 
 from payorch_server.model.attempt import UpstreamFacts
-from payorch_server.model.errors import CallError, Evidence, Failure, failure
+from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, error_for
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
-from payorch_server.zuora.messages import Answer, JsonObject, secret_texts, text_of
+from payorch_server.zuora.messages import HttpResponse, JsonObject, secret_texts, text_of
 
 # The last two digits of Zuora's billing codes.
 CATEGORIES: Final = {
@@ -121,7 +121,7 @@ _LONG_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\d(?:[ -]?\d){11,}(?![0-9A-Za
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _ErrorText:
     """One code with its message."""
 
     code: str
@@ -129,7 +129,7 @@ class _Said:
 
 
 def classify(
-    answer: Answer, payload: JsonObject | None, facts: UpstreamFacts, *, sent: JsonObject = NOTHING_SENT
+    answer: HttpResponse, payload: JsonObject | None, facts: UpstreamFacts, *, sent: JsonObject = NOTHING_SENT
 ) -> CallError | None:
     """Return the error an answer means, or None if it reports success.
 
@@ -152,16 +152,16 @@ def classify(
         # Success and reasons against it contradict each other; neither is believed.
         reason = Reason.UPSTREAM_ANSWER_UNREADABLE
     said = _without(sent, said)
-    evidence = Evidence(
+    evidence = UpstreamEvidence(
         zuora_codes=tuple(one.code[:40] for one in said if one.code)[:_MAX_CODES],
         payment_method_id=method_id,
         payment_id=payment_id,
         retry_after_s=retry_after_s(answer),
     )
-    return failure(Failure(reason, _private(answer, said), evidence=evidence, facts=facts))
+    return error_for(Failure(reason, _private(answer, said), evidence=evidence, facts=facts))
 
 
-def _without(sent: JsonObject, said: tuple[_Said, ...]) -> tuple[_Said, ...]:
+def _without(sent: JsonObject, said: tuple[_ErrorText, ...]) -> tuple[_ErrorText, ...]:
     """Return what was said with every word masked that is one of a secret that was sent, or a large part of one."""
     secrets = "\n".join(secret_texts(sent)).casefold()
     words = frozenset(_WORD.findall(secrets))
@@ -170,7 +170,7 @@ def _without(sent: JsonObject, said: tuple[_Said, ...]) -> tuple[_Said, ...]:
         word = match.group().casefold()
         return _MASKED if word in words or (len(word) >= _PART and word in secrets) else match.group()
 
-    return tuple(_Said(_WORD.sub(mask, one.code), _WORD.sub(mask, one.message[:_MAX_MESSAGE])) for one in said)
+    return tuple(_ErrorText(_WORD.sub(mask, one.code), _WORD.sub(mask, one.message[:_MAX_MESSAGE])) for one in said)
 
 
 def _method_id(payload: JsonObject) -> str:
@@ -182,13 +182,13 @@ def _method_id(payload: JsonObject) -> str:
 def incomplete(missing: str, facts: UpstreamFacts) -> CallError:
     """Return the error for a success without what it promises."""
     private = f"Zuora reported success without {missing}"
-    return failure(Failure(Reason.UPSTREAM_ANSWER_INCOMPLETE, private, facts=facts))
+    return error_for(Failure(Reason.UPSTREAM_ANSWER_INCOMPLETE, private, facts=facts))
 
 
-def _unreadable(answer: Answer, facts: UpstreamFacts) -> CallError:
+def _unreadable(answer: HttpResponse, facts: UpstreamFacts) -> CallError:
     kind = answer.headers.get("content-type", "no content type")[:60]
     private = f"status {answer.status} with {len(answer.body)} bytes of {kind} that are no JSON object"
-    return failure(Failure(Reason.UPSTREAM_ANSWER_UNREADABLE, private, facts=facts))
+    return error_for(Failure(Reason.UPSTREAM_ANSWER_UNREADABLE, private, facts=facts))
 
 
 def _says_failure(payload: JsonObject) -> bool:
@@ -198,19 +198,21 @@ def _says_failure(payload: JsonObject) -> bool:
     return any(payload.get(member) for member in ("reasons", "errors", "Errors"))
 
 
-def _said(payload: JsonObject) -> Iterable[_Said]:
+def _said(payload: JsonObject) -> Iterable[_ErrorText]:
     for member in ("reasons", "errors", "Errors"):
         listed = payload.get(member)
         for one in listed if isinstance(listed, list) else ():
             if isinstance(one, Mapping):
-                yield _Said(text_of(one.get("code", one.get("Code"))), text_of(one.get("message", one.get("Message"))))
+                yield _ErrorText(
+                    text_of(one.get("code", one.get("Code"))), text_of(one.get("message", one.get("Message")))
+                )
     if isinstance(payload.get("type"), str) and ("errors" in payload or "message" in payload):
-        yield _Said(payload["type"], "")
+        yield _ErrorText(payload["type"], "")
     if "code" in payload or ("message" in payload and "reasons" not in payload):
-        yield _Said(text_of(payload.get("code")), text_of(payload.get("message")))
+        yield _ErrorText(text_of(payload.get("code")), text_of(payload.get("message")))
 
 
-def _reason(status: int, said: tuple[_Said, ...]) -> Reason:
+def _reason(status: int, said: tuple[_ErrorText, ...]) -> Reason:
     codes = [one.code for one in said]
     # Quickstart calls every 402 request_failed; the code beside it tells a declined payment from a broken rule.
     if "card_error" in codes:
@@ -251,14 +253,14 @@ def _is_of_unknown_category(code: str) -> bool:
     return bool(_BILLING_CODE.fullmatch(code)) and int(code[-2:]) not in CATEGORIES
 
 
-def _private(answer: Answer, said: tuple[_Said, ...]) -> str:
+def _private(answer: HttpResponse, said: tuple[_ErrorText, ...]) -> str:
     texts = "; ".join(f"{one.code} {one.message}".strip() for one in said) or f"{len(answer.body)} bytes"
     return f"status {answer.status}: {_PERSONAL.sub(_MASKED, _LONG_NUMBER.sub('[number]', texts))}"[
         :_MAX_PRIVATE_CHARACTERS
     ]
 
 
-def retry_after_s(answer: Answer) -> float | None:
+def retry_after_s(answer: HttpResponse) -> float | None:
     """Return how long Zuora asks to wait: Retry-After, or on a 429 without it the end of the rate limit's window."""
     asked = answer.headers.get("retry-after")
     if asked is None and answer.status == _TOO_MANY_REQUESTS:

@@ -55,7 +55,7 @@ def route_headers(route: Route, tenant: TenantSettings, *, versioned: bool) -> d
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """An HTTP answer, complete."""
 
     status: int
@@ -66,7 +66,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ZuoraReply:
     """A successful answer, decoded, with everything that is known about the call."""
 
     status: int

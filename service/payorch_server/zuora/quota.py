@@ -16,7 +16,7 @@ _HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LimitReading:
     """What an answer said of one limit."""
 
     left: float
@@ -32,9 +32,9 @@ class Quota:
     """The limits of all tenants, as last heard."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], Left] = {}
+        self._known: dict[tuple[str, str], LimitReading] = {}
 
-    def heard(self, tenant: str, headers: Mapping[str, str], *, now_s: float) -> None:
+    def update(self, tenant: str, headers: Mapping[str, str], *, now_s: float) -> None:
         """Note what an answer's headers say.
 
         Args:
@@ -49,7 +49,7 @@ class Quota:
             reset_in_s = _number(headers.get(reset))
             reset_s = now_s + reset_in_s if reset_in_s is not None else 0.0
             before = self._known.get((tenant, limit))
-            self._known[tenant, limit] = Left(left, now_s, reset_s, _pace(before, left, now_s))
+            self._known[tenant, limit] = LimitReading(left, now_s, reset_s, _pace(before, left, now_s))
 
     def left(self, *, now_s: float) -> dict[tuple[str, str], float]:
         """Return what is left by tenant and limit, of what was heard lately."""
@@ -67,12 +67,12 @@ class Quota:
         return found
 
 
-def _is_fresh(one: Left, now_s: float) -> bool:
+def _is_fresh(one: LimitReading, now_s: float) -> bool:
     """Tell whether what was heard still says something: the limit has not started anew, and it is not long ago."""
     return now_s - one.at_s <= _FRESH_S and not 0 < one.reset_s <= now_s
 
 
-def _pace(before: Left | None, left: float, now_s: float) -> float:
+def _pace(before: LimitReading | None, left: float, now_s: float) -> float:
     """Return how fast a limit is used up, smoothed; a limit that has started anew begins with what was known."""
     if before is None:
         return 0.0

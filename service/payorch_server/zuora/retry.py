@@ -31,7 +31,7 @@ RETRYABLE: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class RetryState:
     """What is known when an attempt has failed."""
 
     reason: Reason
@@ -45,7 +45,7 @@ class Tried:
     """What Zuora asked for."""
 
 
-def wait_before_retry(tried: Tried, *, uniform: Callable[[float, float], float]) -> float | None:
+def wait_before_retry(tried: RetryState, *, uniform: Callable[[float, float], float]) -> float | None:
     """Return how long to wait before the next attempt, or None to give up.
 
     Args:
@@ -63,7 +63,7 @@ def wait_before_retry(tried: Tried, *, uniform: Callable[[float, float], float])
     return wait_s if wait_s < tried.remaining_s else None
 
 
-def _backoff(tried: Tried, uniform: Callable[[float, float], float]) -> float:
+def _backoff(tried: RetryState, uniform: Callable[[float, float], float]) -> float:
     # A refused token is replaced by then, so there is nothing to wait for.
     if tried.reason is Reason.UPSTREAM_CREDENTIALS_REJECTED:
         return 0.0

@@ -11,16 +11,16 @@ from urllib.parse import urlencode, urlsplit
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from payorch_server.model.errors import CallError, Evidence, Failure, failure, refuse
+from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, call_error, error_for
 from payorch_server.model.identifiers import entity_id_on_wire
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the secret goes into the token request here
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.telemetry.spans import child, current
+from payorch_server.telemetry.spans import start_child, use_span
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.errors import retry_after_s
-from payorch_server.zuora.messages import Answer, decode_object
+from payorch_server.zuora.messages import HttpResponse, decode_object
 from payorch_server.zuora.settings import PRODUCTION_HOSTS
 from payorch_server.zuora.transport import HttpPost, Transport
 
@@ -120,13 +120,13 @@ class TokenCache:
         return await self._wait(flight, self._spans[credential], timeout_s)
 
     async def _wait(self, flight: asyncio.Task[Token], fetch: trace.Span, timeout_s: float) -> Token:
-        span = child(self._transport.tracer, "token wait", links=[trace.Link(fetch.get_span_context())])
+        span = start_child(self._transport.tracer, "token wait", links=[trace.Link(fetch.get_span_context())])
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.shield(flight)
         except TimeoutError as error:
             span.set_attribute("error.type", Reason.TOKEN_UNAVAILABLE.name)
-            raise refuse(Reason.TOKEN_UNAVAILABLE, f"no token within {timeout_s:.1f} s") from error
+            raise call_error(Reason.TOKEN_UNAVAILABLE, f"no token within {timeout_s:.1f} s") from error
         except CallError as error:
             span.set_attribute("error.type", error.failure.reason.name)
             raise
@@ -146,7 +146,7 @@ class TokenCache:
     def _start(self, credential: Credential) -> asyncio.Task[Token]:
         # In a trace of its own: many calls may wait for it, and none of them for all of it.
         span = self._transport.tracer.start_span("token fetch", context=Context())
-        with current(span):
+        with use_span(span):
             flight = self._tasks.start(self._fetch(credential), name="token fetch")
         self._flights[credential], self._spans[credential] = flight, span
         flight.add_done_callback(lambda ended: self._arrived(credential, ended))
@@ -236,10 +236,10 @@ class TokenCache:
         return token
 
 
-def _refuse_emulator(url: str, answer: Answer) -> None:
+def _refuse_emulator(url: str, answer: HttpResponse) -> None:
     """Refuse tokens of an emulator where production should answer: nothing that it says about money is true."""
     if _EMULATOR in answer.headers and urlsplit(url).hostname in PRODUCTION_HOSTS:
-        raise refuse(Reason.TOKEN_UNAVAILABLE, "an emulator answers in the place of Zuora's production")
+        raise call_error(Reason.TOKEN_UNAVAILABLE, "an emulator answers in the place of Zuora's production")
 
 
 def _not_sent(error: CallError) -> CallError:
@@ -247,21 +247,21 @@ def _not_sent(error: CallError) -> CallError:
     reason = error.failure.reason
     if reason in {Reason.UPSTREAM_UNREACHABLE, Reason.UPSTREAM_TLS_FAILED}:
         return error
-    return refuse(Reason.TOKEN_UNAVAILABLE, f"the token request failed: {error.failure.private}")
+    return call_error(Reason.TOKEN_UNAVAILABLE, f"the token request failed: {error.failure.detail}")
 
 
-def _parse(answer: Answer) -> tuple[str, float]:
+def _parse(answer: HttpResponse) -> tuple[str, float]:
     payload = decode_object(answer.body)
     if answer.status in {400, 401, 403}:
-        raise refuse(Reason.UPSTREAM_CREDENTIALS_REJECTED, f"the token endpoint answered {answer.status}")
+        raise call_error(Reason.UPSTREAM_CREDENTIALS_REJECTED, f"the token endpoint answered {answer.status}")
     if answer.status == 429:  # noqa: PLR2004 - HTTP's own number
-        evidence = Evidence(retry_after_s=retry_after_s(answer))
-        raise failure(Failure(Reason.TOKEN_UNAVAILABLE, "the token endpoint answered 429", evidence=evidence))
+        evidence = UpstreamEvidence(retry_after_s=retry_after_s(answer))
+        raise error_for(Failure(Reason.TOKEN_UNAVAILABLE, "the token endpoint answered 429", evidence=evidence))
     if answer.status != 200 or payload is None:  # noqa: PLR2004
-        raise refuse(Reason.TOKEN_UNAVAILABLE, f"the token endpoint answered {answer.status} without a JSON object")
+        raise call_error(Reason.TOKEN_UNAVAILABLE, f"the token endpoint answered {answer.status} without a JSON object")
     value = payload.get("access_token")
     if not isinstance(value, str) or not value:
-        raise refuse(Reason.TOKEN_UNAVAILABLE, "the token endpoint answered 200 without access_token")
+        raise call_error(Reason.TOKEN_UNAVAILABLE, "the token endpoint answered 200 without access_token")
     return value, _life_s(payload.get("expires_in"))
 
 
@@ -274,7 +274,7 @@ def _life_s(expires_in: object) -> float:
     return life_s if 0 < life_s <= 24 * _DEFAULT_LIFE_S else _DEFAULT_LIFE_S
 
 
-def _clock_offset_s(answer: Answer, now: datetime) -> float | None:
+def _clock_offset_s(answer: HttpResponse, now: datetime) -> float | None:
     try:
         stated = parsedate_to_datetime(answer.headers.get("date", ""))
     except ValueError:

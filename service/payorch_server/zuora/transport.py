@@ -15,10 +15,10 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry import trace
 
-from payorch_server.model.errors import CallError, refuse
+from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.telemetry.propagation import carry
-from payorch_server.zuora.messages import Answer
+from payorch_server.zuora.messages import HttpResponse
 from payorch_server.zuora.settings import HttpSettings
 
 # httpx-aiohttp turns a connection that broke after the request was sent into httpx.ConnectTimeout, so its classes prove
@@ -56,7 +56,7 @@ class Transport:
         self.tracer = tracer
         """Whoever sends through it makes the spans of its attempts with this one."""
 
-    async def post(self, post: HttpPost, *, timeout_s: float, span: trace.Span = trace.INVALID_SPAN) -> Answer:
+    async def post(self, post: HttpPost, *, timeout_s: float, span: trace.Span = trace.INVALID_SPAN) -> HttpResponse:
         """Send once.
 
         Args:
@@ -77,11 +77,11 @@ class Transport:
                 finally:
                     await response.aclose()
         except TimeoutError as error:
-            raise refuse(Reason.UPSTREAM_NO_ANSWER, f"no answer within {timeout_s:.1f} s") from error
+            raise call_error(Reason.UPSTREAM_NO_ANSWER, f"no answer within {timeout_s:.1f} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError, OSError) as error:
             raise _translate(error, post) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, body)
+        return HttpResponse(response.status_code, headers, body)
 
     async def _read(self, response: httpx.Response) -> bytes:
         parts: list[bytes] = []
@@ -92,10 +92,10 @@ class Transport:
                 size += len(part)
                 if size > self._settings.max_answer_bytes:
                     limit = self._settings.max_answer_bytes
-                    raise refuse(Reason.UPSTREAM_ANSWER_UNREADABLE, f"the answer is larger than {limit} bytes")
+                    raise call_error(Reason.UPSTREAM_ANSWER_UNREADABLE, f"the answer is larger than {limit} bytes")
                 parts.append(part)
         except httpx.DecodingError as error:
-            raise refuse(Reason.UPSTREAM_ANSWER_UNREADABLE, "the answer cannot be decompressed") from error
+            raise call_error(Reason.UPSTREAM_ANSWER_UNREADABLE, "the answer cannot be decompressed") from error
         return b"".join(parts)
 
     def _request(self, post: HttpPost, timeout_s: float, span: trace.Span) -> httpx.Request:
@@ -125,12 +125,12 @@ def _translate(error: Exception, post: HttpPost) -> CallError:
     cause = error.__cause__ or error
     origin = "://".join(urlsplit(post.url)[:2])
     if isinstance(cause, _BAD_CERTIFICATE):
-        return refuse(Reason.UPSTREAM_TLS_FAILED, f"the certificate of {origin} was refused: {_brief(cause)}")
+        return call_error(Reason.UPSTREAM_TLS_FAILED, f"the certificate of {origin} was refused: {_brief(cause)}")
     if isinstance(cause, _NOT_CONNECTED):
-        return refuse(Reason.UPSTREAM_UNREACHABLE, f"no connection to {origin}: {_brief(cause)}")
+        return call_error(Reason.UPSTREAM_UNREACHABLE, f"no connection to {origin}: {_brief(cause)}")
     if isinstance(error, _NEVER_SENT):
-        return refuse(Reason.UPSTREAM_UNREACHABLE, f"{origin} cannot be called: {type(error).__name__}")
-    return refuse(Reason.UPSTREAM_NO_ANSWER, f"the connection to {origin} failed: {_brief(cause)}")
+        return call_error(Reason.UPSTREAM_UNREACHABLE, f"{origin} cannot be called: {type(error).__name__}")
+    return call_error(Reason.UPSTREAM_NO_ANSWER, f"the connection to {origin} failed: {_brief(cause)}")
 
 
 def _brief(error: BaseException) -> str:

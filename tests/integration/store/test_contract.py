@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from integration.store.conftest import PATIENT_S, fresh_prefix
 from payorch_server.store.memory import MemoryStore
-from payorch_server.store.port import MAX_VALUE_BYTES, Store, Stored, StoreUnavailable
+from payorch_server.store.port import MAX_VALUE_BYTES, Store, StoredValue, StoreUnavailable
 from payorch_server.store.redis import RedisStore
 from payorch_server.store.settings import StoreSettings
 from support.manual_clock import ManualClock
@@ -74,14 +74,14 @@ class TestPutIfAbsent:
         """The first writer learns that it is the first, and its record has version 1."""
         assert await store.put_if_absent("k", b"mine", ttl_s=TTL_S) is None
 
-        assert await store.get("k") == Stored(b"mine", 1)
+        assert await store.get("k") == StoredValue(b"mine", 1)
 
     async def test_returns_what_is_there(self, store: Store) -> None:
         """The second writer sees the first one's record and changes nothing."""
         await store.put_if_absent("k", b"mine", ttl_s=TTL_S, version=77)
 
-        assert await store.put_if_absent("k", b"yours", ttl_s=TTL_S) == Stored(b"mine", 77)
-        assert await store.get("k") == Stored(b"mine", 77)
+        assert await store.put_if_absent("k", b"yours", ttl_s=TTL_S) == StoredValue(b"mine", 77)
+        assert await store.get("k") == StoredValue(b"mine", 77)
 
     @pytest.mark.parametrize(
         "value", [b"", b"\0\r\n\xff" * 3, bytes(MAX_VALUE_BYTES)], ids=["empty", "binary", "largest"]
@@ -90,7 +90,7 @@ class TestPutIfAbsent:
         """Values are opaque."""
         await store.put_if_absent("k", value, ttl_s=TTL_S)
 
-        assert await store.get("k") == Stored(value, 1)
+        assert await store.get("k") == StoredValue(value, 1)
 
     async def test_has_exactly_one_winner(self, store: Store) -> None:
         """A hundred writers at once: one stores, all others see that one's value."""
@@ -100,14 +100,14 @@ class TestPutIfAbsent:
 
         winners = [value for value, answer in zip(values, answers, strict=True) if answer is None]
         assert len(winners) == 1
-        assert {answer for answer in answers if answer} == {Stored(winners[0], 1)}
+        assert {answer for answer in answers if answer} == {StoredValue(winners[0], 1)}
 
     async def test_keeps_keys_apart(self, store: Store) -> None:
         """Keys differ by every character."""
         keys = ["k", "K", "k ", "k:1", "ключ", "k\n"]
 
         assert [await store.put_if_absent(key, key.encode(), ttl_s=TTL_S) for key in keys] == [None] * len(keys)
-        assert [await store.get(key) for key in keys] == [Stored(key.encode(), 1) for key in keys]
+        assert [await store.get(key) for key in keys] == [StoredValue(key.encode(), 1) for key in keys]
 
 
 @pytest.mark.asyncio
@@ -119,7 +119,7 @@ class TestCompareAndSet:
         await store.put_if_absent("k", b"one", ttl_s=TTL_S)
 
         assert await store.compare_and_set("k", b"two", version=1, ttl_s=TTL_S)
-        assert await store.get("k") == Stored(b"two", 2)
+        assert await store.get("k") == StoredValue(b"two", 2)
 
     @pytest.mark.parametrize("version", [1, 3, 2**63 - 1])
     async def test_leaves_another_version_alone(self, store: Store, version: int) -> None:
@@ -127,7 +127,7 @@ class TestCompareAndSet:
         await store.put_if_absent("k", b"one", ttl_s=TTL_S, version=2)
 
         assert not await store.compare_and_set("k", b"two", version=version, ttl_s=TTL_S)
-        assert await store.get("k") == Stored(b"one", 2)
+        assert await store.get("k") == StoredValue(b"one", 2)
 
     async def test_makes_nothing_of_nothing(self, store: Store) -> None:
         """What is gone stays gone."""
@@ -142,7 +142,7 @@ class TestCompareAndSet:
         answers = await asyncio.gather(*(store.compare_and_set("k", value, version=1, ttl_s=TTL_S) for value in values))
 
         assert answers.count(True) == 1
-        assert await store.get("k") == Stored(values[answers.index(True)], 2)
+        assert await store.get("k") == StoredValue(values[answers.index(True)], 2)
 
     async def test_misses_a_later_record_of_the_same_key(self, store: Store) -> None:
         """A writer whose record was deleted cannot hit its successor when versions start at random."""
@@ -152,7 +152,7 @@ class TestCompareAndSet:
 
         assert not await store.compare_and_set("k", b"late", version=4_611_686_018_427_387_903, ttl_s=TTL_S)
         assert not await store.compare_and_delete("k", version=4_611_686_018_427_387_903)
-        assert await store.get("k") == Stored(b"new", 17)
+        assert await store.get("k") == StoredValue(b"new", 17)
 
 
 @pytest.mark.asyncio
@@ -173,7 +173,7 @@ class TestCompareAndDelete:
 
         assert not await store.compare_and_delete("k", version=2)
         assert not await store.compare_and_delete("absent", version=1)
-        assert await store.get("k") == Stored(b"one", 1)
+        assert await store.get("k") == StoredValue(b"one", 1)
 
 
 @pytest.mark.asyncio
@@ -199,7 +199,7 @@ class TestExpiry:
         assert await store.compare_and_set("prolonged", b"", version=1, ttl_s=TTL_S)
 
         await kind.wait_until_gone(store, "shortened", 1.1)
-        assert await store.get("prolonged") == Stored(b"", 2)
+        assert await store.get("prolonged") == StoredValue(b"", 2)
 
 
 @pytest.mark.asyncio
@@ -270,7 +270,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.store = self.runner.run(self.opened())
-        self.model: dict[str, tuple[Stored, float]] = {}
+        self.model: dict[str, tuple[StoredValue, float]] = {}
 
     async def opened(self) -> Store:
         """Open it on this machine's loop."""
@@ -286,7 +286,7 @@ class StoreMachine(RuleBasedStateMachine):
         """The time, which stands still for Redis."""
         return self.kind.clock.monotonic() if self.kind.clock else 0.0
 
-    def held(self, key: str) -> Stored | None:
+    def held(self, key: str) -> StoredValue | None:
         """What the model holds."""
         stored, expires_s = self.model.get(key, (None, 0.0))
         return stored if expires_s > self.now_s else None
@@ -306,7 +306,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Store."""
         expected = self.held(key)
         if expected is None:
-            self.model[key] = (Stored(value, version), self.now_s + ttl_s)
+            self.model[key] = (StoredValue(value, version), self.now_s + ttl_s)
 
         assert self.runner.run(self.store.put_if_absent(key, value, ttl_s=ttl_s, version=version)) == expected
 
@@ -317,7 +317,7 @@ class StoreMachine(RuleBasedStateMachine):
         version = held.version if held and current else version
         expected = held is not None and held.version == version
         if expected:
-            self.model[key] = (Stored(value, version + 1), self.now_s + ttl_s)
+            self.model[key] = (StoredValue(value, version + 1), self.now_s + ttl_s)
 
         assert self.runner.run(self.store.compare_and_set(key, value, version=version, ttl_s=ttl_s)) == expected
 

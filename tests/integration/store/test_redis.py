@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 from integration.store.conftest import Stores, fresh_prefix
-from payorch_server.store.port import Store, Stored, StoreUnavailable
+from payorch_server.store.port import Store, StoredValue, StoreUnavailable
 from payorch_server.store.settings import StoreSettings
 from support.redis_server import RedisServer, Servers
 
@@ -106,7 +106,7 @@ class TestLostServer:
         await asyncio.sleep(0.05)
 
         answers = await asyncio.gather(*(store.get(f"k{number}") for number in range(20)))
-        assert answers == [Stored(b"", 1)] * 20
+        assert answers == [StoredValue(b"", 1)] * 20
 
 
 class TestSlowServer:
@@ -125,7 +125,7 @@ class TestSlowServer:
         server.resume()
         await until_reachable(store)
 
-        assert await store.get("k") in {Stored(b"nonce 1", 1), Stored(b"nonce 2", 2)}
+        assert await store.get("k") in {StoredValue(b"nonce 1", 1), StoredValue(b"nonce 2", 2)}
 
     async def test_an_answer_that_comes_late_is_nobodys(self, stores: Stores, redis_servers: Servers) -> None:
         """A connection with an outstanding answer is never used again."""
@@ -140,7 +140,7 @@ class TestSlowServer:
         server.resume()
         await until_reachable(store)
 
-        assert await store.get("b") == Stored(b"b", 1)
+        assert await store.get("b") == StoredValue(b"b", 1)
 
     async def test_a_cancelled_caller_leaves_nothing_behind(self, stores: Stores, redis_servers: Servers) -> None:
         """Neither a connection of the pool nor an answer for the next one."""
@@ -155,7 +155,7 @@ class TestSlowServer:
                 await asyncio.sleep(0)
             call.cancel()
 
-            assert await store.get("b") == Stored(b"b", 1)
+            assert await store.get("b") == StoredValue(b"b", 1)
 
 
 class TestUnfitServer:
@@ -174,7 +174,7 @@ class TestUnfitServer:
 
         with pytest.raises(StoreUnavailable, match="full"):
             await store.compare_and_set("k0", b"", version=1, ttl_s=TTL_S)
-        assert await store.get("k0") == Stored(bytes(65_536), 1)
+        assert await store.get("k0") == StoredValue(bytes(65_536), 1)
         assert await store.compare_and_delete("k0", version=1)
 
     @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl", "volatile-lru", "allkeys-random"])
@@ -285,8 +285,8 @@ class TestReplicas:
         after = stores.open(replica)
         await after.check()
 
-        assert await after.get("older") in {Stored(b"one", 1), Stored(b"two", 2)}
-        assert await after.get("lost") in {None, Stored(b"one", 1)}
+        assert await after.get("older") in {StoredValue(b"one", 1), StoredValue(b"two", 2)}
+        assert await after.get("lost") in {None, StoredValue(b"one", 1)}
 
     async def test_partition_loses_what_was_acknowledged(self, stores: Stores, redis_servers: Servers) -> None:
         """A replica that had been cut off is promoted: the newer record is gone, its writer's next write fails."""
@@ -303,7 +303,7 @@ class TestReplicas:
         after = stores.open(replica)
         await after.check()
 
-        assert await after.get("older") == Stored(b"one", 1)
+        assert await after.get("older") == StoredValue(b"one", 1)
         assert await after.get("lost") is None
         assert not await after.compare_and_set("older", b"three", version=2, ttl_s=TTL_S)
         assert not await after.compare_and_delete("lost", version=1)
@@ -318,7 +318,7 @@ class TestReplicas:
         assert await store.put_if_absent("k", b"one", ttl_s=TTL_S) is None
         assert await store.compare_and_set("k", b"two", version=1, ttl_s=TTL_S)
 
-        assert await stores.open(replica).get("k") == Stored(b"two", 2)
+        assert await stores.open(replica).get("k") == StoredValue(b"two", 2)
 
     async def test_acknowledged_by_too_few(self, stores: Stores, redis_servers: Servers) -> None:
         """The write is on the primary, but its caller learns that it may be lost; the next writer waits again."""
@@ -329,7 +329,7 @@ class TestReplicas:
 
         with pytest.raises(StoreUnavailable, match="put_if_absent: 0 of 1 replicas acknowledged in time"):
             await store.put_if_absent("k", b"one", ttl_s=TTL_S)
-        assert await store.put_if_absent("k", b"other", ttl_s=TTL_S) == Stored(b"one", 1)
+        assert await store.put_if_absent("k", b"other", ttl_s=TTL_S) == StoredValue(b"one", 1)
         with pytest.raises(StoreUnavailable, match="compare_and_set: 0 of 1 replicas acknowledged in time"):
             await store.compare_and_set("k", b"two", version=1, ttl_s=TTL_S)
         assert not await store.compare_and_set("k", b"two", version=1, ttl_s=TTL_S)

@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 import pytest
 import structlog
 from payorch_server.access.permission import (
-    Asked,
-    Missing,
+    Action,
+    MissingRight,
     missing_for_rpc,
     missing_on_route,
     permit,
@@ -17,7 +17,7 @@ from payorch_server.access.permission import (
 )
 from payorch_server.model.caller import ANONYMOUS, EVERYTHING, NOBODY, Caller, Rights, TenantRights
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import CallError, NotSent, refuse
+from payorch_server.model.errors import CallError, NotSent, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from structlog.testing import capture_logs
@@ -29,10 +29,10 @@ EU = route(entity="eu", entity_id="b" * 32)
 NORTH = route(orgs=("north",), org_ids=("n1",))
 BOTH = route(orgs=("north", "south"), org_ids=("n1", "s1"))
 SOLO = route(tenant="solo")
-PAID = Asked("DecryptApplePay", moves_money=True)
-CARD = Asked("CreatePaymentMethod", raw_card_data=True)
-FREE = Asked("CreateSession")
-EVERYWHERE = Asked("CreateSession", multi_org=True)
+PAID = Action("DecryptApplePay", moves_money=True)
+CARD = Action("CreatePaymentMethod", raw_card_data=True)
+FREE = Action("CreateSession")
+EVERYWHERE = Action("CreateSession", multi_org=True)
 
 
 def rights(
@@ -54,38 +54,38 @@ class TestMissing:
         ("granted", "asked", "place", "missing", "reason"),
         [
             (EVERYTHING, dataclasses.replace(PAID, raw_card_data=True, multi_org=True), US, None, "everything"),
-            (Rights(), FREE, SOLO, Missing("tenant", "solo"), "nothing"),
-            (NOBODY.rights, FREE, SOLO, Missing("tenant", "solo"), "a caller before it is identified"),
-            (rights(tenant="other"), FREE, US, Missing("tenant", "acme"), "another tenant"),
+            (Rights(), FREE, SOLO, MissingRight("tenant", "solo"), "nothing"),
+            (NOBODY.rights, FREE, SOLO, MissingRight("tenant", "solo"), "a caller before it is identified"),
+            (rights(tenant="other"), FREE, US, MissingRight("tenant", "acme"), "another tenant"),
             (rights(tenant="*"), FREE, US, None, "any tenant"),
-            (Rights(tenants={"*": TenantRights(ALL), "acme": TenantRights()}), FREE, US, Missing("entity", "us"),
+            (Rights(tenants={"*": TenantRights(ALL), "acme": TenantRights()}), FREE, US, MissingRight("entity", "us"),
              "a tenant that is named has only what stands there"),
             (rights(entities=names("us")), FREE, US, None, "the entity"),
-            (rights(entities=names("us")), FREE, EU, Missing("entity", "eu"), "another entity"),
+            (rights(entities=names("us")), FREE, EU, MissingRight("entity", "eu"), "another entity"),
             (rights(entities=names("us", "eu")), FREE, EU, None, "one entity of two"),
-            (rights(entities=names()), FREE, US, Missing("entity", "us"), "no entity"),
-            (rights(entities=names("")), FREE, US, Missing("entity", "us"), "an empty name"),
+            (rights(entities=names()), FREE, US, MissingRight("entity", "us"), "no entity"),
+            (rights(entities=names("")), FREE, US, MissingRight("entity", "us"), "an empty name"),
             (rights(entities=names()), FREE, route(), None, "a tenant with a single entity needs none"),
             (rights(orgs=names("north")), EVERYWHERE, NORTH, None, "the org"),
-            (rights(orgs=names("south")), EVERYWHERE, NORTH, Missing("orgs", "north"), "another org"),
-            (rights(orgs=names("north")), EVERYWHERE, BOTH, Missing("orgs", "south"), "one org of two"),
+            (rights(orgs=names("south")), EVERYWHERE, NORTH, MissingRight("orgs", "north"), "another org"),
+            (rights(orgs=names("north")), EVERYWHERE, BOTH, MissingRight("orgs", "south"), "one org of two"),
             (rights(orgs=names("north", "south")), EVERYWHERE, BOTH, None, "both"),
-            (rights(orgs=names("north", "south")), EVERYWHERE, route(), Missing("orgs", "*"),
+            (rights(orgs=names("north", "south")), EVERYWHERE, route(), MissingRight("orgs", "*"),
              "a call without orgs goes to all, those that come later too"),
             (rights(), EVERYWHERE, route(), None, "all orgs"),
             (rights(orgs=names()), FREE, route(), None, "a tenant without Multi-Org needs none"),
-            (rights(orgs=names()), FREE, NORTH, Missing("orgs", "north"), "an org of a tenant that had some"),
-            (rights(), PAID, US, Missing("move_money", ""), "money"),
+            (rights(orgs=names()), FREE, NORTH, MissingRight("orgs", "north"), "an org of a tenant that had some"),
+            (rights(), PAID, US, MissingRight("move_money", ""), "money"),
             (rights(move_money=True), PAID, US, None, "money, granted"),
-            (rights(raw_card_data=True), PAID, US, Missing("move_money", ""), "cards are not money"),
-            (rights(), CARD, US, Missing("raw_card_data", ""), "a card number"),
+            (rights(raw_card_data=True), PAID, US, MissingRight("move_money", ""), "cards are not money"),
+            (rights(), CARD, US, MissingRight("raw_card_data", ""), "a card number"),
             (rights(raw_card_data=True), CARD, US, None, "a card number, granted"),
-            (rights(move_money=True), CARD, US, Missing("raw_card_data", ""), "money is no card"),
-            (rights(entities=names()), PAID, US, Missing("entity", "us"), "of several the first is told"),
+            (rights(move_money=True), CARD, US, MissingRight("raw_card_data", ""), "money is no card"),
+            (rights(entities=names()), PAID, US, MissingRight("entity", "us"), "of several the first is told"),
         ],
     )  # fmt: skip
     def test_on_a_route(
-        self, granted: Rights, asked: Asked, place: Route, missing: Missing | None, reason: str
+        self, granted: Rights, asked: Action, place: Route, missing: MissingRight | None, reason: str
     ) -> None:
         """The first right that the caller needs and has not."""
         assert missing == missing_on_route(Caller("jwt:a", "shop", granted), asked, place), reason
@@ -94,13 +94,13 @@ class TestMissing:
         ("granted", "rpc", "missing", "reason"),
         [
             (names("CreateSession"), "CreateSession", None, "the RPC"),
-            (names("CreateSession"), "GetIntent", Missing("rpc", "GetIntent"), "another one"),
-            (names("CreateSession"), "createsession", Missing("rpc", "createsession"), "other letters"),
+            (names("CreateSession"), "GetIntent", MissingRight("rpc", "GetIntent"), "another one"),
+            (names("CreateSession"), "createsession", MissingRight("rpc", "createsession"), "other letters"),
             (ALL, "GetIntent", None, "any RPC"),
-            (names(), "GetIntent", Missing("rpc", "GetIntent"), "none"),
+            (names(), "GetIntent", MissingRight("rpc", "GetIntent"), "none"),
         ],
     )
-    def test_for_an_rpc(self, granted: frozenset[str], rpc: str, missing: Missing | None, reason: str) -> None:
+    def test_for_an_rpc(self, granted: frozenset[str], rpc: str, missing: MissingRight | None, reason: str) -> None:
         """Whatever it would do there."""
         assert missing == missing_for_rpc(Caller("jwt:a", "shop", Rights(granted)), rpc), reason
 
@@ -145,7 +145,7 @@ class TestPermit:
         assert refusal is not None
         assert Reason.CALLER_NOT_PERMITTED is refusal.failure.reason
         assert {"right": "entity", "name": "us"} == dict(refusal.failure.metadata)
-        assert "jwt:a has not the right entity us" == refusal.failure.private
+        assert "jwt:a has not the right entity us" == refusal.failure.detail
 
     def test_names_no_name_where_there_is_none(self) -> None:
         """A right that is a yes or no."""
@@ -153,7 +153,7 @@ class TestPermit:
 
         assert refusal is not None
         assert {"right": "move_money"} == dict(refusal.failure.metadata)
-        assert "jwt:a has not the right move_money" == refusal.failure.private
+        assert "jwt:a has not the right move_money" == refusal.failure.detail
 
     def test_decides_about_an_rpc_before_anything_else(self) -> None:
         """A refusal is told; that it may be called says nothing yet, so it is not."""
@@ -218,7 +218,7 @@ class TestStrangers:
 
     def test_are_told_which_rule_a_credential_breaks(self) -> None:
         """The refusal goes on as it is, and the audit has its rule."""
-        broken = refuse(Reason.CALLER_UNAUTHENTICATED, "private", credential="authorization", rule="expired")
+        broken = call_error(Reason.CALLER_UNAUTHENTICATED, "private", credential="authorization", rule="expired")
         stranger = dataclasses.replace(context(), caller=NOBODY)
 
         with capture_logs() as lines:
@@ -239,6 +239,6 @@ def test_a_broken_log_costs_no_answer() -> None:
     before = structlog.get_config()
     structlog.configure(processors=[broken])
     try:
-        permit(context(), Asked("CreateSession"), route())
+        permit(context(), Action("CreateSession"), route())
     finally:
         structlog.configure(**before)

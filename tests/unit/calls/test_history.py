@@ -2,7 +2,7 @@ import dataclasses
 from datetime import timedelta
 
 import pytest
-from payorch_server.calls.history import CallRecords
+from payorch_server.calls.history import CallHistory
 from payorch_server.calls.settings import CallRecordSettings
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import NotSent
@@ -33,7 +33,7 @@ class Replica:
     def __init__(self, store: MemoryStore, **settings: object) -> None:
         self.tasks = TaskOwner()
         given = CallRecordSettings(**settings)  # type: ignore[arg-type] # settings by name
-        self.records = CallRecords(settings=given, store=store, tasks=self.tasks)
+        self.records = CallHistory(settings=given, store=store, tasks=self.tasks)
 
     async def written(self) -> None:
         """Wait until everything is in the store."""

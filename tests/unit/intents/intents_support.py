@@ -5,21 +5,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from payorch_server.intents.executor import Intents, idempotency_key
-from payorch_server.intents.intent import Fingerprint, Opening
+from payorch_server.intents.executor import IntentExecutor, idempotency_key
+from payorch_server.intents.intent import Fingerprint, IntentExecution
 from payorch_server.intents.intent_record import IntentRecord, decode_record, encode_record
-from payorch_server.intents.ledger import Records
+from payorch_server.intents.ledger import IntentLedger
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
-from payorch_server.model.earlier_sends import Earlier
-from payorch_server.model.errors import Evidence
+from payorch_server.model.earlier_sends import EarlierSends
+from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.store.memory import MemoryStore
-from payorch_server.store.port import Store, Stored, StoreUnavailable
+from payorch_server.store.port import Store, StoredValue, StoreUnavailable
 from unit.support.clock import FakeClock
 from unit.support.zuora import context, route
 
@@ -56,16 +56,16 @@ def intents(
     keys: Keyring | None = None,
     uniform: Callable[[float, float], float] = lambda _low, _high: 0.0,
     tasks: TaskOwner | None = None,
-) -> Intents:
+) -> IntentExecutor:
     """Make the intents of one process."""
-    records = Records(
+    records = IntentLedger(
         store=store or memory(clock),
         keyring=keys or keyring(),
         clock=clock,
         uniform=uniform,
         entropy=counted_entropy(),
     )
-    return Intents(records=records, clock=clock, tasks=tasks or TaskOwner())
+    return IntentExecutor(records=records, clock=clock, tasks=tasks or TaskOwner())
 
 
 def fingerprint(key_id: str = "k1", sensitive: str = "s1", **plain: str) -> Fingerprint:
@@ -85,10 +85,10 @@ class Zuora:
     answers: list[Exception | str] = field(default_factory=list)
     gate: asyncio.Event | None = None
     """What an answer waits for; None: nothing."""
-    sent: list[tuple[Route, CallContext, Earlier]] = field(default_factory=list)
+    sent: list[tuple[Route, CallContext, EarlierSends]] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def send(self, pinned: Route, call: CallContext, earlier: Earlier) -> Sent:
+    async def send(self, pinned: Route, call: CallContext, earlier: EarlierSends) -> Sent:
         """Answer one execution."""
         self.sent.append((pinned, call, earlier))
         self.arrived.set()
@@ -101,12 +101,12 @@ class Zuora:
 
 
 def opening(
-    send: Callable[[Route, CallContext, Earlier], Awaitable[Sent]],
+    send: Callable[[Route, CallContext, EarlierSends], Awaitable[Sent]],
     *,
     request_id: RequestId = REQUEST_ID,
     fingerprints: Mapping[str, Fingerprint] | None = None,
     **changes: Any,
-) -> Opening[str]:
+) -> IntentExecution[str]:
     """Make an intent of DecryptApplePay that moves money, its result the id of a payment method."""
     members: dict[str, Any] = {
         "key": idempotency_key(namespace="default", rpc="DecryptApplePay", request_id=request_id),
@@ -118,24 +118,24 @@ def opening(
         "permit": lambda _route: None,
         "route_exists": lambda _route: True,
         "result_type": str,
-        "ids_of": lambda value: Evidence(payment_method_id=value),
+        "ids_of": lambda value: UpstreamEvidence(payment_method_id=value),
         "needs_store": True,
     }
-    return Opening(**members | changes)
+    return IntentExecution(**members | changes)
 
 
-def key_of(one: Opening[Any]) -> str:
+def key_of(one: IntentExecution[Any]) -> str:
     """Return where the record of an intent is stored."""
     return f"intent:{one.key}"
 
 
-async def record_of(store: Store, one: Opening[Any]) -> IntentRecord | None:
+async def record_of(store: Store, one: IntentExecution[Any]) -> IntentRecord | None:
     """Return the record of an intent."""
     stored = await store.get(key_of(one))
     return decode_record(stored.value) if stored else None
 
 
-async def put(store: Store, one: Opening[Any], record: IntentRecord) -> None:
+async def put(store: Store, one: IntentExecution[Any], record: IntentRecord) -> None:
     """Store a record as another process would have."""
     assert await store.put_if_absent(key_of(one), encode_record(record), ttl_s=30 * DAY_S) is None
 
@@ -160,11 +160,11 @@ class FailingStore:
         self._fails = fails
         self._acts = acts
 
-    async def get(self, key: str) -> Stored | None:
+    async def get(self, key: str) -> StoredValue | None:
         """Return what is there."""
         return await self._through("get", key, self._inner.get(key))
 
-    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float, version: int = 1) -> Stored | None:
+    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float, version: int = 1) -> StoredValue | None:
         """Store, or return what is there."""
         work = self._inner.put_if_absent(key, value, ttl_s=ttl_s, version=version)
         return await self._through("put_if_absent", key, work)

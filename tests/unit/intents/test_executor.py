@@ -8,22 +8,22 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payorch_server.intents.executor import FLIGHT_LIMIT_S, idempotency_key
-from payorch_server.intents.intent import SENSITIVE, Ended
+from payorch_server.intents.executor import EXECUTION_LIMIT_S, idempotency_key
+from payorch_server.intents.intent import SENSITIVE, IntentResult
 from payorch_server.intents.intent_record import IntentRecord, Settlement
 from payorch_server.intents.ledger import CLOCK_SKEW_S, LEASE_S
 from payorch_server.model.context import CallContext
-from payorch_server.model.earlier_sends import Earlier
+from payorch_server.model.earlier_sends import EarlierSends
 from payorch_server.model.errors import (
     CallError,
-    Evidence,
     Failure,
-    Invalid,
+    InvalidRequestError,
     NotSent,
     OutcomeUnknown,
     Refused,
-    failure,
-    refuse,
+    UpstreamEvidence,
+    call_error,
+    error_for,
 )
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.outcome import Advice, Reason
@@ -102,7 +102,7 @@ class TestRun:
         store = memory(clock)
         seen: list[IntentRecord | None] = []
 
-        async def send(_route: Route, _call: CallContext, _earlier: Earlier) -> Sent:
+        async def send(_route: Route, _call: CallContext, _earlier: EarlierSends) -> Sent:
             seen.append(await record_of(store, opening(send)))
             return "pm-1", told()
 
@@ -122,7 +122,7 @@ class TestRun:
         await intents(clock).run(opening(zuora.send), call(clock, seconds=3))
 
         ((_, seen, _),) = zuora.sent
-        assert seen.deadline_s == clock.monotonic() + FLIGHT_LIMIT_S
+        assert seen.deadline_s == clock.monotonic() + EXECUTION_LIMIT_S
 
     @pytest.mark.asyncio
     async def test_lets_equal_calls_join(self) -> None:
@@ -151,7 +151,7 @@ class TestRun:
             await first
         other = {"k1": fingerprint(sensitive="s2", **{"amount.units": "bb", "account_id": "cc"})}
 
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(InvalidRequestError) as caught:
             await one.run(opening(zuora.send, fingerprints=other), call(clock))
 
         failed = caught.value.failure
@@ -195,8 +195,8 @@ class TestRun:
         """Resending cannot settle it, so nothing is sent again; codes and ids are told once more."""
         clock = FakeClock()
         store = memory(clock)
-        evidence = Evidence(("53000099",), ("05",), "pm-1", "p-1")
-        zuora = Zuora([failure(Failure(reason, "said", evidence=evidence, facts=told()))])
+        evidence = UpstreamEvidence(("53000099",), ("05",), "pm-1", "p-1")
+        zuora = Zuora([error_for(Failure(reason, "said", evidence=evidence, facts=told()))])
 
         for _ in range(3):
             with pytest.raises(CallError) as caught:
@@ -211,7 +211,7 @@ class TestRun:
         """The next call is a new beginning: it may even take another route."""
         clock = FakeClock()
         store = memory(clock)
-        zuora = Zuora([refuse(Reason.UPSTREAM_UNREACHABLE, "")])
+        zuora = Zuora([call_error(Reason.UPSTREAM_UNREACHABLE, "")])
 
         with pytest.raises(NotSent):
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
@@ -225,7 +225,7 @@ class TestRun:
         """Same route, the doubt and the ids of earlier answers with it; and the resend limit is told."""
         clock = FakeClock()
         store = memory(clock)
-        lost = failure(Failure(Reason.UPSTREAM_EDGE_FAILED, "", facts=told("z9")))
+        lost = error_for(Failure(Reason.UPSTREAM_EDGE_FAILED, "", facts=told("z9")))
         zuora = Zuora([lost])
         with pytest.raises(OutcomeUnknown) as caught:
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
@@ -235,7 +235,7 @@ class TestRun:
         ended = await intents(clock, store=store).run(moved, call(clock, track_id="track-2"))
 
         pinned, _, earlier = zuora.sent[1]
-        assert (pinned, earlier) == (route(), Earlier(doubtful=True, answer_ids=frozenset({"z9", "p1"})))
+        assert (pinned, earlier) == (route(), EarlierSends(doubtful=True, answer_ids=frozenset({"z9", "p1"})))
         assert ended.route == route()
         record = await record_of(store, moved)
         assert record is not None
@@ -246,7 +246,7 @@ class TestRun:
         """A second flight that sends nothing leaves the record of the first, free for a third."""
         clock = FakeClock()
         store = memory(clock)
-        zuora = Zuora([refuse(Reason.UPSTREAM_NO_ANSWER, ""), refuse(Reason.TOKEN_UNAVAILABLE, "")])
+        zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, ""), call_error(Reason.TOKEN_UNAVAILABLE, "")])
         for _ in range(2):
             with pytest.raises(CallError):
                 await intents(clock, store=store).run(opening(zuora.send), call(clock))
@@ -318,10 +318,10 @@ class TestRun:
         """A policy that moved says nothing about an intent that may have been executed."""
         clock = FakeClock()
         store = memory(clock)
-        zuora = Zuora([refuse(Reason.UPSTREAM_NO_ANSWER, "")])
+        zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         with pytest.raises(OutcomeUnknown):
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
-        unrouted = opening(zuora.send, route=refuse(Reason.ROUTE_NOT_FOUND, "no rule matches"))
+        unrouted = opening(zuora.send, route=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
 
         await intents(clock, store=store).run(unrouted, call(clock))
 
@@ -333,7 +333,7 @@ class TestRun:
         """The routing refusal is the answer to a new intent, and nothing is recorded."""
         clock, zuora = FakeClock(), Zuora()
         store = memory(clock)
-        unrouted = opening(zuora.send, route=refuse(Reason.ROUTE_NOT_FOUND, "no rule matches"))
+        unrouted = opening(zuora.send, route=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
 
         with pytest.raises(NotSent) as caught:
             await intents(clock, store=store).run(unrouted, call(clock))
@@ -347,7 +347,7 @@ class TestRun:
         """An opened intent is never routed anew."""
         clock = FakeClock()
         store = memory(clock)
-        zuora = Zuora([refuse(Reason.UPSTREAM_NO_ANSWER, "")])
+        zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         with pytest.raises(OutcomeUnknown):
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
 
@@ -370,7 +370,7 @@ class TestRun:
         """Zuora forgets the key after a day, and then a resend would be a second execution."""
         clock = FakeClock()
         store = memory(clock)
-        zuora = Zuora([refuse(Reason.UPSTREAM_NO_ANSWER, "")])
+        zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         with pytest.raises(OutcomeUnknown):
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
         clock.advance(age.total_seconds())
@@ -526,7 +526,7 @@ class TestOwnership:
         failed = caught.value.failure
         assert (failed.reason, failed.resend_before) == (Reason.FLIGHT_GOES_ON, START + timedelta(hours=23))
         zuora.gate.set()
-        assert await one.settle_flights(timeout_s=5) == 0
+        assert await one.wait_for_executions(timeout_s=5) == 0
         assert (await one.run(opening(zuora.send), call(clock))).replayed
 
     @pytest.mark.asyncio
@@ -551,11 +551,11 @@ class TestOwnership:
         with pytest.raises(OutcomeUnknown):
             await one.run(opening(zuora.send), call(clock, seconds=0.1))
 
-        left = await one.settle_flights(timeout_s=0)
+        left = await one.wait_for_executions(timeout_s=0)
 
         assert left == 1
         zuora.gate.set()
-        assert await one.settle_flights(timeout_s=5) == 0
+        assert await one.wait_for_executions(timeout_s=5) == 0
 
     @pytest.mark.asyncio
     async def test_a_defect_in_a_flight_leaves_the_record_to_be_taken_over(self) -> None:
@@ -606,7 +606,7 @@ class TestStoreFailures:
 
         await intents(clock, store=store).run(opening(zuora.send, needs_store=False), call(clock))
 
-        assert zuora.sent[0][2] == Earlier(doubtful=True)
+        assert zuora.sent[0][2] == EarlierSends(doubtful=True)
 
     @pytest.mark.asyncio
     async def test_tells_the_result_that_it_could_not_record(self) -> None:
@@ -627,7 +627,7 @@ class TestStoreFailures:
         """The route moved since, and the store fails between the take-over and the claim of the token."""
         clock = FakeClock()
         inner = memory(clock)
-        zuora = Zuora([refuse(Reason.UPSTREAM_NO_ANSWER, "")])
+        zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         with pytest.raises(OutcomeUnknown):
             await intents(clock, store=inner).run(opening(zuora.send, needs_store=False), call(clock))
         store = FailingStore(inner, fails=lambda _operation, key: key.startswith("token:"))
@@ -690,7 +690,7 @@ class TestGuardedToken:
         """The second intent comes from another process."""
         clock = FakeClock()
         store = memory(clock)
-        zuora = Zuora([refuse(first, "")] if first else ["pm-1"])
+        zuora = Zuora([call_error(first, "")] if first else ["pm-1"])
         await asyncio.gather(
             intents(clock, store=store).run(opening(zuora.send, guarded_token="t"), call(clock)),
             return_exceptions=True,
@@ -700,7 +700,7 @@ class TestGuardedToken:
         (ended,) = await asyncio.gather(intents(clock, store=store).run(other, call(clock)), return_exceptions=True)
 
         if free:
-            assert isinstance(ended, Ended), text
+            assert isinstance(ended, IntentResult), text
         else:
             assert isinstance(ended, NotSent), text
             assert ended.failure.reason is Reason.APPLE_PAY_TOKEN_REUSED
@@ -711,7 +711,7 @@ class TestGuardedToken:
         """The same intent may send it again."""
         clock = FakeClock()
         store = memory(clock)
-        zuora = Zuora([refuse(Reason.UPSTREAM_NO_ANSWER, "")])
+        zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         paid = opening(zuora.send, guarded_token="t")
         with pytest.raises(OutcomeUnknown):
             await intents(clock, store=store).run(paid, call(clock))

@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from payorch_server.intents.executor import Ended, Intents
+from payorch_server.intents.executor import IntentExecutor, IntentResult
 from payorch_server.model.context import CallContext
-from payorch_server.model.earlier_sends import Earlier
-from payorch_server.model.errors import CallError, refuse
+from payorch_server.model.earlier_sends import EarlierSends
+from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.model.route import Route
 from unit.intents.intents_support import (
@@ -56,12 +56,12 @@ class Books:
     def send(self, body: str) -> Any:
         """Return what executes a body."""
 
-        async def execute(pinned: Route, _call: CallContext, earlier: Earlier) -> Sent:
+        async def execute(pinned: Route, _call: CallContext, earlier: EarlierSends) -> Sent:
             executed, seen = FATES[self.fate]
             if self.fate in {"no connection", "lost before"}:
                 # The client's own rule: what sends nothing proves nothing about an earlier send.
                 unsettled = earlier.doubtful and seen is Reason.UPSTREAM_UNREACHABLE
-                raise refuse(Reason.EARLIER_ATTEMPT_UNSETTLED if unsettled else seen, self.fate)
+                raise call_error(Reason.EARLIER_ATTEMPT_UNSETTLED if unsettled else seen, self.fate)
             since_s, result, refusal = self.kept.get(pinned.tenant, (-DAY_S, "", None))
             now_s = self.clock.monotonic()
             if now_s - since_s >= DAY.total_seconds():
@@ -70,9 +70,9 @@ class Books:
                     self.executions.append((now_s, pinned.tenant, body))
                 self.kept[pinned.tenant] = (now_s, result, refusal)
             if self.fate == "lost after":
-                raise refuse(Reason.UPSTREAM_NO_ANSWER, self.fate)
+                raise call_error(Reason.UPSTREAM_NO_ANSWER, self.fate)
             if refusal is not None:
-                raise refuse(refusal, "Zuora's answer")
+                raise call_error(refusal, "Zuora's answer")
             return result, told()
 
         return execute
@@ -100,7 +100,7 @@ class IntentsMachine(RuleBasedStateMachine):
         failing = FailingStore(self.store, fails=lambda operation, _key: operation == self.failing)
         self.processes = [self.process(failing) for _ in range(2)]
 
-    def process(self, store: Any) -> Intents:
+    def process(self, store: Any) -> IntentExecutor:
         """Start a process that waits for leases by letting time pass."""
 
         def uniform(_low: float, high: float) -> float:
@@ -149,16 +149,16 @@ class IntentsMachine(RuleBasedStateMachine):
             self.first_s, self.body = started_s, body
         self.judge(ended, body, executed_now=len(self.books.executions) > before)
 
-    async def answer(self, process: Intents, paid: Any) -> Ended[str] | CallError:
+    async def answer(self, process: IntentExecutor, paid: Any) -> IntentResult[str] | CallError:
         """Run the call."""
         try:
             return await process.run(paid, call(self.clock))
         except CallError as error:
             return error
 
-    def judge(self, ended: Ended[str] | CallError, body: str, *, executed_now: bool) -> None:
+    def judge(self, ended: IntentResult[str] | CallError, body: str, *, executed_now: bool) -> None:
         """Check what the caller was told against the books."""
-        if isinstance(ended, Ended):
+        if isinstance(ended, IntentResult):
             assert [one[2] for one in self.books.executions] == [body], "a success is of the one body that was executed"
             return
         if executed_now:

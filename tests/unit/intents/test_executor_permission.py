@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from payorch_server.intents.intent import Opening
+from payorch_server.intents.intent import IntentExecution
 from payorch_server.intents.intent_record import IntentRecord
-from payorch_server.model.errors import CallError, Evidence, Failure, NotSent, failure, refuse
+from payorch_server.model.errors import CallError, Failure, NotSent, UpstreamEvidence, call_error, error_for
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.store.port import Store
@@ -28,7 +28,7 @@ from unit.support.zuora import route
 
 US = route(entity="us", entity_id="a" * 32)
 EU = route(entity="eu", entity_id="b" * 32)
-EVIDENCE = Evidence(("53000099",), ("05",), "pm-of-eu", "p-of-eu")
+EVIDENCE = UpstreamEvidence(("53000099",), ("05",), "pm-of-eu", "p-of-eu")
 
 
 class Rights:
@@ -42,10 +42,10 @@ class Rights:
         """Refuse a route that is not granted."""
         self.asked.append(place)
         if place not in self._routes:
-            raise refuse(Reason.CALLER_NOT_PERMITTED, "no", right="entity", name=place.entity)
+            raise call_error(Reason.CALLER_NOT_PERMITTED, "no", right="entity", name=place.entity)
 
 
-def opened(zuora: Zuora, *granted: Route, to: Route = US, **changes: Any) -> Opening[str]:
+def opened(zuora: Zuora, *granted: Route, to: Route = US, **changes: Any) -> IntentExecution[str]:
     """Make an intent that goes to a route if it is new, of a caller with rights."""
     return opening(zuora.send, route=to, permit=Rights(*granted).permit, **changes)
 
@@ -61,12 +61,12 @@ async def record_in_eu(store: Store, clock: FakeClock, zuora: Zuora) -> IntentRe
 
 def declined() -> CallError:
     """Make a refusal that names what exists."""
-    return failure(Failure(Reason.PAYMENT_REFUSED_METHOD_CREATED, "half", evidence=EVIDENCE, facts=told()))
+    return error_for(Failure(Reason.PAYMENT_REFUSED_METHOD_CREATED, "half", evidence=EVIDENCE, facts=told()))
 
 
 def lost() -> CallError:
     """Make an end that settles nothing."""
-    return failure(Failure(Reason.UPSTREAM_EDGE_FAILED, "", facts=told()))
+    return error_for(Failure(Reason.UPSTREAM_EDGE_FAILED, "", facts=told()))
 
 
 async def refusal_of(work: Any) -> NotSent:
@@ -74,7 +74,7 @@ async def refusal_of(work: Any) -> NotSent:
     with pytest.raises(NotSent) as caught:
         await work
     assert caught.value.failure.reason is Reason.CALLER_NOT_PERMITTED
-    assert caught.value.failure.evidence == Evidence()
+    assert caught.value.failure.evidence == UpstreamEvidence()
     return caught.value
 
 

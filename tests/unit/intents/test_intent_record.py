@@ -6,13 +6,13 @@ from payorch_server.intents.intent import Fingerprint
 from payorch_server.intents.intent_record import (
     IntentRecord,
     Settlement,
+    append_recent,
     decode_record,
     decode_result,
     encode_record,
     encode_result,
-    newest,
 )
-from payorch_server.model.errors import Evidence
+from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - that it comes back is the subject
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
@@ -20,7 +20,7 @@ from unit.support.zuora import route
 
 TEXT = st.text(max_size=20)
 EVIDENCE = st.builds(
-    Evidence,
+    UpstreamEvidence,
     zuora_codes=st.lists(TEXT, max_size=3).map(tuple),
     gateway_codes=st.lists(TEXT, max_size=3).map(tuple),
     payment_method_id=TEXT,
@@ -124,4 +124,4 @@ class TestNewest:
     )
     def test_adds(self, ids: tuple[str, ...], more: tuple[str, ...], expected: tuple[str, ...], reason: str) -> None:
         """As a value; nothing is changed in place."""
-        assert newest(ids, *more) == expected, reason
+        assert append_recent(ids, *more) == expected, reason

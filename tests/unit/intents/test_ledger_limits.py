@@ -3,7 +3,7 @@
 import pytest
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.intents.intent_record import IntentRecord, encode_record
-from payorch_server.model.errors import Evidence
+from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.rpc.request_fingerprint import fingerprints_of
 from payorch_server.store.port import MAX_VALUE_BYTES
 from unit.intents.intents_support import Zuora, call, intents, memory, opening
@@ -33,7 +33,7 @@ async def test_a_result_that_no_record_holds_is_answered_all_the_same() -> None:
     store = memory(clock)
     zuora = Zuora(["x" * 70_000])
     one = intents(clock, store=store)
-    asked = opening(zuora.send, ids_of=lambda _value: Evidence(payment_method_id="pm-1"))
+    asked = opening(zuora.send, ids_of=lambda _value: UpstreamEvidence(payment_method_id="pm-1"))
 
     ended = await one.run(asked, call(clock))
 

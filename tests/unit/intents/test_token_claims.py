@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from payorch_server.intents.executor import Intents
-from payorch_server.intents.intent import Ended, Fingerprint, Opening
+from payorch_server.intents.executor import IntentExecutor
+from payorch_server.intents.intent import Fingerprint, IntentExecution, IntentResult
 from payorch_server.intents.intent_record import IntentRecord, encode_record
-from payorch_server.intents.ledger import Records
+from payorch_server.intents.ledger import IntentLedger
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
-from payorch_server.model.earlier_sends import Earlier
-from payorch_server.model.errors import CallError, Evidence
+from payorch_server.model.earlier_sends import EarlierSends
+from payorch_server.model.errors import CallError, UpstreamEvidence
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
@@ -19,7 +19,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.store.memory import MemoryStore
-from payorch_server.store.port import Stored, StoreUnavailable
+from payorch_server.store.port import StoredValue, StoreUnavailable
 from unit.support.clock import FakeClock
 from unit.support.zuora import context, route
 
@@ -33,7 +33,7 @@ class _Store(MemoryStore):
 
     token_fails = False
 
-    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float, version: int = 1) -> Stored | None:
+    async def put_if_absent(self, key: str, value: bytes, *, ttl_s: float, version: int = 1) -> StoredValue | None:
         if self.token_fails and key.startswith("token:"):
             raise StoreUnavailable("down")
         return await super().put_if_absent(key, value, ttl_s=ttl_s, version=version)
@@ -42,13 +42,13 @@ class _Store(MemoryStore):
 class _Sent(list[tuple[Route, bool]]):
     """Notes the route of each send, and whether an earlier one was known to be in doubt."""
 
-    async def send(self, pinned: Route, _context: CallContext, earlier: Earlier) -> tuple[str, UpstreamFacts]:
+    async def send(self, pinned: Route, _context: CallContext, earlier: EarlierSends) -> tuple[str, UpstreamFacts]:
         self.append((pinned, earlier.doubtful))
         return "done", UpstreamFacts()
 
 
-def _opening(sent: _Sent, **changes: Any) -> Opening[str]:
-    opening = Opening(
+def _opening(sent: _Sent, **changes: Any) -> IntentExecution[str]:
+    opening = IntentExecution(
         key=KEY,
         rpc="DecryptApplePay",
         request_id=RequestId("order-0000000001"),
@@ -58,7 +58,7 @@ def _opening(sent: _Sent, **changes: Any) -> Opening[str]:
         result_type=str,
         permit=lambda _: None,
         route_exists=lambda _: True,
-        ids_of=lambda _: Evidence(),
+        ids_of=lambda _: UpstreamEvidence(),
         needs_store=False,
         guarded_token="t",
     )
@@ -73,15 +73,15 @@ async def _abandoned(store: MemoryStore, clock: FakeClock) -> None:
     await store.put_if_absent(f"intent:{KEY}", encode_record(record), ttl_s=1000.0)
 
 
-async def _run(store: MemoryStore, clock: FakeClock, opening: Opening[str]) -> Ended[str]:
-    records = Records(
+async def _run(store: MemoryStore, clock: FakeClock, opening: IntentExecution[str]) -> IntentResult[str]:
+    records = IntentLedger(
         store=store,
         keyring=Keyring([("k", Secret(bytes(32)))], entropy=bytes),
         clock=clock,
         uniform=lambda low, _high: low,
         entropy=bytes,
     )
-    return await Intents(records=records, clock=clock, tasks=TaskOwner()).run(opening, context())
+    return await IntentExecutor(records=records, clock=clock, tasks=TaskOwner()).run(opening, context())
 
 
 @pytest.mark.asyncio
@@ -139,7 +139,7 @@ class TestTokenGuard:
         assert await store.get(f"intent:{KEY}") is None
 
 
-async def _stored(store: MemoryStore) -> Stored:
+async def _stored(store: MemoryStore) -> StoredValue:
     there = await store.get(f"intent:{KEY}")
     assert there is not None
     return there

@@ -1,6 +1,6 @@
 import pytest
 from payorch_server.intents.intent_record import IntentRecord, Settlement, encode_record
-from payorch_server.intents.token_guard import ReplayGuard, token_name
+from payorch_server.intents.token_guard import TokenGuard, token_name
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
 from payorch_server.store.memory import MemoryStore
 from unit.intents.intents_support import fingerprint, memory
@@ -41,7 +41,7 @@ class TestReplayGuard:
     async def test_gives_a_token_to_the_first(self) -> None:
         """And again to the same."""
         store = memory(FakeClock())
-        guard = ReplayGuard(store=store, keep_s=KEEP_S)
+        guard = TokenGuard(store=store, keep_s=KEEP_S)
         await write(store, "intent:a")
 
         assert [await guard.claim("t", owner="intent:a") for _ in range(2)] == [True, True]
@@ -51,21 +51,21 @@ class TestReplayGuard:
     async def test_decides_by_how_the_first_ended(self, reason: str | None) -> None:
         """In flight, done, partial, unknown or seen by a gateway: refused. None: no settlement; empty: success."""
         store = memory(FakeClock())
-        guard = ReplayGuard(store=store, keep_s=KEEP_S)
+        guard = TokenGuard(store=store, keep_s=KEEP_S)
         await write(store, "intent:a", None if reason is None else Settlement(reason))
         await write(store, "intent:b")
         await guard.claim("t", owner="intent:a")
 
         free = await guard.claim("t", owner="intent:b")
 
-        assert free == (bool(reason) and ReplayGuard.is_released_by(Reason[str(reason)]))
+        assert free == (bool(reason) and TokenGuard.is_released_by(Reason[str(reason)]))
         if free:
             assert not await guard.claim("t", owner="intent:a")
 
     @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
     def test_is_released_by_refusals_alone(self, reason: Reason) -> None:
         """Never by what may have been executed, and never by a gateway's decline."""
-        if ReplayGuard.is_released_by(reason):
+        if TokenGuard.is_released_by(reason):
             assert VERDICTS[reason].outcome is Outcome.REFUSED
             assert reason is not Reason.PAYMENT_DECLINED
 
@@ -73,7 +73,7 @@ class TestReplayGuard:
     async def test_takes_an_entry_without_a_record_for_free(self) -> None:
         """Its intent was forgotten because nothing was sent."""
         store = memory(FakeClock())
-        guard = ReplayGuard(store=store, keep_s=KEEP_S)
+        guard = TokenGuard(store=store, keep_s=KEEP_S)
         await guard.claim("t", owner="intent:a")
 
         assert await guard.claim("t", owner="intent:b")
@@ -82,7 +82,7 @@ class TestReplayGuard:
     async def test_releases_for_the_owner_alone(self) -> None:
         """Somebody else's release changes nothing."""
         store = memory(FakeClock())
-        guard = ReplayGuard(store=store, keep_s=KEEP_S)
+        guard = TokenGuard(store=store, keep_s=KEEP_S)
         await write(store, "intent:a")
         await guard.claim("t", owner="intent:a")
 
@@ -97,4 +97,4 @@ class TestReplayGuard:
         """Most intents have none."""
         store = memory(FakeClock())
 
-        await ReplayGuard(store=store, keep_s=KEEP_S).release("", owner="intent:a")
+        await TokenGuard(store=store, keep_s=KEEP_S).release("", owner="intent:a")

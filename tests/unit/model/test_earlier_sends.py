@@ -1,9 +1,9 @@
 import pytest
-from payorch_server.model.earlier_sends import in_light_of_earlier
-from payorch_server.model.errors import Evidence, Failure
+from payorch_server.model.earlier_sends import reason_given_earlier_sends
+from payorch_server.model.errors import Failure, UpstreamEvidence
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
 
-CODES = Evidence(zuora_codes=("53000020",))
+CODES = UpstreamEvidence(zuora_codes=("53000020",))
 UNSETTLED, STORED = Reason.EARLIER_ATTEMPT_UNSETTLED, Reason.UPSTREAM_REFUSAL_STORED
 THROTTLED, LOCKED = Reason.UPSTREAM_THROTTLED, Reason.UPSTREAM_LOCKED
 REFUSED, DECLINED = Reason.UPSTREAM_REQUEST_REFUSED, Reason.PAYMENT_DECLINED
@@ -13,8 +13,8 @@ DENIED, NO_ANSWER = Reason.UPSTREAM_PERMISSION_DENIED, Reason.UPSTREAM_NO_ANSWER
 
 def reason_of(reason: Reason, *, doubtful: bool, repeated: bool, codes: bool = True) -> Reason:
     """Judge an attempt."""
-    failed = Failure(reason, "", evidence=CODES if codes else Evidence())
-    return in_light_of_earlier(failed, doubtful=doubtful, repeated=repeated)
+    failed = Failure(reason, "", evidence=CODES if codes else UpstreamEvidence())
+    return reason_given_earlier_sends(failed, doubtful=doubtful, repeated=repeated)
 
 
 class TestInLightOfEarlier:

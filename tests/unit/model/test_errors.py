@@ -2,15 +2,15 @@ import pytest
 from payorch_server.model.errors import (
     CallError,
     Failure,
-    Invalid,
+    InvalidRequestError,
     NotSent,
     OutcomeUnknown,
     Partial,
     Refused,
     Violation,
-    failure,
+    call_error,
+    error_for,
     invalid,
-    refuse,
 )
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
 
@@ -29,21 +29,21 @@ class TestFailure:
     @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
     def test_builds_the_class_of_the_outcome(self, reason: Reason) -> None:
         """Class and verdict never disagree."""
-        error = failure(Failure(reason, "private"))
+        error = error_for(Failure(reason, "private"))
 
         assert type(error) is CLASSES[VERDICTS[reason].outcome]
         assert error.verdict == VERDICTS[reason]
 
     def test_builds_invalid_for_violations(self) -> None:
         """Broken rules were found before anything was sent, and the reason stays."""
-        error = failure(Failure(Reason.ROUTE_HINT_UNKNOWN, "private", violations=(VIOLATION,)))
+        error = error_for(Failure(Reason.ROUTE_HINT_UNKNOWN, "private", violations=(VIOLATION,)))
 
-        assert (type(error), error.failure.reason) == (Invalid, Reason.ROUTE_HINT_UNKNOWN)
+        assert (type(error), error.failure.reason) == (InvalidRequestError, Reason.ROUTE_HINT_UNKNOWN)
         assert error.verdict.outcome is Outcome.NOT_SENT
 
     def test_keeps_metadata_of_a_refusal(self) -> None:
         """Keyword arguments become metadata."""
-        error = refuse(Reason.ROUTE_NOT_FOUND, "private", rulesTried="a, b")
+        error = call_error(Reason.ROUTE_NOT_FOUND, "private", rulesTried="a, b")
 
         assert dict(error.failure.metadata) == {"rulesTried": "a, b"}
         assert str(error) == "ROUTE_NOT_FOUND: private"
@@ -53,12 +53,12 @@ class TestFailure:
         error = invalid(VIOLATION, Violation("b", "r", "must be set"))
 
         assert isinstance(error, NotSent)
-        assert error.failure.private == "session.amount: must be positive; b: must be set"
+        assert error.failure.detail == "session.amount: must be positive; b: must be set"
 
     def test_is_one_tree(self) -> None:
         """Every kind is a CallError, and Invalid alone is a kind of NotSent."""
         assert all(issubclass(kind, CallError) for kind in CLASSES.values())
-        assert [kind for kind in CLASSES.values() if issubclass(Invalid, kind)] == [NotSent]
+        assert [kind for kind in CLASSES.values() if issubclass(InvalidRequestError, kind)] == [NotSent]
 
 
 class TestInvalid:
@@ -68,5 +68,5 @@ class TestInvalid:
         """They go back to the caller, and not into a log."""
         error = invalid(Violation('custom_fields["4111111111111111"].text', "string.max_len", "is too long"))
 
-        assert "4111111111111111" not in error.failure.private
-        assert "custom_fields[key].text" in error.failure.private
+        assert "4111111111111111" not in error.failure.detail
+        assert "custom_fields[key].text" in error.failure.detail

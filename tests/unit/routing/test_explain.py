@@ -11,13 +11,13 @@ from payorch_server.model.route import ZUORA_DEFAULT, RouteHints
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.routing.explain import (
     Difference,
-    Ending,
     Explanation,
-    Question,
+    HypotheticalCall,
     RejectedRule,
+    RouteSummary,
     differences,
-    ending_of,
     explain,
+    summary_of,
 )
 from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
 from payorch_server.routing.table import RoutingTable
@@ -41,13 +41,13 @@ def rule(name: str, to: dict[str, Any] | None = None, **when: Any) -> RuleSettin
 
 def asked(
     rpc: str = "CreateSession", *, caller: str = "", hints: Mapping[str, Any] | None = None, **more: Any
-) -> Question:
+) -> HypotheticalCall:
     query_members = {name: more.pop(name) for name in ("currency", "amount", "account") if name in more}
-    return Question(RouteQuery(rpc, RouteHints(**hints or {}), caller=caller, **query_members), **more)
+    return HypotheticalCall(RouteQuery(rpc, RouteHints(**hints or {}), caller=caller, **query_members), **more)
 
 
 def explained(
-    question: Question,
+    question: HypotheticalCall,
     *rules: RuleSettings,
     tenants: Mapping[str, TenantSettings] | None = None,
     access: AccessTable | None = None,
@@ -77,7 +77,7 @@ class TestRejectedRules:
         ],
     )  # fmt: skip
     def test_say_what_was_wanted_and_what_there_was(
-        self, when: dict[str, Any], question: Question, expected: tuple[str, str, str], reason: str
+        self, when: dict[str, Any], question: HypotheticalCall, expected: tuple[str, str, str], reason: str
     ) -> None:
         """In words for people."""
         found = explained(question, rule("first", **when), rule("rest"))
@@ -124,7 +124,7 @@ class TestHeaders:
         ],
     )
     def test_are_those_of_the_operation(
-        self, question: Question, to: dict[str, Any], headers: dict[str, str], gateway: str, reason: str
+        self, question: HypotheticalCall, to: dict[str, Any], headers: dict[str, str], gateway: str, reason: str
     ) -> None:
         """By RPC and tenant."""
         found = explained(question, rule("all", to))
@@ -186,7 +186,7 @@ class TestRefusals:
         ],
     )  # fmt: skip
     def test_come_in_the_order_of_a_real_call(
-        self, question: Question, to: dict[str, Any], reason_name: str, metadata: dict[str, str], reason: str
+        self, question: HypotheticalCall, to: dict[str, Any], reason_name: str, metadata: dict[str, str], reason: str
     ) -> None:
         """With the metadata of the real error."""
         found = explained(question, rule("all", to), access=ACCESS)
@@ -195,7 +195,7 @@ class TestRefusals:
         assert (found.refusal.failure.reason.name, dict(found.refusal.failure.metadata)) == (reason_name, metadata), (
             reason
         )
-        assert ending_of(found) == Ending(refused=reason_name)
+        assert summary_of(found) == RouteSummary(refused=reason_name)
 
     def test_include_the_kill_switch(self) -> None:
         """The route is shown all the same."""
@@ -238,9 +238,9 @@ class TestDifferences:
     def test_are_the_cases_that_end_otherwise(self) -> None:
         """With the members that differ."""
         before, after = explained(asked(), rule("all")), explained(asked(), rule("all", {"entity": "eu"}))
-        same = ending_of(before)
+        same = summary_of(before)
 
-        found = differences({"x": same, "y": same}, {"x": ending_of(after), "y": same})
+        found = differences({"x": same, "y": same}, {"x": summary_of(after), "y": same})
 
-        assert found == [Difference("x", same, ending_of(after))]
+        assert found == [Difference("x", same, summary_of(after))]
         assert found[0].members == ["entity", "entity_id"]

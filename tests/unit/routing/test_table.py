@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payorch_server.model.errors import Invalid, NotSent
+from payorch_server.model.errors import InvalidRequestError, NotSent
 from payorch_server.model.money import Amount
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import ZUORA_DEFAULT, Gateway, RouteHints
@@ -170,7 +170,7 @@ class TestRefusals:
     )
     def test_refuses_unknown_names(self, hints: dict[str, Any], fields: list[str], reason: str) -> None:
         """A typing error must not fall through to a rule that matches anything."""
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(InvalidRequestError) as caught:
             table(FALLBACK).resolve(query(**hints))
 
         failed = caught.value.failure

@@ -6,7 +6,7 @@ import pytest
 from google.type import money_pb2
 from payorch.v1 import apple_pay_pb2, routing_pb2, session_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
-from payorch_server.model.errors import Invalid
+from payorch_server.model.errors import InvalidRequestError
 from payorch_server.model.money import Amount
 from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
@@ -149,7 +149,7 @@ class TestDecryptApplePay:
         """Decoding refuses with the violations that validation completes its list with."""
         request = service_pb2.DecryptApplePayRequest(token_json=b"{}")
 
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(InvalidRequestError) as caught:
             decode_decrypt_apple_pay(request, KEYRING)
 
         violations = caught.value.failure.violations

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from payorch.v1 import payment_method_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
-from payorch_server.model.errors import Invalid
+from payorch_server.model.errors import InvalidRequestError
 from payorch_server.rpc.decode_payment_method import decode_create_payment_method, further_violations
 from payorch_server.zuora.messages import encode_body, preview_body
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
@@ -172,7 +172,7 @@ class TestTokens:
         """What is none is the caller's error, and nothing was sent."""
         request = request_with(lambda one: setattr(getattr(one, arm), "token_json", token), arm)
 
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(InvalidRequestError) as caught:
             decode_create_payment_method(request, KEYRING)
 
         (violation,) = caught.value.failure.violations
@@ -183,7 +183,7 @@ class TestTokens:
         """The path leads into the token."""
         request = request_with(lambda one: setattr(getattr(one, arm), "token_json", b"{}"), arm)
 
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(InvalidRequestError) as caught:
             decode_create_payment_method(request, KEYRING)
 
         assert {violation.field for violation in caught.value.failure.violations} >= {
@@ -359,7 +359,7 @@ class TestFurtherViolations:
         """Decoding refuses with every one of them."""
         request = request_with(full, "adyen_google_pay")
 
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(InvalidRequestError) as caught:
             decode_create_payment_method(request, KEYRING)
 
         assert len(caught.value.failure.violations) == 5

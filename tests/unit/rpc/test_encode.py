@@ -18,7 +18,7 @@ from payorch_server.rpc.encode import (
     encode_create_session,
     encode_decrypt_apple_pay,
 )
-from payorch_server.usecases.dispatcher import Done
+from payorch_server.usecases.dispatcher import CallResult
 from payorch_server.zuora.resources._payment_method_view import view_of
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
@@ -85,7 +85,7 @@ METHODS: list[dict[str, Any]] = [
 
 def encoded(payload: dict[str, Any]) -> payment_method_result_pb2.PaymentMethod:
     """Read a Quickstart answer and encode it."""
-    done = Done(CallReport(TrackId("t"), route()), CreatedPaymentMethod(str(payload.get("id")), view_of(payload)))
+    done = CallResult(CallReport(TrackId("t"), route()), CreatedPaymentMethod(str(payload.get("id")), view_of(payload)))
     return encode_create_payment_method(done).payment_method
 
 
@@ -214,14 +214,14 @@ class TestResponses:
 
     def test_reveal_the_session_token(self) -> None:
         """It is what the caller came for."""
-        response = encode_create_session(Done(CallReport(TrackId("t"), route()), value=Secret("token")))
+        response = encode_create_session(CallResult(CallReport(TrackId("t"), route()), value=Secret("token")))
 
         assert (response.session.token, response.HasField("upstream_request")) == ("token", False)
 
     def test_show_a_dry_run(self) -> None:
         """Without any value."""
         preview = UpstreamPreview("POST", "https://x", (("a", "b"),), "{}")
-        done: Done[Any] = Done(CallReport(TrackId("t"), route()), preview=preview)
+        done: CallResult[Any] = CallResult(CallReport(TrackId("t"), route()), preview=preview)
 
         shown = [
             encode_create_session(done),
@@ -246,7 +246,7 @@ class TestResponses:
     def test_compare_the_amount(self, expected: str | None, reported: str, check: Any, reason: str) -> None:
         """The caller learns when another amount moved."""
         amount = Amount(Decimal(expected), "EUR") if expected else None
-        done = Done(CallReport(TrackId("t"), route()), DecryptionResult("pm", "p", reported))
+        done = CallResult(CallReport(TrackId("t"), route()), DecryptionResult("pm", "p", reported))
 
         response = encode_decrypt_apple_pay(done, amount)
 

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
-from payorch_server.intents.intent_record import IntentRecord, Recorded, Settlement
-from payorch_server.model.errors import Evidence
+from payorch_server.intents.intent_record import IntentRecord, IntentStatus, Settlement
+from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.outcome import VERDICTS, Advice, Reason
 from payorch_server.rpc.encode import encode_intent
 from payorch_server.rpc.status import ADVICE, OUTCOMES
@@ -31,7 +31,7 @@ class TestEncodeIntent:
 
     def test_has_no_outcome_in_flight(self) -> None:
         """Whoever reads it waits, or resends and joins."""
-        response = encode_intent(Recorded(record(), in_flight=True, expired=False))
+        response = encode_intent(IntentStatus(record(), in_flight=True, expired=False))
 
         assert response.state == service_pb2.INTENT_STATE_IN_FLIGHT
         assert not response.HasField("outcome")
@@ -41,7 +41,7 @@ class TestEncodeIntent:
 
     def test_advises_a_resend_of_what_is_unsettled(self) -> None:
         """Until 23 hours after the first send."""
-        outcome = encode_intent(Recorded(record(), in_flight=False, expired=False)).outcome
+        outcome = encode_intent(IntentStatus(record(), in_flight=False, expired=False)).outcome
 
         assert (outcome.outcome, outcome.advice) == (
             call_pb2.OUTCOME_UNKNOWN,
@@ -51,7 +51,7 @@ class TestEncodeIntent:
 
     def test_advises_no_resend_of_what_is_too_old(self) -> None:
         """Zuora may have forgotten the key by then."""
-        outcome = encode_intent(Recorded(record(), in_flight=False, expired=True)).outcome
+        outcome = encode_intent(IntentStatus(record(), in_flight=False, expired=True)).outcome
 
         assert (outcome.outcome, outcome.advice) == (call_pb2.OUTCOME_UNKNOWN, call_pb2.ADVICE_LOOK_UP)
         assert not outcome.HasField("resend_before")
@@ -63,7 +63,7 @@ class TestEncodeIntent:
             sealed_result=b"canary", payment_method_id="pm-1", payment_id="pay-1",
         )  # fmt: skip
 
-        response = encode_intent(Recorded(record(settlement), in_flight=False, expired=False))
+        response = encode_intent(IntentStatus(record(settlement), in_flight=False, expired=False))
 
         assert response.state == service_pb2.INTENT_STATE_SETTLED
         assert (response.outcome.outcome, response.outcome.advice) == (
@@ -78,9 +78,9 @@ class TestEncodeIntent:
     @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
     def test_tells_every_reason_as_the_call_did(self, reason: Reason) -> None:
         """One table decides for both."""
-        settlement = Settlement(reason.name, evidence=Evidence(("53000099",)))
+        settlement = Settlement(reason.name, evidence=UpstreamEvidence(("53000099",)))
 
-        response = encode_intent(Recorded(record(settlement), in_flight=False, expired=False))
+        response = encode_intent(IntentStatus(record(settlement), in_flight=False, expired=False))
 
         verdict = VERDICTS[reason]
         assert (response.outcome.outcome, response.outcome.advice) == (
@@ -94,7 +94,7 @@ class TestEncodeIntent:
     def test_takes_a_reason_of_a_newer_version_for_unknown(self) -> None:
         """During a rollout two versions read one store; this one must neither fail nor guess."""
         response = encode_intent(
-            Recorded(record(Settlement("MOON_IN_THE_WRONG_PHASE")), in_flight=False, expired=False)
+            IntentStatus(record(Settlement("MOON_IN_THE_WRONG_PHASE")), in_flight=False, expired=False)
         )
 
         assert (response.outcome.outcome, response.outcome.advice) == (

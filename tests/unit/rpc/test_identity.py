@@ -50,7 +50,7 @@ def refusal_of(caller: Peer, *metadata: tuple[str, str | bytes], **settings: Any
     with pytest.raises(NotSent) as caught:
         identities_of(caller, *metadata, **settings)
     assert caught.value.failure.reason is Reason.CALLER_UNAUTHENTICATED
-    assert CANARY not in repr(caught.value) + caught.value.failure.private
+    assert CANARY not in repr(caught.value) + caught.value.failure.detail
     return dict(caught.value.failure.metadata)
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.calls.settings import VerboseSettings
-from payorch_server.rpc.current import Current, set_current
+from payorch_server.rpc.current import ActiveCall, set_active_call
 from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
 from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.usecases.policy import Policy
@@ -28,7 +28,7 @@ async def test_writes_payloads_of_calls_that_are_looked_at(
 ) -> None:
     """Redacted, before and after the call."""
     policy = Policy(None, None, VerboseSettings(**verbose))  # type: ignore[arg-type] # nothing else is asked
-    set_current(Current(context(track_id="track-1"), policy))
+    set_active_call(ActiveCall(context(track_id="track-1"), policy))
 
     async def answer(_request: Any, _context: Any) -> Any:
         return service_pb2.GetIntentResponse()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payorch.v1 import call_pb2, error_reason_pb2
 from payorch_server.model.attempt import Attempt, UpstreamFacts
-from payorch_server.model.errors import CallError, Evidence, Failure, Violation, failure, refuse
+from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, Violation, call_error, error_for
 from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
 from payorch_server.rpc.status import ADVICE, CATALOGUE, DOMAIN, OUTCOMES, code_of, status_of, trailers_of
@@ -116,7 +116,7 @@ class TestStatusOf:
 
     def test_carries_error_info_and_outcome_first(self) -> None:
         """These two are on every error."""
-        error = refuse(Reason.ROUTE_NOT_FOUND, "private text", rulesTried="a, b")
+        error = call_error(Reason.ROUTE_NOT_FOUND, "private text", rulesTried="a, b")
 
         status = status_of(error, track_id=TRACK_ID)
         found = details(status)
@@ -132,9 +132,9 @@ class TestStatusOf:
     def test_tells_evidence_and_facts(self) -> None:
         """Ids for Zuora's support and for the caller's own look-up."""
         attempts = tuple(Attempt(n, 500, f"r{n}", START, 0.25, Outcome.UNKNOWN) for n in range(1, 8))
-        evidence = Evidence(("53200060",), ("05",), "pm1", "p1", 120.0)
+        evidence = UpstreamEvidence(("53200060",), ("05",), "pm1", "p1", 120.0)
         facts = UpstreamFacts(attempts, "r7", "proc", "echo")
-        error = failure(Failure(Reason.PAYMENT_REFUSED_METHOD_CREATED, "private", evidence=evidence, facts=facts))
+        error = error_for(Failure(Reason.PAYMENT_REFUSED_METHOD_CREATED, "private", evidence=evidence, facts=facts))
 
         found = details(status_of(error, track_id=TRACK_ID))
 
@@ -150,7 +150,7 @@ class TestStatusOf:
     @pytest.mark.parametrize(("reason", "expected_ms"), [(Reason.UPSTREAM_IN_PROGRESS, 2000), (Reason.OVERLOADED, 500)])
     def test_says_when_to_resend_where_zuora_does_not(self, reason: Reason, expected_ms: int) -> None:
         """A wait of ours, where one is known to help."""
-        found = details(status_of(refuse(reason, ""), track_id=TRACK_ID))
+        found = details(status_of(call_error(reason, ""), track_id=TRACK_ID))
 
         assert found["RetryInfo"].retry_delay.ToMilliseconds() == expected_ms
 
@@ -158,7 +158,7 @@ class TestStatusOf:
         """A usual list is complete."""
         violations = tuple(Violation(f"field_{n}", "string.max_len", "must be shorter") for n in range(20))
 
-        found = details(status_of(failure(Failure(Reason.REQUEST_INVALID, "", violations)), track_id=TRACK_ID))
+        found = details(status_of(error_for(Failure(Reason.REQUEST_INVALID, "", violations)), track_id=TRACK_ID))
 
         assert [(one.field, one.reason, one.description) for one in found["BadRequest"].field_violations] == [
             (one.field, one.rule, one.description) for one in violations
@@ -177,7 +177,7 @@ class TestStatusOf:
         """The caller knows that the list is not complete."""
         violations = tuple(Violation(text, text, text) for _ in range(count))
 
-        found = details(status_of(failure(Failure(Reason.REQUEST_INVALID, "", violations)), track_id=TRACK_ID))
+        found = details(status_of(error_for(Failure(Reason.REQUEST_INVALID, "", violations)), track_id=TRACK_ID))
 
         assert len(found["BadRequest"].field_violations) == shown, reason
         assert found["ErrorInfo"].metadata["violationsOmitted"] == str(count - shown)
@@ -196,10 +196,10 @@ class TestSize:
             LONG,
             violations=(Violation(LONG, LONG, LONG),) * violations,
             metadata={"rule": LONG, "hint": LONG},
-            evidence=Evidence((LONG,) * 50, (LONG,) * 50, LONG, LONG, 86_400.0),
+            evidence=UpstreamEvidence((LONG,) * 50, (LONG,) * 50, LONG, LONG, 86_400.0),
             facts=UpstreamFacts(attempts, LONG, LONG, LONG),
         )
-        error = failure(worst)
+        error = error_for(worst)
 
         status = status_of(error, track_id=TRACK_ID)
 
@@ -210,7 +210,7 @@ class TestSize:
     @given(st.lists(st.builds(Violation, st.text(), st.text(), st.text()), max_size=60))
     def test_stays_small_with_any_text(self, violations: list[Violation]) -> None:
         """A character is never cut in half, whatever the script."""
-        error = failure(Failure(Reason.REQUEST_INVALID, "", tuple(violations)))
+        error = error_for(Failure(Reason.REQUEST_INVALID, "", tuple(violations)))
 
         status = status_of(error, track_id=TRACK_ID)
 
@@ -222,7 +222,7 @@ class TestTrailersOf:
 
     def test_repeats_outcome_and_advice(self) -> None:
         """In the words of the proto, without prefixes."""
-        assert trailers_of(refuse(Reason.UPSTREAM_NO_ANSWER, "")) == (
+        assert trailers_of(call_error(Reason.UPSTREAM_NO_ANSWER, "")) == (
             ("payorch-outcome", "UNKNOWN"),
             ("payorch-advice", "RESEND_SAME_REQUEST_ID"),
         )

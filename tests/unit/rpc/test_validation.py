@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 from google.type import money_pb2
 from payorch.v1 import payment_method_pb2, session_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
-from payorch_server.model.errors import Invalid, Violation
+from payorch_server.model.errors import InvalidRequestError, Violation
 from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS
 from payorch_server.rpc.validation import Validator
 from unit.support.requests import REQUEST_ID
@@ -39,7 +39,7 @@ def method(**changes: Any) -> service_pb2.CreatePaymentMethodRequest:
 
 def violations_of(request: Message) -> list[Violation]:
     """List what is wrong."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         VALIDATOR.check(request)
     return list(caught.value.failure.violations)
 

@@ -1,6 +1,6 @@
 import pytest
 from payorch_server.store.memory import MemoryStore
-from payorch_server.store.port import Stored, StoreUnavailable
+from payorch_server.store.port import StoredValue, StoreUnavailable
 from support.manual_clock import ManualClock
 
 TTL_S = 60.0
@@ -21,7 +21,7 @@ class TestMemoryStore:
         with pytest.raises(StoreUnavailable, match="full with 2 entries"):
             await store.check()
 
-        assert await store.put_if_absent("a", b"x", ttl_s=TTL_S) == Stored(b"", 1)
+        assert await store.put_if_absent("a", b"x", ttl_s=TTL_S) == StoredValue(b"", 1)
         assert await store.compare_and_set("a", b"x", version=1, ttl_s=TTL_S)
         assert await store.get("c") is None
 
@@ -43,7 +43,7 @@ class TestMemoryStore:
         await store.put_if_absent("a", b"", ttl_s=64.0)
 
         clock.advance(63.75)
-        assert await store.get("a") == Stored(b"", 1)
+        assert await store.get("a") == StoredValue(b"", 1)
         clock.advance(0.25)
         assert await store.get("a") is None
 
@@ -57,7 +57,7 @@ class TestMemoryStore:
 
         clock.advance(1.0)
 
-        assert await store.get("a") == Stored(b"new", 1)
+        assert await store.get("a") == StoredValue(b"new", 1)
 
     async def test_does_not_grow_with_rewrites(self) -> None:
         """A record that is written or deleted again and again leaves no trail of expiries."""

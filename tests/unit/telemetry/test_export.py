@@ -5,7 +5,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan  # noqa: TID251 - what exporters take
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # noqa: TID251 - to be one
 from opentelemetry.trace import SpanContext, Status, StatusCode
-from payorch_server.telemetry.export import Outlet, span_line
+from payorch_server.telemetry.export import CountingBatchProcessor, span_line
 from unit.support.spans import tracer_over
 
 
@@ -33,7 +33,7 @@ class Collector(SpanExporter):
         self.go_on.set()
 
 
-def emit(outlet: Outlet, count: int) -> None:
+def emit(outlet: CountingBatchProcessor, count: int) -> None:
     """Let some spans end."""
     tracer = tracer_over(outlet)
     for number in range(count):
@@ -46,7 +46,7 @@ class TestOutlet:
     def test_sends_what_is_left_at_the_end(self) -> None:
         """In one batch here."""
         collector = Collector()
-        outlet = Outlet(collector)
+        outlet = CountingBatchProcessor(collector)
         emit(outlet, 3)
 
         outlet.shutdown()
@@ -56,7 +56,7 @@ class TestOutlet:
     def test_drops_and_counts_what_a_slow_collector_leaves_no_room_for(self) -> None:
         """Two are on their way, two wait; the others are gone at once."""
         collector = Collector(blocks=True)
-        outlet = Outlet(collector, max_waiting=2, delay_s=60.0)
+        outlet = CountingBatchProcessor(collector, max_waiting=2, delay_s=60.0)
         emit(outlet, 2)
         collector.busy.wait()
 
@@ -69,7 +69,7 @@ class TestOutlet:
 
     def test_counts_what_is_not_taken(self) -> None:
         """A batch is lost, the service goes on."""
-        outlet = Outlet(Collector(result=SpanExportResult.FAILURE))
+        outlet = CountingBatchProcessor(Collector(result=SpanExportResult.FAILURE))
         emit(outlet, 3)
 
         outlet.shutdown()
@@ -80,7 +80,7 @@ class TestOutlet:
         """A process that ends has other things to lose."""
         monkeypatch.setattr("payorch_server.telemetry.export.FLUSH_S", 0.01)
         collector = Collector(blocks=True)
-        outlet = Outlet(collector, max_waiting=4)
+        outlet = CountingBatchProcessor(collector, max_waiting=4)
         emit(outlet, 1)
 
         outlet.shutdown()

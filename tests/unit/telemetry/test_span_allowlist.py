@@ -1,7 +1,7 @@
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan  # noqa: TID251 - what is exported
 from opentelemetry.trace import Span, Status, StatusCode
-from payorch_server.telemetry.span_allowlist import ATTRIBUTES, Permitting, permitted
+from payorch_server.telemetry.span_allowlist import ATTRIBUTES, AllowlistProcessor, permitted
 from unit.support.spans import Kept, tracer_over
 
 SECRET = "4111111111111111"
@@ -80,7 +80,7 @@ class TestPermitting:
         """Whatever that is."""
         kept = Kept()
 
-        tracer_over(Permitting(kept)).start_span("call", attributes={"secret": SECRET}).end()
+        tracer_over(AllowlistProcessor(kept)).start_span("call", attributes={"secret": SECRET}).end()
 
         assert [{}] == [dict(span.attributes or {}) for span in kept.spans]
 

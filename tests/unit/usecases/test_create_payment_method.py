@@ -12,9 +12,9 @@ from payorch_server.routing.settings import RuleSettings, TargetSettings
 from payorch_server.routing.table import RoutingTable
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.usecases.create_payment_method import CreatePaymentMethod, create_payment_method
-from payorch_server.usecases.dispatcher import Dispatcher, Done, Intent
+from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.concurrency import InFlight
+from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.resources.payment_methods import (
     CREATED_BY_V1,
     CREATED_BY_V2,
@@ -29,7 +29,9 @@ from unit.support.http import Wire, transport_over
 from unit.support.zuora import context, tenant
 
 
-async def create(wire: Wire, kind: str, members: dict[str, Any], *, raw: bool = False) -> Done[CreatedPaymentMethod]:
+async def create(
+    wire: Wire, kind: str, members: dict[str, Any], *, raw: bool = False
+) -> CallResult[CreatedPaymentMethod]:
     """Run the use case as a dry run over the wire."""
     clock, transport, tenants = FakeClock(), transport_over(wire), {"acme": tenant(entities={})}
     tokens = TokenCache(transport=transport, clock=clock, tasks=TaskOwner(), uniform=lambda low, _high: low)
@@ -38,7 +40,7 @@ async def create(wire: Wire, kind: str, members: dict[str, Any], *, raw: bool = 
         secrets={"acme": Secret("s")},
         transport=transport,
         tokens=tokens,
-        in_flight=InFlight(),
+        in_flight=ConcurrencyLimiter(),
         clock=clock,
         uniform=at_most,
     )

@@ -9,7 +9,7 @@ from payorch_server.intents.intent_record import decode_record, encode_record
 from payorch_server.intents.ledger import CLOCK_SKEW_S
 from payorch_server.model.caller import Rights, TenantRights
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import CallError, Evidence, NotSent, OutcomeUnknown, Refused
+from payorch_server.model.errors import CallError, NotSent, OutcomeUnknown, Refused, UpstreamEvidence
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import RouteHints
@@ -19,9 +19,9 @@ from payorch_server.routing.settings import ConditionSettings, RuleSettings, Tar
 from payorch_server.routing.table import RoutingTable
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store
-from payorch_server.usecases.dispatcher import Dispatcher, Done, Intent, Work
+from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent, ZuoraOperation
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.concurrency import InFlight
+from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.tokens import TokenCache
 from structlog.testing import capture_logs
@@ -82,7 +82,7 @@ class Bench:
             secrets={"acme": Secret("s")},
             transport=transport,
             tokens=TokenCache(transport=transport, clock=self.clock, tasks=TaskOwner(), uniform=lambda low, _high: low),
-            in_flight=InFlight(),
+            in_flight=ConcurrencyLimiter(),
             clock=self.clock,
             uniform=lambda _low, _high: 0.0,
         )
@@ -101,18 +101,18 @@ class Bench:
 
     async def run(
         self, rpc: str, *, context: CallContext | None = None, validate_only: bool = False, **work: Any
-    ) -> Done[str]:
+    ) -> CallResult[str]:
         """Run a call of an RPC."""
         members: dict[str, Any] = {
             "build": lambda _route, _tenant: Call("x", PATHS[rpc], {"token": Secret("canary")}),
             "parse": lambda reply: str(reply.payload["id"]),
             "result_type": str,
-            "ids_of": lambda _value: Evidence(),
+            "ids_of": lambda _value: UpstreamEvidence(),
             "moves_money": rpc != "CreateSession",
-            "free_to_repeat": rpc == "CreateSession",
+            "retry_with_new_key": rpc == "CreateSession",
         }
         intent = Intent(RequestId(REQUEST_ID), RouteQuery(rpc, RouteHints()), validate_only, {"k1": fingerprint()})
-        return await self.dispatcher.run(intent, context or call(self.clock), Work(**members | work))
+        return await self.dispatcher.run(intent, context or call(self.clock), ZuoraOperation(**members | work))
 
 
 class TestFreshKey:

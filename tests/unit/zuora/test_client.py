@@ -14,8 +14,8 @@ from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient
-from payorch_server.zuora.concurrency import InFlight
-from payorch_server.zuora.messages import Call, Reply
+from payorch_server.zuora.concurrency import ConcurrencyLimiter
+from payorch_server.zuora.messages import Call, ZuoraReply
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import TokenCache
 from unit.support.clock import FakeClock
@@ -38,7 +38,7 @@ class Parts:
     wire: Wire
     clock: FakeClock
 
-    async def execute(self, call: Call = SESSION, where: Route | None = None, deadline_s: float = 1020.0) -> Reply:
+    async def execute(self, call: Call = SESSION, where: Route | None = None, deadline_s: float = 1020.0) -> ZuoraReply:
         """Execute a call."""
         return await self.client.execute(call, route=where or route(), context=context(deadline_s=deadline_s), key=KEY)
 
@@ -80,7 +80,7 @@ def parts_for(settings: TenantSettings, *script: httpx.Response | Exception) -> 
         secrets={"acme": Secret("s")},
         transport=transport,
         tokens=TokenCache(transport=transport, clock=zuora.clock, tasks=tasks, uniform=lambda low, _high: low),
-        in_flight=InFlight(),
+        in_flight=ConcurrencyLimiter(),
         clock=zuora.clock,
         uniform=lambda _low, _high: 0.0,
     )

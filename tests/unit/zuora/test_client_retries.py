@@ -1,14 +1,14 @@
 import httpx
 import pytest
-from payorch_server.model.earlier_sends import NOTHING_EARLIER, Earlier
+from payorch_server.model.earlier_sends import NO_EARLIER_SENDS, EarlierSends
 from payorch_server.model.errors import CallError, NotSent, OutcomeUnknown, Refused
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.concurrency import InFlight
-from payorch_server.zuora.messages import Call, Reply
+from payorch_server.zuora.concurrency import ConcurrencyLimiter
+from payorch_server.zuora.messages import Call, ZuoraReply
 from payorch_server.zuora.tokens import TokenCache
 from unit.support.clock import FakeClock
 from unit.support.http import Wire, answer, transport_over
@@ -43,15 +43,15 @@ def client(wire: Wire, clock: FakeClock) -> ZuoraClient:
         secrets={"acme": Secret("s"), "other": Secret("s")},
         transport=transport,
         tokens=TokenCache(transport=transport, clock=clock, tasks=TaskOwner(), uniform=lambda low, _high: low),
-        in_flight=InFlight(),
+        in_flight=ConcurrencyLimiter(),
         clock=clock,
         uniform=lambda _low, _high: 0.0,
     )
 
 
 async def execute(
-    zuora: ZuoraClient, *, earlier: Earlier = NOTHING_EARLIER, deadline_s: float = 1055.0
-) -> Reply | CallError:
+    zuora: ZuoraClient, *, earlier: EarlierSends = NO_EARLIER_SENDS, deadline_s: float = 1055.0
+) -> ZuoraReply | CallError:
     """Execute, and return what comes of it."""
     try:
         return await zuora.execute(
@@ -92,7 +92,7 @@ class TestExecute:
 
         reply = await execute(client(wire, FakeClock()))
 
-        assert isinstance(reply, Reply)
+        assert isinstance(reply, ZuoraReply)
         assert [one.ordinal for one in reply.facts.attempts] == [1, 2, 3]
         assert [one.http_status for one in reply.facts.attempts] == [0, 503, 200]
         assert {one.headers["idempotency-key"] for one in sent(wire)} == {KEY}
@@ -137,7 +137,7 @@ class TestExecute:
         wire = answers(status(401), done())
         zuora = client(wire, FakeClock())
 
-        error = await execute(zuora, earlier=Earlier(answer_ids=frozenset({"r1"})))
+        error = await execute(zuora, earlier=EarlierSends(answer_ids=frozenset({"r1"})))
         await execute(zuora)
 
         assert isinstance(error, Refused)
@@ -221,7 +221,7 @@ class TestBudget:
         for _ in range(50):
             assert isinstance(await execute(zuora), Refused)
 
-        assert isinstance(await execute(zuora), Reply)
+        assert isinstance(await execute(zuora), ZuoraReply)
 
 
 class TestServes:

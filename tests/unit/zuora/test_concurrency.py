@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.model.errors import NotSent
 from payorch_server.model.outcome import Reason
-from payorch_server.zuora.concurrency import InFlight, Place
+from payorch_server.zuora.concurrency import ConcurrencyLimiter, LimiterKey
 
-US: Place = ("acme", "us")
-EU: Place = ("acme", "eu")
-SOLO: Place = ("solo", "")
+US: LimiterKey = ("acme", "us")
+EU: LimiterKey = ("acme", "eu")
+SOLO: LimiterKey = ("solo", "")
 
 
 @pytest.mark.asyncio
@@ -18,7 +18,7 @@ class TestInFlight:
 
     async def test_refuses_one_too_many(self) -> None:
         """Nothing is sent, and a resend is safe."""
-        in_flight = InFlight()
+        in_flight = ConcurrencyLimiter()
         await in_flight.enter(US, most=1, wait_s=0)
 
         with pytest.raises(NotSent) as caught:
@@ -29,7 +29,7 @@ class TestInFlight:
 
     async def test_serves_who_came_first_first(self) -> None:
         """Each that leaves lets one in."""
-        in_flight, order = InFlight(), []
+        in_flight, order = ConcurrencyLimiter(), []
 
         async def call(name: int) -> None:
             await in_flight.enter(US, most=1, wait_s=10)
@@ -46,7 +46,7 @@ class TestInFlight:
 
     async def test_lets_nobody_wait_behind_who_left(self) -> None:
         """A caller that is cancelled in the queue, or in the moment of its turn, gives its place away."""
-        in_flight = InFlight()
+        in_flight = ConcurrencyLimiter()
         await in_flight.enter(US, most=1, wait_s=0)
         waiting = [asyncio.ensure_future(in_flight.enter(US, most=1, wait_s=10)) for _ in range(3)]
         await asyncio.sleep(0)
@@ -62,7 +62,7 @@ class TestInFlight:
 
     async def test_follows_a_limit_that_is_lowered(self) -> None:
         """Who waits keeps waiting until so many have left."""
-        in_flight = InFlight()
+        in_flight = ConcurrencyLimiter()
         for _ in range(3):
             await in_flight.enter(US, most=3, wait_s=0)
         waiting = asyncio.ensure_future(in_flight.enter(US, most=1, wait_s=10))
@@ -78,7 +78,7 @@ class TestInFlight:
 
     async def test_follows_a_limit_that_is_raised(self) -> None:
         """Who waited is let in before who comes."""
-        in_flight = InFlight()
+        in_flight = ConcurrencyLimiter()
         await in_flight.enter(US, most=1, wait_s=0)
         waiting = asyncio.ensure_future(in_flight.enter(US, most=1, wait_s=10))
         await asyncio.sleep(0)
@@ -90,7 +90,7 @@ class TestInFlight:
 
     async def test_tells_how_many_there_are(self) -> None:
         """Places without a call are forgotten, so nothing grows."""
-        in_flight = InFlight()
+        in_flight = ConcurrencyLimiter()
         await in_flight.enter(US, most=1, wait_s=0)
         await in_flight.enter(SOLO, most=1, wait_s=0)
         in_flight.leave(US)
@@ -99,11 +99,11 @@ class TestInFlight:
 
 
 @given(st.lists(st.tuples(st.sampled_from([US, EU, SOLO]), st.booleans()), max_size=60), st.integers(1, 4))
-def test_never_lets_more_in_than_are_allowed(steps: list[tuple[Place, bool]], most: int) -> None:
+def test_never_lets_more_in_than_are_allowed(steps: list[tuple[LimiterKey, bool]], most: int) -> None:
     """And refuses nobody where there is room; places do not touch each other."""
 
     async def run() -> str:
-        in_flight, inside = InFlight(), {US: 0, EU: 0, SOLO: 0}
+        in_flight, inside = ConcurrencyLimiter(), {US: 0, EU: 0, SOLO: 0}
         for place, enters in steps:
             if not enters and inside[place]:
                 in_flight.leave(place)

@@ -10,7 +10,7 @@ from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.errors import CATEGORIES, STATUSES, WORDS, classify, incomplete
-from payorch_server.zuora.messages import Answer, decode_object
+from payorch_server.zuora.messages import HttpResponse, decode_object
 
 FACTS = UpstreamFacts(zuora_request_id="r1")
 
@@ -19,7 +19,7 @@ def error_of(status: int, body: Any, **headers: str) -> CallError | None:
     """Classify an answer as the client does."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return classify(Answer(status, named, raw), decode_object(raw), FACTS)
+    return classify(HttpResponse(status, named, raw), decode_object(raw), FACTS)
 
 
 def reason_of(status: int, body: Any, **headers: str) -> Reason | None:
@@ -367,14 +367,14 @@ class TestEvidence:
         error = error_of(400, body)
 
         assert error is not None
-        assert error.failure.private == "status 400: 53200030 Card [number] declined."
+        assert error.failure.detail == "status 400: 53200030 Card [number] declined."
 
     def test_limits_the_private_text(self) -> None:
         """A log line stays a line."""
         error = error_of(400, {"success": False, "reasons": [{"code": 1, "message": "x" * 5000}]})
 
         assert error is not None
-        assert len(error.failure.private) == 400
+        assert len(error.failure.detail) == 400
 
     def test_passes_the_facts_on(self) -> None:
         """Ids of the call travel with its error."""
@@ -436,7 +436,7 @@ class TestAnyAnswer:
 
         assert error is not None, reason
         assert error.failure.reason is Reason.UPSTREAM_INTERNAL
-        assert len(error.failure.private) <= 400
+        assert len(error.failure.detail) <= 400
 
 
 class TestPrivateTexts:
@@ -452,8 +452,8 @@ class TestPrivateTexts:
             400, {"success": False, "reasons": [{"code": 53000020, "message": f"bad value {secret} here"}]}
         )
 
-        assert secret not in error.failure.private
-        assert "53000020 bad value" in error.failure.private
+        assert secret not in error.failure.detail
+        assert "53000020 bad value" in error.failure.detail
 
 
 class TestWordsThatWereSent:
@@ -468,10 +468,10 @@ class TestWordsThatWereSent:
         body = {"cardHolderInfo": {"name": Secret("Jane Q Public")}, "card": {"code": Secret("123"), "y": Secret(2039)}}
         payload = {"success": False, "reasons": [{"code": 53000020, "message": f"Invalid value: {text}"}]}
 
-        error = classify(Answer(200, {}, b""), payload, UpstreamFacts(), sent=body)
+        error = classify(HttpResponse(200, {}, b""), payload, UpstreamFacts(), sent=body)
 
         assert error is not None
-        told = error.failure.private.casefold()
+        told = error.failure.detail.casefold()
         assert "53000020 invalid value: " in told
         assert "[masked]" in told
         assert not [word for word in ("jane", "public", "123", "2039") if word in told]
@@ -481,9 +481,9 @@ class TestWordsThatWereSent:
         body = {"paymentToken": Secret(msgspec.Raw(b'{"header":{"data":["abcdefgh+ijklmnop"]}}'))}
         payload = {"success": False, "reasons": [{"code": "ijklmnop", "message": "bad data in the header: bcdefg"}]}
 
-        error = classify(Answer(200, {}, b""), payload, UpstreamFacts(), sent=body)
+        error = classify(HttpResponse(200, {}, b""), payload, UpstreamFacts(), sent=body)
 
         assert error is not None
         assert ("[masked]",) == error.failure.evidence.zuora_codes
-        assert "ijklmnop" not in error.failure.private
-        assert "bad data in the header: [masked]" in error.failure.private
+        assert "ijklmnop" not in error.failure.detail
+        assert "bad data in the header: [masked]" in error.failure.detail

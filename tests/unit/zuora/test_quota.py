@@ -17,9 +17,9 @@ class TestQuota:
     def test_tells_what_was_heard_last(self) -> None:
         """Of each limit and tenant; an answer that says nothing changes nothing."""
         quota = Quota()
-        quota.heard("acme", headers(100) | {"concurrency-limit-remaining": "39"}, now_s=0.0)
-        quota.heard("acme", {}, now_s=1.0)
-        quota.heard("solo", headers(7), now_s=1.0)
+        quota.update("acme", headers(100) | {"concurrency-limit-remaining": "39"}, now_s=0.0)
+        quota.update("acme", {}, now_s=1.0)
+        quota.update("solo", headers(7), now_s=1.0)
 
         expected = {("acme", RATE): 100.0, ("acme", CONCURRENCY): 39.0, ("solo", RATE): 7.0}
         assert expected == quota.left(now_s=2.0)
@@ -28,7 +28,7 @@ class TestQuota:
         """Ten requests a second leave nothing of five hundred in fifty seconds."""
         quota = Quota()
         for minute in range(5):
-            quota.heard("acme", headers(2900 - 600 * minute, reset_s=3600), now_s=60.0 * minute)
+            quota.update("acme", headers(2900 - 600 * minute, reset_s=3600), now_s=60.0 * minute)
 
         assert {("acme", RATE): pytest.approx(50.0)} == quota.exhaustion_s(now_s=240.0)
 
@@ -36,16 +36,16 @@ class TestQuota:
         """What is left suffices until then."""
         quota = Quota()
         for minute in range(5):
-            quota.heard("acme", headers(2900 - 600 * minute, reset_s=20), now_s=60.0 * minute)
+            quota.update("acme", headers(2900 - 600 * minute, reset_s=20), now_s=60.0 * minute)
 
         assert {} == quota.exhaustion_s(now_s=240.0)
 
     def test_keeps_its_pace_when_the_limit_starts_anew(self) -> None:
         """More is left than before: that is no use of a negative amount."""
         quota = Quota()
-        quota.heard("acme", headers(100, reset_s=600), now_s=0.0)
-        quota.heard("acme", headers(40, reset_s=540), now_s=60.0)
-        quota.heard("acme", headers(1000, reset_s=3600), now_s=61.0)
+        quota.update("acme", headers(100, reset_s=600), now_s=0.0)
+        quota.update("acme", headers(40, reset_s=540), now_s=60.0)
+        quota.update("acme", headers(1000, reset_s=3600), now_s=61.0)
 
         assert {("acme", RATE): pytest.approx(1000.0)} == quota.exhaustion_s(now_s=61.0)
 
@@ -54,15 +54,15 @@ class TestQuota:
         """A proxy may write anything."""
         quota = Quota()
 
-        quota.heard("acme", {"ratelimit-remaining": text}, now_s=0.0)
+        quota.update("acme", {"ratelimit-remaining": text}, now_s=0.0)
 
         assert {} == quota.left(now_s=0.0)
 
     def test_forgets_what_was_heard_long_ago(self) -> None:
         """A burst must not page for ever."""
         quota = Quota()
-        quota.heard("acme", headers(1000, reset_s=60), now_s=0.0)
-        quota.heard("acme", headers(100, reset_s=30), now_s=30.0)
+        quota.update("acme", headers(1000, reset_s=60), now_s=0.0)
+        quota.update("acme", headers(100, reset_s=30), now_s=30.0)
 
         assert {("acme", RATE)} == set(quota.exhaustion_s(now_s=31.0))
         assert ({}, {}) == (quota.exhaustion_s(now_s=60.0), quota.left(now_s=60.0))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
-from payorch_server.zuora.retry import MAX_ATTEMPTS, RETRYABLE, RetryBudget, Tried, wait_before_retry
+from payorch_server.zuora.retry import MAX_ATTEMPTS, RETRYABLE, RetryBudget, RetryState, wait_before_retry
 from unit.intents.intents_support import at_most
 
 CEILINGS_S = {1: 0.2, 2: 0.4}
@@ -12,9 +12,9 @@ IN_PROGRESS_CEILINGS_S = {1: 1.0, 2: 2.0}
 CREDENTIALS = Reason.UPSTREAM_CREDENTIALS_REJECTED
 
 
-def tried(reason: Reason = Reason.UPSTREAM_NO_ANSWER, **changes: object) -> Tried:
+def tried(reason: Reason = Reason.UPSTREAM_NO_ANSWER, **changes: object) -> RetryState:
     """Make a first attempt that failed with time and budget left."""
-    return replace(Tried(reason, attempts=1, remaining_s=50.0, budget_left=True), **changes)  # type: ignore[arg-type] # a table
+    return replace(RetryState(reason, attempts=1, remaining_s=50.0, budget_left=True), **changes)  # type: ignore[arg-type] # a table
 
 
 def expected_s(reason: Reason, attempts: int) -> float | None:

@@ -14,7 +14,7 @@ from httpx_aiohttp.transport import map_aiohttp_exceptions
 from opentelemetry.trace import NoOpTracer
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Outcome, Reason
-from payorch_server.zuora.messages import Answer
+from payorch_server.zuora.messages import HttpResponse
 from payorch_server.zuora.settings import HttpSettings
 from payorch_server.zuora.transport import HttpPost, Transport, open_transport
 from unit.support.http import Chunks, Wire, answer, transport_over
@@ -137,7 +137,7 @@ class TestExceptions:
         """The operator reads which host; nothing was sent to it."""
         error = await failure_of(transport_over(Failing(instance_of(aiohttp.ClientConnectorCertificateError))))
 
-        assert error.failure.private.startswith("the certificate of https://zuora.test was refused: ")
+        assert error.failure.detail.startswith("the certificate of https://zuora.test was refused: ")
 
     async def test_that_are_no_failures_of_a_send_pass(self) -> None:
         """A defect stays a defect, and a cancelled caller stays cancelled."""
@@ -159,7 +159,7 @@ class TestPost:
         (request,) = wire.requests
         assert (request.method, str(request.url), request.content) == ("POST", POST.url, POST.body)
         assert (request.headers["idempotency-key"], request.headers["accept"]) == ("k", "application/json")
-        assert got == Answer(200, got.headers, b'{"a": 1}')
+        assert got == HttpResponse(200, got.headers, b'{"a": 1}')
         assert got.headers["zuora-request-id"] == "r1"
 
     @pytest.mark.parametrize(("size", "compressed"), [(100, False), (101, True)])

@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from payorch_server.model.errors import refuse
+from payorch_server.model.errors import call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
 
@@ -29,7 +29,7 @@ class AdmissionInterceptor(UnaryInterceptor):
 
         async def admitted(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             if self._in_progress >= self._limit:
-                raise refuse(Reason.OVERLOADED, f"{self._in_progress} calls are in progress")
+                raise call_error(Reason.OVERLOADED, f"{self._in_progress} calls are in progress")
             self._in_progress += 1
             try:
                 return await behaviour(request, context)

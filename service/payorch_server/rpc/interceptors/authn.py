@@ -9,7 +9,7 @@ import grpc
 from payorch_server.access.permission import unauthenticated, unknown
 from payorch_server.model.caller import ANONYMOUS, Caller
 from payorch_server.model.errors import CallError
-from payorch_server.rpc.current import Current, current, set_current
+from payorch_server.rpc.current import ActiveCall, active_call, set_active_call
 from payorch_server.rpc.identity import Identities, peer_of
 from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
 from payorch_server.runtime.clock import Clock
@@ -27,14 +27,14 @@ class AuthnInterceptor(UnaryInterceptor):
         rpc = _name(method)
 
         async def identified(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
-            now = current()
+            now = active_call()
             caller = _known(now, self._identities_of(now, rpc, context), rpc)
-            set_current(dataclasses.replace(now, context=dataclasses.replace(now.context, caller=caller)))
+            set_active_call(dataclasses.replace(now, context=dataclasses.replace(now.context, caller=caller)))
             return await behaviour(request, context)
 
         return identified
 
-    def _identities_of(self, now: Current, rpc: str, context: Any) -> Sequence[str]:
+    def _identities_of(self, now: ActiveCall, rpc: str, context: Any) -> Sequence[str]:
         metadata = cast("Sequence[tuple[str, str | bytes]]", tuple(context.invocation_metadata() or ()))
         try:
             return self._identities.of(peer_of(context), metadata, self._clock.now())
@@ -42,7 +42,7 @@ class AuthnInterceptor(UnaryInterceptor):
             raise unauthenticated(now.context, rpc, error) from None
 
 
-def _known(now: Current, identities: Sequence[str], rpc: str) -> Caller:
+def _known(now: ActiveCall, identities: Sequence[str], rpc: str) -> Caller:
     """Return the caller of the first identity that the access policy knows."""
     for identity in identities:
         if caller := now.policy.access.caller(identity):

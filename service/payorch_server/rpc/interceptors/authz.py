@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 
 from payorch_server.access.permission import permit_rpc
-from payorch_server.rpc.current import current
+from payorch_server.rpc.current import active_call
 from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
 
 
@@ -17,7 +17,7 @@ class AuthzInterceptor(UnaryInterceptor):
         rpc = method.rpartition("/")[2]
 
         async def permitted(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
-            permit_rpc(current().context, rpc)
+            permit_rpc(active_call().context, rpc)
             return await behaviour(request, context)
 
         return permitted

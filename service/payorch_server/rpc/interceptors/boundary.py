@@ -19,15 +19,15 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from payorch_server.calls.recording import log_fields, record_of_call
-from payorch_server.model.call_record import CallRecord, Notes
+from payorch_server.model.call_record import CallNotes, CallRecord
 from payorch_server.model.caller import NOBODY
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import CallError, refuse
+from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import Reason
-from payorch_server.rpc.current import Current, current_caller, set_current
+from payorch_server.rpc.current import ActiveCall, current_caller, set_active_call
 from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
-from payorch_server.rpc.interceptors.early_metadata import Announcement
+from payorch_server.rpc.interceptors.early_metadata import EarlyMetadata
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
 from payorch_server.rpc.track_ids import TRACK_ID_KEY, point_to, track_id_of
@@ -52,11 +52,11 @@ _SERVER_FAULTS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Unreadable:
+class _UndecodableRequest:
     """Stands in for a request that could not be decoded, so that the refusal carries details."""
 
     reason: Reason
-    private: str
+    detail: str
     metadata: Mapping[str, str]
 
 
@@ -70,7 +70,7 @@ class _Call:
     problem: CallError | None
     """Why the call is refused before its request is looked at."""
     started_s: float
-    notes: Notes
+    notes: CallNotes
 
 
 def _nobody_listens(_record: CallRecord) -> None:
@@ -101,7 +101,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         # Only methods that exist get in, so no caller can make it grow.
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self._unknown: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
-            self._bounded("unknown", _unknown_method)
+            self._with_boundary("unknown", _unknown_method)
         )
 
     async def intercept_service(
@@ -121,30 +121,30 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             return handler
         self._wrapped[method] = with_behaviour(
             handler,
-            self._bounded(method[1:], cast("Behaviour", handler.unary_unary)),
-            request_deserializer=self._careful(handler.request_deserializer),
+            self._with_boundary(method[1:], cast("Behaviour", handler.unary_unary)),
+            request_deserializer=self._guarded_deserializer(handler.request_deserializer),
         )
         return self._wrapped[method]
 
-    def _careful(self, deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+    def _guarded_deserializer(self, deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
         limit = self._settings.max_request_bytes
 
-        def careful(message: bytes) -> Any:
+        def guarded_deserializer(message: bytes) -> Any:
             if len(message) > limit:
-                private = f"{len(message)} bytes, the limit is {limit}"
-                return _Unreadable(Reason.REQUEST_TOO_LARGE, private, {"maxBytes": str(limit)})
+                detail = f"{len(message)} bytes, the limit is {limit}"
+                return _UndecodableRequest(Reason.REQUEST_TOO_LARGE, detail, {"maxBytes": str(limit)})
             try:
                 return deserialize(message) if deserialize else message
             except DecodeError:
-                return _Unreadable(Reason.REQUEST_MALFORMED, f"{len(message)} bytes cannot be decoded", {})
+                return _UndecodableRequest(Reason.REQUEST_MALFORMED, f"{len(message)} bytes cannot be decoded", {})
 
-        return careful
+        return guarded_deserializer
 
-    def _bounded(self, method: str, behaviour: Behaviour) -> Behaviour:
-        async def bounded(request: Any, context: Any) -> Any:
+    def _with_boundary(self, method: str, behaviour: Behaviour) -> Behaviour:
+        async def with_boundary(request: Any, context: Any) -> Any:
             call = self._open(method, context)
             token = otel_context.attach(trace.set_span_in_context(call.span))
-            announcement = Announcement(context, ((TRACK_ID_KEY, call.track_id),), self._tasks)
+            announcement = EarlyMetadata(context, ((TRACK_ID_KEY, call.track_id),), self._tasks)
             try:
                 response = await self._serve(call, behaviour, request, context)
             except CallError as error:
@@ -152,10 +152,10 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
                 await announcement.end()
                 await self._abort(context, error, call.track_id)
             except asyncio.CancelledError:
-                self._close(call, refuse(Reason.CALLER_LEFT, "cancelled by the caller or by its deadline"))
+                self._close(call, call_error(Reason.CALLER_LEFT, "cancelled by the caller or by its deadline"))
                 raise
             except Exception as unforeseen:  # noqa: BLE001 - the one place where nothing may pass
-                defect = refuse(Reason.INTERNAL, f"unforeseen {type(unforeseen).__name__}")
+                defect = call_error(Reason.INTERNAL, f"unforeseen {type(unforeseen).__name__}")
                 self._close(call, defect, unforeseen)
                 await announcement.end()
                 await self._abort(context, defect, call.track_id)
@@ -168,7 +168,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
                 announcement.drop()
                 otel_context.detach(token)
 
-        return bounded
+        return with_boundary
 
     def _open(self, method: str, context: Any) -> _Call:
         started_s = self._clock.monotonic()
@@ -185,17 +185,17 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             span.set_attribute(f"baggage.{name}", value)
         point_to(span, track_id, self._tracer)
         trace_id = span.get_span_context().trace_id
-        notes = Notes(trace_id=f"{trace_id:032x}" if trace_id else "")
+        notes = CallNotes(trace_id=f"{trace_id:032x}" if trace_id else "")
         return _Call(method, span, track_id, problem, started_s, notes)
 
     async def _serve(self, call: _Call, behaviour: Behaviour, request: Any, context: Any) -> Any:
         if call.problem:
             raise call.problem
-        if isinstance(request, _Unreadable):
-            raise refuse(request.reason, request.private, **request.metadata)
+        if isinstance(request, _UndecodableRequest):
+            raise call_error(request.reason, request.detail, **request.metadata)
         opened = CallContext(call.track_id, self._deadline_s(context, call.started_s), NOBODY, call.notes)
         # From here to its end the call sees one state of the policy, whatever is reloaded meanwhile.
-        set_current(Current(opened, self._policy.current))
+        set_active_call(ActiveCall(opened, self._policy.current))
         return await behaviour(request, context)
 
     def _deadline_s(self, context: Any, started_s: float) -> float:
@@ -213,9 +213,9 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         """Write the span's end and the log line of one call; the answer stands even if neither can be written."""
         # Where a failure of these would be told is what has failed.
         with contextlib.suppress(Exception):
-            self._tell(call, error, unforeseen)
+            self._finish_telemetry(call, error, unforeseen)
 
-    def _tell(self, call: _Call, error: CallError | None, unforeseen: Exception | None) -> None:
+    def _finish_telemetry(self, call: _Call, error: CallError | None, unforeseen: Exception | None) -> None:
         code = grpc.StatusCode.OK if error is None else code_of(error)
         record = record_of_call(
             error,
@@ -254,4 +254,4 @@ def _end_span(span: trace.Span, record: CallRecord, *, is_server_fault: bool) ->
 
 
 async def _unknown_method(_request: Any, _context: Any) -> None:
-    raise refuse(Reason.METHOD_UNKNOWN, "no such method")
+    raise call_error(Reason.METHOD_UNKNOWN, "no such method")

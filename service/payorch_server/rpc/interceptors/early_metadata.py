@@ -10,7 +10,7 @@ AFTER_S: Final = 1.0
 """Not at once: a client's gRPC takes an answer that has begun for final, and would never retry a quick UNAVAILABLE."""
 
 
-class Announcement:
+class EarlyMetadata:
     """Sends a call's initial metadata when the call has taken a while."""
 
     def __init__(self, context: Any, metadata: tuple[tuple[str, str], ...], tasks: TaskOwner) -> None:

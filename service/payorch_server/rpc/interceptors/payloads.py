@@ -7,7 +7,7 @@ import grpc
 import structlog
 from payorch import redacted
 
-from payorch_server.rpc.current import current
+from payorch_server.rpc.current import active_call
 from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
 from payorch_server.telemetry.settings import TelemetrySettings
 
@@ -25,18 +25,18 @@ class PayloadInterceptor(UnaryInterceptor):
         """Return what a method does with this around it."""
 
         async def shown(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
-            now = current()
+            now = active_call()
             if not self._always and not now.policy.is_verbose(now.context):
                 return await behaviour(request, context)
-            _tell("request", method, request)
+            _log_payload("request", method, request)
             response = await behaviour(request, context)
-            _tell("response", method, response)
+            _log_payload("response", method, response)
             return response
 
         return shown
 
 
-def _tell(event: str, method: str, payload: Any) -> None:
+def _log_payload(event: str, method: str, payload: Any) -> None:
     # A line that cannot be written must not cost a caller the answer.
     with contextlib.suppress(Exception):
-        _LOG.info(event, method=method, track_id=current().context.track_id, payload=redacted(payload))
+        _LOG.info(event, method=method, track_id=active_call().context.track_id, payload=redacted(payload))

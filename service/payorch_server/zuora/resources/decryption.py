@@ -18,7 +18,7 @@ from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.route import ZUORA_DEFAULT, Route
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.errors import incomplete
-from payorch_server.zuora.messages import Call, Reply, text_of
+from payorch_server.zuora.messages import Call, ZuoraReply, text_of
 from payorch_server.zuora.settings import TenantSettings
 
 
@@ -99,7 +99,7 @@ def problem_with_gateway(route: Route) -> Violation | None:
     return Violation("pay_invoice", "route.gateway", description)
 
 
-def parse(reply: Reply) -> DecryptionResult:
+def parse(reply: ZuoraReply) -> DecryptionResult:
     """Return the result; paymentId and amount are not promised by the page.
 
     Raises:

@@ -17,7 +17,7 @@ import msgspec
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.errors import incomplete
-from payorch_server.zuora.messages import Call, Reply
+from payorch_server.zuora.messages import Call, ZuoraReply
 from payorch_server.zuora.resources._payment_method_view import view_of
 from payorch_server.zuora.settings import TenantSettings
 
@@ -158,7 +158,7 @@ def _query(selection: Selection) -> tuple[tuple[str, str], ...]:
     return tuple(query)
 
 
-def parse(reply: Reply) -> CreatedPaymentMethod:
+def parse(reply: ZuoraReply) -> CreatedPaymentMethod:
     """Return the created method.
 
     Raises:

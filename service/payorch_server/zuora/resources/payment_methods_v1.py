@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from payorch_server.model.route import Route
 from payorch_server.zuora.errors import incomplete
-from payorch_server.zuora.messages import Call, Reply
+from payorch_server.zuora.messages import Call, ZuoraReply
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, CreatedPaymentMethod, PaymentMethodRequest
 from payorch_server.zuora.settings import TenantSettings
 
@@ -85,7 +85,7 @@ _OWN_MEMBERS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]]
 }
 
 
-def parse(reply: Reply, *, requested_type: str) -> CreatedPaymentMethod:
+def parse(reply: ZuoraReply, *, requested_type: str) -> CreatedPaymentMethod:
     """Return the created method; v1 promises its id alone.
 
     Raises:

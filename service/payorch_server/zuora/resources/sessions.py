@@ -15,7 +15,7 @@ from payorch_server.model.money import Amount
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.errors import incomplete
-from payorch_server.zuora.messages import Call, Reply
+from payorch_server.zuora.messages import Call, ZuoraReply
 from payorch_server.zuora.settings import TenantSettings
 
 
@@ -55,7 +55,7 @@ def build(request: SessionRequest, *, route: Route, tenant: TenantSettings) -> C
     return Call("sessions", tenant.paths.sessions, body)
 
 
-def parse(reply: Reply) -> Secret[str]:
+def parse(reply: ZuoraReply) -> Secret[str]:
     """Return the session token.
 
     Raises:

@@ -3,9 +3,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from payorch_server.model.errors import Invalid, OutcomeUnknown
+from payorch_server.model.errors import InvalidRequestError, OutcomeUnknown
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.messages import Reply, encode_body, preview_body
+from payorch_server.zuora.messages import ZuoraReply, encode_body, preview_body
 from payorch_server.zuora.resources.decryption import (
     DecryptionRequest,
     DecryptionResult,
@@ -67,7 +67,7 @@ class TestBuild:
 
     def test_refuses_a_payment_without_a_named_gateway(self) -> None:
         """Zuora demands one there; the caller learns which rule leaves it open."""
-        with pytest.raises(Invalid, match="rule all leaves the choice to Zuora"):
+        with pytest.raises(InvalidRequestError, match="rule all leaves the choice to Zuora"):
             build(
                 DecryptionRequest(SECRET_TOKEN, "merchant.x", invoice="INV1"),
                 route=route(gateway=CHOSEN_BY_ZUORA),
@@ -106,10 +106,10 @@ class TestParse:
     )
     def test_reads_what_is_there(self, payload: dict[str, Any], expected: DecryptionResult, reason: str) -> None:
         """The rest is empty."""
-        assert parse(Reply(200, payload)) == expected, reason
+        assert parse(ZuoraReply(200, payload)) == expected, reason
 
     @pytest.mark.parametrize("payload", [{}, {"paymentMethodId": ""}, {"paymentMethodId": 7}, {"id": "pm"}])
     def test_looks_up_a_success_without_it(self, payload: dict[str, Any]) -> None:
         """A method may exist, and a payment."""
         with pytest.raises(OutcomeUnknown):
-            parse(Reply(200, payload))
+            parse(ZuoraReply(200, payload))

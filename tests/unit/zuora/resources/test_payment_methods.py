@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from payorch_server.model.errors import OutcomeUnknown
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.messages import Reply
+from payorch_server.zuora.messages import ZuoraReply
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
 from payorch_server.zuora.resources.payment_methods import PaymentMethodRequest, Selection
 from unit.support.zuora import CHOSEN_BY_ZUORA, route, tenant
@@ -78,8 +78,8 @@ class TestParse:
 
     def test_reads_the_method(self) -> None:
         """v2 returns it, v1 returns its id."""
-        v2 = payment_methods.parse(Reply(201, {"id": "x", "type": "card", "state": "active"}))
-        v1 = payment_methods_v1.parse(Reply(200, {"id": "x", "success": True}), requested_type="GooglePay")
+        v2 = payment_methods.parse(ZuoraReply(201, {"id": "x", "type": "card", "state": "active"}))
+        v1 = payment_methods_v1.parse(ZuoraReply(200, {"id": "x", "success": True}), requested_type="GooglePay")
 
         assert (v2.id, dict(v2.view)) == ("x", {"id": "x", "type": "card", "state": "active"})
         assert (v1.id, dict(v1.view)) == ("x", {"id": "x", "type": "GooglePay"})
@@ -89,6 +89,6 @@ class TestParse:
     def test_looks_up_a_success_without_it(self, payload: dict[str, Any]) -> None:
         """In both operations."""
         with pytest.raises(OutcomeUnknown):
-            payment_methods.parse(Reply(201, payload))
+            payment_methods.parse(ZuoraReply(201, payload))
         with pytest.raises(OutcomeUnknown):
-            payment_methods_v1.parse(Reply(200, payload), requested_type="GooglePay")
+            payment_methods_v1.parse(ZuoraReply(200, payload), requested_type="GooglePay")

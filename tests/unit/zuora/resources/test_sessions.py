@@ -6,7 +6,7 @@ from payorch_server.model.errors import OutcomeUnknown
 from payorch_server.model.money import Amount
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.messages import Reply, encode_body
+from payorch_server.zuora.messages import ZuoraReply, encode_body
 from payorch_server.zuora.resources.sessions import SessionRequest, build, parse
 from payorch_server.zuora.settings import PathSettings
 from unit.support.zuora import CHOSEN_BY_ZUORA, GATEWAY, route, tenant
@@ -90,12 +90,12 @@ class TestParse:
 
     def test_wraps_the_token(self) -> None:
         """It starts a payment, so it is a secret."""
-        assert parse(Reply(200, {"token": "t", "more": 1})) == Secret("t")
+        assert parse(ZuoraReply(200, {"token": "t", "more": 1})) == Secret("t")
 
     @pytest.mark.parametrize("payload", [{}, {"token": ""}, {"token": None}, {"token": 7}, {"success": True}])
     def test_looks_up_a_success_without_one(self, payload: dict[str, Any]) -> None:
         """A session may exist that nobody can use."""
         with pytest.raises(OutcomeUnknown) as caught:
-            parse(Reply(200, payload))
+            parse(ZuoraReply(200, payload))
 
         assert caught.value.failure.reason is Reason.UPSTREAM_ANSWER_INCOMPLETE
