@@ -78,7 +78,7 @@ class Watch:
         self.sinks.add("journal", json.dumps(emulator.journal.as_json()), json.dumps(emulator.ledger.as_json()))
         self.sinks.add("store", *self._stored())
         self.sinks.add("reprs", *reprs())
-        self.sinks.add("records", repr(self.stack.application.running.records._own))
+        self.sinks.add("records", repr(self.stack.application.components.call_history._own))
         self.sinks.add("reflection", *[one async for one in self._reflected()])
         async with aiohttp.ClientSession() as session:
             for base, path in (
@@ -99,7 +99,7 @@ class Watch:
                     yield key
                     yield from redis.hgetall(key).values() if redis.type(key) == b"hash" else [redis.get(key)]
             return
-        store: Any = self.stack.application.running.intents.records._store._inner
+        store: Any = self.stack.application.components.executor.ledger._store._inner
         for key, entry in store._entries.items():
             yield key.encode()
             yield entry.stored.value
@@ -213,7 +213,7 @@ async def watched(
 
 async def until_ready(stack: LocalStack) -> None:
     """Wait for the first token."""
-    while not stack.application.running.health.ready:
+    while not stack.application.components.health.ready:
         await asyncio.sleep(0.01)
 
 

@@ -114,7 +114,7 @@ async def test_other_namespaces_are_not_told() -> None:
         async with grpc.aio.insecure_channel(stack.target) as channel:
             stub = service_grpc.PaymentOrchestrationServiceStub(channel)
             await stub.CreateSession(session_request(), metadata=(("zuora-track-id", TRACK_ID),), timeout=10)
-        records = stack.application.running.records
+        records = stack.application.components.call_history
 
         mine = await records.of(TRACK_ID, namespace="shop")
         others = await records.of(TRACK_ID, namespace="other")

@@ -73,7 +73,7 @@ async def test_a_clock_that_is_off_keeps_the_service_from_calls() -> None:
     """Time guards intents: an hour wrong, and the 23 hours are 22 or 24."""
     async with running(clock=_AheadClock(), tenants=("acme",)) as stack:
         assert await _never_ready(stack)
-        assert {"acme": False} == stack.application.running.health.states
+        assert {"acme": False} == stack.application.components.health.states
 
 
 @pytest.mark.asyncio

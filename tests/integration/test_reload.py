@@ -304,7 +304,7 @@ async def test_a_tenant_can_come_and_go(watched: Watched) -> None:
 @pytest.mark.asyncio
 async def test_nothing_ends_the_watch_without_a_word(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect in taking a change over is an alarm like any other, and the next change is looked at again."""
-    running_service = watched.stack.application.running
+    running_service = watched.stack.application.components
     monkeypatch.setattr(running_service, "_policy", lambda *_: 1 // 0)
     monkeypatch.setattr("payorch_server.app.reload._LOOK_EVERY_S", 0.1)
     before = (await watched.readiness())["policy_hash"]

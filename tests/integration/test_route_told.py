@@ -28,7 +28,7 @@ async def told(over: dict[str, Any], request: Any) -> tuple[dict[str, Any], dict
             rpc = type(request).__name__.removesuffix("Request")
             call = getattr(Stub(channel), rpc)(request, timeout=10)
             await (call if not over and not request.route.tenant else refusal(call))
-            policy_hash = stack.application.running.policy.hash
+            policy_hash = stack.application.components.policy.hash
     line = next(one for one in log if one["event"] == "call")
     span = next(one for one in spans.get_finished_spans() if one.name.endswith(f"/{rpc}"))
     return line, dict(span.attributes or {}), policy_hash

@@ -42,7 +42,7 @@ async def traced(collector: Collector, *, http: bool = False, **telemetry: Any) 
         running(tenants=("acme",), over={"telemetry": sent | telemetry}) as stack,
         grpc.aio.insecure_channel(stack.target) as channel,
     ):
-        while not stack.application.running.health.ready:
+        while not stack.application.components.health.ready:
             await asyncio.sleep(0.01)
         yield Traced(stack, service_grpc.PaymentOrchestrationServiceStub(channel))
 
@@ -128,7 +128,7 @@ async def test_an_unknown_outcome_whose_caller_left() -> None:
             await one.stub.CreateSession(session_request(), timeout=10)
             one.stack.emulator.faults.add("sessions:slow:1")
             error = await refusal(one.stub.CreateSession(session_request(), timeout=0.5))
-            await one.stack.application.running.intents.wait_for_executions(timeout_s=5)
+            await one.stack.application.components.executor.wait_for_executions(timeout_s=5)
 
         assert_as_told(collector, error.track_id, "caller_left")
         assert 1 == sum(span.kind == "SERVER" for span in collector.spans)
@@ -186,7 +186,7 @@ async def test_callers_wait_for_a_token_that_has_its_own_trace() -> None:
     """Each wait links to the one fetch."""
     async with collecting() as collector:
         async with traced(collector) as one:
-            one.stack.application.running.zuora._tokens.keep(lambda _: False)
+            one.stack.application.components.zuora._tokens.keep(lambda _: False)
             one.stack.emulator.faults.add("token:slow:0.2")
             await asyncio.gather(*(one.stub.CreateSession(session_request(), timeout=10) for _ in range(2)))
 

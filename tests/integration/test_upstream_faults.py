@@ -144,7 +144,7 @@ async def test_wrong_credentials_name_the_tenant_in_readiness(tmp_path: Path) ->
         error = await refusal(stub.CreateSession(session_request(), timeout=10))
 
         assert ("UPSTREAM_CREDENTIALS_REJECTED", "NOT_SENT") == _told(error)[:2]
-        assert {"acme": False} == stack.application.running.health.states
+        assert {"acme": False} == stack.application.components.health.states
 
 
 @pytest.mark.asyncio

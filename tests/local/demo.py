@@ -72,7 +72,7 @@ async def _demonstrate(emulator: Emulator) -> int:
 async def _wait_until_tried(stack: LocalStack) -> None:
     """Wait for the first token, or for its refusal."""
     async with asyncio.timeout(_READY_TIMEOUT_S):
-        while not stack.application.running.health.ready and not stack.emulator.journal.count("token"):
+        while not stack.application.components.health.ready and not stack.emulator.journal.count("token"):
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
 

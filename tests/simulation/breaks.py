@@ -4,46 +4,53 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
+from payorch_server.intents.claim import IntentClaim
 from payorch_server.intents.executor import IntentExecutor, idempotency_key
-from payorch_server.intents.intent import IntentExecution, IntentResult
+from payorch_server.intents.intent import IntentRequest
 from payorch_server.intents.intent_record import IntentRecord
 from payorch_server.intents.ledger import IntentLedger
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.context import CallContext
-from payorch_server.model.earlier_sends import EarlierSends
 from payorch_server.model.errors import CallError, error_for
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.usecases.dispatcher import Dispatcher, Intent, ZuoraOperation
+from payorch_server.usecases.dispatcher import Dispatcher, Intent
+from payorch_server.usecases.operation import ZuoraOperation
+from payorch_server.usecases.routed_operation import RoutedOperation
 from payorch_server.zuora.client import ZuoraClient
-from payorch_server.zuora.messages import ZuoraReply
 
 from simulation.instance import Parts
 
 
 class _TenantInKey(Dispatcher):
-    def _key(self, intent: Intent, context: CallContext, route: Route) -> IdempotencyKey:
-        namespace = f"{context.namespace}/{route.tenant}"
+    _routed_to: Route | CallError
+
+    def _resolve(self, intent: Intent, context: CallContext) -> Route | CallError:
+        self._routed_to = super()._resolve(intent, context)
+        return self._routed_to
+
+    def _key(self, intent: Intent, context: CallContext) -> IdempotencyKey:
+        tenant = self._routed_to.tenant if isinstance(self._routed_to, Route) else ""
+        namespace = f"{context.namespace}/{tenant}"
         return idempotency_key(namespace=namespace, rpc=intent.query.rpc, request_id=intent.request_id)
 
 
 class _NewKeyAfterRefusal(Dispatcher):
-    async def _execute(
-        self, work: ZuoraOperation[Any], route: Route, context: CallContext, key: IdempotencyKey, earlier: EarlierSends
-    ) -> ZuoraReply:
-        return await super()._execute(dataclasses.replace(work, retry_with_new_key=True), route, context, key, earlier)
+    def _bind(self, operation: ZuoraOperation[Any], *call: Any) -> RoutedOperation[Any]:
+        return super()._bind(dataclasses.replace(operation, retry_with_new_key=True), *call)
 
 
 class _Forgetful(dict[str, Any]):
     def get(self, _key: str, default: Any = None) -> Any:
-        """Know nothing of any flight."""
+        """Know of no execution."""
         return default
 
 
 class _NoJoin(IntentExecutor):
     def __init__(self, **parts: Any) -> None:
         super().__init__(**parts)
-        self._flights = _Forgetful()
+        self._executions = _Forgetful()
 
 
 class _NoLease(IntentLedger):
@@ -52,17 +59,19 @@ class _NoLease(IntentLedger):
 
 
 class _NoTimeGuard(IntentLedger):
-    async def _refuse_too_old(self, _opening: IntentExecution[Any], _key: str) -> None:
+    async def _refuse_too_old(self, _request: IntentRequest[Any]) -> None:
         return
 
     def _refuse_expired(self, _record: IntentRecord) -> None:
         return
 
 
-class _NoPinning(IntentExecutor):
-    async def _send(self, opening: IntentExecution[Any], context: CallContext, held: Any) -> IntentResult[Any]:
-        routed = dataclasses.replace(held.record, route=opening.route)
-        return await super()._send(opening, context, dataclasses.replace(held, record=routed))
+class _NoPinning(IntentLedger):
+    async def claim_or_replay(self, request: IntentRequest[Any], *call: Any, **about: Any) -> Any:
+        claim = await super().claim_or_replay(request, *call, **about)
+        if isinstance(claim, IntentClaim) and isinstance(request.route, Route):
+            claim.record = dataclasses.replace(claim.record, route=request.route)
+        return claim
 
 
 class _SafeOn99(ZuoraClient):
@@ -78,10 +87,10 @@ class _SafeOn99(ZuoraClient):
 BREAKS: Final[Mapping[str, Parts]] = {
     "tenant-in-key": Parts(dispatcher=_TenantInKey),
     "new-key-after-refusal": Parts(dispatcher=_NewKeyAfterRefusal),
-    "no-join": Parts(intents=_NoJoin),
-    "no-lease": Parts(records=_NoLease),
-    "no-time-guard": Parts(records=_NoTimeGuard),
+    "no-join": Parts(executor=_NoJoin),
+    "no-lease": Parts(ledger=_NoLease),
+    "no-time-guard": Parts(ledger=_NoTimeGuard),
     "safe-on-99": Parts(zuora=_SafeOn99),
-    "no-pinning": Parts(intents=_NoPinning),
+    "no-pinning": Parts(ledger=_NoPinning),
 }
 """By name: the parts of a service that breaks the rule of that name."""

@@ -165,7 +165,7 @@ class Callers:
         number, track_id = self._numbered(intent)
         if timeout_s is not None and timeout_s < 1.0:
             self._did("short_deadline")
-        if instance.intents._flights.get(intent.key) is not None:
+        if instance.executor._executions.get(intent.key) is not None:
             world.counts.flights["joins"] += 1
         began_s = world.time()
         world.log.add(instance.name, f"call {number}: body {body}, {allowed_s} s", intent.name)

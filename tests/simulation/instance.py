@@ -50,8 +50,8 @@ class Parts:
     """The classes an instance is made of; a broken rule is another class in one of these places."""
 
     dispatcher: type[Dispatcher] = Dispatcher
-    intents: type[IntentExecutor] = IntentExecutor
-    records: type[IntentLedger] = IntentLedger
+    executor: type[IntentExecutor] = IntentExecutor
+    ledger: type[IntentLedger] = IntentLedger
     zuora: type[ZuoraClient] = ZuoraClient
 
 
@@ -146,19 +146,19 @@ class Instance:
             clock=clock,
             uniform=rng.uniform,
         )
-        records = parts.records(
+        ledger = parts.ledger(
             store=store,
             keyring=keyring,
             clock=clock,
             uniform=rng.uniform,
             entropy=rng.randbytes,
         )
-        self.intents = parts.intents(records=records, clock=clock, tasks=self._owner)
+        self.executor = parts.executor(ledger=ledger, clock=clock, tasks=self._owner)
         self._count_take_overs()
         self._dispatcher = parts.dispatcher(
             routing=RoutingTable(tenants=configuration.tenants, rules=configuration.rules),
             zuora=zuora,
-            intents=self.intents,
+            executor=self.executor,
             clock=clock,
             entropy=rng.randbytes,
         )
@@ -178,13 +178,13 @@ class Instance:
         self._calls = _InOrder()
 
     def _count_take_overs(self) -> None:
-        taken_over = self.intents.records._taken_over
+        taken_over = self.executor.ledger._taken_over
 
         def counted(*record: Any) -> Any:
             self._counts.flights["take-overs"] += 1
             return taken_over(*record)
 
-        self.intents.records._taken_over = counted  # type: ignore[method-assign] # to be counted
+        self.executor.ledger._taken_over = counted  # type: ignore[method-assign] # to be counted
 
     def reload(self, rules: Sequence[RuleSettings]) -> None:
         """Take another routing policy into use."""
@@ -240,7 +240,7 @@ class Instance:
     async def drain(self) -> int:
         """End politely; return how many flights were cut."""
         self.accepts = False
-        left = await self.intents.wait_for_executions(timeout_s=55.0)
+        left = await self.executor.wait_for_executions(timeout_s=55.0)
         while self._calls:
             await asyncio.wait(tuple(self._calls))
         await self._owner.close()

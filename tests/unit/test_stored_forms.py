@@ -23,8 +23,8 @@ from payorch_server.intents.intent_record import (
     decode_result,
     encode_record,
     encode_result,
+    store_key,
 )
-from payorch_server.intents.ledger import _store_key as intent_store_key
 from payorch_server.intents.token_guard import token_name
 from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.identifiers import IdempotencyKey, RequestId, TrackId, trace_id_of
@@ -166,7 +166,7 @@ def computed() -> dict[str, Any]:
     return {
         "idempotency_key": key,
         "store_keys": {
-            "intent": intent_store_key(key),
+            "intent": store_key(key),
             "call": call_store_key("billing", "track-1"),
             "token": token_name(public_key_hash="cGsx", transaction_id="ABCDEF01"),
         },

@@ -68,17 +68,19 @@ class Components:
         self.keyring = Keyring(settings.keys or (("process", Secret(os.urandom(MIN_KEY_BYTES))),), entropy=os.urandom)
         self.quota, self.in_flight = Quota(), ConcurrencyLimiter()
         self.calls = CallMetrics(resources.meter, clock=clock)
-        self.records = CallHistory(settings=document.orchestration.call_records, store=resources.store, tasks=tasks)
+        self.call_history = CallHistory(
+            settings=document.orchestration.call_records, store=resources.store, tasks=tasks
+        )
         self.zuora = self._client(settings)
-        records = IntentLedger(
+        ledger = IntentLedger(
             store=resources.store,
             keyring=self.keyring,
             clock=clock,
             uniform=_RANDOM.uniform,
             entropy=os.urandom,
         )
-        self.intents = IntentExecutor(
-            records=records, clock=clock, tasks=tasks, tracer=resources.tracer, execution_ended=self._flight_ended
+        self.executor = IntentExecutor(
+            ledger=ledger, clock=clock, tasks=tasks, tracer=resources.tracer, execution_ended=self._execution_ended
         )
         self.policy = LivePolicy(self._policy(settings, self.zuora))
         self.identities = Identities(document.identity, settings.key_set)
@@ -86,16 +88,16 @@ class Components:
         self.health = Health(tuple(document.tenants))
 
     def __repr__(self) -> str:
-        return f"Running({self.policy!r})"
+        return f"Components({self.policy!r})"
 
     def call_ended(self, record: CallRecord) -> None:
         """Count a call and remember it."""
         self.calls.call_ended(record)
-        self.records.add(record)
+        self.call_history.add(record)
 
-    def _flight_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
+    def _execution_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
         self.calls.execution_ended(record, key)
-        self.records.add(record)
+        self.call_history.add(record)
 
     def _client(self, settings: Settings) -> ZuoraClient:
         own, metrics = self._resources, UpstreamMetrics(self._resources.meter)
@@ -123,12 +125,12 @@ class Components:
         await self.health.start()
         self._warm(*self.health.states)
 
-    async def prove(self, fresh: Settings) -> Sequence[str]:
+    async def verify_credentials(self, fresh: Settings) -> Sequence[str]:
         """Try the credentials that have changed; return what is wrong with them."""
         zuora = self.zuora.successor(fresh.document.tenants, fresh.client_secrets)
         return [problem for tenant in self._changed(zuora, fresh) if (problem := await _tried(zuora, tenant))]
 
-    async def adopt(self, fresh: Settings) -> None:
+    async def apply(self, fresh: Settings) -> None:
         """Let every call that begins from now on see other settings; those in progress end with theirs."""
         tenants = fresh.document.tenants
         # Everything that can fail comes before the first thing that changes.
@@ -150,7 +152,7 @@ class Components:
         dispatcher = Dispatcher(
             routing=routing,
             zuora=zuora,
-            intents=self.intents,
+            executor=self.executor,
             clock=clock,
             entropy=os.urandom,
             tracer=self._resources.tracer,

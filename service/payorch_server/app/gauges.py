@@ -11,7 +11,7 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.client import ZuoraClient
 
 
-def publish(meter: Meter, running: Components, admission: AdmissionInterceptor, *, version: str) -> None:
+def publish(meter: Meter, components: Components, admission: AdmissionInterceptor, *, version: str) -> None:
     """Register the gauges of a service."""
     observe(
         meter,
@@ -23,30 +23,30 @@ def publish(meter: Meter, running: Components, admission: AdmissionInterceptor, 
     observe(
         meter,
         "payorch.intents.in_flight",
-        lambda: [Observation(running.intents.in_flight)],
+        lambda: [Observation(components.executor.in_flight)],
         unit="{intent}",
         description="Executions of intents under way, waited for or not.",
     )
     observe(
         meter,
         "payorch.policy.info",
-        lambda: [Observation(1, {"policy_hash": running.policy.hash, "version": version})],
+        lambda: [Observation(1, {"policy_hash": components.policy.hash, "version": version})],
         unit="1",
         description="The policy in force, and the version of the service.",
     )
     observe(
         meter,
         "payorch.tenant.ready",
-        lambda: _by_tenant({name: float(ready) for name, ready in running.health.states.items()}),
+        lambda: _by_tenant({name: float(ready) for name, ready in components.health.states.items()}),
         unit="1",
         description="1 where the tenant's credentials work.",
     )
-    _publish_certificate(meter, running)
-    _publish_upstream(meter, running)
+    _publish_certificate(meter, components)
+    _publish_upstream(meter, components)
 
 
-def _publish_certificate(meter: Meter, running: Components) -> None:
-    credentials = running.credentials
+def _publish_certificate(meter: Meter, components: Components) -> None:
+    credentials = components.credentials
     if credentials is not None:
         observe(
             meter,
@@ -57,30 +57,40 @@ def _publish_certificate(meter: Meter, running: Components) -> None:
         )
 
 
-def _publish_upstream(meter: Meter, running: Components) -> None:
+def _publish_upstream(meter: Meter, components: Components) -> None:
     for name, read, unit, description in (
-        ("upstream.retry_budget", lambda: _zuora(running).budgets(), "1", "What is left of the allowance for retries."),
-        ("upstream.in_flight", lambda: _of_all(running, running.in_flight.by_tenant()[0]), "{call}", "Calls at Zuora."),
+        (
+            "upstream.retry_budget",
+            lambda: _zuora(components).budgets(),
+            "1",
+            "What is left of the allowance for retries.",
+        ),
+        (
+            "upstream.in_flight",
+            lambda: _of_all(components, components.in_flight.by_tenant()[0]),
+            "{call}",
+            "Calls at Zuora.",
+        ),
         (
             "upstream.waiting",
-            lambda: _of_all(running, running.in_flight.by_tenant()[1]),
+            lambda: _of_all(components, components.in_flight.by_tenant()[1]),
             "{call}",
             "Calls that wait for their turn.",
         ),
-        ("token.age", lambda: _zuora(running).token_ages_s(), "s", "How old the token in use is."),
+        ("token.age", lambda: _zuora(components).token_ages_s(), "s", "How old the token in use is."),
     ):
         observe(meter, f"payorch.{name}", _reader(read), unit=unit, description=description)
-    clock = running.clock
+    clock = components.clock
     for name, read_limits, unit, description in (
         (
             "quota.left",
-            running.quota.left,
+            components.quota.left,
             "{request}",
             "What is left of Zuora's limits, as its answers tell.",
         ),
         (
             "quota.exhaustion",
-            running.quota.exhaustion_s,
+            components.quota.exhaustion_s,
             "s",
             "When a limit is used up at today's pace.",
         ),
@@ -88,14 +98,14 @@ def _publish_upstream(meter: Meter, running: Components) -> None:
         observe(meter, f"payorch.{name}", _limits_reader(read_limits, clock), unit=unit, description=description)
 
 
-def _zuora(running: Components) -> ZuoraClient:
+def _zuora(components: Components) -> ZuoraClient:
     """Return the client in use; a reload replaces it."""
-    return running.zuora
+    return components.zuora
 
 
-def _of_all(running: Components, calls: Mapping[str, int]) -> Mapping[str, float]:
+def _of_all(components: Components, calls: Mapping[str, int]) -> Mapping[str, float]:
     """Return a number for every tenant: where nothing is told, nobody knows whether it is nothing."""
-    return {tenant: calls.get(tenant, 0) for tenant in running.health.states}
+    return {tenant: calls.get(tenant, 0) for tenant in components.health.states}
 
 
 def _by_tenant(values: Mapping[str, float]) -> list[Observation]:

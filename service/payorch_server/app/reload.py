@@ -33,23 +33,23 @@ class Reloader:
         self,
         *,
         files: Sequence[Path],
-        running: Settings,
+        settings_in_use: Settings,
         clock: Clock,
         meter: metrics.Meter,
-        prove: Callable[[Settings], Awaitable[Sequence[str]]],
-        adopt: Callable[[Settings], Awaitable[None]],
+        verify_credentials: Callable[[Settings], Awaitable[Sequence[str]]],
+        apply: Callable[[Settings], Awaitable[None]],
     ) -> None:
         """Make a reloader.
 
         Args:
             files: Of the configuration.
-            running: What the service runs with.
+            settings_in_use: What the service runs with.
             clock: Tells whether a certificate is valid.
             meter: Counts what is adopted and what is refused, and tells whether a change is refused now.
-            prove: Tries changed credentials; returns what is wrong with them.
-            adopt: Takes settings into use, all at once.
+            verify_credentials: Tries changed credentials; returns what is wrong with them.
+            apply: Takes settings into use, all at once.
         """
-        self.running = running
+        self.settings_in_use = settings_in_use
         self.problems: tuple[str, ...] = ()
         """Why the files as they are now are not in use; empty when they are."""
         self._files = files
@@ -67,8 +67,8 @@ class Reloader:
             callbacks=[lambda _: [metrics.Observation(int(bool(self.problems)))]],
             description="1 while the files as they are now are refused, and those before go on.",
         )
-        self._prove = prove
-        self._adopt = adopt
+        self._verify_credentials = verify_credentials
+        self._apply = apply
 
     def __repr__(self) -> str:
         return f"Reloader({len(self._files)} files, {len(self.problems)} problems)"
@@ -83,7 +83,7 @@ class Reloader:
                 await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _watch(self) -> None:
-        watched = watched_files(self._files, self.running.document)
+        watched = watched_files(self._files, self.settings_in_use.document)
         async for _ in changes(watched, at_least_every_s=_LOOK_EVERY_S):
             seen, now_s = await asyncio.to_thread(_digest, watched), self._clock.monotonic()
             # What is refused is tried again: it may have been Zuora that refused it, or a file only half there.
@@ -91,7 +91,7 @@ class Reloader:
                 self._wait_s = _LOOK_EVERY_S if seen != self._seen else min(2 * self._wait_s, _MAX_WAIT_S)
                 self._seen, self._again_s = seen, now_s + self._wait_s
                 await self.reload()
-            if watched_files(self._files, self.running.document) != watched:
+            if watched_files(self._files, self.settings_in_use.document) != watched:
                 return
 
     async def reload(self) -> None:
@@ -105,11 +105,14 @@ class Reloader:
         except ConfigError as error:
             self._refuse(error.problems)
             return
-        if fresh == self.running:
+        if fresh == self.settings_in_use:
             self._refuse(())
             return
-        problems = [*change_problems(self.running.document, fresh.document), *_fixed_secrets(self.running, fresh)]
-        problems = problems or [*await self._prove(fresh)]
+        problems = [
+            *change_problems(self.settings_in_use.document, fresh.document),
+            *_fixed_secrets(self.settings_in_use, fresh),
+        ]
+        problems = problems or [*await self._verify_credentials(fresh)]
         if problems:
             self._refuse(tuple(problems))
             return
@@ -117,14 +120,14 @@ class Reloader:
         self.problems = ()
 
     async def _take(self, settings: Settings, *, result: str) -> None:
-        await self._adopt(settings)
-        self.running = settings
+        await self._apply(settings)
+        self.settings_in_use = settings
         self._reloads.add(1, {"result": result})
 
     async def _switch_off(self) -> None:
         """Take over the kill switches of a change that nobody has looked at yet, and nothing else of it."""
         wanted = await asyncio.to_thread(switched_off, *self._files)
-        stopped = with_switched_off(self.running, wanted)
+        stopped = with_switched_off(self.settings_in_use, wanted)
         if stopped is not None:
             await self._take(stopped, result="switched_off")
             tenants = {name: one.switched_off for name, one in stopped.document.tenants.items() if one.switched_off}
@@ -143,12 +146,12 @@ class Reloader:
         self.problems = problems
 
 
-def _fixed_secrets(running: Settings, fresh: Settings) -> list[str]:
+def _fixed_secrets(before: Settings, fresh: Settings) -> list[str]:
     """Say which files have changed whose contents are read once: a replica that restarts would differ from this one."""
     problems = []
-    if fresh.keys != running.keys:
+    if fresh.keys != before.keys:
         problems.append("orchestration.keys: a file has changed; name the new key by a new id, and restart")
-    if fresh.store_password != running.store_password:
+    if fresh.store_password != before.store_password:
         problems.append("store.password_file: has changed, and cannot while the service runs; restart it")
     return problems
 

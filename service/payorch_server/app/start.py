@@ -61,7 +61,7 @@ class Application:
     admin_port: int
     diagnostics_port: int
     """0 where there is no such listener."""
-    running: Components
+    components: Components
     server: grpc.aio.Server
     settings: Settings
     clock: Clock
@@ -70,13 +70,13 @@ class Application:
         """End politely: say NOT_SERVING, wait for balancers, refuse new calls, let the others finish."""
         rpc = self.settings.document.rpc
         _LOG.info("draining", wait_s=rpc.drain_wait_s, grace_s=rpc.drain_grace_s)
-        await self.running.health.drain()
+        await self.components.health.drain()
         await asyncio.sleep(rpc.drain_wait_s)
         stopping_s = self.clock.monotonic()
         await self.server.stop(rpc.drain_grace_s)
         # Flights belong to the service: those whose callers left are still on their way, for as long as one may take.
         taken_s = self.clock.monotonic() - stopping_s
-        left = await self.running.intents.wait_for_executions(timeout_s=max(EXECUTION_LIMIT_S - taken_s, 0.0))
+        left = await self.components.executor.wait_for_executions(timeout_s=max(EXECUTION_LIMIT_S - taken_s, 0.0))
         if left:
             _LOG.error("flights were cut", flights=left)
 
@@ -112,37 +112,37 @@ async def start(
     stack.push_async_callback(store.close)
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
-    running = Components(settings, Resources(transport, store, clock, tasks, telemetry.tracer, telemetry.meter))
+    components = Components(settings, Resources(transport, store, clock, tasks, telemetry.tracer, telemetry.meter))
     reloader = Reloader(
         files=files,
-        running=settings,
+        settings_in_use=settings,
         clock=clock,
         meter=telemetry.meter,
-        prove=running.prove,
-        adopt=running.adopt,
+        verify_credentials=components.verify_credentials,
+        apply=components.apply,
     )
     admission = AdmissionInterceptor(max_calls_in_progress=document.rpc.max_calls_in_progress)
-    publish(telemetry.meter, running, admission, version=version("payorch-server"))
-    boundary = _boundary(settings, running, telemetry, clock, tasks)
-    server = _server(settings, running, boundary, admission, clock, shared_port=worker is not None)
-    grpc_port = _listen(server, "rpc", document.rpc.listen, running)
-    await running.begin()
+    publish(telemetry.meter, components, admission, version=version("payorch-server"))
+    boundary = _boundary(settings, components, telemetry, clock, tasks)
+    server = _server(settings, components, boundary, admission, clock, shared_port=worker is not None)
+    grpc_port = _listen(server, "rpc", document.rpc.listen, components)
+    await components.begin()
     await server.start()
     stack.push_async_callback(server.stop, None)
     diagnostics_listen = worker_address(document.diagnostics.listen, worker)
-    diagnostics_port = await _start_diagnostics(diagnostics_listen, settings, running, boundary, clock, stack)
+    diagnostics_port = await _start_diagnostics(diagnostics_listen, settings, components, boundary, clock, stack)
     admin_listen = worker_address(document.admin.listen, worker)
-    admin_port = await _start_admin(admin_listen, running, reloader, telemetry, stack)
+    admin_port = await _start_admin(admin_listen, components, reloader, telemetry, stack)
     if files:
         _ = tasks.start(reloader.run(), name="reload")
-    _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=running.policy.hash)
+    _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=components.policy.hash)
     _warn(document)
-    return Application(grpc_port, admin_port, diagnostics_port, running, server, settings, clock)
+    return Application(grpc_port, admin_port, diagnostics_port, components, server, settings, clock)
 
 
-def _listen(server: grpc.aio.Server, section: str, address: str, running: Components) -> int:
+def _listen(server: grpc.aio.Server, section: str, address: str, components: Components) -> int:
     try:
-        return listen(server, address, running.credentials)
+        return listen(server, address, components.credentials)
     except ListenError as error:
         raise StartError(f"{section}.listen: {error}") from error
 
@@ -167,7 +167,7 @@ def _store(settings: Settings, telemetry: Telemetry, clock: Clock) -> Store:
 
 def _server(
     settings: Settings,
-    running: Components,
+    components: Components,
     boundary: BoundaryInterceptor,
     admission: AdmissionInterceptor,
     clock: Clock,
@@ -177,25 +177,25 @@ def _server(
     rpc, orchestration = settings.document.rpc, settings.document.orchestration
     validator = Validator(FURTHER_CHECKS)
     validator.warm(request_type() for request_type in REQUEST_TYPES)
-    use_cases = ServicerOptions(running.keyring, orchestration.raw_card_data, orchestration.session_max_age_s)
+    use_cases = ServicerOptions(components.keyring, orchestration.raw_card_data, orchestration.session_max_age_s)
     return build_server(
         settings=rpc,
         servicer=PaymentOrchestrationServicer(use_cases),
         interceptors=(
             boundary,
             admission,
-            AuthnInterceptor(identities=running.identities, clock=clock),
+            AuthnInterceptor(identities=components.identities, clock=clock),
             AuthzInterceptor(),
             PayloadInterceptor(settings.document.telemetry),
             ValidateInterceptor(validator),
         ),
-        health=running.health,
+        health=components.health,
         shared_port=shared_port,
     )
 
 
 def _boundary(
-    settings: Settings, running: Components, telemetry: Telemetry, clock: Clock, tasks: TaskOwner
+    settings: Settings, components: Components, telemetry: Telemetry, clock: Clock, tasks: TaskOwner
 ) -> BoundaryInterceptor:
     durations = telemetry.meter.create_histogram(
         "rpc.server.call.duration",
@@ -207,12 +207,12 @@ def _boundary(
     def ended(record: CallRecord) -> None:
         attributes = {"rpc.system.name": "grpc", "rpc.method": record.method, "rpc.response.status_code": record.code}
         durations.record(record.duration_s, attributes | ({"error.type": record.reason} if record.reason else {}))
-        running.call_ended(record)
+        components.call_ended(record)
 
     document = settings.document
     return BoundaryInterceptor(
         settings=document.rpc,
-        policy=running.policy,
+        policy=components.policy,
         tracer=telemetry.tracer,
         clock=clock,
         tasks=tasks,
@@ -224,7 +224,7 @@ def _boundary(
 async def _start_diagnostics(
     address: str,
     settings: Settings,
-    running: Components,
+    components: Components,
     boundary: BoundaryInterceptor,
     clock: Clock,
     stack: AsyncExitStack,
@@ -236,15 +236,15 @@ async def _start_diagnostics(
     validator = Validator(QUESTION_CHECKS)
     server = build_diagnostics_server(
         settings=rpc,
-        servicer=DiagnosticsServicer(running.records),
+        servicer=DiagnosticsServicer(components.call_history),
         interceptors=(
             boundary,
             AdmissionInterceptor(max_calls_in_progress=rpc.max_calls_in_progress),
-            AuthnInterceptor(identities=running.identities, clock=clock),
+            AuthnInterceptor(identities=components.identities, clock=clock),
             ValidateInterceptor(validator),
         ),
     )
-    port = _listen(server, "diagnostics", address, running)
+    port = _listen(server, "diagnostics", address, components)
     await server.start()
     stack.push_async_callback(server.stop, None)
     return port
@@ -274,12 +274,12 @@ async def serve(settings: Settings, *, files: Sequence[Path], worker: int | None
 
 
 async def _start_admin(
-    listen: str, running: Components, reloader: Reloader, telemetry: Telemetry, stack: AsyncExitStack
+    listen: str, components: Components, reloader: Reloader, telemetry: Telemetry, stack: AsyncExitStack
 ) -> int:
     host, port = split_address(listen) or ("127.0.0.1", 0)
 
     def ready() -> Readiness:
-        return Readiness(running.health.states, running.policy.hash, reloader.problems)
+        return Readiness(components.health.states, components.policy.hash, reloader.problems)
 
     try:
         return await start_admin(host=host, port=port, ready=ready, exposition=telemetry.exposition, stack=stack)

@@ -1,8 +1,8 @@
 """One intent, one idempotency key, one execution.
 
-The first flight of an intent writes a record before it sends; equal calls join the flight or take its recorded end,
-other bodies are refused, and a flight whose owner is gone is continued with the same key on the same route. The store
-only adds to what the key itself guarantees: losing it costs joins and refusals, never a second execution.
+The first execution of an intent writes a record before it sends; equal calls join it or receive its recorded end, other
+bodies are refused, and an execution whose owner is gone is continued with the same key on the same route. The store
+only adds to what the key itself guarantees: losing it costs joins and refusals, never a second execution at Zuora.
 """
 
 import asyncio
@@ -18,21 +18,21 @@ import structlog
 from opentelemetry import trace
 
 from payorch_server.calls.recording import record_of_execution
-from payorch_server.intents.intent import Fingerprint, IntentExecution, IntentResult, require_same_request
+from payorch_server.intents.claim import IntentClaim
+from payorch_server.intents.intent import Fingerprint, IntentRequest, IntentResult, require_same_request
 from payorch_server.intents.intent_record import resend_before
-from payorch_server.intents.intent_spans import IntentSpans, tell_failure
-from payorch_server.intents.ledger import IntentClaim, IntentLedger, still_running
+from payorch_server.intents.intent_spans import IntentSpans
+from payorch_server.intents.ledger import IntentLedger, still_running
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.context import CallContext
-from payorch_server.model.earlier_sends import EarlierSends
-from payorch_server.model.errors import CallError, error_for
+from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
-from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import StoreUnavailable
-from payorch_server.telemetry.spans import use_span
+from payorch_server.telemetry.spans import record_failure, use_span
 
 T = TypeVar("T")
 
@@ -42,9 +42,9 @@ _PREFIX: Final = "po1-"
 _HEX_DIGITS: Final = 40
 
 EXECUTION_LIMIT_S: Final = 55.0
-"""How long a flight may take; below the 60 s after which Zuora gives up a connector call."""
+"""How long an execution may take; below the 60 s after which Zuora gives up a connector call."""
 _ANSWER_MARGIN_S: Final = 0.05
-# A call that took the recorded end of an intent executed nothing.
+# A call that received the recorded end of an intent executed nothing.
 _EXECUTED: Final = frozenset({"opened", "taken_over", "unrecorded"})
 
 
@@ -71,200 +71,217 @@ def idempotency_key(*, namespace: str, rpc: str, request_id: RequestId) -> Idemp
 
 @dataclass(slots=True)
 class _Execution(Generic[T]):
-    fingerprints: Mapping[str, Fingerprint]
+    """An execution under way; calls of the same intent join it."""
+
+    request: IntentRequest[T]
+    """Of the call that started it."""
+    context: CallContext
+    """Of the same call."""
     route: Route | CallError
     """The one it is pinned to, as soon as that is known."""
-    task: asyncio.Task[IntentResult[T]]
     resend_before: datetime
-    """Of the intent, which an earlier flight may have opened."""
-    context: CallContext
-    """Of the call that departed."""
+    """Of the intent, which an earlier execution may have opened."""
     started_s: float
     """On the monotonic clock."""
     span: trace.Span
-    """Ends with the flight, perhaps long after that of the call which departed."""
+    """Ends with the execution, perhaps long after the call that started it."""
+    task: asyncio.Task[IntentResult[T]] = dataclasses.field(init=False)
+
+    @property
+    def fingerprints(self) -> Mapping[str, Fingerprint]:
+        """Of the request, by key id."""
+        return self.request.fingerprints
+
+    def permit(self, pinned: Route) -> None:
+        """Refuse the caller that started it on the route that its intent is pinned to.
+
+        The route is noted first: calls that join must have the right to it too, whatever becomes of this execution.
+        """
+        self.route = pinned
+        self.request.operation.permit(pinned)
 
 
 ExecutionEnded = Callable[[CallRecord, IdempotencyKey], None]
 
 
-def _nobody_listens(_record: CallRecord, _key: IdempotencyKey) -> None:
+def _ignore(_record: CallRecord, _key: IdempotencyKey) -> None:
     return
 
 
 class IntentExecutor:
-    """The intents in flight in this process, over the recorded ones in the store."""
+    """The executions of this process, over the recorded intents in the store."""
 
     def __init__(
         self,
         *,
-        records: IntentLedger,
+        ledger: IntentLedger,
         clock: Clock,
         tasks: TaskOwner,
         tracer: trace.Tracer | None = None,
-        execution_ended: ExecutionEnded = _nobody_listens,
+        execution_ended: ExecutionEnded = _ignore,
     ) -> None:
-        self.records = records
-        """What the store knows of them."""
-        self.spans = IntentSpans(tracer or trace.NoOpTracer(), records.keyring)
+        self.ledger = ledger
+        """What the store knows of intents."""
+        self.spans = IntentSpans(tracer or trace.NoOpTracer(), ledger.keyring)
         """What spans say of them."""
         self._clock = clock
         self._tasks = tasks
-        self._flight_ended = execution_ended
-        self._flights: dict[str, _Execution[Any]] = {}
+        self._execution_ended = execution_ended
+        self._executions: dict[str, _Execution[Any]] = {}
 
     def __repr__(self) -> str:
-        return f"Intents({len(self._flights)} in flight)"
+        return f"IntentExecutor({len(self._executions)} in flight)"
 
     @property
     def in_flight(self) -> int:
-        """How many intents are in flight."""
-        return len(self._flights)
+        """How many intents are being executed."""
+        return len(self._executions)
 
-    async def run(self, opening: IntentExecution[T], context: CallContext) -> IntentResult[T]:
-        """Execute the intent, join its flight, or return its recorded end.
+    async def run(self, request: IntentRequest[T], context: CallContext) -> IntentResult[T]:
+        """Execute the intent, join its execution, or return its recorded end.
 
-        The flight belongs to the service: it goes on when this caller leaves.
+        An execution belongs to the service: it continues when this caller leaves.
 
         Raises:
-            CallError: Any of its kinds.
+            CallError: With any outcome.
         """
-        self.spans.mark(opening.key)
+        self.spans.mark(request.key)
         while True:
-            flying = self._flights.get(opening.key)
-            if flying is None:
-                return await self._end_of(self._start(opening, context), context)
-            _permit(opening, flying)
-            require_same_request(flying.fingerprints, opening)
+            execution = self._executions.get(request.key)
+            # 1. The first call of the intent in this process starts an execution and waits for it.
+            if execution is None:
+                return await self._wait_for(self._start(request, context), context)
+            # 2. Every further call joins it, if it may and asks for the same.
+            _require_route(request, execution)
+            require_same_request(execution.fingerprints, request)
             context.notes.intent = "joined"
             try:
-                ended = await self._join(flying, opening, context)
+                result = await self._join(execution, request, context)
             except CallError as error:
-                # The intent's own route may have become known meanwhile, and the end tells something of it.
-                _permit(opening, flying)
+                # The intent's own route may be known by now, and the error says something about it.
+                _require_route(request, execution)
                 if error.failure.reason is not Reason.CALLER_NOT_PERMITTED:
                     raise
-                # Whoever departed had not the right to that route. That says nothing of who joined.
-                self._forget(opening.key, flying)
+                # 3. The call that started it lacked the right to that route, this one has it: start again.
+                self._forget(request.key, execution)
             else:
-                opening.permit(ended.route)
-                return ended
+                request.operation.permit(result.route)
+                return result
 
-    async def _join(self, flying: _Execution[T], opening: IntentExecution[T], context: CallContext) -> IntentResult[T]:
-        span = self.spans.joined(opening.key, flying.span)
+    async def wait_for_executions(self, *, timeout_s: float) -> int:
+        """Wait until no intent is being executed; return how many are when time is up."""
+        tasks = [execution.task for execution in self._executions.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+        return len(self._executions)
+
+    async def _join(self, execution: _Execution[T], request: IntentRequest[T], context: CallContext) -> IntentResult[T]:
+        span = self.spans.start_join(request.key, execution.span)
         try:
-            return await self._end_of(flying, context)
+            return await self._wait_for(execution, context)
         except CallError as error:
-            tell_failure(span, error)
+            record_failure(span, error)
             raise
         finally:
             span.end()
 
-    async def _end_of(self, flying: _Execution[T], context: CallContext) -> IntentResult[T]:
+    async def _wait_for(self, execution: _Execution[T], context: CallContext) -> IntentResult[T]:
         wait_s = context.deadline_s - self._clock.monotonic() - _ANSWER_MARGIN_S
         try:
             async with asyncio.timeout(max(wait_s, 0.0)):
-                return await asyncio.shield(flying.task)
+                return await asyncio.shield(execution.task)
         except TimeoutError as error:
-            raise still_running(f"not settled within {wait_s:.2f} s", flying.resend_before) from error
+            raise still_running(f"not settled within {wait_s:.2f} s", execution.resend_before) from error
 
-    async def wait_for_executions(self, *, timeout_s: float) -> int:
-        """Wait until no intent is in flight; return how many are left when time is up."""
-        tasks = [flying.task for flying in self._flights.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=timeout_s)
-        return len(self._flights)
-
-    def _start(self, opening: IntentExecution[T], context: CallContext) -> _Execution[T]:
-        span = self.spans.flight(opening.key)
+    def _start(self, request: IntentRequest[T], context: CallContext) -> _Execution[T]:
+        span = self.spans.start_execution(request.key)
+        until = self.ledger.resend_before_if_new(request)
+        execution = _Execution(request, context, request.route, until, self._clock.monotonic(), span)
+        self._executions[request.key] = execution
         with use_span(span):
-            task = self._tasks.start(self._execute(opening, context), name=opening.rpc)
-        until, started_s = self.records.resend_before_if_new(opening), self._clock.monotonic()
-        flying = _Execution(opening.fingerprints, opening.route, task, until, context, started_s, span)
-        self._flights[opening.key] = flying
-        flying.task.add_done_callback(lambda ended: self._on_done(opening, flying, ended))
-        return flying
+            execution.task = self._tasks.start(self._execute(execution), name=request.rpc)
+        execution.task.add_done_callback(lambda task: self._on_done(execution, task))
+        return execution
 
-    def _forget(self, key: IdempotencyKey, flying: _Execution[Any]) -> None:
-        """Let nobody join a flight any more; the one that followed it may fly already."""
-        if self._flights.get(key) is flying:
-            del self._flights[key]
+    async def _execute(self, execution: _Execution[T]) -> IntentResult[T]:
+        """Permit, claim, send, parse, settle: the way of every execution."""
+        operation = execution.request.operation
+        deadline_s = self._clock.monotonic() + EXECUTION_LIMIT_S
+        context = dataclasses.replace(execution.context, deadline_s=deadline_s)
+        # 1. Permit and claim: the right to a pinned route is asked before anything is said of the intent.
+        claim = await self._claim(execution, context)
+        if isinstance(claim, IntentResult):
+            return claim
+        # 2. A one-time token belongs to one intent.
+        await claim.guard_token()
+        # 3. Send under the intent's one key, and parse the answer.
+        try:
+            reply = await operation.send(claim.record.route, context, claim.earlier_sends)
+            value = operation.parse(reply)
+        # 4. Settle: record how it ended, then say so to every waiting call.
+        except CallError as error:
+            raise await claim.fail(error) from error
+        # Noted here for the execution's own record; calls that joined note it for theirs.
+        context.notes.note_success(reply.facts, operation.ids_of(value))
+        return await claim.settle(value, reply.facts)
 
-    def _on_done(
-        self, opening: IntentExecution[Any], flying: _Execution[Any], ended: asyncio.Task[IntentResult[Any]]
-    ) -> None:
-        """Tell how a flight ended: its caller may have left long ago."""
-        self._forget(opening.key, flying)
-        self.spans.arrived(flying.span, ended)
-        error = asyncio.CancelledError() if ended.cancelled() else ended.exception()
-        if flying.context.notes.intent in _EXECUTED:
-            self._tell(opening, flying, error)
-        if isinstance(error, CallError):
-            _LOG.info("flight failed", rpc=opening.rpc, reason=error.failure.reason.name, detail=error.failure.detail)
-        elif ended.cancelled():
-            _LOG.error("flight was cut", rpc=opening.rpc)
-        elif error is not None:
-            # Its own text could hold what must not be shown.
-            _LOG.error("flight failed in a way nobody foresaw", rpc=opening.rpc, type=type(error).__name__)
-
-    def _tell(self, opening: IntentExecution[Any], flying: _Execution[Any], error: BaseException | None) -> None:
-        duration_s = self._clock.monotonic() - flying.started_s
-        record = record_of_execution(
-            error, rpc=opening.rpc, context=flying.context, ended_at=self._clock.now(), duration_s=duration_s
-        )
-        # Whoever listens must not cost a caller the answer.
-        with contextlib.suppress(Exception):
-            self._flight_ended(record, opening.key)
-
-    async def _execute(self, opening: IntentExecution[T], context: CallContext) -> IntentResult[T]:
-        context = dataclasses.replace(context, deadline_s=self._clock.monotonic() + EXECUTION_LIMIT_S)
-        flying = self._flights[opening.key]
-
-        def permit(pinned: Route) -> None:
-            # Noted first: whoever joined is asked for the right to the same route, whatever becomes of this flight.
-            flying.route = pinned
-            opening.permit(pinned)
-
+    async def _claim(self, execution: _Execution[T], context: CallContext) -> IntentClaim[T] | IntentResult[T]:
         started_s = self._clock.monotonic()
         try:
-            held = await self.records.hold(dataclasses.replace(opening, permit=permit), context)
+            claim = await self.ledger.claim_or_replay(execution.request, context, permit=execution.permit)
         except StoreUnavailable as error:
-            held = self.records.unrecorded(opening, context, error)
+            claim = self.ledger.claim_unrecorded(execution.request, context, error)
         context.notes.add_phase("record", self._clock.monotonic() - started_s)
-        context.notes.intent = _disposition(held)
-        if isinstance(held, IntentResult):
-            return held
-        flying.route, flying.resend_before = held.record.route, resend_before(held.record)
-        await self.records.guard_token(opening, held)
-        return await self._send(opening, context, held)
+        context.notes.intent = _disposition(claim)
+        if isinstance(claim, IntentClaim):
+            execution.route, execution.resend_before = claim.record.route, resend_before(claim.record)
+        return claim
 
-    async def _send(self, opening: IntentExecution[T], context: CallContext, held: IntentClaim) -> IntentResult[T]:
-        record = held.record
-        earlier = EarlierSends(record.doubtful, frozenset(record.answer_ids))
-        try:
-            value, facts = await opening.send(record.route, context, earlier)
-        except CallError as error:
-            told = error_for(dataclasses.replace(error.failure, resend_before=resend_before(record)))
-            if record.doubtful and told.verdict.outcome is Outcome.NOT_SENT:
-                # This flight sent nothing, which says nothing of those before it.
-                unsettled = dataclasses.replace(told.failure, reason=Reason.EARLIER_ATTEMPT_UNSETTLED, violations=())
-                told = error_for(unsettled)
-            await self.records.failed(opening, held, told)
-            raise told from error
-        context.notes.note_success(facts, opening.ids_of(value))
-        return await self.records.succeeded(opening, held, value, facts)
+    def _forget(self, key: IdempotencyKey, execution: _Execution[Any]) -> None:
+        """End the joining of an execution; the one that followed it may be under way already."""
+        if self._executions.get(key) is execution:
+            del self._executions[key]
+
+    def _on_done(self, execution: _Execution[Any], task: asyncio.Task[IntentResult[Any]]) -> None:
+        """Record and log how an execution ended: its caller may have left long ago."""
+        rpc = execution.request.rpc
+        self._forget(execution.request.key, execution)
+        self.spans.end_execution(execution.span, task)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if execution.context.notes.intent in _EXECUTED:
+            self._record(execution, error)
+        if isinstance(error, CallError):
+            _LOG.info("execution_failed", rpc=rpc, reason=error.failure.reason.name, detail=error.failure.detail)
+        elif task.cancelled():
+            _LOG.error("execution_cut", rpc=rpc)
+        elif error is not None:
+            # Its own text could hold what must not be shown.
+            _LOG.error("execution_crashed", rpc=rpc, type=type(error).__name__)
+
+    def _record(self, execution: _Execution[Any], error: BaseException | None) -> None:
+        duration_s = self._clock.monotonic() - execution.started_s
+        record = record_of_execution(
+            error,
+            rpc=execution.request.rpc,
+            context=execution.context,
+            ended_at=self._clock.now(),
+            duration_s=duration_s,
+        )
+        # A failing listener must not cost a caller the answer.
+        with contextlib.suppress(Exception):
+            self._execution_ended(record, execution.request.key)
 
 
-def _disposition(held: IntentClaim | IntentResult[Any]) -> str:
+def _disposition(claim: IntentClaim[Any] | IntentResult[Any]) -> str:
     """Name how a call met its intent."""
-    if isinstance(held, IntentResult):
+    if isinstance(claim, IntentResult):
         return "replayed"
-    if held.version is None:
+    if claim.version is None:
         return "unrecorded"
-    return "taken_over" if held.record.takeovers else "opened"
+    return "taken_over" if claim.record.takeovers else "opened"
 
 
-def _permit(opening: IntentExecution[Any], flying: _Execution[Any]) -> None:
-    """Refuse a caller that may not use the route of a flight, if it is known."""
-    if isinstance(flying.route, Route):
-        opening.permit(flying.route)
+def _require_route(request: IntentRequest[Any], execution: _Execution[Any]) -> None:
+    """Refuse a caller that may not use the route of an execution, if it is known."""
+    if isinstance(execution.route, Route):
+        request.operation.permit(execution.route)

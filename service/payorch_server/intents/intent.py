@@ -1,11 +1,12 @@
-"""An intent about to be opened, and its end."""
+"""An intent as one call wants it executed, what it executes, and its successful end."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
-from payorch_server.model.attempt import UpstreamFacts
+from payorch_server.model.attempt import UpstreamFacts, ZuoraReply
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import EarlierSends
 from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, Violation, call_error, error_for
@@ -15,14 +16,13 @@ from payorch_server.model.route import Route
 
 T = TypeVar("T")
 
-
 SENSITIVE: Final = "(a sensitive field)"
 """How a difference in any sensitive field is named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Keyed hashes of a request's set fields, under one key."""
+    """Keyed hashes of a request's set fields, under one key; never the fields themselves."""
 
     key_id: str
     plain: Mapping[str, str]
@@ -31,17 +31,68 @@ class Fingerprint:
     """One hash over all sensitive fields: 32 hexadecimal digits."""
 
 
-def differences(one: Fingerprint, other: Fingerprint) -> tuple[str, ...]:
+def differences(recorded: Fingerprint, requested: Fingerprint) -> tuple[str, ...]:
     """Return the paths in which two requests differ; both hashed under the same key."""
-    paths = {path for path in one.plain.keys() | other.plain.keys() if one.plain.get(path) != other.plain.get(path)}
-    if one.sensitive != other.sensitive:
+    every_path = recorded.plain.keys() | requested.plain.keys()
+    paths = {path for path in every_path if recorded.plain.get(path) != requested.plain.get(path)}
+    if recorded.sensitive != requested.sensitive:
         paths.add(SENSITIVE)
     return tuple(sorted(paths))
 
 
+class IntentOperation(ABC, Generic[T]):
+    """What an intent executes, for one caller. Implemented by `usecases.routed_operation.RoutedOperation`."""
+
+    moves_money: bool
+    """Whether it may not be sent unrecorded."""
+    result_type: Any
+    """Of what parse returns, to read a recorded result."""
+    guarded_token: str
+    """Names the one-time token in it; empty if there is none."""
+    stale_after_s: float | None
+    """Age from which its recorded success is of no use; None: never."""
+
+    @abstractmethod
+    def permit(self, route: Route) -> None:
+        """Refuse the caller if it may not see or continue the intent on a route.
+
+        Raises:
+            CallError: The right is missing; NOT_SENT.
+        """
+
+    @abstractmethod
+    def route_exists(self, route: Route) -> bool:
+        """Return whether a route that was pinned earlier is still configured."""
+
+    @abstractmethod
+    async def send(self, route: Route, context: CallContext, earlier: EarlierSends) -> ZuoraReply:
+        """Send it on a route under its one key.
+
+        Args:
+            route: Pinned by the record.
+            context: Its deadline is that of the execution, not the caller's.
+            earlier: What is known of sends before this execution.
+
+        Raises:
+            CallError: With the outcome of all attempts.
+        """
+
+    @abstractmethod
+    def parse(self, reply: ZuoraReply) -> T:
+        """Return the result in a successful reply.
+
+        Raises:
+            CallError: The reply lacks what it promises; UNKNOWN.
+        """
+
+    @abstractmethod
+    def ids_of(self, value: T) -> UpstreamEvidence:
+        """Return the ids of what exists because of a result."""
+
+
 @dataclass(frozen=True, slots=True)
-class IntentExecution(Generic[T]):
-    """An intent about to be opened, joined or replayed."""
+class IntentRequest(Generic[T]):
+    """An intent as one call wants it opened, joined or replayed."""
 
     key: IdempotencyKey
     rpc: str
@@ -50,21 +101,7 @@ class IntentExecution(Generic[T]):
     """By key id, the key in use first."""
     route: Route | CallError
     """Where it goes if it is new, or why it can go nowhere; an intent that was opened before keeps its own route."""
-    send: Callable[[Route, CallContext, EarlierSends], Awaitable[tuple[T, UpstreamFacts]]]
-    """Executes it on a route."""
-    permit: Callable[[Route], None]
-    """Refuses the caller if it may not see or go on with the intent on a route."""
-    route_exists: Callable[[Route], bool]
-    """Tells whether a route that was taken earlier can still be taken."""
-    result_type: Any
-    ids_of: Callable[[T], UpstreamEvidence]
-    """Names what exists because of a result."""
-    needs_store: bool
-    """Whether it may not be sent unrecorded."""
-    guarded_token: str = ""
-    """What names the one-time token in it; empty if there is none."""
-    stale_after_s: float | None = None
-    """Age from which its recorded success is of no use."""
+    operation: IntentOperation[T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +116,20 @@ class IntentResult(Generic[T]):
     """Whether it had ended before this call."""
 
 
-def require_same_request(recorded: Mapping[str, Fingerprint], opening: IntentExecution[Any]) -> None:
-    """Refuse a request that differs from the one the intent was opened with."""
-    comparable = next(((one, opening.fingerprints[key_id]) for key_id, one in recorded.items()
-                       if key_id in opening.fingerprints), None)  # fmt: skip
-    if comparable is None:
-        raise call_error(Reason.INTENT_EXPIRED, "its fingerprint was made with a key that is gone")
-    paths = differences(*comparable)
+def require_same_request(recorded: Mapping[str, Fingerprint], request: IntentRequest[Any]) -> None:
+    """Refuse a request that differs from the one the intent was opened with.
+
+    Args:
+        recorded: Fingerprints of that one, by key id.
+        request: What the call sent.
+
+    Raises:
+        CallError: INTENT_MISMATCH with the paths that differ, or INTENT_EXPIRED if no key is left to compare with.
+    """
+    shared_key = next((key_id for key_id in recorded if key_id in request.fingerprints), None)
+    if shared_key is None:
+        raise call_error(Reason.INTENT_EXPIRED, "its fingerprint was made with a key that is no longer configured")
+    paths = differences(recorded[shared_key], request.fingerprints[shared_key])
     if paths:
         description = (
             "differs from the request that this request_id was first used for; a changed request is a new intent"

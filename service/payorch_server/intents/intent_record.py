@@ -9,7 +9,7 @@ import msgspec
 
 from payorch_server.intents.intent import Fingerprint
 from payorch_server.model.errors import UpstreamEvidence
-from payorch_server.model.identifiers import RESEND_LIMIT
+from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - results are sealed from here on
@@ -51,28 +51,33 @@ class IntentRecord:
 
     fingerprint: Fingerprint
     route: Route
-    """Pinned: an opened intent is never routed anew."""
+    """Pinned: an opened intent keeps its route."""
     owner: str
-    """Random name of the flight that holds the lease."""
+    """Random name of the execution that holds the lease."""
     lease_until_s: float
-    """Unix time; 0 when nobody holds it."""
+    """Unix time; 0 when no execution holds it."""
     opened_at_s: float
     """Unix time, before the first byte was sent."""
     version: int = VERSION
     takeovers: int = 0
-    """How often another flight went on with it."""
+    """How often another execution took it over."""
     passed_guard: bool = False
-    """Whether a flight of it owned its one-time token, so that only this intent can have used it."""
+    """Whether an execution of it owned its one-time token, so that only this intent can have used it."""
     doubtful: bool = False
     """Whether a send may have been executed without a recorded answer."""
     answer_ids: tuple[str, ...] = ()
     """Zuora-Request-Ids and processIds of answers so far, the newest."""
     track_ids: tuple[str, ...] = ()
-    """Of the flights so far, the newest."""
+    """Of the executions so far, the newest."""
     settlement: Settlement | None = None
     earliest_send_s: float = 0.0
-    """Unix time before which nothing can have been sent, when a UUIDv7 tells it: this record may follow one that was
-    lost. 0 when nothing is known."""
+    """Unix time before which nothing can have been sent, from a UUIDv7: this record may follow one that was lost.
+    0 when it is not known."""
+
+
+def store_key(key: IdempotencyKey) -> str:
+    """Return where the record of an intent is stored."""
+    return f"intent:{key}"
 
 
 def opened_at(record: IntentRecord) -> datetime:
@@ -129,8 +134,8 @@ def decode_record(value: bytes) -> IntentRecord:
 
 
 def append_recent(ids: tuple[str, ...], *more: str) -> tuple[str, ...]:
-    """Return the ids with more behind them, without empty ones and repetitions, cut to the newest."""
-    return tuple(dict.fromkeys(one for one in (*ids, *more) if one))[-_MAX_IDS:]
+    """Return the ids and more, without empty and repeated ones, the newest ten."""
+    return tuple(dict.fromkeys(text for text in (*ids, *more) if text))[-_MAX_IDS:]
 
 
 def encode_result(value: Any) -> bytes:

@@ -23,7 +23,7 @@ _BEFORE_THE_GATEWAY: Final = frozenset(
 def token_name(*, public_key_hash: str, transaction_id: str) -> str:
     """Return what names an Apple Pay token in the store: 64 hexadecimal digits, nothing of the token in clear.
 
-    The hash of the merchant's key is in every token, while not every RPC is told the merchant id.
+    It holds the hash of the merchant's key, which is in every token, because not every RPC carries the merchant id.
     """
     return hashlib.sha256(f"{public_key_hash}/{transaction_id.lower()}".encode()).hexdigest()
 
@@ -33,15 +33,16 @@ class TokenGuard:
 
     def __init__(self, *, store: Store, keep_s: float) -> None:
         self._store = store
-        self._keep_s = keep_s
+        self.keep_s = keep_s
+        """How long an entry is kept, and the record it refers to."""
 
     @staticmethod
     def is_released_by(reason: Reason) -> bool:
-        """Tell whether a token can be used again after such an end."""
+        """Return whether a token can be used again after a failure for this reason."""
         return reason in _BEFORE_THE_GATEWAY
 
     async def claim(self, token: str, *, owner: str) -> bool:
-        """Make the token the intent's; return False if it belongs to another that may have used it.
+        """Assign the token to the intent; return False if it belongs to another one that may have used it.
 
         The owner's record exists already, so an index entry without a record belongs to an intent that was released.
 
@@ -50,7 +51,7 @@ class TokenGuard:
         """
         key = f"token:{token}"
         while True:
-            there = await self._store.put_if_absent(key, owner.encode(), ttl_s=self._keep_s)
+            there = await self._store.put_if_absent(key, owner.encode(), ttl_s=self.keep_s)
             if there is None or there.value == owner.encode():
                 return True
             other = await self._store.get(there.value.decode())
@@ -59,11 +60,11 @@ class TokenGuard:
                 reason = reason_of(settlement) if settlement else None
                 if reason is None or not self.is_released_by(reason):
                     return False
-            if await self._store.compare_and_set(key, owner.encode(), version=there.version, ttl_s=self._keep_s):
+            if await self._store.compare_and_set(key, owner.encode(), version=there.version, ttl_s=self.keep_s):
                 return True
 
     async def release(self, token: str, *, owner: str) -> None:
-        """Give the token free again, if it is the intent's.
+        """Free the token, if it belongs to the intent.
 
         Raises:
             StoreUnavailable: The store cannot be reached.

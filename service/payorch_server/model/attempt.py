@@ -1,5 +1,7 @@
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import Outcome
@@ -32,6 +34,16 @@ class UpstreamFacts:
     zuora_process_id: str = ""
     echoed_track_id: str = ""
     """Zuora-Track-Id of the answer: that of the call which executed the intent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZuoraReply:
+    """A successful answer of Zuora's, decoded, with everything that is known about the call."""
+
+    status: int
+    payload: Mapping[str, Any] = field(repr=False)
+    """The JSON object; fractional numbers are Decimal."""
+    facts: UpstreamFacts = field(default_factory=UpstreamFacts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,10 @@ class RouteNames:
     rule: str = ""
     policy_hash: str = ""
 
-
-def place_of(route: Route) -> RouteNames:
-    """Return where a route leads."""
-    return RouteNames(route.tenant, route.entity, route.orgs, route.gateway.name, route.rule, route.policy_hash)
+    @classmethod
+    def of(cls, route: Route) -> "RouteNames":
+        """Return the names of a route."""
+        return cls(route.tenant, route.entity, route.orgs, route.gateway.name, route.rule, route.policy_hash)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.util.types import Attributes
 
+from payorch_server.model.errors import CallError
+
 
 def start_child(
     tracer: trace.Tracer, name: str, attributes: Attributes = None, *, links: Sequence[trace.Link] = ()
@@ -31,3 +33,12 @@ def use_span(span: trace.Span) -> Iterator[None]:
         yield
     finally:
         otel_context.detach(token)
+
+
+def record_failure(span: trace.Span, error: BaseException) -> None:
+    """Set on a span why what it stands for failed; never the text of an exception."""
+    if isinstance(error, CallError):
+        span.set_attribute("payorch.outcome", error.verdict.outcome.name)
+        span.set_attribute("error.type", error.failure.reason.name)
+    else:
+        span.set_attribute("error.type", type(error).__name__)

@@ -1,11 +1,17 @@
 from dataclasses import dataclass
+from typing import ClassVar
 
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import UpstreamEvidence, call_error
 from payorch_server.model.outcome import Reason
-from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent, ZuoraOperation
+from payorch_server.model.route import Route
+from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent
+from payorch_server.usecases.operation import ZuoraOperation
+from payorch_server.zuora.messages import Call
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, REFUSED, CreatedPaymentMethod
+from payorch_server.zuora.settings import TenantSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +21,7 @@ class CreatePaymentMethod:
     intent: Intent
     request: payment_methods.PaymentMethodRequest
     guarded_token: str = ""
-    """What names its Apple Pay token in the store; empty if there is none."""
+    """Names its Apple Pay token in the store; empty if there is none."""
 
     @property
     def moves_money(self) -> bool:
@@ -35,38 +41,59 @@ async def create_payment_method(
         raw_card_data: Whether card numbers may pass through.
 
     Raises:
-        CallError: Any of its kinds.
+        CallError: With any outcome.
     """
     request = command.request
     if why := REFUSED.get(request.kind):
         raise call_error(Reason.PAYMENT_METHOD_TYPE_UNSUPPORTED, why, methodType=request.kind, why=why)
     if request.kind == "card" and not raw_card_data:
         raise call_error(Reason.RAW_CARD_DATA_DISABLED, "orchestration.raw_card_data is false")
-    return await dispatcher.run(command.intent, context, _work(command))
-
-
-def _work(command: CreatePaymentMethod) -> ZuoraOperation[CreatedPaymentMethod]:
-    request = command.request
-    if request.kind not in CREATED_BY_V1:
-        return ZuoraOperation(
-            build=lambda route, tenant: payment_methods.build(request, route=route, tenant=tenant),
-            parse=payment_methods.parse,
-            result_type=CreatedPaymentMethod,
-            ids_of=_ids_of,
-            moves_money=command.moves_money,
-            raw_card_data=request.kind == "card",
-            guarded_token=command.guarded_token,
-        )
-    requested_type = CREATED_BY_V1[request.kind] or str(request.members["type"])
-    return ZuoraOperation(
-        build=lambda route, tenant: payment_methods_v1.build(request, route=route, tenant=tenant),
-        parse=lambda reply: payment_methods_v1.parse(reply, requested_type=requested_type),
-        result_type=CreatedPaymentMethod,
-        ids_of=_ids_of,
+    created_by = QuickstartCreation if request.kind not in CREATED_BY_V1 else V1Creation
+    operation = created_by(
+        request=request,
         moves_money=command.moves_money,
+        raw_card_data=request.kind == "card",
         guarded_token=command.guarded_token,
     )
+    return await dispatcher.run(command.intent, context, operation)
 
 
-def _ids_of(created: CreatedPaymentMethod) -> UpstreamEvidence:
-    return UpstreamEvidence(payment_method_id=created.id, payment_id=str(created.view.get("payment_id", "")))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Creation(ZuoraOperation[CreatedPaymentMethod]):
+    """What both operations that create payment methods share."""
+
+    result_type: ClassVar = CreatedPaymentMethod
+    request: payment_methods.PaymentMethodRequest
+
+    def ids_of(self, value: CreatedPaymentMethod) -> UpstreamEvidence:
+        """Return the ids of the payment method and, where an invoice was paid, of the payment."""
+        return UpstreamEvidence(payment_method_id=value.id, payment_id=str(value.view.get("payment_id", "")))
+
+
+class QuickstartCreation(_Creation):
+    """`POST /v2/payment_methods`."""
+
+    __slots__ = ()
+
+    def build(self, route: Route, tenant: TenantSettings) -> Call:
+        """Return the call for a route."""
+        return payment_methods.build(self.request, route=route, tenant=tenant)
+
+    def parse(self, reply: ZuoraReply) -> CreatedPaymentMethod:
+        """Return the payment method."""
+        return payment_methods.parse(reply)
+
+
+class V1Creation(_Creation):
+    """`POST /v1/payment-methods`, for the types that only v1 can create."""
+
+    __slots__ = ()
+
+    def build(self, route: Route, tenant: TenantSettings) -> Call:
+        """Return the call for a route."""
+        return payment_methods_v1.build(self.request, route=route, tenant=tenant)
+
+    def parse(self, reply: ZuoraReply) -> CreatedPaymentMethod:
+        """Return the payment method; v1 names no type, so it is the requested one."""
+        requested_type = CREATED_BY_V1[self.request.kind] or str(self.request.members["type"])
+        return payment_methods_v1.parse(reply, requested_type=requested_type)

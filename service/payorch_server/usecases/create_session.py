@@ -1,10 +1,16 @@
 from dataclasses import dataclass
+from typing import ClassVar
 
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import UpstreamEvidence
+from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
-from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent, ZuoraOperation
+from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent
+from payorch_server.usecases.operation import ZuoraOperation
+from payorch_server.zuora.messages import Call
 from payorch_server.zuora.resources import sessions
+from payorch_server.zuora.settings import TenantSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +33,29 @@ async def create_session(
         max_age_s: How old a session may be to be handed out again.
 
     Raises:
-        CallError: Any of its kinds.
+        CallError: With any outcome.
     """
-    work = ZuoraOperation(
-        build=lambda route, tenant: sessions.build(command.session, route=route, tenant=tenant),
-        parse=sessions.parse,
-        result_type=Secret[str],
-        ids_of=lambda _token: UpstreamEvidence(),
-        moves_money=False,
-        retry_with_new_key=True,
-        stale_after_s=max_age_s,
+    operation = SessionCreation(
+        session=command.session, moves_money=False, retry_with_new_key=True, stale_after_s=max_age_s
     )
-    return await dispatcher.run(command.intent, context, work)
+    return await dispatcher.run(command.intent, context, operation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCreation(ZuoraOperation[Secret[str]]):
+    """Zuora's operation that creates a session; an unused session costs nothing."""
+
+    result_type: ClassVar = Secret[str]
+    session: sessions.SessionRequest
+
+    def build(self, route: Route, tenant: TenantSettings) -> Call:
+        """Return the call for a route."""
+        return sessions.build(self.session, route=route, tenant=tenant)
+
+    def parse(self, reply: ZuoraReply) -> Secret[str]:
+        """Return the token of the session."""
+        return sessions.parse(reply)
+
+    def ids_of(self, _value: Secret[str]) -> UpstreamEvidence:
+        """Return nothing: a session that was not redeemed is no object of Zuora's."""
+        return UpstreamEvidence()

@@ -1,11 +1,17 @@
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from typing import ClassVar
 
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.money import Amount
-from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent, ZuoraOperation
+from payorch_server.model.route import Route
+from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent
+from payorch_server.usecases.operation import ZuoraOperation
+from payorch_server.zuora.messages import Call
 from payorch_server.zuora.resources import decryption
+from payorch_server.zuora.settings import TenantSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +21,7 @@ class DecryptApplePay:
     intent: Intent
     request: decryption.DecryptionRequest
     guarded_token: str
-    """What names the token in the store."""
+    """Names the token in the store."""
     expected_amount: Amount | None = None
 
     @property
@@ -30,19 +36,32 @@ async def decrypt_apple_pay(
     """Create a payment method from a token and, if asked, pay an invoice.
 
     Raises:
-        CallError: Any of its kinds.
+        CallError: With any outcome.
     """
-    work = ZuoraOperation(
-        build=lambda route, tenant: decryption.build(command.request, route=route, tenant=tenant),
-        parse=decryption.parse,
-        result_type=decryption.DecryptionResult,
-        ids_of=lambda result: UpstreamEvidence(
-            payment_method_id=result.payment_method_id, payment_id=result.payment_id
-        ),
-        moves_money=command.moves_money,
-        guarded_token=command.guarded_token,
+    operation = ApplePayDecryption(
+        request=command.request, moves_money=command.moves_money, guarded_token=command.guarded_token
     )
-    return await dispatcher.run(command.intent, context, work)
+    return await dispatcher.run(command.intent, context, operation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplePayDecryption(ZuoraOperation[decryption.DecryptionResult]):
+    """Zuora's operation that decrypts a token, creates a payment method and pays an invoice if asked."""
+
+    result_type: ClassVar = decryption.DecryptionResult
+    request: decryption.DecryptionRequest
+
+    def build(self, route: Route, tenant: TenantSettings) -> Call:
+        """Return the call for a route."""
+        return decryption.build(self.request, route=route, tenant=tenant)
+
+    def parse(self, reply: ZuoraReply) -> decryption.DecryptionResult:
+        """Return what was created and paid."""
+        return decryption.parse(reply)
+
+    def ids_of(self, value: decryption.DecryptionResult) -> UpstreamEvidence:
+        """Return the ids of the payment method and the payment."""
+        return UpstreamEvidence(payment_method_id=value.payment_method_id, payment_id=value.payment_id)
 
 
 def amounts_agree(expected: Amount, reported: str) -> bool | None:

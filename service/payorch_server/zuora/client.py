@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlencode
 
-from payorch_server.model.attempt import Attempt, UpstreamFacts, UpstreamPreview
+from payorch_server.model.attempt import Attempt, UpstreamFacts, UpstreamPreview, ZuoraReply
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import NO_EARLIER_SENDS, EarlierSends, reason_given_earlier_sends
 from payorch_server.model.errors import CallError, call_error, error_for
@@ -24,7 +24,6 @@ from payorch_server.zuora.messages import (
     Call,
     HttpResponse,
     JsonObject,
-    ZuoraReply,
     decode_object,
     encode_body,
     preview_body,

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import msgspec
 
-from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.identifiers import entity_id_on_wire
 from payorch_server.model.route import Route
 from payorch_server.model.secret import REDACTED, Secret, reveal  # noqa: TID251 - bodies are put on the wire here
@@ -63,15 +62,6 @@ class HttpResponse:
     """By lower-case name."""
     body: bytes = field(repr=False)
     """Whatever Zuora sent: tokens, personal data."""
-
-
-@dataclass(frozen=True, slots=True)
-class ZuoraReply:
-    """A successful answer, decoded, with everything that is known about the call."""
-
-    status: int
-    payload: JsonObject = field(repr=False)
-    facts: UpstreamFacts = field(default_factory=UpstreamFacts)
 
 
 def _wire(value: Any) -> Any:

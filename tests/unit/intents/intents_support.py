@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from payorch_server.intents.executor import IntentExecutor, idempotency_key
-from payorch_server.intents.intent import Fingerprint, IntentExecution
+from payorch_server.intents.intent import Fingerprint, IntentOperation, IntentRequest
 from payorch_server.intents.intent_record import IntentRecord, decode_record, encode_record
 from payorch_server.intents.ledger import IntentLedger
-from payorch_server.model.attempt import UpstreamFacts
+from payorch_server.model.attempt import UpstreamFacts, ZuoraReply
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import EarlierSends
-from payorch_server.model.errors import UpstreamEvidence
+from payorch_server.model.errors import CallError, UpstreamEvidence
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
@@ -58,14 +58,14 @@ def intents(
     tasks: TaskOwner | None = None,
 ) -> IntentExecutor:
     """Make the intents of one process."""
-    records = IntentLedger(
+    ledger = IntentLedger(
         store=store or memory(clock),
         keyring=keys or keyring(),
         clock=clock,
         uniform=uniform,
         entropy=counted_entropy(),
     )
-    return IntentExecutor(records=records, clock=clock, tasks=tasks or TaskOwner())
+    return IntentExecutor(ledger=ledger, clock=clock, tasks=tasks or TaskOwner())
 
 
 def fingerprint(key_id: str = "k1", sensitive: str = "s1", **plain: str) -> Fingerprint:
@@ -80,7 +80,7 @@ def told(request_id: str = "z1", *, track_id: str = "track-1") -> UpstreamFacts:
 
 @dataclass(slots=True)
 class Zuora:
-    """Stands at the far end of `Opening.send`: keeps what was sent, and answers with the next of a script."""
+    """Stands at the far end of `IntentOperation.send`: keeps what was sent, and answers with the next of a script."""
 
     answers: list[Exception | str] = field(default_factory=list)
     gate: asyncio.Event | None = None
@@ -100,42 +100,90 @@ class Zuora:
         return answer, told()
 
 
+class ScriptedOperation(IntentOperation[str]):
+    """An operation that moves money, its result the id of a payment method; a test supplies its parts."""
+
+    def __init__(
+        self,
+        send: Callable[[Route, CallContext, EarlierSends], Awaitable[Sent]],
+        *,
+        permit: Callable[[Route], None] = lambda _route: None,
+        route_exists: Callable[[Route], bool] = lambda _route: True,
+        ids_of: Callable[[str], UpstreamEvidence] = lambda value: UpstreamEvidence(payment_method_id=value),
+        moves_money: bool = True,
+        guarded_token: str = "",
+        stale_after_s: float | None = None,
+    ) -> None:
+        self.result_type = str
+        self.moves_money = moves_money
+        self.guarded_token = guarded_token
+        self.stale_after_s = stale_after_s
+        self._send = send
+        self._permit = permit
+        self._route_exists = route_exists
+        self._ids_of = ids_of
+
+    def permit(self, route: Route) -> None:
+        """Ask the test."""
+        self._permit(route)
+
+    def route_exists(self, route: Route) -> bool:
+        """Ask the test."""
+        return self._route_exists(route)
+
+    async def send(self, route: Route, context: CallContext, earlier: EarlierSends) -> ZuoraReply:
+        """Wrap what the test answers."""
+        value, facts = await self._send(route, context, earlier)
+        return ZuoraReply(200, {"value": value}, facts)
+
+    def parse(self, reply: ZuoraReply) -> str:
+        """Unwrap it."""
+        return str(reply.payload["value"])
+
+    def ids_of(self, value: str) -> UpstreamEvidence:
+        """Ask the test."""
+        return self._ids_of(value)
+
+
 def opening(
     send: Callable[[Route, CallContext, EarlierSends], Awaitable[Sent]],
     *,
     request_id: RequestId = REQUEST_ID,
     fingerprints: Mapping[str, Fingerprint] | None = None,
-    **changes: Any,
-) -> IntentExecution[str]:
-    """Make an intent of DecryptApplePay that moves money, its result the id of a payment method."""
-    members: dict[str, Any] = {
-        "key": idempotency_key(namespace="default", rpc="DecryptApplePay", request_id=request_id),
-        "rpc": "DecryptApplePay",
-        "request_id": request_id,
-        "fingerprints": fingerprints or {"k1": fingerprint()},
-        "route": route(),
-        "send": send,
-        "permit": lambda _route: None,
-        "route_exists": lambda _route: True,
-        "result_type": str,
-        "ids_of": lambda value: UpstreamEvidence(payment_method_id=value),
-        "needs_store": True,
-    }
-    return IntentExecution(**members | changes)
+    to: Route | CallError | None = None,
+    **operation: Any,
+) -> IntentRequest[str]:
+    """Make a request for an intent of DecryptApplePay.
+
+    Args:
+        send: Answers one execution.
+        request_id: Of the intent.
+        fingerprints: Of the request, by key id.
+        to: Where it goes if it is new; None: the usual route.
+        operation: Parts of the ScriptedOperation.
+    """
+    return IntentRequest(
+        key=idempotency_key(namespace="default", rpc="DecryptApplePay", request_id=request_id),
+        rpc="DecryptApplePay",
+        request_id=request_id,
+        fingerprints=fingerprints or {"k1": fingerprint()},
+        route=to or route(),
+        operation=ScriptedOperation(send, **operation),
+    )
 
 
-def key_of(one: IntentExecution[Any]) -> str:
+def key_of(one: IntentRequest[Any]) -> str:
     """Return where the record of an intent is stored."""
     return f"intent:{one.key}"
 
 
-async def record_of(store: Store, one: IntentExecution[Any]) -> IntentRecord | None:
+async def record_of(store: Store, one: IntentRequest[Any]) -> IntentRecord | None:
     """Return the record of an intent."""
     stored = await store.get(key_of(one))
     return decode_record(stored.value) if stored else None
 
 
-async def put(store: Store, one: IntentExecution[Any], record: IntentRecord) -> None:
+async def put(store: Store, one: IntentRequest[Any], record: IntentRecord) -> None:
     """Store a record as another process would have."""
     assert await store.put_if_absent(key_of(one), encode_record(record), ttl_s=30 * DAY_S) is None
 

@@ -132,11 +132,11 @@ class TestRun:
 
         waiting = [asyncio.ensure_future(one.run(opening(zuora.send), call(clock))) for _ in range(50)]
         await zuora.arrived.wait()
-        assert repr(one) == "Intents(1 in flight)"
+        assert repr(one) == "IntentExecutor(1 in flight)"
         zuora.gate.set()
         values = {ended.value for ended in await asyncio.gather(*waiting)}
 
-        assert (values, len(zuora.sent), repr(one)) == ({"pm-1"}, 1, "Intents(0 in flight)")
+        assert (values, len(zuora.sent), repr(one)) == ({"pm-1"}, 1, "IntentExecutor(0 in flight)")
 
     @pytest.mark.asyncio
     @pytest.mark.parametrize("moment", ["in flight", "settled"])
@@ -173,7 +173,7 @@ class TestRun:
         store = memory(clock)
         await intents(clock, store=store).run(opening(zuora.send), call(clock))
         clock.advance(age_s)
-        moved = opening(zuora.send, route=route(tenant="other"))
+        moved = opening(zuora.send, to=route(tenant="other"))
 
         ended = await intents(clock, store=store).run(moved, call(clock, track_id="track-2"))
 
@@ -216,7 +216,7 @@ class TestRun:
         with pytest.raises(NotSent):
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
         assert await record_of(store, opening(zuora.send)) is None
-        ended = await intents(clock, store=store).run(opening(zuora.send, route=route(tenant="b")), call(clock))
+        ended = await intents(clock, store=store).run(opening(zuora.send, to=route(tenant="b")), call(clock))
 
         assert ended.route.tenant == "b"
 
@@ -231,7 +231,7 @@ class TestRun:
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
         assert caught.value.failure.resend_before == START + timedelta(hours=23)
 
-        moved = opening(zuora.send, route=route(tenant="other"))
+        moved = opening(zuora.send, to=route(tenant="other"))
         ended = await intents(clock, store=store).run(moved, call(clock, track_id="track-2"))
 
         pinned, _, earlier = zuora.sent[1]
@@ -321,7 +321,7 @@ class TestRun:
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         with pytest.raises(OutcomeUnknown):
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
-        unrouted = opening(zuora.send, route=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
+        unrouted = opening(zuora.send, to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
 
         await intents(clock, store=store).run(unrouted, call(clock))
 
@@ -333,14 +333,14 @@ class TestRun:
         """The routing refusal is the answer to a new intent, and nothing is recorded."""
         clock, zuora = FakeClock(), Zuora()
         store = memory(clock)
-        unrouted = opening(zuora.send, route=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
+        unrouted = opening(zuora.send, to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
 
         with pytest.raises(NotSent) as caught:
             await intents(clock, store=store).run(unrouted, call(clock))
 
         assert caught.value.failure.reason is Reason.ROUTE_NOT_FOUND
         assert zuora.sent == []
-        assert await intents(clock, store=store).records.look_up(unrouted.key) is None
+        assert await intents(clock, store=store).ledger.look_up(unrouted.key) is None
 
     @pytest.mark.asyncio
     async def test_refuses_to_go_on_where_the_route_is_gone(self) -> None:
@@ -393,7 +393,7 @@ class TestRun:
         store = FailingStore(memory(clock), fails=lambda _operation, _key: store_is_gone)
 
         with pytest.raises(OutcomeUnknown) as caught:
-            await intents(clock, store=store).run(opening(zuora.send, request_id=old, needs_store=False), call(clock))
+            await intents(clock, store=store).run(opening(zuora.send, request_id=old, moves_money=False), call(clock))
 
         assert (caught.value.failure.reason, zuora.sent) == (Reason.INTENT_EXPIRED, [])
 
@@ -512,7 +512,7 @@ class TestOwnership:
             await tasks.close()
             await asyncio.gather(leader, return_exceptions=True)
 
-        assert logs == [{"event": "flight was cut", "log_level": "error", "rpc": "DecryptApplePay"}]
+        assert logs == [{"event": "execution_cut", "log_level": "error", "rpc": "DecryptApplePay"}]
 
     @pytest.mark.asyncio
     async def test_lets_a_waiter_leave_at_its_own_deadline(self) -> None:
@@ -594,7 +594,7 @@ class TestStoreFailures:
         clock, zuora = FakeClock(), Zuora()
         store = FailingStore(memory(clock), fails=lambda _operation, _key: True)
 
-        ended = await intents(clock, store=store).run(opening(zuora.send, needs_store=False), call(clock))
+        ended = await intents(clock, store=store).run(opening(zuora.send, moves_money=False), call(clock))
 
         assert ended.value == "pm-1"
 
@@ -604,7 +604,7 @@ class TestStoreFailures:
         clock, zuora = FakeClock(), Zuora()
         store = FailingStore(memory(clock), fails=lambda _operation, _key: True)
 
-        await intents(clock, store=store).run(opening(zuora.send, needs_store=False), call(clock))
+        await intents(clock, store=store).run(opening(zuora.send, moves_money=False), call(clock))
 
         assert zuora.sent[0][2] == EarlierSends(doubtful=True)
 
@@ -629,9 +629,9 @@ class TestStoreFailures:
         inner = memory(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         with pytest.raises(OutcomeUnknown):
-            await intents(clock, store=inner).run(opening(zuora.send, needs_store=False), call(clock))
+            await intents(clock, store=inner).run(opening(zuora.send, moves_money=False), call(clock))
         store = FailingStore(inner, fails=lambda _operation, key: key.startswith("token:"))
-        moved = opening(zuora.send, needs_store=False, guarded_token="t", route=route(tenant="other"))
+        moved = opening(zuora.send, moves_money=False, guarded_token="t", to=route(tenant="other"))
 
         await intents(clock, store=store).run(moved, call(clock))
 
@@ -660,7 +660,7 @@ class TestStoreFailures:
         inner = memory(clock)
         await intents(clock, store=inner).run(opening(zuora.send, guarded_token="t"), call(clock))
         store = FailingStore(inner, fails=lambda operation, _key: operation == "compare_and_delete")
-        other = opening(zuora.send, request_id=RequestId("another-intent-01"), guarded_token="t", needs_store=False)
+        other = opening(zuora.send, request_id=RequestId("another-intent-01"), guarded_token="t", moves_money=False)
 
         with pytest.raises(NotSent) as caught:
             await intents(clock, store=store).run(other, call(clock))
@@ -728,18 +728,18 @@ class TestLookUp:
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
         one = intents(clock)
         paid = opening(zuora.send)
-        assert await one.records.look_up(paid.key) is None
+        assert await one.ledger.look_up(paid.key) is None
 
         flight = asyncio.ensure_future(one.run(paid, call(clock)))
         await zuora.arrived.wait()
-        flying = await one.records.look_up(paid.key)
+        flying = await one.ledger.look_up(paid.key)
         zuora.gate.set()
         await flight
-        settled = await one.records.look_up(paid.key)
+        settled = await one.ledger.look_up(paid.key)
 
         assert flying is not None
         assert settled is not None
-        assert (one.records.is_in_flight(flying), one.records.is_in_flight(settled)) == (True, False)
+        assert (one.ledger.is_in_flight(flying), one.ledger.is_in_flight(settled)) == (True, False)
         assert settled.settlement is not None
         assert settled.settlement.payment_method_id == "pm-1"
 
@@ -749,6 +749,6 @@ class TestLookUp:
         store = FailingStore(memory(FakeClock()), fails=lambda _operation, _key: True)
 
         with pytest.raises(NotSent) as caught:
-            await intents(FakeClock(), store=store).records.look_up(opening(Zuora().send).key)
+            await intents(FakeClock(), store=store).ledger.look_up(opening(Zuora().send).key)
 
         assert caught.value.failure.reason is Reason.STORE_UNAVAILABLE

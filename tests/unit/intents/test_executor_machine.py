@@ -142,7 +142,7 @@ class IntentsMachine(RuleBasedStateMachine):
             return
         started_s = self.clock.monotonic()
         before = len(self.books.executions)
-        paid = opening(self.books.send(body), fingerprints=BODIES[body], route=route(tenant=self.tenant))
+        paid = opening(self.books.send(body), fingerprints=BODIES[body], to=route(tenant=self.tenant))
         ended = asyncio.run(self.answer(self.processes[which], paid))
         if self.books.kept and self.first_s is None:
             # A body of which Zuora has kept nothing may be followed by another.

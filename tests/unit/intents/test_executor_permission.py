@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from payorch_server.intents.intent import IntentExecution
+from payorch_server.intents.intent import IntentRequest
 from payorch_server.intents.intent_record import IntentRecord
 from payorch_server.model.errors import CallError, Failure, NotSent, UpstreamEvidence, call_error, error_for
 from payorch_server.model.outcome import Reason
@@ -45,9 +45,9 @@ class Rights:
             raise call_error(Reason.CALLER_NOT_PERMITTED, "no", right="entity", name=place.entity)
 
 
-def opened(zuora: Zuora, *granted: Route, to: Route = US, **changes: Any) -> IntentExecution[str]:
+def opened(zuora: Zuora, *granted: Route, to: Route = US, **changes: Any) -> IntentRequest[str]:
     """Make an intent that goes to a route if it is new, of a caller with rights."""
-    return opening(zuora.send, route=to, permit=Rights(*granted).permit, **changes)
+    return opening(zuora.send, to=to, permit=Rights(*granted).permit, **changes)
 
 
 async def record_in_eu(store: Store, clock: FakeClock, zuora: Zuora) -> IntentRecord:
@@ -206,7 +206,7 @@ class TestJoined:
 
         await refusal_of(departing)
         assert ("pm-1", EU, True) == ((await joining).value, (await joining).route, (await joining).replayed)
-        assert (1, "Intents(0 in flight)") == (len(zuora.sent), repr(one))
+        assert (1, "IntentExecutor(0 in flight)") == (len(zuora.sent), repr(one))
 
     @pytest.mark.asyncio
     @pytest.mark.parametrize("end", ENDS)
@@ -221,7 +221,7 @@ class TestJoined:
         one, rights = intents(clock, store=store), Rights(US)
         first = asyncio.ensure_future(one.run(opened(zuora, *departing), call(clock)))
         await store.asked.wait()
-        joining = asyncio.ensure_future(one.run(opening(zuora.send, route=US, permit=rights.permit), call(clock)))
+        joining = asyncio.ensure_future(one.run(opening(zuora.send, to=US, permit=rights.permit), call(clock)))
         await asyncio.sleep(0)
 
         store.gate.set()
@@ -243,7 +243,7 @@ class TestJoined:
             late.append(asyncio.ensure_future(one.run(opened(zuora, US, EU), call(clock))))
             Rights(US).permit(place)
 
-        await refusal_of(one.run(opening(zuora.send, route=US, permit=refused), call(clock)))
+        await refusal_of(one.run(opening(zuora.send, to=US, permit=refused), call(clock)))
 
         assert ["pm-1"] == [(await ended).value for ended in late]
 

@@ -38,7 +38,7 @@ async def test_a_result_that_no_record_holds_is_answered_all_the_same() -> None:
     ended = await one.run(asked, call(clock))
 
     assert ended.value == "x" * 70_000
-    record = await one.records.look_up(asked.key)
+    record = await one.ledger.look_up(asked.key)
     assert record is not None
     assert record.settlement is not None
     assert (record.settlement.reason, record.settlement.payment_method_id) == ("", "pm-1")

@@ -1,11 +1,10 @@
 """What an intent with a one-time token does when the store fails at the guard, or gave the token to another."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from payorch_server.intents.executor import IntentExecutor
-from payorch_server.intents.intent import Fingerprint, IntentExecution, IntentResult
+from payorch_server.intents.intent import Fingerprint, IntentRequest, IntentResult
 from payorch_server.intents.intent_record import IntentRecord, encode_record
 from payorch_server.intents.ledger import IntentLedger
 from payorch_server.model.attempt import UpstreamFacts
@@ -20,6 +19,7 @@ from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import StoredValue, StoreUnavailable
+from unit.intents.intents_support import ScriptedOperation
 from unit.support.clock import FakeClock
 from unit.support.zuora import context, route
 
@@ -47,22 +47,16 @@ class _Sent(list[tuple[Route, bool]]):
         return "done", UpstreamFacts()
 
 
-def _opening(sent: _Sent, **changes: Any) -> IntentExecution[str]:
-    opening = IntentExecution(
+def _opening(sent: _Sent, **operation: Any) -> IntentRequest[str]:
+    members = {"moves_money": False, "guarded_token": "t", "ids_of": lambda _: UpstreamEvidence()} | operation
+    return IntentRequest(
         key=KEY,
         rpc="DecryptApplePay",
         request_id=RequestId("order-0000000001"),
         fingerprints={"k": FINGERPRINT},
         route=MOVED,
-        send=sent.send,
-        result_type=str,
-        permit=lambda _: None,
-        route_exists=lambda _: True,
-        ids_of=lambda _: UpstreamEvidence(),
-        needs_store=False,
-        guarded_token="t",
+        operation=ScriptedOperation(sent.send, **members),
     )
-    return replace(opening, **changes)
 
 
 async def _abandoned(store: MemoryStore, clock: FakeClock) -> None:
@@ -73,15 +67,15 @@ async def _abandoned(store: MemoryStore, clock: FakeClock) -> None:
     await store.put_if_absent(f"intent:{KEY}", encode_record(record), ttl_s=1000.0)
 
 
-async def _run(store: MemoryStore, clock: FakeClock, opening: IntentExecution[str]) -> IntentResult[str]:
-    records = IntentLedger(
+async def _run(store: MemoryStore, clock: FakeClock, opening: IntentRequest[str]) -> IntentResult[str]:
+    ledger = IntentLedger(
         store=store,
         keyring=Keyring([("k", Secret(bytes(32)))], entropy=bytes),
         clock=clock,
         uniform=lambda low, _high: low,
         entropy=bytes,
     )
-    return await IntentExecutor(records=records, clock=clock, tasks=TaskOwner()).run(opening, context())
+    return await IntentExecutor(ledger=ledger, clock=clock, tasks=TaskOwner()).run(opening, context())
 
 
 @pytest.mark.asyncio
@@ -120,7 +114,7 @@ class TestTokenGuard:
         await store.put_if_absent("intent:another", (await _stored(store)).value, ttl_s=1000.0)
 
         with pytest.raises(CallError) as caught:
-            await _run(store, clock, _opening(sent, needs_store=True))
+            await _run(store, clock, _opening(sent, moves_money=True))
 
         assert Reason.APPLE_PAY_TOKEN_REUSED is caught.value.failure.reason
         assert [] == sent
@@ -132,7 +126,7 @@ class TestTokenGuard:
         store.token_fails = True
 
         with pytest.raises(CallError) as caught:
-            await _run(store, clock, _opening(sent, needs_store=True))
+            await _run(store, clock, _opening(sent, moves_money=True))
 
         assert Reason.STORE_UNAVAILABLE is caught.value.failure.reason
         assert [] == sent

@@ -50,7 +50,7 @@ async def create(
         Intent(RequestId("request-0000-0001"), query, validate_only=True, fingerprints={}),
         PaymentMethodRequest(kind, members),
     )
-    dispatcher = Dispatcher(routing=routing, zuora=zuora, intents=intents(clock), clock=clock, entropy=bytes)
+    dispatcher = Dispatcher(routing=routing, zuora=zuora, executor=intents(clock), clock=clock, entropy=bytes)
     return await create_payment_method(command, context=context(), dispatcher=dispatcher, raw_card_data=raw)
 
 

@@ -1,28 +1,31 @@
 import dataclasses
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
 from payorch_server.intents.executor import idempotency_key
 from payorch_server.intents.intent_record import decode_record, encode_record
 from payorch_server.intents.ledger import CLOCK_SKEW_S
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.caller import Rights, TenantRights
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, NotSent, OutcomeUnknown, Refused, UpstreamEvidence
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.outcome import Reason
-from payorch_server.model.route import RouteHints
+from payorch_server.model.route import Route, RouteHints
 from payorch_server.model.secret import Secret
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.routing.settings import ConditionSettings, RuleSettings, TargetSettings
 from payorch_server.routing.table import RoutingTable
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store
-from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent, ZuoraOperation
+from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent
+from payorch_server.usecases.operation import ZuoraOperation
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.messages import Call
+from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import TokenCache
 from structlog.testing import capture_logs
 from unit.intents.intents_support import (
@@ -57,6 +60,23 @@ def done(track_id: str = "track-1") -> httpx.Response:
     return answer(200, {"id": "it"}, zuora_track_id=track_id, zuora_request_id="r2")
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Operation(ZuoraOperation[str]):
+    """An operation whose result is an id."""
+
+    result_type: ClassVar = str
+    path: str
+
+    def build(self, _route: Route, _tenant: TenantSettings) -> Call:
+        return Call("x", self.path, {"token": Secret("canary")})
+
+    def parse(self, reply: ZuoraReply) -> str:
+        return str(reply.payload["id"])
+
+    def ids_of(self, _value: str) -> UpstreamEvidence:
+        return UpstreamEvidence()
+
+
 class Bench:
     """A dispatcher over a scripted Zuora."""
 
@@ -89,7 +109,7 @@ class Bench:
         self.dispatcher = Dispatcher(
             routing=RoutingTable(tenants=tenants, rules=[RuleSettings("all", TargetSettings("acme", "cards"))]),
             zuora=zuora,
-            intents=intents(self.clock, store=store),
+            executor=intents(self.clock, store=store),
             clock=self.clock,
             entropy=counted_entropy(),
         )
@@ -104,15 +124,12 @@ class Bench:
     ) -> CallResult[str]:
         """Run a call of an RPC."""
         members: dict[str, Any] = {
-            "build": lambda _route, _tenant: Call("x", PATHS[rpc], {"token": Secret("canary")}),
-            "parse": lambda reply: str(reply.payload["id"]),
-            "result_type": str,
-            "ids_of": lambda _value: UpstreamEvidence(),
+            "path": PATHS[rpc],
             "moves_money": rpc != "CreateSession",
             "retry_with_new_key": rpc == "CreateSession",
         }
         intent = Intent(RequestId(REQUEST_ID), RouteQuery(rpc, RouteHints()), validate_only, {"k1": fingerprint()})
-        return await self.dispatcher.run(intent, context or call(self.clock), ZuoraOperation(**members | work))
+        return await self.dispatcher.run(intent, context or call(self.clock), _Operation(**members | work))
 
 
 class TestFreshKey:
@@ -327,7 +344,7 @@ class TestRights:
 
 async def lease(bench: Bench, key: str, *, until_s: float) -> None:
     """Let another replica hold the intent, as if it had not ended."""
-    store = bench.dispatcher._intents.records._store
+    store = bench.dispatcher._executor.ledger._store
     stored = await store.get(key)
     assert stored is not None
     held = dataclasses.replace(decode_record(stored.value), lease_until_s=until_s, settlement=None)

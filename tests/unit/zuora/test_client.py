@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.errors import CallError, NotSent, OutcomeUnknown
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Outcome, Reason
@@ -15,7 +16,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
-from payorch_server.zuora.messages import Call, ZuoraReply
+from payorch_server.zuora.messages import Call
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import TokenCache
 from unit.support.clock import FakeClock

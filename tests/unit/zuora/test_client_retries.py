@@ -1,5 +1,6 @@
 import httpx
 import pytest
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.earlier_sends import NO_EARLIER_SENDS, EarlierSends
 from payorch_server.model.errors import CallError, NotSent, OutcomeUnknown, Refused
 from payorch_server.model.identifiers import IdempotencyKey
@@ -8,7 +9,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
-from payorch_server.zuora.messages import Call, ZuoraReply
+from payorch_server.zuora.messages import Call
 from payorch_server.zuora.tokens import TokenCache
 from unit.support.clock import FakeClock
 from unit.support.http import Wire, answer, transport_over

@@ -14,11 +14,12 @@ from typing import Any
 
 import msgspec
 
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.route import ZUORA_DEFAULT, Route
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.errors import incomplete
-from payorch_server.zuora.messages import Call, ZuoraReply, text_of
+from payorch_server.zuora.messages import Call, text_of
 from payorch_server.zuora.settings import TenantSettings
 
 

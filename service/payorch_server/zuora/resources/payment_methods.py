@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.errors import incomplete
-from payorch_server.zuora.messages import Call, ZuoraReply
+from payorch_server.zuora.messages import Call
 from payorch_server.zuora.resources._payment_method_view import view_of
 from payorch_server.zuora.settings import TenantSettings
 

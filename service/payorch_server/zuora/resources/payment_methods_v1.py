@@ -9,9 +9,10 @@ Source: Zuora, "Create a payment method" (v1, read 2026-11-20). Wallet tokens tr
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.route import Route
 from payorch_server.zuora.errors import incomplete
-from payorch_server.zuora.messages import Call, ZuoraReply
+from payorch_server.zuora.messages import Call
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, CreatedPaymentMethod, PaymentMethodRequest
 from payorch_server.zuora.settings import TenantSettings
 

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.money import Amount
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.errors import incomplete
-from payorch_server.zuora.messages import Call, ZuoraReply
+from payorch_server.zuora.messages import Call
 from payorch_server.zuora.settings import TenantSettings
 
 

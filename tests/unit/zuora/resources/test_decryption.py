@@ -3,9 +3,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.errors import InvalidRequestError, OutcomeUnknown
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.messages import ZuoraReply, encode_body, preview_body
+from payorch_server.zuora.messages import encode_body, preview_body
 from payorch_server.zuora.resources.decryption import (
     DecryptionRequest,
     DecryptionResult,

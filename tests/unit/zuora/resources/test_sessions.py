@@ -2,11 +2,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.errors import OutcomeUnknown
 from payorch_server.model.money import Amount
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.messages import ZuoraReply, encode_body
+from payorch_server.zuora.messages import encode_body
 from payorch_server.zuora.resources.sessions import SessionRequest, build, parse
 from payorch_server.zuora.settings import PathSettings
 from unit.support.zuora import CHOSEN_BY_ZUORA, GATEWAY, route, tenant

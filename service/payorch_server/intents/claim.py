@@ -1,0 +1,201 @@
+"""An intent that one execution holds, from the claim to its end."""
+
+import dataclasses
+from collections.abc import Awaitable
+from typing import Final, Generic, TypeVar
+
+import structlog
+
+from payorch_server.intents.intent import IntentRequest, IntentResult
+from payorch_server.intents.intent_record import (
+    IntentRecord,
+    Settlement,
+    append_recent,
+    encode_record,
+    encode_result,
+    opened_at,
+    resend_before,
+    store_key,
+)
+from payorch_server.intents.token_guard import TokenGuard
+from payorch_server.model.attempt import UpstreamFacts
+from payorch_server.model.earlier_sends import EarlierSends
+from payorch_server.model.errors import CallError, call_error, error_for
+from payorch_server.model.outcome import Advice, Outcome, Reason
+from payorch_server.runtime.clock import Clock
+from payorch_server.store.keyring import Keyring
+from payorch_server.store.port import Store, StoreUnavailable
+
+T = TypeVar("T")
+
+_LOG: Final = structlog.get_logger("payorch.intents")
+_MAX_RESULT_BYTES: Final = 32 * 1024
+
+
+class IntentClaim(Generic[T]):
+    """The right of one execution to send an intent, and its duty to record how that ended.
+
+    `guard_token` comes before the send; `settle` or `fail` after it. What a claim cannot write costs no caller the
+    outcome: the next execution settles the intent again, under the same key.
+    """
+
+    def __init__(
+        self,
+        request: IntentRequest[T],
+        record: IntentRecord,
+        version: int | None,
+        *,
+        store: Store,
+        keyring: Keyring,
+        clock: Clock,
+        guard: TokenGuard,
+    ) -> None:
+        """Hold an intent.
+
+        Args:
+            request: Of the call that started the execution.
+            record: As it was written, with this execution's lease.
+            version: Of the record in the store; None when it is not recorded.
+            store: Where the record is.
+            keyring: Seals results.
+            clock: Tells when the intent was settled.
+            guard: Of one-time tokens.
+        """
+        self.record = record
+        self.version = version
+        self._request = request
+        self._operation = request.operation
+        self._store = store
+        self._key = store_key(request.key)
+        self._keyring = keyring
+        self._clock = clock
+        self._guard = guard
+
+    def __repr__(self) -> str:
+        return f"IntentClaim({self._request.key}, version {self.version})"
+
+    @property
+    def earlier_sends(self) -> EarlierSends:
+        """What is known of sends before this execution."""
+        return EarlierSends(self.record.doubtful, frozenset(self.record.answer_ids))
+
+    async def guard_token(self) -> None:
+        """Claim the one-time token for the intent, before anything is sent.
+
+        Raises:
+            CallError: The token belongs to another intent, or a payment cannot be guarded without the store; NOT_SENT.
+        """
+        token, owner = self._operation.guarded_token, self._key
+        # 1. Nothing to guard, or nothing that a guard could refer to.
+        if not token or self.version is None:
+            return
+        try:
+            is_ours = await self._guard.claim(token, owner=owner)
+        except StoreUnavailable as error:
+            # 2. The store is away: a payment stops here, anything else is sent unguarded.
+            if self._operation.moves_money:
+                await self._release_lease()
+                raise call_error(Reason.STORE_UNAVAILABLE, str(error)) from error
+            _LOG.warning("token_not_guarded", rpc=self._request.rpc, detail=str(error))
+            return
+        # 3. It is ours, or this intent may have used it already. Money is sent only after the guard was passed, so a
+        # paying intent that never passed it never used the token. Any other that may have been sent is sent again:
+        # only that shows its caller what happened.
+        may_have_used_it = self.record.passed_guard or (self.record.doubtful and not self._operation.moves_money)
+        if is_ours or may_have_used_it:
+            return
+        # 4. It belongs to another intent.
+        await self._release_lease()
+        raise call_error(Reason.APPLE_PAY_TOKEN_REUSED, "the token belongs to another intent")
+
+    async def settle(self, value: T, facts: UpstreamFacts) -> IntentResult[T]:
+        """Record a success with its result, sealed; return the end of the intent."""
+        result = encode_result(value)
+        # What is too large for the store must not cost the ids, which are not.
+        is_storable = len(result) <= _MAX_RESULT_BYTES
+        key_id, sealed = self._keyring.seal(result, purpose=self._request.key) if is_storable else ("", b"")
+        exists = self._operation.ids_of(value)
+        settlement = dataclasses.replace(
+            self._settlement("", facts),
+            key_id=key_id,
+            sealed_result=sealed,
+            payment_method_id=exists.payment_method_id,
+            payment_id=exists.payment_id,
+        )
+        await self._write(dataclasses.replace(self.record, settlement=settlement, lease_until_s=0.0))
+        return IntentResult(value, self.record.route, facts, opened_at(self.record), replayed=False)
+
+    async def fail(self, error: CallError) -> CallError:
+        """Record what a failed execution leaves behind; return the error that its callers receive."""
+        # 1. Callers learn until when a resend is safe, and never NOT_SENT while an earlier send is in doubt.
+        error = self._error_for_callers(error)
+        verdict, failure = error.verdict, error.failure
+        # 2. Nothing was ever sent under this record: forget it, so that the next call may even take another route.
+        if verdict.outcome is Outcome.NOT_SENT and not self.record.doubtful:
+            await self.release()
+            return error
+        # 3. Something may have been sent: keep the ids of answers, and settle the intent if no resend can tell more.
+        ids = append_recent(self.record.answer_ids, failure.facts.zuora_request_id, failure.facts.zuora_process_id)
+        ended = dataclasses.replace(self.record, lease_until_s=0.0, doubtful=True, answer_ids=ids, passed_guard=True)
+        if verdict.outcome is not Outcome.NOT_SENT and verdict.advice is not Advice.RESEND_SAME_REQUEST_ID:
+            ended = dataclasses.replace(ended, settlement=self._failed_settlement(error))
+        await self._write(ended)
+        # 4. A refusal from before a payment gateway could see the token frees it for a corrected request.
+        if self._guard.is_released_by(failure.reason):
+            await self._quietly(self._guard.release(self._operation.guarded_token, owner=self._key))
+        return error
+
+    async def release(self) -> None:
+        """Give up an intent of which nothing was ever sent, and its one-time token."""
+        if self.version is None:
+            return
+        if self._operation.guarded_token:
+            await self._quietly(self._guard.release(self._operation.guarded_token, owner=self._key))
+        await self._release_lease()
+
+    def _error_for_callers(self, error: CallError) -> CallError:
+        failure = dataclasses.replace(error.failure, resend_before=resend_before(self.record))
+        if self.record.doubtful and error.verdict.outcome is Outcome.NOT_SENT:
+            failure = dataclasses.replace(failure, reason=Reason.EARLIER_ATTEMPT_UNSETTLED, violations=())
+        return error_for(failure)
+
+    async def _release_lease(self) -> None:
+        """End an execution that sent nothing: forget the intent, unless an earlier execution may have sent it."""
+        if self.record.doubtful:
+            await self._write(dataclasses.replace(self.record, lease_until_s=0.0))
+        elif self.version is not None:
+            await self._quietly(self._store.compare_and_delete(self._key, version=self.version))
+
+    async def _write(self, record: IntentRecord) -> None:
+        """Write the end of the execution; if that fails, the next one settles the intent again under the same key."""
+        if self.version is None:
+            return
+        value = encode_record(record)
+        await self._quietly(
+            self._store.compare_and_set(self._key, value, version=self.version, ttl_s=self._guard.keep_s)
+        )
+
+    async def _quietly(self, work: Awaitable[object]) -> None:
+        try:
+            await work
+        # ValueError: more than the store takes. Nothing about a record may cost a caller the outcome.
+        except (StoreUnavailable, ValueError) as error:
+            _LOG.warning("execution_end_not_recorded", rpc=self._request.rpc, detail=str(error))
+
+    def _settlement(self, reason: str, facts: UpstreamFacts) -> Settlement:
+        return Settlement(
+            reason=reason,
+            zuora_request_id=facts.zuora_request_id,
+            zuora_process_id=facts.zuora_process_id,
+            executed_track_id=facts.echoed_track_id,
+            settled_at_s=self._clock.now().timestamp(),
+        )
+
+    def _failed_settlement(self, error: CallError) -> Settlement:
+        evidence = error.failure.evidence
+        return dataclasses.replace(
+            self._settlement(error.failure.reason.name, error.failure.facts),
+            evidence=evidence,
+            payment_method_id=evidence.payment_method_id,
+            payment_id=evidence.payment_id,
+        )
