@@ -21,20 +21,20 @@ async def output_of(front: Front, program: str, *command: str) -> str:
 @pytest.mark.asyncio
 async def test_of_doors_do_what_the_text_says(front: Front) -> None:
     """All of them, one after the other, and the ledger holds what was executed."""
-    printed = [await output_of(front, one, "bash", "-euo", "pipefail") for one in blocks("docs/doors.md", "sh")]
+    printed = [await output_of(front, one, "bash", "-euo", "pipefail") for one in blocks("docs/gateway.md", "sh")]
 
     session, intent, error, *others = printed
     assert 32 == len(json.loads(session)["session"]["token"])
-    assert "doors-json" == json.loads(intent)["trackIds"][0]
+    assert "gateway-json" == json.loads(intent)["trackIds"][0]
     assert "HTTP/1.1 404 Not Found" == error.splitlines()[0]
     assert "payorch-advice: FIX_REQUEST" in error.splitlines()
     assert '"ADVICE_FIX_REQUEST"' in error
     assert [32] * 3 == [len(json.loads(one)["session"]["token"]) for one in others]
     assert [
-        ("sessions", "doors-json"),
-        ("sessions", "doors-web"),
-        ("sessions", "doors-grpc"),
-        ("sessions", "doors-grpcurl"),
+        ("sessions", "gateway-json"),
+        ("sessions", "gateway-web"),
+        ("sessions", "gateway-grpc"),
+        ("sessions", "gateway-grpcurl"),
     ] == front.executed
 
 
