@@ -1,4 +1,4 @@
-"""Checks the form of every Markdown file: a line holds one sentence, or a part of one that is too long for a line.
+"""Checks every Markdown file: one sentence per line, no long lines, and no words that a glossary would have to explain.
 
 python tools/prose.py          check every file of the repository
 python tools/prose.py FILE...  check these
@@ -24,6 +24,12 @@ _FENCE: Final = re.compile(r" *```")
 # An abbreviation ends no sentence; what follows the end of one begins with a capital, a digit, code, a quote or a link.
 _NEXT_SENTENCE: Final = re.compile(r"""(?<!e\.g)(?<!i\.e)(?<!vs)[.!?]["')*\]]* +(?=[A-Z0-9`"'*(\[])""")
 _SENTENCE_END: Final = re.compile(r"""[.!?:]["')*\]]*$""")
+# Words that read as translated, and private words for what the field already names; CONTRIBUTING.md has the glossary.
+_WORDS: Final = re.compile(
+    r"\b(?:whoever|nobody|somebody|anew|telling|outlet|doors?|goes on|is told|has not the|says so"
+    r"|(?<!in )(?<!single-)(?<!pre-)flights?)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Violation:
 def violations(text: str) -> list[Violation]:
     """Return what is wrong with a page, in the order of its lines."""
     lines = list(_prose(text))
-    found = [*_trailing_blanks(text), *_lines(lines), *_broken_sentences(lines)]
+    found = [*_trailing_blanks(text), *_words(text), *_lines(lines), *_broken_sentences(lines)]
     return sorted(found, key=lambda violation: violation.number)
 
 
@@ -83,6 +89,16 @@ def _trailing_blanks(text: str) -> Iterator[Violation]:
     for number, line in enumerate(text.splitlines(), start=1):
         if line != line.rstrip():
             yield Violation(number, "blanks at the end of the line")
+
+
+def _words(text: str) -> Iterator[Violation]:
+    """Yield the words to avoid, in tables and headings too; code may name anything."""
+    code = False
+    for number, line in enumerate(text.splitlines(), start=1):
+        code ^= _FENCE.match(line) is not None
+        found = None if code else _WORDS.search(_without_code(line))
+        if found:
+            yield Violation(number, f"the word {found[0]!r}: use the field's own")
 
 
 def _lines(lines: Iterable[Line]) -> Iterator[Violation]:

@@ -24,6 +24,9 @@ class TestRules:
             (f"{LONG} and this makes it longer\n", "longer than 120 characters"),
             ("Blanks at the end. \n", "blanks at the end"),
             ("```text\nblanks in code \n```\n", "blanks at the end"),
+            ("Nobody reads this.\n", "the word 'Nobody'"),
+            ("| a | the flight of an intent |\n", "the word 'flight'"),
+            ("## Other doors\n", "the word 'doors'"),
         ],
     )
     def test_find_what_is_wrong(self, text: str, rule: str) -> None:
@@ -45,6 +48,8 @@ class TestRules:
             f"<!-- {LONG}\n{LONG} One. Two. -->\n",
             f"---\nname: One. Two. {LONG}\n---\n\nText.\n",
             f"See https://example.org/{'a' * 120} for more.\n",
+            "Calls in flight, a single-flight fetch, and `nobody` in code.\n",
+            "```sh\nmake doors\n```\n",
         ],
     )
     def test_leave_the_rest_alone(self, text: str) -> None:
