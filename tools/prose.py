@@ -19,7 +19,7 @@ MAX_CHARACTERS: Final = 120
 """As in .editorconfig."""
 
 _CODE_SPAN: Final = re.compile(r"`[^`]*`")
-_LIST_MARKER: Final = re.compile(r" *(?:[-*]|\d+\.) ")
+_LIST_MARKER: Final = re.compile(r"^ *(?:[-*]|\d+\.) ")
 _FENCE: Final = re.compile(r" *```")
 # An abbreviation ends no sentence; what follows the end of one begins with a capital, a digit, code, a quote or a link.
 _NEXT_SENTENCE: Final = re.compile(r"""(?<!e\.g)(?<!i\.e)(?<!vs)[.!?]["')*\]]* +(?=[A-Z0-9`"'*(\[])""")

@@ -26,6 +26,7 @@ class TestRules:
             ("```text\nblanks in code \n```\n", "blanks at the end"),
             ("Nobody reads this.\n", "the word 'Nobody'"),
             ("| a | the flight of an intent |\n", "the word 'flight'"),
+            ("It is a *flight* of an intent.\n", "the word 'flight'"),
             ("## Other doors\n", "the word 'doors'"),
         ],
     )
