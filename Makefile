@@ -47,7 +47,7 @@ format: $(READY)  ## Format the code and the protos
 	@$(BIN)/ruff check --fix-only
 	@$(BIN)/buf format protos -w
 
-check: $(READY)  ## Lint, types, layers, protos, drift of generated code
+check: $(READY)  ## Lint, types, layers, protos, form of the texts, drift of generated code
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
@@ -56,6 +56,7 @@ check: $(READY)  ## Lint, types, layers, protos, drift of generated code
 	@$(BIN)/python tools/data_flow.py --check
 	@$(BIN)/python tools/dashboards --check
 	@$(BIN)/python tools/values --check
+	@$(BIN)/python tools/prose.py
 
 test: $(READY)  ## Everything that passes or fails
 	@$(BIN)/pytest -n 2

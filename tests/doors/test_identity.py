@@ -1,4 +1,4 @@
-"""Behind Envoy callers keep their identities, with the settings that docs/doors.md shows."""
+"""Behind Envoy callers keep their identities, with the settings that docs/gateway.md shows."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from doors.texts import blocks
 
 AUTHORITY = Authority()
 SHOP, STRANGER = "spiffe://example.org/ns/shop/sa/checkout", "spiffe://example.org/ns/other/sa/stranger"
-LISTENER, CLUSTER, MESH = blocks("docs/doors.md", "yaml")
+LISTENER, CLUSTER, MESH = blocks("docs/gateway.md", "yaml")
 NAME = "payorch.payments.svc"
 
 

@@ -33,6 +33,11 @@ def tell(stack: LocalStack, link: str) -> str:
     return told
 
 
+def without_ids(text: str) -> str:
+    """Replace Zuora's ids, which differ from run to run."""
+    return re.sub(r"\b[0-9a-f]{32}\b", "ID", text)
+
+
 @pytest.mark.asyncio
 async def test_the_five_steps_lead_to_the_cause(stack: LocalStack, stub: Any) -> None:
     """The shop gives up, the service does not, and the lines of the page are printed."""
@@ -48,7 +53,7 @@ async def test_the_five_steps_lead_to_the_cause(stack: LocalStack, stub: Any) ->
     block = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)
     assert block is not None
     for line in block[1].splitlines():
-        assert line.strip() in told
+        assert without_ids(line.strip()) in without_ids(told)
     assert re.search(r"exists +\S+ \S+", told), "payment method and payment"
     assert f"trace https://traces.example/trace/{trace_id_of(TrackId(TRACK_ID))}" in told
     assert re.search(r"Zuora +[0-9a-f-]{36}", told)

@@ -33,7 +33,7 @@ _INFO: Final = {
     "title": "payorch as JSON over HTTP",
     "version": "v1",
     "description": (
-        "The RPCs of payorch through Envoy, which docs/doors.md describes. An answer without a CallOutcome, such as "
+        "The RPCs of payorch through Envoy, which docs/gateway.md describes. An answer without a CallOutcome, such as "
         "one of a proxy that is not JSON, means: outcome UNKNOWN, resend with the same requestId."
     ),
 }
