@@ -3,7 +3,7 @@ from payorch_server.intents.intent_record import IntentRecord, Settlement, encod
 from payorch_server.intents.token_guard import TokenGuard, token_name
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
 from payorch_server.store.memory import MemoryStore
-from unit.intents.intents_support import fingerprint, memory
+from unit.intents.intents_support import FailingStore, fingerprint, memory
 from unit.support.clock import FakeClock
 from unit.support.zuora import route
 
@@ -94,7 +94,15 @@ class TestReplayGuard:
 
     @pytest.mark.asyncio
     async def test_releases_nothing_without_a_token(self) -> None:
-        """Most intents have none."""
-        store = memory(FakeClock())
+        """Most intents have none, so the store is not even asked."""
+        asked: list[str] = []
+
+        def fails(operation: str, _key: str) -> bool:
+            asked.append(operation)
+            return True
+
+        store = FailingStore(memory(FakeClock()), fails=fails)
 
         await TokenGuard(store=store, keep_s=KEEP_S).release("", owner="intent:a")
+
+        assert [] == asked

@@ -2,6 +2,7 @@ import asyncio
 import gc
 import os
 import signal
+import weakref
 
 import pytest
 from payorch_server.runtime.lifecycle import TaskOwner, termination
@@ -11,20 +12,19 @@ from payorch_server.runtime.lifecycle import TaskOwner, termination
 class TestTaskOwner:
     """No task is lost, and none outlives its owner."""
 
-    async def test_keeps_a_task_that_nobody_else_holds(self) -> None:
-        """The loop itself holds tasks weakly."""
-        tasks, gate, done = TaskOwner(), asyncio.Event(), asyncio.Event()
+    async def test_keeps_a_task_without_another_reference(self) -> None:
+        """The loop holds tasks weakly, and what this one waits for is referenced by the task alone."""
+        tasks = TaskOwner()
 
         async def work() -> None:
-            await gate.wait()
-            done.set()
+            await asyncio.Event().wait()
 
-        _ = tasks.start(work(), name="work")
+        task = weakref.ref(tasks.start(work(), name="work"))
         await asyncio.sleep(0)
         gc.collect()
-        gate.set()
 
-        await done.wait()
+        assert task() is not None
+        await tasks.close()
 
     async def test_outlives_the_cancellation_of_its_starter(self) -> None:
         """Whoever waits through a shield may leave."""
@@ -42,20 +42,18 @@ class TestTaskOwner:
 
         assert await task == "done"
 
-    async def test_retrieves_the_exception_that_nobody_waits_for(self) -> None:
-        """A warning at the collection of the task would be an error here."""
-        tasks, raised = TaskOwner(), asyncio.Event()
+    async def test_retrieves_the_exception_of_a_task_without_a_waiter(self) -> None:
+        """Otherwise the loop's exception handler is called when the task is collected."""
+        tasks, reported = TaskOwner(), []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context))
 
         async def work() -> None:
-            raised.set()
             raise ValueError
 
-        _ = tasks.start(work(), name="work")
-        await raised.wait()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-
+        await asyncio.wait([tasks.start(work(), name="work")])
         gc.collect()
+
+        assert reported == []
 
     async def test_cancels_and_waits_when_it_closes(self) -> None:
         """A task may clean up, and its failure there hides nothing."""
@@ -83,11 +81,15 @@ class TestTaskOwner:
         assert (sorted(ended), [task.cancelled() for task in started]) == (["one", "two"], [True, True])
 
     async def test_closes_when_nothing_runs(self) -> None:
-        """Twice is not once too many."""
+        """An owner without tasks is as it was before."""
         tasks = TaskOwner()
+        await tasks.close()
+        task = tasks.start(asyncio.Event().wait(), name="work")
 
         await tasks.close()
         await tasks.close()
+
+        assert task.cancelled()
 
 
 @pytest.mark.asyncio
