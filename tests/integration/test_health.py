@@ -30,6 +30,7 @@ async def _wait_for(channel: grpc.aio.Channel, service: str, status: int) -> Non
     async for answer in watch:
         if answer.status == status:
             return
+    pytest.fail(f"The watch of {service or 'the server'} ended before the status was {status}.")
 
 
 @pytest.mark.asyncio

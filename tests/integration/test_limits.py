@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import pytest
 from integration.far_end import frozen
-from integration.http2 import ENHANCE_YOUR_CALM, NO_ERROR, PING, Connection, connection
+from integration.http2 import ENHANCE_YOUR_CALM, GOAWAY, NO_ERROR, PING, Connection, connection
 from local.calls import refusal
 from local.requests import session_request
 from local.stack import LocalStack, running
@@ -86,13 +86,16 @@ class TestMetadata:
         assert answer.session.token
 
 
-async def ping(opened: Connection, times: int) -> None:
-    """Ping, each time after the answer to the last."""
-    frames = opened.frames()
-    for number in range(times):
-        opened.send(PING, number.to_bytes(8, "big"))
-        while (await anext(frames)) != (PING, number.to_bytes(8, "big")):
-            pass
+async def ping(opened: Connection, *payloads: bytes) -> list[bytes]:
+    """Ping, each time after the answer to the last; return what the answers hold."""
+    frames, answers = opened.frames(), []
+    for payload in payloads:
+        opened.send(PING, payload)
+        async for kind, answer in frames:
+            if kind in {PING, GOAWAY}:
+                answers.append(answer)
+                break
+    return answers
 
 
 class TestConnections:
@@ -111,9 +114,11 @@ class TestConnections:
     @pytest.mark.asyncio
     async def test_that_ping_seldom_stay(self) -> None:
         """The same pings are none too many where they may come so often."""
-        over = {"rpc": {"min_ping_interval_s": 0.0}}
+        over, pings = {"rpc": {"min_ping_interval_s": 0.0}}, [number.to_bytes(8, "big") for number in range(8)]
         async with running(over=over) as stack, connection(stack.application.grpc_port) as opened:
-            await ping(opened, 8)
+            answers = await ping(opened, *pings)
+
+        assert pings == answers
 
     @pytest.mark.asyncio
     async def test_that_are_old_are_ended_politely(self) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 import yaml
+from local.calls import refusal
 from local.requests import payment_method_request, session_request
 from local.stack import LocalStack, running
 from payorch import CallError
@@ -292,13 +293,22 @@ async def test_a_tenant_can_come_and_go(watched: Watched) -> None:
         content["tenants"].pop("solo")
         content["routing"] = [rule for rule in content["routing"] if rule["to"]["tenant"] != "solo"]
 
+    def in_solo() -> service_pb2.CreateSessionRequest:
+        request = session_request()
+        request.one_time_payment.account_id = seed.ACCOUNT_SINGLE.id
+        request.route.tenant = "solo"
+        return request
+
     good = (watched.stack.folder / "payorch.yaml").read_text()
     watched.change(leave)
     await watched.until(lambda now: list(now["tenants"]) == ["acme"])
+    while_gone = await refusal(watched.stub.CreateSession(in_solo(), timeout=10))
 
     (watched.stack.folder / "payorch.yaml").write_text(good)
-
     await watched.until(lambda now: now["tenants"] == {"acme": True, "solo": True})
+    back = await watched.stub.CreateSession(in_solo(), timeout=10)
+
+    assert ("ROUTE_HINT_UNKNOWN", "solo") == (while_gone.reason, back.call.matched_rule)
 
 
 @pytest.mark.asyncio

@@ -233,10 +233,14 @@ class TestLimits:
 class TestLife:
     """check and close."""
 
-    async def test_check_passes_and_leaves_no_trace(self, store: Store) -> None:
+    async def test_check_passes_and_changes_no_record(self, store: Store) -> None:
         """A healthy store passes, and again."""
+        await store.put_if_absent("k", b"kept", ttl_s=TTL_S)
+
         await store.check()
         await store.check()
+
+        assert await store.get("k") == StoredValue(b"kept", 1)
 
     async def test_close_ends_every_operation(self, store: Store) -> None:
         """A closed store says so instead of opening anew."""

@@ -217,6 +217,18 @@ class TestUnfitServer:
             assert "canary" not in str(refusal.value)
 
 
+class TestCheck:
+    """What check does to the server."""
+
+    async def test_leaves_no_key_behind(self, stores: Stores, redis_servers: Servers) -> None:
+        """It writes one to try every operation, and deletes it itself."""
+        server = redis_servers.start(*NOEVICTION)
+
+        await stores.open(server).check()
+
+        assert server.command("DBSIZE").strip() == ":0"
+
+
 class TestRights:
     """Users and what they may do."""
 

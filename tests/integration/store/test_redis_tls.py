@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from integration.store.conftest import Stores
-from payorch_server.store.port import StoreUnavailable
+from integration.store.conftest import Stores, fresh_prefix
+from payorch_server.store.port import StoredValue, StoreUnavailable
 from support.redis_server import RedisServer
 
 pytestmark = pytest.mark.asyncio
@@ -70,11 +70,14 @@ async def test_trusted_server(stores: Stores, shared_server: RedisServer, tmp_pa
     """A certificate from ca_file for the right name passes, on every connection."""
     pem = certificate(tmp_path / "server.pem", address="127.0.0.1")
     async with proxied(shared_server, certificate=pem) as url:
-        store = stores.open(shared_server, url=url, ca_file=str(pem))
+        store = stores.open(shared_server, url=url, ca_file=str(pem), prefix=fresh_prefix())
 
         await store.check()
-        await asyncio.gather(*(store.get("k") for _ in range(10)))
+        await store.put_if_absent("k", b"v", ttl_s=60)
+        found = await asyncio.gather(*(store.get("k") for _ in range(10)))
         await store.close()
+
+    assert found == [StoredValue(b"v", 1)] * 10
 
 
 async def test_client_certificate(stores: Stores, shared_server: RedisServer, tmp_path: Path) -> None:
@@ -82,10 +85,17 @@ async def test_client_certificate(stores: Stores, shared_server: RedisServer, tm
     pem = certificate(tmp_path / "server.pem", address="127.0.0.1")
     ours = certificate(tmp_path / "client.pem", address="127.0.0.2")
     async with proxied(shared_server, certificate=pem, client_ca=ours) as url:
-        store = stores.open(shared_server, url=url, ca_file=str(pem), client_certificate_file=str(ours))
+        trusting = {"url": url, "ca_file": str(pem), "prefix": fresh_prefix()}
+        store = stores.open(shared_server, client_certificate_file=str(ours), **trusting)
+        without = stores.open(shared_server, **trusting)
 
-        await store.check()
-        await store.close()
+        await store.put_if_absent("k", b"v", ttl_s=60)
+        found = await store.get("k")
+        with pytest.raises(StoreUnavailable):
+            await without.get("k")
+        await asyncio.gather(store.close(), without.close())
+
+    assert found == StoredValue(b"v", 1)
 
 
 @pytest.mark.parametrize(("address", "trusted"), [("127.0.0.1", False), ("127.0.0.2", True)], ids=["issuer", "name"])

@@ -231,9 +231,11 @@ class TestStrangers:
 
 
 def test_a_broken_log_costs_no_answer() -> None:
-    """The decision stands although nobody can be told of it."""
+    """The decision stands although it could not be logged."""
+    decisions: list[Any] = []
 
-    def broken(_logger: object, _method: str, _event: object) -> NoReturn:
+    def broken(_logger: object, _method: str, event: Any) -> NoReturn:
+        decisions.append(event["decision"])
         raise OSError("the log is full")
 
     before = structlog.get_config()
@@ -242,3 +244,5 @@ def test_a_broken_log_costs_no_answer() -> None:
         permit(context(), Action("CreateSession"), route())
     finally:
         structlog.configure(**before)
+
+    assert decisions == ["allowed"]

@@ -169,8 +169,8 @@ class TestPaymentMethod:
         )
     )
     def test_is_encoded_whatever_came(self, payload: dict[str, Any]) -> None:
-        """Zuora adds words and shapes without notice."""
-        encoded({"type": "card", **payload})
+        """Zuora adds words and shapes without notice, and the id can be read all the same."""
+        assert encoded({"type": "card", **payload, "id": "pm1"}).id == "pm1"
 
 
 class TestCallInfo:
