@@ -114,6 +114,17 @@ class TestCallRecords:
 
         assert [whole] == await other.of()
 
+    async def test_wait_for_the_store_in_a_bounded_queue(self) -> None:
+        """A thousand may wait; further ones are lost to the store, and this process still knows them."""
+        replica = Replica(memory(), in_store=True)
+        for number in range(1001):
+            replica.records.add(record(number=number))
+
+        assert repr(replica.records) == "CallRecords(1 Track-Ids, 1000 waiting, 1 lost)"
+        assert [*await replica.of()][-1] == record(number=1000)
+        await replica.written()
+        assert repr(replica.records) == "CallRecords(1 Track-Ids, 0 waiting, 1 lost)"
+
     async def test_cost_nobody_anything_when_the_store_is_gone(self) -> None:
         """They are counted as lost, and this process still knows its own."""
         store = memory()

@@ -41,6 +41,19 @@ class TestHealth:
         }
         assert health.states == {"acme": True, "solo": False}
 
+    async def test_does_not_trust_a_tenant_that_comes_back(self) -> None:
+        """Its credentials may be others than those that worked before it was removed."""
+        health = Health(("acme", "solo"))
+        await health.start()
+        for tenant in ("acme", "solo"):
+            await health.warmed(tenant)
+
+        await health.replace(("acme",))
+        await health.replace(("acme", "solo"))
+
+        assert (await states(health))["tenant/solo"] == NOT_SERVING
+        assert health.states == {"acme": True, "solo": False}
+
     async def test_serves_nothing_once_it_drains(self) -> None:
         """Also when a tenant becomes ready after that."""
         health = Health(("acme", "solo"))

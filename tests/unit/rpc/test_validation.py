@@ -156,6 +156,16 @@ class TestAllAtOnce:
             "charge",
         }
 
+    def test_lists_equal_violations_once(self) -> None:
+        """Two checks may find the same."""
+        missing, short = Violation("a", "required", "is missing"), service_pb2.CreateSessionRequest(request_id="short")
+        validator = Validator({short.DESCRIPTOR.full_name: lambda _request: [missing, missing]})
+
+        with pytest.raises(InvalidRequestError) as caught:
+            validator.check(short)
+
+        assert caught.value.failure.violations.count(missing) == 1
+
     def test_completes_the_list_for_methods_of_v1(self) -> None:
         """What v1 does not know is told beside what is wrong anyhow."""
         request = service_pb2.CreatePaymentMethodRequest(

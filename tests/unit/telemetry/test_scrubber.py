@@ -55,6 +55,11 @@ def nested(leaf: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
+def in_lists(value: Any, *, levels: int) -> Any:
+    """Put a value into a list in a list and so on."""
+    return [in_lists(value, levels=levels - 1)] if levels else value
+
+
 class Told:
     """An object that a log line is given as it is."""
 
@@ -101,6 +106,14 @@ class TestScrub:
     def test_measures_bytes(self) -> None:
         """Rendered as Base64 they could not be searched."""
         assert {"body": "<3 bytes>"} == scrub(None, "info", {"body": b"abc"})
+
+    def test_keeps_eight_levels_and_renders_the_rest(self) -> None:
+        """A member of a nested object is found by its name only while the object is one."""
+        kept = scrub(None, "info", {"value": in_lists("x", levels=8)})
+        rendered = scrub(None, "info", {"value": in_lists("x", levels=9)})
+
+        assert {"value": in_lists("x", levels=8)} == kept
+        assert {"value": in_lists("['x']", levels=8)} == rendered
 
     def test_ends_where_a_value_holds_itself(self) -> None:
         """No line is worth a stack."""

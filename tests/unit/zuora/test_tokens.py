@@ -94,6 +94,8 @@ class TestGet:
             (None, 3540, "missing"),
             (-5, 3540, "negative"),
             ("NaN", 3540, "not a number"),
+            (86_400, 86_340, "a day, which is the longest life that is believed"),
+            (86_401, 3540, "longer than a day: the documented hour"),
             (1e99, 3540, "beyond belief"),
             (True, 3540, "no number at all"),
         ],

@@ -302,6 +302,25 @@ class TestOverASocket:
 
         assert error.verdict.outcome is Outcome.NOT_SENT
 
+    async def test_opens_no_more_connections_than_allowed(self) -> None:
+        """Further calls wait for one of these; each is used again."""
+        opened: list[asyncio.StreamWriter] = []
+
+        async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            opened.append(writer)
+            with contextlib.suppress(asyncio.IncompleteReadError):
+                while await reader.readuntil(b'{"a":1}'):
+                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+        async with AsyncExitStack() as stack:
+            port = await stack.enter_async_context(loopback(answer_all))
+            transport = open_transport(settings=HttpSettings(max_connections=2), tracer=NoOpTracer(), stack=stack)
+            post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
+
+            answers = await asyncio.gather(*(transport.post(post, timeout_s=5.0) for _ in range(10)))
+
+        assert ([200] * 10, 2) == ([got.status for got in answers], len(opened))
+
     async def test_needs_a_readable_ca_file(self, tmp_path: Any) -> None:
         """A broken one ends the start; it never means less checking."""
         broken = tmp_path / "ca.pem"
