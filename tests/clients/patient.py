@@ -1,12 +1,25 @@
-"""The service, allowed as many attempts as an error can tell; the retry policy allows fewer."""
+"""The service, allowed as many attempts as an error can name; the retry policy allows fewer."""
 
+import asyncio
 import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
 
-from payorch_server import cli
-from payorch_server.zuora import retry
+from payorch_server import config
+from payorch_server.app import start as app
+from payorch_server.telemetry.logging import start_logging
 
 from clients.upstream import ATTEMPTS
 
+
+async def serve(settings: config.Settings) -> None:
+    """Serve until the process is killed."""
+    async with AsyncExitStack() as stack:
+        await app.start(settings, stack=stack, max_attempts=ATTEMPTS)
+        await asyncio.Event().wait()
+
+
 if __name__ == "__main__":
-    retry.MAX_ATTEMPTS = ATTEMPTS  # type: ignore[misc] # it is Final everywhere else
-    sys.exit(cli.main())
+    loaded = config.load(Path(sys.argv[1]))
+    start_logging(loaded.document.telemetry)
+    asyncio.run(serve(loaded))

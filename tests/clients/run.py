@@ -136,7 +136,7 @@ async def _service() -> AsyncIterator[str]:
         async with serving(Emulator()) as emulator, longest_texts() as upstream:
             over = {"tenants": {SOLO_TENANT: {"base_url": upstream}}}
             file = write_configuration(Path(folder), emulator, over)
-            command = (sys.executable, "-m", "clients.patient", "serve", "--config", str(file))
+            command = (sys.executable, "-m", "clients.patient", str(file))
             process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
             try:
                 port = await grpc_port(process)

@@ -35,6 +35,7 @@ from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
+from payorch_server.zuora.retry import MAX_ATTEMPTS
 from payorch_server.zuora.tokens import TokenCache
 from payorch_server.zuora.transport import Transport
 
@@ -55,6 +56,8 @@ class Resources:
     tasks: TaskOwner
     tracer: trace.Tracer
     meter: Meter
+    max_attempts: int = MAX_ATTEMPTS
+    """How often a call is sent to Zuora at most."""
 
 
 class Components:
@@ -118,6 +121,7 @@ class Components:
             uniform=_RANDOM.uniform,
             metrics=metrics,
             quota=self.quota,
+            max_attempts=own.max_attempts,
         )
 
     async def begin(self) -> None:

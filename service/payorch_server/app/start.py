@@ -44,6 +44,7 @@ from payorch_server.store.counted import CountedStore
 from payorch_server.store.factory import open_store
 from payorch_server.store.port import Store
 from payorch_server.telemetry.providers import Telemetry, start_telemetry
+from payorch_server.zuora.retry import MAX_ATTEMPTS
 from payorch_server.zuora.transport import open_transport
 
 _LOG: Final = structlog.get_logger("payorch.app")
@@ -89,6 +90,7 @@ async def start(
     clock: Clock | None = None,
     span_processors: Sequence[SpanProcessor] = (),
     worker: int | None = None,
+    max_attempts: int = MAX_ATTEMPTS,
 ) -> Application:
     """Build the service and listen. The order of pushes onto the stack is, reversed, the order of closing.
 
@@ -99,6 +101,7 @@ async def start(
         clock: Time; the machine's unless given.
         span_processors: Further receivers of spans.
         worker: Number of this process among those that share the gRPC port; None: it has the port for itself.
+        max_attempts: How often a call is sent to Zuora at most.
 
     Raises:
         StartError: A port is taken.
@@ -112,7 +115,8 @@ async def start(
     stack.push_async_callback(store.close)
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
-    components = Components(settings, Resources(transport, store, clock, tasks, telemetry.tracer, telemetry.meter))
+    resources = Resources(transport, store, clock, tasks, telemetry.tracer, telemetry.meter, max_attempts)
+    components = Components(settings, resources)
     reloader = Reloader(
         files=files,
         settings_in_use=settings,

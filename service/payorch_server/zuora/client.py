@@ -31,7 +31,7 @@ from payorch_server.zuora.messages import (
 )
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
-from payorch_server.zuora.retry import RETRYABLE, RetryBudget, RetryState, wait_before_retry
+from payorch_server.zuora.retry import MAX_ATTEMPTS, RETRYABLE, RetryBudget, RetryState, wait_before_retry
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
 from payorch_server.zuora.transport import HttpPost, Transport
@@ -57,6 +57,7 @@ class ZuoraClient:
         uniform: Callable[[float, float], float],
         metrics: UpstreamMetrics | None = None,
         quota: Quota | None = None,
+        max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self._tenants = tenants
         self._secrets = secrets
@@ -67,6 +68,7 @@ class ZuoraClient:
         self._uniform = uniform
         self._metrics = metrics or UpstreamMetrics()
         self._quota = quota or Quota()
+        self._max_attempts = max_attempts
         self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
 
     def successor(self, tenants: Mapping[str, TenantSettings], secrets: Mapping[str, Secret[str]]) -> "ZuoraClient":
@@ -84,6 +86,7 @@ class ZuoraClient:
             uniform=self._uniform,
             metrics=self._metrics,
             quota=self._quota,
+            max_attempts=self._max_attempts,
         )
         after._budgets = self._budgets
         return after
@@ -176,7 +179,7 @@ class ZuoraClient:
             budget_left=budget.allows,
             retry_after_s=error.failure.evidence.retry_after_s,
         )
-        wait_s = wait_before_retry(tried, uniform=self._uniform)
+        wait_s = wait_before_retry(tried, uniform=self._uniform, max_attempts=self._max_attempts)
         if wait_s is None:
             raise error
         await asyncio.sleep(wait_s)

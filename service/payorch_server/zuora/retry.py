@@ -45,14 +45,17 @@ class RetryState:
     """What Zuora asked for."""
 
 
-def wait_before_retry(tried: RetryState, *, uniform: Callable[[float, float], float]) -> float | None:
+def wait_before_retry(
+    tried: RetryState, *, uniform: Callable[[float, float], float], max_attempts: int = MAX_ATTEMPTS
+) -> float | None:
     """Return how long to wait before the next attempt, or None to give up.
 
     Args:
         tried: What is known.
         uniform: Draws from an interval; full jitter keeps callers apart.
+        max_attempts: How many tries a call has, its first one included.
     """
-    if tried.reason not in RETRYABLE or tried.attempts >= MAX_ATTEMPTS or not tried.budget_left:
+    if tried.reason not in RETRYABLE or tried.attempts >= max_attempts or not tried.budget_left:
         return None
     # One new token is worth a try; a second refusal is about the credentials.
     if tried.reason is Reason.UPSTREAM_CREDENTIALS_REJECTED and tried.attempts > 1:

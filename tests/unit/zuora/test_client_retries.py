@@ -36,7 +36,7 @@ def answers(*script: httpx.Response | Exception) -> Wire:
     return Wire(handler=handle)
 
 
-def client(wire: Wire, clock: FakeClock) -> ZuoraClient:
+def client(wire: Wire, clock: FakeClock, **settings: int) -> ZuoraClient:
     """Make a client whose retries do not wait."""
     transport = transport_over(wire)
     return ZuoraClient(
@@ -47,6 +47,7 @@ def client(wire: Wire, clock: FakeClock) -> ZuoraClient:
         in_flight=ConcurrencyLimiter(),
         clock=clock,
         uniform=lambda _low, _high: 0.0,
+        **settings,
     )
 
 
@@ -108,6 +109,16 @@ class TestExecute:
 
         assert isinstance(error, OutcomeUnknown)
         assert (error.failure.reason, len(error.failure.facts.attempts)) == (Reason.UPSTREAM_EDGE_FAILED, 3)
+
+    @pytest.mark.asyncio
+    async def test_gives_up_after_the_number_it_was_made_with(self) -> None:
+        """The client that takes its place after a reload goes by the same number."""
+        wire = answers(*(status(503, request_id=f"r{n}") for n in range(9)))
+        before = client(wire, FakeClock(), max_attempts=5)
+
+        await execute(before.successor({"acme": tenant()}, {"acme": Secret("s")}))
+
+        assert len(sent(wire)) == 5
 
     @pytest.mark.asyncio
     async def test_takes_a_new_token_for_a_401(self) -> None:
