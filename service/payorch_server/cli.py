@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import grpc
 
 _BROKEN_CONFIGURATION: Final = 2
-_MOST_WORKERS: Final = 64
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,11 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "--config", type=Path, required=True, action="append", metavar="FILE", help="a YAML file; may be repeated"
         )
         command.set_defaults(run=run)
-        if run is _serve:
-            command.add_argument(
-                "--workers", type=_count, default=1, metavar="N", help="processes behind the gRPC port (default 1)"
-            )
-            command.add_argument("--worker", type=int, help=argparse.SUPPRESS)
         if run is _check_config:
             command.add_argument(
                 "--running", type=Path, action="append", metavar="FILE", help="also compare with what is running"
@@ -134,25 +128,12 @@ def _serve(parsed: argparse.Namespace) -> int:
 
     settings = load(*parsed.config)
     start_logging(settings.document.telemetry)
-    if parsed.workers > 1:
-        from payorch_server.runtime.clock import SystemClock
-        from payorch_server.workers import Workers, shared_port, worker_command
-
-        with shared_port(settings.document, count=parsed.workers):
-            workers = Workers(worker_command(parsed.config), count=parsed.workers, clock=SystemClock())
-            return asyncio.run(workers.run())
 
     from payorch_server.app.start import serve
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, files=parsed.config, worker=parsed.worker))
+        runner.run(serve(settings, files=parsed.config))
     return 0
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_WORKERS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes from 1 to {_MOST_WORKERS}")
-    return int(text)
 
 
 def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":

@@ -103,6 +103,25 @@ async def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_port_is_not_shared_with_a_second_service(tmp_path: Path) -> None:
+    """The kernel would spread calls over both, and each would count its own intents alone."""
+    async with serving(Emulator()) as url:
+        first = await start_service(write_configuration(tmp_path, url))
+        taken = f"127.0.0.1:{await grpc_port(first)}"
+        second = await start_service(write_configuration(tmp_path, url, {"rpc": {"listen": taken}}))
+        try:
+            _, log = await second.communicate()
+        finally:
+            for process in (first, second):
+                if process.returncode is None:
+                    process.kill()
+                await process.wait()
+
+    assert 1 == second.returncode
+    assert log.decode().endswith(f"rpc.listen: {taken} cannot be listened on; is the port taken?\n")
+
+
+@pytest.mark.asyncio
 async def test_healthcheck_tells_serving_from_absent(tmp_path: Path) -> None:
     """Its exit status is what a probe looks at."""
     async with serving(Emulator()) as url:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from payorch_server.app.components import Components, Resources
 from payorch_server.app.gauges import publish
 from payorch_server.app.reload import Reloader
 from payorch_server.calls.metrics import BUCKETS_S
-from payorch_server.config import Document, Settings, split_address, worker_address
+from payorch_server.config import Document, Settings, split_address
 from payorch_server.intents.executor import EXECUTION_LIMIT_S
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.command_error import CommandError
@@ -39,7 +38,7 @@ from payorch_server.rpc.payment_orchestration import (
 from payorch_server.rpc.server import ListenError, build_diagnostics_server, build_server, listen
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import Clock, SystemClock
-from payorch_server.runtime.lifecycle import TaskOwner, end_of_file, termination
+from payorch_server.runtime.lifecycle import TaskOwner, termination
 from payorch_server.store.counted import CountedStore
 from payorch_server.store.factory import open_store
 from payorch_server.store.port import Store
@@ -89,7 +88,6 @@ async def start(
     files: Sequence[Path] = (),
     clock: Clock | None = None,
     span_processors: Sequence[SpanProcessor] = (),
-    worker: int | None = None,
     max_attempts: int = MAX_ATTEMPTS,
 ) -> Application:
     """Build the service and listen. The order of pushes onto the stack is, reversed, the order of closing.
@@ -100,7 +98,6 @@ async def start(
         files: Of the configuration, to be watched; none: nothing is reloaded.
         clock: Time; the machine's unless given.
         span_processors: Further receivers of spans.
-        worker: Number of this process among those that share the gRPC port; None: it has the port for itself.
         max_attempts: How often a call is sent to Zuora at most.
 
     Raises:
@@ -128,15 +125,13 @@ async def start(
     admission = AdmissionInterceptor(max_calls_in_progress=document.rpc.max_calls_in_progress)
     publish(telemetry.meter, components, admission, version=version("payorch-server"))
     boundary = _boundary(settings, components, telemetry, clock, tasks)
-    server = _server(settings, components, boundary, admission, clock, shared_port=worker is not None)
+    server = _server(settings, components, boundary, admission, clock)
     grpc_port = _listen(server, "rpc", document.rpc.listen, components)
     await components.begin()
     await server.start()
     stack.push_async_callback(server.stop, None)
-    diagnostics_listen = worker_address(document.diagnostics.listen, worker)
-    diagnostics_port = await _start_diagnostics(diagnostics_listen, settings, components, boundary, clock, stack)
-    admin_listen = worker_address(document.admin.listen, worker)
-    admin_port = await _start_admin(admin_listen, components, reloader, telemetry, stack)
+    diagnostics_port = await _start_diagnostics(settings, components, boundary, clock, stack)
+    admin_port = await _start_admin(document.admin.listen, components, reloader, telemetry, stack)
     if files:
         _ = tasks.start(reloader.run(), name="reload")
     _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=components.policy.hash)
@@ -175,8 +170,6 @@ def _server(
     boundary: BoundaryInterceptor,
     admission: AdmissionInterceptor,
     clock: Clock,
-    *,
-    shared_port: bool,
 ) -> grpc.aio.Server:
     rpc, orchestration = settings.document.rpc, settings.document.orchestration
     validator = Validator(FURTHER_CHECKS)
@@ -194,7 +187,6 @@ def _server(
             ValidateInterceptor(validator),
         ),
         health=components.health,
-        shared_port=shared_port,
     )
 
 
@@ -226,14 +218,10 @@ def _boundary(
 
 
 async def _start_diagnostics(
-    address: str,
-    settings: Settings,
-    components: Components,
-    boundary: BoundaryInterceptor,
-    clock: Clock,
-    stack: AsyncExitStack,
+    settings: Settings, components: Components, boundary: BoundaryInterceptor, clock: Clock, stack: AsyncExitStack
 ) -> int:
     """Listen for operators, if the configuration says where; the right to it is looked at by the servicer."""
+    address = settings.document.diagnostics.listen
     if not address:
         return 0
     rpc = settings.document.rpc
@@ -254,14 +242,12 @@ async def _start_diagnostics(
     return port
 
 
-async def serve(settings: Settings, *, files: Sequence[Path], worker: int | None = None) -> None:
+async def serve(settings: Settings, *, files: Sequence[Path]) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once.
 
     Args:
         settings: A configuration that has passed every check.
         files: Of the configuration, to be watched.
-        worker: Number of this process among those that share the gRPC port, which also drains when the process that
-            holds the other end of its standard input is gone; None: it is alone.
 
     Raises:
         StartError: A port is taken.
@@ -269,9 +255,7 @@ async def serve(settings: Settings, *, files: Sequence[Path], worker: int | None
     stop = asyncio.Event()
     with termination(on_first=stop.set, on_second=lambda: os._exit(130)):
         async with AsyncExitStack() as stack:
-            if worker is not None:
-                stack.enter_context(end_of_file(sys.stdin.fileno(), then=stop.set))
-            application = await start(settings, stack=stack, files=files, worker=worker)
+            application = await start(settings, stack=stack, files=files)
             await stop.wait()
             await application.drain()
     _LOG.info("stopped")

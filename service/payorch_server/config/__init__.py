@@ -7,7 +7,7 @@ from payorch_server.config.changes import (
     watched_files,
     with_switched_off,
 )
-from payorch_server.config.checks import split_address, worker_address
+from payorch_server.config.checks import split_address
 from payorch_server.config.document import ConfigError, Document, Settings, schema
 from payorch_server.config.loading import load, load_document
 from payorch_server.config.strict_yaml import read_yaml
@@ -26,5 +26,4 @@ __all__ = [
     "switched_off",
     "watched_files",
     "with_switched_off",
-    "worker_address",
 ]

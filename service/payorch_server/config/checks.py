@@ -54,17 +54,6 @@ def split_address(listen: str) -> tuple[str, int] | None:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def worker_address(listen: str, worker: int | None) -> str:
-    """Return where one of several processes listens alone: as many ports further as its number.
-
-    Args:
-        listen: Host and port of the first; port 0 is a free one for each, and empty is nowhere for all.
-        worker: The number, from 0; None: there are no others.
-    """
-    host, _, port = listen.rpartition(":")
-    return f"{host}:{int(port) + worker}" if worker and int(port or 0) else listen
-
-
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

@@ -27,7 +27,6 @@ def build_server(
     servicer: PaymentOrchestrationServicer,
     interceptors: Sequence[grpc.aio.ServerInterceptor],
     health: Health,
-    shared_port: bool = False,
 ) -> grpc.aio.Server:
     """Return a server with its services, not yet listening.
 
@@ -36,9 +35,8 @@ def build_server(
         servicer: Serves the RPCs.
         interceptors: What every call of ours passes through, outermost first.
         health: Serves the health checks.
-        shared_port: Whether other processes listen on its port as well.
     """
-    server = _server(settings, interceptors, shared_port=shared_port)
+    server = _server(settings, interceptors)
     service_grpc.add_PaymentOrchestrationServiceServicer_to_server(servicer, server)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if settings.reflection:
@@ -65,9 +63,7 @@ def build_diagnostics_server(
     return server
 
 
-def _server(
-    settings: RpcSettings, interceptors: Sequence[grpc.aio.ServerInterceptor], *, shared_port: bool = False
-) -> grpc.aio.Server:
+def _server(settings: RpcSettings, interceptors: Sequence[grpc.aio.ServerInterceptor]) -> grpc.aio.Server:
     return grpc.aio.server(
         interceptors=tuple(interceptors),
         options=(
@@ -81,7 +77,7 @@ def _server(
             ("grpc.max_connection_age_ms", int(settings.max_connection_age_s * 1000)),
             ("grpc.max_connection_age_grace_ms", int(_CONNECTION_GRACE_S * 1000)),
             # Two services that believe they own the port would halve every guarantee.
-            ("grpc.so_reuseport", int(shared_port)),
+            ("grpc.so_reuseport", 0),
         ),
     )
 

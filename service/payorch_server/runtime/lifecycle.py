@@ -54,19 +54,3 @@ def termination(*, on_first: Callable[[], None], on_second: Callable[[], None]) 
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
-
-
-@contextlib.contextmanager
-def end_of_file(descriptor: int, *, then: Callable[[], None]) -> Iterator[None]:
-    """Call once when a pipe, to which nobody writes, has no other end any more, while the context is open."""
-    loop = asyncio.get_running_loop()
-
-    def ended() -> None:
-        loop.remove_reader(descriptor)
-        then()
-
-    loop.add_reader(descriptor, ended)
-    try:
-        yield
-    finally:
-        loop.remove_reader(descriptor)
