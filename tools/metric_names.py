@@ -87,7 +87,6 @@ METRICS: Final = (
     _seconds("payorch.token.wait.duration", "tenant"),
     _gauge("payorch.token.age", "tenant", unit="s"),
     _gauge("payorch.quota.left", "tenant", "limit"),
-    _gauge("payorch.quota.exhaustion", "tenant", "limit", unit="s"),
     _counter("payorch.route.decisions", "tenant", "rule", result={"routed", "refused"}),
     _counter("payorch.access.decisions", "right", decision={"allowed", "denied"}),
     _counter("payorch.configuration.reloads", result={"adopted", "refused", "switched_off"}),

@@ -18,7 +18,6 @@ RARE = {
     "payorch_certificate_expiry_seconds": "a listener with TLS",
     "payorch_configuration_reloads_total": "a changed file",
     "payorch_echo_differing_total": "a replay",
-    "payorch_quota_exhaustion_seconds": "a pace that uses a limit up",
     "payorch_spans_dropped_total": "a collector that is gone",
     "payorch_store_failures_total": "a store that is gone",
     "payorch_token_wait_duration_seconds": "a call before the first token",

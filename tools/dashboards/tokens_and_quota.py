@@ -6,7 +6,7 @@ from shared import ATTEMPTS, TOKEN_WAIT
 TOKENS_AND_QUOTA: Final = Page(
     "tokens-and-quota",
     "Tokens and quota",
-    "Whether Zuora lets the service in, and for how much longer.",
+    "Whether Zuora lets the service in, and how much it still allows.",
     (
         Row("Tokens"),
         Panel(
@@ -48,14 +48,6 @@ TOKENS_AND_QUOTA: Final = Page(
             (("min by (tenant, limit) (payorch_quota_left{TENANT})", "{{tenant}} {{limit}}"),),
             "short",
             thresholds=((100, ORANGE), (1000, "green")),
-            base=RED,
-        ),
-        Panel(
-            "Forecast",
-            "Until the quota is used up at the present pace; nothing is shown while there is no end in sight.",
-            (("min by (tenant, limit) (payorch_quota_exhaustion_seconds{TENANT})", "{{tenant}} {{limit}}"),),
-            "s",
-            thresholds=((900, ORANGE), (3600, "green")),
             base=RED,
         ),
         Panel(

@@ -7,7 +7,6 @@ from opentelemetry.metrics import Meter, Observation
 from payorch_server.app.components import Components
 from payorch_server.calls.metrics import observe
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
-from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.client import ZuoraClient
 
 
@@ -80,22 +79,13 @@ def _publish_upstream(meter: Meter, components: Components) -> None:
         ("token.age", lambda: _zuora(components).token_ages_s(), "s", "How old the token in use is."),
     ):
         observe(meter, f"payorch.{name}", _reader(read), unit=unit, description=description)
-    clock = components.clock
-    for name, read_limits, unit, description in (
-        (
-            "quota.left",
-            components.quota.left,
-            "{request}",
-            "What is left of Zuora's limits, as its answers tell.",
-        ),
-        (
-            "quota.exhaustion",
-            components.quota.exhaustion_s,
-            "s",
-            "When a limit is used up at today's pace.",
-        ),
-    ):
-        observe(meter, f"payorch.{name}", _limits_reader(read_limits, clock), unit=unit, description=description)
+    observe(
+        meter,
+        "payorch.quota.left",
+        lambda: _by_limit(components.quota.left(now_s=components.clock.monotonic())),
+        unit="{request}",
+        description="What is left of Zuora's limits, as its answers tell.",
+    )
 
 
 def _zuora(components: Components) -> ZuoraClient:
@@ -116,10 +106,5 @@ def _reader(read: Callable[[], Mapping[str, float]]) -> Callable[[], list[Observ
     return lambda: _by_tenant(read())
 
 
-def _limits_reader(
-    read: Callable[..., Mapping[tuple[str, str], float]], clock: Clock
-) -> Callable[[], list[Observation]]:
-    return lambda: [
-        Observation(value, {"tenant": tenant, "limit": limit})
-        for (tenant, limit), value in read(now_s=clock.monotonic()).items()
-    ]
+def _by_limit(values: Mapping[tuple[str, str], float]) -> list[Observation]:
+    return [Observation(value, {"tenant": tenant, "limit": limit}) for (tenant, limit), value in values.items()]
