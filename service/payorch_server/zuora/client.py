@@ -191,7 +191,7 @@ class ZuoraClient:
         flight.tries += 1
         try:
             token = await self._token(credential, route.tenant, context)
-            await self._turn(place, context)
+            turn = await self._turn(place, context)
         except CallError as error:
             raise flight.judged(error, UpstreamFacts(flight.attempts)) from error
         try:
@@ -199,7 +199,7 @@ class ZuoraClient:
             started_at, started_s = self._clock.now(), self._clock.monotonic()
             answer, payload, wrong = await self._exchange(post, context, call.body)
         finally:
-            self._in_flight.leave(place)
+            self._in_flight.leave(place, turn)
         self._note(route, post, context, answer, wrong, self._clock.monotonic() - started_s)
         flight.attempts += (
             Attempt(
@@ -233,13 +233,13 @@ class ZuoraClient:
                 context.notes.add_phase("token", wait_s)
                 self._metrics.waited_for_token(tenant, wait_s)
 
-    async def _turn(self, place: LimiterKey, context: CallContext) -> None:
-        """Wait until one more call may go to a place, and note for how long if there was a wait."""
+    async def _turn(self, place: LimiterKey, context: CallContext) -> object:
+        """Wait until one more call may go to a place, note for how long if there was a wait, and return its turn."""
         tenant, started_s = self._tenants[place[0]], self._clock.monotonic()
         waits = self._in_flight.is_full(place, most=tenant.max_in_flight)
         wait_s = min(tenant.max_queue_s, self._remaining(context))
         try:
-            await self._in_flight.enter(place, most=tenant.max_in_flight, wait_s=wait_s)
+            return await self._in_flight.enter(place, most=tenant.max_in_flight, wait_s=wait_s)
         finally:
             if waits:
                 context.notes.add_phase("queue", self._clock.monotonic() - started_s)
