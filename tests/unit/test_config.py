@@ -105,6 +105,16 @@ class TestLoad:
         assert CANARY not in repr(settings)
         assert settings.document.tenants["acme"].origin == "https://rest.test.zuora.com"
 
+    def test_reads_countries_and_versions_without_quotes(self, write: Write) -> None:
+        """Norway is not false, and Zuora's version is not a date."""
+        text = write(**{"routing.0.when.country": "COUNTRIES", "tenants.acme.zuora_version": "VERSION"}).read_text()
+        text = text.replace("COUNTRIES", "[NO, SE]").replace("VERSION", "2025-08-12")
+
+        document = load(write(text)).document
+
+        assert ("NO", "SE") == document.routing[0].when.country
+        assert document.tenants["acme"].zuora_version == "2025-08-12"
+
     @pytest.mark.parametrize("environment", ENVIRONMENTS)
     def test_knows_the_environments(self, write: Write, environment: str) -> None:
         """Each name stands for one of Zuora's hosts."""
@@ -215,7 +225,7 @@ class TestProblems:
                     ({"account_prefix": [""]}, "account_prefix: an empty", "every account"),
                     ({"amount": {"currency": "XXY", "min": "1"}}, "amount.currency: XXY is no", "no currency"),
                     ({"amount": {"currency": "EUR"}}, "amount: give min", "no limit at all"),
-                    ({"amount": {"currency": "EUR", "min": "1e3"}}, "amount.min: must be", "no decimal"),
+                    ({"amount": {"currency": "EUR", "min": "1.0e+3"}}, "amount.min: must be", "no decimal"),
                     ({"amount": {"currency": "EUR", "max": "-1"}}, "amount.max: must be", "less than nothing"),
                     ({"amount": {"currency": "EUR", "min": "5", "max": "5.00"}}, "amount.max: must be more", "empty"),
                     ({"amount": {"currency": "EUR", "max": "0"}}, "amount.max: must be more", "empty as well"),

@@ -1,14 +1,50 @@
-from collections.abc import Hashable
+"""YAML 1.2, of which PyYAML reads 1.1: `NO` is Norway and not false, `2025-08-12` a text and not a date.
+
+Source: YAML 1.2.2, section 10.3, "Core Schema" (read 2026-11-25).
+"""
+
+import re
+from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from payorch_server.config.document import ConfigError
 
+_TAG: Final = "tag:yaml.org,2002:"
+
+
+def _int(text: str) -> int:
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+
+
+def _float(text: str) -> float:
+    # YAML's .inf and .nan are Python's without the point.
+    return float(text.replace(".", "") if text[-1] in "fFnN" else text)
+
+
+_SCALARS: Final[tuple[tuple[str, str, str, Callable[[str], object]], ...]] = (
+    ("null", r"null|Null|NULL|~|", "nN~", lambda _: None),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF", lambda text: text in {"true", "True", "TRUE"}),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789", _int),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+        _float,
+    ),
+)
+"""Type, how it is written, what it begins with, and what it means; the first that fits, and text if none does."""
+
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is given twice, which YAML would drop silently."""
+    """Knows the types of the core schema alone, and refuses a key that is given twice, of which PyYAML drops one."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's way; filled below
+    yaml_constructors = {  # noqa: RUF012 - PyYAML's way
+        tag: yaml.SafeLoader.yaml_constructors[tag] for tag in (f"{_TAG}str", f"{_TAG}seq", None)
+    }
 
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -23,11 +59,33 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     return loader.construct_mapping(node, deep=True)
 
 
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+def _add_scalar(kind: str, form: str, beginnings: str, read: Callable[[str], object]) -> None:
+    pattern = re.compile(rf"({form})\Z")
+
+    def construct(loader: _StrictLoader, node: yaml.ScalarNode) -> object:
+        text = loader.construct_scalar(node)
+        try:
+            # What a tag such as !!int says need not be so.
+            if pattern.match(text):
+                return read(text)
+        except ValueError:
+            pass  # More digits than Python reads.
+        raise yaml.MarkedYAMLError(problem=f"the value cannot be read as {kind}", problem_mark=node.start_mark)
+
+    # A value that is left out has no first character.
+    _StrictLoader.add_implicit_resolver(f"{_TAG}{kind}", pattern, [*beginnings, ""])
+    _StrictLoader.add_constructor(f"{_TAG}{kind}", construct)
+
+
+for _scalar in _SCALARS:
+    _add_scalar(*_scalar)
+_StrictLoader.add_constructor(f"{_TAG}map", _mapping)
+# Without a constructor, so that << is refused: a reader who knows 1.1 would take it for a merge.
+_StrictLoader.add_implicit_resolver(f"{_TAG}merge", re.compile(r"<<\Z"), ["<"])
 
 
 def read_yaml(path: Path) -> Any:
-    """Return what a YAML file holds; a key that is given twice is refused.
+    """Return what a YAML file holds, by the rules of YAML 1.2; a key that is given twice is refused.
 
     Raises:
         ConfigError: It cannot be read, or is no YAML.
@@ -46,5 +104,5 @@ def read_yaml(path: Path) -> Any:
     except yaml.YAMLError as error:
         raise ConfigError(str(path), [f"is not YAML: {str(error).splitlines()[0]}"]) from error
     except ValueError as error:
-        # A value that looks like a date and is none, such as 2025-06-31 without quotes.
+        # An escape of a character that there is not, such as "\U00110000".
         raise ConfigError(str(path), [f"holds a value that cannot be read: {error}"]) from error
