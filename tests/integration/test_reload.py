@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ ACCESS = {
     ],
     "anonymous_may_move_money": True,
 }
+OF_EACH_TENANT = ("payorch_tenant_ready", "payorch_upstream_retry_budget", "payorch_token_age_seconds")
 
 
 class Unquoted(str):
@@ -70,6 +72,12 @@ class Watched:
             answer = await http.get(f"{self.stack.admin_url}/metrics")
         lines = [line for line in answer.text.splitlines() if all(part in line for part in parts)]
         return float(next(line for line in lines if not line.startswith("#")).rpartition(" ")[2])
+
+    async def tenants_of(self, name: str) -> set[str]:
+        """Read of which tenants a metric says something."""
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(f"{self.stack.admin_url}/metrics")
+        return set(re.findall(rf'^{name}{{.*tenant="(\w+)"', answer.text, re.MULTILINE))
 
     def change(self, edit: Callable[[dict[str, Any]], None]) -> None:
         """Edit the configuration file."""
@@ -285,7 +293,7 @@ def _revoke_grants(emulator: Emulator, client_id: str) -> None:
 
 @pytest.mark.asyncio
 async def test_a_tenant_can_come_and_go(watched: Watched) -> None:
-    """A new one becomes ready by itself, and one that is gone is no longer served."""
+    """A new one becomes ready by itself, and one that is gone is neither served nor measured."""
 
     def leave(content: dict[str, Any]) -> None:
         content["tenants"].pop("solo")
@@ -301,12 +309,15 @@ async def test_a_tenant_can_come_and_go(watched: Watched) -> None:
     watched.change(leave)
     await watched.until(lambda now: list(now["tenants"]) == ["acme"])
     while_gone = await refusal(watched.stub.CreateSession(in_solo(), timeout=10))
+    measured = [await watched.tenants_of(name) for name in OF_EACH_TENANT]
 
     (watched.stack.folder / "payorch.yaml").write_text(good)
     await watched.until(lambda now: now["tenants"] == {"acme": True, "solo": True})
     back = await watched.stub.CreateSession(in_solo(), timeout=10)
 
     assert ("ROUTE_HINT_UNKNOWN", "solo") == (while_gone.reason, back.call.matched_rule)
+    assert [{"acme"}] * len(OF_EACH_TENANT) == measured
+    assert [{"acme", "solo"}] * len(OF_EACH_TENANT) == [await watched.tenants_of(name) for name in OF_EACH_TENANT]
 
 
 @pytest.mark.asyncio

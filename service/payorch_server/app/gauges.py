@@ -1,13 +1,12 @@
 """What is read of a running service whenever somebody looks at its metrics."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from opentelemetry.metrics import Meter, Observation
 
 from payorch_server.app.components import Components
 from payorch_server.calls.metrics import observe
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
-from payorch_server.zuora.client import ZuoraClient
 
 
 def publish(meter: Meter, components: Components, admission: AdmissionInterceptor, *, version: str) -> None:
@@ -57,28 +56,29 @@ def _publish_certificate(meter: Meter, components: Components) -> None:
 
 
 def _publish_upstream(meter: Meter, components: Components) -> None:
+    # A reload replaces the client, so each reading asks for the one in use.
     for name, read, unit, description in (
         (
             "upstream.retry_budget",
-            lambda: _zuora(components).budgets(),
+            lambda: _by_tenant(components.zuora.budgets()),
             "1",
             "What is left of the allowance for retries.",
         ),
         (
             "upstream.in_flight",
-            lambda: _of_all(components, components.in_flight.by_tenant()[0]),
+            lambda: _by_tenant(_of_all(components, components.in_flight.by_tenant()[0])),
             "{call}",
             "Calls at Zuora.",
         ),
         (
             "upstream.waiting",
-            lambda: _of_all(components, components.in_flight.by_tenant()[1]),
+            lambda: _by_tenant(_of_all(components, components.in_flight.by_tenant()[1])),
             "{call}",
             "Calls that wait for their turn.",
         ),
-        ("token.age", lambda: _zuora(components).token_ages_s(), "s", "How old the token in use is."),
+        ("token.age", lambda: _by_tenant(components.zuora.token_ages_s()), "s", "How old the token in use is."),
     ):
-        observe(meter, f"payorch.{name}", _reader(read), unit=unit, description=description)
+        observe(meter, f"payorch.{name}", read, unit=unit, description=description)
     observe(
         meter,
         "payorch.quota.left",
@@ -88,11 +88,6 @@ def _publish_upstream(meter: Meter, components: Components) -> None:
     )
 
 
-def _zuora(components: Components) -> ZuoraClient:
-    """Return the client in use; a reload replaces it."""
-    return components.zuora
-
-
 def _of_all(components: Components, calls: Mapping[str, int]) -> Mapping[str, float]:
     """Return a number for every tenant: where nothing is told, nobody knows whether it is nothing."""
     return {tenant: calls.get(tenant, 0) for tenant in components.health.states}
@@ -100,10 +95,6 @@ def _of_all(components: Components, calls: Mapping[str, int]) -> Mapping[str, fl
 
 def _by_tenant(values: Mapping[str, float]) -> list[Observation]:
     return [Observation(value, {"tenant": tenant}) for tenant, value in values.items()]
-
-
-def _reader(read: Callable[[], Mapping[str, float]]) -> Callable[[], list[Observation]]:
-    return lambda: _by_tenant(read())
 
 
 def _by_limit(values: Mapping[tuple[str, str], float]) -> list[Observation]:
