@@ -10,10 +10,12 @@ IdempotencyKey = NewType("IdempotencyKey", str)
 RESEND_LIMIT: Final = timedelta(hours=23)
 """For how long after its first send an intent may be sent again: Zuora forgets a key 24 hours after its first use."""
 
-MAX_TRACK_ID_CHARACTERS: Final = 64
+_MAX_TRACK_ID_CHARACTERS: Final = 64
 # The comma is legal at Zuora, but joins repeated HTTP headers, so an id with one could be read as two.
-_TRACK_ID: Final = re.compile(r"[!#-&(-+\--9<-~]{1,64}")
-TRACK_ID_RULE: Final = "must be given once, as 1 to 64 characters from 0x21 to 0x7E without : ; \" ' and ,"
+_TRACK_ID: Final = re.compile(rf"[!#-&(-+\--9<-~]{{1,{_MAX_TRACK_ID_CHARACTERS}}}")
+TRACK_ID_RULE: Final = (
+    f"must be given once, as 1 to {_MAX_TRACK_ID_CHARACTERS} characters from 0x21 to 0x7E without : ; \" ' and ,"
+)
 
 
 def parse_track_id(text: str) -> TrackId | None:
