@@ -16,8 +16,6 @@ OF_PROMETHEUS: Final = frozenset({"up", "ALERTS"})
 _SUFFIX: Final = {"s": "_seconds", "": ""}
 OUTCOMES: Final = frozenset(outcome.name for outcome in Outcome)
 REASONS: Final = frozenset(reason.name for reason in Reason)
-BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0)
-"""Bounds of every histogram: those that the semantic conventions advise, and those of a flight."""
 
 
 @dataclass(frozen=True, slots=True)

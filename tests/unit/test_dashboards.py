@@ -5,7 +5,8 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from metric_names import BUCKETS_S, VALUES
+from metric_names import VALUES
+from payorch_server.runtime.buckets import BUCKETS_S
 from support.queries import CHART, Query, asked, dashboard_queries, dashboards, known_series, panels, rule_queries
 
 QUERIES = [*(query for _, query in rule_queries()), *dashboard_queries()]

@@ -17,7 +17,6 @@ from payorch_server.app.admin import Readiness, start_admin
 from payorch_server.app.components import Components, Resources
 from payorch_server.app.gauges import publish
 from payorch_server.app.reload import Reloader
-from payorch_server.calls.metrics import BUCKETS_S
 from payorch_server.config import Document, Settings, split_address
 from payorch_server.intents.executor import EXECUTION_LIMIT_S
 from payorch_server.model.call_record import CallRecord
@@ -37,6 +36,7 @@ from payorch_server.rpc.payment_orchestration import (
 )
 from payorch_server.rpc.server import ListenError, build_diagnostics_server, build_server, listen
 from payorch_server.rpc.validation import Validator
+from payorch_server.runtime.buckets import BUCKETS_S
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner, termination
 from payorch_server.store.counted import CountedStore

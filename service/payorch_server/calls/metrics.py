@@ -17,11 +17,6 @@ _ROUTE_REFUSALS: Final = frozenset(
     {Reason.ROUTE_NOT_FOUND.name, Reason.ROUTE_HINT_UNKNOWN.name, Reason.ROUTE_HINT_CONTRADICTED.name}
 )
 _DENIALS: Final = frozenset({Reason.CALLER_NOT_PERMITTED.name, Reason.CALLER_UNAUTHENTICATED.name})
-BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0)
-"""Bounds for durations, seconds. Source: OpenTelemetry, semantic conventions for RPC metrics (read 2026-11-20), with
-those of a flight added."""
-
-
 _OUTCOME: Final = ("rpc", "tenant", "outcome", "reason")
 _TALLIES: Final = (
     ("payorch.calls", _OUTCOME, "{call}", "Ended calls, by outcome."),

@@ -1,14 +1,11 @@
 """What is counted of the way to Zuora."""
 
-from typing import Final
-
 from opentelemetry.metrics import Meter, NoOpMeter
 
 from payorch_server.model.outcome import Reason
+from payorch_server.runtime.buckets import BUCKETS_S
 from payorch_server.telemetry.counter import CheapCounter
 from payorch_server.zuora.messages import HttpResponse
-
-_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0)
 
 
 class UpstreamMetrics:
@@ -20,7 +17,7 @@ class UpstreamMetrics:
             "http.client.request.duration",
             unit="s",
             description="Requests to Zuora.",
-            explicit_bucket_boundaries_advisory=_BUCKETS_S,
+            explicit_bucket_boundaries_advisory=BUCKETS_S,
         )
         self._retries = CheapCounter(
             meter,
@@ -33,13 +30,13 @@ class UpstreamMetrics:
             "payorch.upstream.queue.duration",
             unit="s",
             description="Waits for a turn, where there was one.",
-            explicit_bucket_boundaries_advisory=_BUCKETS_S,
+            explicit_bucket_boundaries_advisory=BUCKETS_S,
         )
         self._token_waits = meter.create_histogram(
             "payorch.token.wait.duration",
             unit="s",
             description="Waits of calls for a token, where there was one.",
-            explicit_bucket_boundaries_advisory=_BUCKETS_S,
+            explicit_bucket_boundaries_advisory=BUCKETS_S,
         )
         self._fetches = CheapCounter(
             meter,
