@@ -135,7 +135,7 @@ class Instance:
         self._counts = counts
         self._owner = _Owner()
         tracer = NoOpTracer()
-        transport = Transport(settings=HttpSettings(), http=http, tracer=tracer)
+        transport = Transport(settings=HttpSettings(), version="0", http=http, tracer=tracer)
         keyring = Keyring(configuration.keys, entropy=rng.randbytes)
         zuora = parts.zuora(
             tenants=configuration.tenants,

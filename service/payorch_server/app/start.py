@@ -103,11 +103,11 @@ async def start(
     Raises:
         StartError: A port is taken.
     """
-    document = settings.document
+    document, release = settings.document, version("payorch-server")
     clock = clock or SystemClock()
     telemetry = start_telemetry(document.telemetry, processors=span_processors, clock=clock)
     stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
-    transport = open_transport(settings=document.http, tracer=telemetry.tracer, stack=stack)
+    transport = open_transport(settings=document.http, version=release, tracer=telemetry.tracer, stack=stack)
     store = _store(settings, telemetry, clock)
     stack.push_async_callback(store.close)
     tasks = TaskOwner()
@@ -123,7 +123,7 @@ async def start(
         apply=components.apply,
     )
     admission = AdmissionInterceptor(max_calls_in_progress=document.rpc.max_calls_in_progress)
-    publish(telemetry.meter, components, admission, version=version("payorch-server"))
+    publish(telemetry.meter, components, admission, version=release)
     boundary = _boundary(settings, components, telemetry, clock, tasks)
     server = _server(settings, components, boundary, admission, clock)
     grpc_port = _listen(server, "rpc", document.rpc.listen, components)

@@ -28,7 +28,6 @@ _BAD_CERTIFICATE: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.Clie
 # httpx's own transports, such as an emulator in this process, raise these themselves.
 _NEVER_SENT: Final = (httpx.UnsupportedProtocol, httpx.InvalidURL)
 
-_USER_AGENT: Final = "payorch/0.1"
 # A tenant has five; a parsed URL never changes.
 _MAX_URLS: Final = 256
 
@@ -50,8 +49,15 @@ class HttpPost:
 class Transport:
     """Sends POSTs over a pool of connections; never follows a redirect, keeps no cookies, repeats nothing."""
 
-    def __init__(self, *, settings: HttpSettings, http: httpx.AsyncBaseTransport, tracer: trace.Tracer) -> None:
+    def __init__(
+        self, *, settings: HttpSettings, version: str, http: httpx.AsyncBaseTransport, tracer: trace.Tracer
+    ) -> None:
         self._settings = settings
+        self._headers = {
+            "accept": "application/json",
+            "accept-encoding": "gzip",
+            "user-agent": f"payorch/{version}",
+        }
         self._http = http
         self.tracer = tracer
         """Whoever sends through it makes the spans of its attempts with this one."""
@@ -100,7 +106,7 @@ class Transport:
 
     def _request(self, post: HttpPost, timeout_s: float, span: trace.Span) -> httpx.Request:
         body = post.body
-        headers = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": _USER_AGENT, **post.headers}
+        headers = {**self._headers, **post.headers}
         if self._settings.send_traceparent:
             carry(span, headers)
         if len(body) > self._settings.gzip_over_bytes:
@@ -140,8 +146,15 @@ def _brief(error: BaseException) -> str:
     return f"{type(error).__name__} {told or ''}".strip()
 
 
-def open_transport(*, settings: HttpSettings, tracer: trace.Tracer, stack: AsyncExitStack) -> Transport:
-    """Return a transport over aiohttp's pool, closed with the stack. Call it inside the running loop."""
+def open_transport(*, settings: HttpSettings, version: str, tracer: trace.Tracer, stack: AsyncExitStack) -> Transport:
+    """Return a transport over aiohttp's pool, closed with the stack. Call it inside the running loop.
+
+    Args:
+        settings: Of the pool and of every request.
+        version: Of the service; requests name it in their user agent.
+        tracer: Makes the spans of attempts.
+        stack: Closes the pool.
+    """
     context = ssl.create_default_context(cafile=settings.ca_file or None)
 
     def session() -> aiohttp.ClientSession:
@@ -153,4 +166,4 @@ def open_transport(*, settings: HttpSettings, tracer: trace.Tracer, stack: Async
 
     http = AiohttpTransport(verify=context, trust_env=False, client=session)
     stack.push_async_callback(http.aclose)
-    return Transport(settings=settings, http=http, tracer=tracer)
+    return Transport(settings=settings, version=version, http=http, tracer=tracer)

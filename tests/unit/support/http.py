@@ -49,7 +49,7 @@ class Wire(httpx.AsyncBaseTransport):
 
 def transport_over(http: httpx.AsyncBaseTransport, **settings: Any) -> Transport:
     """Make our transport over the far end."""
-    return Transport(settings=HttpSettings(**settings), http=http, tracer=NoOpTracer())
+    return Transport(settings=HttpSettings(**settings), version="1.2.3", http=http, tracer=NoOpTracer())
 
 
 def answer(status: int = 200, body: Any = None, **headers: str) -> httpx.Response:

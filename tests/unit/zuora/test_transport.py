@@ -159,6 +159,7 @@ class TestPost:
         (request,) = wire.requests
         assert (request.method, str(request.url), request.content) == ("POST", POST.url, POST.body)
         assert (request.headers["idempotency-key"], request.headers["accept"]) == ("k", "application/json")
+        assert request.headers["user-agent"] == "payorch/1.2.3"
         assert got == HttpResponse(200, got.headers, b'{"a": 1}')
         assert got.headers["zuora-request-id"] == "r1"
 
@@ -275,7 +276,7 @@ class TestOverASocket:
         """What was accepted may have been read, and what was read may have been executed."""
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(loopback(serve))
-            transport = open_transport(settings=HttpSettings(), tracer=NoOpTracer(), stack=stack)
+            transport = open_transport(settings=HttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
 
             error = await failure_of(transport, HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x"))
 
@@ -286,7 +287,7 @@ class TestOverASocket:
         async with loopback(close_at_once) as port:
             pass
         async with AsyncExitStack() as stack:
-            transport = open_transport(settings=HttpSettings(), tracer=NoOpTracer(), stack=stack)
+            transport = open_transport(settings=HttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
 
             error = await failure_of(transport, HttpPost(f"http://127.0.0.1:{port}/x", {}, b"{}", "/x"))
 
@@ -296,7 +297,7 @@ class TestOverASocket:
         """A handshake that fails carries no request."""
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(loopback(close_at_once))
-            transport = open_transport(settings=HttpSettings(), tracer=NoOpTracer(), stack=stack)
+            transport = open_transport(settings=HttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
 
             error = await failure_of(transport, HttpPost(f"https://127.0.0.1:{port}/x", {}, b"{}", "/x"))
 
@@ -327,4 +328,6 @@ class TestOverASocket:
         broken.write_text("nothing")
         async with AsyncExitStack() as stack:
             with pytest.raises(ssl.SSLError):
-                open_transport(settings=HttpSettings(ca_file=str(broken)), tracer=NoOpTracer(), stack=stack)
+                open_transport(
+                    settings=HttpSettings(ca_file=str(broken)), version="0", tracer=NoOpTracer(), stack=stack
+                )
