@@ -9,6 +9,7 @@ export PYTHONPATH := tests
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do for f in $$(which -a $$p 2>/dev/null); do \
   $$f -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$f && exit; done; done)
 GO ?= $(or $(shell command -v go),$(wildcard /usr/local/go/bin/go))
+need-go = if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build $(1); there is no go on the PATH." >&2; exit 1; fi
 BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
@@ -103,27 +104,27 @@ pictures: $(READY) build/tools/otel-desktop-viewer  ## Photograph metrics and a 
 	@$(BIN)/python tools/pictures.py $(if $(ONLY),--only $(ONLY))
 
 build/tools/otel-desktop-viewer: tools/viewer/go.mod tools/viewer/go.sum
-	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer and a C++ compiler are needed to build the viewer of traces; there is no go on the PATH." >&2; exit 1; fi
+	@$(call need-go,the viewer of traces (beside a C++ compiler))
 	@echo "Building otel-desktop-viewer (once, some minutes) ..."
 	@$(GO) build -C tools/viewer -ldflags='-s -w' -o ../../build/tools/ github.com/CtrlSpice/otel-desktop-viewer
 	@touch $@
 
 build/tools/helm: tools/go.mod tools/go.sum
-	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build helm; there is no go on the PATH." >&2; exit 1; fi
+	@$(call need-go,helm)
 	@echo "Building helm and kubeconform (once, some minutes) ..."
 	@$(GO) build -C tools -ldflags='-s -w' -o ../build/tools/ github.com/yannh/kubeconform/cmd/kubeconform helm.sh/helm/v4/cmd/helm
 	@touch $@
 
 # A module of its own: its program has the same name, and the two may use different versions of a library.
 build/tools/helm3: tools/helm3/go.mod tools/helm3/go.sum
-	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build helm 3; there is no go on the PATH." >&2; exit 1; fi
+	@$(call need-go,helm 3)
 	@echo "Building helm 3 (once, some minutes) ..."
 	@$(GO) build -C tools/helm3 -ldflags='-s -w' -o ../../build/tools/helm3 helm.sh/helm/v3/cmd/helm
 	@touch $@
 
 # Kubernetes is told its version, which its own build would do.
 build/cluster/etcd: tools/cluster/go.mod tools/cluster/go.sum
-	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build Kubernetes; there is no go on the PATH." >&2; exit 1; fi
+	@$(call need-go,Kubernetes)
 	@echo "Building Kubernetes and etcd (once, some ten minutes) ..."
 	@version=$$($(GO) list -C tools/cluster -m -f '{{.Version}}' k8s.io/kubernetes); mkdir -p $(@D); \
 	$(GO) build -C tools/cluster -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$$version" -o ../../$(@D)/ \
@@ -132,7 +133,7 @@ build/cluster/etcd: tools/cluster/go.mod tools/cluster/go.sum
 	@touch $@
 
 build/cluster/coredns: tools/cluster/dns/go.mod tools/cluster/dns/go.sum tools/cluster/dns/main.go
-	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build CoreDNS; there is no go on the PATH." >&2; exit 1; fi
+	@$(call need-go,CoreDNS)
 	@echo "Building CoreDNS (once, some minutes) ..."
 	@$(GO) build -C tools/cluster/dns -ldflags='-s -w' -o ../../../$@ .
 	@touch $@
@@ -140,14 +141,14 @@ build/cluster/coredns: tools/cluster/dns/go.mod tools/cluster/dns/go.sum tools/c
 build/cluster/payorch.tar: $(READY) Dockerfile requirements/runtime.txt requirements/build.txt tests/cluster/images.sh $(shell git ls-files service clients/python tools/image)
 	@mkdir -p $(@D) && tests/cluster/images.sh
 build/tools/grpcurl: tools/go.mod tools/go.sum
-	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build grpcurl; there is no go on the PATH." >&2; exit 1; fi
+	@$(call need-go,grpcurl)
 	@echo "Building grpcurl (once, a minute) ..."
 	@$(GO) build -C tools -ldflags='-s -w' -o ../build/tools/ github.com/fullstorydev/grpcurl/cmd/grpcurl
 	@touch $@
 
 # A module of its own: its libraries are other versions than helm's.
 build/tools/protoc-gen-connect-openapi: tools/openapi/go.mod tools/openapi/go.sum
-	@if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build the generator of OpenAPI; there is no go on the PATH." >&2; exit 1; fi
+	@$(call need-go,the generator of OpenAPI)
 	@echo "Building protoc-gen-connect-openapi (once, some minutes) ..."
 	@$(GO) build -C tools/openapi -ldflags='-s -w' -o ../../build/tools/ github.com/sudorandom/protoc-gen-connect-openapi
 	@touch $@
