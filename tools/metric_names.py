@@ -95,6 +95,7 @@ METRICS: Final = (
     _counter("payorch.store.failures", "operation"),
     _counter("payorch.echo.differing", "tenant"),
     _counter("payorch.spans.dropped", "reason"),
+    _counter("payorch.call_records.lost"),
 )
 SERIES: Final = {name: labels for metric in METRICS for name, labels in metric.series()}
 """Every series in Prometheus, and its labels."""

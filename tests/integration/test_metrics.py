@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from pathlib import Path
 
 import grpc
 import httpx
@@ -10,6 +11,7 @@ from local.calls import refusal
 from local.requests import decryption_request, session_request
 from local.stack import LocalStack, running
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from support.redis_server import servers
 
 HOSTILE = 60
 
@@ -72,3 +74,30 @@ async def test_waits_for_a_turn_are_measured() -> None:
 
     assert 2.0 == found['payorch_upstream_queue_duration_seconds_count{tenant="acme"}']
     assert 0.0 == found['payorch_upstream_in_flight{tenant="acme"}']
+
+
+@pytest.mark.asyncio
+async def test_records_that_do_not_reach_the_store_are_counted(tmp_path: Path) -> None:
+    """Its callers notice nothing, so the metric has to say it."""
+    (tmp_path / "key").write_bytes(b"k" * 32)
+    lost = "payorch_call_records_lost_total{}"
+    with servers() as redis_servers:
+        redis = redis_servers.start("--maxmemory-policy", "noeviction")
+        over = {
+            "store": {"kind": "redis", "url": redis.url},
+            "orchestration": {
+                "keys": [{"id": "one", "file": str(tmp_path / "key")}],
+                "call_records": {"in_store": True},
+            },
+        }
+        async with running(over=over) as stack, grpc.aio.insecure_channel(stack.target) as channel:
+            stub = service_grpc.PaymentOrchestrationServiceStub(channel)
+            await stub.CreateSession(session_request(), timeout=10)
+            before = (await series(stack))[lost]
+            redis.kill()
+            await stub.CreateSession(session_request(), timeout=10)
+            async with asyncio.timeout(10):
+                while (after := (await series(stack))[lost]) == 0.0:
+                    await asyncio.sleep(0.02)
+
+    assert (0.0, True) == (before, after >= 1.0)

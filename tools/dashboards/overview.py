@@ -150,5 +150,11 @@ OVERVIEW: Final = Page(
             ((rate("payorch_spans_dropped_total", "reason"), "{{reason}}"),),
             thresholds=((0.01, ORANGE),),
         ),
+        Panel(
+            "Call records lost",
+            "Records of ended calls that did not reach the store; other instances cannot find those calls.",
+            ((rate("payorch_call_records_lost_total", "instance"), "{{instance}}"),),
+            thresholds=((0.01, ORANGE),),
+        ),
     ),
 )

@@ -1,4 +1,4 @@
-"""What is read of a running service whenever somebody looks at its metrics."""
+"""What is read of a running service at every scrape of its metrics."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 
 
 def publish(meter: Meter, components: Components, admission: AdmissionInterceptor, *, version: str) -> None:
-    """Register the gauges of a service."""
+    """Register the gauges of a service, and the counter that it keeps itself."""
     observe(
         meter,
         "payorch.calls.in_progress",
@@ -38,6 +38,12 @@ def publish(meter: Meter, components: Components, admission: AdmissionIntercepto
         lambda: _by_tenant({name: float(ready) for name, ready in components.health.states.items()}),
         unit="1",
         description="1 where the tenant's credentials work.",
+    )
+    meter.create_observable_counter(
+        "payorch.call_records.lost",
+        callbacks=[lambda _options: [Observation(components.records.lost)]],
+        unit="{record}",
+        description="Records of ended calls that did not reach the store.",
     )
     _publish_certificate(meter, components)
     _publish_upstream(meter, components)
