@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from payorch_server.model.attempt import UpstreamFacts
+from payorch_server.model.attempt import UpstreamFacts, ZuoraReply
 from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, error_for
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
 from payorch_server.zuora.messages import HttpResponse, JsonObject, secret_texts, text_of
@@ -183,6 +183,23 @@ def incomplete(missing: str, facts: UpstreamFacts) -> CallError:
     """Return the error for a success without what it promises."""
     private = f"Zuora reported success without {missing}"
     return error_for(Failure(Reason.UPSTREAM_ANSWER_INCOMPLETE, private, facts=facts))
+
+
+def promised_text(reply: ZuoraReply, member: str, *, name: str) -> str:
+    """Return a text that every success has.
+
+    Args:
+        reply: A success.
+        member: Of its JSON.
+        name: What it is, for operators, such as "a session token".
+
+    Raises:
+        OutcomeUnknown: The answer has no such text, or an empty one.
+    """
+    value = reply.payload.get(member)
+    if not isinstance(value, str) or not value:
+        raise incomplete(name, reply.facts)
+    return value
 
 
 def _unreadable(answer: HttpResponse, facts: UpstreamFacts) -> CallError:

@@ -18,7 +18,7 @@ from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.route import ZUORA_DEFAULT, Route
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.errors import incomplete
+from payorch_server.zuora.errors import promised_text
 from payorch_server.zuora.messages import Call, text_of
 from payorch_server.zuora.settings import TenantSettings
 
@@ -106,7 +106,5 @@ def parse(reply: ZuoraReply) -> DecryptionResult:
     Raises:
         OutcomeUnknown: The answer has no payment method id.
     """
-    method_id = reply.payload.get("paymentMethodId")
-    if not isinstance(method_id, str) or not method_id:
-        raise incomplete("a payment method id", reply.facts)
+    method_id = promised_text(reply, "paymentMethodId", name="a payment method id")
     return DecryptionResult(method_id, text_of(reply.payload.get("paymentId")), text_of(reply.payload.get("amount")))

@@ -17,7 +17,7 @@ import msgspec
 from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.errors import incomplete
+from payorch_server.zuora.errors import promised_text
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.resources._payment_method_view import view_of
 from payorch_server.zuora.settings import TenantSettings
@@ -165,7 +165,5 @@ def parse(reply: ZuoraReply) -> CreatedPaymentMethod:
     Raises:
         OutcomeUnknown: The answer has no id.
     """
-    method_id = reply.payload.get("id")
-    if not isinstance(method_id, str) or not method_id:
-        raise incomplete("a payment method id", reply.facts)
+    method_id = promised_text(reply, "id", name="a payment method id")
     return CreatedPaymentMethod(method_id, view_of(reply.payload))

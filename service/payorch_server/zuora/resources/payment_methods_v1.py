@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.route import Route
-from payorch_server.zuora.errors import incomplete
+from payorch_server.zuora.errors import promised_text
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, CreatedPaymentMethod, PaymentMethodRequest
 from payorch_server.zuora.settings import TenantSettings
@@ -92,7 +92,5 @@ def parse(reply: ZuoraReply, *, requested_type: str) -> CreatedPaymentMethod:
     Raises:
         OutcomeUnknown: The answer has no id.
     """
-    method_id = reply.payload.get("id")
-    if not isinstance(method_id, str) or not method_id:
-        raise incomplete("a payment method id", reply.facts)
+    method_id = promised_text(reply, "id", name="a payment method id")
     return CreatedPaymentMethod(method_id, {"id": method_id, "type": requested_type})

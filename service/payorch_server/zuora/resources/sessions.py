@@ -15,7 +15,7 @@ from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.money import Amount
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.errors import incomplete
+from payorch_server.zuora.errors import promised_text
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.settings import TenantSettings
 
@@ -62,7 +62,4 @@ def parse(reply: ZuoraReply) -> Secret[str]:
     Raises:
         OutcomeUnknown: The answer has no token.
     """
-    token = reply.payload.get("token")
-    if not isinstance(token, str) or not token:
-        raise incomplete("a session token", reply.facts)
-    return Secret(token)
+    return Secret(promised_text(reply, "token", name="a session token"))
