@@ -29,6 +29,7 @@ from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
+from payorch_server.runtime.callbacks import ignore
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import StoreUnavailable
@@ -104,10 +105,6 @@ class _Execution(Generic[T]):
 ExecutionEnded = Callable[[CallRecord, IdempotencyKey], None]
 
 
-def _ignore(_record: CallRecord, _key: IdempotencyKey) -> None:
-    return
-
-
 class IntentExecutor:
     """The executions of this process, over the recorded intents in the store."""
 
@@ -118,7 +115,7 @@ class IntentExecutor:
         clock: Clock,
         tasks: TaskOwner,
         tracer: trace.Tracer | None = None,
-        execution_ended: ExecutionEnded = _ignore,
+        execution_ended: ExecutionEnded = ignore,
     ) -> None:
         self.ledger = ledger
         """What the store knows of intents."""

@@ -15,6 +15,7 @@ from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, ca
 from payorch_server.model.identifiers import entity_id_on_wire
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the secret goes into the token request here
+from payorch_server.runtime.callbacks import ignore
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.spans import start_child, use_span
@@ -69,10 +70,6 @@ class Token:
     """How far Zuora's clock was ahead of ours when it issued the token; None if it did not say."""
 
 
-def _nobody_listens(_credential: Credential, _failed: Reason | None) -> None:
-    return
-
-
 class TokenCache:
     """Tokens by credential."""
 
@@ -83,7 +80,7 @@ class TokenCache:
         clock: Clock,
         tasks: TaskOwner,
         uniform: Callable[[float, float], float],
-        fetched: Callable[[Credential, Reason | None], None] = _nobody_listens,
+        fetched: Callable[[Credential, Reason | None], None] = ignore,
     ) -> None:
         self._transport = transport
         self._clock = clock

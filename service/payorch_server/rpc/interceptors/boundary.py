@@ -31,6 +31,7 @@ from payorch_server.rpc.interceptors.early_metadata import EarlyMetadata
 from payorch_server.rpc.settings import RpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
 from payorch_server.rpc.track_ids import TRACK_ID_KEY, point_to, track_id_of
+from payorch_server.runtime.callbacks import ignore
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.logging import where
@@ -73,10 +74,6 @@ class _Call:
     notes: CallNotes
 
 
-def _nobody_listens(_record: CallRecord) -> None:
-    return
-
-
 class BoundaryInterceptor(grpc.aio.ServerInterceptor):
     """Opens and closes every call of ours."""
 
@@ -89,7 +86,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         clock: Clock,
         tasks: TaskOwner,
         baggage: Sequence[str] = (),
-        ended: Callable[[CallRecord], None] = _nobody_listens,
+        ended: Callable[[CallRecord], None] = ignore,
     ) -> None:
         self._baggage = baggage
         self._settings = settings
