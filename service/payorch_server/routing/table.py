@@ -99,7 +99,7 @@ def _route(rule: RuleSettings, tenants: Mapping[str, TenantSettings], policy: st
     target, tenant = rule.to, tenants[rule.to.tenant]
     return Route(
         tenant=target.tenant,
-        host=tenant.origin.partition("://")[2],
+        host=tenant.host,
         entity=target.entity,
         entity_id=entity_id_on_wire(tenant.entities[target.entity]) if target.entity else "",
         orgs=target.orgs,

@@ -117,7 +117,7 @@ class ZuoraClient:
     def serves(self, route: Route) -> bool:
         """Tell whether a route that was taken earlier can still be taken: its tenant, on its host, with its entity."""
         tenant = self._tenants.get(route.tenant)
-        if tenant is None or tenant.origin.partition("://")[2] != route.host:
+        if tenant is None or tenant.host != route.host:
             return False
         if route.client_id and route.client_id not in {tenant.client_id, *tenant.previous_client_ids}:
             return False

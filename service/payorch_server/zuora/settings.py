@@ -19,9 +19,13 @@ ENVIRONMENTS: Final = {
 """Zuora's hosts. Source: Zuora, "Introduction to the API", endpoints table (read 2026-11-20)."""
 
 
+def _host_of(origin: str) -> str:
+    return origin.partition("://")[2]
+
+
 def _hosts(*, production: bool) -> frozenset[str]:
     return frozenset(
-        url.partition("://")[2] for name, url in ENVIRONMENTS.items() if name.endswith("_production") is production
+        _host_of(origin) for name, origin in ENVIRONMENTS.items() if name.endswith("_production") is production
     )
 
 
@@ -129,3 +133,8 @@ class TenantSettings:
     def origin(self) -> str:
         """Scheme, host and port of the tenant."""
         return ENVIRONMENTS.get(self.environment, self.base_url).rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """Host and port of the tenant."""
+        return _host_of(self.origin)
