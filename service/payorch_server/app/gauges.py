@@ -41,7 +41,7 @@ def publish(meter: Meter, components: Components, admission: AdmissionIntercepto
     )
     meter.create_observable_counter(
         "payorch.call_records.lost",
-        callbacks=[lambda _options: [Observation(components.records.lost)]],
+        callbacks=[lambda _options: [Observation(components.call_history.lost)]],
         unit="{record}",
         description="Records of ended calls that did not reach the store.",
     )

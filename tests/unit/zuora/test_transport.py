@@ -315,7 +315,9 @@ class TestOverASocket:
 
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(loopback(answer_all))
-            transport = open_transport(settings=HttpSettings(max_connections=2), tracer=NoOpTracer(), stack=stack)
+            transport = open_transport(
+                settings=HttpSettings(max_connections=2), version="0", tracer=NoOpTracer(), stack=stack
+            )
             post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
 
             answers = await asyncio.gather(*(transport.post(post, timeout_s=5.0) for _ in range(10)))
