@@ -11,8 +11,8 @@ from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
 SENSITIVE = re.compile(
-    r"token|card_?number|^number$|iban|account_number|secret|email|phone|address|(^|_)line_\d|postal|^city$|^state$"
-    r"|^country$|cvv|_json$|security_code|baid|preapproval|identity|^name$|_name$|expiry|last_4|bank_code|branch_code|aba_code"
+    r"token|card_?number|^number$|iban|account_number|secret|email|phone|address|(^|_)line\d|postal|^city$|^state$"
+    r"|^country$|cvv|_json$|security_code|baid|preapproval|identity|^name$|_name$|expiry|last4|bank_code|branch_code|aba_code"
 )
 OPEN_MAPS = {
     "payorch.v1.ExplainRouteResponse.headers": "names and ids of the policy; a token is never among them",

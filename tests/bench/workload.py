@@ -73,6 +73,6 @@ def response() -> service_pb2.CreateSessionResponse:
     route = made.call.route
     route.tenant, route.host, route.gateway = TENANT, "127.0.0.1:40000", "cards"
     route.entity, route.entity_id = "main", ENTITY_ID
-    made.call.first_sent_at.FromSeconds(1_800_000_000)
-    made.call.first_sent_at.nanos = 123_456_000
+    made.call.first_send_time.FromSeconds(1_800_000_000)
+    made.call.first_send_time.nanos = 123_456_000
     return made

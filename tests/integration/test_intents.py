@@ -243,7 +243,7 @@ class TestOwnership:
             assert ("FLIGHT_GOES_ON", "UNKNOWN", "RESEND_SAME_REQUEST_ID") == told(error)
             assert grpc.StatusCode.DEADLINE_EXCEEDED == error.code
             assert error.call_outcome is not None
-            limit = error.call_outcome.resend_before.ToDatetime(UTC) - here.clock.now()
+            limit = error.call_outcome.resend_cutoff_time.ToDatetime(UTC) - here.clock.now()
             assert timedelta(hours=22, minutes=58) < limit < timedelta(hours=23, minutes=2)
             here.clock.advance(A_MINUTE)
             answer = await resent(here.stub.DecryptApplePay, request)
@@ -283,7 +283,7 @@ class TestGetIntent:
         assert service_pb2.INTENT_STATE_IN_FLIGHT == flying.state
         assert not flying.HasField("outcome")
         assert ["mine"] == list(flying.track_ids)
-        assert answer.call.first_sent_at == flying.first_sent_at == settled.first_sent_at
+        assert answer.call.first_send_time == flying.first_send_time == settled.first_send_time
         assert service_pb2.INTENT_STATE_SETTLED == settled.state
         assert (call_pb2.OUTCOME_SUCCEEDED, call_pb2.ADVICE_NONE) == (settled.outcome.outcome, settled.outcome.advice)
         assert (answer.payment_method_id, answer.payment_id) == (
@@ -317,7 +317,7 @@ class TestGetIntent:
         assert (outcome, advice) == told(error)[1:]
         assert (error.outcome, error.advice) == (found.outcome.outcome, found.outcome.advice)
         assert error.call_outcome.existing == found.existing
-        assert error.call_outcome.resend_before == found.outcome.resend_before
+        assert error.call_outcome.resend_cutoff_time == found.outcome.resend_cutoff_time
         if advice != "RESEND_SAME_REQUEST_ID":
             assert error.call_outcome.zuora_codes == found.outcome.zuora_codes
 

@@ -44,7 +44,7 @@ def _rows(answer: diagnostics_pb2.ExplainRouteResponse) -> Iterator[tuple[str, s
     if answer.HasField("refusal"):
         yield "refused", _told_refusal(answer.refusal)
     yield from (
-        ("not matched", f"{one.rule}: {one.condition} must be {one.wanted}, and is {one.had}")
+        ("not matched", f"{one.rule}: {one.condition} must be {one.expected}, and is {one.actual}")
         for one in answer.rejected_rules
     )
     yield "policy", answer.policy_hash

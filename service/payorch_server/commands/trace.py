@@ -44,7 +44,7 @@ def show(track_id: str, *, channel: grpc.Channel, link: str) -> tuple[int, str]:
 
 
 def _lines(call: diagnostics_pb2.RecordedCall) -> Iterator[str]:
-    started = call.started_at.ToDatetime().isoformat(timespec="milliseconds")
+    started = call.start_time.ToDatetime().isoformat(timespec="milliseconds")
     yield f"{call.kind} {call.rpc}, {started}Z, {_ms(call.duration)}"
     for label, text in (
         ("caller", call.caller),
@@ -80,7 +80,7 @@ def _waterfall(call: diagnostics_pb2.RecordedCall) -> Iterator[str]:
     """Draw each send where it lies within the call."""
     whole_s = max(call.duration.ToTimedelta().total_seconds(), 1e-6)
     for attempt, started_at in zip(call.attempts, call.attempt_starts, strict=False):
-        offset_s = (started_at.ToDatetime() - call.started_at.ToDatetime()).total_seconds()
+        offset_s = (started_at.ToDatetime() - call.start_time.ToDatetime()).total_seconds()
         took_s = attempt.duration.ToTimedelta().total_seconds()
         before = min(max(round(offset_s / whole_s * _WIDTH), 0), _WIDTH - 1)
         bar = min(max(round(took_s / whole_s * _WIDTH), 1), _WIDTH - before)

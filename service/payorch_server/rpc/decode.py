@@ -77,8 +77,8 @@ def amount_in(money: Any) -> Amount:
 
 _CARD_HOLDER: Final = {
     "name": "cardHolderName",
-    "address_line_1": "addressLine1",
-    "address_line_2": "addressLine2",
+    "address_line1": "addressLine1",
+    "address_line2": "addressLine2",
     "city": "city",
     "state": "state",
     "postal_code": "zipCode",

@@ -27,7 +27,6 @@ from payorch_server.zuora.resources.payment_methods_v1 import COMMON_MEMBERS
 
 _V2_ONLY: Final = ("billing_details", "retry_rule", "device_session_id", "bank_identification_number", "selection")
 _APPLE_PAY: Final = frozenset({"apple_pay", "adyen_apple_pay"})
-_ADDRESS: Final = {"line_1": "line1", "line_2": "line2"}
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -50,8 +49,8 @@ def decode_create_payment_method(
         members={**_members(arm), **_wallet_token(kind, arm, token)},
         account_id=request.account_by_id.id,
         account_number=request.account_by_number.number,
-        is_default=request.is_default if request.HasField("is_default") else None,
-        billing_details=_billing_details(request.billing_details),
+        is_default=request.default_method if request.HasField("default_method") else None,
+        billing_details=_members(request.billing_details),
         custom_fields={name: Secret(_custom_value(value)) for name, value in request.custom_fields.items()},
         gateway_options=secrets_of(request.gateway_options),
         maximum_payment_attempts=_optional(request.retry_rule, "maximum_payment_attempts"),
@@ -134,13 +133,6 @@ def _custom_value(value: payment_method_pb2.CustomFieldValue) -> Value:
         # Not as a Decimal, which the encoder would write as 1E-7 where the caller wrote 0.0000001.
         return msgspec.Raw(format(Decimal(value.decimal), "f").encode())
     return None if arm == "null_value" else getattr(value, str(arm))
-
-
-def _billing_details(details: payment_method_pb2.BillingDetails) -> dict[str, Any]:
-    members = _members(details)
-    if "address" in members:
-        members["address"] = {_ADDRESS.get(name, name): value for name, value in members["address"].items()}
-    return members
 
 
 def _optional(message: Any, name: str) -> int | None:

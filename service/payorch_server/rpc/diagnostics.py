@@ -115,7 +115,7 @@ def encode_explanation(explanation: Explanation) -> diagnostics_pb2.ExplainRoute
         route=route_taken(route) if route else None,
         matched_rule=route.rule if route else "",
         rejected_rules=[
-            diagnostics_pb2.RejectedRule(rule=one.rule, condition=one.condition, wanted=one.wanted, had=one.had)
+            diagnostics_pb2.RejectedRule(rule=one.rule, condition=one.condition, expected=one.wanted, actual=one.had)
             for one in explanation.rejected
         ],
         headers=explanation.headers,

@@ -1,5 +1,6 @@
 """Results become messages."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from payorch.v1 import call_pb2, payment_method_result_pb2, routing_pb2, session_pb2
@@ -17,6 +18,9 @@ from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
 
 _REPLAY: Final = {True: call_pb2.REPLAY_YES, False: call_pb2.REPLAY_NO, None: call_pb2.REPLAY_NOT_KNOWN}
+_METHOD_FIELDS: Final = {"last_4": "last4"}
+"""Where a field of PaymentMethod has another name than in a view. Views keep theirs: sealed results in the store have
+them."""
 
 
 def encode_create_session(done: CallResult[Secret[str]]) -> service_pb2.CreateSessionResponse:
@@ -42,7 +46,7 @@ def call_of(report: CallReport) -> call_pb2.CallInfo:
         route=route_taken(route),
     )
     if report.first_sent_at is not None:
-        info.first_sent_at.FromDatetime(report.first_sent_at)
+        info.first_send_time.FromDatetime(report.first_sent_at)
     return info
 
 
@@ -64,7 +68,7 @@ def preview_of(preview: UpstreamPreview | None) -> call_pb2.UpstreamRequest | No
     if preview is None:
         return None
     return call_pb2.UpstreamRequest(
-        method=preview.method, url=preview.url, headers=dict(preview.headers), body=preview.body
+        method=preview.method, uri=preview.url, headers=dict(preview.headers), body=preview.body
     )
 
 
@@ -92,10 +96,20 @@ def _amount_check(expected: Amount | None, reported: str) -> Any:
 def encode_create_payment_method(done: CallResult[CreatedPaymentMethod]) -> service_pb2.CreatePaymentMethodResponse:
     """Return the response."""
     return service_pb2.CreatePaymentMethodResponse(
-        payment_method=payment_method_result_pb2.PaymentMethod(**done.value.view) if done.value else None,
+        payment_method=payment_method_result_pb2.PaymentMethod(**_method_fields(done.value.view))
+        if done.value
+        else None,
         call=call_of(done.report),
         upstream_request=preview_of(done.preview),
     )
+
+
+def _method_fields(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a view by the field names of payorch.v1.PaymentMethod, nested messages too."""
+    return {
+        _METHOD_FIELDS.get(name, name): _method_fields(value) if isinstance(value, Mapping) else value
+        for name, value in view.items()
+    }
 
 
 def encode_intent(recorded: IntentStatus | None) -> service_pb2.GetIntentResponse:
@@ -108,7 +122,7 @@ def encode_intent(recorded: IntentStatus | None) -> service_pb2.GetIntentRespons
         track_ids=record.track_ids,
         outcome=None if in_flight else recorded_outcome(recorded),
     )
-    response.first_sent_at.FromDatetime(opened_at(record))
+    response.first_send_time.FromDatetime(opened_at(record))
     settlement = record.settlement
     if settlement is not None:
         response.zuora_request_ids.extend(filter(None, [settlement.zuora_request_id]))

@@ -42,7 +42,7 @@ def recorded_call(record: CallRecord) -> diagnostics_pb2.RecordedCall:
         zuora_process_id=record.zuora_process_id,
         zuora_codes=record.evidence.zuora_codes,
     )
-    message.started_at.FromDatetime(record.started_at)
+    message.start_time.FromDatetime(record.started_at)
     for one in record.attempts:
         message.attempt_starts.add().FromDatetime(one.started_at)
     if record.evidence.payment_method_id or record.evidence.payment_id:

@@ -194,10 +194,10 @@ class TestTokens:
 
 def full(request: Any) -> None:
     """Set every common field."""
-    request.is_default = False
+    request.default_method = False
     request.billing_details.name = "billing-name"
-    request.billing_details.address.line_1 = "line-one"
-    request.billing_details.address.line_2 = "line-two"
+    request.billing_details.address.line1 = "line-one"
+    request.billing_details.address.line2 = "line-two"
     request.custom_fields["Color__c"].text = "custom-text"
     request.gateway_options["option"] = "option-value"
     request.retry_rule.maximum_payment_attempts = 0
@@ -248,7 +248,7 @@ class TestCommonFields:
         """Custom fields are members of the body."""
 
         def v1(request: Any) -> None:
-            request.is_default = True
+            request.default_method = True
             request.custom_fields["Color__c"].flag = True
             request.gateway_options["option"] = "option-value"
             request.ip_address.SetInParent()

@@ -191,7 +191,7 @@ class TestCallInfo:
         assert (taken.tenant, taken.host, taken.gateway) == ("acme", "zuora.test", "cards")
         assert (taken.entity, taken.entity_id) == ("us", "e" * 32)
         assert (list(taken.orgs), list(taken.org_ids)) == (["north"], ["n1"])
-        assert info.first_sent_at.ToDatetime(tzinfo=START.tzinfo) == START
+        assert info.first_send_time.ToDatetime(tzinfo=START.tzinfo) == START
 
     @pytest.mark.parametrize(
         ("first_sent_at", "replayed", "expected", "reason"),
@@ -229,7 +229,7 @@ class TestResponses:
             encode_create_payment_method(done),
         ]
 
-        expected = call_pb2.UpstreamRequest(method="POST", url="https://x", headers={"a": "b"}, body="{}")
+        expected = call_pb2.UpstreamRequest(method="POST", uri="https://x", headers={"a": "b"}, body="{}")
         assert [one.upstream_request for one in shown] == [expected] * 3
         assert not shown[0].HasField("session")
         assert not shown[2].HasField("payment_method")

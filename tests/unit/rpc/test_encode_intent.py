@@ -37,7 +37,7 @@ class TestEncodeIntent:
         assert not response.HasField("outcome")
         assert not response.HasField("existing")
         assert list(response.track_ids) == ["t1", "t2"]
-        assert response.first_sent_at.ToMilliseconds() == int(START.timestamp() * 1000) + 250
+        assert response.first_send_time.ToMilliseconds() == int(START.timestamp() * 1000) + 250
 
     def test_advises_a_resend_of_what_is_unsettled(self) -> None:
         """Until 23 hours after the first send."""
@@ -47,14 +47,14 @@ class TestEncodeIntent:
             call_pb2.OUTCOME_UNKNOWN,
             call_pb2.ADVICE_RESEND_SAME_REQUEST_ID,
         )
-        assert outcome.resend_before.ToMilliseconds() == int(START.timestamp() * 1000) + 250 + 23 * 3600 * 1000
+        assert outcome.resend_cutoff_time.ToMilliseconds() == int(START.timestamp() * 1000) + 250 + 23 * 3600 * 1000
 
     def test_advises_no_resend_of_what_is_too_old(self) -> None:
         """Zuora may have forgotten the key by then."""
         outcome = encode_intent(IntentStatus(record(), in_flight=False, expired=True)).outcome
 
         assert (outcome.outcome, outcome.advice) == (call_pb2.OUTCOME_UNKNOWN, call_pb2.ADVICE_LOOK_UP)
-        assert not outcome.HasField("resend_before")
+        assert not outcome.HasField("resend_cutoff_time")
 
     def test_tells_a_success_with_what_exists(self) -> None:
         """And every id that Zuora's support could ask for."""
@@ -89,7 +89,7 @@ class TestEncodeIntent:
         )
         assert list(response.outcome.zuora_codes) == ["53000099"]
         assert not response.HasField("existing"), "nothing is known to exist"
-        assert not response.outcome.HasField("resend_before") or verdict.advice is Advice.RESEND_SAME_REQUEST_ID
+        assert not response.outcome.HasField("resend_cutoff_time") or verdict.advice is Advice.RESEND_SAME_REQUEST_ID
 
     def test_takes_a_reason_of_a_newer_version_for_unknown(self) -> None:
         """During a rollout two versions read one store; this one must neither fail nor guess."""

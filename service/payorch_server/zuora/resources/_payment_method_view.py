@@ -99,7 +99,7 @@ _TOKENS: Final[Fields] = {
 
 
 def view_of(payload: JsonObject) -> dict[str, Any]:
-    """Return the values of a Quickstart payment method by the field names of payorch.v1.PaymentMethod."""
+    """Return the values of a Quickstart payment method by the names of `CreatedPaymentMethod.view`."""
     view = _read(payload, _METHOD)
     kind = payload.get("type")
     own = payload.get(kind) if isinstance(kind, str) else None

@@ -109,7 +109,8 @@ class CreatedPaymentMethod:
 
     id: str
     view: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """Values by the field names of payorch.v1.PaymentMethod; nested messages are mappings. Holds personal data."""
+    """Values by name; nested objects are mappings. Holds personal data. The names are part of what the store holds:
+    `rpc/encode.py` says which fields of payorch.v1.PaymentMethod are named otherwise."""
 
 
 def build(request: PaymentMethodRequest, *, route: Route, tenant: TenantSettings) -> Call:
