@@ -28,9 +28,9 @@ type ApplePayCardHolder struct {
 	// Full name, 1 to 50 characters. Zuora: `cardHolderName`.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// First address line, at most 255 characters. Zuora: `addressLine1`.
-	AddressLine_1 string `protobuf:"bytes,2,opt,name=address_line_1,json=addressLine1,proto3" json:"address_line_1,omitempty"`
+	AddressLine1 string `protobuf:"bytes,2,opt,name=address_line1,json=addressLine1,proto3" json:"address_line1,omitempty"`
 	// Second address line, at most 255 characters. Zuora: `addressLine2`.
-	AddressLine_2 string `protobuf:"bytes,3,opt,name=address_line_2,json=addressLine2,proto3" json:"address_line_2,omitempty"`
+	AddressLine2 string `protobuf:"bytes,3,opt,name=address_line2,json=addressLine2,proto3" json:"address_line2,omitempty"`
 	// City, at most 40 characters. Zuora: `city`.
 	City string `protobuf:"bytes,4,opt,name=city,proto3" json:"city,omitempty"`
 	// State or province as Zuora names it, at most 50 characters. Zuora: `state`.
@@ -84,16 +84,16 @@ func (x *ApplePayCardHolder) GetName() string {
 	return ""
 }
 
-func (x *ApplePayCardHolder) GetAddressLine_1() string {
+func (x *ApplePayCardHolder) GetAddressLine1() string {
 	if x != nil {
-		return x.AddressLine_1
+		return x.AddressLine1
 	}
 	return ""
 }
 
-func (x *ApplePayCardHolder) GetAddressLine_2() string {
+func (x *ApplePayCardHolder) GetAddressLine2() string {
 	if x != nil {
-		return x.AddressLine_2
+		return x.AddressLine2
 	}
 	return ""
 }
@@ -331,11 +331,11 @@ var File_payorch_v1_apple_pay_proto protoreflect.FileDescriptor
 const file_payorch_v1_apple_pay_proto_rawDesc = "" +
 	"\n" +
 	"\x1apayorch/v1/apple_pay.proto\x12\n" +
-	"payorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xbd\x03\n" +
+	"payorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xbb\x03\n" +
 	"\x12ApplePayCardHolder\x12(\n" +
-	"\x04name\x18\x01 \x01(\tB\x14\xe2A\x01\x02\x90\x9e$\x03\x80\x01\x01\xbaH\x06r\x04\x10\x01\x182R\x04name\x129\n" +
-	"\x0eaddress_line_1\x18\x02 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\faddressLine1\x129\n" +
-	"\x0eaddress_line_2\x18\x03 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\faddressLine2\x12&\n" +
+	"\x04name\x18\x01 \x01(\tB\x14\xe2A\x01\x02\x90\x9e$\x03\x80\x01\x01\xbaH\x06r\x04\x10\x01\x182R\x04name\x128\n" +
+	"\raddress_line1\x18\x02 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\faddressLine1\x128\n" +
+	"\raddress_line2\x18\x03 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\faddressLine2\x12&\n" +
 	"\x04city\x18\x04 \x01(\tB\x12\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x04r\x02\x18(R\x04city\x12(\n" +
 	"\x05state\x18\x05 \x01(\tB\x12\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x04r\x02\x182R\x05state\x123\n" +
 	"\vpostal_code\x18\x06 \x01(\tB\x12\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x04r\x02\x18\x14R\n" +

@@ -232,7 +232,7 @@ type CallInfo struct {
 	// Whether the answer is a replay.
 	Replayed Replay `protobuf:"varint,8,opt,name=replayed,proto3,enum=payorch.v1.Replay" json:"replayed,omitempty"`
 	// When the first send of the intent started.
-	FirstSentAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first_sent_at,json=firstSentAt,proto3" json:"first_sent_at,omitempty"`
+	FirstSendTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first_send_time,json=firstSendTime,proto3" json:"first_send_time,omitempty"`
 	// Zuora's processId from the body; empty when there was none.
 	ZuoraProcessId string `protobuf:"bytes,10,opt,name=zuora_process_id,json=zuoraProcessId,proto3" json:"zuora_process_id,omitempty"`
 	unknownFields  protoimpl.UnknownFields
@@ -325,9 +325,9 @@ func (x *CallInfo) GetReplayed() Replay {
 	return Replay_REPLAY_UNSPECIFIED
 }
 
-func (x *CallInfo) GetFirstSentAt() *timestamppb.Timestamp {
+func (x *CallInfo) GetFirstSendTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.FirstSentAt
+		return x.FirstSendTime
 	}
 	return nil
 }
@@ -486,7 +486,7 @@ type CallOutcome struct {
 	// What the caller should do next.
 	Advice Advice `protobuf:"varint,2,opt,name=advice,proto3,enum=payorch.v1.Advice" json:"advice,omitempty"`
 	// Until when a resend with the same request_id is safe; absent when the advice is not to resend.
-	ResendBefore *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=resend_before,json=resendBefore,proto3" json:"resend_before,omitempty"`
+	ResendCutoffTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=resend_cutoff_time,json=resendCutoffTime,proto3" json:"resend_cutoff_time,omitempty"`
 	// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
 	ZuoraCodes []string `protobuf:"bytes,4,rep,name=zuora_codes,json=zuoraCodes,proto3" json:"zuora_codes,omitempty"`
 	// Zuora's processId; empty when there was none.
@@ -549,9 +549,9 @@ func (x *CallOutcome) GetAdvice() Advice {
 	return Advice_ADVICE_UNSPECIFIED
 }
 
-func (x *CallOutcome) GetResendBefore() *timestamppb.Timestamp {
+func (x *CallOutcome) GetResendCutoffTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.ResendBefore
+		return x.ResendCutoffTime
 	}
 	return nil
 }
@@ -610,8 +610,8 @@ type UpstreamRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// HTTP method, such as "POST".
 	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
-	// Full URL with its query.
-	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	// Full URI with its query.
+	Uri string `protobuf:"bytes,2,opt,name=uri,proto3" json:"uri,omitempty"`
 	// Headers that depend on the request, by lower-case name; never Authorization.
 	Headers map[string]string `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
@@ -658,9 +658,9 @@ func (x *UpstreamRequest) GetMethod() string {
 	return ""
 }
 
-func (x *UpstreamRequest) GetUrl() string {
+func (x *UpstreamRequest) GetUri() string {
 	if x != nil {
-		return x.Url
+		return x.Uri
 	}
 	return ""
 }
@@ -684,7 +684,7 @@ var File_payorch_v1_call_proto protoreflect.FileDescriptor
 const file_payorch_v1_call_proto_rawDesc = "" +
 	"\n" +
 	"\x15payorch/v1/call.proto\x12\n" +
-	"payorch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18payorch/v1/routing.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xa3\x03\n" +
+	"payorch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18payorch/v1/routing.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xa7\x03\n" +
 	"\bCallInfo\x12\x19\n" +
 	"\btrack_id\x18\x01 \x01(\tR\atrackId\x12*\n" +
 	"\x11executed_track_id\x18\x02 \x01(\tR\x0fexecutedTrackId\x12(\n" +
@@ -694,8 +694,8 @@ const file_payorch_v1_call_proto_rawDesc = "" +
 	"\vpolicy_hash\x18\x06 \x01(\tR\n" +
 	"policyHash\x12\x1a\n" +
 	"\battempts\x18\a \x01(\x05R\battempts\x12.\n" +
-	"\breplayed\x18\b \x01(\x0e2\x12.payorch.v1.ReplayR\breplayed\x12>\n" +
-	"\rfirst_sent_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\vfirstSentAt\x12(\n" +
+	"\breplayed\x18\b \x01(\x0e2\x12.payorch.v1.ReplayR\breplayed\x12B\n" +
+	"\x0ffirst_send_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\rfirstSendTime\x12(\n" +
 	"\x10zuora_process_id\x18\n" +
 	" \x01(\tR\x0ezuoraProcessId\"\xd4\x01\n" +
 	"\aAttempt\x12\x18\n" +
@@ -708,11 +708,11 @@ const file_payorch_v1_call_proto_rawDesc = "" +
 	"\vExistingIds\x12*\n" +
 	"\x11payment_method_id\x18\x01 \x01(\tR\x0fpaymentMethodId\x12\x1d\n" +
 	"\n" +
-	"payment_id\x18\x02 \x01(\tR\tpaymentId\"\xc4\x03\n" +
+	"payment_id\x18\x02 \x01(\tR\tpaymentId\"\xcd\x03\n" +
 	"\vCallOutcome\x12-\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x13.payorch.v1.OutcomeR\aoutcome\x12*\n" +
-	"\x06advice\x18\x02 \x01(\x0e2\x12.payorch.v1.AdviceR\x06advice\x12?\n" +
-	"\rresend_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fresendBefore\x12\x1f\n" +
+	"\x06advice\x18\x02 \x01(\x0e2\x12.payorch.v1.AdviceR\x06advice\x12H\n" +
+	"\x12resend_cutoff_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x10resendCutoffTime\x12\x1f\n" +
 	"\vzuora_codes\x18\x04 \x03(\tR\n" +
 	"zuoraCodes\x12(\n" +
 	"\x10zuora_process_id\x18\x05 \x01(\tR\x0ezuoraProcessId\x12(\n" +
@@ -724,7 +724,7 @@ const file_payorch_v1_call_proto_rawDesc = "" +
 	" \x01(\tR\atrackId\"\xd8\x01\n" +
 	"\x0fUpstreamRequest\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x10\n" +
-	"\x03url\x18\x02 \x01(\tR\x03url\x12B\n" +
+	"\x03uri\x18\x02 \x01(\tR\x03uri\x12B\n" +
 	"\aheaders\x18\x03 \x03(\v2(.payorch.v1.UpstreamRequest.HeadersEntryR\aheaders\x12\x1b\n" +
 	"\x04body\x18\x04 \x01(\tB\a\x90\x9e$\x03\x80\x01\x01R\x04body\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
@@ -782,12 +782,12 @@ var file_payorch_v1_call_proto_goTypes = []any{
 var file_payorch_v1_call_proto_depIdxs = []int32{
 	9,  // 0: payorch.v1.CallInfo.route:type_name -> payorch.v1.RouteTaken
 	2,  // 1: payorch.v1.CallInfo.replayed:type_name -> payorch.v1.Replay
-	10, // 2: payorch.v1.CallInfo.first_sent_at:type_name -> google.protobuf.Timestamp
+	10, // 2: payorch.v1.CallInfo.first_send_time:type_name -> google.protobuf.Timestamp
 	11, // 3: payorch.v1.Attempt.duration:type_name -> google.protobuf.Duration
 	0,  // 4: payorch.v1.Attempt.outcome:type_name -> payorch.v1.Outcome
 	0,  // 5: payorch.v1.CallOutcome.outcome:type_name -> payorch.v1.Outcome
 	1,  // 6: payorch.v1.CallOutcome.advice:type_name -> payorch.v1.Advice
-	10, // 7: payorch.v1.CallOutcome.resend_before:type_name -> google.protobuf.Timestamp
+	10, // 7: payorch.v1.CallOutcome.resend_cutoff_time:type_name -> google.protobuf.Timestamp
 	4,  // 8: payorch.v1.CallOutcome.attempts:type_name -> payorch.v1.Attempt
 	5,  // 9: payorch.v1.CallOutcome.existing:type_name -> payorch.v1.ExistingIds
 	8,  // 10: payorch.v1.UpstreamRequest.headers:type_name -> payorch.v1.UpstreamRequest.HeadersEntry

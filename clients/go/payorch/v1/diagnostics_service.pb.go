@@ -256,9 +256,9 @@ type RejectedRule struct {
 	// Its first condition that the call does not meet, such as "currency" or "attributes.brand".
 	Condition string `protobuf:"bytes,2,opt,name=condition,proto3" json:"condition,omitempty"`
 	// What the condition asks for, for a person to read.
-	Wanted string `protobuf:"bytes,3,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	Expected string `protobuf:"bytes,3,opt,name=expected,proto3" json:"expected,omitempty"`
 	// What the call has, for a person to read; "nothing" when it has nothing of the kind.
-	Had           string `protobuf:"bytes,4,opt,name=had,proto3" json:"had,omitempty"`
+	Actual        string `protobuf:"bytes,4,opt,name=actual,proto3" json:"actual,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -307,16 +307,16 @@ func (x *RejectedRule) GetCondition() string {
 	return ""
 }
 
-func (x *RejectedRule) GetWanted() string {
+func (x *RejectedRule) GetExpected() string {
 	if x != nil {
-		return x.Wanted
+		return x.Expected
 	}
 	return ""
 }
 
-func (x *RejectedRule) GetHad() string {
+func (x *RejectedRule) GetActual() string {
 	if x != nil {
-		return x.Had
+		return x.Actual
 	}
 	return ""
 }
@@ -502,7 +502,7 @@ type RecordedCall struct {
 	// Identity of the caller.
 	Caller string `protobuf:"bytes,5,opt,name=caller,proto3" json:"caller,omitempty"`
 	// When it began.
-	StartedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// How long it took.
 	Duration *durationpb.Duration `protobuf:"bytes,7,opt,name=duration,proto3" json:"duration,omitempty"`
 	// Name of the gRPC status code; empty for a flight.
@@ -610,9 +610,9 @@ func (x *RecordedCall) GetCaller() string {
 	return ""
 }
 
-func (x *RecordedCall) GetStartedAt() *timestamppb.Timestamp {
+func (x *RecordedCall) GetStartTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.StartedAt
+		return x.StartTime
 	}
 	return nil
 }
@@ -779,12 +779,12 @@ const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
 	"\arefusal\x18\a \x01(\v2\x18.payorch.v1.RouteRefusalR\arefusal\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"j\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"t\n" +
 	"\fRejectedRule\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x1c\n" +
-	"\tcondition\x18\x02 \x01(\tR\tcondition\x12\x16\n" +
-	"\x06wanted\x18\x03 \x01(\tR\x06wanted\x12\x10\n" +
-	"\x03had\x18\x04 \x01(\tR\x03had\"\xd8\x01\n" +
+	"\tcondition\x18\x02 \x01(\tR\tcondition\x12\x1a\n" +
+	"\bexpected\x18\x03 \x01(\tR\bexpected\x12\x16\n" +
+	"\x06actual\x18\x04 \x01(\tR\x06actual\"\xd8\x01\n" +
 	"\fRouteRefusal\x12/\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x17.payorch.v1.ErrorReasonR\x06reason\x12B\n" +
 	"\bmetadata\x18\x02 \x03(\v2&.payorch.v1.RouteRefusal.MetadataEntryR\bmetadata\x12\x16\n" +
@@ -804,7 +804,7 @@ const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
 	"\btrace_id\x18\x04 \x01(\tR\atraceId\x12\x16\n" +
 	"\x06caller\x18\x05 \x01(\tR\x06caller\x129\n" +
 	"\n" +
-	"started_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x125\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bduration\x18\a \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x12\n" +
 	"\x04code\x18\b \x01(\tR\x04code\x12-\n" +
 	"\aoutcome\x18\t \x01(\x0e2\x13.payorch.v1.OutcomeR\aoutcome\x12*\n" +
@@ -881,7 +881,7 @@ var file_payorch_v1_diagnostics_service_proto_depIdxs = []int32{
 	14, // 7: payorch.v1.RouteRefusal.reason:type_name -> payorch.v1.ErrorReason
 	8,  // 8: payorch.v1.RouteRefusal.metadata:type_name -> payorch.v1.RouteRefusal.MetadataEntry
 	6,  // 9: payorch.v1.GetCallResponse.calls:type_name -> payorch.v1.RecordedCall
-	15, // 10: payorch.v1.RecordedCall.started_at:type_name -> google.protobuf.Timestamp
+	15, // 10: payorch.v1.RecordedCall.start_time:type_name -> google.protobuf.Timestamp
 	16, // 11: payorch.v1.RecordedCall.duration:type_name -> google.protobuf.Duration
 	17, // 12: payorch.v1.RecordedCall.outcome:type_name -> payorch.v1.Outcome
 	18, // 13: payorch.v1.RecordedCall.advice:type_name -> payorch.v1.Advice

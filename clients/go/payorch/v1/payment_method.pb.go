@@ -229,9 +229,9 @@ func (x *BillingDetails) GetAddress() *BillingAddress {
 type BillingAddress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// First line, at most 255 characters. Zuora: `line1`.
-	Line_1 string `protobuf:"bytes,1,opt,name=line_1,json=line1,proto3" json:"line_1,omitempty"`
+	Line1 string `protobuf:"bytes,1,opt,name=line1,proto3" json:"line1,omitempty"`
 	// Second line, at most 255 characters. Zuora: `line2`.
-	Line_2 string `protobuf:"bytes,2,opt,name=line_2,json=line2,proto3" json:"line_2,omitempty"`
+	Line2 string `protobuf:"bytes,2,opt,name=line2,proto3" json:"line2,omitempty"`
 	// City, at most 255 characters. Zuora: `city`.
 	City string `protobuf:"bytes,3,opt,name=city,proto3" json:"city,omitempty"`
 	// Country, at most 255 characters. Zuora: `country`.
@@ -274,16 +274,16 @@ func (*BillingAddress) Descriptor() ([]byte, []int) {
 	return file_payorch_v1_payment_method_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *BillingAddress) GetLine_1() string {
+func (x *BillingAddress) GetLine1() string {
 	if x != nil {
-		return x.Line_1
+		return x.Line1
 	}
 	return ""
 }
 
-func (x *BillingAddress) GetLine_2() string {
+func (x *BillingAddress) GetLine2() string {
 	if x != nil {
-		return x.Line_2
+		return x.Line2
 	}
 	return ""
 }
@@ -1776,10 +1776,10 @@ const file_payorch_v1_payment_method_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x04name\x12)\n" +
 	"\x05email\x18\x02 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x05email\x12(\n" +
 	"\x05phone\x18\x03 \x01(\tB\x12\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x04r\x02\x18@R\x05phone\x12A\n" +
-	"\aaddress\x18\x04 \x01(\v2\x1a.payorch.v1.BillingAddressB\v\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01R\aaddress\"\xa1\x02\n" +
-	"\x0eBillingAddress\x12*\n" +
-	"\x06line_1\x18\x01 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x05line1\x12*\n" +
-	"\x06line_2\x18\x02 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x05line2\x12'\n" +
+	"\aaddress\x18\x04 \x01(\v2\x1a.payorch.v1.BillingAddressB\v\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01R\aaddress\"\x9f\x02\n" +
+	"\x0eBillingAddress\x12)\n" +
+	"\x05line1\x18\x01 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x05line1\x12)\n" +
+	"\x05line2\x18\x02 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x05line2\x12'\n" +
 	"\x04city\x18\x03 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x04city\x12-\n" +
 	"\acountry\x18\x04 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\acountry\x12)\n" +
 	"\x05state\x18\x05 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x05state\x124\n" +

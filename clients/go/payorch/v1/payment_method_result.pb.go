@@ -366,7 +366,7 @@ type CardSummary struct {
 	// Year of expiry; 0 when not returned.
 	ExpiryYear int32 `protobuf:"varint,3,opt,name=expiry_year,json=expiryYear,proto3" json:"expiry_year,omitempty"`
 	// Last four digits.
-	Last_4        string `protobuf:"bytes,4,opt,name=last_4,json=last4,proto3" json:"last_4,omitempty"`
+	Last4         string `protobuf:"bytes,4,opt,name=last4,proto3" json:"last4,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -422,9 +422,9 @@ func (x *CardSummary) GetExpiryYear() int32 {
 	return 0
 }
 
-func (x *CardSummary) GetLast_4() string {
+func (x *CardSummary) GetLast4() string {
 	if x != nil {
-		return x.Last_4
+		return x.Last4
 	}
 	return ""
 }
@@ -771,13 +771,13 @@ const file_payorch_v1_payment_method_result_proto_rawDesc = "" +
 	"\x17_use_default_retry_ruleB!\n" +
 	"\x1f_number_of_consecutive_failuresB%\n" +
 	"#_total_number_of_processed_paymentsB!\n" +
-	"\x1f_total_number_of_error_payments\"\x99\x01\n" +
+	"\x1f_total_number_of_error_payments\"\x98\x01\n" +
 	"\vCardSummary\x12\x14\n" +
 	"\x05brand\x18\x01 \x01(\tR\x05brand\x12*\n" +
 	"\fexpiry_month\x18\x02 \x01(\x05B\a\x90\x9e$\x02\x80\x01\x01R\vexpiryMonth\x12(\n" +
 	"\vexpiry_year\x18\x03 \x01(\x05B\a\x90\x9e$\x02\x80\x01\x01R\n" +
-	"expiryYear\x12\x1e\n" +
-	"\x06last_4\x18\x04 \x01(\tB\a\x90\x9e$\x02\x80\x01\x01R\x05last4\"\xb4\x02\n" +
+	"expiryYear\x12\x1d\n" +
+	"\x05last4\x18\x04 \x01(\tB\a\x90\x9e$\x02\x80\x01\x01R\x05last4\"\xb4\x02\n" +
 	"\fMandateState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +

@@ -724,7 +724,7 @@ type CreatePaymentMethodRequest struct {
 	//	*CreatePaymentMethodRequest_AccountByNumber
 	Account isCreatePaymentMethodRequest_Account `protobuf_oneof:"account"`
 	// Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
-	IsDefault *bool `protobuf:"varint,7,opt,name=is_default,json=isDefault,proto3,oneof" json:"is_default,omitempty"`
+	DefaultMethod *bool `protobuf:"varint,7,opt,name=default_method,json=defaultMethod,proto3,oneof" json:"default_method,omitempty"`
 	// Who is billed. v2.
 	BillingDetails *BillingDetails `protobuf:"bytes,8,opt,name=billing_details,json=billingDetails,proto3" json:"billing_details,omitempty"`
 	// Custom fields by name, at most 100. v2: `custom_fields`; v1: members of the body, whose names end in __c.
@@ -860,9 +860,9 @@ func (x *CreatePaymentMethodRequest) GetAccountByNumber() *AccountByNumber {
 	return nil
 }
 
-func (x *CreatePaymentMethodRequest) GetIsDefault() bool {
-	if x != nil && x.IsDefault != nil {
-		return *x.IsDefault
+func (x *CreatePaymentMethodRequest) GetDefaultMethod() bool {
+	if x != nil && x.DefaultMethod != nil {
+		return *x.DefaultMethod
 	}
 	return false
 }
@@ -1448,7 +1448,7 @@ type GetIntentResponse struct {
 	// Ids of objects that exist because of it.
 	Existing *ExistingIds `protobuf:"bytes,3,opt,name=existing,proto3" json:"existing,omitempty"`
 	// When the first send started; absent when nothing was sent.
-	FirstSentAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=first_sent_at,json=firstSentAt,proto3" json:"first_sent_at,omitempty"`
+	FirstSendTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=first_send_time,json=firstSendTime,proto3" json:"first_send_time,omitempty"`
 	// The Zuora-Track-Ids of its calls, the newest 10.
 	TrackIds []string `protobuf:"bytes,5,rep,name=track_ids,json=trackIds,proto3" json:"track_ids,omitempty"`
 	// The Zuora-Request-Ids of its attempts, the newest 10.
@@ -1510,9 +1510,9 @@ func (x *GetIntentResponse) GetExisting() *ExistingIds {
 	return nil
 }
 
-func (x *GetIntentResponse) GetFirstSentAt() *timestamppb.Timestamp {
+func (x *GetIntentResponse) GetFirstSendTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.FirstSentAt
+		return x.FirstSendTime
 	}
 	return nil
 }
@@ -1596,7 +1596,7 @@ const file_payorch_v1_payment_orchestration_service_proto_rawDesc = "" +
 	"\n" +
 	"payment_id\x18\x04 \x01(\tR\tpaymentId\x12\x16\n" +
 	"\x06amount\x18\x05 \x01(\tR\x06amount\x12:\n" +
-	"\famount_check\x18\x06 \x01(\x0e2\x17.payorch.v1.AmountCheckR\vamountCheck\"\xd1\x16\n" +
+	"\famount_check\x18\x06 \x01(\x0e2\x17.payorch.v1.AmountCheckR\vamountCheck\"\xdd\x16\n" +
 	"\x1aCreatePaymentMethodRequest\x12\x86\x01\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tBg\xe2A\x01\x02\xbaH`\xba\x01]\n" +
@@ -1607,9 +1607,8 @@ const file_payorch_v1_payment_orchestration_service_proto_rawDesc = "" +
 	"\n" +
 	"no_account\x18\x04 \x01(\v2\x15.payorch.v1.NoAccountH\x00R\tnoAccount\x12=\n" +
 	"\raccount_by_id\x18\x05 \x01(\v2\x17.payorch.v1.AccountByIdH\x00R\vaccountById\x12I\n" +
-	"\x11account_by_number\x18\x06 \x01(\v2\x1b.payorch.v1.AccountByNumberH\x00R\x0faccountByNumber\x12(\n" +
-	"\n" +
-	"is_default\x18\a \x01(\bB\x04\xe2A\x01\x01H\x02R\tisDefault\x88\x01\x01\x12P\n" +
+	"\x11account_by_number\x18\x06 \x01(\v2\x1b.payorch.v1.AccountByNumberH\x00R\x0faccountByNumber\x120\n" +
+	"\x0edefault_method\x18\a \x01(\bB\x04\xe2A\x01\x01H\x02R\rdefaultMethod\x88\x01\x01\x12P\n" +
 	"\x0fbilling_details\x18\b \x01(\v2\x1a.payorch.v1.BillingDetailsB\v\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01R\x0ebillingDetails\x12\x95\x01\n" +
 	"\rcustom_fields\x18\t \x03(\v28.payorch.v1.CreatePaymentMethodRequest.CustomFieldsEntryB6\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH(\x9a\x01%\x10d\"!r\x1f2\x1d^[A-Za-z][A-Za-z0-9_]{0,254}$R\fcustomFields\x12\x88\x01\n" +
 	"\x0fgateway_options\x18\n" +
@@ -1654,8 +1653,8 @@ const file_payorch_v1_payment_orchestration_service_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x10\n" +
 	"\aaccount\x12\x05\xbaH\x02\b\x01B\x0f\n" +
-	"\x06method\x12\x05\xbaH\x02\b\x01B\r\n" +
-	"\v_is_default\"\xd1\x01\n" +
+	"\x06method\x12\x05\xbaH\x02\b\x01B\x11\n" +
+	"\x0f_default_method\"\xd1\x01\n" +
 	"\x1bCreatePaymentMethodResponse\x12@\n" +
 	"\x0epayment_method\x18\x01 \x01(\v2\x19.payorch.v1.PaymentMethodR\rpaymentMethod\x12(\n" +
 	"\x04call\x18\x02 \x01(\v2\x14.payorch.v1.CallInfoR\x04call\x12F\n" +
@@ -1666,12 +1665,12 @@ const file_payorch_v1_payment_orchestration_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x12.must be 16 to 128 characters from 0x21 to 0x7E\x1a\x1fthis.matches('^[!-~]{16,128}$')R\trequestId\x12F\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x15.payorch.v1.OperationB\x11\xe2A\x01\x02\xbaH\n" +
-	"\x82\x01\x04\x10\x01 \x00\xc8\x01\x01R\toperation\"\xdf\x02\n" +
+	"\x82\x01\x04\x10\x01 \x00\xc8\x01\x01R\toperation\"\xe3\x02\n" +
 	"\x11GetIntentResponse\x12-\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x17.payorch.v1.IntentStateR\x05state\x121\n" +
 	"\aoutcome\x18\x02 \x01(\v2\x17.payorch.v1.CallOutcomeR\aoutcome\x123\n" +
-	"\bexisting\x18\x03 \x01(\v2\x17.payorch.v1.ExistingIdsR\bexisting\x12>\n" +
-	"\rfirst_sent_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\vfirstSentAt\x12\x1b\n" +
+	"\bexisting\x18\x03 \x01(\v2\x17.payorch.v1.ExistingIdsR\bexisting\x12B\n" +
+	"\x0ffirst_send_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\rfirstSendTime\x12\x1b\n" +
 	"\ttrack_ids\x18\x05 \x03(\tR\btrackIds\x12*\n" +
 	"\x11zuora_request_ids\x18\x06 \x03(\tR\x0fzuoraRequestIds\x12*\n" +
 	"\x11zuora_process_ids\x18\a \x03(\tR\x0fzuoraProcessIds*~\n" +
@@ -1831,7 +1830,7 @@ var file_payorch_v1_payment_orchestration_service_proto_depIdxs = []int32{
 	2,  // 54: payorch.v1.GetIntentResponse.state:type_name -> payorch.v1.IntentState
 	57, // 55: payorch.v1.GetIntentResponse.outcome:type_name -> payorch.v1.CallOutcome
 	58, // 56: payorch.v1.GetIntentResponse.existing:type_name -> payorch.v1.ExistingIds
-	59, // 57: payorch.v1.GetIntentResponse.first_sent_at:type_name -> google.protobuf.Timestamp
+	59, // 57: payorch.v1.GetIntentResponse.first_send_time:type_name -> google.protobuf.Timestamp
 	60, // 58: payorch.v1.CreatePaymentMethodRequest.CustomFieldsEntry.value:type_name -> payorch.v1.CustomFieldValue
 	3,  // 59: payorch.v1.PaymentOrchestrationService.CreateSession:input_type -> payorch.v1.CreateSessionRequest
 	5,  // 60: payorch.v1.PaymentOrchestrationService.DecryptApplePay:input_type -> payorch.v1.DecryptApplePayRequest

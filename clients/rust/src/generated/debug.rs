@@ -4,8 +4,8 @@ impl ::core::fmt::Debug for super::generated::payorch::v1::ApplePayCardHolder {
         formatter
             .debug_struct("ApplePayCardHolder")
             .field("name", &format_args!("[redacted]"))
-            .field("address_line_1", &format_args!("[redacted]"))
-            .field("address_line_2", &format_args!("[redacted]"))
+            .field("address_line1", &format_args!("[redacted]"))
+            .field("address_line2", &format_args!("[redacted]"))
             .field("city", &format_args!("[redacted]"))
             .field("state", &format_args!("[redacted]"))
             .field("postal_code", &format_args!("[redacted]"))
@@ -107,7 +107,7 @@ impl ::core::fmt::Debug for super::generated::payorch::v1::UpstreamRequest {
         formatter
             .debug_struct("UpstreamRequest")
             .field("method", &self.r#method)
-            .field("url", &self.r#url)
+            .field("uri", &self.r#uri)
             .field("headers", &self.r#headers)
             .field("body", &format_args!("[redacted]"))
             .finish()
@@ -128,8 +128,8 @@ impl ::core::fmt::Debug for super::generated::payorch::v1::BillingAddress {
     fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         formatter
             .debug_struct("BillingAddress")
-            .field("line_1", &format_args!("[redacted]"))
-            .field("line_2", &format_args!("[redacted]"))
+            .field("line1", &format_args!("[redacted]"))
+            .field("line2", &format_args!("[redacted]"))
             .field("city", &format_args!("[redacted]"))
             .field("country", &format_args!("[redacted]"))
             .field("state", &format_args!("[redacted]"))
@@ -368,7 +368,7 @@ impl ::core::fmt::Debug for super::generated::payorch::v1::CardSummary {
             .field("brand", &self.r#brand)
             .field("expiry_month", &format_args!("[redacted]"))
             .field("expiry_year", &format_args!("[redacted]"))
-            .field("last_4", &format_args!("[redacted]"))
+            .field("last4", &format_args!("[redacted]"))
             .finish()
     }
 }
@@ -481,7 +481,7 @@ impl ::core::fmt::Debug for super::generated::payorch::v1::CreatePaymentMethodRe
             .field("request_id", &self.r#request_id)
             .field("route", &self.r#route)
             .field("validate_only", &self.r#validate_only)
-            .field("is_default", &self.r#is_default)
+            .field("default_method", &self.r#default_method)
             .field("billing_details", &format_args!("[redacted]"))
             .field("custom_fields", &format_args!("[redacted]"))
             .field("gateway_options", &format_args!("[redacted]"))

@@ -45,10 +45,10 @@ pub struct ApplePayCardHolder {
     pub name: ::prost::alloc::string::String,
     /// First address line, at most 255 characters. Zuora: `addressLine1`.
     #[prost(string, tag = "2")]
-    pub address_line_1: ::prost::alloc::string::String,
+    pub address_line1: ::prost::alloc::string::String,
     /// Second address line, at most 255 characters. Zuora: `addressLine2`.
     #[prost(string, tag = "3")]
-    pub address_line_2: ::prost::alloc::string::String,
+    pub address_line2: ::prost::alloc::string::String,
     /// City, at most 40 characters. Zuora: `city`.
     #[prost(string, tag = "4")]
     pub city: ::prost::alloc::string::String,
@@ -333,7 +333,7 @@ pub struct CallInfo {
     pub replayed: i32,
     /// When the first send of the intent started.
     #[prost(message, optional, tag = "9")]
-    pub first_sent_at: ::core::option::Option<::prost_types::Timestamp>,
+    pub first_send_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Zuora's processId from the body; empty when there was none.
     #[prost(string, tag = "10")]
     pub zuora_process_id: ::prost::alloc::string::String,
@@ -380,7 +380,7 @@ pub struct CallOutcome {
     pub advice: i32,
     /// Until when a resend with the same request_id is safe; absent when the advice is not to resend.
     #[prost(message, optional, tag = "3")]
-    pub resend_before: ::core::option::Option<::prost_types::Timestamp>,
+    pub resend_cutoff_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
     #[prost(string, repeated, tag = "4")]
     pub zuora_codes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
@@ -410,9 +410,9 @@ pub struct UpstreamRequest {
     /// HTTP method, such as "POST".
     #[prost(string, tag = "1")]
     pub method: ::prost::alloc::string::String,
-    /// Full URL with its query.
+    /// Full URI with its query.
     #[prost(string, tag = "2")]
-    pub url: ::prost::alloc::string::String,
+    pub uri: ::prost::alloc::string::String,
     /// Headers that depend on the request, by lower-case name; never Authorization.
     #[prost(map = "string, string", tag = "3")]
     pub headers: ::std::collections::HashMap<
@@ -849,10 +849,10 @@ pub struct BillingDetails {
 pub struct BillingAddress {
     /// First line, at most 255 characters. Zuora: `line1`.
     #[prost(string, tag = "1")]
-    pub line_1: ::prost::alloc::string::String,
+    pub line1: ::prost::alloc::string::String,
     /// Second line, at most 255 characters. Zuora: `line2`.
     #[prost(string, tag = "2")]
-    pub line_2: ::prost::alloc::string::String,
+    pub line2: ::prost::alloc::string::String,
     /// City, at most 255 characters. Zuora: `city`.
     #[prost(string, tag = "3")]
     pub city: ::prost::alloc::string::String,
@@ -1290,7 +1290,7 @@ pub struct CardSummary {
     pub expiry_year: i32,
     /// Last four digits.
     #[prost(string, tag = "4")]
-    pub last_4: ::prost::alloc::string::String,
+    pub last4: ::prost::alloc::string::String,
 }
 /// What Zuora returns of a mandate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1584,7 +1584,7 @@ pub struct CreatePaymentMethodRequest {
     pub validate_only: bool,
     /// Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
     #[prost(bool, optional, tag = "7")]
-    pub is_default: ::core::option::Option<bool>,
+    pub default_method: ::core::option::Option<bool>,
     /// Who is billed. v2.
     #[prost(message, optional, tag = "8")]
     pub billing_details: ::core::option::Option<BillingDetails>,
@@ -1755,7 +1755,7 @@ pub struct GetIntentResponse {
     pub existing: ::core::option::Option<ExistingIds>,
     /// When the first send started; absent when nothing was sent.
     #[prost(message, optional, tag = "4")]
-    pub first_sent_at: ::core::option::Option<::prost_types::Timestamp>,
+    pub first_send_time: ::core::option::Option<::prost_types::Timestamp>,
     /// The Zuora-Track-Ids of its calls, the newest 10.
     #[prost(string, repeated, tag = "5")]
     pub track_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
@@ -2179,10 +2179,10 @@ pub struct RejectedRule {
     pub condition: ::prost::alloc::string::String,
     /// What the condition asks for, for a person to read.
     #[prost(string, tag = "3")]
-    pub wanted: ::prost::alloc::string::String,
+    pub expected: ::prost::alloc::string::String,
     /// What the call has, for a person to read; "nothing" when it has nothing of the kind.
     #[prost(string, tag = "4")]
-    pub had: ::prost::alloc::string::String,
+    pub actual: ::prost::alloc::string::String,
 }
 /// Why a call would be refused, as its caller would be told.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2239,7 +2239,7 @@ pub struct RecordedCall {
     pub caller: ::prost::alloc::string::String,
     /// When it began.
     #[prost(message, optional, tag = "6")]
-    pub started_at: ::core::option::Option<::prost_types::Timestamp>,
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
     /// How long it took.
     #[prost(message, optional, tag = "7")]
     pub duration: ::core::option::Option<::prost_types::Duration>,

@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from payorch.v1 import sensitivity_pb2 as payorch_dot_v1_dot_sensitivity__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apayorch/v1/apple_pay.proto\x12\npayorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xbd\x03\n\x12\x41pplePayCardHolder\x12(\n\x04name\x18\x01 \x01(\tB\x14\x80\x01\x01\xe2\x41\x01\x02\x90\x9e$\x03\xbaH\x06r\x04\x10\x01\x18\x32R\x04name\x12\x39\n\x0e\x61\x64\x64ress_line_1\x18\x02 \x01(\tB\x13\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x05r\x03\x18\xff\x01R\x0c\x61\x64\x64ressLine1\x12\x39\n\x0e\x61\x64\x64ress_line_2\x18\x03 \x01(\tB\x13\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x05r\x03\x18\xff\x01R\x0c\x61\x64\x64ressLine2\x12&\n\x04\x63ity\x18\x04 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x04r\x02\x18(R\x04\x63ity\x12(\n\x05state\x18\x05 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x04r\x02\x18\x32R\x05state\x12\x33\n\x0bpostal_code\x18\x06 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x04r\x02\x18\x14R\npostalCode\x12,\n\x07\x63ountry\x18\x07 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x04r\x02\x18@R\x07\x63ountry\x12(\n\x05\x65mail\x18\x08 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x04r\x02\x18PR\x05\x65mail\x12(\n\x05phone\x18\t \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x04r\x02\x18(R\x05phone\"\x1e\n\x1cStoredCredentialZuoraDefault\"\xd5\x01\n\x17StoredCredentialProfile\x12\x34\n\x06\x61\x63tion\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xbaH\x15r\x13R\x08\x41\x63tivateR\x07PersistR\x06\x61\x63tion\x12\x35\n\x04type\x18\x02 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18R\tRecurringR\x0bUnscheduledR\x04type\x12M\n\x18\x63onsent_agreement_source\x18\x03 \x01(\tB\x13\xe2\x41\x01\x02\xbaH\x0cr\nR\x08\x45xternalR\x16\x63onsentAgreementSource\"\n\n\x08NoCharge\"6\n\nPayInvoice\x12(\n\x07invoice\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x07invoiceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apayorch/v1/apple_pay.proto\x12\npayorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xbb\x03\n\x12\x41pplePayCardHolder\x12(\n\x04name\x18\x01 \x01(\tB\x14\x80\x01\x01\xe2\x41\x01\x02\x90\x9e$\x03\xbaH\x06r\x04\x10\x01\x18\x32R\x04name\x12\x38\n\raddress_line1\x18\x02 \x01(\tB\x13\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x05r\x03\x18\xff\x01R\x0c\x61\x64\x64ressLine1\x12\x38\n\raddress_line2\x18\x03 \x01(\tB\x13\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x05r\x03\x18\xff\x01R\x0c\x61\x64\x64ressLine2\x12&\n\x04\x63ity\x18\x04 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x04r\x02\x18(R\x04\x63ity\x12(\n\x05state\x18\x05 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x04r\x02\x18\x32R\x05state\x12\x33\n\x0bpostal_code\x18\x06 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x04r\x02\x18\x14R\npostalCode\x12,\n\x07\x63ountry\x18\x07 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x04r\x02\x18@R\x07\x63ountry\x12(\n\x05\x65mail\x18\x08 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x04r\x02\x18PR\x05\x65mail\x12(\n\x05phone\x18\t \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x01\x90\x9e$\x03\xbaH\x04r\x02\x18(R\x05phone\"\x1e\n\x1cStoredCredentialZuoraDefault\"\xd5\x01\n\x17StoredCredentialProfile\x12\x34\n\x06\x61\x63tion\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xbaH\x15r\x13R\x08\x41\x63tivateR\x07PersistR\x06\x61\x63tion\x12\x35\n\x04type\x18\x02 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18R\tRecurringR\x0bUnscheduledR\x04type\x12M\n\x18\x63onsent_agreement_source\x18\x03 \x01(\tB\x13\xe2\x41\x01\x02\xbaH\x0cr\nR\x08\x45xternalR\x16\x63onsentAgreementSource\"\n\n\x08NoCharge\"6\n\nPayInvoice\x12(\n\x07invoice\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x07invoiceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_APPLEPAYCARDHOLDER'].fields_by_name['name']._loaded_options = None
   _globals['_APPLEPAYCARDHOLDER'].fields_by_name['name']._serialized_options = b'\200\001\001\342A\001\002\220\236$\003\272H\006r\004\020\001\0302'
-  _globals['_APPLEPAYCARDHOLDER'].fields_by_name['address_line_1']._loaded_options = None
-  _globals['_APPLEPAYCARDHOLDER'].fields_by_name['address_line_1']._serialized_options = b'\200\001\001\342A\001\001\220\236$\003\272H\005r\003\030\377\001'
-  _globals['_APPLEPAYCARDHOLDER'].fields_by_name['address_line_2']._loaded_options = None
-  _globals['_APPLEPAYCARDHOLDER'].fields_by_name['address_line_2']._serialized_options = b'\200\001\001\342A\001\001\220\236$\003\272H\005r\003\030\377\001'
+  _globals['_APPLEPAYCARDHOLDER'].fields_by_name['address_line1']._loaded_options = None
+  _globals['_APPLEPAYCARDHOLDER'].fields_by_name['address_line1']._serialized_options = b'\200\001\001\342A\001\001\220\236$\003\272H\005r\003\030\377\001'
+  _globals['_APPLEPAYCARDHOLDER'].fields_by_name['address_line2']._loaded_options = None
+  _globals['_APPLEPAYCARDHOLDER'].fields_by_name['address_line2']._serialized_options = b'\200\001\001\342A\001\001\220\236$\003\272H\005r\003\030\377\001'
   _globals['_APPLEPAYCARDHOLDER'].fields_by_name['city']._loaded_options = None
   _globals['_APPLEPAYCARDHOLDER'].fields_by_name['city']._serialized_options = b'\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030('
   _globals['_APPLEPAYCARDHOLDER'].fields_by_name['state']._loaded_options = None
@@ -60,13 +60,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYINVOICE'].fields_by_name['invoice']._loaded_options = None
   _globals['_PAYINVOICE'].fields_by_name['invoice']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\377\001'
   _globals['_APPLEPAYCARDHOLDER']._serialized_start=106
-  _globals['_APPLEPAYCARDHOLDER']._serialized_end=551
-  _globals['_STOREDCREDENTIALZUORADEFAULT']._serialized_start=553
-  _globals['_STOREDCREDENTIALZUORADEFAULT']._serialized_end=583
-  _globals['_STOREDCREDENTIALPROFILE']._serialized_start=586
-  _globals['_STOREDCREDENTIALPROFILE']._serialized_end=799
-  _globals['_NOCHARGE']._serialized_start=801
-  _globals['_NOCHARGE']._serialized_end=811
-  _globals['_PAYINVOICE']._serialized_start=813
-  _globals['_PAYINVOICE']._serialized_end=867
+  _globals['_APPLEPAYCARDHOLDER']._serialized_end=549
+  _globals['_STOREDCREDENTIALZUORADEFAULT']._serialized_start=551
+  _globals['_STOREDCREDENTIALZUORADEFAULT']._serialized_end=581
+  _globals['_STOREDCREDENTIALPROFILE']._serialized_start=584
+  _globals['_STOREDCREDENTIALPROFILE']._serialized_end=797
+  _globals['_NOCHARGE']._serialized_start=799
+  _globals['_NOCHARGE']._serialized_end=809
+  _globals['_PAYINVOICE']._serialized_start=811
+  _globals['_PAYINVOICE']._serialized_end=865
 # @@protoc_insertion_point(module_scope)

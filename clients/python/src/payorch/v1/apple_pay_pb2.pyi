@@ -23,8 +23,8 @@ class ApplePayCardHolder(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
-    ADDRESS_LINE_1_FIELD_NUMBER: _builtins.int
-    ADDRESS_LINE_2_FIELD_NUMBER: _builtins.int
+    ADDRESS_LINE1_FIELD_NUMBER: _builtins.int
+    ADDRESS_LINE2_FIELD_NUMBER: _builtins.int
     CITY_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     POSTAL_CODE_FIELD_NUMBER: _builtins.int
@@ -33,9 +33,9 @@ class ApplePayCardHolder(_message.Message):
     PHONE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Full name, 1 to 50 characters. Zuora: `cardHolderName`."""
-    address_line_1: _builtins.str
+    address_line1: _builtins.str
     """First address line, at most 255 characters. Zuora: `addressLine1`."""
-    address_line_2: _builtins.str
+    address_line2: _builtins.str
     """Second address line, at most 255 characters. Zuora: `addressLine2`."""
     city: _builtins.str
     """City, at most 40 characters. Zuora: `city`."""
@@ -53,8 +53,8 @@ class ApplePayCardHolder(_message.Message):
         self,
         *,
         name: _builtins.str = ...,
-        address_line_1: _builtins.str = ...,
-        address_line_2: _builtins.str = ...,
+        address_line1: _builtins.str = ...,
+        address_line2: _builtins.str = ...,
         city: _builtins.str = ...,
         state: _builtins.str = ...,
         postal_code: _builtins.str = ...,
@@ -64,7 +64,7 @@ class ApplePayCardHolder(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_line_1", b"address_line_1", "address_line_2", b"address_line_2", "city", b"city", "country", b"country", "email", b"email", "name", b"name", "phone", b"phone", "postal_code", b"postal_code", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_line1", b"address_line1", "address_line2", b"address_line2", "city", b"city", "country", b"country", "email", b"email", "name", b"name", "phone", b"phone", "postal_code", b"postal_code", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -140,7 +140,7 @@ class CallInfo(_message.Message):
     POLICY_HASH_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
-    FIRST_SENT_AT_FIELD_NUMBER: _builtins.int
+    FIRST_SEND_TIME_FIELD_NUMBER: _builtins.int
     ZUORA_PROCESS_ID_FIELD_NUMBER: _builtins.int
     track_id: _builtins.str
     """The Zuora-Track-Id of this call: the caller's own, or "<trace id>-<span id>" minted by the service."""
@@ -165,7 +165,7 @@ class CallInfo(_message.Message):
         """Where the call went."""
 
     @_builtins.property
-    def first_sent_at(self) -> _timestamp_pb2.Timestamp:
+    def first_send_time(self) -> _timestamp_pb2.Timestamp:
         """When the first send of the intent started."""
 
     def __init__(
@@ -179,12 +179,12 @@ class CallInfo(_message.Message):
         policy_hash: _builtins.str = ...,
         attempts: _builtins.int = ...,
         replayed: Global___Replay.ValueType = ...,
-        first_sent_at: _timestamp_pb2.Timestamp | None = ...,
+        first_send_time: _timestamp_pb2.Timestamp | None = ...,
         zuora_process_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["first_sent_at", b"first_sent_at", "route", b"route"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_send_time", b"first_send_time", "route", b"route"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "executed_track_id", b"executed_track_id", "first_sent_at", b"first_sent_at", "matched_rule", b"matched_rule", "policy_hash", b"policy_hash", "replayed", b"replayed", "route", b"route", "track_id", b"track_id", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "executed_track_id", b"executed_track_id", "first_send_time", b"first_send_time", "matched_rule", b"matched_rule", "policy_hash", b"policy_hash", "replayed", b"replayed", "route", b"route", "track_id", b"track_id", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -267,7 +267,7 @@ class CallOutcome(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     ADVICE_FIELD_NUMBER: _builtins.int
-    RESEND_BEFORE_FIELD_NUMBER: _builtins.int
+    RESEND_CUTOFF_TIME_FIELD_NUMBER: _builtins.int
     ZUORA_CODES_FIELD_NUMBER: _builtins.int
     ZUORA_PROCESS_ID_FIELD_NUMBER: _builtins.int
     ZUORA_REQUEST_ID_FIELD_NUMBER: _builtins.int
@@ -286,7 +286,7 @@ class CallOutcome(_message.Message):
     track_id: _builtins.str
     """The Zuora-Track-Id of this call."""
     @_builtins.property
-    def resend_before(self) -> _timestamp_pb2.Timestamp:
+    def resend_cutoff_time(self) -> _timestamp_pb2.Timestamp:
         """Until when a resend with the same request_id is safe; absent when the advice is not to resend."""
 
     @_builtins.property
@@ -310,7 +310,7 @@ class CallOutcome(_message.Message):
         *,
         outcome: Global___Outcome.ValueType = ...,
         advice: Global___Advice.ValueType = ...,
-        resend_before: _timestamp_pb2.Timestamp | None = ...,
+        resend_cutoff_time: _timestamp_pb2.Timestamp | None = ...,
         zuora_codes: _abc.Iterable[_builtins.str] | None = ...,
         zuora_process_id: _builtins.str = ...,
         zuora_request_id: _builtins.str = ...,
@@ -319,9 +319,9 @@ class CallOutcome(_message.Message):
         existing: Global___ExistingIds | None = ...,
         track_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "resend_before", b"resend_before"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "resend_cutoff_time", b"resend_cutoff_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempts", b"attempts", "existing", b"existing", "gateway_codes", b"gateway_codes", "outcome", b"outcome", "resend_before", b"resend_before", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempts", b"attempts", "existing", b"existing", "gateway_codes", b"gateway_codes", "outcome", b"outcome", "resend_cutoff_time", b"resend_cutoff_time", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -354,13 +354,13 @@ class UpstreamRequest(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     METHOD_FIELD_NUMBER: _builtins.int
-    URL_FIELD_NUMBER: _builtins.int
+    URI_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """HTTP method, such as "POST"."""
-    url: _builtins.str
-    """Full URL with its query."""
+    uri: _builtins.str
+    """Full URI with its query."""
     body: _builtins.str
     """JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
     caller's own and stand in it, so it is for the caller alone.
@@ -373,13 +373,13 @@ class UpstreamRequest(_message.Message):
         self,
         *,
         method: _builtins.str = ...,
-        url: _builtins.str = ...,
+        uri: _builtins.str = ...,
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         body: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "headers", b"headers", "method", b"method", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "headers", b"headers", "method", b"method", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

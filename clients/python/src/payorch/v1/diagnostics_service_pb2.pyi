@@ -175,27 +175,27 @@ class RejectedRule(_message.Message):
 
     RULE_FIELD_NUMBER: _builtins.int
     CONDITION_FIELD_NUMBER: _builtins.int
-    WANTED_FIELD_NUMBER: _builtins.int
-    HAD_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    ACTUAL_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
     """Name of the rule."""
     condition: _builtins.str
     """Its first condition that the call does not meet, such as "currency" or "attributes.brand"."""
-    wanted: _builtins.str
+    expected: _builtins.str
     """What the condition asks for, for a person to read."""
-    had: _builtins.str
+    actual: _builtins.str
     """What the call has, for a person to read; "nothing" when it has nothing of the kind."""
     def __init__(
         self,
         *,
         rule: _builtins.str = ...,
         condition: _builtins.str = ...,
-        wanted: _builtins.str = ...,
-        had: _builtins.str = ...,
+        expected: _builtins.str = ...,
+        actual: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "had", b"had", "rule", b"rule", "wanted", b"wanted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actual", b"actual", "condition", b"condition", "expected", b"expected", "rule", b"rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -341,7 +341,7 @@ class RecordedCall(_message.Message):
     TRACK_ID_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
     CALLER_FIELD_NUMBER: _builtins.int
-    STARTED_AT_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
@@ -398,7 +398,7 @@ class RecordedCall(_message.Message):
     zuora_process_id: _builtins.str
     """Zuora's processId."""
     @_builtins.property
-    def started_at(self) -> _timestamp_pb2.Timestamp:
+    def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
 
     @_builtins.property
@@ -433,7 +433,7 @@ class RecordedCall(_message.Message):
         track_id: _builtins.str = ...,
         trace_id: _builtins.str = ...,
         caller: _builtins.str = ...,
-        started_at: _timestamp_pb2.Timestamp | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
         duration: _duration_pb2.Duration | None = ...,
         code: _builtins.str = ...,
         outcome: _call_pb2.Outcome.ValueType = ...,
@@ -454,9 +454,9 @@ class RecordedCall(_message.Message):
         zuora_codes: _abc.Iterable[_builtins.str] | None = ...,
         existing: _call_pb2.ExistingIds | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "existing", b"existing", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "existing", b"existing", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempt_starts", b"attempt_starts", "attempts", b"attempts", "caller", b"caller", "code", b"code", "detail", b"detail", "duration", b"duration", "entity", b"entity", "executed_track_id", b"executed_track_id", "existing", b"existing", "intent", b"intent", "kind", b"kind", "matched_rule", b"matched_rule", "outcome", b"outcome", "phases", b"phases", "policy_hash", b"policy_hash", "reason", b"reason", "rpc", b"rpc", "started_at", b"started_at", "tenant", b"tenant", "trace_id", b"trace_id", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempt_starts", b"attempt_starts", "attempts", b"attempts", "caller", b"caller", "code", b"code", "detail", b"detail", "duration", b"duration", "entity", b"entity", "executed_track_id", b"executed_track_id", "existing", b"existing", "intent", b"intent", "kind", b"kind", "matched_rule", b"matched_rule", "outcome", b"outcome", "phases", b"phases", "policy_hash", b"policy_hash", "reason", b"reason", "rpc", b"rpc", "start_time", b"start_time", "tenant", b"tenant", "trace_id", b"trace_id", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -125,15 +125,15 @@ class BillingAddress(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    LINE_1_FIELD_NUMBER: _builtins.int
-    LINE_2_FIELD_NUMBER: _builtins.int
+    LINE1_FIELD_NUMBER: _builtins.int
+    LINE2_FIELD_NUMBER: _builtins.int
     CITY_FIELD_NUMBER: _builtins.int
     COUNTRY_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     POSTAL_CODE_FIELD_NUMBER: _builtins.int
-    line_1: _builtins.str
+    line1: _builtins.str
     """First line, at most 255 characters. Zuora: `line1`."""
-    line_2: _builtins.str
+    line2: _builtins.str
     """Second line, at most 255 characters. Zuora: `line2`."""
     city: _builtins.str
     """City, at most 255 characters. Zuora: `city`."""
@@ -146,8 +146,8 @@ class BillingAddress(_message.Message):
     def __init__(
         self,
         *,
-        line_1: _builtins.str = ...,
-        line_2: _builtins.str = ...,
+        line1: _builtins.str = ...,
+        line2: _builtins.str = ...,
         city: _builtins.str = ...,
         country: _builtins.str = ...,
         state: _builtins.str = ...,
@@ -155,7 +155,7 @@ class BillingAddress(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["city", b"city", "country", b"country", "line_1", b"line_1", "line_2", b"line_2", "postal_code", b"postal_code", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["city", b"city", "country", b"country", "line1", b"line1", "line2", b"line2", "postal_code", b"postal_code", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

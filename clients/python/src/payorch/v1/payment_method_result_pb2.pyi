@@ -212,14 +212,14 @@ class CardSummary(_message.Message):
     BRAND_FIELD_NUMBER: _builtins.int
     EXPIRY_MONTH_FIELD_NUMBER: _builtins.int
     EXPIRY_YEAR_FIELD_NUMBER: _builtins.int
-    LAST_4_FIELD_NUMBER: _builtins.int
+    LAST4_FIELD_NUMBER: _builtins.int
     brand: _builtins.str
     """Zuora's word for the brand."""
     expiry_month: _builtins.int
     """Month of expiry; 0 when not returned."""
     expiry_year: _builtins.int
     """Year of expiry; 0 when not returned."""
-    last_4: _builtins.str
+    last4: _builtins.str
     """Last four digits."""
     def __init__(
         self,
@@ -227,11 +227,11 @@ class CardSummary(_message.Message):
         brand: _builtins.str = ...,
         expiry_month: _builtins.int = ...,
         expiry_year: _builtins.int = ...,
-        last_4: _builtins.str = ...,
+        last4: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "expiry_month", b"expiry_month", "expiry_year", b"expiry_year", "last_4", b"last_4"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "expiry_month", b"expiry_month", "expiry_year", b"expiry_year", "last4", b"last4"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -424,7 +424,7 @@ class CreatePaymentMethodRequest(_message.Message):
     NO_ACCOUNT_FIELD_NUMBER: _builtins.int
     ACCOUNT_BY_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_BY_NUMBER_FIELD_NUMBER: _builtins.int
-    IS_DEFAULT_FIELD_NUMBER: _builtins.int
+    DEFAULT_METHOD_FIELD_NUMBER: _builtins.int
     BILLING_DETAILS_FIELD_NUMBER: _builtins.int
     CUSTOM_FIELDS_FIELD_NUMBER: _builtins.int
     GATEWAY_OPTIONS_FIELD_NUMBER: _builtins.int
@@ -462,7 +462,7 @@ class CreatePaymentMethodRequest(_message.Message):
     """
     validate_only: _builtins.bool
     """Check and route the request and answer with the redacted request that would be sent; send nothing."""
-    is_default: _builtins.bool
+    default_method: _builtins.bool
     """Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent."""
     device_session_id: _builtins.str
     """Id of the device session, at most 255 characters. v2: `device_session_id`."""
@@ -611,7 +611,7 @@ class CreatePaymentMethodRequest(_message.Message):
         no_account: _payment_method_pb2.NoAccount | None = ...,
         account_by_id: _payment_method_pb2.AccountById | None = ...,
         account_by_number: _payment_method_pb2.AccountByNumber | None = ...,
-        is_default: _builtins.bool | None = ...,
+        default_method: _builtins.bool | None = ...,
         billing_details: _payment_method_pb2.BillingDetails | None = ...,
         custom_fields: _abc.Mapping[_builtins.str, _payment_method_pb2.CustomFieldValue] | None = ...,
         gateway_options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
@@ -644,18 +644,18 @@ class CreatePaymentMethodRequest(_message.Message):
         paypal_complete_payments: _payment_method_pb2.PaypalCompletePayments | None = ...,
         custom: _payment_method_pb2.CustomMethod | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_default", b"_is_default", "account", b"account", "account_by_id", b"account_by_id", "account_by_number", b"account_by_number", "ach_debit", b"ach_debit", "adyen_apple_pay", b"adyen_apple_pay", "adyen_google_pay", b"adyen_google_pay", "apple_pay", b"apple_pay", "au_becs_debit", b"au_becs_debit", "autogiro_debit", b"autogiro_debit", "bacs_debit", b"bacs_debit", "betalings_debit", b"betalings_debit", "billing_details", b"billing_details", "card", b"card", "card_reference", b"card_reference", "chase_google_pay", b"chase_google_pay", "custom", b"custom", "google_pay", b"google_pay", "ip_address", b"ip_address", "is_default", b"is_default", "method", b"method", "no_account", b"no_account", "nz_becs_debit", b"nz_becs_debit", "other", b"other", "pad_debit", b"pad_debit", "paypal", b"paypal", "paypal_adaptive", b"paypal_adaptive", "paypal_complete_payments", b"paypal_complete_payments", "paypal_express", b"paypal_express", "paypal_express_native", b"paypal_express_native", "retry_rule", b"retry_rule", "route", b"route", "selection", b"selection", "sepa_debit", b"sepa_debit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_default_method", b"_default_method", "account", b"account", "account_by_id", b"account_by_id", "account_by_number", b"account_by_number", "ach_debit", b"ach_debit", "adyen_apple_pay", b"adyen_apple_pay", "adyen_google_pay", b"adyen_google_pay", "apple_pay", b"apple_pay", "au_becs_debit", b"au_becs_debit", "autogiro_debit", b"autogiro_debit", "bacs_debit", b"bacs_debit", "betalings_debit", b"betalings_debit", "billing_details", b"billing_details", "card", b"card", "card_reference", b"card_reference", "chase_google_pay", b"chase_google_pay", "custom", b"custom", "default_method", b"default_method", "google_pay", b"google_pay", "ip_address", b"ip_address", "method", b"method", "no_account", b"no_account", "nz_becs_debit", b"nz_becs_debit", "other", b"other", "pad_debit", b"pad_debit", "paypal", b"paypal", "paypal_adaptive", b"paypal_adaptive", "paypal_complete_payments", b"paypal_complete_payments", "paypal_express", b"paypal_express", "paypal_express_native", b"paypal_express_native", "retry_rule", b"retry_rule", "route", b"route", "selection", b"selection", "sepa_debit", b"sepa_debit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_default", b"_is_default", "account", b"account", "account_by_id", b"account_by_id", "account_by_number", b"account_by_number", "ach_debit", b"ach_debit", "adyen_apple_pay", b"adyen_apple_pay", "adyen_google_pay", b"adyen_google_pay", "apple_pay", b"apple_pay", "au_becs_debit", b"au_becs_debit", "autogiro_debit", b"autogiro_debit", "bacs_debit", b"bacs_debit", "bank_identification_number", b"bank_identification_number", "betalings_debit", b"betalings_debit", "billing_details", b"billing_details", "card", b"card", "card_reference", b"card_reference", "chase_google_pay", b"chase_google_pay", "currency_code", b"currency_code", "custom", b"custom", "custom_fields", b"custom_fields", "device_session_id", b"device_session_id", "gateway_options", b"gateway_options", "google_pay", b"google_pay", "ip_address", b"ip_address", "is_default", b"is_default", "method", b"method", "no_account", b"no_account", "nz_becs_debit", b"nz_becs_debit", "other", b"other", "pad_debit", b"pad_debit", "paypal", b"paypal", "paypal_adaptive", b"paypal_adaptive", "paypal_complete_payments", b"paypal_complete_payments", "paypal_express", b"paypal_express", "paypal_express_native", b"paypal_express_native", "request_id", b"request_id", "retry_rule", b"retry_rule", "route", b"route", "selection", b"selection", "sepa_debit", b"sepa_debit", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_default_method", b"_default_method", "account", b"account", "account_by_id", b"account_by_id", "account_by_number", b"account_by_number", "ach_debit", b"ach_debit", "adyen_apple_pay", b"adyen_apple_pay", "adyen_google_pay", b"adyen_google_pay", "apple_pay", b"apple_pay", "au_becs_debit", b"au_becs_debit", "autogiro_debit", b"autogiro_debit", "bacs_debit", b"bacs_debit", "bank_identification_number", b"bank_identification_number", "betalings_debit", b"betalings_debit", "billing_details", b"billing_details", "card", b"card", "card_reference", b"card_reference", "chase_google_pay", b"chase_google_pay", "currency_code", b"currency_code", "custom", b"custom", "custom_fields", b"custom_fields", "default_method", b"default_method", "device_session_id", b"device_session_id", "gateway_options", b"gateway_options", "google_pay", b"google_pay", "ip_address", b"ip_address", "method", b"method", "no_account", b"no_account", "nz_becs_debit", b"nz_becs_debit", "other", b"other", "pad_debit", b"pad_debit", "paypal", b"paypal", "paypal_adaptive", b"paypal_adaptive", "paypal_complete_payments", b"paypal_complete_payments", "paypal_express", b"paypal_express", "paypal_express_native", b"paypal_express_native", "request_id", b"request_id", "retry_rule", b"retry_rule", "route", b"route", "selection", b"selection", "sepa_debit", b"sepa_debit", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__is_default: _TypeAlias = _typing.Literal["is_default"]  # noqa: Y015
-    _WhichOneofArgType__is_default: _TypeAlias = _typing.Literal["_is_default", b"_is_default"]  # noqa: Y015
+    _WhichOneofReturnType__default_method: _TypeAlias = _typing.Literal["default_method"]  # noqa: Y015
+    _WhichOneofArgType__default_method: _TypeAlias = _typing.Literal["_default_method", b"_default_method"]  # noqa: Y015
     _WhichOneofReturnType_account: _TypeAlias = _typing.Literal["no_account", "account_by_id", "account_by_number"]  # noqa: Y015
     _WhichOneofArgType_account: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
     _WhichOneofReturnType_method: _TypeAlias = _typing.Literal["card", "card_reference", "apple_pay", "google_pay", "ach_debit", "sepa_debit", "bacs_debit", "au_becs_debit", "nz_becs_debit", "pad_debit", "betalings_debit", "autogiro_debit", "paypal_express", "paypal_express_native", "paypal_adaptive", "other", "paypal", "adyen_google_pay", "adyen_apple_pay", "chase_google_pay", "paypal_complete_payments", "custom"]  # noqa: Y015
     _WhichOneofArgType_method: _TypeAlias = _typing.Literal["method", b"method"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_default) -> _WhichOneofReturnType__is_default | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__default_method) -> _WhichOneofReturnType__default_method | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_account) -> _WhichOneofReturnType_account | None: ...
     @_typing.overload
@@ -734,7 +734,7 @@ class GetIntentResponse(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     EXISTING_FIELD_NUMBER: _builtins.int
-    FIRST_SENT_AT_FIELD_NUMBER: _builtins.int
+    FIRST_SEND_TIME_FIELD_NUMBER: _builtins.int
     TRACK_IDS_FIELD_NUMBER: _builtins.int
     ZUORA_REQUEST_IDS_FIELD_NUMBER: _builtins.int
     ZUORA_PROCESS_IDS_FIELD_NUMBER: _builtins.int
@@ -749,7 +749,7 @@ class GetIntentResponse(_message.Message):
         """Ids of objects that exist because of it."""
 
     @_builtins.property
-    def first_sent_at(self) -> _timestamp_pb2.Timestamp:
+    def first_send_time(self) -> _timestamp_pb2.Timestamp:
         """When the first send started; absent when nothing was sent."""
 
     @_builtins.property
@@ -770,14 +770,14 @@ class GetIntentResponse(_message.Message):
         state: Global___IntentState.ValueType = ...,
         outcome: _call_pb2.CallOutcome | None = ...,
         existing: _call_pb2.ExistingIds | None = ...,
-        first_sent_at: _timestamp_pb2.Timestamp | None = ...,
+        first_send_time: _timestamp_pb2.Timestamp | None = ...,
         track_ids: _abc.Iterable[_builtins.str] | None = ...,
         zuora_request_ids: _abc.Iterable[_builtins.str] | None = ...,
         zuora_process_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "first_sent_at", b"first_sent_at", "outcome", b"outcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "first_send_time", b"first_send_time", "outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "first_sent_at", b"first_sent_at", "outcome", b"outcome", "state", b"state", "track_ids", b"track_ids", "zuora_process_ids", b"zuora_process_ids", "zuora_request_ids", b"zuora_request_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "first_send_time", b"first_send_time", "outcome", b"outcome", "state", b"state", "track_ids", b"track_ids", "zuora_process_ids", b"zuora_process_ids", "zuora_request_ids", b"zuora_request_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payorch/v1/apple_pay.proto.
  */
 export const file_payorch_v1_apple_pay: GenFile = /*@__PURE__*/
-  fileDesc("ChpwYXlvcmNoL3YxL2FwcGxlX3BheS5wcm90bxIKcGF5b3JjaC52MSLrAgoSQXBwbGVQYXlDYXJkSG9sZGVyEiIKBG5hbWUYASABKAlCFIABAeJBAQKQniQDukgGcgQQARgyEisKDmFkZHJlc3NfbGluZV8xGAIgASgJQhOAAQHiQQEBkJ4kA7pIBXIDGP8BEisKDmFkZHJlc3NfbGluZV8yGAMgASgJQhOAAQHiQQEBkJ4kA7pIBXIDGP8BEiAKBGNpdHkYBCABKAlCEoABAeJBAQGQniQDukgEcgIYKBIhCgVzdGF0ZRgFIAEoCUISgAEB4kEBAZCeJAO6SARyAhgyEicKC3Bvc3RhbF9jb2RlGAYgASgJQhKAAQHiQQEBkJ4kA7pIBHICGBQSIwoHY291bnRyeRgHIAEoCUISgAEB4kEBAZCeJAO6SARyAhhAEiEKBWVtYWlsGAggASgJQhKAAQHiQQEBkJ4kA7pIBHICGFASIQoFcGhvbmUYCSABKAlCEoABAeJBAQGQniQDukgEcgIYKCIeChxTdG9yZWRDcmVkZW50aWFsWnVvcmFEZWZhdWx0Iq8BChdTdG9yZWRDcmVkZW50aWFsUHJvZmlsZRIsCgZhY3Rpb24YASABKAlCHOJBAQK6SBVyE1IIQWN0aXZhdGVSB1BlcnNpc3QSLwoEdHlwZRgCIAEoCUIh4kEBArpIGnIYUglSZWN1cnJpbmdSC1Vuc2NoZWR1bGVkEjUKGGNvbnNlbnRfYWdyZWVtZW50X3NvdXJjZRgDIAEoCUIT4kEBArpIDHIKUghFeHRlcm5hbCIKCghOb0NoYXJnZSItCgpQYXlJbnZvaWNlEh8KB2ludm9pY2UYASABKAlCDuJBAQK6SAdyBRABGP8BYgZwcm90bzM", [file_google_api_field_behavior, file_payorch_v1_sensitivity]);
+  fileDesc("ChpwYXlvcmNoL3YxL2FwcGxlX3BheS5wcm90bxIKcGF5b3JjaC52MSLpAgoSQXBwbGVQYXlDYXJkSG9sZGVyEiIKBG5hbWUYASABKAlCFIABAeJBAQKQniQDukgGcgQQARgyEioKDWFkZHJlc3NfbGluZTEYAiABKAlCE4ABAeJBAQGQniQDukgFcgMY/wESKgoNYWRkcmVzc19saW5lMhgDIAEoCUITgAEB4kEBAZCeJAO6SAVyAxj/ARIgCgRjaXR5GAQgASgJQhKAAQHiQQEBkJ4kA7pIBHICGCgSIQoFc3RhdGUYBSABKAlCEoABAeJBAQGQniQDukgEcgIYMhInCgtwb3N0YWxfY29kZRgGIAEoCUISgAEB4kEBAZCeJAO6SARyAhgUEiMKB2NvdW50cnkYByABKAlCEoABAeJBAQGQniQDukgEcgIYQBIhCgVlbWFpbBgIIAEoCUISgAEB4kEBAZCeJAO6SARyAhhQEiEKBXBob25lGAkgASgJQhKAAQHiQQEBkJ4kA7pIBHICGCgiHgocU3RvcmVkQ3JlZGVudGlhbFp1b3JhRGVmYXVsdCKvAQoXU3RvcmVkQ3JlZGVudGlhbFByb2ZpbGUSLAoGYWN0aW9uGAEgASgJQhziQQECukgVchNSCEFjdGl2YXRlUgdQZXJzaXN0Ei8KBHR5cGUYAiABKAlCIeJBAQK6SBpyGFIJUmVjdXJyaW5nUgtVbnNjaGVkdWxlZBI1Chhjb25zZW50X2FncmVlbWVudF9zb3VyY2UYAyABKAlCE+JBAQK6SAxyClIIRXh0ZXJuYWwiCgoITm9DaGFyZ2UiLQoKUGF5SW52b2ljZRIfCgdpbnZvaWNlGAEgASgJQg7iQQECukgHcgUQARj/AWIGcHJvdG8z", [file_google_api_field_behavior, file_payorch_v1_sensitivity]);
 
 /**
  * The card holder, as far as the caller knows. Zuora: `cardHolderInfo`.
@@ -30,14 +30,14 @@ export type ApplePayCardHolder = Message<"payorch.v1.ApplePayCardHolder"> & {
   /**
    * First address line, at most 255 characters. Zuora: `addressLine1`.
    *
-   * @generated from field: string address_line_1 = 2;
+   * @generated from field: string address_line1 = 2;
    */
   addressLine1: string;
 
   /**
    * Second address line, at most 255 characters. Zuora: `addressLine2`.
    *
-   * @generated from field: string address_line_2 = 3;
+   * @generated from field: string address_line2 = 3;
    */
   addressLine2: string;
 

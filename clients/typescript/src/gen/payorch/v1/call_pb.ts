@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payorch/v1/call.proto.
  */
 export const file_payorch_v1_call: GenFile = /*@__PURE__*/
-  fileDesc("ChVwYXlvcmNoL3YxL2NhbGwucHJvdG8SCnBheW9yY2gudjEiqAIKCENhbGxJbmZvEhAKCHRyYWNrX2lkGAEgASgJEhkKEWV4ZWN1dGVkX3RyYWNrX2lkGAIgASgJEhgKEHp1b3JhX3JlcXVlc3RfaWQYAyABKAkSJQoFcm91dGUYBCABKAsyFi5wYXlvcmNoLnYxLlJvdXRlVGFrZW4SFAoMbWF0Y2hlZF9ydWxlGAUgASgJEhMKC3BvbGljeV9oYXNoGAYgASgJEhAKCGF0dGVtcHRzGAcgASgFEiQKCHJlcGxheWVkGAggASgOMhIucGF5b3JjaC52MS5SZXBsYXkSMQoNZmlyc3Rfc2VudF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQenVvcmFfcHJvY2Vzc19pZBgKIAEoCSKcAQoHQXR0ZW1wdBIPCgdvcmRpbmFsGAEgASgFEhMKC2h0dHBfc3RhdHVzGAIgASgFEhgKEHp1b3JhX3JlcXVlc3RfaWQYAyABKAkSKwoIZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJAoHb3V0Y29tZRgFIAEoDjITLnBheW9yY2gudjEuT3V0Y29tZSI8CgtFeGlzdGluZ0lkcxIZChFwYXltZW50X21ldGhvZF9pZBgBIAEoCRISCgpwYXltZW50X2lkGAIgASgJIs4CCgtDYWxsT3V0Y29tZRIkCgdvdXRjb21lGAEgASgOMhMucGF5b3JjaC52MS5PdXRjb21lEiIKBmFkdmljZRgCIAEoDjISLnBheW9yY2gudjEuQWR2aWNlEjEKDXJlc2VuZF9iZWZvcmUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3p1b3JhX2NvZGVzGAQgAygJEhgKEHp1b3JhX3Byb2Nlc3NfaWQYBSABKAkSGAoQenVvcmFfcmVxdWVzdF9pZBgGIAEoCRIVCg1nYXRld2F5X2NvZGVzGAcgAygJEiUKCGF0dGVtcHRzGAggAygLMhMucGF5b3JjaC52MS5BdHRlbXB0EikKCGV4aXN0aW5nGAkgASgLMhcucGF5b3JjaC52MS5FeGlzdGluZ0lkcxIQCgh0cmFja19pZBgKIAEoCSKwAQoPVXBzdHJlYW1SZXF1ZXN0Eg4KBm1ldGhvZBgBIAEoCRILCgN1cmwYAiABKAkSOQoHaGVhZGVycxgDIAMoCzIoLnBheW9yY2gudjEuVXBzdHJlYW1SZXF1ZXN0LkhlYWRlcnNFbnRyeRIVCgRib2R5GAQgASgJQgeAAQGQniQDGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKo4BCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIVChFPVVRDT01FX1NVQ0NFRURFRBABEhQKEE9VVENPTUVfTk9UX1NFTlQQAhITCg9PVVRDT01FX1JFRlVTRUQQAxITCg9PVVRDT01FX1BBUlRJQUwQBBITCg9PVVRDT01FX1VOS05PV04QBSqfAQoGQWR2aWNlEhYKEkFEVklDRV9VTlNQRUNJRklFRBAAEg8KC0FEVklDRV9OT05FEAESIQodQURWSUNFX1JFU0VORF9TQU1FX1JFUVVFU1RfSUQQAhIWChJBRFZJQ0VfRklYX1JFUVVFU1QQAxIdChlBRFZJQ0VfVVNFX05FV19SRVFVRVNUX0lEEAQSEgoOQURWSUNFX0xPT0tfVVAQBSpVCgZSZXBsYXkSFgoSUkVQTEFZX1VOU1BFQ0lGSUVEEAASDQoJUkVQTEFZX05PEAESDgoKUkVQTEFZX1lFUxACEhQKEFJFUExBWV9OT1RfS05PV04QA2IGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_payorch_v1_routing, file_payorch_v1_sensitivity]);
+  fileDesc("ChVwYXlvcmNoL3YxL2NhbGwucHJvdG8SCnBheW9yY2gudjEiqgIKCENhbGxJbmZvEhAKCHRyYWNrX2lkGAEgASgJEhkKEWV4ZWN1dGVkX3RyYWNrX2lkGAIgASgJEhgKEHp1b3JhX3JlcXVlc3RfaWQYAyABKAkSJQoFcm91dGUYBCABKAsyFi5wYXlvcmNoLnYxLlJvdXRlVGFrZW4SFAoMbWF0Y2hlZF9ydWxlGAUgASgJEhMKC3BvbGljeV9oYXNoGAYgASgJEhAKCGF0dGVtcHRzGAcgASgFEiQKCHJlcGxheWVkGAggASgOMhIucGF5b3JjaC52MS5SZXBsYXkSMwoPZmlyc3Rfc2VuZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChB6dW9yYV9wcm9jZXNzX2lkGAogASgJIpwBCgdBdHRlbXB0Eg8KB29yZGluYWwYASABKAUSEwoLaHR0cF9zdGF0dXMYAiABKAUSGAoQenVvcmFfcmVxdWVzdF9pZBgDIAEoCRIrCghkdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIkCgdvdXRjb21lGAUgASgOMhMucGF5b3JjaC52MS5PdXRjb21lIjwKC0V4aXN0aW5nSWRzEhkKEXBheW1lbnRfbWV0aG9kX2lkGAEgASgJEhIKCnBheW1lbnRfaWQYAiABKAki0wIKC0NhbGxPdXRjb21lEiQKB291dGNvbWUYASABKA4yEy5wYXlvcmNoLnYxLk91dGNvbWUSIgoGYWR2aWNlGAIgASgOMhIucGF5b3JjaC52MS5BZHZpY2USNgoScmVzZW5kX2N1dG9mZl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt6dW9yYV9jb2RlcxgEIAMoCRIYChB6dW9yYV9wcm9jZXNzX2lkGAUgASgJEhgKEHp1b3JhX3JlcXVlc3RfaWQYBiABKAkSFQoNZ2F0ZXdheV9jb2RlcxgHIAMoCRIlCghhdHRlbXB0cxgIIAMoCzITLnBheW9yY2gudjEuQXR0ZW1wdBIpCghleGlzdGluZxgJIAEoCzIXLnBheW9yY2gudjEuRXhpc3RpbmdJZHMSEAoIdHJhY2tfaWQYCiABKAkisAEKD1Vwc3RyZWFtUmVxdWVzdBIOCgZtZXRob2QYASABKAkSCwoDdXJpGAIgASgJEjkKB2hlYWRlcnMYAyADKAsyKC5wYXlvcmNoLnYxLlVwc3RyZWFtUmVxdWVzdC5IZWFkZXJzRW50cnkSFQoEYm9keRgEIAEoCUIHgAEBkJ4kAxouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASqOAQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFQoRT1VUQ09NRV9TVUNDRUVERUQQARIUChBPVVRDT01FX05PVF9TRU5UEAISEwoPT1VUQ09NRV9SRUZVU0VEEAMSEwoPT1VUQ09NRV9QQVJUSUFMEAQSEwoPT1VUQ09NRV9VTktOT1dOEAUqnwEKBkFkdmljZRIWChJBRFZJQ0VfVU5TUEVDSUZJRUQQABIPCgtBRFZJQ0VfTk9ORRABEiEKHUFEVklDRV9SRVNFTkRfU0FNRV9SRVFVRVNUX0lEEAISFgoSQURWSUNFX0ZJWF9SRVFVRVNUEAMSHQoZQURWSUNFX1VTRV9ORVdfUkVRVUVTVF9JRBAEEhIKDkFEVklDRV9MT09LX1VQEAUqVQoGUmVwbGF5EhYKElJFUExBWV9VTlNQRUNJRklFRBAAEg0KCVJFUExBWV9OTxABEg4KClJFUExBWV9ZRVMQAhIUChBSRVBMQVlfTk9UX0tOT1dOEANiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_payorch_v1_routing, file_payorch_v1_sensitivity]);
 
 /**
  * Facts about a call, on every response.
@@ -83,9 +83,9 @@ export type CallInfo = Message<"payorch.v1.CallInfo"> & {
   /**
    * When the first send of the intent started.
    *
-   * @generated from field: google.protobuf.Timestamp first_sent_at = 9;
+   * @generated from field: google.protobuf.Timestamp first_send_time = 9;
    */
-  firstSentAt?: Timestamp | undefined;
+  firstSendTime?: Timestamp | undefined;
 
   /**
    * Zuora's processId from the body; empty when there was none.
@@ -204,9 +204,9 @@ export type CallOutcome = Message<"payorch.v1.CallOutcome"> & {
   /**
    * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
    *
-   * @generated from field: google.protobuf.Timestamp resend_before = 3;
+   * @generated from field: google.protobuf.Timestamp resend_cutoff_time = 3;
    */
-  resendBefore?: Timestamp | undefined;
+  resendCutoffTime?: Timestamp | undefined;
 
   /**
    * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
@@ -279,11 +279,11 @@ export type UpstreamRequest = Message<"payorch.v1.UpstreamRequest"> & {
   method: string;
 
   /**
-   * Full URL with its query.
+   * Full URI with its query.
    *
-   * @generated from field: string url = 2;
+   * @generated from field: string uri = 2;
    */
-  url: string;
+  uri: string;
 
   /**
    * Headers that depend on the request, by lower-case name; never Authorization.

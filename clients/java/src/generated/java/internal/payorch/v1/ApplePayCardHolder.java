@@ -108,7 +108,7 @@ private static final long serialVersionUID = 0L;
     }
   }
 
-  public static final int ADDRESS_LINE_1_FIELD_NUMBER = 2;
+  public static final int ADDRESS_LINE1_FIELD_NUMBER = 2;
   @SuppressWarnings("serial")
   private volatile java.lang.Object addressLine1_ = "";
   /**
@@ -116,7 +116,7 @@ private static final long serialVersionUID = 0L;
    * First address line, at most 255 characters. Zuora: `addressLine1`.
    * </pre>
    *
-   * <code>string address_line_1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string address_line1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The addressLine1.
    */
   @java.lang.Override
@@ -137,7 +137,7 @@ private static final long serialVersionUID = 0L;
    * First address line, at most 255 characters. Zuora: `addressLine1`.
    * </pre>
    *
-   * <code>string address_line_1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string address_line1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The bytes for addressLine1.
    */
   @java.lang.Override
@@ -155,7 +155,7 @@ private static final long serialVersionUID = 0L;
     }
   }
 
-  public static final int ADDRESS_LINE_2_FIELD_NUMBER = 3;
+  public static final int ADDRESS_LINE2_FIELD_NUMBER = 3;
   @SuppressWarnings("serial")
   private volatile java.lang.Object addressLine2_ = "";
   /**
@@ -163,7 +163,7 @@ private static final long serialVersionUID = 0L;
    * Second address line, at most 255 characters. Zuora: `addressLine2`.
    * </pre>
    *
-   * <code>string address_line_2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string address_line2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The addressLine2.
    */
   @java.lang.Override
@@ -184,7 +184,7 @@ private static final long serialVersionUID = 0L;
    * Second address line, at most 255 characters. Zuora: `addressLine2`.
    * </pre>
    *
-   * <code>string address_line_2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string address_line2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The bytes for addressLine2.
    */
   @java.lang.Override
@@ -611,9 +611,9 @@ private static final long serialVersionUID = 0L;
     hash = (19 * hash) + getDescriptor().hashCode();
     hash = (37 * hash) + NAME_FIELD_NUMBER;
     hash = (53 * hash) + getName().hashCode();
-    hash = (37 * hash) + ADDRESS_LINE_1_FIELD_NUMBER;
+    hash = (37 * hash) + ADDRESS_LINE1_FIELD_NUMBER;
     hash = (53 * hash) + getAddressLine1().hashCode();
-    hash = (37 * hash) + ADDRESS_LINE_2_FIELD_NUMBER;
+    hash = (37 * hash) + ADDRESS_LINE2_FIELD_NUMBER;
     hash = (53 * hash) + getAddressLine2().hashCode();
     hash = (37 * hash) + CITY_FIELD_NUMBER;
     hash = (53 * hash) + getCity().hashCode();
@@ -1074,7 +1074,7 @@ private static final long serialVersionUID = 0L;
      * First address line, at most 255 characters. Zuora: `addressLine1`.
      * </pre>
      *
-     * <code>string address_line_1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string address_line1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return The addressLine1.
      */
     public java.lang.String getAddressLine1() {
@@ -1094,7 +1094,7 @@ private static final long serialVersionUID = 0L;
      * First address line, at most 255 characters. Zuora: `addressLine1`.
      * </pre>
      *
-     * <code>string address_line_1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string address_line1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return The bytes for addressLine1.
      */
     public com.google.protobuf.ByteString
@@ -1115,7 +1115,7 @@ private static final long serialVersionUID = 0L;
      * First address line, at most 255 characters. Zuora: `addressLine1`.
      * </pre>
      *
-     * <code>string address_line_1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string address_line1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @param value The addressLine1 to set.
      * @return This builder for chaining.
      */
@@ -1132,7 +1132,7 @@ private static final long serialVersionUID = 0L;
      * First address line, at most 255 characters. Zuora: `addressLine1`.
      * </pre>
      *
-     * <code>string address_line_1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string address_line1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return This builder for chaining.
      */
     public Builder clearAddressLine1() {
@@ -1146,7 +1146,7 @@ private static final long serialVersionUID = 0L;
      * First address line, at most 255 characters. Zuora: `addressLine1`.
      * </pre>
      *
-     * <code>string address_line_1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string address_line1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @param value The bytes for addressLine1 to set.
      * @return This builder for chaining.
      */
@@ -1166,7 +1166,7 @@ private static final long serialVersionUID = 0L;
      * Second address line, at most 255 characters. Zuora: `addressLine2`.
      * </pre>
      *
-     * <code>string address_line_2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string address_line2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return The addressLine2.
      */
     public java.lang.String getAddressLine2() {
@@ -1186,7 +1186,7 @@ private static final long serialVersionUID = 0L;
      * Second address line, at most 255 characters. Zuora: `addressLine2`.
      * </pre>
      *
-     * <code>string address_line_2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string address_line2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return The bytes for addressLine2.
      */
     public com.google.protobuf.ByteString
@@ -1207,7 +1207,7 @@ private static final long serialVersionUID = 0L;
      * Second address line, at most 255 characters. Zuora: `addressLine2`.
      * </pre>
      *
-     * <code>string address_line_2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string address_line2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @param value The addressLine2 to set.
      * @return This builder for chaining.
      */
@@ -1224,7 +1224,7 @@ private static final long serialVersionUID = 0L;
      * Second address line, at most 255 characters. Zuora: `addressLine2`.
      * </pre>
      *
-     * <code>string address_line_2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string address_line2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return This builder for chaining.
      */
     public Builder clearAddressLine2() {
@@ -1238,7 +1238,7 @@ private static final long serialVersionUID = 0L;
      * Second address line, at most 255 characters. Zuora: `addressLine2`.
      * </pre>
      *
-     * <code>string address_line_2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string address_line2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @param value The bytes for addressLine2 to set.
      * @return This builder for chaining.
      */

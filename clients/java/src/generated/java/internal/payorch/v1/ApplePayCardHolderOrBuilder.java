@@ -35,7 +35,7 @@ public interface ApplePayCardHolderOrBuilder extends
    * First address line, at most 255 characters. Zuora: `addressLine1`.
    * </pre>
    *
-   * <code>string address_line_1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string address_line1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The addressLine1.
    */
   java.lang.String getAddressLine1();
@@ -44,7 +44,7 @@ public interface ApplePayCardHolderOrBuilder extends
    * First address line, at most 255 characters. Zuora: `addressLine1`.
    * </pre>
    *
-   * <code>string address_line_1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string address_line1 = 2 [json_name = "addressLine1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The bytes for addressLine1.
    */
   com.google.protobuf.ByteString
@@ -55,7 +55,7 @@ public interface ApplePayCardHolderOrBuilder extends
    * Second address line, at most 255 characters. Zuora: `addressLine2`.
    * </pre>
    *
-   * <code>string address_line_2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string address_line2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The addressLine2.
    */
   java.lang.String getAddressLine2();
@@ -64,7 +64,7 @@ public interface ApplePayCardHolderOrBuilder extends
    * Second address line, at most 255 characters. Zuora: `addressLine2`.
    * </pre>
    *
-   * <code>string address_line_2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string address_line2 = 3 [json_name = "addressLine2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The bytes for addressLine2.
    */
   com.google.protobuf.ByteString

@@ -62,27 +62,27 @@ public final class ApplePayProto extends com.google.protobuf.GeneratedFile {
     java.lang.String[] descriptorData = {
       "\n\032payorch/v1/apple_pay.proto\022\npayorch.v1" +
       "\032\037google/api/field_behavior.proto\032\034payor" +
-      "ch/v1/sensitivity.proto\"\275\003\n\022ApplePayCard" +
+      "ch/v1/sensitivity.proto\"\273\003\n\022ApplePayCard" +
       "Holder\022(\n\004name\030\001 \001(\tB\024\200\001\001\342A\001\002\220\236$\003\272H\006r\004\020\001" +
-      "\0302R\004name\0229\n\016address_line_1\030\002 \001(\tB\023\200\001\001\342A\001" +
-      "\001\220\236$\003\272H\005r\003\030\377\001R\014addressLine1\0229\n\016address_l" +
-      "ine_2\030\003 \001(\tB\023\200\001\001\342A\001\001\220\236$\003\272H\005r\003\030\377\001R\014addres" +
-      "sLine2\022&\n\004city\030\004 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030(" +
-      "R\004city\022(\n\005state\030\005 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030" +
-      "2R\005state\0223\n\013postal_code\030\006 \001(\tB\022\200\001\001\342A\001\001\220\236" +
-      "$\003\272H\004r\002\030\024R\npostalCode\022,\n\007country\030\007 \001(\tB\022" +
-      "\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030@R\007country\022(\n\005email\030\010 \001" +
-      "(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030PR\005email\022(\n\005phone\030\t" +
-      " \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030(R\005phone\"\036\n\034Store" +
-      "dCredentialZuoraDefault\"\325\001\n\027StoredCreden" +
-      "tialProfile\0224\n\006action\030\001 \001(\tB\034\342A\001\002\272H\025r\023R\010" +
-      "ActivateR\007PersistR\006action\0225\n\004type\030\002 \001(\tB" +
-      "!\342A\001\002\272H\032r\030R\tRecurringR\013UnscheduledR\004type" +
-      "\022M\n\030consent_agreement_source\030\003 \001(\tB\023\342A\001\002" +
-      "\272H\014r\nR\010ExternalR\026consentAgreementSource\"" +
-      "\n\n\010NoCharge\"6\n\nPayInvoice\022(\n\007invoice\030\001 \001" +
-      "(\tB\016\342A\001\002\272H\007r\005\020\001\030\377\001R\007invoiceB&\n\023internal." +
-      "payorch.v1B\rApplePayProtoP\001b\006proto3"
+      "\0302R\004name\0228\n\raddress_line1\030\002 \001(\tB\023\200\001\001\342A\001\001" +
+      "\220\236$\003\272H\005r\003\030\377\001R\014addressLine1\0228\n\raddress_li" +
+      "ne2\030\003 \001(\tB\023\200\001\001\342A\001\001\220\236$\003\272H\005r\003\030\377\001R\014addressL" +
+      "ine2\022&\n\004city\030\004 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030(R\004" +
+      "city\022(\n\005state\030\005 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\0302R" +
+      "\005state\0223\n\013postal_code\030\006 \001(\tB\022\200\001\001\342A\001\001\220\236$\003" +
+      "\272H\004r\002\030\024R\npostalCode\022,\n\007country\030\007 \001(\tB\022\200\001" +
+      "\001\342A\001\001\220\236$\003\272H\004r\002\030@R\007country\022(\n\005email\030\010 \001(\t" +
+      "B\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030PR\005email\022(\n\005phone\030\t \001" +
+      "(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030(R\005phone\"\036\n\034StoredC" +
+      "redentialZuoraDefault\"\325\001\n\027StoredCredenti" +
+      "alProfile\0224\n\006action\030\001 \001(\tB\034\342A\001\002\272H\025r\023R\010Ac" +
+      "tivateR\007PersistR\006action\0225\n\004type\030\002 \001(\tB!\342" +
+      "A\001\002\272H\032r\030R\tRecurringR\013UnscheduledR\004type\022M" +
+      "\n\030consent_agreement_source\030\003 \001(\tB\023\342A\001\002\272H" +
+      "\014r\nR\010ExternalR\026consentAgreementSource\"\n\n" +
+      "\010NoCharge\"6\n\nPayInvoice\022(\n\007invoice\030\001 \001(\t" +
+      "B\016\342A\001\002\272H\007r\005\020\001\030\377\001R\007invoiceB&\n\023internal.pa" +
+      "yorch.v1B\rApplePayProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

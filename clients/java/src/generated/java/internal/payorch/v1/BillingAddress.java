@@ -58,7 +58,7 @@ private static final long serialVersionUID = 0L;
             internal.payorch.v1.BillingAddress.class, internal.payorch.v1.BillingAddress.Builder.class);
   }
 
-  public static final int LINE_1_FIELD_NUMBER = 1;
+  public static final int LINE1_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
   private volatile java.lang.Object line1_ = "";
   /**
@@ -66,7 +66,7 @@ private static final long serialVersionUID = 0L;
    * First line, at most 255 characters. Zuora: `line1`.
    * </pre>
    *
-   * <code>string line_1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string line1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The line1.
    */
   @java.lang.Override
@@ -87,7 +87,7 @@ private static final long serialVersionUID = 0L;
    * First line, at most 255 characters. Zuora: `line1`.
    * </pre>
    *
-   * <code>string line_1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string line1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The bytes for line1.
    */
   @java.lang.Override
@@ -105,7 +105,7 @@ private static final long serialVersionUID = 0L;
     }
   }
 
-  public static final int LINE_2_FIELD_NUMBER = 2;
+  public static final int LINE2_FIELD_NUMBER = 2;
   @SuppressWarnings("serial")
   private volatile java.lang.Object line2_ = "";
   /**
@@ -113,7 +113,7 @@ private static final long serialVersionUID = 0L;
    * Second line, at most 255 characters. Zuora: `line2`.
    * </pre>
    *
-   * <code>string line_2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string line2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The line2.
    */
   @java.lang.Override
@@ -134,7 +134,7 @@ private static final long serialVersionUID = 0L;
    * Second line, at most 255 characters. Zuora: `line2`.
    * </pre>
    *
-   * <code>string line_2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string line2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The bytes for line2.
    */
   @java.lang.Override
@@ -441,9 +441,9 @@ private static final long serialVersionUID = 0L;
     }
     int hash = 41;
     hash = (19 * hash) + getDescriptor().hashCode();
-    hash = (37 * hash) + LINE_1_FIELD_NUMBER;
+    hash = (37 * hash) + LINE1_FIELD_NUMBER;
     hash = (53 * hash) + getLine1().hashCode();
-    hash = (37 * hash) + LINE_2_FIELD_NUMBER;
+    hash = (37 * hash) + LINE2_FIELD_NUMBER;
     hash = (53 * hash) + getLine2().hashCode();
     hash = (37 * hash) + CITY_FIELD_NUMBER;
     hash = (53 * hash) + getCity().hashCode();
@@ -766,7 +766,7 @@ private static final long serialVersionUID = 0L;
      * First line, at most 255 characters. Zuora: `line1`.
      * </pre>
      *
-     * <code>string line_1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string line1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return The line1.
      */
     public java.lang.String getLine1() {
@@ -786,7 +786,7 @@ private static final long serialVersionUID = 0L;
      * First line, at most 255 characters. Zuora: `line1`.
      * </pre>
      *
-     * <code>string line_1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string line1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return The bytes for line1.
      */
     public com.google.protobuf.ByteString
@@ -807,7 +807,7 @@ private static final long serialVersionUID = 0L;
      * First line, at most 255 characters. Zuora: `line1`.
      * </pre>
      *
-     * <code>string line_1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string line1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @param value The line1 to set.
      * @return This builder for chaining.
      */
@@ -824,7 +824,7 @@ private static final long serialVersionUID = 0L;
      * First line, at most 255 characters. Zuora: `line1`.
      * </pre>
      *
-     * <code>string line_1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string line1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return This builder for chaining.
      */
     public Builder clearLine1() {
@@ -838,7 +838,7 @@ private static final long serialVersionUID = 0L;
      * First line, at most 255 characters. Zuora: `line1`.
      * </pre>
      *
-     * <code>string line_1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string line1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @param value The bytes for line1 to set.
      * @return This builder for chaining.
      */
@@ -858,7 +858,7 @@ private static final long serialVersionUID = 0L;
      * Second line, at most 255 characters. Zuora: `line2`.
      * </pre>
      *
-     * <code>string line_2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string line2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return The line2.
      */
     public java.lang.String getLine2() {
@@ -878,7 +878,7 @@ private static final long serialVersionUID = 0L;
      * Second line, at most 255 characters. Zuora: `line2`.
      * </pre>
      *
-     * <code>string line_2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string line2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return The bytes for line2.
      */
     public com.google.protobuf.ByteString
@@ -899,7 +899,7 @@ private static final long serialVersionUID = 0L;
      * Second line, at most 255 characters. Zuora: `line2`.
      * </pre>
      *
-     * <code>string line_2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string line2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @param value The line2 to set.
      * @return This builder for chaining.
      */
@@ -916,7 +916,7 @@ private static final long serialVersionUID = 0L;
      * Second line, at most 255 characters. Zuora: `line2`.
      * </pre>
      *
-     * <code>string line_2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string line2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return This builder for chaining.
      */
     public Builder clearLine2() {
@@ -930,7 +930,7 @@ private static final long serialVersionUID = 0L;
      * Second line, at most 255 characters. Zuora: `line2`.
      * </pre>
      *
-     * <code>string line_2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string line2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @param value The bytes for line2 to set.
      * @return This builder for chaining.
      */

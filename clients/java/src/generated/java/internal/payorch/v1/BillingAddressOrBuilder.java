@@ -15,7 +15,7 @@ public interface BillingAddressOrBuilder extends
    * First line, at most 255 characters. Zuora: `line1`.
    * </pre>
    *
-   * <code>string line_1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string line1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The line1.
    */
   java.lang.String getLine1();
@@ -24,7 +24,7 @@ public interface BillingAddressOrBuilder extends
    * First line, at most 255 characters. Zuora: `line1`.
    * </pre>
    *
-   * <code>string line_1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string line1 = 1 [json_name = "line1", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The bytes for line1.
    */
   com.google.protobuf.ByteString
@@ -35,7 +35,7 @@ public interface BillingAddressOrBuilder extends
    * Second line, at most 255 characters. Zuora: `line2`.
    * </pre>
    *
-   * <code>string line_2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string line2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The line2.
    */
   java.lang.String getLine2();
@@ -44,7 +44,7 @@ public interface BillingAddressOrBuilder extends
    * Second line, at most 255 characters. Zuora: `line2`.
    * </pre>
    *
-   * <code>string line_2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>string line2 = 2 [json_name = "line2", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    * @return The bytes for line2.
    */
   com.google.protobuf.ByteString

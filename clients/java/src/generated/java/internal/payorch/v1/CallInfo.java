@@ -376,18 +376,18 @@ private static final long serialVersionUID = 0L;
     return result == null ? internal.payorch.v1.Replay.UNRECOGNIZED : result;
   }
 
-  public static final int FIRST_SENT_AT_FIELD_NUMBER = 9;
-  private com.google.protobuf.Timestamp firstSentAt_;
+  public static final int FIRST_SEND_TIME_FIELD_NUMBER = 9;
+  private com.google.protobuf.Timestamp firstSendTime_;
   /**
    * <pre>
    * When the first send of the intent started.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
-   * @return Whether the firstSentAt field is set.
+   * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
+   * @return Whether the firstSendTime field is set.
    */
   @java.lang.Override
-  public boolean hasFirstSentAt() {
+  public boolean hasFirstSendTime() {
     return ((bitField0_ & 0x00000002) != 0);
   }
   /**
@@ -395,23 +395,23 @@ private static final long serialVersionUID = 0L;
    * When the first send of the intent started.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
-   * @return The firstSentAt.
+   * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
+   * @return The firstSendTime.
    */
   @java.lang.Override
-  public com.google.protobuf.Timestamp getFirstSentAt() {
-    return firstSentAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : firstSentAt_;
+  public com.google.protobuf.Timestamp getFirstSendTime() {
+    return firstSendTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : firstSendTime_;
   }
   /**
    * <pre>
    * When the first send of the intent started.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
+   * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
    */
   @java.lang.Override
-  public com.google.protobuf.TimestampOrBuilder getFirstSentAtOrBuilder() {
-    return firstSentAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : firstSentAt_;
+  public com.google.protobuf.TimestampOrBuilder getFirstSendTimeOrBuilder() {
+    return firstSendTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : firstSendTime_;
   }
 
   public static final int ZUORA_PROCESS_ID_FIELD_NUMBER = 10;
@@ -500,7 +500,7 @@ private static final long serialVersionUID = 0L;
       output.writeEnum(8, replayed_);
     }
     if (((bitField0_ & 0x00000002) != 0)) {
-      output.writeMessage(9, getFirstSentAt());
+      output.writeMessage(9, getFirstSendTime());
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(zuoraProcessId_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 10, zuoraProcessId_);
@@ -538,7 +538,7 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(9, getFirstSentAt());
+        .computeMessageSize(9, getFirstSendTime());
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(zuoraProcessId_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(10, zuoraProcessId_);
@@ -585,10 +585,10 @@ private static final long serialVersionUID = 0L;
     if (getAttempts()
         != other.getAttempts()) return false;
     if (replayed_ != other.replayed_) return false;
-    if (hasFirstSentAt() != other.hasFirstSentAt()) return false;
-    if (hasFirstSentAt()) {
-      if (!getFirstSentAt()
-          .equals(other.getFirstSentAt())) return false;
+    if (hasFirstSendTime() != other.hasFirstSendTime()) return false;
+    if (hasFirstSendTime()) {
+      if (!getFirstSendTime()
+          .equals(other.getFirstSendTime())) return false;
     }
     if (!getZuoraProcessId()
         .equals(other.getZuoraProcessId())) return false;
@@ -621,9 +621,9 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getAttempts();
     hash = (37 * hash) + REPLAYED_FIELD_NUMBER;
     hash = (53 * hash) + replayed_;
-    if (hasFirstSentAt()) {
-      hash = (37 * hash) + FIRST_SENT_AT_FIELD_NUMBER;
-      hash = (53 * hash) + getFirstSentAt().hashCode();
+    if (hasFirstSendTime()) {
+      hash = (37 * hash) + FIRST_SEND_TIME_FIELD_NUMBER;
+      hash = (53 * hash) + getFirstSendTime().hashCode();
     }
     hash = (37 * hash) + ZUORA_PROCESS_ID_FIELD_NUMBER;
     hash = (53 * hash) + getZuoraProcessId().hashCode();
@@ -762,7 +762,7 @@ private static final long serialVersionUID = 0L;
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
         internalGetRouteFieldBuilder();
-        internalGetFirstSentAtFieldBuilder();
+        internalGetFirstSendTimeFieldBuilder();
       }
     }
     @java.lang.Override
@@ -781,10 +781,10 @@ private static final long serialVersionUID = 0L;
       policyHash_ = "";
       attempts_ = 0;
       replayed_ = 0;
-      firstSentAt_ = null;
-      if (firstSentAtBuilder_ != null) {
-        firstSentAtBuilder_.dispose();
-        firstSentAtBuilder_ = null;
+      firstSendTime_ = null;
+      if (firstSendTimeBuilder_ != null) {
+        firstSendTimeBuilder_.dispose();
+        firstSendTimeBuilder_ = null;
       }
       zuoraProcessId_ = "";
       return this;
@@ -849,9 +849,9 @@ private static final long serialVersionUID = 0L;
         result.replayed_ = replayed_;
       }
       if (((from_bitField0_ & 0x00000100) != 0)) {
-        result.firstSentAt_ = firstSentAtBuilder_ == null
-            ? firstSentAt_
-            : firstSentAtBuilder_.build();
+        result.firstSendTime_ = firstSendTimeBuilder_ == null
+            ? firstSendTime_
+            : firstSendTimeBuilder_.build();
         to_bitField0_ |= 0x00000002;
       }
       if (((from_bitField0_ & 0x00000200) != 0)) {
@@ -906,8 +906,8 @@ private static final long serialVersionUID = 0L;
       if (other.replayed_ != 0) {
         setReplayedValue(other.getReplayedValue());
       }
-      if (other.hasFirstSentAt()) {
-        mergeFirstSentAt(other.getFirstSentAt());
+      if (other.hasFirstSendTime()) {
+        mergeFirstSendTime(other.getFirstSendTime());
       }
       if (!other.getZuoraProcessId().isEmpty()) {
         zuoraProcessId_ = other.zuoraProcessId_;
@@ -982,7 +982,7 @@ private static final long serialVersionUID = 0L;
             } // case 64
             case 74: {
               input.readMessage(
-                  internalGetFirstSentAtFieldBuilder().getBuilder(),
+                  internalGetFirstSendTimeFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x00000100;
               break;
@@ -1745,18 +1745,18 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
-    private com.google.protobuf.Timestamp firstSentAt_;
+    private com.google.protobuf.Timestamp firstSendTime_;
     private com.google.protobuf.SingleFieldBuilder<
-        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> firstSentAtBuilder_;
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> firstSendTimeBuilder_;
     /**
      * <pre>
      * When the first send of the intent started.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
-     * @return Whether the firstSentAt field is set.
+     * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
+     * @return Whether the firstSendTime field is set.
      */
-    public boolean hasFirstSentAt() {
+    public boolean hasFirstSendTime() {
       return ((bitField0_ & 0x00000100) != 0);
     }
     /**
@@ -1764,14 +1764,14 @@ private static final long serialVersionUID = 0L;
      * When the first send of the intent started.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
-     * @return The firstSentAt.
+     * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
+     * @return The firstSendTime.
      */
-    public com.google.protobuf.Timestamp getFirstSentAt() {
-      if (firstSentAtBuilder_ == null) {
-        return firstSentAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : firstSentAt_;
+    public com.google.protobuf.Timestamp getFirstSendTime() {
+      if (firstSendTimeBuilder_ == null) {
+        return firstSendTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : firstSendTime_;
       } else {
-        return firstSentAtBuilder_.getMessage();
+        return firstSendTimeBuilder_.getMessage();
       }
     }
     /**
@@ -1779,14 +1779,14 @@ private static final long serialVersionUID = 0L;
      * When the first send of the intent started.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
      */
-    public Builder setFirstSentAt(com.google.protobuf.Timestamp value) {
-      if (firstSentAtBuilder_ == null) {
+    public Builder setFirstSendTime(com.google.protobuf.Timestamp value) {
+      if (firstSendTimeBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        firstSentAt_ = value;
+        firstSendTime_ = value;
       } else {
-        firstSentAtBuilder_.setMessage(value);
+        firstSendTimeBuilder_.setMessage(value);
       }
       bitField0_ |= 0x00000100;
       onChanged();
@@ -1797,14 +1797,14 @@ private static final long serialVersionUID = 0L;
      * When the first send of the intent started.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
      */
-    public Builder setFirstSentAt(
+    public Builder setFirstSendTime(
         com.google.protobuf.Timestamp.Builder builderForValue) {
-      if (firstSentAtBuilder_ == null) {
-        firstSentAt_ = builderForValue.build();
+      if (firstSendTimeBuilder_ == null) {
+        firstSendTime_ = builderForValue.build();
       } else {
-        firstSentAtBuilder_.setMessage(builderForValue.build());
+        firstSendTimeBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x00000100;
       onChanged();
@@ -1815,21 +1815,21 @@ private static final long serialVersionUID = 0L;
      * When the first send of the intent started.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
      */
-    public Builder mergeFirstSentAt(com.google.protobuf.Timestamp value) {
-      if (firstSentAtBuilder_ == null) {
+    public Builder mergeFirstSendTime(com.google.protobuf.Timestamp value) {
+      if (firstSendTimeBuilder_ == null) {
         if (((bitField0_ & 0x00000100) != 0) &&
-          firstSentAt_ != null &&
-          firstSentAt_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
-          getFirstSentAtBuilder().mergeFrom(value);
+          firstSendTime_ != null &&
+          firstSendTime_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getFirstSendTimeBuilder().mergeFrom(value);
         } else {
-          firstSentAt_ = value;
+          firstSendTime_ = value;
         }
       } else {
-        firstSentAtBuilder_.mergeFrom(value);
+        firstSendTimeBuilder_.mergeFrom(value);
       }
-      if (firstSentAt_ != null) {
+      if (firstSendTime_ != null) {
         bitField0_ |= 0x00000100;
         onChanged();
       }
@@ -1840,14 +1840,14 @@ private static final long serialVersionUID = 0L;
      * When the first send of the intent started.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
      */
-    public Builder clearFirstSentAt() {
+    public Builder clearFirstSendTime() {
       bitField0_ = (bitField0_ & ~0x00000100);
-      firstSentAt_ = null;
-      if (firstSentAtBuilder_ != null) {
-        firstSentAtBuilder_.dispose();
-        firstSentAtBuilder_ = null;
+      firstSendTime_ = null;
+      if (firstSendTimeBuilder_ != null) {
+        firstSendTimeBuilder_.dispose();
+        firstSendTimeBuilder_ = null;
       }
       onChanged();
       return this;
@@ -1857,26 +1857,26 @@ private static final long serialVersionUID = 0L;
      * When the first send of the intent started.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
      */
-    public com.google.protobuf.Timestamp.Builder getFirstSentAtBuilder() {
+    public com.google.protobuf.Timestamp.Builder getFirstSendTimeBuilder() {
       bitField0_ |= 0x00000100;
       onChanged();
-      return internalGetFirstSentAtFieldBuilder().getBuilder();
+      return internalGetFirstSendTimeFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * When the first send of the intent started.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
      */
-    public com.google.protobuf.TimestampOrBuilder getFirstSentAtOrBuilder() {
-      if (firstSentAtBuilder_ != null) {
-        return firstSentAtBuilder_.getMessageOrBuilder();
+    public com.google.protobuf.TimestampOrBuilder getFirstSendTimeOrBuilder() {
+      if (firstSendTimeBuilder_ != null) {
+        return firstSendTimeBuilder_.getMessageOrBuilder();
       } else {
-        return firstSentAt_ == null ?
-            com.google.protobuf.Timestamp.getDefaultInstance() : firstSentAt_;
+        return firstSendTime_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : firstSendTime_;
       }
     }
     /**
@@ -1884,20 +1884,20 @@ private static final long serialVersionUID = 0L;
      * When the first send of the intent started.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
-        internalGetFirstSentAtFieldBuilder() {
-      if (firstSentAtBuilder_ == null) {
-        firstSentAtBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetFirstSendTimeFieldBuilder() {
+      if (firstSendTimeBuilder_ == null) {
+        firstSendTimeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
-                getFirstSentAt(),
+                getFirstSendTime(),
                 getParentForChildren(),
                 isClean());
-        firstSentAt_ = null;
+        firstSendTime_ = null;
       }
-      return firstSentAtBuilder_;
+      return firstSendTimeBuilder_;
     }
 
     private java.lang.Object zuoraProcessId_ = "";

@@ -173,27 +173,27 @@ public interface CallInfoOrBuilder extends
    * When the first send of the intent started.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
-   * @return Whether the firstSentAt field is set.
+   * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
+   * @return Whether the firstSendTime field is set.
    */
-  boolean hasFirstSentAt();
+  boolean hasFirstSendTime();
   /**
    * <pre>
    * When the first send of the intent started.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
-   * @return The firstSentAt.
+   * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
+   * @return The firstSendTime.
    */
-  com.google.protobuf.Timestamp getFirstSentAt();
+  com.google.protobuf.Timestamp getFirstSendTime();
   /**
    * <pre>
    * When the first send of the intent started.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp first_sent_at = 9 [json_name = "firstSentAt"];</code>
+   * <code>.google.protobuf.Timestamp first_send_time = 9 [json_name = "firstSendTime"];</code>
    */
-  com.google.protobuf.TimestampOrBuilder getFirstSentAtOrBuilder();
+  com.google.protobuf.TimestampOrBuilder getFirstSendTimeOrBuilder();
 
   /**
    * <pre>

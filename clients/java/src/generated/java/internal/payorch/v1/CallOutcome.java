@@ -117,18 +117,18 @@ private static final long serialVersionUID = 0L;
     return result == null ? internal.payorch.v1.Advice.UNRECOGNIZED : result;
   }
 
-  public static final int RESEND_BEFORE_FIELD_NUMBER = 3;
-  private com.google.protobuf.Timestamp resendBefore_;
+  public static final int RESEND_CUTOFF_TIME_FIELD_NUMBER = 3;
+  private com.google.protobuf.Timestamp resendCutoffTime_;
   /**
    * <pre>
    * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
-   * @return Whether the resendBefore field is set.
+   * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+   * @return Whether the resendCutoffTime field is set.
    */
   @java.lang.Override
-  public boolean hasResendBefore() {
+  public boolean hasResendCutoffTime() {
     return ((bitField0_ & 0x00000001) != 0);
   }
   /**
@@ -136,23 +136,23 @@ private static final long serialVersionUID = 0L;
    * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
-   * @return The resendBefore.
+   * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+   * @return The resendCutoffTime.
    */
   @java.lang.Override
-  public com.google.protobuf.Timestamp getResendBefore() {
-    return resendBefore_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : resendBefore_;
+  public com.google.protobuf.Timestamp getResendCutoffTime() {
+    return resendCutoffTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : resendCutoffTime_;
   }
   /**
    * <pre>
    * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
+   * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
    */
   @java.lang.Override
-  public com.google.protobuf.TimestampOrBuilder getResendBeforeOrBuilder() {
-    return resendBefore_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : resendBefore_;
+  public com.google.protobuf.TimestampOrBuilder getResendCutoffTimeOrBuilder() {
+    return resendCutoffTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : resendCutoffTime_;
   }
 
   public static final int ZUORA_CODES_FIELD_NUMBER = 4;
@@ -522,7 +522,7 @@ private static final long serialVersionUID = 0L;
       output.writeEnum(2, advice_);
     }
     if (((bitField0_ & 0x00000001) != 0)) {
-      output.writeMessage(3, getResendBefore());
+      output.writeMessage(3, getResendCutoffTime());
     }
     for (int i = 0; i < zuoraCodes_.size(); i++) {
       com.google.protobuf.GeneratedMessage.writeString(output, 4, zuoraCodes_.getRaw(i));
@@ -559,7 +559,7 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000001) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(3, getResendBefore());
+        .computeMessageSize(3, getResendCutoffTime());
     }
     {
       int dataSize = 0;
@@ -625,10 +625,10 @@ private static final long serialVersionUID = 0L;
 
     if (outcome_ != other.outcome_) return false;
     if (advice_ != other.advice_) return false;
-    if (hasResendBefore() != other.hasResendBefore()) return false;
-    if (hasResendBefore()) {
-      if (!getResendBefore()
-          .equals(other.getResendBefore())) return false;
+    if (hasResendCutoffTime() != other.hasResendCutoffTime()) return false;
+    if (hasResendCutoffTime()) {
+      if (!getResendCutoffTime()
+          .equals(other.getResendCutoffTime())) return false;
     }
     if (!getZuoraCodesList()
         .equals(other.getZuoraCodesList())) return false;
@@ -662,9 +662,9 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + outcome_;
     hash = (37 * hash) + ADVICE_FIELD_NUMBER;
     hash = (53 * hash) + advice_;
-    if (hasResendBefore()) {
-      hash = (37 * hash) + RESEND_BEFORE_FIELD_NUMBER;
-      hash = (53 * hash) + getResendBefore().hashCode();
+    if (hasResendCutoffTime()) {
+      hash = (37 * hash) + RESEND_CUTOFF_TIME_FIELD_NUMBER;
+      hash = (53 * hash) + getResendCutoffTime().hashCode();
     }
     if (getZuoraCodesCount() > 0) {
       hash = (37 * hash) + ZUORA_CODES_FIELD_NUMBER;
@@ -824,7 +824,7 @@ private static final long serialVersionUID = 0L;
     private void maybeForceBuilderInitialization() {
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
-        internalGetResendBeforeFieldBuilder();
+        internalGetResendCutoffTimeFieldBuilder();
         internalGetAttemptsFieldBuilder();
         internalGetExistingFieldBuilder();
       }
@@ -835,10 +835,10 @@ private static final long serialVersionUID = 0L;
       bitField0_ = 0;
       outcome_ = 0;
       advice_ = 0;
-      resendBefore_ = null;
-      if (resendBeforeBuilder_ != null) {
-        resendBeforeBuilder_.dispose();
-        resendBeforeBuilder_ = null;
+      resendCutoffTime_ = null;
+      if (resendCutoffTimeBuilder_ != null) {
+        resendCutoffTimeBuilder_.dispose();
+        resendCutoffTimeBuilder_ = null;
       }
       zuoraCodes_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
@@ -913,9 +913,9 @@ private static final long serialVersionUID = 0L;
       }
       int to_bitField0_ = 0;
       if (((from_bitField0_ & 0x00000004) != 0)) {
-        result.resendBefore_ = resendBeforeBuilder_ == null
-            ? resendBefore_
-            : resendBeforeBuilder_.build();
+        result.resendCutoffTime_ = resendCutoffTimeBuilder_ == null
+            ? resendCutoffTime_
+            : resendCutoffTimeBuilder_.build();
         to_bitField0_ |= 0x00000001;
       }
       if (((from_bitField0_ & 0x00000008) != 0)) {
@@ -962,8 +962,8 @@ private static final long serialVersionUID = 0L;
       if (other.advice_ != 0) {
         setAdviceValue(other.getAdviceValue());
       }
-      if (other.hasResendBefore()) {
-        mergeResendBefore(other.getResendBefore());
+      if (other.hasResendCutoffTime()) {
+        mergeResendCutoffTime(other.getResendCutoffTime());
       }
       if (!other.zuoraCodes_.isEmpty()) {
         if (zuoraCodes_.isEmpty()) {
@@ -1065,7 +1065,7 @@ private static final long serialVersionUID = 0L;
             } // case 16
             case 26: {
               input.readMessage(
-                  internalGetResendBeforeFieldBuilder().getBuilder(),
+                  internalGetResendCutoffTimeFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x00000004;
               break;
@@ -1276,18 +1276,18 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
-    private com.google.protobuf.Timestamp resendBefore_;
+    private com.google.protobuf.Timestamp resendCutoffTime_;
     private com.google.protobuf.SingleFieldBuilder<
-        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> resendBeforeBuilder_;
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> resendCutoffTimeBuilder_;
     /**
      * <pre>
      * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
-     * @return Whether the resendBefore field is set.
+     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+     * @return Whether the resendCutoffTime field is set.
      */
-    public boolean hasResendBefore() {
+    public boolean hasResendCutoffTime() {
       return ((bitField0_ & 0x00000004) != 0);
     }
     /**
@@ -1295,14 +1295,14 @@ private static final long serialVersionUID = 0L;
      * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
-     * @return The resendBefore.
+     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+     * @return The resendCutoffTime.
      */
-    public com.google.protobuf.Timestamp getResendBefore() {
-      if (resendBeforeBuilder_ == null) {
-        return resendBefore_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : resendBefore_;
+    public com.google.protobuf.Timestamp getResendCutoffTime() {
+      if (resendCutoffTimeBuilder_ == null) {
+        return resendCutoffTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : resendCutoffTime_;
       } else {
-        return resendBeforeBuilder_.getMessage();
+        return resendCutoffTimeBuilder_.getMessage();
       }
     }
     /**
@@ -1310,14 +1310,14 @@ private static final long serialVersionUID = 0L;
      * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
+     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
      */
-    public Builder setResendBefore(com.google.protobuf.Timestamp value) {
-      if (resendBeforeBuilder_ == null) {
+    public Builder setResendCutoffTime(com.google.protobuf.Timestamp value) {
+      if (resendCutoffTimeBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        resendBefore_ = value;
+        resendCutoffTime_ = value;
       } else {
-        resendBeforeBuilder_.setMessage(value);
+        resendCutoffTimeBuilder_.setMessage(value);
       }
       bitField0_ |= 0x00000004;
       onChanged();
@@ -1328,14 +1328,14 @@ private static final long serialVersionUID = 0L;
      * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
+     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
      */
-    public Builder setResendBefore(
+    public Builder setResendCutoffTime(
         com.google.protobuf.Timestamp.Builder builderForValue) {
-      if (resendBeforeBuilder_ == null) {
-        resendBefore_ = builderForValue.build();
+      if (resendCutoffTimeBuilder_ == null) {
+        resendCutoffTime_ = builderForValue.build();
       } else {
-        resendBeforeBuilder_.setMessage(builderForValue.build());
+        resendCutoffTimeBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x00000004;
       onChanged();
@@ -1346,21 +1346,21 @@ private static final long serialVersionUID = 0L;
      * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
+     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
      */
-    public Builder mergeResendBefore(com.google.protobuf.Timestamp value) {
-      if (resendBeforeBuilder_ == null) {
+    public Builder mergeResendCutoffTime(com.google.protobuf.Timestamp value) {
+      if (resendCutoffTimeBuilder_ == null) {
         if (((bitField0_ & 0x00000004) != 0) &&
-          resendBefore_ != null &&
-          resendBefore_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
-          getResendBeforeBuilder().mergeFrom(value);
+          resendCutoffTime_ != null &&
+          resendCutoffTime_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getResendCutoffTimeBuilder().mergeFrom(value);
         } else {
-          resendBefore_ = value;
+          resendCutoffTime_ = value;
         }
       } else {
-        resendBeforeBuilder_.mergeFrom(value);
+        resendCutoffTimeBuilder_.mergeFrom(value);
       }
-      if (resendBefore_ != null) {
+      if (resendCutoffTime_ != null) {
         bitField0_ |= 0x00000004;
         onChanged();
       }
@@ -1371,14 +1371,14 @@ private static final long serialVersionUID = 0L;
      * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
+     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
      */
-    public Builder clearResendBefore() {
+    public Builder clearResendCutoffTime() {
       bitField0_ = (bitField0_ & ~0x00000004);
-      resendBefore_ = null;
-      if (resendBeforeBuilder_ != null) {
-        resendBeforeBuilder_.dispose();
-        resendBeforeBuilder_ = null;
+      resendCutoffTime_ = null;
+      if (resendCutoffTimeBuilder_ != null) {
+        resendCutoffTimeBuilder_.dispose();
+        resendCutoffTimeBuilder_ = null;
       }
       onChanged();
       return this;
@@ -1388,26 +1388,26 @@ private static final long serialVersionUID = 0L;
      * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
+     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
      */
-    public com.google.protobuf.Timestamp.Builder getResendBeforeBuilder() {
+    public com.google.protobuf.Timestamp.Builder getResendCutoffTimeBuilder() {
       bitField0_ |= 0x00000004;
       onChanged();
-      return internalGetResendBeforeFieldBuilder().getBuilder();
+      return internalGetResendCutoffTimeFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
+     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
      */
-    public com.google.protobuf.TimestampOrBuilder getResendBeforeOrBuilder() {
-      if (resendBeforeBuilder_ != null) {
-        return resendBeforeBuilder_.getMessageOrBuilder();
+    public com.google.protobuf.TimestampOrBuilder getResendCutoffTimeOrBuilder() {
+      if (resendCutoffTimeBuilder_ != null) {
+        return resendCutoffTimeBuilder_.getMessageOrBuilder();
       } else {
-        return resendBefore_ == null ?
-            com.google.protobuf.Timestamp.getDefaultInstance() : resendBefore_;
+        return resendCutoffTime_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : resendCutoffTime_;
       }
     }
     /**
@@ -1415,20 +1415,20 @@ private static final long serialVersionUID = 0L;
      * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
+     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
-        internalGetResendBeforeFieldBuilder() {
-      if (resendBeforeBuilder_ == null) {
-        resendBeforeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetResendCutoffTimeFieldBuilder() {
+      if (resendCutoffTimeBuilder_ == null) {
+        resendCutoffTimeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
-                getResendBefore(),
+                getResendCutoffTime(),
                 getParentForChildren(),
                 isClean());
-        resendBefore_ = null;
+        resendCutoffTime_ = null;
       }
-      return resendBeforeBuilder_;
+      return resendCutoffTimeBuilder_;
     }
 
     private com.google.protobuf.LazyStringArrayList zuoraCodes_ =

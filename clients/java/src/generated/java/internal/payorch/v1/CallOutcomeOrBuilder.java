@@ -53,27 +53,27 @@ public interface CallOutcomeOrBuilder extends
    * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
-   * @return Whether the resendBefore field is set.
+   * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+   * @return Whether the resendCutoffTime field is set.
    */
-  boolean hasResendBefore();
+  boolean hasResendCutoffTime();
   /**
    * <pre>
    * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
-   * @return The resendBefore.
+   * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+   * @return The resendCutoffTime.
    */
-  com.google.protobuf.Timestamp getResendBefore();
+  com.google.protobuf.Timestamp getResendCutoffTime();
   /**
    * <pre>
    * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp resend_before = 3 [json_name = "resendBefore"];</code>
+   * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
    */
-  com.google.protobuf.TimestampOrBuilder getResendBeforeOrBuilder();
+  com.google.protobuf.TimestampOrBuilder getResendCutoffTimeOrBuilder();
 
   /**
    * <pre>

@@ -131,7 +131,7 @@ private static final long serialVersionUID = 0L;
     return expiryYear_;
   }
 
-  public static final int LAST_4_FIELD_NUMBER = 4;
+  public static final int LAST4_FIELD_NUMBER = 4;
   @SuppressWarnings("serial")
   private volatile java.lang.Object last4_ = "";
   /**
@@ -139,7 +139,7 @@ private static final long serialVersionUID = 0L;
    * Last four digits.
    * </pre>
    *
-   * <code>string last_4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
+   * <code>string last4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
    * @return The last4.
    */
   @java.lang.Override
@@ -160,7 +160,7 @@ private static final long serialVersionUID = 0L;
    * Last four digits.
    * </pre>
    *
-   * <code>string last_4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
+   * <code>string last4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
    * @return The bytes for last4.
    */
   @java.lang.Override
@@ -271,7 +271,7 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getExpiryMonth();
     hash = (37 * hash) + EXPIRY_YEAR_FIELD_NUMBER;
     hash = (53 * hash) + getExpiryYear();
-    hash = (37 * hash) + LAST_4_FIELD_NUMBER;
+    hash = (37 * hash) + LAST4_FIELD_NUMBER;
     hash = (53 * hash) + getLast4().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -734,7 +734,7 @@ private static final long serialVersionUID = 0L;
      * Last four digits.
      * </pre>
      *
-     * <code>string last_4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
+     * <code>string last4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
      * @return The last4.
      */
     public java.lang.String getLast4() {
@@ -754,7 +754,7 @@ private static final long serialVersionUID = 0L;
      * Last four digits.
      * </pre>
      *
-     * <code>string last_4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
+     * <code>string last4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
      * @return The bytes for last4.
      */
     public com.google.protobuf.ByteString
@@ -775,7 +775,7 @@ private static final long serialVersionUID = 0L;
      * Last four digits.
      * </pre>
      *
-     * <code>string last_4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
+     * <code>string last4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
      * @param value The last4 to set.
      * @return This builder for chaining.
      */
@@ -792,7 +792,7 @@ private static final long serialVersionUID = 0L;
      * Last four digits.
      * </pre>
      *
-     * <code>string last_4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
+     * <code>string last4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
      * @return This builder for chaining.
      */
     public Builder clearLast4() {
@@ -806,7 +806,7 @@ private static final long serialVersionUID = 0L;
      * Last four digits.
      * </pre>
      *
-     * <code>string last_4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
+     * <code>string last4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
      * @param value The bytes for last4 to set.
      * @return This builder for chaining.
      */

@@ -55,7 +55,7 @@ public interface CardSummaryOrBuilder extends
    * Last four digits.
    * </pre>
    *
-   * <code>string last_4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
+   * <code>string last4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
    * @return The last4.
    */
   java.lang.String getLast4();
@@ -64,7 +64,7 @@ public interface CardSummaryOrBuilder extends
    * Last four digits.
    * </pre>
    *
-   * <code>string last_4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
+   * <code>string last4 = 4 [json_name = "last4", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
    * @return The bytes for last4.
    */
   com.google.protobuf.ByteString

@@ -428,18 +428,18 @@ private static final long serialVersionUID = 0L;
     return internal.payorch.v1.AccountByNumber.getDefaultInstance();
   }
 
-  public static final int IS_DEFAULT_FIELD_NUMBER = 7;
-  private boolean isDefault_ = false;
+  public static final int DEFAULT_METHOD_FIELD_NUMBER = 7;
+  private boolean defaultMethod_ = false;
   /**
    * <pre>
    * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
    * </pre>
    *
-   * <code>optional bool is_default = 7 [json_name = "isDefault", (.google.api.field_behavior) = OPTIONAL];</code>
-   * @return Whether the isDefault field is set.
+   * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return Whether the defaultMethod field is set.
    */
   @java.lang.Override
-  public boolean hasIsDefault() {
+  public boolean hasDefaultMethod() {
     return ((bitField0_ & 0x00000002) != 0);
   }
   /**
@@ -447,12 +447,12 @@ private static final long serialVersionUID = 0L;
    * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
    * </pre>
    *
-   * <code>optional bool is_default = 7 [json_name = "isDefault", (.google.api.field_behavior) = OPTIONAL];</code>
-   * @return The isDefault.
+   * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The defaultMethod.
    */
   @java.lang.Override
-  public boolean getIsDefault() {
-    return isDefault_;
+  public boolean getDefaultMethod() {
+    return defaultMethod_;
   }
 
   public static final int BILLING_DETAILS_FIELD_NUMBER = 8;
@@ -1924,7 +1924,7 @@ java.lang.String defaultValue) {
       output.writeMessage(6, (internal.payorch.v1.AccountByNumber) account_);
     }
     if (((bitField0_ & 0x00000002) != 0)) {
-      output.writeBool(7, isDefault_);
+      output.writeBool(7, defaultMethod_);
     }
     if (((bitField0_ & 0x00000004) != 0)) {
       output.writeMessage(8, getBillingDetails());
@@ -2054,7 +2054,7 @@ java.lang.String defaultValue) {
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeBoolSize(7, isDefault_);
+        .computeBoolSize(7, defaultMethod_);
     }
     if (((bitField0_ & 0x00000004) != 0)) {
       size += com.google.protobuf.CodedOutputStream
@@ -2227,10 +2227,10 @@ java.lang.String defaultValue) {
     }
     if (getValidateOnly()
         != other.getValidateOnly()) return false;
-    if (hasIsDefault() != other.hasIsDefault()) return false;
-    if (hasIsDefault()) {
-      if (getIsDefault()
-          != other.getIsDefault()) return false;
+    if (hasDefaultMethod() != other.hasDefaultMethod()) return false;
+    if (hasDefaultMethod()) {
+      if (getDefaultMethod()
+          != other.getDefaultMethod()) return false;
     }
     if (hasBillingDetails() != other.hasBillingDetails()) return false;
     if (hasBillingDetails()) {
@@ -2392,10 +2392,10 @@ java.lang.String defaultValue) {
     hash = (37 * hash) + VALIDATE_ONLY_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getValidateOnly());
-    if (hasIsDefault()) {
-      hash = (37 * hash) + IS_DEFAULT_FIELD_NUMBER;
+    if (hasDefaultMethod()) {
+      hash = (37 * hash) + DEFAULT_METHOD_FIELD_NUMBER;
       hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
-          getIsDefault());
+          getDefaultMethod());
     }
     if (hasBillingDetails()) {
       hash = (37 * hash) + BILLING_DETAILS_FIELD_NUMBER;
@@ -2723,7 +2723,7 @@ java.lang.String defaultValue) {
       if (accountByNumberBuilder_ != null) {
         accountByNumberBuilder_.clear();
       }
-      isDefault_ = false;
+      defaultMethod_ = false;
       billingDetails_ = null;
       if (billingDetailsBuilder_ != null) {
         billingDetailsBuilder_.dispose();
@@ -2868,7 +2868,7 @@ java.lang.String defaultValue) {
         result.validateOnly_ = validateOnly_;
       }
       if (((from_bitField0_ & 0x00000040) != 0)) {
-        result.isDefault_ = isDefault_;
+        result.defaultMethod_ = defaultMethod_;
         to_bitField0_ |= 0x00000002;
       }
       if (((from_bitField0_ & 0x00000080) != 0)) {
@@ -3048,8 +3048,8 @@ java.lang.String defaultValue) {
       if (other.getValidateOnly() != false) {
         setValidateOnly(other.getValidateOnly());
       }
-      if (other.hasIsDefault()) {
-        setIsDefault(other.getIsDefault());
+      if (other.hasDefaultMethod()) {
+        setDefaultMethod(other.getDefaultMethod());
       }
       if (other.hasBillingDetails()) {
         mergeBillingDetails(other.getBillingDetails());
@@ -3257,7 +3257,7 @@ java.lang.String defaultValue) {
               break;
             } // case 50
             case 56: {
-              isDefault_ = input.readBool();
+              defaultMethod_ = input.readBool();
               bitField0_ |= 0x00000040;
               break;
             } // case 56
@@ -4348,17 +4348,17 @@ java.lang.String defaultValue) {
       return accountByNumberBuilder_;
     }
 
-    private boolean isDefault_ ;
+    private boolean defaultMethod_ ;
     /**
      * <pre>
      * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
      * </pre>
      *
-     * <code>optional bool is_default = 7 [json_name = "isDefault", (.google.api.field_behavior) = OPTIONAL];</code>
-     * @return Whether the isDefault field is set.
+     * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return Whether the defaultMethod field is set.
      */
     @java.lang.Override
-    public boolean hasIsDefault() {
+    public boolean hasDefaultMethod() {
       return ((bitField0_ & 0x00000040) != 0);
     }
     /**
@@ -4366,25 +4366,25 @@ java.lang.String defaultValue) {
      * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
      * </pre>
      *
-     * <code>optional bool is_default = 7 [json_name = "isDefault", (.google.api.field_behavior) = OPTIONAL];</code>
-     * @return The isDefault.
+     * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The defaultMethod.
      */
     @java.lang.Override
-    public boolean getIsDefault() {
-      return isDefault_;
+    public boolean getDefaultMethod() {
+      return defaultMethod_;
     }
     /**
      * <pre>
      * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
      * </pre>
      *
-     * <code>optional bool is_default = 7 [json_name = "isDefault", (.google.api.field_behavior) = OPTIONAL];</code>
-     * @param value The isDefault to set.
+     * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The defaultMethod to set.
      * @return This builder for chaining.
      */
-    public Builder setIsDefault(boolean value) {
+    public Builder setDefaultMethod(boolean value) {
 
-      isDefault_ = value;
+      defaultMethod_ = value;
       bitField0_ |= 0x00000040;
       onChanged();
       return this;
@@ -4394,12 +4394,12 @@ java.lang.String defaultValue) {
      * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
      * </pre>
      *
-     * <code>optional bool is_default = 7 [json_name = "isDefault", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
      * @return This builder for chaining.
      */
-    public Builder clearIsDefault() {
+    public Builder clearDefaultMethod() {
       bitField0_ = (bitField0_ & ~0x00000040);
-      isDefault_ = false;
+      defaultMethod_ = false;
       onChanged();
       return this;
     }

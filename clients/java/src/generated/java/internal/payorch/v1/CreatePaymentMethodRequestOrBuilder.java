@@ -155,19 +155,19 @@ public interface CreatePaymentMethodRequestOrBuilder extends
    * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
    * </pre>
    *
-   * <code>optional bool is_default = 7 [json_name = "isDefault", (.google.api.field_behavior) = OPTIONAL];</code>
-   * @return Whether the isDefault field is set.
+   * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return Whether the defaultMethod field is set.
    */
-  boolean hasIsDefault();
+  boolean hasDefaultMethod();
   /**
    * <pre>
    * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
    * </pre>
    *
-   * <code>optional bool is_default = 7 [json_name = "isDefault", (.google.api.field_behavior) = OPTIONAL];</code>
-   * @return The isDefault.
+   * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The defaultMethod.
    */
-  boolean getIsDefault();
+  boolean getDefaultMethod();
 
   /**
    * <pre>

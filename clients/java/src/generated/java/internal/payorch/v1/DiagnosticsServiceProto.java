@@ -114,51 +114,51 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
       "policy_hash\030\006 \001(\tR\npolicyHash\0222\n\007refusal" +
       "\030\007 \001(\0132\030.payorch.v1.RouteRefusalR\007refusa" +
       "l\032:\n\014HeadersEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005v" +
-      "alue\030\002 \001(\tR\005value:\0028\001\"j\n\014RejectedRule\022\022\n" +
+      "alue\030\002 \001(\tR\005value:\0028\001\"t\n\014RejectedRule\022\022\n" +
       "\004rule\030\001 \001(\tR\004rule\022\034\n\tcondition\030\002 \001(\tR\tco" +
-      "ndition\022\026\n\006wanted\030\003 \001(\tR\006wanted\022\020\n\003had\030\004" +
-      " \001(\tR\003had\"\330\001\n\014RouteRefusal\022/\n\006reason\030\001 \001" +
-      "(\0162\027.payorch.v1.ErrorReasonR\006reason\022B\n\010m" +
-      "etadata\030\002 \003(\0132&.payorch.v1.RouteRefusal." +
-      "MetadataEntryR\010metadata\022\026\n\006fields\030\003 \003(\tR" +
-      "\006fields\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(\tR\003k" +
-      "ey\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\":\n\016GetCallR" +
-      "equest\022(\n\010track_id\030\001 \001(\tB\r\342A\001\002\272H\006r\004\020\001\030@R" +
-      "\007trackId\"\\\n\017GetCallResponse\022.\n\005calls\030\001 \003" +
-      "(\0132\030.payorch.v1.RecordedCallR\005calls\022\031\n\010t" +
-      "race_id\030\002 \001(\tR\007traceId\"\375\007\n\014RecordedCall\022" +
-      "\022\n\004kind\030\001 \001(\tR\004kind\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\031\n" +
-      "\010track_id\030\003 \001(\tR\007trackId\022\031\n\010trace_id\030\004 \001" +
-      "(\tR\007traceId\022\026\n\006caller\030\005 \001(\tR\006caller\0229\n\ns" +
-      "tarted_at\030\006 \001(\0132\032.google.protobuf.Timest" +
-      "ampR\tstartedAt\0225\n\010duration\030\007 \001(\0132\031.googl" +
-      "e.protobuf.DurationR\010duration\022\022\n\004code\030\010 " +
-      "\001(\tR\004code\022-\n\007outcome\030\t \001(\0162\023.payorch.v1." +
-      "OutcomeR\007outcome\022*\n\006advice\030\n \001(\0162\022.payor" +
-      "ch.v1.AdviceR\006advice\022\026\n\006reason\030\013 \001(\tR\006re" +
-      "ason\022\026\n\006detail\030\014 \001(\tR\006detail\022\026\n\006tenant\030\r" +
-      " \001(\tR\006tenant\022\026\n\006entity\030\016 \001(\tR\006entity\022!\n\014" +
-      "matched_rule\030\017 \001(\tR\013matchedRule\022\037\n\013polic" +
-      "y_hash\030\020 \001(\tR\npolicyHash\022\026\n\006intent\030\021 \001(\t" +
-      "R\006intent\022<\n\006phases\030\022 \003(\0132$.payorch.v1.Re" +
-      "cordedCall.PhasesEntryR\006phases\022/\n\010attemp" +
-      "ts\030\023 \003(\0132\023.payorch.v1.AttemptR\010attempts\022" +
-      "A\n\016attempt_starts\030\024 \003(\0132\032.google.protobu" +
-      "f.TimestampR\rattemptStarts\022*\n\021executed_t" +
-      "rack_id\030\025 \001(\tR\017executedTrackId\022(\n\020zuora_" +
-      "request_id\030\026 \001(\tR\016zuoraRequestId\022(\n\020zuor" +
-      "a_process_id\030\027 \001(\tR\016zuoraProcessId\022\037\n\013zu" +
-      "ora_codes\030\030 \003(\tR\nzuoraCodes\0223\n\010existing\030" +
-      "\031 \001(\0132\027.payorch.v1.ExistingIdsR\010existing" +
-      "\032T\n\013PhasesEntry\022\020\n\003key\030\001 \001(\tR\003key\022/\n\005val" +
-      "ue\030\002 \001(\0132\031.google.protobuf.DurationR\005val" +
-      "ue:\0028\0012\265\001\n\022DiagnosticsService\022V\n\014Explain" +
-      "Route\022\037.payorch.v1.ExplainRouteRequest\032 " +
-      ".payorch.v1.ExplainRouteResponse\"\003\220\002\001\022G\n" +
-      "\007GetCall\022\032.payorch.v1.GetCallRequest\032\033.p" +
-      "ayorch.v1.GetCallResponse\"\003\220\002\001B0\n\023intern" +
-      "al.payorch.v1B\027DiagnosticsServiceProtoP\001" +
-      "b\006proto3"
+      "ndition\022\032\n\010expected\030\003 \001(\tR\010expected\022\026\n\006a" +
+      "ctual\030\004 \001(\tR\006actual\"\330\001\n\014RouteRefusal\022/\n\006" +
+      "reason\030\001 \001(\0162\027.payorch.v1.ErrorReasonR\006r" +
+      "eason\022B\n\010metadata\030\002 \003(\0132&.payorch.v1.Rou" +
+      "teRefusal.MetadataEntryR\010metadata\022\026\n\006fie" +
+      "lds\030\003 \003(\tR\006fields\032;\n\rMetadataEntry\022\020\n\003ke" +
+      "y\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\":" +
+      "\n\016GetCallRequest\022(\n\010track_id\030\001 \001(\tB\r\342A\001\002" +
+      "\272H\006r\004\020\001\030@R\007trackId\"\\\n\017GetCallResponse\022.\n" +
+      "\005calls\030\001 \003(\0132\030.payorch.v1.RecordedCallR\005" +
+      "calls\022\031\n\010trace_id\030\002 \001(\tR\007traceId\"\375\007\n\014Rec" +
+      "ordedCall\022\022\n\004kind\030\001 \001(\tR\004kind\022\020\n\003rpc\030\002 \001" +
+      "(\tR\003rpc\022\031\n\010track_id\030\003 \001(\tR\007trackId\022\031\n\010tr" +
+      "ace_id\030\004 \001(\tR\007traceId\022\026\n\006caller\030\005 \001(\tR\006c" +
+      "aller\0229\n\nstart_time\030\006 \001(\0132\032.google.proto" +
+      "buf.TimestampR\tstartTime\0225\n\010duration\030\007 \001" +
+      "(\0132\031.google.protobuf.DurationR\010duration\022" +
+      "\022\n\004code\030\010 \001(\tR\004code\022-\n\007outcome\030\t \001(\0162\023.p" +
+      "ayorch.v1.OutcomeR\007outcome\022*\n\006advice\030\n \001" +
+      "(\0162\022.payorch.v1.AdviceR\006advice\022\026\n\006reason" +
+      "\030\013 \001(\tR\006reason\022\026\n\006detail\030\014 \001(\tR\006detail\022\026" +
+      "\n\006tenant\030\r \001(\tR\006tenant\022\026\n\006entity\030\016 \001(\tR\006" +
+      "entity\022!\n\014matched_rule\030\017 \001(\tR\013matchedRul" +
+      "e\022\037\n\013policy_hash\030\020 \001(\tR\npolicyHash\022\026\n\006in" +
+      "tent\030\021 \001(\tR\006intent\022<\n\006phases\030\022 \003(\0132$.pay" +
+      "orch.v1.RecordedCall.PhasesEntryR\006phases" +
+      "\022/\n\010attempts\030\023 \003(\0132\023.payorch.v1.AttemptR" +
+      "\010attempts\022A\n\016attempt_starts\030\024 \003(\0132\032.goog" +
+      "le.protobuf.TimestampR\rattemptStarts\022*\n\021" +
+      "executed_track_id\030\025 \001(\tR\017executedTrackId" +
+      "\022(\n\020zuora_request_id\030\026 \001(\tR\016zuoraRequest" +
+      "Id\022(\n\020zuora_process_id\030\027 \001(\tR\016zuoraProce" +
+      "ssId\022\037\n\013zuora_codes\030\030 \003(\tR\nzuoraCodes\0223\n" +
+      "\010existing\030\031 \001(\0132\027.payorch.v1.ExistingIds" +
+      "R\010existing\032T\n\013PhasesEntry\022\020\n\003key\030\001 \001(\tR\003" +
+      "key\022/\n\005value\030\002 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\005value:\0028\0012\265\001\n\022DiagnosticsService\022" +
+      "V\n\014ExplainRoute\022\037.payorch.v1.ExplainRout" +
+      "eRequest\032 .payorch.v1.ExplainRouteRespon" +
+      "se\"\003\220\002\001\022G\n\007GetCall\022\032.payorch.v1.GetCallR" +
+      "equest\032\033.payorch.v1.GetCallResponse\"\003\220\002\001" +
+      "B0\n\023internal.payorch.v1B\027DiagnosticsServ" +
+      "iceProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -195,7 +195,7 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
     internal_static_payorch_v1_RejectedRule_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_RejectedRule_descriptor,
-        new java.lang.String[] { "Rule", "Condition", "Wanted", "Had", });
+        new java.lang.String[] { "Rule", "Condition", "Expected", "Actual", });
     internal_static_payorch_v1_RouteRefusal_descriptor =
       getDescriptor().getMessageType(3);
     internal_static_payorch_v1_RouteRefusal_fieldAccessorTable = new
@@ -225,7 +225,7 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
     internal_static_payorch_v1_RecordedCall_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_RecordedCall_descriptor,
-        new java.lang.String[] { "Kind", "Rpc", "TrackId", "TraceId", "Caller", "StartedAt", "Duration", "Code", "Outcome", "Advice", "Reason", "Detail", "Tenant", "Entity", "MatchedRule", "PolicyHash", "Intent", "Phases", "Attempts", "AttemptStarts", "ExecutedTrackId", "ZuoraRequestId", "ZuoraProcessId", "ZuoraCodes", "Existing", });
+        new java.lang.String[] { "Kind", "Rpc", "TrackId", "TraceId", "Caller", "StartTime", "Duration", "Code", "Outcome", "Advice", "Reason", "Detail", "Tenant", "Entity", "MatchedRule", "PolicyHash", "Intent", "Phases", "Attempts", "AttemptStarts", "ExecutedTrackId", "ZuoraRequestId", "ZuoraProcessId", "ZuoraCodes", "Existing", });
     internal_static_payorch_v1_RecordedCall_PhasesEntry_descriptor =
       internal_static_payorch_v1_RecordedCall_descriptor.getNestedType(0);
     internal_static_payorch_v1_RecordedCall_PhasesEntry_fieldAccessorTable = new

@@ -162,18 +162,18 @@ private static final long serialVersionUID = 0L;
     return existing_ == null ? internal.payorch.v1.ExistingIds.getDefaultInstance() : existing_;
   }
 
-  public static final int FIRST_SENT_AT_FIELD_NUMBER = 4;
-  private com.google.protobuf.Timestamp firstSentAt_;
+  public static final int FIRST_SEND_TIME_FIELD_NUMBER = 4;
+  private com.google.protobuf.Timestamp firstSendTime_;
   /**
    * <pre>
    * When the first send started; absent when nothing was sent.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
-   * @return Whether the firstSentAt field is set.
+   * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
+   * @return Whether the firstSendTime field is set.
    */
   @java.lang.Override
-  public boolean hasFirstSentAt() {
+  public boolean hasFirstSendTime() {
     return ((bitField0_ & 0x00000004) != 0);
   }
   /**
@@ -181,23 +181,23 @@ private static final long serialVersionUID = 0L;
    * When the first send started; absent when nothing was sent.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
-   * @return The firstSentAt.
+   * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
+   * @return The firstSendTime.
    */
   @java.lang.Override
-  public com.google.protobuf.Timestamp getFirstSentAt() {
-    return firstSentAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : firstSentAt_;
+  public com.google.protobuf.Timestamp getFirstSendTime() {
+    return firstSendTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : firstSendTime_;
   }
   /**
    * <pre>
    * When the first send started; absent when nothing was sent.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
+   * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
    */
   @java.lang.Override
-  public com.google.protobuf.TimestampOrBuilder getFirstSentAtOrBuilder() {
-    return firstSentAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : firstSentAt_;
+  public com.google.protobuf.TimestampOrBuilder getFirstSendTimeOrBuilder() {
+    return firstSendTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : firstSendTime_;
   }
 
   public static final int TRACK_IDS_FIELD_NUMBER = 5;
@@ -383,7 +383,7 @@ private static final long serialVersionUID = 0L;
       output.writeMessage(3, getExisting());
     }
     if (((bitField0_ & 0x00000004) != 0)) {
-      output.writeMessage(4, getFirstSentAt());
+      output.writeMessage(4, getFirstSendTime());
     }
     for (int i = 0; i < trackIds_.size(); i++) {
       com.google.protobuf.GeneratedMessage.writeString(output, 5, trackIds_.getRaw(i));
@@ -412,7 +412,7 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000004) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(4, getFirstSentAt());
+        .computeMessageSize(4, getFirstSendTime());
     }
     {
       int dataSize = 0;
@@ -473,10 +473,10 @@ private static final long serialVersionUID = 0L;
       if (!getExisting()
           .equals(other.getExisting())) return false;
     }
-    if (hasFirstSentAt() != other.hasFirstSentAt()) return false;
-    if (hasFirstSentAt()) {
-      if (!getFirstSentAt()
-          .equals(other.getFirstSentAt())) return false;
+    if (hasFirstSendTime() != other.hasFirstSendTime()) return false;
+    if (hasFirstSendTime()) {
+      if (!getFirstSendTime()
+          .equals(other.getFirstSendTime())) return false;
     }
     if (!getTrackIdsList()
         .equals(other.getTrackIdsList())) return false;
@@ -505,9 +505,9 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + EXISTING_FIELD_NUMBER;
       hash = (53 * hash) + getExisting().hashCode();
     }
-    if (hasFirstSentAt()) {
-      hash = (37 * hash) + FIRST_SENT_AT_FIELD_NUMBER;
-      hash = (53 * hash) + getFirstSentAt().hashCode();
+    if (hasFirstSendTime()) {
+      hash = (37 * hash) + FIRST_SEND_TIME_FIELD_NUMBER;
+      hash = (53 * hash) + getFirstSendTime().hashCode();
     }
     if (getTrackIdsCount() > 0) {
       hash = (37 * hash) + TRACK_IDS_FIELD_NUMBER;
@@ -657,7 +657,7 @@ private static final long serialVersionUID = 0L;
               .alwaysUseFieldBuilders) {
         internalGetOutcomeFieldBuilder();
         internalGetExistingFieldBuilder();
-        internalGetFirstSentAtFieldBuilder();
+        internalGetFirstSendTimeFieldBuilder();
       }
     }
     @java.lang.Override
@@ -675,10 +675,10 @@ private static final long serialVersionUID = 0L;
         existingBuilder_.dispose();
         existingBuilder_ = null;
       }
-      firstSentAt_ = null;
-      if (firstSentAtBuilder_ != null) {
-        firstSentAtBuilder_.dispose();
-        firstSentAtBuilder_ = null;
+      firstSendTime_ = null;
+      if (firstSendTimeBuilder_ != null) {
+        firstSendTimeBuilder_.dispose();
+        firstSendTimeBuilder_ = null;
       }
       trackIds_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
@@ -736,9 +736,9 @@ private static final long serialVersionUID = 0L;
         to_bitField0_ |= 0x00000002;
       }
       if (((from_bitField0_ & 0x00000008) != 0)) {
-        result.firstSentAt_ = firstSentAtBuilder_ == null
-            ? firstSentAt_
-            : firstSentAtBuilder_.build();
+        result.firstSendTime_ = firstSendTimeBuilder_ == null
+            ? firstSendTime_
+            : firstSendTimeBuilder_.build();
         to_bitField0_ |= 0x00000004;
       }
       if (((from_bitField0_ & 0x00000010) != 0)) {
@@ -777,8 +777,8 @@ private static final long serialVersionUID = 0L;
       if (other.hasExisting()) {
         mergeExisting(other.getExisting());
       }
-      if (other.hasFirstSentAt()) {
-        mergeFirstSentAt(other.getFirstSentAt());
+      if (other.hasFirstSendTime()) {
+        mergeFirstSendTime(other.getFirstSendTime());
       }
       if (!other.trackIds_.isEmpty()) {
         if (trackIds_.isEmpty()) {
@@ -855,7 +855,7 @@ private static final long serialVersionUID = 0L;
             } // case 26
             case 34: {
               input.readMessage(
-                  internalGetFirstSentAtFieldBuilder().getBuilder(),
+                  internalGetFirstSendTimeFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x00000008;
               break;
@@ -1274,18 +1274,18 @@ private static final long serialVersionUID = 0L;
       return existingBuilder_;
     }
 
-    private com.google.protobuf.Timestamp firstSentAt_;
+    private com.google.protobuf.Timestamp firstSendTime_;
     private com.google.protobuf.SingleFieldBuilder<
-        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> firstSentAtBuilder_;
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> firstSendTimeBuilder_;
     /**
      * <pre>
      * When the first send started; absent when nothing was sent.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
-     * @return Whether the firstSentAt field is set.
+     * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
+     * @return Whether the firstSendTime field is set.
      */
-    public boolean hasFirstSentAt() {
+    public boolean hasFirstSendTime() {
       return ((bitField0_ & 0x00000008) != 0);
     }
     /**
@@ -1293,14 +1293,14 @@ private static final long serialVersionUID = 0L;
      * When the first send started; absent when nothing was sent.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
-     * @return The firstSentAt.
+     * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
+     * @return The firstSendTime.
      */
-    public com.google.protobuf.Timestamp getFirstSentAt() {
-      if (firstSentAtBuilder_ == null) {
-        return firstSentAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : firstSentAt_;
+    public com.google.protobuf.Timestamp getFirstSendTime() {
+      if (firstSendTimeBuilder_ == null) {
+        return firstSendTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : firstSendTime_;
       } else {
-        return firstSentAtBuilder_.getMessage();
+        return firstSendTimeBuilder_.getMessage();
       }
     }
     /**
@@ -1308,14 +1308,14 @@ private static final long serialVersionUID = 0L;
      * When the first send started; absent when nothing was sent.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
      */
-    public Builder setFirstSentAt(com.google.protobuf.Timestamp value) {
-      if (firstSentAtBuilder_ == null) {
+    public Builder setFirstSendTime(com.google.protobuf.Timestamp value) {
+      if (firstSendTimeBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        firstSentAt_ = value;
+        firstSendTime_ = value;
       } else {
-        firstSentAtBuilder_.setMessage(value);
+        firstSendTimeBuilder_.setMessage(value);
       }
       bitField0_ |= 0x00000008;
       onChanged();
@@ -1326,14 +1326,14 @@ private static final long serialVersionUID = 0L;
      * When the first send started; absent when nothing was sent.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
      */
-    public Builder setFirstSentAt(
+    public Builder setFirstSendTime(
         com.google.protobuf.Timestamp.Builder builderForValue) {
-      if (firstSentAtBuilder_ == null) {
-        firstSentAt_ = builderForValue.build();
+      if (firstSendTimeBuilder_ == null) {
+        firstSendTime_ = builderForValue.build();
       } else {
-        firstSentAtBuilder_.setMessage(builderForValue.build());
+        firstSendTimeBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x00000008;
       onChanged();
@@ -1344,21 +1344,21 @@ private static final long serialVersionUID = 0L;
      * When the first send started; absent when nothing was sent.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
      */
-    public Builder mergeFirstSentAt(com.google.protobuf.Timestamp value) {
-      if (firstSentAtBuilder_ == null) {
+    public Builder mergeFirstSendTime(com.google.protobuf.Timestamp value) {
+      if (firstSendTimeBuilder_ == null) {
         if (((bitField0_ & 0x00000008) != 0) &&
-          firstSentAt_ != null &&
-          firstSentAt_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
-          getFirstSentAtBuilder().mergeFrom(value);
+          firstSendTime_ != null &&
+          firstSendTime_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getFirstSendTimeBuilder().mergeFrom(value);
         } else {
-          firstSentAt_ = value;
+          firstSendTime_ = value;
         }
       } else {
-        firstSentAtBuilder_.mergeFrom(value);
+        firstSendTimeBuilder_.mergeFrom(value);
       }
-      if (firstSentAt_ != null) {
+      if (firstSendTime_ != null) {
         bitField0_ |= 0x00000008;
         onChanged();
       }
@@ -1369,14 +1369,14 @@ private static final long serialVersionUID = 0L;
      * When the first send started; absent when nothing was sent.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
      */
-    public Builder clearFirstSentAt() {
+    public Builder clearFirstSendTime() {
       bitField0_ = (bitField0_ & ~0x00000008);
-      firstSentAt_ = null;
-      if (firstSentAtBuilder_ != null) {
-        firstSentAtBuilder_.dispose();
-        firstSentAtBuilder_ = null;
+      firstSendTime_ = null;
+      if (firstSendTimeBuilder_ != null) {
+        firstSendTimeBuilder_.dispose();
+        firstSendTimeBuilder_ = null;
       }
       onChanged();
       return this;
@@ -1386,26 +1386,26 @@ private static final long serialVersionUID = 0L;
      * When the first send started; absent when nothing was sent.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
      */
-    public com.google.protobuf.Timestamp.Builder getFirstSentAtBuilder() {
+    public com.google.protobuf.Timestamp.Builder getFirstSendTimeBuilder() {
       bitField0_ |= 0x00000008;
       onChanged();
-      return internalGetFirstSentAtFieldBuilder().getBuilder();
+      return internalGetFirstSendTimeFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * When the first send started; absent when nothing was sent.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
      */
-    public com.google.protobuf.TimestampOrBuilder getFirstSentAtOrBuilder() {
-      if (firstSentAtBuilder_ != null) {
-        return firstSentAtBuilder_.getMessageOrBuilder();
+    public com.google.protobuf.TimestampOrBuilder getFirstSendTimeOrBuilder() {
+      if (firstSendTimeBuilder_ != null) {
+        return firstSendTimeBuilder_.getMessageOrBuilder();
       } else {
-        return firstSentAt_ == null ?
-            com.google.protobuf.Timestamp.getDefaultInstance() : firstSentAt_;
+        return firstSendTime_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : firstSendTime_;
       }
     }
     /**
@@ -1413,20 +1413,20 @@ private static final long serialVersionUID = 0L;
      * When the first send started; absent when nothing was sent.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
+     * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
-        internalGetFirstSentAtFieldBuilder() {
-      if (firstSentAtBuilder_ == null) {
-        firstSentAtBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetFirstSendTimeFieldBuilder() {
+      if (firstSendTimeBuilder_ == null) {
+        firstSendTimeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
-                getFirstSentAt(),
+                getFirstSendTime(),
                 getParentForChildren(),
                 isClean());
-        firstSentAt_ = null;
+        firstSendTime_ = null;
       }
-      return firstSentAtBuilder_;
+      return firstSendTimeBuilder_;
     }
 
     private com.google.protobuf.LazyStringArrayList trackIds_ =

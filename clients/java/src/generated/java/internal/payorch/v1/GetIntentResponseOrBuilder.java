@@ -88,27 +88,27 @@ public interface GetIntentResponseOrBuilder extends
    * When the first send started; absent when nothing was sent.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
-   * @return Whether the firstSentAt field is set.
+   * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
+   * @return Whether the firstSendTime field is set.
    */
-  boolean hasFirstSentAt();
+  boolean hasFirstSendTime();
   /**
    * <pre>
    * When the first send started; absent when nothing was sent.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
-   * @return The firstSentAt.
+   * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
+   * @return The firstSendTime.
    */
-  com.google.protobuf.Timestamp getFirstSentAt();
+  com.google.protobuf.Timestamp getFirstSendTime();
   /**
    * <pre>
    * When the first send started; absent when nothing was sent.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp first_sent_at = 4 [json_name = "firstSentAt"];</code>
+   * <code>.google.protobuf.Timestamp first_send_time = 4 [json_name = "firstSendTime"];</code>
    */
-  com.google.protobuf.TimestampOrBuilder getFirstSentAtOrBuilder();
+  com.google.protobuf.TimestampOrBuilder getFirstSendTimeOrBuilder();
 
   /**
    * <pre>

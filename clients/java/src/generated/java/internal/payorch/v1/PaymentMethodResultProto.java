@@ -107,34 +107,34 @@ public final class PaymentMethodResultProto extends com.google.protobuf.Generate
       "\017_auto_generatedB\031\n\027_use_default_retry_r" +
       "uleB!\n\037_number_of_consecutive_failuresB%" +
       "\n#_total_number_of_processed_paymentsB!\n" +
-      "\037_total_number_of_error_payments\"\231\001\n\013Car" +
+      "\037_total_number_of_error_payments\"\230\001\n\013Car" +
       "dSummary\022\024\n\005brand\030\001 \001(\tR\005brand\022*\n\014expiry" +
       "_month\030\002 \001(\005B\007\200\001\001\220\236$\002R\013expiryMonth\022(\n\013ex" +
-      "piry_year\030\003 \001(\005B\007\200\001\001\220\236$\002R\nexpiryYear\022\036\n\006" +
-      "last_4\030\004 \001(\tB\007\200\001\001\220\236$\002R\005last4\"\264\002\n\014Mandate" +
-      "State\022\016\n\002id\030\001 \001(\tR\002id\022\026\n\006reason\030\002 \001(\tR\006r" +
-      "eason\022\024\n\005state\030\003 \001(\tR\005state\0224\n\026network_t" +
-      "ransaction_id\030\004 \001(\tR\024networkTransactionI" +
-      "d\022\022\n\004type\030\005 \001(\tR\004type\022\037\n\010verified\030\006 \001(\010H" +
-      "\000R\010verified\210\001\001\0224\n\026customer_acceptance_id" +
-      "\030\007 \001(\tR\024customerAcceptanceId\0228\n\030customer" +
-      "_acceptance_date\030\010 \001(\tR\026customerAcceptan" +
-      "ceDateB\013\n\t_verified\"\221\003\n\022BankAccountSumma" +
-      "ry\022.\n\016account_number\030\001 \001(\tB\007\200\001\001\220\236$\002R\racc" +
-      "ountNumber\022*\n\014account_name\030\002 \001(\tB\007\200\001\001\220\236$" +
-      "\003R\013accountName\022!\n\014account_type\030\003 \001(\tR\013ac" +
-      "countType\022\033\n\tbank_name\030\004 \001(\tR\010bankName\022$" +
-      "\n\tbank_code\030\005 \001(\tB\007\200\001\001\220\236$\002R\010bankCode\022(\n\013" +
-      "branch_code\030\006 \001(\tB\007\200\001\001\220\236$\002R\nbranchCode\022\033" +
-      "\n\004iban\030\007 \001(\tB\007\200\001\001\220\236$\002R\004iban\022@\n\034business_" +
-      "identification_code\030\010 \001(\tR\032businessIdent" +
-      "ificationCode\0220\n\017identity_number\030\t \001(\tB\007" +
-      "\200\001\001\220\236$\003R\016identityNumber\"}\n\rPaypalSummary" +
-      "\022\033\n\004baid\030\001 \001(\tB\007\200\001\001\220\236$\001R\004baid\022\035\n\005email\030\002" +
-      " \001(\tB\007\200\001\001\220\236$\003R\005email\0220\n\017preapproval_key\030" +
-      "\003 \001(\tB\007\200\001\001\220\236$\001R\016preapprovalKeyB1\n\023intern" +
-      "al.payorch.v1B\030PaymentMethodResultProtoP" +
-      "\001b\006proto3"
+      "piry_year\030\003 \001(\005B\007\200\001\001\220\236$\002R\nexpiryYear\022\035\n\005" +
+      "last4\030\004 \001(\tB\007\200\001\001\220\236$\002R\005last4\"\264\002\n\014MandateS" +
+      "tate\022\016\n\002id\030\001 \001(\tR\002id\022\026\n\006reason\030\002 \001(\tR\006re" +
+      "ason\022\024\n\005state\030\003 \001(\tR\005state\0224\n\026network_tr" +
+      "ansaction_id\030\004 \001(\tR\024networkTransactionId" +
+      "\022\022\n\004type\030\005 \001(\tR\004type\022\037\n\010verified\030\006 \001(\010H\000" +
+      "R\010verified\210\001\001\0224\n\026customer_acceptance_id\030" +
+      "\007 \001(\tR\024customerAcceptanceId\0228\n\030customer_" +
+      "acceptance_date\030\010 \001(\tR\026customerAcceptanc" +
+      "eDateB\013\n\t_verified\"\221\003\n\022BankAccountSummar" +
+      "y\022.\n\016account_number\030\001 \001(\tB\007\200\001\001\220\236$\002R\racco" +
+      "untNumber\022*\n\014account_name\030\002 \001(\tB\007\200\001\001\220\236$\003" +
+      "R\013accountName\022!\n\014account_type\030\003 \001(\tR\013acc" +
+      "ountType\022\033\n\tbank_name\030\004 \001(\tR\010bankName\022$\n" +
+      "\tbank_code\030\005 \001(\tB\007\200\001\001\220\236$\002R\010bankCode\022(\n\013b" +
+      "ranch_code\030\006 \001(\tB\007\200\001\001\220\236$\002R\nbranchCode\022\033\n" +
+      "\004iban\030\007 \001(\tB\007\200\001\001\220\236$\002R\004iban\022@\n\034business_i" +
+      "dentification_code\030\010 \001(\tR\032businessIdenti" +
+      "ficationCode\0220\n\017identity_number\030\t \001(\tB\007\200" +
+      "\001\001\220\236$\003R\016identityNumber\"}\n\rPaypalSummary\022" +
+      "\033\n\004baid\030\001 \001(\tB\007\200\001\001\220\236$\001R\004baid\022\035\n\005email\030\002 " +
+      "\001(\tB\007\200\001\001\220\236$\003R\005email\0220\n\017preapproval_key\030\003" +
+      " \001(\tB\007\200\001\001\220\236$\001R\016preapprovalKeyB1\n\023interna" +
+      "l.payorch.v1B\030PaymentMethodResultProtoP\001" +
+      "b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

@@ -152,7 +152,7 @@ public final class PaymentOrchestrationServiceProto extends com.google.protobuf.
       "estR\017upstreamRequest\022\035\n\npayment_id\030\004 \001(\t" +
       "R\tpaymentId\022\026\n\006amount\030\005 \001(\tR\006amount\022:\n\014a" +
       "mount_check\030\006 \001(\0162\027.payorch.v1.AmountChe" +
-      "ckR\013amountCheck\"\321\026\n\032CreatePaymentMethodR" +
+      "ckR\013amountCheck\"\335\026\n\032CreatePaymentMethodR" +
       "equest\022\206\001\n\nrequest_id\030\001 \001(\tBg\342A\001\002\272H`\272\001]\n" +
       "\nrequest_id\022.must be 16 to 128 character" +
       "s from 0x21 to 0x7E\032\037this.matches(\'^[!-~" +
@@ -163,110 +163,110 @@ public final class PaymentOrchestrationServiceProto extends com.google.protobuf.
       "tH\000R\tnoAccount\022=\n\raccount_by_id\030\005 \001(\0132\027." +
       "payorch.v1.AccountByIdH\000R\013accountById\022I\n" +
       "\021account_by_number\030\006 \001(\0132\033.payorch.v1.Ac" +
-      "countByNumberH\000R\017accountByNumber\022(\n\nis_d" +
-      "efault\030\007 \001(\010B\004\342A\001\001H\002R\tisDefault\210\001\001\022P\n\017bi" +
-      "lling_details\030\010 \001(\0132\032.payorch.v1.Billing" +
-      "DetailsB\013\200\001\001\342A\001\001\220\236$\003R\016billingDetails\022\225\001\n" +
-      "\rcustom_fields\030\t \003(\01328.payorch.v1.Create" +
-      "PaymentMethodRequest.CustomFieldsEntryB6" +
-      "\200\001\001\342A\001\001\220\236$\003\272H(\232\001%\020d\"!r\0372\035^[A-Za-z][A-Za-" +
-      "z0-9_]{0,254}$R\014customFields\022\210\001\n\017gateway" +
-      "_options\030\n \003(\0132:.payorch.v1.CreatePaymen" +
-      "tMethodRequest.GatewayOptionsEntryB#\200\001\001\342" +
-      "A\001\001\220\236$\003\272H\025\232\001\022\020d\"\007r\005\020\001\030\377\001*\005r\003\030\200 R\016gateway" +
-      "Options\022:\n\nretry_rule\030\013 \001(\0132\025.payorch.v1" +
-      ".RetryRuleB\004\342A\001\001R\tretryRule\022?\n\021device_se" +
-      "ssion_id\030\014 \001(\tB\023\200\001\001\342A\001\001\220\236$\003\272H\005r\003\030\377\001R\017dev" +
-      "iceSessionId\022I\n\nip_address\030\r \001(\0132\035.payor" +
-      "ch.v1.NullableIpAddressB\013\200\001\001\342A\001\001\220\236$\003R\tip" +
-      "Address\022f\n\032bank_identification_number\030\016 " +
-      "\001(\tB(\200\001\001\342A\001\001\220\236$\002\272H\032r\0302\026^([0-9]{6}|[0-9]{" +
-      "8})?$R\030bankIdentificationNumber\022A\n\tselec" +
-      "tion\030\017 \001(\0132\035.payorch.v1.ResponseSelectio" +
-      "nB\004\342A\001\001R\tselection\022=\n\rcurrency_code\030\020 \001(" +
-      "\tB\030\342A\001\001\272H\021r\0172\r^([A-Z]{3})?$R\014currencyCod" +
-      "e\022&\n\004card\030\024 \001(\0132\020.payorch.v1.CardH\001R\004car" +
-      "d\022B\n\016card_reference\030\025 \001(\0132\031.payorch.v1.C" +
-      "ardReferenceH\001R\rcardReference\0223\n\tapple_p" +
-      "ay\030\026 \001(\0132\024.payorch.v1.ApplePayH\001R\010appleP" +
-      "ay\0226\n\ngoogle_pay\030\027 \001(\0132\025.payorch.v1.Goog" +
-      "lePayH\001R\tgooglePay\0223\n\tach_debit\030\030 \001(\0132\024." +
-      "payorch.v1.AchDebitH\001R\010achDebit\0226\n\nsepa_" +
-      "debit\030\031 \001(\0132\025.payorch.v1.SepaDebitH\001R\tse" +
-      "paDebit\0226\n\nbacs_debit\030\032 \001(\0132\025.payorch.v1" +
-      ".BacsDebitH\001R\tbacsDebit\022=\n\rau_becs_debit" +
-      "\030\033 \001(\0132\027.payorch.v1.AuBecsDebitH\001R\013auBec" +
-      "sDebit\022=\n\rnz_becs_debit\030\034 \001(\0132\027.payorch." +
-      "v1.NzBecsDebitH\001R\013nzBecsDebit\0223\n\tpad_deb" +
-      "it\030\035 \001(\0132\024.payorch.v1.PadDebitH\001R\010padDeb" +
-      "it\022E\n\017betalings_debit\030\036 \001(\0132\032.payorch.v1" +
-      ".BetalingsDebitH\001R\016betalingsDebit\022B\n\016aut" +
-      "ogiro_debit\030\037 \001(\0132\031.payorch.v1.AutogiroD" +
-      "ebitH\001R\rautogiroDebit\022B\n\016paypal_express\030" +
-      "  \001(\0132\031.payorch.v1.PaypalExpressH\001R\rpayp" +
-      "alExpress\022U\n\025paypal_express_native\030! \001(\013" +
-      "2\037.payorch.v1.PaypalExpressNativeH\001R\023pay" +
-      "palExpressNative\022E\n\017paypal_adaptive\030\" \001(" +
-      "\0132\032.payorch.v1.PaypalAdaptiveH\001R\016paypalA" +
-      "daptive\022/\n\005other\030# \001(\0132\027.payorch.v1.Othe" +
-      "rMethodH\001R\005other\022,\n\006paypal\030$ \001(\0132\022.payor" +
-      "ch.v1.PaypalH\001R\006paypal\022F\n\020adyen_google_p" +
-      "ay\030% \001(\0132\032.payorch.v1.AdyenGooglePayH\001R\016" +
-      "adyenGooglePay\022C\n\017adyen_apple_pay\030& \001(\0132" +
-      "\031.payorch.v1.AdyenApplePayH\001R\radyenApple" +
-      "Pay\022F\n\020chase_google_pay\030\' \001(\0132\032.payorch." +
-      "v1.ChaseGooglePayH\001R\016chaseGooglePay\022^\n\030p" +
-      "aypal_complete_payments\030( \001(\0132\".payorch." +
-      "v1.PaypalCompletePaymentsH\001R\026paypalCompl" +
-      "etePayments\0222\n\006custom\030) \001(\0132\030.payorch.v1" +
-      ".CustomMethodH\001R\006custom\032]\n\021CustomFieldsE" +
-      "ntry\022\020\n\003key\030\001 \001(\tR\003key\0222\n\005value\030\002 \001(\0132\034." +
-      "payorch.v1.CustomFieldValueR\005value:\0028\001\032A" +
-      "\n\023GatewayOptionsEntry\022\020\n\003key\030\001 \001(\tR\003key\022" +
-      "\024\n\005value\030\002 \001(\tR\005value:\0028\001B\020\n\007account\022\005\272H" +
-      "\002\010\001B\017\n\006method\022\005\272H\002\010\001B\r\n\013_is_default\"\321\001\n\033" +
-      "CreatePaymentMethodResponse\022@\n\016payment_m" +
-      "ethod\030\001 \001(\0132\031.payorch.v1.PaymentMethodR\r" +
-      "paymentMethod\022(\n\004call\030\002 \001(\0132\024.payorch.v1" +
-      ".CallInfoR\004call\022F\n\020upstream_request\030\003 \001(" +
-      "\0132\033.payorch.v1.UpstreamRequestR\017upstream" +
-      "Request\"\343\001\n\020GetIntentRequest\022\206\001\n\nrequest" +
-      "_id\030\001 \001(\tBg\342A\001\002\272H`\272\001]\n\nrequest_id\022.must " +
-      "be 16 to 128 characters from 0x21 to 0x7" +
-      "E\032\037this.matches(\'^[!-~]{16,128}$\')R\trequ" +
-      "estId\022F\n\toperation\030\002 \001(\0162\025.payorch.v1.Op" +
-      "erationB\021\342A\001\002\272H\n\202\001\004\020\001 \000\310\001\001R\toperation\"\337\002" +
-      "\n\021GetIntentResponse\022-\n\005state\030\001 \001(\0162\027.pay" +
-      "orch.v1.IntentStateR\005state\0221\n\007outcome\030\002 " +
-      "\001(\0132\027.payorch.v1.CallOutcomeR\007outcome\0223\n" +
-      "\010existing\030\003 \001(\0132\027.payorch.v1.ExistingIds" +
-      "R\010existing\022>\n\rfirst_sent_at\030\004 \001(\0132\032.goog" +
-      "le.protobuf.TimestampR\013firstSentAt\022\033\n\ttr" +
-      "ack_ids\030\005 \003(\tR\010trackIds\022*\n\021zuora_request" +
-      "_ids\030\006 \003(\tR\017zuoraRequestIds\022*\n\021zuora_pro" +
-      "cess_ids\030\007 \003(\tR\017zuoraProcessIds*~\n\013Amoun" +
-      "tCheck\022\034\n\030AMOUNT_CHECK_UNSPECIFIED\020\000\022\026\n\022" +
-      "AMOUNT_CHECK_EQUAL\020\001\022\032\n\026AMOUNT_CHECK_DIF" +
-      "FERENT\020\002\022\035\n\031AMOUNT_CHECK_NOT_REPORTED\020\003*" +
-      "\212\001\n\tOperation\022\031\n\025OPERATION_UNSPECIFIED\020\000" +
-      "\022\034\n\030OPERATION_CREATE_SESSION\020\001\022\037\n\033OPERAT" +
-      "ION_DECRYPT_APPLE_PAY\020\002\022#\n\037OPERATION_CRE" +
-      "ATE_PAYMENT_METHOD\020\003*}\n\013IntentState\022\034\n\030I" +
-      "NTENT_STATE_UNSPECIFIED\020\000\022\032\n\026INTENT_STAT" +
-      "E_NOT_FOUND\020\001\022\032\n\026INTENT_STATE_IN_FLIGHT\020" +
-      "\002\022\030\n\024INTENT_STATE_SETTLED\020\0032\225\003\n\033PaymentO" +
-      "rchestrationService\022Y\n\rCreateSession\022 .p" +
-      "ayorch.v1.CreateSessionRequest\032!.payorch" +
-      ".v1.CreateSessionResponse\"\003\220\002\002\022_\n\017Decryp" +
-      "tApplePay\022\".payorch.v1.DecryptApplePayRe" +
-      "quest\032#.payorch.v1.DecryptApplePayRespon" +
-      "se\"\003\220\002\002\022k\n\023CreatePaymentMethod\022&.payorch" +
-      ".v1.CreatePaymentMethodRequest\032\'.payorch" +
-      ".v1.CreatePaymentMethodResponse\"\003\220\002\002\022M\n\t" +
-      "GetIntent\022\034.payorch.v1.GetIntentRequest\032" +
-      "\035.payorch.v1.GetIntentResponse\"\003\220\002\001B9\n\023i" +
-      "nternal.payorch.v1B PaymentOrchestration" +
-      "ServiceProtoP\001b\006proto3"
+      "countByNumberH\000R\017accountByNumber\0220\n\016defa" +
+      "ult_method\030\007 \001(\010B\004\342A\001\001H\002R\rdefaultMethod\210" +
+      "\001\001\022P\n\017billing_details\030\010 \001(\0132\032.payorch.v1" +
+      ".BillingDetailsB\013\200\001\001\342A\001\001\220\236$\003R\016billingDet" +
+      "ails\022\225\001\n\rcustom_fields\030\t \003(\01328.payorch.v" +
+      "1.CreatePaymentMethodRequest.CustomField" +
+      "sEntryB6\200\001\001\342A\001\001\220\236$\003\272H(\232\001%\020d\"!r\0372\035^[A-Za-" +
+      "z][A-Za-z0-9_]{0,254}$R\014customFields\022\210\001\n" +
+      "\017gateway_options\030\n \003(\0132:.payorch.v1.Crea" +
+      "tePaymentMethodRequest.GatewayOptionsEnt" +
+      "ryB#\200\001\001\342A\001\001\220\236$\003\272H\025\232\001\022\020d\"\007r\005\020\001\030\377\001*\005r\003\030\200 R" +
+      "\016gatewayOptions\022:\n\nretry_rule\030\013 \001(\0132\025.pa" +
+      "yorch.v1.RetryRuleB\004\342A\001\001R\tretryRule\022?\n\021d" +
+      "evice_session_id\030\014 \001(\tB\023\200\001\001\342A\001\001\220\236$\003\272H\005r\003" +
+      "\030\377\001R\017deviceSessionId\022I\n\nip_address\030\r \001(\013" +
+      "2\035.payorch.v1.NullableIpAddressB\013\200\001\001\342A\001\001" +
+      "\220\236$\003R\tipAddress\022f\n\032bank_identification_n" +
+      "umber\030\016 \001(\tB(\200\001\001\342A\001\001\220\236$\002\272H\032r\0302\026^([0-9]{6" +
+      "}|[0-9]{8})?$R\030bankIdentificationNumber\022" +
+      "A\n\tselection\030\017 \001(\0132\035.payorch.v1.Response" +
+      "SelectionB\004\342A\001\001R\tselection\022=\n\rcurrency_c" +
+      "ode\030\020 \001(\tB\030\342A\001\001\272H\021r\0172\r^([A-Z]{3})?$R\014cur" +
+      "rencyCode\022&\n\004card\030\024 \001(\0132\020.payorch.v1.Car" +
+      "dH\001R\004card\022B\n\016card_reference\030\025 \001(\0132\031.payo" +
+      "rch.v1.CardReferenceH\001R\rcardReference\0223\n" +
+      "\tapple_pay\030\026 \001(\0132\024.payorch.v1.ApplePayH\001" +
+      "R\010applePay\0226\n\ngoogle_pay\030\027 \001(\0132\025.payorch" +
+      ".v1.GooglePayH\001R\tgooglePay\0223\n\tach_debit\030" +
+      "\030 \001(\0132\024.payorch.v1.AchDebitH\001R\010achDebit\022" +
+      "6\n\nsepa_debit\030\031 \001(\0132\025.payorch.v1.SepaDeb" +
+      "itH\001R\tsepaDebit\0226\n\nbacs_debit\030\032 \001(\0132\025.pa" +
+      "yorch.v1.BacsDebitH\001R\tbacsDebit\022=\n\rau_be" +
+      "cs_debit\030\033 \001(\0132\027.payorch.v1.AuBecsDebitH" +
+      "\001R\013auBecsDebit\022=\n\rnz_becs_debit\030\034 \001(\0132\027." +
+      "payorch.v1.NzBecsDebitH\001R\013nzBecsDebit\0223\n" +
+      "\tpad_debit\030\035 \001(\0132\024.payorch.v1.PadDebitH\001" +
+      "R\010padDebit\022E\n\017betalings_debit\030\036 \001(\0132\032.pa" +
+      "yorch.v1.BetalingsDebitH\001R\016betalingsDebi" +
+      "t\022B\n\016autogiro_debit\030\037 \001(\0132\031.payorch.v1.A" +
+      "utogiroDebitH\001R\rautogiroDebit\022B\n\016paypal_" +
+      "express\030  \001(\0132\031.payorch.v1.PaypalExpress" +
+      "H\001R\rpaypalExpress\022U\n\025paypal_express_nati" +
+      "ve\030! \001(\0132\037.payorch.v1.PaypalExpressNativ" +
+      "eH\001R\023paypalExpressNative\022E\n\017paypal_adapt" +
+      "ive\030\" \001(\0132\032.payorch.v1.PaypalAdaptiveH\001R" +
+      "\016paypalAdaptive\022/\n\005other\030# \001(\0132\027.payorch" +
+      ".v1.OtherMethodH\001R\005other\022,\n\006paypal\030$ \001(\013" +
+      "2\022.payorch.v1.PaypalH\001R\006paypal\022F\n\020adyen_" +
+      "google_pay\030% \001(\0132\032.payorch.v1.AdyenGoogl" +
+      "ePayH\001R\016adyenGooglePay\022C\n\017adyen_apple_pa" +
+      "y\030& \001(\0132\031.payorch.v1.AdyenApplePayH\001R\rad" +
+      "yenApplePay\022F\n\020chase_google_pay\030\' \001(\0132\032." +
+      "payorch.v1.ChaseGooglePayH\001R\016chaseGoogle" +
+      "Pay\022^\n\030paypal_complete_payments\030( \001(\0132\"." +
+      "payorch.v1.PaypalCompletePaymentsH\001R\026pay" +
+      "palCompletePayments\0222\n\006custom\030) \001(\0132\030.pa" +
+      "yorch.v1.CustomMethodH\001R\006custom\032]\n\021Custo" +
+      "mFieldsEntry\022\020\n\003key\030\001 \001(\tR\003key\0222\n\005value\030" +
+      "\002 \001(\0132\034.payorch.v1.CustomFieldValueR\005val" +
+      "ue:\0028\001\032A\n\023GatewayOptionsEntry\022\020\n\003key\030\001 \001" +
+      "(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001B\020\n\007acc" +
+      "ount\022\005\272H\002\010\001B\017\n\006method\022\005\272H\002\010\001B\021\n\017_default" +
+      "_method\"\321\001\n\033CreatePaymentMethodResponse\022" +
+      "@\n\016payment_method\030\001 \001(\0132\031.payorch.v1.Pay" +
+      "mentMethodR\rpaymentMethod\022(\n\004call\030\002 \001(\0132" +
+      "\024.payorch.v1.CallInfoR\004call\022F\n\020upstream_" +
+      "request\030\003 \001(\0132\033.payorch.v1.UpstreamReque" +
+      "stR\017upstreamRequest\"\343\001\n\020GetIntentRequest" +
+      "\022\206\001\n\nrequest_id\030\001 \001(\tBg\342A\001\002\272H`\272\001]\n\nreque" +
+      "st_id\022.must be 16 to 128 characters from" +
+      " 0x21 to 0x7E\032\037this.matches(\'^[!-~]{16,1" +
+      "28}$\')R\trequestId\022F\n\toperation\030\002 \001(\0162\025.p" +
+      "ayorch.v1.OperationB\021\342A\001\002\272H\n\202\001\004\020\001 \000\310\001\001R\t" +
+      "operation\"\343\002\n\021GetIntentResponse\022-\n\005state" +
+      "\030\001 \001(\0162\027.payorch.v1.IntentStateR\005state\0221" +
+      "\n\007outcome\030\002 \001(\0132\027.payorch.v1.CallOutcome" +
+      "R\007outcome\0223\n\010existing\030\003 \001(\0132\027.payorch.v1" +
+      ".ExistingIdsR\010existing\022B\n\017first_send_tim" +
+      "e\030\004 \001(\0132\032.google.protobuf.TimestampR\rfir" +
+      "stSendTime\022\033\n\ttrack_ids\030\005 \003(\tR\010trackIds\022" +
+      "*\n\021zuora_request_ids\030\006 \003(\tR\017zuoraRequest" +
+      "Ids\022*\n\021zuora_process_ids\030\007 \003(\tR\017zuoraPro" +
+      "cessIds*~\n\013AmountCheck\022\034\n\030AMOUNT_CHECK_U" +
+      "NSPECIFIED\020\000\022\026\n\022AMOUNT_CHECK_EQUAL\020\001\022\032\n\026" +
+      "AMOUNT_CHECK_DIFFERENT\020\002\022\035\n\031AMOUNT_CHECK" +
+      "_NOT_REPORTED\020\003*\212\001\n\tOperation\022\031\n\025OPERATI" +
+      "ON_UNSPECIFIED\020\000\022\034\n\030OPERATION_CREATE_SES" +
+      "SION\020\001\022\037\n\033OPERATION_DECRYPT_APPLE_PAY\020\002\022" +
+      "#\n\037OPERATION_CREATE_PAYMENT_METHOD\020\003*}\n\013" +
+      "IntentState\022\034\n\030INTENT_STATE_UNSPECIFIED\020" +
+      "\000\022\032\n\026INTENT_STATE_NOT_FOUND\020\001\022\032\n\026INTENT_" +
+      "STATE_IN_FLIGHT\020\002\022\030\n\024INTENT_STATE_SETTLE" +
+      "D\020\0032\225\003\n\033PaymentOrchestrationService\022Y\n\rC" +
+      "reateSession\022 .payorch.v1.CreateSessionR" +
+      "equest\032!.payorch.v1.CreateSessionRespons" +
+      "e\"\003\220\002\002\022_\n\017DecryptApplePay\022\".payorch.v1.D" +
+      "ecryptApplePayRequest\032#.payorch.v1.Decry" +
+      "ptApplePayResponse\"\003\220\002\002\022k\n\023CreatePayment" +
+      "Method\022&.payorch.v1.CreatePaymentMethodR" +
+      "equest\032\'.payorch.v1.CreatePaymentMethodR" +
+      "esponse\"\003\220\002\002\022M\n\tGetIntent\022\034.payorch.v1.G" +
+      "etIntentRequest\032\035.payorch.v1.GetIntentRe" +
+      "sponse\"\003\220\002\001B9\n\023internal.payorch.v1B Paym" +
+      "entOrchestrationServiceProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -318,7 +318,7 @@ public final class PaymentOrchestrationServiceProto extends com.google.protobuf.
     internal_static_payorch_v1_CreatePaymentMethodRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_CreatePaymentMethodRequest_descriptor,
-        new java.lang.String[] { "RequestId", "Route", "ValidateOnly", "NoAccount", "AccountById", "AccountByNumber", "IsDefault", "BillingDetails", "CustomFields", "GatewayOptions", "RetryRule", "DeviceSessionId", "IpAddress", "BankIdentificationNumber", "Selection", "CurrencyCode", "Card", "CardReference", "ApplePay", "GooglePay", "AchDebit", "SepaDebit", "BacsDebit", "AuBecsDebit", "NzBecsDebit", "PadDebit", "BetalingsDebit", "AutogiroDebit", "PaypalExpress", "PaypalExpressNative", "PaypalAdaptive", "Other", "Paypal", "AdyenGooglePay", "AdyenApplePay", "ChaseGooglePay", "PaypalCompletePayments", "Custom", "Account", "Method", });
+        new java.lang.String[] { "RequestId", "Route", "ValidateOnly", "NoAccount", "AccountById", "AccountByNumber", "DefaultMethod", "BillingDetails", "CustomFields", "GatewayOptions", "RetryRule", "DeviceSessionId", "IpAddress", "BankIdentificationNumber", "Selection", "CurrencyCode", "Card", "CardReference", "ApplePay", "GooglePay", "AchDebit", "SepaDebit", "BacsDebit", "AuBecsDebit", "NzBecsDebit", "PadDebit", "BetalingsDebit", "AutogiroDebit", "PaypalExpress", "PaypalExpressNative", "PaypalAdaptive", "Other", "Paypal", "AdyenGooglePay", "AdyenApplePay", "ChaseGooglePay", "PaypalCompletePayments", "Custom", "Account", "Method", });
     internal_static_payorch_v1_CreatePaymentMethodRequest_CustomFieldsEntry_descriptor =
       internal_static_payorch_v1_CreatePaymentMethodRequest_descriptor.getNestedType(0);
     internal_static_payorch_v1_CreatePaymentMethodRequest_CustomFieldsEntry_fieldAccessorTable = new
@@ -348,7 +348,7 @@ public final class PaymentOrchestrationServiceProto extends com.google.protobuf.
     internal_static_payorch_v1_GetIntentResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_GetIntentResponse_descriptor,
-        new java.lang.String[] { "State", "Outcome", "Existing", "FirstSentAt", "TrackIds", "ZuoraRequestIds", "ZuoraProcessIds", });
+        new java.lang.String[] { "State", "Outcome", "Existing", "FirstSendTime", "TrackIds", "ZuoraRequestIds", "ZuoraProcessIds", });
     descriptor.resolveAllFeaturesImmutable();
     com.google.api.FieldBehaviorProto.getDescriptor();
     com.google.protobuf.TimestampProto.getDescriptor();

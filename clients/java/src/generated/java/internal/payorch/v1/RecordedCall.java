@@ -323,18 +323,18 @@ private static final long serialVersionUID = 0L;
     }
   }
 
-  public static final int STARTED_AT_FIELD_NUMBER = 6;
-  private com.google.protobuf.Timestamp startedAt_;
+  public static final int START_TIME_FIELD_NUMBER = 6;
+  private com.google.protobuf.Timestamp startTime_;
   /**
    * <pre>
    * When it began.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
-   * @return Whether the startedAt field is set.
+   * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
+   * @return Whether the startTime field is set.
    */
   @java.lang.Override
-  public boolean hasStartedAt() {
+  public boolean hasStartTime() {
     return ((bitField0_ & 0x00000001) != 0);
   }
   /**
@@ -342,23 +342,23 @@ private static final long serialVersionUID = 0L;
    * When it began.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
-   * @return The startedAt.
+   * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
+   * @return The startTime.
    */
   @java.lang.Override
-  public com.google.protobuf.Timestamp getStartedAt() {
-    return startedAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : startedAt_;
+  public com.google.protobuf.Timestamp getStartTime() {
+    return startTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : startTime_;
   }
   /**
    * <pre>
    * When it began.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
+   * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
    */
   @java.lang.Override
-  public com.google.protobuf.TimestampOrBuilder getStartedAtOrBuilder() {
-    return startedAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : startedAt_;
+  public com.google.protobuf.TimestampOrBuilder getStartTimeOrBuilder() {
+    return startTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : startTime_;
   }
 
   public static final int DURATION_FIELD_NUMBER = 7;
@@ -1306,7 +1306,7 @@ com.google.protobuf.Duration defaultValue) {
       com.google.protobuf.GeneratedMessage.writeString(output, 5, caller_);
     }
     if (((bitField0_ & 0x00000001) != 0)) {
-      output.writeMessage(6, getStartedAt());
+      output.writeMessage(6, getStartTime());
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       output.writeMessage(7, getDuration());
@@ -1389,7 +1389,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     if (((bitField0_ & 0x00000001) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(6, getStartedAt());
+        .computeMessageSize(6, getStartTime());
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.CodedOutputStream
@@ -1510,10 +1510,10 @@ com.google.protobuf.Duration defaultValue) {
         .equals(other.getTraceId())) return false;
     if (!getCaller()
         .equals(other.getCaller())) return false;
-    if (hasStartedAt() != other.hasStartedAt()) return false;
-    if (hasStartedAt()) {
-      if (!getStartedAt()
-          .equals(other.getStartedAt())) return false;
+    if (hasStartTime() != other.hasStartTime()) return false;
+    if (hasStartTime()) {
+      if (!getStartTime()
+          .equals(other.getStartTime())) return false;
     }
     if (hasDuration() != other.hasDuration()) return false;
     if (hasDuration()) {
@@ -1578,9 +1578,9 @@ com.google.protobuf.Duration defaultValue) {
     hash = (53 * hash) + getTraceId().hashCode();
     hash = (37 * hash) + CALLER_FIELD_NUMBER;
     hash = (53 * hash) + getCaller().hashCode();
-    if (hasStartedAt()) {
-      hash = (37 * hash) + STARTED_AT_FIELD_NUMBER;
-      hash = (53 * hash) + getStartedAt().hashCode();
+    if (hasStartTime()) {
+      hash = (37 * hash) + START_TIME_FIELD_NUMBER;
+      hash = (53 * hash) + getStartTime().hashCode();
     }
     if (hasDuration()) {
       hash = (37 * hash) + DURATION_FIELD_NUMBER;
@@ -1789,7 +1789,7 @@ com.google.protobuf.Duration defaultValue) {
     private void maybeForceBuilderInitialization() {
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
-        internalGetStartedAtFieldBuilder();
+        internalGetStartTimeFieldBuilder();
         internalGetDurationFieldBuilder();
         internalGetAttemptsFieldBuilder();
         internalGetAttemptStartsFieldBuilder();
@@ -1805,10 +1805,10 @@ com.google.protobuf.Duration defaultValue) {
       trackId_ = "";
       traceId_ = "";
       caller_ = "";
-      startedAt_ = null;
-      if (startedAtBuilder_ != null) {
-        startedAtBuilder_.dispose();
-        startedAtBuilder_ = null;
+      startTime_ = null;
+      if (startTimeBuilder_ != null) {
+        startTimeBuilder_.dispose();
+        startTimeBuilder_ = null;
       }
       duration_ = null;
       if (durationBuilder_ != null) {
@@ -1922,9 +1922,9 @@ com.google.protobuf.Duration defaultValue) {
       }
       int to_bitField0_ = 0;
       if (((from_bitField0_ & 0x00000020) != 0)) {
-        result.startedAt_ = startedAtBuilder_ == null
-            ? startedAt_
-            : startedAtBuilder_.build();
+        result.startTime_ = startTimeBuilder_ == null
+            ? startTime_
+            : startTimeBuilder_.build();
         to_bitField0_ |= 0x00000001;
       }
       if (((from_bitField0_ & 0x00000040) != 0)) {
@@ -2025,8 +2025,8 @@ com.google.protobuf.Duration defaultValue) {
         bitField0_ |= 0x00000010;
         onChanged();
       }
-      if (other.hasStartedAt()) {
-        mergeStartedAt(other.getStartedAt());
+      if (other.hasStartTime()) {
+        mergeStartTime(other.getStartTime());
       }
       if (other.hasDuration()) {
         mergeDuration(other.getDuration());
@@ -2211,7 +2211,7 @@ com.google.protobuf.Duration defaultValue) {
             } // case 42
             case 50: {
               input.readMessage(
-                  internalGetStartedAtFieldBuilder().getBuilder(),
+                  internalGetStartTimeFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x00000020;
               break;
@@ -2812,18 +2812,18 @@ com.google.protobuf.Duration defaultValue) {
       return this;
     }
 
-    private com.google.protobuf.Timestamp startedAt_;
+    private com.google.protobuf.Timestamp startTime_;
     private com.google.protobuf.SingleFieldBuilder<
-        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> startedAtBuilder_;
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> startTimeBuilder_;
     /**
      * <pre>
      * When it began.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
-     * @return Whether the startedAt field is set.
+     * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
+     * @return Whether the startTime field is set.
      */
-    public boolean hasStartedAt() {
+    public boolean hasStartTime() {
       return ((bitField0_ & 0x00000020) != 0);
     }
     /**
@@ -2831,14 +2831,14 @@ com.google.protobuf.Duration defaultValue) {
      * When it began.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
-     * @return The startedAt.
+     * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
+     * @return The startTime.
      */
-    public com.google.protobuf.Timestamp getStartedAt() {
-      if (startedAtBuilder_ == null) {
-        return startedAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : startedAt_;
+    public com.google.protobuf.Timestamp getStartTime() {
+      if (startTimeBuilder_ == null) {
+        return startTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : startTime_;
       } else {
-        return startedAtBuilder_.getMessage();
+        return startTimeBuilder_.getMessage();
       }
     }
     /**
@@ -2846,14 +2846,14 @@ com.google.protobuf.Duration defaultValue) {
      * When it began.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
+     * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
      */
-    public Builder setStartedAt(com.google.protobuf.Timestamp value) {
-      if (startedAtBuilder_ == null) {
+    public Builder setStartTime(com.google.protobuf.Timestamp value) {
+      if (startTimeBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        startedAt_ = value;
+        startTime_ = value;
       } else {
-        startedAtBuilder_.setMessage(value);
+        startTimeBuilder_.setMessage(value);
       }
       bitField0_ |= 0x00000020;
       onChanged();
@@ -2864,14 +2864,14 @@ com.google.protobuf.Duration defaultValue) {
      * When it began.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
+     * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
      */
-    public Builder setStartedAt(
+    public Builder setStartTime(
         com.google.protobuf.Timestamp.Builder builderForValue) {
-      if (startedAtBuilder_ == null) {
-        startedAt_ = builderForValue.build();
+      if (startTimeBuilder_ == null) {
+        startTime_ = builderForValue.build();
       } else {
-        startedAtBuilder_.setMessage(builderForValue.build());
+        startTimeBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x00000020;
       onChanged();
@@ -2882,21 +2882,21 @@ com.google.protobuf.Duration defaultValue) {
      * When it began.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
+     * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
      */
-    public Builder mergeStartedAt(com.google.protobuf.Timestamp value) {
-      if (startedAtBuilder_ == null) {
+    public Builder mergeStartTime(com.google.protobuf.Timestamp value) {
+      if (startTimeBuilder_ == null) {
         if (((bitField0_ & 0x00000020) != 0) &&
-          startedAt_ != null &&
-          startedAt_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
-          getStartedAtBuilder().mergeFrom(value);
+          startTime_ != null &&
+          startTime_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getStartTimeBuilder().mergeFrom(value);
         } else {
-          startedAt_ = value;
+          startTime_ = value;
         }
       } else {
-        startedAtBuilder_.mergeFrom(value);
+        startTimeBuilder_.mergeFrom(value);
       }
-      if (startedAt_ != null) {
+      if (startTime_ != null) {
         bitField0_ |= 0x00000020;
         onChanged();
       }
@@ -2907,14 +2907,14 @@ com.google.protobuf.Duration defaultValue) {
      * When it began.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
+     * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
      */
-    public Builder clearStartedAt() {
+    public Builder clearStartTime() {
       bitField0_ = (bitField0_ & ~0x00000020);
-      startedAt_ = null;
-      if (startedAtBuilder_ != null) {
-        startedAtBuilder_.dispose();
-        startedAtBuilder_ = null;
+      startTime_ = null;
+      if (startTimeBuilder_ != null) {
+        startTimeBuilder_.dispose();
+        startTimeBuilder_ = null;
       }
       onChanged();
       return this;
@@ -2924,26 +2924,26 @@ com.google.protobuf.Duration defaultValue) {
      * When it began.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
+     * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
      */
-    public com.google.protobuf.Timestamp.Builder getStartedAtBuilder() {
+    public com.google.protobuf.Timestamp.Builder getStartTimeBuilder() {
       bitField0_ |= 0x00000020;
       onChanged();
-      return internalGetStartedAtFieldBuilder().getBuilder();
+      return internalGetStartTimeFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * When it began.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
+     * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
      */
-    public com.google.protobuf.TimestampOrBuilder getStartedAtOrBuilder() {
-      if (startedAtBuilder_ != null) {
-        return startedAtBuilder_.getMessageOrBuilder();
+    public com.google.protobuf.TimestampOrBuilder getStartTimeOrBuilder() {
+      if (startTimeBuilder_ != null) {
+        return startTimeBuilder_.getMessageOrBuilder();
       } else {
-        return startedAt_ == null ?
-            com.google.protobuf.Timestamp.getDefaultInstance() : startedAt_;
+        return startTime_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : startTime_;
       }
     }
     /**
@@ -2951,20 +2951,20 @@ com.google.protobuf.Duration defaultValue) {
      * When it began.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
+     * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
-        internalGetStartedAtFieldBuilder() {
-      if (startedAtBuilder_ == null) {
-        startedAtBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetStartTimeFieldBuilder() {
+      if (startTimeBuilder_ == null) {
+        startTimeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
-                getStartedAt(),
+                getStartTime(),
                 getParentForChildren(),
                 isClean());
-        startedAt_ = null;
+        startTime_ = null;
       }
-      return startedAtBuilder_;
+      return startTimeBuilder_;
     }
 
     private com.google.protobuf.Duration duration_;

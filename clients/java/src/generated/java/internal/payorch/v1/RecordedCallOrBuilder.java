@@ -115,27 +115,27 @@ public interface RecordedCallOrBuilder extends
    * When it began.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
-   * @return Whether the startedAt field is set.
+   * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
+   * @return Whether the startTime field is set.
    */
-  boolean hasStartedAt();
+  boolean hasStartTime();
   /**
    * <pre>
    * When it began.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
-   * @return The startedAt.
+   * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
+   * @return The startTime.
    */
-  com.google.protobuf.Timestamp getStartedAt();
+  com.google.protobuf.Timestamp getStartTime();
   /**
    * <pre>
    * When it began.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp started_at = 6 [json_name = "startedAt"];</code>
+   * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
    */
-  com.google.protobuf.TimestampOrBuilder getStartedAtOrBuilder();
+  com.google.protobuf.TimestampOrBuilder getStartTimeOrBuilder();
 
   /**
    * <pre>

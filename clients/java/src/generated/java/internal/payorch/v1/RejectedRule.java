@@ -34,8 +34,8 @@ private static final long serialVersionUID = 0L;
   private RejectedRule() {
     rule_ = "";
     condition_ = "";
-    wanted_ = "";
-    had_ = "";
+    expected_ = "";
+    actual_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -150,27 +150,27 @@ private static final long serialVersionUID = 0L;
     }
   }
 
-  public static final int WANTED_FIELD_NUMBER = 3;
+  public static final int EXPECTED_FIELD_NUMBER = 3;
   @SuppressWarnings("serial")
-  private volatile java.lang.Object wanted_ = "";
+  private volatile java.lang.Object expected_ = "";
   /**
    * <pre>
    * What the condition asks for, for a person to read.
    * </pre>
    *
-   * <code>string wanted = 3 [json_name = "wanted"];</code>
-   * @return The wanted.
+   * <code>string expected = 3 [json_name = "expected"];</code>
+   * @return The expected.
    */
   @java.lang.Override
-  public java.lang.String getWanted() {
-    java.lang.Object ref = wanted_;
+  public java.lang.String getExpected() {
+    java.lang.Object ref = expected_;
     if (ref instanceof java.lang.String) {
       return (java.lang.String) ref;
     } else {
       com.google.protobuf.ByteString bs = 
           (com.google.protobuf.ByteString) ref;
       java.lang.String s = bs.toStringUtf8();
-      wanted_ = s;
+      expected_ = s;
       return s;
     }
   }
@@ -179,45 +179,45 @@ private static final long serialVersionUID = 0L;
    * What the condition asks for, for a person to read.
    * </pre>
    *
-   * <code>string wanted = 3 [json_name = "wanted"];</code>
-   * @return The bytes for wanted.
+   * <code>string expected = 3 [json_name = "expected"];</code>
+   * @return The bytes for expected.
    */
   @java.lang.Override
   public com.google.protobuf.ByteString
-      getWantedBytes() {
-    java.lang.Object ref = wanted_;
+      getExpectedBytes() {
+    java.lang.Object ref = expected_;
     if (ref instanceof java.lang.String) {
       com.google.protobuf.ByteString b = 
           com.google.protobuf.ByteString.copyFromUtf8(
               (java.lang.String) ref);
-      wanted_ = b;
+      expected_ = b;
       return b;
     } else {
       return (com.google.protobuf.ByteString) ref;
     }
   }
 
-  public static final int HAD_FIELD_NUMBER = 4;
+  public static final int ACTUAL_FIELD_NUMBER = 4;
   @SuppressWarnings("serial")
-  private volatile java.lang.Object had_ = "";
+  private volatile java.lang.Object actual_ = "";
   /**
    * <pre>
    * What the call has, for a person to read; "nothing" when it has nothing of the kind.
    * </pre>
    *
-   * <code>string had = 4 [json_name = "had"];</code>
-   * @return The had.
+   * <code>string actual = 4 [json_name = "actual"];</code>
+   * @return The actual.
    */
   @java.lang.Override
-  public java.lang.String getHad() {
-    java.lang.Object ref = had_;
+  public java.lang.String getActual() {
+    java.lang.Object ref = actual_;
     if (ref instanceof java.lang.String) {
       return (java.lang.String) ref;
     } else {
       com.google.protobuf.ByteString bs = 
           (com.google.protobuf.ByteString) ref;
       java.lang.String s = bs.toStringUtf8();
-      had_ = s;
+      actual_ = s;
       return s;
     }
   }
@@ -226,18 +226,18 @@ private static final long serialVersionUID = 0L;
    * What the call has, for a person to read; "nothing" when it has nothing of the kind.
    * </pre>
    *
-   * <code>string had = 4 [json_name = "had"];</code>
-   * @return The bytes for had.
+   * <code>string actual = 4 [json_name = "actual"];</code>
+   * @return The bytes for actual.
    */
   @java.lang.Override
   public com.google.protobuf.ByteString
-      getHadBytes() {
-    java.lang.Object ref = had_;
+      getActualBytes() {
+    java.lang.Object ref = actual_;
     if (ref instanceof java.lang.String) {
       com.google.protobuf.ByteString b = 
           com.google.protobuf.ByteString.copyFromUtf8(
               (java.lang.String) ref);
-      had_ = b;
+      actual_ = b;
       return b;
     } else {
       return (com.google.protobuf.ByteString) ref;
@@ -264,11 +264,11 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(condition_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 2, condition_);
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(wanted_)) {
-      com.google.protobuf.GeneratedMessage.writeString(output, 3, wanted_);
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(expected_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 3, expected_);
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(had_)) {
-      com.google.protobuf.GeneratedMessage.writeString(output, 4, had_);
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(actual_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 4, actual_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -280,11 +280,11 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(condition_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(2, condition_);
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(wanted_)) {
-      size += com.google.protobuf.GeneratedMessage.computeStringSize(3, wanted_);
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(expected_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(3, expected_);
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(had_)) {
-      size += com.google.protobuf.GeneratedMessage.computeStringSize(4, had_);
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(actual_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(4, actual_);
     }
     return size;
   }
@@ -314,10 +314,10 @@ private static final long serialVersionUID = 0L;
         .equals(other.getRule())) return false;
     if (!getCondition()
         .equals(other.getCondition())) return false;
-    if (!getWanted()
-        .equals(other.getWanted())) return false;
-    if (!getHad()
-        .equals(other.getHad())) return false;
+    if (!getExpected()
+        .equals(other.getExpected())) return false;
+    if (!getActual()
+        .equals(other.getActual())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -333,10 +333,10 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getRule().hashCode();
     hash = (37 * hash) + CONDITION_FIELD_NUMBER;
     hash = (53 * hash) + getCondition().hashCode();
-    hash = (37 * hash) + WANTED_FIELD_NUMBER;
-    hash = (53 * hash) + getWanted().hashCode();
-    hash = (37 * hash) + HAD_FIELD_NUMBER;
-    hash = (53 * hash) + getHad().hashCode();
+    hash = (37 * hash) + EXPECTED_FIELD_NUMBER;
+    hash = (53 * hash) + getExpected().hashCode();
+    hash = (37 * hash) + ACTUAL_FIELD_NUMBER;
+    hash = (53 * hash) + getActual().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -474,8 +474,8 @@ private static final long serialVersionUID = 0L;
       bitField0_ = 0;
       rule_ = "";
       condition_ = "";
-      wanted_ = "";
-      had_ = "";
+      expected_ = "";
+      actual_ = "";
       return this;
     }
 
@@ -516,10 +516,10 @@ private static final long serialVersionUID = 0L;
         result.condition_ = condition_;
       }
       if (((from_bitField0_ & 0x00000004) != 0)) {
-        result.wanted_ = wanted_;
+        result.expected_ = expected_;
       }
       if (((from_bitField0_ & 0x00000008) != 0)) {
-        result.had_ = had_;
+        result.actual_ = actual_;
       }
     }
 
@@ -545,13 +545,13 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000002;
         onChanged();
       }
-      if (!other.getWanted().isEmpty()) {
-        wanted_ = other.wanted_;
+      if (!other.getExpected().isEmpty()) {
+        expected_ = other.expected_;
         bitField0_ |= 0x00000004;
         onChanged();
       }
-      if (!other.getHad().isEmpty()) {
-        had_ = other.had_;
+      if (!other.getActual().isEmpty()) {
+        actual_ = other.actual_;
         bitField0_ |= 0x00000008;
         onChanged();
       }
@@ -590,12 +590,12 @@ private static final long serialVersionUID = 0L;
               break;
             } // case 18
             case 26: {
-              wanted_ = input.readStringRequireUtf8();
+              expected_ = input.readStringRequireUtf8();
               bitField0_ |= 0x00000004;
               break;
             } // case 26
             case 34: {
-              had_ = input.readStringRequireUtf8();
+              actual_ = input.readStringRequireUtf8();
               bitField0_ |= 0x00000008;
               break;
             } // case 34
@@ -800,22 +800,22 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
-    private java.lang.Object wanted_ = "";
+    private java.lang.Object expected_ = "";
     /**
      * <pre>
      * What the condition asks for, for a person to read.
      * </pre>
      *
-     * <code>string wanted = 3 [json_name = "wanted"];</code>
-     * @return The wanted.
+     * <code>string expected = 3 [json_name = "expected"];</code>
+     * @return The expected.
      */
-    public java.lang.String getWanted() {
-      java.lang.Object ref = wanted_;
+    public java.lang.String getExpected() {
+      java.lang.Object ref = expected_;
       if (!(ref instanceof java.lang.String)) {
         com.google.protobuf.ByteString bs =
             (com.google.protobuf.ByteString) ref;
         java.lang.String s = bs.toStringUtf8();
-        wanted_ = s;
+        expected_ = s;
         return s;
       } else {
         return (java.lang.String) ref;
@@ -826,17 +826,17 @@ private static final long serialVersionUID = 0L;
      * What the condition asks for, for a person to read.
      * </pre>
      *
-     * <code>string wanted = 3 [json_name = "wanted"];</code>
-     * @return The bytes for wanted.
+     * <code>string expected = 3 [json_name = "expected"];</code>
+     * @return The bytes for expected.
      */
     public com.google.protobuf.ByteString
-        getWantedBytes() {
-      java.lang.Object ref = wanted_;
+        getExpectedBytes() {
+      java.lang.Object ref = expected_;
       if (ref instanceof String) {
         com.google.protobuf.ByteString b = 
             com.google.protobuf.ByteString.copyFromUtf8(
                 (java.lang.String) ref);
-        wanted_ = b;
+        expected_ = b;
         return b;
       } else {
         return (com.google.protobuf.ByteString) ref;
@@ -847,14 +847,14 @@ private static final long serialVersionUID = 0L;
      * What the condition asks for, for a person to read.
      * </pre>
      *
-     * <code>string wanted = 3 [json_name = "wanted"];</code>
-     * @param value The wanted to set.
+     * <code>string expected = 3 [json_name = "expected"];</code>
+     * @param value The expected to set.
      * @return This builder for chaining.
      */
-    public Builder setWanted(
+    public Builder setExpected(
         java.lang.String value) {
       java.util.Objects.requireNonNull(value);
-      wanted_ = value;
+      expected_ = value;
       bitField0_ |= 0x00000004;
       onChanged();
       return this;
@@ -864,11 +864,11 @@ private static final long serialVersionUID = 0L;
      * What the condition asks for, for a person to read.
      * </pre>
      *
-     * <code>string wanted = 3 [json_name = "wanted"];</code>
+     * <code>string expected = 3 [json_name = "expected"];</code>
      * @return This builder for chaining.
      */
-    public Builder clearWanted() {
-      wanted_ = getDefaultInstance().getWanted();
+    public Builder clearExpected() {
+      expected_ = getDefaultInstance().getExpected();
       bitField0_ = (bitField0_ & ~0x00000004);
       onChanged();
       return this;
@@ -878,36 +878,36 @@ private static final long serialVersionUID = 0L;
      * What the condition asks for, for a person to read.
      * </pre>
      *
-     * <code>string wanted = 3 [json_name = "wanted"];</code>
-     * @param value The bytes for wanted to set.
+     * <code>string expected = 3 [json_name = "expected"];</code>
+     * @param value The bytes for expected to set.
      * @return This builder for chaining.
      */
-    public Builder setWantedBytes(
+    public Builder setExpectedBytes(
         com.google.protobuf.ByteString value) {
       java.util.Objects.requireNonNull(value);
       checkByteStringIsUtf8(value);
-      wanted_ = value;
+      expected_ = value;
       bitField0_ |= 0x00000004;
       onChanged();
       return this;
     }
 
-    private java.lang.Object had_ = "";
+    private java.lang.Object actual_ = "";
     /**
      * <pre>
      * What the call has, for a person to read; "nothing" when it has nothing of the kind.
      * </pre>
      *
-     * <code>string had = 4 [json_name = "had"];</code>
-     * @return The had.
+     * <code>string actual = 4 [json_name = "actual"];</code>
+     * @return The actual.
      */
-    public java.lang.String getHad() {
-      java.lang.Object ref = had_;
+    public java.lang.String getActual() {
+      java.lang.Object ref = actual_;
       if (!(ref instanceof java.lang.String)) {
         com.google.protobuf.ByteString bs =
             (com.google.protobuf.ByteString) ref;
         java.lang.String s = bs.toStringUtf8();
-        had_ = s;
+        actual_ = s;
         return s;
       } else {
         return (java.lang.String) ref;
@@ -918,17 +918,17 @@ private static final long serialVersionUID = 0L;
      * What the call has, for a person to read; "nothing" when it has nothing of the kind.
      * </pre>
      *
-     * <code>string had = 4 [json_name = "had"];</code>
-     * @return The bytes for had.
+     * <code>string actual = 4 [json_name = "actual"];</code>
+     * @return The bytes for actual.
      */
     public com.google.protobuf.ByteString
-        getHadBytes() {
-      java.lang.Object ref = had_;
+        getActualBytes() {
+      java.lang.Object ref = actual_;
       if (ref instanceof String) {
         com.google.protobuf.ByteString b = 
             com.google.protobuf.ByteString.copyFromUtf8(
                 (java.lang.String) ref);
-        had_ = b;
+        actual_ = b;
         return b;
       } else {
         return (com.google.protobuf.ByteString) ref;
@@ -939,14 +939,14 @@ private static final long serialVersionUID = 0L;
      * What the call has, for a person to read; "nothing" when it has nothing of the kind.
      * </pre>
      *
-     * <code>string had = 4 [json_name = "had"];</code>
-     * @param value The had to set.
+     * <code>string actual = 4 [json_name = "actual"];</code>
+     * @param value The actual to set.
      * @return This builder for chaining.
      */
-    public Builder setHad(
+    public Builder setActual(
         java.lang.String value) {
       java.util.Objects.requireNonNull(value);
-      had_ = value;
+      actual_ = value;
       bitField0_ |= 0x00000008;
       onChanged();
       return this;
@@ -956,11 +956,11 @@ private static final long serialVersionUID = 0L;
      * What the call has, for a person to read; "nothing" when it has nothing of the kind.
      * </pre>
      *
-     * <code>string had = 4 [json_name = "had"];</code>
+     * <code>string actual = 4 [json_name = "actual"];</code>
      * @return This builder for chaining.
      */
-    public Builder clearHad() {
-      had_ = getDefaultInstance().getHad();
+    public Builder clearActual() {
+      actual_ = getDefaultInstance().getActual();
       bitField0_ = (bitField0_ & ~0x00000008);
       onChanged();
       return this;
@@ -970,15 +970,15 @@ private static final long serialVersionUID = 0L;
      * What the call has, for a person to read; "nothing" when it has nothing of the kind.
      * </pre>
      *
-     * <code>string had = 4 [json_name = "had"];</code>
-     * @param value The bytes for had to set.
+     * <code>string actual = 4 [json_name = "actual"];</code>
+     * @param value The bytes for actual to set.
      * @return This builder for chaining.
      */
-    public Builder setHadBytes(
+    public Builder setActualBytes(
         com.google.protobuf.ByteString value) {
       java.util.Objects.requireNonNull(value);
       checkByteStringIsUtf8(value);
-      had_ = value;
+      actual_ = value;
       bitField0_ |= 0x00000008;
       onChanged();
       return this;

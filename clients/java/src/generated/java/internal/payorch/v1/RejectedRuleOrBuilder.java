@@ -55,38 +55,38 @@ public interface RejectedRuleOrBuilder extends
    * What the condition asks for, for a person to read.
    * </pre>
    *
-   * <code>string wanted = 3 [json_name = "wanted"];</code>
-   * @return The wanted.
+   * <code>string expected = 3 [json_name = "expected"];</code>
+   * @return The expected.
    */
-  java.lang.String getWanted();
+  java.lang.String getExpected();
   /**
    * <pre>
    * What the condition asks for, for a person to read.
    * </pre>
    *
-   * <code>string wanted = 3 [json_name = "wanted"];</code>
-   * @return The bytes for wanted.
+   * <code>string expected = 3 [json_name = "expected"];</code>
+   * @return The bytes for expected.
    */
   com.google.protobuf.ByteString
-      getWantedBytes();
+      getExpectedBytes();
 
   /**
    * <pre>
    * What the call has, for a person to read; "nothing" when it has nothing of the kind.
    * </pre>
    *
-   * <code>string had = 4 [json_name = "had"];</code>
-   * @return The had.
+   * <code>string actual = 4 [json_name = "actual"];</code>
+   * @return The actual.
    */
-  java.lang.String getHad();
+  java.lang.String getActual();
   /**
    * <pre>
    * What the call has, for a person to read; "nothing" when it has nothing of the kind.
    * </pre>
    *
-   * <code>string had = 4 [json_name = "had"];</code>
-   * @return The bytes for had.
+   * <code>string actual = 4 [json_name = "actual"];</code>
+   * @return The bytes for actual.
    */
   com.google.protobuf.ByteString
-      getHadBytes();
+      getActualBytes();
 }

@@ -33,7 +33,7 @@ private static final long serialVersionUID = 0L;
   }
   private UpstreamRequest() {
     method_ = "";
-    url_ = "";
+    uri_ = "";
     body_ = "";
   }
 
@@ -114,47 +114,47 @@ private static final long serialVersionUID = 0L;
     }
   }
 
-  public static final int URL_FIELD_NUMBER = 2;
+  public static final int URI_FIELD_NUMBER = 2;
   @SuppressWarnings("serial")
-  private volatile java.lang.Object url_ = "";
+  private volatile java.lang.Object uri_ = "";
   /**
    * <pre>
-   * Full URL with its query.
+   * Full URI with its query.
    * </pre>
    *
-   * <code>string url = 2 [json_name = "url"];</code>
-   * @return The url.
+   * <code>string uri = 2 [json_name = "uri"];</code>
+   * @return The uri.
    */
   @java.lang.Override
-  public java.lang.String getUrl() {
-    java.lang.Object ref = url_;
+  public java.lang.String getUri() {
+    java.lang.Object ref = uri_;
     if (ref instanceof java.lang.String) {
       return (java.lang.String) ref;
     } else {
       com.google.protobuf.ByteString bs = 
           (com.google.protobuf.ByteString) ref;
       java.lang.String s = bs.toStringUtf8();
-      url_ = s;
+      uri_ = s;
       return s;
     }
   }
   /**
    * <pre>
-   * Full URL with its query.
+   * Full URI with its query.
    * </pre>
    *
-   * <code>string url = 2 [json_name = "url"];</code>
-   * @return The bytes for url.
+   * <code>string uri = 2 [json_name = "uri"];</code>
+   * @return The bytes for uri.
    */
   @java.lang.Override
   public com.google.protobuf.ByteString
-      getUrlBytes() {
-    java.lang.Object ref = url_;
+      getUriBytes() {
+    java.lang.Object ref = uri_;
     if (ref instanceof java.lang.String) {
       com.google.protobuf.ByteString b = 
           com.google.protobuf.ByteString.copyFromUtf8(
               (java.lang.String) ref);
-      url_ = b;
+      uri_ = b;
       return b;
     } else {
       return (com.google.protobuf.ByteString) ref;
@@ -322,8 +322,8 @@ java.lang.String defaultValue) {
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(method_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 1, method_);
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(url_)) {
-      com.google.protobuf.GeneratedMessage.writeString(output, 2, url_);
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(uri_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 2, uri_);
     }
     com.google.protobuf.GeneratedMessage
       .serializeStringMapTo(
@@ -341,8 +341,8 @@ java.lang.String defaultValue) {
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(method_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(1, method_);
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(url_)) {
-      size += com.google.protobuf.GeneratedMessage.computeStringSize(2, url_);
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(uri_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(2, uri_);
     }
     for (java.util.Map.Entry<java.lang.String, java.lang.String> entry
          : internalGetHeaders().getMap().entrySet()) {
@@ -383,8 +383,8 @@ java.lang.String defaultValue) {
 
     if (!getMethod()
         .equals(other.getMethod())) return false;
-    if (!getUrl()
-        .equals(other.getUrl())) return false;
+    if (!getUri()
+        .equals(other.getUri())) return false;
     if (!internalGetHeaders().equals(
         other.internalGetHeaders())) return false;
     if (!getBody()
@@ -402,8 +402,8 @@ java.lang.String defaultValue) {
     hash = (19 * hash) + getDescriptor().hashCode();
     hash = (37 * hash) + METHOD_FIELD_NUMBER;
     hash = (53 * hash) + getMethod().hashCode();
-    hash = (37 * hash) + URL_FIELD_NUMBER;
-    hash = (53 * hash) + getUrl().hashCode();
+    hash = (37 * hash) + URI_FIELD_NUMBER;
+    hash = (53 * hash) + getUri().hashCode();
     if (!internalGetHeaders().getMap().isEmpty()) {
       hash = (37 * hash) + HEADERS_FIELD_NUMBER;
       hash = (53 * hash) + internalGetHeaders().hashCode();
@@ -568,7 +568,7 @@ java.lang.String defaultValue) {
       super.clear();
       bitField0_ = 0;
       method_ = "";
-      url_ = "";
+      uri_ = "";
       internalGetMutableHeaders().clear();
       body_ = "";
       return this;
@@ -608,7 +608,7 @@ java.lang.String defaultValue) {
         result.method_ = method_;
       }
       if (((from_bitField0_ & 0x00000002) != 0)) {
-        result.url_ = url_;
+        result.uri_ = uri_;
       }
       if (((from_bitField0_ & 0x00000004) != 0)) {
         result.headers_ = internalGetHeaders();
@@ -636,8 +636,8 @@ java.lang.String defaultValue) {
         bitField0_ |= 0x00000001;
         onChanged();
       }
-      if (!other.getUrl().isEmpty()) {
-        url_ = other.url_;
+      if (!other.getUri().isEmpty()) {
+        uri_ = other.uri_;
         bitField0_ |= 0x00000002;
         onChanged();
       }
@@ -679,7 +679,7 @@ java.lang.String defaultValue) {
               break;
             } // case 10
             case 18: {
-              url_ = input.readStringRequireUtf8();
+              uri_ = input.readStringRequireUtf8();
               bitField0_ |= 0x00000002;
               break;
             } // case 18
@@ -806,22 +806,22 @@ java.lang.String defaultValue) {
       return this;
     }
 
-    private java.lang.Object url_ = "";
+    private java.lang.Object uri_ = "";
     /**
      * <pre>
-     * Full URL with its query.
+     * Full URI with its query.
      * </pre>
      *
-     * <code>string url = 2 [json_name = "url"];</code>
-     * @return The url.
+     * <code>string uri = 2 [json_name = "uri"];</code>
+     * @return The uri.
      */
-    public java.lang.String getUrl() {
-      java.lang.Object ref = url_;
+    public java.lang.String getUri() {
+      java.lang.Object ref = uri_;
       if (!(ref instanceof java.lang.String)) {
         com.google.protobuf.ByteString bs =
             (com.google.protobuf.ByteString) ref;
         java.lang.String s = bs.toStringUtf8();
-        url_ = s;
+        uri_ = s;
         return s;
       } else {
         return (java.lang.String) ref;
@@ -829,20 +829,20 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Full URL with its query.
+     * Full URI with its query.
      * </pre>
      *
-     * <code>string url = 2 [json_name = "url"];</code>
-     * @return The bytes for url.
+     * <code>string uri = 2 [json_name = "uri"];</code>
+     * @return The bytes for uri.
      */
     public com.google.protobuf.ByteString
-        getUrlBytes() {
-      java.lang.Object ref = url_;
+        getUriBytes() {
+      java.lang.Object ref = uri_;
       if (ref instanceof String) {
         com.google.protobuf.ByteString b = 
             com.google.protobuf.ByteString.copyFromUtf8(
                 (java.lang.String) ref);
-        url_ = b;
+        uri_ = b;
         return b;
       } else {
         return (com.google.protobuf.ByteString) ref;
@@ -850,49 +850,49 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Full URL with its query.
+     * Full URI with its query.
      * </pre>
      *
-     * <code>string url = 2 [json_name = "url"];</code>
-     * @param value The url to set.
+     * <code>string uri = 2 [json_name = "uri"];</code>
+     * @param value The uri to set.
      * @return This builder for chaining.
      */
-    public Builder setUrl(
+    public Builder setUri(
         java.lang.String value) {
       java.util.Objects.requireNonNull(value);
-      url_ = value;
+      uri_ = value;
       bitField0_ |= 0x00000002;
       onChanged();
       return this;
     }
     /**
      * <pre>
-     * Full URL with its query.
+     * Full URI with its query.
      * </pre>
      *
-     * <code>string url = 2 [json_name = "url"];</code>
+     * <code>string uri = 2 [json_name = "uri"];</code>
      * @return This builder for chaining.
      */
-    public Builder clearUrl() {
-      url_ = getDefaultInstance().getUrl();
+    public Builder clearUri() {
+      uri_ = getDefaultInstance().getUri();
       bitField0_ = (bitField0_ & ~0x00000002);
       onChanged();
       return this;
     }
     /**
      * <pre>
-     * Full URL with its query.
+     * Full URI with its query.
      * </pre>
      *
-     * <code>string url = 2 [json_name = "url"];</code>
-     * @param value The bytes for url to set.
+     * <code>string uri = 2 [json_name = "uri"];</code>
+     * @param value The bytes for uri to set.
      * @return This builder for chaining.
      */
-    public Builder setUrlBytes(
+    public Builder setUriBytes(
         com.google.protobuf.ByteString value) {
       java.util.Objects.requireNonNull(value);
       checkByteStringIsUtf8(value);
-      url_ = value;
+      uri_ = value;
       bitField0_ |= 0x00000002;
       onChanged();
       return this;

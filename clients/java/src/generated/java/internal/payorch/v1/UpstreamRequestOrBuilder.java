@@ -32,23 +32,23 @@ public interface UpstreamRequestOrBuilder extends
 
   /**
    * <pre>
-   * Full URL with its query.
+   * Full URI with its query.
    * </pre>
    *
-   * <code>string url = 2 [json_name = "url"];</code>
-   * @return The url.
+   * <code>string uri = 2 [json_name = "uri"];</code>
+   * @return The uri.
    */
-  java.lang.String getUrl();
+  java.lang.String getUri();
   /**
    * <pre>
-   * Full URL with its query.
+   * Full URI with its query.
    * </pre>
    *
-   * <code>string url = 2 [json_name = "url"];</code>
-   * @return The bytes for url.
+   * <code>string uri = 2 [json_name = "uri"];</code>
+   * @return The bytes for uri.
    */
   com.google.protobuf.ByteString
-      getUrlBytes();
+      getUriBytes();
 
   /**
    * <pre>
