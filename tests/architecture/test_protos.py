@@ -28,7 +28,6 @@ ALLOWED = {
     "payorch.v1.BankAccountSummary.bank_name": "the name of an institution",
     "payorch.v1.PaymentMethod.state": "Zuora's word for what has become of the method",
     "payorch.v1.MandateState.state": "Zuora's word for what has become of the mandate",
-    "payorch.v1.GetIntentResponse.state": "a word of ours for how far an intent is",
 }
 
 
@@ -66,6 +65,15 @@ def is_marked(field: FieldDescriptor) -> bool:
 def is_map(field: FieldDescriptor) -> bool:
     """Tell a map."""
     return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def type_of(field: FieldDescriptor) -> str:
+    """Name the type of a field, its elements or the values of its map; whether it may be absent is not of the type."""
+    if is_map(field):
+        return f"map of {type_of(field.message_type.fields_by_name['value'])}"
+    named = field.message_type or field.enum_type
+    name = named.full_name if named else str(field.type)
+    return f"list of {name}" if field.is_repeated else str(name)
 
 
 METHODS = [
@@ -132,6 +140,18 @@ class TestSensitiveFields:
     def test_need_every_exception_in_the_list(self) -> None:
         """An entry for a field that is gone would hide the next one."""
         assert {*ALLOWED, *OPEN_MAPS} <= {field.full_name for field in fields_of(EVERYTHING)}
+
+
+class TestFieldNames:
+    """A reader of one message can read the next."""
+
+    def test_have_one_type_each(self) -> None:
+        """A name that is a hint here and a result there would have to be looked up in each message."""
+        types: dict[str, set[str]] = {}
+        for field in fields_of(EVERYTHING):
+            types.setdefault(field.name, set()).add(type_of(field))
+
+        assert {name: found for name, found in types.items() if len(found) > 1} == {}
 
 
 class TestEnums:

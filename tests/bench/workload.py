@@ -66,11 +66,11 @@ def response() -> service_pb2.CreateSessionResponse:
             zuora_request_id="0" * 36,
             matched_rule="all",
             policy_hash="0" * 12,
-            attempts=1,
+            attempt_count=1,
             replayed=call_pb2.REPLAY_NO,
         ),
     )
-    route = made.call.route
+    route = made.call.route_taken
     route.tenant, route.host, route.gateway = TENANT, "127.0.0.1:40000", "cards"
     route.entity, route.entity_id = "main", ENTITY_ID
     made.call.first_send_time.FromSeconds(1_800_000_000)

@@ -126,7 +126,7 @@ async def quoting(folder: Path) -> Seen:
         said = [{"code": 53000020, "message": f"Invalid value: {text}, {text.upper()}!"} for text in texts]
         return 400, {"success": False, "reasons": said}, {}
 
-    wanted = (("DecryptApplePay", "none", DECRYPTION), ("CreatePaymentMethod", "sepa_debit", PAYMENT_METHODS_PATH))
+    wanted = (("DecryptApplePay", "no_charge", DECRYPTION), ("CreatePaymentMethod", "sepa_debit", PAYMENT_METHODS_PATH))
     for _, _, path in wanted:
         answering(emulator, path, refusal)
     async with watched(folder, emulator=emulator) as watch:

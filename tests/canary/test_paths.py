@@ -88,7 +88,7 @@ async def test_every_reason_and_every_exception(tmp_path: Path) -> None:
 
     assert [] == leaks(seen)
     assert {reason.name for reason in Reason} <= set(seen.refused.values())
-    assert b"payment_method.card.last4: [redacted]" in seen.sinks["log"]
+    assert b"payment_method.card_summary.last4: [redacted]" in seen.sinks["log"]
 
 
 @pytest.mark.asyncio

@@ -42,7 +42,7 @@ async def test_each_rpc_once(front: Front) -> None:
     assert "rest-session" == created.json["call"]["trackId"]
     assert "AMOUNT_CHECK_EQUAL" == decrypted.json["amountCheck"]
     assert saved.json["paymentMethod"]["id"]
-    assert "INTENT_STATE_SETTLED" == told.json["state"]
+    assert "INTENT_STATE_SETTLED" == told.json["intentState"]
     assert [
         ("sessions", "rest-session"),
         ("decryption", "rest-apple-pay"),

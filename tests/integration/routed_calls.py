@@ -128,7 +128,7 @@ def _decryption(question: diagnostics_pb2.ExplainRouteRequest) -> service_pb2.De
     if question.moves_money:
         request.pay_invoice.invoice = seed.INVOICE_US_LARGE.number
     else:
-        request.none.SetInParent()
+        request.no_charge.SetInParent()
     if question.HasField("amount"):
         request.expected_amount.CopyFrom(question.amount)
     return request

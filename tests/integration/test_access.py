@@ -170,7 +170,7 @@ class TestAnotherEntity:
             assert (1, 1) == before[rpc.sends]
             assert before == traffic(stack.emulator)
             again = await stub.GetIntent(intent_of(rpc, request), **as_caller("both"))
-            assert service_pb2.INTENT_STATE_SETTLED == again.state
+            assert service_pb2.INTENT_STATE_SETTLED == again.intent_state
 
     @pytest.mark.asyncio
     @each_rpc
@@ -219,7 +219,7 @@ class TestAnotherEntity:
             found = await stub.GetIntent(intent_of(RPCS[0], request), **as_caller("other"))
             second = await stub.CreateSession(request, **as_caller("other"))
 
-            assert service_pb2.INTENT_STATE_NOT_FOUND == found.state
+            assert service_pb2.INTENT_STATE_NOT_FOUND == found.intent_state
             assert first.session.token != second.session.token
             assert (2, 2) == traffic(stack.emulator)["sessions"]
             assert 2 == len({one.idempotency_key for one in stack.emulator.journal.of("sessions")})
@@ -454,7 +454,7 @@ class TestRights:
             found = await stub.GetIntent(intent_of(RPCS[0], request), **as_caller("reader"))
             refused = await refusal(stub.GetIntent(intent_of(RPCS[0], request), **as_caller("writer")))
 
-        assert service_pb2.INTENT_STATE_SETTLED == found.state
+        assert service_pb2.INTENT_STATE_SETTLED == found.intent_state
         assert denied(refused, "rpc", "GetIntent"), refused
 
     @pytest.mark.asyncio

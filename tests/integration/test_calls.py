@@ -133,7 +133,7 @@ async def test_a_paid_token_creates_a_method_and_lowers_the_balance(stack: Local
 
     assert answer.payment_method_id
     assert answer.payment_id
-    assert ("12.34", service_pb2.AMOUNT_CHECK_EQUAL) == (answer.amount, answer.amount_check)
+    assert ("12.34", service_pb2.AMOUNT_CHECK_EQUAL) == (answer.reported_amount, answer.amount_check)
     assert before - Decimal("12.34") == _balance(stack)
 
 
@@ -158,12 +158,12 @@ async def test_an_unexpected_amount_is_told_and_not_an_error(stub: Stub) -> None
 async def test_a_token_without_a_charge_pays_nothing(stack: LocalStack, stub: Stub) -> None:
     """Only a payment method comes of it."""
     request = decryption_request()
-    request.none.SetInParent()
+    request.no_charge.SetInParent()
 
     answer = await stub.DecryptApplePay(request, timeout=10)
 
     assert answer.payment_method_id
-    assert ("", "") == (answer.payment_id, answer.amount)
+    assert ("", "") == (answer.payment_id, answer.reported_amount)
     assert not any("payment_id" in entry.effects for entry in stack.emulator.ledger.entries)
 
 
@@ -218,7 +218,7 @@ async def test_validate_only_sends_nothing_and_shows_no_secret(stack: LocalStack
     assert {"IBAN": "[redacted]", "mandate": {"id": "mandate-1"}} == body["sepa_debit"]
     assert "authorization" not in answer.upstream_request.headers
     assert 0 == stack.emulator.journal.count("payment_methods")
-    assert 0 == answer.call.attempts
+    assert 0 == answer.call.attempt_count
 
 
 @pytest.mark.asyncio
@@ -242,7 +242,11 @@ async def test_the_first_matching_rule_decides(
 
     answer = await stub.CreateSession(request, timeout=10)
 
-    assert (rule, entity, gateway) == (answer.call.matched_rule, answer.call.route.entity_id, answer.call.route.gateway)
+    assert (rule, entity, gateway) == (
+        answer.call.matched_rule,
+        answer.call.route_taken.entity_id,
+        answer.call.route_taken.gateway,
+    )
     assert entity == answer.upstream_request.headers.get("zuora-entity-ids", "")
 
 

@@ -40,9 +40,9 @@ async def test_an_explanation_names_rule_headers_and_what_was_tried(operator: St
 
     answer = await operator.ExplainRoute(question(amount=euro), timeout=10)
 
-    assert (answer.matched_rule, answer.route.entity, answer.gateway_sent) == ("euro", "eu", seed.GATEWAY_EU.id)
+    assert (answer.matched_rule, answer.route_taken.entity, answer.gateway_sent) == ("euro", "eu", seed.GATEWAY_EU.id)
     assert dict(answer.headers) == {"zuora-entity-ids": seed.ENTITY_EU}
-    assert [(one.rule, one.condition, one.wanted, one.had) for one in answer.rejected_rules] == [
+    assert [(one.rule, one.condition, one.expected, one.actual) for one in answer.rejected_rules] == [
         ("solo", "tenant", "solo", "nothing"),
         ("europe", "entity", "eu", "nothing"),
     ]
@@ -54,9 +54,12 @@ async def test_a_refusal_is_part_of_the_answer(operator: Stub) -> None:
     """With the metadata of the real one."""
     answer = await operator.ExplainRoute(question(route=routing_pb2.RouteHints(tenant="nowhere")), timeout=10)
 
-    assert answer.refusal.reason == error_reason_pb2.ERROR_REASON_ROUTE_HINT_UNKNOWN
-    assert (dict(answer.refusal.metadata), list(answer.refusal.fields)) == ({"hint": "route.tenant"}, ["route.tenant"])
-    assert not answer.HasField("route")
+    assert answer.refusal.error_reason == error_reason_pb2.ERROR_REASON_ROUTE_HINT_UNKNOWN
+    assert (dict(answer.refusal.metadata), list(answer.refusal.field_paths)) == (
+        {"hint": "route.tenant"},
+        ["route.tenant"],
+    )
+    assert not answer.HasField("route_taken")
 
 
 @pytest.mark.asyncio
@@ -143,7 +146,7 @@ async def test_another_callers_call_is_explained_within_the_namespace() -> None:
         answer = await Stub(channel).ExplainRoute(question(caller="mesh:till", amount=dollars), timeout=10)
 
     assert answer.matched_rule == "dollars-and-yen"
-    assert answer.refusal.reason == error_reason_pb2.ERROR_REASON_CALLER_NOT_PERMITTED
+    assert answer.refusal.error_reason == error_reason_pb2.ERROR_REASON_CALLER_NOT_PERMITTED
     assert dict(answer.refusal.metadata) == {"right": "tenant", "name": "acme"}
 
 

@@ -120,7 +120,7 @@ class TestExplanations:
         arrivals = [one for one in world.stack.emulator.journal.entries if one.operation != "token"]
         if explained.HasField("refusal"):
             assert failed is not None
-            told = error_reason_pb2.ErrorReason.Name(explained.refusal.reason).removeprefix("ERROR_REASON_")
+            told = error_reason_pb2.ErrorReason.Name(explained.refusal.error_reason).removeprefix("ERROR_REASON_")
             assert (failed.reason, failed.metadata, arrivals) == (told, dict(explained.refusal.metadata), [])
         else:
             expected = (dict(explained.headers), explained.gateway_sent)
@@ -130,4 +130,4 @@ class TestExplanations:
 
 
 def _client_of(world: World, explained: Answer) -> str:
-    return world.stack.application.settings.document.tenants[explained.route.tenant].client_id
+    return world.stack.application.settings.document.tenants[explained.route_taken.tenant].client_id

@@ -105,6 +105,6 @@ async def test_get_intent_tells_the_same_on_every_replica(tmp_path: Path, redis_
 
             told = await stubs[1].GetIntent(asked, timeout=10)
 
-    assert service_pb2.INTENT_STATE_SETTLED == told.state
-    assert call_pb2.OUTCOME_SUCCEEDED == told.outcome.outcome
+    assert service_pb2.INTENT_STATE_SETTLED == told.intent_state
+    assert call_pb2.OUTCOME_SUCCEEDED == told.call_outcome.outcome
     assert (done.payment_method_id, done.payment_id) == (told.existing.payment_method_id, told.existing.payment_id)

@@ -260,7 +260,7 @@ class TestOwnership:
 
             assert ("DEADLINE_TOO_SHORT", "NOT_SENT", "RESEND_SAME_REQUEST_ID") == told(error)
             assert 0 == here.emulator.journal.count("decryption")
-            assert service_pb2.INTENT_STATE_NOT_FOUND == (await look_up(here.stub, request.request_id)).state
+            assert service_pb2.INTENT_STATE_NOT_FOUND == (await look_up(here.stub, request.request_id)).intent_state
 
 
 class TestGetIntent:
@@ -279,13 +279,16 @@ class TestGetIntent:
             answer = await call
             settled = await look_up(here.stub, request.request_id)
 
-        assert service_pb2.GetIntentResponse(state=service_pb2.INTENT_STATE_NOT_FOUND) == absent
-        assert service_pb2.INTENT_STATE_IN_FLIGHT == flying.state
-        assert not flying.HasField("outcome")
+        assert service_pb2.GetIntentResponse(intent_state=service_pb2.INTENT_STATE_NOT_FOUND) == absent
+        assert service_pb2.INTENT_STATE_IN_FLIGHT == flying.intent_state
+        assert not flying.HasField("call_outcome")
         assert ["mine"] == list(flying.track_ids)
         assert answer.call.first_send_time == flying.first_send_time == settled.first_send_time
-        assert service_pb2.INTENT_STATE_SETTLED == settled.state
-        assert (call_pb2.OUTCOME_SUCCEEDED, call_pb2.ADVICE_NONE) == (settled.outcome.outcome, settled.outcome.advice)
+        assert service_pb2.INTENT_STATE_SETTLED == settled.intent_state
+        assert (call_pb2.OUTCOME_SUCCEEDED, call_pb2.ADVICE_NONE) == (
+            settled.call_outcome.outcome,
+            settled.call_outcome.advice,
+        )
         assert (answer.payment_method_id, answer.payment_id) == (
             settled.existing.payment_method_id,
             settled.existing.payment_id,
@@ -315,11 +318,11 @@ class TestGetIntent:
 
         assert error.call_outcome is not None
         assert (outcome, advice) == told(error)[1:]
-        assert (error.outcome, error.advice) == (found.outcome.outcome, found.outcome.advice)
+        assert (error.outcome, error.advice) == (found.call_outcome.outcome, found.call_outcome.advice)
         assert error.call_outcome.existing == found.existing
-        assert error.call_outcome.resend_cutoff_time == found.outcome.resend_cutoff_time
+        assert error.call_outcome.resend_cutoff_time == found.call_outcome.resend_cutoff_time
         if advice != "RESEND_SAME_REQUEST_ID":
-            assert error.call_outcome.zuora_codes == found.outcome.zuora_codes
+            assert error.call_outcome.zuora_codes == found.call_outcome.zuora_codes
 
     @pytest.mark.asyncio
     async def test_forgets_what_was_never_sent(self, stack: LocalStack, stub: Stub) -> None:
@@ -328,7 +331,7 @@ class TestGetIntent:
         request = decryption_request()
         await refusal(stub.DecryptApplePay(request, timeout=10))
 
-        assert service_pb2.INTENT_STATE_NOT_FOUND == (await look_up(stub, request.request_id)).state
+        assert service_pb2.INTENT_STATE_NOT_FOUND == (await look_up(stub, request.request_id)).intent_state
 
 
 class TestAppleToken:
@@ -396,7 +399,7 @@ def _with_token(rpc: str, token_json: bytes) -> Any:
         return decryption_request(token_json=token_json)
     request = payment_method_request()
     request.apple_pay.token_json = token_json
-    request.apple_pay.none.SetInParent()
+    request.apple_pay.no_charge.SetInParent()
     return request
 
 
@@ -422,8 +425,8 @@ class TestLostAnswers:
 
         (entry,) = emulator.ledger.of("decryption")
         assert {entry.effects["payment_id"]} == {answer.payment_id, again.payment_id, found.existing.payment_id}
-        assert (2, 0) == (answer.call.attempts, again.call.attempts)
-        assert call_pb2.OUTCOME_SUCCEEDED == found.outcome.outcome
+        assert (2, 0) == (answer.call.attempt_count, again.call.attempt_count)
+        assert call_pb2.OUTCOME_SUCCEEDED == found.call_outcome.outcome
 
     @pytest.mark.asyncio
     async def test_is_settled_by_the_callers_resend(self, stack: LocalStack, stub: Stub) -> None:
@@ -433,7 +436,7 @@ class TestLostAnswers:
         error = await refusal(stub.DecryptApplePay(request, timeout=15))
         assert ("UPSTREAM_NO_ANSWER", "UNKNOWN", "RESEND_SAME_REQUEST_ID") == told(error)
         found = await look_up(stub, request.request_id)
-        assert call_pb2.ADVICE_RESEND_SAME_REQUEST_ID == found.outcome.advice
+        assert call_pb2.ADVICE_RESEND_SAME_REQUEST_ID == found.call_outcome.advice
 
         answer = await stub.DecryptApplePay(request, timeout=15)
 
@@ -499,7 +502,7 @@ class TestNamespace:
             unseen = await look_up(two[1], request_id)
             other = await two[1].DecryptApplePay(decryption_request(request_id), timeout=10)
 
-        assert service_pb2.GetIntentResponse(state=service_pb2.INTENT_STATE_NOT_FOUND) == unseen
+        assert service_pb2.GetIntentResponse(intent_state=service_pb2.INTENT_STATE_NOT_FOUND) == unseen
         assert one.payment_id != other.payment_id
         assert 2 == len({entry.idempotency_key for entry in emulator.ledger.of("decryption")})
 

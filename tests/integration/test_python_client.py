@@ -37,7 +37,7 @@ async def test_each_rpc_once_from_tasks(stack: LocalStack) -> None:
     assert 32 == len(created.session.token)
     assert decrypted.payment_method_id
     assert saved.payment_method.id
-    assert pb.INTENT_STATE_SETTLED == told.state
+    assert pb.INTENT_STATE_SETTLED == told.intent_state
     assert [1, 1, 1] == [stack.emulator.ledger.count(one) for one in ("sessions", "decryption", "payment_methods")]
 
 
@@ -54,7 +54,7 @@ async def test_each_rpc_once_from_threads(stack: LocalStack) -> None:
                 client.create_payment_method(payment_method_request()).payment_method.id,
                 client.get_intent(
                     pb.GetIntentRequest(request_id=session.request_id, operation=pb.OPERATION_CREATE_SESSION)
-                ).state,
+                ).intent_state,
             )
 
     answers = await asyncio.to_thread(calls)

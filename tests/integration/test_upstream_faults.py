@@ -91,7 +91,7 @@ async def test_a_lost_answer_is_settled_by_the_services_own_resend(stack: LocalS
 
     answer = await stub.DecryptApplePay(decryption_request(), timeout=10)
 
-    assert 2 == answer.call.attempts
+    assert 2 == answer.call.attempt_count
     entry = stack.emulator.ledger.of("decryption")[0]
     assert [entry] == stack.emulator.ledger.of("decryption")
     assert entry.effects["payment_id"] == answer.payment_id
@@ -105,7 +105,7 @@ async def test_a_refused_token_is_replaced_once(stack: LocalStack, stub: Stub) -
 
     answer = await stub.CreatePaymentMethod(payment_method_request(), timeout=10)
 
-    assert 2 == answer.call.attempts
+    assert 2 == answer.call.attempt_count
     keys = [arrival.idempotency_key for arrival in stack.emulator.journal.of("payment_methods")]
     assert 2 == len(keys)
     assert 1 == len(set(keys))

@@ -229,11 +229,11 @@ def _ids_of(response: object) -> frozenset[str]:
 
 
 def _seen_record(response: service_pb2.GetIntentResponse) -> Seen:
-    if response.state != service_pb2.INTENT_STATE_SETTLED:
-        return Seen("UNKNOWN", RESEND, service_pb2.IntentState.Name(response.state))
+    if response.intent_state != service_pb2.INTENT_STATE_SETTLED:
+        return Seen("UNKNOWN", RESEND, service_pb2.IntentState.Name(response.intent_state))
     return Seen(
-        outcome=call_pb2.Outcome.Name(response.outcome.outcome).removeprefix("OUTCOME_"),
-        advice=call_pb2.Advice.Name(response.outcome.advice).removeprefix("ADVICE_"),
+        outcome=call_pb2.Outcome.Name(response.call_outcome.outcome).removeprefix("OUTCOME_"),
+        advice=call_pb2.Advice.Name(response.call_outcome.advice).removeprefix("ADVICE_"),
         reason="(record)",
         ids=frozenset({response.existing.payment_method_id, response.existing.payment_id} - {""}),
     )

@@ -137,7 +137,7 @@ def _decryption(purpose: Purpose, request_id: str, *, changed: bool) -> service_
     if purpose.pays:
         request.pay_invoice.invoice = seed.INVOICE_US.number
     else:
-        request.none.SetInParent()
+        request.no_charge.SetInParent()
     if changed:
         request.card_holder.name = "Another Holder"
     return request

@@ -36,8 +36,8 @@ def told_ending(ending: RouteSummary) -> str:
 
 def _rows(answer: diagnostics_pb2.ExplainRouteResponse) -> Iterator[tuple[str, str]]:
     yield "rule", answer.matched_rule or "none matches"
-    if answer.HasField("route"):
-        yield "route", _told_route(answer.route)
+    if answer.HasField("route_taken"):
+        yield "route", _told_route(answer.route_taken)
     yield from (("headers", f"{name}: {value}") for name, value in sorted(answer.headers.items()))
     if answer.gateway_sent:
         yield "gateway", f"sent as {answer.gateway_sent}"
@@ -56,10 +56,10 @@ def _told_route(route: routing_pb2.RouteTaken) -> str:
 
 
 def _told_refusal(refusal: diagnostics_pb2.RouteRefusal) -> str:
-    reason = error_reason_pb2.ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_")
+    reason = error_reason_pb2.ErrorReason.Name(refusal.error_reason).removeprefix("ERROR_REASON_")
     metadata: Mapping[str, str] = refusal.metadata
     told = [f"{name}: {value}" for name, value in sorted(metadata.items())]
-    told += [f"field: {field}" for field in refusal.fields]
+    told += [f"field: {field}" for field in refusal.field_paths]
     return f"{reason} ({'; '.join(told)})" if told else reason
 
 

@@ -56,7 +56,9 @@ def decode_create_payment_method(
         maximum_payment_attempts=_optional(request.retry_rule, "maximum_payment_attempts"),
         payment_retry_interval_hours=_optional(request.retry_rule, "payment_retry_interval_hours"),
         device_session_id=Secret(request.device_session_id) if request.device_session_id else None,
-        ip_address=Secret(request.ip_address.address or None) if request.HasField("ip_address") else None,
+        ip_address=Secret(request.consent_ip_address.ip_address or None)
+        if request.HasField("consent_ip_address")
+        else None,
         bank_identification_number=Secret(request.bank_identification_number)
         if request.bank_identification_number
         else None,

@@ -112,7 +112,7 @@ def encode_explanation(explanation: Explanation) -> diagnostics_pb2.ExplainRoute
     """Return the response."""
     route = explanation.route
     return diagnostics_pb2.ExplainRouteResponse(
-        route=route_taken(route) if route else None,
+        route_taken=route_taken(route) if route else None,
         matched_rule=route.rule if route else "",
         rejected_rules=[
             diagnostics_pb2.RejectedRule(rule=one.rule, condition=one.condition, expected=one.wanted, actual=one.had)
@@ -128,9 +128,9 @@ def encode_explanation(explanation: Explanation) -> diagnostics_pb2.ExplainRoute
 def _refusal(error: CallError) -> diagnostics_pb2.RouteRefusal:
     failed = error.failure
     return diagnostics_pb2.RouteRefusal(
-        reason=error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{failed.reason.name}"),
+        error_reason=error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{failed.reason.name}"),
         metadata=failed.metadata,
-        fields=[one.field for one in failed.violations],
+        field_paths=[one.field for one in failed.violations],
     )
 
 

@@ -18,7 +18,13 @@ from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
 
 _REPLAY: Final = {True: call_pb2.REPLAY_YES, False: call_pb2.REPLAY_NO, None: call_pb2.REPLAY_NOT_KNOWN}
-_METHOD_FIELDS: Final = {"last_4": "last4"}
+_METHOD_FIELDS: Final = {
+    "card": "card_summary",
+    "last_4": "last4",
+    "mandate": "mandate_state",
+    "bank_account": "bank_account_summary",
+    "paypal": "paypal_summary",
+}
 """Where a field of PaymentMethod has another name than in a view. Views keep theirs: sealed results in the store have
 them."""
 
@@ -40,10 +46,10 @@ def call_of(report: CallReport) -> call_pb2.CallInfo:
         zuora_request_id=facts.zuora_request_id,
         matched_rule=route.rule,
         policy_hash=route.policy_hash,
-        attempts=len(facts.attempts),
+        attempt_count=len(facts.attempts),
         replayed=_REPLAY[report.replayed] if report.first_sent_at else call_pb2.REPLAY_UNSPECIFIED,
         zuora_process_id=facts.zuora_process_id,
-        route=route_taken(route),
+        route_taken=route_taken(route),
     )
     if report.first_sent_at is not None:
         info.first_send_time.FromDatetime(report.first_sent_at)
@@ -79,7 +85,7 @@ def encode_decrypt_apple_pay(
     response = service_pb2.DecryptApplePayResponse(call=call_of(done.report), upstream_request=preview_of(done.preview))
     if done.value is not None:
         response.payment_method_id = done.value.payment_method_id
-        response.payment_id, response.amount = done.value.payment_id, done.value.amount
+        response.payment_id, response.reported_amount = done.value.payment_id, done.value.amount
         response.amount_check = _amount_check(expected, done.value.amount)
     return response
 
@@ -115,12 +121,12 @@ def _method_fields(view: Mapping[str, Any]) -> dict[str, Any]:
 def encode_intent(recorded: IntentStatus | None) -> service_pb2.GetIntentResponse:
     """Return what is known of an intent."""
     if recorded is None:
-        return service_pb2.GetIntentResponse(state=service_pb2.INTENT_STATE_NOT_FOUND)
+        return service_pb2.GetIntentResponse(intent_state=service_pb2.INTENT_STATE_NOT_FOUND)
     record, in_flight = recorded.record, recorded.in_flight
     response = service_pb2.GetIntentResponse(
-        state=service_pb2.INTENT_STATE_IN_FLIGHT if in_flight else service_pb2.INTENT_STATE_SETTLED,
+        intent_state=service_pb2.INTENT_STATE_IN_FLIGHT if in_flight else service_pb2.INTENT_STATE_SETTLED,
         track_ids=record.track_ids,
-        outcome=None if in_flight else recorded_outcome(recorded),
+        call_outcome=None if in_flight else recorded_outcome(recorded),
     )
     response.first_send_time.FromDatetime(opened_at(record))
     settlement = record.settlement

@@ -47,7 +47,11 @@ class TestRedacted:
                 "a message",
             ),
             (service_pb2.DecryptApplePayRequest(card_holder={}), "card_holder: [redacted]", "an empty message is set"),
-            (service_pb2.DecryptApplePayRequest(none={}), "none: set, without a value", "an arm that is empty"),
+            (
+                service_pb2.DecryptApplePayRequest(no_charge={}),
+                "no_charge: set, without a value",
+                "an arm that is empty",
+            ),
             (
                 service_pb2.CreatePaymentMethodRequest(custom_fields={SECRET: {"text": SECRET}}),
                 "custom_fields: [redacted]",

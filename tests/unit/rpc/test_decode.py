@@ -94,7 +94,7 @@ class TestCreateSession:
 class TestDecryptApplePay:
     """A token and what is to be made of it."""
 
-    @pytest.mark.parametrize("choice", ["none", "pay_invoice"])
+    @pytest.mark.parametrize("choice", ["no_charge", "pay_invoice"])
     @pytest.mark.parametrize("credential", ["zuora_default", "profile"])
     def test_sends_every_field(self, choice: str, credential: str) -> None:
         """Each value is found in the body; the expected amount is compared, not sent."""
@@ -124,7 +124,7 @@ class TestDecryptApplePay:
         request = service_pb2.DecryptApplePayRequest(
             token_json=msgspec.json.encode(TOKEN),
             zuora_default=apple_pay_pb2.StoredCredentialZuoraDefault(),
-            none=apple_pay_pb2.NoCharge(),
+            no_charge=apple_pay_pb2.NoCharge(),
         )
 
         decoded = decode_decrypt_apple_pay(request, KEYRING)

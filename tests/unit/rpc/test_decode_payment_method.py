@@ -97,7 +97,9 @@ class TestEveryArm:
             "bank_name",
             "brand",
             "business_identification_code",
-            "card.brand",
+            "card_details.brand",
+            "card_mandate.id",
+            "card_mandate.reason",
             "mandate.id",
             "mandate.reason",
             "merchant_id",
@@ -203,7 +205,7 @@ def full(request: Any) -> None:
     request.retry_rule.maximum_payment_attempts = 0
     request.retry_rule.payment_retry_interval_hours = 24
     request.device_session_id = "device"
-    request.ip_address.address = "192.0.2.1"
+    request.consent_ip_address.ip_address = "192.0.2.1"
     request.bank_identification_number = "41111111"
     request.selection.payment_method_fields.extend(["created_time", "id"])
     request.selection.account_fields.append("name")
@@ -251,7 +253,7 @@ class TestCommonFields:
             request.default_method = True
             request.custom_fields["Color__c"].flag = True
             request.gateway_options["option"] = "option-value"
-            request.ip_address.SetInParent()
+            request.consent_ip_address.SetInParent()
             request.currency_code = "EUR"
 
         body = body_of(request_with(v1, "paypal_complete_payments"))

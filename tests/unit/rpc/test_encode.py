@@ -133,7 +133,7 @@ class TestPaymentMethod:
         self, own: dict[str, str], expected: tuple[str, str], reason: str
     ) -> None:
         """One summary for all debits."""
-        account = encoded({"id": "x", "type": "ach_debit", "ach_debit": own}).bank_account
+        account = encoded({"id": "x", "type": "ach_debit", "ach_debit": own}).bank_account_summary
 
         assert (account.account_number, account.bank_code) == expected, reason
 
@@ -185,9 +185,9 @@ class TestCallInfo:
         info = call_of(report)
 
         assert (info.track_id, info.executed_track_id, info.zuora_request_id) == ("t1", "t0", "r2")
-        assert (info.zuora_process_id, info.attempts, info.matched_rule) == ("p1", 2, "all")
+        assert (info.zuora_process_id, info.attempt_count, info.matched_rule) == ("p1", 2, "all")
         assert info.policy_hash == where.policy_hash
-        taken = info.route
+        taken = info.route_taken
         assert (taken.tenant, taken.host, taken.gateway) == ("acme", "zuora.test", "cards")
         assert (taken.entity, taken.entity_id) == ("us", "e" * 32)
         assert (list(taken.orgs), list(taken.org_ids)) == (["north"], ["n1"])
@@ -250,4 +250,4 @@ class TestResponses:
 
         response = encode_decrypt_apple_pay(done, amount)
 
-        assert (response.amount_check, response.amount, response.payment_id) == (check, reported, "p"), reason
+        assert (response.amount_check, response.reported_amount, response.payment_id) == (check, reported, "p"), reason

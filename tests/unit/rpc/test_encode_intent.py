@@ -25,7 +25,7 @@ class TestEncodeIntent:
 
     def test_says_not_found_and_nothing_else(self) -> None:
         """No record proves nothing."""
-        expected = service_pb2.GetIntentResponse(state=service_pb2.INTENT_STATE_NOT_FOUND)
+        expected = service_pb2.GetIntentResponse(intent_state=service_pb2.INTENT_STATE_NOT_FOUND)
 
         assert encode_intent(None) == expected
 
@@ -33,15 +33,15 @@ class TestEncodeIntent:
         """Whoever reads it waits, or resends and joins."""
         response = encode_intent(IntentStatus(record(), in_flight=True, expired=False))
 
-        assert response.state == service_pb2.INTENT_STATE_IN_FLIGHT
-        assert not response.HasField("outcome")
+        assert response.intent_state == service_pb2.INTENT_STATE_IN_FLIGHT
+        assert not response.HasField("call_outcome")
         assert not response.HasField("existing")
         assert list(response.track_ids) == ["t1", "t2"]
         assert response.first_send_time.ToMilliseconds() == int(START.timestamp() * 1000) + 250
 
     def test_advises_a_resend_of_what_is_unsettled(self) -> None:
         """Until 23 hours after the first send."""
-        outcome = encode_intent(IntentStatus(record(), in_flight=False, expired=False)).outcome
+        outcome = encode_intent(IntentStatus(record(), in_flight=False, expired=False)).call_outcome
 
         assert (outcome.outcome, outcome.advice) == (
             call_pb2.OUTCOME_UNKNOWN,
@@ -51,7 +51,7 @@ class TestEncodeIntent:
 
     def test_advises_no_resend_of_what_is_too_old(self) -> None:
         """Zuora may have forgotten the key by then."""
-        outcome = encode_intent(IntentStatus(record(), in_flight=False, expired=True)).outcome
+        outcome = encode_intent(IntentStatus(record(), in_flight=False, expired=True)).call_outcome
 
         assert (outcome.outcome, outcome.advice) == (call_pb2.OUTCOME_UNKNOWN, call_pb2.ADVICE_LOOK_UP)
         assert not outcome.HasField("resend_cutoff_time")
@@ -65,14 +65,14 @@ class TestEncodeIntent:
 
         response = encode_intent(IntentStatus(record(settlement), in_flight=False, expired=False))
 
-        assert response.state == service_pb2.INTENT_STATE_SETTLED
-        assert (response.outcome.outcome, response.outcome.advice) == (
+        assert response.intent_state == service_pb2.INTENT_STATE_SETTLED
+        assert (response.call_outcome.outcome, response.call_outcome.advice) == (
             call_pb2.OUTCOME_SUCCEEDED,
             call_pb2.ADVICE_NONE,
         )
         assert (response.existing.payment_method_id, response.existing.payment_id) == ("pm-1", "pay-1")
         assert (list(response.zuora_request_ids), list(response.zuora_process_ids)) == (["z1"], ["p1"])
-        assert response.outcome.track_id == "t1"
+        assert response.call_outcome.track_id == "t1"
         assert "canary" not in str(response)
 
     @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
@@ -83,13 +83,15 @@ class TestEncodeIntent:
         response = encode_intent(IntentStatus(record(settlement), in_flight=False, expired=False))
 
         verdict = VERDICTS[reason]
-        assert (response.outcome.outcome, response.outcome.advice) == (
+        assert (response.call_outcome.outcome, response.call_outcome.advice) == (
             OUTCOMES[verdict.outcome],
             ADVICE[verdict.advice],
         )
-        assert list(response.outcome.zuora_codes) == ["53000099"]
+        assert list(response.call_outcome.zuora_codes) == ["53000099"]
         assert not response.HasField("existing"), "nothing is known to exist"
-        assert not response.outcome.HasField("resend_cutoff_time") or verdict.advice is Advice.RESEND_SAME_REQUEST_ID
+        assert (
+            not response.call_outcome.HasField("resend_cutoff_time") or verdict.advice is Advice.RESEND_SAME_REQUEST_ID
+        )
 
     def test_takes_a_reason_of_a_newer_version_for_unknown(self) -> None:
         """During a rollout two versions read one store; this one must neither fail nor guess."""
@@ -97,7 +99,7 @@ class TestEncodeIntent:
             IntentStatus(record(Settlement("MOON_IN_THE_WRONG_PHASE")), in_flight=False, expired=False)
         )
 
-        assert (response.outcome.outcome, response.outcome.advice) == (
+        assert (response.call_outcome.outcome, response.call_outcome.advice) == (
             call_pb2.OUTCOME_UNKNOWN,
             call_pb2.ADVICE_LOOK_UP,
         )

@@ -212,7 +212,7 @@ def created(token_json: bytes) -> Fingerprint:
     """Return the fingerprint of the same token in the other RPC."""
     request = payment_method_request("x" * 16)
     request.apple_pay.token_json = token_json
-    request.apple_pay.none.SetInParent()
+    request.apple_pay.no_charge.SetInParent()
     return decode_create_payment_method(request, RING).intent.fingerprints["k2"]
 
 

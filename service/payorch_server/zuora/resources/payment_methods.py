@@ -25,8 +25,8 @@ from payorch_server.zuora.settings import TenantSettings
 Value = str | int | bool | Decimal | None | msgspec.Raw | Secret[Any]
 
 CREATED_BY_V2: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
-    "card": ("card", {"number": "card_number"}),
-    "card_reference": ("cc_ref", {}),
+    "card": ("card", {"number": "card_number", "card_mandate": "mandate"}),
+    "card_reference": ("cc_ref", {"card_details": "card"}),
     "apple_pay": ("apple_pay", {"token_json": "customer_token", "merchant_id": "id"}),
     "ach_debit": ("ach_debit", {}),
     "sepa_debit": ("sepa_debit", {"iban": "IBAN"}),
@@ -139,7 +139,7 @@ def _object(request: PaymentMethodRequest, renamed: Mapping[str, str]) -> dict[s
     members = {renamed.get(name, name): value for name, value in request.members.items()}
     if request.kind == "apple_pay":
         charge = members.pop("pay_invoice", None)
-        members.pop("none", None)
+        members.pop("no_charge", None)
         members["collect_payment"] = charge is not None
         if charge is not None:
             members["invoice_id"] = charge["invoice"]

@@ -160,7 +160,7 @@ func (c caller) intent(id string) (step, error) {
 	if err != nil {
 		return nil, fmt.Errorf("intent: %w", err)
 	}
-	return step{"step": "intent", "state": answer.GetState().String()}, nil
+	return step{"step": "intent", "state": answer.GetIntentState().String()}, nil
 }
 
 func (c caller) error() (step, error) {

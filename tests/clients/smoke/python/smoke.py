@@ -70,7 +70,7 @@ def main(target: str, token_file: str) -> None:
             saved = client.create_payment_method(method())
         tell("method", track_id=saved.call.track_id, payment_method_id=saved.payment_method.id)
         asked = pb.GetIntentRequest(request_id=request.request_id, operation=pb.OPERATION_CREATE_SESSION)
-        tell("intent", state=pb.IntentState.Name(client.get_intent(asked).state))
+        tell("intent", state=pb.IntentState.Name(client.get_intent(asked).intent_state))
         refuse(client)
         tell("ready")
         sys.stdin.readline()

@@ -80,7 +80,7 @@ async function method(client: Service): Promise<void> {
 async function intent(client: Service, requestId: string): Promise<void> {
   const request = { requestId, operation: Operation.CREATE_SESSION };
   const answer = await client.getIntent(request, { deadline: Date.now() + TIMEOUT_MS });
-  print("intent", { state: nameOf(IntentStateSchema, answer.state) });
+  print("intent", { state: nameOf(IntentStateSchema, answer.intentState) });
 }
 
 async function error(client: Service): Promise<void> {

@@ -17,7 +17,7 @@ class TestBuild:
     @pytest.mark.parametrize(
         ("charge", "expected", "reason"),
         [
-            ({"none": {}}, {"collect_payment": False}, "no payment is said, not left out"),
+            ({"no_charge": {}}, {"collect_payment": False}, "no payment is said, not left out"),
             ({"pay_invoice": {"invoice": "INV1"}}, {"collect_payment": True, "invoice_id": "INV1"}, "one invoice"),
         ],
     )

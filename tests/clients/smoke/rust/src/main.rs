@@ -98,7 +98,7 @@ async fn method(client: &mut Client) -> Result<()> {
 async fn intent(client: &mut Client, request_id: String) -> Result<()> {
     let request = GetIntentRequest { request_id, operation: Operation::CreateSession.into() };
     let answer = client.get_intent(tracked("intent", request)?).await.map_err(failed)?.into_inner();
-    print("intent", json!({"state": IntentState::try_from(answer.state)?.as_str_name()}));
+    print("intent", json!({"state": IntentState::try_from(answer.intent_state)?.as_str_name()}));
     Ok(())
 }
 

@@ -105,7 +105,7 @@ public final class Smoke {
   private void intent(String requestId) {
     var request =
         GetIntentRequest.newBuilder().setRequestId(requestId).setOperation(Operation.OPERATION_CREATE_SESSION).build();
-    print("intent", Map.of("state", tracked("intent").getIntent(request).getState().name()));
+    print("intent", Map.of("state", tracked("intent").getIntent(request).getIntentState().name()));
   }
 
   private void error() {
