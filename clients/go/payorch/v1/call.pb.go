@@ -222,13 +222,13 @@ type CallInfo struct {
 	// Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
 	ZuoraRequestId string `protobuf:"bytes,3,opt,name=zuora_request_id,json=zuoraRequestId,proto3" json:"zuora_request_id,omitempty"`
 	// Where the call went.
-	Route *RouteTaken `protobuf:"bytes,4,opt,name=route,proto3" json:"route,omitempty"`
+	RouteTaken *RouteTaken `protobuf:"bytes,4,opt,name=route_taken,json=routeTaken,proto3" json:"route_taken,omitempty"`
 	// Name of the routing rule that matched.
 	MatchedRule string `protobuf:"bytes,5,opt,name=matched_rule,json=matchedRule,proto3" json:"matched_rule,omitempty"`
 	// Short hash of the routing policy in force, to tell which version decided.
 	PolicyHash string `protobuf:"bytes,6,opt,name=policy_hash,json=policyHash,proto3" json:"policy_hash,omitempty"`
 	// How often the request was sent to Zuora within this call; 0 for validate_only.
-	Attempts int32 `protobuf:"varint,7,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	AttemptCount int32 `protobuf:"varint,7,opt,name=attempt_count,json=attemptCount,proto3" json:"attempt_count,omitempty"`
 	// Whether the answer is a replay.
 	Replayed Replay `protobuf:"varint,8,opt,name=replayed,proto3,enum=payorch.v1.Replay" json:"replayed,omitempty"`
 	// When the first send of the intent started.
@@ -290,9 +290,9 @@ func (x *CallInfo) GetZuoraRequestId() string {
 	return ""
 }
 
-func (x *CallInfo) GetRoute() *RouteTaken {
+func (x *CallInfo) GetRouteTaken() *RouteTaken {
 	if x != nil {
-		return x.Route
+		return x.RouteTaken
 	}
 	return nil
 }
@@ -311,9 +311,9 @@ func (x *CallInfo) GetPolicyHash() string {
 	return ""
 }
 
-func (x *CallInfo) GetAttempts() int32 {
+func (x *CallInfo) GetAttemptCount() int32 {
 	if x != nil {
-		return x.Attempts
+		return x.AttemptCount
 	}
 	return 0
 }
@@ -684,16 +684,17 @@ var File_payorch_v1_call_proto protoreflect.FileDescriptor
 const file_payorch_v1_call_proto_rawDesc = "" +
 	"\n" +
 	"\x15payorch/v1/call.proto\x12\n" +
-	"payorch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18payorch/v1/routing.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xa7\x03\n" +
+	"payorch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18payorch/v1/routing.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xbb\x03\n" +
 	"\bCallInfo\x12\x19\n" +
 	"\btrack_id\x18\x01 \x01(\tR\atrackId\x12*\n" +
 	"\x11executed_track_id\x18\x02 \x01(\tR\x0fexecutedTrackId\x12(\n" +
-	"\x10zuora_request_id\x18\x03 \x01(\tR\x0ezuoraRequestId\x12,\n" +
-	"\x05route\x18\x04 \x01(\v2\x16.payorch.v1.RouteTakenR\x05route\x12!\n" +
+	"\x10zuora_request_id\x18\x03 \x01(\tR\x0ezuoraRequestId\x127\n" +
+	"\vroute_taken\x18\x04 \x01(\v2\x16.payorch.v1.RouteTakenR\n" +
+	"routeTaken\x12!\n" +
 	"\fmatched_rule\x18\x05 \x01(\tR\vmatchedRule\x12\x1f\n" +
 	"\vpolicy_hash\x18\x06 \x01(\tR\n" +
-	"policyHash\x12\x1a\n" +
-	"\battempts\x18\a \x01(\x05R\battempts\x12.\n" +
+	"policyHash\x12#\n" +
+	"\rattempt_count\x18\a \x01(\x05R\fattemptCount\x12.\n" +
 	"\breplayed\x18\b \x01(\x0e2\x12.payorch.v1.ReplayR\breplayed\x12B\n" +
 	"\x0ffirst_send_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\rfirstSendTime\x12(\n" +
 	"\x10zuora_process_id\x18\n" +
@@ -780,7 +781,7 @@ var file_payorch_v1_call_proto_goTypes = []any{
 	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
 }
 var file_payorch_v1_call_proto_depIdxs = []int32{
-	9,  // 0: payorch.v1.CallInfo.route:type_name -> payorch.v1.RouteTaken
+	9,  // 0: payorch.v1.CallInfo.route_taken:type_name -> payorch.v1.RouteTaken
 	2,  // 1: payorch.v1.CallInfo.replayed:type_name -> payorch.v1.Replay
 	10, // 2: payorch.v1.CallInfo.first_send_time:type_name -> google.protobuf.Timestamp
 	11, // 3: payorch.v1.Attempt.duration:type_name -> google.protobuf.Duration

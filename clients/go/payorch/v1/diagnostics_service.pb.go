@@ -151,7 +151,7 @@ type ExplainRouteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
 	// all.
-	Route *RouteTaken `protobuf:"bytes,1,opt,name=route,proto3" json:"route,omitempty"`
+	RouteTaken *RouteTaken `protobuf:"bytes,1,opt,name=route_taken,json=routeTaken,proto3" json:"route_taken,omitempty"`
 	// Name of the rule that matches; empty when none does.
 	MatchedRule string `protobuf:"bytes,2,opt,name=matched_rule,json=matchedRule,proto3" json:"matched_rule,omitempty"`
 	// The rules that were tried in vain, in their order.
@@ -199,9 +199,9 @@ func (*ExplainRouteResponse) Descriptor() ([]byte, []int) {
 	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *ExplainRouteResponse) GetRoute() *RouteTaken {
+func (x *ExplainRouteResponse) GetRouteTaken() *RouteTaken {
 	if x != nil {
-		return x.Route
+		return x.RouteTaken
 	}
 	return nil
 }
@@ -325,11 +325,11 @@ func (x *RejectedRule) GetActual() string {
 type RouteRefusal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The reason.
-	Reason ErrorReason `protobuf:"varint,1,opt,name=reason,proto3,enum=payorch.v1.ErrorReason" json:"reason,omitempty"`
+	ErrorReason ErrorReason `protobuf:"varint,1,opt,name=error_reason,json=errorReason,proto3,enum=payorch.v1.ErrorReason" json:"error_reason,omitempty"`
 	// google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
 	Metadata map[string]string `protobuf:"bytes,2,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Paths of the request's fields that are at fault, if any are.
-	Fields        []string `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
+	FieldPaths    []string `protobuf:"bytes,3,rep,name=field_paths,json=fieldPaths,proto3" json:"field_paths,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -364,9 +364,9 @@ func (*RouteRefusal) Descriptor() ([]byte, []int) {
 	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *RouteRefusal) GetReason() ErrorReason {
+func (x *RouteRefusal) GetErrorReason() ErrorReason {
 	if x != nil {
-		return x.Reason
+		return x.ErrorReason
 	}
 	return ErrorReason_ERROR_REASON_UNSPECIFIED
 }
@@ -378,9 +378,9 @@ func (x *RouteRefusal) GetMetadata() map[string]string {
 	return nil
 }
 
-func (x *RouteRefusal) GetFields() []string {
+func (x *RouteRefusal) GetFieldPaths() []string {
 	if x != nil {
-		return x.Fields
+		return x.FieldPaths
 	}
 	return nil
 }
@@ -767,9 +767,10 @@ const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
 	"\vmoves_money\x18\a \x01(\bB\x04\xe2A\x01\x01R\n" +
 	"movesMoney\x12(\n" +
 	"\rraw_card_data\x18\b \x01(\bB\x04\xe2A\x01\x01R\vrawCardData\x12#\n" +
-	"\x06method\x18\t \x01(\tB\v\xe2A\x01\x01\xbaH\x04r\x02\x18@R\x06method\"\xa5\x03\n" +
-	"\x14ExplainRouteResponse\x12,\n" +
-	"\x05route\x18\x01 \x01(\v2\x16.payorch.v1.RouteTakenR\x05route\x12!\n" +
+	"\x06method\x18\t \x01(\tB\v\xe2A\x01\x01\xbaH\x04r\x02\x18@R\x06method\"\xb0\x03\n" +
+	"\x14ExplainRouteResponse\x127\n" +
+	"\vroute_taken\x18\x01 \x01(\v2\x16.payorch.v1.RouteTakenR\n" +
+	"routeTaken\x12!\n" +
 	"\fmatched_rule\x18\x02 \x01(\tR\vmatchedRule\x12?\n" +
 	"\x0erejected_rules\x18\x03 \x03(\v2\x18.payorch.v1.RejectedRuleR\rrejectedRules\x12G\n" +
 	"\aheaders\x18\x04 \x03(\v2-.payorch.v1.ExplainRouteResponse.HeadersEntryR\aheaders\x12!\n" +
@@ -784,11 +785,12 @@ const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x1c\n" +
 	"\tcondition\x18\x02 \x01(\tR\tcondition\x12\x1a\n" +
 	"\bexpected\x18\x03 \x01(\tR\bexpected\x12\x16\n" +
-	"\x06actual\x18\x04 \x01(\tR\x06actual\"\xd8\x01\n" +
-	"\fRouteRefusal\x12/\n" +
-	"\x06reason\x18\x01 \x01(\x0e2\x17.payorch.v1.ErrorReasonR\x06reason\x12B\n" +
-	"\bmetadata\x18\x02 \x03(\v2&.payorch.v1.RouteRefusal.MetadataEntryR\bmetadata\x12\x16\n" +
-	"\x06fields\x18\x03 \x03(\tR\x06fields\x1a;\n" +
+	"\x06actual\x18\x04 \x01(\tR\x06actual\"\xec\x01\n" +
+	"\fRouteRefusal\x12:\n" +
+	"\ferror_reason\x18\x01 \x01(\x0e2\x17.payorch.v1.ErrorReasonR\verrorReason\x12B\n" +
+	"\bmetadata\x18\x02 \x03(\v2&.payorch.v1.RouteRefusal.MetadataEntryR\bmetadata\x12\x1f\n" +
+	"\vfield_paths\x18\x03 \x03(\tR\n" +
+	"fieldPaths\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +
@@ -874,11 +876,11 @@ var file_payorch_v1_diagnostics_service_proto_depIdxs = []int32{
 	10, // 0: payorch.v1.ExplainRouteRequest.operation:type_name -> payorch.v1.Operation
 	11, // 1: payorch.v1.ExplainRouteRequest.route:type_name -> payorch.v1.RouteHints
 	12, // 2: payorch.v1.ExplainRouteRequest.amount:type_name -> google.type.Money
-	13, // 3: payorch.v1.ExplainRouteResponse.route:type_name -> payorch.v1.RouteTaken
+	13, // 3: payorch.v1.ExplainRouteResponse.route_taken:type_name -> payorch.v1.RouteTaken
 	2,  // 4: payorch.v1.ExplainRouteResponse.rejected_rules:type_name -> payorch.v1.RejectedRule
 	7,  // 5: payorch.v1.ExplainRouteResponse.headers:type_name -> payorch.v1.ExplainRouteResponse.HeadersEntry
 	3,  // 6: payorch.v1.ExplainRouteResponse.refusal:type_name -> payorch.v1.RouteRefusal
-	14, // 7: payorch.v1.RouteRefusal.reason:type_name -> payorch.v1.ErrorReason
+	14, // 7: payorch.v1.RouteRefusal.error_reason:type_name -> payorch.v1.ErrorReason
 	8,  // 8: payorch.v1.RouteRefusal.metadata:type_name -> payorch.v1.RouteRefusal.MetadataEntry
 	6,  // 9: payorch.v1.GetCallResponse.calls:type_name -> payorch.v1.RecordedCall
 	15, // 10: payorch.v1.RecordedCall.start_time:type_name -> google.protobuf.Timestamp

@@ -535,7 +535,7 @@ func (x *RetryRule) GetPaymentRetryIntervalHours() int32 {
 type NullableIpAddress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// IPv4 or IPv6 address, at most 45 characters; empty: JSON null is sent.
-	Address       string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	IpAddress     string `protobuf:"bytes,1,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -570,9 +570,9 @@ func (*NullableIpAddress) Descriptor() ([]byte, []int) {
 	return file_payorch_v1_payment_method_proto_rawDescGZIP(), []int{8}
 }
 
-func (x *NullableIpAddress) GetAddress() string {
+func (x *NullableIpAddress) GetIpAddress() string {
 	if x != nil {
-		return x.Address
+		return x.IpAddress
 	}
 	return ""
 }
@@ -656,7 +656,7 @@ type Card struct {
 	// Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
 	SecurityCode string `protobuf:"bytes,5,opt,name=security_code,json=securityCode,proto3" json:"security_code,omitempty"`
 	// The payer's consent. Zuora: `mandate`. Absent: not sent.
-	Mandate       *CardMandate `protobuf:"bytes,6,opt,name=mandate,proto3" json:"mandate,omitempty"`
+	CardMandate   *CardMandate `protobuf:"bytes,6,opt,name=card_mandate,json=cardMandate,proto3" json:"card_mandate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -726,9 +726,9 @@ func (x *Card) GetSecurityCode() string {
 	return ""
 }
 
-func (x *Card) GetMandate() *CardMandate {
+func (x *Card) GetCardMandate() *CardMandate {
 	if x != nil {
-		return x.Mandate
+		return x.CardMandate
 	}
 	return nil
 }
@@ -743,7 +743,7 @@ type CardReference struct {
 	// The payer's consent. Zuora: `mandate`. Absent: not sent.
 	Mandate *Mandate `protobuf:"bytes,3,opt,name=mandate,proto3" json:"mandate,omitempty"`
 	// What is printed on the card. Zuora: `card`. Absent: not sent.
-	Card          *CardReferenceCard `protobuf:"bytes,4,opt,name=card,proto3" json:"card,omitempty"`
+	CardDetails   *CardReferenceCard `protobuf:"bytes,4,opt,name=card_details,json=cardDetails,proto3" json:"card_details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -799,9 +799,9 @@ func (x *CardReference) GetMandate() *Mandate {
 	return nil
 }
 
-func (x *CardReference) GetCard() *CardReferenceCard {
+func (x *CardReference) GetCardDetails() *CardReferenceCard {
 	if x != nil {
-		return x.Card
+		return x.CardDetails
 	}
 	return nil
 }
@@ -884,7 +884,7 @@ type ApplePay struct {
 	//
 	// Types that are valid to be assigned to Charge:
 	//
-	//	*ApplePay_None
+	//	*ApplePay_NoCharge
 	//	*ApplePay_PayInvoice
 	Charge        isApplePay_Charge `protobuf_oneof:"charge"`
 	unknownFields protoimpl.UnknownFields
@@ -949,10 +949,10 @@ func (x *ApplePay) GetCharge() isApplePay_Charge {
 	return nil
 }
 
-func (x *ApplePay) GetNone() *NoCharge {
+func (x *ApplePay) GetNoCharge() *NoCharge {
 	if x != nil {
-		if x, ok := x.Charge.(*ApplePay_None); ok {
-			return x.None
+		if x, ok := x.Charge.(*ApplePay_NoCharge); ok {
+			return x.NoCharge
 		}
 	}
 	return nil
@@ -971,9 +971,9 @@ type isApplePay_Charge interface {
 	isApplePay_Charge()
 }
 
-type ApplePay_None struct {
+type ApplePay_NoCharge struct {
 	// No payment. Zuora: `collect_payment` false.
-	None *NoCharge `protobuf:"bytes,4,opt,name=none,proto3,oneof"`
+	NoCharge *NoCharge `protobuf:"bytes,4,opt,name=no_charge,json=noCharge,proto3,oneof"`
 }
 
 type ApplePay_PayInvoice struct {
@@ -981,7 +981,7 @@ type ApplePay_PayInvoice struct {
 	PayInvoice *PayInvoice `protobuf:"bytes,5,opt,name=pay_invoice,json=payInvoice,proto3,oneof"`
 }
 
-func (*ApplePay_None) isApplePay_Charge() {}
+func (*ApplePay_NoCharge) isApplePay_Charge() {}
 
 func (*ApplePay_PayInvoice) isApplePay_Charge() {}
 
@@ -1797,14 +1797,15 @@ const file_payorch_v1_payment_method_proto_rawDesc = "" +
 	"\x18maximum_payment_attempts\x18\x01 \x01(\x05B\r\xe2A\x01\x01\xbaH\x06\x1a\x04\x18d(\x00H\x00R\x16maximumPaymentAttempts\x88\x01\x01\x12T\n" +
 	"\x1cpayment_retry_interval_hours\x18\x02 \x01(\x05B\x0e\xe2A\x01\x01\xbaH\a\x1a\x05\x18\xe8\a(\x00H\x01R\x19paymentRetryIntervalHours\x88\x01\x01B\x1b\n" +
 	"\x19_maximum_payment_attemptsB\x1f\n" +
-	"\x1d_payment_retry_interval_hours\"A\n" +
-	"\x11NullableIpAddress\x12,\n" +
-	"\aaddress\x18\x01 \x01(\tB\x12\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x04r\x02\x18-R\aaddress\"}\n" +
+	"\x1d_payment_retry_interval_hours\"F\n" +
+	"\x11NullableIpAddress\x121\n" +
+	"\n" +
+	"ip_address\x18\x01 \x01(\tB\x12\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x04r\x02\x18-R\tipAddress\"}\n" +
 	"\vCardMandate\x12\x1b\n" +
 	"\x02id\x18\x01 \x01(\tB\v\xe2A\x01\x01\xbaH\x04r\x02\x18$R\x02id\x12#\n" +
 	"\x06reason\x18\x02 \x01(\tB\v\xe2A\x01\x01\xbaH\x04r\x02\x18@R\x06reason\x12!\n" +
 	"\x06verify\x18\x03 \x01(\bB\x04\xe2A\x01\x01H\x00R\x06verify\x88\x01\x01B\t\n" +
-	"\a_verify\"\x8f\x03\n" +
+	"\a_verify\"\x98\x03\n" +
 	"\x04Card\x128\n" +
 	"\x06number\x18\x01 \x01(\tB \xe2A\x01\x02\x90\x9e$\x02\x80\x01\x01\xbaH\x12r\x102\x0e^[0-9]{12,19}$R\x06number\x12Z\n" +
 	"\x05brand\x18\x02 \x01(\tBD\xe2A\x01\x02\xbaH=r;R\x04visaR\n" +
@@ -1812,13 +1813,13 @@ const file_payorch_v1_payment_method_proto_rawDesc = "" +
 	"\fexpiry_month\x18\x03 \x01(\x05B\x14\xe2A\x01\x02\x90\x9e$\x02\x80\x01\x01\xbaH\x06\x1a\x04\x18\f(\x01R\vexpiryMonth\x127\n" +
 	"\vexpiry_year\x18\x04 \x01(\x05B\x16\xe2A\x01\x02\x90\x9e$\x02\x80\x01\x01\xbaH\b\x1a\x06\x18\xb3\x10(\xd0\x0fR\n" +
 	"expiryYear\x12F\n" +
-	"\rsecurity_code\x18\x05 \x01(\tB!\xe2A\x01\x01\x90\x9e$\x01\x80\x01\x01\xbaH\x13r\x112\x0f^([0-9]{3,4})?$R\fsecurityCode\x127\n" +
-	"\amandate\x18\x06 \x01(\v2\x17.payorch.v1.CardMandateB\x04\xe2A\x01\x01R\amandate\"\xe1\x01\n" +
+	"\rsecurity_code\x18\x05 \x01(\tB!\xe2A\x01\x01\x90\x9e$\x01\x80\x01\x01\xbaH\x13r\x112\x0f^([0-9]{3,4})?$R\fsecurityCode\x12@\n" +
+	"\fcard_mandate\x18\x06 \x01(\v2\x17.payorch.v1.CardMandateB\x04\xe2A\x01\x01R\vcardMandate\"\xf0\x01\n" +
 	"\rCardReference\x12+\n" +
 	"\x05token\x18\x01 \x01(\tB\x15\xe2A\x01\x02\x90\x9e$\x01\x80\x01\x01\xbaH\ar\x05\x10\x01\x18\xff\x01R\x05token\x125\n" +
 	"\fsecond_token\x18\x02 \x01(\tB\x12\xe2A\x01\x01\x90\x9e$\x01\x80\x01\x01\xbaH\x04r\x02\x18@R\vsecondToken\x123\n" +
-	"\amandate\x18\x03 \x01(\v2\x13.payorch.v1.MandateB\x04\xe2A\x01\x01R\amandate\x127\n" +
-	"\x04card\x18\x04 \x01(\v2\x1d.payorch.v1.CardReferenceCardB\x04\xe2A\x01\x01R\x04card\"\x8e\x02\n" +
+	"\amandate\x18\x03 \x01(\v2\x13.payorch.v1.MandateB\x04\xe2A\x01\x01R\amandate\x12F\n" +
+	"\fcard_details\x18\x04 \x01(\v2\x1d.payorch.v1.CardReferenceCardB\x04\xe2A\x01\x01R\vcardDetails\"\x8e\x02\n" +
 	"\x11CardReferenceCard\x12\\\n" +
 	"\x05brand\x18\x01 \x01(\tBF\xe2A\x01\x01\xbaH?r=R\x00R\x04visaR\n" +
 	"mastercardR\x10american_expressR\bdiscoverR\x03jcbR\x06dinersR\x05brand\x12<\n" +
@@ -1826,14 +1827,14 @@ const file_payorch_v1_payment_method_proto_rawDesc = "" +
 	"\vexpiry_year\x18\x03 \x01(\x05B\x16\xe2A\x01\x01\x90\x9e$\x02\x80\x01\x01\xbaH\b\x1a\x06\x18\xb3\x10(\xd0\x0fH\x01R\n" +
 	"expiryYear\x88\x01\x01B\x0f\n" +
 	"\r_expiry_monthB\x0e\n" +
-	"\f_expiry_year\"\x9d\x02\n" +
+	"\f_expiry_year\"\xa6\x02\n" +
 	"\bApplePay\x125\n" +
 	"\n" +
 	"token_json\x18\x01 \x01(\fB\x16\xe2A\x01\x02\x90\x9e$\x01\x80\x01\x01\xbaH\bz\x06\x10\x01\x18\x80\x80\x01R\ttokenJson\x12-\n" +
 	"\vmerchant_id\x18\x02 \x01(\tB\f\xe2A\x01\x01\xbaH\x05r\x03\x18\xff\x01R\n" +
 	"merchantId\x123\n" +
-	"\amandate\x18\x03 \x01(\v2\x13.payorch.v1.MandateB\x04\xe2A\x01\x01R\amandate\x12*\n" +
-	"\x04none\x18\x04 \x01(\v2\x14.payorch.v1.NoChargeH\x00R\x04none\x129\n" +
+	"\amandate\x18\x03 \x01(\v2\x13.payorch.v1.MandateB\x04\xe2A\x01\x01R\amandate\x123\n" +
+	"\tno_charge\x18\x04 \x01(\v2\x14.payorch.v1.NoChargeH\x00R\bnoCharge\x129\n" +
 	"\vpay_invoice\x18\x05 \x01(\v2\x16.payorch.v1.PayInvoiceH\x00R\n" +
 	"payInvoiceB\x0f\n" +
 	"\x06charge\x12\x05\xbaH\x02\b\x01\"B\n" +
@@ -1942,11 +1943,11 @@ var file_payorch_v1_payment_method_proto_goTypes = []any{
 var file_payorch_v1_payment_method_proto_depIdxs = []int32{
 	4,  // 0: payorch.v1.BillingDetails.address:type_name -> payorch.v1.BillingAddress
 	5,  // 1: payorch.v1.CustomFieldValue.null_value:type_name -> payorch.v1.CustomFieldNull
-	9,  // 2: payorch.v1.Card.mandate:type_name -> payorch.v1.CardMandate
+	9,  // 2: payorch.v1.Card.card_mandate:type_name -> payorch.v1.CardMandate
 	29, // 3: payorch.v1.CardReference.mandate:type_name -> payorch.v1.Mandate
-	12, // 4: payorch.v1.CardReference.card:type_name -> payorch.v1.CardReferenceCard
+	12, // 4: payorch.v1.CardReference.card_details:type_name -> payorch.v1.CardReferenceCard
 	29, // 5: payorch.v1.ApplePay.mandate:type_name -> payorch.v1.Mandate
-	30, // 6: payorch.v1.ApplePay.none:type_name -> payorch.v1.NoCharge
+	30, // 6: payorch.v1.ApplePay.no_charge:type_name -> payorch.v1.NoCharge
 	31, // 7: payorch.v1.ApplePay.pay_invoice:type_name -> payorch.v1.PayInvoice
 	24, // 8: payorch.v1.PaypalCompletePayments.billing_agreement:type_name -> payorch.v1.PaypalBillingAgreement
 	25, // 9: payorch.v1.PaypalCompletePayments.vault_token:type_name -> payorch.v1.PaypalVaultToken
@@ -1977,7 +1978,7 @@ func file_payorch_v1_payment_method_proto_init() {
 	file_payorch_v1_payment_method_proto_msgTypes[9].OneofWrappers = []any{}
 	file_payorch_v1_payment_method_proto_msgTypes[12].OneofWrappers = []any{}
 	file_payorch_v1_payment_method_proto_msgTypes[13].OneofWrappers = []any{
-		(*ApplePay_None)(nil),
+		(*ApplePay_NoCharge)(nil),
 		(*ApplePay_PayInvoice)(nil),
 	}
 	file_payorch_v1_payment_method_proto_msgTypes[23].OneofWrappers = []any{

@@ -76,13 +76,13 @@ type PaymentMethod struct {
 	// Payments in error. v2.
 	TotalNumberOfErrorPayments *int64 `protobuf:"varint,25,opt,name=total_number_of_error_payments,json=totalNumberOfErrorPayments,proto3,oneof" json:"total_number_of_error_payments,omitempty"`
 	// Card data of card, cc_ref, apple_pay and google_pay. v2.
-	Card *CardSummary `protobuf:"bytes,26,opt,name=card,proto3" json:"card,omitempty"`
+	CardSummary *CardSummary `protobuf:"bytes,26,opt,name=card_summary,json=cardSummary,proto3" json:"card_summary,omitempty"`
 	// The mandate. v2.
-	Mandate *MandateState `protobuf:"bytes,27,opt,name=mandate,proto3" json:"mandate,omitempty"`
+	MandateState *MandateState `protobuf:"bytes,27,opt,name=mandate_state,json=mandateState,proto3" json:"mandate_state,omitempty"`
 	// Bank account data of the debit types. v2.
-	BankAccount *BankAccountSummary `protobuf:"bytes,28,opt,name=bank_account,json=bankAccount,proto3" json:"bank_account,omitempty"`
+	BankAccountSummary *BankAccountSummary `protobuf:"bytes,28,opt,name=bank_account_summary,json=bankAccountSummary,proto3" json:"bank_account_summary,omitempty"`
 	// PayPal data of the paypal types. v2.
-	Paypal *PaypalSummary `protobuf:"bytes,29,opt,name=paypal,proto3" json:"paypal,omitempty"`
+	PaypalSummary *PaypalSummary `protobuf:"bytes,29,opt,name=paypal_summary,json=paypalSummary,proto3" json:"paypal_summary,omitempty"`
 	// The gateway's token of cc_ref, apple_pay and google_pay. v2.
 	Token string `protobuf:"bytes,30,opt,name=token,proto3" json:"token,omitempty"`
 	// The gateway's second token of cc_ref. v2.
@@ -300,30 +300,30 @@ func (x *PaymentMethod) GetTotalNumberOfErrorPayments() int64 {
 	return 0
 }
 
-func (x *PaymentMethod) GetCard() *CardSummary {
+func (x *PaymentMethod) GetCardSummary() *CardSummary {
 	if x != nil {
-		return x.Card
+		return x.CardSummary
 	}
 	return nil
 }
 
-func (x *PaymentMethod) GetMandate() *MandateState {
+func (x *PaymentMethod) GetMandateState() *MandateState {
 	if x != nil {
-		return x.Mandate
+		return x.MandateState
 	}
 	return nil
 }
 
-func (x *PaymentMethod) GetBankAccount() *BankAccountSummary {
+func (x *PaymentMethod) GetBankAccountSummary() *BankAccountSummary {
 	if x != nil {
-		return x.BankAccount
+		return x.BankAccountSummary
 	}
 	return nil
 }
 
-func (x *PaymentMethod) GetPaypal() *PaypalSummary {
+func (x *PaymentMethod) GetPaypalSummary() *PaypalSummary {
 	if x != nil {
-		return x.Paypal
+		return x.PaypalSummary
 	}
 	return nil
 }
@@ -725,7 +725,7 @@ var File_payorch_v1_payment_method_result_proto protoreflect.FileDescriptor
 const file_payorch_v1_payment_method_result_proto_rawDesc = "" +
 	"\n" +
 	"&payorch/v1/payment_method_result.proto\x12\n" +
-	"payorch.v1\x1a\x1cpayorch/v1/sensitivity.proto\"\xa3\x0e\n" +
+	"payorch.v1\x1a\x1cpayorch/v1/sensitivity.proto\"\xdb\x0e\n" +
 	"\rPaymentMethod\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1f\n" +
@@ -755,11 +755,11 @@ const file_payorch_v1_payment_method_result_proto_rawDesc = "" +
 	"\x17last_transaction_status\x18\x16 \x01(\tR\x15lastTransactionStatus\x12H\n" +
 	"\x1enumber_of_consecutive_failures\x18\x17 \x01(\x03H\x04R\x1bnumberOfConsecutiveFailures\x88\x01\x01\x12O\n" +
 	"\"total_number_of_processed_payments\x18\x18 \x01(\x03H\x05R\x1etotalNumberOfProcessedPayments\x88\x01\x01\x12G\n" +
-	"\x1etotal_number_of_error_payments\x18\x19 \x01(\x03H\x06R\x1atotalNumberOfErrorPayments\x88\x01\x01\x12+\n" +
-	"\x04card\x18\x1a \x01(\v2\x17.payorch.v1.CardSummaryR\x04card\x122\n" +
-	"\amandate\x18\x1b \x01(\v2\x18.payorch.v1.MandateStateR\amandate\x12A\n" +
-	"\fbank_account\x18\x1c \x01(\v2\x1e.payorch.v1.BankAccountSummaryR\vbankAccount\x121\n" +
-	"\x06paypal\x18\x1d \x01(\v2\x19.payorch.v1.PaypalSummaryR\x06paypal\x12\x1d\n" +
+	"\x1etotal_number_of_error_payments\x18\x19 \x01(\x03H\x06R\x1atotalNumberOfErrorPayments\x88\x01\x01\x12:\n" +
+	"\fcard_summary\x18\x1a \x01(\v2\x17.payorch.v1.CardSummaryR\vcardSummary\x12=\n" +
+	"\rmandate_state\x18\x1b \x01(\v2\x18.payorch.v1.MandateStateR\fmandateState\x12P\n" +
+	"\x14bank_account_summary\x18\x1c \x01(\v2\x1e.payorch.v1.BankAccountSummaryR\x12bankAccountSummary\x12@\n" +
+	"\x0epaypal_summary\x18\x1d \x01(\v2\x19.payorch.v1.PaypalSummaryR\rpaypalSummary\x12\x1d\n" +
 	"\x05token\x18\x1e \x01(\tB\a\x90\x9e$\x01\x80\x01\x01R\x05token\x12*\n" +
 	"\fsecond_token\x18\x1f \x01(\tB\a\x90\x9e$\x01\x80\x01\x01R\vsecondToken\x12\x1d\n" +
 	"\n" +
@@ -825,10 +825,10 @@ var file_payorch_v1_payment_method_result_proto_goTypes = []any{
 	(*PaypalSummary)(nil),      // 4: payorch.v1.PaypalSummary
 }
 var file_payorch_v1_payment_method_result_proto_depIdxs = []int32{
-	1, // 0: payorch.v1.PaymentMethod.card:type_name -> payorch.v1.CardSummary
-	2, // 1: payorch.v1.PaymentMethod.mandate:type_name -> payorch.v1.MandateState
-	3, // 2: payorch.v1.PaymentMethod.bank_account:type_name -> payorch.v1.BankAccountSummary
-	4, // 3: payorch.v1.PaymentMethod.paypal:type_name -> payorch.v1.PaypalSummary
+	1, // 0: payorch.v1.PaymentMethod.card_summary:type_name -> payorch.v1.CardSummary
+	2, // 1: payorch.v1.PaymentMethod.mandate_state:type_name -> payorch.v1.MandateState
+	3, // 2: payorch.v1.PaymentMethod.bank_account_summary:type_name -> payorch.v1.BankAccountSummary
+	4, // 3: payorch.v1.PaymentMethod.paypal_summary:type_name -> payorch.v1.PaypalSummary
 	4, // [4:4] is the sub-list for method output_type
 	4, // [4:4] is the sub-list for method input_type
 	4, // [4:4] is the sub-list for extension type_name

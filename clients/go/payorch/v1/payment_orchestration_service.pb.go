@@ -432,7 +432,7 @@ type DecryptApplePayRequest struct {
 	//
 	// Types that are valid to be assigned to Charge:
 	//
-	//	*DecryptApplePayRequest_None
+	//	*DecryptApplePayRequest_NoCharge
 	//	*DecryptApplePayRequest_PayInvoice
 	Charge isDecryptApplePayRequest_Charge `protobuf_oneof:"charge"`
 	// The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
@@ -553,10 +553,10 @@ func (x *DecryptApplePayRequest) GetCharge() isDecryptApplePayRequest_Charge {
 	return nil
 }
 
-func (x *DecryptApplePayRequest) GetNone() *NoCharge {
+func (x *DecryptApplePayRequest) GetNoCharge() *NoCharge {
 	if x != nil {
-		if x, ok := x.Charge.(*DecryptApplePayRequest_None); ok {
-			return x.None
+		if x, ok := x.Charge.(*DecryptApplePayRequest_NoCharge); ok {
+			return x.NoCharge
 		}
 	}
 	return nil
@@ -600,9 +600,9 @@ type isDecryptApplePayRequest_Charge interface {
 	isDecryptApplePayRequest_Charge()
 }
 
-type DecryptApplePayRequest_None struct {
+type DecryptApplePayRequest_NoCharge struct {
 	// Create the payment method only.
-	None *NoCharge `protobuf:"bytes,10,opt,name=none,proto3,oneof"`
+	NoCharge *NoCharge `protobuf:"bytes,10,opt,name=no_charge,json=noCharge,proto3,oneof"`
 }
 
 type DecryptApplePayRequest_PayInvoice struct {
@@ -610,7 +610,7 @@ type DecryptApplePayRequest_PayInvoice struct {
 	PayInvoice *PayInvoice `protobuf:"bytes,11,opt,name=pay_invoice,json=payInvoice,proto3,oneof"`
 }
 
-func (*DecryptApplePayRequest_None) isDecryptApplePayRequest_Charge() {}
+func (*DecryptApplePayRequest_NoCharge) isDecryptApplePayRequest_Charge() {}
 
 func (*DecryptApplePayRequest_PayInvoice) isDecryptApplePayRequest_Charge() {}
 
@@ -626,7 +626,7 @@ type DecryptApplePayResponse struct {
 	// Zuora's id of the payment; empty when none was asked for or Zuora reported none.
 	PaymentId string `protobuf:"bytes,4,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
 	// The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
-	Amount string `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
+	ReportedAmount string `protobuf:"bytes,5,opt,name=reported_amount,json=reportedAmount,proto3" json:"reported_amount,omitempty"`
 	// Comparison with expected_amount.
 	AmountCheck   AmountCheck `protobuf:"varint,6,opt,name=amount_check,json=amountCheck,proto3,enum=payorch.v1.AmountCheck" json:"amount_check,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -691,9 +691,9 @@ func (x *DecryptApplePayResponse) GetPaymentId() string {
 	return ""
 }
 
-func (x *DecryptApplePayResponse) GetAmount() string {
+func (x *DecryptApplePayResponse) GetReportedAmount() string {
 	if x != nil {
-		return x.Amount
+		return x.ReportedAmount
 	}
 	return ""
 }
@@ -737,7 +737,7 @@ type CreatePaymentMethodRequest struct {
 	// Id of the device session, at most 255 characters. v2: `device_session_id`.
 	DeviceSessionId string `protobuf:"bytes,12,opt,name=device_session_id,json=deviceSessionId,proto3" json:"device_session_id,omitempty"`
 	// IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
-	IpAddress *NullableIpAddress `protobuf:"bytes,13,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
+	ConsentIpAddress *NullableIpAddress `protobuf:"bytes,13,opt,name=consent_ip_address,json=consentIpAddress,proto3" json:"consent_ip_address,omitempty"`
 	// First six or eight digits of the number. v2: `bank_identification_number`.
 	BankIdentificationNumber string `protobuf:"bytes,14,opt,name=bank_identification_number,json=bankIdentificationNumber,proto3" json:"bank_identification_number,omitempty"`
 	// Which parts to return. v2. Absent: all.
@@ -902,9 +902,9 @@ func (x *CreatePaymentMethodRequest) GetDeviceSessionId() string {
 	return ""
 }
 
-func (x *CreatePaymentMethodRequest) GetIpAddress() *NullableIpAddress {
+func (x *CreatePaymentMethodRequest) GetConsentIpAddress() *NullableIpAddress {
 	if x != nil {
-		return x.IpAddress
+		return x.ConsentIpAddress
 	}
 	return nil
 }
@@ -1442,9 +1442,9 @@ func (x *GetIntentRequest) GetOperation() Operation {
 type GetIntentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How far it is.
-	State IntentState `protobuf:"varint,1,opt,name=state,proto3,enum=payorch.v1.IntentState" json:"state,omitempty"`
+	IntentState IntentState `protobuf:"varint,1,opt,name=intent_state,json=intentState,proto3,enum=payorch.v1.IntentState" json:"intent_state,omitempty"`
 	// How it ended; set when settled.
-	Outcome *CallOutcome `protobuf:"bytes,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	CallOutcome *CallOutcome `protobuf:"bytes,2,opt,name=call_outcome,json=callOutcome,proto3" json:"call_outcome,omitempty"`
 	// Ids of objects that exist because of it.
 	Existing *ExistingIds `protobuf:"bytes,3,opt,name=existing,proto3" json:"existing,omitempty"`
 	// When the first send started; absent when nothing was sent.
@@ -1489,16 +1489,16 @@ func (*GetIntentResponse) Descriptor() ([]byte, []int) {
 	return file_payorch_v1_payment_orchestration_service_proto_rawDescGZIP(), []int{7}
 }
 
-func (x *GetIntentResponse) GetState() IntentState {
+func (x *GetIntentResponse) GetIntentState() IntentState {
 	if x != nil {
-		return x.State
+		return x.IntentState
 	}
 	return IntentState_INTENT_STATE_UNSPECIFIED
 }
 
-func (x *GetIntentResponse) GetOutcome() *CallOutcome {
+func (x *GetIntentResponse) GetCallOutcome() *CallOutcome {
 	if x != nil {
-		return x.Outcome
+		return x.CallOutcome
 	}
 	return nil
 }
@@ -1563,7 +1563,7 @@ const file_payorch_v1_payment_orchestration_service_proto_rawDesc = "" +
 	"\x15CreateSessionResponse\x12-\n" +
 	"\asession\x18\x01 \x01(\v2\x13.payorch.v1.SessionR\asession\x12(\n" +
 	"\x04call\x18\x02 \x01(\v2\x14.payorch.v1.CallInfoR\x04call\x12F\n" +
-	"\x10upstream_request\x18\x03 \x01(\v2\x1b.payorch.v1.UpstreamRequestR\x0fupstreamRequest\"\xbb\a\n" +
+	"\x10upstream_request\x18\x03 \x01(\v2\x1b.payorch.v1.UpstreamRequestR\x0fupstreamRequest\"\xc4\a\n" +
 	"\x16DecryptApplePayRequest\x12\x86\x01\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tBg\xe2A\x01\x02\xbaH`\xba\x01]\n" +
@@ -1580,23 +1580,23 @@ const file_payorch_v1_payment_orchestration_service_proto_rawDesc = "" +
 	"\vcard_holder\x18\a \x01(\v2\x1e.payorch.v1.ApplePayCardHolderB\v\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01R\n" +
 	"cardHolder\x12O\n" +
 	"\rzuora_default\x18\b \x01(\v2(.payorch.v1.StoredCredentialZuoraDefaultH\x00R\fzuoraDefault\x12?\n" +
-	"\aprofile\x18\t \x01(\v2#.payorch.v1.StoredCredentialProfileH\x00R\aprofile\x12*\n" +
-	"\x04none\x18\n" +
-	" \x01(\v2\x14.payorch.v1.NoChargeH\x01R\x04none\x129\n" +
+	"\aprofile\x18\t \x01(\v2#.payorch.v1.StoredCredentialProfileH\x00R\aprofile\x123\n" +
+	"\tno_charge\x18\n" +
+	" \x01(\v2\x14.payorch.v1.NoChargeH\x01R\bnoCharge\x129\n" +
 	"\vpay_invoice\x18\v \x01(\v2\x16.payorch.v1.PayInvoiceH\x01R\n" +
 	"payInvoice\x12\xb0\x01\n" +
 	"\x0fexpected_amount\x18\f \x01(\v2\x12.google.type.MoneyBs\xe2A\x01\x01\xbaHl\xba\x01i\n" +
 	"\x0emoney.positive\x12 amount must be greater than zero\x1a5this.units > 0 || (this.units == 0 && this.nanos > 0)R\x0eexpectedAmountB\x1a\n" +
 	"\x11stored_credential\x12\x05\xbaH\x02\b\x01B\x0f\n" +
-	"\x06charge\x12\x05\xbaH\x02\b\x01\"\xaa\x02\n" +
+	"\x06charge\x12\x05\xbaH\x02\b\x01\"\xbb\x02\n" +
 	"\x17DecryptApplePayResponse\x12*\n" +
 	"\x11payment_method_id\x18\x01 \x01(\tR\x0fpaymentMethodId\x12(\n" +
 	"\x04call\x18\x02 \x01(\v2\x14.payorch.v1.CallInfoR\x04call\x12F\n" +
 	"\x10upstream_request\x18\x03 \x01(\v2\x1b.payorch.v1.UpstreamRequestR\x0fupstreamRequest\x12\x1d\n" +
 	"\n" +
-	"payment_id\x18\x04 \x01(\tR\tpaymentId\x12\x16\n" +
-	"\x06amount\x18\x05 \x01(\tR\x06amount\x12:\n" +
-	"\famount_check\x18\x06 \x01(\x0e2\x17.payorch.v1.AmountCheckR\vamountCheck\"\xdd\x16\n" +
+	"payment_id\x18\x04 \x01(\tR\tpaymentId\x12'\n" +
+	"\x0freported_amount\x18\x05 \x01(\tR\x0ereportedAmount\x12:\n" +
+	"\famount_check\x18\x06 \x01(\x0e2\x17.payorch.v1.AmountCheckR\vamountCheck\"\xec\x16\n" +
 	"\x1aCreatePaymentMethodRequest\x12\x86\x01\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tBg\xe2A\x01\x02\xbaH`\xba\x01]\n" +
@@ -1615,9 +1615,8 @@ const file_payorch_v1_payment_orchestration_service_proto_rawDesc = "" +
 	" \x03(\v2:.payorch.v1.CreatePaymentMethodRequest.GatewayOptionsEntryB#\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x15\x9a\x01\x12\x10d\"\ar\x05\x10\x01\x18\xff\x01*\x05r\x03\x18\x80 R\x0egatewayOptions\x12:\n" +
 	"\n" +
 	"retry_rule\x18\v \x01(\v2\x15.payorch.v1.RetryRuleB\x04\xe2A\x01\x01R\tretryRule\x12?\n" +
-	"\x11device_session_id\x18\f \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x0fdeviceSessionId\x12I\n" +
-	"\n" +
-	"ip_address\x18\r \x01(\v2\x1d.payorch.v1.NullableIpAddressB\v\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01R\tipAddress\x12f\n" +
+	"\x11device_session_id\x18\f \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x0fdeviceSessionId\x12X\n" +
+	"\x12consent_ip_address\x18\r \x01(\v2\x1d.payorch.v1.NullableIpAddressB\v\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01R\x10consentIpAddress\x12f\n" +
 	"\x1abank_identification_number\x18\x0e \x01(\tB(\xe2A\x01\x01\x90\x9e$\x02\x80\x01\x01\xbaH\x1ar\x182\x16^([0-9]{6}|[0-9]{8})?$R\x18bankIdentificationNumber\x12A\n" +
 	"\tselection\x18\x0f \x01(\v2\x1d.payorch.v1.ResponseSelectionB\x04\xe2A\x01\x01R\tselection\x12=\n" +
 	"\rcurrency_code\x18\x10 \x01(\tB\x18\xe2A\x01\x01\xbaH\x11r\x0f2\r^([A-Z]{3})?$R\fcurrencyCode\x12&\n" +
@@ -1665,10 +1664,10 @@ const file_payorch_v1_payment_orchestration_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x12.must be 16 to 128 characters from 0x21 to 0x7E\x1a\x1fthis.matches('^[!-~]{16,128}$')R\trequestId\x12F\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x15.payorch.v1.OperationB\x11\xe2A\x01\x02\xbaH\n" +
-	"\x82\x01\x04\x10\x01 \x00\xc8\x01\x01R\toperation\"\xe3\x02\n" +
-	"\x11GetIntentResponse\x12-\n" +
-	"\x05state\x18\x01 \x01(\x0e2\x17.payorch.v1.IntentStateR\x05state\x121\n" +
-	"\aoutcome\x18\x02 \x01(\v2\x17.payorch.v1.CallOutcomeR\aoutcome\x123\n" +
+	"\x82\x01\x04\x10\x01 \x00\xc8\x01\x01R\toperation\"\xf9\x02\n" +
+	"\x11GetIntentResponse\x12:\n" +
+	"\fintent_state\x18\x01 \x01(\x0e2\x17.payorch.v1.IntentStateR\vintentState\x12:\n" +
+	"\fcall_outcome\x18\x02 \x01(\v2\x17.payorch.v1.CallOutcomeR\vcallOutcome\x123\n" +
 	"\bexisting\x18\x03 \x01(\v2\x17.payorch.v1.ExistingIdsR\bexisting\x12B\n" +
 	"\x0ffirst_send_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\rfirstSendTime\x12\x1b\n" +
 	"\ttrack_ids\x18\x05 \x03(\tR\btrackIds\x12*\n" +
@@ -1785,7 +1784,7 @@ var file_payorch_v1_payment_orchestration_service_proto_depIdxs = []int32{
 	21, // 9: payorch.v1.DecryptApplePayRequest.card_holder:type_name -> payorch.v1.ApplePayCardHolder
 	22, // 10: payorch.v1.DecryptApplePayRequest.zuora_default:type_name -> payorch.v1.StoredCredentialZuoraDefault
 	23, // 11: payorch.v1.DecryptApplePayRequest.profile:type_name -> payorch.v1.StoredCredentialProfile
-	24, // 12: payorch.v1.DecryptApplePayRequest.none:type_name -> payorch.v1.NoCharge
+	24, // 12: payorch.v1.DecryptApplePayRequest.no_charge:type_name -> payorch.v1.NoCharge
 	25, // 13: payorch.v1.DecryptApplePayRequest.pay_invoice:type_name -> payorch.v1.PayInvoice
 	26, // 14: payorch.v1.DecryptApplePayRequest.expected_amount:type_name -> google.type.Money
 	19, // 15: payorch.v1.DecryptApplePayResponse.call:type_name -> payorch.v1.CallInfo
@@ -1799,7 +1798,7 @@ var file_payorch_v1_payment_orchestration_service_proto_depIdxs = []int32{
 	12, // 23: payorch.v1.CreatePaymentMethodRequest.custom_fields:type_name -> payorch.v1.CreatePaymentMethodRequest.CustomFieldsEntry
 	13, // 24: payorch.v1.CreatePaymentMethodRequest.gateway_options:type_name -> payorch.v1.CreatePaymentMethodRequest.GatewayOptionsEntry
 	31, // 25: payorch.v1.CreatePaymentMethodRequest.retry_rule:type_name -> payorch.v1.RetryRule
-	32, // 26: payorch.v1.CreatePaymentMethodRequest.ip_address:type_name -> payorch.v1.NullableIpAddress
+	32, // 26: payorch.v1.CreatePaymentMethodRequest.consent_ip_address:type_name -> payorch.v1.NullableIpAddress
 	33, // 27: payorch.v1.CreatePaymentMethodRequest.selection:type_name -> payorch.v1.ResponseSelection
 	34, // 28: payorch.v1.CreatePaymentMethodRequest.card:type_name -> payorch.v1.Card
 	35, // 29: payorch.v1.CreatePaymentMethodRequest.card_reference:type_name -> payorch.v1.CardReference
@@ -1827,8 +1826,8 @@ var file_payorch_v1_payment_orchestration_service_proto_depIdxs = []int32{
 	19, // 51: payorch.v1.CreatePaymentMethodResponse.call:type_name -> payorch.v1.CallInfo
 	20, // 52: payorch.v1.CreatePaymentMethodResponse.upstream_request:type_name -> payorch.v1.UpstreamRequest
 	1,  // 53: payorch.v1.GetIntentRequest.operation:type_name -> payorch.v1.Operation
-	2,  // 54: payorch.v1.GetIntentResponse.state:type_name -> payorch.v1.IntentState
-	57, // 55: payorch.v1.GetIntentResponse.outcome:type_name -> payorch.v1.CallOutcome
+	2,  // 54: payorch.v1.GetIntentResponse.intent_state:type_name -> payorch.v1.IntentState
+	57, // 55: payorch.v1.GetIntentResponse.call_outcome:type_name -> payorch.v1.CallOutcome
 	58, // 56: payorch.v1.GetIntentResponse.existing:type_name -> payorch.v1.ExistingIds
 	59, // 57: payorch.v1.GetIntentResponse.first_send_time:type_name -> google.protobuf.Timestamp
 	60, // 58: payorch.v1.CreatePaymentMethodRequest.CustomFieldsEntry.value:type_name -> payorch.v1.CustomFieldValue
@@ -1868,7 +1867,7 @@ func file_payorch_v1_payment_orchestration_service_proto_init() {
 	file_payorch_v1_payment_orchestration_service_proto_msgTypes[2].OneofWrappers = []any{
 		(*DecryptApplePayRequest_ZuoraDefault)(nil),
 		(*DecryptApplePayRequest_Profile)(nil),
-		(*DecryptApplePayRequest_None)(nil),
+		(*DecryptApplePayRequest_NoCharge)(nil),
 		(*DecryptApplePayRequest_PayInvoice)(nil),
 	}
 	file_payorch_v1_payment_orchestration_service_proto_msgTypes[4].OneofWrappers = []any{

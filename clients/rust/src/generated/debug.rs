@@ -141,7 +141,7 @@ impl ::core::fmt::Debug for super::generated::payorch::v1::NullableIpAddress {
     fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         formatter
             .debug_struct("NullableIpAddress")
-            .field("address", &format_args!("[redacted]"))
+            .field("ip_address", &format_args!("[redacted]"))
             .finish()
     }
 }
@@ -154,7 +154,7 @@ impl ::core::fmt::Debug for super::generated::payorch::v1::Card {
             .field("expiry_month", &format_args!("[redacted]"))
             .field("expiry_year", &format_args!("[redacted]"))
             .field("security_code", &format_args!("[redacted]"))
-            .field("mandate", &self.r#mandate)
+            .field("card_mandate", &self.r#card_mandate)
             .finish()
     }
 }
@@ -165,7 +165,7 @@ impl ::core::fmt::Debug for super::generated::payorch::v1::CardReference {
             .field("token", &format_args!("[redacted]"))
             .field("second_token", &format_args!("[redacted]"))
             .field("mandate", &self.r#mandate)
-            .field("card", &self.r#card)
+            .field("card_details", &self.r#card_details)
             .finish()
     }
 }
@@ -193,7 +193,9 @@ impl ::core::fmt::Debug for super::generated::payorch::v1::ApplePay {
 impl ::core::fmt::Debug for super::generated::payorch::v1::apple_pay::Charge {
     fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         match self {
-            Self::None(value) => formatter.debug_tuple("None").field(value).finish(),
+            Self::NoCharge(value) => {
+                formatter.debug_tuple("NoCharge").field(value).finish()
+            }
             Self::PayInvoice(value) => {
                 formatter.debug_tuple("PayInvoice").field(value).finish()
             }
@@ -350,10 +352,10 @@ impl ::core::fmt::Debug for super::generated::payorch::v1::PaymentMethod {
                 "total_number_of_error_payments",
                 &self.r#total_number_of_error_payments,
             )
-            .field("card", &self.r#card)
-            .field("mandate", &self.r#mandate)
-            .field("bank_account", &self.r#bank_account)
-            .field("paypal", &self.r#paypal)
+            .field("card_summary", &self.r#card_summary)
+            .field("mandate_state", &self.r#mandate_state)
+            .field("bank_account_summary", &self.r#bank_account_summary)
+            .field("paypal_summary", &self.r#paypal_summary)
             .field("token", &format_args!("[redacted]"))
             .field("second_token", &format_args!("[redacted]"))
             .field("payment_id", &self.r#payment_id)
@@ -467,7 +469,9 @@ impl ::core::fmt::Debug
 for super::generated::payorch::v1::decrypt_apple_pay_request::Charge {
     fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         match self {
-            Self::None(value) => formatter.debug_tuple("None").field(value).finish(),
+            Self::NoCharge(value) => {
+                formatter.debug_tuple("NoCharge").field(value).finish()
+            }
             Self::PayInvoice(value) => {
                 formatter.debug_tuple("PayInvoice").field(value).finish()
             }
@@ -487,7 +491,7 @@ impl ::core::fmt::Debug for super::generated::payorch::v1::CreatePaymentMethodRe
             .field("gateway_options", &format_args!("[redacted]"))
             .field("retry_rule", &self.r#retry_rule)
             .field("device_session_id", &format_args!("[redacted]"))
-            .field("ip_address", &format_args!("[redacted]"))
+            .field("consent_ip_address", &format_args!("[redacted]"))
             .field("bank_identification_number", &format_args!("[redacted]"))
             .field("selection", &self.r#selection)
             .field("currency_code", &self.r#currency_code)

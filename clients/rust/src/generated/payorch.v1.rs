@@ -318,7 +318,7 @@ pub struct CallInfo {
     pub zuora_request_id: ::prost::alloc::string::String,
     /// Where the call went.
     #[prost(message, optional, tag = "4")]
-    pub route: ::core::option::Option<RouteTaken>,
+    pub route_taken: ::core::option::Option<RouteTaken>,
     /// Name of the routing rule that matched.
     #[prost(string, tag = "5")]
     pub matched_rule: ::prost::alloc::string::String,
@@ -327,7 +327,7 @@ pub struct CallInfo {
     pub policy_hash: ::prost::alloc::string::String,
     /// How often the request was sent to Zuora within this call; 0 for validate_only.
     #[prost(int32, tag = "7")]
-    pub attempts: i32,
+    pub attempt_count: i32,
     /// Whether the answer is a replay.
     #[prost(enumeration = "Replay", tag = "8")]
     pub replayed: i32,
@@ -913,7 +913,7 @@ pub struct RetryRule {
 pub struct NullableIpAddress {
     /// IPv4 or IPv6 address, at most 45 characters; empty: JSON null is sent.
     #[prost(string, tag = "1")]
-    pub address: ::prost::alloc::string::String,
+    pub ip_address: ::prost::alloc::string::String,
 }
 /// The payer's consent to charge a card.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -950,7 +950,7 @@ pub struct Card {
     pub security_code: ::prost::alloc::string::String,
     /// The payer's consent. Zuora: `mandate`. Absent: not sent.
     #[prost(message, optional, tag = "6")]
-    pub mandate: ::core::option::Option<CardMandate>,
+    pub card_mandate: ::core::option::Option<CardMandate>,
 }
 /// A card that a payment gateway keeps, by the gateway's token. Zuora: `cc_ref`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -967,7 +967,7 @@ pub struct CardReference {
     pub mandate: ::core::option::Option<Mandate>,
     /// What is printed on the card. Zuora: `card`. Absent: not sent.
     #[prost(message, optional, tag = "4")]
-    pub card: ::core::option::Option<CardReferenceCard>,
+    pub card_details: ::core::option::Option<CardReferenceCard>,
 }
 /// What is known of a referenced card.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1009,7 +1009,7 @@ pub mod apple_pay {
     pub enum Charge {
         /// No payment. Zuora: `collect_payment` false.
         #[prost(message, tag = "4")]
-        None(super::NoCharge),
+        NoCharge(super::NoCharge),
         /// Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
         #[prost(message, tag = "5")]
         PayInvoice(super::PayInvoice),
@@ -1252,16 +1252,16 @@ pub struct PaymentMethod {
     pub total_number_of_error_payments: ::core::option::Option<i64>,
     /// Card data of card, cc_ref, apple_pay and google_pay. v2.
     #[prost(message, optional, tag = "26")]
-    pub card: ::core::option::Option<CardSummary>,
+    pub card_summary: ::core::option::Option<CardSummary>,
     /// The mandate. v2.
     #[prost(message, optional, tag = "27")]
-    pub mandate: ::core::option::Option<MandateState>,
+    pub mandate_state: ::core::option::Option<MandateState>,
     /// Bank account data of the debit types. v2.
     #[prost(message, optional, tag = "28")]
-    pub bank_account: ::core::option::Option<BankAccountSummary>,
+    pub bank_account_summary: ::core::option::Option<BankAccountSummary>,
     /// PayPal data of the paypal types. v2.
     #[prost(message, optional, tag = "29")]
-    pub paypal: ::core::option::Option<PaypalSummary>,
+    pub paypal_summary: ::core::option::Option<PaypalSummary>,
     /// The gateway's token of cc_ref, apple_pay and google_pay. v2.
     #[prost(string, tag = "30")]
     pub token: ::prost::alloc::string::String,
@@ -1540,7 +1540,7 @@ pub mod decrypt_apple_pay_request {
     pub enum Charge {
         /// Create the payment method only.
         #[prost(message, tag = "10")]
-        None(super::NoCharge),
+        NoCharge(super::NoCharge),
         /// Create the method and pay an invoice with the token's amount. This moves money.
         #[prost(message, tag = "11")]
         PayInvoice(super::PayInvoice),
@@ -1563,7 +1563,7 @@ pub struct DecryptApplePayResponse {
     pub payment_id: ::prost::alloc::string::String,
     /// The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
     #[prost(string, tag = "5")]
-    pub amount: ::prost::alloc::string::String,
+    pub reported_amount: ::prost::alloc::string::String,
     /// Comparison with expected_amount.
     #[prost(enumeration = "AmountCheck", tag = "6")]
     pub amount_check: i32,
@@ -1609,7 +1609,7 @@ pub struct CreatePaymentMethodRequest {
     pub device_session_id: ::prost::alloc::string::String,
     /// IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
     #[prost(message, optional, tag = "13")]
-    pub ip_address: ::core::option::Option<NullableIpAddress>,
+    pub consent_ip_address: ::core::option::Option<NullableIpAddress>,
     /// First six or eight digits of the number. v2: `bank_identification_number`.
     #[prost(string, tag = "14")]
     pub bank_identification_number: ::prost::alloc::string::String,
@@ -1746,10 +1746,10 @@ pub struct GetIntentRequest {
 pub struct GetIntentResponse {
     /// How far it is.
     #[prost(enumeration = "IntentState", tag = "1")]
-    pub state: i32,
+    pub intent_state: i32,
     /// How it ended; set when settled.
     #[prost(message, optional, tag = "2")]
-    pub outcome: ::core::option::Option<CallOutcome>,
+    pub call_outcome: ::core::option::Option<CallOutcome>,
     /// Ids of objects that exist because of it.
     #[prost(message, optional, tag = "3")]
     pub existing: ::core::option::Option<ExistingIds>,
@@ -2144,7 +2144,7 @@ pub struct ExplainRouteResponse {
     /// Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
     /// all.
     #[prost(message, optional, tag = "1")]
-    pub route: ::core::option::Option<RouteTaken>,
+    pub route_taken: ::core::option::Option<RouteTaken>,
     /// Name of the rule that matches; empty when none does.
     #[prost(string, tag = "2")]
     pub matched_rule: ::prost::alloc::string::String,
@@ -2189,7 +2189,7 @@ pub struct RejectedRule {
 pub struct RouteRefusal {
     /// The reason.
     #[prost(enumeration = "ErrorReason", tag = "1")]
-    pub reason: i32,
+    pub error_reason: i32,
     /// google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
     #[prost(map = "string, string", tag = "2")]
     pub metadata: ::std::collections::HashMap<
@@ -2198,7 +2198,7 @@ pub struct RouteRefusal {
     >,
     /// Paths of the request's fields that are at fault, if any are.
     #[prost(string, repeated, tag = "3")]
-    pub fields: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    pub field_paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A Track-Id.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -135,10 +135,10 @@ class CallInfo(_message.Message):
     TRACK_ID_FIELD_NUMBER: _builtins.int
     EXECUTED_TRACK_ID_FIELD_NUMBER: _builtins.int
     ZUORA_REQUEST_ID_FIELD_NUMBER: _builtins.int
-    ROUTE_FIELD_NUMBER: _builtins.int
+    ROUTE_TAKEN_FIELD_NUMBER: _builtins.int
     MATCHED_RULE_FIELD_NUMBER: _builtins.int
     POLICY_HASH_FIELD_NUMBER: _builtins.int
-    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
     FIRST_SEND_TIME_FIELD_NUMBER: _builtins.int
     ZUORA_PROCESS_ID_FIELD_NUMBER: _builtins.int
@@ -154,14 +154,14 @@ class CallInfo(_message.Message):
     """Name of the routing rule that matched."""
     policy_hash: _builtins.str
     """Short hash of the routing policy in force, to tell which version decided."""
-    attempts: _builtins.int
+    attempt_count: _builtins.int
     """How often the request was sent to Zuora within this call; 0 for validate_only."""
     replayed: Global___Replay.ValueType
     """Whether the answer is a replay."""
     zuora_process_id: _builtins.str
     """Zuora's processId from the body; empty when there was none."""
     @_builtins.property
-    def route(self) -> _routing_pb2.RouteTaken:
+    def route_taken(self) -> _routing_pb2.RouteTaken:
         """Where the call went."""
 
     @_builtins.property
@@ -174,17 +174,17 @@ class CallInfo(_message.Message):
         track_id: _builtins.str = ...,
         executed_track_id: _builtins.str = ...,
         zuora_request_id: _builtins.str = ...,
-        route: _routing_pb2.RouteTaken | None = ...,
+        route_taken: _routing_pb2.RouteTaken | None = ...,
         matched_rule: _builtins.str = ...,
         policy_hash: _builtins.str = ...,
-        attempts: _builtins.int = ...,
+        attempt_count: _builtins.int = ...,
         replayed: Global___Replay.ValueType = ...,
         first_send_time: _timestamp_pb2.Timestamp | None = ...,
         zuora_process_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["first_send_time", b"first_send_time", "route", b"route"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_send_time", b"first_send_time", "route_taken", b"route_taken"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "executed_track_id", b"executed_track_id", "first_send_time", b"first_send_time", "matched_rule", b"matched_rule", "policy_hash", b"policy_hash", "replayed", b"replayed", "route", b"route", "track_id", b"track_id", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "executed_track_id", b"executed_track_id", "first_send_time", b"first_send_time", "matched_rule", b"matched_rule", "policy_hash", b"policy_hash", "replayed", b"replayed", "route_taken", b"route_taken", "track_id", b"track_id", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

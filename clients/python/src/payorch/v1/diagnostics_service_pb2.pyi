@@ -115,7 +115,7 @@ class ExplainRouteResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    ROUTE_FIELD_NUMBER: _builtins.int
+    ROUTE_TAKEN_FIELD_NUMBER: _builtins.int
     MATCHED_RULE_FIELD_NUMBER: _builtins.int
     REJECTED_RULES_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
@@ -129,7 +129,7 @@ class ExplainRouteResponse(_message.Message):
     policy_hash: _builtins.str
     """Short hash of the routing policy that decided."""
     @_builtins.property
-    def route(self) -> _routing_pb2.RouteTaken:
+    def route_taken(self) -> _routing_pb2.RouteTaken:
         """Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
         all.
         """
@@ -151,7 +151,7 @@ class ExplainRouteResponse(_message.Message):
     def __init__(
         self,
         *,
-        route: _routing_pb2.RouteTaken | None = ...,
+        route_taken: _routing_pb2.RouteTaken | None = ...,
         matched_rule: _builtins.str = ...,
         rejected_rules: _abc.Iterable[Global___RejectedRule] | None = ...,
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
@@ -159,9 +159,9 @@ class ExplainRouteResponse(_message.Message):
         policy_hash: _builtins.str = ...,
         refusal: Global___RouteRefusal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal", "route", b"route"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal", "route_taken", b"route_taken"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_sent", b"gateway_sent", "headers", b"headers", "matched_rule", b"matched_rule", "policy_hash", b"policy_hash", "refusal", b"refusal", "rejected_rules", b"rejected_rules", "route", b"route"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_sent", b"gateway_sent", "headers", b"headers", "matched_rule", b"matched_rule", "policy_hash", b"policy_hash", "refusal", b"refusal", "rejected_rules", b"rejected_rules", "route_taken", b"route_taken"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -227,29 +227,29 @@ class RouteRefusal(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    REASON_FIELD_NUMBER: _builtins.int
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
-    FIELDS_FIELD_NUMBER: _builtins.int
-    reason: _error_reason_pb2.ErrorReason.ValueType
+    FIELD_PATHS_FIELD_NUMBER: _builtins.int
+    error_reason: _error_reason_pb2.ErrorReason.ValueType
     """The reason."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for."""
 
     @_builtins.property
-    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def field_paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Paths of the request's fields that are at fault, if any are."""
 
     def __init__(
         self,
         *,
-        reason: _error_reason_pb2.ErrorReason.ValueType = ...,
+        error_reason: _error_reason_pb2.ErrorReason.ValueType = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-        fields: _abc.Iterable[_builtins.str] | None = ...,
+        field_paths: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "metadata", b"metadata", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_reason", b"error_reason", "field_paths", b"field_paths", "metadata", b"metadata"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

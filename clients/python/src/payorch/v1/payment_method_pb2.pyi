@@ -259,17 +259,17 @@ class NullableIpAddress(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ADDRESS_FIELD_NUMBER: _builtins.int
-    address: _builtins.str
+    IP_ADDRESS_FIELD_NUMBER: _builtins.int
+    ip_address: _builtins.str
     """IPv4 or IPv6 address, at most 45 characters; empty: JSON null is sent."""
     def __init__(
         self,
         *,
-        address: _builtins.str = ...,
+        ip_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ip_address", b"ip_address"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -320,7 +320,7 @@ class Card(_message.Message):
     EXPIRY_MONTH_FIELD_NUMBER: _builtins.int
     EXPIRY_YEAR_FIELD_NUMBER: _builtins.int
     SECURITY_CODE_FIELD_NUMBER: _builtins.int
-    MANDATE_FIELD_NUMBER: _builtins.int
+    CARD_MANDATE_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     """The card number, 12 to 19 digits without spaces. Zuora: `card_number`."""
     brand: _builtins.str
@@ -332,7 +332,7 @@ class Card(_message.Message):
     security_code: _builtins.str
     """Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`."""
     @_builtins.property
-    def mandate(self) -> Global___CardMandate:
+    def card_mandate(self) -> Global___CardMandate:
         """The payer's consent. Zuora: `mandate`. Absent: not sent."""
 
     def __init__(
@@ -343,11 +343,11 @@ class Card(_message.Message):
         expiry_month: _builtins.int = ...,
         expiry_year: _builtins.int = ...,
         security_code: _builtins.str = ...,
-        mandate: Global___CardMandate | None = ...,
+        card_mandate: Global___CardMandate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["mandate", b"mandate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card_mandate", b"card_mandate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "expiry_month", b"expiry_month", "expiry_year", b"expiry_year", "mandate", b"mandate", "number", b"number", "security_code", b"security_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "card_mandate", b"card_mandate", "expiry_month", b"expiry_month", "expiry_year", b"expiry_year", "number", b"number", "security_code", b"security_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -362,7 +362,7 @@ class CardReference(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     SECOND_TOKEN_FIELD_NUMBER: _builtins.int
     MANDATE_FIELD_NUMBER: _builtins.int
-    CARD_FIELD_NUMBER: _builtins.int
+    CARD_DETAILS_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The gateway's token, 1 to 255 characters. Zuora: `token`."""
     second_token: _builtins.str
@@ -372,7 +372,7 @@ class CardReference(_message.Message):
         """The payer's consent. Zuora: `mandate`. Absent: not sent."""
 
     @_builtins.property
-    def card(self) -> Global___CardReferenceCard:
+    def card_details(self) -> Global___CardReferenceCard:
         """What is printed on the card. Zuora: `card`. Absent: not sent."""
 
     def __init__(
@@ -381,11 +381,11 @@ class CardReference(_message.Message):
         token: _builtins.str = ...,
         second_token: _builtins.str = ...,
         mandate: _bank_debit_pb2.Mandate | None = ...,
-        card: Global___CardReferenceCard | None = ...,
+        card_details: Global___CardReferenceCard | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "mandate", b"mandate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card_details", b"card_details", "mandate", b"mandate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "mandate", b"mandate", "second_token", b"second_token", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_details", b"card_details", "mandate", b"mandate", "second_token", b"second_token", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -437,7 +437,7 @@ class ApplePay(_message.Message):
     TOKEN_JSON_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     MANDATE_FIELD_NUMBER: _builtins.int
-    NONE_FIELD_NUMBER: _builtins.int
+    NO_CHARGE_FIELD_NUMBER: _builtins.int
     PAY_INVOICE_FIELD_NUMBER: _builtins.int
     token_json: _builtins.bytes
     """The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
@@ -450,7 +450,7 @@ class ApplePay(_message.Message):
         """The payer's consent. Zuora: `mandate`. Absent: not sent."""
 
     @_builtins.property
-    def none(self) -> _apple_pay_pb2.NoCharge:
+    def no_charge(self) -> _apple_pay_pb2.NoCharge:
         """No payment. Zuora: `collect_payment` false."""
 
     @_builtins.property
@@ -463,14 +463,14 @@ class ApplePay(_message.Message):
         token_json: _builtins.bytes = ...,
         merchant_id: _builtins.str = ...,
         mandate: _bank_debit_pb2.Mandate | None = ...,
-        none: _apple_pay_pb2.NoCharge | None = ...,
+        no_charge: _apple_pay_pb2.NoCharge | None = ...,
         pay_invoice: _apple_pay_pb2.PayInvoice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "mandate", b"mandate", "none", b"none", "pay_invoice", b"pay_invoice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "mandate", b"mandate", "no_charge", b"no_charge", "pay_invoice", b"pay_invoice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "mandate", b"mandate", "merchant_id", b"merchant_id", "none", b"none", "pay_invoice", b"pay_invoice", "token_json", b"token_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "mandate", b"mandate", "merchant_id", b"merchant_id", "no_charge", b"no_charge", "pay_invoice", b"pay_invoice", "token_json", b"token_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_charge: _TypeAlias = _typing.Literal["none", "pay_invoice"]  # noqa: Y015
+    _WhichOneofReturnType_charge: _TypeAlias = _typing.Literal["no_charge", "pay_invoice"]  # noqa: Y015
     _WhichOneofArgType_charge: _TypeAlias = _typing.Literal["charge", b"charge"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_charge) -> _WhichOneofReturnType_charge | None: ...
 

@@ -49,10 +49,10 @@ class PaymentMethod(_message.Message):
     NUMBER_OF_CONSECUTIVE_FAILURES_FIELD_NUMBER: _builtins.int
     TOTAL_NUMBER_OF_PROCESSED_PAYMENTS_FIELD_NUMBER: _builtins.int
     TOTAL_NUMBER_OF_ERROR_PAYMENTS_FIELD_NUMBER: _builtins.int
-    CARD_FIELD_NUMBER: _builtins.int
-    MANDATE_FIELD_NUMBER: _builtins.int
-    BANK_ACCOUNT_FIELD_NUMBER: _builtins.int
-    PAYPAL_FIELD_NUMBER: _builtins.int
+    CARD_SUMMARY_FIELD_NUMBER: _builtins.int
+    MANDATE_STATE_FIELD_NUMBER: _builtins.int
+    BANK_ACCOUNT_SUMMARY_FIELD_NUMBER: _builtins.int
+    PAYPAL_SUMMARY_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     SECOND_TOKEN_FIELD_NUMBER: _builtins.int
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
@@ -116,19 +116,19 @@ class PaymentMethod(_message.Message):
     account_json: _builtins.str
     """The expanded account as Zuora's JSON object, when `expand` asked for it. v2."""
     @_builtins.property
-    def card(self) -> Global___CardSummary:
+    def card_summary(self) -> Global___CardSummary:
         """Card data of card, cc_ref, apple_pay and google_pay. v2."""
 
     @_builtins.property
-    def mandate(self) -> Global___MandateState:
+    def mandate_state(self) -> Global___MandateState:
         """The mandate. v2."""
 
     @_builtins.property
-    def bank_account(self) -> Global___BankAccountSummary:
+    def bank_account_summary(self) -> Global___BankAccountSummary:
         """Bank account data of the debit types. v2."""
 
     @_builtins.property
-    def paypal(self) -> Global___PaypalSummary:
+    def paypal_summary(self) -> Global___PaypalSummary:
         """PayPal data of the paypal types. v2."""
 
     def __init__(
@@ -159,18 +159,18 @@ class PaymentMethod(_message.Message):
         number_of_consecutive_failures: _builtins.int | None = ...,
         total_number_of_processed_payments: _builtins.int | None = ...,
         total_number_of_error_payments: _builtins.int | None = ...,
-        card: Global___CardSummary | None = ...,
-        mandate: Global___MandateState | None = ...,
-        bank_account: Global___BankAccountSummary | None = ...,
-        paypal: Global___PaypalSummary | None = ...,
+        card_summary: Global___CardSummary | None = ...,
+        mandate_state: Global___MandateState | None = ...,
+        bank_account_summary: Global___BankAccountSummary | None = ...,
+        paypal_summary: Global___PaypalSummary | None = ...,
         token: _builtins.str = ...,
         second_token: _builtins.str = ...,
         payment_id: _builtins.str = ...,
         account_json: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_generated", b"_auto_generated", "_maximum_payment_attempts", b"_maximum_payment_attempts", "_number_of_consecutive_failures", b"_number_of_consecutive_failures", "_payment_retry_interval_hours", b"_payment_retry_interval_hours", "_total_number_of_error_payments", b"_total_number_of_error_payments", "_total_number_of_processed_payments", b"_total_number_of_processed_payments", "_use_default_retry_rule", b"_use_default_retry_rule", "auto_generated", b"auto_generated", "bank_account", b"bank_account", "card", b"card", "mandate", b"mandate", "maximum_payment_attempts", b"maximum_payment_attempts", "number_of_consecutive_failures", b"number_of_consecutive_failures", "payment_retry_interval_hours", b"payment_retry_interval_hours", "paypal", b"paypal", "total_number_of_error_payments", b"total_number_of_error_payments", "total_number_of_processed_payments", b"total_number_of_processed_payments", "use_default_retry_rule", b"use_default_retry_rule"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_generated", b"_auto_generated", "_maximum_payment_attempts", b"_maximum_payment_attempts", "_number_of_consecutive_failures", b"_number_of_consecutive_failures", "_payment_retry_interval_hours", b"_payment_retry_interval_hours", "_total_number_of_error_payments", b"_total_number_of_error_payments", "_total_number_of_processed_payments", b"_total_number_of_processed_payments", "_use_default_retry_rule", b"_use_default_retry_rule", "auto_generated", b"auto_generated", "bank_account_summary", b"bank_account_summary", "card_summary", b"card_summary", "mandate_state", b"mandate_state", "maximum_payment_attempts", b"maximum_payment_attempts", "number_of_consecutive_failures", b"number_of_consecutive_failures", "payment_retry_interval_hours", b"payment_retry_interval_hours", "paypal_summary", b"paypal_summary", "total_number_of_error_payments", b"total_number_of_error_payments", "total_number_of_processed_payments", b"total_number_of_processed_payments", "use_default_retry_rule", b"use_default_retry_rule"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_generated", b"_auto_generated", "_maximum_payment_attempts", b"_maximum_payment_attempts", "_number_of_consecutive_failures", b"_number_of_consecutive_failures", "_payment_retry_interval_hours", b"_payment_retry_interval_hours", "_total_number_of_error_payments", b"_total_number_of_error_payments", "_total_number_of_processed_payments", b"_total_number_of_processed_payments", "_use_default_retry_rule", b"_use_default_retry_rule", "account_id", b"account_id", "account_json", b"account_json", "auto_generated", b"auto_generated", "bank_account", b"bank_account", "bank_identification_number", b"bank_identification_number", "billing_details_json", b"billing_details_json", "card", b"card", "created_by_id", b"created_by_id", "created_time", b"created_time", "custom_fields_json", b"custom_fields_json", "custom_type", b"custom_type", "device_session_id", b"device_session_id", "existing_mandate", b"existing_mandate", "id", b"id", "ip_address", b"ip_address", "last_failed_sale_transaction_time", b"last_failed_sale_transaction_time", "last_transaction_status", b"last_transaction_status", "last_transaction_time", b"last_transaction_time", "mandate", b"mandate", "maximum_payment_attempts", b"maximum_payment_attempts", "number_of_consecutive_failures", b"number_of_consecutive_failures", "payment_id", b"payment_id", "payment_retry_interval_hours", b"payment_retry_interval_hours", "paypal", b"paypal", "second_token", b"second_token", "state", b"state", "token", b"token", "total_number_of_error_payments", b"total_number_of_error_payments", "total_number_of_processed_payments", b"total_number_of_processed_payments", "type", b"type", "updated_by_id", b"updated_by_id", "updated_time", b"updated_time", "use_default_retry_rule", b"use_default_retry_rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_generated", b"_auto_generated", "_maximum_payment_attempts", b"_maximum_payment_attempts", "_number_of_consecutive_failures", b"_number_of_consecutive_failures", "_payment_retry_interval_hours", b"_payment_retry_interval_hours", "_total_number_of_error_payments", b"_total_number_of_error_payments", "_total_number_of_processed_payments", b"_total_number_of_processed_payments", "_use_default_retry_rule", b"_use_default_retry_rule", "account_id", b"account_id", "account_json", b"account_json", "auto_generated", b"auto_generated", "bank_account_summary", b"bank_account_summary", "bank_identification_number", b"bank_identification_number", "billing_details_json", b"billing_details_json", "card_summary", b"card_summary", "created_by_id", b"created_by_id", "created_time", b"created_time", "custom_fields_json", b"custom_fields_json", "custom_type", b"custom_type", "device_session_id", b"device_session_id", "existing_mandate", b"existing_mandate", "id", b"id", "ip_address", b"ip_address", "last_failed_sale_transaction_time", b"last_failed_sale_transaction_time", "last_transaction_status", b"last_transaction_status", "last_transaction_time", b"last_transaction_time", "mandate_state", b"mandate_state", "maximum_payment_attempts", b"maximum_payment_attempts", "number_of_consecutive_failures", b"number_of_consecutive_failures", "payment_id", b"payment_id", "payment_retry_interval_hours", b"payment_retry_interval_hours", "paypal_summary", b"paypal_summary", "second_token", b"second_token", "state", b"state", "token", b"token", "total_number_of_error_payments", b"total_number_of_error_payments", "total_number_of_processed_payments", b"total_number_of_processed_payments", "type", b"type", "updated_by_id", b"updated_by_id", "updated_time", b"updated_time", "use_default_retry_rule", b"use_default_retry_rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__auto_generated: _TypeAlias = _typing.Literal["auto_generated"]  # noqa: Y015
     _WhichOneofArgType__auto_generated: _TypeAlias = _typing.Literal["_auto_generated", b"_auto_generated"]  # noqa: Y015

@@ -245,7 +245,7 @@ class DecryptApplePayRequest(_message.Message):
     CARD_HOLDER_FIELD_NUMBER: _builtins.int
     ZUORA_DEFAULT_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
-    NONE_FIELD_NUMBER: _builtins.int
+    NO_CHARGE_FIELD_NUMBER: _builtins.int
     PAY_INVOICE_FIELD_NUMBER: _builtins.int
     EXPECTED_AMOUNT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
@@ -281,7 +281,7 @@ class DecryptApplePayRequest(_message.Message):
         """A profile of the caller's."""
 
     @_builtins.property
-    def none(self) -> _apple_pay_pb2.NoCharge:
+    def no_charge(self) -> _apple_pay_pb2.NoCharge:
         """Create the payment method only."""
 
     @_builtins.property
@@ -306,15 +306,15 @@ class DecryptApplePayRequest(_message.Message):
         card_holder: _apple_pay_pb2.ApplePayCardHolder | None = ...,
         zuora_default: _apple_pay_pb2.StoredCredentialZuoraDefault | None = ...,
         profile: _apple_pay_pb2.StoredCredentialProfile | None = ...,
-        none: _apple_pay_pb2.NoCharge | None = ...,
+        no_charge: _apple_pay_pb2.NoCharge | None = ...,
         pay_invoice: _apple_pay_pb2.PayInvoice | None = ...,
         expected_amount: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card_holder", b"card_holder", "charge", b"charge", "expected_amount", b"expected_amount", "none", b"none", "pay_invoice", b"pay_invoice", "profile", b"profile", "route", b"route", "stored_credential", b"stored_credential", "zuora_default", b"zuora_default"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card_holder", b"card_holder", "charge", b"charge", "expected_amount", b"expected_amount", "no_charge", b"no_charge", "pay_invoice", b"pay_invoice", "profile", b"profile", "route", b"route", "stored_credential", b"stored_credential", "zuora_default", b"zuora_default"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "card_holder", b"card_holder", "charge", b"charge", "expected_amount", b"expected_amount", "merchant_id", b"merchant_id", "none", b"none", "pay_invoice", b"pay_invoice", "profile", b"profile", "request_id", b"request_id", "route", b"route", "stored_credential", b"stored_credential", "token_json", b"token_json", "validate_only", b"validate_only", "zuora_default", b"zuora_default"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "card_holder", b"card_holder", "charge", b"charge", "expected_amount", b"expected_amount", "merchant_id", b"merchant_id", "no_charge", b"no_charge", "pay_invoice", b"pay_invoice", "profile", b"profile", "request_id", b"request_id", "route", b"route", "stored_credential", b"stored_credential", "token_json", b"token_json", "validate_only", b"validate_only", "zuora_default", b"zuora_default"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_charge: _TypeAlias = _typing.Literal["none", "pay_invoice"]  # noqa: Y015
+    _WhichOneofReturnType_charge: _TypeAlias = _typing.Literal["no_charge", "pay_invoice"]  # noqa: Y015
     _WhichOneofArgType_charge: _TypeAlias = _typing.Literal["charge", b"charge"]  # noqa: Y015
     _WhichOneofReturnType_stored_credential: _TypeAlias = _typing.Literal["zuora_default", "profile"]  # noqa: Y015
     _WhichOneofArgType_stored_credential: _TypeAlias = _typing.Literal["stored_credential", b"stored_credential"]  # noqa: Y015
@@ -335,13 +335,13 @@ class DecryptApplePayResponse(_message.Message):
     CALL_FIELD_NUMBER: _builtins.int
     UPSTREAM_REQUEST_FIELD_NUMBER: _builtins.int
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
-    AMOUNT_FIELD_NUMBER: _builtins.int
+    REPORTED_AMOUNT_FIELD_NUMBER: _builtins.int
     AMOUNT_CHECK_FIELD_NUMBER: _builtins.int
     payment_method_id: _builtins.str
     """Zuora's id of the payment method."""
     payment_id: _builtins.str
     """Zuora's id of the payment; empty when none was asked for or Zuora reported none."""
-    amount: _builtins.str
+    reported_amount: _builtins.str
     """The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none."""
     amount_check: Global___AmountCheck.ValueType
     """Comparison with expected_amount."""
@@ -360,12 +360,12 @@ class DecryptApplePayResponse(_message.Message):
         call: _call_pb2.CallInfo | None = ...,
         upstream_request: _call_pb2.UpstreamRequest | None = ...,
         payment_id: _builtins.str = ...,
-        amount: _builtins.str = ...,
+        reported_amount: _builtins.str = ...,
         amount_check: Global___AmountCheck.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "upstream_request", b"upstream_request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "amount_check", b"amount_check", "call", b"call", "payment_id", b"payment_id", "payment_method_id", b"payment_method_id", "upstream_request", b"upstream_request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_check", b"amount_check", "call", b"call", "payment_id", b"payment_id", "payment_method_id", b"payment_method_id", "reported_amount", b"reported_amount", "upstream_request", b"upstream_request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -430,7 +430,7 @@ class CreatePaymentMethodRequest(_message.Message):
     GATEWAY_OPTIONS_FIELD_NUMBER: _builtins.int
     RETRY_RULE_FIELD_NUMBER: _builtins.int
     DEVICE_SESSION_ID_FIELD_NUMBER: _builtins.int
-    IP_ADDRESS_FIELD_NUMBER: _builtins.int
+    CONSENT_IP_ADDRESS_FIELD_NUMBER: _builtins.int
     BANK_IDENTIFICATION_NUMBER_FIELD_NUMBER: _builtins.int
     SELECTION_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
@@ -505,7 +505,7 @@ class CreatePaymentMethodRequest(_message.Message):
         """How failed payments are retried. v2. Absent: the tenant's rule."""
 
     @_builtins.property
-    def ip_address(self) -> _payment_method_pb2.NullableIpAddress:
+    def consent_ip_address(self) -> _payment_method_pb2.NullableIpAddress:
         """IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent."""
 
     @_builtins.property
@@ -617,7 +617,7 @@ class CreatePaymentMethodRequest(_message.Message):
         gateway_options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         retry_rule: _payment_method_pb2.RetryRule | None = ...,
         device_session_id: _builtins.str = ...,
-        ip_address: _payment_method_pb2.NullableIpAddress | None = ...,
+        consent_ip_address: _payment_method_pb2.NullableIpAddress | None = ...,
         bank_identification_number: _builtins.str = ...,
         selection: _payment_method_pb2.ResponseSelection | None = ...,
         currency_code: _builtins.str = ...,
@@ -644,9 +644,9 @@ class CreatePaymentMethodRequest(_message.Message):
         paypal_complete_payments: _payment_method_pb2.PaypalCompletePayments | None = ...,
         custom: _payment_method_pb2.CustomMethod | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_default_method", b"_default_method", "account", b"account", "account_by_id", b"account_by_id", "account_by_number", b"account_by_number", "ach_debit", b"ach_debit", "adyen_apple_pay", b"adyen_apple_pay", "adyen_google_pay", b"adyen_google_pay", "apple_pay", b"apple_pay", "au_becs_debit", b"au_becs_debit", "autogiro_debit", b"autogiro_debit", "bacs_debit", b"bacs_debit", "betalings_debit", b"betalings_debit", "billing_details", b"billing_details", "card", b"card", "card_reference", b"card_reference", "chase_google_pay", b"chase_google_pay", "custom", b"custom", "default_method", b"default_method", "google_pay", b"google_pay", "ip_address", b"ip_address", "method", b"method", "no_account", b"no_account", "nz_becs_debit", b"nz_becs_debit", "other", b"other", "pad_debit", b"pad_debit", "paypal", b"paypal", "paypal_adaptive", b"paypal_adaptive", "paypal_complete_payments", b"paypal_complete_payments", "paypal_express", b"paypal_express", "paypal_express_native", b"paypal_express_native", "retry_rule", b"retry_rule", "route", b"route", "selection", b"selection", "sepa_debit", b"sepa_debit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_default_method", b"_default_method", "account", b"account", "account_by_id", b"account_by_id", "account_by_number", b"account_by_number", "ach_debit", b"ach_debit", "adyen_apple_pay", b"adyen_apple_pay", "adyen_google_pay", b"adyen_google_pay", "apple_pay", b"apple_pay", "au_becs_debit", b"au_becs_debit", "autogiro_debit", b"autogiro_debit", "bacs_debit", b"bacs_debit", "betalings_debit", b"betalings_debit", "billing_details", b"billing_details", "card", b"card", "card_reference", b"card_reference", "chase_google_pay", b"chase_google_pay", "consent_ip_address", b"consent_ip_address", "custom", b"custom", "default_method", b"default_method", "google_pay", b"google_pay", "method", b"method", "no_account", b"no_account", "nz_becs_debit", b"nz_becs_debit", "other", b"other", "pad_debit", b"pad_debit", "paypal", b"paypal", "paypal_adaptive", b"paypal_adaptive", "paypal_complete_payments", b"paypal_complete_payments", "paypal_express", b"paypal_express", "paypal_express_native", b"paypal_express_native", "retry_rule", b"retry_rule", "route", b"route", "selection", b"selection", "sepa_debit", b"sepa_debit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_default_method", b"_default_method", "account", b"account", "account_by_id", b"account_by_id", "account_by_number", b"account_by_number", "ach_debit", b"ach_debit", "adyen_apple_pay", b"adyen_apple_pay", "adyen_google_pay", b"adyen_google_pay", "apple_pay", b"apple_pay", "au_becs_debit", b"au_becs_debit", "autogiro_debit", b"autogiro_debit", "bacs_debit", b"bacs_debit", "bank_identification_number", b"bank_identification_number", "betalings_debit", b"betalings_debit", "billing_details", b"billing_details", "card", b"card", "card_reference", b"card_reference", "chase_google_pay", b"chase_google_pay", "currency_code", b"currency_code", "custom", b"custom", "custom_fields", b"custom_fields", "default_method", b"default_method", "device_session_id", b"device_session_id", "gateway_options", b"gateway_options", "google_pay", b"google_pay", "ip_address", b"ip_address", "method", b"method", "no_account", b"no_account", "nz_becs_debit", b"nz_becs_debit", "other", b"other", "pad_debit", b"pad_debit", "paypal", b"paypal", "paypal_adaptive", b"paypal_adaptive", "paypal_complete_payments", b"paypal_complete_payments", "paypal_express", b"paypal_express", "paypal_express_native", b"paypal_express_native", "request_id", b"request_id", "retry_rule", b"retry_rule", "route", b"route", "selection", b"selection", "sepa_debit", b"sepa_debit", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_default_method", b"_default_method", "account", b"account", "account_by_id", b"account_by_id", "account_by_number", b"account_by_number", "ach_debit", b"ach_debit", "adyen_apple_pay", b"adyen_apple_pay", "adyen_google_pay", b"adyen_google_pay", "apple_pay", b"apple_pay", "au_becs_debit", b"au_becs_debit", "autogiro_debit", b"autogiro_debit", "bacs_debit", b"bacs_debit", "bank_identification_number", b"bank_identification_number", "betalings_debit", b"betalings_debit", "billing_details", b"billing_details", "card", b"card", "card_reference", b"card_reference", "chase_google_pay", b"chase_google_pay", "consent_ip_address", b"consent_ip_address", "currency_code", b"currency_code", "custom", b"custom", "custom_fields", b"custom_fields", "default_method", b"default_method", "device_session_id", b"device_session_id", "gateway_options", b"gateway_options", "google_pay", b"google_pay", "method", b"method", "no_account", b"no_account", "nz_becs_debit", b"nz_becs_debit", "other", b"other", "pad_debit", b"pad_debit", "paypal", b"paypal", "paypal_adaptive", b"paypal_adaptive", "paypal_complete_payments", b"paypal_complete_payments", "paypal_express", b"paypal_express", "paypal_express_native", b"paypal_express_native", "request_id", b"request_id", "retry_rule", b"retry_rule", "route", b"route", "selection", b"selection", "sepa_debit", b"sepa_debit", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__default_method: _TypeAlias = _typing.Literal["default_method"]  # noqa: Y015
     _WhichOneofArgType__default_method: _TypeAlias = _typing.Literal["_default_method", b"_default_method"]  # noqa: Y015
@@ -731,17 +731,17 @@ class GetIntentResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STATE_FIELD_NUMBER: _builtins.int
-    OUTCOME_FIELD_NUMBER: _builtins.int
+    INTENT_STATE_FIELD_NUMBER: _builtins.int
+    CALL_OUTCOME_FIELD_NUMBER: _builtins.int
     EXISTING_FIELD_NUMBER: _builtins.int
     FIRST_SEND_TIME_FIELD_NUMBER: _builtins.int
     TRACK_IDS_FIELD_NUMBER: _builtins.int
     ZUORA_REQUEST_IDS_FIELD_NUMBER: _builtins.int
     ZUORA_PROCESS_IDS_FIELD_NUMBER: _builtins.int
-    state: Global___IntentState.ValueType
+    intent_state: Global___IntentState.ValueType
     """How far it is."""
     @_builtins.property
-    def outcome(self) -> _call_pb2.CallOutcome:
+    def call_outcome(self) -> _call_pb2.CallOutcome:
         """How it ended; set when settled."""
 
     @_builtins.property
@@ -767,17 +767,17 @@ class GetIntentResponse(_message.Message):
     def __init__(
         self,
         *,
-        state: Global___IntentState.ValueType = ...,
-        outcome: _call_pb2.CallOutcome | None = ...,
+        intent_state: Global___IntentState.ValueType = ...,
+        call_outcome: _call_pb2.CallOutcome | None = ...,
         existing: _call_pb2.ExistingIds | None = ...,
         first_send_time: _timestamp_pb2.Timestamp | None = ...,
         track_ids: _abc.Iterable[_builtins.str] | None = ...,
         zuora_request_ids: _abc.Iterable[_builtins.str] | None = ...,
         zuora_process_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "first_send_time", b"first_send_time", "outcome", b"outcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call_outcome", b"call_outcome", "existing", b"existing", "first_send_time", b"first_send_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "first_send_time", b"first_send_time", "outcome", b"outcome", "state", b"state", "track_ids", b"track_ids", "zuora_process_ids", b"zuora_process_ids", "zuora_request_ids", b"zuora_request_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_outcome", b"call_outcome", "existing", b"existing", "first_send_time", b"first_send_time", "intent_state", b"intent_state", "track_ids", b"track_ids", "zuora_process_ids", b"zuora_process_ids", "zuora_request_ids", b"zuora_request_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -61,7 +61,7 @@ private static final long serialVersionUID = 0L;
   public enum ChargeCase
       implements com.google.protobuf.Internal.EnumLite,
           com.google.protobuf.AbstractMessage.InternalOneOfEnum {
-    NONE(4),
+    NO_CHARGE(4),
     PAY_INVOICE(5),
     CHARGE_NOT_SET(0);
     private final int value;
@@ -80,7 +80,7 @@ private static final long serialVersionUID = 0L;
 
     public static ChargeCase forNumber(int value) {
       switch (value) {
-        case 4: return NONE;
+        case 4: return NO_CHARGE;
         case 5: return PAY_INVOICE;
         case 0: return CHARGE_NOT_SET;
         default: return null;
@@ -198,17 +198,17 @@ private static final long serialVersionUID = 0L;
     return mandate_ == null ? internal.payorch.v1.Mandate.getDefaultInstance() : mandate_;
   }
 
-  public static final int NONE_FIELD_NUMBER = 4;
+  public static final int NO_CHARGE_FIELD_NUMBER = 4;
   /**
    * <pre>
    * No payment. Zuora: `collect_payment` false.
    * </pre>
    *
-   * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
-   * @return Whether the none field is set.
+   * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
+   * @return Whether the noCharge field is set.
    */
   @java.lang.Override
-  public boolean hasNone() {
+  public boolean hasNoCharge() {
     return chargeCase_ == 4;
   }
   /**
@@ -216,11 +216,11 @@ private static final long serialVersionUID = 0L;
    * No payment. Zuora: `collect_payment` false.
    * </pre>
    *
-   * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
-   * @return The none.
+   * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
+   * @return The noCharge.
    */
   @java.lang.Override
-  public internal.payorch.v1.NoCharge getNone() {
+  public internal.payorch.v1.NoCharge getNoCharge() {
     if (chargeCase_ == 4) {
        return (internal.payorch.v1.NoCharge) charge_;
     }
@@ -231,10 +231,10 @@ private static final long serialVersionUID = 0L;
    * No payment. Zuora: `collect_payment` false.
    * </pre>
    *
-   * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
+   * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.NoChargeOrBuilder getNoneOrBuilder() {
+  public internal.payorch.v1.NoChargeOrBuilder getNoChargeOrBuilder() {
     if (chargeCase_ == 4) {
        return (internal.payorch.v1.NoCharge) charge_;
     }
@@ -372,8 +372,8 @@ private static final long serialVersionUID = 0L;
     if (!getChargeCase().equals(other.getChargeCase())) return false;
     switch (chargeCase_) {
       case 4:
-        if (!getNone()
-            .equals(other.getNone())) return false;
+        if (!getNoCharge()
+            .equals(other.getNoCharge())) return false;
         break;
       case 5:
         if (!getPayInvoice()
@@ -403,8 +403,8 @@ private static final long serialVersionUID = 0L;
     }
     switch (chargeCase_) {
       case 4:
-        hash = (37 * hash) + NONE_FIELD_NUMBER;
-        hash = (53 * hash) + getNone().hashCode();
+        hash = (37 * hash) + NO_CHARGE_FIELD_NUMBER;
+        hash = (53 * hash) + getNoCharge().hashCode();
         break;
       case 5:
         hash = (37 * hash) + PAY_INVOICE_FIELD_NUMBER;
@@ -561,8 +561,8 @@ private static final long serialVersionUID = 0L;
         mandateBuilder_.dispose();
         mandateBuilder_ = null;
       }
-      if (noneBuilder_ != null) {
-        noneBuilder_.clear();
+      if (noChargeBuilder_ != null) {
+        noChargeBuilder_.clear();
       }
       if (payInvoiceBuilder_ != null) {
         payInvoiceBuilder_.clear();
@@ -623,8 +623,8 @@ private static final long serialVersionUID = 0L;
       result.chargeCase_ = chargeCase_;
       result.charge_ = this.charge_;
       if (chargeCase_ == 4 &&
-          noneBuilder_ != null) {
-        result.charge_ = noneBuilder_.build();
+          noChargeBuilder_ != null) {
+        result.charge_ = noChargeBuilder_.build();
       }
       if (chargeCase_ == 5 &&
           payInvoiceBuilder_ != null) {
@@ -656,8 +656,8 @@ private static final long serialVersionUID = 0L;
         mergeMandate(other.getMandate());
       }
       switch (other.getChargeCase()) {
-        case NONE: {
-          mergeNone(other.getNone());
+        case NO_CHARGE: {
+          mergeNoCharge(other.getNoCharge());
           break;
         }
         case PAY_INVOICE: {
@@ -711,7 +711,7 @@ private static final long serialVersionUID = 0L;
             } // case 26
             case 34: {
               input.readMessage(
-                  internalGetNoneFieldBuilder().getBuilder(),
+                  internalGetNoChargeFieldBuilder().getBuilder(),
                   extensionRegistry);
               chargeCase_ = 4;
               break;
@@ -1050,17 +1050,17 @@ private static final long serialVersionUID = 0L;
     }
 
     private com.google.protobuf.SingleFieldBuilder<
-        internal.payorch.v1.NoCharge, internal.payorch.v1.NoCharge.Builder, internal.payorch.v1.NoChargeOrBuilder> noneBuilder_;
+        internal.payorch.v1.NoCharge, internal.payorch.v1.NoCharge.Builder, internal.payorch.v1.NoChargeOrBuilder> noChargeBuilder_;
     /**
      * <pre>
      * No payment. Zuora: `collect_payment` false.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
-     * @return Whether the none field is set.
+     * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
+     * @return Whether the noCharge field is set.
      */
     @java.lang.Override
-    public boolean hasNone() {
+    public boolean hasNoCharge() {
       return chargeCase_ == 4;
     }
     /**
@@ -1068,19 +1068,19 @@ private static final long serialVersionUID = 0L;
      * No payment. Zuora: `collect_payment` false.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
-     * @return The none.
+     * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
+     * @return The noCharge.
      */
     @java.lang.Override
-    public internal.payorch.v1.NoCharge getNone() {
-      if (noneBuilder_ == null) {
+    public internal.payorch.v1.NoCharge getNoCharge() {
+      if (noChargeBuilder_ == null) {
         if (chargeCase_ == 4) {
           return (internal.payorch.v1.NoCharge) charge_;
         }
         return internal.payorch.v1.NoCharge.getDefaultInstance();
       } else {
         if (chargeCase_ == 4) {
-          return noneBuilder_.getMessage();
+          return noChargeBuilder_.getMessage();
         }
         return internal.payorch.v1.NoCharge.getDefaultInstance();
       }
@@ -1090,15 +1090,15 @@ private static final long serialVersionUID = 0L;
      * No payment. Zuora: `collect_payment` false.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
      */
-    public Builder setNone(internal.payorch.v1.NoCharge value) {
-      if (noneBuilder_ == null) {
+    public Builder setNoCharge(internal.payorch.v1.NoCharge value) {
+      if (noChargeBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
         charge_ = value;
         onChanged();
       } else {
-        noneBuilder_.setMessage(value);
+        noChargeBuilder_.setMessage(value);
       }
       chargeCase_ = 4;
       return this;
@@ -1108,15 +1108,15 @@ private static final long serialVersionUID = 0L;
      * No payment. Zuora: `collect_payment` false.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
      */
-    public Builder setNone(
+    public Builder setNoCharge(
         internal.payorch.v1.NoCharge.Builder builderForValue) {
-      if (noneBuilder_ == null) {
+      if (noChargeBuilder_ == null) {
         charge_ = builderForValue.build();
         onChanged();
       } else {
-        noneBuilder_.setMessage(builderForValue.build());
+        noChargeBuilder_.setMessage(builderForValue.build());
       }
       chargeCase_ = 4;
       return this;
@@ -1126,10 +1126,10 @@ private static final long serialVersionUID = 0L;
      * No payment. Zuora: `collect_payment` false.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
      */
-    public Builder mergeNone(internal.payorch.v1.NoCharge value) {
-      if (noneBuilder_ == null) {
+    public Builder mergeNoCharge(internal.payorch.v1.NoCharge value) {
+      if (noChargeBuilder_ == null) {
         if (chargeCase_ == 4 &&
             charge_ != internal.payorch.v1.NoCharge.getDefaultInstance()) {
           charge_ = internal.payorch.v1.NoCharge.newBuilder((internal.payorch.v1.NoCharge) charge_)
@@ -1140,9 +1140,9 @@ private static final long serialVersionUID = 0L;
         onChanged();
       } else {
         if (chargeCase_ == 4) {
-          noneBuilder_.mergeFrom(value);
+          noChargeBuilder_.mergeFrom(value);
         } else {
-          noneBuilder_.setMessage(value);
+          noChargeBuilder_.setMessage(value);
         }
       }
       chargeCase_ = 4;
@@ -1153,10 +1153,10 @@ private static final long serialVersionUID = 0L;
      * No payment. Zuora: `collect_payment` false.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
      */
-    public Builder clearNone() {
-      if (noneBuilder_ == null) {
+    public Builder clearNoCharge() {
+      if (noChargeBuilder_ == null) {
         if (chargeCase_ == 4) {
           chargeCase_ = 0;
           charge_ = null;
@@ -1167,7 +1167,7 @@ private static final long serialVersionUID = 0L;
           chargeCase_ = 0;
           charge_ = null;
         }
-        noneBuilder_.clear();
+        noChargeBuilder_.clear();
       }
       return this;
     }
@@ -1176,22 +1176,22 @@ private static final long serialVersionUID = 0L;
      * No payment. Zuora: `collect_payment` false.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
      */
-    public internal.payorch.v1.NoCharge.Builder getNoneBuilder() {
-      return internalGetNoneFieldBuilder().getBuilder();
+    public internal.payorch.v1.NoCharge.Builder getNoChargeBuilder() {
+      return internalGetNoChargeFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * No payment. Zuora: `collect_payment` false.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
      */
     @java.lang.Override
-    public internal.payorch.v1.NoChargeOrBuilder getNoneOrBuilder() {
-      if ((chargeCase_ == 4) && (noneBuilder_ != null)) {
-        return noneBuilder_.getMessageOrBuilder();
+    public internal.payorch.v1.NoChargeOrBuilder getNoChargeOrBuilder() {
+      if ((chargeCase_ == 4) && (noChargeBuilder_ != null)) {
+        return noChargeBuilder_.getMessageOrBuilder();
       } else {
         if (chargeCase_ == 4) {
           return (internal.payorch.v1.NoCharge) charge_;
@@ -1204,16 +1204,16 @@ private static final long serialVersionUID = 0L;
      * No payment. Zuora: `collect_payment` false.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         internal.payorch.v1.NoCharge, internal.payorch.v1.NoCharge.Builder, internal.payorch.v1.NoChargeOrBuilder> 
-        internalGetNoneFieldBuilder() {
-      if (noneBuilder_ == null) {
+        internalGetNoChargeFieldBuilder() {
+      if (noChargeBuilder_ == null) {
         if (!(chargeCase_ == 4)) {
           charge_ = internal.payorch.v1.NoCharge.getDefaultInstance();
         }
-        noneBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        noChargeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             internal.payorch.v1.NoCharge, internal.payorch.v1.NoCharge.Builder, internal.payorch.v1.NoChargeOrBuilder>(
                 (internal.payorch.v1.NoCharge) charge_,
                 getParentForChildren(),
@@ -1222,7 +1222,7 @@ private static final long serialVersionUID = 0L;
       }
       chargeCase_ = 4;
       onChanged();
-      return noneBuilder_;
+      return noChargeBuilder_;
     }
 
     private com.google.protobuf.SingleFieldBuilder<

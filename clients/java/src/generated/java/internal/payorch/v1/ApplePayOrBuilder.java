@@ -73,27 +73,27 @@ public interface ApplePayOrBuilder extends
    * No payment. Zuora: `collect_payment` false.
    * </pre>
    *
-   * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
-   * @return Whether the none field is set.
+   * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
+   * @return Whether the noCharge field is set.
    */
-  boolean hasNone();
+  boolean hasNoCharge();
   /**
    * <pre>
    * No payment. Zuora: `collect_payment` false.
    * </pre>
    *
-   * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
-   * @return The none.
+   * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
+   * @return The noCharge.
    */
-  internal.payorch.v1.NoCharge getNone();
+  internal.payorch.v1.NoCharge getNoCharge();
   /**
    * <pre>
    * No payment. Zuora: `collect_payment` false.
    * </pre>
    *
-   * <code>.payorch.v1.NoCharge none = 4 [json_name = "none"];</code>
+   * <code>.payorch.v1.NoCharge no_charge = 4 [json_name = "noCharge"];</code>
    */
-  internal.payorch.v1.NoChargeOrBuilder getNoneOrBuilder();
+  internal.payorch.v1.NoChargeOrBuilder getNoChargeOrBuilder();
 
   /**
    * <pre>

@@ -203,18 +203,18 @@ private static final long serialVersionUID = 0L;
     }
   }
 
-  public static final int ROUTE_FIELD_NUMBER = 4;
-  private internal.payorch.v1.RouteTaken route_;
+  public static final int ROUTE_TAKEN_FIELD_NUMBER = 4;
+  private internal.payorch.v1.RouteTaken routeTaken_;
   /**
    * <pre>
    * Where the call went.
    * </pre>
    *
-   * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
-   * @return Whether the route field is set.
+   * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
+   * @return Whether the routeTaken field is set.
    */
   @java.lang.Override
-  public boolean hasRoute() {
+  public boolean hasRouteTaken() {
     return ((bitField0_ & 0x00000001) != 0);
   }
   /**
@@ -222,23 +222,23 @@ private static final long serialVersionUID = 0L;
    * Where the call went.
    * </pre>
    *
-   * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
-   * @return The route.
+   * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
+   * @return The routeTaken.
    */
   @java.lang.Override
-  public internal.payorch.v1.RouteTaken getRoute() {
-    return route_ == null ? internal.payorch.v1.RouteTaken.getDefaultInstance() : route_;
+  public internal.payorch.v1.RouteTaken getRouteTaken() {
+    return routeTaken_ == null ? internal.payorch.v1.RouteTaken.getDefaultInstance() : routeTaken_;
   }
   /**
    * <pre>
    * Where the call went.
    * </pre>
    *
-   * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
+   * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.RouteTakenOrBuilder getRouteOrBuilder() {
-    return route_ == null ? internal.payorch.v1.RouteTaken.getDefaultInstance() : route_;
+  public internal.payorch.v1.RouteTakenOrBuilder getRouteTakenOrBuilder() {
+    return routeTaken_ == null ? internal.payorch.v1.RouteTaken.getDefaultInstance() : routeTaken_;
   }
 
   public static final int MATCHED_RULE_FIELD_NUMBER = 5;
@@ -335,19 +335,19 @@ private static final long serialVersionUID = 0L;
     }
   }
 
-  public static final int ATTEMPTS_FIELD_NUMBER = 7;
-  private int attempts_ = 0;
+  public static final int ATTEMPT_COUNT_FIELD_NUMBER = 7;
+  private int attemptCount_ = 0;
   /**
    * <pre>
    * How often the request was sent to Zuora within this call; 0 for validate_only.
    * </pre>
    *
-   * <code>int32 attempts = 7 [json_name = "attempts"];</code>
-   * @return The attempts.
+   * <code>int32 attempt_count = 7 [json_name = "attemptCount"];</code>
+   * @return The attemptCount.
    */
   @java.lang.Override
-  public int getAttempts() {
-    return attempts_;
+  public int getAttemptCount() {
+    return attemptCount_;
   }
 
   public static final int REPLAYED_FIELD_NUMBER = 8;
@@ -485,7 +485,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.GeneratedMessage.writeString(output, 3, zuoraRequestId_);
     }
     if (((bitField0_ & 0x00000001) != 0)) {
-      output.writeMessage(4, getRoute());
+      output.writeMessage(4, getRouteTaken());
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(matchedRule_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 5, matchedRule_);
@@ -493,8 +493,8 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(policyHash_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 6, policyHash_);
     }
-    if (attempts_ != 0) {
-      output.writeInt32(7, attempts_);
+    if (attemptCount_ != 0) {
+      output.writeInt32(7, attemptCount_);
     }
     if (replayed_ != internal.payorch.v1.Replay.REPLAY_UNSPECIFIED.getNumber()) {
       output.writeEnum(8, replayed_);
@@ -520,7 +520,7 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000001) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(4, getRoute());
+        .computeMessageSize(4, getRouteTaken());
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(matchedRule_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(5, matchedRule_);
@@ -528,9 +528,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(policyHash_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(6, policyHash_);
     }
-    if (attempts_ != 0) {
+    if (attemptCount_ != 0) {
       size += com.google.protobuf.CodedOutputStream
-        .computeInt32Size(7, attempts_);
+        .computeInt32Size(7, attemptCount_);
     }
     if (replayed_ != internal.payorch.v1.Replay.REPLAY_UNSPECIFIED.getNumber()) {
       size += com.google.protobuf.CodedOutputStream
@@ -573,17 +573,17 @@ private static final long serialVersionUID = 0L;
         .equals(other.getExecutedTrackId())) return false;
     if (!getZuoraRequestId()
         .equals(other.getZuoraRequestId())) return false;
-    if (hasRoute() != other.hasRoute()) return false;
-    if (hasRoute()) {
-      if (!getRoute()
-          .equals(other.getRoute())) return false;
+    if (hasRouteTaken() != other.hasRouteTaken()) return false;
+    if (hasRouteTaken()) {
+      if (!getRouteTaken()
+          .equals(other.getRouteTaken())) return false;
     }
     if (!getMatchedRule()
         .equals(other.getMatchedRule())) return false;
     if (!getPolicyHash()
         .equals(other.getPolicyHash())) return false;
-    if (getAttempts()
-        != other.getAttempts()) return false;
+    if (getAttemptCount()
+        != other.getAttemptCount()) return false;
     if (replayed_ != other.replayed_) return false;
     if (hasFirstSendTime() != other.hasFirstSendTime()) return false;
     if (hasFirstSendTime()) {
@@ -609,16 +609,16 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getExecutedTrackId().hashCode();
     hash = (37 * hash) + ZUORA_REQUEST_ID_FIELD_NUMBER;
     hash = (53 * hash) + getZuoraRequestId().hashCode();
-    if (hasRoute()) {
-      hash = (37 * hash) + ROUTE_FIELD_NUMBER;
-      hash = (53 * hash) + getRoute().hashCode();
+    if (hasRouteTaken()) {
+      hash = (37 * hash) + ROUTE_TAKEN_FIELD_NUMBER;
+      hash = (53 * hash) + getRouteTaken().hashCode();
     }
     hash = (37 * hash) + MATCHED_RULE_FIELD_NUMBER;
     hash = (53 * hash) + getMatchedRule().hashCode();
     hash = (37 * hash) + POLICY_HASH_FIELD_NUMBER;
     hash = (53 * hash) + getPolicyHash().hashCode();
-    hash = (37 * hash) + ATTEMPTS_FIELD_NUMBER;
-    hash = (53 * hash) + getAttempts();
+    hash = (37 * hash) + ATTEMPT_COUNT_FIELD_NUMBER;
+    hash = (53 * hash) + getAttemptCount();
     hash = (37 * hash) + REPLAYED_FIELD_NUMBER;
     hash = (53 * hash) + replayed_;
     if (hasFirstSendTime()) {
@@ -761,7 +761,7 @@ private static final long serialVersionUID = 0L;
     private void maybeForceBuilderInitialization() {
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
-        internalGetRouteFieldBuilder();
+        internalGetRouteTakenFieldBuilder();
         internalGetFirstSendTimeFieldBuilder();
       }
     }
@@ -772,14 +772,14 @@ private static final long serialVersionUID = 0L;
       trackId_ = "";
       executedTrackId_ = "";
       zuoraRequestId_ = "";
-      route_ = null;
-      if (routeBuilder_ != null) {
-        routeBuilder_.dispose();
-        routeBuilder_ = null;
+      routeTaken_ = null;
+      if (routeTakenBuilder_ != null) {
+        routeTakenBuilder_.dispose();
+        routeTakenBuilder_ = null;
       }
       matchedRule_ = "";
       policyHash_ = "";
-      attempts_ = 0;
+      attemptCount_ = 0;
       replayed_ = 0;
       firstSendTime_ = null;
       if (firstSendTimeBuilder_ != null) {
@@ -831,9 +831,9 @@ private static final long serialVersionUID = 0L;
       }
       int to_bitField0_ = 0;
       if (((from_bitField0_ & 0x00000008) != 0)) {
-        result.route_ = routeBuilder_ == null
-            ? route_
-            : routeBuilder_.build();
+        result.routeTaken_ = routeTakenBuilder_ == null
+            ? routeTaken_
+            : routeTakenBuilder_.build();
         to_bitField0_ |= 0x00000001;
       }
       if (((from_bitField0_ & 0x00000010) != 0)) {
@@ -843,7 +843,7 @@ private static final long serialVersionUID = 0L;
         result.policyHash_ = policyHash_;
       }
       if (((from_bitField0_ & 0x00000040) != 0)) {
-        result.attempts_ = attempts_;
+        result.attemptCount_ = attemptCount_;
       }
       if (((from_bitField0_ & 0x00000080) != 0)) {
         result.replayed_ = replayed_;
@@ -887,8 +887,8 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000004;
         onChanged();
       }
-      if (other.hasRoute()) {
-        mergeRoute(other.getRoute());
+      if (other.hasRouteTaken()) {
+        mergeRouteTaken(other.getRouteTaken());
       }
       if (!other.getMatchedRule().isEmpty()) {
         matchedRule_ = other.matchedRule_;
@@ -900,8 +900,8 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000020;
         onChanged();
       }
-      if (other.getAttempts() != 0) {
-        setAttempts(other.getAttempts());
+      if (other.getAttemptCount() != 0) {
+        setAttemptCount(other.getAttemptCount());
       }
       if (other.replayed_ != 0) {
         setReplayedValue(other.getReplayedValue());
@@ -955,7 +955,7 @@ private static final long serialVersionUID = 0L;
             } // case 26
             case 34: {
               input.readMessage(
-                  internalGetRouteFieldBuilder().getBuilder(),
+                  internalGetRouteTakenFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x00000008;
               break;
@@ -971,7 +971,7 @@ private static final long serialVersionUID = 0L;
               break;
             } // case 50
             case 56: {
-              attempts_ = input.readInt32();
+              attemptCount_ = input.readInt32();
               bitField0_ |= 0x00000040;
               break;
             } // case 56
@@ -1290,18 +1290,18 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
-    private internal.payorch.v1.RouteTaken route_;
+    private internal.payorch.v1.RouteTaken routeTaken_;
     private com.google.protobuf.SingleFieldBuilder<
-        internal.payorch.v1.RouteTaken, internal.payorch.v1.RouteTaken.Builder, internal.payorch.v1.RouteTakenOrBuilder> routeBuilder_;
+        internal.payorch.v1.RouteTaken, internal.payorch.v1.RouteTaken.Builder, internal.payorch.v1.RouteTakenOrBuilder> routeTakenBuilder_;
     /**
      * <pre>
      * Where the call went.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
-     * @return Whether the route field is set.
+     * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
+     * @return Whether the routeTaken field is set.
      */
-    public boolean hasRoute() {
+    public boolean hasRouteTaken() {
       return ((bitField0_ & 0x00000008) != 0);
     }
     /**
@@ -1309,14 +1309,14 @@ private static final long serialVersionUID = 0L;
      * Where the call went.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
-     * @return The route.
+     * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
+     * @return The routeTaken.
      */
-    public internal.payorch.v1.RouteTaken getRoute() {
-      if (routeBuilder_ == null) {
-        return route_ == null ? internal.payorch.v1.RouteTaken.getDefaultInstance() : route_;
+    public internal.payorch.v1.RouteTaken getRouteTaken() {
+      if (routeTakenBuilder_ == null) {
+        return routeTaken_ == null ? internal.payorch.v1.RouteTaken.getDefaultInstance() : routeTaken_;
       } else {
-        return routeBuilder_.getMessage();
+        return routeTakenBuilder_.getMessage();
       }
     }
     /**
@@ -1324,14 +1324,14 @@ private static final long serialVersionUID = 0L;
      * Where the call went.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
      */
-    public Builder setRoute(internal.payorch.v1.RouteTaken value) {
-      if (routeBuilder_ == null) {
+    public Builder setRouteTaken(internal.payorch.v1.RouteTaken value) {
+      if (routeTakenBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        route_ = value;
+        routeTaken_ = value;
       } else {
-        routeBuilder_.setMessage(value);
+        routeTakenBuilder_.setMessage(value);
       }
       bitField0_ |= 0x00000008;
       onChanged();
@@ -1342,14 +1342,14 @@ private static final long serialVersionUID = 0L;
      * Where the call went.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
      */
-    public Builder setRoute(
+    public Builder setRouteTaken(
         internal.payorch.v1.RouteTaken.Builder builderForValue) {
-      if (routeBuilder_ == null) {
-        route_ = builderForValue.build();
+      if (routeTakenBuilder_ == null) {
+        routeTaken_ = builderForValue.build();
       } else {
-        routeBuilder_.setMessage(builderForValue.build());
+        routeTakenBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x00000008;
       onChanged();
@@ -1360,21 +1360,21 @@ private static final long serialVersionUID = 0L;
      * Where the call went.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
      */
-    public Builder mergeRoute(internal.payorch.v1.RouteTaken value) {
-      if (routeBuilder_ == null) {
+    public Builder mergeRouteTaken(internal.payorch.v1.RouteTaken value) {
+      if (routeTakenBuilder_ == null) {
         if (((bitField0_ & 0x00000008) != 0) &&
-          route_ != null &&
-          route_ != internal.payorch.v1.RouteTaken.getDefaultInstance()) {
-          getRouteBuilder().mergeFrom(value);
+          routeTaken_ != null &&
+          routeTaken_ != internal.payorch.v1.RouteTaken.getDefaultInstance()) {
+          getRouteTakenBuilder().mergeFrom(value);
         } else {
-          route_ = value;
+          routeTaken_ = value;
         }
       } else {
-        routeBuilder_.mergeFrom(value);
+        routeTakenBuilder_.mergeFrom(value);
       }
-      if (route_ != null) {
+      if (routeTaken_ != null) {
         bitField0_ |= 0x00000008;
         onChanged();
       }
@@ -1385,14 +1385,14 @@ private static final long serialVersionUID = 0L;
      * Where the call went.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
      */
-    public Builder clearRoute() {
+    public Builder clearRouteTaken() {
       bitField0_ = (bitField0_ & ~0x00000008);
-      route_ = null;
-      if (routeBuilder_ != null) {
-        routeBuilder_.dispose();
-        routeBuilder_ = null;
+      routeTaken_ = null;
+      if (routeTakenBuilder_ != null) {
+        routeTakenBuilder_.dispose();
+        routeTakenBuilder_ = null;
       }
       onChanged();
       return this;
@@ -1402,26 +1402,26 @@ private static final long serialVersionUID = 0L;
      * Where the call went.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
      */
-    public internal.payorch.v1.RouteTaken.Builder getRouteBuilder() {
+    public internal.payorch.v1.RouteTaken.Builder getRouteTakenBuilder() {
       bitField0_ |= 0x00000008;
       onChanged();
-      return internalGetRouteFieldBuilder().getBuilder();
+      return internalGetRouteTakenFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * Where the call went.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
      */
-    public internal.payorch.v1.RouteTakenOrBuilder getRouteOrBuilder() {
-      if (routeBuilder_ != null) {
-        return routeBuilder_.getMessageOrBuilder();
+    public internal.payorch.v1.RouteTakenOrBuilder getRouteTakenOrBuilder() {
+      if (routeTakenBuilder_ != null) {
+        return routeTakenBuilder_.getMessageOrBuilder();
       } else {
-        return route_ == null ?
-            internal.payorch.v1.RouteTaken.getDefaultInstance() : route_;
+        return routeTaken_ == null ?
+            internal.payorch.v1.RouteTaken.getDefaultInstance() : routeTaken_;
       }
     }
     /**
@@ -1429,20 +1429,20 @@ private static final long serialVersionUID = 0L;
      * Where the call went.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         internal.payorch.v1.RouteTaken, internal.payorch.v1.RouteTaken.Builder, internal.payorch.v1.RouteTakenOrBuilder> 
-        internalGetRouteFieldBuilder() {
-      if (routeBuilder_ == null) {
-        routeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetRouteTakenFieldBuilder() {
+      if (routeTakenBuilder_ == null) {
+        routeTakenBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             internal.payorch.v1.RouteTaken, internal.payorch.v1.RouteTaken.Builder, internal.payorch.v1.RouteTakenOrBuilder>(
-                getRoute(),
+                getRouteTaken(),
                 getParentForChildren(),
                 isClean());
-        route_ = null;
+        routeTaken_ = null;
       }
-      return routeBuilder_;
+      return routeTakenBuilder_;
     }
 
     private java.lang.Object matchedRule_ = "";
@@ -1629,31 +1629,31 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
-    private int attempts_ ;
+    private int attemptCount_ ;
     /**
      * <pre>
      * How often the request was sent to Zuora within this call; 0 for validate_only.
      * </pre>
      *
-     * <code>int32 attempts = 7 [json_name = "attempts"];</code>
-     * @return The attempts.
+     * <code>int32 attempt_count = 7 [json_name = "attemptCount"];</code>
+     * @return The attemptCount.
      */
     @java.lang.Override
-    public int getAttempts() {
-      return attempts_;
+    public int getAttemptCount() {
+      return attemptCount_;
     }
     /**
      * <pre>
      * How often the request was sent to Zuora within this call; 0 for validate_only.
      * </pre>
      *
-     * <code>int32 attempts = 7 [json_name = "attempts"];</code>
-     * @param value The attempts to set.
+     * <code>int32 attempt_count = 7 [json_name = "attemptCount"];</code>
+     * @param value The attemptCount to set.
      * @return This builder for chaining.
      */
-    public Builder setAttempts(int value) {
+    public Builder setAttemptCount(int value) {
 
-      attempts_ = value;
+      attemptCount_ = value;
       bitField0_ |= 0x00000040;
       onChanged();
       return this;
@@ -1663,12 +1663,12 @@ private static final long serialVersionUID = 0L;
      * How often the request was sent to Zuora within this call; 0 for validate_only.
      * </pre>
      *
-     * <code>int32 attempts = 7 [json_name = "attempts"];</code>
+     * <code>int32 attempt_count = 7 [json_name = "attemptCount"];</code>
      * @return This builder for chaining.
      */
-    public Builder clearAttempts() {
+    public Builder clearAttemptCount() {
       bitField0_ = (bitField0_ & ~0x00000040);
-      attempts_ = 0;
+      attemptCount_ = 0;
       onChanged();
       return this;
     }

@@ -77,27 +77,27 @@ public interface CallInfoOrBuilder extends
    * Where the call went.
    * </pre>
    *
-   * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
-   * @return Whether the route field is set.
+   * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
+   * @return Whether the routeTaken field is set.
    */
-  boolean hasRoute();
+  boolean hasRouteTaken();
   /**
    * <pre>
    * Where the call went.
    * </pre>
    *
-   * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
-   * @return The route.
+   * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
+   * @return The routeTaken.
    */
-  internal.payorch.v1.RouteTaken getRoute();
+  internal.payorch.v1.RouteTaken getRouteTaken();
   /**
    * <pre>
    * Where the call went.
    * </pre>
    *
-   * <code>.payorch.v1.RouteTaken route = 4 [json_name = "route"];</code>
+   * <code>.payorch.v1.RouteTaken route_taken = 4 [json_name = "routeTaken"];</code>
    */
-  internal.payorch.v1.RouteTakenOrBuilder getRouteOrBuilder();
+  internal.payorch.v1.RouteTakenOrBuilder getRouteTakenOrBuilder();
 
   /**
    * <pre>
@@ -144,10 +144,10 @@ public interface CallInfoOrBuilder extends
    * How often the request was sent to Zuora within this call; 0 for validate_only.
    * </pre>
    *
-   * <code>int32 attempts = 7 [json_name = "attempts"];</code>
-   * @return The attempts.
+   * <code>int32 attempt_count = 7 [json_name = "attemptCount"];</code>
+   * @return The attemptCount.
    */
-  int getAttempts();
+  int getAttemptCount();
 
   /**
    * <pre>

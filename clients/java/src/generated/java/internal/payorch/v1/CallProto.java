@@ -68,54 +68,54 @@ public final class CallProto extends com.google.protobuf.GeneratedFile {
       "\n\025payorch/v1/call.proto\022\npayorch.v1\032\036goo" +
       "gle/protobuf/duration.proto\032\037google/prot" +
       "obuf/timestamp.proto\032\030payorch/v1/routing" +
-      ".proto\032\034payorch/v1/sensitivity.proto\"\247\003\n" +
+      ".proto\032\034payorch/v1/sensitivity.proto\"\273\003\n" +
       "\010CallInfo\022\031\n\010track_id\030\001 \001(\tR\007trackId\022*\n\021" +
       "executed_track_id\030\002 \001(\tR\017executedTrackId" +
       "\022(\n\020zuora_request_id\030\003 \001(\tR\016zuoraRequest" +
-      "Id\022,\n\005route\030\004 \001(\0132\026.payorch.v1.RouteTake" +
-      "nR\005route\022!\n\014matched_rule\030\005 \001(\tR\013matchedR" +
-      "ule\022\037\n\013policy_hash\030\006 \001(\tR\npolicyHash\022\032\n\010" +
-      "attempts\030\007 \001(\005R\010attempts\022.\n\010replayed\030\010 \001" +
-      "(\0162\022.payorch.v1.ReplayR\010replayed\022B\n\017firs" +
-      "t_send_time\030\t \001(\0132\032.google.protobuf.Time" +
-      "stampR\rfirstSendTime\022(\n\020zuora_process_id" +
-      "\030\n \001(\tR\016zuoraProcessId\"\324\001\n\007Attempt\022\030\n\007or" +
-      "dinal\030\001 \001(\005R\007ordinal\022\037\n\013http_status\030\002 \001(" +
-      "\005R\nhttpStatus\022(\n\020zuora_request_id\030\003 \001(\tR" +
-      "\016zuoraRequestId\0225\n\010duration\030\004 \001(\0132\031.goog" +
-      "le.protobuf.DurationR\010duration\022-\n\007outcom" +
-      "e\030\005 \001(\0162\023.payorch.v1.OutcomeR\007outcome\"X\n" +
-      "\013ExistingIds\022*\n\021payment_method_id\030\001 \001(\tR" +
-      "\017paymentMethodId\022\035\n\npayment_id\030\002 \001(\tR\tpa" +
-      "ymentId\"\315\003\n\013CallOutcome\022-\n\007outcome\030\001 \001(\016" +
-      "2\023.payorch.v1.OutcomeR\007outcome\022*\n\006advice" +
-      "\030\002 \001(\0162\022.payorch.v1.AdviceR\006advice\022H\n\022re" +
-      "send_cutoff_time\030\003 \001(\0132\032.google.protobuf" +
-      ".TimestampR\020resendCutoffTime\022\037\n\013zuora_co" +
-      "des\030\004 \003(\tR\nzuoraCodes\022(\n\020zuora_process_i" +
-      "d\030\005 \001(\tR\016zuoraProcessId\022(\n\020zuora_request" +
-      "_id\030\006 \001(\tR\016zuoraRequestId\022#\n\rgateway_cod" +
-      "es\030\007 \003(\tR\014gatewayCodes\022/\n\010attempts\030\010 \003(\013" +
-      "2\023.payorch.v1.AttemptR\010attempts\0223\n\010exist" +
-      "ing\030\t \001(\0132\027.payorch.v1.ExistingIdsR\010exis" +
-      "ting\022\031\n\010track_id\030\n \001(\tR\007trackId\"\330\001\n\017Upst" +
-      "reamRequest\022\026\n\006method\030\001 \001(\tR\006method\022\020\n\003u" +
-      "ri\030\002 \001(\tR\003uri\022B\n\007headers\030\003 \003(\0132(.payorch" +
-      ".v1.UpstreamRequest.HeadersEntryR\007header" +
-      "s\022\033\n\004body\030\004 \001(\tB\007\200\001\001\220\236$\003R\004body\032:\n\014Header" +
-      "sEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR" +
-      "\005value:\0028\001*\216\001\n\007Outcome\022\027\n\023OUTCOME_UNSPEC" +
-      "IFIED\020\000\022\025\n\021OUTCOME_SUCCEEDED\020\001\022\024\n\020OUTCOM" +
-      "E_NOT_SENT\020\002\022\023\n\017OUTCOME_REFUSED\020\003\022\023\n\017OUT" +
-      "COME_PARTIAL\020\004\022\023\n\017OUTCOME_UNKNOWN\020\005*\237\001\n\006" +
-      "Advice\022\026\n\022ADVICE_UNSPECIFIED\020\000\022\017\n\013ADVICE" +
-      "_NONE\020\001\022!\n\035ADVICE_RESEND_SAME_REQUEST_ID" +
-      "\020\002\022\026\n\022ADVICE_FIX_REQUEST\020\003\022\035\n\031ADVICE_USE" +
-      "_NEW_REQUEST_ID\020\004\022\022\n\016ADVICE_LOOK_UP\020\005*U\n" +
-      "\006Replay\022\026\n\022REPLAY_UNSPECIFIED\020\000\022\r\n\tREPLA" +
-      "Y_NO\020\001\022\016\n\nREPLAY_YES\020\002\022\024\n\020REPLAY_NOT_KNO" +
-      "WN\020\003B\"\n\023internal.payorch.v1B\tCallProtoP\001" +
-      "b\006proto3"
+      "Id\0227\n\013route_taken\030\004 \001(\0132\026.payorch.v1.Rou" +
+      "teTakenR\nrouteTaken\022!\n\014matched_rule\030\005 \001(" +
+      "\tR\013matchedRule\022\037\n\013policy_hash\030\006 \001(\tR\npol" +
+      "icyHash\022#\n\rattempt_count\030\007 \001(\005R\014attemptC" +
+      "ount\022.\n\010replayed\030\010 \001(\0162\022.payorch.v1.Repl" +
+      "ayR\010replayed\022B\n\017first_send_time\030\t \001(\0132\032." +
+      "google.protobuf.TimestampR\rfirstSendTime" +
+      "\022(\n\020zuora_process_id\030\n \001(\tR\016zuoraProcess" +
+      "Id\"\324\001\n\007Attempt\022\030\n\007ordinal\030\001 \001(\005R\007ordinal" +
+      "\022\037\n\013http_status\030\002 \001(\005R\nhttpStatus\022(\n\020zuo" +
+      "ra_request_id\030\003 \001(\tR\016zuoraRequestId\0225\n\010d" +
+      "uration\030\004 \001(\0132\031.google.protobuf.Duration" +
+      "R\010duration\022-\n\007outcome\030\005 \001(\0162\023.payorch.v1" +
+      ".OutcomeR\007outcome\"X\n\013ExistingIds\022*\n\021paym" +
+      "ent_method_id\030\001 \001(\tR\017paymentMethodId\022\035\n\n" +
+      "payment_id\030\002 \001(\tR\tpaymentId\"\315\003\n\013CallOutc" +
+      "ome\022-\n\007outcome\030\001 \001(\0162\023.payorch.v1.Outcom" +
+      "eR\007outcome\022*\n\006advice\030\002 \001(\0162\022.payorch.v1." +
+      "AdviceR\006advice\022H\n\022resend_cutoff_time\030\003 \001" +
+      "(\0132\032.google.protobuf.TimestampR\020resendCu" +
+      "toffTime\022\037\n\013zuora_codes\030\004 \003(\tR\nzuoraCode" +
+      "s\022(\n\020zuora_process_id\030\005 \001(\tR\016zuoraProces" +
+      "sId\022(\n\020zuora_request_id\030\006 \001(\tR\016zuoraRequ" +
+      "estId\022#\n\rgateway_codes\030\007 \003(\tR\014gatewayCod" +
+      "es\022/\n\010attempts\030\010 \003(\0132\023.payorch.v1.Attemp" +
+      "tR\010attempts\0223\n\010existing\030\t \001(\0132\027.payorch." +
+      "v1.ExistingIdsR\010existing\022\031\n\010track_id\030\n \001" +
+      "(\tR\007trackId\"\330\001\n\017UpstreamRequest\022\026\n\006metho" +
+      "d\030\001 \001(\tR\006method\022\020\n\003uri\030\002 \001(\tR\003uri\022B\n\007hea" +
+      "ders\030\003 \003(\0132(.payorch.v1.UpstreamRequest." +
+      "HeadersEntryR\007headers\022\033\n\004body\030\004 \001(\tB\007\200\001\001" +
+      "\220\236$\003R\004body\032:\n\014HeadersEntry\022\020\n\003key\030\001 \001(\tR" +
+      "\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001*\216\001\n\007Outco" +
+      "me\022\027\n\023OUTCOME_UNSPECIFIED\020\000\022\025\n\021OUTCOME_S" +
+      "UCCEEDED\020\001\022\024\n\020OUTCOME_NOT_SENT\020\002\022\023\n\017OUTC" +
+      "OME_REFUSED\020\003\022\023\n\017OUTCOME_PARTIAL\020\004\022\023\n\017OU" +
+      "TCOME_UNKNOWN\020\005*\237\001\n\006Advice\022\026\n\022ADVICE_UNS" +
+      "PECIFIED\020\000\022\017\n\013ADVICE_NONE\020\001\022!\n\035ADVICE_RE" +
+      "SEND_SAME_REQUEST_ID\020\002\022\026\n\022ADVICE_FIX_REQ" +
+      "UEST\020\003\022\035\n\031ADVICE_USE_NEW_REQUEST_ID\020\004\022\022\n" +
+      "\016ADVICE_LOOK_UP\020\005*U\n\006Replay\022\026\n\022REPLAY_UN" +
+      "SPECIFIED\020\000\022\r\n\tREPLAY_NO\020\001\022\016\n\nREPLAY_YES" +
+      "\020\002\022\024\n\020REPLAY_NOT_KNOWN\020\003B\"\n\023internal.pay" +
+      "orch.v1B\tCallProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -130,7 +130,7 @@ public final class CallProto extends com.google.protobuf.GeneratedFile {
     internal_static_payorch_v1_CallInfo_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_CallInfo_descriptor,
-        new java.lang.String[] { "TrackId", "ExecutedTrackId", "ZuoraRequestId", "Route", "MatchedRule", "PolicyHash", "Attempts", "Replayed", "FirstSendTime", "ZuoraProcessId", });
+        new java.lang.String[] { "TrackId", "ExecutedTrackId", "ZuoraRequestId", "RouteTaken", "MatchedRule", "PolicyHash", "AttemptCount", "Replayed", "FirstSendTime", "ZuoraProcessId", });
     internal_static_payorch_v1_Attempt_descriptor =
       getDescriptor().getMessageType(1);
     internal_static_payorch_v1_Attempt_fieldAccessorTable = new

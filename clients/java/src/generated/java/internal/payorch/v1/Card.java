@@ -228,18 +228,18 @@ private static final long serialVersionUID = 0L;
     }
   }
 
-  public static final int MANDATE_FIELD_NUMBER = 6;
-  private internal.payorch.v1.CardMandate mandate_;
+  public static final int CARD_MANDATE_FIELD_NUMBER = 6;
+  private internal.payorch.v1.CardMandate cardMandate_;
   /**
    * <pre>
    * The payer's consent. Zuora: `mandate`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
-   * @return Whether the mandate field is set.
+   * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return Whether the cardMandate field is set.
    */
   @java.lang.Override
-  public boolean hasMandate() {
+  public boolean hasCardMandate() {
     return ((bitField0_ & 0x00000001) != 0);
   }
   /**
@@ -247,23 +247,23 @@ private static final long serialVersionUID = 0L;
    * The payer's consent. Zuora: `mandate`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
-   * @return The mandate.
+   * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The cardMandate.
    */
   @java.lang.Override
-  public internal.payorch.v1.CardMandate getMandate() {
-    return mandate_ == null ? internal.payorch.v1.CardMandate.getDefaultInstance() : mandate_;
+  public internal.payorch.v1.CardMandate getCardMandate() {
+    return cardMandate_ == null ? internal.payorch.v1.CardMandate.getDefaultInstance() : cardMandate_;
   }
   /**
    * <pre>
    * The payer's consent. Zuora: `mandate`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
+   * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.CardMandateOrBuilder getMandateOrBuilder() {
-    return mandate_ == null ? internal.payorch.v1.CardMandate.getDefaultInstance() : mandate_;
+  public internal.payorch.v1.CardMandateOrBuilder getCardMandateOrBuilder() {
+    return cardMandate_ == null ? internal.payorch.v1.CardMandate.getDefaultInstance() : cardMandate_;
   }
 
   private byte memoizedIsInitialized = -1;
@@ -296,7 +296,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.GeneratedMessage.writeString(output, 5, securityCode_);
     }
     if (((bitField0_ & 0x00000001) != 0)) {
-      output.writeMessage(6, getMandate());
+      output.writeMessage(6, getCardMandate());
     }
     getUnknownFields().writeTo(output);
   }
@@ -321,7 +321,7 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000001) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(6, getMandate());
+        .computeMessageSize(6, getCardMandate());
     }
     return size;
   }
@@ -357,10 +357,10 @@ private static final long serialVersionUID = 0L;
         != other.getExpiryYear()) return false;
     if (!getSecurityCode()
         .equals(other.getSecurityCode())) return false;
-    if (hasMandate() != other.hasMandate()) return false;
-    if (hasMandate()) {
-      if (!getMandate()
-          .equals(other.getMandate())) return false;
+    if (hasCardMandate() != other.hasCardMandate()) return false;
+    if (hasCardMandate()) {
+      if (!getCardMandate()
+          .equals(other.getCardMandate())) return false;
     }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
@@ -383,9 +383,9 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getExpiryYear();
     hash = (37 * hash) + SECURITY_CODE_FIELD_NUMBER;
     hash = (53 * hash) + getSecurityCode().hashCode();
-    if (hasMandate()) {
-      hash = (37 * hash) + MANDATE_FIELD_NUMBER;
-      hash = (53 * hash) + getMandate().hashCode();
+    if (hasCardMandate()) {
+      hash = (37 * hash) + CARD_MANDATE_FIELD_NUMBER;
+      hash = (53 * hash) + getCardMandate().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -522,7 +522,7 @@ private static final long serialVersionUID = 0L;
     private void maybeForceBuilderInitialization() {
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
-        internalGetMandateFieldBuilder();
+        internalGetCardMandateFieldBuilder();
       }
     }
     @java.lang.Override
@@ -534,10 +534,10 @@ private static final long serialVersionUID = 0L;
       expiryMonth_ = 0;
       expiryYear_ = 0;
       securityCode_ = "";
-      mandate_ = null;
-      if (mandateBuilder_ != null) {
-        mandateBuilder_.dispose();
-        mandateBuilder_ = null;
+      cardMandate_ = null;
+      if (cardMandateBuilder_ != null) {
+        cardMandateBuilder_.dispose();
+        cardMandateBuilder_ = null;
       }
       return this;
     }
@@ -589,9 +589,9 @@ private static final long serialVersionUID = 0L;
       }
       int to_bitField0_ = 0;
       if (((from_bitField0_ & 0x00000020) != 0)) {
-        result.mandate_ = mandateBuilder_ == null
-            ? mandate_
-            : mandateBuilder_.build();
+        result.cardMandate_ = cardMandateBuilder_ == null
+            ? cardMandate_
+            : cardMandateBuilder_.build();
         to_bitField0_ |= 0x00000001;
       }
       result.bitField0_ |= to_bitField0_;
@@ -630,8 +630,8 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000010;
         onChanged();
       }
-      if (other.hasMandate()) {
-        mergeMandate(other.getMandate());
+      if (other.hasCardMandate()) {
+        mergeCardMandate(other.getCardMandate());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -684,7 +684,7 @@ private static final long serialVersionUID = 0L;
             } // case 42
             case 50: {
               input.readMessage(
-                  internalGetMandateFieldBuilder().getBuilder(),
+                  internalGetCardMandateFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x00000020;
               break;
@@ -1070,18 +1070,18 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
-    private internal.payorch.v1.CardMandate mandate_;
+    private internal.payorch.v1.CardMandate cardMandate_;
     private com.google.protobuf.SingleFieldBuilder<
-        internal.payorch.v1.CardMandate, internal.payorch.v1.CardMandate.Builder, internal.payorch.v1.CardMandateOrBuilder> mandateBuilder_;
+        internal.payorch.v1.CardMandate, internal.payorch.v1.CardMandate.Builder, internal.payorch.v1.CardMandateOrBuilder> cardMandateBuilder_;
     /**
      * <pre>
      * The payer's consent. Zuora: `mandate`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
-     * @return Whether the mandate field is set.
+     * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return Whether the cardMandate field is set.
      */
-    public boolean hasMandate() {
+    public boolean hasCardMandate() {
       return ((bitField0_ & 0x00000020) != 0);
     }
     /**
@@ -1089,14 +1089,14 @@ private static final long serialVersionUID = 0L;
      * The payer's consent. Zuora: `mandate`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
-     * @return The mandate.
+     * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The cardMandate.
      */
-    public internal.payorch.v1.CardMandate getMandate() {
-      if (mandateBuilder_ == null) {
-        return mandate_ == null ? internal.payorch.v1.CardMandate.getDefaultInstance() : mandate_;
+    public internal.payorch.v1.CardMandate getCardMandate() {
+      if (cardMandateBuilder_ == null) {
+        return cardMandate_ == null ? internal.payorch.v1.CardMandate.getDefaultInstance() : cardMandate_;
       } else {
-        return mandateBuilder_.getMessage();
+        return cardMandateBuilder_.getMessage();
       }
     }
     /**
@@ -1104,14 +1104,14 @@ private static final long serialVersionUID = 0L;
      * The payer's consent. Zuora: `mandate`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
      */
-    public Builder setMandate(internal.payorch.v1.CardMandate value) {
-      if (mandateBuilder_ == null) {
+    public Builder setCardMandate(internal.payorch.v1.CardMandate value) {
+      if (cardMandateBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        mandate_ = value;
+        cardMandate_ = value;
       } else {
-        mandateBuilder_.setMessage(value);
+        cardMandateBuilder_.setMessage(value);
       }
       bitField0_ |= 0x00000020;
       onChanged();
@@ -1122,14 +1122,14 @@ private static final long serialVersionUID = 0L;
      * The payer's consent. Zuora: `mandate`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
      */
-    public Builder setMandate(
+    public Builder setCardMandate(
         internal.payorch.v1.CardMandate.Builder builderForValue) {
-      if (mandateBuilder_ == null) {
-        mandate_ = builderForValue.build();
+      if (cardMandateBuilder_ == null) {
+        cardMandate_ = builderForValue.build();
       } else {
-        mandateBuilder_.setMessage(builderForValue.build());
+        cardMandateBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x00000020;
       onChanged();
@@ -1140,21 +1140,21 @@ private static final long serialVersionUID = 0L;
      * The payer's consent. Zuora: `mandate`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
      */
-    public Builder mergeMandate(internal.payorch.v1.CardMandate value) {
-      if (mandateBuilder_ == null) {
+    public Builder mergeCardMandate(internal.payorch.v1.CardMandate value) {
+      if (cardMandateBuilder_ == null) {
         if (((bitField0_ & 0x00000020) != 0) &&
-          mandate_ != null &&
-          mandate_ != internal.payorch.v1.CardMandate.getDefaultInstance()) {
-          getMandateBuilder().mergeFrom(value);
+          cardMandate_ != null &&
+          cardMandate_ != internal.payorch.v1.CardMandate.getDefaultInstance()) {
+          getCardMandateBuilder().mergeFrom(value);
         } else {
-          mandate_ = value;
+          cardMandate_ = value;
         }
       } else {
-        mandateBuilder_.mergeFrom(value);
+        cardMandateBuilder_.mergeFrom(value);
       }
-      if (mandate_ != null) {
+      if (cardMandate_ != null) {
         bitField0_ |= 0x00000020;
         onChanged();
       }
@@ -1165,14 +1165,14 @@ private static final long serialVersionUID = 0L;
      * The payer's consent. Zuora: `mandate`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
      */
-    public Builder clearMandate() {
+    public Builder clearCardMandate() {
       bitField0_ = (bitField0_ & ~0x00000020);
-      mandate_ = null;
-      if (mandateBuilder_ != null) {
-        mandateBuilder_.dispose();
-        mandateBuilder_ = null;
+      cardMandate_ = null;
+      if (cardMandateBuilder_ != null) {
+        cardMandateBuilder_.dispose();
+        cardMandateBuilder_ = null;
       }
       onChanged();
       return this;
@@ -1182,26 +1182,26 @@ private static final long serialVersionUID = 0L;
      * The payer's consent. Zuora: `mandate`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
      */
-    public internal.payorch.v1.CardMandate.Builder getMandateBuilder() {
+    public internal.payorch.v1.CardMandate.Builder getCardMandateBuilder() {
       bitField0_ |= 0x00000020;
       onChanged();
-      return internalGetMandateFieldBuilder().getBuilder();
+      return internalGetCardMandateFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * The payer's consent. Zuora: `mandate`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
      */
-    public internal.payorch.v1.CardMandateOrBuilder getMandateOrBuilder() {
-      if (mandateBuilder_ != null) {
-        return mandateBuilder_.getMessageOrBuilder();
+    public internal.payorch.v1.CardMandateOrBuilder getCardMandateOrBuilder() {
+      if (cardMandateBuilder_ != null) {
+        return cardMandateBuilder_.getMessageOrBuilder();
       } else {
-        return mandate_ == null ?
-            internal.payorch.v1.CardMandate.getDefaultInstance() : mandate_;
+        return cardMandate_ == null ?
+            internal.payorch.v1.CardMandate.getDefaultInstance() : cardMandate_;
       }
     }
     /**
@@ -1209,20 +1209,20 @@ private static final long serialVersionUID = 0L;
      * The payer's consent. Zuora: `mandate`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         internal.payorch.v1.CardMandate, internal.payorch.v1.CardMandate.Builder, internal.payorch.v1.CardMandateOrBuilder> 
-        internalGetMandateFieldBuilder() {
-      if (mandateBuilder_ == null) {
-        mandateBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetCardMandateFieldBuilder() {
+      if (cardMandateBuilder_ == null) {
+        cardMandateBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             internal.payorch.v1.CardMandate, internal.payorch.v1.CardMandate.Builder, internal.payorch.v1.CardMandateOrBuilder>(
-                getMandate(),
+                getCardMandate(),
                 getParentForChildren(),
                 isClean());
-        mandate_ = null;
+        cardMandate_ = null;
       }
-      return mandateBuilder_;
+      return cardMandateBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:payorch.v1.Card)

@@ -95,25 +95,25 @@ public interface CardOrBuilder extends
    * The payer's consent. Zuora: `mandate`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
-   * @return Whether the mandate field is set.
+   * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return Whether the cardMandate field is set.
    */
-  boolean hasMandate();
+  boolean hasCardMandate();
   /**
    * <pre>
    * The payer's consent. Zuora: `mandate`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
-   * @return The mandate.
+   * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The cardMandate.
    */
-  internal.payorch.v1.CardMandate getMandate();
+  internal.payorch.v1.CardMandate getCardMandate();
   /**
    * <pre>
    * The payer's consent. Zuora: `mandate`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.CardMandate mandate = 6 [json_name = "mandate", (.google.api.field_behavior) = OPTIONAL];</code>
+   * <code>.payorch.v1.CardMandate card_mandate = 6 [json_name = "cardMandate", (.google.api.field_behavior) = OPTIONAL];</code>
    */
-  internal.payorch.v1.CardMandateOrBuilder getMandateOrBuilder();
+  internal.payorch.v1.CardMandateOrBuilder getCardMandateOrBuilder();
 }

@@ -187,18 +187,18 @@ private static final long serialVersionUID = 0L;
     return mandate_ == null ? internal.payorch.v1.Mandate.getDefaultInstance() : mandate_;
   }
 
-  public static final int CARD_FIELD_NUMBER = 4;
-  private internal.payorch.v1.CardReferenceCard card_;
+  public static final int CARD_DETAILS_FIELD_NUMBER = 4;
+  private internal.payorch.v1.CardReferenceCard cardDetails_;
   /**
    * <pre>
    * What is printed on the card. Zuora: `card`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
-   * @return Whether the card field is set.
+   * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return Whether the cardDetails field is set.
    */
   @java.lang.Override
-  public boolean hasCard() {
+  public boolean hasCardDetails() {
     return ((bitField0_ & 0x00000002) != 0);
   }
   /**
@@ -206,23 +206,23 @@ private static final long serialVersionUID = 0L;
    * What is printed on the card. Zuora: `card`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
-   * @return The card.
+   * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The cardDetails.
    */
   @java.lang.Override
-  public internal.payorch.v1.CardReferenceCard getCard() {
-    return card_ == null ? internal.payorch.v1.CardReferenceCard.getDefaultInstance() : card_;
+  public internal.payorch.v1.CardReferenceCard getCardDetails() {
+    return cardDetails_ == null ? internal.payorch.v1.CardReferenceCard.getDefaultInstance() : cardDetails_;
   }
   /**
    * <pre>
    * What is printed on the card. Zuora: `card`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
+   * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.CardReferenceCardOrBuilder getCardOrBuilder() {
-    return card_ == null ? internal.payorch.v1.CardReferenceCard.getDefaultInstance() : card_;
+  public internal.payorch.v1.CardReferenceCardOrBuilder getCardDetailsOrBuilder() {
+    return cardDetails_ == null ? internal.payorch.v1.CardReferenceCard.getDefaultInstance() : cardDetails_;
   }
 
   private byte memoizedIsInitialized = -1;
@@ -249,7 +249,7 @@ private static final long serialVersionUID = 0L;
       output.writeMessage(3, getMandate());
     }
     if (((bitField0_ & 0x00000002) != 0)) {
-      output.writeMessage(4, getCard());
+      output.writeMessage(4, getCardDetails());
     }
     getUnknownFields().writeTo(output);
   }
@@ -267,7 +267,7 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(4, getCard());
+        .computeMessageSize(4, getCardDetails());
     }
     return size;
   }
@@ -302,10 +302,10 @@ private static final long serialVersionUID = 0L;
       if (!getMandate()
           .equals(other.getMandate())) return false;
     }
-    if (hasCard() != other.hasCard()) return false;
-    if (hasCard()) {
-      if (!getCard()
-          .equals(other.getCard())) return false;
+    if (hasCardDetails() != other.hasCardDetails()) return false;
+    if (hasCardDetails()) {
+      if (!getCardDetails()
+          .equals(other.getCardDetails())) return false;
     }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
@@ -326,9 +326,9 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + MANDATE_FIELD_NUMBER;
       hash = (53 * hash) + getMandate().hashCode();
     }
-    if (hasCard()) {
-      hash = (37 * hash) + CARD_FIELD_NUMBER;
-      hash = (53 * hash) + getCard().hashCode();
+    if (hasCardDetails()) {
+      hash = (37 * hash) + CARD_DETAILS_FIELD_NUMBER;
+      hash = (53 * hash) + getCardDetails().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -465,7 +465,7 @@ private static final long serialVersionUID = 0L;
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
         internalGetMandateFieldBuilder();
-        internalGetCardFieldBuilder();
+        internalGetCardDetailsFieldBuilder();
       }
     }
     @java.lang.Override
@@ -479,10 +479,10 @@ private static final long serialVersionUID = 0L;
         mandateBuilder_.dispose();
         mandateBuilder_ = null;
       }
-      card_ = null;
-      if (cardBuilder_ != null) {
-        cardBuilder_.dispose();
-        cardBuilder_ = null;
+      cardDetails_ = null;
+      if (cardDetailsBuilder_ != null) {
+        cardDetailsBuilder_.dispose();
+        cardDetailsBuilder_ = null;
       }
       return this;
     }
@@ -531,9 +531,9 @@ private static final long serialVersionUID = 0L;
         to_bitField0_ |= 0x00000001;
       }
       if (((from_bitField0_ & 0x00000008) != 0)) {
-        result.card_ = cardBuilder_ == null
-            ? card_
-            : cardBuilder_.build();
+        result.cardDetails_ = cardDetailsBuilder_ == null
+            ? cardDetails_
+            : cardDetailsBuilder_.build();
         to_bitField0_ |= 0x00000002;
       }
       result.bitField0_ |= to_bitField0_;
@@ -564,8 +564,8 @@ private static final long serialVersionUID = 0L;
       if (other.hasMandate()) {
         mergeMandate(other.getMandate());
       }
-      if (other.hasCard()) {
-        mergeCard(other.getCard());
+      if (other.hasCardDetails()) {
+        mergeCardDetails(other.getCardDetails());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -610,7 +610,7 @@ private static final long serialVersionUID = 0L;
             } // case 26
             case 34: {
               input.readMessage(
-                  internalGetCardFieldBuilder().getBuilder(),
+                  internalGetCardDetailsFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x00000008;
               break;
@@ -971,18 +971,18 @@ private static final long serialVersionUID = 0L;
       return mandateBuilder_;
     }
 
-    private internal.payorch.v1.CardReferenceCard card_;
+    private internal.payorch.v1.CardReferenceCard cardDetails_;
     private com.google.protobuf.SingleFieldBuilder<
-        internal.payorch.v1.CardReferenceCard, internal.payorch.v1.CardReferenceCard.Builder, internal.payorch.v1.CardReferenceCardOrBuilder> cardBuilder_;
+        internal.payorch.v1.CardReferenceCard, internal.payorch.v1.CardReferenceCard.Builder, internal.payorch.v1.CardReferenceCardOrBuilder> cardDetailsBuilder_;
     /**
      * <pre>
      * What is printed on the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
-     * @return Whether the card field is set.
+     * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return Whether the cardDetails field is set.
      */
-    public boolean hasCard() {
+    public boolean hasCardDetails() {
       return ((bitField0_ & 0x00000008) != 0);
     }
     /**
@@ -990,14 +990,14 @@ private static final long serialVersionUID = 0L;
      * What is printed on the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
-     * @return The card.
+     * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The cardDetails.
      */
-    public internal.payorch.v1.CardReferenceCard getCard() {
-      if (cardBuilder_ == null) {
-        return card_ == null ? internal.payorch.v1.CardReferenceCard.getDefaultInstance() : card_;
+    public internal.payorch.v1.CardReferenceCard getCardDetails() {
+      if (cardDetailsBuilder_ == null) {
+        return cardDetails_ == null ? internal.payorch.v1.CardReferenceCard.getDefaultInstance() : cardDetails_;
       } else {
-        return cardBuilder_.getMessage();
+        return cardDetailsBuilder_.getMessage();
       }
     }
     /**
@@ -1005,14 +1005,14 @@ private static final long serialVersionUID = 0L;
      * What is printed on the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
      */
-    public Builder setCard(internal.payorch.v1.CardReferenceCard value) {
-      if (cardBuilder_ == null) {
+    public Builder setCardDetails(internal.payorch.v1.CardReferenceCard value) {
+      if (cardDetailsBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        card_ = value;
+        cardDetails_ = value;
       } else {
-        cardBuilder_.setMessage(value);
+        cardDetailsBuilder_.setMessage(value);
       }
       bitField0_ |= 0x00000008;
       onChanged();
@@ -1023,14 +1023,14 @@ private static final long serialVersionUID = 0L;
      * What is printed on the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
      */
-    public Builder setCard(
+    public Builder setCardDetails(
         internal.payorch.v1.CardReferenceCard.Builder builderForValue) {
-      if (cardBuilder_ == null) {
-        card_ = builderForValue.build();
+      if (cardDetailsBuilder_ == null) {
+        cardDetails_ = builderForValue.build();
       } else {
-        cardBuilder_.setMessage(builderForValue.build());
+        cardDetailsBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x00000008;
       onChanged();
@@ -1041,21 +1041,21 @@ private static final long serialVersionUID = 0L;
      * What is printed on the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
      */
-    public Builder mergeCard(internal.payorch.v1.CardReferenceCard value) {
-      if (cardBuilder_ == null) {
+    public Builder mergeCardDetails(internal.payorch.v1.CardReferenceCard value) {
+      if (cardDetailsBuilder_ == null) {
         if (((bitField0_ & 0x00000008) != 0) &&
-          card_ != null &&
-          card_ != internal.payorch.v1.CardReferenceCard.getDefaultInstance()) {
-          getCardBuilder().mergeFrom(value);
+          cardDetails_ != null &&
+          cardDetails_ != internal.payorch.v1.CardReferenceCard.getDefaultInstance()) {
+          getCardDetailsBuilder().mergeFrom(value);
         } else {
-          card_ = value;
+          cardDetails_ = value;
         }
       } else {
-        cardBuilder_.mergeFrom(value);
+        cardDetailsBuilder_.mergeFrom(value);
       }
-      if (card_ != null) {
+      if (cardDetails_ != null) {
         bitField0_ |= 0x00000008;
         onChanged();
       }
@@ -1066,14 +1066,14 @@ private static final long serialVersionUID = 0L;
      * What is printed on the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
      */
-    public Builder clearCard() {
+    public Builder clearCardDetails() {
       bitField0_ = (bitField0_ & ~0x00000008);
-      card_ = null;
-      if (cardBuilder_ != null) {
-        cardBuilder_.dispose();
-        cardBuilder_ = null;
+      cardDetails_ = null;
+      if (cardDetailsBuilder_ != null) {
+        cardDetailsBuilder_.dispose();
+        cardDetailsBuilder_ = null;
       }
       onChanged();
       return this;
@@ -1083,26 +1083,26 @@ private static final long serialVersionUID = 0L;
      * What is printed on the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
      */
-    public internal.payorch.v1.CardReferenceCard.Builder getCardBuilder() {
+    public internal.payorch.v1.CardReferenceCard.Builder getCardDetailsBuilder() {
       bitField0_ |= 0x00000008;
       onChanged();
-      return internalGetCardFieldBuilder().getBuilder();
+      return internalGetCardDetailsFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * What is printed on the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
      */
-    public internal.payorch.v1.CardReferenceCardOrBuilder getCardOrBuilder() {
-      if (cardBuilder_ != null) {
-        return cardBuilder_.getMessageOrBuilder();
+    public internal.payorch.v1.CardReferenceCardOrBuilder getCardDetailsOrBuilder() {
+      if (cardDetailsBuilder_ != null) {
+        return cardDetailsBuilder_.getMessageOrBuilder();
       } else {
-        return card_ == null ?
-            internal.payorch.v1.CardReferenceCard.getDefaultInstance() : card_;
+        return cardDetails_ == null ?
+            internal.payorch.v1.CardReferenceCard.getDefaultInstance() : cardDetails_;
       }
     }
     /**
@@ -1110,20 +1110,20 @@ private static final long serialVersionUID = 0L;
      * What is printed on the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
+     * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         internal.payorch.v1.CardReferenceCard, internal.payorch.v1.CardReferenceCard.Builder, internal.payorch.v1.CardReferenceCardOrBuilder> 
-        internalGetCardFieldBuilder() {
-      if (cardBuilder_ == null) {
-        cardBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetCardDetailsFieldBuilder() {
+      if (cardDetailsBuilder_ == null) {
+        cardDetailsBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             internal.payorch.v1.CardReferenceCard, internal.payorch.v1.CardReferenceCard.Builder, internal.payorch.v1.CardReferenceCardOrBuilder>(
-                getCard(),
+                getCardDetails(),
                 getParentForChildren(),
                 isClean());
-        card_ = null;
+        cardDetails_ = null;
       }
-      return cardBuilder_;
+      return cardDetailsBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:payorch.v1.CardReference)

@@ -82,25 +82,25 @@ public interface CardReferenceOrBuilder extends
    * What is printed on the card. Zuora: `card`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
-   * @return Whether the card field is set.
+   * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return Whether the cardDetails field is set.
    */
-  boolean hasCard();
+  boolean hasCardDetails();
   /**
    * <pre>
    * What is printed on the card. Zuora: `card`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
-   * @return The card.
+   * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The cardDetails.
    */
-  internal.payorch.v1.CardReferenceCard getCard();
+  internal.payorch.v1.CardReferenceCard getCardDetails();
   /**
    * <pre>
    * What is printed on the card. Zuora: `card`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.CardReferenceCard card = 4 [json_name = "card", (.google.api.field_behavior) = OPTIONAL];</code>
+   * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
    */
-  internal.payorch.v1.CardReferenceCardOrBuilder getCardOrBuilder();
+  internal.payorch.v1.CardReferenceCardOrBuilder getCardDetailsOrBuilder();
 }

@@ -772,18 +772,18 @@ java.lang.String defaultValue) {
     }
   }
 
-  public static final int IP_ADDRESS_FIELD_NUMBER = 13;
-  private internal.payorch.v1.NullableIpAddress ipAddress_;
+  public static final int CONSENT_IP_ADDRESS_FIELD_NUMBER = 13;
+  private internal.payorch.v1.NullableIpAddress consentIpAddress_;
   /**
    * <pre>
    * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-   * @return Whether the ipAddress field is set.
+   * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * @return Whether the consentIpAddress field is set.
    */
   @java.lang.Override
-  public boolean hasIpAddress() {
+  public boolean hasConsentIpAddress() {
     return ((bitField0_ & 0x00000010) != 0);
   }
   /**
@@ -791,23 +791,23 @@ java.lang.String defaultValue) {
    * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-   * @return The ipAddress.
+   * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * @return The consentIpAddress.
    */
   @java.lang.Override
-  public internal.payorch.v1.NullableIpAddress getIpAddress() {
-    return ipAddress_ == null ? internal.payorch.v1.NullableIpAddress.getDefaultInstance() : ipAddress_;
+  public internal.payorch.v1.NullableIpAddress getConsentIpAddress() {
+    return consentIpAddress_ == null ? internal.payorch.v1.NullableIpAddress.getDefaultInstance() : consentIpAddress_;
   }
   /**
    * <pre>
    * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.NullableIpAddressOrBuilder getIpAddressOrBuilder() {
-    return ipAddress_ == null ? internal.payorch.v1.NullableIpAddress.getDefaultInstance() : ipAddress_;
+  public internal.payorch.v1.NullableIpAddressOrBuilder getConsentIpAddressOrBuilder() {
+    return consentIpAddress_ == null ? internal.payorch.v1.NullableIpAddress.getDefaultInstance() : consentIpAddress_;
   }
 
   public static final int BANK_IDENTIFICATION_NUMBER_FIELD_NUMBER = 14;
@@ -1948,7 +1948,7 @@ java.lang.String defaultValue) {
       com.google.protobuf.GeneratedMessage.writeString(output, 12, deviceSessionId_);
     }
     if (((bitField0_ & 0x00000010) != 0)) {
-      output.writeMessage(13, getIpAddress());
+      output.writeMessage(13, getConsentIpAddress());
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(bankIdentificationNumber_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 14, bankIdentificationNumber_);
@@ -2089,7 +2089,7 @@ java.lang.String defaultValue) {
     }
     if (((bitField0_ & 0x00000010) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(13, getIpAddress());
+        .computeMessageSize(13, getConsentIpAddress());
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(bankIdentificationNumber_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(14, bankIdentificationNumber_);
@@ -2248,10 +2248,10 @@ java.lang.String defaultValue) {
     }
     if (!getDeviceSessionId()
         .equals(other.getDeviceSessionId())) return false;
-    if (hasIpAddress() != other.hasIpAddress()) return false;
-    if (hasIpAddress()) {
-      if (!getIpAddress()
-          .equals(other.getIpAddress())) return false;
+    if (hasConsentIpAddress() != other.hasConsentIpAddress()) return false;
+    if (hasConsentIpAddress()) {
+      if (!getConsentIpAddress()
+          .equals(other.getConsentIpAddress())) return false;
     }
     if (!getBankIdentificationNumber()
         .equals(other.getBankIdentificationNumber())) return false;
@@ -2415,9 +2415,9 @@ java.lang.String defaultValue) {
     }
     hash = (37 * hash) + DEVICE_SESSION_ID_FIELD_NUMBER;
     hash = (53 * hash) + getDeviceSessionId().hashCode();
-    if (hasIpAddress()) {
-      hash = (37 * hash) + IP_ADDRESS_FIELD_NUMBER;
-      hash = (53 * hash) + getIpAddress().hashCode();
+    if (hasConsentIpAddress()) {
+      hash = (37 * hash) + CONSENT_IP_ADDRESS_FIELD_NUMBER;
+      hash = (53 * hash) + getConsentIpAddress().hashCode();
     }
     hash = (37 * hash) + BANK_IDENTIFICATION_NUMBER_FIELD_NUMBER;
     hash = (53 * hash) + getBankIdentificationNumber().hashCode();
@@ -2698,7 +2698,7 @@ java.lang.String defaultValue) {
         internalGetRouteFieldBuilder();
         internalGetBillingDetailsFieldBuilder();
         internalGetRetryRuleFieldBuilder();
-        internalGetIpAddressFieldBuilder();
+        internalGetConsentIpAddressFieldBuilder();
         internalGetSelectionFieldBuilder();
       }
     }
@@ -2737,10 +2737,10 @@ java.lang.String defaultValue) {
         retryRuleBuilder_ = null;
       }
       deviceSessionId_ = "";
-      ipAddress_ = null;
-      if (ipAddressBuilder_ != null) {
-        ipAddressBuilder_.dispose();
-        ipAddressBuilder_ = null;
+      consentIpAddress_ = null;
+      if (consentIpAddressBuilder_ != null) {
+        consentIpAddressBuilder_.dispose();
+        consentIpAddressBuilder_ = null;
       }
       bankIdentificationNumber_ = "";
       selection_ = null;
@@ -2894,9 +2894,9 @@ java.lang.String defaultValue) {
         result.deviceSessionId_ = deviceSessionId_;
       }
       if (((from_bitField0_ & 0x00001000) != 0)) {
-        result.ipAddress_ = ipAddressBuilder_ == null
-            ? ipAddress_
-            : ipAddressBuilder_.build();
+        result.consentIpAddress_ = consentIpAddressBuilder_ == null
+            ? consentIpAddress_
+            : consentIpAddressBuilder_.build();
         to_bitField0_ |= 0x00000010;
       }
       if (((from_bitField0_ & 0x00002000) != 0)) {
@@ -3068,8 +3068,8 @@ java.lang.String defaultValue) {
         bitField0_ |= 0x00000800;
         onChanged();
       }
-      if (other.hasIpAddress()) {
-        mergeIpAddress(other.getIpAddress());
+      if (other.hasConsentIpAddress()) {
+        mergeConsentIpAddress(other.getConsentIpAddress());
       }
       if (!other.getBankIdentificationNumber().isEmpty()) {
         bankIdentificationNumber_ = other.bankIdentificationNumber_;
@@ -3300,7 +3300,7 @@ java.lang.String defaultValue) {
             } // case 98
             case 106: {
               input.readMessage(
-                  internalGetIpAddressFieldBuilder().getBuilder(),
+                  internalGetConsentIpAddressFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x00001000;
               break;
@@ -5154,18 +5154,18 @@ java.lang.String defaultValue) {
       return this;
     }
 
-    private internal.payorch.v1.NullableIpAddress ipAddress_;
+    private internal.payorch.v1.NullableIpAddress consentIpAddress_;
     private com.google.protobuf.SingleFieldBuilder<
-        internal.payorch.v1.NullableIpAddress, internal.payorch.v1.NullableIpAddress.Builder, internal.payorch.v1.NullableIpAddressOrBuilder> ipAddressBuilder_;
+        internal.payorch.v1.NullableIpAddress, internal.payorch.v1.NullableIpAddress.Builder, internal.payorch.v1.NullableIpAddressOrBuilder> consentIpAddressBuilder_;
     /**
      * <pre>
      * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-     * @return Whether the ipAddress field is set.
+     * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * @return Whether the consentIpAddress field is set.
      */
-    public boolean hasIpAddress() {
+    public boolean hasConsentIpAddress() {
       return ((bitField0_ & 0x00001000) != 0);
     }
     /**
@@ -5173,14 +5173,14 @@ java.lang.String defaultValue) {
      * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-     * @return The ipAddress.
+     * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * @return The consentIpAddress.
      */
-    public internal.payorch.v1.NullableIpAddress getIpAddress() {
-      if (ipAddressBuilder_ == null) {
-        return ipAddress_ == null ? internal.payorch.v1.NullableIpAddress.getDefaultInstance() : ipAddress_;
+    public internal.payorch.v1.NullableIpAddress getConsentIpAddress() {
+      if (consentIpAddressBuilder_ == null) {
+        return consentIpAddress_ == null ? internal.payorch.v1.NullableIpAddress.getDefaultInstance() : consentIpAddress_;
       } else {
-        return ipAddressBuilder_.getMessage();
+        return consentIpAddressBuilder_.getMessage();
       }
     }
     /**
@@ -5188,14 +5188,14 @@ java.lang.String defaultValue) {
      * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      */
-    public Builder setIpAddress(internal.payorch.v1.NullableIpAddress value) {
-      if (ipAddressBuilder_ == null) {
+    public Builder setConsentIpAddress(internal.payorch.v1.NullableIpAddress value) {
+      if (consentIpAddressBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        ipAddress_ = value;
+        consentIpAddress_ = value;
       } else {
-        ipAddressBuilder_.setMessage(value);
+        consentIpAddressBuilder_.setMessage(value);
       }
       bitField0_ |= 0x00001000;
       onChanged();
@@ -5206,14 +5206,14 @@ java.lang.String defaultValue) {
      * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      */
-    public Builder setIpAddress(
+    public Builder setConsentIpAddress(
         internal.payorch.v1.NullableIpAddress.Builder builderForValue) {
-      if (ipAddressBuilder_ == null) {
-        ipAddress_ = builderForValue.build();
+      if (consentIpAddressBuilder_ == null) {
+        consentIpAddress_ = builderForValue.build();
       } else {
-        ipAddressBuilder_.setMessage(builderForValue.build());
+        consentIpAddressBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x00001000;
       onChanged();
@@ -5224,21 +5224,21 @@ java.lang.String defaultValue) {
      * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      */
-    public Builder mergeIpAddress(internal.payorch.v1.NullableIpAddress value) {
-      if (ipAddressBuilder_ == null) {
+    public Builder mergeConsentIpAddress(internal.payorch.v1.NullableIpAddress value) {
+      if (consentIpAddressBuilder_ == null) {
         if (((bitField0_ & 0x00001000) != 0) &&
-          ipAddress_ != null &&
-          ipAddress_ != internal.payorch.v1.NullableIpAddress.getDefaultInstance()) {
-          getIpAddressBuilder().mergeFrom(value);
+          consentIpAddress_ != null &&
+          consentIpAddress_ != internal.payorch.v1.NullableIpAddress.getDefaultInstance()) {
+          getConsentIpAddressBuilder().mergeFrom(value);
         } else {
-          ipAddress_ = value;
+          consentIpAddress_ = value;
         }
       } else {
-        ipAddressBuilder_.mergeFrom(value);
+        consentIpAddressBuilder_.mergeFrom(value);
       }
-      if (ipAddress_ != null) {
+      if (consentIpAddress_ != null) {
         bitField0_ |= 0x00001000;
         onChanged();
       }
@@ -5249,14 +5249,14 @@ java.lang.String defaultValue) {
      * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      */
-    public Builder clearIpAddress() {
+    public Builder clearConsentIpAddress() {
       bitField0_ = (bitField0_ & ~0x00001000);
-      ipAddress_ = null;
-      if (ipAddressBuilder_ != null) {
-        ipAddressBuilder_.dispose();
-        ipAddressBuilder_ = null;
+      consentIpAddress_ = null;
+      if (consentIpAddressBuilder_ != null) {
+        consentIpAddressBuilder_.dispose();
+        consentIpAddressBuilder_ = null;
       }
       onChanged();
       return this;
@@ -5266,26 +5266,26 @@ java.lang.String defaultValue) {
      * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      */
-    public internal.payorch.v1.NullableIpAddress.Builder getIpAddressBuilder() {
+    public internal.payorch.v1.NullableIpAddress.Builder getConsentIpAddressBuilder() {
       bitField0_ |= 0x00001000;
       onChanged();
-      return internalGetIpAddressFieldBuilder().getBuilder();
+      return internalGetConsentIpAddressFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      */
-    public internal.payorch.v1.NullableIpAddressOrBuilder getIpAddressOrBuilder() {
-      if (ipAddressBuilder_ != null) {
-        return ipAddressBuilder_.getMessageOrBuilder();
+    public internal.payorch.v1.NullableIpAddressOrBuilder getConsentIpAddressOrBuilder() {
+      if (consentIpAddressBuilder_ != null) {
+        return consentIpAddressBuilder_.getMessageOrBuilder();
       } else {
-        return ipAddress_ == null ?
-            internal.payorch.v1.NullableIpAddress.getDefaultInstance() : ipAddress_;
+        return consentIpAddress_ == null ?
+            internal.payorch.v1.NullableIpAddress.getDefaultInstance() : consentIpAddress_;
       }
     }
     /**
@@ -5293,20 +5293,20 @@ java.lang.String defaultValue) {
      * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
-     * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         internal.payorch.v1.NullableIpAddress, internal.payorch.v1.NullableIpAddress.Builder, internal.payorch.v1.NullableIpAddressOrBuilder> 
-        internalGetIpAddressFieldBuilder() {
-      if (ipAddressBuilder_ == null) {
-        ipAddressBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetConsentIpAddressFieldBuilder() {
+      if (consentIpAddressBuilder_ == null) {
+        consentIpAddressBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             internal.payorch.v1.NullableIpAddress, internal.payorch.v1.NullableIpAddress.Builder, internal.payorch.v1.NullableIpAddressOrBuilder>(
-                getIpAddress(),
+                getConsentIpAddress(),
                 getParentForChildren(),
                 isClean());
-        ipAddress_ = null;
+        consentIpAddress_ = null;
       }
-      return ipAddressBuilder_;
+      return consentIpAddressBuilder_;
     }
 
     private java.lang.Object bankIdentificationNumber_ = "";

@@ -361,27 +361,27 @@ java.lang.String defaultValue);
    * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-   * @return Whether the ipAddress field is set.
+   * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * @return Whether the consentIpAddress field is set.
    */
-  boolean hasIpAddress();
+  boolean hasConsentIpAddress();
   /**
    * <pre>
    * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-   * @return The ipAddress.
+   * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * @return The consentIpAddress.
    */
-  internal.payorch.v1.NullableIpAddress getIpAddress();
+  internal.payorch.v1.NullableIpAddress getConsentIpAddress();
   /**
    * <pre>
    * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    * </pre>
    *
-   * <code>.payorch.v1.NullableIpAddress ip_address = 13 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
    */
-  internal.payorch.v1.NullableIpAddressOrBuilder getIpAddressOrBuilder();
+  internal.payorch.v1.NullableIpAddressOrBuilder getConsentIpAddressOrBuilder();
 
   /**
    * <pre>

@@ -105,7 +105,7 @@ private static final long serialVersionUID = 0L;
   public enum ChargeCase
       implements com.google.protobuf.Internal.EnumLite,
           com.google.protobuf.AbstractMessage.InternalOneOfEnum {
-    NONE(10),
+    NO_CHARGE(10),
     PAY_INVOICE(11),
     CHARGE_NOT_SET(0);
     private final int value;
@@ -124,7 +124,7 @@ private static final long serialVersionUID = 0L;
 
     public static ChargeCase forNumber(int value) {
       switch (value) {
-        case 10: return NONE;
+        case 10: return NO_CHARGE;
         case 11: return PAY_INVOICE;
         case 0: return CHARGE_NOT_SET;
         default: return null;
@@ -479,17 +479,17 @@ private static final long serialVersionUID = 0L;
     return internal.payorch.v1.StoredCredentialProfile.getDefaultInstance();
   }
 
-  public static final int NONE_FIELD_NUMBER = 10;
+  public static final int NO_CHARGE_FIELD_NUMBER = 10;
   /**
    * <pre>
    * Create the payment method only.
    * </pre>
    *
-   * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
-   * @return Whether the none field is set.
+   * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
+   * @return Whether the noCharge field is set.
    */
   @java.lang.Override
-  public boolean hasNone() {
+  public boolean hasNoCharge() {
     return chargeCase_ == 10;
   }
   /**
@@ -497,11 +497,11 @@ private static final long serialVersionUID = 0L;
    * Create the payment method only.
    * </pre>
    *
-   * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
-   * @return The none.
+   * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
+   * @return The noCharge.
    */
   @java.lang.Override
-  public internal.payorch.v1.NoCharge getNone() {
+  public internal.payorch.v1.NoCharge getNoCharge() {
     if (chargeCase_ == 10) {
        return (internal.payorch.v1.NoCharge) charge_;
     }
@@ -512,10 +512,10 @@ private static final long serialVersionUID = 0L;
    * Create the payment method only.
    * </pre>
    *
-   * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
+   * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.NoChargeOrBuilder getNoneOrBuilder() {
+  public internal.payorch.v1.NoChargeOrBuilder getNoChargeOrBuilder() {
     if (chargeCase_ == 10) {
        return (internal.payorch.v1.NoCharge) charge_;
     }
@@ -770,8 +770,8 @@ private static final long serialVersionUID = 0L;
     if (!getChargeCase().equals(other.getChargeCase())) return false;
     switch (chargeCase_) {
       case 10:
-        if (!getNone()
-            .equals(other.getNone())) return false;
+        if (!getNoCharge()
+            .equals(other.getNoCharge())) return false;
         break;
       case 11:
         if (!getPayInvoice()
@@ -828,8 +828,8 @@ private static final long serialVersionUID = 0L;
     }
     switch (chargeCase_) {
       case 10:
-        hash = (37 * hash) + NONE_FIELD_NUMBER;
-        hash = (53 * hash) + getNone().hashCode();
+        hash = (37 * hash) + NO_CHARGE_FIELD_NUMBER;
+        hash = (53 * hash) + getNoCharge().hashCode();
         break;
       case 11:
         hash = (37 * hash) + PAY_INVOICE_FIELD_NUMBER;
@@ -1002,8 +1002,8 @@ private static final long serialVersionUID = 0L;
       if (profileBuilder_ != null) {
         profileBuilder_.clear();
       }
-      if (noneBuilder_ != null) {
-        noneBuilder_.clear();
+      if (noChargeBuilder_ != null) {
+        noChargeBuilder_.clear();
       }
       if (payInvoiceBuilder_ != null) {
         payInvoiceBuilder_.clear();
@@ -1102,8 +1102,8 @@ private static final long serialVersionUID = 0L;
       result.chargeCase_ = chargeCase_;
       result.charge_ = this.charge_;
       if (chargeCase_ == 10 &&
-          noneBuilder_ != null) {
-        result.charge_ = noneBuilder_.build();
+          noChargeBuilder_ != null) {
+        result.charge_ = noChargeBuilder_.build();
       }
       if (chargeCase_ == 11 &&
           payInvoiceBuilder_ != null) {
@@ -1167,8 +1167,8 @@ private static final long serialVersionUID = 0L;
         }
       }
       switch (other.getChargeCase()) {
-        case NONE: {
-          mergeNone(other.getNone());
+        case NO_CHARGE: {
+          mergeNoCharge(other.getNoCharge());
           break;
         }
         case PAY_INVOICE: {
@@ -1258,7 +1258,7 @@ private static final long serialVersionUID = 0L;
             } // case 74
             case 82: {
               input.readMessage(
-                  internalGetNoneFieldBuilder().getBuilder(),
+                  internalGetNoChargeFieldBuilder().getBuilder(),
                   extensionRegistry);
               chargeCase_ = 10;
               break;
@@ -2364,17 +2364,17 @@ private static final long serialVersionUID = 0L;
     }
 
     private com.google.protobuf.SingleFieldBuilder<
-        internal.payorch.v1.NoCharge, internal.payorch.v1.NoCharge.Builder, internal.payorch.v1.NoChargeOrBuilder> noneBuilder_;
+        internal.payorch.v1.NoCharge, internal.payorch.v1.NoCharge.Builder, internal.payorch.v1.NoChargeOrBuilder> noChargeBuilder_;
     /**
      * <pre>
      * Create the payment method only.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
-     * @return Whether the none field is set.
+     * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
+     * @return Whether the noCharge field is set.
      */
     @java.lang.Override
-    public boolean hasNone() {
+    public boolean hasNoCharge() {
       return chargeCase_ == 10;
     }
     /**
@@ -2382,19 +2382,19 @@ private static final long serialVersionUID = 0L;
      * Create the payment method only.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
-     * @return The none.
+     * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
+     * @return The noCharge.
      */
     @java.lang.Override
-    public internal.payorch.v1.NoCharge getNone() {
-      if (noneBuilder_ == null) {
+    public internal.payorch.v1.NoCharge getNoCharge() {
+      if (noChargeBuilder_ == null) {
         if (chargeCase_ == 10) {
           return (internal.payorch.v1.NoCharge) charge_;
         }
         return internal.payorch.v1.NoCharge.getDefaultInstance();
       } else {
         if (chargeCase_ == 10) {
-          return noneBuilder_.getMessage();
+          return noChargeBuilder_.getMessage();
         }
         return internal.payorch.v1.NoCharge.getDefaultInstance();
       }
@@ -2404,15 +2404,15 @@ private static final long serialVersionUID = 0L;
      * Create the payment method only.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
      */
-    public Builder setNone(internal.payorch.v1.NoCharge value) {
-      if (noneBuilder_ == null) {
+    public Builder setNoCharge(internal.payorch.v1.NoCharge value) {
+      if (noChargeBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
         charge_ = value;
         onChanged();
       } else {
-        noneBuilder_.setMessage(value);
+        noChargeBuilder_.setMessage(value);
       }
       chargeCase_ = 10;
       return this;
@@ -2422,15 +2422,15 @@ private static final long serialVersionUID = 0L;
      * Create the payment method only.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
      */
-    public Builder setNone(
+    public Builder setNoCharge(
         internal.payorch.v1.NoCharge.Builder builderForValue) {
-      if (noneBuilder_ == null) {
+      if (noChargeBuilder_ == null) {
         charge_ = builderForValue.build();
         onChanged();
       } else {
-        noneBuilder_.setMessage(builderForValue.build());
+        noChargeBuilder_.setMessage(builderForValue.build());
       }
       chargeCase_ = 10;
       return this;
@@ -2440,10 +2440,10 @@ private static final long serialVersionUID = 0L;
      * Create the payment method only.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
      */
-    public Builder mergeNone(internal.payorch.v1.NoCharge value) {
-      if (noneBuilder_ == null) {
+    public Builder mergeNoCharge(internal.payorch.v1.NoCharge value) {
+      if (noChargeBuilder_ == null) {
         if (chargeCase_ == 10 &&
             charge_ != internal.payorch.v1.NoCharge.getDefaultInstance()) {
           charge_ = internal.payorch.v1.NoCharge.newBuilder((internal.payorch.v1.NoCharge) charge_)
@@ -2454,9 +2454,9 @@ private static final long serialVersionUID = 0L;
         onChanged();
       } else {
         if (chargeCase_ == 10) {
-          noneBuilder_.mergeFrom(value);
+          noChargeBuilder_.mergeFrom(value);
         } else {
-          noneBuilder_.setMessage(value);
+          noChargeBuilder_.setMessage(value);
         }
       }
       chargeCase_ = 10;
@@ -2467,10 +2467,10 @@ private static final long serialVersionUID = 0L;
      * Create the payment method only.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
      */
-    public Builder clearNone() {
-      if (noneBuilder_ == null) {
+    public Builder clearNoCharge() {
+      if (noChargeBuilder_ == null) {
         if (chargeCase_ == 10) {
           chargeCase_ = 0;
           charge_ = null;
@@ -2481,7 +2481,7 @@ private static final long serialVersionUID = 0L;
           chargeCase_ = 0;
           charge_ = null;
         }
-        noneBuilder_.clear();
+        noChargeBuilder_.clear();
       }
       return this;
     }
@@ -2490,22 +2490,22 @@ private static final long serialVersionUID = 0L;
      * Create the payment method only.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
      */
-    public internal.payorch.v1.NoCharge.Builder getNoneBuilder() {
-      return internalGetNoneFieldBuilder().getBuilder();
+    public internal.payorch.v1.NoCharge.Builder getNoChargeBuilder() {
+      return internalGetNoChargeFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * Create the payment method only.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
      */
     @java.lang.Override
-    public internal.payorch.v1.NoChargeOrBuilder getNoneOrBuilder() {
-      if ((chargeCase_ == 10) && (noneBuilder_ != null)) {
-        return noneBuilder_.getMessageOrBuilder();
+    public internal.payorch.v1.NoChargeOrBuilder getNoChargeOrBuilder() {
+      if ((chargeCase_ == 10) && (noChargeBuilder_ != null)) {
+        return noChargeBuilder_.getMessageOrBuilder();
       } else {
         if (chargeCase_ == 10) {
           return (internal.payorch.v1.NoCharge) charge_;
@@ -2518,16 +2518,16 @@ private static final long serialVersionUID = 0L;
      * Create the payment method only.
      * </pre>
      *
-     * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
+     * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         internal.payorch.v1.NoCharge, internal.payorch.v1.NoCharge.Builder, internal.payorch.v1.NoChargeOrBuilder> 
-        internalGetNoneFieldBuilder() {
-      if (noneBuilder_ == null) {
+        internalGetNoChargeFieldBuilder() {
+      if (noChargeBuilder_ == null) {
         if (!(chargeCase_ == 10)) {
           charge_ = internal.payorch.v1.NoCharge.getDefaultInstance();
         }
-        noneBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        noChargeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             internal.payorch.v1.NoCharge, internal.payorch.v1.NoCharge.Builder, internal.payorch.v1.NoChargeOrBuilder>(
                 (internal.payorch.v1.NoCharge) charge_,
                 getParentForChildren(),
@@ -2536,7 +2536,7 @@ private static final long serialVersionUID = 0L;
       }
       chargeCase_ = 10;
       onChanged();
-      return noneBuilder_;
+      return noChargeBuilder_;
     }
 
     private com.google.protobuf.SingleFieldBuilder<

@@ -208,27 +208,27 @@ public interface DecryptApplePayRequestOrBuilder extends
    * Create the payment method only.
    * </pre>
    *
-   * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
-   * @return Whether the none field is set.
+   * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
+   * @return Whether the noCharge field is set.
    */
-  boolean hasNone();
+  boolean hasNoCharge();
   /**
    * <pre>
    * Create the payment method only.
    * </pre>
    *
-   * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
-   * @return The none.
+   * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
+   * @return The noCharge.
    */
-  internal.payorch.v1.NoCharge getNone();
+  internal.payorch.v1.NoCharge getNoCharge();
   /**
    * <pre>
    * Create the payment method only.
    * </pre>
    *
-   * <code>.payorch.v1.NoCharge none = 10 [json_name = "none"];</code>
+   * <code>.payorch.v1.NoCharge no_charge = 10 [json_name = "noCharge"];</code>
    */
-  internal.payorch.v1.NoChargeOrBuilder getNoneOrBuilder();
+  internal.payorch.v1.NoChargeOrBuilder getNoChargeOrBuilder();
 
   /**
    * <pre>

@@ -34,7 +34,7 @@ private static final long serialVersionUID = 0L;
   private DecryptApplePayResponse() {
     paymentMethodId_ = "";
     paymentId_ = "";
-    amount_ = "";
+    reportedAmount_ = "";
     amountCheck_ = 0;
   }
 
@@ -227,27 +227,27 @@ private static final long serialVersionUID = 0L;
     }
   }
 
-  public static final int AMOUNT_FIELD_NUMBER = 5;
+  public static final int REPORTED_AMOUNT_FIELD_NUMBER = 5;
   @SuppressWarnings("serial")
-  private volatile java.lang.Object amount_ = "";
+  private volatile java.lang.Object reportedAmount_ = "";
   /**
    * <pre>
    * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
    * </pre>
    *
-   * <code>string amount = 5 [json_name = "amount"];</code>
-   * @return The amount.
+   * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
+   * @return The reportedAmount.
    */
   @java.lang.Override
-  public java.lang.String getAmount() {
-    java.lang.Object ref = amount_;
+  public java.lang.String getReportedAmount() {
+    java.lang.Object ref = reportedAmount_;
     if (ref instanceof java.lang.String) {
       return (java.lang.String) ref;
     } else {
       com.google.protobuf.ByteString bs = 
           (com.google.protobuf.ByteString) ref;
       java.lang.String s = bs.toStringUtf8();
-      amount_ = s;
+      reportedAmount_ = s;
       return s;
     }
   }
@@ -256,18 +256,18 @@ private static final long serialVersionUID = 0L;
    * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
    * </pre>
    *
-   * <code>string amount = 5 [json_name = "amount"];</code>
-   * @return The bytes for amount.
+   * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
+   * @return The bytes for reportedAmount.
    */
   @java.lang.Override
   public com.google.protobuf.ByteString
-      getAmountBytes() {
-    java.lang.Object ref = amount_;
+      getReportedAmountBytes() {
+    java.lang.Object ref = reportedAmount_;
     if (ref instanceof java.lang.String) {
       com.google.protobuf.ByteString b = 
           com.google.protobuf.ByteString.copyFromUtf8(
               (java.lang.String) ref);
-      amount_ = b;
+      reportedAmount_ = b;
       return b;
     } else {
       return (com.google.protobuf.ByteString) ref;
@@ -326,8 +326,8 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(paymentId_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 4, paymentId_);
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(amount_)) {
-      com.google.protobuf.GeneratedMessage.writeString(output, 5, amount_);
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reportedAmount_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 5, reportedAmount_);
     }
     if (amountCheck_ != internal.payorch.v1.AmountCheck.AMOUNT_CHECK_UNSPECIFIED.getNumber()) {
       output.writeEnum(6, amountCheck_);
@@ -350,8 +350,8 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(paymentId_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(4, paymentId_);
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(amount_)) {
-      size += com.google.protobuf.GeneratedMessage.computeStringSize(5, amount_);
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reportedAmount_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(5, reportedAmount_);
     }
     if (amountCheck_ != internal.payorch.v1.AmountCheck.AMOUNT_CHECK_UNSPECIFIED.getNumber()) {
       size += com.google.protobuf.CodedOutputStream
@@ -395,8 +395,8 @@ private static final long serialVersionUID = 0L;
     }
     if (!getPaymentId()
         .equals(other.getPaymentId())) return false;
-    if (!getAmount()
-        .equals(other.getAmount())) return false;
+    if (!getReportedAmount()
+        .equals(other.getReportedAmount())) return false;
     if (amountCheck_ != other.amountCheck_) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
@@ -421,8 +421,8 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + PAYMENT_ID_FIELD_NUMBER;
     hash = (53 * hash) + getPaymentId().hashCode();
-    hash = (37 * hash) + AMOUNT_FIELD_NUMBER;
-    hash = (53 * hash) + getAmount().hashCode();
+    hash = (37 * hash) + REPORTED_AMOUNT_FIELD_NUMBER;
+    hash = (53 * hash) + getReportedAmount().hashCode();
     hash = (37 * hash) + AMOUNT_CHECK_FIELD_NUMBER;
     hash = (53 * hash) + amountCheck_;
     hash = (29 * hash) + getUnknownFields().hashCode();
@@ -579,7 +579,7 @@ private static final long serialVersionUID = 0L;
         upstreamRequestBuilder_ = null;
       }
       paymentId_ = "";
-      amount_ = "";
+      reportedAmount_ = "";
       amountCheck_ = 0;
       return this;
     }
@@ -634,7 +634,7 @@ private static final long serialVersionUID = 0L;
         result.paymentId_ = paymentId_;
       }
       if (((from_bitField0_ & 0x00000010) != 0)) {
-        result.amount_ = amount_;
+        result.reportedAmount_ = reportedAmount_;
       }
       if (((from_bitField0_ & 0x00000020) != 0)) {
         result.amountCheck_ = amountCheck_;
@@ -670,8 +670,8 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000008;
         onChanged();
       }
-      if (!other.getAmount().isEmpty()) {
-        amount_ = other.amount_;
+      if (!other.getReportedAmount().isEmpty()) {
+        reportedAmount_ = other.reportedAmount_;
         bitField0_ |= 0x00000010;
         onChanged();
       }
@@ -727,7 +727,7 @@ private static final long serialVersionUID = 0L;
               break;
             } // case 34
             case 42: {
-              amount_ = input.readStringRequireUtf8();
+              reportedAmount_ = input.readStringRequireUtf8();
               bitField0_ |= 0x00000010;
               break;
             } // case 42
@@ -1247,22 +1247,22 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
-    private java.lang.Object amount_ = "";
+    private java.lang.Object reportedAmount_ = "";
     /**
      * <pre>
      * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
      * </pre>
      *
-     * <code>string amount = 5 [json_name = "amount"];</code>
-     * @return The amount.
+     * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
+     * @return The reportedAmount.
      */
-    public java.lang.String getAmount() {
-      java.lang.Object ref = amount_;
+    public java.lang.String getReportedAmount() {
+      java.lang.Object ref = reportedAmount_;
       if (!(ref instanceof java.lang.String)) {
         com.google.protobuf.ByteString bs =
             (com.google.protobuf.ByteString) ref;
         java.lang.String s = bs.toStringUtf8();
-        amount_ = s;
+        reportedAmount_ = s;
         return s;
       } else {
         return (java.lang.String) ref;
@@ -1273,17 +1273,17 @@ private static final long serialVersionUID = 0L;
      * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
      * </pre>
      *
-     * <code>string amount = 5 [json_name = "amount"];</code>
-     * @return The bytes for amount.
+     * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
+     * @return The bytes for reportedAmount.
      */
     public com.google.protobuf.ByteString
-        getAmountBytes() {
-      java.lang.Object ref = amount_;
+        getReportedAmountBytes() {
+      java.lang.Object ref = reportedAmount_;
       if (ref instanceof String) {
         com.google.protobuf.ByteString b = 
             com.google.protobuf.ByteString.copyFromUtf8(
                 (java.lang.String) ref);
-        amount_ = b;
+        reportedAmount_ = b;
         return b;
       } else {
         return (com.google.protobuf.ByteString) ref;
@@ -1294,14 +1294,14 @@ private static final long serialVersionUID = 0L;
      * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
      * </pre>
      *
-     * <code>string amount = 5 [json_name = "amount"];</code>
-     * @param value The amount to set.
+     * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
+     * @param value The reportedAmount to set.
      * @return This builder for chaining.
      */
-    public Builder setAmount(
+    public Builder setReportedAmount(
         java.lang.String value) {
       java.util.Objects.requireNonNull(value);
-      amount_ = value;
+      reportedAmount_ = value;
       bitField0_ |= 0x00000010;
       onChanged();
       return this;
@@ -1311,11 +1311,11 @@ private static final long serialVersionUID = 0L;
      * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
      * </pre>
      *
-     * <code>string amount = 5 [json_name = "amount"];</code>
+     * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
      * @return This builder for chaining.
      */
-    public Builder clearAmount() {
-      amount_ = getDefaultInstance().getAmount();
+    public Builder clearReportedAmount() {
+      reportedAmount_ = getDefaultInstance().getReportedAmount();
       bitField0_ = (bitField0_ & ~0x00000010);
       onChanged();
       return this;
@@ -1325,15 +1325,15 @@ private static final long serialVersionUID = 0L;
      * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
      * </pre>
      *
-     * <code>string amount = 5 [json_name = "amount"];</code>
-     * @param value The bytes for amount to set.
+     * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
+     * @param value The bytes for reportedAmount to set.
      * @return This builder for chaining.
      */
-    public Builder setAmountBytes(
+    public Builder setReportedAmountBytes(
         com.google.protobuf.ByteString value) {
       java.util.Objects.requireNonNull(value);
       checkByteStringIsUtf8(value);
-      amount_ = value;
+      reportedAmount_ = value;
       bitField0_ |= 0x00000010;
       onChanged();
       return this;

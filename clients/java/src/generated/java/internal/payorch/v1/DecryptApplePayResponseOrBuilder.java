@@ -109,20 +109,20 @@ public interface DecryptApplePayResponseOrBuilder extends
    * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
    * </pre>
    *
-   * <code>string amount = 5 [json_name = "amount"];</code>
-   * @return The amount.
+   * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
+   * @return The reportedAmount.
    */
-  java.lang.String getAmount();
+  java.lang.String getReportedAmount();
   /**
    * <pre>
    * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
    * </pre>
    *
-   * <code>string amount = 5 [json_name = "amount"];</code>
-   * @return The bytes for amount.
+   * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
+   * @return The bytes for reportedAmount.
    */
   com.google.protobuf.ByteString
-      getAmountBytes();
+      getReportedAmountBytes();
 
   /**
    * <pre>

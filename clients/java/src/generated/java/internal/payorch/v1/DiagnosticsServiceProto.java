@@ -103,62 +103,63 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
       "t\022$\n\006caller\030\006 \001(\tB\014\342A\001\001\272H\005r\003\030\201\004R\006caller\022" +
       "%\n\013moves_money\030\007 \001(\010B\004\342A\001\001R\nmovesMoney\022(" +
       "\n\rraw_card_data\030\010 \001(\010B\004\342A\001\001R\013rawCardData" +
-      "\022#\n\006method\030\t \001(\tB\013\342A\001\001\272H\004r\002\030@R\006method\"\245\003" +
-      "\n\024ExplainRouteResponse\022,\n\005route\030\001 \001(\0132\026." +
-      "payorch.v1.RouteTakenR\005route\022!\n\014matched_" +
-      "rule\030\002 \001(\tR\013matchedRule\022?\n\016rejected_rule" +
-      "s\030\003 \003(\0132\030.payorch.v1.RejectedRuleR\rrejec" +
-      "tedRules\022G\n\007headers\030\004 \003(\0132-.payorch.v1.E" +
-      "xplainRouteResponse.HeadersEntryR\007header" +
-      "s\022!\n\014gateway_sent\030\005 \001(\tR\013gatewaySent\022\037\n\013" +
-      "policy_hash\030\006 \001(\tR\npolicyHash\0222\n\007refusal" +
-      "\030\007 \001(\0132\030.payorch.v1.RouteRefusalR\007refusa" +
-      "l\032:\n\014HeadersEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005v" +
-      "alue\030\002 \001(\tR\005value:\0028\001\"t\n\014RejectedRule\022\022\n" +
-      "\004rule\030\001 \001(\tR\004rule\022\034\n\tcondition\030\002 \001(\tR\tco" +
-      "ndition\022\032\n\010expected\030\003 \001(\tR\010expected\022\026\n\006a" +
-      "ctual\030\004 \001(\tR\006actual\"\330\001\n\014RouteRefusal\022/\n\006" +
-      "reason\030\001 \001(\0162\027.payorch.v1.ErrorReasonR\006r" +
-      "eason\022B\n\010metadata\030\002 \003(\0132&.payorch.v1.Rou" +
-      "teRefusal.MetadataEntryR\010metadata\022\026\n\006fie" +
-      "lds\030\003 \003(\tR\006fields\032;\n\rMetadataEntry\022\020\n\003ke" +
-      "y\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\":" +
-      "\n\016GetCallRequest\022(\n\010track_id\030\001 \001(\tB\r\342A\001\002" +
-      "\272H\006r\004\020\001\030@R\007trackId\"\\\n\017GetCallResponse\022.\n" +
-      "\005calls\030\001 \003(\0132\030.payorch.v1.RecordedCallR\005" +
-      "calls\022\031\n\010trace_id\030\002 \001(\tR\007traceId\"\375\007\n\014Rec" +
-      "ordedCall\022\022\n\004kind\030\001 \001(\tR\004kind\022\020\n\003rpc\030\002 \001" +
-      "(\tR\003rpc\022\031\n\010track_id\030\003 \001(\tR\007trackId\022\031\n\010tr" +
-      "ace_id\030\004 \001(\tR\007traceId\022\026\n\006caller\030\005 \001(\tR\006c" +
-      "aller\0229\n\nstart_time\030\006 \001(\0132\032.google.proto" +
-      "buf.TimestampR\tstartTime\0225\n\010duration\030\007 \001" +
-      "(\0132\031.google.protobuf.DurationR\010duration\022" +
-      "\022\n\004code\030\010 \001(\tR\004code\022-\n\007outcome\030\t \001(\0162\023.p" +
-      "ayorch.v1.OutcomeR\007outcome\022*\n\006advice\030\n \001" +
-      "(\0162\022.payorch.v1.AdviceR\006advice\022\026\n\006reason" +
-      "\030\013 \001(\tR\006reason\022\026\n\006detail\030\014 \001(\tR\006detail\022\026" +
-      "\n\006tenant\030\r \001(\tR\006tenant\022\026\n\006entity\030\016 \001(\tR\006" +
-      "entity\022!\n\014matched_rule\030\017 \001(\tR\013matchedRul" +
-      "e\022\037\n\013policy_hash\030\020 \001(\tR\npolicyHash\022\026\n\006in" +
-      "tent\030\021 \001(\tR\006intent\022<\n\006phases\030\022 \003(\0132$.pay" +
-      "orch.v1.RecordedCall.PhasesEntryR\006phases" +
-      "\022/\n\010attempts\030\023 \003(\0132\023.payorch.v1.AttemptR" +
-      "\010attempts\022A\n\016attempt_starts\030\024 \003(\0132\032.goog" +
-      "le.protobuf.TimestampR\rattemptStarts\022*\n\021" +
-      "executed_track_id\030\025 \001(\tR\017executedTrackId" +
-      "\022(\n\020zuora_request_id\030\026 \001(\tR\016zuoraRequest" +
-      "Id\022(\n\020zuora_process_id\030\027 \001(\tR\016zuoraProce" +
-      "ssId\022\037\n\013zuora_codes\030\030 \003(\tR\nzuoraCodes\0223\n" +
-      "\010existing\030\031 \001(\0132\027.payorch.v1.ExistingIds" +
-      "R\010existing\032T\n\013PhasesEntry\022\020\n\003key\030\001 \001(\tR\003" +
-      "key\022/\n\005value\030\002 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\005value:\0028\0012\265\001\n\022DiagnosticsService\022" +
-      "V\n\014ExplainRoute\022\037.payorch.v1.ExplainRout" +
-      "eRequest\032 .payorch.v1.ExplainRouteRespon" +
-      "se\"\003\220\002\001\022G\n\007GetCall\022\032.payorch.v1.GetCallR" +
-      "equest\032\033.payorch.v1.GetCallResponse\"\003\220\002\001" +
-      "B0\n\023internal.payorch.v1B\027DiagnosticsServ" +
-      "iceProtoP\001b\006proto3"
+      "\022#\n\006method\030\t \001(\tB\013\342A\001\001\272H\004r\002\030@R\006method\"\260\003" +
+      "\n\024ExplainRouteResponse\0227\n\013route_taken\030\001 " +
+      "\001(\0132\026.payorch.v1.RouteTakenR\nrouteTaken\022" +
+      "!\n\014matched_rule\030\002 \001(\tR\013matchedRule\022?\n\016re" +
+      "jected_rules\030\003 \003(\0132\030.payorch.v1.Rejected" +
+      "RuleR\rrejectedRules\022G\n\007headers\030\004 \003(\0132-.p" +
+      "ayorch.v1.ExplainRouteResponse.HeadersEn" +
+      "tryR\007headers\022!\n\014gateway_sent\030\005 \001(\tR\013gate" +
+      "waySent\022\037\n\013policy_hash\030\006 \001(\tR\npolicyHash" +
+      "\0222\n\007refusal\030\007 \001(\0132\030.payorch.v1.RouteRefu" +
+      "salR\007refusal\032:\n\014HeadersEntry\022\020\n\003key\030\001 \001(" +
+      "\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"t\n\014Reje" +
+      "ctedRule\022\022\n\004rule\030\001 \001(\tR\004rule\022\034\n\tconditio" +
+      "n\030\002 \001(\tR\tcondition\022\032\n\010expected\030\003 \001(\tR\010ex" +
+      "pected\022\026\n\006actual\030\004 \001(\tR\006actual\"\354\001\n\014Route" +
+      "Refusal\022:\n\014error_reason\030\001 \001(\0162\027.payorch." +
+      "v1.ErrorReasonR\013errorReason\022B\n\010metadata\030" +
+      "\002 \003(\0132&.payorch.v1.RouteRefusal.Metadata" +
+      "EntryR\010metadata\022\037\n\013field_paths\030\003 \003(\tR\nfi" +
+      "eldPaths\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(\tR\003" +
+      "key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\":\n\016GetCall" +
+      "Request\022(\n\010track_id\030\001 \001(\tB\r\342A\001\002\272H\006r\004\020\001\030@" +
+      "R\007trackId\"\\\n\017GetCallResponse\022.\n\005calls\030\001 " +
+      "\003(\0132\030.payorch.v1.RecordedCallR\005calls\022\031\n\010" +
+      "trace_id\030\002 \001(\tR\007traceId\"\375\007\n\014RecordedCall" +
+      "\022\022\n\004kind\030\001 \001(\tR\004kind\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\031" +
+      "\n\010track_id\030\003 \001(\tR\007trackId\022\031\n\010trace_id\030\004 " +
+      "\001(\tR\007traceId\022\026\n\006caller\030\005 \001(\tR\006caller\0229\n\n" +
+      "start_time\030\006 \001(\0132\032.google.protobuf.Times" +
+      "tampR\tstartTime\0225\n\010duration\030\007 \001(\0132\031.goog" +
+      "le.protobuf.DurationR\010duration\022\022\n\004code\030\010" +
+      " \001(\tR\004code\022-\n\007outcome\030\t \001(\0162\023.payorch.v1" +
+      ".OutcomeR\007outcome\022*\n\006advice\030\n \001(\0162\022.payo" +
+      "rch.v1.AdviceR\006advice\022\026\n\006reason\030\013 \001(\tR\006r" +
+      "eason\022\026\n\006detail\030\014 \001(\tR\006detail\022\026\n\006tenant\030" +
+      "\r \001(\tR\006tenant\022\026\n\006entity\030\016 \001(\tR\006entity\022!\n" +
+      "\014matched_rule\030\017 \001(\tR\013matchedRule\022\037\n\013poli" +
+      "cy_hash\030\020 \001(\tR\npolicyHash\022\026\n\006intent\030\021 \001(" +
+      "\tR\006intent\022<\n\006phases\030\022 \003(\0132$.payorch.v1.R" +
+      "ecordedCall.PhasesEntryR\006phases\022/\n\010attem" +
+      "pts\030\023 \003(\0132\023.payorch.v1.AttemptR\010attempts" +
+      "\022A\n\016attempt_starts\030\024 \003(\0132\032.google.protob" +
+      "uf.TimestampR\rattemptStarts\022*\n\021executed_" +
+      "track_id\030\025 \001(\tR\017executedTrackId\022(\n\020zuora" +
+      "_request_id\030\026 \001(\tR\016zuoraRequestId\022(\n\020zuo" +
+      "ra_process_id\030\027 \001(\tR\016zuoraProcessId\022\037\n\013z" +
+      "uora_codes\030\030 \003(\tR\nzuoraCodes\0223\n\010existing" +
+      "\030\031 \001(\0132\027.payorch.v1.ExistingIdsR\010existin" +
+      "g\032T\n\013PhasesEntry\022\020\n\003key\030\001 \001(\tR\003key\022/\n\005va" +
+      "lue\030\002 \001(\0132\031.google.protobuf.DurationR\005va" +
+      "lue:\0028\0012\265\001\n\022DiagnosticsService\022V\n\014Explai" +
+      "nRoute\022\037.payorch.v1.ExplainRouteRequest\032" +
+      " .payorch.v1.ExplainRouteResponse\"\003\220\002\001\022G" +
+      "\n\007GetCall\022\032.payorch.v1.GetCallRequest\032\033." +
+      "payorch.v1.GetCallResponse\"\003\220\002\001B0\n\023inter" +
+      "nal.payorch.v1B\027DiagnosticsServiceProtoP" +
+      "\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -183,7 +184,7 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
     internal_static_payorch_v1_ExplainRouteResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_ExplainRouteResponse_descriptor,
-        new java.lang.String[] { "Route", "MatchedRule", "RejectedRules", "Headers", "GatewaySent", "PolicyHash", "Refusal", });
+        new java.lang.String[] { "RouteTaken", "MatchedRule", "RejectedRules", "Headers", "GatewaySent", "PolicyHash", "Refusal", });
     internal_static_payorch_v1_ExplainRouteResponse_HeadersEntry_descriptor =
       internal_static_payorch_v1_ExplainRouteResponse_descriptor.getNestedType(0);
     internal_static_payorch_v1_ExplainRouteResponse_HeadersEntry_fieldAccessorTable = new
@@ -201,7 +202,7 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
     internal_static_payorch_v1_RouteRefusal_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_RouteRefusal_descriptor,
-        new java.lang.String[] { "Reason", "Metadata", "Fields", });
+        new java.lang.String[] { "ErrorReason", "Metadata", "FieldPaths", });
     internal_static_payorch_v1_RouteRefusal_MetadataEntry_descriptor =
       internal_static_payorch_v1_RouteRefusal_descriptor.getNestedType(0);
     internal_static_payorch_v1_RouteRefusal_MetadataEntry_fieldAccessorTable = new

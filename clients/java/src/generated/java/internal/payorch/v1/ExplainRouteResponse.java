@@ -69,19 +69,19 @@ private static final long serialVersionUID = 0L;
   }
 
   private int bitField0_;
-  public static final int ROUTE_FIELD_NUMBER = 1;
-  private internal.payorch.v1.RouteTaken route_;
+  public static final int ROUTE_TAKEN_FIELD_NUMBER = 1;
+  private internal.payorch.v1.RouteTaken routeTaken_;
   /**
    * <pre>
    * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
    * all.
    * </pre>
    *
-   * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
-   * @return Whether the route field is set.
+   * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
+   * @return Whether the routeTaken field is set.
    */
   @java.lang.Override
-  public boolean hasRoute() {
+  public boolean hasRouteTaken() {
     return ((bitField0_ & 0x00000001) != 0);
   }
   /**
@@ -90,12 +90,12 @@ private static final long serialVersionUID = 0L;
    * all.
    * </pre>
    *
-   * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
-   * @return The route.
+   * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
+   * @return The routeTaken.
    */
   @java.lang.Override
-  public internal.payorch.v1.RouteTaken getRoute() {
-    return route_ == null ? internal.payorch.v1.RouteTaken.getDefaultInstance() : route_;
+  public internal.payorch.v1.RouteTaken getRouteTaken() {
+    return routeTaken_ == null ? internal.payorch.v1.RouteTaken.getDefaultInstance() : routeTaken_;
   }
   /**
    * <pre>
@@ -103,11 +103,11 @@ private static final long serialVersionUID = 0L;
    * all.
    * </pre>
    *
-   * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
+   * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.RouteTakenOrBuilder getRouteOrBuilder() {
-    return route_ == null ? internal.payorch.v1.RouteTaken.getDefaultInstance() : route_;
+  public internal.payorch.v1.RouteTakenOrBuilder getRouteTakenOrBuilder() {
+    return routeTaken_ == null ? internal.payorch.v1.RouteTaken.getDefaultInstance() : routeTaken_;
   }
 
   public static final int MATCHED_RULE_FIELD_NUMBER = 2;
@@ -464,7 +464,7 @@ java.lang.String defaultValue) {
   public void writeTo(com.google.protobuf.CodedOutputStream output)
                       throws java.io.IOException {
     if (((bitField0_ & 0x00000001) != 0)) {
-      output.writeMessage(1, getRoute());
+      output.writeMessage(1, getRouteTaken());
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(matchedRule_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 2, matchedRule_);
@@ -493,7 +493,7 @@ java.lang.String defaultValue) {
     int size = 0;
     if (((bitField0_ & 0x00000001) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(1, getRoute());
+        .computeMessageSize(1, getRouteTaken());
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(matchedRule_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(2, matchedRule_);
@@ -551,10 +551,10 @@ java.lang.String defaultValue) {
     }
     internal.payorch.v1.ExplainRouteResponse other = (internal.payorch.v1.ExplainRouteResponse) obj;
 
-    if (hasRoute() != other.hasRoute()) return false;
-    if (hasRoute()) {
-      if (!getRoute()
-          .equals(other.getRoute())) return false;
+    if (hasRouteTaken() != other.hasRouteTaken()) return false;
+    if (hasRouteTaken()) {
+      if (!getRouteTaken()
+          .equals(other.getRouteTaken())) return false;
     }
     if (!getMatchedRule()
         .equals(other.getMatchedRule())) return false;
@@ -582,9 +582,9 @@ java.lang.String defaultValue) {
     }
     int hash = 41;
     hash = (19 * hash) + getDescriptor().hashCode();
-    if (hasRoute()) {
-      hash = (37 * hash) + ROUTE_FIELD_NUMBER;
-      hash = (53 * hash) + getRoute().hashCode();
+    if (hasRouteTaken()) {
+      hash = (37 * hash) + ROUTE_TAKEN_FIELD_NUMBER;
+      hash = (53 * hash) + getRouteTaken().hashCode();
     }
     hash = (37 * hash) + MATCHED_RULE_FIELD_NUMBER;
     hash = (53 * hash) + getMatchedRule().hashCode();
@@ -760,7 +760,7 @@ java.lang.String defaultValue) {
     private void maybeForceBuilderInitialization() {
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
-        internalGetRouteFieldBuilder();
+        internalGetRouteTakenFieldBuilder();
         internalGetRejectedRulesFieldBuilder();
         internalGetRefusalFieldBuilder();
       }
@@ -769,10 +769,10 @@ java.lang.String defaultValue) {
     public Builder clear() {
       super.clear();
       bitField0_ = 0;
-      route_ = null;
-      if (routeBuilder_ != null) {
-        routeBuilder_.dispose();
-        routeBuilder_ = null;
+      routeTaken_ = null;
+      if (routeTakenBuilder_ != null) {
+        routeTakenBuilder_.dispose();
+        routeTakenBuilder_ = null;
       }
       matchedRule_ = "";
       if (rejectedRulesBuilder_ == null) {
@@ -838,9 +838,9 @@ java.lang.String defaultValue) {
       int from_bitField0_ = bitField0_;
       int to_bitField0_ = 0;
       if (((from_bitField0_ & 0x00000001) != 0)) {
-        result.route_ = routeBuilder_ == null
-            ? route_
-            : routeBuilder_.build();
+        result.routeTaken_ = routeTakenBuilder_ == null
+            ? routeTaken_
+            : routeTakenBuilder_.build();
         to_bitField0_ |= 0x00000001;
       }
       if (((from_bitField0_ & 0x00000002) != 0)) {
@@ -877,8 +877,8 @@ java.lang.String defaultValue) {
 
     public Builder mergeFrom(internal.payorch.v1.ExplainRouteResponse other) {
       if (other == internal.payorch.v1.ExplainRouteResponse.getDefaultInstance()) return this;
-      if (other.hasRoute()) {
-        mergeRoute(other.getRoute());
+      if (other.hasRouteTaken()) {
+        mergeRouteTaken(other.getRouteTaken());
       }
       if (!other.getMatchedRule().isEmpty()) {
         matchedRule_ = other.matchedRule_;
@@ -953,7 +953,7 @@ java.lang.String defaultValue) {
               break;
             case 10: {
               input.readMessage(
-                  internalGetRouteFieldBuilder().getBuilder(),
+                  internalGetRouteTakenFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x00000001;
               break;
@@ -1019,19 +1019,19 @@ java.lang.String defaultValue) {
     }
     private int bitField0_;
 
-    private internal.payorch.v1.RouteTaken route_;
+    private internal.payorch.v1.RouteTaken routeTaken_;
     private com.google.protobuf.SingleFieldBuilder<
-        internal.payorch.v1.RouteTaken, internal.payorch.v1.RouteTaken.Builder, internal.payorch.v1.RouteTakenOrBuilder> routeBuilder_;
+        internal.payorch.v1.RouteTaken, internal.payorch.v1.RouteTaken.Builder, internal.payorch.v1.RouteTakenOrBuilder> routeTakenBuilder_;
     /**
      * <pre>
      * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
      * all.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
-     * @return Whether the route field is set.
+     * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
+     * @return Whether the routeTaken field is set.
      */
-    public boolean hasRoute() {
+    public boolean hasRouteTaken() {
       return ((bitField0_ & 0x00000001) != 0);
     }
     /**
@@ -1040,14 +1040,14 @@ java.lang.String defaultValue) {
      * all.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
-     * @return The route.
+     * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
+     * @return The routeTaken.
      */
-    public internal.payorch.v1.RouteTaken getRoute() {
-      if (routeBuilder_ == null) {
-        return route_ == null ? internal.payorch.v1.RouteTaken.getDefaultInstance() : route_;
+    public internal.payorch.v1.RouteTaken getRouteTaken() {
+      if (routeTakenBuilder_ == null) {
+        return routeTaken_ == null ? internal.payorch.v1.RouteTaken.getDefaultInstance() : routeTaken_;
       } else {
-        return routeBuilder_.getMessage();
+        return routeTakenBuilder_.getMessage();
       }
     }
     /**
@@ -1056,14 +1056,14 @@ java.lang.String defaultValue) {
      * all.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
      */
-    public Builder setRoute(internal.payorch.v1.RouteTaken value) {
-      if (routeBuilder_ == null) {
+    public Builder setRouteTaken(internal.payorch.v1.RouteTaken value) {
+      if (routeTakenBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        route_ = value;
+        routeTaken_ = value;
       } else {
-        routeBuilder_.setMessage(value);
+        routeTakenBuilder_.setMessage(value);
       }
       bitField0_ |= 0x00000001;
       onChanged();
@@ -1075,14 +1075,14 @@ java.lang.String defaultValue) {
      * all.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
      */
-    public Builder setRoute(
+    public Builder setRouteTaken(
         internal.payorch.v1.RouteTaken.Builder builderForValue) {
-      if (routeBuilder_ == null) {
-        route_ = builderForValue.build();
+      if (routeTakenBuilder_ == null) {
+        routeTaken_ = builderForValue.build();
       } else {
-        routeBuilder_.setMessage(builderForValue.build());
+        routeTakenBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x00000001;
       onChanged();
@@ -1094,21 +1094,21 @@ java.lang.String defaultValue) {
      * all.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
      */
-    public Builder mergeRoute(internal.payorch.v1.RouteTaken value) {
-      if (routeBuilder_ == null) {
+    public Builder mergeRouteTaken(internal.payorch.v1.RouteTaken value) {
+      if (routeTakenBuilder_ == null) {
         if (((bitField0_ & 0x00000001) != 0) &&
-          route_ != null &&
-          route_ != internal.payorch.v1.RouteTaken.getDefaultInstance()) {
-          getRouteBuilder().mergeFrom(value);
+          routeTaken_ != null &&
+          routeTaken_ != internal.payorch.v1.RouteTaken.getDefaultInstance()) {
+          getRouteTakenBuilder().mergeFrom(value);
         } else {
-          route_ = value;
+          routeTaken_ = value;
         }
       } else {
-        routeBuilder_.mergeFrom(value);
+        routeTakenBuilder_.mergeFrom(value);
       }
-      if (route_ != null) {
+      if (routeTaken_ != null) {
         bitField0_ |= 0x00000001;
         onChanged();
       }
@@ -1120,14 +1120,14 @@ java.lang.String defaultValue) {
      * all.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
      */
-    public Builder clearRoute() {
+    public Builder clearRouteTaken() {
       bitField0_ = (bitField0_ & ~0x00000001);
-      route_ = null;
-      if (routeBuilder_ != null) {
-        routeBuilder_.dispose();
-        routeBuilder_ = null;
+      routeTaken_ = null;
+      if (routeTakenBuilder_ != null) {
+        routeTakenBuilder_.dispose();
+        routeTakenBuilder_ = null;
       }
       onChanged();
       return this;
@@ -1138,12 +1138,12 @@ java.lang.String defaultValue) {
      * all.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
      */
-    public internal.payorch.v1.RouteTaken.Builder getRouteBuilder() {
+    public internal.payorch.v1.RouteTaken.Builder getRouteTakenBuilder() {
       bitField0_ |= 0x00000001;
       onChanged();
-      return internalGetRouteFieldBuilder().getBuilder();
+      return internalGetRouteTakenFieldBuilder().getBuilder();
     }
     /**
      * <pre>
@@ -1151,14 +1151,14 @@ java.lang.String defaultValue) {
      * all.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
      */
-    public internal.payorch.v1.RouteTakenOrBuilder getRouteOrBuilder() {
-      if (routeBuilder_ != null) {
-        return routeBuilder_.getMessageOrBuilder();
+    public internal.payorch.v1.RouteTakenOrBuilder getRouteTakenOrBuilder() {
+      if (routeTakenBuilder_ != null) {
+        return routeTakenBuilder_.getMessageOrBuilder();
       } else {
-        return route_ == null ?
-            internal.payorch.v1.RouteTaken.getDefaultInstance() : route_;
+        return routeTaken_ == null ?
+            internal.payorch.v1.RouteTaken.getDefaultInstance() : routeTaken_;
       }
     }
     /**
@@ -1167,20 +1167,20 @@ java.lang.String defaultValue) {
      * all.
      * </pre>
      *
-     * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
+     * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         internal.payorch.v1.RouteTaken, internal.payorch.v1.RouteTaken.Builder, internal.payorch.v1.RouteTakenOrBuilder> 
-        internalGetRouteFieldBuilder() {
-      if (routeBuilder_ == null) {
-        routeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetRouteTakenFieldBuilder() {
+      if (routeTakenBuilder_ == null) {
+        routeTakenBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             internal.payorch.v1.RouteTaken, internal.payorch.v1.RouteTaken.Builder, internal.payorch.v1.RouteTakenOrBuilder>(
-                getRoute(),
+                getRouteTaken(),
                 getParentForChildren(),
                 isClean());
-        route_ = null;
+        routeTaken_ = null;
       }
-      return routeBuilder_;
+      return routeTakenBuilder_;
     }
 
     private java.lang.Object matchedRule_ = "";

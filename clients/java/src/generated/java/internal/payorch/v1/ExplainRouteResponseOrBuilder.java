@@ -16,29 +16,29 @@ public interface ExplainRouteResponseOrBuilder extends
    * all.
    * </pre>
    *
-   * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
-   * @return Whether the route field is set.
+   * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
+   * @return Whether the routeTaken field is set.
    */
-  boolean hasRoute();
+  boolean hasRouteTaken();
   /**
    * <pre>
    * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
    * all.
    * </pre>
    *
-   * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
-   * @return The route.
+   * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
+   * @return The routeTaken.
    */
-  internal.payorch.v1.RouteTaken getRoute();
+  internal.payorch.v1.RouteTaken getRouteTaken();
   /**
    * <pre>
    * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
    * all.
    * </pre>
    *
-   * <code>.payorch.v1.RouteTaken route = 1 [json_name = "route"];</code>
+   * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
    */
-  internal.payorch.v1.RouteTakenOrBuilder getRouteOrBuilder();
+  internal.payorch.v1.RouteTakenOrBuilder getRouteTakenOrBuilder();
 
   /**
    * <pre>

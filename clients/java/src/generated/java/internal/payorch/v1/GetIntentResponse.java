@@ -32,7 +32,7 @@ private static final long serialVersionUID = 0L;
     super(builder);
   }
   private GetIntentResponse() {
-    state_ = 0;
+    intentState_ = 0;
     trackIds_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
     zuoraRequestIds_ =
@@ -60,44 +60,44 @@ private static final long serialVersionUID = 0L;
   }
 
   private int bitField0_;
-  public static final int STATE_FIELD_NUMBER = 1;
-  private int state_ = 0;
+  public static final int INTENT_STATE_FIELD_NUMBER = 1;
+  private int intentState_ = 0;
   /**
    * <pre>
    * How far it is.
    * </pre>
    *
-   * <code>.payorch.v1.IntentState state = 1 [json_name = "state"];</code>
-   * @return The enum numeric value on the wire for state.
+   * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
+   * @return The enum numeric value on the wire for intentState.
    */
-  @java.lang.Override public int getStateValue() {
-    return state_;
+  @java.lang.Override public int getIntentStateValue() {
+    return intentState_;
   }
   /**
    * <pre>
    * How far it is.
    * </pre>
    *
-   * <code>.payorch.v1.IntentState state = 1 [json_name = "state"];</code>
-   * @return The state.
+   * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
+   * @return The intentState.
    */
-  @java.lang.Override public internal.payorch.v1.IntentState getState() {
-    internal.payorch.v1.IntentState result = internal.payorch.v1.IntentState.forNumber(state_);
+  @java.lang.Override public internal.payorch.v1.IntentState getIntentState() {
+    internal.payorch.v1.IntentState result = internal.payorch.v1.IntentState.forNumber(intentState_);
     return result == null ? internal.payorch.v1.IntentState.UNRECOGNIZED : result;
   }
 
-  public static final int OUTCOME_FIELD_NUMBER = 2;
-  private internal.payorch.v1.CallOutcome outcome_;
+  public static final int CALL_OUTCOME_FIELD_NUMBER = 2;
+  private internal.payorch.v1.CallOutcome callOutcome_;
   /**
    * <pre>
    * How it ended; set when settled.
    * </pre>
    *
-   * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
-   * @return Whether the outcome field is set.
+   * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
+   * @return Whether the callOutcome field is set.
    */
   @java.lang.Override
-  public boolean hasOutcome() {
+  public boolean hasCallOutcome() {
     return ((bitField0_ & 0x00000001) != 0);
   }
   /**
@@ -105,23 +105,23 @@ private static final long serialVersionUID = 0L;
    * How it ended; set when settled.
    * </pre>
    *
-   * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
-   * @return The outcome.
+   * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
+   * @return The callOutcome.
    */
   @java.lang.Override
-  public internal.payorch.v1.CallOutcome getOutcome() {
-    return outcome_ == null ? internal.payorch.v1.CallOutcome.getDefaultInstance() : outcome_;
+  public internal.payorch.v1.CallOutcome getCallOutcome() {
+    return callOutcome_ == null ? internal.payorch.v1.CallOutcome.getDefaultInstance() : callOutcome_;
   }
   /**
    * <pre>
    * How it ended; set when settled.
    * </pre>
    *
-   * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
+   * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.CallOutcomeOrBuilder getOutcomeOrBuilder() {
-    return outcome_ == null ? internal.payorch.v1.CallOutcome.getDefaultInstance() : outcome_;
+  public internal.payorch.v1.CallOutcomeOrBuilder getCallOutcomeOrBuilder() {
+    return callOutcome_ == null ? internal.payorch.v1.CallOutcome.getDefaultInstance() : callOutcome_;
   }
 
   public static final int EXISTING_FIELD_NUMBER = 3;
@@ -373,11 +373,11 @@ private static final long serialVersionUID = 0L;
   @java.lang.Override
   public void writeTo(com.google.protobuf.CodedOutputStream output)
                       throws java.io.IOException {
-    if (state_ != internal.payorch.v1.IntentState.INTENT_STATE_UNSPECIFIED.getNumber()) {
-      output.writeEnum(1, state_);
+    if (intentState_ != internal.payorch.v1.IntentState.INTENT_STATE_UNSPECIFIED.getNumber()) {
+      output.writeEnum(1, intentState_);
     }
     if (((bitField0_ & 0x00000001) != 0)) {
-      output.writeMessage(2, getOutcome());
+      output.writeMessage(2, getCallOutcome());
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       output.writeMessage(3, getExisting());
@@ -398,13 +398,13 @@ private static final long serialVersionUID = 0L;
   }
   private int computeSerializedSize_0() {
     int size = 0;
-    if (state_ != internal.payorch.v1.IntentState.INTENT_STATE_UNSPECIFIED.getNumber()) {
+    if (intentState_ != internal.payorch.v1.IntentState.INTENT_STATE_UNSPECIFIED.getNumber()) {
       size += com.google.protobuf.CodedOutputStream
-        .computeEnumSize(1, state_);
+        .computeEnumSize(1, intentState_);
     }
     if (((bitField0_ & 0x00000001) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(2, getOutcome());
+        .computeMessageSize(2, getCallOutcome());
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.CodedOutputStream
@@ -462,11 +462,11 @@ private static final long serialVersionUID = 0L;
     }
     internal.payorch.v1.GetIntentResponse other = (internal.payorch.v1.GetIntentResponse) obj;
 
-    if (state_ != other.state_) return false;
-    if (hasOutcome() != other.hasOutcome()) return false;
-    if (hasOutcome()) {
-      if (!getOutcome()
-          .equals(other.getOutcome())) return false;
+    if (intentState_ != other.intentState_) return false;
+    if (hasCallOutcome() != other.hasCallOutcome()) return false;
+    if (hasCallOutcome()) {
+      if (!getCallOutcome()
+          .equals(other.getCallOutcome())) return false;
     }
     if (hasExisting() != other.hasExisting()) return false;
     if (hasExisting()) {
@@ -495,11 +495,11 @@ private static final long serialVersionUID = 0L;
     }
     int hash = 41;
     hash = (19 * hash) + getDescriptor().hashCode();
-    hash = (37 * hash) + STATE_FIELD_NUMBER;
-    hash = (53 * hash) + state_;
-    if (hasOutcome()) {
-      hash = (37 * hash) + OUTCOME_FIELD_NUMBER;
-      hash = (53 * hash) + getOutcome().hashCode();
+    hash = (37 * hash) + INTENT_STATE_FIELD_NUMBER;
+    hash = (53 * hash) + intentState_;
+    if (hasCallOutcome()) {
+      hash = (37 * hash) + CALL_OUTCOME_FIELD_NUMBER;
+      hash = (53 * hash) + getCallOutcome().hashCode();
     }
     if (hasExisting()) {
       hash = (37 * hash) + EXISTING_FIELD_NUMBER;
@@ -655,7 +655,7 @@ private static final long serialVersionUID = 0L;
     private void maybeForceBuilderInitialization() {
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
-        internalGetOutcomeFieldBuilder();
+        internalGetCallOutcomeFieldBuilder();
         internalGetExistingFieldBuilder();
         internalGetFirstSendTimeFieldBuilder();
       }
@@ -664,11 +664,11 @@ private static final long serialVersionUID = 0L;
     public Builder clear() {
       super.clear();
       bitField0_ = 0;
-      state_ = 0;
-      outcome_ = null;
-      if (outcomeBuilder_ != null) {
-        outcomeBuilder_.dispose();
-        outcomeBuilder_ = null;
+      intentState_ = 0;
+      callOutcome_ = null;
+      if (callOutcomeBuilder_ != null) {
+        callOutcomeBuilder_.dispose();
+        callOutcomeBuilder_ = null;
       }
       existing_ = null;
       if (existingBuilder_ != null) {
@@ -720,13 +720,13 @@ private static final long serialVersionUID = 0L;
     private void buildPartial0(internal.payorch.v1.GetIntentResponse result) {
       int from_bitField0_ = bitField0_;
       if (((from_bitField0_ & 0x00000001) != 0)) {
-        result.state_ = state_;
+        result.intentState_ = intentState_;
       }
       int to_bitField0_ = 0;
       if (((from_bitField0_ & 0x00000002) != 0)) {
-        result.outcome_ = outcomeBuilder_ == null
-            ? outcome_
-            : outcomeBuilder_.build();
+        result.callOutcome_ = callOutcomeBuilder_ == null
+            ? callOutcome_
+            : callOutcomeBuilder_.build();
         to_bitField0_ |= 0x00000001;
       }
       if (((from_bitField0_ & 0x00000004) != 0)) {
@@ -768,11 +768,11 @@ private static final long serialVersionUID = 0L;
 
     public Builder mergeFrom(internal.payorch.v1.GetIntentResponse other) {
       if (other == internal.payorch.v1.GetIntentResponse.getDefaultInstance()) return this;
-      if (other.state_ != 0) {
-        setStateValue(other.getStateValue());
+      if (other.intentState_ != 0) {
+        setIntentStateValue(other.getIntentStateValue());
       }
-      if (other.hasOutcome()) {
-        mergeOutcome(other.getOutcome());
+      if (other.hasCallOutcome()) {
+        mergeCallOutcome(other.getCallOutcome());
       }
       if (other.hasExisting()) {
         mergeExisting(other.getExisting());
@@ -835,13 +835,13 @@ private static final long serialVersionUID = 0L;
               done = true;
               break;
             case 8: {
-              state_ = input.readEnum();
+              intentState_ = input.readEnum();
               bitField0_ |= 0x00000001;
               break;
             } // case 8
             case 18: {
               input.readMessage(
-                  internalGetOutcomeFieldBuilder().getBuilder(),
+                  internalGetCallOutcomeFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x00000002;
               break;
@@ -892,29 +892,29 @@ private static final long serialVersionUID = 0L;
     }
     private int bitField0_;
 
-    private int state_ = 0;
+    private int intentState_ = 0;
     /**
      * <pre>
      * How far it is.
      * </pre>
      *
-     * <code>.payorch.v1.IntentState state = 1 [json_name = "state"];</code>
-     * @return The enum numeric value on the wire for state.
+     * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
+     * @return The enum numeric value on the wire for intentState.
      */
-    @java.lang.Override public int getStateValue() {
-      return state_;
+    @java.lang.Override public int getIntentStateValue() {
+      return intentState_;
     }
     /**
      * <pre>
      * How far it is.
      * </pre>
      *
-     * <code>.payorch.v1.IntentState state = 1 [json_name = "state"];</code>
-     * @param value The enum numeric value on the wire for state to set.
+     * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
+     * @param value The enum numeric value on the wire for intentState to set.
      * @return This builder for chaining.
      */
-    public Builder setStateValue(int value) {
-      state_ = value;
+    public Builder setIntentStateValue(int value) {
+      intentState_ = value;
       bitField0_ |= 0x00000001;
       onChanged();
       return this;
@@ -924,12 +924,12 @@ private static final long serialVersionUID = 0L;
      * How far it is.
      * </pre>
      *
-     * <code>.payorch.v1.IntentState state = 1 [json_name = "state"];</code>
-     * @return The state.
+     * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
+     * @return The intentState.
      */
     @java.lang.Override
-    public internal.payorch.v1.IntentState getState() {
-      internal.payorch.v1.IntentState result = internal.payorch.v1.IntentState.forNumber(state_);
+    public internal.payorch.v1.IntentState getIntentState() {
+      internal.payorch.v1.IntentState result = internal.payorch.v1.IntentState.forNumber(intentState_);
       return result == null ? internal.payorch.v1.IntentState.UNRECOGNIZED : result;
     }
     /**
@@ -937,15 +937,15 @@ private static final long serialVersionUID = 0L;
      * How far it is.
      * </pre>
      *
-     * <code>.payorch.v1.IntentState state = 1 [json_name = "state"];</code>
-     * @param value The state to set.
+     * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
+     * @param value The intentState to set.
      * @throws IllegalArgumentException if UNRECOGNIZED is provided.
      * @return This builder for chaining.
      */
-    public Builder setState(internal.payorch.v1.IntentState value) {
+    public Builder setIntentState(internal.payorch.v1.IntentState value) {
       java.util.Objects.requireNonNull(value);
       bitField0_ |= 0x00000001;
-      state_ = value.getNumber();
+      intentState_ = value.getNumber();
       onChanged();
       return this;
     }
@@ -954,28 +954,28 @@ private static final long serialVersionUID = 0L;
      * How far it is.
      * </pre>
      *
-     * <code>.payorch.v1.IntentState state = 1 [json_name = "state"];</code>
+     * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
      * @return This builder for chaining.
      */
-    public Builder clearState() {
+    public Builder clearIntentState() {
       bitField0_ = (bitField0_ & ~0x00000001);
-      state_ = 0;
+      intentState_ = 0;
       onChanged();
       return this;
     }
 
-    private internal.payorch.v1.CallOutcome outcome_;
+    private internal.payorch.v1.CallOutcome callOutcome_;
     private com.google.protobuf.SingleFieldBuilder<
-        internal.payorch.v1.CallOutcome, internal.payorch.v1.CallOutcome.Builder, internal.payorch.v1.CallOutcomeOrBuilder> outcomeBuilder_;
+        internal.payorch.v1.CallOutcome, internal.payorch.v1.CallOutcome.Builder, internal.payorch.v1.CallOutcomeOrBuilder> callOutcomeBuilder_;
     /**
      * <pre>
      * How it ended; set when settled.
      * </pre>
      *
-     * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
-     * @return Whether the outcome field is set.
+     * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
+     * @return Whether the callOutcome field is set.
      */
-    public boolean hasOutcome() {
+    public boolean hasCallOutcome() {
       return ((bitField0_ & 0x00000002) != 0);
     }
     /**
@@ -983,14 +983,14 @@ private static final long serialVersionUID = 0L;
      * How it ended; set when settled.
      * </pre>
      *
-     * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
-     * @return The outcome.
+     * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
+     * @return The callOutcome.
      */
-    public internal.payorch.v1.CallOutcome getOutcome() {
-      if (outcomeBuilder_ == null) {
-        return outcome_ == null ? internal.payorch.v1.CallOutcome.getDefaultInstance() : outcome_;
+    public internal.payorch.v1.CallOutcome getCallOutcome() {
+      if (callOutcomeBuilder_ == null) {
+        return callOutcome_ == null ? internal.payorch.v1.CallOutcome.getDefaultInstance() : callOutcome_;
       } else {
-        return outcomeBuilder_.getMessage();
+        return callOutcomeBuilder_.getMessage();
       }
     }
     /**
@@ -998,14 +998,14 @@ private static final long serialVersionUID = 0L;
      * How it ended; set when settled.
      * </pre>
      *
-     * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
+     * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
      */
-    public Builder setOutcome(internal.payorch.v1.CallOutcome value) {
-      if (outcomeBuilder_ == null) {
+    public Builder setCallOutcome(internal.payorch.v1.CallOutcome value) {
+      if (callOutcomeBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        outcome_ = value;
+        callOutcome_ = value;
       } else {
-        outcomeBuilder_.setMessage(value);
+        callOutcomeBuilder_.setMessage(value);
       }
       bitField0_ |= 0x00000002;
       onChanged();
@@ -1016,14 +1016,14 @@ private static final long serialVersionUID = 0L;
      * How it ended; set when settled.
      * </pre>
      *
-     * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
+     * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
      */
-    public Builder setOutcome(
+    public Builder setCallOutcome(
         internal.payorch.v1.CallOutcome.Builder builderForValue) {
-      if (outcomeBuilder_ == null) {
-        outcome_ = builderForValue.build();
+      if (callOutcomeBuilder_ == null) {
+        callOutcome_ = builderForValue.build();
       } else {
-        outcomeBuilder_.setMessage(builderForValue.build());
+        callOutcomeBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x00000002;
       onChanged();
@@ -1034,21 +1034,21 @@ private static final long serialVersionUID = 0L;
      * How it ended; set when settled.
      * </pre>
      *
-     * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
+     * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
      */
-    public Builder mergeOutcome(internal.payorch.v1.CallOutcome value) {
-      if (outcomeBuilder_ == null) {
+    public Builder mergeCallOutcome(internal.payorch.v1.CallOutcome value) {
+      if (callOutcomeBuilder_ == null) {
         if (((bitField0_ & 0x00000002) != 0) &&
-          outcome_ != null &&
-          outcome_ != internal.payorch.v1.CallOutcome.getDefaultInstance()) {
-          getOutcomeBuilder().mergeFrom(value);
+          callOutcome_ != null &&
+          callOutcome_ != internal.payorch.v1.CallOutcome.getDefaultInstance()) {
+          getCallOutcomeBuilder().mergeFrom(value);
         } else {
-          outcome_ = value;
+          callOutcome_ = value;
         }
       } else {
-        outcomeBuilder_.mergeFrom(value);
+        callOutcomeBuilder_.mergeFrom(value);
       }
-      if (outcome_ != null) {
+      if (callOutcome_ != null) {
         bitField0_ |= 0x00000002;
         onChanged();
       }
@@ -1059,14 +1059,14 @@ private static final long serialVersionUID = 0L;
      * How it ended; set when settled.
      * </pre>
      *
-     * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
+     * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
      */
-    public Builder clearOutcome() {
+    public Builder clearCallOutcome() {
       bitField0_ = (bitField0_ & ~0x00000002);
-      outcome_ = null;
-      if (outcomeBuilder_ != null) {
-        outcomeBuilder_.dispose();
-        outcomeBuilder_ = null;
+      callOutcome_ = null;
+      if (callOutcomeBuilder_ != null) {
+        callOutcomeBuilder_.dispose();
+        callOutcomeBuilder_ = null;
       }
       onChanged();
       return this;
@@ -1076,26 +1076,26 @@ private static final long serialVersionUID = 0L;
      * How it ended; set when settled.
      * </pre>
      *
-     * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
+     * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
      */
-    public internal.payorch.v1.CallOutcome.Builder getOutcomeBuilder() {
+    public internal.payorch.v1.CallOutcome.Builder getCallOutcomeBuilder() {
       bitField0_ |= 0x00000002;
       onChanged();
-      return internalGetOutcomeFieldBuilder().getBuilder();
+      return internalGetCallOutcomeFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * How it ended; set when settled.
      * </pre>
      *
-     * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
+     * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
      */
-    public internal.payorch.v1.CallOutcomeOrBuilder getOutcomeOrBuilder() {
-      if (outcomeBuilder_ != null) {
-        return outcomeBuilder_.getMessageOrBuilder();
+    public internal.payorch.v1.CallOutcomeOrBuilder getCallOutcomeOrBuilder() {
+      if (callOutcomeBuilder_ != null) {
+        return callOutcomeBuilder_.getMessageOrBuilder();
       } else {
-        return outcome_ == null ?
-            internal.payorch.v1.CallOutcome.getDefaultInstance() : outcome_;
+        return callOutcome_ == null ?
+            internal.payorch.v1.CallOutcome.getDefaultInstance() : callOutcome_;
       }
     }
     /**
@@ -1103,20 +1103,20 @@ private static final long serialVersionUID = 0L;
      * How it ended; set when settled.
      * </pre>
      *
-     * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
+     * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         internal.payorch.v1.CallOutcome, internal.payorch.v1.CallOutcome.Builder, internal.payorch.v1.CallOutcomeOrBuilder> 
-        internalGetOutcomeFieldBuilder() {
-      if (outcomeBuilder_ == null) {
-        outcomeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetCallOutcomeFieldBuilder() {
+      if (callOutcomeBuilder_ == null) {
+        callOutcomeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             internal.payorch.v1.CallOutcome, internal.payorch.v1.CallOutcome.Builder, internal.payorch.v1.CallOutcomeOrBuilder>(
-                getOutcome(),
+                getCallOutcome(),
                 getParentForChildren(),
                 isClean());
-        outcome_ = null;
+        callOutcome_ = null;
       }
-      return outcomeBuilder_;
+      return callOutcomeBuilder_;
     }
 
     private internal.payorch.v1.ExistingIds existing_;

@@ -15,46 +15,46 @@ public interface GetIntentResponseOrBuilder extends
    * How far it is.
    * </pre>
    *
-   * <code>.payorch.v1.IntentState state = 1 [json_name = "state"];</code>
-   * @return The enum numeric value on the wire for state.
+   * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
+   * @return The enum numeric value on the wire for intentState.
    */
-  int getStateValue();
+  int getIntentStateValue();
   /**
    * <pre>
    * How far it is.
    * </pre>
    *
-   * <code>.payorch.v1.IntentState state = 1 [json_name = "state"];</code>
-   * @return The state.
+   * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
+   * @return The intentState.
    */
-  internal.payorch.v1.IntentState getState();
+  internal.payorch.v1.IntentState getIntentState();
 
   /**
    * <pre>
    * How it ended; set when settled.
    * </pre>
    *
-   * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
-   * @return Whether the outcome field is set.
+   * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
+   * @return Whether the callOutcome field is set.
    */
-  boolean hasOutcome();
+  boolean hasCallOutcome();
   /**
    * <pre>
    * How it ended; set when settled.
    * </pre>
    *
-   * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
-   * @return The outcome.
+   * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
+   * @return The callOutcome.
    */
-  internal.payorch.v1.CallOutcome getOutcome();
+  internal.payorch.v1.CallOutcome getCallOutcome();
   /**
    * <pre>
    * How it ended; set when settled.
    * </pre>
    *
-   * <code>.payorch.v1.CallOutcome outcome = 2 [json_name = "outcome"];</code>
+   * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
    */
-  internal.payorch.v1.CallOutcomeOrBuilder getOutcomeOrBuilder();
+  internal.payorch.v1.CallOutcomeOrBuilder getCallOutcomeOrBuilder();
 
   /**
    * <pre>

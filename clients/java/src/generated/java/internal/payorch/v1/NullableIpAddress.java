@@ -32,7 +32,7 @@ private static final long serialVersionUID = 0L;
     super(builder);
   }
   private NullableIpAddress() {
-    address_ = "";
+    ipAddress_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -53,27 +53,27 @@ private static final long serialVersionUID = 0L;
             internal.payorch.v1.NullableIpAddress.class, internal.payorch.v1.NullableIpAddress.Builder.class);
   }
 
-  public static final int ADDRESS_FIELD_NUMBER = 1;
+  public static final int IP_ADDRESS_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
-  private volatile java.lang.Object address_ = "";
+  private volatile java.lang.Object ipAddress_ = "";
   /**
    * <pre>
    * IPv4 or IPv6 address, at most 45 characters; empty: JSON null is sent.
    * </pre>
    *
-   * <code>string address = 1 [json_name = "address", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-   * @return The address.
+   * <code>string ip_address = 1 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * @return The ipAddress.
    */
   @java.lang.Override
-  public java.lang.String getAddress() {
-    java.lang.Object ref = address_;
+  public java.lang.String getIpAddress() {
+    java.lang.Object ref = ipAddress_;
     if (ref instanceof java.lang.String) {
       return (java.lang.String) ref;
     } else {
       com.google.protobuf.ByteString bs = 
           (com.google.protobuf.ByteString) ref;
       java.lang.String s = bs.toStringUtf8();
-      address_ = s;
+      ipAddress_ = s;
       return s;
     }
   }
@@ -82,18 +82,18 @@ private static final long serialVersionUID = 0L;
    * IPv4 or IPv6 address, at most 45 characters; empty: JSON null is sent.
    * </pre>
    *
-   * <code>string address = 1 [json_name = "address", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-   * @return The bytes for address.
+   * <code>string ip_address = 1 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * @return The bytes for ipAddress.
    */
   @java.lang.Override
   public com.google.protobuf.ByteString
-      getAddressBytes() {
-    java.lang.Object ref = address_;
+      getIpAddressBytes() {
+    java.lang.Object ref = ipAddress_;
     if (ref instanceof java.lang.String) {
       com.google.protobuf.ByteString b = 
           com.google.protobuf.ByteString.copyFromUtf8(
               (java.lang.String) ref);
-      address_ = b;
+      ipAddress_ = b;
       return b;
     } else {
       return (com.google.protobuf.ByteString) ref;
@@ -114,15 +114,15 @@ private static final long serialVersionUID = 0L;
   @java.lang.Override
   public void writeTo(com.google.protobuf.CodedOutputStream output)
                       throws java.io.IOException {
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(address_)) {
-      com.google.protobuf.GeneratedMessage.writeString(output, 1, address_);
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(ipAddress_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 1, ipAddress_);
     }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
     int size = 0;
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(address_)) {
-      size += com.google.protobuf.GeneratedMessage.computeStringSize(1, address_);
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(ipAddress_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(1, ipAddress_);
     }
     return size;
   }
@@ -148,8 +148,8 @@ private static final long serialVersionUID = 0L;
     }
     internal.payorch.v1.NullableIpAddress other = (internal.payorch.v1.NullableIpAddress) obj;
 
-    if (!getAddress()
-        .equals(other.getAddress())) return false;
+    if (!getIpAddress()
+        .equals(other.getIpAddress())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -161,8 +161,8 @@ private static final long serialVersionUID = 0L;
     }
     int hash = 41;
     hash = (19 * hash) + getDescriptor().hashCode();
-    hash = (37 * hash) + ADDRESS_FIELD_NUMBER;
-    hash = (53 * hash) + getAddress().hashCode();
+    hash = (37 * hash) + IP_ADDRESS_FIELD_NUMBER;
+    hash = (53 * hash) + getIpAddress().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -298,7 +298,7 @@ private static final long serialVersionUID = 0L;
     public Builder clear() {
       super.clear();
       bitField0_ = 0;
-      address_ = "";
+      ipAddress_ = "";
       return this;
     }
 
@@ -333,7 +333,7 @@ private static final long serialVersionUID = 0L;
     private void buildPartial0(internal.payorch.v1.NullableIpAddress result) {
       int from_bitField0_ = bitField0_;
       if (((from_bitField0_ & 0x00000001) != 0)) {
-        result.address_ = address_;
+        result.ipAddress_ = ipAddress_;
       }
     }
 
@@ -349,8 +349,8 @@ private static final long serialVersionUID = 0L;
 
     public Builder mergeFrom(internal.payorch.v1.NullableIpAddress other) {
       if (other == internal.payorch.v1.NullableIpAddress.getDefaultInstance()) return this;
-      if (!other.getAddress().isEmpty()) {
-        address_ = other.address_;
+      if (!other.getIpAddress().isEmpty()) {
+        ipAddress_ = other.ipAddress_;
         bitField0_ |= 0x00000001;
         onChanged();
       }
@@ -379,7 +379,7 @@ private static final long serialVersionUID = 0L;
               done = true;
               break;
             case 10: {
-              address_ = input.readStringRequireUtf8();
+              ipAddress_ = input.readStringRequireUtf8();
               bitField0_ |= 0x00000001;
               break;
             } // case 10
@@ -400,22 +400,22 @@ private static final long serialVersionUID = 0L;
     }
     private int bitField0_;
 
-    private java.lang.Object address_ = "";
+    private java.lang.Object ipAddress_ = "";
     /**
      * <pre>
      * IPv4 or IPv6 address, at most 45 characters; empty: JSON null is sent.
      * </pre>
      *
-     * <code>string address = 1 [json_name = "address", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-     * @return The address.
+     * <code>string ip_address = 1 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * @return The ipAddress.
      */
-    public java.lang.String getAddress() {
-      java.lang.Object ref = address_;
+    public java.lang.String getIpAddress() {
+      java.lang.Object ref = ipAddress_;
       if (!(ref instanceof java.lang.String)) {
         com.google.protobuf.ByteString bs =
             (com.google.protobuf.ByteString) ref;
         java.lang.String s = bs.toStringUtf8();
-        address_ = s;
+        ipAddress_ = s;
         return s;
       } else {
         return (java.lang.String) ref;
@@ -426,17 +426,17 @@ private static final long serialVersionUID = 0L;
      * IPv4 or IPv6 address, at most 45 characters; empty: JSON null is sent.
      * </pre>
      *
-     * <code>string address = 1 [json_name = "address", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-     * @return The bytes for address.
+     * <code>string ip_address = 1 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * @return The bytes for ipAddress.
      */
     public com.google.protobuf.ByteString
-        getAddressBytes() {
-      java.lang.Object ref = address_;
+        getIpAddressBytes() {
+      java.lang.Object ref = ipAddress_;
       if (ref instanceof String) {
         com.google.protobuf.ByteString b = 
             com.google.protobuf.ByteString.copyFromUtf8(
                 (java.lang.String) ref);
-        address_ = b;
+        ipAddress_ = b;
         return b;
       } else {
         return (com.google.protobuf.ByteString) ref;
@@ -447,14 +447,14 @@ private static final long serialVersionUID = 0L;
      * IPv4 or IPv6 address, at most 45 characters; empty: JSON null is sent.
      * </pre>
      *
-     * <code>string address = 1 [json_name = "address", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-     * @param value The address to set.
+     * <code>string ip_address = 1 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * @param value The ipAddress to set.
      * @return This builder for chaining.
      */
-    public Builder setAddress(
+    public Builder setIpAddress(
         java.lang.String value) {
       java.util.Objects.requireNonNull(value);
-      address_ = value;
+      ipAddress_ = value;
       bitField0_ |= 0x00000001;
       onChanged();
       return this;
@@ -464,11 +464,11 @@ private static final long serialVersionUID = 0L;
      * IPv4 or IPv6 address, at most 45 characters; empty: JSON null is sent.
      * </pre>
      *
-     * <code>string address = 1 [json_name = "address", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * <code>string ip_address = 1 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
      * @return This builder for chaining.
      */
-    public Builder clearAddress() {
-      address_ = getDefaultInstance().getAddress();
+    public Builder clearIpAddress() {
+      ipAddress_ = getDefaultInstance().getIpAddress();
       bitField0_ = (bitField0_ & ~0x00000001);
       onChanged();
       return this;
@@ -478,15 +478,15 @@ private static final long serialVersionUID = 0L;
      * IPv4 or IPv6 address, at most 45 characters; empty: JSON null is sent.
      * </pre>
      *
-     * <code>string address = 1 [json_name = "address", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-     * @param value The bytes for address to set.
+     * <code>string ip_address = 1 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+     * @param value The bytes for ipAddress to set.
      * @return This builder for chaining.
      */
-    public Builder setAddressBytes(
+    public Builder setIpAddressBytes(
         com.google.protobuf.ByteString value) {
       java.util.Objects.requireNonNull(value);
       checkByteStringIsUtf8(value);
-      address_ = value;
+      ipAddress_ = value;
       bitField0_ |= 0x00000001;
       onChanged();
       return this;

@@ -15,18 +15,18 @@ public interface NullableIpAddressOrBuilder extends
    * IPv4 or IPv6 address, at most 45 characters; empty: JSON null is sent.
    * </pre>
    *
-   * <code>string address = 1 [json_name = "address", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-   * @return The address.
+   * <code>string ip_address = 1 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * @return The ipAddress.
    */
-  java.lang.String getAddress();
+  java.lang.String getIpAddress();
   /**
    * <pre>
    * IPv4 or IPv6 address, at most 45 characters; empty: JSON null is sent.
    * </pre>
    *
-   * <code>string address = 1 [json_name = "address", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
-   * @return The bytes for address.
+   * <code>string ip_address = 1 [json_name = "ipAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
+   * @return The bytes for ipAddress.
    */
   com.google.protobuf.ByteString
-      getAddressBytes();
+      getIpAddressBytes();
 }

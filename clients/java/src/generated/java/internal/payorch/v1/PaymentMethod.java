@@ -1111,18 +1111,18 @@ private static final long serialVersionUID = 0L;
     return totalNumberOfErrorPayments_;
   }
 
-  public static final int CARD_FIELD_NUMBER = 26;
-  private internal.payorch.v1.CardSummary card_;
+  public static final int CARD_SUMMARY_FIELD_NUMBER = 26;
+  private internal.payorch.v1.CardSummary cardSummary_;
   /**
    * <pre>
    * Card data of card, cc_ref, apple_pay and google_pay. v2.
    * </pre>
    *
-   * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
-   * @return Whether the card field is set.
+   * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
+   * @return Whether the cardSummary field is set.
    */
   @java.lang.Override
-  public boolean hasCard() {
+  public boolean hasCardSummary() {
     return ((bitField0_ & 0x00000080) != 0);
   }
   /**
@@ -1130,37 +1130,37 @@ private static final long serialVersionUID = 0L;
    * Card data of card, cc_ref, apple_pay and google_pay. v2.
    * </pre>
    *
-   * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
-   * @return The card.
+   * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
+   * @return The cardSummary.
    */
   @java.lang.Override
-  public internal.payorch.v1.CardSummary getCard() {
-    return card_ == null ? internal.payorch.v1.CardSummary.getDefaultInstance() : card_;
+  public internal.payorch.v1.CardSummary getCardSummary() {
+    return cardSummary_ == null ? internal.payorch.v1.CardSummary.getDefaultInstance() : cardSummary_;
   }
   /**
    * <pre>
    * Card data of card, cc_ref, apple_pay and google_pay. v2.
    * </pre>
    *
-   * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
+   * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.CardSummaryOrBuilder getCardOrBuilder() {
-    return card_ == null ? internal.payorch.v1.CardSummary.getDefaultInstance() : card_;
+  public internal.payorch.v1.CardSummaryOrBuilder getCardSummaryOrBuilder() {
+    return cardSummary_ == null ? internal.payorch.v1.CardSummary.getDefaultInstance() : cardSummary_;
   }
 
-  public static final int MANDATE_FIELD_NUMBER = 27;
-  private internal.payorch.v1.MandateState mandate_;
+  public static final int MANDATE_STATE_FIELD_NUMBER = 27;
+  private internal.payorch.v1.MandateState mandateState_;
   /**
    * <pre>
    * The mandate. v2.
    * </pre>
    *
-   * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
-   * @return Whether the mandate field is set.
+   * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
+   * @return Whether the mandateState field is set.
    */
   @java.lang.Override
-  public boolean hasMandate() {
+  public boolean hasMandateState() {
     return ((bitField0_ & 0x00000100) != 0);
   }
   /**
@@ -1168,37 +1168,37 @@ private static final long serialVersionUID = 0L;
    * The mandate. v2.
    * </pre>
    *
-   * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
-   * @return The mandate.
+   * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
+   * @return The mandateState.
    */
   @java.lang.Override
-  public internal.payorch.v1.MandateState getMandate() {
-    return mandate_ == null ? internal.payorch.v1.MandateState.getDefaultInstance() : mandate_;
+  public internal.payorch.v1.MandateState getMandateState() {
+    return mandateState_ == null ? internal.payorch.v1.MandateState.getDefaultInstance() : mandateState_;
   }
   /**
    * <pre>
    * The mandate. v2.
    * </pre>
    *
-   * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
+   * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.MandateStateOrBuilder getMandateOrBuilder() {
-    return mandate_ == null ? internal.payorch.v1.MandateState.getDefaultInstance() : mandate_;
+  public internal.payorch.v1.MandateStateOrBuilder getMandateStateOrBuilder() {
+    return mandateState_ == null ? internal.payorch.v1.MandateState.getDefaultInstance() : mandateState_;
   }
 
-  public static final int BANK_ACCOUNT_FIELD_NUMBER = 28;
-  private internal.payorch.v1.BankAccountSummary bankAccount_;
+  public static final int BANK_ACCOUNT_SUMMARY_FIELD_NUMBER = 28;
+  private internal.payorch.v1.BankAccountSummary bankAccountSummary_;
   /**
    * <pre>
    * Bank account data of the debit types. v2.
    * </pre>
    *
-   * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
-   * @return Whether the bankAccount field is set.
+   * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
+   * @return Whether the bankAccountSummary field is set.
    */
   @java.lang.Override
-  public boolean hasBankAccount() {
+  public boolean hasBankAccountSummary() {
     return ((bitField0_ & 0x00000200) != 0);
   }
   /**
@@ -1206,37 +1206,37 @@ private static final long serialVersionUID = 0L;
    * Bank account data of the debit types. v2.
    * </pre>
    *
-   * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
-   * @return The bankAccount.
+   * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
+   * @return The bankAccountSummary.
    */
   @java.lang.Override
-  public internal.payorch.v1.BankAccountSummary getBankAccount() {
-    return bankAccount_ == null ? internal.payorch.v1.BankAccountSummary.getDefaultInstance() : bankAccount_;
+  public internal.payorch.v1.BankAccountSummary getBankAccountSummary() {
+    return bankAccountSummary_ == null ? internal.payorch.v1.BankAccountSummary.getDefaultInstance() : bankAccountSummary_;
   }
   /**
    * <pre>
    * Bank account data of the debit types. v2.
    * </pre>
    *
-   * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
+   * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.BankAccountSummaryOrBuilder getBankAccountOrBuilder() {
-    return bankAccount_ == null ? internal.payorch.v1.BankAccountSummary.getDefaultInstance() : bankAccount_;
+  public internal.payorch.v1.BankAccountSummaryOrBuilder getBankAccountSummaryOrBuilder() {
+    return bankAccountSummary_ == null ? internal.payorch.v1.BankAccountSummary.getDefaultInstance() : bankAccountSummary_;
   }
 
-  public static final int PAYPAL_FIELD_NUMBER = 29;
-  private internal.payorch.v1.PaypalSummary paypal_;
+  public static final int PAYPAL_SUMMARY_FIELD_NUMBER = 29;
+  private internal.payorch.v1.PaypalSummary paypalSummary_;
   /**
    * <pre>
    * PayPal data of the paypal types. v2.
    * </pre>
    *
-   * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
-   * @return Whether the paypal field is set.
+   * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
+   * @return Whether the paypalSummary field is set.
    */
   @java.lang.Override
-  public boolean hasPaypal() {
+  public boolean hasPaypalSummary() {
     return ((bitField0_ & 0x00000400) != 0);
   }
   /**
@@ -1244,23 +1244,23 @@ private static final long serialVersionUID = 0L;
    * PayPal data of the paypal types. v2.
    * </pre>
    *
-   * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
-   * @return The paypal.
+   * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
+   * @return The paypalSummary.
    */
   @java.lang.Override
-  public internal.payorch.v1.PaypalSummary getPaypal() {
-    return paypal_ == null ? internal.payorch.v1.PaypalSummary.getDefaultInstance() : paypal_;
+  public internal.payorch.v1.PaypalSummary getPaypalSummary() {
+    return paypalSummary_ == null ? internal.payorch.v1.PaypalSummary.getDefaultInstance() : paypalSummary_;
   }
   /**
    * <pre>
    * PayPal data of the paypal types. v2.
    * </pre>
    *
-   * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
+   * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.PaypalSummaryOrBuilder getPaypalOrBuilder() {
-    return paypal_ == null ? internal.payorch.v1.PaypalSummary.getDefaultInstance() : paypal_;
+  public internal.payorch.v1.PaypalSummaryOrBuilder getPaypalSummaryOrBuilder() {
+    return paypalSummary_ == null ? internal.payorch.v1.PaypalSummary.getDefaultInstance() : paypalSummary_;
   }
 
   public static final int TOKEN_FIELD_NUMBER = 30;
@@ -1541,16 +1541,16 @@ private static final long serialVersionUID = 0L;
       output.writeInt64(25, totalNumberOfErrorPayments_);
     }
     if (((bitField0_ & 0x00000080) != 0)) {
-      output.writeMessage(26, getCard());
+      output.writeMessage(26, getCardSummary());
     }
     if (((bitField0_ & 0x00000100) != 0)) {
-      output.writeMessage(27, getMandate());
+      output.writeMessage(27, getMandateState());
     }
     if (((bitField0_ & 0x00000200) != 0)) {
-      output.writeMessage(28, getBankAccount());
+      output.writeMessage(28, getBankAccountSummary());
     }
     if (((bitField0_ & 0x00000400) != 0)) {
-      output.writeMessage(29, getPaypal());
+      output.writeMessage(29, getPaypalSummary());
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(token_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 30, token_);
@@ -1652,19 +1652,19 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000080) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(26, getCard());
+        .computeMessageSize(26, getCardSummary());
     }
     if (((bitField0_ & 0x00000100) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(27, getMandate());
+        .computeMessageSize(27, getMandateState());
     }
     if (((bitField0_ & 0x00000200) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(28, getBankAccount());
+        .computeMessageSize(28, getBankAccountSummary());
     }
     if (((bitField0_ & 0x00000400) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(29, getPaypal());
+        .computeMessageSize(29, getPaypalSummary());
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(token_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(30, token_);
@@ -1778,25 +1778,25 @@ private static final long serialVersionUID = 0L;
       if (getTotalNumberOfErrorPayments()
           != other.getTotalNumberOfErrorPayments()) return false;
     }
-    if (hasCard() != other.hasCard()) return false;
-    if (hasCard()) {
-      if (!getCard()
-          .equals(other.getCard())) return false;
+    if (hasCardSummary() != other.hasCardSummary()) return false;
+    if (hasCardSummary()) {
+      if (!getCardSummary()
+          .equals(other.getCardSummary())) return false;
     }
-    if (hasMandate() != other.hasMandate()) return false;
-    if (hasMandate()) {
-      if (!getMandate()
-          .equals(other.getMandate())) return false;
+    if (hasMandateState() != other.hasMandateState()) return false;
+    if (hasMandateState()) {
+      if (!getMandateState()
+          .equals(other.getMandateState())) return false;
     }
-    if (hasBankAccount() != other.hasBankAccount()) return false;
-    if (hasBankAccount()) {
-      if (!getBankAccount()
-          .equals(other.getBankAccount())) return false;
+    if (hasBankAccountSummary() != other.hasBankAccountSummary()) return false;
+    if (hasBankAccountSummary()) {
+      if (!getBankAccountSummary()
+          .equals(other.getBankAccountSummary())) return false;
     }
-    if (hasPaypal() != other.hasPaypal()) return false;
-    if (hasPaypal()) {
-      if (!getPaypal()
-          .equals(other.getPaypal())) return false;
+    if (hasPaypalSummary() != other.hasPaypalSummary()) return false;
+    if (hasPaypalSummary()) {
+      if (!getPaypalSummary()
+          .equals(other.getPaypalSummary())) return false;
     }
     if (!getToken()
         .equals(other.getToken())) return false;
@@ -1886,21 +1886,21 @@ private static final long serialVersionUID = 0L;
       hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
           getTotalNumberOfErrorPayments());
     }
-    if (hasCard()) {
-      hash = (37 * hash) + CARD_FIELD_NUMBER;
-      hash = (53 * hash) + getCard().hashCode();
+    if (hasCardSummary()) {
+      hash = (37 * hash) + CARD_SUMMARY_FIELD_NUMBER;
+      hash = (53 * hash) + getCardSummary().hashCode();
     }
-    if (hasMandate()) {
-      hash = (37 * hash) + MANDATE_FIELD_NUMBER;
-      hash = (53 * hash) + getMandate().hashCode();
+    if (hasMandateState()) {
+      hash = (37 * hash) + MANDATE_STATE_FIELD_NUMBER;
+      hash = (53 * hash) + getMandateState().hashCode();
     }
-    if (hasBankAccount()) {
-      hash = (37 * hash) + BANK_ACCOUNT_FIELD_NUMBER;
-      hash = (53 * hash) + getBankAccount().hashCode();
+    if (hasBankAccountSummary()) {
+      hash = (37 * hash) + BANK_ACCOUNT_SUMMARY_FIELD_NUMBER;
+      hash = (53 * hash) + getBankAccountSummary().hashCode();
     }
-    if (hasPaypal()) {
-      hash = (37 * hash) + PAYPAL_FIELD_NUMBER;
-      hash = (53 * hash) + getPaypal().hashCode();
+    if (hasPaypalSummary()) {
+      hash = (37 * hash) + PAYPAL_SUMMARY_FIELD_NUMBER;
+      hash = (53 * hash) + getPaypalSummary().hashCode();
     }
     hash = (37 * hash) + TOKEN_FIELD_NUMBER;
     hash = (53 * hash) + getToken().hashCode();
@@ -2045,10 +2045,10 @@ private static final long serialVersionUID = 0L;
     private void maybeForceBuilderInitialization() {
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
-        internalGetCardFieldBuilder();
-        internalGetMandateFieldBuilder();
-        internalGetBankAccountFieldBuilder();
-        internalGetPaypalFieldBuilder();
+        internalGetCardSummaryFieldBuilder();
+        internalGetMandateStateFieldBuilder();
+        internalGetBankAccountSummaryFieldBuilder();
+        internalGetPaypalSummaryFieldBuilder();
       }
     }
     @java.lang.Override
@@ -2081,25 +2081,25 @@ private static final long serialVersionUID = 0L;
       numberOfConsecutiveFailures_ = 0L;
       totalNumberOfProcessedPayments_ = 0L;
       totalNumberOfErrorPayments_ = 0L;
-      card_ = null;
-      if (cardBuilder_ != null) {
-        cardBuilder_.dispose();
-        cardBuilder_ = null;
+      cardSummary_ = null;
+      if (cardSummaryBuilder_ != null) {
+        cardSummaryBuilder_.dispose();
+        cardSummaryBuilder_ = null;
       }
-      mandate_ = null;
-      if (mandateBuilder_ != null) {
-        mandateBuilder_.dispose();
-        mandateBuilder_ = null;
+      mandateState_ = null;
+      if (mandateStateBuilder_ != null) {
+        mandateStateBuilder_.dispose();
+        mandateStateBuilder_ = null;
       }
-      bankAccount_ = null;
-      if (bankAccountBuilder_ != null) {
-        bankAccountBuilder_.dispose();
-        bankAccountBuilder_ = null;
+      bankAccountSummary_ = null;
+      if (bankAccountSummaryBuilder_ != null) {
+        bankAccountSummaryBuilder_.dispose();
+        bankAccountSummaryBuilder_ = null;
       }
-      paypal_ = null;
-      if (paypalBuilder_ != null) {
-        paypalBuilder_.dispose();
-        paypalBuilder_ = null;
+      paypalSummary_ = null;
+      if (paypalSummaryBuilder_ != null) {
+        paypalSummaryBuilder_.dispose();
+        paypalSummaryBuilder_ = null;
       }
       token_ = "";
       secondToken_ = "";
@@ -2223,27 +2223,27 @@ private static final long serialVersionUID = 0L;
         to_bitField0_ |= 0x00000040;
       }
       if (((from_bitField0_ & 0x02000000) != 0)) {
-        result.card_ = cardBuilder_ == null
-            ? card_
-            : cardBuilder_.build();
+        result.cardSummary_ = cardSummaryBuilder_ == null
+            ? cardSummary_
+            : cardSummaryBuilder_.build();
         to_bitField0_ |= 0x00000080;
       }
       if (((from_bitField0_ & 0x04000000) != 0)) {
-        result.mandate_ = mandateBuilder_ == null
-            ? mandate_
-            : mandateBuilder_.build();
+        result.mandateState_ = mandateStateBuilder_ == null
+            ? mandateState_
+            : mandateStateBuilder_.build();
         to_bitField0_ |= 0x00000100;
       }
       if (((from_bitField0_ & 0x08000000) != 0)) {
-        result.bankAccount_ = bankAccountBuilder_ == null
-            ? bankAccount_
-            : bankAccountBuilder_.build();
+        result.bankAccountSummary_ = bankAccountSummaryBuilder_ == null
+            ? bankAccountSummary_
+            : bankAccountSummaryBuilder_.build();
         to_bitField0_ |= 0x00000200;
       }
       if (((from_bitField0_ & 0x10000000) != 0)) {
-        result.paypal_ = paypalBuilder_ == null
-            ? paypal_
-            : paypalBuilder_.build();
+        result.paypalSummary_ = paypalSummaryBuilder_ == null
+            ? paypalSummary_
+            : paypalSummaryBuilder_.build();
         to_bitField0_ |= 0x00000400;
       }
       if (((from_bitField0_ & 0x20000000) != 0)) {
@@ -2388,17 +2388,17 @@ private static final long serialVersionUID = 0L;
       if (other.hasTotalNumberOfErrorPayments()) {
         setTotalNumberOfErrorPayments(other.getTotalNumberOfErrorPayments());
       }
-      if (other.hasCard()) {
-        mergeCard(other.getCard());
+      if (other.hasCardSummary()) {
+        mergeCardSummary(other.getCardSummary());
       }
-      if (other.hasMandate()) {
-        mergeMandate(other.getMandate());
+      if (other.hasMandateState()) {
+        mergeMandateState(other.getMandateState());
       }
-      if (other.hasBankAccount()) {
-        mergeBankAccount(other.getBankAccount());
+      if (other.hasBankAccountSummary()) {
+        mergeBankAccountSummary(other.getBankAccountSummary());
       }
-      if (other.hasPaypal()) {
-        mergePaypal(other.getPaypal());
+      if (other.hasPaypalSummary()) {
+        mergePaypalSummary(other.getPaypalSummary());
       }
       if (!other.getToken().isEmpty()) {
         token_ = other.token_;
@@ -2571,28 +2571,28 @@ private static final long serialVersionUID = 0L;
             } // case 200
             case 210: {
               input.readMessage(
-                  internalGetCardFieldBuilder().getBuilder(),
+                  internalGetCardSummaryFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x02000000;
               break;
             } // case 210
             case 218: {
               input.readMessage(
-                  internalGetMandateFieldBuilder().getBuilder(),
+                  internalGetMandateStateFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x04000000;
               break;
             } // case 218
             case 226: {
               input.readMessage(
-                  internalGetBankAccountFieldBuilder().getBuilder(),
+                  internalGetBankAccountSummaryFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x08000000;
               break;
             } // case 226
             case 234: {
               input.readMessage(
-                  internalGetPaypalFieldBuilder().getBuilder(),
+                  internalGetPaypalSummaryFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x10000000;
               break;
@@ -4683,18 +4683,18 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
-    private internal.payorch.v1.CardSummary card_;
+    private internal.payorch.v1.CardSummary cardSummary_;
     private com.google.protobuf.SingleFieldBuilder<
-        internal.payorch.v1.CardSummary, internal.payorch.v1.CardSummary.Builder, internal.payorch.v1.CardSummaryOrBuilder> cardBuilder_;
+        internal.payorch.v1.CardSummary, internal.payorch.v1.CardSummary.Builder, internal.payorch.v1.CardSummaryOrBuilder> cardSummaryBuilder_;
     /**
      * <pre>
      * Card data of card, cc_ref, apple_pay and google_pay. v2.
      * </pre>
      *
-     * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
-     * @return Whether the card field is set.
+     * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
+     * @return Whether the cardSummary field is set.
      */
-    public boolean hasCard() {
+    public boolean hasCardSummary() {
       return ((bitField0_ & 0x02000000) != 0);
     }
     /**
@@ -4702,14 +4702,14 @@ private static final long serialVersionUID = 0L;
      * Card data of card, cc_ref, apple_pay and google_pay. v2.
      * </pre>
      *
-     * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
-     * @return The card.
+     * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
+     * @return The cardSummary.
      */
-    public internal.payorch.v1.CardSummary getCard() {
-      if (cardBuilder_ == null) {
-        return card_ == null ? internal.payorch.v1.CardSummary.getDefaultInstance() : card_;
+    public internal.payorch.v1.CardSummary getCardSummary() {
+      if (cardSummaryBuilder_ == null) {
+        return cardSummary_ == null ? internal.payorch.v1.CardSummary.getDefaultInstance() : cardSummary_;
       } else {
-        return cardBuilder_.getMessage();
+        return cardSummaryBuilder_.getMessage();
       }
     }
     /**
@@ -4717,14 +4717,14 @@ private static final long serialVersionUID = 0L;
      * Card data of card, cc_ref, apple_pay and google_pay. v2.
      * </pre>
      *
-     * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
+     * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
      */
-    public Builder setCard(internal.payorch.v1.CardSummary value) {
-      if (cardBuilder_ == null) {
+    public Builder setCardSummary(internal.payorch.v1.CardSummary value) {
+      if (cardSummaryBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        card_ = value;
+        cardSummary_ = value;
       } else {
-        cardBuilder_.setMessage(value);
+        cardSummaryBuilder_.setMessage(value);
       }
       bitField0_ |= 0x02000000;
       onChanged();
@@ -4735,14 +4735,14 @@ private static final long serialVersionUID = 0L;
      * Card data of card, cc_ref, apple_pay and google_pay. v2.
      * </pre>
      *
-     * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
+     * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
      */
-    public Builder setCard(
+    public Builder setCardSummary(
         internal.payorch.v1.CardSummary.Builder builderForValue) {
-      if (cardBuilder_ == null) {
-        card_ = builderForValue.build();
+      if (cardSummaryBuilder_ == null) {
+        cardSummary_ = builderForValue.build();
       } else {
-        cardBuilder_.setMessage(builderForValue.build());
+        cardSummaryBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x02000000;
       onChanged();
@@ -4753,21 +4753,21 @@ private static final long serialVersionUID = 0L;
      * Card data of card, cc_ref, apple_pay and google_pay. v2.
      * </pre>
      *
-     * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
+     * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
      */
-    public Builder mergeCard(internal.payorch.v1.CardSummary value) {
-      if (cardBuilder_ == null) {
+    public Builder mergeCardSummary(internal.payorch.v1.CardSummary value) {
+      if (cardSummaryBuilder_ == null) {
         if (((bitField0_ & 0x02000000) != 0) &&
-          card_ != null &&
-          card_ != internal.payorch.v1.CardSummary.getDefaultInstance()) {
-          getCardBuilder().mergeFrom(value);
+          cardSummary_ != null &&
+          cardSummary_ != internal.payorch.v1.CardSummary.getDefaultInstance()) {
+          getCardSummaryBuilder().mergeFrom(value);
         } else {
-          card_ = value;
+          cardSummary_ = value;
         }
       } else {
-        cardBuilder_.mergeFrom(value);
+        cardSummaryBuilder_.mergeFrom(value);
       }
-      if (card_ != null) {
+      if (cardSummary_ != null) {
         bitField0_ |= 0x02000000;
         onChanged();
       }
@@ -4778,14 +4778,14 @@ private static final long serialVersionUID = 0L;
      * Card data of card, cc_ref, apple_pay and google_pay. v2.
      * </pre>
      *
-     * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
+     * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
      */
-    public Builder clearCard() {
+    public Builder clearCardSummary() {
       bitField0_ = (bitField0_ & ~0x02000000);
-      card_ = null;
-      if (cardBuilder_ != null) {
-        cardBuilder_.dispose();
-        cardBuilder_ = null;
+      cardSummary_ = null;
+      if (cardSummaryBuilder_ != null) {
+        cardSummaryBuilder_.dispose();
+        cardSummaryBuilder_ = null;
       }
       onChanged();
       return this;
@@ -4795,26 +4795,26 @@ private static final long serialVersionUID = 0L;
      * Card data of card, cc_ref, apple_pay and google_pay. v2.
      * </pre>
      *
-     * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
+     * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
      */
-    public internal.payorch.v1.CardSummary.Builder getCardBuilder() {
+    public internal.payorch.v1.CardSummary.Builder getCardSummaryBuilder() {
       bitField0_ |= 0x02000000;
       onChanged();
-      return internalGetCardFieldBuilder().getBuilder();
+      return internalGetCardSummaryFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * Card data of card, cc_ref, apple_pay and google_pay. v2.
      * </pre>
      *
-     * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
+     * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
      */
-    public internal.payorch.v1.CardSummaryOrBuilder getCardOrBuilder() {
-      if (cardBuilder_ != null) {
-        return cardBuilder_.getMessageOrBuilder();
+    public internal.payorch.v1.CardSummaryOrBuilder getCardSummaryOrBuilder() {
+      if (cardSummaryBuilder_ != null) {
+        return cardSummaryBuilder_.getMessageOrBuilder();
       } else {
-        return card_ == null ?
-            internal.payorch.v1.CardSummary.getDefaultInstance() : card_;
+        return cardSummary_ == null ?
+            internal.payorch.v1.CardSummary.getDefaultInstance() : cardSummary_;
       }
     }
     /**
@@ -4822,34 +4822,34 @@ private static final long serialVersionUID = 0L;
      * Card data of card, cc_ref, apple_pay and google_pay. v2.
      * </pre>
      *
-     * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
+     * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         internal.payorch.v1.CardSummary, internal.payorch.v1.CardSummary.Builder, internal.payorch.v1.CardSummaryOrBuilder> 
-        internalGetCardFieldBuilder() {
-      if (cardBuilder_ == null) {
-        cardBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetCardSummaryFieldBuilder() {
+      if (cardSummaryBuilder_ == null) {
+        cardSummaryBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             internal.payorch.v1.CardSummary, internal.payorch.v1.CardSummary.Builder, internal.payorch.v1.CardSummaryOrBuilder>(
-                getCard(),
+                getCardSummary(),
                 getParentForChildren(),
                 isClean());
-        card_ = null;
+        cardSummary_ = null;
       }
-      return cardBuilder_;
+      return cardSummaryBuilder_;
     }
 
-    private internal.payorch.v1.MandateState mandate_;
+    private internal.payorch.v1.MandateState mandateState_;
     private com.google.protobuf.SingleFieldBuilder<
-        internal.payorch.v1.MandateState, internal.payorch.v1.MandateState.Builder, internal.payorch.v1.MandateStateOrBuilder> mandateBuilder_;
+        internal.payorch.v1.MandateState, internal.payorch.v1.MandateState.Builder, internal.payorch.v1.MandateStateOrBuilder> mandateStateBuilder_;
     /**
      * <pre>
      * The mandate. v2.
      * </pre>
      *
-     * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
-     * @return Whether the mandate field is set.
+     * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
+     * @return Whether the mandateState field is set.
      */
-    public boolean hasMandate() {
+    public boolean hasMandateState() {
       return ((bitField0_ & 0x04000000) != 0);
     }
     /**
@@ -4857,14 +4857,14 @@ private static final long serialVersionUID = 0L;
      * The mandate. v2.
      * </pre>
      *
-     * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
-     * @return The mandate.
+     * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
+     * @return The mandateState.
      */
-    public internal.payorch.v1.MandateState getMandate() {
-      if (mandateBuilder_ == null) {
-        return mandate_ == null ? internal.payorch.v1.MandateState.getDefaultInstance() : mandate_;
+    public internal.payorch.v1.MandateState getMandateState() {
+      if (mandateStateBuilder_ == null) {
+        return mandateState_ == null ? internal.payorch.v1.MandateState.getDefaultInstance() : mandateState_;
       } else {
-        return mandateBuilder_.getMessage();
+        return mandateStateBuilder_.getMessage();
       }
     }
     /**
@@ -4872,14 +4872,14 @@ private static final long serialVersionUID = 0L;
      * The mandate. v2.
      * </pre>
      *
-     * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
+     * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
      */
-    public Builder setMandate(internal.payorch.v1.MandateState value) {
-      if (mandateBuilder_ == null) {
+    public Builder setMandateState(internal.payorch.v1.MandateState value) {
+      if (mandateStateBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        mandate_ = value;
+        mandateState_ = value;
       } else {
-        mandateBuilder_.setMessage(value);
+        mandateStateBuilder_.setMessage(value);
       }
       bitField0_ |= 0x04000000;
       onChanged();
@@ -4890,14 +4890,14 @@ private static final long serialVersionUID = 0L;
      * The mandate. v2.
      * </pre>
      *
-     * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
+     * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
      */
-    public Builder setMandate(
+    public Builder setMandateState(
         internal.payorch.v1.MandateState.Builder builderForValue) {
-      if (mandateBuilder_ == null) {
-        mandate_ = builderForValue.build();
+      if (mandateStateBuilder_ == null) {
+        mandateState_ = builderForValue.build();
       } else {
-        mandateBuilder_.setMessage(builderForValue.build());
+        mandateStateBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x04000000;
       onChanged();
@@ -4908,21 +4908,21 @@ private static final long serialVersionUID = 0L;
      * The mandate. v2.
      * </pre>
      *
-     * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
+     * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
      */
-    public Builder mergeMandate(internal.payorch.v1.MandateState value) {
-      if (mandateBuilder_ == null) {
+    public Builder mergeMandateState(internal.payorch.v1.MandateState value) {
+      if (mandateStateBuilder_ == null) {
         if (((bitField0_ & 0x04000000) != 0) &&
-          mandate_ != null &&
-          mandate_ != internal.payorch.v1.MandateState.getDefaultInstance()) {
-          getMandateBuilder().mergeFrom(value);
+          mandateState_ != null &&
+          mandateState_ != internal.payorch.v1.MandateState.getDefaultInstance()) {
+          getMandateStateBuilder().mergeFrom(value);
         } else {
-          mandate_ = value;
+          mandateState_ = value;
         }
       } else {
-        mandateBuilder_.mergeFrom(value);
+        mandateStateBuilder_.mergeFrom(value);
       }
-      if (mandate_ != null) {
+      if (mandateState_ != null) {
         bitField0_ |= 0x04000000;
         onChanged();
       }
@@ -4933,14 +4933,14 @@ private static final long serialVersionUID = 0L;
      * The mandate. v2.
      * </pre>
      *
-     * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
+     * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
      */
-    public Builder clearMandate() {
+    public Builder clearMandateState() {
       bitField0_ = (bitField0_ & ~0x04000000);
-      mandate_ = null;
-      if (mandateBuilder_ != null) {
-        mandateBuilder_.dispose();
-        mandateBuilder_ = null;
+      mandateState_ = null;
+      if (mandateStateBuilder_ != null) {
+        mandateStateBuilder_.dispose();
+        mandateStateBuilder_ = null;
       }
       onChanged();
       return this;
@@ -4950,26 +4950,26 @@ private static final long serialVersionUID = 0L;
      * The mandate. v2.
      * </pre>
      *
-     * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
+     * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
      */
-    public internal.payorch.v1.MandateState.Builder getMandateBuilder() {
+    public internal.payorch.v1.MandateState.Builder getMandateStateBuilder() {
       bitField0_ |= 0x04000000;
       onChanged();
-      return internalGetMandateFieldBuilder().getBuilder();
+      return internalGetMandateStateFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * The mandate. v2.
      * </pre>
      *
-     * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
+     * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
      */
-    public internal.payorch.v1.MandateStateOrBuilder getMandateOrBuilder() {
-      if (mandateBuilder_ != null) {
-        return mandateBuilder_.getMessageOrBuilder();
+    public internal.payorch.v1.MandateStateOrBuilder getMandateStateOrBuilder() {
+      if (mandateStateBuilder_ != null) {
+        return mandateStateBuilder_.getMessageOrBuilder();
       } else {
-        return mandate_ == null ?
-            internal.payorch.v1.MandateState.getDefaultInstance() : mandate_;
+        return mandateState_ == null ?
+            internal.payorch.v1.MandateState.getDefaultInstance() : mandateState_;
       }
     }
     /**
@@ -4977,34 +4977,34 @@ private static final long serialVersionUID = 0L;
      * The mandate. v2.
      * </pre>
      *
-     * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
+     * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         internal.payorch.v1.MandateState, internal.payorch.v1.MandateState.Builder, internal.payorch.v1.MandateStateOrBuilder> 
-        internalGetMandateFieldBuilder() {
-      if (mandateBuilder_ == null) {
-        mandateBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetMandateStateFieldBuilder() {
+      if (mandateStateBuilder_ == null) {
+        mandateStateBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             internal.payorch.v1.MandateState, internal.payorch.v1.MandateState.Builder, internal.payorch.v1.MandateStateOrBuilder>(
-                getMandate(),
+                getMandateState(),
                 getParentForChildren(),
                 isClean());
-        mandate_ = null;
+        mandateState_ = null;
       }
-      return mandateBuilder_;
+      return mandateStateBuilder_;
     }
 
-    private internal.payorch.v1.BankAccountSummary bankAccount_;
+    private internal.payorch.v1.BankAccountSummary bankAccountSummary_;
     private com.google.protobuf.SingleFieldBuilder<
-        internal.payorch.v1.BankAccountSummary, internal.payorch.v1.BankAccountSummary.Builder, internal.payorch.v1.BankAccountSummaryOrBuilder> bankAccountBuilder_;
+        internal.payorch.v1.BankAccountSummary, internal.payorch.v1.BankAccountSummary.Builder, internal.payorch.v1.BankAccountSummaryOrBuilder> bankAccountSummaryBuilder_;
     /**
      * <pre>
      * Bank account data of the debit types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
-     * @return Whether the bankAccount field is set.
+     * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
+     * @return Whether the bankAccountSummary field is set.
      */
-    public boolean hasBankAccount() {
+    public boolean hasBankAccountSummary() {
       return ((bitField0_ & 0x08000000) != 0);
     }
     /**
@@ -5012,14 +5012,14 @@ private static final long serialVersionUID = 0L;
      * Bank account data of the debit types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
-     * @return The bankAccount.
+     * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
+     * @return The bankAccountSummary.
      */
-    public internal.payorch.v1.BankAccountSummary getBankAccount() {
-      if (bankAccountBuilder_ == null) {
-        return bankAccount_ == null ? internal.payorch.v1.BankAccountSummary.getDefaultInstance() : bankAccount_;
+    public internal.payorch.v1.BankAccountSummary getBankAccountSummary() {
+      if (bankAccountSummaryBuilder_ == null) {
+        return bankAccountSummary_ == null ? internal.payorch.v1.BankAccountSummary.getDefaultInstance() : bankAccountSummary_;
       } else {
-        return bankAccountBuilder_.getMessage();
+        return bankAccountSummaryBuilder_.getMessage();
       }
     }
     /**
@@ -5027,14 +5027,14 @@ private static final long serialVersionUID = 0L;
      * Bank account data of the debit types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
+     * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
      */
-    public Builder setBankAccount(internal.payorch.v1.BankAccountSummary value) {
-      if (bankAccountBuilder_ == null) {
+    public Builder setBankAccountSummary(internal.payorch.v1.BankAccountSummary value) {
+      if (bankAccountSummaryBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        bankAccount_ = value;
+        bankAccountSummary_ = value;
       } else {
-        bankAccountBuilder_.setMessage(value);
+        bankAccountSummaryBuilder_.setMessage(value);
       }
       bitField0_ |= 0x08000000;
       onChanged();
@@ -5045,14 +5045,14 @@ private static final long serialVersionUID = 0L;
      * Bank account data of the debit types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
+     * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
      */
-    public Builder setBankAccount(
+    public Builder setBankAccountSummary(
         internal.payorch.v1.BankAccountSummary.Builder builderForValue) {
-      if (bankAccountBuilder_ == null) {
-        bankAccount_ = builderForValue.build();
+      if (bankAccountSummaryBuilder_ == null) {
+        bankAccountSummary_ = builderForValue.build();
       } else {
-        bankAccountBuilder_.setMessage(builderForValue.build());
+        bankAccountSummaryBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x08000000;
       onChanged();
@@ -5063,21 +5063,21 @@ private static final long serialVersionUID = 0L;
      * Bank account data of the debit types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
+     * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
      */
-    public Builder mergeBankAccount(internal.payorch.v1.BankAccountSummary value) {
-      if (bankAccountBuilder_ == null) {
+    public Builder mergeBankAccountSummary(internal.payorch.v1.BankAccountSummary value) {
+      if (bankAccountSummaryBuilder_ == null) {
         if (((bitField0_ & 0x08000000) != 0) &&
-          bankAccount_ != null &&
-          bankAccount_ != internal.payorch.v1.BankAccountSummary.getDefaultInstance()) {
-          getBankAccountBuilder().mergeFrom(value);
+          bankAccountSummary_ != null &&
+          bankAccountSummary_ != internal.payorch.v1.BankAccountSummary.getDefaultInstance()) {
+          getBankAccountSummaryBuilder().mergeFrom(value);
         } else {
-          bankAccount_ = value;
+          bankAccountSummary_ = value;
         }
       } else {
-        bankAccountBuilder_.mergeFrom(value);
+        bankAccountSummaryBuilder_.mergeFrom(value);
       }
-      if (bankAccount_ != null) {
+      if (bankAccountSummary_ != null) {
         bitField0_ |= 0x08000000;
         onChanged();
       }
@@ -5088,14 +5088,14 @@ private static final long serialVersionUID = 0L;
      * Bank account data of the debit types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
+     * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
      */
-    public Builder clearBankAccount() {
+    public Builder clearBankAccountSummary() {
       bitField0_ = (bitField0_ & ~0x08000000);
-      bankAccount_ = null;
-      if (bankAccountBuilder_ != null) {
-        bankAccountBuilder_.dispose();
-        bankAccountBuilder_ = null;
+      bankAccountSummary_ = null;
+      if (bankAccountSummaryBuilder_ != null) {
+        bankAccountSummaryBuilder_.dispose();
+        bankAccountSummaryBuilder_ = null;
       }
       onChanged();
       return this;
@@ -5105,26 +5105,26 @@ private static final long serialVersionUID = 0L;
      * Bank account data of the debit types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
+     * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
      */
-    public internal.payorch.v1.BankAccountSummary.Builder getBankAccountBuilder() {
+    public internal.payorch.v1.BankAccountSummary.Builder getBankAccountSummaryBuilder() {
       bitField0_ |= 0x08000000;
       onChanged();
-      return internalGetBankAccountFieldBuilder().getBuilder();
+      return internalGetBankAccountSummaryFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * Bank account data of the debit types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
+     * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
      */
-    public internal.payorch.v1.BankAccountSummaryOrBuilder getBankAccountOrBuilder() {
-      if (bankAccountBuilder_ != null) {
-        return bankAccountBuilder_.getMessageOrBuilder();
+    public internal.payorch.v1.BankAccountSummaryOrBuilder getBankAccountSummaryOrBuilder() {
+      if (bankAccountSummaryBuilder_ != null) {
+        return bankAccountSummaryBuilder_.getMessageOrBuilder();
       } else {
-        return bankAccount_ == null ?
-            internal.payorch.v1.BankAccountSummary.getDefaultInstance() : bankAccount_;
+        return bankAccountSummary_ == null ?
+            internal.payorch.v1.BankAccountSummary.getDefaultInstance() : bankAccountSummary_;
       }
     }
     /**
@@ -5132,34 +5132,34 @@ private static final long serialVersionUID = 0L;
      * Bank account data of the debit types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
+     * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         internal.payorch.v1.BankAccountSummary, internal.payorch.v1.BankAccountSummary.Builder, internal.payorch.v1.BankAccountSummaryOrBuilder> 
-        internalGetBankAccountFieldBuilder() {
-      if (bankAccountBuilder_ == null) {
-        bankAccountBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetBankAccountSummaryFieldBuilder() {
+      if (bankAccountSummaryBuilder_ == null) {
+        bankAccountSummaryBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             internal.payorch.v1.BankAccountSummary, internal.payorch.v1.BankAccountSummary.Builder, internal.payorch.v1.BankAccountSummaryOrBuilder>(
-                getBankAccount(),
+                getBankAccountSummary(),
                 getParentForChildren(),
                 isClean());
-        bankAccount_ = null;
+        bankAccountSummary_ = null;
       }
-      return bankAccountBuilder_;
+      return bankAccountSummaryBuilder_;
     }
 
-    private internal.payorch.v1.PaypalSummary paypal_;
+    private internal.payorch.v1.PaypalSummary paypalSummary_;
     private com.google.protobuf.SingleFieldBuilder<
-        internal.payorch.v1.PaypalSummary, internal.payorch.v1.PaypalSummary.Builder, internal.payorch.v1.PaypalSummaryOrBuilder> paypalBuilder_;
+        internal.payorch.v1.PaypalSummary, internal.payorch.v1.PaypalSummary.Builder, internal.payorch.v1.PaypalSummaryOrBuilder> paypalSummaryBuilder_;
     /**
      * <pre>
      * PayPal data of the paypal types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
-     * @return Whether the paypal field is set.
+     * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
+     * @return Whether the paypalSummary field is set.
      */
-    public boolean hasPaypal() {
+    public boolean hasPaypalSummary() {
       return ((bitField0_ & 0x10000000) != 0);
     }
     /**
@@ -5167,14 +5167,14 @@ private static final long serialVersionUID = 0L;
      * PayPal data of the paypal types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
-     * @return The paypal.
+     * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
+     * @return The paypalSummary.
      */
-    public internal.payorch.v1.PaypalSummary getPaypal() {
-      if (paypalBuilder_ == null) {
-        return paypal_ == null ? internal.payorch.v1.PaypalSummary.getDefaultInstance() : paypal_;
+    public internal.payorch.v1.PaypalSummary getPaypalSummary() {
+      if (paypalSummaryBuilder_ == null) {
+        return paypalSummary_ == null ? internal.payorch.v1.PaypalSummary.getDefaultInstance() : paypalSummary_;
       } else {
-        return paypalBuilder_.getMessage();
+        return paypalSummaryBuilder_.getMessage();
       }
     }
     /**
@@ -5182,14 +5182,14 @@ private static final long serialVersionUID = 0L;
      * PayPal data of the paypal types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
+     * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
      */
-    public Builder setPaypal(internal.payorch.v1.PaypalSummary value) {
-      if (paypalBuilder_ == null) {
+    public Builder setPaypalSummary(internal.payorch.v1.PaypalSummary value) {
+      if (paypalSummaryBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        paypal_ = value;
+        paypalSummary_ = value;
       } else {
-        paypalBuilder_.setMessage(value);
+        paypalSummaryBuilder_.setMessage(value);
       }
       bitField0_ |= 0x10000000;
       onChanged();
@@ -5200,14 +5200,14 @@ private static final long serialVersionUID = 0L;
      * PayPal data of the paypal types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
+     * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
      */
-    public Builder setPaypal(
+    public Builder setPaypalSummary(
         internal.payorch.v1.PaypalSummary.Builder builderForValue) {
-      if (paypalBuilder_ == null) {
-        paypal_ = builderForValue.build();
+      if (paypalSummaryBuilder_ == null) {
+        paypalSummary_ = builderForValue.build();
       } else {
-        paypalBuilder_.setMessage(builderForValue.build());
+        paypalSummaryBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x10000000;
       onChanged();
@@ -5218,21 +5218,21 @@ private static final long serialVersionUID = 0L;
      * PayPal data of the paypal types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
+     * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
      */
-    public Builder mergePaypal(internal.payorch.v1.PaypalSummary value) {
-      if (paypalBuilder_ == null) {
+    public Builder mergePaypalSummary(internal.payorch.v1.PaypalSummary value) {
+      if (paypalSummaryBuilder_ == null) {
         if (((bitField0_ & 0x10000000) != 0) &&
-          paypal_ != null &&
-          paypal_ != internal.payorch.v1.PaypalSummary.getDefaultInstance()) {
-          getPaypalBuilder().mergeFrom(value);
+          paypalSummary_ != null &&
+          paypalSummary_ != internal.payorch.v1.PaypalSummary.getDefaultInstance()) {
+          getPaypalSummaryBuilder().mergeFrom(value);
         } else {
-          paypal_ = value;
+          paypalSummary_ = value;
         }
       } else {
-        paypalBuilder_.mergeFrom(value);
+        paypalSummaryBuilder_.mergeFrom(value);
       }
-      if (paypal_ != null) {
+      if (paypalSummary_ != null) {
         bitField0_ |= 0x10000000;
         onChanged();
       }
@@ -5243,14 +5243,14 @@ private static final long serialVersionUID = 0L;
      * PayPal data of the paypal types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
+     * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
      */
-    public Builder clearPaypal() {
+    public Builder clearPaypalSummary() {
       bitField0_ = (bitField0_ & ~0x10000000);
-      paypal_ = null;
-      if (paypalBuilder_ != null) {
-        paypalBuilder_.dispose();
-        paypalBuilder_ = null;
+      paypalSummary_ = null;
+      if (paypalSummaryBuilder_ != null) {
+        paypalSummaryBuilder_.dispose();
+        paypalSummaryBuilder_ = null;
       }
       onChanged();
       return this;
@@ -5260,26 +5260,26 @@ private static final long serialVersionUID = 0L;
      * PayPal data of the paypal types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
+     * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
      */
-    public internal.payorch.v1.PaypalSummary.Builder getPaypalBuilder() {
+    public internal.payorch.v1.PaypalSummary.Builder getPaypalSummaryBuilder() {
       bitField0_ |= 0x10000000;
       onChanged();
-      return internalGetPaypalFieldBuilder().getBuilder();
+      return internalGetPaypalSummaryFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * PayPal data of the paypal types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
+     * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
      */
-    public internal.payorch.v1.PaypalSummaryOrBuilder getPaypalOrBuilder() {
-      if (paypalBuilder_ != null) {
-        return paypalBuilder_.getMessageOrBuilder();
+    public internal.payorch.v1.PaypalSummaryOrBuilder getPaypalSummaryOrBuilder() {
+      if (paypalSummaryBuilder_ != null) {
+        return paypalSummaryBuilder_.getMessageOrBuilder();
       } else {
-        return paypal_ == null ?
-            internal.payorch.v1.PaypalSummary.getDefaultInstance() : paypal_;
+        return paypalSummary_ == null ?
+            internal.payorch.v1.PaypalSummary.getDefaultInstance() : paypalSummary_;
       }
     }
     /**
@@ -5287,20 +5287,20 @@ private static final long serialVersionUID = 0L;
      * PayPal data of the paypal types. v2.
      * </pre>
      *
-     * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
+     * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         internal.payorch.v1.PaypalSummary, internal.payorch.v1.PaypalSummary.Builder, internal.payorch.v1.PaypalSummaryOrBuilder> 
-        internalGetPaypalFieldBuilder() {
-      if (paypalBuilder_ == null) {
-        paypalBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetPaypalSummaryFieldBuilder() {
+      if (paypalSummaryBuilder_ == null) {
+        paypalSummaryBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             internal.payorch.v1.PaypalSummary, internal.payorch.v1.PaypalSummary.Builder, internal.payorch.v1.PaypalSummaryOrBuilder>(
-                getPaypal(),
+                getPaypalSummary(),
                 getParentForChildren(),
                 isClean());
-        paypal_ = null;
+        paypalSummary_ = null;
       }
-      return paypalBuilder_;
+      return paypalSummaryBuilder_;
     }
 
     private java.lang.Object token_ = "";

@@ -508,108 +508,108 @@ public interface PaymentMethodOrBuilder extends
    * Card data of card, cc_ref, apple_pay and google_pay. v2.
    * </pre>
    *
-   * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
-   * @return Whether the card field is set.
+   * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
+   * @return Whether the cardSummary field is set.
    */
-  boolean hasCard();
+  boolean hasCardSummary();
   /**
    * <pre>
    * Card data of card, cc_ref, apple_pay and google_pay. v2.
    * </pre>
    *
-   * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
-   * @return The card.
+   * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
+   * @return The cardSummary.
    */
-  internal.payorch.v1.CardSummary getCard();
+  internal.payorch.v1.CardSummary getCardSummary();
   /**
    * <pre>
    * Card data of card, cc_ref, apple_pay and google_pay. v2.
    * </pre>
    *
-   * <code>.payorch.v1.CardSummary card = 26 [json_name = "card"];</code>
+   * <code>.payorch.v1.CardSummary card_summary = 26 [json_name = "cardSummary"];</code>
    */
-  internal.payorch.v1.CardSummaryOrBuilder getCardOrBuilder();
+  internal.payorch.v1.CardSummaryOrBuilder getCardSummaryOrBuilder();
 
   /**
    * <pre>
    * The mandate. v2.
    * </pre>
    *
-   * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
-   * @return Whether the mandate field is set.
+   * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
+   * @return Whether the mandateState field is set.
    */
-  boolean hasMandate();
+  boolean hasMandateState();
   /**
    * <pre>
    * The mandate. v2.
    * </pre>
    *
-   * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
-   * @return The mandate.
+   * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
+   * @return The mandateState.
    */
-  internal.payorch.v1.MandateState getMandate();
+  internal.payorch.v1.MandateState getMandateState();
   /**
    * <pre>
    * The mandate. v2.
    * </pre>
    *
-   * <code>.payorch.v1.MandateState mandate = 27 [json_name = "mandate"];</code>
+   * <code>.payorch.v1.MandateState mandate_state = 27 [json_name = "mandateState"];</code>
    */
-  internal.payorch.v1.MandateStateOrBuilder getMandateOrBuilder();
+  internal.payorch.v1.MandateStateOrBuilder getMandateStateOrBuilder();
 
   /**
    * <pre>
    * Bank account data of the debit types. v2.
    * </pre>
    *
-   * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
-   * @return Whether the bankAccount field is set.
+   * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
+   * @return Whether the bankAccountSummary field is set.
    */
-  boolean hasBankAccount();
+  boolean hasBankAccountSummary();
   /**
    * <pre>
    * Bank account data of the debit types. v2.
    * </pre>
    *
-   * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
-   * @return The bankAccount.
+   * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
+   * @return The bankAccountSummary.
    */
-  internal.payorch.v1.BankAccountSummary getBankAccount();
+  internal.payorch.v1.BankAccountSummary getBankAccountSummary();
   /**
    * <pre>
    * Bank account data of the debit types. v2.
    * </pre>
    *
-   * <code>.payorch.v1.BankAccountSummary bank_account = 28 [json_name = "bankAccount"];</code>
+   * <code>.payorch.v1.BankAccountSummary bank_account_summary = 28 [json_name = "bankAccountSummary"];</code>
    */
-  internal.payorch.v1.BankAccountSummaryOrBuilder getBankAccountOrBuilder();
+  internal.payorch.v1.BankAccountSummaryOrBuilder getBankAccountSummaryOrBuilder();
 
   /**
    * <pre>
    * PayPal data of the paypal types. v2.
    * </pre>
    *
-   * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
-   * @return Whether the paypal field is set.
+   * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
+   * @return Whether the paypalSummary field is set.
    */
-  boolean hasPaypal();
+  boolean hasPaypalSummary();
   /**
    * <pre>
    * PayPal data of the paypal types. v2.
    * </pre>
    *
-   * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
-   * @return The paypal.
+   * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
+   * @return The paypalSummary.
    */
-  internal.payorch.v1.PaypalSummary getPaypal();
+  internal.payorch.v1.PaypalSummary getPaypalSummary();
   /**
    * <pre>
    * PayPal data of the paypal types. v2.
    * </pre>
    *
-   * <code>.payorch.v1.PaypalSummary paypal = 29 [json_name = "paypal"];</code>
+   * <code>.payorch.v1.PaypalSummary paypal_summary = 29 [json_name = "paypalSummary"];</code>
    */
-  internal.payorch.v1.PaypalSummaryOrBuilder getPaypalOrBuilder();
+  internal.payorch.v1.PaypalSummaryOrBuilder getPaypalSummaryOrBuilder();
 
   /**
    * <pre>

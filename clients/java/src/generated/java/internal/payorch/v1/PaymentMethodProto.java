@@ -211,89 +211,90 @@ public final class PaymentMethodProto extends com.google.protobuf.GeneratedFile 
       "\034payment_retry_interval_hours\030\002 \001(\005B\016\342A\001" +
       "\001\272H\007\032\005\030\350\007(\000H\001R\031paymentRetryIntervalHours" +
       "\210\001\001B\033\n\031_maximum_payment_attemptsB\037\n\035_pay" +
-      "ment_retry_interval_hours\"A\n\021NullableIpA" +
-      "ddress\022,\n\007address\030\001 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r" +
-      "\002\030-R\007address\"}\n\013CardMandate\022\033\n\002id\030\001 \001(\tB" +
-      "\013\342A\001\001\272H\004r\002\030$R\002id\022#\n\006reason\030\002 \001(\tB\013\342A\001\001\272H" +
-      "\004r\002\030@R\006reason\022!\n\006verify\030\003 \001(\010B\004\342A\001\001H\000R\006v" +
-      "erify\210\001\001B\t\n\007_verify\"\217\003\n\004Card\0228\n\006number\030\001" +
-      " \001(\tB \200\001\001\342A\001\002\220\236$\002\272H\022r\0202\016^[0-9]{12,19}$R\006" +
-      "number\022Z\n\005brand\030\002 \001(\tBD\342A\001\002\272H=r;R\004visaR\n" +
-      "mastercardR\020american_expressR\010discoverR\003" +
-      "jcbR\006dinersR\005brand\0227\n\014expiry_month\030\003 \001(\005" +
-      "B\024\200\001\001\342A\001\002\220\236$\002\272H\006\032\004\030\014(\001R\013expiryMonth\0227\n\013e" +
-      "xpiry_year\030\004 \001(\005B\026\200\001\001\342A\001\002\220\236$\002\272H\010\032\006\030\263\020(\320\017" +
-      "R\nexpiryYear\022F\n\rsecurity_code\030\005 \001(\tB!\200\001\001" +
-      "\342A\001\001\220\236$\001\272H\023r\0212\017^([0-9]{3,4})?$R\014security" +
-      "Code\0227\n\007mandate\030\006 \001(\0132\027.payorch.v1.CardM" +
-      "andateB\004\342A\001\001R\007mandate\"\341\001\n\rCardReference\022" +
-      "+\n\005token\030\001 \001(\tB\025\200\001\001\342A\001\002\220\236$\001\272H\007r\005\020\001\030\377\001R\005t" +
-      "oken\0225\n\014second_token\030\002 \001(\tB\022\200\001\001\342A\001\001\220\236$\001\272" +
-      "H\004r\002\030@R\013secondToken\0223\n\007mandate\030\003 \001(\0132\023.p" +
-      "ayorch.v1.MandateB\004\342A\001\001R\007mandate\0227\n\004card" +
-      "\030\004 \001(\0132\035.payorch.v1.CardReferenceCardB\004\342" +
-      "A\001\001R\004card\"\216\002\n\021CardReferenceCard\022\\\n\005brand" +
-      "\030\001 \001(\tBF\342A\001\001\272H?r=R\000R\004visaR\nmastercardR\020a" +
-      "merican_expressR\010discoverR\003jcbR\006dinersR\005" +
-      "brand\022<\n\014expiry_month\030\002 \001(\005B\024\200\001\001\342A\001\001\220\236$\002" +
-      "\272H\006\032\004\030\014(\001H\000R\013expiryMonth\210\001\001\022<\n\013expiry_ye" +
-      "ar\030\003 \001(\005B\026\200\001\001\342A\001\001\220\236$\002\272H\010\032\006\030\263\020(\320\017H\001R\nexpi" +
-      "ryYear\210\001\001B\017\n\r_expiry_monthB\016\n\014_expiry_ye" +
-      "ar\"\235\002\n\010ApplePay\0225\n\ntoken_json\030\001 \001(\014B\026\200\001\001" +
-      "\342A\001\002\220\236$\001\272H\010z\006\020\001\030\200\200\001R\ttokenJson\022-\n\013mercha" +
-      "nt_id\030\002 \001(\tB\014\342A\001\001\272H\005r\003\030\377\001R\nmerchantId\0223\n" +
-      "\007mandate\030\003 \001(\0132\023.payorch.v1.MandateB\004\342A\001" +
-      "\001R\007mandate\022*\n\004none\030\004 \001(\0132\024.payorch.v1.No" +
-      "ChargeH\000R\004none\0229\n\013pay_invoice\030\005 \001(\0132\026.pa" +
-      "yorch.v1.PayInvoiceH\000R\npayInvoiceB\017\n\006cha" +
-      "rge\022\005\272H\002\010\001\"B\n\tGooglePay\0225\n\ntoken_json\030\001 " +
-      "\001(\014B\026\200\001\001\342A\001\002\220\236$\001\272H\010z\006\020\001\030\200\200\001R\ttokenJson\"e" +
-      "\n\rPaypalExpress\022(\n\004baid\030\001 \001(\tB\024\200\001\001\342A\001\002\220\236" +
-      "$\001\272H\006r\004\020\001\030@R\004baid\022*\n\005email\030\002 \001(\tB\024\200\001\001\342A\001" +
-      "\002\220\236$\003\272H\006r\004\020\001\030PR\005email\"i\n\023PaypalExpressNa" +
-      "tive\022(\n\004baid\030\001 \001(\tB\024\200\001\001\342A\001\002\220\236$\001\272H\006r\004\020\001\030@" +
-      "R\004baid\022(\n\005email\030\002 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030" +
-      "PR\005email\"{\n\016PaypalAdaptive\022=\n\017preapprova" +
-      "l_key\030\001 \001(\tB\024\200\001\001\342A\001\002\220\236$\001\272H\006r\004\020\001\030 R\016preap" +
-      "provalKey\022*\n\005email\030\002 \001(\tB\024\200\001\001\342A\001\002\220\236$\003\272H\006" +
-      "r\004\020\001\030PR\005email\"\r\n\013OtherMethod\"\010\n\006Paypal\"\200" +
-      "\001\n\016AdyenGooglePay\0225\n\ntoken_json\030\001 \001(\014B\026\200" +
-      "\001\001\342A\001\002\220\236$\001\272H\010z\006\020\001\030\200\200\001R\ttokenJson\0227\n\rshop" +
-      "per_email\030\002 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030PR\014sho" +
-      "pperEmail\"\256\001\n\rAdyenApplePay\0225\n\ntoken_jso" +
-      "n\030\001 \001(\014B\026\200\001\001\342A\001\002\220\236$\001\272H\010z\006\020\001\030\200\200\001R\ttokenJs" +
-      "on\0227\n\rshopper_email\030\002 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H" +
-      "\004r\002\030PR\014shopperEmail\022-\n\013merchant_id\030\003 \001(\t" +
-      "B\014\342A\001\001\272H\005r\003\030\377\001R\nmerchantId\"G\n\016ChaseGoogl" +
+      "ment_retry_interval_hours\"F\n\021NullableIpA" +
+      "ddress\0221\n\nip_address\030\001 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272" +
+      "H\004r\002\030-R\tipAddress\"}\n\013CardMandate\022\033\n\002id\030\001" +
+      " \001(\tB\013\342A\001\001\272H\004r\002\030$R\002id\022#\n\006reason\030\002 \001(\tB\013\342" +
+      "A\001\001\272H\004r\002\030@R\006reason\022!\n\006verify\030\003 \001(\010B\004\342A\001\001" +
+      "H\000R\006verify\210\001\001B\t\n\007_verify\"\230\003\n\004Card\0228\n\006num" +
+      "ber\030\001 \001(\tB \200\001\001\342A\001\002\220\236$\002\272H\022r\0202\016^[0-9]{12,1" +
+      "9}$R\006number\022Z\n\005brand\030\002 \001(\tBD\342A\001\002\272H=r;R\004v" +
+      "isaR\nmastercardR\020american_expressR\010disco" +
+      "verR\003jcbR\006dinersR\005brand\0227\n\014expiry_month\030" +
+      "\003 \001(\005B\024\200\001\001\342A\001\002\220\236$\002\272H\006\032\004\030\014(\001R\013expiryMonth" +
+      "\0227\n\013expiry_year\030\004 \001(\005B\026\200\001\001\342A\001\002\220\236$\002\272H\010\032\006\030" +
+      "\263\020(\320\017R\nexpiryYear\022F\n\rsecurity_code\030\005 \001(\t" +
+      "B!\200\001\001\342A\001\001\220\236$\001\272H\023r\0212\017^([0-9]{3,4})?$R\014sec" +
+      "urityCode\022@\n\014card_mandate\030\006 \001(\0132\027.payorc" +
+      "h.v1.CardMandateB\004\342A\001\001R\013cardMandate\"\360\001\n\r" +
+      "CardReference\022+\n\005token\030\001 \001(\tB\025\200\001\001\342A\001\002\220\236$" +
+      "\001\272H\007r\005\020\001\030\377\001R\005token\0225\n\014second_token\030\002 \001(\t" +
+      "B\022\200\001\001\342A\001\001\220\236$\001\272H\004r\002\030@R\013secondToken\0223\n\007man" +
+      "date\030\003 \001(\0132\023.payorch.v1.MandateB\004\342A\001\001R\007m" +
+      "andate\022F\n\014card_details\030\004 \001(\0132\035.payorch.v" +
+      "1.CardReferenceCardB\004\342A\001\001R\013cardDetails\"\216" +
+      "\002\n\021CardReferenceCard\022\\\n\005brand\030\001 \001(\tBF\342A\001" +
+      "\001\272H?r=R\000R\004visaR\nmastercardR\020american_exp" +
+      "ressR\010discoverR\003jcbR\006dinersR\005brand\022<\n\014ex" +
+      "piry_month\030\002 \001(\005B\024\200\001\001\342A\001\001\220\236$\002\272H\006\032\004\030\014(\001H\000" +
+      "R\013expiryMonth\210\001\001\022<\n\013expiry_year\030\003 \001(\005B\026\200" +
+      "\001\001\342A\001\001\220\236$\002\272H\010\032\006\030\263\020(\320\017H\001R\nexpiryYear\210\001\001B\017" +
+      "\n\r_expiry_monthB\016\n\014_expiry_year\"\246\002\n\010Appl" +
       "ePay\0225\n\ntoken_json\030\001 \001(\014B\026\200\001\001\342A\001\002\220\236$\001\272H\010" +
-      "z\006\020\001\030\200\200\001R\ttokenJson\"\353\001\n\026PaypalCompletePa" +
-      "yments\022Q\n\021billing_agreement\030\001 \001(\0132\".payo" +
-      "rch.v1.PaypalBillingAgreementH\000R\020billing" +
-      "Agreement\022?\n\013vault_token\030\002 \001(\0132\034.payorch" +
-      ".v1.PaypalVaultTokenH\000R\nvaultToken\022(\n\005em" +
-      "ail\030\003 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030PR\005emailB\023\n\n" +
-      "credential\022\005\272H\002\010\001\"B\n\026PaypalBillingAgreem" +
-      "ent\022(\n\004baid\030\001 \001(\tB\024\200\001\001\342A\001\002\220\236$\001\272H\006r\004\020\001\030@R" +
-      "\004baid\"D\n\020PaypalVaultToken\0220\n\010token_id\030\001 " +
-      "\001(\tB\025\200\001\001\342A\001\002\220\236$\001\272H\007r\005\020\001\030\377\001R\007tokenId\"\243\002\n\014" +
-      "CustomMethod\022F\n\004type\030\001 \001(\tB2\342A\001\002\272H+r)2\'^" +
-      "[A-Z][A-Za-z0-9]{0,18}__c_[0-9]{1,20}$R\004" +
-      "type\022r\n\006fields\030\002 \003(\0132$.payorch.v1.Custom" +
-      "Method.FieldsEntryB4\200\001\001\342A\001\002\220\236$\001\272H&\232\001#\010\001\020" +
-      "\024\"\035r\0332\031^[a-z][A-Za-z0-9_]{0,29}$R\006fields" +
-      "\032W\n\013FieldsEntry\022\020\n\003key\030\001 \001(\tR\003key\0222\n\005val" +
-      "ue\030\002 \001(\0132\034.payorch.v1.CustomFieldValueR\005" +
-      "value:\0028\001\"\345\002\n\021ResponseSelection\022V\n\025payme" +
-      "nt_method_fields\030\001 \003(\tB\"\342A\001\001\272H\033\222\001\030\020<\030\001\"\022" +
-      "r\0202\016^[a-z_]{1,64}$R\023paymentMethodFields\022" +
-      "I\n\016account_fields\030\002 \003(\tB\"\342A\001\001\272H\033\222\001\030\020<\030\001\"" +
-      "\022r\0202\016^[a-z_]{1,64}$R\raccountFields\022;\n\006ex" +
-      "pand\030\003 \003(\tB#\342A\001\001\272H\034\222\001\031\020\n\030\001\"\023r\0212\017^[a-z_.]" +
-      "{1,64}$R\006expand\0221\n\007filters\030\004 \003(\tB\027\342A\001\001\272H" +
-      "\020\222\001\r\020\n\030\001\"\007r\005\020\001\030\377\001R\007filters\022/\n\tpage_size\030" +
-      "\005 \001(\005B\r\342A\001\001\272H\006\032\004\030c(\001H\000R\010pageSize\210\001\001B\014\n\n_" +
-      "page_sizeB+\n\023internal.payorch.v1B\022Paymen" +
-      "tMethodProtoP\001b\006proto3"
+      "z\006\020\001\030\200\200\001R\ttokenJson\022-\n\013merchant_id\030\002 \001(\t" +
+      "B\014\342A\001\001\272H\005r\003\030\377\001R\nmerchantId\0223\n\007mandate\030\003 " +
+      "\001(\0132\023.payorch.v1.MandateB\004\342A\001\001R\007mandate\022" +
+      "3\n\tno_charge\030\004 \001(\0132\024.payorch.v1.NoCharge" +
+      "H\000R\010noCharge\0229\n\013pay_invoice\030\005 \001(\0132\026.payo" +
+      "rch.v1.PayInvoiceH\000R\npayInvoiceB\017\n\006charg" +
+      "e\022\005\272H\002\010\001\"B\n\tGooglePay\0225\n\ntoken_json\030\001 \001(" +
+      "\014B\026\200\001\001\342A\001\002\220\236$\001\272H\010z\006\020\001\030\200\200\001R\ttokenJson\"e\n\r" +
+      "PaypalExpress\022(\n\004baid\030\001 \001(\tB\024\200\001\001\342A\001\002\220\236$\001" +
+      "\272H\006r\004\020\001\030@R\004baid\022*\n\005email\030\002 \001(\tB\024\200\001\001\342A\001\002\220" +
+      "\236$\003\272H\006r\004\020\001\030PR\005email\"i\n\023PaypalExpressNati" +
+      "ve\022(\n\004baid\030\001 \001(\tB\024\200\001\001\342A\001\002\220\236$\001\272H\006r\004\020\001\030@R\004" +
+      "baid\022(\n\005email\030\002 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030PR" +
+      "\005email\"{\n\016PaypalAdaptive\022=\n\017preapproval_" +
+      "key\030\001 \001(\tB\024\200\001\001\342A\001\002\220\236$\001\272H\006r\004\020\001\030 R\016preappr" +
+      "ovalKey\022*\n\005email\030\002 \001(\tB\024\200\001\001\342A\001\002\220\236$\003\272H\006r\004" +
+      "\020\001\030PR\005email\"\r\n\013OtherMethod\"\010\n\006Paypal\"\200\001\n" +
+      "\016AdyenGooglePay\0225\n\ntoken_json\030\001 \001(\014B\026\200\001\001" +
+      "\342A\001\002\220\236$\001\272H\010z\006\020\001\030\200\200\001R\ttokenJson\0227\n\rshoppe" +
+      "r_email\030\002 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030PR\014shopp" +
+      "erEmail\"\256\001\n\rAdyenApplePay\0225\n\ntoken_json\030" +
+      "\001 \001(\014B\026\200\001\001\342A\001\002\220\236$\001\272H\010z\006\020\001\030\200\200\001R\ttokenJson" +
+      "\0227\n\rshopper_email\030\002 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r" +
+      "\002\030PR\014shopperEmail\022-\n\013merchant_id\030\003 \001(\tB\014" +
+      "\342A\001\001\272H\005r\003\030\377\001R\nmerchantId\"G\n\016ChaseGoogleP" +
+      "ay\0225\n\ntoken_json\030\001 \001(\014B\026\200\001\001\342A\001\002\220\236$\001\272H\010z\006" +
+      "\020\001\030\200\200\001R\ttokenJson\"\353\001\n\026PaypalCompletePaym" +
+      "ents\022Q\n\021billing_agreement\030\001 \001(\0132\".payorc" +
+      "h.v1.PaypalBillingAgreementH\000R\020billingAg" +
+      "reement\022?\n\013vault_token\030\002 \001(\0132\034.payorch.v" +
+      "1.PaypalVaultTokenH\000R\nvaultToken\022(\n\005emai" +
+      "l\030\003 \001(\tB\022\200\001\001\342A\001\001\220\236$\003\272H\004r\002\030PR\005emailB\023\n\ncr" +
+      "edential\022\005\272H\002\010\001\"B\n\026PaypalBillingAgreemen" +
+      "t\022(\n\004baid\030\001 \001(\tB\024\200\001\001\342A\001\002\220\236$\001\272H\006r\004\020\001\030@R\004b" +
+      "aid\"D\n\020PaypalVaultToken\0220\n\010token_id\030\001 \001(" +
+      "\tB\025\200\001\001\342A\001\002\220\236$\001\272H\007r\005\020\001\030\377\001R\007tokenId\"\243\002\n\014Cu" +
+      "stomMethod\022F\n\004type\030\001 \001(\tB2\342A\001\002\272H+r)2\'^[A" +
+      "-Z][A-Za-z0-9]{0,18}__c_[0-9]{1,20}$R\004ty" +
+      "pe\022r\n\006fields\030\002 \003(\0132$.payorch.v1.CustomMe" +
+      "thod.FieldsEntryB4\200\001\001\342A\001\002\220\236$\001\272H&\232\001#\010\001\020\024\"" +
+      "\035r\0332\031^[a-z][A-Za-z0-9_]{0,29}$R\006fields\032W" +
+      "\n\013FieldsEntry\022\020\n\003key\030\001 \001(\tR\003key\0222\n\005value" +
+      "\030\002 \001(\0132\034.payorch.v1.CustomFieldValueR\005va" +
+      "lue:\0028\001\"\345\002\n\021ResponseSelection\022V\n\025payment" +
+      "_method_fields\030\001 \003(\tB\"\342A\001\001\272H\033\222\001\030\020<\030\001\"\022r\020" +
+      "2\016^[a-z_]{1,64}$R\023paymentMethodFields\022I\n" +
+      "\016account_fields\030\002 \003(\tB\"\342A\001\001\272H\033\222\001\030\020<\030\001\"\022r" +
+      "\0202\016^[a-z_]{1,64}$R\raccountFields\022;\n\006expa" +
+      "nd\030\003 \003(\tB#\342A\001\001\272H\034\222\001\031\020\n\030\001\"\023r\0212\017^[a-z_.]{1" +
+      ",64}$R\006expand\0221\n\007filters\030\004 \003(\tB\027\342A\001\001\272H\020\222" +
+      "\001\r\020\n\030\001\"\007r\005\020\001\030\377\001R\007filters\022/\n\tpage_size\030\005 " +
+      "\001(\005B\r\342A\001\001\272H\006\032\004\030c(\001H\000R\010pageSize\210\001\001B\014\n\n_pa" +
+      "ge_sizeB+\n\023internal.payorch.v1B\022PaymentM" +
+      "ethodProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -356,7 +357,7 @@ public final class PaymentMethodProto extends com.google.protobuf.GeneratedFile 
     internal_static_payorch_v1_NullableIpAddress_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_NullableIpAddress_descriptor,
-        new java.lang.String[] { "Address", });
+        new java.lang.String[] { "IpAddress", });
     internal_static_payorch_v1_CardMandate_descriptor =
       getDescriptor().getMessageType(9);
     internal_static_payorch_v1_CardMandate_fieldAccessorTable = new
@@ -368,13 +369,13 @@ public final class PaymentMethodProto extends com.google.protobuf.GeneratedFile 
     internal_static_payorch_v1_Card_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_Card_descriptor,
-        new java.lang.String[] { "Number", "Brand", "ExpiryMonth", "ExpiryYear", "SecurityCode", "Mandate", });
+        new java.lang.String[] { "Number", "Brand", "ExpiryMonth", "ExpiryYear", "SecurityCode", "CardMandate", });
     internal_static_payorch_v1_CardReference_descriptor =
       getDescriptor().getMessageType(11);
     internal_static_payorch_v1_CardReference_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_CardReference_descriptor,
-        new java.lang.String[] { "Token", "SecondToken", "Mandate", "Card", });
+        new java.lang.String[] { "Token", "SecondToken", "Mandate", "CardDetails", });
     internal_static_payorch_v1_CardReferenceCard_descriptor =
       getDescriptor().getMessageType(12);
     internal_static_payorch_v1_CardReferenceCard_fieldAccessorTable = new
@@ -386,7 +387,7 @@ public final class PaymentMethodProto extends com.google.protobuf.GeneratedFile 
     internal_static_payorch_v1_ApplePay_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_ApplePay_descriptor,
-        new java.lang.String[] { "TokenJson", "MerchantId", "Mandate", "None", "PayInvoice", "Charge", });
+        new java.lang.String[] { "TokenJson", "MerchantId", "Mandate", "NoCharge", "PayInvoice", "Charge", });
     internal_static_payorch_v1_GooglePay_descriptor =
       getDescriptor().getMessageType(14);
     internal_static_payorch_v1_GooglePay_fieldAccessorTable = new

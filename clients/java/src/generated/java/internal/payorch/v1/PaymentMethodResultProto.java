@@ -62,7 +62,7 @@ public final class PaymentMethodResultProto extends com.google.protobuf.Generate
     java.lang.String[] descriptorData = {
       "\n&payorch/v1/payment_method_result.proto" +
       "\022\npayorch.v1\032\034payorch/v1/sensitivity.pro" +
-      "to\"\243\016\n\rPaymentMethod\022\016\n\002id\030\001 \001(\tR\002id\022\022\n\004" +
+      "to\"\333\016\n\rPaymentMethod\022\016\n\002id\030\001 \001(\tR\002id\022\022\n\004" +
       "type\030\002 \001(\tR\004type\022\037\n\013custom_type\030\003 \001(\tR\nc" +
       "ustomType\022\024\n\005state\030\004 \001(\tR\005state\022\035\n\naccou" +
       "nt_id\030\005 \001(\tR\taccountId\022\"\n\rcreated_by_id\030" +
@@ -93,48 +93,49 @@ public final class PaymentMethodResultProto extends com.google.protobuf.Generate
       "essed_payments\030\030 \001(\003H\005R\036totalNumberOfPro" +
       "cessedPayments\210\001\001\022G\n\036total_number_of_err" +
       "or_payments\030\031 \001(\003H\006R\032totalNumberOfErrorP" +
-      "ayments\210\001\001\022+\n\004card\030\032 \001(\0132\027.payorch.v1.Ca" +
-      "rdSummaryR\004card\0222\n\007mandate\030\033 \001(\0132\030.payor" +
-      "ch.v1.MandateStateR\007mandate\022A\n\014bank_acco" +
-      "unt\030\034 \001(\0132\036.payorch.v1.BankAccountSummar" +
-      "yR\013bankAccount\0221\n\006paypal\030\035 \001(\0132\031.payorch" +
-      ".v1.PaypalSummaryR\006paypal\022\035\n\005token\030\036 \001(\t" +
-      "B\007\200\001\001\220\236$\001R\005token\022*\n\014second_token\030\037 \001(\tB\007" +
-      "\200\001\001\220\236$\001R\013secondToken\022\035\n\npayment_id\030  \001(\t" +
-      "R\tpaymentId\022*\n\014account_json\030! \001(\tB\007\200\001\001\220\236" +
-      "$\003R\013accountJsonB\033\n\031_maximum_payment_atte" +
-      "mptsB\037\n\035_payment_retry_interval_hoursB\021\n" +
-      "\017_auto_generatedB\031\n\027_use_default_retry_r" +
-      "uleB!\n\037_number_of_consecutive_failuresB%" +
-      "\n#_total_number_of_processed_paymentsB!\n" +
-      "\037_total_number_of_error_payments\"\230\001\n\013Car" +
-      "dSummary\022\024\n\005brand\030\001 \001(\tR\005brand\022*\n\014expiry" +
-      "_month\030\002 \001(\005B\007\200\001\001\220\236$\002R\013expiryMonth\022(\n\013ex" +
-      "piry_year\030\003 \001(\005B\007\200\001\001\220\236$\002R\nexpiryYear\022\035\n\005" +
-      "last4\030\004 \001(\tB\007\200\001\001\220\236$\002R\005last4\"\264\002\n\014MandateS" +
-      "tate\022\016\n\002id\030\001 \001(\tR\002id\022\026\n\006reason\030\002 \001(\tR\006re" +
-      "ason\022\024\n\005state\030\003 \001(\tR\005state\0224\n\026network_tr" +
-      "ansaction_id\030\004 \001(\tR\024networkTransactionId" +
-      "\022\022\n\004type\030\005 \001(\tR\004type\022\037\n\010verified\030\006 \001(\010H\000" +
-      "R\010verified\210\001\001\0224\n\026customer_acceptance_id\030" +
-      "\007 \001(\tR\024customerAcceptanceId\0228\n\030customer_" +
-      "acceptance_date\030\010 \001(\tR\026customerAcceptanc" +
-      "eDateB\013\n\t_verified\"\221\003\n\022BankAccountSummar" +
-      "y\022.\n\016account_number\030\001 \001(\tB\007\200\001\001\220\236$\002R\racco" +
-      "untNumber\022*\n\014account_name\030\002 \001(\tB\007\200\001\001\220\236$\003" +
-      "R\013accountName\022!\n\014account_type\030\003 \001(\tR\013acc" +
-      "ountType\022\033\n\tbank_name\030\004 \001(\tR\010bankName\022$\n" +
-      "\tbank_code\030\005 \001(\tB\007\200\001\001\220\236$\002R\010bankCode\022(\n\013b" +
-      "ranch_code\030\006 \001(\tB\007\200\001\001\220\236$\002R\nbranchCode\022\033\n" +
-      "\004iban\030\007 \001(\tB\007\200\001\001\220\236$\002R\004iban\022@\n\034business_i" +
-      "dentification_code\030\010 \001(\tR\032businessIdenti" +
-      "ficationCode\0220\n\017identity_number\030\t \001(\tB\007\200" +
-      "\001\001\220\236$\003R\016identityNumber\"}\n\rPaypalSummary\022" +
-      "\033\n\004baid\030\001 \001(\tB\007\200\001\001\220\236$\001R\004baid\022\035\n\005email\030\002 " +
-      "\001(\tB\007\200\001\001\220\236$\003R\005email\0220\n\017preapproval_key\030\003" +
-      " \001(\tB\007\200\001\001\220\236$\001R\016preapprovalKeyB1\n\023interna" +
-      "l.payorch.v1B\030PaymentMethodResultProtoP\001" +
-      "b\006proto3"
+      "ayments\210\001\001\022:\n\014card_summary\030\032 \001(\0132\027.payor" +
+      "ch.v1.CardSummaryR\013cardSummary\022=\n\rmandat" +
+      "e_state\030\033 \001(\0132\030.payorch.v1.MandateStateR" +
+      "\014mandateState\022P\n\024bank_account_summary\030\034 " +
+      "\001(\0132\036.payorch.v1.BankAccountSummaryR\022ban" +
+      "kAccountSummary\022@\n\016paypal_summary\030\035 \001(\0132" +
+      "\031.payorch.v1.PaypalSummaryR\rpaypalSummar" +
+      "y\022\035\n\005token\030\036 \001(\tB\007\200\001\001\220\236$\001R\005token\022*\n\014seco" +
+      "nd_token\030\037 \001(\tB\007\200\001\001\220\236$\001R\013secondToken\022\035\n\n" +
+      "payment_id\030  \001(\tR\tpaymentId\022*\n\014account_j" +
+      "son\030! \001(\tB\007\200\001\001\220\236$\003R\013accountJsonB\033\n\031_maxi" +
+      "mum_payment_attemptsB\037\n\035_payment_retry_i" +
+      "nterval_hoursB\021\n\017_auto_generatedB\031\n\027_use" +
+      "_default_retry_ruleB!\n\037_number_of_consec" +
+      "utive_failuresB%\n#_total_number_of_proce" +
+      "ssed_paymentsB!\n\037_total_number_of_error_" +
+      "payments\"\230\001\n\013CardSummary\022\024\n\005brand\030\001 \001(\tR" +
+      "\005brand\022*\n\014expiry_month\030\002 \001(\005B\007\200\001\001\220\236$\002R\013e" +
+      "xpiryMonth\022(\n\013expiry_year\030\003 \001(\005B\007\200\001\001\220\236$\002" +
+      "R\nexpiryYear\022\035\n\005last4\030\004 \001(\tB\007\200\001\001\220\236$\002R\005la" +
+      "st4\"\264\002\n\014MandateState\022\016\n\002id\030\001 \001(\tR\002id\022\026\n\006" +
+      "reason\030\002 \001(\tR\006reason\022\024\n\005state\030\003 \001(\tR\005sta" +
+      "te\0224\n\026network_transaction_id\030\004 \001(\tR\024netw" +
+      "orkTransactionId\022\022\n\004type\030\005 \001(\tR\004type\022\037\n\010" +
+      "verified\030\006 \001(\010H\000R\010verified\210\001\001\0224\n\026custome" +
+      "r_acceptance_id\030\007 \001(\tR\024customerAcceptanc" +
+      "eId\0228\n\030customer_acceptance_date\030\010 \001(\tR\026c" +
+      "ustomerAcceptanceDateB\013\n\t_verified\"\221\003\n\022B" +
+      "ankAccountSummary\022.\n\016account_number\030\001 \001(" +
+      "\tB\007\200\001\001\220\236$\002R\raccountNumber\022*\n\014account_nam" +
+      "e\030\002 \001(\tB\007\200\001\001\220\236$\003R\013accountName\022!\n\014account" +
+      "_type\030\003 \001(\tR\013accountType\022\033\n\tbank_name\030\004 " +
+      "\001(\tR\010bankName\022$\n\tbank_code\030\005 \001(\tB\007\200\001\001\220\236$" +
+      "\002R\010bankCode\022(\n\013branch_code\030\006 \001(\tB\007\200\001\001\220\236$" +
+      "\002R\nbranchCode\022\033\n\004iban\030\007 \001(\tB\007\200\001\001\220\236$\002R\004ib" +
+      "an\022@\n\034business_identification_code\030\010 \001(\t" +
+      "R\032businessIdentificationCode\0220\n\017identity" +
+      "_number\030\t \001(\tB\007\200\001\001\220\236$\003R\016identityNumber\"}" +
+      "\n\rPaypalSummary\022\033\n\004baid\030\001 \001(\tB\007\200\001\001\220\236$\001R\004" +
+      "baid\022\035\n\005email\030\002 \001(\tB\007\200\001\001\220\236$\003R\005email\0220\n\017p" +
+      "reapproval_key\030\003 \001(\tB\007\200\001\001\220\236$\001R\016preapprov" +
+      "alKeyB1\n\023internal.payorch.v1B\030PaymentMet" +
+      "hodResultProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -146,7 +147,7 @@ public final class PaymentMethodResultProto extends com.google.protobuf.Generate
     internal_static_payorch_v1_PaymentMethod_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_PaymentMethod_descriptor,
-        new java.lang.String[] { "Id", "Type", "CustomType", "State", "AccountId", "CreatedById", "CreatedTime", "UpdatedById", "UpdatedTime", "BillingDetailsJson", "CustomFieldsJson", "MaximumPaymentAttempts", "PaymentRetryIntervalHours", "DeviceSessionId", "IpAddress", "BankIdentificationNumber", "AutoGenerated", "UseDefaultRetryRule", "ExistingMandate", "LastFailedSaleTransactionTime", "LastTransactionTime", "LastTransactionStatus", "NumberOfConsecutiveFailures", "TotalNumberOfProcessedPayments", "TotalNumberOfErrorPayments", "Card", "Mandate", "BankAccount", "Paypal", "Token", "SecondToken", "PaymentId", "AccountJson", });
+        new java.lang.String[] { "Id", "Type", "CustomType", "State", "AccountId", "CreatedById", "CreatedTime", "UpdatedById", "UpdatedTime", "BillingDetailsJson", "CustomFieldsJson", "MaximumPaymentAttempts", "PaymentRetryIntervalHours", "DeviceSessionId", "IpAddress", "BankIdentificationNumber", "AutoGenerated", "UseDefaultRetryRule", "ExistingMandate", "LastFailedSaleTransactionTime", "LastTransactionTime", "LastTransactionStatus", "NumberOfConsecutiveFailures", "TotalNumberOfProcessedPayments", "TotalNumberOfErrorPayments", "CardSummary", "MandateState", "BankAccountSummary", "PaypalSummary", "Token", "SecondToken", "PaymentId", "AccountJson", });
     internal_static_payorch_v1_CardSummary_descriptor =
       getDescriptor().getMessageType(1);
     internal_static_payorch_v1_CardSummary_fieldAccessorTable = new

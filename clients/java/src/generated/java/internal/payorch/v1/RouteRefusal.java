@@ -32,8 +32,8 @@ private static final long serialVersionUID = 0L;
     super(builder);
   }
   private RouteRefusal() {
-    reason_ = 0;
-    fields_ =
+    errorReason_ = 0;
+    fieldPaths_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
   }
 
@@ -67,29 +67,29 @@ private static final long serialVersionUID = 0L;
             internal.payorch.v1.RouteRefusal.class, internal.payorch.v1.RouteRefusal.Builder.class);
   }
 
-  public static final int REASON_FIELD_NUMBER = 1;
-  private int reason_ = 0;
+  public static final int ERROR_REASON_FIELD_NUMBER = 1;
+  private int errorReason_ = 0;
   /**
    * <pre>
    * The reason.
    * </pre>
    *
-   * <code>.payorch.v1.ErrorReason reason = 1 [json_name = "reason"];</code>
-   * @return The enum numeric value on the wire for reason.
+   * <code>.payorch.v1.ErrorReason error_reason = 1 [json_name = "errorReason"];</code>
+   * @return The enum numeric value on the wire for errorReason.
    */
-  @java.lang.Override public int getReasonValue() {
-    return reason_;
+  @java.lang.Override public int getErrorReasonValue() {
+    return errorReason_;
   }
   /**
    * <pre>
    * The reason.
    * </pre>
    *
-   * <code>.payorch.v1.ErrorReason reason = 1 [json_name = "reason"];</code>
-   * @return The reason.
+   * <code>.payorch.v1.ErrorReason error_reason = 1 [json_name = "errorReason"];</code>
+   * @return The errorReason.
    */
-  @java.lang.Override public internal.payorch.v1.ErrorReason getReason() {
-    internal.payorch.v1.ErrorReason result = internal.payorch.v1.ErrorReason.forNumber(reason_);
+  @java.lang.Override public internal.payorch.v1.ErrorReason getErrorReason() {
+    internal.payorch.v1.ErrorReason result = internal.payorch.v1.ErrorReason.forNumber(errorReason_);
     return result == null ? internal.payorch.v1.ErrorReason.UNRECOGNIZED : result;
   }
 
@@ -188,57 +188,57 @@ java.lang.String defaultValue) {
     return map.get(key);
   }
 
-  public static final int FIELDS_FIELD_NUMBER = 3;
+  public static final int FIELD_PATHS_FIELD_NUMBER = 3;
   @SuppressWarnings("serial")
-  private com.google.protobuf.LazyStringArrayList fields_ =
+  private com.google.protobuf.LazyStringArrayList fieldPaths_ =
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
    * Paths of the request's fields that are at fault, if any are.
    * </pre>
    *
-   * <code>repeated string fields = 3 [json_name = "fields"];</code>
-   * @return A list containing the fields.
+   * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
+   * @return A list containing the fieldPaths.
    */
   public com.google.protobuf.ProtocolStringList
-      getFieldsList() {
-    return fields_;
+      getFieldPathsList() {
+    return fieldPaths_;
   }
   /**
    * <pre>
    * Paths of the request's fields that are at fault, if any are.
    * </pre>
    *
-   * <code>repeated string fields = 3 [json_name = "fields"];</code>
-   * @return The count of fields.
+   * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
+   * @return The count of fieldPaths.
    */
-  public int getFieldsCount() {
-    return fields_.size();
+  public int getFieldPathsCount() {
+    return fieldPaths_.size();
   }
   /**
    * <pre>
    * Paths of the request's fields that are at fault, if any are.
    * </pre>
    *
-   * <code>repeated string fields = 3 [json_name = "fields"];</code>
+   * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
    * @param index The index of the element to return.
-   * @return The fields at the given index.
+   * @return The fieldPaths at the given index.
    */
-  public java.lang.String getFields(int index) {
-    return fields_.get(index);
+  public java.lang.String getFieldPaths(int index) {
+    return fieldPaths_.get(index);
   }
   /**
    * <pre>
    * Paths of the request's fields that are at fault, if any are.
    * </pre>
    *
-   * <code>repeated string fields = 3 [json_name = "fields"];</code>
+   * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
    * @param index The index of the value to return.
-   * @return The bytes of the fields at the given index.
+   * @return The bytes of the fieldPaths at the given index.
    */
   public com.google.protobuf.ByteString
-      getFieldsBytes(int index) {
-    return fields_.getByteString(index);
+      getFieldPathsBytes(int index) {
+    return fieldPaths_.getByteString(index);
   }
 
   private byte memoizedIsInitialized = -1;
@@ -255,8 +255,8 @@ java.lang.String defaultValue) {
   @java.lang.Override
   public void writeTo(com.google.protobuf.CodedOutputStream output)
                       throws java.io.IOException {
-    if (reason_ != internal.payorch.v1.ErrorReason.ERROR_REASON_UNSPECIFIED.getNumber()) {
-      output.writeEnum(1, reason_);
+    if (errorReason_ != internal.payorch.v1.ErrorReason.ERROR_REASON_UNSPECIFIED.getNumber()) {
+      output.writeEnum(1, errorReason_);
     }
     com.google.protobuf.GeneratedMessage
       .serializeStringMapTo(
@@ -264,16 +264,16 @@ java.lang.String defaultValue) {
         internalGetMetadata(),
         MetadataDefaultEntryHolder.defaultEntry,
         2);
-    for (int i = 0; i < fields_.size(); i++) {
-      com.google.protobuf.GeneratedMessage.writeString(output, 3, fields_.getRaw(i));
+    for (int i = 0; i < fieldPaths_.size(); i++) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 3, fieldPaths_.getRaw(i));
     }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
     int size = 0;
-    if (reason_ != internal.payorch.v1.ErrorReason.ERROR_REASON_UNSPECIFIED.getNumber()) {
+    if (errorReason_ != internal.payorch.v1.ErrorReason.ERROR_REASON_UNSPECIFIED.getNumber()) {
       size += com.google.protobuf.CodedOutputStream
-        .computeEnumSize(1, reason_);
+        .computeEnumSize(1, errorReason_);
     }
     for (java.util.Map.Entry<java.lang.String, java.lang.String> entry
          : internalGetMetadata().getMap().entrySet()) {
@@ -287,11 +287,11 @@ java.lang.String defaultValue) {
     }
     {
       int dataSize = 0;
-      for (int i = 0; i < fields_.size(); i++) {
-        dataSize += computeStringSizeNoTag(fields_.getRaw(i));
+      for (int i = 0; i < fieldPaths_.size(); i++) {
+        dataSize += computeStringSizeNoTag(fieldPaths_.getRaw(i));
       }
       size += dataSize;
-      size += 1 * getFieldsList().size();
+      size += 1 * getFieldPathsList().size();
     }
     return size;
   }
@@ -317,11 +317,11 @@ java.lang.String defaultValue) {
     }
     internal.payorch.v1.RouteRefusal other = (internal.payorch.v1.RouteRefusal) obj;
 
-    if (reason_ != other.reason_) return false;
+    if (errorReason_ != other.errorReason_) return false;
     if (!internalGetMetadata().equals(
         other.internalGetMetadata())) return false;
-    if (!getFieldsList()
-        .equals(other.getFieldsList())) return false;
+    if (!getFieldPathsList()
+        .equals(other.getFieldPathsList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -333,15 +333,15 @@ java.lang.String defaultValue) {
     }
     int hash = 41;
     hash = (19 * hash) + getDescriptor().hashCode();
-    hash = (37 * hash) + REASON_FIELD_NUMBER;
-    hash = (53 * hash) + reason_;
+    hash = (37 * hash) + ERROR_REASON_FIELD_NUMBER;
+    hash = (53 * hash) + errorReason_;
     if (!internalGetMetadata().getMap().isEmpty()) {
       hash = (37 * hash) + METADATA_FIELD_NUMBER;
       hash = (53 * hash) + internalGetMetadata().hashCode();
     }
-    if (getFieldsCount() > 0) {
-      hash = (37 * hash) + FIELDS_FIELD_NUMBER;
-      hash = (53 * hash) + getFieldsList().hashCode();
+    if (getFieldPathsCount() > 0) {
+      hash = (37 * hash) + FIELD_PATHS_FIELD_NUMBER;
+      hash = (53 * hash) + getFieldPathsList().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -500,9 +500,9 @@ java.lang.String defaultValue) {
     public Builder clear() {
       super.clear();
       bitField0_ = 0;
-      reason_ = 0;
+      errorReason_ = 0;
       internalGetMutableMetadata().clear();
-      fields_ =
+      fieldPaths_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
       return this;
     }
@@ -538,15 +538,15 @@ java.lang.String defaultValue) {
     private void buildPartial0(internal.payorch.v1.RouteRefusal result) {
       int from_bitField0_ = bitField0_;
       if (((from_bitField0_ & 0x00000001) != 0)) {
-        result.reason_ = reason_;
+        result.errorReason_ = errorReason_;
       }
       if (((from_bitField0_ & 0x00000002) != 0)) {
         result.metadata_ = internalGetMetadata();
         result.metadata_.makeImmutable();
       }
       if (((from_bitField0_ & 0x00000004) != 0)) {
-        fields_.makeImmutable();
-        result.fields_ = fields_;
+        fieldPaths_.makeImmutable();
+        result.fieldPaths_ = fieldPaths_;
       }
     }
 
@@ -562,19 +562,19 @@ java.lang.String defaultValue) {
 
     public Builder mergeFrom(internal.payorch.v1.RouteRefusal other) {
       if (other == internal.payorch.v1.RouteRefusal.getDefaultInstance()) return this;
-      if (other.reason_ != 0) {
-        setReasonValue(other.getReasonValue());
+      if (other.errorReason_ != 0) {
+        setErrorReasonValue(other.getErrorReasonValue());
       }
       internalGetMutableMetadata().mergeFrom(
           other.internalGetMetadata());
       bitField0_ |= 0x00000002;
-      if (!other.fields_.isEmpty()) {
-        if (fields_.isEmpty()) {
-          fields_ = other.fields_;
+      if (!other.fieldPaths_.isEmpty()) {
+        if (fieldPaths_.isEmpty()) {
+          fieldPaths_ = other.fieldPaths_;
           bitField0_ |= 0x00000004;
         } else {
-          ensureFieldsIsMutable();
-          fields_.addAll(other.fields_);
+          ensureFieldPathsIsMutable();
+          fieldPaths_.addAll(other.fieldPaths_);
         }
         onChanged();
       }
@@ -603,7 +603,7 @@ java.lang.String defaultValue) {
               done = true;
               break;
             case 8: {
-              reason_ = input.readEnum();
+              errorReason_ = input.readEnum();
               bitField0_ |= 0x00000001;
               break;
             } // case 8
@@ -617,8 +617,8 @@ java.lang.String defaultValue) {
               break;
             } // case 18
             case 26: {
-              ensureFieldsIsMutable();
-              fields_.add(input.readStringRequireUtf8());
+              ensureFieldPathsIsMutable();
+              fieldPaths_.add(input.readStringRequireUtf8());
               break;
             } // case 26
             default: {
@@ -638,29 +638,29 @@ java.lang.String defaultValue) {
     }
     private int bitField0_;
 
-    private int reason_ = 0;
+    private int errorReason_ = 0;
     /**
      * <pre>
      * The reason.
      * </pre>
      *
-     * <code>.payorch.v1.ErrorReason reason = 1 [json_name = "reason"];</code>
-     * @return The enum numeric value on the wire for reason.
+     * <code>.payorch.v1.ErrorReason error_reason = 1 [json_name = "errorReason"];</code>
+     * @return The enum numeric value on the wire for errorReason.
      */
-    @java.lang.Override public int getReasonValue() {
-      return reason_;
+    @java.lang.Override public int getErrorReasonValue() {
+      return errorReason_;
     }
     /**
      * <pre>
      * The reason.
      * </pre>
      *
-     * <code>.payorch.v1.ErrorReason reason = 1 [json_name = "reason"];</code>
-     * @param value The enum numeric value on the wire for reason to set.
+     * <code>.payorch.v1.ErrorReason error_reason = 1 [json_name = "errorReason"];</code>
+     * @param value The enum numeric value on the wire for errorReason to set.
      * @return This builder for chaining.
      */
-    public Builder setReasonValue(int value) {
-      reason_ = value;
+    public Builder setErrorReasonValue(int value) {
+      errorReason_ = value;
       bitField0_ |= 0x00000001;
       onChanged();
       return this;
@@ -670,12 +670,12 @@ java.lang.String defaultValue) {
      * The reason.
      * </pre>
      *
-     * <code>.payorch.v1.ErrorReason reason = 1 [json_name = "reason"];</code>
-     * @return The reason.
+     * <code>.payorch.v1.ErrorReason error_reason = 1 [json_name = "errorReason"];</code>
+     * @return The errorReason.
      */
     @java.lang.Override
-    public internal.payorch.v1.ErrorReason getReason() {
-      internal.payorch.v1.ErrorReason result = internal.payorch.v1.ErrorReason.forNumber(reason_);
+    public internal.payorch.v1.ErrorReason getErrorReason() {
+      internal.payorch.v1.ErrorReason result = internal.payorch.v1.ErrorReason.forNumber(errorReason_);
       return result == null ? internal.payorch.v1.ErrorReason.UNRECOGNIZED : result;
     }
     /**
@@ -683,15 +683,15 @@ java.lang.String defaultValue) {
      * The reason.
      * </pre>
      *
-     * <code>.payorch.v1.ErrorReason reason = 1 [json_name = "reason"];</code>
-     * @param value The reason to set.
+     * <code>.payorch.v1.ErrorReason error_reason = 1 [json_name = "errorReason"];</code>
+     * @param value The errorReason to set.
      * @throws IllegalArgumentException if UNRECOGNIZED is provided.
      * @return This builder for chaining.
      */
-    public Builder setReason(internal.payorch.v1.ErrorReason value) {
+    public Builder setErrorReason(internal.payorch.v1.ErrorReason value) {
       java.util.Objects.requireNonNull(value);
       bitField0_ |= 0x00000001;
-      reason_ = value.getNumber();
+      errorReason_ = value.getNumber();
       onChanged();
       return this;
     }
@@ -700,12 +700,12 @@ java.lang.String defaultValue) {
      * The reason.
      * </pre>
      *
-     * <code>.payorch.v1.ErrorReason reason = 1 [json_name = "reason"];</code>
+     * <code>.payorch.v1.ErrorReason error_reason = 1 [json_name = "errorReason"];</code>
      * @return This builder for chaining.
      */
-    public Builder clearReason() {
+    public Builder clearErrorReason() {
       bitField0_ = (bitField0_ & ~0x00000001);
-      reason_ = 0;
+      errorReason_ = 0;
       onChanged();
       return this;
     }
@@ -865,11 +865,11 @@ java.lang.String defaultValue) {
       return this;
     }
 
-    private com.google.protobuf.LazyStringArrayList fields_ =
+    private com.google.protobuf.LazyStringArrayList fieldPaths_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
-    private void ensureFieldsIsMutable() {
-      if (!fields_.isModifiable()) {
-        fields_ = new com.google.protobuf.LazyStringArrayList(fields_);
+    private void ensureFieldPathsIsMutable() {
+      if (!fieldPaths_.isModifiable()) {
+        fieldPaths_ = new com.google.protobuf.LazyStringArrayList(fieldPaths_);
       }
       bitField0_ |= 0x00000004;
     }
@@ -878,65 +878,65 @@ java.lang.String defaultValue) {
      * Paths of the request's fields that are at fault, if any are.
      * </pre>
      *
-     * <code>repeated string fields = 3 [json_name = "fields"];</code>
-     * @return A list containing the fields.
+     * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
+     * @return A list containing the fieldPaths.
      */
     public com.google.protobuf.ProtocolStringList
-        getFieldsList() {
-      fields_.makeImmutable();
-      return fields_;
+        getFieldPathsList() {
+      fieldPaths_.makeImmutable();
+      return fieldPaths_;
     }
     /**
      * <pre>
      * Paths of the request's fields that are at fault, if any are.
      * </pre>
      *
-     * <code>repeated string fields = 3 [json_name = "fields"];</code>
-     * @return The count of fields.
+     * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
+     * @return The count of fieldPaths.
      */
-    public int getFieldsCount() {
-      return fields_.size();
+    public int getFieldPathsCount() {
+      return fieldPaths_.size();
     }
     /**
      * <pre>
      * Paths of the request's fields that are at fault, if any are.
      * </pre>
      *
-     * <code>repeated string fields = 3 [json_name = "fields"];</code>
+     * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
      * @param index The index of the element to return.
-     * @return The fields at the given index.
+     * @return The fieldPaths at the given index.
      */
-    public java.lang.String getFields(int index) {
-      return fields_.get(index);
+    public java.lang.String getFieldPaths(int index) {
+      return fieldPaths_.get(index);
     }
     /**
      * <pre>
      * Paths of the request's fields that are at fault, if any are.
      * </pre>
      *
-     * <code>repeated string fields = 3 [json_name = "fields"];</code>
+     * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
      * @param index The index of the value to return.
-     * @return The bytes of the fields at the given index.
+     * @return The bytes of the fieldPaths at the given index.
      */
     public com.google.protobuf.ByteString
-        getFieldsBytes(int index) {
-      return fields_.getByteString(index);
+        getFieldPathsBytes(int index) {
+      return fieldPaths_.getByteString(index);
     }
     /**
      * <pre>
      * Paths of the request's fields that are at fault, if any are.
      * </pre>
      *
-     * <code>repeated string fields = 3 [json_name = "fields"];</code>
+     * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
      * @param index The index to set the value at.
-     * @param value The fields to set.
+     * @param value The fieldPaths to set.
      * @return This builder for chaining.
      */
-    public Builder setFields(
+    public Builder setFieldPaths(
         int index, java.lang.String value) {
       java.util.Objects.requireNonNull(value);
-      ensureFieldsIsMutable();
-      fields_.set(index, value);
+      ensureFieldPathsIsMutable();
+      fieldPaths_.set(index, value);
       bitField0_ |= 0x00000004;
       onChanged();
       return this;
@@ -946,15 +946,15 @@ java.lang.String defaultValue) {
      * Paths of the request's fields that are at fault, if any are.
      * </pre>
      *
-     * <code>repeated string fields = 3 [json_name = "fields"];</code>
-     * @param value The fields to add.
+     * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
+     * @param value The fieldPaths to add.
      * @return This builder for chaining.
      */
-    public Builder addFields(
+    public Builder addFieldPaths(
         java.lang.String value) {
       java.util.Objects.requireNonNull(value);
-      ensureFieldsIsMutable();
-      fields_.add(value);
+      ensureFieldPathsIsMutable();
+      fieldPaths_.add(value);
       bitField0_ |= 0x00000004;
       onChanged();
       return this;
@@ -964,15 +964,15 @@ java.lang.String defaultValue) {
      * Paths of the request's fields that are at fault, if any are.
      * </pre>
      *
-     * <code>repeated string fields = 3 [json_name = "fields"];</code>
-     * @param values The fields to add.
+     * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
+     * @param values The fieldPaths to add.
      * @return This builder for chaining.
      */
-    public Builder addAllFields(
+    public Builder addAllFieldPaths(
         java.lang.Iterable<java.lang.String> values) {
-      ensureFieldsIsMutable();
+      ensureFieldPathsIsMutable();
       com.google.protobuf.AbstractMessageLite.Builder.addAll(
-          values, fields_);
+          values, fieldPaths_);
       bitField0_ |= 0x00000004;
       onChanged();
       return this;
@@ -982,11 +982,11 @@ java.lang.String defaultValue) {
      * Paths of the request's fields that are at fault, if any are.
      * </pre>
      *
-     * <code>repeated string fields = 3 [json_name = "fields"];</code>
+     * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
      * @return This builder for chaining.
      */
-    public Builder clearFields() {
-      fields_ =
+    public Builder clearFieldPaths() {
+      fieldPaths_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
       bitField0_ = (bitField0_ & ~0x00000004);;
       onChanged();
@@ -997,16 +997,16 @@ java.lang.String defaultValue) {
      * Paths of the request's fields that are at fault, if any are.
      * </pre>
      *
-     * <code>repeated string fields = 3 [json_name = "fields"];</code>
-     * @param value The bytes of the fields to add.
+     * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
+     * @param value The bytes of the fieldPaths to add.
      * @return This builder for chaining.
      */
-    public Builder addFieldsBytes(
+    public Builder addFieldPathsBytes(
         com.google.protobuf.ByteString value) {
       java.util.Objects.requireNonNull(value);
       checkByteStringIsUtf8(value);
-      ensureFieldsIsMutable();
-      fields_.add(value);
+      ensureFieldPathsIsMutable();
+      fieldPaths_.add(value);
       bitField0_ |= 0x00000004;
       onChanged();
       return this;

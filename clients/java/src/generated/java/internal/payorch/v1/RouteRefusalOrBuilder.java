@@ -15,19 +15,19 @@ public interface RouteRefusalOrBuilder extends
    * The reason.
    * </pre>
    *
-   * <code>.payorch.v1.ErrorReason reason = 1 [json_name = "reason"];</code>
-   * @return The enum numeric value on the wire for reason.
+   * <code>.payorch.v1.ErrorReason error_reason = 1 [json_name = "errorReason"];</code>
+   * @return The enum numeric value on the wire for errorReason.
    */
-  int getReasonValue();
+  int getErrorReasonValue();
   /**
    * <pre>
    * The reason.
    * </pre>
    *
-   * <code>.payorch.v1.ErrorReason reason = 1 [json_name = "reason"];</code>
-   * @return The reason.
+   * <code>.payorch.v1.ErrorReason error_reason = 1 [json_name = "errorReason"];</code>
+   * @return The errorReason.
    */
-  internal.payorch.v1.ErrorReason getReason();
+  internal.payorch.v1.ErrorReason getErrorReason();
 
   /**
    * <pre>
@@ -88,39 +88,39 @@ java.lang.String defaultValue);
    * Paths of the request's fields that are at fault, if any are.
    * </pre>
    *
-   * <code>repeated string fields = 3 [json_name = "fields"];</code>
-   * @return A list containing the fields.
+   * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
+   * @return A list containing the fieldPaths.
    */
   java.util.List<java.lang.String>
-      getFieldsList();
+      getFieldPathsList();
   /**
    * <pre>
    * Paths of the request's fields that are at fault, if any are.
    * </pre>
    *
-   * <code>repeated string fields = 3 [json_name = "fields"];</code>
-   * @return The count of fields.
+   * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
+   * @return The count of fieldPaths.
    */
-  int getFieldsCount();
+  int getFieldPathsCount();
   /**
    * <pre>
    * Paths of the request's fields that are at fault, if any are.
    * </pre>
    *
-   * <code>repeated string fields = 3 [json_name = "fields"];</code>
+   * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
    * @param index The index of the element to return.
-   * @return The fields at the given index.
+   * @return The fieldPaths at the given index.
    */
-  java.lang.String getFields(int index);
+  java.lang.String getFieldPaths(int index);
   /**
    * <pre>
    * Paths of the request's fields that are at fault, if any are.
    * </pre>
    *
-   * <code>repeated string fields = 3 [json_name = "fields"];</code>
+   * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
    * @param index The index of the value to return.
-   * @return The bytes of the fields at the given index.
+   * @return The bytes of the fieldPaths at the given index.
    */
   com.google.protobuf.ByteString
-      getFieldsBytes(int index);
+      getFieldPathsBytes(int index);
 }
