@@ -67,7 +67,7 @@ type CallError struct {
 	ZuoraCodes []string
 	// ResendCutoffTime is until when the same request is safe to be sent again; zero where the advice is not to.
 	ResendCutoffTime time.Time
-	// CallOutcome is everything else: gateways' codes, Zuora's ids, attempts, what exists. Nil if the error has none.
+	// CallOutcome is everything else: Zuora's ids, attempts, what exists. Nil if the error has none.
 	CallOutcome *payorchv1.CallOutcome
 }
 

@@ -124,7 +124,7 @@ async def test_the_worst_error_of_every_reason_arrives(
             LONG,
             violations=(Violation(LONG, LONG, LONG),) * violations,
             metadata={"rule": LONG, "hint": LONG},
-            evidence=UpstreamEvidence((LONG,) * 50, (LONG,) * 50, LONG, LONG, 86_400.0),
+            evidence=UpstreamEvidence((LONG,) * 50, LONG, LONG, 86_400.0),
             facts=UpstreamFacts(attempts, LONG, LONG, LONG),
             resend_before=NOON.replace(microsecond=999_999),
         )

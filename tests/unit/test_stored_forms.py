@@ -19,6 +19,7 @@ from payorch_server.intents.intent import Fingerprint
 from payorch_server.intents.intent_record import (
     IntentRecord,
     Settlement,
+    StoredEvidence,
     decode_record,
     decode_result,
     encode_record,
@@ -26,7 +27,6 @@ from payorch_server.intents.intent_record import (
     store_key,
 )
 from payorch_server.intents.token_guard import token_name
-from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.identifiers import IdempotencyKey, RequestId, TrackId, trace_id_of
 from payorch_server.model.route import Gateway, Route
 from payorch_server.model.secret import Secret
@@ -78,7 +78,7 @@ RECORDS: Final = {
         track_ids=("track-1",),
         settlement=Settlement(
             "PAYMENT_REFUSED_METHOD_CREATED",
-            evidence=UpstreamEvidence(("53000030",), payment_method_id="pm-1", payment_id="pay-1", retry_after_s=2.5),
+            evidence=StoredEvidence(("53000030",), payment_method_id="pm-1", payment_id="pay-1", retry_after_s=2.5),
             zuora_request_id="zreq-1",
             zuora_process_id="PROC1",
             executed_track_id="track-1",

@@ -37,7 +37,7 @@ pub struct CallError {
     pub zuora_codes: Vec<String>,
     /// Until when a resend is safe; none where the advice is not to.
     pub resend_cutoff_time: Option<SystemTime>,
-    /// Everything else: gateways' codes, Zuora's ids, attempts, what exists.
+    /// Everything else: Zuora's ids, attempts, what exists.
     pub call_outcome: Option<CallOutcome>,
 }
 

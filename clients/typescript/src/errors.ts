@@ -40,7 +40,7 @@ export interface CallError {
   readonly zuoraCodes: readonly string[];
   /** Until when the same request is safe to be sent again; undefined where the advice is not to. */
   readonly resendCutoffTime: Date | undefined;
-  /** Everything else: gateways' codes, Zuora's ids, attempts, what exists. Undefined if the error has none. */
+  /** Everything else: Zuora's ids, attempts, what exists. Undefined if the error has none. */
   readonly callOutcome: CallOutcome | undefined;
 }
 

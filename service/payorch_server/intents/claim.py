@@ -16,6 +16,7 @@ from payorch_server.intents.intent_record import (
     opened_at,
     resend_before,
     store_key,
+    stored_evidence,
 )
 from payorch_server.intents.token_guard import TokenGuard
 from payorch_server.model.attempt import UpstreamFacts
@@ -195,7 +196,7 @@ class IntentClaim(Generic[T]):
         evidence = error.failure.evidence
         return dataclasses.replace(
             self._settlement(error.failure.reason.name, error.failure.facts),
-            evidence=evidence,
+            evidence=stored_evidence(evidence),
             payment_method_id=evidence.payment_method_id,
             payment_id=evidence.payment_id,
         )

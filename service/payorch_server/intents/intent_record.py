@@ -21,12 +21,37 @@ _MILLISECONDS_BITS: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
+class StoredEvidence:
+    """Evidence as a record stores it.
+
+    It is a type of its own because the bytes of records are frozen: they have the member `gateway_codes`, which was
+    never filled and is empty in every record, and which Evidence does not have.
+    """
+
+    zuora_codes: tuple[str, ...] = ()
+    gateway_codes: tuple[str, ...] = ()
+    payment_method_id: str = ""
+    payment_id: str = ""
+    retry_after_s: float | None = None
+
+
+def stored_evidence(evidence: UpstreamEvidence) -> StoredEvidence:
+    """Return evidence as a record stores it."""
+    return StoredEvidence(
+        zuora_codes=evidence.zuora_codes,
+        payment_method_id=evidence.payment_method_id,
+        payment_id=evidence.payment_id,
+        retry_after_s=evidence.retry_after_s,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """How an intent ended."""
 
     reason: str
     """Name of the Reason; empty for success."""
-    evidence: UpstreamEvidence = field(default_factory=UpstreamEvidence)
+    evidence: StoredEvidence = field(default_factory=StoredEvidence)
     zuora_request_id: str = ""
     zuora_process_id: str = ""
     executed_track_id: str = ""
@@ -43,6 +68,17 @@ class Settlement:
 def reason_of(settlement: Settlement) -> Reason | None:
     """Return why an intent failed, or None for success; a reason that a newer version added is an unknown one."""
     return Reason.__members__.get(settlement.reason, Reason.UPSTREAM_CODE_UNKNOWN) if settlement.reason else None
+
+
+def evidence_of(settlement: Settlement) -> UpstreamEvidence:
+    """Return the evidence that a settlement stores."""
+    stored = settlement.evidence
+    return UpstreamEvidence(
+        zuora_codes=stored.zuora_codes,
+        payment_method_id=stored.payment_method_id,
+        payment_id=stored.payment_id,
+        retry_after_s=stored.retry_after_s,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from payorch_server.intents.intent_record import (
     decode_record,
     decode_result,
     encode_record,
+    evidence_of,
     minted_at,
     opened_at,
     reason_of,
@@ -215,7 +216,7 @@ class IntentLedger:
         )
         # 1. It failed.
         if reason := reason_of(settlement):
-            raise error_for(Failure(reason, "recorded earlier", evidence=settlement.evidence, facts=facts))
+            raise error_for(Failure(reason, "recorded earlier", evidence=evidence_of(settlement), facts=facts))
         # 2. It succeeded too long ago for its result to be of use.
         age_s, limit_s = self._now_s() - settlement.settled_at_s, request.operation.stale_after_s
         if limit_s is not None and age_s > limit_s:

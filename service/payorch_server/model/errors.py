@@ -48,7 +48,6 @@ class UpstreamEvidence:
     """What Zuora said about a failure. Its own texts stay in private messages."""
 
     zuora_codes: tuple[str, ...] = ()
-    gateway_codes: tuple[str, ...] = ()
     payment_method_id: str = ""
     payment_id: str = ""
     retry_after_s: float | None = None

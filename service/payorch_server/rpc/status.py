@@ -19,7 +19,6 @@ MAX_STATUS_BYTES: Final = 3072
 """Past 8 KiB of metadata gRPC replaces an error by one of its own; other trailers and proxies need the rest."""
 _MAX_ATTEMPTS: Final = 5
 _MAX_CODES: Final = 10
-_MAX_GATEWAY_CODES: Final = 5
 _MAX_TEXT_BYTES: Final = 200
 _MAX_ID_BYTES: Final = 80
 _MAX_CODE_BYTES: Final = 40
@@ -152,7 +151,6 @@ def _call_outcome(error: CallError, track_id: TrackId) -> call_pb2.CallOutcome:
         zuora_codes=[_cut(code, _MAX_CODE_BYTES) for code in evidence.zuora_codes[:_MAX_CODES]],
         zuora_process_id=_cut(facts.zuora_process_id, _MAX_ID_BYTES),
         zuora_request_id=_cut(facts.zuora_request_id, _MAX_ID_BYTES),
-        gateway_codes=[_cut(code, _MAX_CODE_BYTES) for code in evidence.gateway_codes[:_MAX_GATEWAY_CODES]],
         attempts=[attempt_message(attempt) for attempt in facts.attempts[-_MAX_ATTEMPTS:]],
         track_id=track_id,
     )

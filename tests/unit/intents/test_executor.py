@@ -195,7 +195,7 @@ class TestRun:
         """Resending cannot settle it, so nothing is sent again; codes and ids are told once more."""
         clock = FakeClock()
         store = memory(clock)
-        evidence = UpstreamEvidence(("53000099",), ("05",), "pm-1", "p-1")
+        evidence = UpstreamEvidence(("53000099",), "pm-1", "p-1")
         zuora = Zuora([error_for(Failure(reason, "said", evidence=evidence, facts=told()))])
 
         for _ in range(3):

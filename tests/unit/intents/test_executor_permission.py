@@ -28,7 +28,7 @@ from unit.support.zuora import route
 
 US = route(entity="us", entity_id="a" * 32)
 EU = route(entity="eu", entity_id="b" * 32)
-EVIDENCE = UpstreamEvidence(("53000099",), ("05",), "pm-of-eu", "p-of-eu")
+EVIDENCE = UpstreamEvidence(("53000099",), "pm-of-eu", "p-of-eu")
 
 
 class Rights:

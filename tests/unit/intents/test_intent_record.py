@@ -11,6 +11,8 @@ from payorch_server.intents.intent_record import (
     decode_result,
     encode_record,
     encode_result,
+    evidence_of,
+    stored_evidence,
 )
 from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - that it comes back is the subject
@@ -22,7 +24,6 @@ TEXT = st.text(max_size=20)
 EVIDENCE = st.builds(
     UpstreamEvidence,
     zuora_codes=st.lists(TEXT, max_size=3).map(tuple),
-    gateway_codes=st.lists(TEXT, max_size=3).map(tuple),
     payment_method_id=TEXT,
     payment_id=TEXT,
     retry_after_s=st.none() | st.floats(0, 1e5),
@@ -30,7 +31,7 @@ EVIDENCE = st.builds(
 SETTLEMENT = st.builds(
     Settlement,
     reason=TEXT,
-    evidence=EVIDENCE,
+    evidence=EVIDENCE.map(stored_evidence),
     zuora_request_id=TEXT,
     executed_track_id=TEXT,
     key_id=TEXT,
@@ -81,6 +82,33 @@ class TestRecord:
             del written[name]
 
         assert decode_record(msgspec.msgpack.encode(written)) == SMALLEST
+
+
+class TestStoredEvidence:
+    """A record holds evidence in a form that is frozen."""
+
+    @given(EVIDENCE)
+    def test_comes_back_as_it_was(self, evidence: UpstreamEvidence) -> None:
+        """Nothing that Zuora said of a failure is lost."""
+        assert evidence_of(Settlement("", evidence=stored_evidence(evidence))) == evidence
+
+    def test_is_written_with_gateway_codes(self) -> None:
+        """A replica of another version finds every member that it knows."""
+        record = IntentRecord(
+            Fingerprint("k1", {}, ""),
+            route(),
+            "o",
+            1.0,
+            2.0,
+            settlement=Settlement("X", stored_evidence(UpstreamEvidence(("1",)))),
+        )
+
+        written = msgspec.msgpack.decode(encode_record(record))
+
+        assert list(written["settlement"]["evidence"]) == [
+            "zuora_codes", "gateway_codes", "payment_method_id", "payment_id", "retry_after_s",
+        ]  # fmt: skip
+        assert written["settlement"]["evidence"]["gateway_codes"] == []
 
 
 class TestResult:

@@ -3,8 +3,7 @@ from typing import Any
 import pytest
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
-from payorch_server.intents.intent_record import IntentRecord, IntentStatus, Settlement
-from payorch_server.model.errors import UpstreamEvidence
+from payorch_server.intents.intent_record import IntentRecord, IntentStatus, Settlement, StoredEvidence
 from payorch_server.model.outcome import VERDICTS, Advice, Reason
 from payorch_server.rpc.encode import encode_intent
 from payorch_server.rpc.status import ADVICE, OUTCOMES
@@ -78,7 +77,7 @@ class TestEncodeIntent:
     @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
     def test_tells_every_reason_as_the_call_did(self, reason: Reason) -> None:
         """One table decides for both."""
-        settlement = Settlement(reason.name, evidence=UpstreamEvidence(("53000099",)))
+        settlement = Settlement(reason.name, evidence=StoredEvidence(("53000099",)))
 
         response = encode_intent(IntentStatus(record(settlement), in_flight=False, expired=False))
 

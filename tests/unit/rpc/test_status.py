@@ -132,14 +132,14 @@ class TestStatusOf:
     def test_tells_evidence_and_facts(self) -> None:
         """Ids for Zuora's support and for the caller's own look-up."""
         attempts = tuple(Attempt(n, 500, f"r{n}", START, 0.25, Outcome.UNKNOWN) for n in range(1, 8))
-        evidence = UpstreamEvidence(("53200060",), ("05",), "pm1", "p1", 120.0)
+        evidence = UpstreamEvidence(("53200060",), "pm1", "p1", 120.0)
         facts = UpstreamFacts(attempts, "r7", "proc", "echo")
         error = error_for(Failure(Reason.PAYMENT_REFUSED_METHOD_CREATED, "private", evidence=evidence, facts=facts))
 
         found = details(status_of(error, track_id=TRACK_ID))
 
         outcome = found["CallOutcome"]
-        assert (list(outcome.zuora_codes), list(outcome.gateway_codes)) == (["53200060"], ["05"])
+        assert list(outcome.zuora_codes) == ["53200060"]
         assert (outcome.zuora_request_id, outcome.zuora_process_id) == ("r7", "proc")
         assert (outcome.existing.payment_method_id, outcome.existing.payment_id) == ("pm1", "p1")
         assert [one.ordinal for one in outcome.attempts] == [3, 4, 5, 6, 7]
@@ -196,7 +196,7 @@ class TestSize:
             LONG,
             violations=(Violation(LONG, LONG, LONG),) * violations,
             metadata={"rule": LONG, "hint": LONG},
-            evidence=UpstreamEvidence((LONG,) * 50, (LONG,) * 50, LONG, LONG, 86_400.0),
+            evidence=UpstreamEvidence((LONG,) * 50, LONG, LONG, 86_400.0),
             facts=UpstreamFacts(attempts, LONG, LONG, LONG),
         )
         error = error_for(worst)

@@ -51,7 +51,7 @@ class CallError:
     resend_cutoff_time: datetime | None = None
     """Until when the same request is safe to be sent again, UTC; None where the advice is not to."""
     call_outcome: call_pb2.CallOutcome | None = None
-    """Everything else: gateways' codes, Zuora's ids, attempts, what exists."""
+    """Everything else: Zuora's ids, attempts, what exists."""
 
     @classmethod
     def from_rpc_error(cls, error: grpc.RpcError) -> "CallError":

@@ -36,7 +36,7 @@ import java.util.function.Supplier;
  * @param retryDelay how long to wait before a resend, where the service knows
  * @param zuoraCodes Zuora's codes as it sent them
  * @param resendCutoffTime until when a resend is safe; empty where the advice is not to
- * @param callOutcome everything else: gateways' codes, Zuora's ids, attempts, what exists
+ * @param callOutcome everything else: Zuora's ids, attempts, what exists
  */
 public record CallError(
     Status.Code code,
