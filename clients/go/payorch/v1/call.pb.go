@@ -493,8 +493,6 @@ type CallOutcome struct {
 	ZuoraProcessId string `protobuf:"bytes,5,opt,name=zuora_process_id,json=zuoraProcessId,proto3" json:"zuora_process_id,omitempty"`
 	// Zuora-Request-Id of the answer that decided; empty when there was none.
 	ZuoraRequestId string `protobuf:"bytes,6,opt,name=zuora_request_id,json=zuoraRequestId,proto3" json:"zuora_request_id,omitempty"`
-	// Codes of the payment gateway as Zuora passed them on; at most 5.
-	GatewayCodes []string `protobuf:"bytes,7,rep,name=gateway_codes,json=gatewayCodes,proto3" json:"gateway_codes,omitempty"`
 	// The sends of this call, the newest 5.
 	Attempts []*Attempt `protobuf:"bytes,8,rep,name=attempts,proto3" json:"attempts,omitempty"`
 	// Ids of objects that exist although the call failed.
@@ -575,13 +573,6 @@ func (x *CallOutcome) GetZuoraRequestId() string {
 		return x.ZuoraRequestId
 	}
 	return ""
-}
-
-func (x *CallOutcome) GetGatewayCodes() []string {
-	if x != nil {
-		return x.GatewayCodes
-	}
-	return nil
 }
 
 func (x *CallOutcome) GetAttempts() []*Attempt {
@@ -709,7 +700,7 @@ const file_payorch_v1_call_proto_rawDesc = "" +
 	"\vExistingIds\x12*\n" +
 	"\x11payment_method_id\x18\x01 \x01(\tR\x0fpaymentMethodId\x12\x1d\n" +
 	"\n" +
-	"payment_id\x18\x02 \x01(\tR\tpaymentId\"\xcd\x03\n" +
+	"payment_id\x18\x02 \x01(\tR\tpaymentId\"\xa8\x03\n" +
 	"\vCallOutcome\x12-\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x13.payorch.v1.OutcomeR\aoutcome\x12*\n" +
 	"\x06advice\x18\x02 \x01(\x0e2\x12.payorch.v1.AdviceR\x06advice\x12H\n" +
@@ -717,8 +708,7 @@ const file_payorch_v1_call_proto_rawDesc = "" +
 	"\vzuora_codes\x18\x04 \x03(\tR\n" +
 	"zuoraCodes\x12(\n" +
 	"\x10zuora_process_id\x18\x05 \x01(\tR\x0ezuoraProcessId\x12(\n" +
-	"\x10zuora_request_id\x18\x06 \x01(\tR\x0ezuoraRequestId\x12#\n" +
-	"\rgateway_codes\x18\a \x03(\tR\fgatewayCodes\x12/\n" +
+	"\x10zuora_request_id\x18\x06 \x01(\tR\x0ezuoraRequestId\x12/\n" +
 	"\battempts\x18\b \x03(\v2\x13.payorch.v1.AttemptR\battempts\x123\n" +
 	"\bexisting\x18\t \x01(\v2\x17.payorch.v1.ExistingIdsR\bexisting\x12\x19\n" +
 	"\btrack_id\x18\n" +

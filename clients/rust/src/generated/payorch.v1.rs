@@ -390,9 +390,6 @@ pub struct CallOutcome {
     /// Zuora-Request-Id of the answer that decided; empty when there was none.
     #[prost(string, tag = "6")]
     pub zuora_request_id: ::prost::alloc::string::String,
-    /// Codes of the payment gateway as Zuora passed them on; at most 5.
-    #[prost(string, repeated, tag = "7")]
-    pub gateway_codes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// The sends of this call, the newest 5.
     #[prost(message, repeated, tag = "8")]
     pub attempts: ::prost::alloc::vec::Vec<Attempt>,

@@ -271,7 +271,6 @@ class CallOutcome(_message.Message):
     ZUORA_CODES_FIELD_NUMBER: _builtins.int
     ZUORA_PROCESS_ID_FIELD_NUMBER: _builtins.int
     ZUORA_REQUEST_ID_FIELD_NUMBER: _builtins.int
-    GATEWAY_CODES_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     EXISTING_FIELD_NUMBER: _builtins.int
     TRACK_ID_FIELD_NUMBER: _builtins.int
@@ -294,10 +293,6 @@ class CallOutcome(_message.Message):
         """Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10."""
 
     @_builtins.property
-    def gateway_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of the payment gateway as Zuora passed them on; at most 5."""
-
-    @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
         """The sends of this call, the newest 5."""
 
@@ -314,14 +309,13 @@ class CallOutcome(_message.Message):
         zuora_codes: _abc.Iterable[_builtins.str] | None = ...,
         zuora_process_id: _builtins.str = ...,
         zuora_request_id: _builtins.str = ...,
-        gateway_codes: _abc.Iterable[_builtins.str] | None = ...,
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
         existing: Global___ExistingIds | None = ...,
         track_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "resend_cutoff_time", b"resend_cutoff_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempts", b"attempts", "existing", b"existing", "gateway_codes", b"gateway_codes", "outcome", b"outcome", "resend_cutoff_time", b"resend_cutoff_time", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempts", b"attempts", "existing", b"existing", "outcome", b"outcome", "resend_cutoff_time", b"resend_cutoff_time", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -40,8 +40,6 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.LazyStringArrayList.emptyList();
     zuoraProcessId_ = "";
     zuoraRequestId_ = "";
-    gatewayCodes_ =
-        com.google.protobuf.LazyStringArrayList.emptyList();
     attempts_ = java.util.Collections.emptyList();
     trackId_ = "";
   }
@@ -302,59 +300,6 @@ private static final long serialVersionUID = 0L;
     }
   }
 
-  public static final int GATEWAY_CODES_FIELD_NUMBER = 7;
-  @SuppressWarnings("serial")
-  private com.google.protobuf.LazyStringArrayList gatewayCodes_ =
-      com.google.protobuf.LazyStringArrayList.emptyList();
-  /**
-   * <pre>
-   * Codes of the payment gateway as Zuora passed them on; at most 5.
-   * </pre>
-   *
-   * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-   * @return A list containing the gatewayCodes.
-   */
-  public com.google.protobuf.ProtocolStringList
-      getGatewayCodesList() {
-    return gatewayCodes_;
-  }
-  /**
-   * <pre>
-   * Codes of the payment gateway as Zuora passed them on; at most 5.
-   * </pre>
-   *
-   * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-   * @return The count of gatewayCodes.
-   */
-  public int getGatewayCodesCount() {
-    return gatewayCodes_.size();
-  }
-  /**
-   * <pre>
-   * Codes of the payment gateway as Zuora passed them on; at most 5.
-   * </pre>
-   *
-   * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-   * @param index The index of the element to return.
-   * @return The gatewayCodes at the given index.
-   */
-  public java.lang.String getGatewayCodes(int index) {
-    return gatewayCodes_.get(index);
-  }
-  /**
-   * <pre>
-   * Codes of the payment gateway as Zuora passed them on; at most 5.
-   * </pre>
-   *
-   * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-   * @param index The index of the value to return.
-   * @return The bytes of the gatewayCodes at the given index.
-   */
-  public com.google.protobuf.ByteString
-      getGatewayCodesBytes(int index) {
-    return gatewayCodes_.getByteString(index);
-  }
-
   public static final int ATTEMPTS_FIELD_NUMBER = 8;
   @SuppressWarnings("serial")
   private java.util.List<internal.payorch.v1.Attempt> attempts_;
@@ -533,9 +478,6 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(zuoraRequestId_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 6, zuoraRequestId_);
     }
-    for (int i = 0; i < gatewayCodes_.size(); i++) {
-      com.google.protobuf.GeneratedMessage.writeString(output, 7, gatewayCodes_.getRaw(i));
-    }
     for (int i = 0; i < attempts_.size(); i++) {
       output.writeMessage(8, attempts_.get(i));
     }
@@ -574,14 +516,6 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(zuoraRequestId_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(6, zuoraRequestId_);
-    }
-    {
-      int dataSize = 0;
-      for (int i = 0; i < gatewayCodes_.size(); i++) {
-        dataSize += computeStringSizeNoTag(gatewayCodes_.getRaw(i));
-      }
-      size += dataSize;
-      size += 1 * getGatewayCodesList().size();
     }
 
         {
@@ -636,8 +570,6 @@ private static final long serialVersionUID = 0L;
         .equals(other.getZuoraProcessId())) return false;
     if (!getZuoraRequestId()
         .equals(other.getZuoraRequestId())) return false;
-    if (!getGatewayCodesList()
-        .equals(other.getGatewayCodesList())) return false;
     if (!getAttemptsList()
         .equals(other.getAttemptsList())) return false;
     if (hasExisting() != other.hasExisting()) return false;
@@ -674,10 +606,6 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getZuoraProcessId().hashCode();
     hash = (37 * hash) + ZUORA_REQUEST_ID_FIELD_NUMBER;
     hash = (53 * hash) + getZuoraRequestId().hashCode();
-    if (getGatewayCodesCount() > 0) {
-      hash = (37 * hash) + GATEWAY_CODES_FIELD_NUMBER;
-      hash = (53 * hash) + getGatewayCodesList().hashCode();
-    }
     if (getAttemptsCount() > 0) {
       hash = (37 * hash) + ATTEMPTS_FIELD_NUMBER;
       hash = (53 * hash) + getAttemptsList().hashCode();
@@ -844,15 +772,13 @@ private static final long serialVersionUID = 0L;
           com.google.protobuf.LazyStringArrayList.emptyList();
       zuoraProcessId_ = "";
       zuoraRequestId_ = "";
-      gatewayCodes_ =
-          com.google.protobuf.LazyStringArrayList.emptyList();
       if (attemptsBuilder_ == null) {
         attempts_ = java.util.Collections.emptyList();
       } else {
         attempts_ = null;
         attemptsBuilder_.clear();
       }
-      bitField0_ = (bitField0_ & ~0x00000080);
+      bitField0_ = (bitField0_ & ~0x00000040);
       existing_ = null;
       if (existingBuilder_ != null) {
         existingBuilder_.dispose();
@@ -893,9 +819,9 @@ private static final long serialVersionUID = 0L;
 
     private void buildPartialRepeatedFields(internal.payorch.v1.CallOutcome result) {
       if (attemptsBuilder_ == null) {
-        if (((bitField0_ & 0x00000080) != 0)) {
+        if (((bitField0_ & 0x00000040) != 0)) {
           attempts_ = java.util.Collections.unmodifiableList(attempts_);
-          bitField0_ = (bitField0_ & ~0x00000080);
+          bitField0_ = (bitField0_ & ~0x00000040);
         }
         result.attempts_ = attempts_;
       } else {
@@ -928,17 +854,13 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000020) != 0)) {
         result.zuoraRequestId_ = zuoraRequestId_;
       }
-      if (((from_bitField0_ & 0x00000040) != 0)) {
-        gatewayCodes_.makeImmutable();
-        result.gatewayCodes_ = gatewayCodes_;
-      }
-      if (((from_bitField0_ & 0x00000100) != 0)) {
+      if (((from_bitField0_ & 0x00000080) != 0)) {
         result.existing_ = existingBuilder_ == null
             ? existing_
             : existingBuilder_.build();
         to_bitField0_ |= 0x00000002;
       }
-      if (((from_bitField0_ & 0x00000200) != 0)) {
+      if (((from_bitField0_ & 0x00000100) != 0)) {
         result.trackId_ = trackId_;
       }
       result.bitField0_ |= to_bitField0_;
@@ -985,21 +907,11 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000020;
         onChanged();
       }
-      if (!other.gatewayCodes_.isEmpty()) {
-        if (gatewayCodes_.isEmpty()) {
-          gatewayCodes_ = other.gatewayCodes_;
-          bitField0_ |= 0x00000040;
-        } else {
-          ensureGatewayCodesIsMutable();
-          gatewayCodes_.addAll(other.gatewayCodes_);
-        }
-        onChanged();
-      }
       if (attemptsBuilder_ == null) {
         if (!other.attempts_.isEmpty()) {
           if (attempts_.isEmpty()) {
             attempts_ = other.attempts_;
-            bitField0_ = (bitField0_ & ~0x00000080);
+            bitField0_ = (bitField0_ & ~0x00000040);
           } else {
             ensureAttemptsIsMutable();
             attempts_.addAll(other.attempts_);
@@ -1012,7 +924,7 @@ private static final long serialVersionUID = 0L;
             attemptsBuilder_.dispose();
             attemptsBuilder_ = null;
             attempts_ = other.attempts_;
-            bitField0_ = (bitField0_ & ~0x00000080);
+            bitField0_ = (bitField0_ & ~0x00000040);
             attemptsBuilder_ = 
               com.google.protobuf.GeneratedMessage.alwaysUseFieldBuilders ?
                  internalGetAttemptsFieldBuilder() : null;
@@ -1026,7 +938,7 @@ private static final long serialVersionUID = 0L;
       }
       if (!other.getTrackId().isEmpty()) {
         trackId_ = other.trackId_;
-        bitField0_ |= 0x00000200;
+        bitField0_ |= 0x00000100;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -1085,11 +997,6 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000020;
               break;
             } // case 50
-            case 58: {
-              ensureGatewayCodesIsMutable();
-              gatewayCodes_.add(input.readStringRequireUtf8());
-              break;
-            } // case 58
             case 66: {
               internal.payorch.v1.Attempt m =
                   input.readMessage(
@@ -1107,12 +1014,12 @@ private static final long serialVersionUID = 0L;
               input.readMessage(
                   internalGetExistingFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x00000100;
+              bitField0_ |= 0x00000080;
               break;
             } // case 74
             case 82: {
               trackId_ = input.readStringRequireUtf8();
-              bitField0_ |= 0x00000200;
+              bitField0_ |= 0x00000100;
               break;
             } // case 82
             default: {
@@ -1762,159 +1669,12 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
-    private com.google.protobuf.LazyStringArrayList gatewayCodes_ =
-        com.google.protobuf.LazyStringArrayList.emptyList();
-    private void ensureGatewayCodesIsMutable() {
-      if (!gatewayCodes_.isModifiable()) {
-        gatewayCodes_ = new com.google.protobuf.LazyStringArrayList(gatewayCodes_);
-      }
-      bitField0_ |= 0x00000040;
-    }
-    /**
-     * <pre>
-     * Codes of the payment gateway as Zuora passed them on; at most 5.
-     * </pre>
-     *
-     * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-     * @return A list containing the gatewayCodes.
-     */
-    public com.google.protobuf.ProtocolStringList
-        getGatewayCodesList() {
-      gatewayCodes_.makeImmutable();
-      return gatewayCodes_;
-    }
-    /**
-     * <pre>
-     * Codes of the payment gateway as Zuora passed them on; at most 5.
-     * </pre>
-     *
-     * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-     * @return The count of gatewayCodes.
-     */
-    public int getGatewayCodesCount() {
-      return gatewayCodes_.size();
-    }
-    /**
-     * <pre>
-     * Codes of the payment gateway as Zuora passed them on; at most 5.
-     * </pre>
-     *
-     * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-     * @param index The index of the element to return.
-     * @return The gatewayCodes at the given index.
-     */
-    public java.lang.String getGatewayCodes(int index) {
-      return gatewayCodes_.get(index);
-    }
-    /**
-     * <pre>
-     * Codes of the payment gateway as Zuora passed them on; at most 5.
-     * </pre>
-     *
-     * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-     * @param index The index of the value to return.
-     * @return The bytes of the gatewayCodes at the given index.
-     */
-    public com.google.protobuf.ByteString
-        getGatewayCodesBytes(int index) {
-      return gatewayCodes_.getByteString(index);
-    }
-    /**
-     * <pre>
-     * Codes of the payment gateway as Zuora passed them on; at most 5.
-     * </pre>
-     *
-     * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-     * @param index The index to set the value at.
-     * @param value The gatewayCodes to set.
-     * @return This builder for chaining.
-     */
-    public Builder setGatewayCodes(
-        int index, java.lang.String value) {
-      java.util.Objects.requireNonNull(value);
-      ensureGatewayCodesIsMutable();
-      gatewayCodes_.set(index, value);
-      bitField0_ |= 0x00000040;
-      onChanged();
-      return this;
-    }
-    /**
-     * <pre>
-     * Codes of the payment gateway as Zuora passed them on; at most 5.
-     * </pre>
-     *
-     * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-     * @param value The gatewayCodes to add.
-     * @return This builder for chaining.
-     */
-    public Builder addGatewayCodes(
-        java.lang.String value) {
-      java.util.Objects.requireNonNull(value);
-      ensureGatewayCodesIsMutable();
-      gatewayCodes_.add(value);
-      bitField0_ |= 0x00000040;
-      onChanged();
-      return this;
-    }
-    /**
-     * <pre>
-     * Codes of the payment gateway as Zuora passed them on; at most 5.
-     * </pre>
-     *
-     * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-     * @param values The gatewayCodes to add.
-     * @return This builder for chaining.
-     */
-    public Builder addAllGatewayCodes(
-        java.lang.Iterable<java.lang.String> values) {
-      ensureGatewayCodesIsMutable();
-      com.google.protobuf.AbstractMessageLite.Builder.addAll(
-          values, gatewayCodes_);
-      bitField0_ |= 0x00000040;
-      onChanged();
-      return this;
-    }
-    /**
-     * <pre>
-     * Codes of the payment gateway as Zuora passed them on; at most 5.
-     * </pre>
-     *
-     * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-     * @return This builder for chaining.
-     */
-    public Builder clearGatewayCodes() {
-      gatewayCodes_ =
-        com.google.protobuf.LazyStringArrayList.emptyList();
-      bitField0_ = (bitField0_ & ~0x00000040);;
-      onChanged();
-      return this;
-    }
-    /**
-     * <pre>
-     * Codes of the payment gateway as Zuora passed them on; at most 5.
-     * </pre>
-     *
-     * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-     * @param value The bytes of the gatewayCodes to add.
-     * @return This builder for chaining.
-     */
-    public Builder addGatewayCodesBytes(
-        com.google.protobuf.ByteString value) {
-      java.util.Objects.requireNonNull(value);
-      checkByteStringIsUtf8(value);
-      ensureGatewayCodesIsMutable();
-      gatewayCodes_.add(value);
-      bitField0_ |= 0x00000040;
-      onChanged();
-      return this;
-    }
-
     private java.util.List<internal.payorch.v1.Attempt> attempts_ =
       java.util.Collections.emptyList();
     private void ensureAttemptsIsMutable() {
-      if (!((bitField0_ & 0x00000080) != 0)) {
+      if (!((bitField0_ & 0x00000040) != 0)) {
         attempts_ = new java.util.ArrayList<internal.payorch.v1.Attempt>(attempts_);
-        bitField0_ |= 0x00000080;
+        bitField0_ |= 0x00000040;
        }
     }
 
@@ -2102,7 +1862,7 @@ private static final long serialVersionUID = 0L;
     public Builder clearAttempts() {
       if (attemptsBuilder_ == null) {
         attempts_ = java.util.Collections.emptyList();
-        bitField0_ = (bitField0_ & ~0x00000080);
+        bitField0_ = (bitField0_ & ~0x00000040);
         onChanged();
       } else {
         attemptsBuilder_.clear();
@@ -2207,7 +1967,7 @@ private static final long serialVersionUID = 0L;
         attemptsBuilder_ = new com.google.protobuf.RepeatedFieldBuilder<
             internal.payorch.v1.Attempt, internal.payorch.v1.Attempt.Builder, internal.payorch.v1.AttemptOrBuilder>(
                 attempts_,
-                ((bitField0_ & 0x00000080) != 0),
+                ((bitField0_ & 0x00000040) != 0),
                 getParentForChildren(),
                 isClean());
         attempts_ = null;
@@ -2227,7 +1987,7 @@ private static final long serialVersionUID = 0L;
      * @return Whether the existing field is set.
      */
     public boolean hasExisting() {
-      return ((bitField0_ & 0x00000100) != 0);
+      return ((bitField0_ & 0x00000080) != 0);
     }
     /**
      * <pre>
@@ -2258,7 +2018,7 @@ private static final long serialVersionUID = 0L;
       } else {
         existingBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00000100;
+      bitField0_ |= 0x00000080;
       onChanged();
       return this;
     }
@@ -2276,7 +2036,7 @@ private static final long serialVersionUID = 0L;
       } else {
         existingBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00000100;
+      bitField0_ |= 0x00000080;
       onChanged();
       return this;
     }
@@ -2289,7 +2049,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder mergeExisting(internal.payorch.v1.ExistingIds value) {
       if (existingBuilder_ == null) {
-        if (((bitField0_ & 0x00000100) != 0) &&
+        if (((bitField0_ & 0x00000080) != 0) &&
           existing_ != null &&
           existing_ != internal.payorch.v1.ExistingIds.getDefaultInstance()) {
           getExistingBuilder().mergeFrom(value);
@@ -2300,7 +2060,7 @@ private static final long serialVersionUID = 0L;
         existingBuilder_.mergeFrom(value);
       }
       if (existing_ != null) {
-        bitField0_ |= 0x00000100;
+        bitField0_ |= 0x00000080;
         onChanged();
       }
       return this;
@@ -2313,7 +2073,7 @@ private static final long serialVersionUID = 0L;
      * <code>.payorch.v1.ExistingIds existing = 9 [json_name = "existing"];</code>
      */
     public Builder clearExisting() {
-      bitField0_ = (bitField0_ & ~0x00000100);
+      bitField0_ = (bitField0_ & ~0x00000080);
       existing_ = null;
       if (existingBuilder_ != null) {
         existingBuilder_.dispose();
@@ -2330,7 +2090,7 @@ private static final long serialVersionUID = 0L;
      * <code>.payorch.v1.ExistingIds existing = 9 [json_name = "existing"];</code>
      */
     public internal.payorch.v1.ExistingIds.Builder getExistingBuilder() {
-      bitField0_ |= 0x00000100;
+      bitField0_ |= 0x00000080;
       onChanged();
       return internalGetExistingFieldBuilder().getBuilder();
     }
@@ -2425,7 +2185,7 @@ private static final long serialVersionUID = 0L;
         java.lang.String value) {
       java.util.Objects.requireNonNull(value);
       trackId_ = value;
-      bitField0_ |= 0x00000200;
+      bitField0_ |= 0x00000100;
       onChanged();
       return this;
     }
@@ -2439,7 +2199,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder clearTrackId() {
       trackId_ = getDefaultInstance().getTrackId();
-      bitField0_ = (bitField0_ & ~0x00000200);
+      bitField0_ = (bitField0_ & ~0x00000100);
       onChanged();
       return this;
     }
@@ -2457,7 +2217,7 @@ private static final long serialVersionUID = 0L;
       java.util.Objects.requireNonNull(value);
       checkByteStringIsUtf8(value);
       trackId_ = value;
-      bitField0_ |= 0x00000200;
+      bitField0_ |= 0x00000100;
       onChanged();
       return this;
     }

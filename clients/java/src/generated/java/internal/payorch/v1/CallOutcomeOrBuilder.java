@@ -158,47 +158,6 @@ public interface CallOutcomeOrBuilder extends
 
   /**
    * <pre>
-   * Codes of the payment gateway as Zuora passed them on; at most 5.
-   * </pre>
-   *
-   * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-   * @return A list containing the gatewayCodes.
-   */
-  java.util.List<java.lang.String>
-      getGatewayCodesList();
-  /**
-   * <pre>
-   * Codes of the payment gateway as Zuora passed them on; at most 5.
-   * </pre>
-   *
-   * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-   * @return The count of gatewayCodes.
-   */
-  int getGatewayCodesCount();
-  /**
-   * <pre>
-   * Codes of the payment gateway as Zuora passed them on; at most 5.
-   * </pre>
-   *
-   * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-   * @param index The index of the element to return.
-   * @return The gatewayCodes at the given index.
-   */
-  java.lang.String getGatewayCodes(int index);
-  /**
-   * <pre>
-   * Codes of the payment gateway as Zuora passed them on; at most 5.
-   * </pre>
-   *
-   * <code>repeated string gateway_codes = 7 [json_name = "gatewayCodes"];</code>
-   * @param index The index of the value to return.
-   * @return The bytes of the gatewayCodes at the given index.
-   */
-  com.google.protobuf.ByteString
-      getGatewayCodesBytes(int index);
-
-  /**
-   * <pre>
    * The sends of this call, the newest 5.
    * </pre>
    *

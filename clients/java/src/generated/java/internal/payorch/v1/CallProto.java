@@ -87,7 +87,7 @@ public final class CallProto extends com.google.protobuf.GeneratedFile {
       "R\010duration\022-\n\007outcome\030\005 \001(\0162\023.payorch.v1" +
       ".OutcomeR\007outcome\"X\n\013ExistingIds\022*\n\021paym" +
       "ent_method_id\030\001 \001(\tR\017paymentMethodId\022\035\n\n" +
-      "payment_id\030\002 \001(\tR\tpaymentId\"\315\003\n\013CallOutc" +
+      "payment_id\030\002 \001(\tR\tpaymentId\"\250\003\n\013CallOutc" +
       "ome\022-\n\007outcome\030\001 \001(\0162\023.payorch.v1.Outcom" +
       "eR\007outcome\022*\n\006advice\030\002 \001(\0162\022.payorch.v1." +
       "AdviceR\006advice\022H\n\022resend_cutoff_time\030\003 \001" +
@@ -95,27 +95,26 @@ public final class CallProto extends com.google.protobuf.GeneratedFile {
       "toffTime\022\037\n\013zuora_codes\030\004 \003(\tR\nzuoraCode" +
       "s\022(\n\020zuora_process_id\030\005 \001(\tR\016zuoraProces" +
       "sId\022(\n\020zuora_request_id\030\006 \001(\tR\016zuoraRequ" +
-      "estId\022#\n\rgateway_codes\030\007 \003(\tR\014gatewayCod" +
-      "es\022/\n\010attempts\030\010 \003(\0132\023.payorch.v1.Attemp" +
-      "tR\010attempts\0223\n\010existing\030\t \001(\0132\027.payorch." +
-      "v1.ExistingIdsR\010existing\022\031\n\010track_id\030\n \001" +
-      "(\tR\007trackId\"\330\001\n\017UpstreamRequest\022\026\n\006metho" +
-      "d\030\001 \001(\tR\006method\022\020\n\003uri\030\002 \001(\tR\003uri\022B\n\007hea" +
-      "ders\030\003 \003(\0132(.payorch.v1.UpstreamRequest." +
-      "HeadersEntryR\007headers\022\033\n\004body\030\004 \001(\tB\007\200\001\001" +
-      "\220\236$\003R\004body\032:\n\014HeadersEntry\022\020\n\003key\030\001 \001(\tR" +
-      "\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001*\216\001\n\007Outco" +
-      "me\022\027\n\023OUTCOME_UNSPECIFIED\020\000\022\025\n\021OUTCOME_S" +
-      "UCCEEDED\020\001\022\024\n\020OUTCOME_NOT_SENT\020\002\022\023\n\017OUTC" +
-      "OME_REFUSED\020\003\022\023\n\017OUTCOME_PARTIAL\020\004\022\023\n\017OU" +
-      "TCOME_UNKNOWN\020\005*\237\001\n\006Advice\022\026\n\022ADVICE_UNS" +
-      "PECIFIED\020\000\022\017\n\013ADVICE_NONE\020\001\022!\n\035ADVICE_RE" +
-      "SEND_SAME_REQUEST_ID\020\002\022\026\n\022ADVICE_FIX_REQ" +
-      "UEST\020\003\022\035\n\031ADVICE_USE_NEW_REQUEST_ID\020\004\022\022\n" +
-      "\016ADVICE_LOOK_UP\020\005*U\n\006Replay\022\026\n\022REPLAY_UN" +
-      "SPECIFIED\020\000\022\r\n\tREPLAY_NO\020\001\022\016\n\nREPLAY_YES" +
-      "\020\002\022\024\n\020REPLAY_NOT_KNOWN\020\003B\"\n\023internal.pay" +
-      "orch.v1B\tCallProtoP\001b\006proto3"
+      "estId\022/\n\010attempts\030\010 \003(\0132\023.payorch.v1.Att" +
+      "emptR\010attempts\0223\n\010existing\030\t \001(\0132\027.payor" +
+      "ch.v1.ExistingIdsR\010existing\022\031\n\010track_id\030" +
+      "\n \001(\tR\007trackId\"\330\001\n\017UpstreamRequest\022\026\n\006me" +
+      "thod\030\001 \001(\tR\006method\022\020\n\003uri\030\002 \001(\tR\003uri\022B\n\007" +
+      "headers\030\003 \003(\0132(.payorch.v1.UpstreamReque" +
+      "st.HeadersEntryR\007headers\022\033\n\004body\030\004 \001(\tB\007" +
+      "\200\001\001\220\236$\003R\004body\032:\n\014HeadersEntry\022\020\n\003key\030\001 \001" +
+      "(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001*\216\001\n\007Ou" +
+      "tcome\022\027\n\023OUTCOME_UNSPECIFIED\020\000\022\025\n\021OUTCOM" +
+      "E_SUCCEEDED\020\001\022\024\n\020OUTCOME_NOT_SENT\020\002\022\023\n\017O" +
+      "UTCOME_REFUSED\020\003\022\023\n\017OUTCOME_PARTIAL\020\004\022\023\n" +
+      "\017OUTCOME_UNKNOWN\020\005*\237\001\n\006Advice\022\026\n\022ADVICE_" +
+      "UNSPECIFIED\020\000\022\017\n\013ADVICE_NONE\020\001\022!\n\035ADVICE" +
+      "_RESEND_SAME_REQUEST_ID\020\002\022\026\n\022ADVICE_FIX_" +
+      "REQUEST\020\003\022\035\n\031ADVICE_USE_NEW_REQUEST_ID\020\004" +
+      "\022\022\n\016ADVICE_LOOK_UP\020\005*U\n\006Replay\022\026\n\022REPLAY" +
+      "_UNSPECIFIED\020\000\022\r\n\tREPLAY_NO\020\001\022\016\n\nREPLAY_" +
+      "YES\020\002\022\024\n\020REPLAY_NOT_KNOWN\020\003B\"\n\023internal." +
+      "payorch.v1B\tCallProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -148,7 +147,7 @@ public final class CallProto extends com.google.protobuf.GeneratedFile {
     internal_static_payorch_v1_CallOutcome_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_CallOutcome_descriptor,
-        new java.lang.String[] { "Outcome", "Advice", "ResendCutoffTime", "ZuoraCodes", "ZuoraProcessId", "ZuoraRequestId", "GatewayCodes", "Attempts", "Existing", "TrackId", });
+        new java.lang.String[] { "Outcome", "Advice", "ResendCutoffTime", "ZuoraCodes", "ZuoraProcessId", "ZuoraRequestId", "Attempts", "Existing", "TrackId", });
     internal_static_payorch_v1_UpstreamRequest_descriptor =
       getDescriptor().getMessageType(4);
     internal_static_payorch_v1_UpstreamRequest_fieldAccessorTable = new
