@@ -15,8 +15,8 @@ SENSITIVE = re.compile(
     r"|^country$|cvv|_json$|security_code|baid|preapproval|identity|^name$|_name$|expiry|last4|bank_code|branch_code|aba_code"
 )
 OPEN_MAPS = {
+    "payorch.v1.CallRecord.phases": "names of ours and durations",
     "payorch.v1.ExplainRouteResponse.headers": "names and ids of the policy; a token is never among them",
-    "payorch.v1.RecordedCall.phases": "names of ours and durations",
     "payorch.v1.RouteRefusal.metadata": "what ErrorInfo.metadata holds: names of rules, hints and rights",
     "payorch.v1.RouteHints.attributes": "conditions of routing rules, which are written in the policy",
     "payorch.v1.UpstreamRequest.headers": "headers of ours without the token, and Zuora's ids",
@@ -145,6 +145,18 @@ class TestSensitiveFields:
 class TestFieldNames:
     """A reader of one message can read the next."""
 
+    @pytest.mark.parametrize("field", list(fields_of(EVERYTHING)), ids=name_of)
+    def test_end_in_time_for_a_timestamp(self, field: FieldDescriptor) -> None:
+        """A Timestamp is named for a time; Zuora's own times are text and keep Zuora's names."""
+        is_timestamp = field.message_type is not None and field.message_type.full_name == "google.protobuf.Timestamp"
+
+        assert not is_timestamp or field.name.endswith("_time")
+
+    @pytest.mark.parametrize("field", list(fields_of(EVERYTHING)), ids=name_of)
+    def test_convert_to_camel_case_and_back(self, field: FieldDescriptor) -> None:
+        """So no word begins with a digit, and no boolean with `is`."""
+        assert re.fullmatch(r"(?!is_)[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*", field.name)
+
     def test_have_one_type_each(self) -> None:
         """A name that is a hint here and a result there would have to be looked up in each message."""
         types: dict[str, set[str]] = {}
@@ -159,7 +171,7 @@ class TestEnums:
 
     @pytest.mark.parametrize(
         "file",
-        [call_pb2, error_reason_pb2, payment_method_result_pb2, sensitivity_pb2, service_pb2],
+        [call_pb2, diagnostics_pb2, error_reason_pb2, payment_method_result_pb2, sensitivity_pb2, service_pb2],
         ids=lambda file: file.DESCRIPTOR.name,
     )
     def test_begin_with_unspecified(self, file: object) -> None:

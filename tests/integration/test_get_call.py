@@ -7,10 +7,11 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+from google.rpc import code_pb2
 from local.calls import refusal
 from local.requests import decryption_request, session_request
 from local.stack import LocalStack, running
-from payorch.v1 import call_pb2
+from payorch.v1 import call_pb2, error_reason_pb2
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
@@ -35,19 +36,23 @@ def tell(stack: LocalStack, track_id: str, *, link: str = "") -> tuple[int, str]
 
 @pytest.mark.asyncio
 async def test_a_call_is_told_with_every_send(stack: LocalStack, stub: Any, asked: Any) -> None:
-    """A retry is two sends, and both the call and its flight are there."""
+    """A retry is two sends, and both the call and its execution are there."""
     stack.emulator.faults.add("sessions:503", times=1)
 
     await stub.CreateSession(session_request(), metadata=(("zuora-track-id", TRACK_ID),), timeout=10)
     found = await asked(TRACK_ID)
 
-    flight, call = sorted(found.calls, key=lambda one: one.kind, reverse=True)
-    assert ("flight", "call") == (flight.kind, call.kind)
+    call, execution = sorted(found.calls, key=lambda record: record.kind)
+    assert (diagnostics_pb2.CALL_KIND_CALL, diagnostics_pb2.CALL_KIND_EXECUTION) == (call.kind, execution.kind)
     assert [(503, call_pb2.OUTCOME_UNKNOWN), (200, call_pb2.OUTCOME_SUCCEEDED)] == [
         (one.http_status, one.outcome) for one in call.attempts
     ]
-    assert ("acme", "us", "dollars-and-yen", "opened") == (call.tenant, call.entity, call.matched_rule, call.intent)
-    assert ("OK", call_pb2.OUTCOME_SUCCEEDED) == (call.code, call.outcome)
+    assert ("acme", "us", "dollars-and-yen") == (call.tenant, call.entity, call.matched_rule)
+    assert diagnostics_pb2.INTENT_DISPOSITION_OPENED == call.intent
+    assert (code_pb2.OK, call_pb2.OUTCOME_SUCCEEDED) == (call.code, call.outcome)
+    assert (True, False) == (call.HasField("code"), execution.HasField("code"))
+    assert call.start_time.ToDatetime() <= call.attempts[0].start_time.ToDatetime()
+    assert call.attempts[0].start_time.ToDatetime() < call.attempts[1].start_time.ToDatetime()
     assert {"record", "zuora"} <= set(call.phases)
 
 
@@ -57,16 +62,17 @@ async def test_a_refusal_is_told_in_zuoras_words(stack: LocalStack, stub: Any, a
     stack.emulator.faults.add("decryption:success_false:53000030", times=1)
 
     error = await refusal(stub.DecryptApplePay(decryption_request(), metadata=(("zuora-track-id", TRACK_ID),)))
-    call = next(one for one in (await asked(TRACK_ID)).calls if one.kind == "call")
+    call = next(one for one in (await asked(TRACK_ID)).calls if one.kind == diagnostics_pb2.CALL_KIND_CALL)
 
-    assert (error.reason, error.outcome, error.advice) == (call.reason, call.outcome, call.advice)
+    assert f"ERROR_REASON_{error.reason}" == error_reason_pb2.ErrorReason.Name(call.error_reason)
+    assert (error.outcome, error.advice) == (call.outcome, call.advice)
     assert call.zuora_request_id
     assert call.detail
 
 
 @pytest.mark.asyncio
-async def test_a_flight_is_told_after_its_caller_left(stack: LocalStack, stub: Any, asked: Any) -> None:
-    """The call ended UNKNOWN, and the flight says what became of it."""
+async def test_an_execution_is_recorded_after_its_caller_left(stack: LocalStack, stub: Any, asked: Any) -> None:
+    """The call ended UNKNOWN, and the execution says what became of it."""
     stack.emulator.faults.add("sessions:slow:0.5", times=1)
 
     await refusal(stub.CreateSession(session_request(), metadata=(("zuora-track-id", TRACK_ID),), timeout=0.3))
@@ -75,7 +81,10 @@ async def test_a_flight_is_told_after_its_caller_left(stack: LocalStack, stub: A
             await asyncio.sleep(0.02)
 
     outcomes = {one.kind: one.outcome for one in calls}
-    assert {"call": call_pb2.OUTCOME_UNKNOWN, "flight": call_pb2.OUTCOME_SUCCEEDED} == outcomes
+    assert {
+        diagnostics_pb2.CALL_KIND_CALL: call_pb2.OUTCOME_UNKNOWN,
+        diagnostics_pb2.CALL_KIND_EXECUTION: call_pb2.OUTCOME_SUCCEEDED,
+    } == outcomes
 
 
 @pytest.mark.asyncio

@@ -47,7 +47,7 @@ async def test_the_five_steps_lead_to_the_cause(stack: LocalStack, stub: Any) ->
     stack.emulator.faults.add("decryption:slow:0.5", times=1)
     await refusal(stub.DecryptApplePay(decryption_request(), metadata=(("zuora-track-id", TRACK_ID),), timeout=0.3))
     async with asyncio.timeout(10):
-        while "flight" not in (told := await asyncio.to_thread(tell, stack, link[2])):
+        while "execution" not in (told := await asyncio.to_thread(tell, stack, link[2])):
             await asyncio.sleep(0.02)
 
     block = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)

@@ -11,9 +11,10 @@ TREE: Final = Path("clients/typescript/src/gen")
 """Everything in it is generated."""
 NEEDS: Final = ("node", "npm")
 _PINS: Final = ("package.json", "package-lock.json", ".npmrc")
-# No npm package has them; the details of an error are of google.rpc.
+# No npm package has them; the details of an error and the status codes are of google.rpc.
 _GOOGLE: Final = (
     "google/api/field_behavior.proto",
+    "google/rpc/code.proto",
     "google/rpc/error_details.proto",
     "google/rpc/status.proto",
     "google/type/money.proto",

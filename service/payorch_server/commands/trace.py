@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 import grpc
+from google.rpc import code_pb2
 from payorch import CallError
-from payorch.v1 import call_pb2
+from payorch.v1 import call_pb2, error_reason_pb2
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
 
@@ -43,15 +44,16 @@ def show(track_id: str, *, channel: grpc.Channel, link: str) -> tuple[int, str]:
     return 0, "\n\n".join("\n".join(_lines(one)) for one in response.calls) + f"\n\ntrace {trace}"
 
 
-def _lines(call: diagnostics_pb2.RecordedCall) -> Iterator[str]:
+def _lines(call: diagnostics_pb2.CallRecord) -> Iterator[str]:
     started = call.start_time.ToDatetime().isoformat(timespec="milliseconds")
-    yield f"{call.kind} {call.rpc}, {started}Z, {_ms(call.duration)}"
+    kind = diagnostics_pb2.CallKind.Name(call.kind).removeprefix("CALL_KIND_").lower()
+    yield f"{kind} {call.rpc}, {started}Z, {_ms(call.duration)}"
     for label, text in (
         ("caller", call.caller),
         ("outcome", _outcome(call)),
         ("detail", call.detail),
         ("route", _route(call)),
-        ("intent", call.intent),
+        ("intent", _intent(call)),
         ("executed by", call.executed_track_id if call.executed_track_id != call.track_id else ""),
         ("Zuora", " ".join(filter(None, (call.zuora_request_id, call.zuora_process_id, *call.zuora_codes)))),
         ("exists", " ".join(filter(None, (call.existing.payment_method_id, call.existing.payment_id)))),
@@ -62,25 +64,32 @@ def _lines(call: diagnostics_pb2.RecordedCall) -> Iterator[str]:
     yield from _waterfall(call)
 
 
-def _outcome(call: diagnostics_pb2.RecordedCall) -> str:
+def _outcome(call: diagnostics_pb2.CallRecord) -> str:
     outcome = call_pb2.Outcome.Name(call.outcome).removeprefix("OUTCOME_")
     advice = call_pb2.Advice.Name(call.advice).removeprefix("ADVICE_").lower().replace("_", " ")
-    told = [outcome, call.code, call.reason, f"advice: {advice}" if call.reason else ""]
+    code = code_pb2.Code.Name(call.code) if call.HasField("code") else ""
+    reason = error_reason_pb2.ErrorReason.Name(call.error_reason).removeprefix("ERROR_REASON_")
+    told = [outcome, code, *([reason, f"advice: {advice}"] if call.error_reason else [])]
     return ", ".join(filter(None, told))
 
 
-def _route(call: diagnostics_pb2.RecordedCall) -> str:
+def _intent(call: diagnostics_pb2.CallRecord) -> str:
+    disposition = diagnostics_pb2.IntentDisposition.Name(call.intent).removeprefix("INTENT_DISPOSITION_")
+    return disposition.lower() if call.intent else ""
+
+
+def _route(call: diagnostics_pb2.CallRecord) -> str:
     if not call.tenant:
         return ""
     place = "/".join(filter(None, (call.tenant, call.entity)))
     return f"{place} by rule {call.matched_rule}, policy {call.policy_hash}"
 
 
-def _waterfall(call: diagnostics_pb2.RecordedCall) -> Iterator[str]:
+def _waterfall(call: diagnostics_pb2.CallRecord) -> Iterator[str]:
     """Draw each send where it lies within the call."""
     whole_s = max(call.duration.ToTimedelta().total_seconds(), 1e-6)
-    for attempt, started_at in zip(call.attempts, call.attempt_starts, strict=False):
-        offset_s = (started_at.ToDatetime() - call.start_time.ToDatetime()).total_seconds()
+    for attempt in call.attempts:
+        offset_s = (attempt.start_time.ToDatetime() - call.start_time.ToDatetime()).total_seconds()
         took_s = attempt.duration.ToTimedelta().total_seconds()
         before = min(max(round(offset_s / whole_s * _WIDTH), 0), _WIDTH - 1)
         bar = min(max(round(took_s / whole_s * _WIDTH), 1), _WIDTH - before)

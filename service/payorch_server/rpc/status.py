@@ -193,6 +193,7 @@ def attempt_message(attempt: Attempt) -> call_pb2.Attempt:
         zuora_request_id=_cut(attempt.zuora_request_id, _MAX_ID_BYTES),
         outcome=OUTCOMES[attempt.outcome],
     )
+    message.start_time.FromDatetime(attempt.started_at)
     message.duration.FromNanoseconds(int(attempt.duration_s * 1e9))
     return message
 
