@@ -351,7 +351,9 @@ type Attempt struct {
 	// From the start of the send to the end of the answer.
 	Duration *durationpb.Duration `protobuf:"bytes,4,opt,name=duration,proto3" json:"duration,omitempty"`
 	// What this attempt alone would mean.
-	Outcome       Outcome `protobuf:"varint,5,opt,name=outcome,proto3,enum=payorch.v1.Outcome" json:"outcome,omitempty"`
+	Outcome Outcome `protobuf:"varint,5,opt,name=outcome,proto3,enum=payorch.v1.Outcome" json:"outcome,omitempty"`
+	// When the send started.
+	StartTime     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -419,6 +421,13 @@ func (x *Attempt) GetOutcome() Outcome {
 		return x.Outcome
 	}
 	return Outcome_OUTCOME_UNSPECIFIED
+}
+
+func (x *Attempt) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
 }
 
 // Ids of objects that exist in Zuora although the call failed.
@@ -689,14 +698,16 @@ const file_payorch_v1_call_proto_rawDesc = "" +
 	"\breplayed\x18\b \x01(\x0e2\x12.payorch.v1.ReplayR\breplayed\x12B\n" +
 	"\x0ffirst_send_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\rfirstSendTime\x12(\n" +
 	"\x10zuora_process_id\x18\n" +
-	" \x01(\tR\x0ezuoraProcessId\"\xd4\x01\n" +
+	" \x01(\tR\x0ezuoraProcessId\"\x8f\x02\n" +
 	"\aAttempt\x12\x18\n" +
 	"\aordinal\x18\x01 \x01(\x05R\aordinal\x12\x1f\n" +
 	"\vhttp_status\x18\x02 \x01(\x05R\n" +
 	"httpStatus\x12(\n" +
 	"\x10zuora_request_id\x18\x03 \x01(\tR\x0ezuoraRequestId\x125\n" +
 	"\bduration\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12-\n" +
-	"\aoutcome\x18\x05 \x01(\x0e2\x13.payorch.v1.OutcomeR\aoutcome\"X\n" +
+	"\aoutcome\x18\x05 \x01(\x0e2\x13.payorch.v1.OutcomeR\aoutcome\x129\n" +
+	"\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\"X\n" +
 	"\vExistingIds\x12*\n" +
 	"\x11payment_method_id\x18\x01 \x01(\tR\x0fpaymentMethodId\x12\x1d\n" +
 	"\n" +
@@ -776,17 +787,18 @@ var file_payorch_v1_call_proto_depIdxs = []int32{
 	10, // 2: payorch.v1.CallInfo.first_send_time:type_name -> google.protobuf.Timestamp
 	11, // 3: payorch.v1.Attempt.duration:type_name -> google.protobuf.Duration
 	0,  // 4: payorch.v1.Attempt.outcome:type_name -> payorch.v1.Outcome
-	0,  // 5: payorch.v1.CallOutcome.outcome:type_name -> payorch.v1.Outcome
-	1,  // 6: payorch.v1.CallOutcome.advice:type_name -> payorch.v1.Advice
-	10, // 7: payorch.v1.CallOutcome.resend_cutoff_time:type_name -> google.protobuf.Timestamp
-	4,  // 8: payorch.v1.CallOutcome.attempts:type_name -> payorch.v1.Attempt
-	5,  // 9: payorch.v1.CallOutcome.existing:type_name -> payorch.v1.ExistingIds
-	8,  // 10: payorch.v1.UpstreamRequest.headers:type_name -> payorch.v1.UpstreamRequest.HeadersEntry
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	10, // 5: payorch.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
+	0,  // 6: payorch.v1.CallOutcome.outcome:type_name -> payorch.v1.Outcome
+	1,  // 7: payorch.v1.CallOutcome.advice:type_name -> payorch.v1.Advice
+	10, // 8: payorch.v1.CallOutcome.resend_cutoff_time:type_name -> google.protobuf.Timestamp
+	4,  // 9: payorch.v1.CallOutcome.attempts:type_name -> payorch.v1.Attempt
+	5,  // 10: payorch.v1.CallOutcome.existing:type_name -> payorch.v1.ExistingIds
+	8,  // 11: payorch.v1.UpstreamRequest.headers:type_name -> payorch.v1.UpstreamRequest.HeadersEntry
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_payorch_v1_call_proto_init() }

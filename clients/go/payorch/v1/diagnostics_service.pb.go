@@ -8,6 +8,7 @@ package payorchv1
 
 import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
+	code "google.golang.org/genproto/googleapis/rpc/code"
 	money "google.golang.org/genproto/googleapis/type/money"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -24,6 +25,124 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// What a call record is about.
+type CallKind int32
+
+const (
+	// Not stated.
+	CallKind_CALL_KIND_UNSPECIFIED CallKind = 0
+	// A call as its caller saw it.
+	CallKind_CALL_KIND_CALL CallKind = 1
+	// One execution of an intent. It continues when its caller leaves.
+	CallKind_CALL_KIND_EXECUTION CallKind = 2
+)
+
+// Enum value maps for CallKind.
+var (
+	CallKind_name = map[int32]string{
+		0: "CALL_KIND_UNSPECIFIED",
+		1: "CALL_KIND_CALL",
+		2: "CALL_KIND_EXECUTION",
+	}
+	CallKind_value = map[string]int32{
+		"CALL_KIND_UNSPECIFIED": 0,
+		"CALL_KIND_CALL":        1,
+		"CALL_KIND_EXECUTION":   2,
+	}
+)
+
+func (x CallKind) Enum() *CallKind {
+	p := new(CallKind)
+	*p = x
+	return p
+}
+
+func (x CallKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CallKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_payorch_v1_diagnostics_service_proto_enumTypes[0].Descriptor()
+}
+
+func (CallKind) Type() protoreflect.EnumType {
+	return &file_payorch_v1_diagnostics_service_proto_enumTypes[0]
+}
+
+func (x CallKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CallKind.Descriptor instead.
+func (CallKind) EnumDescriptor() ([]byte, []int) {
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{0}
+}
+
+// How a call met its intent.
+type IntentDisposition int32
+
+const (
+	// The call has no intent, or failed before it met one.
+	IntentDisposition_INTENT_DISPOSITION_UNSPECIFIED IntentDisposition = 0
+	// It opened the intent and executed it.
+	IntentDisposition_INTENT_DISPOSITION_OPENED IntentDisposition = 1
+	// It executed the intent again after an earlier execution had left it unsettled.
+	IntentDisposition_INTENT_DISPOSITION_TAKEN_OVER IntentDisposition = 2
+	// It waited for an execution that another call had started.
+	IntentDisposition_INTENT_DISPOSITION_JOINED IntentDisposition = 3
+	// It was answered from the record of a settled intent.
+	IntentDisposition_INTENT_DISPOSITION_REPLAYED IntentDisposition = 4
+	// It executed the intent without a record, because the store could not be reached.
+	IntentDisposition_INTENT_DISPOSITION_UNRECORDED IntentDisposition = 5
+)
+
+// Enum value maps for IntentDisposition.
+var (
+	IntentDisposition_name = map[int32]string{
+		0: "INTENT_DISPOSITION_UNSPECIFIED",
+		1: "INTENT_DISPOSITION_OPENED",
+		2: "INTENT_DISPOSITION_TAKEN_OVER",
+		3: "INTENT_DISPOSITION_JOINED",
+		4: "INTENT_DISPOSITION_REPLAYED",
+		5: "INTENT_DISPOSITION_UNRECORDED",
+	}
+	IntentDisposition_value = map[string]int32{
+		"INTENT_DISPOSITION_UNSPECIFIED": 0,
+		"INTENT_DISPOSITION_OPENED":      1,
+		"INTENT_DISPOSITION_TAKEN_OVER":  2,
+		"INTENT_DISPOSITION_JOINED":      3,
+		"INTENT_DISPOSITION_REPLAYED":    4,
+		"INTENT_DISPOSITION_UNRECORDED":  5,
+	}
+)
+
+func (x IntentDisposition) Enum() *IntentDisposition {
+	p := new(IntentDisposition)
+	*p = x
+	return p
+}
+
+func (x IntentDisposition) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (IntentDisposition) Descriptor() protoreflect.EnumDescriptor {
+	return file_payorch_v1_diagnostics_service_proto_enumTypes[1].Descriptor()
+}
+
+func (IntentDisposition) Type() protoreflect.EnumType {
+	return &file_payorch_v1_diagnostics_service_proto_enumTypes[1]
+}
+
+func (x IntentDisposition) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use IntentDisposition.Descriptor instead.
+func (IntentDisposition) EnumDescriptor() ([]byte, []int) {
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{1}
+}
 
 // What routing and access policy see of a call. It is also the form of the call in `payorch-server routes explain`.
 type ExplainRouteRequest struct {
@@ -436,7 +555,7 @@ func (x *GetCallRequest) GetTrackId() string {
 type GetCallResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
-	Calls []*RecordedCall `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"`
+	Calls []*CallRecord `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"`
 	// The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
 	TraceId       string `protobuf:"bytes,2,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -473,7 +592,7 @@ func (*GetCallResponse) Descriptor() ([]byte, []int) {
 	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{5}
 }
 
-func (x *GetCallResponse) GetCalls() []*RecordedCall {
+func (x *GetCallResponse) GetCalls() []*CallRecord {
 	if x != nil {
 		return x.Calls
 	}
@@ -487,12 +606,11 @@ func (x *GetCallResponse) GetTraceId() string {
 	return ""
 }
 
-// A call as its caller saw it, or a flight: one execution of an intent, which goes on when its caller leaves. It holds no
-// value of a request.
-type RecordedCall struct {
+// The record of a call or of an execution. It holds no value of a request.
+type CallRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "call" or "flight".
-	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Which of the two it is.
+	Kind CallKind `protobuf:"varint,1,opt,name=kind,proto3,enum=payorch.v1.CallKind" json:"kind,omitempty"`
 	// Name of the RPC.
 	Rpc string `protobuf:"bytes,2,opt,name=rpc,proto3" json:"rpc,omitempty"`
 	// Its Zuora-Track-Id.
@@ -505,14 +623,14 @@ type RecordedCall struct {
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// How long it took.
 	Duration *durationpb.Duration `protobuf:"bytes,7,opt,name=duration,proto3" json:"duration,omitempty"`
-	// Name of the gRPC status code; empty for a flight.
-	Code string `protobuf:"bytes,8,opt,name=code,proto3" json:"code,omitempty"`
+	// The gRPC status code. Absent for an execution.
+	Code *code.Code `protobuf:"varint,8,opt,name=code,proto3,enum=google.rpc.Code,oneof" json:"code,omitempty"`
 	// What happened at Zuora, as far as was known.
 	Outcome Outcome `protobuf:"varint,9,opt,name=outcome,proto3,enum=payorch.v1.Outcome" json:"outcome,omitempty"`
 	// What the caller was told to do.
 	Advice Advice `protobuf:"varint,10,opt,name=advice,proto3,enum=payorch.v1.Advice" json:"advice,omitempty"`
-	// Name of the ErrorReason without its prefix; empty for success.
-	Reason string `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
+	ErrorReason ErrorReason `protobuf:"varint,11,opt,name=error_reason,json=errorReason,proto3,enum=payorch.v1.ErrorReason" json:"error_reason,omitempty"`
 	// What operators are told beside it: Zuora's own words, without what they quote of the request.
 	Detail string `protobuf:"bytes,12,opt,name=detail,proto3" json:"detail,omitempty"`
 	// Name of the tenant; empty when it was not routed.
@@ -523,14 +641,12 @@ type RecordedCall struct {
 	MatchedRule string `protobuf:"bytes,15,opt,name=matched_rule,json=matchedRule,proto3" json:"matched_rule,omitempty"`
 	// Short hash of the routing policy in force.
 	PolicyHash string `protobuf:"bytes,16,opt,name=policy_hash,json=policyHash,proto3" json:"policy_hash,omitempty"`
-	// How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none.
-	Intent string `protobuf:"bytes,17,opt,name=intent,proto3" json:"intent,omitempty"`
+	// How it met its intent.
+	Intent IntentDisposition `protobuf:"varint,17,opt,name=intent,proto3,enum=payorch.v1.IntentDisposition" json:"intent,omitempty"`
 	// How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
 	Phases map[string]*durationpb.Duration `protobuf:"bytes,18,rep,name=phases,proto3" json:"phases,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The sends to Zuora.
 	Attempts []*Attempt `protobuf:"bytes,19,rep,name=attempts,proto3" json:"attempts,omitempty"`
-	// When each of the sends started, in their order.
-	AttemptStarts []*timestamppb.Timestamp `protobuf:"bytes,20,rep,name=attempt_starts,json=attemptStarts,proto3" json:"attempt_starts,omitempty"`
 	// The Track-Id of the call that executed the intent, as Zuora echoed it.
 	ExecutedTrackId string `protobuf:"bytes,21,opt,name=executed_track_id,json=executedTrackId,proto3" json:"executed_track_id,omitempty"`
 	// Zuora-Request-Id of the answer that decided.
@@ -545,20 +661,20 @@ type RecordedCall struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *RecordedCall) Reset() {
-	*x = RecordedCall{}
+func (x *CallRecord) Reset() {
+	*x = CallRecord{}
 	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *RecordedCall) String() string {
+func (x *CallRecord) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*RecordedCall) ProtoMessage() {}
+func (*CallRecord) ProtoMessage() {}
 
-func (x *RecordedCall) ProtoReflect() protoreflect.Message {
+func (x *CallRecord) ProtoReflect() protoreflect.Message {
 	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -570,180 +686,173 @@ func (x *RecordedCall) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use RecordedCall.ProtoReflect.Descriptor instead.
-func (*RecordedCall) Descriptor() ([]byte, []int) {
+// Deprecated: Use CallRecord.ProtoReflect.Descriptor instead.
+func (*CallRecord) Descriptor() ([]byte, []int) {
 	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{6}
 }
 
-func (x *RecordedCall) GetKind() string {
+func (x *CallRecord) GetKind() CallKind {
 	if x != nil {
 		return x.Kind
 	}
-	return ""
+	return CallKind_CALL_KIND_UNSPECIFIED
 }
 
-func (x *RecordedCall) GetRpc() string {
+func (x *CallRecord) GetRpc() string {
 	if x != nil {
 		return x.Rpc
 	}
 	return ""
 }
 
-func (x *RecordedCall) GetTrackId() string {
+func (x *CallRecord) GetTrackId() string {
 	if x != nil {
 		return x.TrackId
 	}
 	return ""
 }
 
-func (x *RecordedCall) GetTraceId() string {
+func (x *CallRecord) GetTraceId() string {
 	if x != nil {
 		return x.TraceId
 	}
 	return ""
 }
 
-func (x *RecordedCall) GetCaller() string {
+func (x *CallRecord) GetCaller() string {
 	if x != nil {
 		return x.Caller
 	}
 	return ""
 }
 
-func (x *RecordedCall) GetStartTime() *timestamppb.Timestamp {
+func (x *CallRecord) GetStartTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.StartTime
 	}
 	return nil
 }
 
-func (x *RecordedCall) GetDuration() *durationpb.Duration {
+func (x *CallRecord) GetDuration() *durationpb.Duration {
 	if x != nil {
 		return x.Duration
 	}
 	return nil
 }
 
-func (x *RecordedCall) GetCode() string {
-	if x != nil {
-		return x.Code
+func (x *CallRecord) GetCode() code.Code {
+	if x != nil && x.Code != nil {
+		return *x.Code
 	}
-	return ""
+	return code.Code(0)
 }
 
-func (x *RecordedCall) GetOutcome() Outcome {
+func (x *CallRecord) GetOutcome() Outcome {
 	if x != nil {
 		return x.Outcome
 	}
 	return Outcome_OUTCOME_UNSPECIFIED
 }
 
-func (x *RecordedCall) GetAdvice() Advice {
+func (x *CallRecord) GetAdvice() Advice {
 	if x != nil {
 		return x.Advice
 	}
 	return Advice_ADVICE_UNSPECIFIED
 }
 
-func (x *RecordedCall) GetReason() string {
+func (x *CallRecord) GetErrorReason() ErrorReason {
 	if x != nil {
-		return x.Reason
+		return x.ErrorReason
 	}
-	return ""
+	return ErrorReason_ERROR_REASON_UNSPECIFIED
 }
 
-func (x *RecordedCall) GetDetail() string {
+func (x *CallRecord) GetDetail() string {
 	if x != nil {
 		return x.Detail
 	}
 	return ""
 }
 
-func (x *RecordedCall) GetTenant() string {
+func (x *CallRecord) GetTenant() string {
 	if x != nil {
 		return x.Tenant
 	}
 	return ""
 }
 
-func (x *RecordedCall) GetEntity() string {
+func (x *CallRecord) GetEntity() string {
 	if x != nil {
 		return x.Entity
 	}
 	return ""
 }
 
-func (x *RecordedCall) GetMatchedRule() string {
+func (x *CallRecord) GetMatchedRule() string {
 	if x != nil {
 		return x.MatchedRule
 	}
 	return ""
 }
 
-func (x *RecordedCall) GetPolicyHash() string {
+func (x *CallRecord) GetPolicyHash() string {
 	if x != nil {
 		return x.PolicyHash
 	}
 	return ""
 }
 
-func (x *RecordedCall) GetIntent() string {
+func (x *CallRecord) GetIntent() IntentDisposition {
 	if x != nil {
 		return x.Intent
 	}
-	return ""
+	return IntentDisposition_INTENT_DISPOSITION_UNSPECIFIED
 }
 
-func (x *RecordedCall) GetPhases() map[string]*durationpb.Duration {
+func (x *CallRecord) GetPhases() map[string]*durationpb.Duration {
 	if x != nil {
 		return x.Phases
 	}
 	return nil
 }
 
-func (x *RecordedCall) GetAttempts() []*Attempt {
+func (x *CallRecord) GetAttempts() []*Attempt {
 	if x != nil {
 		return x.Attempts
 	}
 	return nil
 }
 
-func (x *RecordedCall) GetAttemptStarts() []*timestamppb.Timestamp {
-	if x != nil {
-		return x.AttemptStarts
-	}
-	return nil
-}
-
-func (x *RecordedCall) GetExecutedTrackId() string {
+func (x *CallRecord) GetExecutedTrackId() string {
 	if x != nil {
 		return x.ExecutedTrackId
 	}
 	return ""
 }
 
-func (x *RecordedCall) GetZuoraRequestId() string {
+func (x *CallRecord) GetZuoraRequestId() string {
 	if x != nil {
 		return x.ZuoraRequestId
 	}
 	return ""
 }
 
-func (x *RecordedCall) GetZuoraProcessId() string {
+func (x *CallRecord) GetZuoraProcessId() string {
 	if x != nil {
 		return x.ZuoraProcessId
 	}
 	return ""
 }
 
-func (x *RecordedCall) GetZuoraCodes() []string {
+func (x *CallRecord) GetZuoraCodes() []string {
 	if x != nil {
 		return x.ZuoraCodes
 	}
 	return nil
 }
 
-func (x *RecordedCall) GetExisting() *ExistingIds {
+func (x *CallRecord) GetExisting() *ExistingIds {
 	if x != nil {
 		return x.Existing
 	}
@@ -755,7 +864,7 @@ var File_payorch_v1_diagnostics_service_proto protoreflect.FileDescriptor
 const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
 	"\n" +
 	"$payorch/v1/diagnostics_service.proto\x12\n" +
-	"payorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x15payorch/v1/call.proto\x1a\x1dpayorch/v1/error_reason.proto\x1a.payorch/v1/payment_orchestration_service.proto\x1a\x18payorch/v1/routing.proto\"\xc5\x03\n" +
+	"payorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15google/rpc/code.proto\x1a\x17google/type/money.proto\x1a\x15payorch/v1/call.proto\x1a\x1dpayorch/v1/error_reason.proto\x1a.payorch/v1/payment_orchestration_service.proto\x1a\x18payorch/v1/routing.proto\"\xc5\x03\n" +
 	"\x13ExplainRouteRequest\x12F\n" +
 	"\toperation\x18\x01 \x01(\x0e2\x15.payorch.v1.OperationB\x11\xe2A\x01\x02\xbaH\n" +
 	"\x82\x01\x04\x10\x01 \x00\xc8\x01\x01R\toperation\x122\n" +
@@ -795,34 +904,34 @@ const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +
 	"\x0eGetCallRequest\x12(\n" +
-	"\btrack_id\x18\x01 \x01(\tB\r\xe2A\x01\x02\xbaH\x06r\x04\x10\x01\x18@R\atrackId\"\\\n" +
-	"\x0fGetCallResponse\x12.\n" +
-	"\x05calls\x18\x01 \x03(\v2\x18.payorch.v1.RecordedCallR\x05calls\x12\x19\n" +
-	"\btrace_id\x18\x02 \x01(\tR\atraceId\"\xfd\a\n" +
-	"\fRecordedCall\x12\x12\n" +
-	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
+	"\btrack_id\x18\x01 \x01(\tB\r\xe2A\x01\x02\xbaH\x06r\x04\x10\x01\x18@R\atrackId\"Z\n" +
+	"\x0fGetCallResponse\x12,\n" +
+	"\x05calls\x18\x01 \x03(\v2\x16.payorch.v1.CallRecordR\x05calls\x12\x19\n" +
+	"\btrace_id\x18\x02 \x01(\tR\atraceId\"\xaf\b\n" +
+	"\n" +
+	"CallRecord\x12(\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x14.payorch.v1.CallKindR\x04kind\x12\x10\n" +
 	"\x03rpc\x18\x02 \x01(\tR\x03rpc\x12\x19\n" +
 	"\btrack_id\x18\x03 \x01(\tR\atrackId\x12\x19\n" +
 	"\btrace_id\x18\x04 \x01(\tR\atraceId\x12\x16\n" +
 	"\x06caller\x18\x05 \x01(\tR\x06caller\x129\n" +
 	"\n" +
 	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bduration\x18\a \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x12\n" +
-	"\x04code\x18\b \x01(\tR\x04code\x12-\n" +
+	"\bduration\x18\a \x01(\v2\x19.google.protobuf.DurationR\bduration\x12)\n" +
+	"\x04code\x18\b \x01(\x0e2\x10.google.rpc.CodeH\x00R\x04code\x88\x01\x01\x12-\n" +
 	"\aoutcome\x18\t \x01(\x0e2\x13.payorch.v1.OutcomeR\aoutcome\x12*\n" +
 	"\x06advice\x18\n" +
-	" \x01(\x0e2\x12.payorch.v1.AdviceR\x06advice\x12\x16\n" +
-	"\x06reason\x18\v \x01(\tR\x06reason\x12\x16\n" +
+	" \x01(\x0e2\x12.payorch.v1.AdviceR\x06advice\x12:\n" +
+	"\ferror_reason\x18\v \x01(\x0e2\x17.payorch.v1.ErrorReasonR\verrorReason\x12\x16\n" +
 	"\x06detail\x18\f \x01(\tR\x06detail\x12\x16\n" +
 	"\x06tenant\x18\r \x01(\tR\x06tenant\x12\x16\n" +
 	"\x06entity\x18\x0e \x01(\tR\x06entity\x12!\n" +
 	"\fmatched_rule\x18\x0f \x01(\tR\vmatchedRule\x12\x1f\n" +
 	"\vpolicy_hash\x18\x10 \x01(\tR\n" +
-	"policyHash\x12\x16\n" +
-	"\x06intent\x18\x11 \x01(\tR\x06intent\x12<\n" +
-	"\x06phases\x18\x12 \x03(\v2$.payorch.v1.RecordedCall.PhasesEntryR\x06phases\x12/\n" +
-	"\battempts\x18\x13 \x03(\v2\x13.payorch.v1.AttemptR\battempts\x12A\n" +
-	"\x0eattempt_starts\x18\x14 \x03(\v2\x1a.google.protobuf.TimestampR\rattemptStarts\x12*\n" +
+	"policyHash\x125\n" +
+	"\x06intent\x18\x11 \x01(\x0e2\x1d.payorch.v1.IntentDispositionR\x06intent\x12:\n" +
+	"\x06phases\x18\x12 \x03(\v2\".payorch.v1.CallRecord.PhasesEntryR\x06phases\x12/\n" +
+	"\battempts\x18\x13 \x03(\v2\x13.payorch.v1.AttemptR\battempts\x12*\n" +
 	"\x11executed_track_id\x18\x15 \x01(\tR\x0fexecutedTrackId\x12(\n" +
 	"\x10zuora_request_id\x18\x16 \x01(\tR\x0ezuoraRequestId\x12(\n" +
 	"\x10zuora_process_id\x18\x17 \x01(\tR\x0ezuoraProcessId\x12\x1f\n" +
@@ -831,7 +940,19 @@ const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
 	"\bexisting\x18\x19 \x01(\v2\x17.payorch.v1.ExistingIdsR\bexisting\x1aT\n" +
 	"\vPhasesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12/\n" +
-	"\x05value\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05value:\x028\x012\xb5\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05value:\x028\x01B\a\n" +
+	"\x05_code*R\n" +
+	"\bCallKind\x12\x19\n" +
+	"\x15CALL_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eCALL_KIND_CALL\x10\x01\x12\x17\n" +
+	"\x13CALL_KIND_EXECUTION\x10\x02*\xdc\x01\n" +
+	"\x11IntentDisposition\x12\"\n" +
+	"\x1eINTENT_DISPOSITION_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19INTENT_DISPOSITION_OPENED\x10\x01\x12!\n" +
+	"\x1dINTENT_DISPOSITION_TAKEN_OVER\x10\x02\x12\x1d\n" +
+	"\x19INTENT_DISPOSITION_JOINED\x10\x03\x12\x1f\n" +
+	"\x1bINTENT_DISPOSITION_REPLAYED\x10\x04\x12!\n" +
+	"\x1dINTENT_DISPOSITION_UNRECORDED\x10\x052\xb5\x01\n" +
 	"\x12DiagnosticsService\x12V\n" +
 	"\fExplainRoute\x12\x1f.payorch.v1.ExplainRouteRequest\x1a .payorch.v1.ExplainRouteResponse\"\x03\x90\x02\x01\x12G\n" +
 	"\aGetCall\x12\x1a.payorch.v1.GetCallRequest\x1a\x1b.payorch.v1.GetCallResponse\"\x03\x90\x02\x01b\x06proto3"
@@ -848,59 +969,66 @@ func file_payorch_v1_diagnostics_service_proto_rawDescGZIP() []byte {
 	return file_payorch_v1_diagnostics_service_proto_rawDescData
 }
 
+var file_payorch_v1_diagnostics_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_payorch_v1_diagnostics_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_payorch_v1_diagnostics_service_proto_goTypes = []any{
-	(*ExplainRouteRequest)(nil),   // 0: payorch.v1.ExplainRouteRequest
-	(*ExplainRouteResponse)(nil),  // 1: payorch.v1.ExplainRouteResponse
-	(*RejectedRule)(nil),          // 2: payorch.v1.RejectedRule
-	(*RouteRefusal)(nil),          // 3: payorch.v1.RouteRefusal
-	(*GetCallRequest)(nil),        // 4: payorch.v1.GetCallRequest
-	(*GetCallResponse)(nil),       // 5: payorch.v1.GetCallResponse
-	(*RecordedCall)(nil),          // 6: payorch.v1.RecordedCall
-	nil,                           // 7: payorch.v1.ExplainRouteResponse.HeadersEntry
-	nil,                           // 8: payorch.v1.RouteRefusal.MetadataEntry
-	nil,                           // 9: payorch.v1.RecordedCall.PhasesEntry
-	(Operation)(0),                // 10: payorch.v1.Operation
-	(*RouteHints)(nil),            // 11: payorch.v1.RouteHints
-	(*money.Money)(nil),           // 12: google.type.Money
-	(*RouteTaken)(nil),            // 13: payorch.v1.RouteTaken
-	(ErrorReason)(0),              // 14: payorch.v1.ErrorReason
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
-	(Outcome)(0),                  // 17: payorch.v1.Outcome
-	(Advice)(0),                   // 18: payorch.v1.Advice
-	(*Attempt)(nil),               // 19: payorch.v1.Attempt
-	(*ExistingIds)(nil),           // 20: payorch.v1.ExistingIds
+	(CallKind)(0),                 // 0: payorch.v1.CallKind
+	(IntentDisposition)(0),        // 1: payorch.v1.IntentDisposition
+	(*ExplainRouteRequest)(nil),   // 2: payorch.v1.ExplainRouteRequest
+	(*ExplainRouteResponse)(nil),  // 3: payorch.v1.ExplainRouteResponse
+	(*RejectedRule)(nil),          // 4: payorch.v1.RejectedRule
+	(*RouteRefusal)(nil),          // 5: payorch.v1.RouteRefusal
+	(*GetCallRequest)(nil),        // 6: payorch.v1.GetCallRequest
+	(*GetCallResponse)(nil),       // 7: payorch.v1.GetCallResponse
+	(*CallRecord)(nil),            // 8: payorch.v1.CallRecord
+	nil,                           // 9: payorch.v1.ExplainRouteResponse.HeadersEntry
+	nil,                           // 10: payorch.v1.RouteRefusal.MetadataEntry
+	nil,                           // 11: payorch.v1.CallRecord.PhasesEntry
+	(Operation)(0),                // 12: payorch.v1.Operation
+	(*RouteHints)(nil),            // 13: payorch.v1.RouteHints
+	(*money.Money)(nil),           // 14: google.type.Money
+	(*RouteTaken)(nil),            // 15: payorch.v1.RouteTaken
+	(ErrorReason)(0),              // 16: payorch.v1.ErrorReason
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
+	(code.Code)(0),                // 19: google.rpc.Code
+	(Outcome)(0),                  // 20: payorch.v1.Outcome
+	(Advice)(0),                   // 21: payorch.v1.Advice
+	(*Attempt)(nil),               // 22: payorch.v1.Attempt
+	(*ExistingIds)(nil),           // 23: payorch.v1.ExistingIds
 }
 var file_payorch_v1_diagnostics_service_proto_depIdxs = []int32{
-	10, // 0: payorch.v1.ExplainRouteRequest.operation:type_name -> payorch.v1.Operation
-	11, // 1: payorch.v1.ExplainRouteRequest.route:type_name -> payorch.v1.RouteHints
-	12, // 2: payorch.v1.ExplainRouteRequest.amount:type_name -> google.type.Money
-	13, // 3: payorch.v1.ExplainRouteResponse.route_taken:type_name -> payorch.v1.RouteTaken
-	2,  // 4: payorch.v1.ExplainRouteResponse.rejected_rules:type_name -> payorch.v1.RejectedRule
-	7,  // 5: payorch.v1.ExplainRouteResponse.headers:type_name -> payorch.v1.ExplainRouteResponse.HeadersEntry
-	3,  // 6: payorch.v1.ExplainRouteResponse.refusal:type_name -> payorch.v1.RouteRefusal
-	14, // 7: payorch.v1.RouteRefusal.error_reason:type_name -> payorch.v1.ErrorReason
-	8,  // 8: payorch.v1.RouteRefusal.metadata:type_name -> payorch.v1.RouteRefusal.MetadataEntry
-	6,  // 9: payorch.v1.GetCallResponse.calls:type_name -> payorch.v1.RecordedCall
-	15, // 10: payorch.v1.RecordedCall.start_time:type_name -> google.protobuf.Timestamp
-	16, // 11: payorch.v1.RecordedCall.duration:type_name -> google.protobuf.Duration
-	17, // 12: payorch.v1.RecordedCall.outcome:type_name -> payorch.v1.Outcome
-	18, // 13: payorch.v1.RecordedCall.advice:type_name -> payorch.v1.Advice
-	9,  // 14: payorch.v1.RecordedCall.phases:type_name -> payorch.v1.RecordedCall.PhasesEntry
-	19, // 15: payorch.v1.RecordedCall.attempts:type_name -> payorch.v1.Attempt
-	15, // 16: payorch.v1.RecordedCall.attempt_starts:type_name -> google.protobuf.Timestamp
-	20, // 17: payorch.v1.RecordedCall.existing:type_name -> payorch.v1.ExistingIds
-	16, // 18: payorch.v1.RecordedCall.PhasesEntry.value:type_name -> google.protobuf.Duration
-	0,  // 19: payorch.v1.DiagnosticsService.ExplainRoute:input_type -> payorch.v1.ExplainRouteRequest
-	4,  // 20: payorch.v1.DiagnosticsService.GetCall:input_type -> payorch.v1.GetCallRequest
-	1,  // 21: payorch.v1.DiagnosticsService.ExplainRoute:output_type -> payorch.v1.ExplainRouteResponse
-	5,  // 22: payorch.v1.DiagnosticsService.GetCall:output_type -> payorch.v1.GetCallResponse
-	21, // [21:23] is the sub-list for method output_type
-	19, // [19:21] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	12, // 0: payorch.v1.ExplainRouteRequest.operation:type_name -> payorch.v1.Operation
+	13, // 1: payorch.v1.ExplainRouteRequest.route:type_name -> payorch.v1.RouteHints
+	14, // 2: payorch.v1.ExplainRouteRequest.amount:type_name -> google.type.Money
+	15, // 3: payorch.v1.ExplainRouteResponse.route_taken:type_name -> payorch.v1.RouteTaken
+	4,  // 4: payorch.v1.ExplainRouteResponse.rejected_rules:type_name -> payorch.v1.RejectedRule
+	9,  // 5: payorch.v1.ExplainRouteResponse.headers:type_name -> payorch.v1.ExplainRouteResponse.HeadersEntry
+	5,  // 6: payorch.v1.ExplainRouteResponse.refusal:type_name -> payorch.v1.RouteRefusal
+	16, // 7: payorch.v1.RouteRefusal.error_reason:type_name -> payorch.v1.ErrorReason
+	10, // 8: payorch.v1.RouteRefusal.metadata:type_name -> payorch.v1.RouteRefusal.MetadataEntry
+	8,  // 9: payorch.v1.GetCallResponse.calls:type_name -> payorch.v1.CallRecord
+	0,  // 10: payorch.v1.CallRecord.kind:type_name -> payorch.v1.CallKind
+	17, // 11: payorch.v1.CallRecord.start_time:type_name -> google.protobuf.Timestamp
+	18, // 12: payorch.v1.CallRecord.duration:type_name -> google.protobuf.Duration
+	19, // 13: payorch.v1.CallRecord.code:type_name -> google.rpc.Code
+	20, // 14: payorch.v1.CallRecord.outcome:type_name -> payorch.v1.Outcome
+	21, // 15: payorch.v1.CallRecord.advice:type_name -> payorch.v1.Advice
+	16, // 16: payorch.v1.CallRecord.error_reason:type_name -> payorch.v1.ErrorReason
+	1,  // 17: payorch.v1.CallRecord.intent:type_name -> payorch.v1.IntentDisposition
+	11, // 18: payorch.v1.CallRecord.phases:type_name -> payorch.v1.CallRecord.PhasesEntry
+	22, // 19: payorch.v1.CallRecord.attempts:type_name -> payorch.v1.Attempt
+	23, // 20: payorch.v1.CallRecord.existing:type_name -> payorch.v1.ExistingIds
+	18, // 21: payorch.v1.CallRecord.PhasesEntry.value:type_name -> google.protobuf.Duration
+	2,  // 22: payorch.v1.DiagnosticsService.ExplainRoute:input_type -> payorch.v1.ExplainRouteRequest
+	6,  // 23: payorch.v1.DiagnosticsService.GetCall:input_type -> payorch.v1.GetCallRequest
+	3,  // 24: payorch.v1.DiagnosticsService.ExplainRoute:output_type -> payorch.v1.ExplainRouteResponse
+	7,  // 25: payorch.v1.DiagnosticsService.GetCall:output_type -> payorch.v1.GetCallResponse
+	24, // [24:26] is the sub-list for method output_type
+	22, // [22:24] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_payorch_v1_diagnostics_service_proto_init() }
@@ -912,18 +1040,20 @@ func file_payorch_v1_diagnostics_service_proto_init() {
 	file_payorch_v1_error_reason_proto_init()
 	file_payorch_v1_payment_orchestration_service_proto_init()
 	file_payorch_v1_routing_proto_init()
+	file_payorch_v1_diagnostics_service_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_payorch_v1_diagnostics_service_proto_rawDesc), len(file_payorch_v1_diagnostics_service_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      2,
 			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_payorch_v1_diagnostics_service_proto_goTypes,
 		DependencyIndexes: file_payorch_v1_diagnostics_service_proto_depIdxs,
+		EnumInfos:         file_payorch_v1_diagnostics_service_proto_enumTypes,
 		MessageInfos:      file_payorch_v1_diagnostics_service_proto_msgTypes,
 	}.Build()
 	File_payorch_v1_diagnostics_service_proto = out.File

@@ -3,6 +3,9 @@ pub mod google {
     pub mod r#type {
         include!("google.r#type.rs");
     }
+    pub mod rpc {
+        include!("google.rpc.rs");
+    }
 }
 pub mod payorch {
     pub mod v1 {

@@ -356,6 +356,9 @@ pub struct Attempt {
     /// What this attempt alone would mean.
     #[prost(enumeration = "Outcome", tag = "5")]
     pub outcome: i32,
+    /// When the send started.
+    #[prost(message, optional, tag = "6")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Ids of objects that exist in Zuora although the call failed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2210,18 +2213,17 @@ pub struct GetCallRequest {
 pub struct GetCallResponse {
     /// Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
     #[prost(message, repeated, tag = "1")]
-    pub calls: ::prost::alloc::vec::Vec<RecordedCall>,
+    pub calls: ::prost::alloc::vec::Vec<CallRecord>,
     /// The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
     #[prost(string, tag = "2")]
     pub trace_id: ::prost::alloc::string::String,
 }
-/// A call as its caller saw it, or a flight: one execution of an intent, which goes on when its caller leaves. It holds no
-/// value of a request.
+/// The record of a call or of an execution. It holds no value of a request.
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct RecordedCall {
-    /// "call" or "flight".
-    #[prost(string, tag = "1")]
-    pub kind: ::prost::alloc::string::String,
+pub struct CallRecord {
+    /// Which of the two it is.
+    #[prost(enumeration = "CallKind", tag = "1")]
+    pub kind: i32,
     /// Name of the RPC.
     #[prost(string, tag = "2")]
     pub rpc: ::prost::alloc::string::String,
@@ -2240,18 +2242,18 @@ pub struct RecordedCall {
     /// How long it took.
     #[prost(message, optional, tag = "7")]
     pub duration: ::core::option::Option<::prost_types::Duration>,
-    /// Name of the gRPC status code; empty for a flight.
-    #[prost(string, tag = "8")]
-    pub code: ::prost::alloc::string::String,
+    /// The gRPC status code. Absent for an execution.
+    #[prost(enumeration = "super::super::google::rpc::Code", optional, tag = "8")]
+    pub code: ::core::option::Option<i32>,
     /// What happened at Zuora, as far as was known.
     #[prost(enumeration = "Outcome", tag = "9")]
     pub outcome: i32,
     /// What the caller was told to do.
     #[prost(enumeration = "Advice", tag = "10")]
     pub advice: i32,
-    /// Name of the ErrorReason without its prefix; empty for success.
-    #[prost(string, tag = "11")]
-    pub reason: ::prost::alloc::string::String,
+    /// Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
+    #[prost(enumeration = "ErrorReason", tag = "11")]
+    pub error_reason: i32,
     /// What operators are told beside it: Zuora's own words, without what they quote of the request.
     #[prost(string, tag = "12")]
     pub detail: ::prost::alloc::string::String,
@@ -2267,9 +2269,9 @@ pub struct RecordedCall {
     /// Short hash of the routing policy in force.
     #[prost(string, tag = "16")]
     pub policy_hash: ::prost::alloc::string::String,
-    /// How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none.
-    #[prost(string, tag = "17")]
-    pub intent: ::prost::alloc::string::String,
+    /// How it met its intent.
+    #[prost(enumeration = "IntentDisposition", tag = "17")]
+    pub intent: i32,
     /// How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
     #[prost(map = "string, message", tag = "18")]
     pub phases: ::std::collections::HashMap<
@@ -2279,9 +2281,6 @@ pub struct RecordedCall {
     /// The sends to Zuora.
     #[prost(message, repeated, tag = "19")]
     pub attempts: ::prost::alloc::vec::Vec<Attempt>,
-    /// When each of the sends started, in their order.
-    #[prost(message, repeated, tag = "20")]
-    pub attempt_starts: ::prost::alloc::vec::Vec<::prost_types::Timestamp>,
     /// The Track-Id of the call that executed the intent, as Zuora echoed it.
     #[prost(string, tag = "21")]
     pub executed_track_id: ::prost::alloc::string::String,
@@ -2297,6 +2296,84 @@ pub struct RecordedCall {
     /// Ids of objects that exist because of it.
     #[prost(message, optional, tag = "25")]
     pub existing: ::core::option::Option<ExistingIds>,
+}
+/// What a call record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CallKind {
+    /// Not stated.
+    Unspecified = 0,
+    /// A call as its caller saw it.
+    Call = 1,
+    /// One execution of an intent. It continues when its caller leaves.
+    Execution = 2,
+}
+impl CallKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CALL_KIND_UNSPECIFIED",
+            Self::Call => "CALL_KIND_CALL",
+            Self::Execution => "CALL_KIND_EXECUTION",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CALL_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "CALL_KIND_CALL" => Some(Self::Call),
+            "CALL_KIND_EXECUTION" => Some(Self::Execution),
+            _ => None,
+        }
+    }
+}
+/// How a call met its intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum IntentDisposition {
+    /// The call has no intent, or failed before it met one.
+    Unspecified = 0,
+    /// It opened the intent and executed it.
+    Opened = 1,
+    /// It executed the intent again after an earlier execution had left it unsettled.
+    TakenOver = 2,
+    /// It waited for an execution that another call had started.
+    Joined = 3,
+    /// It was answered from the record of a settled intent.
+    Replayed = 4,
+    /// It executed the intent without a record, because the store could not be reached.
+    Unrecorded = 5,
+}
+impl IntentDisposition {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "INTENT_DISPOSITION_UNSPECIFIED",
+            Self::Opened => "INTENT_DISPOSITION_OPENED",
+            Self::TakenOver => "INTENT_DISPOSITION_TAKEN_OVER",
+            Self::Joined => "INTENT_DISPOSITION_JOINED",
+            Self::Replayed => "INTENT_DISPOSITION_REPLAYED",
+            Self::Unrecorded => "INTENT_DISPOSITION_UNRECORDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "INTENT_DISPOSITION_UNSPECIFIED" => Some(Self::Unspecified),
+            "INTENT_DISPOSITION_OPENED" => Some(Self::Opened),
+            "INTENT_DISPOSITION_TAKEN_OVER" => Some(Self::TakenOver),
+            "INTENT_DISPOSITION_JOINED" => Some(Self::Joined),
+            "INTENT_DISPOSITION_REPLAYED" => Some(Self::Replayed),
+            "INTENT_DISPOSITION_UNRECORDED" => Some(Self::Unrecorded),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod diagnostics_service_client {

@@ -201,6 +201,7 @@ class Attempt(_message.Message):
     ZUORA_REQUEST_ID_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
     ordinal: _builtins.int
     """1 for the first send of a call."""
     http_status: _builtins.int
@@ -213,6 +214,10 @@ class Attempt(_message.Message):
     def duration(self) -> _duration_pb2.Duration:
         """From the start of the send to the end of the answer."""
 
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When the send started."""
+
     def __init__(
         self,
         *,
@@ -221,10 +226,11 @@ class Attempt(_message.Message):
         zuora_request_id: _builtins.str = ...,
         duration: _duration_pb2.Duration | None = ...,
         outcome: Global___Outcome.ValueType = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "http_status", b"http_status", "ordinal", b"ordinal", "outcome", b"outcome", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "http_status", b"http_status", "ordinal", b"ordinal", "outcome", b"outcome", "start_time", b"start_time", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

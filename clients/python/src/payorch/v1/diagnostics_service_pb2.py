@@ -25,6 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import code_pb2 as google_dot_rpc_dot_code__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 from payorch.v1 import call_pb2 as payorch_dot_v1_dot_call__pb2
 from payorch.v1 import error_reason_pb2 as payorch_dot_v1_dot_error__reason__pb2
@@ -32,7 +33,7 @@ from payorch.v1 import payment_orchestration_service_pb2 as payorch_dot_v1_dot_p
 from payorch.v1 import routing_pb2 as payorch_dot_v1_dot_routing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$payorch/v1/diagnostics_service.proto\x12\npayorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x15payorch/v1/call.proto\x1a\x1dpayorch/v1/error_reason.proto\x1a.payorch/v1/payment_orchestration_service.proto\x1a\x18payorch/v1/routing.proto\"\xc5\x03\n\x13\x45xplainRouteRequest\x12\x46\n\toperation\x18\x01 \x01(\x0e\x32\x15.payorch.v1.OperationB\x11\xe2\x41\x01\x02\xbaH\n\x82\x01\x04\x10\x01 \x00\xc8\x01\x01R\toperation\x12\x32\n\x05route\x18\x02 \x01(\x0b\x32\x16.payorch.v1.RouteHintsB\x04\xe2\x41\x01\x01R\x05route\x12\x30\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x01R\x06\x61mount\x12=\n\rcurrency_code\x18\x04 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$R\x0c\x63urrencyCode\x12%\n\x07\x61\x63\x63ount\x18\x05 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x07\x61\x63\x63ount\x12$\n\x06\x63\x61ller\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x81\x04R\x06\x63\x61ller\x12%\n\x0bmoves_money\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01R\nmovesMoney\x12(\n\rraw_card_data\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0brawCardData\x12#\n\x06method\x18\t \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x06method\"\xb0\x03\n\x14\x45xplainRouteResponse\x12\x37\n\x0broute_taken\x18\x01 \x01(\x0b\x32\x16.payorch.v1.RouteTakenR\nrouteTaken\x12!\n\x0cmatched_rule\x18\x02 \x01(\tR\x0bmatchedRule\x12?\n\x0erejected_rules\x18\x03 \x03(\x0b\x32\x18.payorch.v1.RejectedRuleR\rrejectedRules\x12G\n\x07headers\x18\x04 \x03(\x0b\x32-.payorch.v1.ExplainRouteResponse.HeadersEntryR\x07headers\x12!\n\x0cgateway_sent\x18\x05 \x01(\tR\x0bgatewaySent\x12\x1f\n\x0bpolicy_hash\x18\x06 \x01(\tR\npolicyHash\x12\x32\n\x07refusal\x18\x07 \x01(\x0b\x32\x18.payorch.v1.RouteRefusalR\x07refusal\x1a:\n\x0cHeadersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"t\n\x0cRejectedRule\x12\x12\n\x04rule\x18\x01 \x01(\tR\x04rule\x12\x1c\n\tcondition\x18\x02 \x01(\tR\tcondition\x12\x1a\n\x08\x65xpected\x18\x03 \x01(\tR\x08\x65xpected\x12\x16\n\x06\x61\x63tual\x18\x04 \x01(\tR\x06\x61\x63tual\"\xec\x01\n\x0cRouteRefusal\x12:\n\x0c\x65rror_reason\x18\x01 \x01(\x0e\x32\x17.payorch.v1.ErrorReasonR\x0b\x65rrorReason\x12\x42\n\x08metadata\x18\x02 \x03(\x0b\x32&.payorch.v1.RouteRefusal.MetadataEntryR\x08metadata\x12\x1f\n\x0b\x66ield_paths\x18\x03 \x03(\tR\nfieldPaths\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\":\n\x0eGetCallRequest\x12(\n\x08track_id\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@R\x07trackId\"\\\n\x0fGetCallResponse\x12.\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x18.payorch.v1.RecordedCallR\x05\x63\x61lls\x12\x19\n\x08trace_id\x18\x02 \x01(\tR\x07traceId\"\xfd\x07\n\x0cRecordedCall\x12\x12\n\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n\x03rpc\x18\x02 \x01(\tR\x03rpc\x12\x19\n\x08track_id\x18\x03 \x01(\tR\x07trackId\x12\x19\n\x08trace_id\x18\x04 \x01(\tR\x07traceId\x12\x16\n\x06\x63\x61ller\x18\x05 \x01(\tR\x06\x63\x61ller\x12\x39\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x64uration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\x12\x12\n\x04\x63ode\x18\x08 \x01(\tR\x04\x63ode\x12-\n\x07outcome\x18\t \x01(\x0e\x32\x13.payorch.v1.OutcomeR\x07outcome\x12*\n\x06\x61\x64vice\x18\n \x01(\x0e\x32\x12.payorch.v1.AdviceR\x06\x61\x64vice\x12\x16\n\x06reason\x18\x0b \x01(\tR\x06reason\x12\x16\n\x06\x64\x65tail\x18\x0c \x01(\tR\x06\x64\x65tail\x12\x16\n\x06tenant\x18\r \x01(\tR\x06tenant\x12\x16\n\x06\x65ntity\x18\x0e \x01(\tR\x06\x65ntity\x12!\n\x0cmatched_rule\x18\x0f \x01(\tR\x0bmatchedRule\x12\x1f\n\x0bpolicy_hash\x18\x10 \x01(\tR\npolicyHash\x12\x16\n\x06intent\x18\x11 \x01(\tR\x06intent\x12<\n\x06phases\x18\x12 \x03(\x0b\x32$.payorch.v1.RecordedCall.PhasesEntryR\x06phases\x12/\n\x08\x61ttempts\x18\x13 \x03(\x0b\x32\x13.payorch.v1.AttemptR\x08\x61ttempts\x12\x41\n\x0e\x61ttempt_starts\x18\x14 \x03(\x0b\x32\x1a.google.protobuf.TimestampR\rattemptStarts\x12*\n\x11\x65xecuted_track_id\x18\x15 \x01(\tR\x0f\x65xecutedTrackId\x12(\n\x10zuora_request_id\x18\x16 \x01(\tR\x0ezuoraRequestId\x12(\n\x10zuora_process_id\x18\x17 \x01(\tR\x0ezuoraProcessId\x12\x1f\n\x0bzuora_codes\x18\x18 \x03(\tR\nzuoraCodes\x12\x33\n\x08\x65xisting\x18\x19 \x01(\x0b\x32\x17.payorch.v1.ExistingIdsR\x08\x65xisting\x1aT\n\x0bPhasesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12/\n\x05value\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05value:\x02\x38\x01\x32\xb5\x01\n\x12\x44iagnosticsService\x12V\n\x0c\x45xplainRoute\x12\x1f.payorch.v1.ExplainRouteRequest\x1a .payorch.v1.ExplainRouteResponse\"\x03\x90\x02\x01\x12G\n\x07GetCall\x12\x1a.payorch.v1.GetCallRequest\x1a\x1b.payorch.v1.GetCallResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$payorch/v1/diagnostics_service.proto\x12\npayorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15google/rpc/code.proto\x1a\x17google/type/money.proto\x1a\x15payorch/v1/call.proto\x1a\x1dpayorch/v1/error_reason.proto\x1a.payorch/v1/payment_orchestration_service.proto\x1a\x18payorch/v1/routing.proto\"\xc5\x03\n\x13\x45xplainRouteRequest\x12\x46\n\toperation\x18\x01 \x01(\x0e\x32\x15.payorch.v1.OperationB\x11\xe2\x41\x01\x02\xbaH\n\x82\x01\x04\x10\x01 \x00\xc8\x01\x01R\toperation\x12\x32\n\x05route\x18\x02 \x01(\x0b\x32\x16.payorch.v1.RouteHintsB\x04\xe2\x41\x01\x01R\x05route\x12\x30\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x01R\x06\x61mount\x12=\n\rcurrency_code\x18\x04 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$R\x0c\x63urrencyCode\x12%\n\x07\x61\x63\x63ount\x18\x05 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x07\x61\x63\x63ount\x12$\n\x06\x63\x61ller\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x81\x04R\x06\x63\x61ller\x12%\n\x0bmoves_money\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01R\nmovesMoney\x12(\n\rraw_card_data\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0brawCardData\x12#\n\x06method\x18\t \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x06method\"\xb0\x03\n\x14\x45xplainRouteResponse\x12\x37\n\x0broute_taken\x18\x01 \x01(\x0b\x32\x16.payorch.v1.RouteTakenR\nrouteTaken\x12!\n\x0cmatched_rule\x18\x02 \x01(\tR\x0bmatchedRule\x12?\n\x0erejected_rules\x18\x03 \x03(\x0b\x32\x18.payorch.v1.RejectedRuleR\rrejectedRules\x12G\n\x07headers\x18\x04 \x03(\x0b\x32-.payorch.v1.ExplainRouteResponse.HeadersEntryR\x07headers\x12!\n\x0cgateway_sent\x18\x05 \x01(\tR\x0bgatewaySent\x12\x1f\n\x0bpolicy_hash\x18\x06 \x01(\tR\npolicyHash\x12\x32\n\x07refusal\x18\x07 \x01(\x0b\x32\x18.payorch.v1.RouteRefusalR\x07refusal\x1a:\n\x0cHeadersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"t\n\x0cRejectedRule\x12\x12\n\x04rule\x18\x01 \x01(\tR\x04rule\x12\x1c\n\tcondition\x18\x02 \x01(\tR\tcondition\x12\x1a\n\x08\x65xpected\x18\x03 \x01(\tR\x08\x65xpected\x12\x16\n\x06\x61\x63tual\x18\x04 \x01(\tR\x06\x61\x63tual\"\xec\x01\n\x0cRouteRefusal\x12:\n\x0c\x65rror_reason\x18\x01 \x01(\x0e\x32\x17.payorch.v1.ErrorReasonR\x0b\x65rrorReason\x12\x42\n\x08metadata\x18\x02 \x03(\x0b\x32&.payorch.v1.RouteRefusal.MetadataEntryR\x08metadata\x12\x1f\n\x0b\x66ield_paths\x18\x03 \x03(\tR\nfieldPaths\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\":\n\x0eGetCallRequest\x12(\n\x08track_id\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@R\x07trackId\"Z\n\x0fGetCallResponse\x12,\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x16.payorch.v1.CallRecordR\x05\x63\x61lls\x12\x19\n\x08trace_id\x18\x02 \x01(\tR\x07traceId\"\xaf\x08\n\nCallRecord\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x14.payorch.v1.CallKindR\x04kind\x12\x10\n\x03rpc\x18\x02 \x01(\tR\x03rpc\x12\x19\n\x08track_id\x18\x03 \x01(\tR\x07trackId\x12\x19\n\x08trace_id\x18\x04 \x01(\tR\x07traceId\x12\x16\n\x06\x63\x61ller\x18\x05 \x01(\tR\x06\x63\x61ller\x12\x39\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x64uration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\x12)\n\x04\x63ode\x18\x08 \x01(\x0e\x32\x10.google.rpc.CodeH\x00R\x04\x63ode\x88\x01\x01\x12-\n\x07outcome\x18\t \x01(\x0e\x32\x13.payorch.v1.OutcomeR\x07outcome\x12*\n\x06\x61\x64vice\x18\n \x01(\x0e\x32\x12.payorch.v1.AdviceR\x06\x61\x64vice\x12:\n\x0c\x65rror_reason\x18\x0b \x01(\x0e\x32\x17.payorch.v1.ErrorReasonR\x0b\x65rrorReason\x12\x16\n\x06\x64\x65tail\x18\x0c \x01(\tR\x06\x64\x65tail\x12\x16\n\x06tenant\x18\r \x01(\tR\x06tenant\x12\x16\n\x06\x65ntity\x18\x0e \x01(\tR\x06\x65ntity\x12!\n\x0cmatched_rule\x18\x0f \x01(\tR\x0bmatchedRule\x12\x1f\n\x0bpolicy_hash\x18\x10 \x01(\tR\npolicyHash\x12\x35\n\x06intent\x18\x11 \x01(\x0e\x32\x1d.payorch.v1.IntentDispositionR\x06intent\x12:\n\x06phases\x18\x12 \x03(\x0b\x32\".payorch.v1.CallRecord.PhasesEntryR\x06phases\x12/\n\x08\x61ttempts\x18\x13 \x03(\x0b\x32\x13.payorch.v1.AttemptR\x08\x61ttempts\x12*\n\x11\x65xecuted_track_id\x18\x15 \x01(\tR\x0f\x65xecutedTrackId\x12(\n\x10zuora_request_id\x18\x16 \x01(\tR\x0ezuoraRequestId\x12(\n\x10zuora_process_id\x18\x17 \x01(\tR\x0ezuoraProcessId\x12\x1f\n\x0bzuora_codes\x18\x18 \x03(\tR\nzuoraCodes\x12\x33\n\x08\x65xisting\x18\x19 \x01(\x0b\x32\x17.payorch.v1.ExistingIdsR\x08\x65xisting\x1aT\n\x0bPhasesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12/\n\x05value\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05value:\x02\x38\x01\x42\x07\n\x05_code*R\n\x08\x43\x61llKind\x12\x19\n\x15\x43\x41LL_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41LL_KIND_CALL\x10\x01\x12\x17\n\x13\x43\x41LL_KIND_EXECUTION\x10\x02*\xdc\x01\n\x11IntentDisposition\x12\"\n\x1eINTENT_DISPOSITION_UNSPECIFIED\x10\x00\x12\x1d\n\x19INTENT_DISPOSITION_OPENED\x10\x01\x12!\n\x1dINTENT_DISPOSITION_TAKEN_OVER\x10\x02\x12\x1d\n\x19INTENT_DISPOSITION_JOINED\x10\x03\x12\x1f\n\x1bINTENT_DISPOSITION_REPLAYED\x10\x04\x12!\n\x1dINTENT_DISPOSITION_UNRECORDED\x10\x05\x32\xb5\x01\n\x12\x44iagnosticsService\x12V\n\x0c\x45xplainRoute\x12\x1f.payorch.v1.ExplainRouteRequest\x1a .payorch.v1.ExplainRouteResponse\"\x03\x90\x02\x01\x12G\n\x07GetCall\x12\x1a.payorch.v1.GetCallRequest\x1a\x1b.payorch.v1.GetCallResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,32 +64,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTEREFUSAL_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_GETCALLREQUEST'].fields_by_name['track_id']._loaded_options = None
   _globals['_GETCALLREQUEST'].fields_by_name['track_id']._serialized_options = b'\342A\001\002\272H\006r\004\020\001\030@'
-  _globals['_RECORDEDCALL_PHASESENTRY']._loaded_options = None
-  _globals['_RECORDEDCALL_PHASESENTRY']._serialized_options = b'8\001'
+  _globals['_CALLRECORD_PHASESENTRY']._loaded_options = None
+  _globals['_CALLRECORD_PHASESENTRY']._serialized_options = b'8\001'
   _globals['_DIAGNOSTICSSERVICE'].methods_by_name['ExplainRoute']._loaded_options = None
   _globals['_DIAGNOSTICSSERVICE'].methods_by_name['ExplainRoute']._serialized_options = b'\220\002\001'
   _globals['_DIAGNOSTICSSERVICE'].methods_by_name['GetCall']._loaded_options = None
   _globals['_DIAGNOSTICSSERVICE'].methods_by_name['GetCall']._serialized_options = b'\220\002\001'
-  _globals['_EXPLAINROUTEREQUEST']._serialized_start=304
-  _globals['_EXPLAINROUTEREQUEST']._serialized_end=757
-  _globals['_EXPLAINROUTERESPONSE']._serialized_start=760
-  _globals['_EXPLAINROUTERESPONSE']._serialized_end=1192
-  _globals['_EXPLAINROUTERESPONSE_HEADERSENTRY']._serialized_start=1134
-  _globals['_EXPLAINROUTERESPONSE_HEADERSENTRY']._serialized_end=1192
-  _globals['_REJECTEDRULE']._serialized_start=1194
-  _globals['_REJECTEDRULE']._serialized_end=1310
-  _globals['_ROUTEREFUSAL']._serialized_start=1313
-  _globals['_ROUTEREFUSAL']._serialized_end=1549
-  _globals['_ROUTEREFUSAL_METADATAENTRY']._serialized_start=1490
-  _globals['_ROUTEREFUSAL_METADATAENTRY']._serialized_end=1549
-  _globals['_GETCALLREQUEST']._serialized_start=1551
-  _globals['_GETCALLREQUEST']._serialized_end=1609
-  _globals['_GETCALLRESPONSE']._serialized_start=1611
-  _globals['_GETCALLRESPONSE']._serialized_end=1703
-  _globals['_RECORDEDCALL']._serialized_start=1706
-  _globals['_RECORDEDCALL']._serialized_end=2727
-  _globals['_RECORDEDCALL_PHASESENTRY']._serialized_start=2643
-  _globals['_RECORDEDCALL_PHASESENTRY']._serialized_end=2727
-  _globals['_DIAGNOSTICSSERVICE']._serialized_start=2730
-  _globals['_DIAGNOSTICSSERVICE']._serialized_end=2911
+  _globals['_CALLKIND']._serialized_start=2800
+  _globals['_CALLKIND']._serialized_end=2882
+  _globals['_INTENTDISPOSITION']._serialized_start=2885
+  _globals['_INTENTDISPOSITION']._serialized_end=3105
+  _globals['_EXPLAINROUTEREQUEST']._serialized_start=327
+  _globals['_EXPLAINROUTEREQUEST']._serialized_end=780
+  _globals['_EXPLAINROUTERESPONSE']._serialized_start=783
+  _globals['_EXPLAINROUTERESPONSE']._serialized_end=1215
+  _globals['_EXPLAINROUTERESPONSE_HEADERSENTRY']._serialized_start=1157
+  _globals['_EXPLAINROUTERESPONSE_HEADERSENTRY']._serialized_end=1215
+  _globals['_REJECTEDRULE']._serialized_start=1217
+  _globals['_REJECTEDRULE']._serialized_end=1333
+  _globals['_ROUTEREFUSAL']._serialized_start=1336
+  _globals['_ROUTEREFUSAL']._serialized_end=1572
+  _globals['_ROUTEREFUSAL_METADATAENTRY']._serialized_start=1513
+  _globals['_ROUTEREFUSAL_METADATAENTRY']._serialized_end=1572
+  _globals['_GETCALLREQUEST']._serialized_start=1574
+  _globals['_GETCALLREQUEST']._serialized_end=1632
+  _globals['_GETCALLRESPONSE']._serialized_start=1634
+  _globals['_GETCALLRESPONSE']._serialized_end=1724
+  _globals['_CALLRECORD']._serialized_start=1727
+  _globals['_CALLRECORD']._serialized_end=2798
+  _globals['_CALLRECORD_PHASESENTRY']._serialized_start=2705
+  _globals['_CALLRECORD_PHASESENTRY']._serialized_end=2789
+  _globals['_DIAGNOSTICSSERVICE']._serialized_start=3108
+  _globals['_DIAGNOSTICSSERVICE']._serialized_end=3289
 # @@protoc_insertion_point(module_scope)

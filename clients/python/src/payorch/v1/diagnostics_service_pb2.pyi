@@ -9,6 +9,8 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import code_pb2 as _code_pb2
 from google.type import money_pb2 as _money_pb2
 from payorch.v1 import call_pb2 as _call_pb2
 from payorch.v1 import error_reason_pb2 as _error_reason_pb2
@@ -24,6 +26,66 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _CallKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CallKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CALL_KIND_UNSPECIFIED: _CallKind.ValueType  # 0
+    """Not stated."""
+    CALL_KIND_CALL: _CallKind.ValueType  # 1
+    """A call as its caller saw it."""
+    CALL_KIND_EXECUTION: _CallKind.ValueType  # 2
+    """One execution of an intent. It continues when its caller leaves."""
+
+class CallKind(_CallKind, metaclass=_CallKindEnumTypeWrapper):
+    """What a call record is about."""
+
+CALL_KIND_UNSPECIFIED: CallKind.ValueType  # 0
+"""Not stated."""
+CALL_KIND_CALL: CallKind.ValueType  # 1
+"""A call as its caller saw it."""
+CALL_KIND_EXECUTION: CallKind.ValueType  # 2
+"""One execution of an intent. It continues when its caller leaves."""
+Global___CallKind: _TypeAlias = CallKind  # noqa: Y015
+
+class _IntentDisposition:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _IntentDispositionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IntentDisposition.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INTENT_DISPOSITION_UNSPECIFIED: _IntentDisposition.ValueType  # 0
+    """The call has no intent, or failed before it met one."""
+    INTENT_DISPOSITION_OPENED: _IntentDisposition.ValueType  # 1
+    """It opened the intent and executed it."""
+    INTENT_DISPOSITION_TAKEN_OVER: _IntentDisposition.ValueType  # 2
+    """It executed the intent again after an earlier execution had left it unsettled."""
+    INTENT_DISPOSITION_JOINED: _IntentDisposition.ValueType  # 3
+    """It waited for an execution that another call had started."""
+    INTENT_DISPOSITION_REPLAYED: _IntentDisposition.ValueType  # 4
+    """It was answered from the record of a settled intent."""
+    INTENT_DISPOSITION_UNRECORDED: _IntentDisposition.ValueType  # 5
+    """It executed the intent without a record, because the store could not be reached."""
+
+class IntentDisposition(_IntentDisposition, metaclass=_IntentDispositionEnumTypeWrapper):
+    """How a call met its intent."""
+
+INTENT_DISPOSITION_UNSPECIFIED: IntentDisposition.ValueType  # 0
+"""The call has no intent, or failed before it met one."""
+INTENT_DISPOSITION_OPENED: IntentDisposition.ValueType  # 1
+"""It opened the intent and executed it."""
+INTENT_DISPOSITION_TAKEN_OVER: IntentDisposition.ValueType  # 2
+"""It executed the intent again after an earlier execution had left it unsettled."""
+INTENT_DISPOSITION_JOINED: IntentDisposition.ValueType  # 3
+"""It waited for an execution that another call had started."""
+INTENT_DISPOSITION_REPLAYED: IntentDisposition.ValueType  # 4
+"""It was answered from the record of a settled intent."""
+INTENT_DISPOSITION_UNRECORDED: IntentDisposition.ValueType  # 5
+"""It executed the intent without a record, because the store could not be reached."""
+Global___IntentDisposition: _TypeAlias = IntentDisposition  # noqa: Y015
 
 @_typing.final
 class ExplainRouteRequest(_message.Message):
@@ -290,13 +352,13 @@ class GetCallResponse(_message.Message):
     trace_id: _builtins.str
     """The trace to look at, computed from the Track-Id: 32 hexadecimal digits."""
     @_builtins.property
-    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordedCall]:
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallRecord]:
         """Calls and flights, oldest first, at most 10; those of the namespace of whoever asks."""
 
     def __init__(
         self,
         *,
-        calls: _abc.Iterable[Global___RecordedCall] | None = ...,
+        calls: _abc.Iterable[Global___CallRecord] | None = ...,
         trace_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -308,10 +370,8 @@ class GetCallResponse(_message.Message):
 Global___GetCallResponse: _TypeAlias = GetCallResponse  # noqa: Y015
 
 @_typing.final
-class RecordedCall(_message.Message):
-    """A call as its caller saw it, or a flight: one execution of an intent, which goes on when its caller leaves. It holds no
-    value of a request.
-    """
+class CallRecord(_message.Message):
+    """The record of a call or of an execution. It holds no value of a request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -346,7 +406,7 @@ class RecordedCall(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     ADVICE_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
     ENTITY_FIELD_NUMBER: _builtins.int
@@ -355,14 +415,13 @@ class RecordedCall(_message.Message):
     INTENT_FIELD_NUMBER: _builtins.int
     PHASES_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
-    ATTEMPT_STARTS_FIELD_NUMBER: _builtins.int
     EXECUTED_TRACK_ID_FIELD_NUMBER: _builtins.int
     ZUORA_REQUEST_ID_FIELD_NUMBER: _builtins.int
     ZUORA_PROCESS_ID_FIELD_NUMBER: _builtins.int
     ZUORA_CODES_FIELD_NUMBER: _builtins.int
     EXISTING_FIELD_NUMBER: _builtins.int
-    kind: _builtins.str
-    """"call" or "flight"."""
+    kind: Global___CallKind.ValueType
+    """Which of the two it is."""
     rpc: _builtins.str
     """Name of the RPC."""
     track_id: _builtins.str
@@ -371,14 +430,14 @@ class RecordedCall(_message.Message):
     """Its trace, 32 hexadecimal digits; empty when there was none."""
     caller: _builtins.str
     """Identity of the caller."""
-    code: _builtins.str
-    """Name of the gRPC status code; empty for a flight."""
+    code: _code_pb2.Code.ValueType
+    """The gRPC status code. Absent for an execution."""
     outcome: _call_pb2.Outcome.ValueType
     """What happened at Zuora, as far as was known."""
     advice: _call_pb2.Advice.ValueType
     """What the caller was told to do."""
-    reason: _builtins.str
-    """Name of the ErrorReason without its prefix; empty for success."""
+    error_reason: _error_reason_pb2.ErrorReason.ValueType
+    """Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows."""
     detail: _builtins.str
     """What operators are told beside it: Zuora's own words, without what they quote of the request."""
     tenant: _builtins.str
@@ -389,8 +448,8 @@ class RecordedCall(_message.Message):
     """Name of the routing rule that matched."""
     policy_hash: _builtins.str
     """Short hash of the routing policy in force."""
-    intent: _builtins.str
-    """How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none."""
+    intent: Global___IntentDisposition.ValueType
+    """How it met its intent."""
     executed_track_id: _builtins.str
     """The Track-Id of the call that executed the intent, as Zuora echoed it."""
     zuora_request_id: _builtins.str
@@ -414,10 +473,6 @@ class RecordedCall(_message.Message):
         """The sends to Zuora."""
 
     @_builtins.property
-    def attempt_starts(self) -> _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]:
-        """When each of the sends started, in their order."""
-
-    @_builtins.property
     def zuora_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Zuora's codes as it sent them."""
 
@@ -428,36 +483,37 @@ class RecordedCall(_message.Message):
     def __init__(
         self,
         *,
-        kind: _builtins.str = ...,
+        kind: Global___CallKind.ValueType = ...,
         rpc: _builtins.str = ...,
         track_id: _builtins.str = ...,
         trace_id: _builtins.str = ...,
         caller: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         duration: _duration_pb2.Duration | None = ...,
-        code: _builtins.str = ...,
+        code: _code_pb2.Code.ValueType | None = ...,
         outcome: _call_pb2.Outcome.ValueType = ...,
         advice: _call_pb2.Advice.ValueType = ...,
-        reason: _builtins.str = ...,
+        error_reason: _error_reason_pb2.ErrorReason.ValueType = ...,
         detail: _builtins.str = ...,
         tenant: _builtins.str = ...,
         entity: _builtins.str = ...,
         matched_rule: _builtins.str = ...,
         policy_hash: _builtins.str = ...,
-        intent: _builtins.str = ...,
+        intent: Global___IntentDisposition.ValueType = ...,
         phases: _abc.Mapping[_builtins.str, _duration_pb2.Duration] | None = ...,
         attempts: _abc.Iterable[_call_pb2.Attempt] | None = ...,
-        attempt_starts: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
         executed_track_id: _builtins.str = ...,
         zuora_request_id: _builtins.str = ...,
         zuora_process_id: _builtins.str = ...,
         zuora_codes: _abc.Iterable[_builtins.str] | None = ...,
         existing: _call_pb2.ExistingIds | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "existing", b"existing", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "code", b"code", "duration", b"duration", "existing", b"existing", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempt_starts", b"attempt_starts", "attempts", b"attempts", "caller", b"caller", "code", b"code", "detail", b"detail", "duration", b"duration", "entity", b"entity", "executed_track_id", b"executed_track_id", "existing", b"existing", "intent", b"intent", "kind", b"kind", "matched_rule", b"matched_rule", "outcome", b"outcome", "phases", b"phases", "policy_hash", b"policy_hash", "reason", b"reason", "rpc", b"rpc", "start_time", b"start_time", "tenant", b"tenant", "trace_id", b"trace_id", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "advice", b"advice", "attempts", b"attempts", "caller", b"caller", "code", b"code", "detail", b"detail", "duration", b"duration", "entity", b"entity", "error_reason", b"error_reason", "executed_track_id", b"executed_track_id", "existing", b"existing", "intent", b"intent", "kind", b"kind", "matched_rule", b"matched_rule", "outcome", b"outcome", "phases", b"phases", "policy_hash", b"policy_hash", "rpc", b"rpc", "start_time", b"start_time", "tenant", b"tenant", "trace_id", b"trace_id", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
+    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
 
-Global___RecordedCall: _TypeAlias = RecordedCall  # noqa: Y015
+Global___CallRecord: _TypeAlias = CallRecord  # noqa: Y015

@@ -2,11 +2,13 @@
 // @generated from file payorch/v1/diagnostics_service.proto (package payorch.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Code } from "../../google/rpc/code_pb.js";
+import { file_google_rpc_code } from "../../google/rpc/code_pb.js";
 import type { Money } from "../../google/type/money_pb.js";
 import { file_google_type_money } from "../../google/type/money_pb.js";
 import type { Advice, Attempt, ExistingIds, Outcome } from "./call_pb.js";
@@ -23,7 +25,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payorch/v1/diagnostics_service.proto.
  */
 export const file_payorch_v1_diagnostics_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwYXlvcmNoL3YxL2RpYWdub3N0aWNzX3NlcnZpY2UucHJvdG8SCnBheW9yY2gudjEi6wIKE0V4cGxhaW5Sb3V0ZVJlcXVlc3QSOwoJb3BlcmF0aW9uGAEgASgOMhUucGF5b3JjaC52MS5PcGVyYXRpb25CEeJBAQK6SAqCAQQQASAAyAEBEisKBXJvdXRlGAIgASgLMhYucGF5b3JjaC52MS5Sb3V0ZUhpbnRzQgTiQQEBEigKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5QgTiQQEBEi8KDWN1cnJlbmN5X2NvZGUYBCABKAlCGOJBAQG6SBFyDzINXihbQS1aXXszfSk/JBIcCgdhY2NvdW50GAUgASgJQgviQQEBukgEcgIYQBIcCgZjYWxsZXIYBiABKAlCDOJBAQG6SAVyAxiBBBIZCgttb3Zlc19tb25leRgHIAEoCEIE4kEBARIbCg1yYXdfY2FyZF9kYXRhGAggASgIQgTiQQEBEhsKBm1ldGhvZBgJIAEoCUIL4kEBAbpIBHICGEAi0QIKFEV4cGxhaW5Sb3V0ZVJlc3BvbnNlEisKC3JvdXRlX3Rha2VuGAEgASgLMhYucGF5b3JjaC52MS5Sb3V0ZVRha2VuEhQKDG1hdGNoZWRfcnVsZRgCIAEoCRIwCg5yZWplY3RlZF9ydWxlcxgDIAMoCzIYLnBheW9yY2gudjEuUmVqZWN0ZWRSdWxlEj4KB2hlYWRlcnMYBCADKAsyLS5wYXlvcmNoLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlLkhlYWRlcnNFbnRyeRIUCgxnYXRld2F5X3NlbnQYBSABKAkSEwoLcG9saWN5X2hhc2gYBiABKAkSKQoHcmVmdXNhbBgHIAEoCzIYLnBheW9yY2gudjEuUm91dGVSZWZ1c2FsGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlEKDFJlamVjdGVkUnVsZRIMCgRydWxlGAEgASgJEhEKCWNvbmRpdGlvbhgCIAEoCRIQCghleHBlY3RlZBgDIAEoCRIOCgZhY3R1YWwYBCABKAkivQEKDFJvdXRlUmVmdXNhbBItCgxlcnJvcl9yZWFzb24YASABKA4yFy5wYXlvcmNoLnYxLkVycm9yUmVhc29uEjgKCG1ldGFkYXRhGAIgAygLMiYucGF5b3JjaC52MS5Sb3V0ZVJlZnVzYWwuTWV0YWRhdGFFbnRyeRITCgtmaWVsZF9wYXRocxgDIAMoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOR2V0Q2FsbFJlcXVlc3QSHwoIdHJhY2tfaWQYASABKAlCDeJBAQK6SAZyBBABGEAiTAoPR2V0Q2FsbFJlc3BvbnNlEicKBWNhbGxzGAEgAygLMhgucGF5b3JjaC52MS5SZWNvcmRlZENhbGwSEAoIdHJhY2VfaWQYAiABKAki9wUKDFJlY29yZGVkQ2FsbBIMCgRraW5kGAEgASgJEgsKA3JwYxgCIAEoCRIQCgh0cmFja19pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRIOCgZjYWxsZXIYBSABKAkSLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDAoEY29kZRgIIAEoCRIkCgdvdXRjb21lGAkgASgOMhMucGF5b3JjaC52MS5PdXRjb21lEiIKBmFkdmljZRgKIAEoDjISLnBheW9yY2gudjEuQWR2aWNlEg4KBnJlYXNvbhgLIAEoCRIOCgZkZXRhaWwYDCABKAkSDgoGdGVuYW50GA0gASgJEg4KBmVudGl0eRgOIAEoCRIUCgxtYXRjaGVkX3J1bGUYDyABKAkSEwoLcG9saWN5X2hhc2gYECABKAkSDgoGaW50ZW50GBEgASgJEjQKBnBoYXNlcxgSIAMoCzIkLnBheW9yY2gudjEuUmVjb3JkZWRDYWxsLlBoYXNlc0VudHJ5EiUKCGF0dGVtcHRzGBMgAygLMhMucGF5b3JjaC52MS5BdHRlbXB0EjIKDmF0dGVtcHRfc3RhcnRzGBQgAygLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZChFleGVjdXRlZF90cmFja19pZBgVIAEoCRIYChB6dW9yYV9yZXF1ZXN0X2lkGBYgASgJEhgKEHp1b3JhX3Byb2Nlc3NfaWQYFyABKAkSEwoLenVvcmFfY29kZXMYGCADKAkSKQoIZXhpc3RpbmcYGSABKAsyFy5wYXlvcmNoLnYxLkV4aXN0aW5nSWRzGkgKC1BoYXNlc0VudHJ5EgsKA2tleRgBIAEoCRIoCgV2YWx1ZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjoCOAEytQEKEkRpYWdub3N0aWNzU2VydmljZRJWCgxFeHBsYWluUm91dGUSHy5wYXlvcmNoLnYxLkV4cGxhaW5Sb3V0ZVJlcXVlc3QaIC5wYXlvcmNoLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlIgOQAgESRwoHR2V0Q2FsbBIaLnBheW9yY2gudjEuR2V0Q2FsbFJlcXVlc3QaGy5wYXlvcmNoLnYxLkdldENhbGxSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_type_money, file_payorch_v1_call, file_payorch_v1_error_reason, file_payorch_v1_payment_orchestration_service, file_payorch_v1_routing]);
+  fileDesc("CiRwYXlvcmNoL3YxL2RpYWdub3N0aWNzX3NlcnZpY2UucHJvdG8SCnBheW9yY2gudjEi6wIKE0V4cGxhaW5Sb3V0ZVJlcXVlc3QSOwoJb3BlcmF0aW9uGAEgASgOMhUucGF5b3JjaC52MS5PcGVyYXRpb25CEeJBAQK6SAqCAQQQASAAyAEBEisKBXJvdXRlGAIgASgLMhYucGF5b3JjaC52MS5Sb3V0ZUhpbnRzQgTiQQEBEigKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5QgTiQQEBEi8KDWN1cnJlbmN5X2NvZGUYBCABKAlCGOJBAQG6SBFyDzINXihbQS1aXXszfSk/JBIcCgdhY2NvdW50GAUgASgJQgviQQEBukgEcgIYQBIcCgZjYWxsZXIYBiABKAlCDOJBAQG6SAVyAxiBBBIZCgttb3Zlc19tb25leRgHIAEoCEIE4kEBARIbCg1yYXdfY2FyZF9kYXRhGAggASgIQgTiQQEBEhsKBm1ldGhvZBgJIAEoCUIL4kEBAbpIBHICGEAi0QIKFEV4cGxhaW5Sb3V0ZVJlc3BvbnNlEisKC3JvdXRlX3Rha2VuGAEgASgLMhYucGF5b3JjaC52MS5Sb3V0ZVRha2VuEhQKDG1hdGNoZWRfcnVsZRgCIAEoCRIwCg5yZWplY3RlZF9ydWxlcxgDIAMoCzIYLnBheW9yY2gudjEuUmVqZWN0ZWRSdWxlEj4KB2hlYWRlcnMYBCADKAsyLS5wYXlvcmNoLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlLkhlYWRlcnNFbnRyeRIUCgxnYXRld2F5X3NlbnQYBSABKAkSEwoLcG9saWN5X2hhc2gYBiABKAkSKQoHcmVmdXNhbBgHIAEoCzIYLnBheW9yY2gudjEuUm91dGVSZWZ1c2FsGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlEKDFJlamVjdGVkUnVsZRIMCgRydWxlGAEgASgJEhEKCWNvbmRpdGlvbhgCIAEoCRIQCghleHBlY3RlZBgDIAEoCRIOCgZhY3R1YWwYBCABKAkivQEKDFJvdXRlUmVmdXNhbBItCgxlcnJvcl9yZWFzb24YASABKA4yFy5wYXlvcmNoLnYxLkVycm9yUmVhc29uEjgKCG1ldGFkYXRhGAIgAygLMiYucGF5b3JjaC52MS5Sb3V0ZVJlZnVzYWwuTWV0YWRhdGFFbnRyeRITCgtmaWVsZF9wYXRocxgDIAMoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOR2V0Q2FsbFJlcXVlc3QSHwoIdHJhY2tfaWQYASABKAlCDeJBAQK6SAZyBBABGEAiSgoPR2V0Q2FsbFJlc3BvbnNlEiUKBWNhbGxzGAEgAygLMhYucGF5b3JjaC52MS5DYWxsUmVjb3JkEhAKCHRyYWNlX2lkGAIgASgJIrMGCgpDYWxsUmVjb3JkEiIKBGtpbmQYASABKA4yFC5wYXlvcmNoLnYxLkNhbGxLaW5kEgsKA3JwYxgCIAEoCRIQCgh0cmFja19pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRIOCgZjYWxsZXIYBSABKAkSLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIwoEY29kZRgIIAEoDjIQLmdvb2dsZS5ycGMuQ29kZUgAiAEBEiQKB291dGNvbWUYCSABKA4yEy5wYXlvcmNoLnYxLk91dGNvbWUSIgoGYWR2aWNlGAogASgOMhIucGF5b3JjaC52MS5BZHZpY2USLQoMZXJyb3JfcmVhc29uGAsgASgOMhcucGF5b3JjaC52MS5FcnJvclJlYXNvbhIOCgZkZXRhaWwYDCABKAkSDgoGdGVuYW50GA0gASgJEg4KBmVudGl0eRgOIAEoCRIUCgxtYXRjaGVkX3J1bGUYDyABKAkSEwoLcG9saWN5X2hhc2gYECABKAkSLQoGaW50ZW50GBEgASgOMh0ucGF5b3JjaC52MS5JbnRlbnREaXNwb3NpdGlvbhIyCgZwaGFzZXMYEiADKAsyIi5wYXlvcmNoLnYxLkNhbGxSZWNvcmQuUGhhc2VzRW50cnkSJQoIYXR0ZW1wdHMYEyADKAsyEy5wYXlvcmNoLnYxLkF0dGVtcHQSGQoRZXhlY3V0ZWRfdHJhY2tfaWQYFSABKAkSGAoQenVvcmFfcmVxdWVzdF9pZBgWIAEoCRIYChB6dW9yYV9wcm9jZXNzX2lkGBcgASgJEhMKC3p1b3JhX2NvZGVzGBggAygJEikKCGV4aXN0aW5nGBkgASgLMhcucGF5b3JjaC52MS5FeGlzdGluZ0lkcxpICgtQaGFzZXNFbnRyeRILCgNrZXkYASABKAkSKAoFdmFsdWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb246AjgBQgcKBV9jb2RlKlIKCENhbGxLaW5kEhkKFUNBTExfS0lORF9VTlNQRUNJRklFRBAAEhIKDkNBTExfS0lORF9DQUxMEAESFwoTQ0FMTF9LSU5EX0VYRUNVVElPThACKtwBChFJbnRlbnREaXNwb3NpdGlvbhIiCh5JTlRFTlRfRElTUE9TSVRJT05fVU5TUEVDSUZJRUQQABIdChlJTlRFTlRfRElTUE9TSVRJT05fT1BFTkVEEAESIQodSU5URU5UX0RJU1BPU0lUSU9OX1RBS0VOX09WRVIQAhIdChlJTlRFTlRfRElTUE9TSVRJT05fSk9JTkVEEAMSHwobSU5URU5UX0RJU1BPU0lUSU9OX1JFUExBWUVEEAQSIQodSU5URU5UX0RJU1BPU0lUSU9OX1VOUkVDT1JERUQQBTK1AQoSRGlhZ25vc3RpY3NTZXJ2aWNlElYKDEV4cGxhaW5Sb3V0ZRIfLnBheW9yY2gudjEuRXhwbGFpblJvdXRlUmVxdWVzdBogLnBheW9yY2gudjEuRXhwbGFpblJvdXRlUmVzcG9uc2UiA5ACARJHCgdHZXRDYWxsEhoucGF5b3JjaC52MS5HZXRDYWxsUmVxdWVzdBobLnBheW9yY2gudjEuR2V0Q2FsbFJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_code, file_google_type_money, file_payorch_v1_call, file_payorch_v1_error_reason, file_payorch_v1_payment_orchestration_service, file_payorch_v1_routing]);
 
 /**
  * What routing and access policy see of a call. It is also the form of the call in `payorch-server routes explain`.
@@ -278,9 +280,9 @@ export type GetCallResponse = Message<"payorch.v1.GetCallResponse"> & {
   /**
    * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
    *
-   * @generated from field: repeated payorch.v1.RecordedCall calls = 1;
+   * @generated from field: repeated payorch.v1.CallRecord calls = 1;
    */
-  calls: RecordedCall[];
+  calls: CallRecord[];
 
   /**
    * The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
@@ -298,18 +300,17 @@ export const GetCallResponseSchema: GenMessage<GetCallResponse> = /*@__PURE__*/
   messageDesc(file_payorch_v1_diagnostics_service, 5);
 
 /**
- * A call as its caller saw it, or a flight: one execution of an intent, which goes on when its caller leaves. It holds no
- * value of a request.
+ * The record of a call or of an execution. It holds no value of a request.
  *
- * @generated from message payorch.v1.RecordedCall
+ * @generated from message payorch.v1.CallRecord
  */
-export type RecordedCall = Message<"payorch.v1.RecordedCall"> & {
+export type CallRecord = Message<"payorch.v1.CallRecord"> & {
   /**
-   * "call" or "flight".
+   * Which of the two it is.
    *
-   * @generated from field: string kind = 1;
+   * @generated from field: payorch.v1.CallKind kind = 1;
    */
-  kind: string;
+  kind: CallKind;
 
   /**
    * Name of the RPC.
@@ -354,11 +355,11 @@ export type RecordedCall = Message<"payorch.v1.RecordedCall"> & {
   duration?: Duration | undefined;
 
   /**
-   * Name of the gRPC status code; empty for a flight.
+   * The gRPC status code. Absent for an execution.
    *
-   * @generated from field: string code = 8;
+   * @generated from field: optional google.rpc.Code code = 8;
    */
-  code: string;
+  code?: Code | undefined;
 
   /**
    * What happened at Zuora, as far as was known.
@@ -375,11 +376,11 @@ export type RecordedCall = Message<"payorch.v1.RecordedCall"> & {
   advice: Advice;
 
   /**
-   * Name of the ErrorReason without its prefix; empty for success.
+   * Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
    *
-   * @generated from field: string reason = 11;
+   * @generated from field: payorch.v1.ErrorReason error_reason = 11;
    */
-  reason: string;
+  errorReason: ErrorReason;
 
   /**
    * What operators are told beside it: Zuora's own words, without what they quote of the request.
@@ -417,11 +418,11 @@ export type RecordedCall = Message<"payorch.v1.RecordedCall"> & {
   policyHash: string;
 
   /**
-   * How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none.
+   * How it met its intent.
    *
-   * @generated from field: string intent = 17;
+   * @generated from field: payorch.v1.IntentDisposition intent = 17;
    */
-  intent: string;
+  intent: IntentDisposition;
 
   /**
    * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
@@ -436,13 +437,6 @@ export type RecordedCall = Message<"payorch.v1.RecordedCall"> & {
    * @generated from field: repeated payorch.v1.Attempt attempts = 19;
    */
   attempts: Attempt[];
-
-  /**
-   * When each of the sends started, in their order.
-   *
-   * @generated from field: repeated google.protobuf.Timestamp attempt_starts = 20;
-   */
-  attemptStarts: Timestamp[];
 
   /**
    * The Track-Id of the call that executed the intent, as Zuora echoed it.
@@ -481,11 +475,100 @@ export type RecordedCall = Message<"payorch.v1.RecordedCall"> & {
 };
 
 /**
- * Describes the message payorch.v1.RecordedCall.
- * Use `create(RecordedCallSchema)` to create a new message.
+ * Describes the message payorch.v1.CallRecord.
+ * Use `create(CallRecordSchema)` to create a new message.
  */
-export const RecordedCallSchema: GenMessage<RecordedCall> = /*@__PURE__*/
+export const CallRecordSchema: GenMessage<CallRecord> = /*@__PURE__*/
   messageDesc(file_payorch_v1_diagnostics_service, 6);
+
+/**
+ * What a call record is about.
+ *
+ * @generated from enum payorch.v1.CallKind
+ */
+export enum CallKind {
+  /**
+   * Not stated.
+   *
+   * @generated from enum value: CALL_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A call as its caller saw it.
+   *
+   * @generated from enum value: CALL_KIND_CALL = 1;
+   */
+  CALL = 1,
+
+  /**
+   * One execution of an intent. It continues when its caller leaves.
+   *
+   * @generated from enum value: CALL_KIND_EXECUTION = 2;
+   */
+  EXECUTION = 2,
+}
+
+/**
+ * Describes the enum payorch.v1.CallKind.
+ */
+export const CallKindSchema: GenEnum<CallKind> = /*@__PURE__*/
+  enumDesc(file_payorch_v1_diagnostics_service, 0);
+
+/**
+ * How a call met its intent.
+ *
+ * @generated from enum payorch.v1.IntentDisposition
+ */
+export enum IntentDisposition {
+  /**
+   * The call has no intent, or failed before it met one.
+   *
+   * @generated from enum value: INTENT_DISPOSITION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It opened the intent and executed it.
+   *
+   * @generated from enum value: INTENT_DISPOSITION_OPENED = 1;
+   */
+  OPENED = 1,
+
+  /**
+   * It executed the intent again after an earlier execution had left it unsettled.
+   *
+   * @generated from enum value: INTENT_DISPOSITION_TAKEN_OVER = 2;
+   */
+  TAKEN_OVER = 2,
+
+  /**
+   * It waited for an execution that another call had started.
+   *
+   * @generated from enum value: INTENT_DISPOSITION_JOINED = 3;
+   */
+  JOINED = 3,
+
+  /**
+   * It was answered from the record of a settled intent.
+   *
+   * @generated from enum value: INTENT_DISPOSITION_REPLAYED = 4;
+   */
+  REPLAYED = 4,
+
+  /**
+   * It executed the intent without a record, because the store could not be reached.
+   *
+   * @generated from enum value: INTENT_DISPOSITION_UNRECORDED = 5;
+   */
+  UNRECORDED = 5,
+}
+
+/**
+ * Describes the enum payorch.v1.IntentDisposition.
+ */
+export const IntentDispositionSchema: GenEnum<IntentDisposition> = /*@__PURE__*/
+  enumDesc(file_payorch_v1_diagnostics_service, 1);
 
 /**
  * Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it

@@ -95,4 +95,31 @@ public interface AttemptOrBuilder extends
    * @return The outcome.
    */
   internal.payorch.v1.Outcome getOutcome();
+
+  /**
+   * <pre>
+   * When the send started.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
+   * @return Whether the startTime field is set.
+   */
+  boolean hasStartTime();
+  /**
+   * <pre>
+   * When the send started.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
+   * @return The startTime.
+   */
+  com.google.protobuf.Timestamp getStartTime();
+  /**
+   * <pre>
+   * When the send started.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp start_time = 6 [json_name = "startTime"];</code>
+   */
+  com.google.protobuf.TimestampOrBuilder getStartTimeOrBuilder();
 }

@@ -67,15 +67,15 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_payorch_v1_GetCallResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
-    internal_static_payorch_v1_RecordedCall_descriptor;
+    internal_static_payorch_v1_CallRecord_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
-      internal_static_payorch_v1_RecordedCall_fieldAccessorTable;
+      internal_static_payorch_v1_CallRecord_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
-    internal_static_payorch_v1_RecordedCall_PhasesEntry_descriptor;
+    internal_static_payorch_v1_CallRecord_PhasesEntry_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
-      internal_static_payorch_v1_RecordedCall_PhasesEntry_fieldAccessorTable;
+      internal_static_payorch_v1_CallRecord_PhasesEntry_fieldAccessorTable;
 
   public static com.google.protobuf.Descriptors.FileDescriptor
       getDescriptor() {
@@ -88,78 +88,87 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
       "\n$payorch/v1/diagnostics_service.proto\022\n" +
       "payorch.v1\032\037google/api/field_behavior.pr" +
       "oto\032\036google/protobuf/duration.proto\032\037goo" +
-      "gle/protobuf/timestamp.proto\032\027google/typ" +
-      "e/money.proto\032\025payorch/v1/call.proto\032\035pa" +
-      "yorch/v1/error_reason.proto\032.payorch/v1/" +
-      "payment_orchestration_service.proto\032\030pay" +
-      "orch/v1/routing.proto\"\305\003\n\023ExplainRouteRe" +
-      "quest\022F\n\toperation\030\001 \001(\0162\025.payorch.v1.Op" +
-      "erationB\021\342A\001\002\272H\n\202\001\004\020\001 \000\310\001\001R\toperation\0222\n" +
-      "\005route\030\002 \001(\0132\026.payorch.v1.RouteHintsB\004\342A" +
-      "\001\001R\005route\0220\n\006amount\030\003 \001(\0132\022.google.type." +
-      "MoneyB\004\342A\001\001R\006amount\022=\n\rcurrency_code\030\004 \001" +
-      "(\tB\030\342A\001\001\272H\021r\0172\r^([A-Z]{3})?$R\014currencyCo" +
-      "de\022%\n\007account\030\005 \001(\tB\013\342A\001\001\272H\004r\002\030@R\007accoun" +
-      "t\022$\n\006caller\030\006 \001(\tB\014\342A\001\001\272H\005r\003\030\201\004R\006caller\022" +
-      "%\n\013moves_money\030\007 \001(\010B\004\342A\001\001R\nmovesMoney\022(" +
-      "\n\rraw_card_data\030\010 \001(\010B\004\342A\001\001R\013rawCardData" +
-      "\022#\n\006method\030\t \001(\tB\013\342A\001\001\272H\004r\002\030@R\006method\"\260\003" +
-      "\n\024ExplainRouteResponse\0227\n\013route_taken\030\001 " +
-      "\001(\0132\026.payorch.v1.RouteTakenR\nrouteTaken\022" +
-      "!\n\014matched_rule\030\002 \001(\tR\013matchedRule\022?\n\016re" +
-      "jected_rules\030\003 \003(\0132\030.payorch.v1.Rejected" +
-      "RuleR\rrejectedRules\022G\n\007headers\030\004 \003(\0132-.p" +
-      "ayorch.v1.ExplainRouteResponse.HeadersEn" +
-      "tryR\007headers\022!\n\014gateway_sent\030\005 \001(\tR\013gate" +
-      "waySent\022\037\n\013policy_hash\030\006 \001(\tR\npolicyHash" +
-      "\0222\n\007refusal\030\007 \001(\0132\030.payorch.v1.RouteRefu" +
-      "salR\007refusal\032:\n\014HeadersEntry\022\020\n\003key\030\001 \001(" +
-      "\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"t\n\014Reje" +
-      "ctedRule\022\022\n\004rule\030\001 \001(\tR\004rule\022\034\n\tconditio" +
-      "n\030\002 \001(\tR\tcondition\022\032\n\010expected\030\003 \001(\tR\010ex" +
-      "pected\022\026\n\006actual\030\004 \001(\tR\006actual\"\354\001\n\014Route" +
-      "Refusal\022:\n\014error_reason\030\001 \001(\0162\027.payorch." +
-      "v1.ErrorReasonR\013errorReason\022B\n\010metadata\030" +
-      "\002 \003(\0132&.payorch.v1.RouteRefusal.Metadata" +
-      "EntryR\010metadata\022\037\n\013field_paths\030\003 \003(\tR\nfi" +
-      "eldPaths\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(\tR\003" +
-      "key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\":\n\016GetCall" +
-      "Request\022(\n\010track_id\030\001 \001(\tB\r\342A\001\002\272H\006r\004\020\001\030@" +
-      "R\007trackId\"\\\n\017GetCallResponse\022.\n\005calls\030\001 " +
-      "\003(\0132\030.payorch.v1.RecordedCallR\005calls\022\031\n\010" +
-      "trace_id\030\002 \001(\tR\007traceId\"\375\007\n\014RecordedCall" +
-      "\022\022\n\004kind\030\001 \001(\tR\004kind\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\031" +
-      "\n\010track_id\030\003 \001(\tR\007trackId\022\031\n\010trace_id\030\004 " +
-      "\001(\tR\007traceId\022\026\n\006caller\030\005 \001(\tR\006caller\0229\n\n" +
-      "start_time\030\006 \001(\0132\032.google.protobuf.Times" +
-      "tampR\tstartTime\0225\n\010duration\030\007 \001(\0132\031.goog" +
-      "le.protobuf.DurationR\010duration\022\022\n\004code\030\010" +
-      " \001(\tR\004code\022-\n\007outcome\030\t \001(\0162\023.payorch.v1" +
-      ".OutcomeR\007outcome\022*\n\006advice\030\n \001(\0162\022.payo" +
-      "rch.v1.AdviceR\006advice\022\026\n\006reason\030\013 \001(\tR\006r" +
-      "eason\022\026\n\006detail\030\014 \001(\tR\006detail\022\026\n\006tenant\030" +
-      "\r \001(\tR\006tenant\022\026\n\006entity\030\016 \001(\tR\006entity\022!\n" +
-      "\014matched_rule\030\017 \001(\tR\013matchedRule\022\037\n\013poli" +
-      "cy_hash\030\020 \001(\tR\npolicyHash\022\026\n\006intent\030\021 \001(" +
-      "\tR\006intent\022<\n\006phases\030\022 \003(\0132$.payorch.v1.R" +
-      "ecordedCall.PhasesEntryR\006phases\022/\n\010attem" +
-      "pts\030\023 \003(\0132\023.payorch.v1.AttemptR\010attempts" +
-      "\022A\n\016attempt_starts\030\024 \003(\0132\032.google.protob" +
-      "uf.TimestampR\rattemptStarts\022*\n\021executed_" +
-      "track_id\030\025 \001(\tR\017executedTrackId\022(\n\020zuora" +
-      "_request_id\030\026 \001(\tR\016zuoraRequestId\022(\n\020zuo" +
-      "ra_process_id\030\027 \001(\tR\016zuoraProcessId\022\037\n\013z" +
-      "uora_codes\030\030 \003(\tR\nzuoraCodes\0223\n\010existing" +
-      "\030\031 \001(\0132\027.payorch.v1.ExistingIdsR\010existin" +
-      "g\032T\n\013PhasesEntry\022\020\n\003key\030\001 \001(\tR\003key\022/\n\005va" +
-      "lue\030\002 \001(\0132\031.google.protobuf.DurationR\005va" +
-      "lue:\0028\0012\265\001\n\022DiagnosticsService\022V\n\014Explai" +
-      "nRoute\022\037.payorch.v1.ExplainRouteRequest\032" +
-      " .payorch.v1.ExplainRouteResponse\"\003\220\002\001\022G" +
-      "\n\007GetCall\022\032.payorch.v1.GetCallRequest\032\033." +
-      "payorch.v1.GetCallResponse\"\003\220\002\001B0\n\023inter" +
-      "nal.payorch.v1B\027DiagnosticsServiceProtoP" +
-      "\001b\006proto3"
+      "gle/protobuf/timestamp.proto\032\025google/rpc" +
+      "/code.proto\032\027google/type/money.proto\032\025pa" +
+      "yorch/v1/call.proto\032\035payorch/v1/error_re" +
+      "ason.proto\032.payorch/v1/payment_orchestra" +
+      "tion_service.proto\032\030payorch/v1/routing.p" +
+      "roto\"\305\003\n\023ExplainRouteRequest\022F\n\toperatio" +
+      "n\030\001 \001(\0162\025.payorch.v1.OperationB\021\342A\001\002\272H\n\202" +
+      "\001\004\020\001 \000\310\001\001R\toperation\0222\n\005route\030\002 \001(\0132\026.pa" +
+      "yorch.v1.RouteHintsB\004\342A\001\001R\005route\0220\n\006amou" +
+      "nt\030\003 \001(\0132\022.google.type.MoneyB\004\342A\001\001R\006amou" +
+      "nt\022=\n\rcurrency_code\030\004 \001(\tB\030\342A\001\001\272H\021r\0172\r^(" +
+      "[A-Z]{3})?$R\014currencyCode\022%\n\007account\030\005 \001" +
+      "(\tB\013\342A\001\001\272H\004r\002\030@R\007account\022$\n\006caller\030\006 \001(\t" +
+      "B\014\342A\001\001\272H\005r\003\030\201\004R\006caller\022%\n\013moves_money\030\007 " +
+      "\001(\010B\004\342A\001\001R\nmovesMoney\022(\n\rraw_card_data\030\010" +
+      " \001(\010B\004\342A\001\001R\013rawCardData\022#\n\006method\030\t \001(\tB" +
+      "\013\342A\001\001\272H\004r\002\030@R\006method\"\260\003\n\024ExplainRouteRes" +
+      "ponse\0227\n\013route_taken\030\001 \001(\0132\026.payorch.v1." +
+      "RouteTakenR\nrouteTaken\022!\n\014matched_rule\030\002" +
+      " \001(\tR\013matchedRule\022?\n\016rejected_rules\030\003 \003(" +
+      "\0132\030.payorch.v1.RejectedRuleR\rrejectedRul" +
+      "es\022G\n\007headers\030\004 \003(\0132-.payorch.v1.Explain" +
+      "RouteResponse.HeadersEntryR\007headers\022!\n\014g" +
+      "ateway_sent\030\005 \001(\tR\013gatewaySent\022\037\n\013policy" +
+      "_hash\030\006 \001(\tR\npolicyHash\0222\n\007refusal\030\007 \001(\013" +
+      "2\030.payorch.v1.RouteRefusalR\007refusal\032:\n\014H" +
+      "eadersEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002" +
+      " \001(\tR\005value:\0028\001\"t\n\014RejectedRule\022\022\n\004rule\030" +
+      "\001 \001(\tR\004rule\022\034\n\tcondition\030\002 \001(\tR\tconditio" +
+      "n\022\032\n\010expected\030\003 \001(\tR\010expected\022\026\n\006actual\030" +
+      "\004 \001(\tR\006actual\"\354\001\n\014RouteRefusal\022:\n\014error_" +
+      "reason\030\001 \001(\0162\027.payorch.v1.ErrorReasonR\013e" +
+      "rrorReason\022B\n\010metadata\030\002 \003(\0132&.payorch.v" +
+      "1.RouteRefusal.MetadataEntryR\010metadata\022\037" +
+      "\n\013field_paths\030\003 \003(\tR\nfieldPaths\032;\n\rMetad" +
+      "ataEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(" +
+      "\tR\005value:\0028\001\":\n\016GetCallRequest\022(\n\010track_" +
+      "id\030\001 \001(\tB\r\342A\001\002\272H\006r\004\020\001\030@R\007trackId\"Z\n\017GetC" +
+      "allResponse\022,\n\005calls\030\001 \003(\0132\026.payorch.v1." +
+      "CallRecordR\005calls\022\031\n\010trace_id\030\002 \001(\tR\007tra" +
+      "ceId\"\257\010\n\nCallRecord\022(\n\004kind\030\001 \001(\0162\024.payo" +
+      "rch.v1.CallKindR\004kind\022\020\n\003rpc\030\002 \001(\tR\003rpc\022" +
+      "\031\n\010track_id\030\003 \001(\tR\007trackId\022\031\n\010trace_id\030\004" +
+      " \001(\tR\007traceId\022\026\n\006caller\030\005 \001(\tR\006caller\0229\n" +
+      "\nstart_time\030\006 \001(\0132\032.google.protobuf.Time" +
+      "stampR\tstartTime\0225\n\010duration\030\007 \001(\0132\031.goo" +
+      "gle.protobuf.DurationR\010duration\022)\n\004code\030" +
+      "\010 \001(\0162\020.google.rpc.CodeH\000R\004code\210\001\001\022-\n\007ou" +
+      "tcome\030\t \001(\0162\023.payorch.v1.OutcomeR\007outcom" +
+      "e\022*\n\006advice\030\n \001(\0162\022.payorch.v1.AdviceR\006a" +
+      "dvice\022:\n\014error_reason\030\013 \001(\0162\027.payorch.v1" +
+      ".ErrorReasonR\013errorReason\022\026\n\006detail\030\014 \001(" +
+      "\tR\006detail\022\026\n\006tenant\030\r \001(\tR\006tenant\022\026\n\006ent" +
+      "ity\030\016 \001(\tR\006entity\022!\n\014matched_rule\030\017 \001(\tR" +
+      "\013matchedRule\022\037\n\013policy_hash\030\020 \001(\tR\npolic" +
+      "yHash\0225\n\006intent\030\021 \001(\0162\035.payorch.v1.Inten" +
+      "tDispositionR\006intent\022:\n\006phases\030\022 \003(\0132\".p" +
+      "ayorch.v1.CallRecord.PhasesEntryR\006phases" +
+      "\022/\n\010attempts\030\023 \003(\0132\023.payorch.v1.AttemptR" +
+      "\010attempts\022*\n\021executed_track_id\030\025 \001(\tR\017ex" +
+      "ecutedTrackId\022(\n\020zuora_request_id\030\026 \001(\tR" +
+      "\016zuoraRequestId\022(\n\020zuora_process_id\030\027 \001(" +
+      "\tR\016zuoraProcessId\022\037\n\013zuora_codes\030\030 \003(\tR\n" +
+      "zuoraCodes\0223\n\010existing\030\031 \001(\0132\027.payorch.v" +
+      "1.ExistingIdsR\010existing\032T\n\013PhasesEntry\022\020" +
+      "\n\003key\030\001 \001(\tR\003key\022/\n\005value\030\002 \001(\0132\031.google" +
+      ".protobuf.DurationR\005value:\0028\001B\007\n\005_code*R" +
+      "\n\010CallKind\022\031\n\025CALL_KIND_UNSPECIFIED\020\000\022\022\n" +
+      "\016CALL_KIND_CALL\020\001\022\027\n\023CALL_KIND_EXECUTION" +
+      "\020\002*\334\001\n\021IntentDisposition\022\"\n\036INTENT_DISPO" +
+      "SITION_UNSPECIFIED\020\000\022\035\n\031INTENT_DISPOSITI" +
+      "ON_OPENED\020\001\022!\n\035INTENT_DISPOSITION_TAKEN_" +
+      "OVER\020\002\022\035\n\031INTENT_DISPOSITION_JOINED\020\003\022\037\n" +
+      "\033INTENT_DISPOSITION_REPLAYED\020\004\022!\n\035INTENT" +
+      "_DISPOSITION_UNRECORDED\020\0052\265\001\n\022Diagnostic" +
+      "sService\022V\n\014ExplainRoute\022\037.payorch.v1.Ex" +
+      "plainRouteRequest\032 .payorch.v1.ExplainRo" +
+      "uteResponse\"\003\220\002\001\022G\n\007GetCall\022\032.payorch.v1" +
+      ".GetCallRequest\032\033.payorch.v1.GetCallResp" +
+      "onse\"\003\220\002\001B0\n\023internal.payorch.v1B\027Diagno" +
+      "sticsServiceProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -167,6 +176,7 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
           com.google.api.FieldBehaviorProto.getDescriptor(),
           com.google.protobuf.DurationProto.getDescriptor(),
           com.google.protobuf.TimestampProto.getDescriptor(),
+          com.google.rpc.CodeProto.getDescriptor(),
           com.google.type.MoneyProto.getDescriptor(),
           internal.payorch.v1.CallProto.getDescriptor(),
           internal.payorch.v1.ErrorReasonProto.getDescriptor(),
@@ -221,22 +231,23 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_GetCallResponse_descriptor,
         new java.lang.String[] { "Calls", "TraceId", });
-    internal_static_payorch_v1_RecordedCall_descriptor =
+    internal_static_payorch_v1_CallRecord_descriptor =
       getDescriptor().getMessageType(6);
-    internal_static_payorch_v1_RecordedCall_fieldAccessorTable = new
+    internal_static_payorch_v1_CallRecord_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
-        internal_static_payorch_v1_RecordedCall_descriptor,
-        new java.lang.String[] { "Kind", "Rpc", "TrackId", "TraceId", "Caller", "StartTime", "Duration", "Code", "Outcome", "Advice", "Reason", "Detail", "Tenant", "Entity", "MatchedRule", "PolicyHash", "Intent", "Phases", "Attempts", "AttemptStarts", "ExecutedTrackId", "ZuoraRequestId", "ZuoraProcessId", "ZuoraCodes", "Existing", });
-    internal_static_payorch_v1_RecordedCall_PhasesEntry_descriptor =
-      internal_static_payorch_v1_RecordedCall_descriptor.getNestedType(0);
-    internal_static_payorch_v1_RecordedCall_PhasesEntry_fieldAccessorTable = new
+        internal_static_payorch_v1_CallRecord_descriptor,
+        new java.lang.String[] { "Kind", "Rpc", "TrackId", "TraceId", "Caller", "StartTime", "Duration", "Code", "Outcome", "Advice", "ErrorReason", "Detail", "Tenant", "Entity", "MatchedRule", "PolicyHash", "Intent", "Phases", "Attempts", "ExecutedTrackId", "ZuoraRequestId", "ZuoraProcessId", "ZuoraCodes", "Existing", });
+    internal_static_payorch_v1_CallRecord_PhasesEntry_descriptor =
+      internal_static_payorch_v1_CallRecord_descriptor.getNestedType(0);
+    internal_static_payorch_v1_CallRecord_PhasesEntry_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
-        internal_static_payorch_v1_RecordedCall_PhasesEntry_descriptor,
+        internal_static_payorch_v1_CallRecord_PhasesEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     descriptor.resolveAllFeaturesImmutable();
     com.google.api.FieldBehaviorProto.getDescriptor();
     com.google.protobuf.DurationProto.getDescriptor();
     com.google.protobuf.TimestampProto.getDescriptor();
+    com.google.rpc.CodeProto.getDescriptor();
     com.google.type.MoneyProto.getDescriptor();
     internal.payorch.v1.CallProto.getDescriptor();
     internal.payorch.v1.ErrorReasonProto.getDescriptor();

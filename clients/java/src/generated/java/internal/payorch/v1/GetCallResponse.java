@@ -57,16 +57,16 @@ private static final long serialVersionUID = 0L;
 
   public static final int CALLS_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
-  private java.util.List<internal.payorch.v1.RecordedCall> calls_;
+  private java.util.List<internal.payorch.v1.CallRecord> calls_;
   /**
    * <pre>
    * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
    * </pre>
    *
-   * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+   * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
    */
   @java.lang.Override
-  public java.util.List<internal.payorch.v1.RecordedCall> getCallsList() {
+  public java.util.List<internal.payorch.v1.CallRecord> getCallsList() {
     return calls_;
   }
   /**
@@ -74,10 +74,10 @@ private static final long serialVersionUID = 0L;
    * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
    * </pre>
    *
-   * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+   * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
    */
   @java.lang.Override
-  public java.util.List<? extends internal.payorch.v1.RecordedCallOrBuilder> 
+  public java.util.List<? extends internal.payorch.v1.CallRecordOrBuilder> 
       getCallsOrBuilderList() {
     return calls_;
   }
@@ -86,7 +86,7 @@ private static final long serialVersionUID = 0L;
    * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
    * </pre>
    *
-   * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+   * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
    */
   @java.lang.Override
   public int getCallsCount() {
@@ -97,10 +97,10 @@ private static final long serialVersionUID = 0L;
    * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
    * </pre>
    *
-   * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+   * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.RecordedCall getCalls(int index) {
+  public internal.payorch.v1.CallRecord getCalls(int index) {
     return calls_.get(index);
   }
   /**
@@ -108,10 +108,10 @@ private static final long serialVersionUID = 0L;
    * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
    * </pre>
    *
-   * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+   * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
    */
   @java.lang.Override
-  public internal.payorch.v1.RecordedCallOrBuilder getCallsOrBuilder(
+  public internal.payorch.v1.CallRecordOrBuilder getCallsOrBuilder(
       int index) {
     return calls_.get(index);
   }
@@ -507,9 +507,9 @@ private static final long serialVersionUID = 0L;
               done = true;
               break;
             case 10: {
-              internal.payorch.v1.RecordedCall m =
+              internal.payorch.v1.CallRecord m =
                   input.readMessage(
-                      internal.payorch.v1.RecordedCall.parser(),
+                      internal.payorch.v1.CallRecord.parser(),
                       extensionRegistry);
               if (callsBuilder_ == null) {
                 ensureCallsIsMutable();
@@ -541,26 +541,26 @@ private static final long serialVersionUID = 0L;
     }
     private int bitField0_;
 
-    private java.util.List<internal.payorch.v1.RecordedCall> calls_ =
+    private java.util.List<internal.payorch.v1.CallRecord> calls_ =
       java.util.Collections.emptyList();
     private void ensureCallsIsMutable() {
       if (!((bitField0_ & 0x00000001) != 0)) {
-        calls_ = new java.util.ArrayList<internal.payorch.v1.RecordedCall>(calls_);
+        calls_ = new java.util.ArrayList<internal.payorch.v1.CallRecord>(calls_);
         bitField0_ |= 0x00000001;
        }
     }
 
     private com.google.protobuf.RepeatedFieldBuilder<
-        internal.payorch.v1.RecordedCall, internal.payorch.v1.RecordedCall.Builder, internal.payorch.v1.RecordedCallOrBuilder> callsBuilder_;
+        internal.payorch.v1.CallRecord, internal.payorch.v1.CallRecord.Builder, internal.payorch.v1.CallRecordOrBuilder> callsBuilder_;
 
     /**
      * <pre>
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
-    public java.util.List<internal.payorch.v1.RecordedCall> getCallsList() {
+    public java.util.List<internal.payorch.v1.CallRecord> getCallsList() {
       if (callsBuilder_ == null) {
         return java.util.Collections.unmodifiableList(calls_);
       } else {
@@ -572,7 +572,7 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
     public int getCallsCount() {
       if (callsBuilder_ == null) {
@@ -586,9 +586,9 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
-    public internal.payorch.v1.RecordedCall getCalls(int index) {
+    public internal.payorch.v1.CallRecord getCalls(int index) {
       if (callsBuilder_ == null) {
         return calls_.get(index);
       } else {
@@ -600,10 +600,10 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
     public Builder setCalls(
-        int index, internal.payorch.v1.RecordedCall value) {
+        int index, internal.payorch.v1.CallRecord value) {
       if (callsBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
         ensureCallsIsMutable();
@@ -619,10 +619,10 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
     public Builder setCalls(
-        int index, internal.payorch.v1.RecordedCall.Builder builderForValue) {
+        int index, internal.payorch.v1.CallRecord.Builder builderForValue) {
       if (callsBuilder_ == null) {
         ensureCallsIsMutable();
         calls_.set(index, builderForValue.build());
@@ -637,9 +637,9 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
-    public Builder addCalls(internal.payorch.v1.RecordedCall value) {
+    public Builder addCalls(internal.payorch.v1.CallRecord value) {
       if (callsBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
         ensureCallsIsMutable();
@@ -655,10 +655,10 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
     public Builder addCalls(
-        int index, internal.payorch.v1.RecordedCall value) {
+        int index, internal.payorch.v1.CallRecord value) {
       if (callsBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
         ensureCallsIsMutable();
@@ -674,10 +674,10 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
     public Builder addCalls(
-        internal.payorch.v1.RecordedCall.Builder builderForValue) {
+        internal.payorch.v1.CallRecord.Builder builderForValue) {
       if (callsBuilder_ == null) {
         ensureCallsIsMutable();
         calls_.add(builderForValue.build());
@@ -692,10 +692,10 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
     public Builder addCalls(
-        int index, internal.payorch.v1.RecordedCall.Builder builderForValue) {
+        int index, internal.payorch.v1.CallRecord.Builder builderForValue) {
       if (callsBuilder_ == null) {
         ensureCallsIsMutable();
         calls_.add(index, builderForValue.build());
@@ -710,10 +710,10 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
     public Builder addAllCalls(
-        java.lang.Iterable<? extends internal.payorch.v1.RecordedCall> values) {
+        java.lang.Iterable<? extends internal.payorch.v1.CallRecord> values) {
       if (callsBuilder_ == null) {
         ensureCallsIsMutable();
         com.google.protobuf.AbstractMessageLite.Builder.addAll(
@@ -729,7 +729,7 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
     public Builder clearCalls() {
       if (callsBuilder_ == null) {
@@ -746,7 +746,7 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
     public Builder removeCalls(int index) {
       if (callsBuilder_ == null) {
@@ -763,9 +763,9 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
-    public internal.payorch.v1.RecordedCall.Builder getCallsBuilder(
+    public internal.payorch.v1.CallRecord.Builder getCallsBuilder(
         int index) {
       return internalGetCallsFieldBuilder().getBuilder(index);
     }
@@ -774,9 +774,9 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
-    public internal.payorch.v1.RecordedCallOrBuilder getCallsOrBuilder(
+    public internal.payorch.v1.CallRecordOrBuilder getCallsOrBuilder(
         int index) {
       if (callsBuilder_ == null) {
         return calls_.get(index);  } else {
@@ -788,9 +788,9 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
-    public java.util.List<? extends internal.payorch.v1.RecordedCallOrBuilder> 
+    public java.util.List<? extends internal.payorch.v1.CallRecordOrBuilder> 
          getCallsOrBuilderList() {
       if (callsBuilder_ != null) {
         return callsBuilder_.getMessageOrBuilderList();
@@ -803,41 +803,41 @@ private static final long serialVersionUID = 0L;
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
-    public internal.payorch.v1.RecordedCall.Builder addCallsBuilder() {
+    public internal.payorch.v1.CallRecord.Builder addCallsBuilder() {
       return internalGetCallsFieldBuilder().addBuilder(
-          internal.payorch.v1.RecordedCall.getDefaultInstance());
+          internal.payorch.v1.CallRecord.getDefaultInstance());
     }
     /**
      * <pre>
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
-    public internal.payorch.v1.RecordedCall.Builder addCallsBuilder(
+    public internal.payorch.v1.CallRecord.Builder addCallsBuilder(
         int index) {
       return internalGetCallsFieldBuilder().addBuilder(
-          index, internal.payorch.v1.RecordedCall.getDefaultInstance());
+          index, internal.payorch.v1.CallRecord.getDefaultInstance());
     }
     /**
      * <pre>
      * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
      * </pre>
      *
-     * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+     * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
      */
-    public java.util.List<internal.payorch.v1.RecordedCall.Builder> 
+    public java.util.List<internal.payorch.v1.CallRecord.Builder> 
          getCallsBuilderList() {
       return internalGetCallsFieldBuilder().getBuilderList();
     }
     private com.google.protobuf.RepeatedFieldBuilder<
-        internal.payorch.v1.RecordedCall, internal.payorch.v1.RecordedCall.Builder, internal.payorch.v1.RecordedCallOrBuilder> 
+        internal.payorch.v1.CallRecord, internal.payorch.v1.CallRecord.Builder, internal.payorch.v1.CallRecordOrBuilder> 
         internalGetCallsFieldBuilder() {
       if (callsBuilder_ == null) {
         callsBuilder_ = new com.google.protobuf.RepeatedFieldBuilder<
-            internal.payorch.v1.RecordedCall, internal.payorch.v1.RecordedCall.Builder, internal.payorch.v1.RecordedCallOrBuilder>(
+            internal.payorch.v1.CallRecord, internal.payorch.v1.CallRecord.Builder, internal.payorch.v1.CallRecordOrBuilder>(
                 calls_,
                 ((bitField0_ & 0x00000001) != 0),
                 getParentForChildren(),

@@ -15,24 +15,24 @@ public interface GetCallResponseOrBuilder extends
    * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
    * </pre>
    *
-   * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+   * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
    */
-  java.util.List<internal.payorch.v1.RecordedCall> 
+  java.util.List<internal.payorch.v1.CallRecord> 
       getCallsList();
   /**
    * <pre>
    * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
    * </pre>
    *
-   * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+   * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
    */
-  internal.payorch.v1.RecordedCall getCalls(int index);
+  internal.payorch.v1.CallRecord getCalls(int index);
   /**
    * <pre>
    * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
    * </pre>
    *
-   * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+   * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
    */
   int getCallsCount();
   /**
@@ -40,18 +40,18 @@ public interface GetCallResponseOrBuilder extends
    * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
    * </pre>
    *
-   * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+   * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
    */
-  java.util.List<? extends internal.payorch.v1.RecordedCallOrBuilder> 
+  java.util.List<? extends internal.payorch.v1.CallRecordOrBuilder> 
       getCallsOrBuilderList();
   /**
    * <pre>
    * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
    * </pre>
    *
-   * <code>repeated .payorch.v1.RecordedCall calls = 1 [json_name = "calls"];</code>
+   * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
    */
-  internal.payorch.v1.RecordedCallOrBuilder getCallsOrBuilder(
+  internal.payorch.v1.CallRecordOrBuilder getCallsOrBuilder(
       int index);
 
   /**

@@ -7,17 +7,16 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * A call as its caller saw it, or a flight: one execution of an intent, which goes on when its caller leaves. It holds no
- * value of a request.
+ * The record of a call or of an execution. It holds no value of a request.
  * </pre>
  *
- * Protobuf type {@code payorch.v1.RecordedCall}
+ * Protobuf type {@code payorch.v1.CallRecord}
  */
 @com.google.protobuf.Generated
-public final class RecordedCall extends
+public final class CallRecord extends
     com.google.protobuf.GeneratedMessage implements
-    // @@protoc_insertion_point(message_implements:payorch.v1.RecordedCall)
-    RecordedCallOrBuilder {
+    // @@protoc_insertion_point(message_implements:payorch.v1.CallRecord)
+    CallRecordOrBuilder {
 private static final long serialVersionUID = 0L;
   static {
     com.google.protobuf.RuntimeVersion.validateProtobufGencodeVersion(
@@ -26,30 +25,29 @@ private static final long serialVersionUID = 0L;
       /* minor= */ 36,
       /* patch= */ 2,
       /* suffix= */ "",
-      "RecordedCall");
+      "CallRecord");
   }
-  // Use RecordedCall.newBuilder() to construct.
-  private RecordedCall(com.google.protobuf.GeneratedMessage.Builder<?> builder) {
+  // Use CallRecord.newBuilder() to construct.
+  private CallRecord(com.google.protobuf.GeneratedMessage.Builder<?> builder) {
     super(builder);
   }
-  private RecordedCall() {
-    kind_ = "";
+  private CallRecord() {
+    kind_ = 0;
     rpc_ = "";
     trackId_ = "";
     traceId_ = "";
     caller_ = "";
-    code_ = "";
+    code_ = 0;
     outcome_ = 0;
     advice_ = 0;
-    reason_ = "";
+    errorReason_ = 0;
     detail_ = "";
     tenant_ = "";
     entity_ = "";
     matchedRule_ = "";
     policyHash_ = "";
-    intent_ = "";
+    intent_ = 0;
     attempts_ = java.util.Collections.emptyList();
-    attemptStarts_ = java.util.Collections.emptyList();
     executedTrackId_ = "";
     zuoraRequestId_ = "";
     zuoraProcessId_ = "";
@@ -59,12 +57,12 @@ private static final long serialVersionUID = 0L;
 
   public static final com.google.protobuf.Descriptors.Descriptor
       getDescriptor() {
-    return internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_RecordedCall_descriptor;
+    return internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_CallRecord_descriptor;
   }
 
   @java.lang.Override
   public com.google.protobuf.Descriptors.Descriptor getDescriptorForType() {
-    return internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_RecordedCall_descriptor;
+    return internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_CallRecord_descriptor;
   }
 
   @SuppressWarnings({"rawtypes"})
@@ -82,57 +80,36 @@ private static final long serialVersionUID = 0L;
   @java.lang.Override
   protected com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internalGetFieldAccessorTable() {
-    return internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_RecordedCall_fieldAccessorTable
+    return internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_CallRecord_fieldAccessorTable
         .ensureFieldAccessorsInitialized(
-            internal.payorch.v1.RecordedCall.class, internal.payorch.v1.RecordedCall.Builder.class);
+            internal.payorch.v1.CallRecord.class, internal.payorch.v1.CallRecord.Builder.class);
   }
 
   private int bitField0_;
   public static final int KIND_FIELD_NUMBER = 1;
-  @SuppressWarnings("serial")
-  private volatile java.lang.Object kind_ = "";
+  private int kind_ = 0;
   /**
    * <pre>
-   * "call" or "flight".
+   * Which of the two it is.
    * </pre>
    *
-   * <code>string kind = 1 [json_name = "kind"];</code>
-   * @return The kind.
+   * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
+   * @return The enum numeric value on the wire for kind.
    */
-  @java.lang.Override
-  public java.lang.String getKind() {
-    java.lang.Object ref = kind_;
-    if (ref instanceof java.lang.String) {
-      return (java.lang.String) ref;
-    } else {
-      com.google.protobuf.ByteString bs = 
-          (com.google.protobuf.ByteString) ref;
-      java.lang.String s = bs.toStringUtf8();
-      kind_ = s;
-      return s;
-    }
+  @java.lang.Override public int getKindValue() {
+    return kind_;
   }
   /**
    * <pre>
-   * "call" or "flight".
+   * Which of the two it is.
    * </pre>
    *
-   * <code>string kind = 1 [json_name = "kind"];</code>
-   * @return The bytes for kind.
+   * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
+   * @return The kind.
    */
-  @java.lang.Override
-  public com.google.protobuf.ByteString
-      getKindBytes() {
-    java.lang.Object ref = kind_;
-    if (ref instanceof java.lang.String) {
-      com.google.protobuf.ByteString b = 
-          com.google.protobuf.ByteString.copyFromUtf8(
-              (java.lang.String) ref);
-      kind_ = b;
-      return b;
-    } else {
-      return (com.google.protobuf.ByteString) ref;
-    }
+  @java.lang.Override public internal.payorch.v1.CallKind getKind() {
+    internal.payorch.v1.CallKind result = internal.payorch.v1.CallKind.forNumber(kind_);
+    return result == null ? internal.payorch.v1.CallKind.UNRECOGNIZED : result;
   }
 
   public static final int RPC_FIELD_NUMBER = 2;
@@ -400,50 +377,40 @@ private static final long serialVersionUID = 0L;
   }
 
   public static final int CODE_FIELD_NUMBER = 8;
-  @SuppressWarnings("serial")
-  private volatile java.lang.Object code_ = "";
+  private int code_ = 0;
   /**
    * <pre>
-   * Name of the gRPC status code; empty for a flight.
+   * The gRPC status code. Absent for an execution.
    * </pre>
    *
-   * <code>string code = 8 [json_name = "code"];</code>
-   * @return The code.
+   * <code>optional .google.rpc.Code code = 8 [json_name = "code"];</code>
+   * @return Whether the code field is set.
    */
-  @java.lang.Override
-  public java.lang.String getCode() {
-    java.lang.Object ref = code_;
-    if (ref instanceof java.lang.String) {
-      return (java.lang.String) ref;
-    } else {
-      com.google.protobuf.ByteString bs = 
-          (com.google.protobuf.ByteString) ref;
-      java.lang.String s = bs.toStringUtf8();
-      code_ = s;
-      return s;
-    }
+  @java.lang.Override public boolean hasCode() {
+    return ((bitField0_ & 0x00000004) != 0);
   }
   /**
    * <pre>
-   * Name of the gRPC status code; empty for a flight.
+   * The gRPC status code. Absent for an execution.
    * </pre>
    *
-   * <code>string code = 8 [json_name = "code"];</code>
-   * @return The bytes for code.
+   * <code>optional .google.rpc.Code code = 8 [json_name = "code"];</code>
+   * @return The enum numeric value on the wire for code.
    */
-  @java.lang.Override
-  public com.google.protobuf.ByteString
-      getCodeBytes() {
-    java.lang.Object ref = code_;
-    if (ref instanceof java.lang.String) {
-      com.google.protobuf.ByteString b = 
-          com.google.protobuf.ByteString.copyFromUtf8(
-              (java.lang.String) ref);
-      code_ = b;
-      return b;
-    } else {
-      return (com.google.protobuf.ByteString) ref;
-    }
+  @java.lang.Override public int getCodeValue() {
+    return code_;
+  }
+  /**
+   * <pre>
+   * The gRPC status code. Absent for an execution.
+   * </pre>
+   *
+   * <code>optional .google.rpc.Code code = 8 [json_name = "code"];</code>
+   * @return The code.
+   */
+  @java.lang.Override public com.google.rpc.Code getCode() {
+    com.google.rpc.Code result = com.google.rpc.Code.forNumber(code_);
+    return result == null ? com.google.rpc.Code.UNRECOGNIZED : result;
   }
 
   public static final int OUTCOME_FIELD_NUMBER = 9;
@@ -498,51 +465,30 @@ private static final long serialVersionUID = 0L;
     return result == null ? internal.payorch.v1.Advice.UNRECOGNIZED : result;
   }
 
-  public static final int REASON_FIELD_NUMBER = 11;
-  @SuppressWarnings("serial")
-  private volatile java.lang.Object reason_ = "";
+  public static final int ERROR_REASON_FIELD_NUMBER = 11;
+  private int errorReason_ = 0;
   /**
    * <pre>
-   * Name of the ErrorReason without its prefix; empty for success.
+   * Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
    * </pre>
    *
-   * <code>string reason = 11 [json_name = "reason"];</code>
-   * @return The reason.
+   * <code>.payorch.v1.ErrorReason error_reason = 11 [json_name = "errorReason"];</code>
+   * @return The enum numeric value on the wire for errorReason.
    */
-  @java.lang.Override
-  public java.lang.String getReason() {
-    java.lang.Object ref = reason_;
-    if (ref instanceof java.lang.String) {
-      return (java.lang.String) ref;
-    } else {
-      com.google.protobuf.ByteString bs = 
-          (com.google.protobuf.ByteString) ref;
-      java.lang.String s = bs.toStringUtf8();
-      reason_ = s;
-      return s;
-    }
+  @java.lang.Override public int getErrorReasonValue() {
+    return errorReason_;
   }
   /**
    * <pre>
-   * Name of the ErrorReason without its prefix; empty for success.
+   * Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
    * </pre>
    *
-   * <code>string reason = 11 [json_name = "reason"];</code>
-   * @return The bytes for reason.
+   * <code>.payorch.v1.ErrorReason error_reason = 11 [json_name = "errorReason"];</code>
+   * @return The errorReason.
    */
-  @java.lang.Override
-  public com.google.protobuf.ByteString
-      getReasonBytes() {
-    java.lang.Object ref = reason_;
-    if (ref instanceof java.lang.String) {
-      com.google.protobuf.ByteString b = 
-          com.google.protobuf.ByteString.copyFromUtf8(
-              (java.lang.String) ref);
-      reason_ = b;
-      return b;
-    } else {
-      return (com.google.protobuf.ByteString) ref;
-    }
+  @java.lang.Override public internal.payorch.v1.ErrorReason getErrorReason() {
+    internal.payorch.v1.ErrorReason result = internal.payorch.v1.ErrorReason.forNumber(errorReason_);
+    return result == null ? internal.payorch.v1.ErrorReason.UNRECOGNIZED : result;
   }
 
   public static final int DETAIL_FIELD_NUMBER = 12;
@@ -781,50 +727,29 @@ private static final long serialVersionUID = 0L;
   }
 
   public static final int INTENT_FIELD_NUMBER = 17;
-  @SuppressWarnings("serial")
-  private volatile java.lang.Object intent_ = "";
+  private int intent_ = 0;
   /**
    * <pre>
-   * How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none.
+   * How it met its intent.
    * </pre>
    *
-   * <code>string intent = 17 [json_name = "intent"];</code>
-   * @return The intent.
+   * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
+   * @return The enum numeric value on the wire for intent.
    */
-  @java.lang.Override
-  public java.lang.String getIntent() {
-    java.lang.Object ref = intent_;
-    if (ref instanceof java.lang.String) {
-      return (java.lang.String) ref;
-    } else {
-      com.google.protobuf.ByteString bs = 
-          (com.google.protobuf.ByteString) ref;
-      java.lang.String s = bs.toStringUtf8();
-      intent_ = s;
-      return s;
-    }
+  @java.lang.Override public int getIntentValue() {
+    return intent_;
   }
   /**
    * <pre>
-   * How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none.
+   * How it met its intent.
    * </pre>
    *
-   * <code>string intent = 17 [json_name = "intent"];</code>
-   * @return The bytes for intent.
+   * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
+   * @return The intent.
    */
-  @java.lang.Override
-  public com.google.protobuf.ByteString
-      getIntentBytes() {
-    java.lang.Object ref = intent_;
-    if (ref instanceof java.lang.String) {
-      com.google.protobuf.ByteString b = 
-          com.google.protobuf.ByteString.copyFromUtf8(
-              (java.lang.String) ref);
-      intent_ = b;
-      return b;
-    } else {
-      return (com.google.protobuf.ByteString) ref;
-    }
+  @java.lang.Override public internal.payorch.v1.IntentDisposition getIntent() {
+    internal.payorch.v1.IntentDisposition result = internal.payorch.v1.IntentDisposition.forNumber(intent_);
+    return result == null ? internal.payorch.v1.IntentDisposition.UNRECOGNIZED : result;
   }
 
   public static final int PHASES_FIELD_NUMBER = 18;
@@ -833,7 +758,7 @@ private static final long serialVersionUID = 0L;
         java.lang.String, com.google.protobuf.Duration> defaultEntry =
             com.google.protobuf.MapEntry
             .<java.lang.String, com.google.protobuf.Duration>newDefaultInstance(
-                internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_RecordedCall_PhasesEntry_descriptor, 
+                internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_CallRecord_PhasesEntry_descriptor, 
                 com.google.protobuf.WireFormat.FieldType.STRING,
                 "",
                 com.google.protobuf.WireFormat.FieldType.MESSAGE,
@@ -981,67 +906,6 @@ com.google.protobuf.Duration defaultValue) {
   public internal.payorch.v1.AttemptOrBuilder getAttemptsOrBuilder(
       int index) {
     return attempts_.get(index);
-  }
-
-  public static final int ATTEMPT_STARTS_FIELD_NUMBER = 20;
-  @SuppressWarnings("serial")
-  private java.util.List<com.google.protobuf.Timestamp> attemptStarts_;
-  /**
-   * <pre>
-   * When each of the sends started, in their order.
-   * </pre>
-   *
-   * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-   */
-  @java.lang.Override
-  public java.util.List<com.google.protobuf.Timestamp> getAttemptStartsList() {
-    return attemptStarts_;
-  }
-  /**
-   * <pre>
-   * When each of the sends started, in their order.
-   * </pre>
-   *
-   * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-   */
-  @java.lang.Override
-  public java.util.List<? extends com.google.protobuf.TimestampOrBuilder> 
-      getAttemptStartsOrBuilderList() {
-    return attemptStarts_;
-  }
-  /**
-   * <pre>
-   * When each of the sends started, in their order.
-   * </pre>
-   *
-   * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-   */
-  @java.lang.Override
-  public int getAttemptStartsCount() {
-    return attemptStarts_.size();
-  }
-  /**
-   * <pre>
-   * When each of the sends started, in their order.
-   * </pre>
-   *
-   * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-   */
-  @java.lang.Override
-  public com.google.protobuf.Timestamp getAttemptStarts(int index) {
-    return attemptStarts_.get(index);
-  }
-  /**
-   * <pre>
-   * When each of the sends started, in their order.
-   * </pre>
-   *
-   * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-   */
-  @java.lang.Override
-  public com.google.protobuf.TimestampOrBuilder getAttemptStartsOrBuilder(
-      int index) {
-    return attemptStarts_.get(index);
   }
 
   public static final int EXECUTED_TRACK_ID_FIELD_NUMBER = 21;
@@ -1250,7 +1114,7 @@ com.google.protobuf.Duration defaultValue) {
    */
   @java.lang.Override
   public boolean hasExisting() {
-    return ((bitField0_ & 0x00000004) != 0);
+    return ((bitField0_ & 0x00000008) != 0);
   }
   /**
    * <pre>
@@ -1290,8 +1154,8 @@ com.google.protobuf.Duration defaultValue) {
   @java.lang.Override
   public void writeTo(com.google.protobuf.CodedOutputStream output)
                       throws java.io.IOException {
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(kind_)) {
-      com.google.protobuf.GeneratedMessage.writeString(output, 1, kind_);
+    if (kind_ != internal.payorch.v1.CallKind.CALL_KIND_UNSPECIFIED.getNumber()) {
+      output.writeEnum(1, kind_);
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(rpc_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 2, rpc_);
@@ -1311,8 +1175,8 @@ com.google.protobuf.Duration defaultValue) {
     if (((bitField0_ & 0x00000002) != 0)) {
       output.writeMessage(7, getDuration());
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(code_)) {
-      com.google.protobuf.GeneratedMessage.writeString(output, 8, code_);
+    if (((bitField0_ & 0x00000004) != 0)) {
+      output.writeEnum(8, code_);
     }
     if (outcome_ != internal.payorch.v1.Outcome.OUTCOME_UNSPECIFIED.getNumber()) {
       output.writeEnum(9, outcome_);
@@ -1320,8 +1184,8 @@ com.google.protobuf.Duration defaultValue) {
     if (advice_ != internal.payorch.v1.Advice.ADVICE_UNSPECIFIED.getNumber()) {
       output.writeEnum(10, advice_);
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
-      com.google.protobuf.GeneratedMessage.writeString(output, 11, reason_);
+    if (errorReason_ != internal.payorch.v1.ErrorReason.ERROR_REASON_UNSPECIFIED.getNumber()) {
+      output.writeEnum(11, errorReason_);
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(detail_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 12, detail_);
@@ -1338,8 +1202,8 @@ com.google.protobuf.Duration defaultValue) {
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(policyHash_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 16, policyHash_);
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(intent_)) {
-      com.google.protobuf.GeneratedMessage.writeString(output, 17, intent_);
+    if (intent_ != internal.payorch.v1.IntentDisposition.INTENT_DISPOSITION_UNSPECIFIED.getNumber()) {
+      output.writeEnum(17, intent_);
     }
     com.google.protobuf.GeneratedMessage
       .serializeStringMapTo(
@@ -1349,9 +1213,6 @@ com.google.protobuf.Duration defaultValue) {
         18);
     for (int i = 0; i < attempts_.size(); i++) {
       output.writeMessage(19, attempts_.get(i));
-    }
-    for (int i = 0; i < attemptStarts_.size(); i++) {
-      output.writeMessage(20, attemptStarts_.get(i));
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(executedTrackId_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 21, executedTrackId_);
@@ -1365,15 +1226,16 @@ com.google.protobuf.Duration defaultValue) {
     for (int i = 0; i < zuoraCodes_.size(); i++) {
       com.google.protobuf.GeneratedMessage.writeString(output, 24, zuoraCodes_.getRaw(i));
     }
-    if (((bitField0_ & 0x00000004) != 0)) {
+    if (((bitField0_ & 0x00000008) != 0)) {
       output.writeMessage(25, getExisting());
     }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
     int size = 0;
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(kind_)) {
-      size += com.google.protobuf.GeneratedMessage.computeStringSize(1, kind_);
+    if (kind_ != internal.payorch.v1.CallKind.CALL_KIND_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(1, kind_);
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(rpc_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(2, rpc_);
@@ -1395,8 +1257,9 @@ com.google.protobuf.Duration defaultValue) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(7, getDuration());
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(code_)) {
-      size += com.google.protobuf.GeneratedMessage.computeStringSize(8, code_);
+    if (((bitField0_ & 0x00000004) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(8, code_);
     }
     if (outcome_ != internal.payorch.v1.Outcome.OUTCOME_UNSPECIFIED.getNumber()) {
       size += com.google.protobuf.CodedOutputStream
@@ -1406,8 +1269,9 @@ com.google.protobuf.Duration defaultValue) {
       size += com.google.protobuf.CodedOutputStream
         .computeEnumSize(10, advice_);
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
-      size += com.google.protobuf.GeneratedMessage.computeStringSize(11, reason_);
+    if (errorReason_ != internal.payorch.v1.ErrorReason.ERROR_REASON_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(11, errorReason_);
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(detail_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(12, detail_);
@@ -1424,8 +1288,9 @@ com.google.protobuf.Duration defaultValue) {
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(policyHash_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(16, policyHash_);
     }
-    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(intent_)) {
-      size += com.google.protobuf.GeneratedMessage.computeStringSize(17, intent_);
+    if (intent_ != internal.payorch.v1.IntentDisposition.INTENT_DISPOSITION_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(17, intent_);
     }
     for (java.util.Map.Entry<java.lang.String, com.google.protobuf.Duration> entry
          : internalGetPhases().getMap().entrySet()) {
@@ -1446,15 +1311,6 @@ com.google.protobuf.Duration defaultValue) {
           }
           size += 2 * count;
         }
-
-        {
-          final int count = attemptStarts_.size();
-          for (int i = 0; i < count; i++) {
-            size += com.google.protobuf.CodedOutputStream
-              .computeMessageSizeNoTag(attemptStarts_.get(i));
-          }
-          size += 2 * count;
-        }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(executedTrackId_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(21, executedTrackId_);
     }
@@ -1472,7 +1328,7 @@ com.google.protobuf.Duration defaultValue) {
       size += dataSize;
       size += 2 * getZuoraCodesList().size();
     }
-    if (((bitField0_ & 0x00000004) != 0)) {
+    if (((bitField0_ & 0x00000008) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(25, getExisting());
     }
@@ -1495,13 +1351,12 @@ com.google.protobuf.Duration defaultValue) {
     if (obj == this) {
      return true;
     }
-    if (!(obj instanceof internal.payorch.v1.RecordedCall)) {
+    if (!(obj instanceof internal.payorch.v1.CallRecord)) {
       return super.equals(obj);
     }
-    internal.payorch.v1.RecordedCall other = (internal.payorch.v1.RecordedCall) obj;
+    internal.payorch.v1.CallRecord other = (internal.payorch.v1.CallRecord) obj;
 
-    if (!getKind()
-        .equals(other.getKind())) return false;
+    if (kind_ != other.kind_) return false;
     if (!getRpc()
         .equals(other.getRpc())) return false;
     if (!getTrackId()
@@ -1520,12 +1375,13 @@ com.google.protobuf.Duration defaultValue) {
       if (!getDuration()
           .equals(other.getDuration())) return false;
     }
-    if (!getCode()
-        .equals(other.getCode())) return false;
+    if (hasCode() != other.hasCode()) return false;
+    if (hasCode()) {
+      if (code_ != other.code_) return false;
+    }
     if (outcome_ != other.outcome_) return false;
     if (advice_ != other.advice_) return false;
-    if (!getReason()
-        .equals(other.getReason())) return false;
+    if (errorReason_ != other.errorReason_) return false;
     if (!getDetail()
         .equals(other.getDetail())) return false;
     if (!getTenant()
@@ -1536,14 +1392,11 @@ com.google.protobuf.Duration defaultValue) {
         .equals(other.getMatchedRule())) return false;
     if (!getPolicyHash()
         .equals(other.getPolicyHash())) return false;
-    if (!getIntent()
-        .equals(other.getIntent())) return false;
+    if (intent_ != other.intent_) return false;
     if (!internalGetPhases().equals(
         other.internalGetPhases())) return false;
     if (!getAttemptsList()
         .equals(other.getAttemptsList())) return false;
-    if (!getAttemptStartsList()
-        .equals(other.getAttemptStartsList())) return false;
     if (!getExecutedTrackId()
         .equals(other.getExecutedTrackId())) return false;
     if (!getZuoraRequestId()
@@ -1569,7 +1422,7 @@ com.google.protobuf.Duration defaultValue) {
     int hash = 41;
     hash = (19 * hash) + getDescriptor().hashCode();
     hash = (37 * hash) + KIND_FIELD_NUMBER;
-    hash = (53 * hash) + getKind().hashCode();
+    hash = (53 * hash) + kind_;
     hash = (37 * hash) + RPC_FIELD_NUMBER;
     hash = (53 * hash) + getRpc().hashCode();
     hash = (37 * hash) + TRACK_ID_FIELD_NUMBER;
@@ -1586,14 +1439,16 @@ com.google.protobuf.Duration defaultValue) {
       hash = (37 * hash) + DURATION_FIELD_NUMBER;
       hash = (53 * hash) + getDuration().hashCode();
     }
-    hash = (37 * hash) + CODE_FIELD_NUMBER;
-    hash = (53 * hash) + getCode().hashCode();
+    if (hasCode()) {
+      hash = (37 * hash) + CODE_FIELD_NUMBER;
+      hash = (53 * hash) + code_;
+    }
     hash = (37 * hash) + OUTCOME_FIELD_NUMBER;
     hash = (53 * hash) + outcome_;
     hash = (37 * hash) + ADVICE_FIELD_NUMBER;
     hash = (53 * hash) + advice_;
-    hash = (37 * hash) + REASON_FIELD_NUMBER;
-    hash = (53 * hash) + getReason().hashCode();
+    hash = (37 * hash) + ERROR_REASON_FIELD_NUMBER;
+    hash = (53 * hash) + errorReason_;
     hash = (37 * hash) + DETAIL_FIELD_NUMBER;
     hash = (53 * hash) + getDetail().hashCode();
     hash = (37 * hash) + TENANT_FIELD_NUMBER;
@@ -1605,7 +1460,7 @@ com.google.protobuf.Duration defaultValue) {
     hash = (37 * hash) + POLICY_HASH_FIELD_NUMBER;
     hash = (53 * hash) + getPolicyHash().hashCode();
     hash = (37 * hash) + INTENT_FIELD_NUMBER;
-    hash = (53 * hash) + getIntent().hashCode();
+    hash = (53 * hash) + intent_;
     if (!internalGetPhases().getMap().isEmpty()) {
       hash = (37 * hash) + PHASES_FIELD_NUMBER;
       hash = (53 * hash) + internalGetPhases().hashCode();
@@ -1613,10 +1468,6 @@ com.google.protobuf.Duration defaultValue) {
     if (getAttemptsCount() > 0) {
       hash = (37 * hash) + ATTEMPTS_FIELD_NUMBER;
       hash = (53 * hash) + getAttemptsList().hashCode();
-    }
-    if (getAttemptStartsCount() > 0) {
-      hash = (37 * hash) + ATTEMPT_STARTS_FIELD_NUMBER;
-      hash = (53 * hash) + getAttemptStartsList().hashCode();
     }
     hash = (37 * hash) + EXECUTED_TRACK_ID_FIELD_NUMBER;
     hash = (53 * hash) + getExecutedTrackId().hashCode();
@@ -1637,44 +1488,44 @@ com.google.protobuf.Duration defaultValue) {
     return hash;
   }
 
-  public static internal.payorch.v1.RecordedCall parseFrom(
+  public static internal.payorch.v1.CallRecord parseFrom(
       java.nio.ByteBuffer data)
       throws com.google.protobuf.InvalidProtocolBufferException {
     return PARSER.parseFrom(data);
   }
-  public static internal.payorch.v1.RecordedCall parseFrom(
+  public static internal.payorch.v1.CallRecord parseFrom(
       java.nio.ByteBuffer data,
       com.google.protobuf.ExtensionRegistryLite extensionRegistry)
       throws com.google.protobuf.InvalidProtocolBufferException {
     return PARSER.parseFrom(data, extensionRegistry);
   }
-  public static internal.payorch.v1.RecordedCall parseFrom(
+  public static internal.payorch.v1.CallRecord parseFrom(
       com.google.protobuf.ByteString data)
       throws com.google.protobuf.InvalidProtocolBufferException {
     return PARSER.parseFrom(data);
   }
-  public static internal.payorch.v1.RecordedCall parseFrom(
+  public static internal.payorch.v1.CallRecord parseFrom(
       com.google.protobuf.ByteString data,
       com.google.protobuf.ExtensionRegistryLite extensionRegistry)
       throws com.google.protobuf.InvalidProtocolBufferException {
     return PARSER.parseFrom(data, extensionRegistry);
   }
-  public static internal.payorch.v1.RecordedCall parseFrom(byte[] data)
+  public static internal.payorch.v1.CallRecord parseFrom(byte[] data)
       throws com.google.protobuf.InvalidProtocolBufferException {
     return PARSER.parseFrom(data);
   }
-  public static internal.payorch.v1.RecordedCall parseFrom(
+  public static internal.payorch.v1.CallRecord parseFrom(
       byte[] data,
       com.google.protobuf.ExtensionRegistryLite extensionRegistry)
       throws com.google.protobuf.InvalidProtocolBufferException {
     return PARSER.parseFrom(data, extensionRegistry);
   }
-  public static internal.payorch.v1.RecordedCall parseFrom(java.io.InputStream input)
+  public static internal.payorch.v1.CallRecord parseFrom(java.io.InputStream input)
       throws java.io.IOException {
     return com.google.protobuf.GeneratedMessage
         .parseWithIOException(PARSER, input);
   }
-  public static internal.payorch.v1.RecordedCall parseFrom(
+  public static internal.payorch.v1.CallRecord parseFrom(
       java.io.InputStream input,
       com.google.protobuf.ExtensionRegistryLite extensionRegistry)
       throws java.io.IOException {
@@ -1682,26 +1533,26 @@ com.google.protobuf.Duration defaultValue) {
         .parseWithIOException(PARSER, input, extensionRegistry);
   }
 
-  public static internal.payorch.v1.RecordedCall parseDelimitedFrom(java.io.InputStream input)
+  public static internal.payorch.v1.CallRecord parseDelimitedFrom(java.io.InputStream input)
       throws java.io.IOException {
     return com.google.protobuf.GeneratedMessage
         .parseDelimitedWithIOException(PARSER, input);
   }
 
-  public static internal.payorch.v1.RecordedCall parseDelimitedFrom(
+  public static internal.payorch.v1.CallRecord parseDelimitedFrom(
       java.io.InputStream input,
       com.google.protobuf.ExtensionRegistryLite extensionRegistry)
       throws java.io.IOException {
     return com.google.protobuf.GeneratedMessage
         .parseDelimitedWithIOException(PARSER, input, extensionRegistry);
   }
-  public static internal.payorch.v1.RecordedCall parseFrom(
+  public static internal.payorch.v1.CallRecord parseFrom(
       com.google.protobuf.CodedInputStream input)
       throws java.io.IOException {
     return com.google.protobuf.GeneratedMessage
         .parseWithIOException(PARSER, input);
   }
-  public static internal.payorch.v1.RecordedCall parseFrom(
+  public static internal.payorch.v1.CallRecord parseFrom(
       com.google.protobuf.CodedInputStream input,
       com.google.protobuf.ExtensionRegistryLite extensionRegistry)
       throws java.io.IOException {
@@ -1714,7 +1565,7 @@ com.google.protobuf.Duration defaultValue) {
   public static Builder newBuilder() {
     return DEFAULT_INSTANCE.toBuilder();
   }
-  public static Builder newBuilder(internal.payorch.v1.RecordedCall prototype) {
+  public static Builder newBuilder(internal.payorch.v1.CallRecord prototype) {
     return DEFAULT_INSTANCE.toBuilder().mergeFrom(prototype);
   }
   @java.lang.Override
@@ -1731,19 +1582,18 @@ com.google.protobuf.Duration defaultValue) {
   }
   /**
    * <pre>
-   * A call as its caller saw it, or a flight: one execution of an intent, which goes on when its caller leaves. It holds no
-   * value of a request.
+   * The record of a call or of an execution. It holds no value of a request.
    * </pre>
    *
-   * Protobuf type {@code payorch.v1.RecordedCall}
+   * Protobuf type {@code payorch.v1.CallRecord}
    */
   public static final class Builder extends
       com.google.protobuf.GeneratedMessage.Builder<Builder> implements
-      // @@protoc_insertion_point(builder_implements:payorch.v1.RecordedCall)
-      internal.payorch.v1.RecordedCallOrBuilder {
+      // @@protoc_insertion_point(builder_implements:payorch.v1.CallRecord)
+      internal.payorch.v1.CallRecordOrBuilder {
     public static final com.google.protobuf.Descriptors.Descriptor
         getDescriptor() {
-      return internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_RecordedCall_descriptor;
+      return internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_CallRecord_descriptor;
     }
 
     @SuppressWarnings({"rawtypes"})
@@ -1771,12 +1621,12 @@ com.google.protobuf.Duration defaultValue) {
     @java.lang.Override
     protected com.google.protobuf.GeneratedMessage.FieldAccessorTable
         internalGetFieldAccessorTable() {
-      return internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_RecordedCall_fieldAccessorTable
+      return internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_CallRecord_fieldAccessorTable
           .ensureFieldAccessorsInitialized(
-              internal.payorch.v1.RecordedCall.class, internal.payorch.v1.RecordedCall.Builder.class);
+              internal.payorch.v1.CallRecord.class, internal.payorch.v1.CallRecord.Builder.class);
     }
 
-    // Construct using internal.payorch.v1.RecordedCall.newBuilder()
+    // Construct using internal.payorch.v1.CallRecord.newBuilder()
     private Builder() {
       maybeForceBuilderInitialization();
     }
@@ -1792,7 +1642,6 @@ com.google.protobuf.Duration defaultValue) {
         internalGetStartTimeFieldBuilder();
         internalGetDurationFieldBuilder();
         internalGetAttemptsFieldBuilder();
-        internalGetAttemptStartsFieldBuilder();
         internalGetExistingFieldBuilder();
       }
     }
@@ -1800,7 +1649,7 @@ com.google.protobuf.Duration defaultValue) {
     public Builder clear() {
       super.clear();
       bitField0_ = 0;
-      kind_ = "";
+      kind_ = 0;
       rpc_ = "";
       trackId_ = "";
       traceId_ = "";
@@ -1815,16 +1664,16 @@ com.google.protobuf.Duration defaultValue) {
         durationBuilder_.dispose();
         durationBuilder_ = null;
       }
-      code_ = "";
+      code_ = 0;
       outcome_ = 0;
       advice_ = 0;
-      reason_ = "";
+      errorReason_ = 0;
       detail_ = "";
       tenant_ = "";
       entity_ = "";
       matchedRule_ = "";
       policyHash_ = "";
-      intent_ = "";
+      intent_ = 0;
       internalGetMutablePhases().clear();
       if (attemptsBuilder_ == null) {
         attempts_ = java.util.Collections.emptyList();
@@ -1833,13 +1682,6 @@ com.google.protobuf.Duration defaultValue) {
         attemptsBuilder_.clear();
       }
       bitField0_ = (bitField0_ & ~0x00040000);
-      if (attemptStartsBuilder_ == null) {
-        attemptStarts_ = java.util.Collections.emptyList();
-      } else {
-        attemptStarts_ = null;
-        attemptStartsBuilder_.clear();
-      }
-      bitField0_ = (bitField0_ & ~0x00080000);
       executedTrackId_ = "";
       zuoraRequestId_ = "";
       zuoraProcessId_ = "";
@@ -1856,17 +1698,17 @@ com.google.protobuf.Duration defaultValue) {
     @java.lang.Override
     public com.google.protobuf.Descriptors.Descriptor
         getDescriptorForType() {
-      return internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_RecordedCall_descriptor;
+      return internal.payorch.v1.DiagnosticsServiceProto.internal_static_payorch_v1_CallRecord_descriptor;
     }
 
     @java.lang.Override
-    public internal.payorch.v1.RecordedCall getDefaultInstanceForType() {
-      return internal.payorch.v1.RecordedCall.getDefaultInstance();
+    public internal.payorch.v1.CallRecord getDefaultInstanceForType() {
+      return internal.payorch.v1.CallRecord.getDefaultInstance();
     }
 
     @java.lang.Override
-    public internal.payorch.v1.RecordedCall build() {
-      internal.payorch.v1.RecordedCall result = buildPartial();
+    public internal.payorch.v1.CallRecord build() {
+      internal.payorch.v1.CallRecord result = buildPartial();
       if (!result.isInitialized()) {
         throw newUninitializedMessageException(result);
       }
@@ -1874,15 +1716,15 @@ com.google.protobuf.Duration defaultValue) {
     }
 
     @java.lang.Override
-    public internal.payorch.v1.RecordedCall buildPartial() {
-      internal.payorch.v1.RecordedCall result = new internal.payorch.v1.RecordedCall(this);
+    public internal.payorch.v1.CallRecord buildPartial() {
+      internal.payorch.v1.CallRecord result = new internal.payorch.v1.CallRecord(this);
       buildPartialRepeatedFields(result);
       if (bitField0_ != 0) { buildPartial0(result); }
       onBuilt();
       return result;
     }
 
-    private void buildPartialRepeatedFields(internal.payorch.v1.RecordedCall result) {
+    private void buildPartialRepeatedFields(internal.payorch.v1.CallRecord result) {
       if (attemptsBuilder_ == null) {
         if (((bitField0_ & 0x00040000) != 0)) {
           attempts_ = java.util.Collections.unmodifiableList(attempts_);
@@ -1892,18 +1734,9 @@ com.google.protobuf.Duration defaultValue) {
       } else {
         result.attempts_ = attemptsBuilder_.build();
       }
-      if (attemptStartsBuilder_ == null) {
-        if (((bitField0_ & 0x00080000) != 0)) {
-          attemptStarts_ = java.util.Collections.unmodifiableList(attemptStarts_);
-          bitField0_ = (bitField0_ & ~0x00080000);
-        }
-        result.attemptStarts_ = attemptStarts_;
-      } else {
-        result.attemptStarts_ = attemptStartsBuilder_.build();
-      }
     }
 
-    private void buildPartial0(internal.payorch.v1.RecordedCall result) {
+    private void buildPartial0(internal.payorch.v1.CallRecord result) {
       int from_bitField0_ = bitField0_;
       if (((from_bitField0_ & 0x00000001) != 0)) {
         result.kind_ = kind_;
@@ -1935,6 +1768,7 @@ com.google.protobuf.Duration defaultValue) {
       }
       if (((from_bitField0_ & 0x00000080) != 0)) {
         result.code_ = code_;
+        to_bitField0_ |= 0x00000004;
       }
       if (((from_bitField0_ & 0x00000100) != 0)) {
         result.outcome_ = outcome_;
@@ -1943,7 +1777,7 @@ com.google.protobuf.Duration defaultValue) {
         result.advice_ = advice_;
       }
       if (((from_bitField0_ & 0x00000400) != 0)) {
-        result.reason_ = reason_;
+        result.errorReason_ = errorReason_;
       }
       if (((from_bitField0_ & 0x00000800) != 0)) {
         result.detail_ = detail_;
@@ -1966,44 +1800,42 @@ com.google.protobuf.Duration defaultValue) {
       if (((from_bitField0_ & 0x00020000) != 0)) {
         result.phases_ = internalGetPhases().build(PhasesDefaultEntryHolder.defaultEntry);
       }
-      if (((from_bitField0_ & 0x00100000) != 0)) {
+      if (((from_bitField0_ & 0x00080000) != 0)) {
         result.executedTrackId_ = executedTrackId_;
       }
-      if (((from_bitField0_ & 0x00200000) != 0)) {
+      if (((from_bitField0_ & 0x00100000) != 0)) {
         result.zuoraRequestId_ = zuoraRequestId_;
       }
-      if (((from_bitField0_ & 0x00400000) != 0)) {
+      if (((from_bitField0_ & 0x00200000) != 0)) {
         result.zuoraProcessId_ = zuoraProcessId_;
       }
-      if (((from_bitField0_ & 0x00800000) != 0)) {
+      if (((from_bitField0_ & 0x00400000) != 0)) {
         zuoraCodes_.makeImmutable();
         result.zuoraCodes_ = zuoraCodes_;
       }
-      if (((from_bitField0_ & 0x01000000) != 0)) {
+      if (((from_bitField0_ & 0x00800000) != 0)) {
         result.existing_ = existingBuilder_ == null
             ? existing_
             : existingBuilder_.build();
-        to_bitField0_ |= 0x00000004;
+        to_bitField0_ |= 0x00000008;
       }
       result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
     public Builder mergeFrom(com.google.protobuf.Message other) {
-      if (other instanceof internal.payorch.v1.RecordedCall) {
-        return mergeFrom((internal.payorch.v1.RecordedCall)other);
+      if (other instanceof internal.payorch.v1.CallRecord) {
+        return mergeFrom((internal.payorch.v1.CallRecord)other);
       } else {
         super.mergeFrom(other);
         return this;
       }
     }
 
-    public Builder mergeFrom(internal.payorch.v1.RecordedCall other) {
-      if (other == internal.payorch.v1.RecordedCall.getDefaultInstance()) return this;
-      if (!other.getKind().isEmpty()) {
-        kind_ = other.kind_;
-        bitField0_ |= 0x00000001;
-        onChanged();
+    public Builder mergeFrom(internal.payorch.v1.CallRecord other) {
+      if (other == internal.payorch.v1.CallRecord.getDefaultInstance()) return this;
+      if (other.kind_ != 0) {
+        setKindValue(other.getKindValue());
       }
       if (!other.getRpc().isEmpty()) {
         rpc_ = other.rpc_;
@@ -2031,10 +1863,8 @@ com.google.protobuf.Duration defaultValue) {
       if (other.hasDuration()) {
         mergeDuration(other.getDuration());
       }
-      if (!other.getCode().isEmpty()) {
-        code_ = other.code_;
-        bitField0_ |= 0x00000080;
-        onChanged();
+      if (other.hasCode()) {
+        setCodeValue(other.getCodeValue());
       }
       if (other.outcome_ != 0) {
         setOutcomeValue(other.getOutcomeValue());
@@ -2042,10 +1872,8 @@ com.google.protobuf.Duration defaultValue) {
       if (other.advice_ != 0) {
         setAdviceValue(other.getAdviceValue());
       }
-      if (!other.getReason().isEmpty()) {
-        reason_ = other.reason_;
-        bitField0_ |= 0x00000400;
-        onChanged();
+      if (other.errorReason_ != 0) {
+        setErrorReasonValue(other.getErrorReasonValue());
       }
       if (!other.getDetail().isEmpty()) {
         detail_ = other.detail_;
@@ -2072,10 +1900,8 @@ com.google.protobuf.Duration defaultValue) {
         bitField0_ |= 0x00008000;
         onChanged();
       }
-      if (!other.getIntent().isEmpty()) {
-        intent_ = other.intent_;
-        bitField0_ |= 0x00010000;
-        onChanged();
+      if (other.intent_ != 0) {
+        setIntentValue(other.getIntentValue());
       }
       internalGetMutablePhases().mergeFrom(
           other.internalGetPhases());
@@ -2106,51 +1932,25 @@ com.google.protobuf.Duration defaultValue) {
           }
         }
       }
-      if (attemptStartsBuilder_ == null) {
-        if (!other.attemptStarts_.isEmpty()) {
-          if (attemptStarts_.isEmpty()) {
-            attemptStarts_ = other.attemptStarts_;
-            bitField0_ = (bitField0_ & ~0x00080000);
-          } else {
-            ensureAttemptStartsIsMutable();
-            attemptStarts_.addAll(other.attemptStarts_);
-          }
-          onChanged();
-        }
-      } else {
-        if (!other.attemptStarts_.isEmpty()) {
-          if (attemptStartsBuilder_.isEmpty()) {
-            attemptStartsBuilder_.dispose();
-            attemptStartsBuilder_ = null;
-            attemptStarts_ = other.attemptStarts_;
-            bitField0_ = (bitField0_ & ~0x00080000);
-            attemptStartsBuilder_ = 
-              com.google.protobuf.GeneratedMessage.alwaysUseFieldBuilders ?
-                 internalGetAttemptStartsFieldBuilder() : null;
-          } else {
-            attemptStartsBuilder_.addAllMessages(other.attemptStarts_);
-          }
-        }
-      }
       if (!other.getExecutedTrackId().isEmpty()) {
         executedTrackId_ = other.executedTrackId_;
-        bitField0_ |= 0x00100000;
+        bitField0_ |= 0x00080000;
         onChanged();
       }
       if (!other.getZuoraRequestId().isEmpty()) {
         zuoraRequestId_ = other.zuoraRequestId_;
-        bitField0_ |= 0x00200000;
+        bitField0_ |= 0x00100000;
         onChanged();
       }
       if (!other.getZuoraProcessId().isEmpty()) {
         zuoraProcessId_ = other.zuoraProcessId_;
-        bitField0_ |= 0x00400000;
+        bitField0_ |= 0x00200000;
         onChanged();
       }
       if (!other.zuoraCodes_.isEmpty()) {
         if (zuoraCodes_.isEmpty()) {
           zuoraCodes_ = other.zuoraCodes_;
-          bitField0_ |= 0x00800000;
+          bitField0_ |= 0x00400000;
         } else {
           ensureZuoraCodesIsMutable();
           zuoraCodes_.addAll(other.zuoraCodes_);
@@ -2184,11 +1984,11 @@ com.google.protobuf.Duration defaultValue) {
             case 0:
               done = true;
               break;
-            case 10: {
-              kind_ = input.readStringRequireUtf8();
+            case 8: {
+              kind_ = input.readEnum();
               bitField0_ |= 0x00000001;
               break;
-            } // case 10
+            } // case 8
             case 18: {
               rpc_ = input.readStringRequireUtf8();
               bitField0_ |= 0x00000002;
@@ -2223,11 +2023,11 @@ com.google.protobuf.Duration defaultValue) {
               bitField0_ |= 0x00000040;
               break;
             } // case 58
-            case 66: {
-              code_ = input.readStringRequireUtf8();
+            case 64: {
+              code_ = input.readEnum();
               bitField0_ |= 0x00000080;
               break;
-            } // case 66
+            } // case 64
             case 72: {
               outcome_ = input.readEnum();
               bitField0_ |= 0x00000100;
@@ -2238,11 +2038,11 @@ com.google.protobuf.Duration defaultValue) {
               bitField0_ |= 0x00000200;
               break;
             } // case 80
-            case 90: {
-              reason_ = input.readStringRequireUtf8();
+            case 88: {
+              errorReason_ = input.readEnum();
               bitField0_ |= 0x00000400;
               break;
-            } // case 90
+            } // case 88
             case 98: {
               detail_ = input.readStringRequireUtf8();
               bitField0_ |= 0x00000800;
@@ -2268,11 +2068,11 @@ com.google.protobuf.Duration defaultValue) {
               bitField0_ |= 0x00008000;
               break;
             } // case 130
-            case 138: {
-              intent_ = input.readStringRequireUtf8();
+            case 136: {
+              intent_ = input.readEnum();
               bitField0_ |= 0x00010000;
               break;
-            } // case 138
+            } // case 136
             case 146: {
               com.google.protobuf.MapEntry<java.lang.String, com.google.protobuf.Duration>
               phases__ = input.readMessage(
@@ -2295,32 +2095,19 @@ com.google.protobuf.Duration defaultValue) {
               }
               break;
             } // case 154
-            case 162: {
-              com.google.protobuf.Timestamp m =
-                  input.readMessage(
-                      com.google.protobuf.Timestamp.parser(),
-                      extensionRegistry);
-              if (attemptStartsBuilder_ == null) {
-                ensureAttemptStartsIsMutable();
-                attemptStarts_.add(m);
-              } else {
-                attemptStartsBuilder_.addMessage(m);
-              }
-              break;
-            } // case 162
             case 170: {
               executedTrackId_ = input.readStringRequireUtf8();
-              bitField0_ |= 0x00100000;
+              bitField0_ |= 0x00080000;
               break;
             } // case 170
             case 178: {
               zuoraRequestId_ = input.readStringRequireUtf8();
-              bitField0_ |= 0x00200000;
+              bitField0_ |= 0x00100000;
               break;
             } // case 178
             case 186: {
               zuoraProcessId_ = input.readStringRequireUtf8();
-              bitField0_ |= 0x00400000;
+              bitField0_ |= 0x00200000;
               break;
             } // case 186
             case 194: {
@@ -2332,7 +2119,7 @@ com.google.protobuf.Duration defaultValue) {
               input.readMessage(
                   internalGetExistingFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x01000000;
+              bitField0_ |= 0x00800000;
               break;
             } // case 202
             default: {
@@ -2352,60 +2139,28 @@ com.google.protobuf.Duration defaultValue) {
     }
     private int bitField0_;
 
-    private java.lang.Object kind_ = "";
+    private int kind_ = 0;
     /**
      * <pre>
-     * "call" or "flight".
+     * Which of the two it is.
      * </pre>
      *
-     * <code>string kind = 1 [json_name = "kind"];</code>
-     * @return The kind.
+     * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
+     * @return The enum numeric value on the wire for kind.
      */
-    public java.lang.String getKind() {
-      java.lang.Object ref = kind_;
-      if (!(ref instanceof java.lang.String)) {
-        com.google.protobuf.ByteString bs =
-            (com.google.protobuf.ByteString) ref;
-        java.lang.String s = bs.toStringUtf8();
-        kind_ = s;
-        return s;
-      } else {
-        return (java.lang.String) ref;
-      }
+    @java.lang.Override public int getKindValue() {
+      return kind_;
     }
     /**
      * <pre>
-     * "call" or "flight".
+     * Which of the two it is.
      * </pre>
      *
-     * <code>string kind = 1 [json_name = "kind"];</code>
-     * @return The bytes for kind.
-     */
-    public com.google.protobuf.ByteString
-        getKindBytes() {
-      java.lang.Object ref = kind_;
-      if (ref instanceof String) {
-        com.google.protobuf.ByteString b = 
-            com.google.protobuf.ByteString.copyFromUtf8(
-                (java.lang.String) ref);
-        kind_ = b;
-        return b;
-      } else {
-        return (com.google.protobuf.ByteString) ref;
-      }
-    }
-    /**
-     * <pre>
-     * "call" or "flight".
-     * </pre>
-     *
-     * <code>string kind = 1 [json_name = "kind"];</code>
-     * @param value The kind to set.
+     * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
+     * @param value The enum numeric value on the wire for kind to set.
      * @return This builder for chaining.
      */
-    public Builder setKind(
-        java.lang.String value) {
-      java.util.Objects.requireNonNull(value);
+    public Builder setKindValue(int value) {
       kind_ = value;
       bitField0_ |= 0x00000001;
       onChanged();
@@ -2413,33 +2168,45 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * "call" or "flight".
+     * Which of the two it is.
      * </pre>
      *
-     * <code>string kind = 1 [json_name = "kind"];</code>
+     * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
+     * @return The kind.
+     */
+    @java.lang.Override
+    public internal.payorch.v1.CallKind getKind() {
+      internal.payorch.v1.CallKind result = internal.payorch.v1.CallKind.forNumber(kind_);
+      return result == null ? internal.payorch.v1.CallKind.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * Which of the two it is.
+     * </pre>
+     *
+     * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
+     * @param value The kind to set.
+     * @throws IllegalArgumentException if UNRECOGNIZED is provided.
+     * @return This builder for chaining.
+     */
+    public Builder setKind(internal.payorch.v1.CallKind value) {
+      java.util.Objects.requireNonNull(value);
+      bitField0_ |= 0x00000001;
+      kind_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Which of the two it is.
+     * </pre>
+     *
+     * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
      * @return This builder for chaining.
      */
     public Builder clearKind() {
-      kind_ = getDefaultInstance().getKind();
       bitField0_ = (bitField0_ & ~0x00000001);
-      onChanged();
-      return this;
-    }
-    /**
-     * <pre>
-     * "call" or "flight".
-     * </pre>
-     *
-     * <code>string kind = 1 [json_name = "kind"];</code>
-     * @param value The bytes for kind to set.
-     * @return This builder for chaining.
-     */
-    public Builder setKindBytes(
-        com.google.protobuf.ByteString value) {
-      java.util.Objects.requireNonNull(value);
-      checkByteStringIsUtf8(value);
-      kind_ = value;
-      bitField0_ |= 0x00000001;
+      kind_ = 0;
       onChanged();
       return this;
     }
@@ -3122,60 +2889,39 @@ com.google.protobuf.Duration defaultValue) {
       return durationBuilder_;
     }
 
-    private java.lang.Object code_ = "";
+    private int code_ = 0;
     /**
      * <pre>
-     * Name of the gRPC status code; empty for a flight.
+     * The gRPC status code. Absent for an execution.
      * </pre>
      *
-     * <code>string code = 8 [json_name = "code"];</code>
-     * @return The code.
+     * <code>optional .google.rpc.Code code = 8 [json_name = "code"];</code>
+     * @return Whether the code field is set.
      */
-    public java.lang.String getCode() {
-      java.lang.Object ref = code_;
-      if (!(ref instanceof java.lang.String)) {
-        com.google.protobuf.ByteString bs =
-            (com.google.protobuf.ByteString) ref;
-        java.lang.String s = bs.toStringUtf8();
-        code_ = s;
-        return s;
-      } else {
-        return (java.lang.String) ref;
-      }
+    @java.lang.Override public boolean hasCode() {
+      return ((bitField0_ & 0x00000080) != 0);
     }
     /**
      * <pre>
-     * Name of the gRPC status code; empty for a flight.
+     * The gRPC status code. Absent for an execution.
      * </pre>
      *
-     * <code>string code = 8 [json_name = "code"];</code>
-     * @return The bytes for code.
+     * <code>optional .google.rpc.Code code = 8 [json_name = "code"];</code>
+     * @return The enum numeric value on the wire for code.
      */
-    public com.google.protobuf.ByteString
-        getCodeBytes() {
-      java.lang.Object ref = code_;
-      if (ref instanceof String) {
-        com.google.protobuf.ByteString b = 
-            com.google.protobuf.ByteString.copyFromUtf8(
-                (java.lang.String) ref);
-        code_ = b;
-        return b;
-      } else {
-        return (com.google.protobuf.ByteString) ref;
-      }
+    @java.lang.Override public int getCodeValue() {
+      return code_;
     }
     /**
      * <pre>
-     * Name of the gRPC status code; empty for a flight.
+     * The gRPC status code. Absent for an execution.
      * </pre>
      *
-     * <code>string code = 8 [json_name = "code"];</code>
-     * @param value The code to set.
+     * <code>optional .google.rpc.Code code = 8 [json_name = "code"];</code>
+     * @param value The enum numeric value on the wire for code to set.
      * @return This builder for chaining.
      */
-    public Builder setCode(
-        java.lang.String value) {
-      java.util.Objects.requireNonNull(value);
+    public Builder setCodeValue(int value) {
       code_ = value;
       bitField0_ |= 0x00000080;
       onChanged();
@@ -3183,33 +2929,45 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Name of the gRPC status code; empty for a flight.
+     * The gRPC status code. Absent for an execution.
      * </pre>
      *
-     * <code>string code = 8 [json_name = "code"];</code>
+     * <code>optional .google.rpc.Code code = 8 [json_name = "code"];</code>
+     * @return The code.
+     */
+    @java.lang.Override
+    public com.google.rpc.Code getCode() {
+      com.google.rpc.Code result = com.google.rpc.Code.forNumber(code_);
+      return result == null ? com.google.rpc.Code.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * The gRPC status code. Absent for an execution.
+     * </pre>
+     *
+     * <code>optional .google.rpc.Code code = 8 [json_name = "code"];</code>
+     * @param value The code to set.
+     * @throws IllegalArgumentException if UNRECOGNIZED is provided.
+     * @return This builder for chaining.
+     */
+    public Builder setCode(com.google.rpc.Code value) {
+      java.util.Objects.requireNonNull(value);
+      bitField0_ |= 0x00000080;
+      code_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The gRPC status code. Absent for an execution.
+     * </pre>
+     *
+     * <code>optional .google.rpc.Code code = 8 [json_name = "code"];</code>
      * @return This builder for chaining.
      */
     public Builder clearCode() {
-      code_ = getDefaultInstance().getCode();
       bitField0_ = (bitField0_ & ~0x00000080);
-      onChanged();
-      return this;
-    }
-    /**
-     * <pre>
-     * Name of the gRPC status code; empty for a flight.
-     * </pre>
-     *
-     * <code>string code = 8 [json_name = "code"];</code>
-     * @param value The bytes for code to set.
-     * @return This builder for chaining.
-     */
-    public Builder setCodeBytes(
-        com.google.protobuf.ByteString value) {
-      java.util.Objects.requireNonNull(value);
-      checkByteStringIsUtf8(value);
-      code_ = value;
-      bitField0_ |= 0x00000080;
+      code_ = 0;
       onChanged();
       return this;
     }
@@ -3358,94 +3116,74 @@ com.google.protobuf.Duration defaultValue) {
       return this;
     }
 
-    private java.lang.Object reason_ = "";
+    private int errorReason_ = 0;
     /**
      * <pre>
-     * Name of the ErrorReason without its prefix; empty for success.
+     * Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
      * </pre>
      *
-     * <code>string reason = 11 [json_name = "reason"];</code>
-     * @return The reason.
+     * <code>.payorch.v1.ErrorReason error_reason = 11 [json_name = "errorReason"];</code>
+     * @return The enum numeric value on the wire for errorReason.
      */
-    public java.lang.String getReason() {
-      java.lang.Object ref = reason_;
-      if (!(ref instanceof java.lang.String)) {
-        com.google.protobuf.ByteString bs =
-            (com.google.protobuf.ByteString) ref;
-        java.lang.String s = bs.toStringUtf8();
-        reason_ = s;
-        return s;
-      } else {
-        return (java.lang.String) ref;
-      }
+    @java.lang.Override public int getErrorReasonValue() {
+      return errorReason_;
     }
     /**
      * <pre>
-     * Name of the ErrorReason without its prefix; empty for success.
+     * Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
      * </pre>
      *
-     * <code>string reason = 11 [json_name = "reason"];</code>
-     * @return The bytes for reason.
-     */
-    public com.google.protobuf.ByteString
-        getReasonBytes() {
-      java.lang.Object ref = reason_;
-      if (ref instanceof String) {
-        com.google.protobuf.ByteString b = 
-            com.google.protobuf.ByteString.copyFromUtf8(
-                (java.lang.String) ref);
-        reason_ = b;
-        return b;
-      } else {
-        return (com.google.protobuf.ByteString) ref;
-      }
-    }
-    /**
-     * <pre>
-     * Name of the ErrorReason without its prefix; empty for success.
-     * </pre>
-     *
-     * <code>string reason = 11 [json_name = "reason"];</code>
-     * @param value The reason to set.
+     * <code>.payorch.v1.ErrorReason error_reason = 11 [json_name = "errorReason"];</code>
+     * @param value The enum numeric value on the wire for errorReason to set.
      * @return This builder for chaining.
      */
-    public Builder setReason(
-        java.lang.String value) {
-      java.util.Objects.requireNonNull(value);
-      reason_ = value;
+    public Builder setErrorReasonValue(int value) {
+      errorReason_ = value;
       bitField0_ |= 0x00000400;
       onChanged();
       return this;
     }
     /**
      * <pre>
-     * Name of the ErrorReason without its prefix; empty for success.
+     * Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
      * </pre>
      *
-     * <code>string reason = 11 [json_name = "reason"];</code>
+     * <code>.payorch.v1.ErrorReason error_reason = 11 [json_name = "errorReason"];</code>
+     * @return The errorReason.
+     */
+    @java.lang.Override
+    public internal.payorch.v1.ErrorReason getErrorReason() {
+      internal.payorch.v1.ErrorReason result = internal.payorch.v1.ErrorReason.forNumber(errorReason_);
+      return result == null ? internal.payorch.v1.ErrorReason.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
+     * </pre>
+     *
+     * <code>.payorch.v1.ErrorReason error_reason = 11 [json_name = "errorReason"];</code>
+     * @param value The errorReason to set.
+     * @throws IllegalArgumentException if UNRECOGNIZED is provided.
      * @return This builder for chaining.
      */
-    public Builder clearReason() {
-      reason_ = getDefaultInstance().getReason();
+    public Builder setErrorReason(internal.payorch.v1.ErrorReason value) {
+      java.util.Objects.requireNonNull(value);
+      bitField0_ |= 0x00000400;
+      errorReason_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
+     * </pre>
+     *
+     * <code>.payorch.v1.ErrorReason error_reason = 11 [json_name = "errorReason"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearErrorReason() {
       bitField0_ = (bitField0_ & ~0x00000400);
-      onChanged();
-      return this;
-    }
-    /**
-     * <pre>
-     * Name of the ErrorReason without its prefix; empty for success.
-     * </pre>
-     *
-     * <code>string reason = 11 [json_name = "reason"];</code>
-     * @param value The bytes for reason to set.
-     * @return This builder for chaining.
-     */
-    public Builder setReasonBytes(
-        com.google.protobuf.ByteString value) {
-      java.util.Objects.requireNonNull(value);
-      checkByteStringIsUtf8(value);
-      reason_ = value;
-      bitField0_ |= 0x00000400;
+      errorReason_ = 0;
       onChanged();
       return this;
     }
@@ -3910,60 +3648,28 @@ com.google.protobuf.Duration defaultValue) {
       return this;
     }
 
-    private java.lang.Object intent_ = "";
+    private int intent_ = 0;
     /**
      * <pre>
-     * How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none.
+     * How it met its intent.
      * </pre>
      *
-     * <code>string intent = 17 [json_name = "intent"];</code>
-     * @return The intent.
+     * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
+     * @return The enum numeric value on the wire for intent.
      */
-    public java.lang.String getIntent() {
-      java.lang.Object ref = intent_;
-      if (!(ref instanceof java.lang.String)) {
-        com.google.protobuf.ByteString bs =
-            (com.google.protobuf.ByteString) ref;
-        java.lang.String s = bs.toStringUtf8();
-        intent_ = s;
-        return s;
-      } else {
-        return (java.lang.String) ref;
-      }
+    @java.lang.Override public int getIntentValue() {
+      return intent_;
     }
     /**
      * <pre>
-     * How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none.
+     * How it met its intent.
      * </pre>
      *
-     * <code>string intent = 17 [json_name = "intent"];</code>
-     * @return The bytes for intent.
-     */
-    public com.google.protobuf.ByteString
-        getIntentBytes() {
-      java.lang.Object ref = intent_;
-      if (ref instanceof String) {
-        com.google.protobuf.ByteString b = 
-            com.google.protobuf.ByteString.copyFromUtf8(
-                (java.lang.String) ref);
-        intent_ = b;
-        return b;
-      } else {
-        return (com.google.protobuf.ByteString) ref;
-      }
-    }
-    /**
-     * <pre>
-     * How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none.
-     * </pre>
-     *
-     * <code>string intent = 17 [json_name = "intent"];</code>
-     * @param value The intent to set.
+     * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
+     * @param value The enum numeric value on the wire for intent to set.
      * @return This builder for chaining.
      */
-    public Builder setIntent(
-        java.lang.String value) {
-      java.util.Objects.requireNonNull(value);
+    public Builder setIntentValue(int value) {
       intent_ = value;
       bitField0_ |= 0x00010000;
       onChanged();
@@ -3971,33 +3677,45 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none.
+     * How it met its intent.
      * </pre>
      *
-     * <code>string intent = 17 [json_name = "intent"];</code>
+     * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
+     * @return The intent.
+     */
+    @java.lang.Override
+    public internal.payorch.v1.IntentDisposition getIntent() {
+      internal.payorch.v1.IntentDisposition result = internal.payorch.v1.IntentDisposition.forNumber(intent_);
+      return result == null ? internal.payorch.v1.IntentDisposition.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * How it met its intent.
+     * </pre>
+     *
+     * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
+     * @param value The intent to set.
+     * @throws IllegalArgumentException if UNRECOGNIZED is provided.
+     * @return This builder for chaining.
+     */
+    public Builder setIntent(internal.payorch.v1.IntentDisposition value) {
+      java.util.Objects.requireNonNull(value);
+      bitField0_ |= 0x00010000;
+      intent_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How it met its intent.
+     * </pre>
+     *
+     * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
      * @return This builder for chaining.
      */
     public Builder clearIntent() {
-      intent_ = getDefaultInstance().getIntent();
       bitField0_ = (bitField0_ & ~0x00010000);
-      onChanged();
-      return this;
-    }
-    /**
-     * <pre>
-     * How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none.
-     * </pre>
-     *
-     * <code>string intent = 17 [json_name = "intent"];</code>
-     * @param value The bytes for intent to set.
-     * @return This builder for chaining.
-     */
-    public Builder setIntentBytes(
-        com.google.protobuf.ByteString value) {
-      java.util.Objects.requireNonNull(value);
-      checkByteStringIsUtf8(value);
-      intent_ = value;
-      bitField0_ |= 0x00010000;
+      intent_ = 0;
       onChanged();
       return this;
     }
@@ -4494,312 +4212,6 @@ com.google.protobuf.Duration defaultValue) {
       return attemptsBuilder_;
     }
 
-    private java.util.List<com.google.protobuf.Timestamp> attemptStarts_ =
-      java.util.Collections.emptyList();
-    private void ensureAttemptStartsIsMutable() {
-      if (!((bitField0_ & 0x00080000) != 0)) {
-        attemptStarts_ = new java.util.ArrayList<com.google.protobuf.Timestamp>(attemptStarts_);
-        bitField0_ |= 0x00080000;
-       }
-    }
-
-    private com.google.protobuf.RepeatedFieldBuilder<
-        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> attemptStartsBuilder_;
-
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public java.util.List<com.google.protobuf.Timestamp> getAttemptStartsList() {
-      if (attemptStartsBuilder_ == null) {
-        return java.util.Collections.unmodifiableList(attemptStarts_);
-      } else {
-        return attemptStartsBuilder_.getMessageList();
-      }
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public int getAttemptStartsCount() {
-      if (attemptStartsBuilder_ == null) {
-        return attemptStarts_.size();
-      } else {
-        return attemptStartsBuilder_.getCount();
-      }
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public com.google.protobuf.Timestamp getAttemptStarts(int index) {
-      if (attemptStartsBuilder_ == null) {
-        return attemptStarts_.get(index);
-      } else {
-        return attemptStartsBuilder_.getMessage(index);
-      }
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public Builder setAttemptStarts(
-        int index, com.google.protobuf.Timestamp value) {
-      if (attemptStartsBuilder_ == null) {
-        java.util.Objects.requireNonNull(value);
-        ensureAttemptStartsIsMutable();
-        attemptStarts_.set(index, value);
-        onChanged();
-      } else {
-        attemptStartsBuilder_.setMessage(index, value);
-      }
-      return this;
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public Builder setAttemptStarts(
-        int index, com.google.protobuf.Timestamp.Builder builderForValue) {
-      if (attemptStartsBuilder_ == null) {
-        ensureAttemptStartsIsMutable();
-        attemptStarts_.set(index, builderForValue.build());
-        onChanged();
-      } else {
-        attemptStartsBuilder_.setMessage(index, builderForValue.build());
-      }
-      return this;
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public Builder addAttemptStarts(com.google.protobuf.Timestamp value) {
-      if (attemptStartsBuilder_ == null) {
-        java.util.Objects.requireNonNull(value);
-        ensureAttemptStartsIsMutable();
-        attemptStarts_.add(value);
-        onChanged();
-      } else {
-        attemptStartsBuilder_.addMessage(value);
-      }
-      return this;
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public Builder addAttemptStarts(
-        int index, com.google.protobuf.Timestamp value) {
-      if (attemptStartsBuilder_ == null) {
-        java.util.Objects.requireNonNull(value);
-        ensureAttemptStartsIsMutable();
-        attemptStarts_.add(index, value);
-        onChanged();
-      } else {
-        attemptStartsBuilder_.addMessage(index, value);
-      }
-      return this;
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public Builder addAttemptStarts(
-        com.google.protobuf.Timestamp.Builder builderForValue) {
-      if (attemptStartsBuilder_ == null) {
-        ensureAttemptStartsIsMutable();
-        attemptStarts_.add(builderForValue.build());
-        onChanged();
-      } else {
-        attemptStartsBuilder_.addMessage(builderForValue.build());
-      }
-      return this;
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public Builder addAttemptStarts(
-        int index, com.google.protobuf.Timestamp.Builder builderForValue) {
-      if (attemptStartsBuilder_ == null) {
-        ensureAttemptStartsIsMutable();
-        attemptStarts_.add(index, builderForValue.build());
-        onChanged();
-      } else {
-        attemptStartsBuilder_.addMessage(index, builderForValue.build());
-      }
-      return this;
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public Builder addAllAttemptStarts(
-        java.lang.Iterable<? extends com.google.protobuf.Timestamp> values) {
-      if (attemptStartsBuilder_ == null) {
-        ensureAttemptStartsIsMutable();
-        com.google.protobuf.AbstractMessageLite.Builder.addAll(
-            values, attemptStarts_);
-        onChanged();
-      } else {
-        attemptStartsBuilder_.addAllMessages(values);
-      }
-      return this;
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public Builder clearAttemptStarts() {
-      if (attemptStartsBuilder_ == null) {
-        attemptStarts_ = java.util.Collections.emptyList();
-        bitField0_ = (bitField0_ & ~0x00080000);
-        onChanged();
-      } else {
-        attemptStartsBuilder_.clear();
-      }
-      return this;
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public Builder removeAttemptStarts(int index) {
-      if (attemptStartsBuilder_ == null) {
-        ensureAttemptStartsIsMutable();
-        attemptStarts_.remove(index);
-        onChanged();
-      } else {
-        attemptStartsBuilder_.remove(index);
-      }
-      return this;
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public com.google.protobuf.Timestamp.Builder getAttemptStartsBuilder(
-        int index) {
-      return internalGetAttemptStartsFieldBuilder().getBuilder(index);
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public com.google.protobuf.TimestampOrBuilder getAttemptStartsOrBuilder(
-        int index) {
-      if (attemptStartsBuilder_ == null) {
-        return attemptStarts_.get(index);  } else {
-        return attemptStartsBuilder_.getMessageOrBuilder(index);
-      }
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public java.util.List<? extends com.google.protobuf.TimestampOrBuilder> 
-         getAttemptStartsOrBuilderList() {
-      if (attemptStartsBuilder_ != null) {
-        return attemptStartsBuilder_.getMessageOrBuilderList();
-      } else {
-        return java.util.Collections.unmodifiableList(attemptStarts_);
-      }
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public com.google.protobuf.Timestamp.Builder addAttemptStartsBuilder() {
-      return internalGetAttemptStartsFieldBuilder().addBuilder(
-          com.google.protobuf.Timestamp.getDefaultInstance());
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public com.google.protobuf.Timestamp.Builder addAttemptStartsBuilder(
-        int index) {
-      return internalGetAttemptStartsFieldBuilder().addBuilder(
-          index, com.google.protobuf.Timestamp.getDefaultInstance());
-    }
-    /**
-     * <pre>
-     * When each of the sends started, in their order.
-     * </pre>
-     *
-     * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-     */
-    public java.util.List<com.google.protobuf.Timestamp.Builder> 
-         getAttemptStartsBuilderList() {
-      return internalGetAttemptStartsFieldBuilder().getBuilderList();
-    }
-    private com.google.protobuf.RepeatedFieldBuilder<
-        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
-        internalGetAttemptStartsFieldBuilder() {
-      if (attemptStartsBuilder_ == null) {
-        attemptStartsBuilder_ = new com.google.protobuf.RepeatedFieldBuilder<
-            com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
-                attemptStarts_,
-                ((bitField0_ & 0x00080000) != 0),
-                getParentForChildren(),
-                isClean());
-        attemptStarts_ = null;
-      }
-      return attemptStartsBuilder_;
-    }
-
     private java.lang.Object executedTrackId_ = "";
     /**
      * <pre>
@@ -4855,7 +4267,7 @@ com.google.protobuf.Duration defaultValue) {
         java.lang.String value) {
       java.util.Objects.requireNonNull(value);
       executedTrackId_ = value;
-      bitField0_ |= 0x00100000;
+      bitField0_ |= 0x00080000;
       onChanged();
       return this;
     }
@@ -4869,7 +4281,7 @@ com.google.protobuf.Duration defaultValue) {
      */
     public Builder clearExecutedTrackId() {
       executedTrackId_ = getDefaultInstance().getExecutedTrackId();
-      bitField0_ = (bitField0_ & ~0x00100000);
+      bitField0_ = (bitField0_ & ~0x00080000);
       onChanged();
       return this;
     }
@@ -4887,7 +4299,7 @@ com.google.protobuf.Duration defaultValue) {
       java.util.Objects.requireNonNull(value);
       checkByteStringIsUtf8(value);
       executedTrackId_ = value;
-      bitField0_ |= 0x00100000;
+      bitField0_ |= 0x00080000;
       onChanged();
       return this;
     }
@@ -4947,7 +4359,7 @@ com.google.protobuf.Duration defaultValue) {
         java.lang.String value) {
       java.util.Objects.requireNonNull(value);
       zuoraRequestId_ = value;
-      bitField0_ |= 0x00200000;
+      bitField0_ |= 0x00100000;
       onChanged();
       return this;
     }
@@ -4961,7 +4373,7 @@ com.google.protobuf.Duration defaultValue) {
      */
     public Builder clearZuoraRequestId() {
       zuoraRequestId_ = getDefaultInstance().getZuoraRequestId();
-      bitField0_ = (bitField0_ & ~0x00200000);
+      bitField0_ = (bitField0_ & ~0x00100000);
       onChanged();
       return this;
     }
@@ -4979,7 +4391,7 @@ com.google.protobuf.Duration defaultValue) {
       java.util.Objects.requireNonNull(value);
       checkByteStringIsUtf8(value);
       zuoraRequestId_ = value;
-      bitField0_ |= 0x00200000;
+      bitField0_ |= 0x00100000;
       onChanged();
       return this;
     }
@@ -5039,7 +4451,7 @@ com.google.protobuf.Duration defaultValue) {
         java.lang.String value) {
       java.util.Objects.requireNonNull(value);
       zuoraProcessId_ = value;
-      bitField0_ |= 0x00400000;
+      bitField0_ |= 0x00200000;
       onChanged();
       return this;
     }
@@ -5053,7 +4465,7 @@ com.google.protobuf.Duration defaultValue) {
      */
     public Builder clearZuoraProcessId() {
       zuoraProcessId_ = getDefaultInstance().getZuoraProcessId();
-      bitField0_ = (bitField0_ & ~0x00400000);
+      bitField0_ = (bitField0_ & ~0x00200000);
       onChanged();
       return this;
     }
@@ -5071,7 +4483,7 @@ com.google.protobuf.Duration defaultValue) {
       java.util.Objects.requireNonNull(value);
       checkByteStringIsUtf8(value);
       zuoraProcessId_ = value;
-      bitField0_ |= 0x00400000;
+      bitField0_ |= 0x00200000;
       onChanged();
       return this;
     }
@@ -5082,7 +4494,7 @@ com.google.protobuf.Duration defaultValue) {
       if (!zuoraCodes_.isModifiable()) {
         zuoraCodes_ = new com.google.protobuf.LazyStringArrayList(zuoraCodes_);
       }
-      bitField0_ |= 0x00800000;
+      bitField0_ |= 0x00400000;
     }
     /**
      * <pre>
@@ -5148,7 +4560,7 @@ com.google.protobuf.Duration defaultValue) {
       java.util.Objects.requireNonNull(value);
       ensureZuoraCodesIsMutable();
       zuoraCodes_.set(index, value);
-      bitField0_ |= 0x00800000;
+      bitField0_ |= 0x00400000;
       onChanged();
       return this;
     }
@@ -5166,7 +4578,7 @@ com.google.protobuf.Duration defaultValue) {
       java.util.Objects.requireNonNull(value);
       ensureZuoraCodesIsMutable();
       zuoraCodes_.add(value);
-      bitField0_ |= 0x00800000;
+      bitField0_ |= 0x00400000;
       onChanged();
       return this;
     }
@@ -5184,7 +4596,7 @@ com.google.protobuf.Duration defaultValue) {
       ensureZuoraCodesIsMutable();
       com.google.protobuf.AbstractMessageLite.Builder.addAll(
           values, zuoraCodes_);
-      bitField0_ |= 0x00800000;
+      bitField0_ |= 0x00400000;
       onChanged();
       return this;
     }
@@ -5199,7 +4611,7 @@ com.google.protobuf.Duration defaultValue) {
     public Builder clearZuoraCodes() {
       zuoraCodes_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
-      bitField0_ = (bitField0_ & ~0x00800000);;
+      bitField0_ = (bitField0_ & ~0x00400000);;
       onChanged();
       return this;
     }
@@ -5218,7 +4630,7 @@ com.google.protobuf.Duration defaultValue) {
       checkByteStringIsUtf8(value);
       ensureZuoraCodesIsMutable();
       zuoraCodes_.add(value);
-      bitField0_ |= 0x00800000;
+      bitField0_ |= 0x00400000;
       onChanged();
       return this;
     }
@@ -5235,7 +4647,7 @@ com.google.protobuf.Duration defaultValue) {
      * @return Whether the existing field is set.
      */
     public boolean hasExisting() {
-      return ((bitField0_ & 0x01000000) != 0);
+      return ((bitField0_ & 0x00800000) != 0);
     }
     /**
      * <pre>
@@ -5266,7 +4678,7 @@ com.google.protobuf.Duration defaultValue) {
       } else {
         existingBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x01000000;
+      bitField0_ |= 0x00800000;
       onChanged();
       return this;
     }
@@ -5284,7 +4696,7 @@ com.google.protobuf.Duration defaultValue) {
       } else {
         existingBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x01000000;
+      bitField0_ |= 0x00800000;
       onChanged();
       return this;
     }
@@ -5297,7 +4709,7 @@ com.google.protobuf.Duration defaultValue) {
      */
     public Builder mergeExisting(internal.payorch.v1.ExistingIds value) {
       if (existingBuilder_ == null) {
-        if (((bitField0_ & 0x01000000) != 0) &&
+        if (((bitField0_ & 0x00800000) != 0) &&
           existing_ != null &&
           existing_ != internal.payorch.v1.ExistingIds.getDefaultInstance()) {
           getExistingBuilder().mergeFrom(value);
@@ -5308,7 +4720,7 @@ com.google.protobuf.Duration defaultValue) {
         existingBuilder_.mergeFrom(value);
       }
       if (existing_ != null) {
-        bitField0_ |= 0x01000000;
+        bitField0_ |= 0x00800000;
         onChanged();
       }
       return this;
@@ -5321,7 +4733,7 @@ com.google.protobuf.Duration defaultValue) {
      * <code>.payorch.v1.ExistingIds existing = 25 [json_name = "existing"];</code>
      */
     public Builder clearExisting() {
-      bitField0_ = (bitField0_ & ~0x01000000);
+      bitField0_ = (bitField0_ & ~0x00800000);
       existing_ = null;
       if (existingBuilder_ != null) {
         existingBuilder_.dispose();
@@ -5338,7 +4750,7 @@ com.google.protobuf.Duration defaultValue) {
      * <code>.payorch.v1.ExistingIds existing = 25 [json_name = "existing"];</code>
      */
     public internal.payorch.v1.ExistingIds.Builder getExistingBuilder() {
-      bitField0_ |= 0x01000000;
+      bitField0_ |= 0x00800000;
       onChanged();
       return internalGetExistingFieldBuilder().getBuilder();
     }
@@ -5378,23 +4790,23 @@ com.google.protobuf.Duration defaultValue) {
       return existingBuilder_;
     }
 
-    // @@protoc_insertion_point(builder_scope:payorch.v1.RecordedCall)
+    // @@protoc_insertion_point(builder_scope:payorch.v1.CallRecord)
   }
 
-  // @@protoc_insertion_point(class_scope:payorch.v1.RecordedCall)
-  private static final internal.payorch.v1.RecordedCall DEFAULT_INSTANCE;
+  // @@protoc_insertion_point(class_scope:payorch.v1.CallRecord)
+  private static final internal.payorch.v1.CallRecord DEFAULT_INSTANCE;
   static {
-    DEFAULT_INSTANCE = new internal.payorch.v1.RecordedCall();
+    DEFAULT_INSTANCE = new internal.payorch.v1.CallRecord();
   }
 
-  public static internal.payorch.v1.RecordedCall getDefaultInstance() {
+  public static internal.payorch.v1.CallRecord getDefaultInstance() {
     return DEFAULT_INSTANCE;
   }
 
-  private static final com.google.protobuf.Parser<RecordedCall>
-      PARSER = new com.google.protobuf.AbstractParser<RecordedCall>() {
+  private static final com.google.protobuf.Parser<CallRecord>
+      PARSER = new com.google.protobuf.AbstractParser<CallRecord>() {
     @java.lang.Override
-    public RecordedCall parsePartialFrom(
+    public CallRecord parsePartialFrom(
         com.google.protobuf.CodedInputStream input,
         com.google.protobuf.ExtensionRegistryLite extensionRegistry)
         throws com.google.protobuf.InvalidProtocolBufferException {
@@ -5413,17 +4825,17 @@ com.google.protobuf.Duration defaultValue) {
     }
   };
 
-  public static com.google.protobuf.Parser<RecordedCall> parser() {
+  public static com.google.protobuf.Parser<CallRecord> parser() {
     return PARSER;
   }
 
   @java.lang.Override
-  public com.google.protobuf.Parser<RecordedCall> getParserForType() {
+  public com.google.protobuf.Parser<CallRecord> getParserForType() {
     return PARSER;
   }
 
   @java.lang.Override
-  public internal.payorch.v1.RecordedCall getDefaultInstanceForType() {
+  public internal.payorch.v1.CallRecord getDefaultInstanceForType() {
     return DEFAULT_INSTANCE;
   }
 

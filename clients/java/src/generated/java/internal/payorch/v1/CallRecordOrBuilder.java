@@ -6,29 +6,28 @@
 package internal.payorch.v1;
 
 @com.google.protobuf.Generated
-public interface RecordedCallOrBuilder extends
-    // @@protoc_insertion_point(interface_extends:payorch.v1.RecordedCall)
+public interface CallRecordOrBuilder extends
+    // @@protoc_insertion_point(interface_extends:payorch.v1.CallRecord)
     com.google.protobuf.MessageOrBuilder {
 
   /**
    * <pre>
-   * "call" or "flight".
+   * Which of the two it is.
    * </pre>
    *
-   * <code>string kind = 1 [json_name = "kind"];</code>
-   * @return The kind.
+   * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
+   * @return The enum numeric value on the wire for kind.
    */
-  java.lang.String getKind();
+  int getKindValue();
   /**
    * <pre>
-   * "call" or "flight".
+   * Which of the two it is.
    * </pre>
    *
-   * <code>string kind = 1 [json_name = "kind"];</code>
-   * @return The bytes for kind.
+   * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
+   * @return The kind.
    */
-  com.google.protobuf.ByteString
-      getKindBytes();
+  internal.payorch.v1.CallKind getKind();
 
   /**
    * <pre>
@@ -166,23 +165,31 @@ public interface RecordedCallOrBuilder extends
 
   /**
    * <pre>
-   * Name of the gRPC status code; empty for a flight.
+   * The gRPC status code. Absent for an execution.
    * </pre>
    *
-   * <code>string code = 8 [json_name = "code"];</code>
-   * @return The code.
+   * <code>optional .google.rpc.Code code = 8 [json_name = "code"];</code>
+   * @return Whether the code field is set.
    */
-  java.lang.String getCode();
+  boolean hasCode();
   /**
    * <pre>
-   * Name of the gRPC status code; empty for a flight.
+   * The gRPC status code. Absent for an execution.
    * </pre>
    *
-   * <code>string code = 8 [json_name = "code"];</code>
-   * @return The bytes for code.
+   * <code>optional .google.rpc.Code code = 8 [json_name = "code"];</code>
+   * @return The enum numeric value on the wire for code.
    */
-  com.google.protobuf.ByteString
-      getCodeBytes();
+  int getCodeValue();
+  /**
+   * <pre>
+   * The gRPC status code. Absent for an execution.
+   * </pre>
+   *
+   * <code>optional .google.rpc.Code code = 8 [json_name = "code"];</code>
+   * @return The code.
+   */
+  com.google.rpc.Code getCode();
 
   /**
    * <pre>
@@ -224,23 +231,22 @@ public interface RecordedCallOrBuilder extends
 
   /**
    * <pre>
-   * Name of the ErrorReason without its prefix; empty for success.
+   * Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
    * </pre>
    *
-   * <code>string reason = 11 [json_name = "reason"];</code>
-   * @return The reason.
+   * <code>.payorch.v1.ErrorReason error_reason = 11 [json_name = "errorReason"];</code>
+   * @return The enum numeric value on the wire for errorReason.
    */
-  java.lang.String getReason();
+  int getErrorReasonValue();
   /**
    * <pre>
-   * Name of the ErrorReason without its prefix; empty for success.
+   * Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
    * </pre>
    *
-   * <code>string reason = 11 [json_name = "reason"];</code>
-   * @return The bytes for reason.
+   * <code>.payorch.v1.ErrorReason error_reason = 11 [json_name = "errorReason"];</code>
+   * @return The errorReason.
    */
-  com.google.protobuf.ByteString
-      getReasonBytes();
+  internal.payorch.v1.ErrorReason getErrorReason();
 
   /**
    * <pre>
@@ -344,23 +350,22 @@ public interface RecordedCallOrBuilder extends
 
   /**
    * <pre>
-   * How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none.
+   * How it met its intent.
    * </pre>
    *
-   * <code>string intent = 17 [json_name = "intent"];</code>
-   * @return The intent.
+   * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
+   * @return The enum numeric value on the wire for intent.
    */
-  java.lang.String getIntent();
+  int getIntentValue();
   /**
    * <pre>
-   * How it met its intent: "opened", "taken_over", "joined", "replayed" or "unrecorded"; empty when it has none.
+   * How it met its intent.
    * </pre>
    *
-   * <code>string intent = 17 [json_name = "intent"];</code>
-   * @return The bytes for intent.
+   * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
+   * @return The intent.
    */
-  com.google.protobuf.ByteString
-      getIntentBytes();
+  internal.payorch.v1.IntentDisposition getIntent();
 
   /**
    * <pre>
@@ -458,50 +463,6 @@ com.google.protobuf.Duration defaultValue);
    * <code>repeated .payorch.v1.Attempt attempts = 19 [json_name = "attempts"];</code>
    */
   internal.payorch.v1.AttemptOrBuilder getAttemptsOrBuilder(
-      int index);
-
-  /**
-   * <pre>
-   * When each of the sends started, in their order.
-   * </pre>
-   *
-   * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-   */
-  java.util.List<com.google.protobuf.Timestamp> 
-      getAttemptStartsList();
-  /**
-   * <pre>
-   * When each of the sends started, in their order.
-   * </pre>
-   *
-   * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-   */
-  com.google.protobuf.Timestamp getAttemptStarts(int index);
-  /**
-   * <pre>
-   * When each of the sends started, in their order.
-   * </pre>
-   *
-   * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-   */
-  int getAttemptStartsCount();
-  /**
-   * <pre>
-   * When each of the sends started, in their order.
-   * </pre>
-   *
-   * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-   */
-  java.util.List<? extends com.google.protobuf.TimestampOrBuilder> 
-      getAttemptStartsOrBuilderList();
-  /**
-   * <pre>
-   * When each of the sends started, in their order.
-   * </pre>
-   *
-   * <code>repeated .google.protobuf.Timestamp attempt_starts = 20 [json_name = "attemptStarts"];</code>
-   */
-  com.google.protobuf.TimestampOrBuilder getAttemptStartsOrBuilder(
       int index);
 
   /**
