@@ -90,12 +90,12 @@ async def look_up(stub: Any, request_id: str, operation: Any = DECRYPT) -> servi
 
 
 async def resent(method: Any, request: Any) -> Any:
-    """Follow the advice of FLIGHT_GOES_ON until there is an answer."""
+    """Follow the advice of STILL_RUNNING until there is an answer."""
     while True:
         call = method(request, timeout=10)
         if await call.code() is grpc.StatusCode.OK:
             return await call
-        assert (await refusal(call)).reason == "FLIGHT_GOES_ON"
+        assert (await refusal(call)).reason == "STILL_RUNNING"
 
 
 class TestEqualCalls:
@@ -240,7 +240,7 @@ class TestOwnership:
 
             error = await refusal(here.stub.DecryptApplePay(request, timeout=15))
 
-            assert ("FLIGHT_GOES_ON", "UNKNOWN", "RESEND_SAME_REQUEST_ID") == told(error)
+            assert ("STILL_RUNNING", "UNKNOWN", "RESEND_SAME_REQUEST_ID") == told(error)
             assert grpc.StatusCode.DEADLINE_EXCEEDED == error.code
             assert error.call_outcome is not None
             limit = error.call_outcome.resend_cutoff_time.ToDatetime(UTC) - here.clock.now()

@@ -266,4 +266,4 @@ def still_running(detail: str, until: datetime) -> CallError:
         detail: For operators.
         until: When resends stop being safe, UTC.
     """
-    return error_for(Failure(Reason.FLIGHT_GOES_ON, detail, resend_before=until))
+    return error_for(Failure(Reason.STILL_RUNNING, detail, resend_before=until))

@@ -297,7 +297,7 @@ class TestRun:
         else:
             with pytest.raises(OutcomeUnknown) as caught:
                 await one.run(opening(zuora.send), call(clock))
-            assert caught.value.failure.reason is Reason.FLIGHT_GOES_ON
+            assert caught.value.failure.reason is Reason.STILL_RUNNING
             assert caught.value.failure.resend_before == START + timedelta(hours=23)
         assert len(zuora.sent) == sent, reason
 
@@ -524,7 +524,7 @@ class TestOwnership:
             await one.run(opening(zuora.send), call(clock, seconds=0.1))
 
         failed = caught.value.failure
-        assert (failed.reason, failed.resend_before) == (Reason.FLIGHT_GOES_ON, START + timedelta(hours=23))
+        assert (failed.reason, failed.resend_before) == (Reason.STILL_RUNNING, START + timedelta(hours=23))
         zuora.gate.set()
         assert await one.wait_for_executions(timeout_s=5) == 0
         assert (await one.run(opening(zuora.send), call(clock))).replayed
