@@ -37,8 +37,6 @@ const (
 	ErrorReason_ERROR_REASON_REQUEST_TOO_LARGE ErrorReason = 3
 	// The method does not exist in this version of the service. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_METHOD_UNKNOWN ErrorReason = 4
-	// The method is part of the contract but not built yet. NOT_SENT, fix the request.
-	ErrorReason_ERROR_REASON_METHOD_NOT_IMPLEMENTED ErrorReason = 5
 	// The metadata zuora-track-id breaks a rule. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_TRACK_ID_INVALID ErrorReason = 6
 	// The type of payment method cannot be created; metadata: methodType. NOT_SENT, fix the request.
@@ -69,12 +67,10 @@ const (
 	// The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
 	// resend.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 31
-	// The service is shutting down. NOT_SENT, resend.
-	ErrorReason_ERROR_REASON_SHUTTING_DOWN ErrorReason = 32
 	// The caller went away or its deadline passed while the call was under way. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_CALLER_LEFT ErrorReason = 33
-	// The caller's deadline passed; the service goes on with the call. UNKNOWN, resend.
-	ErrorReason_ERROR_REASON_FLIGHT_GOES_ON ErrorReason = 34
+	// The caller's deadline passed while the intent was still running; the service completes it. UNKNOWN, resend.
+	ErrorReason_ERROR_REASON_STILL_RUNNING ErrorReason = 34
 	// This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
 	// resend.
 	ErrorReason_ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED ErrorReason = 35
@@ -146,7 +142,6 @@ var (
 		2:  "ERROR_REASON_REQUEST_MALFORMED",
 		3:  "ERROR_REASON_REQUEST_TOO_LARGE",
 		4:  "ERROR_REASON_METHOD_UNKNOWN",
-		5:  "ERROR_REASON_METHOD_NOT_IMPLEMENTED",
 		6:  "ERROR_REASON_TRACK_ID_INVALID",
 		7:  "ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED",
 		8:  "ERROR_REASON_RAW_CARD_DATA_DISABLED",
@@ -161,9 +156,8 @@ var (
 		22: "ERROR_REASON_ROUTE_HINT_CONTRADICTED",
 		30: "ERROR_REASON_DEADLINE_TOO_SHORT",
 		31: "ERROR_REASON_OVERLOADED",
-		32: "ERROR_REASON_SHUTTING_DOWN",
 		33: "ERROR_REASON_CALLER_LEFT",
-		34: "ERROR_REASON_FLIGHT_GOES_ON",
+		34: "ERROR_REASON_STILL_RUNNING",
 		35: "ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED",
 		40: "ERROR_REASON_UPSTREAM_UNREACHABLE",
 		41: "ERROR_REASON_UPSTREAM_TLS_FAILED",
@@ -200,7 +194,6 @@ var (
 		"ERROR_REASON_REQUEST_MALFORMED":               2,
 		"ERROR_REASON_REQUEST_TOO_LARGE":               3,
 		"ERROR_REASON_METHOD_UNKNOWN":                  4,
-		"ERROR_REASON_METHOD_NOT_IMPLEMENTED":          5,
 		"ERROR_REASON_TRACK_ID_INVALID":                6,
 		"ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED": 7,
 		"ERROR_REASON_RAW_CARD_DATA_DISABLED":          8,
@@ -215,9 +208,8 @@ var (
 		"ERROR_REASON_ROUTE_HINT_CONTRADICTED":         22,
 		"ERROR_REASON_DEADLINE_TOO_SHORT":              30,
 		"ERROR_REASON_OVERLOADED":                      31,
-		"ERROR_REASON_SHUTTING_DOWN":                   32,
 		"ERROR_REASON_CALLER_LEFT":                     33,
-		"ERROR_REASON_FLIGHT_GOES_ON":                  34,
+		"ERROR_REASON_STILL_RUNNING":                   34,
 		"ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED":       35,
 		"ERROR_REASON_UPSTREAM_UNREACHABLE":            40,
 		"ERROR_REASON_UPSTREAM_TLS_FAILED":             41,
@@ -282,14 +274,13 @@ var File_payorch_v1_error_reason_proto protoreflect.FileDescriptor
 const file_payorch_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x1dpayorch/v1/error_reason.proto\x12\n" +
-	"payorch.v1*\xb3\x0f\n" +
+	"payorch.v1*\xe9\x0e\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_REQUEST_INVALID\x10\x01\x12\"\n" +
 	"\x1eERROR_REASON_REQUEST_MALFORMED\x10\x02\x12\"\n" +
 	"\x1eERROR_REASON_REQUEST_TOO_LARGE\x10\x03\x12\x1f\n" +
-	"\x1bERROR_REASON_METHOD_UNKNOWN\x10\x04\x12'\n" +
-	"#ERROR_REASON_METHOD_NOT_IMPLEMENTED\x10\x05\x12!\n" +
+	"\x1bERROR_REASON_METHOD_UNKNOWN\x10\x04\x12!\n" +
 	"\x1dERROR_REASON_TRACK_ID_INVALID\x10\x06\x120\n" +
 	",ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED\x10\a\x12'\n" +
 	"#ERROR_REASON_RAW_CARD_DATA_DISABLED\x10\b\x12 \n" +
@@ -304,10 +295,9 @@ const file_payorch_v1_error_reason_proto_rawDesc = "" +
 	"\x1fERROR_REASON_ROUTE_HINT_UNKNOWN\x10\x15\x12(\n" +
 	"$ERROR_REASON_ROUTE_HINT_CONTRADICTED\x10\x16\x12#\n" +
 	"\x1fERROR_REASON_DEADLINE_TOO_SHORT\x10\x1e\x12\x1b\n" +
-	"\x17ERROR_REASON_OVERLOADED\x10\x1f\x12\x1e\n" +
-	"\x1aERROR_REASON_SHUTTING_DOWN\x10 \x12\x1c\n" +
-	"\x18ERROR_REASON_CALLER_LEFT\x10!\x12\x1f\n" +
-	"\x1bERROR_REASON_FLIGHT_GOES_ON\x10\"\x12*\n" +
+	"\x17ERROR_REASON_OVERLOADED\x10\x1f\x12\x1c\n" +
+	"\x18ERROR_REASON_CALLER_LEFT\x10!\x12\x1e\n" +
+	"\x1aERROR_REASON_STILL_RUNNING\x10\"\x12*\n" +
 	"&ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED\x10#\x12%\n" +
 	"!ERROR_REASON_UPSTREAM_UNREACHABLE\x10(\x12$\n" +
 	" ERROR_REASON_UPSTREAM_TLS_FAILED\x10)\x12#\n" +

@@ -568,8 +568,6 @@ pub enum ErrorReason {
     RequestTooLarge = 3,
     /// The method does not exist in this version of the service. NOT_SENT, fix the request.
     MethodUnknown = 4,
-    /// The method is part of the contract but not built yet. NOT_SENT, fix the request.
-    MethodNotImplemented = 5,
     /// The metadata zuora-track-id breaks a rule. NOT_SENT, fix the request.
     TrackIdInvalid = 6,
     /// The type of payment method cannot be created; metadata: methodType. NOT_SENT, fix the request.
@@ -600,12 +598,10 @@ pub enum ErrorReason {
     /// The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
     /// resend.
     Overloaded = 31,
-    /// The service is shutting down. NOT_SENT, resend.
-    ShuttingDown = 32,
     /// The caller went away or its deadline passed while the call was under way. UNKNOWN, resend.
     CallerLeft = 33,
-    /// The caller's deadline passed; the service goes on with the call. UNKNOWN, resend.
-    FlightGoesOn = 34,
+    /// The caller's deadline passed while the intent was still running; the service completes it. UNKNOWN, resend.
+    StillRunning = 34,
     /// This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
     /// resend.
     EarlierAttemptUnsettled = 35,
@@ -680,7 +676,6 @@ impl ErrorReason {
             Self::RequestMalformed => "ERROR_REASON_REQUEST_MALFORMED",
             Self::RequestTooLarge => "ERROR_REASON_REQUEST_TOO_LARGE",
             Self::MethodUnknown => "ERROR_REASON_METHOD_UNKNOWN",
-            Self::MethodNotImplemented => "ERROR_REASON_METHOD_NOT_IMPLEMENTED",
             Self::TrackIdInvalid => "ERROR_REASON_TRACK_ID_INVALID",
             Self::PaymentMethodTypeUnsupported => {
                 "ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED"
@@ -697,9 +692,8 @@ impl ErrorReason {
             Self::RouteHintContradicted => "ERROR_REASON_ROUTE_HINT_CONTRADICTED",
             Self::DeadlineTooShort => "ERROR_REASON_DEADLINE_TOO_SHORT",
             Self::Overloaded => "ERROR_REASON_OVERLOADED",
-            Self::ShuttingDown => "ERROR_REASON_SHUTTING_DOWN",
             Self::CallerLeft => "ERROR_REASON_CALLER_LEFT",
-            Self::FlightGoesOn => "ERROR_REASON_FLIGHT_GOES_ON",
+            Self::StillRunning => "ERROR_REASON_STILL_RUNNING",
             Self::EarlierAttemptUnsettled => "ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED",
             Self::UpstreamUnreachable => "ERROR_REASON_UPSTREAM_UNREACHABLE",
             Self::UpstreamTlsFailed => "ERROR_REASON_UPSTREAM_TLS_FAILED",
@@ -743,7 +737,6 @@ impl ErrorReason {
             "ERROR_REASON_REQUEST_MALFORMED" => Some(Self::RequestMalformed),
             "ERROR_REASON_REQUEST_TOO_LARGE" => Some(Self::RequestTooLarge),
             "ERROR_REASON_METHOD_UNKNOWN" => Some(Self::MethodUnknown),
-            "ERROR_REASON_METHOD_NOT_IMPLEMENTED" => Some(Self::MethodNotImplemented),
             "ERROR_REASON_TRACK_ID_INVALID" => Some(Self::TrackIdInvalid),
             "ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED" => {
                 Some(Self::PaymentMethodTypeUnsupported)
@@ -760,9 +753,8 @@ impl ErrorReason {
             "ERROR_REASON_ROUTE_HINT_CONTRADICTED" => Some(Self::RouteHintContradicted),
             "ERROR_REASON_DEADLINE_TOO_SHORT" => Some(Self::DeadlineTooShort),
             "ERROR_REASON_OVERLOADED" => Some(Self::Overloaded),
-            "ERROR_REASON_SHUTTING_DOWN" => Some(Self::ShuttingDown),
             "ERROR_REASON_CALLER_LEFT" => Some(Self::CallerLeft),
-            "ERROR_REASON_FLIGHT_GOES_ON" => Some(Self::FlightGoesOn),
+            "ERROR_REASON_STILL_RUNNING" => Some(Self::StillRunning),
             "ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED" => {
                 Some(Self::EarlierAttemptUnsettled)
             }

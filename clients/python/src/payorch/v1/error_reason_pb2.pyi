@@ -32,8 +32,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The message is larger than the service takes; metadata: maxBytes. NOT_SENT, fix the request."""
     ERROR_REASON_METHOD_UNKNOWN: _ErrorReason.ValueType  # 4
     """The method does not exist in this version of the service. NOT_SENT, fix the request."""
-    ERROR_REASON_METHOD_NOT_IMPLEMENTED: _ErrorReason.ValueType  # 5
-    """The method is part of the contract but not built yet. NOT_SENT, fix the request."""
     ERROR_REASON_TRACK_ID_INVALID: _ErrorReason.ValueType  # 6
     """The metadata zuora-track-id breaks a rule. NOT_SENT, fix the request."""
     ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED: _ErrorReason.ValueType  # 7
@@ -66,12 +64,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
     resend.
     """
-    ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 32
-    """The service is shutting down. NOT_SENT, resend."""
     ERROR_REASON_CALLER_LEFT: _ErrorReason.ValueType  # 33
     """The caller went away or its deadline passed while the call was under way. UNKNOWN, resend."""
-    ERROR_REASON_FLIGHT_GOES_ON: _ErrorReason.ValueType  # 34
-    """The caller's deadline passed; the service goes on with the call. UNKNOWN, resend."""
+    ERROR_REASON_STILL_RUNNING: _ErrorReason.ValueType  # 34
+    """The caller's deadline passed while the intent was still running; the service completes it. UNKNOWN, resend."""
     ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED: _ErrorReason.ValueType  # 35
     """This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
     resend.
@@ -153,8 +149,6 @@ ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 3
 """The message is larger than the service takes; metadata: maxBytes. NOT_SENT, fix the request."""
 ERROR_REASON_METHOD_UNKNOWN: ErrorReason.ValueType  # 4
 """The method does not exist in this version of the service. NOT_SENT, fix the request."""
-ERROR_REASON_METHOD_NOT_IMPLEMENTED: ErrorReason.ValueType  # 5
-"""The method is part of the contract but not built yet. NOT_SENT, fix the request."""
 ERROR_REASON_TRACK_ID_INVALID: ErrorReason.ValueType  # 6
 """The metadata zuora-track-id breaks a rule. NOT_SENT, fix the request."""
 ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED: ErrorReason.ValueType  # 7
@@ -187,12 +181,10 @@ ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 31
 """The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
 resend.
 """
-ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 32
-"""The service is shutting down. NOT_SENT, resend."""
 ERROR_REASON_CALLER_LEFT: ErrorReason.ValueType  # 33
 """The caller went away or its deadline passed while the call was under way. UNKNOWN, resend."""
-ERROR_REASON_FLIGHT_GOES_ON: ErrorReason.ValueType  # 34
-"""The caller's deadline passed; the service goes on with the call. UNKNOWN, resend."""
+ERROR_REASON_STILL_RUNNING: ErrorReason.ValueType  # 34
+"""The caller's deadline passed while the intent was still running; the service completes it. UNKNOWN, resend."""
 ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED: ErrorReason.ValueType  # 35
 """This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
 resend.

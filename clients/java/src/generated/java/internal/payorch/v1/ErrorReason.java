@@ -59,14 +59,6 @@ public enum ErrorReason
   ERROR_REASON_METHOD_UNKNOWN(4),
   /**
    * <pre>
-   * The method is part of the contract but not built yet. NOT_SENT, fix the request.
-   * </pre>
-   *
-   * <code>ERROR_REASON_METHOD_NOT_IMPLEMENTED = 5;</code>
-   */
-  ERROR_REASON_METHOD_NOT_IMPLEMENTED(5),
-  /**
-   * <pre>
    * The metadata zuora-track-id breaks a rule. NOT_SENT, fix the request.
    * </pre>
    *
@@ -181,14 +173,6 @@ public enum ErrorReason
   ERROR_REASON_OVERLOADED(31),
   /**
    * <pre>
-   * The service is shutting down. NOT_SENT, resend.
-   * </pre>
-   *
-   * <code>ERROR_REASON_SHUTTING_DOWN = 32;</code>
-   */
-  ERROR_REASON_SHUTTING_DOWN(32),
-  /**
-   * <pre>
    * The caller went away or its deadline passed while the call was under way. UNKNOWN, resend.
    * </pre>
    *
@@ -197,12 +181,12 @@ public enum ErrorReason
   ERROR_REASON_CALLER_LEFT(33),
   /**
    * <pre>
-   * The caller's deadline passed; the service goes on with the call. UNKNOWN, resend.
+   * The caller's deadline passed while the intent was still running; the service completes it. UNKNOWN, resend.
    * </pre>
    *
-   * <code>ERROR_REASON_FLIGHT_GOES_ON = 34;</code>
+   * <code>ERROR_REASON_STILL_RUNNING = 34;</code>
    */
-  ERROR_REASON_FLIGHT_GOES_ON(34),
+  ERROR_REASON_STILL_RUNNING(34),
   /**
    * <pre>
    * This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
@@ -492,14 +476,6 @@ public enum ErrorReason
   public static final int ERROR_REASON_METHOD_UNKNOWN_VALUE = 4;
   /**
    * <pre>
-   * The method is part of the contract but not built yet. NOT_SENT, fix the request.
-   * </pre>
-   *
-   * <code>ERROR_REASON_METHOD_NOT_IMPLEMENTED = 5;</code>
-   */
-  public static final int ERROR_REASON_METHOD_NOT_IMPLEMENTED_VALUE = 5;
-  /**
-   * <pre>
    * The metadata zuora-track-id breaks a rule. NOT_SENT, fix the request.
    * </pre>
    *
@@ -614,14 +590,6 @@ public enum ErrorReason
   public static final int ERROR_REASON_OVERLOADED_VALUE = 31;
   /**
    * <pre>
-   * The service is shutting down. NOT_SENT, resend.
-   * </pre>
-   *
-   * <code>ERROR_REASON_SHUTTING_DOWN = 32;</code>
-   */
-  public static final int ERROR_REASON_SHUTTING_DOWN_VALUE = 32;
-  /**
-   * <pre>
    * The caller went away or its deadline passed while the call was under way. UNKNOWN, resend.
    * </pre>
    *
@@ -630,12 +598,12 @@ public enum ErrorReason
   public static final int ERROR_REASON_CALLER_LEFT_VALUE = 33;
   /**
    * <pre>
-   * The caller's deadline passed; the service goes on with the call. UNKNOWN, resend.
+   * The caller's deadline passed while the intent was still running; the service completes it. UNKNOWN, resend.
    * </pre>
    *
-   * <code>ERROR_REASON_FLIGHT_GOES_ON = 34;</code>
+   * <code>ERROR_REASON_STILL_RUNNING = 34;</code>
    */
-  public static final int ERROR_REASON_FLIGHT_GOES_ON_VALUE = 34;
+  public static final int ERROR_REASON_STILL_RUNNING_VALUE = 34;
   /**
    * <pre>
    * This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
@@ -902,7 +870,6 @@ public enum ErrorReason
       case 2: return ERROR_REASON_REQUEST_MALFORMED;
       case 3: return ERROR_REASON_REQUEST_TOO_LARGE;
       case 4: return ERROR_REASON_METHOD_UNKNOWN;
-      case 5: return ERROR_REASON_METHOD_NOT_IMPLEMENTED;
       case 6: return ERROR_REASON_TRACK_ID_INVALID;
       case 7: return ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED;
       case 8: return ERROR_REASON_RAW_CARD_DATA_DISABLED;
@@ -917,9 +884,8 @@ public enum ErrorReason
       case 22: return ERROR_REASON_ROUTE_HINT_CONTRADICTED;
       case 30: return ERROR_REASON_DEADLINE_TOO_SHORT;
       case 31: return ERROR_REASON_OVERLOADED;
-      case 32: return ERROR_REASON_SHUTTING_DOWN;
       case 33: return ERROR_REASON_CALLER_LEFT;
-      case 34: return ERROR_REASON_FLIGHT_GOES_ON;
+      case 34: return ERROR_REASON_STILL_RUNNING;
       case 35: return ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED;
       case 40: return ERROR_REASON_UPSTREAM_UNREACHABLE;
       case 41: return ERROR_REASON_UPSTREAM_TLS_FAILED;
