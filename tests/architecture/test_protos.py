@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from canary.rules import rules_of
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from payorch.v1 import call_pb2, error_reason_pb2, payment_method_result_pb2, sensitivity_pb2
@@ -103,6 +104,19 @@ class TestRequestFields:
     def test_are_all_walked(self) -> None:
         """Every arm of CreatePaymentMethod is reached."""
         assert {"payorch.v1.SepaDebit", "payorch.v1.CustomFieldValue", "payorch.v1.RouteHints"} <= set(REQUESTS)
+
+
+class TestRules:
+    """Validation rules that several fields share."""
+
+    def test_say_the_same_under_the_same_id(self) -> None:
+        """Nothing but this keeps the copies of a rule equal; callers know it by its id."""
+        wordings: dict[str, set[tuple[str, str]]] = {}
+        for field in fields_of(REQUESTS):
+            for rule in rules_of(field).cel:
+                wordings.setdefault(rule.id, set()).add((rule.message, rule.expression))
+
+        assert {"request_id": 1, "money.positive": 1} == {name: len(found) for name, found in wordings.items()}
 
 
 class TestSensitiveFields:
