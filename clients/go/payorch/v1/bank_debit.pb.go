@@ -88,7 +88,8 @@ type AchDebit struct {
 	BankAccountType string `protobuf:"bytes,3,opt,name=bank_account_type,json=bankAccountType,proto3" json:"bank_account_type,omitempty"`
 	// Name of the bank, 1 to 70 characters. Zuora: `bank_name`.
 	BankName string `protobuf:"bytes,4,opt,name=bank_name,json=bankName,proto3" json:"bank_name,omitempty"`
-	// Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+	// Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+	// smaller applies).
 	// Zuora: `bank_account_number`.
 	BankAccountNumber string `protobuf:"bytes,5,opt,name=bank_account_number,json=bankAccountNumber,proto3" json:"bank_account_number,omitempty"`
 	// The payer's consent. Zuora: `mandate`. Absent: not sent.

@@ -31,14 +31,14 @@ const (
 	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
 	// Zuora did what was asked.
 	Outcome_OUTCOME_SUCCEEDED Outcome = 1
-	// Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have: the advice
-	// stays to resend it.
+	// Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have reached it,
+	// so the advice is still to resend.
 	Outcome_OUTCOME_NOT_SENT Outcome = 2
-	// Zuora, or the service before it, refused: no method was created and no money moved.
+	// Zuora, or the service in front of it, refused the request: no method was created and no money moved.
 	Outcome_OUTCOME_REFUSED Outcome = 3
-	// Part of it happened, such as a payment method that was created while its payment was refused.
+	// Part of the request was executed, such as a payment method that was created although its payment was refused.
 	Outcome_OUTCOME_PARTIAL Outcome = 4
-	// It may or may not have happened. Money may have moved.
+	// The request may or may not have been executed. Money may have moved.
 	Outcome_OUTCOME_UNKNOWN Outcome = 5
 )
 
@@ -99,11 +99,11 @@ const (
 	Advice_ADVICE_NONE Advice = 1
 	// Send the same request with the same request_id again. It can never execute twice.
 	Advice_ADVICE_RESEND_SAME_REQUEST_ID Advice = 2
-	// The request itself must change before it can succeed. A changed request is a new intent and takes a new request_id.
+	// The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id.
 	Advice_ADVICE_FIX_REQUEST Advice = 3
 	// The same request may succeed later, as a new intent with a new request_id.
 	Advice_ADVICE_USE_NEW_REQUEST_ID Advice = 4
-	// Look up what exists in Zuora before anything else is sent. Resending cannot settle it.
+	// Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome.
 	Advice_ADVICE_LOOK_UP Advice = 5
 )
 
@@ -162,7 +162,7 @@ const (
 	Replay_REPLAY_UNSPECIFIED Replay = 0
 	// The answer was made for this call.
 	Replay_REPLAY_NO Replay = 1
-	// The answer was stored earlier and is given again.
+	// The answer was stored earlier and is returned again.
 	Replay_REPLAY_YES Replay = 2
 	// Zuora's answer does not show which of the two it is.
 	Replay_REPLAY_NOT_KNOWN Replay = 3
@@ -219,13 +219,13 @@ type CallInfo struct {
 	// The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
 	// it. Empty when Zuora echoed none.
 	ExecutedTrackId string `protobuf:"bytes,2,opt,name=executed_track_id,json=executedTrackId,proto3" json:"executed_track_id,omitempty"`
-	// Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
+	// Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
 	ZuoraRequestId string `protobuf:"bytes,3,opt,name=zuora_request_id,json=zuoraRequestId,proto3" json:"zuora_request_id,omitempty"`
 	// Where the call went.
 	RouteTaken *RouteTaken `protobuf:"bytes,4,opt,name=route_taken,json=routeTaken,proto3" json:"route_taken,omitempty"`
 	// Name of the routing rule that matched.
 	MatchedRule string `protobuf:"bytes,5,opt,name=matched_rule,json=matchedRule,proto3" json:"matched_rule,omitempty"`
-	// Short hash of the routing policy in force, to tell which version decided.
+	// Short hash of the routing policy in force; it identifies the version that decided.
 	PolicyHash string `protobuf:"bytes,6,opt,name=policy_hash,json=policyHash,proto3" json:"policy_hash,omitempty"`
 	// How often the request was sent to Zuora within this call; 0 for validate_only.
 	AttemptCount int32 `protobuf:"varint,7,opt,name=attempt_count,json=attemptCount,proto3" json:"attempt_count,omitempty"`
@@ -485,7 +485,7 @@ func (x *ExistingIds) GetPaymentId() string {
 	return ""
 }
 
-// Carried in the details of every error status, beside exactly one google.rpc.ErrorInfo of the domain "payorch".
+// Carried in the details of every error status, alongside exactly one google.rpc.ErrorInfo of the domain "payorch".
 //
 // An error without a CallOutcome means: outcome UNKNOWN, advice resend with the same request id.
 type CallOutcome struct {
@@ -494,13 +494,13 @@ type CallOutcome struct {
 	Outcome Outcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=payorch.v1.Outcome" json:"outcome,omitempty"`
 	// What the caller should do next.
 	Advice Advice `protobuf:"varint,2,opt,name=advice,proto3,enum=payorch.v1.Advice" json:"advice,omitempty"`
-	// Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+	// Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
 	ResendCutoffTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=resend_cutoff_time,json=resendCutoffTime,proto3" json:"resend_cutoff_time,omitempty"`
 	// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
 	ZuoraCodes []string `protobuf:"bytes,4,rep,name=zuora_codes,json=zuoraCodes,proto3" json:"zuora_codes,omitempty"`
 	// Zuora's processId; empty when there was none.
 	ZuoraProcessId string `protobuf:"bytes,5,opt,name=zuora_process_id,json=zuoraProcessId,proto3" json:"zuora_process_id,omitempty"`
-	// Zuora-Request-Id of the answer that decided; empty when there was none.
+	// Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
 	ZuoraRequestId string `protobuf:"bytes,6,opt,name=zuora_request_id,json=zuoraRequestId,proto3" json:"zuora_request_id,omitempty"`
 	// The sends of this call, the newest 5.
 	Attempts []*Attempt `protobuf:"bytes,8,rep,name=attempts,proto3" json:"attempts,omitempty"`
@@ -605,7 +605,7 @@ func (x *CallOutcome) GetTrackId() string {
 	return ""
 }
 
-// What would be sent to Zuora, with every sensitive value replaced. The answer to validate_only.
+// The request that would be sent to Zuora, with every sensitive value replaced. The response to validate_only.
 type UpstreamRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// HTTP method, such as "POST".
@@ -614,8 +614,8 @@ type UpstreamRequest struct {
 	Uri string `protobuf:"bytes,2,opt,name=uri,proto3" json:"uri,omitempty"`
 	// Headers that depend on the request, by lower-case name; never Authorization.
 	Headers map[string]string `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
-	// caller's own and stand in it, so it is for the caller alone.
+	// JSON body; each sensitive value is the text "[redacted]". It contains the names of custom fields and of gateway
+	// options, which are the caller's own, so it is for the caller alone.
 	Body          string `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

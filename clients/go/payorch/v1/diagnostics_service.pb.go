@@ -151,22 +151,24 @@ type ExplainRouteRequest struct {
 	Operation Operation `protobuf:"varint,1,opt,name=operation,proto3,enum=payorch.v1.Operation" json:"operation,omitempty"`
 	// The hints of the call. Absent: none.
 	Route *RouteHints `protobuf:"bytes,2,opt,name=route,proto3" json:"route,omitempty"`
-	// The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-	// Refused for CreatePaymentMethod, which has none ever.
+	// The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+	// Refused for CreatePaymentMethod, which never has one.
 	Amount *money.Money `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
-	// Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount.
+	// Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+	// of the amount.
 	CurrencyCode string `protobuf:"bytes,4,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
 	// Id or number of the customer account as the call names it, at most 64 characters. Absent: it names none.
 	Account string `protobuf:"bytes,5,opt,name=account,proto3" json:"account,omitempty"`
-	// Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-	// that caller has the namespace of whoever asks.
+	// Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+	// explained only if both have the same namespace.
 	Caller string `protobuf:"bytes,6,opt,name=caller,proto3" json:"caller,omitempty"`
-	// Whether the call pays an invoice, which needs a right.
+	// Whether the call pays an invoice, which requires a right.
 	MovesMoney bool `protobuf:"varint,7,opt,name=moves_money,json=movesMoney,proto3" json:"moves_money,omitempty"`
-	// Whether the call carries a card number, which needs a right. Whether the service lets any pass is not looked at.
+	// Whether the call carries a card number, which requires a right. Whether the service accepts card numbers at all is
+	// not checked.
 	RawCardData bool `protobuf:"varint,8,opt,name=raw_card_data,json=rawCardData,proto3" json:"raw_card_data,omitempty"`
 	// Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-	// Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+	// Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
 	Method        string `protobuf:"bytes,9,opt,name=method,proto3" json:"method,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -265,18 +267,18 @@ func (x *ExplainRouteRequest) GetMethod() string {
 	return ""
 }
 
-// What would become of the call.
+// What would happen to the call.
 type ExplainRouteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-	// all.
+	// Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+	// another reason.
 	RouteTaken *RouteTaken `protobuf:"bytes,1,opt,name=route_taken,json=routeTaken,proto3" json:"route_taken,omitempty"`
-	// Name of the rule that matches; empty when none does.
+	// Name of the matching rule; empty when no rule matches.
 	MatchedRule string `protobuf:"bytes,2,opt,name=matched_rule,json=matchedRule,proto3" json:"matched_rule,omitempty"`
-	// The rules that were tried in vain, in their order.
+	// The rules that were tried and do not match, in their order.
 	RejectedRules []*RejectedRule `protobuf:"bytes,3,rep,name=rejected_rules,json=rejectedRules,proto3" json:"rejected_rules,omitempty"`
-	// The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-	// zuora-version, each only where it is sent.
+	// The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+	// zuora-version, each only when it is sent.
 	Headers map[string]string `protobuf:"bytes,4,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
 	GatewaySent string `protobuf:"bytes,5,opt,name=gateway_sent,json=gatewaySent,proto3" json:"gateway_sent,omitempty"`
@@ -374,9 +376,9 @@ type RejectedRule struct {
 	Rule string `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
 	// Its first condition that the call does not meet, such as "currency" or "attributes.brand".
 	Condition string `protobuf:"bytes,2,opt,name=condition,proto3" json:"condition,omitempty"`
-	// What the condition asks for, for a person to read.
+	// What the condition requires, in words.
 	Expected string `protobuf:"bytes,3,opt,name=expected,proto3" json:"expected,omitempty"`
-	// What the call has, for a person to read; "nothing" when it has nothing of the kind.
+	// What the call has instead, in words; "nothing" when it has no such value.
 	Actual        string `protobuf:"bytes,4,opt,name=actual,proto3" json:"actual,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -440,14 +442,14 @@ func (x *RejectedRule) GetActual() string {
 	return ""
 }
 
-// Why a call would be refused, as its caller would be told.
+// Why a call would be refused, as its caller would see it.
 type RouteRefusal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The reason.
 	ErrorReason ErrorReason `protobuf:"varint,1,opt,name=error_reason,json=errorReason,proto3,enum=payorch.v1.ErrorReason" json:"error_reason,omitempty"`
-	// google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+	// google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
 	Metadata map[string]string `protobuf:"bytes,2,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Paths of the request's fields that are at fault, if any are.
+	// Paths of the request fields at fault, if any.
 	FieldPaths    []string `protobuf:"bytes,3,rep,name=field_paths,json=fieldPaths,proto3" json:"field_paths,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -504,7 +506,7 @@ func (x *RouteRefusal) GetFieldPaths() []string {
 	return nil
 }
 
-// A Track-Id.
+// The Track-Id to look up.
 type GetCallRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
@@ -550,13 +552,13 @@ func (x *GetCallRequest) GetTrackId() string {
 	return ""
 }
 
-// What is remembered of a Track-Id. Nothing remembered does not prove that there was no call: records are kept for a
-// set time, and by the replica that served the call unless the operator keeps them in the shared store.
+// The call records of a Track-Id. That there are none does not prove that there was no call: records are kept for a
+// limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
 type GetCallResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+	// Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
 	Calls []*CallRecord `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"`
-	// The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
+	// The trace of the Track-Id, computed from it: 32 hexadecimal digits.
 	TraceId       string `protobuf:"bytes,2,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -609,7 +611,7 @@ func (x *GetCallResponse) GetTraceId() string {
 // The record of a call or of an execution. It holds no value of a request.
 type CallRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which of the two it is.
+	// Whether it is of a call or of an execution.
 	Kind CallKind `protobuf:"varint,1,opt,name=kind,proto3,enum=payorch.v1.CallKind" json:"kind,omitempty"`
 	// Name of the RPC.
 	Rpc string `protobuf:"bytes,2,opt,name=rpc,proto3" json:"rpc,omitempty"`
@@ -627,11 +629,11 @@ type CallRecord struct {
 	Code *code.Code `protobuf:"varint,8,opt,name=code,proto3,enum=google.rpc.Code,oneof" json:"code,omitempty"`
 	// What happened at Zuora, as far as was known.
 	Outcome Outcome `protobuf:"varint,9,opt,name=outcome,proto3,enum=payorch.v1.Outcome" json:"outcome,omitempty"`
-	// What the caller was told to do.
+	// What the caller was advised to do.
 	Advice Advice `protobuf:"varint,10,opt,name=advice,proto3,enum=payorch.v1.Advice" json:"advice,omitempty"`
 	// Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
 	ErrorReason ErrorReason `protobuf:"varint,11,opt,name=error_reason,json=errorReason,proto3,enum=payorch.v1.ErrorReason" json:"error_reason,omitempty"`
-	// What operators are told beside it: Zuora's own words, without what they quote of the request.
+	// Details for operators: Zuora's own words, without what they quote of the request.
 	Detail string `protobuf:"bytes,12,opt,name=detail,proto3" json:"detail,omitempty"`
 	// Name of the tenant; empty when it was not routed.
 	Tenant string `protobuf:"bytes,13,opt,name=tenant,proto3" json:"tenant,omitempty"`
@@ -643,13 +645,13 @@ type CallRecord struct {
 	PolicyHash string `protobuf:"bytes,16,opt,name=policy_hash,json=policyHash,proto3" json:"policy_hash,omitempty"`
 	// How it met its intent.
 	Intent IntentDisposition `protobuf:"varint,17,opt,name=intent,proto3,enum=payorch.v1.IntentDisposition" json:"intent,omitempty"`
-	// How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+	// Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
 	Phases map[string]*durationpb.Duration `protobuf:"bytes,18,rep,name=phases,proto3" json:"phases,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The sends to Zuora.
 	Attempts []*Attempt `protobuf:"bytes,19,rep,name=attempts,proto3" json:"attempts,omitempty"`
 	// The Track-Id of the call that executed the intent, as Zuora echoed it.
 	ExecutedTrackId string `protobuf:"bytes,21,opt,name=executed_track_id,json=executedTrackId,proto3" json:"executed_track_id,omitempty"`
-	// Zuora-Request-Id of the answer that decided.
+	// Zuora-Request-Id of the answer that determined the outcome.
 	ZuoraRequestId string `protobuf:"bytes,22,opt,name=zuora_request_id,json=zuoraRequestId,proto3" json:"zuora_request_id,omitempty"`
 	// Zuora's processId.
 	ZuoraProcessId string `protobuf:"bytes,23,opt,name=zuora_process_id,json=zuoraProcessId,proto3" json:"zuora_process_id,omitempty"`

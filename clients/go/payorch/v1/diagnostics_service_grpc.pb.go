@@ -27,13 +27,13 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-// sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+// Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+// requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
 type DiagnosticsServiceClient interface {
-	// Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+	// Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
 	// that the route decides, and what would refuse the call before anything is sent.
 	ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error)
-	// Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said.
+	// Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
 	GetCall(ctx context.Context, in *GetCallRequest, opts ...grpc.CallOption) (*GetCallResponse, error)
 }
 
@@ -69,13 +69,13 @@ func (c *diagnosticsServiceClient) GetCall(ctx context.Context, in *GetCallReque
 // All implementations must embed UnimplementedDiagnosticsServiceServer
 // for forward compatibility.
 //
-// Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-// sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+// Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+// requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
 type DiagnosticsServiceServer interface {
-	// Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+	// Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
 	// that the route decides, and what would refuse the call before anything is sent.
 	ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error)
-	// Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said.
+	// Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
 	GetCall(context.Context, *GetCallRequest) (*GetCallResponse, error)
 	mustEmbedUnimplementedDiagnosticsServiceServer()
 }

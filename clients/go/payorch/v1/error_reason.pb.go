@@ -22,7 +22,7 @@ const (
 )
 
 // Every value of google.rpc.ErrorInfo.reason in the domain "payorch", without the prefix "ERROR_REASON_". Each comment
-// says what happened, then the outcome and the advice. Values are added without a new version: treat an unknown one by
+// says what happened, then the outcome and the advice. Values are added without a new version: handle an unknown one by
 // its CallOutcome.
 type ErrorReason int32
 
@@ -33,7 +33,7 @@ const (
 	ErrorReason_ERROR_REASON_REQUEST_INVALID ErrorReason = 1
 	// The bytes are not a message of the method's type. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_REQUEST_MALFORMED ErrorReason = 2
-	// The message is larger than the service takes; metadata: maxBytes. NOT_SENT, fix the request.
+	// The message is larger than the service accepts; metadata: maxBytes. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_REQUEST_TOO_LARGE ErrorReason = 3
 	// The method does not exist in this version of the service. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_METHOD_UNKNOWN ErrorReason = 4
@@ -45,7 +45,7 @@ const (
 	ErrorReason_ERROR_REASON_RAW_CARD_DATA_DISABLED ErrorReason = 8
 	// The request_id was used for another request; BadRequest names the fields that differ. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_INTENT_MISMATCH ErrorReason = 10
-	// The intent is too old to be resent safely, and what became of it is not recorded. UNKNOWN, look up.
+	// The intent is too old to be resent safely, and its outcome is not recorded. UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_INTENT_EXPIRED ErrorReason = 11
 	// The tenant that the intent was first sent to is no longer configured. UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_ROUTE_GONE ErrorReason = 12
@@ -54,7 +54,7 @@ const (
 	ErrorReason_ERROR_REASON_SESSION_STALE ErrorReason = 13
 	// The Apple Pay token was used by another intent. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_APPLE_PAY_TOKEN_REUSED ErrorReason = 14
-	// The store of intents cannot be reached, and money may not move without it. NOT_SENT, resend.
+	// The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 15
 	// No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_ROUTE_NOT_FOUND ErrorReason = 20
@@ -62,12 +62,12 @@ const (
 	ErrorReason_ERROR_REASON_ROUTE_HINT_UNKNOWN ErrorReason = 21
 	// A route hint contradicts the rule that matches; metadata: rule, hint. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_ROUTE_HINT_CONTRADICTED ErrorReason = 22
-	// Too little time is left before the deadline to send anything. NOT_SENT, resend.
+	// Too little time remained before the deadline to send anything. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_DEADLINE_TOO_SHORT ErrorReason = 30
-	// The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
+	// The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
 	// resend.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 31
-	// The caller went away or its deadline passed while the call was under way. UNKNOWN, resend.
+	// The caller disconnected, or its deadline passed, while the call was in progress. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_CALLER_LEFT ErrorReason = 33
 	// The caller's deadline passed while the intent was still running; the service completes it. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_STILL_RUNNING ErrorReason = 34
@@ -80,11 +80,12 @@ const (
 	ErrorReason_ERROR_REASON_UPSTREAM_TLS_FAILED ErrorReason = 41
 	// The connection broke or timed out after the request may have been sent. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_NO_ANSWER ErrorReason = 42
-	// A proxy before Zuora answered 502, 503 or 504. UNKNOWN, resend.
+	// A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
+	// such as 499. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_EDGE_FAILED ErrorReason = 43
 	// A first send with the same idempotency key is still running at Zuora. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_IN_PROGRESS ErrorReason = 44
-	// Zuora says the idempotency key was used for something else. UNKNOWN, look up.
+	// Zuora says the idempotency key was used for a different request. UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_UPSTREAM_KEY_CONFLICT ErrorReason = 45
 	// Zuora answered with something that cannot be read. UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE ErrorReason = 46
@@ -114,7 +115,7 @@ const (
 	ErrorReason_ERROR_REASON_PAYMENT_DECLINED ErrorReason = 67
 	// Zuora refuses with a code the service does not know. UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_UPSTREAM_CODE_UNKNOWN ErrorReason = 68
-	// Zuora had an internal fault after it took the request (category 60, SystemError). UNKNOWN, look up.
+	// Zuora had an internal fault after it accepted the request (category 60, SystemError). UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_UPSTREAM_INTERNAL ErrorReason = 69
 	// A payment gateway or tax system behind Zuora failed (category 99). UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_UPSTREAM_GATEWAY_FAILED ErrorReason = 70
@@ -123,14 +124,14 @@ const (
 	// Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
 	// request id.
 	ErrorReason_ERROR_REASON_UPSTREAM_REFUSAL_STORED ErrorReason = 72
-	// Nobody vouches for the caller: no credential, or one that is not accepted; metadata: credential, rule. NOT_SENT,
-	// resend.
+	// The caller could not be identified: it has no credential, or one that is not accepted; metadata: credential, rule.
+	// NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_CALLER_UNAUTHENTICATED ErrorReason = 80
-	// The caller's rights do not cover the call; metadata: right, and what it was needed for. NOT_SENT, fix the request.
+	// The caller's rights do not cover the call; metadata: right, and what it is needed for. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_CALLER_NOT_PERMITTED ErrorReason = 81
 	// The operator has switched this RPC off for the tenant; metadata: tenant. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_SWITCHED_OFF ErrorReason = 82
-	// A defect of the service. UNKNOWN, resend.
+	// A defect in the service. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 90
 )
 

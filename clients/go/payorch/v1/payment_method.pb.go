@@ -22,8 +22,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Create a payment method that belongs to no account. Zuora's older texts say that it is deleted after 10 days unless
-// it is attached to one.
+// Create a payment method that belongs to no account. Zuora's older documentation says that it is deleted after
+// 10 days unless it is attached to one.
 type NoAccount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -155,7 +155,8 @@ func (x *AccountByNumber) GetNumber() string {
 // Who is billed. v2 only. Zuora: `billing_details`.
 type BillingDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`.
+	// Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+	// Zuora: `name`.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// E-mail address, at most 255 characters. Zuora: `email`.
 	Email string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
@@ -653,7 +654,7 @@ type Card struct {
 	ExpiryMonth int32 `protobuf:"varint,3,opt,name=expiry_month,json=expiryMonth,proto3" json:"expiry_month,omitempty"`
 	// Year of expiry, four digits, 2000 to 2099. Zuora: `expiry_year`.
 	ExpiryYear int32 `protobuf:"varint,4,opt,name=expiry_year,json=expiryYear,proto3" json:"expiry_year,omitempty"`
-	// Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
+	// Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`.
 	SecurityCode string `protobuf:"bytes,5,opt,name=security_code,json=securityCode,proto3" json:"security_code,omitempty"`
 	// The payer's consent. Zuora: `mandate`. Absent: not sent.
 	CardMandate   *CardMandate `protobuf:"bytes,6,opt,name=card_mandate,json=cardMandate,proto3" json:"card_mandate,omitempty"`
@@ -733,7 +734,7 @@ func (x *Card) GetCardMandate() *CardMandate {
 	return nil
 }
 
-// A card that a payment gateway keeps, by the gateway's token. Zuora: `cc_ref`.
+// A card stored by a payment gateway, by the gateway's token. Zuora: `cc_ref`.
 type CardReference struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The gateway's token, 1 to 255 characters. Zuora: `token`.
@@ -742,7 +743,7 @@ type CardReference struct {
 	SecondToken string `protobuf:"bytes,2,opt,name=second_token,json=secondToken,proto3" json:"second_token,omitempty"`
 	// The payer's consent. Zuora: `mandate`. Absent: not sent.
 	Mandate *Mandate `protobuf:"bytes,3,opt,name=mandate,proto3" json:"mandate,omitempty"`
-	// What is printed on the card. Zuora: `card`. Absent: not sent.
+	// Brand and expiry of the card. Zuora: `card`. Absent: not sent.
 	CardDetails   *CardReferenceCard `protobuf:"bytes,4,opt,name=card_details,json=cardDetails,proto3" json:"card_details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -806,7 +807,7 @@ func (x *CardReference) GetCardDetails() *CardReferenceCard {
 	return nil
 }
 
-// What is known of a referenced card.
+// What is known about a referenced card.
 type CardReferenceCard struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One of visa, mastercard, american_express, discover, jcb, diners, or empty. Zuora: `brand`.
@@ -873,14 +874,14 @@ func (x *CardReferenceCard) GetExpiryYear() int32 {
 // An Apple Pay token for the Quickstart operation. Zuora: `apple_pay`.
 type ApplePay struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
+	// The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
 	// paymentData object inside it; at most 16 KiB. Zuora: `customer_token`, the paymentData object, members verbatim.
 	TokenJson []byte `protobuf:"bytes,1,opt,name=token_json,json=tokenJson,proto3" json:"token_json,omitempty"`
 	// Apple merchant identifier, at most 255 characters. Zuora: `id`.
 	MerchantId string `protobuf:"bytes,2,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
 	// The payer's consent. Zuora: `mandate`. Absent: not sent.
 	Mandate *Mandate `protobuf:"bytes,3,opt,name=mandate,proto3" json:"mandate,omitempty"`
-	// Whether a payment is made at once.
+	// Whether a payment is made immediately.
 	//
 	// Types that are valid to be assigned to Charge:
 	//
@@ -977,7 +978,7 @@ type ApplePay_NoCharge struct {
 }
 
 type ApplePay_PayInvoice struct {
-	// Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+	// Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
 	PayInvoice *PayInvoice `protobuf:"bytes,5,opt,name=pay_invoice,json=payInvoice,proto3,oneof"`
 }
 
@@ -1196,7 +1197,7 @@ func (x *PaypalAdaptive) GetEmail() string {
 	return ""
 }
 
-// A method kept outside Zuora. Zuora's Quickstart texts name the type `other` and give it no fields.
+// A method stored outside Zuora. Zuora's Quickstart documentation names the type `other` but gives it no fields.
 type OtherMethod struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1233,7 +1234,7 @@ func (*OtherMethod) Descriptor() ([]byte, []int) {
 	return file_payorch_v1_payment_method_proto_rawDescGZIP(), []int{18}
 }
 
-// Zuora's Quickstart texts name the type `paypal` and give it no fields.
+// Zuora's Quickstart documentation names the type `paypal` but gives it no fields.
 type Paypal struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1439,7 +1440,7 @@ func (x *ChaseGooglePay) GetTokenJson() []byte {
 // A PayPal Complete Payments method. v1: type `PayPalCP`.
 type PaypalCompletePayments struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What PayPal handed out.
+	// What PayPal issued.
 	//
 	// Types that are valid to be assigned to Credential:
 	//

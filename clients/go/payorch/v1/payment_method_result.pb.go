@@ -21,8 +21,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A payment method as Zuora returned it. A field is empty when Zuora did not return it; those marked v2 are returned by
-// the Quickstart operation only. Words of Zuora's are strings because it adds values without notice.
+// A payment method as Zuora returned it. A field is empty when Zuora did not return it; fields marked v2 are returned
+// by the Quickstart operation only. Zuora's own words are strings because Zuora adds values without notice.
 type PaymentMethod struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Zuora's id of the payment method. Always set, by v1 and v2.
@@ -356,7 +356,7 @@ func (x *PaymentMethod) GetAccountJson() string {
 	return ""
 }
 
-// What Zuora returns of a card.
+// What Zuora returns about a card.
 type CardSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Zuora's word for the brand.
@@ -429,7 +429,7 @@ func (x *CardSummary) GetLast4() string {
 	return ""
 }
 
-// What Zuora returns of a mandate.
+// What Zuora returns about a mandate.
 type MandateState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the mandate.
@@ -538,7 +538,7 @@ func (x *MandateState) GetCustomerAcceptanceDate() string {
 	return ""
 }
 
-// What Zuora returns of a bank account.
+// What Zuora returns about a bank account.
 type BankAccountSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Number of the account as Zuora returns it, usually masked.
@@ -656,7 +656,7 @@ func (x *BankAccountSummary) GetIdentityNumber() string {
 	return ""
 }
 
-// What Zuora returns of a PayPal method.
+// What Zuora returns about a PayPal method.
 type PaypalSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Billing agreement id.

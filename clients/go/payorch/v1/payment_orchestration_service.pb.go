@@ -138,7 +138,7 @@ func (Operation) EnumDescriptor() ([]byte, []int) {
 	return file_payorch_v1_payment_orchestration_service_proto_rawDescGZIP(), []int{1}
 }
 
-// How far an intent is.
+// How far an intent has progressed.
 type IntentState int32
 
 const (
@@ -146,9 +146,9 @@ const (
 	IntentState_INTENT_STATE_UNSPECIFIED IntentState = 0
 	// The service holds no record of it. That does not prove that it never existed.
 	IntentState_INTENT_STATE_NOT_FOUND IntentState = 1
-	// A call is under way.
+	// An execution is in progress.
 	IntentState_INTENT_STATE_IN_FLIGHT IntentState = 2
-	// No flight holds it; see outcome, which may be UNKNOWN.
+	// No execution is in progress; see call_outcome, whose outcome may be UNKNOWN.
 	IntentState_INTENT_STATE_SETTLED IntentState = 3
 )
 
@@ -198,12 +198,12 @@ func (IntentState) EnumDescriptor() ([]byte, []int) {
 // Use one request_id per attempt to show the payment sheet, not per cart.
 type CreateSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-	// resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+	// Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+	// repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// What the caller knows about where the call should go. Absent: no hints.
 	Route *RouteHints `protobuf:"bytes,2,opt,name=route,proto3" json:"route,omitempty"`
-	// Check and route the request and answer with the redacted request that would be sent; send nothing.
+	// Check and route the request and return the redacted request that would be sent, without sending it.
 	ValidateOnly bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// What the session is for.
 	//
@@ -404,15 +404,16 @@ func (x *CreateSessionResponse) GetUpstreamRequest() *UpstreamRequest {
 // The service never decrypts the token: Zuora does.
 type DecryptApplePayRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-	// resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+	// Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+	// repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// What the caller knows about where the call should go. Absent: no hints.
 	Route *RouteHints `protobuf:"bytes,2,opt,name=route,proto3" json:"route,omitempty"`
-	// Check and route the request and answer with the redacted request that would be sent; send nothing.
+	// Check and route the request and return the redacted request that would be sent, without sending it.
 	ValidateOnly bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	// The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
-	// paymentData object inside it; at most 16 KiB, members kept verbatim, duplicate keys refused. Zuora: `paymentToken`.
+	// The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
+	// paymentData object inside it; at most 16 KiB. Members are kept verbatim, duplicate keys are refused.
+	// Zuora: `paymentToken`.
 	TokenJson []byte `protobuf:"bytes,4,opt,name=token_json,json=tokenJson,proto3" json:"token_json,omitempty"`
 	// Apple merchant identifier, 1 to 255 characters. Zuora: `merchantID`.
 	MerchantId string `protobuf:"bytes,5,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
@@ -428,15 +429,15 @@ type DecryptApplePayRequest struct {
 	//	*DecryptApplePayRequest_ZuoraDefault
 	//	*DecryptApplePayRequest_Profile
 	StoredCredential isDecryptApplePayRequest_StoredCredential `protobuf_oneof:"stored_credential"`
-	// Whether a payment is made at once.
+	// Whether a payment is made immediately.
 	//
 	// Types that are valid to be assigned to Charge:
 	//
 	//	*DecryptApplePayRequest_NoCharge
 	//	*DecryptApplePayRequest_PayInvoice
 	Charge isDecryptApplePayRequest_Charge `protobuf_oneof:"charge"`
-	// The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-	// answer; not sent. Absent: no comparison.
+	// The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+	// Zuora's answer, and is not sent. Absent: no comparison.
 	ExpectedAmount *money.Money `protobuf:"bytes,12,opt,name=expected_amount,json=expectedAmount,proto3" json:"expected_amount,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -588,7 +589,7 @@ type DecryptApplePayRequest_ZuoraDefault struct {
 }
 
 type DecryptApplePayRequest_Profile struct {
-	// A profile of the caller's.
+	// A profile that the caller chooses.
 	Profile *StoredCredentialProfile `protobuf:"bytes,9,opt,name=profile,proto3,oneof"`
 }
 
@@ -606,7 +607,7 @@ type DecryptApplePayRequest_NoCharge struct {
 }
 
 type DecryptApplePayRequest_PayInvoice struct {
-	// Create the method and pay an invoice with the token's amount. This moves money.
+	// Create the method and pay an invoice with the amount in the token. This moves money.
 	PayInvoice *PayInvoice `protobuf:"bytes,11,opt,name=pay_invoice,json=payInvoice,proto3,oneof"`
 }
 
@@ -625,7 +626,7 @@ type DecryptApplePayResponse struct {
 	UpstreamRequest *UpstreamRequest `protobuf:"bytes,3,opt,name=upstream_request,json=upstreamRequest,proto3" json:"upstream_request,omitempty"`
 	// Zuora's id of the payment; empty when none was asked for or Zuora reported none.
 	PaymentId string `protobuf:"bytes,4,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
-	// The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
+	// The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
 	ReportedAmount string `protobuf:"bytes,5,opt,name=reported_amount,json=reportedAmount,proto3" json:"reported_amount,omitempty"`
 	// Comparison with expected_amount.
 	AmountCheck   AmountCheck `protobuf:"varint,6,opt,name=amount_check,json=amountCheck,proto3,enum=payorch.v1.AmountCheck" json:"amount_check,omitempty"`
@@ -708,12 +709,12 @@ func (x *DecryptApplePayResponse) GetAmountCheck() AmountCheck {
 // Fields marked v2 are refused for methods that v1 creates.
 type CreatePaymentMethodRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-	// resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+	// Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+	// repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// What the caller knows about where the call should go. Absent: no hints.
 	Route *RouteHints `protobuf:"bytes,2,opt,name=route,proto3" json:"route,omitempty"`
-	// Check and route the request and answer with the redacted request that would be sent; send nothing.
+	// Check and route the request and return the redacted request that would be sent, without sending it.
 	ValidateOnly bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// The customer account it belongs to.
 	//
@@ -744,7 +745,7 @@ type CreatePaymentMethodRequest struct {
 	Selection *ResponseSelection `protobuf:"bytes,15,opt,name=selection,proto3" json:"selection,omitempty"`
 	// Currency of the method, ISO 4217 such as "EUR". v1: `currencyCode`; also used for routing. Absent: not sent.
 	CurrencyCode string `protobuf:"bytes,16,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
-	// The method to create. Each arm says which operation of Zuora's creates it, or why it is refused.
+	// The method to create. Each arm says which of Zuora's operations creates it, or why it is refused.
 	//
 	// Types that are valid to be assigned to Method:
 	//
@@ -1180,7 +1181,7 @@ type CreatePaymentMethodRequest_ApplePay struct {
 }
 
 type CreatePaymentMethodRequest_GooglePay struct {
-	// Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+	// Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
 	// adyen_google_pay.
 	GooglePay *GooglePay `protobuf:"bytes,23,opt,name=google_pay,json=googlePay,proto3,oneof"`
 }
@@ -1251,12 +1252,12 @@ type CreatePaymentMethodRequest_Paypal struct {
 }
 
 type CreatePaymentMethodRequest_AdyenGooglePay struct {
-	// Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+	// Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
 	AdyenGooglePay *AdyenGooglePay `protobuf:"bytes,37,opt,name=adyen_google_pay,json=adyenGooglePay,proto3,oneof"`
 }
 
 type CreatePaymentMethodRequest_AdyenApplePay struct {
-	// Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+	// Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
 	AdyenApplePay *AdyenApplePay `protobuf:"bytes,38,opt,name=adyen_apple_pay,json=adyenApplePay,proto3,oneof"`
 }
 
@@ -1383,7 +1384,7 @@ func (x *CreatePaymentMethodResponse) GetUpstreamRequest() *UpstreamRequest {
 	return nil
 }
 
-// An intent is named by the caller's namespace, the operation and the request_id.
+// An intent is identified by the caller's namespace, the operation and the request_id.
 type GetIntentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The request_id of the intent.
@@ -1441,17 +1442,17 @@ func (x *GetIntentRequest) GetOperation() Operation {
 // What is known of an intent.
 type GetIntentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How far it is.
+	// How far the intent has progressed.
 	IntentState IntentState `protobuf:"varint,1,opt,name=intent_state,json=intentState,proto3,enum=payorch.v1.IntentState" json:"intent_state,omitempty"`
-	// How it ended; set when settled.
+	// How the intent ended; set when it is settled.
 	CallOutcome *CallOutcome `protobuf:"bytes,2,opt,name=call_outcome,json=callOutcome,proto3" json:"call_outcome,omitempty"`
 	// Ids of objects that exist because of it.
 	Existing *ExistingIds `protobuf:"bytes,3,opt,name=existing,proto3" json:"existing,omitempty"`
 	// When the first send started; absent when nothing was sent.
 	FirstSendTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=first_send_time,json=firstSendTime,proto3" json:"first_send_time,omitempty"`
-	// The Zuora-Track-Ids of its calls, the newest 10.
+	// The Zuora-Track-Ids of the intent's calls, the newest 10.
 	TrackIds []string `protobuf:"bytes,5,rep,name=track_ids,json=trackIds,proto3" json:"track_ids,omitempty"`
-	// The Zuora-Request-Ids of its attempts, the newest 10.
+	// The Zuora-Request-Ids of the intent's attempts, the newest 10.
 	ZuoraRequestIds []string `protobuf:"bytes,6,rep,name=zuora_request_ids,json=zuoraRequestIds,proto3" json:"zuora_request_ids,omitempty"`
 	// Zuora's processIds, the newest 10.
 	ZuoraProcessIds []string `protobuf:"bytes,7,rep,name=zuora_process_ids,json=zuoraProcessIds,proto3" json:"zuora_process_ids,omitempty"`

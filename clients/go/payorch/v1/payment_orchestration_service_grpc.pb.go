@@ -38,7 +38,8 @@ const (
 // means: outcome UNKNOWN, advice resend with the same request id.
 //
 // Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-// Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+// Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+// second.
 type PaymentOrchestrationServiceClient interface {
 	// Creates a payment session for Zuora's JavaScript library. Zuora: POST /web-payments/sessions.
 	CreateSession(ctx context.Context, in *CreateSessionRequest, opts ...grpc.CallOption) (*CreateSessionResponse, error)
@@ -48,7 +49,7 @@ type PaymentOrchestrationServiceClient interface {
 	// Creates a payment method. Zuora: POST /v2/payment_methods, or POST /v1/payment-methods for types that only v1
 	// creates.
 	CreatePaymentMethod(ctx context.Context, in *CreatePaymentMethodRequest, opts ...grpc.CallOption) (*CreatePaymentMethodResponse, error)
-	// Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora.
+	// Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora.
 	GetIntent(ctx context.Context, in *GetIntentRequest, opts ...grpc.CallOption) (*GetIntentResponse, error)
 }
 
@@ -113,7 +114,8 @@ func (c *paymentOrchestrationServiceClient) GetIntent(ctx context.Context, in *G
 // means: outcome UNKNOWN, advice resend with the same request id.
 //
 // Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-// Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+// Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+// second.
 type PaymentOrchestrationServiceServer interface {
 	// Creates a payment session for Zuora's JavaScript library. Zuora: POST /web-payments/sessions.
 	CreateSession(context.Context, *CreateSessionRequest) (*CreateSessionResponse, error)
@@ -123,7 +125,7 @@ type PaymentOrchestrationServiceServer interface {
 	// Creates a payment method. Zuora: POST /v2/payment_methods, or POST /v1/payment-methods for types that only v1
 	// creates.
 	CreatePaymentMethod(context.Context, *CreatePaymentMethodRequest) (*CreatePaymentMethodResponse, error)
-	// Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora.
+	// Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora.
 	GetIntent(context.Context, *GetIntentRequest) (*GetIntentResponse, error)
 	mustEmbedUnimplementedPaymentOrchestrationServiceServer()
 }

@@ -27,8 +27,8 @@ const (
 // Zuora: processPayment false, storePaymentMethod true.
 type StoreOnly struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-	// `authAmount` where the tenant is configured for the older form.
+	// Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+	// `authAmount` when the tenant is configured for the older form.
 	VerificationAmount *money.Money `protobuf:"bytes,1,opt,name=verification_amount,json=verificationAmount,proto3" json:"verification_amount,omitempty"`
 	// Zuora id of the customer account, at most 64 characters. It becomes `accountId`. Absent: Zuora creates the method
 	// without an account.
@@ -81,7 +81,7 @@ func (x *StoreOnly) GetAccountId() string {
 	return ""
 }
 
-// Make one payment; the payer comes back on-session for any later one.
+// Make one payment; the payer must be on-session again for any later one.
 // Zuora: processPayment true, storePaymentMethod false.
 type OneTimePayment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -262,7 +262,7 @@ func (x *SessionInvoice) GetInvoiceNumber() string {
 // A payment session for Zuora's JavaScript library in the payer's browser.
 type Session struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+	// The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
 	// create one per attempt to show the payment sheet.
 	Token         string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields

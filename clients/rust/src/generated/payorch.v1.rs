@@ -122,7 +122,8 @@ pub struct AchDebit {
     /// Name of the bank, 1 to 70 characters. Zuora: `bank_name`.
     #[prost(string, tag = "4")]
     pub bank_name: ::prost::alloc::string::String,
-    /// Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+    /// Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+    /// smaller applies).
     /// Zuora: `bank_account_number`.
     #[prost(string, tag = "5")]
     pub bank_account_number: ::prost::alloc::string::String,
@@ -243,7 +244,7 @@ pub struct AutogiroDebit {
 /// What the caller knows about where a call should go. The operator's policy decides; a hint only narrows the rules that
 /// may match, and a hint that contradicts the matching rule is refused before anything is sent. Every hint is optional.
 ///
-/// Rules may also ask for the caller, and for what the request itself says:
+/// Rules may also depend on the caller and on the request itself:
 ///
 /// |RPC|amount and currency|account|
 /// |---|-------------------|-------|
@@ -313,7 +314,7 @@ pub struct CallInfo {
     /// it. Empty when Zuora echoed none.
     #[prost(string, tag = "2")]
     pub executed_track_id: ::prost::alloc::string::String,
-    /// Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
+    /// Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
     #[prost(string, tag = "3")]
     pub zuora_request_id: ::prost::alloc::string::String,
     /// Where the call went.
@@ -322,7 +323,7 @@ pub struct CallInfo {
     /// Name of the routing rule that matched.
     #[prost(string, tag = "5")]
     pub matched_rule: ::prost::alloc::string::String,
-    /// Short hash of the routing policy in force, to tell which version decided.
+    /// Short hash of the routing policy in force; it identifies the version that decided.
     #[prost(string, tag = "6")]
     pub policy_hash: ::prost::alloc::string::String,
     /// How often the request was sent to Zuora within this call; 0 for validate_only.
@@ -370,7 +371,7 @@ pub struct ExistingIds {
     #[prost(string, tag = "2")]
     pub payment_id: ::prost::alloc::string::String,
 }
-/// Carried in the details of every error status, beside exactly one google.rpc.ErrorInfo of the domain "payorch".
+/// Carried in the details of every error status, alongside exactly one google.rpc.ErrorInfo of the domain "payorch".
 ///
 /// An error without a CallOutcome means: outcome UNKNOWN, advice resend with the same request id.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -381,7 +382,7 @@ pub struct CallOutcome {
     /// What the caller should do next.
     #[prost(enumeration = "Advice", tag = "2")]
     pub advice: i32,
-    /// Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+    /// Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
     #[prost(message, optional, tag = "3")]
     pub resend_cutoff_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
@@ -390,7 +391,7 @@ pub struct CallOutcome {
     /// Zuora's processId; empty when there was none.
     #[prost(string, tag = "5")]
     pub zuora_process_id: ::prost::alloc::string::String,
-    /// Zuora-Request-Id of the answer that decided; empty when there was none.
+    /// Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
     #[prost(string, tag = "6")]
     pub zuora_request_id: ::prost::alloc::string::String,
     /// The sends of this call, the newest 5.
@@ -403,7 +404,7 @@ pub struct CallOutcome {
     #[prost(string, tag = "10")]
     pub track_id: ::prost::alloc::string::String,
 }
-/// What would be sent to Zuora, with every sensitive value replaced. The answer to validate_only.
+/// The request that would be sent to Zuora, with every sensitive value replaced. The response to validate_only.
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct UpstreamRequest {
@@ -419,8 +420,8 @@ pub struct UpstreamRequest {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// JSON body; each sensitive value is the text "\[redacted\]". The names of custom fields and of gateway options are the
-    /// caller's own and stand in it, so it is for the caller alone.
+    /// JSON body; each sensitive value is the text "\[redacted\]". It contains the names of custom fields and of gateway
+    /// options, which are the caller's own, so it is for the caller alone.
     #[prost(string, tag = "4")]
     pub body: ::prost::alloc::string::String,
 }
@@ -432,14 +433,14 @@ pub enum Outcome {
     Unspecified = 0,
     /// Zuora did what was asked.
     Succeeded = 1,
-    /// Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have: the advice
-    /// stays to resend it.
+    /// Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have reached it,
+    /// so the advice is still to resend.
     NotSent = 2,
-    /// Zuora, or the service before it, refused: no method was created and no money moved.
+    /// Zuora, or the service in front of it, refused the request: no method was created and no money moved.
     Refused = 3,
-    /// Part of it happened, such as a payment method that was created while its payment was refused.
+    /// Part of the request was executed, such as a payment method that was created although its payment was refused.
     Partial = 4,
-    /// It may or may not have happened. Money may have moved.
+    /// The request may or may not have been executed. Money may have moved.
     Unknown = 5,
 }
 impl Outcome {
@@ -480,11 +481,11 @@ pub enum Advice {
     None = 1,
     /// Send the same request with the same request_id again. It can never execute twice.
     ResendSameRequestId = 2,
-    /// The request itself must change before it can succeed. A changed request is a new intent and takes a new request_id.
+    /// The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id.
     FixRequest = 3,
     /// The same request may succeed later, as a new intent with a new request_id.
     UseNewRequestId = 4,
-    /// Look up what exists in Zuora before anything else is sent. Resending cannot settle it.
+    /// Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome.
     LookUp = 5,
 }
 impl Advice {
@@ -523,7 +524,7 @@ pub enum Replay {
     Unspecified = 0,
     /// The answer was made for this call.
     No = 1,
-    /// The answer was stored earlier and is given again.
+    /// The answer was stored earlier and is returned again.
     Yes = 2,
     /// Zuora's answer does not show which of the two it is.
     NotKnown = 3,
@@ -553,7 +554,7 @@ impl Replay {
     }
 }
 /// Every value of google.rpc.ErrorInfo.reason in the domain "payorch", without the prefix "ERROR_REASON\_". Each comment
-/// says what happened, then the outcome and the advice. Values are added without a new version: treat an unknown one by
+/// says what happened, then the outcome and the advice. Values are added without a new version: handle an unknown one by
 /// its CallOutcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -564,7 +565,7 @@ pub enum ErrorReason {
     RequestInvalid = 1,
     /// The bytes are not a message of the method's type. NOT_SENT, fix the request.
     RequestMalformed = 2,
-    /// The message is larger than the service takes; metadata: maxBytes. NOT_SENT, fix the request.
+    /// The message is larger than the service accepts; metadata: maxBytes. NOT_SENT, fix the request.
     RequestTooLarge = 3,
     /// The method does not exist in this version of the service. NOT_SENT, fix the request.
     MethodUnknown = 4,
@@ -576,7 +577,7 @@ pub enum ErrorReason {
     RawCardDataDisabled = 8,
     /// The request_id was used for another request; BadRequest names the fields that differ. NOT_SENT, fix the request.
     IntentMismatch = 10,
-    /// The intent is too old to be resent safely, and what became of it is not recorded. UNKNOWN, look up.
+    /// The intent is too old to be resent safely, and its outcome is not recorded. UNKNOWN, look up.
     IntentExpired = 11,
     /// The tenant that the intent was first sent to is no longer configured. UNKNOWN, look up.
     RouteGone = 12,
@@ -585,7 +586,7 @@ pub enum ErrorReason {
     SessionStale = 13,
     /// The Apple Pay token was used by another intent. NOT_SENT, fix the request.
     ApplePayTokenReused = 14,
-    /// The store of intents cannot be reached, and money may not move without it. NOT_SENT, resend.
+    /// The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend.
     StoreUnavailable = 15,
     /// No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request.
     RouteNotFound = 20,
@@ -593,12 +594,12 @@ pub enum ErrorReason {
     RouteHintUnknown = 21,
     /// A route hint contradicts the rule that matches; metadata: rule, hint. NOT_SENT, fix the request.
     RouteHintContradicted = 22,
-    /// Too little time is left before the deadline to send anything. NOT_SENT, resend.
+    /// Too little time remained before the deadline to send anything. NOT_SENT, resend.
     DeadlineTooShort = 30,
-    /// The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
+    /// The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
     /// resend.
     Overloaded = 31,
-    /// The caller went away or its deadline passed while the call was under way. UNKNOWN, resend.
+    /// The caller disconnected, or its deadline passed, while the call was in progress. UNKNOWN, resend.
     CallerLeft = 33,
     /// The caller's deadline passed while the intent was still running; the service completes it. UNKNOWN, resend.
     StillRunning = 34,
@@ -611,11 +612,12 @@ pub enum ErrorReason {
     UpstreamTlsFailed = 41,
     /// The connection broke or timed out after the request may have been sent. UNKNOWN, resend.
     UpstreamNoAnswer = 42,
-    /// A proxy before Zuora answered 502, 503 or 504. UNKNOWN, resend.
+    /// A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
+    /// such as 499. UNKNOWN, resend.
     UpstreamEdgeFailed = 43,
     /// A first send with the same idempotency key is still running at Zuora. UNKNOWN, resend.
     UpstreamInProgress = 44,
-    /// Zuora says the idempotency key was used for something else. UNKNOWN, look up.
+    /// Zuora says the idempotency key was used for a different request. UNKNOWN, look up.
     UpstreamKeyConflict = 45,
     /// Zuora answered with something that cannot be read. UNKNOWN, look up.
     UpstreamAnswerUnreadable = 46,
@@ -645,7 +647,7 @@ pub enum ErrorReason {
     PaymentDeclined = 67,
     /// Zuora refuses with a code the service does not know. UNKNOWN, look up.
     UpstreamCodeUnknown = 68,
-    /// Zuora had an internal fault after it took the request (category 60, SystemError). UNKNOWN, look up.
+    /// Zuora had an internal fault after it accepted the request (category 60, SystemError). UNKNOWN, look up.
     UpstreamInternal = 69,
     /// A payment gateway or tax system behind Zuora failed (category 99). UNKNOWN, look up.
     UpstreamGatewayFailed = 70,
@@ -654,14 +656,14 @@ pub enum ErrorReason {
     /// Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
     /// request id.
     UpstreamRefusalStored = 72,
-    /// Nobody vouches for the caller: no credential, or one that is not accepted; metadata: credential, rule. NOT_SENT,
-    /// resend.
+    /// The caller could not be identified: it has no credential, or one that is not accepted; metadata: credential, rule.
+    /// NOT_SENT, resend.
     CallerUnauthenticated = 80,
-    /// The caller's rights do not cover the call; metadata: right, and what it was needed for. NOT_SENT, fix the request.
+    /// The caller's rights do not cover the call; metadata: right, and what it is needed for. NOT_SENT, fix the request.
     CallerNotPermitted = 81,
     /// The operator has switched this RPC off for the tenant; metadata: tenant. NOT_SENT, resend.
     SwitchedOff = 82,
-    /// A defect of the service. UNKNOWN, resend.
+    /// A defect in the service. UNKNOWN, resend.
     Internal = 90,
 }
 impl ErrorReason {
@@ -800,8 +802,8 @@ impl ErrorReason {
         }
     }
 }
-/// Create a payment method that belongs to no account. Zuora's older texts say that it is deleted after 10 days unless
-/// it is attached to one.
+/// Create a payment method that belongs to no account. Zuora's older documentation says that it is deleted after
+/// 10 days unless it is attached to one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NoAccount {}
 /// The customer account by its id.
@@ -822,7 +824,8 @@ pub struct AccountByNumber {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct BillingDetails {
-    /// Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`.
+    /// Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+    /// Zuora: `name`.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// E-mail address, at most 255 characters. Zuora: `email`.
@@ -937,14 +940,14 @@ pub struct Card {
     /// Year of expiry, four digits, 2000 to 2099. Zuora: `expiry_year`.
     #[prost(int32, tag = "4")]
     pub expiry_year: i32,
-    /// Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
+    /// Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`.
     #[prost(string, tag = "5")]
     pub security_code: ::prost::alloc::string::String,
     /// The payer's consent. Zuora: `mandate`. Absent: not sent.
     #[prost(message, optional, tag = "6")]
     pub card_mandate: ::core::option::Option<CardMandate>,
 }
-/// A card that a payment gateway keeps, by the gateway's token. Zuora: `cc_ref`.
+/// A card stored by a payment gateway, by the gateway's token. Zuora: `cc_ref`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct CardReference {
@@ -957,11 +960,11 @@ pub struct CardReference {
     /// The payer's consent. Zuora: `mandate`. Absent: not sent.
     #[prost(message, optional, tag = "3")]
     pub mandate: ::core::option::Option<Mandate>,
-    /// What is printed on the card. Zuora: `card`. Absent: not sent.
+    /// Brand and expiry of the card. Zuora: `card`. Absent: not sent.
     #[prost(message, optional, tag = "4")]
     pub card_details: ::core::option::Option<CardReferenceCard>,
 }
-/// What is known of a referenced card.
+/// What is known about a referenced card.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct CardReferenceCard {
@@ -979,7 +982,7 @@ pub struct CardReferenceCard {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct ApplePay {
-    /// The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
+    /// The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
     /// paymentData object inside it; at most 16 KiB. Zuora: `customer_token`, the paymentData object, members verbatim.
     #[prost(bytes = "vec", tag = "1")]
     pub token_json: ::prost::alloc::vec::Vec<u8>,
@@ -989,20 +992,20 @@ pub struct ApplePay {
     /// The payer's consent. Zuora: `mandate`. Absent: not sent.
     #[prost(message, optional, tag = "3")]
     pub mandate: ::core::option::Option<Mandate>,
-    /// Whether a payment is made at once.
+    /// Whether a payment is made immediately.
     #[prost(oneof = "apple_pay::Charge", tags = "4, 5")]
     pub charge: ::core::option::Option<apple_pay::Charge>,
 }
 /// Nested message and enum types in `ApplePay`.
 pub mod apple_pay {
-    /// Whether a payment is made at once.
+    /// Whether a payment is made immediately.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     #[prost(skip_debug)]
     pub enum Charge {
         /// No payment. Zuora: `collect_payment` false.
         #[prost(message, tag = "4")]
         NoCharge(super::NoCharge),
-        /// Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+        /// Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
         #[prost(message, tag = "5")]
         PayInvoice(super::PayInvoice),
     }
@@ -1048,10 +1051,10 @@ pub struct PaypalAdaptive {
     #[prost(string, tag = "2")]
     pub email: ::prost::alloc::string::String,
 }
-/// A method kept outside Zuora. Zuora's Quickstart texts name the type `other` and give it no fields.
+/// A method stored outside Zuora. Zuora's Quickstart documentation names the type `other` but gives it no fields.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OtherMethod {}
-/// Zuora's Quickstart texts name the type `paypal` and give it no fields.
+/// Zuora's Quickstart documentation names the type `paypal` but gives it no fields.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Paypal {}
 /// A Google Pay token for Adyen. v1: type `AdyenGooglePay`.
@@ -1095,13 +1098,13 @@ pub struct PaypalCompletePayments {
     /// The payer's e-mail address, at most 80 characters. v1: `email`.
     #[prost(string, tag = "3")]
     pub email: ::prost::alloc::string::String,
-    /// What PayPal handed out.
+    /// What PayPal issued.
     #[prost(oneof = "paypal_complete_payments::Credential", tags = "1, 2")]
     pub credential: ::core::option::Option<paypal_complete_payments::Credential>,
 }
 /// Nested message and enum types in `PaypalCompletePayments`.
 pub mod paypal_complete_payments {
-    /// What PayPal handed out.
+    /// What PayPal issued.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     #[prost(skip_debug)]
     pub enum Credential {
@@ -1162,8 +1165,8 @@ pub struct ResponseSelection {
     #[prost(int32, optional, tag = "5")]
     pub page_size: ::core::option::Option<i32>,
 }
-/// A payment method as Zuora returned it. A field is empty when Zuora did not return it; those marked v2 are returned by
-/// the Quickstart operation only. Words of Zuora's are strings because it adds values without notice.
+/// A payment method as Zuora returned it. A field is empty when Zuora did not return it; fields marked v2 are returned
+/// by the Quickstart operation only. Zuora's own words are strings because Zuora adds values without notice.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct PaymentMethod {
@@ -1267,7 +1270,7 @@ pub struct PaymentMethod {
     #[prost(string, tag = "33")]
     pub account_json: ::prost::alloc::string::String,
 }
-/// What Zuora returns of a card.
+/// What Zuora returns about a card.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct CardSummary {
@@ -1284,7 +1287,7 @@ pub struct CardSummary {
     #[prost(string, tag = "4")]
     pub last4: ::prost::alloc::string::String,
 }
-/// What Zuora returns of a mandate.
+/// What Zuora returns about a mandate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MandateState {
     /// Id of the mandate.
@@ -1312,7 +1315,7 @@ pub struct MandateState {
     #[prost(string, tag = "8")]
     pub customer_acceptance_date: ::prost::alloc::string::String,
 }
-/// What Zuora returns of a bank account.
+/// What Zuora returns about a bank account.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct BankAccountSummary {
@@ -1344,7 +1347,7 @@ pub struct BankAccountSummary {
     #[prost(string, tag = "9")]
     pub identity_number: ::prost::alloc::string::String,
 }
-/// What Zuora returns of a PayPal method.
+/// What Zuora returns about a PayPal method.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct PaypalSummary {
@@ -1362,8 +1365,8 @@ pub struct PaypalSummary {
 /// Zuora: processPayment false, storePaymentMethod true.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StoreOnly {
-    /// Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-    /// `authAmount` where the tenant is configured for the older form.
+    /// Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+    /// `authAmount` when the tenant is configured for the older form.
     #[prost(message, optional, tag = "1")]
     pub verification_amount: ::core::option::Option<super::super::google::r#type::Money>,
     /// Zuora id of the customer account, at most 64 characters. It becomes `accountId`. Absent: Zuora creates the method
@@ -1371,7 +1374,7 @@ pub struct StoreOnly {
     #[prost(string, tag = "2")]
     pub account_id: ::prost::alloc::string::String,
 }
-/// Make one payment; the payer comes back on-session for any later one.
+/// Make one payment; the payer must be on-session again for any later one.
 /// Zuora: processPayment true, storePaymentMethod false.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OneTimePayment {
@@ -1412,7 +1415,7 @@ pub struct SessionInvoice {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Session {
-    /// The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+    /// The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
     /// create one per attempt to show the payment sheet.
     #[prost(string, tag = "1")]
     pub token: ::prost::alloc::string::String,
@@ -1421,14 +1424,14 @@ pub struct Session {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct CreateSessionRequest {
-    /// The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-    /// resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+    /// Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+    /// repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
     #[prost(string, tag = "1")]
     pub request_id: ::prost::alloc::string::String,
     /// What the caller knows about where the call should go. Absent: no hints.
     #[prost(message, optional, tag = "2")]
     pub route: ::core::option::Option<RouteHints>,
-    /// Check and route the request and answer with the redacted request that would be sent; send nothing.
+    /// Check and route the request and return the redacted request that would be sent, without sending it.
     #[prost(bool, tag = "3")]
     pub validate_only: bool,
     /// Parameters for the payment gateway, at most 100; names of 1 to 255, values of at most 4096 characters. A gateway
@@ -1476,18 +1479,19 @@ pub struct CreateSessionResponse {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct DecryptApplePayRequest {
-    /// The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-    /// resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+    /// Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+    /// repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
     #[prost(string, tag = "1")]
     pub request_id: ::prost::alloc::string::String,
     /// What the caller knows about where the call should go. Absent: no hints.
     #[prost(message, optional, tag = "2")]
     pub route: ::core::option::Option<RouteHints>,
-    /// Check and route the request and answer with the redacted request that would be sent; send nothing.
+    /// Check and route the request and return the redacted request that would be sent, without sending it.
     #[prost(bool, tag = "3")]
     pub validate_only: bool,
-    /// The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
-    /// paymentData object inside it; at most 16 KiB, members kept verbatim, duplicate keys refused. Zuora: `paymentToken`.
+    /// The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
+    /// paymentData object inside it; at most 16 KiB. Members are kept verbatim, duplicate keys are refused.
+    /// Zuora: `paymentToken`.
     #[prost(bytes = "vec", tag = "4")]
     pub token_json: ::prost::alloc::vec::Vec<u8>,
     /// Apple merchant identifier, 1 to 255 characters. Zuora: `merchantID`.
@@ -1500,8 +1504,8 @@ pub struct DecryptApplePayRequest {
     /// The card holder. Zuora: `cardHolderInfo`. Absent: not sent.
     #[prost(message, optional, tag = "7")]
     pub card_holder: ::core::option::Option<ApplePayCardHolder>,
-    /// The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-    /// answer; not sent. Absent: no comparison.
+    /// The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+    /// Zuora's answer, and is not sent. Absent: no comparison.
     #[prost(message, optional, tag = "12")]
     pub expected_amount: ::core::option::Option<super::super::google::r#type::Money>,
     /// The stored-credential profile.
@@ -1509,7 +1513,7 @@ pub struct DecryptApplePayRequest {
     pub stored_credential: ::core::option::Option<
         decrypt_apple_pay_request::StoredCredential,
     >,
-    /// Whether a payment is made at once.
+    /// Whether a payment is made immediately.
     #[prost(oneof = "decrypt_apple_pay_request::Charge", tags = "10, 11")]
     pub charge: ::core::option::Option<decrypt_apple_pay_request::Charge>,
 }
@@ -1522,18 +1526,18 @@ pub mod decrypt_apple_pay_request {
         /// Zuora's default.
         #[prost(message, tag = "8")]
         ZuoraDefault(super::StoredCredentialZuoraDefault),
-        /// A profile of the caller's.
+        /// A profile that the caller chooses.
         #[prost(message, tag = "9")]
         Profile(super::StoredCredentialProfile),
     }
-    /// Whether a payment is made at once.
+    /// Whether a payment is made immediately.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     #[prost(skip_debug)]
     pub enum Charge {
         /// Create the payment method only.
         #[prost(message, tag = "10")]
         NoCharge(super::NoCharge),
-        /// Create the method and pay an invoice with the token's amount. This moves money.
+        /// Create the method and pay an invoice with the amount in the token. This moves money.
         #[prost(message, tag = "11")]
         PayInvoice(super::PayInvoice),
     }
@@ -1553,7 +1557,7 @@ pub struct DecryptApplePayResponse {
     /// Zuora's id of the payment; empty when none was asked for or Zuora reported none.
     #[prost(string, tag = "4")]
     pub payment_id: ::prost::alloc::string::String,
-    /// The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
+    /// The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
     #[prost(string, tag = "5")]
     pub reported_amount: ::prost::alloc::string::String,
     /// Comparison with expected_amount.
@@ -1564,14 +1568,14 @@ pub struct DecryptApplePayResponse {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct CreatePaymentMethodRequest {
-    /// The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-    /// resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+    /// Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+    /// repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
     #[prost(string, tag = "1")]
     pub request_id: ::prost::alloc::string::String,
     /// What the caller knows about where the call should go. Absent: no hints.
     #[prost(message, optional, tag = "2")]
     pub route: ::core::option::Option<RouteHints>,
-    /// Check and route the request and answer with the redacted request that would be sent; send nothing.
+    /// Check and route the request and return the redacted request that would be sent, without sending it.
     #[prost(bool, tag = "3")]
     pub validate_only: bool,
     /// Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
@@ -1614,7 +1618,7 @@ pub struct CreatePaymentMethodRequest {
     /// The customer account it belongs to.
     #[prost(oneof = "create_payment_method_request::Account", tags = "4, 5, 6")]
     pub account: ::core::option::Option<create_payment_method_request::Account>,
-    /// The method to create. Each arm says which operation of Zuora's creates it, or why it is refused.
+    /// The method to create. Each arm says which of Zuora's operations creates it, or why it is refused.
     #[prost(
         oneof = "create_payment_method_request::Method",
         tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41"
@@ -1637,7 +1641,7 @@ pub mod create_payment_method_request {
         #[prost(message, tag = "6")]
         AccountByNumber(super::AccountByNumber),
     }
-    /// The method to create. Each arm says which operation of Zuora's creates it, or why it is refused.
+    /// The method to create. Each arm says which of Zuora's operations creates it, or why it is refused.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     #[prost(skip_debug)]
     pub enum Method {
@@ -1650,7 +1654,7 @@ pub mod create_payment_method_request {
         /// An Apple Pay token. v2 `apple_pay`.
         #[prost(message, tag = "22")]
         ApplePay(super::ApplePay),
-        /// Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+        /// Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
         /// adyen_google_pay.
         #[prost(message, tag = "23")]
         GooglePay(super::GooglePay),
@@ -1693,10 +1697,10 @@ pub mod create_payment_method_request {
         /// Refused: Zuora documents the type `paypal` without any field. Use one of the other PayPal types.
         #[prost(message, tag = "36")]
         Paypal(super::Paypal),
-        /// Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+        /// Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
         #[prost(message, tag = "37")]
         AdyenGooglePay(super::AdyenGooglePay),
-        /// Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+        /// Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
         #[prost(message, tag = "38")]
         AdyenApplePay(super::AdyenApplePay),
         /// Google Pay through Chase. v1 `GooglePay`.
@@ -1723,7 +1727,7 @@ pub struct CreatePaymentMethodResponse {
     #[prost(message, optional, tag = "3")]
     pub upstream_request: ::core::option::Option<UpstreamRequest>,
 }
-/// An intent is named by the caller's namespace, the operation and the request_id.
+/// An intent is identified by the caller's namespace, the operation and the request_id.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetIntentRequest {
     /// The request_id of the intent.
@@ -1736,10 +1740,10 @@ pub struct GetIntentRequest {
 /// What is known of an intent.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetIntentResponse {
-    /// How far it is.
+    /// How far the intent has progressed.
     #[prost(enumeration = "IntentState", tag = "1")]
     pub intent_state: i32,
-    /// How it ended; set when settled.
+    /// How the intent ended; set when it is settled.
     #[prost(message, optional, tag = "2")]
     pub call_outcome: ::core::option::Option<CallOutcome>,
     /// Ids of objects that exist because of it.
@@ -1748,10 +1752,10 @@ pub struct GetIntentResponse {
     /// When the first send started; absent when nothing was sent.
     #[prost(message, optional, tag = "4")]
     pub first_send_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The Zuora-Track-Ids of its calls, the newest 10.
+    /// The Zuora-Track-Ids of the intent's calls, the newest 10.
     #[prost(string, repeated, tag = "5")]
     pub track_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The Zuora-Request-Ids of its attempts, the newest 10.
+    /// The Zuora-Request-Ids of the intent's attempts, the newest 10.
     #[prost(string, repeated, tag = "6")]
     pub zuora_request_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Zuora's processIds, the newest 10.
@@ -1832,7 +1836,7 @@ impl Operation {
         }
     }
 }
-/// How far an intent is.
+/// How far an intent has progressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum IntentState {
@@ -1840,9 +1844,9 @@ pub enum IntentState {
     Unspecified = 0,
     /// The service holds no record of it. That does not prove that it never existed.
     NotFound = 1,
-    /// A call is under way.
+    /// An execution is in progress.
     InFlight = 2,
-    /// No flight holds it; see outcome, which may be UNKNOWN.
+    /// No execution is in progress; see call_outcome, whose outcome may be UNKNOWN.
     Settled = 3,
 }
 impl IntentState {
@@ -1889,7 +1893,8 @@ pub mod payment_orchestration_service_client {
     /// means: outcome UNKNOWN, advice resend with the same request id.
     ///
     /// Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    /// Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+    /// Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+    /// second.
     #[derive(Debug, Clone)]
     pub struct PaymentOrchestrationServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -2064,7 +2069,7 @@ pub mod payment_orchestration_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora.
+        /// Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora.
         pub async fn get_intent(
             &mut self,
             request: impl tonic::IntoRequest<super::GetIntentRequest>,
@@ -2105,46 +2110,48 @@ pub struct ExplainRouteRequest {
     /// The hints of the call. Absent: none.
     #[prost(message, optional, tag = "2")]
     pub route: ::core::option::Option<RouteHints>,
-    /// The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-    /// Refused for CreatePaymentMethod, which has none ever.
+    /// The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+    /// Refused for CreatePaymentMethod, which never has one.
     #[prost(message, optional, tag = "3")]
     pub amount: ::core::option::Option<super::super::google::r#type::Money>,
-    /// Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount.
+    /// Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+    /// of the amount.
     #[prost(string, tag = "4")]
     pub currency_code: ::prost::alloc::string::String,
     /// Id or number of the customer account as the call names it, at most 64 characters. Absent: it names none.
     #[prost(string, tag = "5")]
     pub account: ::prost::alloc::string::String,
-    /// Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-    /// that caller has the namespace of whoever asks.
+    /// Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+    /// explained only if both have the same namespace.
     #[prost(string, tag = "6")]
     pub caller: ::prost::alloc::string::String,
-    /// Whether the call pays an invoice, which needs a right.
+    /// Whether the call pays an invoice, which requires a right.
     #[prost(bool, tag = "7")]
     pub moves_money: bool,
-    /// Whether the call carries a card number, which needs a right. Whether the service lets any pass is not looked at.
+    /// Whether the call carries a card number, which requires a right. Whether the service accepts card numbers at all is
+    /// not checked.
     #[prost(bool, tag = "8")]
     pub raw_card_data: bool,
     /// Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-    /// Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+    /// Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
     #[prost(string, tag = "9")]
     pub method: ::prost::alloc::string::String,
 }
-/// What would become of the call.
+/// What would happen to the call.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExplainRouteResponse {
-    /// Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-    /// all.
+    /// Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+    /// another reason.
     #[prost(message, optional, tag = "1")]
     pub route_taken: ::core::option::Option<RouteTaken>,
-    /// Name of the rule that matches; empty when none does.
+    /// Name of the matching rule; empty when no rule matches.
     #[prost(string, tag = "2")]
     pub matched_rule: ::prost::alloc::string::String,
-    /// The rules that were tried in vain, in their order.
+    /// The rules that were tried and do not match, in their order.
     #[prost(message, repeated, tag = "3")]
     pub rejected_rules: ::prost::alloc::vec::Vec<RejectedRule>,
-    /// The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-    /// zuora-version, each only where it is sent.
+    /// The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+    /// zuora-version, each only when it is sent.
     #[prost(map = "string, string", tag = "4")]
     pub headers: ::std::collections::HashMap<
         ::prost::alloc::string::String,
@@ -2169,51 +2176,51 @@ pub struct RejectedRule {
     /// Its first condition that the call does not meet, such as "currency" or "attributes.brand".
     #[prost(string, tag = "2")]
     pub condition: ::prost::alloc::string::String,
-    /// What the condition asks for, for a person to read.
+    /// What the condition requires, in words.
     #[prost(string, tag = "3")]
     pub expected: ::prost::alloc::string::String,
-    /// What the call has, for a person to read; "nothing" when it has nothing of the kind.
+    /// What the call has instead, in words; "nothing" when it has no such value.
     #[prost(string, tag = "4")]
     pub actual: ::prost::alloc::string::String,
 }
-/// Why a call would be refused, as its caller would be told.
+/// Why a call would be refused, as its caller would see it.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RouteRefusal {
     /// The reason.
     #[prost(enumeration = "ErrorReason", tag = "1")]
     pub error_reason: i32,
-    /// google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+    /// google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
     #[prost(map = "string, string", tag = "2")]
     pub metadata: ::std::collections::HashMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// Paths of the request's fields that are at fault, if any are.
+    /// Paths of the request fields at fault, if any.
     #[prost(string, repeated, tag = "3")]
     pub field_paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// A Track-Id.
+/// The Track-Id to look up.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetCallRequest {
     /// The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
     #[prost(string, tag = "1")]
     pub track_id: ::prost::alloc::string::String,
 }
-/// What is remembered of a Track-Id. Nothing remembered does not prove that there was no call: records are kept for a
-/// set time, and by the replica that served the call unless the operator keeps them in the shared store.
+/// The call records of a Track-Id. That there are none does not prove that there was no call: records are kept for a
+/// limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetCallResponse {
-    /// Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+    /// Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
     #[prost(message, repeated, tag = "1")]
     pub calls: ::prost::alloc::vec::Vec<CallRecord>,
-    /// The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
+    /// The trace of the Track-Id, computed from it: 32 hexadecimal digits.
     #[prost(string, tag = "2")]
     pub trace_id: ::prost::alloc::string::String,
 }
 /// The record of a call or of an execution. It holds no value of a request.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CallRecord {
-    /// Which of the two it is.
+    /// Whether it is of a call or of an execution.
     #[prost(enumeration = "CallKind", tag = "1")]
     pub kind: i32,
     /// Name of the RPC.
@@ -2240,13 +2247,13 @@ pub struct CallRecord {
     /// What happened at Zuora, as far as was known.
     #[prost(enumeration = "Outcome", tag = "9")]
     pub outcome: i32,
-    /// What the caller was told to do.
+    /// What the caller was advised to do.
     #[prost(enumeration = "Advice", tag = "10")]
     pub advice: i32,
     /// Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
     #[prost(enumeration = "ErrorReason", tag = "11")]
     pub error_reason: i32,
-    /// What operators are told beside it: Zuora's own words, without what they quote of the request.
+    /// Details for operators: Zuora's own words, without what they quote of the request.
     #[prost(string, tag = "12")]
     pub detail: ::prost::alloc::string::String,
     /// Name of the tenant; empty when it was not routed.
@@ -2264,7 +2271,7 @@ pub struct CallRecord {
     /// How it met its intent.
     #[prost(enumeration = "IntentDisposition", tag = "17")]
     pub intent: i32,
-    /// How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+    /// Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
     #[prost(map = "string, message", tag = "18")]
     pub phases: ::std::collections::HashMap<
         ::prost::alloc::string::String,
@@ -2276,7 +2283,7 @@ pub struct CallRecord {
     /// The Track-Id of the call that executed the intent, as Zuora echoed it.
     #[prost(string, tag = "21")]
     pub executed_track_id: ::prost::alloc::string::String,
-    /// Zuora-Request-Id of the answer that decided.
+    /// Zuora-Request-Id of the answer that determined the outcome.
     #[prost(string, tag = "22")]
     pub zuora_request_id: ::prost::alloc::string::String,
     /// Zuora's processId.
@@ -2378,8 +2385,8 @@ pub mod diagnostics_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-    /// sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+    /// Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+    /// requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
     #[derive(Debug, Clone)]
     pub struct DiagnosticsServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -2460,7 +2467,7 @@ pub mod diagnostics_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+        /// Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
         /// that the route decides, and what would refuse the call before anything is sent.
         pub async fn explain_route(
             &mut self,
@@ -2488,7 +2495,7 @@ pub mod diagnostics_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said.
+        /// Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
         pub async fn get_call(
             &mut self,
             request: impl tonic::IntoRequest<super::GetCallRequest>,

@@ -63,7 +63,8 @@ class AchDebit(_message.Message):
     bank_name: _builtins.str
     """Name of the bank, 1 to 70 characters. Zuora: `bank_name`."""
     bank_account_number: _builtins.str
-    """Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+    """Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+    smaller applies).
     Zuora: `bank_account_number`.
     """
     @_builtins.property

@@ -33,15 +33,15 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     OUTCOME_SUCCEEDED: _Outcome.ValueType  # 1
     """Zuora did what was asked."""
     OUTCOME_NOT_SENT: _Outcome.ValueType  # 2
-    """Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have: the advice
-    stays to resend it.
+    """Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have reached it,
+    so the advice is still to resend.
     """
     OUTCOME_REFUSED: _Outcome.ValueType  # 3
-    """Zuora, or the service before it, refused: no method was created and no money moved."""
+    """Zuora, or the service in front of it, refused the request: no method was created and no money moved."""
     OUTCOME_PARTIAL: _Outcome.ValueType  # 4
-    """Part of it happened, such as a payment method that was created while its payment was refused."""
+    """Part of the request was executed, such as a payment method that was created although its payment was refused."""
     OUTCOME_UNKNOWN: _Outcome.ValueType  # 5
-    """It may or may not have happened. Money may have moved."""
+    """The request may or may not have been executed. Money may have moved."""
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
     """What happened to a call at Zuora, as far as is known."""
@@ -51,15 +51,15 @@ OUTCOME_UNSPECIFIED: Outcome.ValueType  # 0
 OUTCOME_SUCCEEDED: Outcome.ValueType  # 1
 """Zuora did what was asked."""
 OUTCOME_NOT_SENT: Outcome.ValueType  # 2
-"""Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have: the advice
-stays to resend it.
+"""Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have reached it,
+so the advice is still to resend.
 """
 OUTCOME_REFUSED: Outcome.ValueType  # 3
-"""Zuora, or the service before it, refused: no method was created and no money moved."""
+"""Zuora, or the service in front of it, refused the request: no method was created and no money moved."""
 OUTCOME_PARTIAL: Outcome.ValueType  # 4
-"""Part of it happened, such as a payment method that was created while its payment was refused."""
+"""Part of the request was executed, such as a payment method that was created although its payment was refused."""
 OUTCOME_UNKNOWN: Outcome.ValueType  # 5
-"""It may or may not have happened. Money may have moved."""
+"""The request may or may not have been executed. Money may have moved."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 class _Advice:
@@ -75,11 +75,11 @@ class _AdviceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Advice.ValueTy
     ADVICE_RESEND_SAME_REQUEST_ID: _Advice.ValueType  # 2
     """Send the same request with the same request_id again. It can never execute twice."""
     ADVICE_FIX_REQUEST: _Advice.ValueType  # 3
-    """The request itself must change before it can succeed. A changed request is a new intent and takes a new request_id."""
+    """The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id."""
     ADVICE_USE_NEW_REQUEST_ID: _Advice.ValueType  # 4
     """The same request may succeed later, as a new intent with a new request_id."""
     ADVICE_LOOK_UP: _Advice.ValueType  # 5
-    """Look up what exists in Zuora before anything else is sent. Resending cannot settle it."""
+    """Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome."""
 
 class Advice(_Advice, metaclass=_AdviceEnumTypeWrapper):
     """What the caller should do next."""
@@ -91,11 +91,11 @@ ADVICE_NONE: Advice.ValueType  # 1
 ADVICE_RESEND_SAME_REQUEST_ID: Advice.ValueType  # 2
 """Send the same request with the same request_id again. It can never execute twice."""
 ADVICE_FIX_REQUEST: Advice.ValueType  # 3
-"""The request itself must change before it can succeed. A changed request is a new intent and takes a new request_id."""
+"""The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id."""
 ADVICE_USE_NEW_REQUEST_ID: Advice.ValueType  # 4
 """The same request may succeed later, as a new intent with a new request_id."""
 ADVICE_LOOK_UP: Advice.ValueType  # 5
-"""Look up what exists in Zuora before anything else is sent. Resending cannot settle it."""
+"""Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome."""
 Global___Advice: _TypeAlias = Advice  # noqa: Y015
 
 class _Replay:
@@ -109,7 +109,7 @@ class _ReplayEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Replay.ValueTy
     REPLAY_NO: _Replay.ValueType  # 1
     """The answer was made for this call."""
     REPLAY_YES: _Replay.ValueType  # 2
-    """The answer was stored earlier and is given again."""
+    """The answer was stored earlier and is returned again."""
     REPLAY_NOT_KNOWN: _Replay.ValueType  # 3
     """Zuora's answer does not show which of the two it is."""
 
@@ -121,7 +121,7 @@ REPLAY_UNSPECIFIED: Replay.ValueType  # 0
 REPLAY_NO: Replay.ValueType  # 1
 """The answer was made for this call."""
 REPLAY_YES: Replay.ValueType  # 2
-"""The answer was stored earlier and is given again."""
+"""The answer was stored earlier and is returned again."""
 REPLAY_NOT_KNOWN: Replay.ValueType  # 3
 """Zuora's answer does not show which of the two it is."""
 Global___Replay: _TypeAlias = Replay  # noqa: Y015
@@ -149,11 +149,11 @@ class CallInfo(_message.Message):
     it. Empty when Zuora echoed none.
     """
     zuora_request_id: _builtins.str
-    """Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none."""
+    """Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none."""
     matched_rule: _builtins.str
     """Name of the routing rule that matched."""
     policy_hash: _builtins.str
-    """Short hash of the routing policy in force, to tell which version decided."""
+    """Short hash of the routing policy in force; it identifies the version that decided."""
     attempt_count: _builtins.int
     """How often the request was sent to Zuora within this call; 0 for validate_only."""
     replayed: Global___Replay.ValueType
@@ -264,7 +264,7 @@ Global___ExistingIds: _TypeAlias = ExistingIds  # noqa: Y015
 
 @_typing.final
 class CallOutcome(_message.Message):
-    """Carried in the details of every error status, beside exactly one google.rpc.ErrorInfo of the domain "payorch".
+    """Carried in the details of every error status, alongside exactly one google.rpc.ErrorInfo of the domain "payorch".
 
     An error without a CallOutcome means: outcome UNKNOWN, advice resend with the same request id.
     """
@@ -287,12 +287,12 @@ class CallOutcome(_message.Message):
     zuora_process_id: _builtins.str
     """Zuora's processId; empty when there was none."""
     zuora_request_id: _builtins.str
-    """Zuora-Request-Id of the answer that decided; empty when there was none."""
+    """Zuora-Request-Id of the answer that determined the outcome; empty when there was none."""
     track_id: _builtins.str
     """The Zuora-Track-Id of this call."""
     @_builtins.property
     def resend_cutoff_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when a resend with the same request_id is safe; absent when the advice is not to resend."""
+        """Until this time a resend with the same request_id is safe. Absent when the advice is not to resend."""
 
     @_builtins.property
     def zuora_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -329,7 +329,7 @@ Global___CallOutcome: _TypeAlias = CallOutcome  # noqa: Y015
 
 @_typing.final
 class UpstreamRequest(_message.Message):
-    """What would be sent to Zuora, with every sensitive value replaced. The answer to validate_only."""
+    """The request that would be sent to Zuora, with every sensitive value replaced. The response to validate_only."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -362,8 +362,8 @@ class UpstreamRequest(_message.Message):
     uri: _builtins.str
     """Full URI with its query."""
     body: _builtins.str
-    """JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
-    caller's own and stand in it, so it is for the caller alone.
+    """JSON body; each sensitive value is the text "[redacted]". It contains the names of custom fields and of gateway
+    options, which are the caller's own, so it is for the caller alone.
     """
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:

@@ -105,20 +105,24 @@ class ExplainRouteRequest(_message.Message):
     operation: _payment_orchestration_service_pb2.Operation.ValueType
     """The operation of the call."""
     currency_code: _builtins.str
-    """Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount."""
+    """Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+    of the amount.
+    """
     account: _builtins.str
     """Id or number of the customer account as the call names it, at most 64 characters. Absent: it names none."""
     caller: _builtins.str
-    """Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-    that caller has the namespace of whoever asks.
+    """Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+    explained only if both have the same namespace.
     """
     moves_money: _builtins.bool
-    """Whether the call pays an invoice, which needs a right."""
+    """Whether the call pays an invoice, which requires a right."""
     raw_card_data: _builtins.bool
-    """Whether the call carries a card number, which needs a right. Whether the service lets any pass is not looked at."""
+    """Whether the call carries a card number, which requires a right. Whether the service accepts card numbers at all is
+    not checked.
+    """
     method: _builtins.str
     """Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-    Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+    Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
     """
     @_builtins.property
     def route(self) -> _routing_pb2.RouteHints:
@@ -126,8 +130,8 @@ class ExplainRouteRequest(_message.Message):
 
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-        Refused for CreatePaymentMethod, which has none ever.
+        """The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+        Refused for CreatePaymentMethod, which never has one.
         """
 
     def __init__(
@@ -153,7 +157,7 @@ Global___ExplainRouteRequest: _TypeAlias = ExplainRouteRequest  # noqa: Y015
 
 @_typing.final
 class ExplainRouteResponse(_message.Message):
-    """What would become of the call."""
+    """What would happen to the call."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -185,25 +189,25 @@ class ExplainRouteResponse(_message.Message):
     POLICY_HASH_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     matched_rule: _builtins.str
-    """Name of the rule that matches; empty when none does."""
+    """Name of the matching rule; empty when no rule matches."""
     gateway_sent: _builtins.str
     """How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses."""
     policy_hash: _builtins.str
     """Short hash of the routing policy that decided."""
     @_builtins.property
     def route_taken(self) -> _routing_pb2.RouteTaken:
-        """Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-        all.
+        """Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+        another reason.
         """
 
     @_builtins.property
     def rejected_rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedRule]:
-        """The rules that were tried in vain, in their order."""
+        """The rules that were tried and do not match, in their order."""
 
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-        zuora-version, each only where it is sent.
+        """The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+        zuora-version, each only when it is sent.
         """
 
     @_builtins.property
@@ -244,9 +248,9 @@ class RejectedRule(_message.Message):
     condition: _builtins.str
     """Its first condition that the call does not meet, such as "currency" or "attributes.brand"."""
     expected: _builtins.str
-    """What the condition asks for, for a person to read."""
+    """What the condition requires, in words."""
     actual: _builtins.str
-    """What the call has, for a person to read; "nothing" when it has nothing of the kind."""
+    """What the call has instead, in words; "nothing" when it has no such value."""
     def __init__(
         self,
         *,
@@ -265,7 +269,7 @@ Global___RejectedRule: _TypeAlias = RejectedRule  # noqa: Y015
 
 @_typing.final
 class RouteRefusal(_message.Message):
-    """Why a call would be refused, as its caller would be told."""
+    """Why a call would be refused, as its caller would see it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -296,11 +300,11 @@ class RouteRefusal(_message.Message):
     """The reason."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for."""
+        """google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for."""
 
     @_builtins.property
     def field_paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Paths of the request's fields that are at fault, if any are."""
+        """Paths of the request fields at fault, if any."""
 
     def __init__(
         self,
@@ -319,7 +323,7 @@ Global___RouteRefusal: _TypeAlias = RouteRefusal  # noqa: Y015
 
 @_typing.final
 class GetCallRequest(_message.Message):
-    """A Track-Id."""
+    """The Track-Id to look up."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -341,8 +345,8 @@ Global___GetCallRequest: _TypeAlias = GetCallRequest  # noqa: Y015
 
 @_typing.final
 class GetCallResponse(_message.Message):
-    """What is remembered of a Track-Id. Nothing remembered does not prove that there was no call: records are kept for a
-    set time, and by the replica that served the call unless the operator keeps them in the shared store.
+    """The call records of a Track-Id. That there are none does not prove that there was no call: records are kept for a
+    limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -350,10 +354,10 @@ class GetCallResponse(_message.Message):
     CALLS_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
     trace_id: _builtins.str
-    """The trace to look at, computed from the Track-Id: 32 hexadecimal digits."""
+    """The trace of the Track-Id, computed from it: 32 hexadecimal digits."""
     @_builtins.property
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallRecord]:
-        """Calls and flights, oldest first, at most 10; those of the namespace of whoever asks."""
+        """Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10."""
 
     def __init__(
         self,
@@ -421,7 +425,7 @@ class CallRecord(_message.Message):
     ZUORA_CODES_FIELD_NUMBER: _builtins.int
     EXISTING_FIELD_NUMBER: _builtins.int
     kind: Global___CallKind.ValueType
-    """Which of the two it is."""
+    """Whether it is of a call or of an execution."""
     rpc: _builtins.str
     """Name of the RPC."""
     track_id: _builtins.str
@@ -435,11 +439,11 @@ class CallRecord(_message.Message):
     outcome: _call_pb2.Outcome.ValueType
     """What happened at Zuora, as far as was known."""
     advice: _call_pb2.Advice.ValueType
-    """What the caller was told to do."""
+    """What the caller was advised to do."""
     error_reason: _error_reason_pb2.ErrorReason.ValueType
     """Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows."""
     detail: _builtins.str
-    """What operators are told beside it: Zuora's own words, without what they quote of the request."""
+    """Details for operators: Zuora's own words, without what they quote of the request."""
     tenant: _builtins.str
     """Name of the tenant; empty when it was not routed."""
     entity: _builtins.str
@@ -453,7 +457,7 @@ class CallRecord(_message.Message):
     executed_track_id: _builtins.str
     """The Track-Id of the call that executed the intent, as Zuora echoed it."""
     zuora_request_id: _builtins.str
-    """Zuora-Request-Id of the answer that decided."""
+    """Zuora-Request-Id of the answer that determined the outcome."""
     zuora_process_id: _builtins.str
     """Zuora's processId."""
     @_builtins.property
@@ -466,7 +470,7 @@ class CallRecord(_message.Message):
 
     @_builtins.property
     def phases(self) -> _containers.MessageMap[_builtins.str, _duration_pb2.Duration]:
-        """How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora"."""
+        """Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora"."""
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_call_pb2.Attempt]:

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class DiagnosticsServiceStub:
-    """Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-    sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+    """Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+    requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
     """
 
     def __init__(self, channel):
@@ -49,12 +49,12 @@ class DiagnosticsServiceStub:
 
 
 class DiagnosticsServiceServicer:
-    """Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-    sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+    """Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+    requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
     """
 
     def ExplainRoute(self, request, context):
-        """Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+        """Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
         that the route decides, and what would refuse the call before anything is sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -62,7 +62,7 @@ class DiagnosticsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCall(self, request, context):
-        """Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said.
+        """Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,8 +90,8 @@ def add_DiagnosticsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DiagnosticsService:
-    """Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-    sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+    """Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+    requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DiagnosticsServiceStub:
-    """Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-    sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+    """Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+    requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
     """
 
     @_typing.overload
@@ -36,29 +36,29 @@ class DiagnosticsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DiagnosticsServiceAsyncStub: ...
     ExplainRoute: _grpc.UnaryUnaryMultiCallable[_diagnostics_service_pb2.ExplainRouteRequest, _diagnostics_service_pb2.ExplainRouteResponse]
-    """Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+    """Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
     that the route decides, and what would refuse the call before anything is sent.
     """
     GetCall: _grpc.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetCallRequest, _diagnostics_service_pb2.GetCallResponse]
-    """Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said."""
+    """Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said."""
 
 @_typing.type_check_only
 class DiagnosticsServiceAsyncStub(DiagnosticsServiceStub):
-    """Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-    sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+    """Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+    requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ExplainRoute: _aio.UnaryUnaryMultiCallable[_diagnostics_service_pb2.ExplainRouteRequest, _diagnostics_service_pb2.ExplainRouteResponse]  # type: ignore[assignment]
-    """Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+    """Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
     that the route decides, and what would refuse the call before anything is sent.
     """
     GetCall: _aio.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetCallRequest, _diagnostics_service_pb2.GetCallResponse]  # type: ignore[assignment]
-    """Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said."""
+    """Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said."""
 
 class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-    sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+    """Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+    requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
     """
 
     @_abc_1.abstractmethod
@@ -67,7 +67,7 @@ class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _diagnostics_service_pb2.ExplainRouteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_diagnostics_service_pb2.ExplainRouteResponse, _abc.Awaitable[_diagnostics_service_pb2.ExplainRouteResponse]]:
-        """Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+        """Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
         that the route decides, and what would refuse the call before anything is sent.
         """
 
@@ -77,6 +77,6 @@ class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _diagnostics_service_pb2.GetCallRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_diagnostics_service_pb2.GetCallResponse, _abc.Awaitable[_diagnostics_service_pb2.GetCallResponse]]:
-        """Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said."""
+        """Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said."""
 
 def add_DiagnosticsServiceServicer_to_server(servicer: DiagnosticsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

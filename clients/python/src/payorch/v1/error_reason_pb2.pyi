@@ -29,7 +29,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_REQUEST_MALFORMED: _ErrorReason.ValueType  # 2
     """The bytes are not a message of the method's type. NOT_SENT, fix the request."""
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 3
-    """The message is larger than the service takes; metadata: maxBytes. NOT_SENT, fix the request."""
+    """The message is larger than the service accepts; metadata: maxBytes. NOT_SENT, fix the request."""
     ERROR_REASON_METHOD_UNKNOWN: _ErrorReason.ValueType  # 4
     """The method does not exist in this version of the service. NOT_SENT, fix the request."""
     ERROR_REASON_TRACK_ID_INVALID: _ErrorReason.ValueType  # 6
@@ -41,7 +41,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INTENT_MISMATCH: _ErrorReason.ValueType  # 10
     """The request_id was used for another request; BadRequest names the fields that differ. NOT_SENT, fix the request."""
     ERROR_REASON_INTENT_EXPIRED: _ErrorReason.ValueType  # 11
-    """The intent is too old to be resent safely, and what became of it is not recorded. UNKNOWN, look up."""
+    """The intent is too old to be resent safely, and its outcome is not recorded. UNKNOWN, look up."""
     ERROR_REASON_ROUTE_GONE: _ErrorReason.ValueType  # 12
     """The tenant that the intent was first sent to is no longer configured. UNKNOWN, look up."""
     ERROR_REASON_SESSION_STALE: _ErrorReason.ValueType  # 13
@@ -51,7 +51,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_APPLE_PAY_TOKEN_REUSED: _ErrorReason.ValueType  # 14
     """The Apple Pay token was used by another intent. NOT_SENT, fix the request."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 15
-    """The store of intents cannot be reached, and money may not move without it. NOT_SENT, resend."""
+    """The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend."""
     ERROR_REASON_ROUTE_NOT_FOUND: _ErrorReason.ValueType  # 20
     """No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request."""
     ERROR_REASON_ROUTE_HINT_UNKNOWN: _ErrorReason.ValueType  # 21
@@ -59,13 +59,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ROUTE_HINT_CONTRADICTED: _ErrorReason.ValueType  # 22
     """A route hint contradicts the rule that matches; metadata: rule, hint. NOT_SENT, fix the request."""
     ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 30
-    """Too little time is left before the deadline to send anything. NOT_SENT, resend."""
+    """Too little time remained before the deadline to send anything. NOT_SENT, resend."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 31
-    """The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
+    """The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
     resend.
     """
     ERROR_REASON_CALLER_LEFT: _ErrorReason.ValueType  # 33
-    """The caller went away or its deadline passed while the call was under way. UNKNOWN, resend."""
+    """The caller disconnected, or its deadline passed, while the call was in progress. UNKNOWN, resend."""
     ERROR_REASON_STILL_RUNNING: _ErrorReason.ValueType  # 34
     """The caller's deadline passed while the intent was still running; the service completes it. UNKNOWN, resend."""
     ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED: _ErrorReason.ValueType  # 35
@@ -79,11 +79,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UPSTREAM_NO_ANSWER: _ErrorReason.ValueType  # 42
     """The connection broke or timed out after the request may have been sent. UNKNOWN, resend."""
     ERROR_REASON_UPSTREAM_EDGE_FAILED: _ErrorReason.ValueType  # 43
-    """A proxy before Zuora answered 502, 503 or 504. UNKNOWN, resend."""
+    """A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
+    such as 499. UNKNOWN, resend.
+    """
     ERROR_REASON_UPSTREAM_IN_PROGRESS: _ErrorReason.ValueType  # 44
     """A first send with the same idempotency key is still running at Zuora. UNKNOWN, resend."""
     ERROR_REASON_UPSTREAM_KEY_CONFLICT: _ErrorReason.ValueType  # 45
-    """Zuora says the idempotency key was used for something else. UNKNOWN, look up."""
+    """Zuora says the idempotency key was used for a different request. UNKNOWN, look up."""
     ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE: _ErrorReason.ValueType  # 46
     """Zuora answered with something that cannot be read. UNKNOWN, look up."""
     ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE: _ErrorReason.ValueType  # 47
@@ -113,7 +115,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UPSTREAM_CODE_UNKNOWN: _ErrorReason.ValueType  # 68
     """Zuora refuses with a code the service does not know. UNKNOWN, look up."""
     ERROR_REASON_UPSTREAM_INTERNAL: _ErrorReason.ValueType  # 69
-    """Zuora had an internal fault after it took the request (category 60, SystemError). UNKNOWN, look up."""
+    """Zuora had an internal fault after it accepted the request (category 60, SystemError). UNKNOWN, look up."""
     ERROR_REASON_UPSTREAM_GATEWAY_FAILED: _ErrorReason.ValueType  # 70
     """A payment gateway or tax system behind Zuora failed (category 99). UNKNOWN, look up."""
     ERROR_REASON_PAYMENT_REFUSED_METHOD_CREATED: _ErrorReason.ValueType  # 71
@@ -123,19 +125,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     request id.
     """
     ERROR_REASON_CALLER_UNAUTHENTICATED: _ErrorReason.ValueType  # 80
-    """Nobody vouches for the caller: no credential, or one that is not accepted; metadata: credential, rule. NOT_SENT,
-    resend.
+    """The caller could not be identified: it has no credential, or one that is not accepted; metadata: credential, rule.
+    NOT_SENT, resend.
     """
     ERROR_REASON_CALLER_NOT_PERMITTED: _ErrorReason.ValueType  # 81
-    """The caller's rights do not cover the call; metadata: right, and what it was needed for. NOT_SENT, fix the request."""
+    """The caller's rights do not cover the call; metadata: right, and what it is needed for. NOT_SENT, fix the request."""
     ERROR_REASON_SWITCHED_OFF: _ErrorReason.ValueType  # 82
     """The operator has switched this RPC off for the tenant; metadata: tenant. NOT_SENT, resend."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 90
-    """A defect of the service. UNKNOWN, resend."""
+    """A defect in the service. UNKNOWN, resend."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every value of google.rpc.ErrorInfo.reason in the domain "payorch", without the prefix "ERROR_REASON_". Each comment
-    says what happened, then the outcome and the advice. Values are added without a new version: treat an unknown one by
+    says what happened, then the outcome and the advice. Values are added without a new version: handle an unknown one by
     its CallOutcome.
     """
 
@@ -146,7 +148,7 @@ ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 1
 ERROR_REASON_REQUEST_MALFORMED: ErrorReason.ValueType  # 2
 """The bytes are not a message of the method's type. NOT_SENT, fix the request."""
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 3
-"""The message is larger than the service takes; metadata: maxBytes. NOT_SENT, fix the request."""
+"""The message is larger than the service accepts; metadata: maxBytes. NOT_SENT, fix the request."""
 ERROR_REASON_METHOD_UNKNOWN: ErrorReason.ValueType  # 4
 """The method does not exist in this version of the service. NOT_SENT, fix the request."""
 ERROR_REASON_TRACK_ID_INVALID: ErrorReason.ValueType  # 6
@@ -158,7 +160,7 @@ ERROR_REASON_RAW_CARD_DATA_DISABLED: ErrorReason.ValueType  # 8
 ERROR_REASON_INTENT_MISMATCH: ErrorReason.ValueType  # 10
 """The request_id was used for another request; BadRequest names the fields that differ. NOT_SENT, fix the request."""
 ERROR_REASON_INTENT_EXPIRED: ErrorReason.ValueType  # 11
-"""The intent is too old to be resent safely, and what became of it is not recorded. UNKNOWN, look up."""
+"""The intent is too old to be resent safely, and its outcome is not recorded. UNKNOWN, look up."""
 ERROR_REASON_ROUTE_GONE: ErrorReason.ValueType  # 12
 """The tenant that the intent was first sent to is no longer configured. UNKNOWN, look up."""
 ERROR_REASON_SESSION_STALE: ErrorReason.ValueType  # 13
@@ -168,7 +170,7 @@ request id.
 ERROR_REASON_APPLE_PAY_TOKEN_REUSED: ErrorReason.ValueType  # 14
 """The Apple Pay token was used by another intent. NOT_SENT, fix the request."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 15
-"""The store of intents cannot be reached, and money may not move without it. NOT_SENT, resend."""
+"""The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend."""
 ERROR_REASON_ROUTE_NOT_FOUND: ErrorReason.ValueType  # 20
 """No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request."""
 ERROR_REASON_ROUTE_HINT_UNKNOWN: ErrorReason.ValueType  # 21
@@ -176,13 +178,13 @@ ERROR_REASON_ROUTE_HINT_UNKNOWN: ErrorReason.ValueType  # 21
 ERROR_REASON_ROUTE_HINT_CONTRADICTED: ErrorReason.ValueType  # 22
 """A route hint contradicts the rule that matches; metadata: rule, hint. NOT_SENT, fix the request."""
 ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 30
-"""Too little time is left before the deadline to send anything. NOT_SENT, resend."""
+"""Too little time remained before the deadline to send anything. NOT_SENT, resend."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 31
-"""The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
+"""The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
 resend.
 """
 ERROR_REASON_CALLER_LEFT: ErrorReason.ValueType  # 33
-"""The caller went away or its deadline passed while the call was under way. UNKNOWN, resend."""
+"""The caller disconnected, or its deadline passed, while the call was in progress. UNKNOWN, resend."""
 ERROR_REASON_STILL_RUNNING: ErrorReason.ValueType  # 34
 """The caller's deadline passed while the intent was still running; the service completes it. UNKNOWN, resend."""
 ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED: ErrorReason.ValueType  # 35
@@ -196,11 +198,13 @@ ERROR_REASON_UPSTREAM_TLS_FAILED: ErrorReason.ValueType  # 41
 ERROR_REASON_UPSTREAM_NO_ANSWER: ErrorReason.ValueType  # 42
 """The connection broke or timed out after the request may have been sent. UNKNOWN, resend."""
 ERROR_REASON_UPSTREAM_EDGE_FAILED: ErrorReason.ValueType  # 43
-"""A proxy before Zuora answered 502, 503 or 504. UNKNOWN, resend."""
+"""A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
+such as 499. UNKNOWN, resend.
+"""
 ERROR_REASON_UPSTREAM_IN_PROGRESS: ErrorReason.ValueType  # 44
 """A first send with the same idempotency key is still running at Zuora. UNKNOWN, resend."""
 ERROR_REASON_UPSTREAM_KEY_CONFLICT: ErrorReason.ValueType  # 45
-"""Zuora says the idempotency key was used for something else. UNKNOWN, look up."""
+"""Zuora says the idempotency key was used for a different request. UNKNOWN, look up."""
 ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE: ErrorReason.ValueType  # 46
 """Zuora answered with something that cannot be read. UNKNOWN, look up."""
 ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE: ErrorReason.ValueType  # 47
@@ -230,7 +234,7 @@ ERROR_REASON_PAYMENT_DECLINED: ErrorReason.ValueType  # 67
 ERROR_REASON_UPSTREAM_CODE_UNKNOWN: ErrorReason.ValueType  # 68
 """Zuora refuses with a code the service does not know. UNKNOWN, look up."""
 ERROR_REASON_UPSTREAM_INTERNAL: ErrorReason.ValueType  # 69
-"""Zuora had an internal fault after it took the request (category 60, SystemError). UNKNOWN, look up."""
+"""Zuora had an internal fault after it accepted the request (category 60, SystemError). UNKNOWN, look up."""
 ERROR_REASON_UPSTREAM_GATEWAY_FAILED: ErrorReason.ValueType  # 70
 """A payment gateway or tax system behind Zuora failed (category 99). UNKNOWN, look up."""
 ERROR_REASON_PAYMENT_REFUSED_METHOD_CREATED: ErrorReason.ValueType  # 71
@@ -240,13 +244,13 @@ ERROR_REASON_UPSTREAM_REFUSAL_STORED: ErrorReason.ValueType  # 72
 request id.
 """
 ERROR_REASON_CALLER_UNAUTHENTICATED: ErrorReason.ValueType  # 80
-"""Nobody vouches for the caller: no credential, or one that is not accepted; metadata: credential, rule. NOT_SENT,
-resend.
+"""The caller could not be identified: it has no credential, or one that is not accepted; metadata: credential, rule.
+NOT_SENT, resend.
 """
 ERROR_REASON_CALLER_NOT_PERMITTED: ErrorReason.ValueType  # 81
-"""The caller's rights do not cover the call; metadata: right, and what it was needed for. NOT_SENT, fix the request."""
+"""The caller's rights do not cover the call; metadata: right, and what it is needed for. NOT_SENT, fix the request."""
 ERROR_REASON_SWITCHED_OFF: ErrorReason.ValueType  # 82
 """The operator has switched this RPC off for the tenant; metadata: tenant. NOT_SENT, resend."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 90
-"""A defect of the service. UNKNOWN, resend."""
+"""A defect in the service. UNKNOWN, resend."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -22,8 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class NoAccount(_message.Message):
-    """Create a payment method that belongs to no account. Zuora's older texts say that it is deleted after 10 days unless
-    it is attached to one.
+    """Create a payment method that belongs to no account. Zuora's older documentation says that it is deleted after
+    10 days unless it is attached to one.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -94,7 +94,9 @@ class BillingDetails(_message.Message):
     PHONE_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`."""
+    """Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+    Zuora: `name`.
+    """
     email: _builtins.str
     """E-mail address, at most 255 characters. Zuora: `email`."""
     phone: _builtins.str
@@ -330,7 +332,7 @@ class Card(_message.Message):
     expiry_year: _builtins.int
     """Year of expiry, four digits, 2000 to 2099. Zuora: `expiry_year`."""
     security_code: _builtins.str
-    """Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`."""
+    """Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`."""
     @_builtins.property
     def card_mandate(self) -> Global___CardMandate:
         """The payer's consent. Zuora: `mandate`. Absent: not sent."""
@@ -355,7 +357,7 @@ Global___Card: _TypeAlias = Card  # noqa: Y015
 
 @_typing.final
 class CardReference(_message.Message):
-    """A card that a payment gateway keeps, by the gateway's token. Zuora: `cc_ref`."""
+    """A card stored by a payment gateway, by the gateway's token. Zuora: `cc_ref`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -373,7 +375,7 @@ class CardReference(_message.Message):
 
     @_builtins.property
     def card_details(self) -> Global___CardReferenceCard:
-        """What is printed on the card. Zuora: `card`. Absent: not sent."""
+        """Brand and expiry of the card. Zuora: `card`. Absent: not sent."""
 
     def __init__(
         self,
@@ -393,7 +395,7 @@ Global___CardReference: _TypeAlias = CardReference  # noqa: Y015
 
 @_typing.final
 class CardReferenceCard(_message.Message):
-    """What is known of a referenced card."""
+    """What is known about a referenced card."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -440,7 +442,7 @@ class ApplePay(_message.Message):
     NO_CHARGE_FIELD_NUMBER: _builtins.int
     PAY_INVOICE_FIELD_NUMBER: _builtins.int
     token_json: _builtins.bytes
-    """The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
+    """The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
     paymentData object inside it; at most 16 KiB. Zuora: `customer_token`, the paymentData object, members verbatim.
     """
     merchant_id: _builtins.str
@@ -455,7 +457,7 @@ class ApplePay(_message.Message):
 
     @_builtins.property
     def pay_invoice(self) -> _apple_pay_pb2.PayInvoice:
-        """Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money."""
+        """Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money."""
 
     def __init__(
         self,
@@ -578,7 +580,7 @@ Global___PaypalAdaptive: _TypeAlias = PaypalAdaptive  # noqa: Y015
 
 @_typing.final
 class OtherMethod(_message.Message):
-    """A method kept outside Zuora. Zuora's Quickstart texts name the type `other` and give it no fields."""
+    """A method stored outside Zuora. Zuora's Quickstart documentation names the type `other` but gives it no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -595,7 +597,7 @@ Global___OtherMethod: _TypeAlias = OtherMethod  # noqa: Y015
 
 @_typing.final
 class Paypal(_message.Message):
-    """Zuora's Quickstart texts name the type `paypal` and give it no fields."""
+    """Zuora's Quickstart documentation names the type `paypal` but gives it no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -18,8 +18,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PaymentMethod(_message.Message):
-    """A payment method as Zuora returned it. A field is empty when Zuora did not return it; those marked v2 are returned by
-    the Quickstart operation only. Words of Zuora's are strings because it adds values without notice.
+    """A payment method as Zuora returned it. A field is empty when Zuora did not return it; fields marked v2 are returned
+    by the Quickstart operation only. Zuora's own words are strings because Zuora adds values without notice.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -205,7 +205,7 @@ Global___PaymentMethod: _TypeAlias = PaymentMethod  # noqa: Y015
 
 @_typing.final
 class CardSummary(_message.Message):
-    """What Zuora returns of a card."""
+    """What Zuora returns about a card."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -239,7 +239,7 @@ Global___CardSummary: _TypeAlias = CardSummary  # noqa: Y015
 
 @_typing.final
 class MandateState(_message.Message):
-    """What Zuora returns of a mandate."""
+    """What Zuora returns about a mandate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -291,7 +291,7 @@ Global___MandateState: _TypeAlias = MandateState  # noqa: Y015
 
 @_typing.final
 class BankAccountSummary(_message.Message):
-    """What Zuora returns of a bank account."""
+    """What Zuora returns about a bank account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -345,7 +345,7 @@ Global___BankAccountSummary: _TypeAlias = BankAccountSummary  # noqa: Y015
 
 @_typing.final
 class PaypalSummary(_message.Message):
-    """What Zuora returns of a PayPal method."""
+    """What Zuora returns about a PayPal method."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

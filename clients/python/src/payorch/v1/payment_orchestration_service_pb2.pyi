@@ -95,21 +95,21 @@ class _IntentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IntentSta
     INTENT_STATE_NOT_FOUND: _IntentState.ValueType  # 1
     """The service holds no record of it. That does not prove that it never existed."""
     INTENT_STATE_IN_FLIGHT: _IntentState.ValueType  # 2
-    """A call is under way."""
+    """An execution is in progress."""
     INTENT_STATE_SETTLED: _IntentState.ValueType  # 3
-    """No flight holds it; see outcome, which may be UNKNOWN."""
+    """No execution is in progress; see call_outcome, whose outcome may be UNKNOWN."""
 
 class IntentState(_IntentState, metaclass=_IntentStateEnumTypeWrapper):
-    """How far an intent is."""
+    """How far an intent has progressed."""
 
 INTENT_STATE_UNSPECIFIED: IntentState.ValueType  # 0
 """Not stated."""
 INTENT_STATE_NOT_FOUND: IntentState.ValueType  # 1
 """The service holds no record of it. That does not prove that it never existed."""
 INTENT_STATE_IN_FLIGHT: IntentState.ValueType  # 2
-"""A call is under way."""
+"""An execution is in progress."""
 INTENT_STATE_SETTLED: IntentState.ValueType  # 3
-"""No flight holds it; see outcome, which may be UNKNOWN."""
+"""No execution is in progress; see call_outcome, whose outcome may be UNKNOWN."""
 Global___IntentState: _TypeAlias = IntentState  # noqa: Y015
 
 @_typing.final
@@ -146,11 +146,11 @@ class CreateSessionRequest(_message.Message):
     PAY_AND_STORE_FIELD_NUMBER: _builtins.int
     GATEWAY_OPTIONS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-    resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+    """Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+    repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
     """
     validate_only: _builtins.bool
-    """Check and route the request and answer with the redacted request that would be sent; send nothing."""
+    """Check and route the request and return the redacted request that would be sent, without sending it."""
     @_builtins.property
     def route(self) -> _routing_pb2.RouteHints:
         """What the caller knows about where the call should go. Absent: no hints."""
@@ -249,14 +249,15 @@ class DecryptApplePayRequest(_message.Message):
     PAY_INVOICE_FIELD_NUMBER: _builtins.int
     EXPECTED_AMOUNT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-    resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+    """Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+    repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
     """
     validate_only: _builtins.bool
-    """Check and route the request and answer with the redacted request that would be sent; send nothing."""
+    """Check and route the request and return the redacted request that would be sent, without sending it."""
     token_json: _builtins.bytes
-    """The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
-    paymentData object inside it; at most 16 KiB, members kept verbatim, duplicate keys refused. Zuora: `paymentToken`.
+    """The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
+    paymentData object inside it; at most 16 KiB. Members are kept verbatim, duplicate keys are refused.
+    Zuora: `paymentToken`.
     """
     merchant_id: _builtins.str
     """Apple merchant identifier, 1 to 255 characters. Zuora: `merchantID`."""
@@ -278,7 +279,7 @@ class DecryptApplePayRequest(_message.Message):
 
     @_builtins.property
     def profile(self) -> _apple_pay_pb2.StoredCredentialProfile:
-        """A profile of the caller's."""
+        """A profile that the caller chooses."""
 
     @_builtins.property
     def no_charge(self) -> _apple_pay_pb2.NoCharge:
@@ -286,12 +287,12 @@ class DecryptApplePayRequest(_message.Message):
 
     @_builtins.property
     def pay_invoice(self) -> _apple_pay_pb2.PayInvoice:
-        """Create the method and pay an invoice with the token's amount. This moves money."""
+        """Create the method and pay an invoice with the amount in the token. This moves money."""
 
     @_builtins.property
     def expected_amount(self) -> _money_pb2.Money:
-        """The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-        answer; not sent. Absent: no comparison.
+        """The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+        Zuora's answer, and is not sent. Absent: no comparison.
         """
 
     def __init__(
@@ -342,7 +343,7 @@ class DecryptApplePayResponse(_message.Message):
     payment_id: _builtins.str
     """Zuora's id of the payment; empty when none was asked for or Zuora reported none."""
     reported_amount: _builtins.str
-    """The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none."""
+    """The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none."""
     amount_check: Global___AmountCheck.ValueType
     """Comparison with expected_amount."""
     @_builtins.property
@@ -457,11 +458,11 @@ class CreatePaymentMethodRequest(_message.Message):
     PAYPAL_COMPLETE_PAYMENTS_FIELD_NUMBER: _builtins.int
     CUSTOM_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-    resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+    """Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+    repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
     """
     validate_only: _builtins.bool
-    """Check and route the request and answer with the redacted request that would be sent; send nothing."""
+    """Check and route the request and return the redacted request that would be sent, without sending it."""
     default_method: _builtins.bool
     """Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent."""
     device_session_id: _builtins.str
@@ -526,7 +527,7 @@ class CreatePaymentMethodRequest(_message.Message):
 
     @_builtins.property
     def google_pay(self) -> _payment_method_pb2.GooglePay:
-        """Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+        """Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
         adyen_google_pay.
         """
 
@@ -584,11 +585,11 @@ class CreatePaymentMethodRequest(_message.Message):
 
     @_builtins.property
     def adyen_google_pay(self) -> _payment_method_pb2.AdyenGooglePay:
-        """Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token."""
+        """Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token."""
 
     @_builtins.property
     def adyen_apple_pay(self) -> _payment_method_pb2.AdyenApplePay:
-        """Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token."""
+        """Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token."""
 
     @_builtins.property
     def chase_google_pay(self) -> _payment_method_pb2.ChaseGooglePay:
@@ -701,7 +702,7 @@ Global___CreatePaymentMethodResponse: _TypeAlias = CreatePaymentMethodResponse  
 
 @_typing.final
 class GetIntentRequest(_message.Message):
-    """An intent is named by the caller's namespace, the operation and the request_id."""
+    """An intent is identified by the caller's namespace, the operation and the request_id."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -739,10 +740,10 @@ class GetIntentResponse(_message.Message):
     ZUORA_REQUEST_IDS_FIELD_NUMBER: _builtins.int
     ZUORA_PROCESS_IDS_FIELD_NUMBER: _builtins.int
     intent_state: Global___IntentState.ValueType
-    """How far it is."""
+    """How far the intent has progressed."""
     @_builtins.property
     def call_outcome(self) -> _call_pb2.CallOutcome:
-        """How it ended; set when settled."""
+        """How the intent ended; set when it is settled."""
 
     @_builtins.property
     def existing(self) -> _call_pb2.ExistingIds:
@@ -754,11 +755,11 @@ class GetIntentResponse(_message.Message):
 
     @_builtins.property
     def track_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The Zuora-Track-Ids of its calls, the newest 10."""
+        """The Zuora-Track-Ids of the intent's calls, the newest 10."""
 
     @_builtins.property
     def zuora_request_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The Zuora-Request-Ids of its attempts, the newest 10."""
+        """The Zuora-Request-Ids of the intent's attempts, the newest 10."""
 
     @_builtins.property
     def zuora_process_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -35,7 +35,8 @@ class PaymentOrchestrationServiceStub:
     means: outcome UNKNOWN, advice resend with the same request id.
 
     Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+    Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+    second.
     """
 
     def __init__(self, channel):
@@ -76,7 +77,8 @@ class PaymentOrchestrationServiceServicer:
     means: outcome UNKNOWN, advice resend with the same request id.
 
     Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+    Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+    second.
     """
 
     def CreateSession(self, request, context):
@@ -103,7 +105,7 @@ class PaymentOrchestrationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetIntent(self, request, context):
-        """Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora.
+        """Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -150,7 +152,8 @@ class PaymentOrchestrationService:
     means: outcome UNKNOWN, advice resend with the same request id.
 
     Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+    Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+    second.
     """
 
     @staticmethod

@@ -36,7 +36,8 @@ class PaymentOrchestrationServiceStub:
     means: outcome UNKNOWN, advice resend with the same request id.
 
     Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+    Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+    second.
     """
 
     @_typing.overload
@@ -54,7 +55,7 @@ class PaymentOrchestrationServiceStub:
     creates.
     """
     GetIntent: _grpc.UnaryUnaryMultiCallable[_payment_orchestration_service_pb2.GetIntentRequest, _payment_orchestration_service_pb2.GetIntentResponse]
-    """Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora."""
+    """Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora."""
 
 @_typing.type_check_only
 class PaymentOrchestrationServiceAsyncStub(PaymentOrchestrationServiceStub):
@@ -67,7 +68,8 @@ class PaymentOrchestrationServiceAsyncStub(PaymentOrchestrationServiceStub):
     means: outcome UNKNOWN, advice resend with the same request id.
 
     Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+    Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+    second.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -82,7 +84,7 @@ class PaymentOrchestrationServiceAsyncStub(PaymentOrchestrationServiceStub):
     creates.
     """
     GetIntent: _aio.UnaryUnaryMultiCallable[_payment_orchestration_service_pb2.GetIntentRequest, _payment_orchestration_service_pb2.GetIntentResponse]  # type: ignore[assignment]
-    """Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora."""
+    """Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora."""
 
 class PaymentOrchestrationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes payments with Zuora.
@@ -94,7 +96,8 @@ class PaymentOrchestrationServiceServicer(metaclass=_abc_1.ABCMeta):
     means: outcome UNKNOWN, advice resend with the same request id.
 
     Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-    Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+    Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+    second.
     """
 
     @_abc_1.abstractmethod
@@ -131,6 +134,6 @@ class PaymentOrchestrationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_orchestration_service_pb2.GetIntentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_orchestration_service_pb2.GetIntentResponse, _abc.Awaitable[_payment_orchestration_service_pb2.GetIntentResponse]]:
-        """Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora."""
+        """Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora."""
 
 def add_PaymentOrchestrationServiceServicer_to_server(servicer: PaymentOrchestrationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

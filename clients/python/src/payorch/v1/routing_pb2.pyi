@@ -23,7 +23,7 @@ class RouteHints(_message.Message):
     """What the caller knows about where a call should go. The operator's policy decides; a hint only narrows the rules that
     may match, and a hint that contradicts the matching rule is refused before anything is sent. Every hint is optional.
 
-    Rules may also ask for the caller, and for what the request itself says:
+    Rules may also depend on the caller and on the request itself:
 
     | RPC                 | amount and currency                                | account                            |
     |---------------------|----------------------------------------------------|------------------------------------|

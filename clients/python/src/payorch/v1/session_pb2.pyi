@@ -35,8 +35,8 @@ class StoreOnly(_message.Message):
     """
     @_builtins.property
     def verification_amount(self) -> _money_pb2.Money:
-        """Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-        `authAmount` where the tenant is configured for the older form.
+        """Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+        `authAmount` when the tenant is configured for the older form.
         """
 
     def __init__(
@@ -55,7 +55,7 @@ Global___StoreOnly: _TypeAlias = StoreOnly  # noqa: Y015
 
 @_typing.final
 class OneTimePayment(_message.Message):
-    """Make one payment; the payer comes back on-session for any later one.
+    """Make one payment; the payer must be on-session again for any later one.
     Zuora: processPayment true, storePaymentMethod false.
     """
 
@@ -159,7 +159,7 @@ class Session(_message.Message):
 
     TOKEN_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+    """The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
     create one per attempt to show the payment sheet.
     """
     def __init__(

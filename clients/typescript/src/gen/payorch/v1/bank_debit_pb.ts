@@ -77,7 +77,8 @@ export type AchDebit = Message<"payorch.v1.AchDebit"> & {
   bankName: string;
 
   /**
-   * Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+   * Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+   * smaller applies).
    * Zuora: `bank_account_number`.
    *
    * @generated from field: string bank_account_number = 5;

@@ -39,7 +39,7 @@ export type CallInfo = Message<"payorch.v1.CallInfo"> & {
   executedTrackId: string;
 
   /**
-   * Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
+   * Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
    *
    * @generated from field: string zuora_request_id = 3;
    */
@@ -60,7 +60,7 @@ export type CallInfo = Message<"payorch.v1.CallInfo"> & {
   matchedRule: string;
 
   /**
-   * Short hash of the routing policy in force, to tell which version decided.
+   * Short hash of the routing policy in force; it identifies the version that decided.
    *
    * @generated from field: string policy_hash = 6;
    */
@@ -187,7 +187,7 @@ export const ExistingIdsSchema: GenMessage<ExistingIds> = /*@__PURE__*/
   messageDesc(file_payorch_v1_call, 2);
 
 /**
- * Carried in the details of every error status, beside exactly one google.rpc.ErrorInfo of the domain "payorch".
+ * Carried in the details of every error status, alongside exactly one google.rpc.ErrorInfo of the domain "payorch".
  *
  * An error without a CallOutcome means: outcome UNKNOWN, advice resend with the same request id.
  *
@@ -209,7 +209,7 @@ export type CallOutcome = Message<"payorch.v1.CallOutcome"> & {
   advice: Advice;
 
   /**
-   * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+   * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    *
    * @generated from field: google.protobuf.Timestamp resend_cutoff_time = 3;
    */
@@ -230,7 +230,7 @@ export type CallOutcome = Message<"payorch.v1.CallOutcome"> & {
   zuoraProcessId: string;
 
   /**
-   * Zuora-Request-Id of the answer that decided; empty when there was none.
+   * Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
    *
    * @generated from field: string zuora_request_id = 6;
    */
@@ -266,7 +266,7 @@ export const CallOutcomeSchema: GenMessage<CallOutcome> = /*@__PURE__*/
   messageDesc(file_payorch_v1_call, 3);
 
 /**
- * What would be sent to Zuora, with every sensitive value replaced. The answer to validate_only.
+ * The request that would be sent to Zuora, with every sensitive value replaced. The response to validate_only.
  *
  * @generated from message payorch.v1.UpstreamRequest
  */
@@ -293,8 +293,8 @@ export type UpstreamRequest = Message<"payorch.v1.UpstreamRequest"> & {
   headers: { [key: string]: string };
 
   /**
-   * JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
-   * caller's own and stand in it, so it is for the caller alone.
+   * JSON body; each sensitive value is the text "[redacted]". It contains the names of custom fields and of gateway
+   * options, which are the caller's own, so it is for the caller alone.
    *
    * @generated from field: string body = 4;
    */
@@ -329,29 +329,29 @@ export enum Outcome {
   SUCCEEDED = 1,
 
   /**
-   * Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have: the advice
-   * stays to resend it.
+   * Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have reached it,
+   * so the advice is still to resend.
    *
    * @generated from enum value: OUTCOME_NOT_SENT = 2;
    */
   NOT_SENT = 2,
 
   /**
-   * Zuora, or the service before it, refused: no method was created and no money moved.
+   * Zuora, or the service in front of it, refused the request: no method was created and no money moved.
    *
    * @generated from enum value: OUTCOME_REFUSED = 3;
    */
   REFUSED = 3,
 
   /**
-   * Part of it happened, such as a payment method that was created while its payment was refused.
+   * Part of the request was executed, such as a payment method that was created although its payment was refused.
    *
    * @generated from enum value: OUTCOME_PARTIAL = 4;
    */
   PARTIAL = 4,
 
   /**
-   * It may or may not have happened. Money may have moved.
+   * The request may or may not have been executed. Money may have moved.
    *
    * @generated from enum value: OUTCOME_UNKNOWN = 5;
    */
@@ -392,7 +392,7 @@ export enum Advice {
   RESEND_SAME_REQUEST_ID = 2,
 
   /**
-   * The request itself must change before it can succeed. A changed request is a new intent and takes a new request_id.
+   * The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id.
    *
    * @generated from enum value: ADVICE_FIX_REQUEST = 3;
    */
@@ -406,7 +406,7 @@ export enum Advice {
   USE_NEW_REQUEST_ID = 4,
 
   /**
-   * Look up what exists in Zuora before anything else is sent. Resending cannot settle it.
+   * Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome.
    *
    * @generated from enum value: ADVICE_LOOK_UP = 5;
    */
@@ -440,7 +440,7 @@ export enum Replay {
   NO = 1,
 
   /**
-   * The answer was stored earlier and is given again.
+   * The answer was stored earlier and is returned again.
    *
    * @generated from enum value: REPLAY_YES = 2;
    */

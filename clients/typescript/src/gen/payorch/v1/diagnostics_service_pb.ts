@@ -48,15 +48,16 @@ export type ExplainRouteRequest = Message<"payorch.v1.ExplainRouteRequest"> & {
   route?: RouteHints | undefined;
 
   /**
-   * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which has none ever.
+   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+   * Refused for CreatePaymentMethod, which never has one.
    *
    * @generated from field: google.type.Money amount = 3;
    */
   amount?: Money | undefined;
 
   /**
-   * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount.
+   * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+   * of the amount.
    *
    * @generated from field: string currency_code = 4;
    */
@@ -70,22 +71,23 @@ export type ExplainRouteRequest = Message<"payorch.v1.ExplainRouteRequest"> & {
   account: string;
 
   /**
-   * Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-   * that caller has the namespace of whoever asks.
+   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+   * explained only if both have the same namespace.
    *
    * @generated from field: string caller = 6;
    */
   caller: string;
 
   /**
-   * Whether the call pays an invoice, which needs a right.
+   * Whether the call pays an invoice, which requires a right.
    *
    * @generated from field: bool moves_money = 7;
    */
   movesMoney: boolean;
 
   /**
-   * Whether the call carries a card number, which needs a right. Whether the service lets any pass is not looked at.
+   * Whether the call carries a card number, which requires a right. Whether the service accepts card numbers at all is
+   * not checked.
    *
    * @generated from field: bool raw_card_data = 8;
    */
@@ -93,7 +95,7 @@ export type ExplainRouteRequest = Message<"payorch.v1.ExplainRouteRequest"> & {
 
   /**
    * Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-   * Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+   * Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
    *
    * @generated from field: string method = 9;
    */
@@ -108,36 +110,36 @@ export const ExplainRouteRequestSchema: GenMessage<ExplainRouteRequest> = /*@__P
   messageDesc(file_payorch_v1_diagnostics_service, 0);
 
 /**
- * What would become of the call.
+ * What would happen to the call.
  *
  * @generated from message payorch.v1.ExplainRouteResponse
  */
 export type ExplainRouteResponse = Message<"payorch.v1.ExplainRouteResponse"> & {
   /**
-   * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-   * all.
+   * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+   * another reason.
    *
    * @generated from field: payorch.v1.RouteTaken route_taken = 1;
    */
   routeTaken?: RouteTaken | undefined;
 
   /**
-   * Name of the rule that matches; empty when none does.
+   * Name of the matching rule; empty when no rule matches.
    *
    * @generated from field: string matched_rule = 2;
    */
   matchedRule: string;
 
   /**
-   * The rules that were tried in vain, in their order.
+   * The rules that were tried and do not match, in their order.
    *
    * @generated from field: repeated payorch.v1.RejectedRule rejected_rules = 3;
    */
   rejectedRules: RejectedRule[];
 
   /**
-   * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-   * zuora-version, each only where it is sent.
+   * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+   * zuora-version, each only when it is sent.
    *
    * @generated from field: map<string, string> headers = 4;
    */
@@ -193,14 +195,14 @@ export type RejectedRule = Message<"payorch.v1.RejectedRule"> & {
   condition: string;
 
   /**
-   * What the condition asks for, for a person to read.
+   * What the condition requires, in words.
    *
    * @generated from field: string expected = 3;
    */
   expected: string;
 
   /**
-   * What the call has, for a person to read; "nothing" when it has nothing of the kind.
+   * What the call has instead, in words; "nothing" when it has no such value.
    *
    * @generated from field: string actual = 4;
    */
@@ -215,7 +217,7 @@ export const RejectedRuleSchema: GenMessage<RejectedRule> = /*@__PURE__*/
   messageDesc(file_payorch_v1_diagnostics_service, 2);
 
 /**
- * Why a call would be refused, as its caller would be told.
+ * Why a call would be refused, as its caller would see it.
  *
  * @generated from message payorch.v1.RouteRefusal
  */
@@ -228,14 +230,14 @@ export type RouteRefusal = Message<"payorch.v1.RouteRefusal"> & {
   errorReason: ErrorReason;
 
   /**
-   * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+   * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
    *
    * @generated from field: map<string, string> metadata = 2;
    */
   metadata: { [key: string]: string };
 
   /**
-   * Paths of the request's fields that are at fault, if any are.
+   * Paths of the request fields at fault, if any.
    *
    * @generated from field: repeated string field_paths = 3;
    */
@@ -250,7 +252,7 @@ export const RouteRefusalSchema: GenMessage<RouteRefusal> = /*@__PURE__*/
   messageDesc(file_payorch_v1_diagnostics_service, 3);
 
 /**
- * A Track-Id.
+ * The Track-Id to look up.
  *
  * @generated from message payorch.v1.GetCallRequest
  */
@@ -271,21 +273,21 @@ export const GetCallRequestSchema: GenMessage<GetCallRequest> = /*@__PURE__*/
   messageDesc(file_payorch_v1_diagnostics_service, 4);
 
 /**
- * What is remembered of a Track-Id. Nothing remembered does not prove that there was no call: records are kept for a
- * set time, and by the replica that served the call unless the operator keeps them in the shared store.
+ * The call records of a Track-Id. That there are none does not prove that there was no call: records are kept for a
+ * limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
  *
  * @generated from message payorch.v1.GetCallResponse
  */
 export type GetCallResponse = Message<"payorch.v1.GetCallResponse"> & {
   /**
-   * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
    *
    * @generated from field: repeated payorch.v1.CallRecord calls = 1;
    */
   calls: CallRecord[];
 
   /**
-   * The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
    *
    * @generated from field: string trace_id = 2;
    */
@@ -306,7 +308,7 @@ export const GetCallResponseSchema: GenMessage<GetCallResponse> = /*@__PURE__*/
  */
 export type CallRecord = Message<"payorch.v1.CallRecord"> & {
   /**
-   * Which of the two it is.
+   * Whether it is of a call or of an execution.
    *
    * @generated from field: payorch.v1.CallKind kind = 1;
    */
@@ -369,7 +371,7 @@ export type CallRecord = Message<"payorch.v1.CallRecord"> & {
   outcome: Outcome;
 
   /**
-   * What the caller was told to do.
+   * What the caller was advised to do.
    *
    * @generated from field: payorch.v1.Advice advice = 10;
    */
@@ -383,7 +385,7 @@ export type CallRecord = Message<"payorch.v1.CallRecord"> & {
   errorReason: ErrorReason;
 
   /**
-   * What operators are told beside it: Zuora's own words, without what they quote of the request.
+   * Details for operators: Zuora's own words, without what they quote of the request.
    *
    * @generated from field: string detail = 12;
    */
@@ -425,7 +427,7 @@ export type CallRecord = Message<"payorch.v1.CallRecord"> & {
   intent: IntentDisposition;
 
   /**
-   * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+   * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
    *
    * @generated from field: map<string, google.protobuf.Duration> phases = 18;
    */
@@ -446,7 +448,7 @@ export type CallRecord = Message<"payorch.v1.CallRecord"> & {
   executedTrackId: string;
 
   /**
-   * Zuora-Request-Id of the answer that decided.
+   * Zuora-Request-Id of the answer that determined the outcome.
    *
    * @generated from field: string zuora_request_id = 22;
    */
@@ -571,14 +573,14 @@ export const IntentDispositionSchema: GenEnum<IntentDisposition> = /*@__PURE__*/
   enumDesc(file_payorch_v1_diagnostics_service, 1);
 
 /**
- * Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
- * sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+ * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+ * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
  *
  * @generated from service payorch.v1.DiagnosticsService
  */
 export const DiagnosticsService: GenService<{
   /**
-   * Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+   * Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
    * that the route decides, and what would refuse the call before anything is sent.
    *
    * @generated from rpc payorch.v1.DiagnosticsService.ExplainRoute
@@ -589,7 +591,7 @@ export const DiagnosticsService: GenService<{
     output: typeof ExplainRouteResponseSchema;
   },
   /**
-   * Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said.
+   * Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
    *
    * @generated from rpc payorch.v1.DiagnosticsService.GetCall
    */

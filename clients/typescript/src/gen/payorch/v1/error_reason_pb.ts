@@ -13,7 +13,7 @@ export const file_payorch_v1_error_reason: GenFile = /*@__PURE__*/
 
 /**
  * Every value of google.rpc.ErrorInfo.reason in the domain "payorch", without the prefix "ERROR_REASON_". Each comment
- * says what happened, then the outcome and the advice. Values are added without a new version: treat an unknown one by
+ * says what happened, then the outcome and the advice. Values are added without a new version: handle an unknown one by
  * its CallOutcome.
  *
  * @generated from enum payorch.v1.ErrorReason
@@ -41,7 +41,7 @@ export enum ErrorReason {
   REQUEST_MALFORMED = 2,
 
   /**
-   * The message is larger than the service takes; metadata: maxBytes. NOT_SENT, fix the request.
+   * The message is larger than the service accepts; metadata: maxBytes. NOT_SENT, fix the request.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_TOO_LARGE = 3;
    */
@@ -83,7 +83,7 @@ export enum ErrorReason {
   INTENT_MISMATCH = 10,
 
   /**
-   * The intent is too old to be resent safely, and what became of it is not recorded. UNKNOWN, look up.
+   * The intent is too old to be resent safely, and its outcome is not recorded. UNKNOWN, look up.
    *
    * @generated from enum value: ERROR_REASON_INTENT_EXPIRED = 11;
    */
@@ -112,7 +112,7 @@ export enum ErrorReason {
   APPLE_PAY_TOKEN_REUSED = 14,
 
   /**
-   * The store of intents cannot be reached, and money may not move without it. NOT_SENT, resend.
+   * The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend.
    *
    * @generated from enum value: ERROR_REASON_STORE_UNAVAILABLE = 15;
    */
@@ -140,14 +140,14 @@ export enum ErrorReason {
   ROUTE_HINT_CONTRADICTED = 22,
 
   /**
-   * Too little time is left before the deadline to send anything. NOT_SENT, resend.
+   * Too little time remained before the deadline to send anything. NOT_SENT, resend.
    *
    * @generated from enum value: ERROR_REASON_DEADLINE_TOO_SHORT = 30;
    */
   DEADLINE_TOO_SHORT = 30,
 
   /**
-   * The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
+   * The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
    * resend.
    *
    * @generated from enum value: ERROR_REASON_OVERLOADED = 31;
@@ -155,7 +155,7 @@ export enum ErrorReason {
   OVERLOADED = 31,
 
   /**
-   * The caller went away or its deadline passed while the call was under way. UNKNOWN, resend.
+   * The caller disconnected, or its deadline passed, while the call was in progress. UNKNOWN, resend.
    *
    * @generated from enum value: ERROR_REASON_CALLER_LEFT = 33;
    */
@@ -198,7 +198,8 @@ export enum ErrorReason {
   UPSTREAM_NO_ANSWER = 42,
 
   /**
-   * A proxy before Zuora answered 502, 503 or 504. UNKNOWN, resend.
+   * A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
+   * such as 499. UNKNOWN, resend.
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_EDGE_FAILED = 43;
    */
@@ -212,7 +213,7 @@ export enum ErrorReason {
   UPSTREAM_IN_PROGRESS = 44,
 
   /**
-   * Zuora says the idempotency key was used for something else. UNKNOWN, look up.
+   * Zuora says the idempotency key was used for a different request. UNKNOWN, look up.
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_KEY_CONFLICT = 45;
    */
@@ -317,7 +318,7 @@ export enum ErrorReason {
   UPSTREAM_CODE_UNKNOWN = 68,
 
   /**
-   * Zuora had an internal fault after it took the request (category 60, SystemError). UNKNOWN, look up.
+   * Zuora had an internal fault after it accepted the request (category 60, SystemError). UNKNOWN, look up.
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_INTERNAL = 69;
    */
@@ -346,15 +347,15 @@ export enum ErrorReason {
   UPSTREAM_REFUSAL_STORED = 72,
 
   /**
-   * Nobody vouches for the caller: no credential, or one that is not accepted; metadata: credential, rule. NOT_SENT,
-   * resend.
+   * The caller could not be identified: it has no credential, or one that is not accepted; metadata: credential, rule.
+   * NOT_SENT, resend.
    *
    * @generated from enum value: ERROR_REASON_CALLER_UNAUTHENTICATED = 80;
    */
   CALLER_UNAUTHENTICATED = 80,
 
   /**
-   * The caller's rights do not cover the call; metadata: right, and what it was needed for. NOT_SENT, fix the request.
+   * The caller's rights do not cover the call; metadata: right, and what it is needed for. NOT_SENT, fix the request.
    *
    * @generated from enum value: ERROR_REASON_CALLER_NOT_PERMITTED = 81;
    */
@@ -368,7 +369,7 @@ export enum ErrorReason {
   SWITCHED_OFF = 82,
 
   /**
-   * A defect of the service. UNKNOWN, resend.
+   * A defect in the service. UNKNOWN, resend.
    *
    * @generated from enum value: ERROR_REASON_INTERNAL = 90;
    */

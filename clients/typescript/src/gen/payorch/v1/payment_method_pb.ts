@@ -19,8 +19,8 @@ export const file_payorch_v1_payment_method: GenFile = /*@__PURE__*/
   fileDesc("Ch9wYXlvcmNoL3YxL3BheW1lbnRfbWV0aG9kLnByb3RvEgpwYXlvcmNoLnYxIgsKCU5vQWNjb3VudCIoCgtBY2NvdW50QnlJZBIZCgJpZBgBIAEoCUIN4kEBArpIBnIEEAEYQCIwCg9BY2NvdW50QnlOdW1iZXISHQoGbnVtYmVyGAEgASgJQg3iQQECukgGcgQQARhGIrQBCg5CaWxsaW5nRGV0YWlscxIhCgRuYW1lGAEgASgJQhOAAQHiQQEBkJ4kA7pIBXIDGP8BEiIKBWVtYWlsGAIgASgJQhOAAQHiQQEBkJ4kA7pIBXIDGP8BEiEKBXBob25lGAMgASgJQhKAAQHiQQEBkJ4kA7pIBHICGEASOAoHYWRkcmVzcxgEIAEoCzIaLnBheW9yY2gudjEuQmlsbGluZ0FkZHJlc3NCC4ABAeJBAQGQniQDIu8BCg5CaWxsaW5nQWRkcmVzcxIiCgVsaW5lMRgBIAEoCUITgAEB4kEBAZCeJAO6SAVyAxj/ARIiCgVsaW5lMhgCIAEoCUITgAEB4kEBAZCeJAO6SAVyAxj/ARIhCgRjaXR5GAMgASgJQhOAAQHiQQEBkJ4kA7pIBXIDGP8BEiQKB2NvdW50cnkYBCABKAlCE4ABAeJBAQGQniQDukgFcgMY/wESIgoFc3RhdGUYBSABKAlCE4ABAeJBAQGQniQDukgFcgMY/wESKAoLcG9zdGFsX2NvZGUYBiABKAlCE4ABAeJBAQGQniQDukgFcgMY/wEiEQoPQ3VzdG9tRmllbGROdWxsIrsBChBDdXN0b21GaWVsZFZhbHVlEhgKBHRleHQYASABKAlCCLpIBXIDGMA+SAASDgoEZmxhZxgCIAEoCEgAEjoKB2RlY2ltYWwYAyABKAlCJ7pIJHIiMiBeLT9bMC05XXsxLDMwfShbLl1bMC05XXsxLDMwfSk/JEgAEjEKCm51bGxfdmFsdWUYBCABKAsyGy5wYXlvcmNoLnYxLkN1c3RvbUZpZWxkTnVsbEgAQg4KBXZhbHVlEgW6SAIIASK6AQoJUmV0cnlSdWxlEjQKGG1heGltdW1fcGF5bWVudF9hdHRlbXB0cxgBIAEoBUIN4kEBAbpIBhoEGGQoAEgAiAEBEjkKHHBheW1lbnRfcmV0cnlfaW50ZXJ2YWxfaG91cnMYAiABKAVCDuJBAQG6SAcaBRjoBygASAGIAQFCGwoZX21heGltdW1fcGF5bWVudF9hdHRlbXB0c0IfCh1fcGF5bWVudF9yZXRyeV9pbnRlcnZhbF9ob3VycyI7ChFOdWxsYWJsZUlwQWRkcmVzcxImCgppcF9hZGRyZXNzGAEgASgJQhKAAQHiQQEBkJ4kA7pIBHICGC0iaQoLQ2FyZE1hbmRhdGUSFwoCaWQYASABKAlCC+JBAQG6SARyAhgkEhsKBnJlYXNvbhgCIAEoCUIL4kEBAbpIBHICGEASGQoGdmVyaWZ5GAMgASgIQgTiQQEBSACIAQFCCQoHX3ZlcmlmeSLVAgoEQ2FyZBIwCgZudW1iZXIYASABKAlCIIABAeJBAQKQniQCukgSchAyDl5bMC05XXsxMiwxOX0kElMKBWJyYW5kGAIgASgJQkTiQQECukg9cjtSBHZpc2FSCm1hc3RlcmNhcmRSEGFtZXJpY2FuX2V4cHJlc3NSCGRpc2NvdmVyUgNqY2JSBmRpbmVycxIqCgxleHBpcnlfbW9udGgYAyABKAVCFIABAeJBAQKQniQCukgGGgQYDCgBEisKC2V4cGlyeV95ZWFyGAQgASgFQhaAAQHiQQECkJ4kArpICBoGGLMQKNAPEjgKDXNlY3VyaXR5X2NvZGUYBSABKAlCIYABAeJBAQGQniQBukgTchEyD14oWzAtOV17Myw0fSk/JBIzCgxjYXJkX21hbmRhdGUYBiABKAsyFy5wYXlvcmNoLnYxLkNhcmRNYW5kYXRlQgTiQQEBIsYBCg1DYXJkUmVmZXJlbmNlEiQKBXRva2VuGAEgASgJQhWAAQHiQQECkJ4kAbpIB3IFEAEY/wESKAoMc2Vjb25kX3Rva2VuGAIgASgJQhKAAQHiQQEBkJ4kAbpIBHICGEASKgoHbWFuZGF0ZRgDIAEoCzITLnBheW9yY2gudjEuTWFuZGF0ZUIE4kEBARI5CgxjYXJkX2RldGFpbHMYBCABKAsyHS5wYXlvcmNoLnYxLkNhcmRSZWZlcmVuY2VDYXJkQgTiQQEBIu4BChFDYXJkUmVmZXJlbmNlQ2FyZBJVCgVicmFuZBgBIAEoCUJG4kEBAbpIP3I9UgBSBHZpc2FSCm1hc3RlcmNhcmRSEGFtZXJpY2FuX2V4cHJlc3NSCGRpc2NvdmVyUgNqY2JSBmRpbmVycxIvCgxleHBpcnlfbW9udGgYAiABKAVCFIABAeJBAQGQniQCukgGGgQYDCgBSACIAQESMAoLZXhwaXJ5X3llYXIYAyABKAVCFoABAeJBAQGQniQCukgIGgYYsxAo0A9IAYgBAUIPCg1fZXhwaXJ5X21vbnRoQg4KDF9leHBpcnlfeWVhciLwAQoIQXBwbGVQYXkSKgoKdG9rZW5fanNvbhgBIAEoDEIWgAEB4kEBApCeJAG6SAh6BhABGICAARIhCgttZXJjaGFudF9pZBgCIAEoCUIM4kEBAbpIBXIDGP8BEioKB21hbmRhdGUYAyABKAsyEy5wYXlvcmNoLnYxLk1hbmRhdGVCBOJBAQESKQoJbm9fY2hhcmdlGAQgASgLMhQucGF5b3JjaC52MS5Ob0NoYXJnZUgAEi0KC3BheV9pbnZvaWNlGAUgASgLMhYucGF5b3JjaC52MS5QYXlJbnZvaWNlSABCDwoGY2hhcmdlEgW6SAIIASI3CglHb29nbGVQYXkSKgoKdG9rZW5fanNvbhgBIAEoDEIWgAEB4kEBApCeJAG6SAh6BhABGICAASJYCg1QYXlwYWxFeHByZXNzEiIKBGJhaWQYASABKAlCFIABAeJBAQKQniQBukgGcgQQARhAEiMKBWVtYWlsGAIgASgJQhSAAQHiQQECkJ4kA7pIBnIEEAEYUCJcChNQYXlwYWxFeHByZXNzTmF0aXZlEiIKBGJhaWQYASABKAlCFIABAeJBAQKQniQBukgGcgQQARhAEiEKBWVtYWlsGAIgASgJQhKAAQHiQQEBkJ4kA7pIBHICGFAiZAoOUGF5cGFsQWRhcHRpdmUSLQoPcHJlYXBwcm92YWxfa2V5GAEgASgJQhSAAQHiQQECkJ4kAbpIBnIEEAEYIBIjCgVlbWFpbBgCIAEoCUIUgAEB4kEBApCeJAO6SAZyBBABGFAiDQoLT3RoZXJNZXRob2QiCAoGUGF5cGFsImcKDkFkeWVuR29vZ2xlUGF5EioKCnRva2VuX2pzb24YASABKAxCFoABAeJBAQKQniQBukgIegYQARiAgAESKQoNc2hvcHBlcl9lbWFpbBgCIAEoCUISgAEB4kEBAZCeJAO6SARyAhhQIokBCg1BZHllbkFwcGxlUGF5EioKCnRva2VuX2pzb24YASABKAxCFoABAeJBAQKQniQBukgIegYQARiAgAESKQoNc2hvcHBlcl9lbWFpbBgCIAEoCUISgAEB4kEBAZCeJAO6SARyAhhQEiEKC21lcmNoYW50X2lkGAMgASgJQgziQQEBukgFcgMY/wEiPAoOQ2hhc2VHb29nbGVQYXkSKgoKdG9rZW5fanNvbhgBIAEoDEIWgAEB4kEBApCeJAG6SAh6BhABGICAASLGAQoWUGF5cGFsQ29tcGxldGVQYXltZW50cxI/ChFiaWxsaW5nX2FncmVlbWVudBgBIAEoCzIiLnBheW9yY2gudjEuUGF5cGFsQmlsbGluZ0FncmVlbWVudEgAEjMKC3ZhdWx0X3Rva2VuGAIgASgLMhwucGF5b3JjaC52MS5QYXlwYWxWYXVsdFRva2VuSAASIQoFZW1haWwYAyABKAlCEoABAeJBAQGQniQDukgEcgIYUEITCgpjcmVkZW50aWFsEgW6SAIIASI8ChZQYXlwYWxCaWxsaW5nQWdyZWVtZW50EiIKBGJhaWQYASABKAlCFIABAeJBAQKQniQBukgGcgQQARhAIjsKEFBheXBhbFZhdWx0VG9rZW4SJwoIdG9rZW5faWQYASABKAlCFYABAeJBAQKQniQBukgHcgUQARj/ASKJAgoMQ3VzdG9tTWV0aG9kEkAKBHR5cGUYASABKAlCMuJBAQK6SCtyKTInXltBLVpdW0EtWmEtejAtOV17MCwxOH1fX2NfWzAtOV17MSwyMH0kEmoKBmZpZWxkcxgCIAMoCzIkLnBheW9yY2gudjEuQ3VzdG9tTWV0aG9kLkZpZWxkc0VudHJ5QjSAAQHiQQECkJ4kAbpIJpoBIwgBEBQiHXIbMhleW2Etel1bQS1aYS16MC05X117MCwyOX0kGksKC0ZpZWxkc0VudHJ5EgsKA2tleRgBIAEoCRIrCgV2YWx1ZRgCIAEoCzIcLnBheW9yY2gudjEuQ3VzdG9tRmllbGRWYWx1ZToCOAEipgIKEVJlc3BvbnNlU2VsZWN0aW9uEkEKFXBheW1lbnRfbWV0aG9kX2ZpZWxkcxgBIAMoCUIi4kEBAbpIG5IBGBA8GAEiEnIQMg5eW2Etel9dezEsNjR9JBI6Cg5hY2NvdW50X2ZpZWxkcxgCIAMoCUIi4kEBAbpIG5IBGBA8GAEiEnIQMg5eW2Etel9dezEsNjR9JBIzCgZleHBhbmQYAyADKAlCI+JBAQG6SBySARkQChgBIhNyETIPXlthLXpfLl17MSw2NH0kEigKB2ZpbHRlcnMYBCADKAlCF+JBAQG6SBCSAQ0QChgBIgdyBRABGP8BEiUKCXBhZ2Vfc2l6ZRgFIAEoBUIN4kEBAbpIBhoEGGMoAUgAiAEBQgwKCl9wYWdlX3NpemViBnByb3RvMw", [file_google_api_field_behavior, file_payorch_v1_apple_pay, file_payorch_v1_bank_debit, file_payorch_v1_sensitivity]);
 
 /**
- * Create a payment method that belongs to no account. Zuora's older texts say that it is deleted after 10 days unless
- * it is attached to one.
+ * Create a payment method that belongs to no account. Zuora's older documentation says that it is deleted after
+ * 10 days unless it is attached to one.
  *
  * @generated from message payorch.v1.NoAccount
  */
@@ -83,7 +83,8 @@ export const AccountByNumberSchema: GenMessage<AccountByNumber> = /*@__PURE__*/
  */
 export type BillingDetails = Message<"payorch.v1.BillingDetails"> & {
   /**
-   * Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`.
+   * Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+   * Zuora: `name`.
    *
    * @generated from field: string name = 1;
    */
@@ -364,7 +365,7 @@ export type Card = Message<"payorch.v1.Card"> & {
   expiryYear: number;
 
   /**
-   * Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
+   * Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`.
    *
    * @generated from field: string security_code = 5;
    */
@@ -386,7 +387,7 @@ export const CardSchema: GenMessage<Card> = /*@__PURE__*/
   messageDesc(file_payorch_v1_payment_method, 10);
 
 /**
- * A card that a payment gateway keeps, by the gateway's token. Zuora: `cc_ref`.
+ * A card stored by a payment gateway, by the gateway's token. Zuora: `cc_ref`.
  *
  * @generated from message payorch.v1.CardReference
  */
@@ -413,7 +414,7 @@ export type CardReference = Message<"payorch.v1.CardReference"> & {
   mandate?: Mandate | undefined;
 
   /**
-   * What is printed on the card. Zuora: `card`. Absent: not sent.
+   * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
    *
    * @generated from field: payorch.v1.CardReferenceCard card_details = 4;
    */
@@ -428,7 +429,7 @@ export const CardReferenceSchema: GenMessage<CardReference> = /*@__PURE__*/
   messageDesc(file_payorch_v1_payment_method, 11);
 
 /**
- * What is known of a referenced card.
+ * What is known about a referenced card.
  *
  * @generated from message payorch.v1.CardReferenceCard
  */
@@ -469,7 +470,7 @@ export const CardReferenceCardSchema: GenMessage<CardReferenceCard> = /*@__PURE_
  */
 export type ApplePay = Message<"payorch.v1.ApplePay"> & {
   /**
-   * The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
+   * The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
    * paymentData object inside it; at most 16 KiB. Zuora: `customer_token`, the paymentData object, members verbatim.
    *
    * @generated from field: bytes token_json = 1;
@@ -491,7 +492,7 @@ export type ApplePay = Message<"payorch.v1.ApplePay"> & {
   mandate?: Mandate | undefined;
 
   /**
-   * Whether a payment is made at once.
+   * Whether a payment is made immediately.
    *
    * @generated from oneof payorch.v1.ApplePay.charge
    */
@@ -505,7 +506,7 @@ export type ApplePay = Message<"payorch.v1.ApplePay"> & {
     case: "noCharge";
   } | {
     /**
-     * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+     * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
      *
      * @generated from field: payorch.v1.PayInvoice pay_invoice = 5;
      */
@@ -627,7 +628,7 @@ export const PaypalAdaptiveSchema: GenMessage<PaypalAdaptive> = /*@__PURE__*/
   messageDesc(file_payorch_v1_payment_method, 17);
 
 /**
- * A method kept outside Zuora. Zuora's Quickstart texts name the type `other` and give it no fields.
+ * A method stored outside Zuora. Zuora's Quickstart documentation names the type `other` but gives it no fields.
  *
  * @generated from message payorch.v1.OtherMethod
  */
@@ -642,7 +643,7 @@ export const OtherMethodSchema: GenMessage<OtherMethod> = /*@__PURE__*/
   messageDesc(file_payorch_v1_payment_method, 18);
 
 /**
- * Zuora's Quickstart texts name the type `paypal` and give it no fields.
+ * Zuora's Quickstart documentation names the type `paypal` but gives it no fields.
  *
  * @generated from message payorch.v1.Paypal
  */
@@ -748,7 +749,7 @@ export const ChaseGooglePaySchema: GenMessage<ChaseGooglePay> = /*@__PURE__*/
  */
 export type PaypalCompletePayments = Message<"payorch.v1.PaypalCompletePayments"> & {
   /**
-   * What PayPal handed out.
+   * What PayPal issued.
    *
    * @generated from oneof payorch.v1.PaypalCompletePayments.credential
    */

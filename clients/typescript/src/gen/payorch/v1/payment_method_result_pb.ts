@@ -14,8 +14,8 @@ export const file_payorch_v1_payment_method_result: GenFile = /*@__PURE__*/
   fileDesc("CiZwYXlvcmNoL3YxL3BheW1lbnRfbWV0aG9kX3Jlc3VsdC5wcm90bxIKcGF5b3JjaC52MSKtCgoNUGF5bWVudE1ldGhvZBIKCgJpZBgBIAEoCRIMCgR0eXBlGAIgASgJEhMKC2N1c3RvbV90eXBlGAMgASgJEg0KBXN0YXRlGAQgASgJEhIKCmFjY291bnRfaWQYBSABKAkSFQoNY3JlYXRlZF9ieV9pZBgGIAEoCRIUCgxjcmVhdGVkX3RpbWUYByABKAkSFQoNdXBkYXRlZF9ieV9pZBgIIAEoCRIUCgx1cGRhdGVkX3RpbWUYCSABKAkSJQoUYmlsbGluZ19kZXRhaWxzX2pzb24YCiABKAlCB4ABAZCeJAMSIwoSY3VzdG9tX2ZpZWxkc19qc29uGAsgASgJQgeAAQGQniQDEiUKGG1heGltdW1fcGF5bWVudF9hdHRlbXB0cxgMIAEoBUgAiAEBEikKHHBheW1lbnRfcmV0cnlfaW50ZXJ2YWxfaG91cnMYDSABKAVIAYgBARIiChFkZXZpY2Vfc2Vzc2lvbl9pZBgOIAEoCUIHgAEBkJ4kAxIbCgppcF9hZGRyZXNzGA8gASgJQgeAAQGQniQDEisKGmJhbmtfaWRlbnRpZmljYXRpb25fbnVtYmVyGBAgASgJQgeAAQGQniQCEhsKDmF1dG9fZ2VuZXJhdGVkGBEgASgISAKIAQESIwoWdXNlX2RlZmF1bHRfcmV0cnlfcnVsZRgSIAEoCEgDiAEBEhgKEGV4aXN0aW5nX21hbmRhdGUYEyABKAkSKQohbGFzdF9mYWlsZWRfc2FsZV90cmFuc2FjdGlvbl90aW1lGBQgASgJEh0KFWxhc3RfdHJhbnNhY3Rpb25fdGltZRgVIAEoCRIfChdsYXN0X3RyYW5zYWN0aW9uX3N0YXR1cxgWIAEoCRIrCh5udW1iZXJfb2ZfY29uc2VjdXRpdmVfZmFpbHVyZXMYFyABKANIBIgBARIvCiJ0b3RhbF9udW1iZXJfb2ZfcHJvY2Vzc2VkX3BheW1lbnRzGBggASgDSAWIAQESKwoedG90YWxfbnVtYmVyX29mX2Vycm9yX3BheW1lbnRzGBkgASgDSAaIAQESLQoMY2FyZF9zdW1tYXJ5GBogASgLMhcucGF5b3JjaC52MS5DYXJkU3VtbWFyeRIvCg1tYW5kYXRlX3N0YXRlGBsgASgLMhgucGF5b3JjaC52MS5NYW5kYXRlU3RhdGUSPAoUYmFua19hY2NvdW50X3N1bW1hcnkYHCABKAsyHi5wYXlvcmNoLnYxLkJhbmtBY2NvdW50U3VtbWFyeRIxCg5wYXlwYWxfc3VtbWFyeRgdIAEoCzIZLnBheW9yY2gudjEuUGF5cGFsU3VtbWFyeRIWCgV0b2tlbhgeIAEoCUIHgAEBkJ4kARIdCgxzZWNvbmRfdG9rZW4YHyABKAlCB4ABAZCeJAESEgoKcGF5bWVudF9pZBggIAEoCRIdCgxhY2NvdW50X2pzb24YISABKAlCB4ABAZCeJANCGwoZX21heGltdW1fcGF5bWVudF9hdHRlbXB0c0IfCh1fcGF5bWVudF9yZXRyeV9pbnRlcnZhbF9ob3Vyc0IRCg9fYXV0b19nZW5lcmF0ZWRCGQoXX3VzZV9kZWZhdWx0X3JldHJ5X3J1bGVCIQofX251bWJlcl9vZl9jb25zZWN1dGl2ZV9mYWlsdXJlc0IlCiNfdG90YWxfbnVtYmVyX29mX3Byb2Nlc3NlZF9wYXltZW50c0IhCh9fdG90YWxfbnVtYmVyX29mX2Vycm9yX3BheW1lbnRzInEKC0NhcmRTdW1tYXJ5Eg0KBWJyYW5kGAEgASgJEh0KDGV4cGlyeV9tb250aBgCIAEoBUIHgAEBkJ4kAhIcCgtleHBpcnlfeWVhchgDIAEoBUIHgAEBkJ4kAhIWCgVsYXN0NBgEIAEoCUIHgAEBkJ4kAiLNAQoMTWFuZGF0ZVN0YXRlEgoKAmlkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRINCgVzdGF0ZRgDIAEoCRIeChZuZXR3b3JrX3RyYW5zYWN0aW9uX2lkGAQgASgJEgwKBHR5cGUYBSABKAkSFQoIdmVyaWZpZWQYBiABKAhIAIgBARIeChZjdXN0b21lcl9hY2NlcHRhbmNlX2lkGAcgASgJEiAKGGN1c3RvbWVyX2FjY2VwdGFuY2VfZGF0ZRgIIAEoCUILCglfdmVyaWZpZWQilgIKEkJhbmtBY2NvdW50U3VtbWFyeRIfCg5hY2NvdW50X251bWJlchgBIAEoCUIHgAEBkJ4kAhIdCgxhY2NvdW50X25hbWUYAiABKAlCB4ABAZCeJAMSFAoMYWNjb3VudF90eXBlGAMgASgJEhEKCWJhbmtfbmFtZRgEIAEoCRIaCgliYW5rX2NvZGUYBSABKAlCB4ABAZCeJAISHAoLYnJhbmNoX2NvZGUYBiABKAlCB4ABAZCeJAISFQoEaWJhbhgHIAEoCUIHgAEBkJ4kAhIkChxidXNpbmVzc19pZGVudGlmaWNhdGlvbl9jb2RlGAggASgJEiAKD2lkZW50aXR5X251bWJlchgJIAEoCUIHgAEBkJ4kAyJgCg1QYXlwYWxTdW1tYXJ5EhUKBGJhaWQYASABKAlCB4ABAZCeJAESFgoFZW1haWwYAiABKAlCB4ABAZCeJAMSIAoPcHJlYXBwcm92YWxfa2V5GAMgASgJQgeAAQGQniQBYgZwcm90bzM", [file_payorch_v1_sensitivity]);
 
 /**
- * A payment method as Zuora returned it. A field is empty when Zuora did not return it; those marked v2 are returned by
- * the Quickstart operation only. Words of Zuora's are strings because it adds values without notice.
+ * A payment method as Zuora returned it. A field is empty when Zuora did not return it; fields marked v2 are returned
+ * by the Quickstart operation only. Zuora's own words are strings because Zuora adds values without notice.
  *
  * @generated from message payorch.v1.PaymentMethod
  */
@@ -260,7 +260,7 @@ export const PaymentMethodSchema: GenMessage<PaymentMethod> = /*@__PURE__*/
   messageDesc(file_payorch_v1_payment_method_result, 0);
 
 /**
- * What Zuora returns of a card.
+ * What Zuora returns about a card.
  *
  * @generated from message payorch.v1.CardSummary
  */
@@ -302,7 +302,7 @@ export const CardSummarySchema: GenMessage<CardSummary> = /*@__PURE__*/
   messageDesc(file_payorch_v1_payment_method_result, 1);
 
 /**
- * What Zuora returns of a mandate.
+ * What Zuora returns about a mandate.
  *
  * @generated from message payorch.v1.MandateState
  */
@@ -372,7 +372,7 @@ export const MandateStateSchema: GenMessage<MandateState> = /*@__PURE__*/
   messageDesc(file_payorch_v1_payment_method_result, 2);
 
 /**
- * What Zuora returns of a bank account.
+ * What Zuora returns about a bank account.
  *
  * @generated from message payorch.v1.BankAccountSummary
  */
@@ -449,7 +449,7 @@ export const BankAccountSummarySchema: GenMessage<BankAccountSummary> = /*@__PUR
   messageDesc(file_payorch_v1_payment_method_result, 3);
 
 /**
- * What Zuora returns of a PayPal method.
+ * What Zuora returns about a PayPal method.
  *
  * @generated from message payorch.v1.PaypalSummary
  */

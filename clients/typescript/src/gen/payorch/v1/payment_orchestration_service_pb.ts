@@ -39,8 +39,8 @@ export const file_payorch_v1_payment_orchestration_service: GenFile = /*@__PURE_
  */
 export type CreateSessionRequest = Message<"payorch.v1.CreateSessionRequest"> & {
   /**
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    *
    * @generated from field: string request_id = 1;
    */
@@ -54,7 +54,7 @@ export type CreateSessionRequest = Message<"payorch.v1.CreateSessionRequest"> & 
   route?: RouteHints | undefined;
 
   /**
-   * Check and route the request and answer with the redacted request that would be sent; send nothing.
+   * Check and route the request and return the redacted request that would be sent, without sending it.
    *
    * @generated from field: bool validate_only = 3;
    */
@@ -149,8 +149,8 @@ export const CreateSessionResponseSchema: GenMessage<CreateSessionResponse> = /*
  */
 export type DecryptApplePayRequest = Message<"payorch.v1.DecryptApplePayRequest"> & {
   /**
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    *
    * @generated from field: string request_id = 1;
    */
@@ -164,15 +164,16 @@ export type DecryptApplePayRequest = Message<"payorch.v1.DecryptApplePayRequest"
   route?: RouteHints | undefined;
 
   /**
-   * Check and route the request and answer with the redacted request that would be sent; send nothing.
+   * Check and route the request and return the redacted request that would be sent, without sending it.
    *
    * @generated from field: bool validate_only = 3;
    */
   validateOnly: boolean;
 
   /**
-   * The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
-   * paymentData object inside it; at most 16 KiB, members kept verbatim, duplicate keys refused. Zuora: `paymentToken`.
+   * The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
+   * paymentData object inside it; at most 16 KiB. Members are kept verbatim, duplicate keys are refused.
+   * Zuora: `paymentToken`.
    *
    * @generated from field: bytes token_json = 4;
    */
@@ -215,7 +216,7 @@ export type DecryptApplePayRequest = Message<"payorch.v1.DecryptApplePayRequest"
     case: "zuoraDefault";
   } | {
     /**
-     * A profile of the caller's.
+     * A profile that the caller chooses.
      *
      * @generated from field: payorch.v1.StoredCredentialProfile profile = 9;
      */
@@ -224,7 +225,7 @@ export type DecryptApplePayRequest = Message<"payorch.v1.DecryptApplePayRequest"
   } | { case: undefined; value?: undefined };
 
   /**
-   * Whether a payment is made at once.
+   * Whether a payment is made immediately.
    *
    * @generated from oneof payorch.v1.DecryptApplePayRequest.charge
    */
@@ -238,7 +239,7 @@ export type DecryptApplePayRequest = Message<"payorch.v1.DecryptApplePayRequest"
     case: "noCharge";
   } | {
     /**
-     * Create the method and pay an invoice with the token's amount. This moves money.
+     * Create the method and pay an invoice with the amount in the token. This moves money.
      *
      * @generated from field: payorch.v1.PayInvoice pay_invoice = 11;
      */
@@ -247,8 +248,8 @@ export type DecryptApplePayRequest = Message<"payorch.v1.DecryptApplePayRequest"
   } | { case: undefined; value?: undefined };
 
   /**
-   * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-   * answer; not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+   * Zuora's answer, and is not sent. Absent: no comparison.
    *
    * @generated from field: google.type.Money expected_amount = 12;
    */
@@ -297,7 +298,7 @@ export type DecryptApplePayResponse = Message<"payorch.v1.DecryptApplePayRespons
   paymentId: string;
 
   /**
-   * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
+   * The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
    *
    * @generated from field: string reported_amount = 5;
    */
@@ -325,8 +326,8 @@ export const DecryptApplePayResponseSchema: GenMessage<DecryptApplePayResponse> 
  */
 export type CreatePaymentMethodRequest = Message<"payorch.v1.CreatePaymentMethodRequest"> & {
   /**
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    *
    * @generated from field: string request_id = 1;
    */
@@ -340,7 +341,7 @@ export type CreatePaymentMethodRequest = Message<"payorch.v1.CreatePaymentMethod
   route?: RouteHints | undefined;
 
   /**
-   * Check and route the request and answer with the redacted request that would be sent; send nothing.
+   * Check and route the request and return the redacted request that would be sent, without sending it.
    *
    * @generated from field: bool validate_only = 3;
    */
@@ -449,7 +450,7 @@ export type CreatePaymentMethodRequest = Message<"payorch.v1.CreatePaymentMethod
   currencyCode: string;
 
   /**
-   * The method to create. Each arm says which operation of Zuora's creates it, or why it is refused.
+   * The method to create. Each arm says which of Zuora's operations creates it, or why it is refused.
    *
    * @generated from oneof payorch.v1.CreatePaymentMethodRequest.method
    */
@@ -479,7 +480,7 @@ export type CreatePaymentMethodRequest = Message<"payorch.v1.CreatePaymentMethod
     case: "applePay";
   } | {
     /**
-     * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+     * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
      * adyen_google_pay.
      *
      * @generated from field: payorch.v1.GooglePay google_pay = 23;
@@ -592,7 +593,7 @@ export type CreatePaymentMethodRequest = Message<"payorch.v1.CreatePaymentMethod
     case: "paypal";
   } | {
     /**
-     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
      *
      * @generated from field: payorch.v1.AdyenGooglePay adyen_google_pay = 37;
      */
@@ -600,7 +601,7 @@ export type CreatePaymentMethodRequest = Message<"payorch.v1.CreatePaymentMethod
     case: "adyenGooglePay";
   } | {
     /**
-     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
      *
      * @generated from field: payorch.v1.AdyenApplePay adyen_apple_pay = 38;
      */
@@ -676,7 +677,7 @@ export const CreatePaymentMethodResponseSchema: GenMessage<CreatePaymentMethodRe
   messageDesc(file_payorch_v1_payment_orchestration_service, 5);
 
 /**
- * An intent is named by the caller's namespace, the operation and the request_id.
+ * An intent is identified by the caller's namespace, the operation and the request_id.
  *
  * @generated from message payorch.v1.GetIntentRequest
  */
@@ -710,14 +711,14 @@ export const GetIntentRequestSchema: GenMessage<GetIntentRequest> = /*@__PURE__*
  */
 export type GetIntentResponse = Message<"payorch.v1.GetIntentResponse"> & {
   /**
-   * How far it is.
+   * How far the intent has progressed.
    *
    * @generated from field: payorch.v1.IntentState intent_state = 1;
    */
   intentState: IntentState;
 
   /**
-   * How it ended; set when settled.
+   * How the intent ended; set when it is settled.
    *
    * @generated from field: payorch.v1.CallOutcome call_outcome = 2;
    */
@@ -738,14 +739,14 @@ export type GetIntentResponse = Message<"payorch.v1.GetIntentResponse"> & {
   firstSendTime?: Timestamp | undefined;
 
   /**
-   * The Zuora-Track-Ids of its calls, the newest 10.
+   * The Zuora-Track-Ids of the intent's calls, the newest 10.
    *
    * @generated from field: repeated string track_ids = 5;
    */
   trackIds: string[];
 
   /**
-   * The Zuora-Request-Ids of its attempts, the newest 10.
+   * The Zuora-Request-Ids of the intent's attempts, the newest 10.
    *
    * @generated from field: repeated string zuora_request_ids = 6;
    */
@@ -849,7 +850,7 @@ export const OperationSchema: GenEnum<Operation> = /*@__PURE__*/
   enumDesc(file_payorch_v1_payment_orchestration_service, 1);
 
 /**
- * How far an intent is.
+ * How far an intent has progressed.
  *
  * @generated from enum payorch.v1.IntentState
  */
@@ -869,14 +870,14 @@ export enum IntentState {
   NOT_FOUND = 1,
 
   /**
-   * A call is under way.
+   * An execution is in progress.
    *
    * @generated from enum value: INTENT_STATE_IN_FLIGHT = 2;
    */
   IN_FLIGHT = 2,
 
   /**
-   * No flight holds it; see outcome, which may be UNKNOWN.
+   * No execution is in progress; see call_outcome, whose outcome may be UNKNOWN.
    *
    * @generated from enum value: INTENT_STATE_SETTLED = 3;
    */
@@ -899,7 +900,8 @@ export const IntentStateSchema: GenEnum<IntentState> = /*@__PURE__*/
  * means: outcome UNKNOWN, advice resend with the same request id.
  *
  * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
- * Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+ * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+ * second.
  *
  * @generated from service payorch.v1.PaymentOrchestrationService
  */
@@ -937,7 +939,7 @@ export const PaymentOrchestrationService: GenService<{
     output: typeof CreatePaymentMethodResponseSchema;
   },
   /**
-   * Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora.
+   * Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora.
    *
    * @generated from rpc payorch.v1.PaymentOrchestrationService.GetIntent
    */

@@ -24,8 +24,8 @@ export const file_payorch_v1_session: GenFile = /*@__PURE__*/
  */
 export type StoreOnly = Message<"payorch.v1.StoreOnly"> & {
   /**
-   * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-   * `authAmount` where the tenant is configured for the older form.
+   * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+   * `authAmount` when the tenant is configured for the older form.
    *
    * @generated from field: google.type.Money verification_amount = 1;
    */
@@ -48,7 +48,7 @@ export const StoreOnlySchema: GenMessage<StoreOnly> = /*@__PURE__*/
   messageDesc(file_payorch_v1_session, 0);
 
 /**
- * Make one payment; the payer comes back on-session for any later one.
+ * Make one payment; the payer must be on-session again for any later one.
  * Zuora: processPayment true, storePaymentMethod false.
  *
  * @generated from message payorch.v1.OneTimePayment
@@ -149,7 +149,7 @@ export const SessionInvoiceSchema: GenMessage<SessionInvoice> = /*@__PURE__*/
  */
 export type Session = Message<"payorch.v1.Session"> & {
   /**
-   * The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+   * The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
    * create one per attempt to show the payment sheet.
    *
    * @generated from field: string token = 1;

@@ -251,7 +251,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object bankAccountNumber_ = "";
   /**
    * <pre>
-   * Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+   * Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+   * smaller applies).
    * Zuora: `bank_account_number`.
    * </pre>
    *
@@ -273,7 +274,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+   * Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+   * smaller applies).
    * Zuora: `bank_account_number`.
    * </pre>
    *
@@ -1145,7 +1147,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object bankAccountNumber_ = "";
     /**
      * <pre>
-     * Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+     * Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+     * smaller applies).
      * Zuora: `bank_account_number`.
      * </pre>
      *
@@ -1166,7 +1169,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+     * Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+     * smaller applies).
      * Zuora: `bank_account_number`.
      * </pre>
      *
@@ -1188,7 +1192,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+     * Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+     * smaller applies).
      * Zuora: `bank_account_number`.
      * </pre>
      *
@@ -1206,7 +1211,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+     * Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+     * smaller applies).
      * Zuora: `bank_account_number`.
      * </pre>
      *
@@ -1221,7 +1227,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+     * Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+     * smaller applies).
      * Zuora: `bank_account_number`.
      * </pre>
      *

@@ -92,7 +92,8 @@ public interface AchDebitOrBuilder extends
 
   /**
    * <pre>
-   * Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+   * Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+   * smaller applies).
    * Zuora: `bank_account_number`.
    * </pre>
    *
@@ -102,7 +103,8 @@ public interface AchDebitOrBuilder extends
   java.lang.String getBankAccountNumber();
   /**
    * <pre>
-   * Number of the account, 1 to 30 characters (Zuora's texts say 30 and 70; the smaller holds).
+   * Number of the account, 1 to 30 characters (Zuora's documentation says both 30 and 70; the
+   * smaller applies).
    * Zuora: `bank_account_number`.
    * </pre>
    *

@@ -41,7 +41,7 @@ public enum Advice
   ADVICE_RESEND_SAME_REQUEST_ID(2),
   /**
    * <pre>
-   * The request itself must change before it can succeed. A changed request is a new intent and takes a new request_id.
+   * The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id.
    * </pre>
    *
    * <code>ADVICE_FIX_REQUEST = 3;</code>
@@ -57,7 +57,7 @@ public enum Advice
   ADVICE_USE_NEW_REQUEST_ID(4),
   /**
    * <pre>
-   * Look up what exists in Zuora before anything else is sent. Resending cannot settle it.
+   * Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome.
    * </pre>
    *
    * <code>ADVICE_LOOK_UP = 5;</code>
@@ -101,7 +101,7 @@ public enum Advice
   public static final int ADVICE_RESEND_SAME_REQUEST_ID_VALUE = 2;
   /**
    * <pre>
-   * The request itself must change before it can succeed. A changed request is a new intent and takes a new request_id.
+   * The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id.
    * </pre>
    *
    * <code>ADVICE_FIX_REQUEST = 3;</code>
@@ -117,7 +117,7 @@ public enum Advice
   public static final int ADVICE_USE_NEW_REQUEST_ID_VALUE = 4;
   /**
    * <pre>
-   * Look up what exists in Zuora before anything else is sent. Resending cannot settle it.
+   * Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome.
    * </pre>
    *
    * <code>ADVICE_LOOK_UP = 5;</code>

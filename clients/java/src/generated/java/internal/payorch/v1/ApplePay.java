@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.ByteString tokenJson_ = com.google.protobuf.ByteString.EMPTY;
   /**
    * <pre>
-   * The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
+   * The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
    * paymentData object inside it; at most 16 KiB. Zuora: `customer_token`, the paymentData object, members verbatim.
    * </pre>
    *
@@ -244,7 +244,7 @@ private static final long serialVersionUID = 0L;
   public static final int PAY_INVOICE_FIELD_NUMBER = 5;
   /**
    * <pre>
-   * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+   * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
    * </pre>
    *
    * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -256,7 +256,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+   * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
    * </pre>
    *
    * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -271,7 +271,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+   * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
    * </pre>
    *
    * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -758,7 +758,7 @@ private static final long serialVersionUID = 0L;
     private com.google.protobuf.ByteString tokenJson_ = com.google.protobuf.ByteString.EMPTY;
     /**
      * <pre>
-     * The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
+     * The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
      * paymentData object inside it; at most 16 KiB. Zuora: `customer_token`, the paymentData object, members verbatim.
      * </pre>
      *
@@ -771,7 +771,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
+     * The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
      * paymentData object inside it; at most 16 KiB. Zuora: `customer_token`, the paymentData object, members verbatim.
      * </pre>
      *
@@ -788,7 +788,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
+     * The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
      * paymentData object inside it; at most 16 KiB. Zuora: `customer_token`, the paymentData object, members verbatim.
      * </pre>
      *
@@ -1229,7 +1229,7 @@ private static final long serialVersionUID = 0L;
         internal.payorch.v1.PayInvoice, internal.payorch.v1.PayInvoice.Builder, internal.payorch.v1.PayInvoiceOrBuilder> payInvoiceBuilder_;
     /**
      * <pre>
-     * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+     * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -1241,7 +1241,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+     * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -1263,7 +1263,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+     * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -1281,7 +1281,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+     * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -1299,7 +1299,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+     * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -1326,7 +1326,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+     * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -1349,7 +1349,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+     * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -1359,7 +1359,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+     * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -1377,7 +1377,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+     * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>

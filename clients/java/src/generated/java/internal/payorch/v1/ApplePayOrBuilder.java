@@ -12,7 +12,7 @@ public interface ApplePayOrBuilder extends
 
   /**
    * <pre>
-   * The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
+   * The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
    * paymentData object inside it; at most 16 KiB. Zuora: `customer_token`, the paymentData object, members verbatim.
    * </pre>
    *
@@ -97,7 +97,7 @@ public interface ApplePayOrBuilder extends
 
   /**
    * <pre>
-   * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+   * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
    * </pre>
    *
    * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -106,7 +106,7 @@ public interface ApplePayOrBuilder extends
   boolean hasPayInvoice();
   /**
    * <pre>
-   * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+   * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
    * </pre>
    *
    * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>
@@ -115,7 +115,7 @@ public interface ApplePayOrBuilder extends
   internal.payorch.v1.PayInvoice getPayInvoice();
   /**
    * <pre>
-   * Pay an invoice with the token's amount. Zuora: `collect_payment` true and `invoice_id`. This moves money.
+   * Pay an invoice with the amount in the token. Zuora: `collect_payment` true and `invoice_id`. This moves money.
    * </pre>
    *
    * <code>.payorch.v1.PayInvoice pay_invoice = 5 [json_name = "payInvoice"];</code>

@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * What Zuora returns of a bank account.
+ * What Zuora returns about a bank account.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.BankAccountSummary}
@@ -726,7 +726,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What Zuora returns of a bank account.
+   * What Zuora returns about a bank account.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.BankAccountSummary}

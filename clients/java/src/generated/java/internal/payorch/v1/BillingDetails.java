@@ -61,7 +61,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object name_ = "";
   /**
    * <pre>
-   * Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`.
+   * Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+   * Zuora: `name`.
    * </pre>
    *
    * <code>string name = 1 [json_name = "name", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -82,7 +83,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`.
+   * Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+   * Zuora: `name`.
    * </pre>
    *
    * <code>string name = 1 [json_name = "name", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -631,7 +633,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object name_ = "";
     /**
      * <pre>
-     * Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`.
+     * Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+     * Zuora: `name`.
      * </pre>
      *
      * <code>string name = 1 [json_name = "name", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -651,7 +654,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`.
+     * Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+     * Zuora: `name`.
      * </pre>
      *
      * <code>string name = 1 [json_name = "name", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -672,7 +676,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`.
+     * Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+     * Zuora: `name`.
      * </pre>
      *
      * <code>string name = 1 [json_name = "name", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -689,7 +694,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`.
+     * Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+     * Zuora: `name`.
      * </pre>
      *
      * <code>string name = 1 [json_name = "name", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -703,7 +709,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`.
+     * Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+     * Zuora: `name`.
      * </pre>
      *
      * <code>string name = 1 [json_name = "name", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>

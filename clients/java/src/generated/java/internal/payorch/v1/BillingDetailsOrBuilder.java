@@ -12,7 +12,8 @@ public interface BillingDetailsOrBuilder extends
 
   /**
    * <pre>
-   * Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`.
+   * Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+   * Zuora: `name`.
    * </pre>
    *
    * <code>string name = 1 [json_name = "name", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -21,7 +22,8 @@ public interface BillingDetailsOrBuilder extends
   java.lang.String getName();
   /**
    * <pre>
-   * Full name, at most 255 characters; Zuora's newer text allows it for bank debits only. Zuora: `name`.
+   * Full name, at most 255 characters; Zuora's newer documentation allows it for bank debits only.
+   * Zuora: `name`.
    * </pre>
    *
    * <code>string name = 1 [json_name = "name", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>

@@ -161,7 +161,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object zuoraRequestId_ = "";
   /**
    * <pre>
-   * Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
+   * Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
    * </pre>
    *
    * <code>string zuora_request_id = 3 [json_name = "zuoraRequestId"];</code>
@@ -182,7 +182,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
+   * Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
    * </pre>
    *
    * <code>string zuora_request_id = 3 [json_name = "zuoraRequestId"];</code>
@@ -293,7 +293,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object policyHash_ = "";
   /**
    * <pre>
-   * Short hash of the routing policy in force, to tell which version decided.
+   * Short hash of the routing policy in force; it identifies the version that decided.
    * </pre>
    *
    * <code>string policy_hash = 6 [json_name = "policyHash"];</code>
@@ -314,7 +314,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Short hash of the routing policy in force, to tell which version decided.
+   * Short hash of the routing policy in force; it identifies the version that decided.
    * </pre>
    *
    * <code>string policy_hash = 6 [json_name = "policyHash"];</code>
@@ -1201,7 +1201,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object zuoraRequestId_ = "";
     /**
      * <pre>
-     * Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
+     * Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
      * </pre>
      *
      * <code>string zuora_request_id = 3 [json_name = "zuoraRequestId"];</code>
@@ -1221,7 +1221,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
+     * Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
      * </pre>
      *
      * <code>string zuora_request_id = 3 [json_name = "zuoraRequestId"];</code>
@@ -1242,7 +1242,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
+     * Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
      * </pre>
      *
      * <code>string zuora_request_id = 3 [json_name = "zuoraRequestId"];</code>
@@ -1259,7 +1259,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
+     * Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
      * </pre>
      *
      * <code>string zuora_request_id = 3 [json_name = "zuoraRequestId"];</code>
@@ -1273,7 +1273,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
+     * Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
      * </pre>
      *
      * <code>string zuora_request_id = 3 [json_name = "zuoraRequestId"];</code>
@@ -1540,7 +1540,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object policyHash_ = "";
     /**
      * <pre>
-     * Short hash of the routing policy in force, to tell which version decided.
+     * Short hash of the routing policy in force; it identifies the version that decided.
      * </pre>
      *
      * <code>string policy_hash = 6 [json_name = "policyHash"];</code>
@@ -1560,7 +1560,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Short hash of the routing policy in force, to tell which version decided.
+     * Short hash of the routing policy in force; it identifies the version that decided.
      * </pre>
      *
      * <code>string policy_hash = 6 [json_name = "policyHash"];</code>
@@ -1581,7 +1581,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Short hash of the routing policy in force, to tell which version decided.
+     * Short hash of the routing policy in force; it identifies the version that decided.
      * </pre>
      *
      * <code>string policy_hash = 6 [json_name = "policyHash"];</code>
@@ -1598,7 +1598,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Short hash of the routing policy in force, to tell which version decided.
+     * Short hash of the routing policy in force; it identifies the version that decided.
      * </pre>
      *
      * <code>string policy_hash = 6 [json_name = "policyHash"];</code>
@@ -1612,7 +1612,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Short hash of the routing policy in force, to tell which version decided.
+     * Short hash of the routing policy in force; it identifies the version that decided.
      * </pre>
      *
      * <code>string policy_hash = 6 [json_name = "policyHash"];</code>

@@ -54,7 +54,7 @@ public interface CallInfoOrBuilder extends
 
   /**
    * <pre>
-   * Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
+   * Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
    * </pre>
    *
    * <code>string zuora_request_id = 3 [json_name = "zuoraRequestId"];</code>
@@ -63,7 +63,7 @@ public interface CallInfoOrBuilder extends
   java.lang.String getZuoraRequestId();
   /**
    * <pre>
-   * Zuora-Request-Id of the answer, 36 characters; what Zuora's support asks for. Empty when Zuora sent none.
+   * Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
    * </pre>
    *
    * <code>string zuora_request_id = 3 [json_name = "zuoraRequestId"];</code>
@@ -121,7 +121,7 @@ public interface CallInfoOrBuilder extends
 
   /**
    * <pre>
-   * Short hash of the routing policy in force, to tell which version decided.
+   * Short hash of the routing policy in force; it identifies the version that decided.
    * </pre>
    *
    * <code>string policy_hash = 6 [json_name = "policyHash"];</code>
@@ -130,7 +130,7 @@ public interface CallInfoOrBuilder extends
   java.lang.String getPolicyHash();
   /**
    * <pre>
-   * Short hash of the routing policy in force, to tell which version decided.
+   * Short hash of the routing policy in force; it identifies the version that decided.
    * </pre>
    *
    * <code>string policy_hash = 6 [json_name = "policyHash"];</code>

@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * Carried in the details of every error status, beside exactly one google.rpc.ErrorInfo of the domain "payorch".
+ * Carried in the details of every error status, alongside exactly one google.rpc.ErrorInfo of the domain "payorch".
  *
  * An error without a CallOutcome means: outcome UNKNOWN, advice resend with the same request id.
  * </pre>
@@ -119,7 +119,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp resendCutoffTime_;
   /**
    * <pre>
-   * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+   * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -131,7 +131,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+   * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -143,7 +143,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+   * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -258,7 +258,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object zuoraRequestId_ = "";
   /**
    * <pre>
-   * Zuora-Request-Id of the answer that decided; empty when there was none.
+   * Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
    * </pre>
    *
    * <code>string zuora_request_id = 6 [json_name = "zuoraRequestId"];</code>
@@ -279,7 +279,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Zuora-Request-Id of the answer that decided; empty when there was none.
+   * Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
    * </pre>
    *
    * <code>string zuora_request_id = 6 [json_name = "zuoraRequestId"];</code>
@@ -715,7 +715,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Carried in the details of every error status, beside exactly one google.rpc.ErrorInfo of the domain "payorch".
+   * Carried in the details of every error status, alongside exactly one google.rpc.ErrorInfo of the domain "payorch".
    *
    * An error without a CallOutcome means: outcome UNKNOWN, advice resend with the same request id.
    * </pre>
@@ -1188,7 +1188,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> resendCutoffTimeBuilder_;
     /**
      * <pre>
-     * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+     * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -1199,7 +1199,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+     * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -1214,7 +1214,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+     * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -1232,7 +1232,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+     * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -1250,7 +1250,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+     * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -1275,7 +1275,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+     * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -1292,7 +1292,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+     * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -1304,7 +1304,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+     * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -1319,7 +1319,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+     * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -1580,7 +1580,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object zuoraRequestId_ = "";
     /**
      * <pre>
-     * Zuora-Request-Id of the answer that decided; empty when there was none.
+     * Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
      * </pre>
      *
      * <code>string zuora_request_id = 6 [json_name = "zuoraRequestId"];</code>
@@ -1600,7 +1600,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora-Request-Id of the answer that decided; empty when there was none.
+     * Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
      * </pre>
      *
      * <code>string zuora_request_id = 6 [json_name = "zuoraRequestId"];</code>
@@ -1621,7 +1621,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora-Request-Id of the answer that decided; empty when there was none.
+     * Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
      * </pre>
      *
      * <code>string zuora_request_id = 6 [json_name = "zuoraRequestId"];</code>
@@ -1638,7 +1638,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora-Request-Id of the answer that decided; empty when there was none.
+     * Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
      * </pre>
      *
      * <code>string zuora_request_id = 6 [json_name = "zuoraRequestId"];</code>
@@ -1652,7 +1652,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora-Request-Id of the answer that decided; empty when there was none.
+     * Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
      * </pre>
      *
      * <code>string zuora_request_id = 6 [json_name = "zuoraRequestId"];</code>

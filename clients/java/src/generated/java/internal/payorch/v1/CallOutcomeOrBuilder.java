@@ -50,7 +50,7 @@ public interface CallOutcomeOrBuilder extends
 
   /**
    * <pre>
-   * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+   * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -59,7 +59,7 @@ public interface CallOutcomeOrBuilder extends
   boolean hasResendCutoffTime();
   /**
    * <pre>
-   * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+   * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -68,7 +68,7 @@ public interface CallOutcomeOrBuilder extends
   com.google.protobuf.Timestamp getResendCutoffTime();
   /**
    * <pre>
-   * Until when a resend with the same request_id is safe; absent when the advice is not to resend.
+   * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
@@ -138,7 +138,7 @@ public interface CallOutcomeOrBuilder extends
 
   /**
    * <pre>
-   * Zuora-Request-Id of the answer that decided; empty when there was none.
+   * Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
    * </pre>
    *
    * <code>string zuora_request_id = 6 [json_name = "zuoraRequestId"];</code>
@@ -147,7 +147,7 @@ public interface CallOutcomeOrBuilder extends
   java.lang.String getZuoraRequestId();
   /**
    * <pre>
-   * Zuora-Request-Id of the answer that decided; empty when there was none.
+   * Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
    * </pre>
    *
    * <code>string zuora_request_id = 6 [json_name = "zuoraRequestId"];</code>

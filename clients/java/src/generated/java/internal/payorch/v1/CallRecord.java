@@ -90,7 +90,7 @@ private static final long serialVersionUID = 0L;
   private int kind_ = 0;
   /**
    * <pre>
-   * Which of the two it is.
+   * Whether it is of a call or of an execution.
    * </pre>
    *
    * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which of the two it is.
+   * Whether it is of a call or of an execution.
    * </pre>
    *
    * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -443,7 +443,7 @@ private static final long serialVersionUID = 0L;
   private int advice_ = 0;
   /**
    * <pre>
-   * What the caller was told to do.
+   * What the caller was advised to do.
    * </pre>
    *
    * <code>.payorch.v1.Advice advice = 10 [json_name = "advice"];</code>
@@ -454,7 +454,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the caller was told to do.
+   * What the caller was advised to do.
    * </pre>
    *
    * <code>.payorch.v1.Advice advice = 10 [json_name = "advice"];</code>
@@ -496,7 +496,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object detail_ = "";
   /**
    * <pre>
-   * What operators are told beside it: Zuora's own words, without what they quote of the request.
+   * Details for operators: Zuora's own words, without what they quote of the request.
    * </pre>
    *
    * <code>string detail = 12 [json_name = "detail"];</code>
@@ -517,7 +517,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What operators are told beside it: Zuora's own words, without what they quote of the request.
+   * Details for operators: Zuora's own words, without what they quote of the request.
    * </pre>
    *
    * <code>string detail = 12 [json_name = "detail"];</code>
@@ -780,7 +780,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+   * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
    * </pre>
    *
    * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -801,7 +801,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+   * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
    * </pre>
    *
    * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -812,7 +812,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+   * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
    * </pre>
    *
    * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -830,7 +830,7 @@ com.google.protobuf.Duration defaultValue) {
   }
   /**
    * <pre>
-   * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+   * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
    * </pre>
    *
    * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -960,7 +960,7 @@ com.google.protobuf.Duration defaultValue) {
   private volatile java.lang.Object zuoraRequestId_ = "";
   /**
    * <pre>
-   * Zuora-Request-Id of the answer that decided.
+   * Zuora-Request-Id of the answer that determined the outcome.
    * </pre>
    *
    * <code>string zuora_request_id = 22 [json_name = "zuoraRequestId"];</code>
@@ -981,7 +981,7 @@ com.google.protobuf.Duration defaultValue) {
   }
   /**
    * <pre>
-   * Zuora-Request-Id of the answer that decided.
+   * Zuora-Request-Id of the answer that determined the outcome.
    * </pre>
    *
    * <code>string zuora_request_id = 22 [json_name = "zuoraRequestId"];</code>
@@ -2142,7 +2142,7 @@ com.google.protobuf.Duration defaultValue) {
     private int kind_ = 0;
     /**
      * <pre>
-     * Which of the two it is.
+     * Whether it is of a call or of an execution.
      * </pre>
      *
      * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -2153,7 +2153,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Which of the two it is.
+     * Whether it is of a call or of an execution.
      * </pre>
      *
      * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -2168,7 +2168,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Which of the two it is.
+     * Whether it is of a call or of an execution.
      * </pre>
      *
      * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -2181,7 +2181,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Which of the two it is.
+     * Whether it is of a call or of an execution.
      * </pre>
      *
      * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -2198,7 +2198,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Which of the two it is.
+     * Whether it is of a call or of an execution.
      * </pre>
      *
      * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -3047,7 +3047,7 @@ com.google.protobuf.Duration defaultValue) {
     private int advice_ = 0;
     /**
      * <pre>
-     * What the caller was told to do.
+     * What the caller was advised to do.
      * </pre>
      *
      * <code>.payorch.v1.Advice advice = 10 [json_name = "advice"];</code>
@@ -3058,7 +3058,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * What the caller was told to do.
+     * What the caller was advised to do.
      * </pre>
      *
      * <code>.payorch.v1.Advice advice = 10 [json_name = "advice"];</code>
@@ -3073,7 +3073,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * What the caller was told to do.
+     * What the caller was advised to do.
      * </pre>
      *
      * <code>.payorch.v1.Advice advice = 10 [json_name = "advice"];</code>
@@ -3086,7 +3086,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * What the caller was told to do.
+     * What the caller was advised to do.
      * </pre>
      *
      * <code>.payorch.v1.Advice advice = 10 [json_name = "advice"];</code>
@@ -3103,7 +3103,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * What the caller was told to do.
+     * What the caller was advised to do.
      * </pre>
      *
      * <code>.payorch.v1.Advice advice = 10 [json_name = "advice"];</code>
@@ -3191,7 +3191,7 @@ com.google.protobuf.Duration defaultValue) {
     private java.lang.Object detail_ = "";
     /**
      * <pre>
-     * What operators are told beside it: Zuora's own words, without what they quote of the request.
+     * Details for operators: Zuora's own words, without what they quote of the request.
      * </pre>
      *
      * <code>string detail = 12 [json_name = "detail"];</code>
@@ -3211,7 +3211,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * What operators are told beside it: Zuora's own words, without what they quote of the request.
+     * Details for operators: Zuora's own words, without what they quote of the request.
      * </pre>
      *
      * <code>string detail = 12 [json_name = "detail"];</code>
@@ -3232,7 +3232,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * What operators are told beside it: Zuora's own words, without what they quote of the request.
+     * Details for operators: Zuora's own words, without what they quote of the request.
      * </pre>
      *
      * <code>string detail = 12 [json_name = "detail"];</code>
@@ -3249,7 +3249,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * What operators are told beside it: Zuora's own words, without what they quote of the request.
+     * Details for operators: Zuora's own words, without what they quote of the request.
      * </pre>
      *
      * <code>string detail = 12 [json_name = "detail"];</code>
@@ -3263,7 +3263,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * What operators are told beside it: Zuora's own words, without what they quote of the request.
+     * Details for operators: Zuora's own words, without what they quote of the request.
      * </pre>
      *
      * <code>string detail = 12 [json_name = "detail"];</code>
@@ -3757,7 +3757,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+     * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
      * </pre>
      *
      * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -3778,7 +3778,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+     * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
      * </pre>
      *
      * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -3789,7 +3789,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+     * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
      * </pre>
      *
      * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -3806,7 +3806,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+     * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
      * </pre>
      *
      * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -3828,7 +3828,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+     * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
      * </pre>
      *
      * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -3851,7 +3851,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+     * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
      * </pre>
      *
      * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -3868,7 +3868,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+     * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
      * </pre>
      *
      * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -3886,7 +3886,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+     * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
      * </pre>
      *
      * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -4307,7 +4307,7 @@ com.google.protobuf.Duration defaultValue) {
     private java.lang.Object zuoraRequestId_ = "";
     /**
      * <pre>
-     * Zuora-Request-Id of the answer that decided.
+     * Zuora-Request-Id of the answer that determined the outcome.
      * </pre>
      *
      * <code>string zuora_request_id = 22 [json_name = "zuoraRequestId"];</code>
@@ -4327,7 +4327,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Zuora-Request-Id of the answer that decided.
+     * Zuora-Request-Id of the answer that determined the outcome.
      * </pre>
      *
      * <code>string zuora_request_id = 22 [json_name = "zuoraRequestId"];</code>
@@ -4348,7 +4348,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Zuora-Request-Id of the answer that decided.
+     * Zuora-Request-Id of the answer that determined the outcome.
      * </pre>
      *
      * <code>string zuora_request_id = 22 [json_name = "zuoraRequestId"];</code>
@@ -4365,7 +4365,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Zuora-Request-Id of the answer that decided.
+     * Zuora-Request-Id of the answer that determined the outcome.
      * </pre>
      *
      * <code>string zuora_request_id = 22 [json_name = "zuoraRequestId"];</code>
@@ -4379,7 +4379,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Zuora-Request-Id of the answer that decided.
+     * Zuora-Request-Id of the answer that determined the outcome.
      * </pre>
      *
      * <code>string zuora_request_id = 22 [json_name = "zuoraRequestId"];</code>

@@ -12,7 +12,7 @@ public interface CallRecordOrBuilder extends
 
   /**
    * <pre>
-   * Which of the two it is.
+   * Whether it is of a call or of an execution.
    * </pre>
    *
    * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -21,7 +21,7 @@ public interface CallRecordOrBuilder extends
   int getKindValue();
   /**
    * <pre>
-   * Which of the two it is.
+   * Whether it is of a call or of an execution.
    * </pre>
    *
    * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -212,7 +212,7 @@ public interface CallRecordOrBuilder extends
 
   /**
    * <pre>
-   * What the caller was told to do.
+   * What the caller was advised to do.
    * </pre>
    *
    * <code>.payorch.v1.Advice advice = 10 [json_name = "advice"];</code>
@@ -221,7 +221,7 @@ public interface CallRecordOrBuilder extends
   int getAdviceValue();
   /**
    * <pre>
-   * What the caller was told to do.
+   * What the caller was advised to do.
    * </pre>
    *
    * <code>.payorch.v1.Advice advice = 10 [json_name = "advice"];</code>
@@ -250,7 +250,7 @@ public interface CallRecordOrBuilder extends
 
   /**
    * <pre>
-   * What operators are told beside it: Zuora's own words, without what they quote of the request.
+   * Details for operators: Zuora's own words, without what they quote of the request.
    * </pre>
    *
    * <code>string detail = 12 [json_name = "detail"];</code>
@@ -259,7 +259,7 @@ public interface CallRecordOrBuilder extends
   java.lang.String getDetail();
   /**
    * <pre>
-   * What operators are told beside it: Zuora's own words, without what they quote of the request.
+   * Details for operators: Zuora's own words, without what they quote of the request.
    * </pre>
    *
    * <code>string detail = 12 [json_name = "detail"];</code>
@@ -369,7 +369,7 @@ public interface CallRecordOrBuilder extends
 
   /**
    * <pre>
-   * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+   * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
    * </pre>
    *
    * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -377,7 +377,7 @@ public interface CallRecordOrBuilder extends
   int getPhasesCount();
   /**
    * <pre>
-   * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+   * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
    * </pre>
    *
    * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -392,7 +392,7 @@ public interface CallRecordOrBuilder extends
   getPhases();
   /**
    * <pre>
-   * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+   * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
    * </pre>
    *
    * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -401,7 +401,7 @@ public interface CallRecordOrBuilder extends
   getPhasesMap();
   /**
    * <pre>
-   * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+   * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
    * </pre>
    *
    * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -413,7 +413,7 @@ com.google.protobuf.Duration getPhasesOrDefault(
 com.google.protobuf.Duration defaultValue);
   /**
    * <pre>
-   * How long it was in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
+   * Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
    * </pre>
    *
    * <code>map&lt;string, .google.protobuf.Duration&gt; phases = 18 [json_name = "phases"];</code>
@@ -487,7 +487,7 @@ com.google.protobuf.Duration defaultValue);
 
   /**
    * <pre>
-   * Zuora-Request-Id of the answer that decided.
+   * Zuora-Request-Id of the answer that determined the outcome.
    * </pre>
    *
    * <code>string zuora_request_id = 22 [json_name = "zuoraRequestId"];</code>
@@ -496,7 +496,7 @@ com.google.protobuf.Duration defaultValue);
   java.lang.String getZuoraRequestId();
   /**
    * <pre>
-   * Zuora-Request-Id of the answer that decided.
+   * Zuora-Request-Id of the answer that determined the outcome.
    * </pre>
    *
    * <code>string zuora_request_id = 22 [json_name = "zuoraRequestId"];</code>

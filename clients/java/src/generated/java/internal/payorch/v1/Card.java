@@ -186,7 +186,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object securityCode_ = "";
   /**
    * <pre>
-   * Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
+   * Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`.
    * </pre>
    *
    * <code>string security_code = 5 [json_name = "securityCode", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -207,7 +207,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
+   * Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`.
    * </pre>
    *
    * <code>string security_code = 5 [json_name = "securityCode", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -981,7 +981,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object securityCode_ = "";
     /**
      * <pre>
-     * Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
+     * Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`.
      * </pre>
      *
      * <code>string security_code = 5 [json_name = "securityCode", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -1001,7 +1001,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
+     * Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`.
      * </pre>
      *
      * <code>string security_code = 5 [json_name = "securityCode", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -1022,7 +1022,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
+     * Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`.
      * </pre>
      *
      * <code>string security_code = 5 [json_name = "securityCode", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -1039,7 +1039,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
+     * Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`.
      * </pre>
      *
      * <code>string security_code = 5 [json_name = "securityCode", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -1053,7 +1053,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
+     * Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`.
      * </pre>
      *
      * <code>string security_code = 5 [json_name = "securityCode", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>

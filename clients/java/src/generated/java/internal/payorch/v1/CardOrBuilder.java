@@ -72,7 +72,7 @@ public interface CardOrBuilder extends
 
   /**
    * <pre>
-   * Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
+   * Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`.
    * </pre>
    *
    * <code>string security_code = 5 [json_name = "securityCode", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -81,7 +81,7 @@ public interface CardOrBuilder extends
   java.lang.String getSecurityCode();
   /**
    * <pre>
-   * Card security code, 3 or 4 digits; takes part in no fingerprint and is never kept. Zuora: `security_code`.
+   * Card security code, 3 or 4 digits; it is left out of fingerprints and never stored. Zuora: `security_code`.
    * </pre>
    *
    * <code>string security_code = 5 [json_name = "securityCode", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>

@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * A card that a payment gateway keeps, by the gateway's token. Zuora: `cc_ref`.
+ * A card stored by a payment gateway, by the gateway's token. Zuora: `cc_ref`.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.CardReference}
@@ -191,7 +191,7 @@ private static final long serialVersionUID = 0L;
   private internal.payorch.v1.CardReferenceCard cardDetails_;
   /**
    * <pre>
-   * What is printed on the card. Zuora: `card`. Absent: not sent.
+   * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
    * </pre>
    *
    * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -203,7 +203,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What is printed on the card. Zuora: `card`. Absent: not sent.
+   * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
    * </pre>
    *
    * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -215,7 +215,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What is printed on the card. Zuora: `card`. Absent: not sent.
+   * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
    * </pre>
    *
    * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -429,7 +429,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A card that a payment gateway keeps, by the gateway's token. Zuora: `cc_ref`.
+   * A card stored by a payment gateway, by the gateway's token. Zuora: `cc_ref`.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.CardReference}
@@ -976,7 +976,7 @@ private static final long serialVersionUID = 0L;
         internal.payorch.v1.CardReferenceCard, internal.payorch.v1.CardReferenceCard.Builder, internal.payorch.v1.CardReferenceCardOrBuilder> cardDetailsBuilder_;
     /**
      * <pre>
-     * What is printed on the card. Zuora: `card`. Absent: not sent.
+     * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -987,7 +987,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is printed on the card. Zuora: `card`. Absent: not sent.
+     * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1002,7 +1002,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is printed on the card. Zuora: `card`. Absent: not sent.
+     * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1020,7 +1020,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is printed on the card. Zuora: `card`. Absent: not sent.
+     * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1038,7 +1038,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is printed on the card. Zuora: `card`. Absent: not sent.
+     * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1063,7 +1063,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is printed on the card. Zuora: `card`. Absent: not sent.
+     * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1080,7 +1080,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is printed on the card. Zuora: `card`. Absent: not sent.
+     * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1092,7 +1092,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is printed on the card. Zuora: `card`. Absent: not sent.
+     * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1107,7 +1107,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is printed on the card. Zuora: `card`. Absent: not sent.
+     * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>

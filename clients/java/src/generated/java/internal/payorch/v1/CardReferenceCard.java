@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * What is known of a referenced card.
+ * What is known about a referenced card.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.CardReferenceCard}
@@ -349,7 +349,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What is known of a referenced card.
+   * What is known about a referenced card.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.CardReferenceCard}

@@ -79,7 +79,7 @@ public interface CardReferenceOrBuilder extends
 
   /**
    * <pre>
-   * What is printed on the card. Zuora: `card`. Absent: not sent.
+   * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
    * </pre>
    *
    * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -88,7 +88,7 @@ public interface CardReferenceOrBuilder extends
   boolean hasCardDetails();
   /**
    * <pre>
-   * What is printed on the card. Zuora: `card`. Absent: not sent.
+   * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
    * </pre>
    *
    * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -97,7 +97,7 @@ public interface CardReferenceOrBuilder extends
   internal.payorch.v1.CardReferenceCard getCardDetails();
   /**
    * <pre>
-   * What is printed on the card. Zuora: `card`. Absent: not sent.
+   * Brand and expiry of the card. Zuora: `card`. Absent: not sent.
    * </pre>
    *
    * <code>.payorch.v1.CardReferenceCard card_details = 4 [json_name = "cardDetails", (.google.api.field_behavior) = OPTIONAL];</code>

@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * What Zuora returns of a card.
+ * What Zuora returns about a card.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.CardSummary}
@@ -372,7 +372,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What Zuora returns of a card.
+   * What Zuora returns about a card.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.CardSummary}

@@ -202,8 +202,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -224,8 +224,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -288,7 +288,7 @@ private static final long serialVersionUID = 0L;
   private boolean validateOnly_ = false;
   /**
    * <pre>
-   * Check and route the request and answer with the redacted request that would be sent; send nothing.
+   * Check and route the request and return the redacted request that would be sent, without sending it.
    * </pre>
    *
    * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1074,7 +1074,7 @@ java.lang.String defaultValue) {
   public static final int GOOGLE_PAY_FIELD_NUMBER = 23;
   /**
    * <pre>
-   * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+   * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
    * adyen_google_pay.
    * </pre>
    *
@@ -1087,7 +1087,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+   * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
    * adyen_google_pay.
    * </pre>
    *
@@ -1103,7 +1103,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+   * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
    * adyen_google_pay.
    * </pre>
    *
@@ -1679,7 +1679,7 @@ java.lang.String defaultValue) {
   public static final int ADYEN_GOOGLE_PAY_FIELD_NUMBER = 37;
   /**
    * <pre>
-   * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+   * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
    * </pre>
    *
    * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -1691,7 +1691,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+   * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
    * </pre>
    *
    * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -1706,7 +1706,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+   * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
    * </pre>
    *
    * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -1722,7 +1722,7 @@ java.lang.String defaultValue) {
   public static final int ADYEN_APPLE_PAY_FIELD_NUMBER = 38;
   /**
    * <pre>
-   * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+   * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
    * </pre>
    *
    * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -1734,7 +1734,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+   * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
    * </pre>
    *
    * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -1749,7 +1749,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+   * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
    * </pre>
    *
    * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -3527,8 +3527,8 @@ java.lang.String defaultValue) {
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -3548,8 +3548,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -3570,8 +3570,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -3588,8 +3588,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -3603,8 +3603,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -3779,7 +3779,7 @@ java.lang.String defaultValue) {
     private boolean validateOnly_ ;
     /**
      * <pre>
-     * Check and route the request and answer with the redacted request that would be sent; send nothing.
+     * Check and route the request and return the redacted request that would be sent, without sending it.
      * </pre>
      *
      * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -3791,7 +3791,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Check and route the request and answer with the redacted request that would be sent; send nothing.
+     * Check and route the request and return the redacted request that would be sent, without sending it.
      * </pre>
      *
      * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -3807,7 +3807,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Check and route the request and answer with the redacted request that would be sent; send nothing.
+     * Check and route the request and return the redacted request that would be sent, without sending it.
      * </pre>
      *
      * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -6180,7 +6180,7 @@ java.lang.String defaultValue) {
         internal.payorch.v1.GooglePay, internal.payorch.v1.GooglePay.Builder, internal.payorch.v1.GooglePayOrBuilder> googlePayBuilder_;
     /**
      * <pre>
-     * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+     * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
      * adyen_google_pay.
      * </pre>
      *
@@ -6193,7 +6193,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+     * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
      * adyen_google_pay.
      * </pre>
      *
@@ -6216,7 +6216,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+     * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
      * adyen_google_pay.
      * </pre>
      *
@@ -6235,7 +6235,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+     * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
      * adyen_google_pay.
      * </pre>
      *
@@ -6254,7 +6254,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+     * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
      * adyen_google_pay.
      * </pre>
      *
@@ -6282,7 +6282,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+     * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
      * adyen_google_pay.
      * </pre>
      *
@@ -6306,7 +6306,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+     * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
      * adyen_google_pay.
      * </pre>
      *
@@ -6317,7 +6317,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+     * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
      * adyen_google_pay.
      * </pre>
      *
@@ -6336,7 +6336,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+     * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
      * adyen_google_pay.
      * </pre>
      *
@@ -8653,7 +8653,7 @@ java.lang.String defaultValue) {
         internal.payorch.v1.AdyenGooglePay, internal.payorch.v1.AdyenGooglePay.Builder, internal.payorch.v1.AdyenGooglePayOrBuilder> adyenGooglePayBuilder_;
     /**
      * <pre>
-     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -8665,7 +8665,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -8687,7 +8687,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -8705,7 +8705,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -8723,7 +8723,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -8750,7 +8750,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -8773,7 +8773,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -8783,7 +8783,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -8801,7 +8801,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+     * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -8829,7 +8829,7 @@ java.lang.String defaultValue) {
         internal.payorch.v1.AdyenApplePay, internal.payorch.v1.AdyenApplePay.Builder, internal.payorch.v1.AdyenApplePayOrBuilder> adyenApplePayBuilder_;
     /**
      * <pre>
-     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -8841,7 +8841,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -8863,7 +8863,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -8881,7 +8881,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -8899,7 +8899,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -8926,7 +8926,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -8949,7 +8949,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -8959,7 +8959,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -8977,7 +8977,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+     * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
      * </pre>
      *
      * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>

@@ -12,8 +12,8 @@ public interface CreatePaymentMethodRequestOrBuilder extends
 
   /**
    * <pre>
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -22,8 +22,8 @@ public interface CreatePaymentMethodRequestOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -61,7 +61,7 @@ public interface CreatePaymentMethodRequestOrBuilder extends
 
   /**
    * <pre>
-   * Check and route the request and answer with the redacted request that would be sent; send nothing.
+   * Check and route the request and return the redacted request that would be sent, without sending it.
    * </pre>
    *
    * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -533,7 +533,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+   * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
    * adyen_google_pay.
    * </pre>
    *
@@ -543,7 +543,7 @@ java.lang.String defaultValue);
   boolean hasGooglePay();
   /**
    * <pre>
-   * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+   * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
    * adyen_google_pay.
    * </pre>
    *
@@ -553,7 +553,7 @@ java.lang.String defaultValue);
   internal.payorch.v1.GooglePay getGooglePay();
   /**
    * <pre>
-   * Refused: Zuora documents an object `google_pay` and no such value of `type`. Use chase_google_pay or
+   * Refused: Zuora documents an object `google_pay` but no such value of `type`. Use chase_google_pay or
    * adyen_google_pay.
    * </pre>
    *
@@ -914,7 +914,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+   * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
    * </pre>
    *
    * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -923,7 +923,7 @@ java.lang.String defaultValue);
   boolean hasAdyenGooglePay();
   /**
    * <pre>
-   * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+   * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
    * </pre>
    *
    * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -932,7 +932,7 @@ java.lang.String defaultValue);
   internal.payorch.v1.AdyenGooglePay getAdyenGooglePay();
   /**
    * <pre>
-   * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type and has no field for the token.
+   * Google Pay through Adyen. v1 `AdyenGooglePay`: v2 names the type but has no field for the token.
    * </pre>
    *
    * <code>.payorch.v1.AdyenGooglePay adyen_google_pay = 37 [json_name = "adyenGooglePay"];</code>
@@ -941,7 +941,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+   * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
    * </pre>
    *
    * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -950,7 +950,7 @@ java.lang.String defaultValue);
   boolean hasAdyenApplePay();
   /**
    * <pre>
-   * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+   * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
    * </pre>
    *
    * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>
@@ -959,7 +959,7 @@ java.lang.String defaultValue);
   internal.payorch.v1.AdyenApplePay getAdyenApplePay();
   /**
    * <pre>
-   * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type and has no field for the token.
+   * Apple Pay through Adyen. v1 `AdyenApplePay`: v2 names the type but has no field for the token.
    * </pre>
    *
    * <code>.payorch.v1.AdyenApplePay adyen_apple_pay = 38 [json_name = "adyenApplePay"];</code>

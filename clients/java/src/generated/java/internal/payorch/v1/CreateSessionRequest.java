@@ -115,8 +115,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -137,8 +137,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -201,7 +201,7 @@ private static final long serialVersionUID = 0L;
   private boolean validateOnly_ = false;
   /**
    * <pre>
-   * Check and route the request and answer with the redacted request that would be sent; send nothing.
+   * Check and route the request and return the redacted request that would be sent, without sending it.
    * </pre>
    *
    * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1009,8 +1009,8 @@ java.lang.String defaultValue) {
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1030,8 +1030,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1052,8 +1052,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1070,8 +1070,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1085,8 +1085,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1261,7 +1261,7 @@ java.lang.String defaultValue) {
     private boolean validateOnly_ ;
     /**
      * <pre>
-     * Check and route the request and answer with the redacted request that would be sent; send nothing.
+     * Check and route the request and return the redacted request that would be sent, without sending it.
      * </pre>
      *
      * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1273,7 +1273,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Check and route the request and answer with the redacted request that would be sent; send nothing.
+     * Check and route the request and return the redacted request that would be sent, without sending it.
      * </pre>
      *
      * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1289,7 +1289,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Check and route the request and answer with the redacted request that would be sent; send nothing.
+     * Check and route the request and return the redacted request that would be sent, without sending it.
      * </pre>
      *
      * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>

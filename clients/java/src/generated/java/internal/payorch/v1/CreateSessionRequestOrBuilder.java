@@ -12,8 +12,8 @@ public interface CreateSessionRequestOrBuilder extends
 
   /**
    * <pre>
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -22,8 +22,8 @@ public interface CreateSessionRequestOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -61,7 +61,7 @@ public interface CreateSessionRequestOrBuilder extends
 
   /**
    * <pre>
-   * Check and route the request and answer with the redacted request that would be sent; send nothing.
+   * Check and route the request and return the redacted request that would be sent, without sending it.
    * </pre>
    *
    * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>

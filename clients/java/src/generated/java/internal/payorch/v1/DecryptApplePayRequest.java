@@ -146,8 +146,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -168,8 +168,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -232,7 +232,7 @@ private static final long serialVersionUID = 0L;
   private boolean validateOnly_ = false;
   /**
    * <pre>
-   * Check and route the request and answer with the redacted request that would be sent; send nothing.
+   * Check and route the request and return the redacted request that would be sent, without sending it.
    * </pre>
    *
    * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -247,8 +247,9 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.ByteString tokenJson_ = com.google.protobuf.ByteString.EMPTY;
   /**
    * <pre>
-   * The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
-   * paymentData object inside it; at most 16 KiB, members kept verbatim, duplicate keys refused. Zuora: `paymentToken`.
+   * The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
+   * paymentData object inside it; at most 16 KiB. Members are kept verbatim, duplicate keys are refused.
+   * Zuora: `paymentToken`.
    * </pre>
    *
    * <code>bytes token_json = 4 [json_name = "tokenJson", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -439,7 +440,7 @@ private static final long serialVersionUID = 0L;
   public static final int PROFILE_FIELD_NUMBER = 9;
   /**
    * <pre>
-   * A profile of the caller's.
+   * A profile that the caller chooses.
    * </pre>
    *
    * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -451,7 +452,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A profile of the caller's.
+   * A profile that the caller chooses.
    * </pre>
    *
    * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -466,7 +467,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A profile of the caller's.
+   * A profile that the caller chooses.
    * </pre>
    *
    * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -525,7 +526,7 @@ private static final long serialVersionUID = 0L;
   public static final int PAY_INVOICE_FIELD_NUMBER = 11;
   /**
    * <pre>
-   * Create the method and pay an invoice with the token's amount. This moves money.
+   * Create the method and pay an invoice with the amount in the token. This moves money.
    * </pre>
    *
    * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -537,7 +538,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Create the method and pay an invoice with the token's amount. This moves money.
+   * Create the method and pay an invoice with the amount in the token. This moves money.
    * </pre>
    *
    * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -552,7 +553,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Create the method and pay an invoice with the token's amount. This moves money.
+   * Create the method and pay an invoice with the amount in the token. This moves money.
    * </pre>
    *
    * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -569,8 +570,8 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money expectedAmount_;
   /**
    * <pre>
-   * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-   * answer; not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+   * Zuora's answer, and is not sent. Absent: no comparison.
    * </pre>
    *
    * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -582,8 +583,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-   * answer; not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+   * Zuora's answer, and is not sent. Absent: no comparison.
    * </pre>
    *
    * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -595,8 +596,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-   * answer; not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+   * Zuora's answer, and is not sent. Absent: no comparison.
    * </pre>
    *
    * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1327,8 +1328,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1348,8 +1349,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1370,8 +1371,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1388,8 +1389,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1403,8 +1404,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-     * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+     * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+     * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1579,7 +1580,7 @@ private static final long serialVersionUID = 0L;
     private boolean validateOnly_ ;
     /**
      * <pre>
-     * Check and route the request and answer with the redacted request that would be sent; send nothing.
+     * Check and route the request and return the redacted request that would be sent, without sending it.
      * </pre>
      *
      * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1591,7 +1592,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Check and route the request and answer with the redacted request that would be sent; send nothing.
+     * Check and route the request and return the redacted request that would be sent, without sending it.
      * </pre>
      *
      * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1607,7 +1608,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Check and route the request and answer with the redacted request that would be sent; send nothing.
+     * Check and route the request and return the redacted request that would be sent, without sending it.
      * </pre>
      *
      * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1623,8 +1624,9 @@ private static final long serialVersionUID = 0L;
     private com.google.protobuf.ByteString tokenJson_ = com.google.protobuf.ByteString.EMPTY;
     /**
      * <pre>
-     * The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
-     * paymentData object inside it; at most 16 KiB, members kept verbatim, duplicate keys refused. Zuora: `paymentToken`.
+     * The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
+     * paymentData object inside it; at most 16 KiB. Members are kept verbatim, duplicate keys are refused.
+     * Zuora: `paymentToken`.
      * </pre>
      *
      * <code>bytes token_json = 4 [json_name = "tokenJson", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -1636,8 +1638,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
-     * paymentData object inside it; at most 16 KiB, members kept verbatim, duplicate keys refused. Zuora: `paymentToken`.
+     * The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
+     * paymentData object inside it; at most 16 KiB. Members are kept verbatim, duplicate keys are refused.
+     * Zuora: `paymentToken`.
      * </pre>
      *
      * <code>bytes token_json = 4 [json_name = "tokenJson", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -1653,8 +1656,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
-     * paymentData object inside it; at most 16 KiB, members kept verbatim, duplicate keys refused. Zuora: `paymentToken`.
+     * The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
+     * paymentData object inside it; at most 16 KiB. Members are kept verbatim, duplicate keys are refused.
+     * Zuora: `paymentToken`.
      * </pre>
      *
      * <code>bytes token_json = 4 [json_name = "tokenJson", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -2191,7 +2195,7 @@ private static final long serialVersionUID = 0L;
         internal.payorch.v1.StoredCredentialProfile, internal.payorch.v1.StoredCredentialProfile.Builder, internal.payorch.v1.StoredCredentialProfileOrBuilder> profileBuilder_;
     /**
      * <pre>
-     * A profile of the caller's.
+     * A profile that the caller chooses.
      * </pre>
      *
      * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -2203,7 +2207,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A profile of the caller's.
+     * A profile that the caller chooses.
      * </pre>
      *
      * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -2225,7 +2229,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A profile of the caller's.
+     * A profile that the caller chooses.
      * </pre>
      *
      * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -2243,7 +2247,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A profile of the caller's.
+     * A profile that the caller chooses.
      * </pre>
      *
      * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -2261,7 +2265,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A profile of the caller's.
+     * A profile that the caller chooses.
      * </pre>
      *
      * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -2288,7 +2292,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A profile of the caller's.
+     * A profile that the caller chooses.
      * </pre>
      *
      * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -2311,7 +2315,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A profile of the caller's.
+     * A profile that the caller chooses.
      * </pre>
      *
      * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -2321,7 +2325,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A profile of the caller's.
+     * A profile that the caller chooses.
      * </pre>
      *
      * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -2339,7 +2343,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A profile of the caller's.
+     * A profile that the caller chooses.
      * </pre>
      *
      * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -2543,7 +2547,7 @@ private static final long serialVersionUID = 0L;
         internal.payorch.v1.PayInvoice, internal.payorch.v1.PayInvoice.Builder, internal.payorch.v1.PayInvoiceOrBuilder> payInvoiceBuilder_;
     /**
      * <pre>
-     * Create the method and pay an invoice with the token's amount. This moves money.
+     * Create the method and pay an invoice with the amount in the token. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -2555,7 +2559,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Create the method and pay an invoice with the token's amount. This moves money.
+     * Create the method and pay an invoice with the amount in the token. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -2577,7 +2581,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Create the method and pay an invoice with the token's amount. This moves money.
+     * Create the method and pay an invoice with the amount in the token. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -2595,7 +2599,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Create the method and pay an invoice with the token's amount. This moves money.
+     * Create the method and pay an invoice with the amount in the token. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -2613,7 +2617,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Create the method and pay an invoice with the token's amount. This moves money.
+     * Create the method and pay an invoice with the amount in the token. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -2640,7 +2644,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Create the method and pay an invoice with the token's amount. This moves money.
+     * Create the method and pay an invoice with the amount in the token. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -2663,7 +2667,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Create the method and pay an invoice with the token's amount. This moves money.
+     * Create the method and pay an invoice with the amount in the token. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -2673,7 +2677,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Create the method and pay an invoice with the token's amount. This moves money.
+     * Create the method and pay an invoice with the amount in the token. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -2691,7 +2695,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Create the method and pay an invoice with the token's amount. This moves money.
+     * Create the method and pay an invoice with the amount in the token. This moves money.
      * </pre>
      *
      * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -2720,8 +2724,8 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> expectedAmountBuilder_;
     /**
      * <pre>
-     * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-     * answer; not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+     * Zuora's answer, and is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2732,8 +2736,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-     * answer; not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+     * Zuora's answer, and is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2748,8 +2752,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-     * answer; not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+     * Zuora's answer, and is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2767,8 +2771,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-     * answer; not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+     * Zuora's answer, and is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2786,8 +2790,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-     * answer; not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+     * Zuora's answer, and is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2812,8 +2816,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-     * answer; not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+     * Zuora's answer, and is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2830,8 +2834,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-     * answer; not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+     * Zuora's answer, and is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2843,8 +2847,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-     * answer; not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+     * Zuora's answer, and is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2859,8 +2863,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-     * answer; not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+     * Zuora's answer, and is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>

@@ -12,8 +12,8 @@ public interface DecryptApplePayRequestOrBuilder extends
 
   /**
    * <pre>
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -22,8 +22,8 @@ public interface DecryptApplePayRequestOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * The intent: 16 to 128 characters from 0x21 to 0x7E, UUIDv7 advised. One per thing to be done, the same on every
-   * resend of it; never a new one on a retry. The Idempotency-Key is derived from it.
+   * Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
+   * repeat it on every resend, and never make a new one for a retry. The Idempotency-Key is derived from it.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -61,7 +61,7 @@ public interface DecryptApplePayRequestOrBuilder extends
 
   /**
    * <pre>
-   * Check and route the request and answer with the redacted request that would be sent; send nothing.
+   * Check and route the request and return the redacted request that would be sent, without sending it.
    * </pre>
    *
    * <code>bool validate_only = 3 [json_name = "validateOnly", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -71,8 +71,9 @@ public interface DecryptApplePayRequestOrBuilder extends
 
   /**
    * <pre>
-   * The Apple Pay payment token as the JSON bytes the browser or device handed out: its token object, or the
-   * paymentData object inside it; at most 16 KiB, members kept verbatim, duplicate keys refused. Zuora: `paymentToken`.
+   * The Apple Pay payment token as the JSON bytes that the browser or device returned: its token object, or the
+   * paymentData object inside it; at most 16 KiB. Members are kept verbatim, duplicate keys are refused.
+   * Zuora: `paymentToken`.
    * </pre>
    *
    * <code>bytes token_json = 4 [json_name = "tokenJson", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -178,7 +179,7 @@ public interface DecryptApplePayRequestOrBuilder extends
 
   /**
    * <pre>
-   * A profile of the caller's.
+   * A profile that the caller chooses.
    * </pre>
    *
    * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -187,7 +188,7 @@ public interface DecryptApplePayRequestOrBuilder extends
   boolean hasProfile();
   /**
    * <pre>
-   * A profile of the caller's.
+   * A profile that the caller chooses.
    * </pre>
    *
    * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -196,7 +197,7 @@ public interface DecryptApplePayRequestOrBuilder extends
   internal.payorch.v1.StoredCredentialProfile getProfile();
   /**
    * <pre>
-   * A profile of the caller's.
+   * A profile that the caller chooses.
    * </pre>
    *
    * <code>.payorch.v1.StoredCredentialProfile profile = 9 [json_name = "profile"];</code>
@@ -232,7 +233,7 @@ public interface DecryptApplePayRequestOrBuilder extends
 
   /**
    * <pre>
-   * Create the method and pay an invoice with the token's amount. This moves money.
+   * Create the method and pay an invoice with the amount in the token. This moves money.
    * </pre>
    *
    * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -241,7 +242,7 @@ public interface DecryptApplePayRequestOrBuilder extends
   boolean hasPayInvoice();
   /**
    * <pre>
-   * Create the method and pay an invoice with the token's amount. This moves money.
+   * Create the method and pay an invoice with the amount in the token. This moves money.
    * </pre>
    *
    * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -250,7 +251,7 @@ public interface DecryptApplePayRequestOrBuilder extends
   internal.payorch.v1.PayInvoice getPayInvoice();
   /**
    * <pre>
-   * Create the method and pay an invoice with the token's amount. This moves money.
+   * Create the method and pay an invoice with the amount in the token. This moves money.
    * </pre>
    *
    * <code>.payorch.v1.PayInvoice pay_invoice = 11 [json_name = "payInvoice"];</code>
@@ -259,8 +260,8 @@ public interface DecryptApplePayRequestOrBuilder extends
 
   /**
    * <pre>
-   * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-   * answer; not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+   * Zuora's answer, and is not sent. Absent: no comparison.
    * </pre>
    *
    * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -269,8 +270,8 @@ public interface DecryptApplePayRequestOrBuilder extends
   boolean hasExpectedAmount();
   /**
    * <pre>
-   * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-   * answer; not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+   * Zuora's answer, and is not sent. Absent: no comparison.
    * </pre>
    *
    * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -279,8 +280,8 @@ public interface DecryptApplePayRequestOrBuilder extends
   com.google.type.Money getExpectedAmount();
   /**
    * <pre>
-   * The amount the caller believes to be inside the token. Used for routing, for limits and for comparison with Zuora's
-   * answer; not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
+   * Zuora's answer, and is not sent. Absent: no comparison.
    * </pre>
    *
    * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>

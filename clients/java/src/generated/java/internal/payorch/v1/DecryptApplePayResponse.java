@@ -232,7 +232,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reportedAmount_ = "";
   /**
    * <pre>
-   * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
+   * The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
    * </pre>
    *
    * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
@@ -253,7 +253,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
+   * The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
    * </pre>
    *
    * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
@@ -1250,7 +1250,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reportedAmount_ = "";
     /**
      * <pre>
-     * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
+     * The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
      * </pre>
      *
      * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
@@ -1270,7 +1270,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
+     * The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
      * </pre>
      *
      * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
@@ -1291,7 +1291,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
+     * The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
      * </pre>
      *
      * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
@@ -1308,7 +1308,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
+     * The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
      * </pre>
      *
      * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
@@ -1322,7 +1322,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
+     * The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
      * </pre>
      *
      * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>

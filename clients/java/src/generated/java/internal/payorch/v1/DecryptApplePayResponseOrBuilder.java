@@ -106,7 +106,7 @@ public interface DecryptApplePayResponseOrBuilder extends
 
   /**
    * <pre>
-   * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
+   * The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
    * </pre>
    *
    * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>
@@ -115,7 +115,7 @@ public interface DecryptApplePayResponseOrBuilder extends
   java.lang.String getReportedAmount();
   /**
    * <pre>
-   * The amount paid, decimal text without a currency as Zuora reports it; empty when it reports none.
+   * The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
    * </pre>
    *
    * <code>string reported_amount = 5 [json_name = "reportedAmount"];</code>

@@ -4,8 +4,8 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
 
 /**
  * <pre>
- * Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
- * sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+ * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+ * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -141,15 +141,15 @@ public final class DiagnosticsServiceGrpc {
 
   /**
    * <pre>
-   * Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-   * sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+   * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+   * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
    * </pre>
    */
   public interface AsyncService {
 
     /**
      * <pre>
-     * Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+     * Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
      * that the route decides, and what would refuse the call before anything is sent.
      * </pre>
      */
@@ -160,7 +160,7 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said.
+     * Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
      * </pre>
      */
     default void getCall(internal.payorch.v1.GetCallRequest request,
@@ -172,8 +172,8 @@ public final class DiagnosticsServiceGrpc {
   /**
    * Base class for the server implementation of the service DiagnosticsService.
    * <pre>
-   * Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-   * sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+   * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+   * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
    * </pre>
    */
   public static abstract class DiagnosticsServiceImplBase
@@ -187,8 +187,8 @@ public final class DiagnosticsServiceGrpc {
   /**
    * A stub to allow clients to do asynchronous rpc calls to service DiagnosticsService.
    * <pre>
-   * Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-   * sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+   * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+   * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
    * </pre>
    */
   public static final class DiagnosticsServiceStub
@@ -206,7 +206,7 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+     * Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
      * that the route decides, and what would refuse the call before anything is sent.
      * </pre>
      */
@@ -218,7 +218,7 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said.
+     * Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
      * </pre>
      */
     public void getCall(internal.payorch.v1.GetCallRequest request,
@@ -231,8 +231,8 @@ public final class DiagnosticsServiceGrpc {
   /**
    * A stub to allow clients to do synchronous rpc calls to service DiagnosticsService.
    * <pre>
-   * Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-   * sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+   * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+   * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
    * </pre>
    */
   public static final class DiagnosticsServiceBlockingV2Stub
@@ -250,7 +250,7 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+     * Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
      * that the route decides, and what would refuse the call before anything is sent.
      * </pre>
      */
@@ -261,7 +261,7 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said.
+     * Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
      * </pre>
      */
     public internal.payorch.v1.GetCallResponse getCall(internal.payorch.v1.GetCallRequest request) throws io.grpc.StatusException {
@@ -273,8 +273,8 @@ public final class DiagnosticsServiceGrpc {
   /**
    * A stub to allow clients to do limited synchronous rpc calls to service DiagnosticsService.
    * <pre>
-   * Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-   * sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+   * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+   * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
    * </pre>
    */
   public static final class DiagnosticsServiceBlockingStub
@@ -292,7 +292,7 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+     * Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
      * that the route decides, and what would refuse the call before anything is sent.
      * </pre>
      */
@@ -303,7 +303,7 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said.
+     * Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
      * </pre>
      */
     public internal.payorch.v1.GetCallResponse getCall(internal.payorch.v1.GetCallRequest request) {
@@ -315,8 +315,8 @@ public final class DiagnosticsServiceGrpc {
   /**
    * A stub to allow clients to do ListenableFuture-style rpc calls to service DiagnosticsService.
    * <pre>
-   * Tells operators why calls go where they go. It is served on a listener of its own and needs a right of its own; it
-   * sends nothing to Zuora. Errors have the form of PaymentOrchestrationService's.
+   * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
+   * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
    * </pre>
    */
   public static final class DiagnosticsServiceFutureStub
@@ -334,7 +334,7 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Tells what would become of a call, by the policy in force: the rule that matches, why the others do not, the headers
+     * Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
      * that the route decides, and what would refuse the call before anything is sent.
      * </pre>
      */
@@ -346,7 +346,7 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Tells what is remembered of the calls of a Track-Id: what happened, every send to Zuora, and what Zuora said.
+     * Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.GetCallResponse> getCall(

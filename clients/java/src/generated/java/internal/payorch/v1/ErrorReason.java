@@ -8,7 +8,7 @@ package internal.payorch.v1;
 /**
  * <pre>
  * Every value of google.rpc.ErrorInfo.reason in the domain "payorch", without the prefix "ERROR_REASON_". Each comment
- * says what happened, then the outcome and the advice. Values are added without a new version: treat an unknown one by
+ * says what happened, then the outcome and the advice. Values are added without a new version: handle an unknown one by
  * its CallOutcome.
  * </pre>
  *
@@ -43,7 +43,7 @@ public enum ErrorReason
   ERROR_REASON_REQUEST_MALFORMED(2),
   /**
    * <pre>
-   * The message is larger than the service takes; metadata: maxBytes. NOT_SENT, fix the request.
+   * The message is larger than the service accepts; metadata: maxBytes. NOT_SENT, fix the request.
    * </pre>
    *
    * <code>ERROR_REASON_REQUEST_TOO_LARGE = 3;</code>
@@ -91,7 +91,7 @@ public enum ErrorReason
   ERROR_REASON_INTENT_MISMATCH(10),
   /**
    * <pre>
-   * The intent is too old to be resent safely, and what became of it is not recorded. UNKNOWN, look up.
+   * The intent is too old to be resent safely, and its outcome is not recorded. UNKNOWN, look up.
    * </pre>
    *
    * <code>ERROR_REASON_INTENT_EXPIRED = 11;</code>
@@ -124,7 +124,7 @@ public enum ErrorReason
   ERROR_REASON_APPLE_PAY_TOKEN_REUSED(14),
   /**
    * <pre>
-   * The store of intents cannot be reached, and money may not move without it. NOT_SENT, resend.
+   * The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend.
    * </pre>
    *
    * <code>ERROR_REASON_STORE_UNAVAILABLE = 15;</code>
@@ -156,7 +156,7 @@ public enum ErrorReason
   ERROR_REASON_ROUTE_HINT_CONTRADICTED(22),
   /**
    * <pre>
-   * Too little time is left before the deadline to send anything. NOT_SENT, resend.
+   * Too little time remained before the deadline to send anything. NOT_SENT, resend.
    * </pre>
    *
    * <code>ERROR_REASON_DEADLINE_TOO_SHORT = 30;</code>
@@ -164,7 +164,7 @@ public enum ErrorReason
   ERROR_REASON_DEADLINE_TOO_SHORT(30),
   /**
    * <pre>
-   * The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
+   * The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
    * resend.
    * </pre>
    *
@@ -173,7 +173,7 @@ public enum ErrorReason
   ERROR_REASON_OVERLOADED(31),
   /**
    * <pre>
-   * The caller went away or its deadline passed while the call was under way. UNKNOWN, resend.
+   * The caller disconnected, or its deadline passed, while the call was in progress. UNKNOWN, resend.
    * </pre>
    *
    * <code>ERROR_REASON_CALLER_LEFT = 33;</code>
@@ -222,7 +222,8 @@ public enum ErrorReason
   ERROR_REASON_UPSTREAM_NO_ANSWER(42),
   /**
    * <pre>
-   * A proxy before Zuora answered 502, 503 or 504. UNKNOWN, resend.
+   * A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
+   * such as 499. UNKNOWN, resend.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_EDGE_FAILED = 43;</code>
@@ -238,7 +239,7 @@ public enum ErrorReason
   ERROR_REASON_UPSTREAM_IN_PROGRESS(44),
   /**
    * <pre>
-   * Zuora says the idempotency key was used for something else. UNKNOWN, look up.
+   * Zuora says the idempotency key was used for a different request. UNKNOWN, look up.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_KEY_CONFLICT = 45;</code>
@@ -358,7 +359,7 @@ public enum ErrorReason
   ERROR_REASON_UPSTREAM_CODE_UNKNOWN(68),
   /**
    * <pre>
-   * Zuora had an internal fault after it took the request (category 60, SystemError). UNKNOWN, look up.
+   * Zuora had an internal fault after it accepted the request (category 60, SystemError). UNKNOWN, look up.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_INTERNAL = 69;</code>
@@ -391,8 +392,8 @@ public enum ErrorReason
   ERROR_REASON_UPSTREAM_REFUSAL_STORED(72),
   /**
    * <pre>
-   * Nobody vouches for the caller: no credential, or one that is not accepted; metadata: credential, rule. NOT_SENT,
-   * resend.
+   * The caller could not be identified: it has no credential, or one that is not accepted; metadata: credential, rule.
+   * NOT_SENT, resend.
    * </pre>
    *
    * <code>ERROR_REASON_CALLER_UNAUTHENTICATED = 80;</code>
@@ -400,7 +401,7 @@ public enum ErrorReason
   ERROR_REASON_CALLER_UNAUTHENTICATED(80),
   /**
    * <pre>
-   * The caller's rights do not cover the call; metadata: right, and what it was needed for. NOT_SENT, fix the request.
+   * The caller's rights do not cover the call; metadata: right, and what it is needed for. NOT_SENT, fix the request.
    * </pre>
    *
    * <code>ERROR_REASON_CALLER_NOT_PERMITTED = 81;</code>
@@ -416,7 +417,7 @@ public enum ErrorReason
   ERROR_REASON_SWITCHED_OFF(82),
   /**
    * <pre>
-   * A defect of the service. UNKNOWN, resend.
+   * A defect in the service. UNKNOWN, resend.
    * </pre>
    *
    * <code>ERROR_REASON_INTERNAL = 90;</code>
@@ -460,7 +461,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_REQUEST_MALFORMED_VALUE = 2;
   /**
    * <pre>
-   * The message is larger than the service takes; metadata: maxBytes. NOT_SENT, fix the request.
+   * The message is larger than the service accepts; metadata: maxBytes. NOT_SENT, fix the request.
    * </pre>
    *
    * <code>ERROR_REASON_REQUEST_TOO_LARGE = 3;</code>
@@ -508,7 +509,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_INTENT_MISMATCH_VALUE = 10;
   /**
    * <pre>
-   * The intent is too old to be resent safely, and what became of it is not recorded. UNKNOWN, look up.
+   * The intent is too old to be resent safely, and its outcome is not recorded. UNKNOWN, look up.
    * </pre>
    *
    * <code>ERROR_REASON_INTENT_EXPIRED = 11;</code>
@@ -541,7 +542,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_APPLE_PAY_TOKEN_REUSED_VALUE = 14;
   /**
    * <pre>
-   * The store of intents cannot be reached, and money may not move without it. NOT_SENT, resend.
+   * The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend.
    * </pre>
    *
    * <code>ERROR_REASON_STORE_UNAVAILABLE = 15;</code>
@@ -573,7 +574,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_ROUTE_HINT_CONTRADICTED_VALUE = 22;
   /**
    * <pre>
-   * Too little time is left before the deadline to send anything. NOT_SENT, resend.
+   * Too little time remained before the deadline to send anything. NOT_SENT, resend.
    * </pre>
    *
    * <code>ERROR_REASON_DEADLINE_TOO_SHORT = 30;</code>
@@ -581,7 +582,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_DEADLINE_TOO_SHORT_VALUE = 30;
   /**
    * <pre>
-   * The service is at its limit of calls in progress; metadata: tenant, where the limit is a tenant's. NOT_SENT,
+   * The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
    * resend.
    * </pre>
    *
@@ -590,7 +591,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_OVERLOADED_VALUE = 31;
   /**
    * <pre>
-   * The caller went away or its deadline passed while the call was under way. UNKNOWN, resend.
+   * The caller disconnected, or its deadline passed, while the call was in progress. UNKNOWN, resend.
    * </pre>
    *
    * <code>ERROR_REASON_CALLER_LEFT = 33;</code>
@@ -639,7 +640,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_UPSTREAM_NO_ANSWER_VALUE = 42;
   /**
    * <pre>
-   * A proxy before Zuora answered 502, 503 or 504. UNKNOWN, resend.
+   * A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
+   * such as 499. UNKNOWN, resend.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_EDGE_FAILED = 43;</code>
@@ -655,7 +657,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_UPSTREAM_IN_PROGRESS_VALUE = 44;
   /**
    * <pre>
-   * Zuora says the idempotency key was used for something else. UNKNOWN, look up.
+   * Zuora says the idempotency key was used for a different request. UNKNOWN, look up.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_KEY_CONFLICT = 45;</code>
@@ -775,7 +777,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_UPSTREAM_CODE_UNKNOWN_VALUE = 68;
   /**
    * <pre>
-   * Zuora had an internal fault after it took the request (category 60, SystemError). UNKNOWN, look up.
+   * Zuora had an internal fault after it accepted the request (category 60, SystemError). UNKNOWN, look up.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_INTERNAL = 69;</code>
@@ -808,8 +810,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_UPSTREAM_REFUSAL_STORED_VALUE = 72;
   /**
    * <pre>
-   * Nobody vouches for the caller: no credential, or one that is not accepted; metadata: credential, rule. NOT_SENT,
-   * resend.
+   * The caller could not be identified: it has no credential, or one that is not accepted; metadata: credential, rule.
+   * NOT_SENT, resend.
    * </pre>
    *
    * <code>ERROR_REASON_CALLER_UNAUTHENTICATED = 80;</code>
@@ -817,7 +819,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_CALLER_UNAUTHENTICATED_VALUE = 80;
   /**
    * <pre>
-   * The caller's rights do not cover the call; metadata: right, and what it was needed for. NOT_SENT, fix the request.
+   * The caller's rights do not cover the call; metadata: right, and what it is needed for. NOT_SENT, fix the request.
    * </pre>
    *
    * <code>ERROR_REASON_CALLER_NOT_PERMITTED = 81;</code>
@@ -833,7 +835,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_SWITCHED_OFF_VALUE = 82;
   /**
    * <pre>
-   * A defect of the service. UNKNOWN, resend.
+   * A defect in the service. UNKNOWN, resend.
    * </pre>
    *
    * <code>ERROR_REASON_INTERNAL = 90;</code>

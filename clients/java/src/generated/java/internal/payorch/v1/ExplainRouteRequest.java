@@ -126,8 +126,8 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money amount_;
   /**
    * <pre>
-   * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which has none ever.
+   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+   * Refused for CreatePaymentMethod, which never has one.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -139,8 +139,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which has none ever.
+   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+   * Refused for CreatePaymentMethod, which never has one.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -152,8 +152,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which has none ever.
+   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+   * Refused for CreatePaymentMethod, which never has one.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -168,7 +168,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object currencyCode_ = "";
   /**
    * <pre>
-   * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount.
+   * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+   * of the amount.
    * </pre>
    *
    * <code>string currency_code = 4 [json_name = "currencyCode", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -189,7 +190,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount.
+   * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+   * of the amount.
    * </pre>
    *
    * <code>string currency_code = 4 [json_name = "currencyCode", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -262,8 +264,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object caller_ = "";
   /**
    * <pre>
-   * Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-   * that caller has the namespace of whoever asks.
+   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+   * explained only if both have the same namespace.
    * </pre>
    *
    * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -284,8 +286,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-   * that caller has the namespace of whoever asks.
+   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+   * explained only if both have the same namespace.
    * </pre>
    *
    * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -310,7 +312,7 @@ private static final long serialVersionUID = 0L;
   private boolean movesMoney_ = false;
   /**
    * <pre>
-   * Whether the call pays an invoice, which needs a right.
+   * Whether the call pays an invoice, which requires a right.
    * </pre>
    *
    * <code>bool moves_money = 7 [json_name = "movesMoney", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -325,7 +327,8 @@ private static final long serialVersionUID = 0L;
   private boolean rawCardData_ = false;
   /**
    * <pre>
-   * Whether the call carries a card number, which needs a right. Whether the service lets any pass is not looked at.
+   * Whether the call carries a card number, which requires a right. Whether the service accepts card numbers at all is
+   * not checked.
    * </pre>
    *
    * <code>bool raw_card_data = 8 [json_name = "rawCardData", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -342,7 +345,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-   * Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+   * Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
    * </pre>
    *
    * <code>string method = 9 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -364,7 +367,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-   * Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+   * Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
    * </pre>
    *
    * <code>string method = 9 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1142,8 +1145,8 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> amountBuilder_;
     /**
      * <pre>
-     * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which has none ever.
+     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+     * Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1154,8 +1157,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which has none ever.
+     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+     * Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1170,8 +1173,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which has none ever.
+     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+     * Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1189,8 +1192,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which has none ever.
+     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+     * Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1208,8 +1211,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which has none ever.
+     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+     * Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1234,8 +1237,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which has none ever.
+     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+     * Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1252,8 +1255,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which has none ever.
+     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+     * Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1265,8 +1268,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which has none ever.
+     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+     * Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1281,8 +1284,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which has none ever.
+     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+     * Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1304,7 +1307,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object currencyCode_ = "";
     /**
      * <pre>
-     * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount.
+     * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+     * of the amount.
      * </pre>
      *
      * <code>string currency_code = 4 [json_name = "currencyCode", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1324,7 +1328,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount.
+     * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+     * of the amount.
      * </pre>
      *
      * <code>string currency_code = 4 [json_name = "currencyCode", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1345,7 +1350,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount.
+     * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+     * of the amount.
      * </pre>
      *
      * <code>string currency_code = 4 [json_name = "currencyCode", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1362,7 +1368,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount.
+     * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+     * of the amount.
      * </pre>
      *
      * <code>string currency_code = 4 [json_name = "currencyCode", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1376,7 +1383,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount.
+     * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+     * of the amount.
      * </pre>
      *
      * <code>string currency_code = 4 [json_name = "currencyCode", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1488,8 +1496,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object caller_ = "";
     /**
      * <pre>
-     * Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-     * that caller has the namespace of whoever asks.
+     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+     * explained only if both have the same namespace.
      * </pre>
      *
      * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1509,8 +1517,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-     * that caller has the namespace of whoever asks.
+     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+     * explained only if both have the same namespace.
      * </pre>
      *
      * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1531,8 +1539,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-     * that caller has the namespace of whoever asks.
+     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+     * explained only if both have the same namespace.
      * </pre>
      *
      * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1549,8 +1557,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-     * that caller has the namespace of whoever asks.
+     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+     * explained only if both have the same namespace.
      * </pre>
      *
      * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1564,8 +1572,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-     * that caller has the namespace of whoever asks.
+     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+     * explained only if both have the same namespace.
      * </pre>
      *
      * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1585,7 +1593,7 @@ private static final long serialVersionUID = 0L;
     private boolean movesMoney_ ;
     /**
      * <pre>
-     * Whether the call pays an invoice, which needs a right.
+     * Whether the call pays an invoice, which requires a right.
      * </pre>
      *
      * <code>bool moves_money = 7 [json_name = "movesMoney", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1597,7 +1605,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether the call pays an invoice, which needs a right.
+     * Whether the call pays an invoice, which requires a right.
      * </pre>
      *
      * <code>bool moves_money = 7 [json_name = "movesMoney", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1613,7 +1621,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether the call pays an invoice, which needs a right.
+     * Whether the call pays an invoice, which requires a right.
      * </pre>
      *
      * <code>bool moves_money = 7 [json_name = "movesMoney", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1629,7 +1637,8 @@ private static final long serialVersionUID = 0L;
     private boolean rawCardData_ ;
     /**
      * <pre>
-     * Whether the call carries a card number, which needs a right. Whether the service lets any pass is not looked at.
+     * Whether the call carries a card number, which requires a right. Whether the service accepts card numbers at all is
+     * not checked.
      * </pre>
      *
      * <code>bool raw_card_data = 8 [json_name = "rawCardData", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1641,7 +1650,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether the call carries a card number, which needs a right. Whether the service lets any pass is not looked at.
+     * Whether the call carries a card number, which requires a right. Whether the service accepts card numbers at all is
+     * not checked.
      * </pre>
      *
      * <code>bool raw_card_data = 8 [json_name = "rawCardData", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1657,7 +1667,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether the call carries a card number, which needs a right. Whether the service lets any pass is not looked at.
+     * Whether the call carries a card number, which requires a right. Whether the service accepts card numbers at all is
+     * not checked.
      * </pre>
      *
      * <code>bool raw_card_data = 8 [json_name = "rawCardData", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1674,7 +1685,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-     * Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+     * Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
      * </pre>
      *
      * <code>string method = 9 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1695,7 +1706,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-     * Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+     * Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
      * </pre>
      *
      * <code>string method = 9 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1717,7 +1728,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-     * Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+     * Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
      * </pre>
      *
      * <code>string method = 9 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1735,7 +1746,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-     * Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+     * Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
      * </pre>
      *
      * <code>string method = 9 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1750,7 +1761,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-     * Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+     * Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
      * </pre>
      *
      * <code>string method = 9 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>

@@ -58,8 +58,8 @@ public interface ExplainRouteRequestOrBuilder extends
 
   /**
    * <pre>
-   * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which has none ever.
+   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+   * Refused for CreatePaymentMethod, which never has one.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -68,8 +68,8 @@ public interface ExplainRouteRequestOrBuilder extends
   boolean hasAmount();
   /**
    * <pre>
-   * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which has none ever.
+   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+   * Refused for CreatePaymentMethod, which never has one.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -78,8 +78,8 @@ public interface ExplainRouteRequestOrBuilder extends
   com.google.type.Money getAmount();
   /**
    * <pre>
-   * The amount of the call; which field of a request that is, the comment on RouteHints says. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which has none ever.
+   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
+   * Refused for CreatePaymentMethod, which never has one.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -88,7 +88,8 @@ public interface ExplainRouteRequestOrBuilder extends
 
   /**
    * <pre>
-   * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount.
+   * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+   * of the amount.
    * </pre>
    *
    * <code>string currency_code = 4 [json_name = "currencyCode", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -97,7 +98,8 @@ public interface ExplainRouteRequestOrBuilder extends
   java.lang.String getCurrencyCode();
   /**
    * <pre>
-   * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations: theirs is that of the amount.
+   * Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
+   * of the amount.
    * </pre>
    *
    * <code>string currency_code = 4 [json_name = "currencyCode", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -128,8 +130,8 @@ public interface ExplainRouteRequestOrBuilder extends
 
   /**
    * <pre>
-   * Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-   * that caller has the namespace of whoever asks.
+   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+   * explained only if both have the same namespace.
    * </pre>
    *
    * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -138,8 +140,8 @@ public interface ExplainRouteRequestOrBuilder extends
   java.lang.String getCaller();
   /**
    * <pre>
-   * Identity of the caller, at most 513 characters. Absent: whoever asks. Another caller's call can be explained only if
-   * that caller has the namespace of whoever asks.
+   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
+   * explained only if both have the same namespace.
    * </pre>
    *
    * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -150,7 +152,7 @@ public interface ExplainRouteRequestOrBuilder extends
 
   /**
    * <pre>
-   * Whether the call pays an invoice, which needs a right.
+   * Whether the call pays an invoice, which requires a right.
    * </pre>
    *
    * <code>bool moves_money = 7 [json_name = "movesMoney", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -160,7 +162,8 @@ public interface ExplainRouteRequestOrBuilder extends
 
   /**
    * <pre>
-   * Whether the call carries a card number, which needs a right. Whether the service lets any pass is not looked at.
+   * Whether the call carries a card number, which requires a right. Whether the service accepts card numbers at all is
+   * not checked.
    * </pre>
    *
    * <code>bool raw_card_data = 8 [json_name = "rawCardData", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -171,7 +174,7 @@ public interface ExplainRouteRequestOrBuilder extends
   /**
    * <pre>
    * Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-   * Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+   * Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
    * </pre>
    *
    * <code>string method = 9 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -181,7 +184,7 @@ public interface ExplainRouteRequestOrBuilder extends
   /**
    * <pre>
    * Arm of CreatePaymentMethodRequest.method, such as "sepa_debit"; it decides between Zuora's v2 and v1 operation.
-   * Absent: one that v2 creates. Refused for other operations, and so are arms that cannot be created.
+   * Absent: one that v2 creates. Refused for other operations, as are arms that cannot be created.
    * </pre>
    *
    * <code>string method = 9 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>

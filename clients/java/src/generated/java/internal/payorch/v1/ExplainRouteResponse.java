@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * What would become of the call.
+ * What would happen to the call.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.ExplainRouteResponse}
@@ -73,8 +73,8 @@ private static final long serialVersionUID = 0L;
   private internal.payorch.v1.RouteTaken routeTaken_;
   /**
    * <pre>
-   * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-   * all.
+   * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+   * another reason.
    * </pre>
    *
    * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -86,8 +86,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-   * all.
+   * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+   * another reason.
    * </pre>
    *
    * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -99,8 +99,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-   * all.
+   * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+   * another reason.
    * </pre>
    *
    * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -115,7 +115,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object matchedRule_ = "";
   /**
    * <pre>
-   * Name of the rule that matches; empty when none does.
+   * Name of the matching rule; empty when no rule matches.
    * </pre>
    *
    * <code>string matched_rule = 2 [json_name = "matchedRule"];</code>
@@ -136,7 +136,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Name of the rule that matches; empty when none does.
+   * Name of the matching rule; empty when no rule matches.
    * </pre>
    *
    * <code>string matched_rule = 2 [json_name = "matchedRule"];</code>
@@ -162,7 +162,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<internal.payorch.v1.RejectedRule> rejectedRules_;
   /**
    * <pre>
-   * The rules that were tried in vain, in their order.
+   * The rules that were tried and do not match, in their order.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -173,7 +173,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The rules that were tried in vain, in their order.
+   * The rules that were tried and do not match, in their order.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -185,7 +185,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The rules that were tried in vain, in their order.
+   * The rules that were tried and do not match, in their order.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -196,7 +196,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The rules that were tried in vain, in their order.
+   * The rules that were tried and do not match, in their order.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -207,7 +207,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The rules that were tried in vain, in their order.
+   * The rules that were tried and do not match, in their order.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -246,8 +246,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-   * zuora-version, each only where it is sent.
+   * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+   * zuora-version, each only when it is sent.
    * </pre>
    *
    * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -268,8 +268,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-   * zuora-version, each only where it is sent.
+   * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+   * zuora-version, each only when it is sent.
    * </pre>
    *
    * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -280,8 +280,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-   * zuora-version, each only where it is sent.
+   * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+   * zuora-version, each only when it is sent.
    * </pre>
    *
    * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -299,8 +299,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-   * zuora-version, each only where it is sent.
+   * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+   * zuora-version, each only when it is sent.
    * </pre>
    *
    * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -703,7 +703,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * What would become of the call.
+   * What would happen to the call.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.ExplainRouteResponse}
@@ -1024,8 +1024,8 @@ java.lang.String defaultValue) {
         internal.payorch.v1.RouteTaken, internal.payorch.v1.RouteTaken.Builder, internal.payorch.v1.RouteTakenOrBuilder> routeTakenBuilder_;
     /**
      * <pre>
-     * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-     * all.
+     * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+     * another reason.
      * </pre>
      *
      * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -1036,8 +1036,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-     * all.
+     * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+     * another reason.
      * </pre>
      *
      * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -1052,8 +1052,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-     * all.
+     * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+     * another reason.
      * </pre>
      *
      * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -1071,8 +1071,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-     * all.
+     * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+     * another reason.
      * </pre>
      *
      * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -1090,8 +1090,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-     * all.
+     * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+     * another reason.
      * </pre>
      *
      * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -1116,8 +1116,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-     * all.
+     * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+     * another reason.
      * </pre>
      *
      * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -1134,8 +1134,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-     * all.
+     * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+     * another reason.
      * </pre>
      *
      * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -1147,8 +1147,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-     * all.
+     * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+     * another reason.
      * </pre>
      *
      * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -1163,8 +1163,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-     * all.
+     * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+     * another reason.
      * </pre>
      *
      * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -1186,7 +1186,7 @@ java.lang.String defaultValue) {
     private java.lang.Object matchedRule_ = "";
     /**
      * <pre>
-     * Name of the rule that matches; empty when none does.
+     * Name of the matching rule; empty when no rule matches.
      * </pre>
      *
      * <code>string matched_rule = 2 [json_name = "matchedRule"];</code>
@@ -1206,7 +1206,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Name of the rule that matches; empty when none does.
+     * Name of the matching rule; empty when no rule matches.
      * </pre>
      *
      * <code>string matched_rule = 2 [json_name = "matchedRule"];</code>
@@ -1227,7 +1227,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Name of the rule that matches; empty when none does.
+     * Name of the matching rule; empty when no rule matches.
      * </pre>
      *
      * <code>string matched_rule = 2 [json_name = "matchedRule"];</code>
@@ -1244,7 +1244,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Name of the rule that matches; empty when none does.
+     * Name of the matching rule; empty when no rule matches.
      * </pre>
      *
      * <code>string matched_rule = 2 [json_name = "matchedRule"];</code>
@@ -1258,7 +1258,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Name of the rule that matches; empty when none does.
+     * Name of the matching rule; empty when no rule matches.
      * </pre>
      *
      * <code>string matched_rule = 2 [json_name = "matchedRule"];</code>
@@ -1289,7 +1289,7 @@ java.lang.String defaultValue) {
 
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1303,7 +1303,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1317,7 +1317,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1331,7 +1331,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1350,7 +1350,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1368,7 +1368,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1386,7 +1386,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1405,7 +1405,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1423,7 +1423,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1441,7 +1441,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1460,7 +1460,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1477,7 +1477,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1494,7 +1494,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1505,7 +1505,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1519,7 +1519,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1534,7 +1534,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1545,7 +1545,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1557,7 +1557,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried in vain, in their order.
+     * The rules that were tried and do not match, in their order.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1609,8 +1609,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-     * zuora-version, each only where it is sent.
+     * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+     * zuora-version, each only when it is sent.
      * </pre>
      *
      * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -1631,8 +1631,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-     * zuora-version, each only where it is sent.
+     * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+     * zuora-version, each only when it is sent.
      * </pre>
      *
      * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -1643,8 +1643,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-     * zuora-version, each only where it is sent.
+     * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+     * zuora-version, each only when it is sent.
      * </pre>
      *
      * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -1662,8 +1662,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-     * zuora-version, each only where it is sent.
+     * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+     * zuora-version, each only when it is sent.
      * </pre>
      *
      * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -1687,8 +1687,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-     * zuora-version, each only where it is sent.
+     * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+     * zuora-version, each only when it is sent.
      * </pre>
      *
      * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -1711,8 +1711,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-     * zuora-version, each only where it is sent.
+     * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+     * zuora-version, each only when it is sent.
      * </pre>
      *
      * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -1729,8 +1729,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-     * zuora-version, each only where it is sent.
+     * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+     * zuora-version, each only when it is sent.
      * </pre>
      *
      * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>

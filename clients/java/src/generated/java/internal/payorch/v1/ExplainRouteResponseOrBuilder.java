@@ -12,8 +12,8 @@ public interface ExplainRouteResponseOrBuilder extends
 
   /**
    * <pre>
-   * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-   * all.
+   * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+   * another reason.
    * </pre>
    *
    * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -22,8 +22,8 @@ public interface ExplainRouteResponseOrBuilder extends
   boolean hasRouteTaken();
   /**
    * <pre>
-   * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-   * all.
+   * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+   * another reason.
    * </pre>
    *
    * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -32,8 +32,8 @@ public interface ExplainRouteResponseOrBuilder extends
   internal.payorch.v1.RouteTaken getRouteTaken();
   /**
    * <pre>
-   * Where the rule that matches sends the call; absent when none does. It is set also where the call is refused after
-   * all.
+   * Where the matching rule sends the call; absent when no rule matches. It is also set when the call is refused for
+   * another reason.
    * </pre>
    *
    * <code>.payorch.v1.RouteTaken route_taken = 1 [json_name = "routeTaken"];</code>
@@ -42,7 +42,7 @@ public interface ExplainRouteResponseOrBuilder extends
 
   /**
    * <pre>
-   * Name of the rule that matches; empty when none does.
+   * Name of the matching rule; empty when no rule matches.
    * </pre>
    *
    * <code>string matched_rule = 2 [json_name = "matchedRule"];</code>
@@ -51,7 +51,7 @@ public interface ExplainRouteResponseOrBuilder extends
   java.lang.String getMatchedRule();
   /**
    * <pre>
-   * Name of the rule that matches; empty when none does.
+   * Name of the matching rule; empty when no rule matches.
    * </pre>
    *
    * <code>string matched_rule = 2 [json_name = "matchedRule"];</code>
@@ -62,7 +62,7 @@ public interface ExplainRouteResponseOrBuilder extends
 
   /**
    * <pre>
-   * The rules that were tried in vain, in their order.
+   * The rules that were tried and do not match, in their order.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -71,7 +71,7 @@ public interface ExplainRouteResponseOrBuilder extends
       getRejectedRulesList();
   /**
    * <pre>
-   * The rules that were tried in vain, in their order.
+   * The rules that were tried and do not match, in their order.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -79,7 +79,7 @@ public interface ExplainRouteResponseOrBuilder extends
   internal.payorch.v1.RejectedRule getRejectedRules(int index);
   /**
    * <pre>
-   * The rules that were tried in vain, in their order.
+   * The rules that were tried and do not match, in their order.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -87,7 +87,7 @@ public interface ExplainRouteResponseOrBuilder extends
   int getRejectedRulesCount();
   /**
    * <pre>
-   * The rules that were tried in vain, in their order.
+   * The rules that were tried and do not match, in their order.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -96,7 +96,7 @@ public interface ExplainRouteResponseOrBuilder extends
       getRejectedRulesOrBuilderList();
   /**
    * <pre>
-   * The rules that were tried in vain, in their order.
+   * The rules that were tried and do not match, in their order.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -106,8 +106,8 @@ public interface ExplainRouteResponseOrBuilder extends
 
   /**
    * <pre>
-   * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-   * zuora-version, each only where it is sent.
+   * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+   * zuora-version, each only when it is sent.
    * </pre>
    *
    * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -115,8 +115,8 @@ public interface ExplainRouteResponseOrBuilder extends
   int getHeadersCount();
   /**
    * <pre>
-   * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-   * zuora-version, each only where it is sent.
+   * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+   * zuora-version, each only when it is sent.
    * </pre>
    *
    * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -131,8 +131,8 @@ public interface ExplainRouteResponseOrBuilder extends
   getHeaders();
   /**
    * <pre>
-   * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-   * zuora-version, each only where it is sent.
+   * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+   * zuora-version, each only when it is sent.
    * </pre>
    *
    * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -141,8 +141,8 @@ public interface ExplainRouteResponseOrBuilder extends
   getHeadersMap();
   /**
    * <pre>
-   * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-   * zuora-version, each only where it is sent.
+   * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+   * zuora-version, each only when it is sent.
    * </pre>
    *
    * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>
@@ -154,8 +154,8 @@ java.lang.String getHeadersOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * The headers towards Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
-   * zuora-version, each only where it is sent.
+   * The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
+   * zuora-version, each only when it is sent.
    * </pre>
    *
    * <code>map&lt;string, string&gt; headers = 4 [json_name = "headers"];</code>

@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * A Track-Id.
+ * The Track-Id to look up.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.GetCallRequest}
@@ -262,7 +262,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A Track-Id.
+   * The Track-Id to look up.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.GetCallRequest}

@@ -7,8 +7,8 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * What is remembered of a Track-Id. Nothing remembered does not prove that there was no call: records are kept for a
- * set time, and by the replica that served the call unless the operator keeps them in the shared store.
+ * The call records of a Track-Id. That there are none does not prove that there was no call: records are kept for a
+ * limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.GetCallResponse}
@@ -60,7 +60,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<internal.payorch.v1.CallRecord> calls_;
   /**
    * <pre>
-   * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -71,7 +71,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -83,7 +83,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -94,7 +94,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -105,7 +105,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -121,7 +121,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object traceId_ = "";
   /**
    * <pre>
-   * The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
    * </pre>
    *
    * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -142,7 +142,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
    * </pre>
    *
    * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -343,8 +343,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What is remembered of a Track-Id. Nothing remembered does not prove that there was no call: records are kept for a
-   * set time, and by the replica that served the call unless the operator keeps them in the shared store.
+   * The call records of a Track-Id. That there are none does not prove that there was no call: records are kept for a
+   * limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.GetCallResponse}
@@ -555,7 +555,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -569,7 +569,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -583,7 +583,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -597,7 +597,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -616,7 +616,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -634,7 +634,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -652,7 +652,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -671,7 +671,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -689,7 +689,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -707,7 +707,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -726,7 +726,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -743,7 +743,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -760,7 +760,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -771,7 +771,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -785,7 +785,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -800,7 +800,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -811,7 +811,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -823,7 +823,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -850,7 +850,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object traceId_ = "";
     /**
      * <pre>
-     * The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -870,7 +870,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -891,7 +891,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -908,7 +908,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -922,7 +922,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>

@@ -12,7 +12,7 @@ public interface GetCallResponseOrBuilder extends
 
   /**
    * <pre>
-   * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -21,7 +21,7 @@ public interface GetCallResponseOrBuilder extends
       getCallsList();
   /**
    * <pre>
-   * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -29,7 +29,7 @@ public interface GetCallResponseOrBuilder extends
   internal.payorch.v1.CallRecord getCalls(int index);
   /**
    * <pre>
-   * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -37,7 +37,7 @@ public interface GetCallResponseOrBuilder extends
   int getCallsCount();
   /**
    * <pre>
-   * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -46,7 +46,7 @@ public interface GetCallResponseOrBuilder extends
       getCallsOrBuilderList();
   /**
    * <pre>
-   * Calls and flights, oldest first, at most 10; those of the namespace of whoever asks.
+   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -56,7 +56,7 @@ public interface GetCallResponseOrBuilder extends
 
   /**
    * <pre>
-   * The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
    * </pre>
    *
    * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -65,7 +65,7 @@ public interface GetCallResponseOrBuilder extends
   java.lang.String getTraceId();
   /**
    * <pre>
-   * The trace to look at, computed from the Track-Id: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
    * </pre>
    *
    * <code>string trace_id = 2 [json_name = "traceId"];</code>

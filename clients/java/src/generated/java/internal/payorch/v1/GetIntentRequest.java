@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * An intent is named by the caller's namespace, the operation and the request_id.
+ * An intent is identified by the caller's namespace, the operation and the request_id.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.GetIntentRequest}
@@ -299,7 +299,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * An intent is named by the caller's namespace, the operation and the request_id.
+   * An intent is identified by the caller's namespace, the operation and the request_id.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.GetIntentRequest}

@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   private int intentState_ = 0;
   /**
    * <pre>
-   * How far it is.
+   * How far the intent has progressed.
    * </pre>
    *
    * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
@@ -75,7 +75,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How far it is.
+   * How far the intent has progressed.
    * </pre>
    *
    * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
@@ -90,7 +90,7 @@ private static final long serialVersionUID = 0L;
   private internal.payorch.v1.CallOutcome callOutcome_;
   /**
    * <pre>
-   * How it ended; set when settled.
+   * How the intent ended; set when it is settled.
    * </pre>
    *
    * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -102,7 +102,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How it ended; set when settled.
+   * How the intent ended; set when it is settled.
    * </pre>
    *
    * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -114,7 +114,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How it ended; set when settled.
+   * How the intent ended; set when it is settled.
    * </pre>
    *
    * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -206,7 +206,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * The Zuora-Track-Ids of its calls, the newest 10.
+   * The Zuora-Track-Ids of the intent's calls, the newest 10.
    * </pre>
    *
    * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -218,7 +218,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The Zuora-Track-Ids of its calls, the newest 10.
+   * The Zuora-Track-Ids of the intent's calls, the newest 10.
    * </pre>
    *
    * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -229,7 +229,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The Zuora-Track-Ids of its calls, the newest 10.
+   * The Zuora-Track-Ids of the intent's calls, the newest 10.
    * </pre>
    *
    * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -241,7 +241,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The Zuora-Track-Ids of its calls, the newest 10.
+   * The Zuora-Track-Ids of the intent's calls, the newest 10.
    * </pre>
    *
    * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -259,7 +259,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * The Zuora-Request-Ids of its attempts, the newest 10.
+   * The Zuora-Request-Ids of the intent's attempts, the newest 10.
    * </pre>
    *
    * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -271,7 +271,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The Zuora-Request-Ids of its attempts, the newest 10.
+   * The Zuora-Request-Ids of the intent's attempts, the newest 10.
    * </pre>
    *
    * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -282,7 +282,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The Zuora-Request-Ids of its attempts, the newest 10.
+   * The Zuora-Request-Ids of the intent's attempts, the newest 10.
    * </pre>
    *
    * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -294,7 +294,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The Zuora-Request-Ids of its attempts, the newest 10.
+   * The Zuora-Request-Ids of the intent's attempts, the newest 10.
    * </pre>
    *
    * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -895,7 +895,7 @@ private static final long serialVersionUID = 0L;
     private int intentState_ = 0;
     /**
      * <pre>
-     * How far it is.
+     * How far the intent has progressed.
      * </pre>
      *
      * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
@@ -906,7 +906,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How far it is.
+     * How far the intent has progressed.
      * </pre>
      *
      * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
@@ -921,7 +921,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How far it is.
+     * How far the intent has progressed.
      * </pre>
      *
      * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
@@ -934,7 +934,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How far it is.
+     * How far the intent has progressed.
      * </pre>
      *
      * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
@@ -951,7 +951,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How far it is.
+     * How far the intent has progressed.
      * </pre>
      *
      * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
@@ -969,7 +969,7 @@ private static final long serialVersionUID = 0L;
         internal.payorch.v1.CallOutcome, internal.payorch.v1.CallOutcome.Builder, internal.payorch.v1.CallOutcomeOrBuilder> callOutcomeBuilder_;
     /**
      * <pre>
-     * How it ended; set when settled.
+     * How the intent ended; set when it is settled.
      * </pre>
      *
      * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -980,7 +980,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How it ended; set when settled.
+     * How the intent ended; set when it is settled.
      * </pre>
      *
      * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -995,7 +995,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How it ended; set when settled.
+     * How the intent ended; set when it is settled.
      * </pre>
      *
      * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -1013,7 +1013,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How it ended; set when settled.
+     * How the intent ended; set when it is settled.
      * </pre>
      *
      * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -1031,7 +1031,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How it ended; set when settled.
+     * How the intent ended; set when it is settled.
      * </pre>
      *
      * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -1056,7 +1056,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How it ended; set when settled.
+     * How the intent ended; set when it is settled.
      * </pre>
      *
      * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -1073,7 +1073,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How it ended; set when settled.
+     * How the intent ended; set when it is settled.
      * </pre>
      *
      * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -1085,7 +1085,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How it ended; set when settled.
+     * How the intent ended; set when it is settled.
      * </pre>
      *
      * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -1100,7 +1100,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How it ended; set when settled.
+     * How the intent ended; set when it is settled.
      * </pre>
      *
      * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -1439,7 +1439,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Track-Ids of its calls, the newest 10.
+     * The Zuora-Track-Ids of the intent's calls, the newest 10.
      * </pre>
      *
      * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -1452,7 +1452,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Track-Ids of its calls, the newest 10.
+     * The Zuora-Track-Ids of the intent's calls, the newest 10.
      * </pre>
      *
      * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -1463,7 +1463,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Track-Ids of its calls, the newest 10.
+     * The Zuora-Track-Ids of the intent's calls, the newest 10.
      * </pre>
      *
      * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -1475,7 +1475,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Track-Ids of its calls, the newest 10.
+     * The Zuora-Track-Ids of the intent's calls, the newest 10.
      * </pre>
      *
      * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -1488,7 +1488,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Track-Ids of its calls, the newest 10.
+     * The Zuora-Track-Ids of the intent's calls, the newest 10.
      * </pre>
      *
      * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -1507,7 +1507,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Track-Ids of its calls, the newest 10.
+     * The Zuora-Track-Ids of the intent's calls, the newest 10.
      * </pre>
      *
      * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -1525,7 +1525,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Track-Ids of its calls, the newest 10.
+     * The Zuora-Track-Ids of the intent's calls, the newest 10.
      * </pre>
      *
      * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -1543,7 +1543,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Track-Ids of its calls, the newest 10.
+     * The Zuora-Track-Ids of the intent's calls, the newest 10.
      * </pre>
      *
      * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -1558,7 +1558,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Track-Ids of its calls, the newest 10.
+     * The Zuora-Track-Ids of the intent's calls, the newest 10.
      * </pre>
      *
      * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -1586,7 +1586,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Request-Ids of its attempts, the newest 10.
+     * The Zuora-Request-Ids of the intent's attempts, the newest 10.
      * </pre>
      *
      * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -1599,7 +1599,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Request-Ids of its attempts, the newest 10.
+     * The Zuora-Request-Ids of the intent's attempts, the newest 10.
      * </pre>
      *
      * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -1610,7 +1610,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Request-Ids of its attempts, the newest 10.
+     * The Zuora-Request-Ids of the intent's attempts, the newest 10.
      * </pre>
      *
      * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -1622,7 +1622,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Request-Ids of its attempts, the newest 10.
+     * The Zuora-Request-Ids of the intent's attempts, the newest 10.
      * </pre>
      *
      * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -1635,7 +1635,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Request-Ids of its attempts, the newest 10.
+     * The Zuora-Request-Ids of the intent's attempts, the newest 10.
      * </pre>
      *
      * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -1654,7 +1654,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Request-Ids of its attempts, the newest 10.
+     * The Zuora-Request-Ids of the intent's attempts, the newest 10.
      * </pre>
      *
      * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -1672,7 +1672,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Request-Ids of its attempts, the newest 10.
+     * The Zuora-Request-Ids of the intent's attempts, the newest 10.
      * </pre>
      *
      * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -1690,7 +1690,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Request-Ids of its attempts, the newest 10.
+     * The Zuora-Request-Ids of the intent's attempts, the newest 10.
      * </pre>
      *
      * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -1705,7 +1705,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The Zuora-Request-Ids of its attempts, the newest 10.
+     * The Zuora-Request-Ids of the intent's attempts, the newest 10.
      * </pre>
      *
      * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>

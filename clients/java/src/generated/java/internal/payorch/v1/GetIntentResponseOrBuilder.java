@@ -12,7 +12,7 @@ public interface GetIntentResponseOrBuilder extends
 
   /**
    * <pre>
-   * How far it is.
+   * How far the intent has progressed.
    * </pre>
    *
    * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
@@ -21,7 +21,7 @@ public interface GetIntentResponseOrBuilder extends
   int getIntentStateValue();
   /**
    * <pre>
-   * How far it is.
+   * How far the intent has progressed.
    * </pre>
    *
    * <code>.payorch.v1.IntentState intent_state = 1 [json_name = "intentState"];</code>
@@ -31,7 +31,7 @@ public interface GetIntentResponseOrBuilder extends
 
   /**
    * <pre>
-   * How it ended; set when settled.
+   * How the intent ended; set when it is settled.
    * </pre>
    *
    * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -40,7 +40,7 @@ public interface GetIntentResponseOrBuilder extends
   boolean hasCallOutcome();
   /**
    * <pre>
-   * How it ended; set when settled.
+   * How the intent ended; set when it is settled.
    * </pre>
    *
    * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -49,7 +49,7 @@ public interface GetIntentResponseOrBuilder extends
   internal.payorch.v1.CallOutcome getCallOutcome();
   /**
    * <pre>
-   * How it ended; set when settled.
+   * How the intent ended; set when it is settled.
    * </pre>
    *
    * <code>.payorch.v1.CallOutcome call_outcome = 2 [json_name = "callOutcome"];</code>
@@ -112,7 +112,7 @@ public interface GetIntentResponseOrBuilder extends
 
   /**
    * <pre>
-   * The Zuora-Track-Ids of its calls, the newest 10.
+   * The Zuora-Track-Ids of the intent's calls, the newest 10.
    * </pre>
    *
    * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -122,7 +122,7 @@ public interface GetIntentResponseOrBuilder extends
       getTrackIdsList();
   /**
    * <pre>
-   * The Zuora-Track-Ids of its calls, the newest 10.
+   * The Zuora-Track-Ids of the intent's calls, the newest 10.
    * </pre>
    *
    * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -131,7 +131,7 @@ public interface GetIntentResponseOrBuilder extends
   int getTrackIdsCount();
   /**
    * <pre>
-   * The Zuora-Track-Ids of its calls, the newest 10.
+   * The Zuora-Track-Ids of the intent's calls, the newest 10.
    * </pre>
    *
    * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -141,7 +141,7 @@ public interface GetIntentResponseOrBuilder extends
   java.lang.String getTrackIds(int index);
   /**
    * <pre>
-   * The Zuora-Track-Ids of its calls, the newest 10.
+   * The Zuora-Track-Ids of the intent's calls, the newest 10.
    * </pre>
    *
    * <code>repeated string track_ids = 5 [json_name = "trackIds"];</code>
@@ -153,7 +153,7 @@ public interface GetIntentResponseOrBuilder extends
 
   /**
    * <pre>
-   * The Zuora-Request-Ids of its attempts, the newest 10.
+   * The Zuora-Request-Ids of the intent's attempts, the newest 10.
    * </pre>
    *
    * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -163,7 +163,7 @@ public interface GetIntentResponseOrBuilder extends
       getZuoraRequestIdsList();
   /**
    * <pre>
-   * The Zuora-Request-Ids of its attempts, the newest 10.
+   * The Zuora-Request-Ids of the intent's attempts, the newest 10.
    * </pre>
    *
    * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -172,7 +172,7 @@ public interface GetIntentResponseOrBuilder extends
   int getZuoraRequestIdsCount();
   /**
    * <pre>
-   * The Zuora-Request-Ids of its attempts, the newest 10.
+   * The Zuora-Request-Ids of the intent's attempts, the newest 10.
    * </pre>
    *
    * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>
@@ -182,7 +182,7 @@ public interface GetIntentResponseOrBuilder extends
   java.lang.String getZuoraRequestIds(int index);
   /**
    * <pre>
-   * The Zuora-Request-Ids of its attempts, the newest 10.
+   * The Zuora-Request-Ids of the intent's attempts, the newest 10.
    * </pre>
    *
    * <code>repeated string zuora_request_ids = 6 [json_name = "zuoraRequestIds"];</code>

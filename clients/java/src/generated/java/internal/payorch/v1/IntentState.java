@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * How far an intent is.
+ * How far an intent has progressed.
  * </pre>
  *
  * Protobuf enum {@code payorch.v1.IntentState}
@@ -33,7 +33,7 @@ public enum IntentState
   INTENT_STATE_NOT_FOUND(1),
   /**
    * <pre>
-   * A call is under way.
+   * An execution is in progress.
    * </pre>
    *
    * <code>INTENT_STATE_IN_FLIGHT = 2;</code>
@@ -41,7 +41,7 @@ public enum IntentState
   INTENT_STATE_IN_FLIGHT(2),
   /**
    * <pre>
-   * No flight holds it; see outcome, which may be UNKNOWN.
+   * No execution is in progress; see call_outcome, whose outcome may be UNKNOWN.
    * </pre>
    *
    * <code>INTENT_STATE_SETTLED = 3;</code>
@@ -77,7 +77,7 @@ public enum IntentState
   public static final int INTENT_STATE_NOT_FOUND_VALUE = 1;
   /**
    * <pre>
-   * A call is under way.
+   * An execution is in progress.
    * </pre>
    *
    * <code>INTENT_STATE_IN_FLIGHT = 2;</code>
@@ -85,7 +85,7 @@ public enum IntentState
   public static final int INTENT_STATE_IN_FLIGHT_VALUE = 2;
   /**
    * <pre>
-   * No flight holds it; see outcome, which may be UNKNOWN.
+   * No execution is in progress; see call_outcome, whose outcome may be UNKNOWN.
    * </pre>
    *
    * <code>INTENT_STATE_SETTLED = 3;</code>

@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * What Zuora returns of a mandate.
+ * What Zuora returns about a mandate.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.MandateState}
@@ -655,7 +655,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What Zuora returns of a mandate.
+   * What Zuora returns about a mandate.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.MandateState}

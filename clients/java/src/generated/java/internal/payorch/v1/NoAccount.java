@@ -7,8 +7,8 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * Create a payment method that belongs to no account. Zuora's older texts say that it is deleted after 10 days unless
- * it is attached to one.
+ * Create a payment method that belongs to no account. Zuora's older documentation says that it is deleted after
+ * 10 days unless it is attached to one.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.NoAccount}
@@ -200,8 +200,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Create a payment method that belongs to no account. Zuora's older texts say that it is deleted after 10 days unless
-   * it is attached to one.
+   * Create a payment method that belongs to no account. Zuora's older documentation says that it is deleted after
+   * 10 days unless it is attached to one.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.NoAccount}

@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * Make one payment; the payer comes back on-session for any later one.
+ * Make one payment; the payer must be on-session again for any later one.
  * Zuora: processPayment true, storePaymentMethod false.
  * </pre>
  *
@@ -401,7 +401,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Make one payment; the payer comes back on-session for any later one.
+   * Make one payment; the payer must be on-session again for any later one.
    * Zuora: processPayment true, storePaymentMethod false.
    * </pre>
    *

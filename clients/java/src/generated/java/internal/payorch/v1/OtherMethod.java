@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * A method kept outside Zuora. Zuora's Quickstart texts name the type `other` and give it no fields.
+ * A method stored outside Zuora. Zuora's Quickstart documentation names the type `other` but gives it no fields.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.OtherMethod}
@@ -199,7 +199,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A method kept outside Zuora. Zuora's Quickstart texts name the type `other` and give it no fields.
+   * A method stored outside Zuora. Zuora's Quickstart documentation names the type `other` but gives it no fields.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.OtherMethod}

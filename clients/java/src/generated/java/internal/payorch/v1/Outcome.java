@@ -33,8 +33,8 @@ public enum Outcome
   OUTCOME_SUCCEEDED(1),
   /**
    * <pre>
-   * Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have: the advice
-   * stays to resend it.
+   * Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have reached it,
+   * so the advice is still to resend.
    * </pre>
    *
    * <code>OUTCOME_NOT_SENT = 2;</code>
@@ -42,7 +42,7 @@ public enum Outcome
   OUTCOME_NOT_SENT(2),
   /**
    * <pre>
-   * Zuora, or the service before it, refused: no method was created and no money moved.
+   * Zuora, or the service in front of it, refused the request: no method was created and no money moved.
    * </pre>
    *
    * <code>OUTCOME_REFUSED = 3;</code>
@@ -50,7 +50,7 @@ public enum Outcome
   OUTCOME_REFUSED(3),
   /**
    * <pre>
-   * Part of it happened, such as a payment method that was created while its payment was refused.
+   * Part of the request was executed, such as a payment method that was created although its payment was refused.
    * </pre>
    *
    * <code>OUTCOME_PARTIAL = 4;</code>
@@ -58,7 +58,7 @@ public enum Outcome
   OUTCOME_PARTIAL(4),
   /**
    * <pre>
-   * It may or may not have happened. Money may have moved.
+   * The request may or may not have been executed. Money may have moved.
    * </pre>
    *
    * <code>OUTCOME_UNKNOWN = 5;</code>
@@ -94,8 +94,8 @@ public enum Outcome
   public static final int OUTCOME_SUCCEEDED_VALUE = 1;
   /**
    * <pre>
-   * Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have: the advice
-   * stays to resend it.
+   * Nothing of this call reached Zuora's business logic. An earlier call with the same request_id may have reached it,
+   * so the advice is still to resend.
    * </pre>
    *
    * <code>OUTCOME_NOT_SENT = 2;</code>
@@ -103,7 +103,7 @@ public enum Outcome
   public static final int OUTCOME_NOT_SENT_VALUE = 2;
   /**
    * <pre>
-   * Zuora, or the service before it, refused: no method was created and no money moved.
+   * Zuora, or the service in front of it, refused the request: no method was created and no money moved.
    * </pre>
    *
    * <code>OUTCOME_REFUSED = 3;</code>
@@ -111,7 +111,7 @@ public enum Outcome
   public static final int OUTCOME_REFUSED_VALUE = 3;
   /**
    * <pre>
-   * Part of it happened, such as a payment method that was created while its payment was refused.
+   * Part of the request was executed, such as a payment method that was created although its payment was refused.
    * </pre>
    *
    * <code>OUTCOME_PARTIAL = 4;</code>
@@ -119,7 +119,7 @@ public enum Outcome
   public static final int OUTCOME_PARTIAL_VALUE = 4;
   /**
    * <pre>
-   * It may or may not have happened. Money may have moved.
+   * The request may or may not have been executed. Money may have moved.
    * </pre>
    *
    * <code>OUTCOME_UNKNOWN = 5;</code>

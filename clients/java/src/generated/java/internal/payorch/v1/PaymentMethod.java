@@ -7,8 +7,8 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * A payment method as Zuora returned it. A field is empty when Zuora did not return it; those marked v2 are returned by
- * the Quickstart operation only. Words of Zuora's are strings because it adds values without notice.
+ * A payment method as Zuora returned it. A field is empty when Zuora did not return it; fields marked v2 are returned
+ * by the Quickstart operation only. Zuora's own words are strings because Zuora adds values without notice.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.PaymentMethod}
@@ -2009,8 +2009,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A payment method as Zuora returned it. A field is empty when Zuora did not return it; those marked v2 are returned by
-   * the Quickstart operation only. Words of Zuora's are strings because it adds values without notice.
+   * A payment method as Zuora returned it. A field is empty when Zuora did not return it; fields marked v2 are returned
+   * by the Quickstart operation only. Zuora's own words are strings because Zuora adds values without notice.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.PaymentMethod}

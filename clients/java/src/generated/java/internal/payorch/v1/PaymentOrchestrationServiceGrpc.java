@@ -10,7 +10,8 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
  * means: outcome UNKNOWN, advice resend with the same request id.
  * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
- * Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+ * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+ * second.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -216,7 +217,8 @@ public final class PaymentOrchestrationServiceGrpc {
    * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
    * means: outcome UNKNOWN, advice resend with the same request id.
    * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-   * Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+   * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+   * second.
    * </pre>
    */
   public interface AsyncService {
@@ -255,7 +257,7 @@ public final class PaymentOrchestrationServiceGrpc {
 
     /**
      * <pre>
-     * Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora.
+     * Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora.
      * </pre>
      */
     default void getIntent(internal.payorch.v1.GetIntentRequest request,
@@ -273,7 +275,8 @@ public final class PaymentOrchestrationServiceGrpc {
    * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
    * means: outcome UNKNOWN, advice resend with the same request id.
    * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-   * Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+   * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+   * second.
    * </pre>
    */
   public static abstract class PaymentOrchestrationServiceImplBase
@@ -293,7 +296,8 @@ public final class PaymentOrchestrationServiceGrpc {
    * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
    * means: outcome UNKNOWN, advice resend with the same request id.
    * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-   * Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+   * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+   * second.
    * </pre>
    */
   public static final class PaymentOrchestrationServiceStub
@@ -346,7 +350,7 @@ public final class PaymentOrchestrationServiceGrpc {
 
     /**
      * <pre>
-     * Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora.
+     * Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora.
      * </pre>
      */
     public void getIntent(internal.payorch.v1.GetIntentRequest request,
@@ -365,7 +369,8 @@ public final class PaymentOrchestrationServiceGrpc {
    * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
    * means: outcome UNKNOWN, advice resend with the same request id.
    * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-   * Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+   * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+   * second.
    * </pre>
    */
   public static final class PaymentOrchestrationServiceBlockingV2Stub
@@ -415,7 +420,7 @@ public final class PaymentOrchestrationServiceGrpc {
 
     /**
      * <pre>
-     * Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora.
+     * Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora.
      * </pre>
      */
     public internal.payorch.v1.GetIntentResponse getIntent(internal.payorch.v1.GetIntentRequest request) throws io.grpc.StatusException {
@@ -433,7 +438,8 @@ public final class PaymentOrchestrationServiceGrpc {
    * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
    * means: outcome UNKNOWN, advice resend with the same request id.
    * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-   * Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+   * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+   * second.
    * </pre>
    */
   public static final class PaymentOrchestrationServiceBlockingStub
@@ -483,7 +489,7 @@ public final class PaymentOrchestrationServiceGrpc {
 
     /**
      * <pre>
-     * Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora.
+     * Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora.
      * </pre>
      */
     public internal.payorch.v1.GetIntentResponse getIntent(internal.payorch.v1.GetIntentRequest request) {
@@ -501,7 +507,8 @@ public final class PaymentOrchestrationServiceGrpc {
    * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
    * means: outcome UNKNOWN, advice resend with the same request id.
    * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
-   * Metadata out: `zuora-track-id`, in trailers; ahead of them in initial metadata when the call takes longer than a second.
+   * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
+   * second.
    * </pre>
    */
   public static final class PaymentOrchestrationServiceFutureStub
@@ -554,7 +561,7 @@ public final class PaymentOrchestrationServiceGrpc {
 
     /**
      * <pre>
-     * Tells what became of an intent of the caller's own namespace. Sends nothing to Zuora.
+     * Returns what is known of an intent in the caller's own namespace. Sends nothing to Zuora.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.GetIntentResponse> getIntent(

@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * Zuora's Quickstart texts name the type `paypal` and give it no fields.
+ * Zuora's Quickstart documentation names the type `paypal` but gives it no fields.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.Paypal}
@@ -199,7 +199,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Zuora's Quickstart texts name the type `paypal` and give it no fields.
+   * Zuora's Quickstart documentation names the type `paypal` but gives it no fields.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.Paypal}

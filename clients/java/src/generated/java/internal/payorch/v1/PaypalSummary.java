@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * What Zuora returns of a PayPal method.
+ * What Zuora returns about a PayPal method.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.PaypalSummary}
@@ -378,7 +378,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What Zuora returns of a PayPal method.
+   * What Zuora returns about a PayPal method.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.PaypalSummary}

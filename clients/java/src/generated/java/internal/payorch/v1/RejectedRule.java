@@ -155,7 +155,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object expected_ = "";
   /**
    * <pre>
-   * What the condition asks for, for a person to read.
+   * What the condition requires, in words.
    * </pre>
    *
    * <code>string expected = 3 [json_name = "expected"];</code>
@@ -176,7 +176,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the condition asks for, for a person to read.
+   * What the condition requires, in words.
    * </pre>
    *
    * <code>string expected = 3 [json_name = "expected"];</code>
@@ -202,7 +202,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actual_ = "";
   /**
    * <pre>
-   * What the call has, for a person to read; "nothing" when it has nothing of the kind.
+   * What the call has instead, in words; "nothing" when it has no such value.
    * </pre>
    *
    * <code>string actual = 4 [json_name = "actual"];</code>
@@ -223,7 +223,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the call has, for a person to read; "nothing" when it has nothing of the kind.
+   * What the call has instead, in words; "nothing" when it has no such value.
    * </pre>
    *
    * <code>string actual = 4 [json_name = "actual"];</code>
@@ -803,7 +803,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object expected_ = "";
     /**
      * <pre>
-     * What the condition asks for, for a person to read.
+     * What the condition requires, in words.
      * </pre>
      *
      * <code>string expected = 3 [json_name = "expected"];</code>
@@ -823,7 +823,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the condition asks for, for a person to read.
+     * What the condition requires, in words.
      * </pre>
      *
      * <code>string expected = 3 [json_name = "expected"];</code>
@@ -844,7 +844,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the condition asks for, for a person to read.
+     * What the condition requires, in words.
      * </pre>
      *
      * <code>string expected = 3 [json_name = "expected"];</code>
@@ -861,7 +861,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the condition asks for, for a person to read.
+     * What the condition requires, in words.
      * </pre>
      *
      * <code>string expected = 3 [json_name = "expected"];</code>
@@ -875,7 +875,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the condition asks for, for a person to read.
+     * What the condition requires, in words.
      * </pre>
      *
      * <code>string expected = 3 [json_name = "expected"];</code>
@@ -895,7 +895,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actual_ = "";
     /**
      * <pre>
-     * What the call has, for a person to read; "nothing" when it has nothing of the kind.
+     * What the call has instead, in words; "nothing" when it has no such value.
      * </pre>
      *
      * <code>string actual = 4 [json_name = "actual"];</code>
@@ -915,7 +915,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the call has, for a person to read; "nothing" when it has nothing of the kind.
+     * What the call has instead, in words; "nothing" when it has no such value.
      * </pre>
      *
      * <code>string actual = 4 [json_name = "actual"];</code>
@@ -936,7 +936,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the call has, for a person to read; "nothing" when it has nothing of the kind.
+     * What the call has instead, in words; "nothing" when it has no such value.
      * </pre>
      *
      * <code>string actual = 4 [json_name = "actual"];</code>
@@ -953,7 +953,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the call has, for a person to read; "nothing" when it has nothing of the kind.
+     * What the call has instead, in words; "nothing" when it has no such value.
      * </pre>
      *
      * <code>string actual = 4 [json_name = "actual"];</code>
@@ -967,7 +967,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the call has, for a person to read; "nothing" when it has nothing of the kind.
+     * What the call has instead, in words; "nothing" when it has no such value.
      * </pre>
      *
      * <code>string actual = 4 [json_name = "actual"];</code>

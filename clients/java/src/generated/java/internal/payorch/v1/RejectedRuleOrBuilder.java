@@ -52,7 +52,7 @@ public interface RejectedRuleOrBuilder extends
 
   /**
    * <pre>
-   * What the condition asks for, for a person to read.
+   * What the condition requires, in words.
    * </pre>
    *
    * <code>string expected = 3 [json_name = "expected"];</code>
@@ -61,7 +61,7 @@ public interface RejectedRuleOrBuilder extends
   java.lang.String getExpected();
   /**
    * <pre>
-   * What the condition asks for, for a person to read.
+   * What the condition requires, in words.
    * </pre>
    *
    * <code>string expected = 3 [json_name = "expected"];</code>
@@ -72,7 +72,7 @@ public interface RejectedRuleOrBuilder extends
 
   /**
    * <pre>
-   * What the call has, for a person to read; "nothing" when it has nothing of the kind.
+   * What the call has instead, in words; "nothing" when it has no such value.
    * </pre>
    *
    * <code>string actual = 4 [json_name = "actual"];</code>
@@ -81,7 +81,7 @@ public interface RejectedRuleOrBuilder extends
   java.lang.String getActual();
   /**
    * <pre>
-   * What the call has, for a person to read; "nothing" when it has nothing of the kind.
+   * What the call has instead, in words; "nothing" when it has no such value.
    * </pre>
    *
    * <code>string actual = 4 [json_name = "actual"];</code>

@@ -33,7 +33,7 @@ public enum Replay
   REPLAY_NO(1),
   /**
    * <pre>
-   * The answer was stored earlier and is given again.
+   * The answer was stored earlier and is returned again.
    * </pre>
    *
    * <code>REPLAY_YES = 2;</code>
@@ -77,7 +77,7 @@ public enum Replay
   public static final int REPLAY_NO_VALUE = 1;
   /**
    * <pre>
-   * The answer was stored earlier and is given again.
+   * The answer was stored earlier and is returned again.
    * </pre>
    *
    * <code>REPLAY_YES = 2;</code>

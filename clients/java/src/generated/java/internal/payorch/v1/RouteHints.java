@@ -10,7 +10,7 @@ package internal.payorch.v1;
  * What the caller knows about where a call should go. The operator's policy decides; a hint only narrows the rules that
  * may match, and a hint that contradicts the matching rule is refused before anything is sent. Every hint is optional.
  *
- * Rules may also ask for the caller, and for what the request itself says:
+ * Rules may also depend on the caller and on the request itself:
  *
  * | RPC                 | amount and currency                                | account                            |
  * |---------------------|----------------------------------------------------|------------------------------------|
@@ -661,7 +661,7 @@ java.lang.String defaultValue) {
    * What the caller knows about where a call should go. The operator's policy decides; a hint only narrows the rules that
    * may match, and a hint that contradicts the matching rule is refused before anything is sent. Every hint is optional.
    *
-   * Rules may also ask for the caller, and for what the request itself says:
+   * Rules may also depend on the caller and on the request itself:
    *
    * | RPC                 | amount and currency                                | account                            |
    * |---------------------|----------------------------------------------------|------------------------------------|

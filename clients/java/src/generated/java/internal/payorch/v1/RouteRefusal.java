@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * Why a call would be refused, as its caller would be told.
+ * Why a call would be refused, as its caller would see it.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.RouteRefusal}
@@ -121,7 +121,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+   * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -142,7 +142,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+   * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -153,7 +153,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+   * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -171,7 +171,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+   * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -194,7 +194,7 @@ java.lang.String defaultValue) {
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Paths of the request's fields that are at fault, if any are.
+   * Paths of the request fields at fault, if any.
    * </pre>
    *
    * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -206,7 +206,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Paths of the request's fields that are at fault, if any are.
+   * Paths of the request fields at fault, if any.
    * </pre>
    *
    * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -217,7 +217,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Paths of the request's fields that are at fault, if any are.
+   * Paths of the request fields at fault, if any.
    * </pre>
    *
    * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -229,7 +229,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Paths of the request's fields that are at fault, if any are.
+   * Paths of the request fields at fault, if any.
    * </pre>
    *
    * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -442,7 +442,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Why a call would be refused, as its caller would be told.
+   * Why a call would be refused, as its caller would see it.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.RouteRefusal}
@@ -738,7 +738,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+     * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -759,7 +759,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+     * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -770,7 +770,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+     * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -788,7 +788,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+     * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -812,7 +812,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+     * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -835,7 +835,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+     * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -852,7 +852,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+     * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -875,7 +875,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Paths of the request's fields that are at fault, if any are.
+     * Paths of the request fields at fault, if any.
      * </pre>
      *
      * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -888,7 +888,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Paths of the request's fields that are at fault, if any are.
+     * Paths of the request fields at fault, if any.
      * </pre>
      *
      * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -899,7 +899,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Paths of the request's fields that are at fault, if any are.
+     * Paths of the request fields at fault, if any.
      * </pre>
      *
      * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -911,7 +911,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Paths of the request's fields that are at fault, if any are.
+     * Paths of the request fields at fault, if any.
      * </pre>
      *
      * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -924,7 +924,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Paths of the request's fields that are at fault, if any are.
+     * Paths of the request fields at fault, if any.
      * </pre>
      *
      * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -943,7 +943,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Paths of the request's fields that are at fault, if any are.
+     * Paths of the request fields at fault, if any.
      * </pre>
      *
      * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -961,7 +961,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Paths of the request's fields that are at fault, if any are.
+     * Paths of the request fields at fault, if any.
      * </pre>
      *
      * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -979,7 +979,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Paths of the request's fields that are at fault, if any are.
+     * Paths of the request fields at fault, if any.
      * </pre>
      *
      * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -994,7 +994,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Paths of the request's fields that are at fault, if any are.
+     * Paths of the request fields at fault, if any.
      * </pre>
      *
      * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>

@@ -31,7 +31,7 @@ public interface RouteRefusalOrBuilder extends
 
   /**
    * <pre>
-   * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+   * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -39,7 +39,7 @@ public interface RouteRefusalOrBuilder extends
   int getMetadataCount();
   /**
    * <pre>
-   * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+   * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -54,7 +54,7 @@ public interface RouteRefusalOrBuilder extends
   getMetadata();
   /**
    * <pre>
-   * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+   * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -63,7 +63,7 @@ public interface RouteRefusalOrBuilder extends
   getMetadataMap();
   /**
    * <pre>
-   * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+   * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -75,7 +75,7 @@ java.lang.String getMetadataOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * google.rpc.ErrorInfo.metadata of the refusal, such as the right that is missing and what it was needed for.
+   * google.rpc.ErrorInfo.metadata of the refusal, such as the missing right and what it is needed for.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 2 [json_name = "metadata"];</code>
@@ -85,7 +85,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Paths of the request's fields that are at fault, if any are.
+   * Paths of the request fields at fault, if any.
    * </pre>
    *
    * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -95,7 +95,7 @@ java.lang.String defaultValue);
       getFieldPathsList();
   /**
    * <pre>
-   * Paths of the request's fields that are at fault, if any are.
+   * Paths of the request fields at fault, if any.
    * </pre>
    *
    * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -104,7 +104,7 @@ java.lang.String defaultValue);
   int getFieldPathsCount();
   /**
    * <pre>
-   * Paths of the request's fields that are at fault, if any are.
+   * Paths of the request fields at fault, if any.
    * </pre>
    *
    * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>
@@ -114,7 +114,7 @@ java.lang.String defaultValue);
   java.lang.String getFieldPaths(int index);
   /**
    * <pre>
-   * Paths of the request's fields that are at fault, if any are.
+   * Paths of the request fields at fault, if any.
    * </pre>
    *
    * <code>repeated string field_paths = 3 [json_name = "fieldPaths"];</code>

@@ -58,7 +58,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object token_ = "";
   /**
    * <pre>
-   * The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+   * The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
    * create one per attempt to show the payment sheet.
    * </pre>
    *
@@ -80,7 +80,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+   * The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
    * create one per attempt to show the payment sheet.
    * </pre>
    *
@@ -405,7 +405,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object token_ = "";
     /**
      * <pre>
-     * The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+     * The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
      * create one per attempt to show the payment sheet.
      * </pre>
      *
@@ -426,7 +426,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+     * The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
      * create one per attempt to show the payment sheet.
      * </pre>
      *
@@ -448,7 +448,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+     * The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
      * create one per attempt to show the payment sheet.
      * </pre>
      *
@@ -466,7 +466,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+     * The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
      * create one per attempt to show the payment sheet.
      * </pre>
      *
@@ -481,7 +481,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+     * The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
      * create one per attempt to show the payment sheet.
      * </pre>
      *

@@ -12,7 +12,7 @@ public interface SessionOrBuilder extends
 
   /**
    * <pre>
-   * The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+   * The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
    * create one per attempt to show the payment sheet.
    * </pre>
    *
@@ -22,7 +22,7 @@ public interface SessionOrBuilder extends
   java.lang.String getToken();
   /**
    * <pre>
-   * The session token to hand to the browser. Zuora documents neither its lifetime nor whether it can be used twice:
+   * The session token for the browser. Zuora documents neither its lifetime nor whether it can be used twice:
    * create one per attempt to show the payment sheet.
    * </pre>
    *

@@ -59,8 +59,8 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money verificationAmount_;
   /**
    * <pre>
-   * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-   * `authAmount` where the tenant is configured for the older form.
+   * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+   * `authAmount` when the tenant is configured for the older form.
    * </pre>
    *
    * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -72,8 +72,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-   * `authAmount` where the tenant is configured for the older form.
+   * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+   * `authAmount` when the tenant is configured for the older form.
    * </pre>
    *
    * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -85,8 +85,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-   * `authAmount` where the tenant is configured for the older form.
+   * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+   * `authAmount` when the tenant is configured for the older form.
    * </pre>
    *
    * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -496,8 +496,8 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> verificationAmountBuilder_;
     /**
      * <pre>
-     * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-     * `authAmount` where the tenant is configured for the older form.
+     * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+     * `authAmount` when the tenant is configured for the older form.
      * </pre>
      *
      * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -508,8 +508,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-     * `authAmount` where the tenant is configured for the older form.
+     * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+     * `authAmount` when the tenant is configured for the older form.
      * </pre>
      *
      * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -524,8 +524,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-     * `authAmount` where the tenant is configured for the older form.
+     * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+     * `authAmount` when the tenant is configured for the older form.
      * </pre>
      *
      * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -543,8 +543,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-     * `authAmount` where the tenant is configured for the older form.
+     * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+     * `authAmount` when the tenant is configured for the older form.
      * </pre>
      *
      * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -562,8 +562,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-     * `authAmount` where the tenant is configured for the older form.
+     * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+     * `authAmount` when the tenant is configured for the older form.
      * </pre>
      *
      * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -588,8 +588,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-     * `authAmount` where the tenant is configured for the older form.
+     * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+     * `authAmount` when the tenant is configured for the older form.
      * </pre>
      *
      * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -606,8 +606,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-     * `authAmount` where the tenant is configured for the older form.
+     * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+     * `authAmount` when the tenant is configured for the older form.
      * </pre>
      *
      * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -619,8 +619,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-     * `authAmount` where the tenant is configured for the older form.
+     * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+     * `authAmount` when the tenant is configured for the older form.
      * </pre>
      *
      * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -635,8 +635,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-     * `authAmount` where the tenant is configured for the older form.
+     * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+     * `authAmount` when the tenant is configured for the older form.
      * </pre>
      *
      * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>

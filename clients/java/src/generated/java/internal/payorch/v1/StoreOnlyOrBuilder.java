@@ -12,8 +12,8 @@ public interface StoreOnlyOrBuilder extends
 
   /**
    * <pre>
-   * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-   * `authAmount` where the tenant is configured for the older form.
+   * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+   * `authAmount` when the tenant is configured for the older form.
    * </pre>
    *
    * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -22,8 +22,8 @@ public interface StoreOnlyOrBuilder extends
   boolean hasVerificationAmount();
   /**
    * <pre>
-   * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-   * `authAmount` where the tenant is configured for the older form.
+   * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+   * `authAmount` when the tenant is configured for the older form.
    * </pre>
    *
    * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -32,8 +32,8 @@ public interface StoreOnlyOrBuilder extends
   com.google.type.Money getVerificationAmount();
   /**
    * <pre>
-   * Amount the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
-   * `authAmount` where the tenant is configured for the older form.
+   * Amount that the gateway uses to verify the method; greater than zero. It becomes `amount` and `currency`, or
+   * `authAmount` when the tenant is configured for the older form.
    * </pre>
    *
    * <code>.google.type.Money verification_amount = 1 [json_name = "verificationAmount", (.google.api.field_behavior) = REQUIRED];</code>

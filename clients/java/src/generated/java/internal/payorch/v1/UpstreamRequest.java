@@ -7,7 +7,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * What would be sent to Zuora, with every sensitive value replaced. The answer to validate_only.
+ * The request that would be sent to Zuora, with every sensitive value replaced. The response to validate_only.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.UpstreamRequest}
@@ -261,8 +261,8 @@ java.lang.String defaultValue) {
   private volatile java.lang.Object body_ = "";
   /**
    * <pre>
-   * JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
-   * caller's own and stand in it, so it is for the caller alone.
+   * JSON body; each sensitive value is the text "[redacted]". It contains the names of custom fields and of gateway
+   * options, which are the caller's own, so it is for the caller alone.
    * </pre>
    *
    * <code>string body = 4 [json_name = "body", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -283,8 +283,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
-   * caller's own and stand in it, so it is for the caller alone.
+   * JSON body; each sensitive value is the text "[redacted]". It contains the names of custom fields and of gateway
+   * options, which are the caller's own, so it is for the caller alone.
    * </pre>
    *
    * <code>string body = 4 [json_name = "body", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -509,7 +509,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * What would be sent to Zuora, with every sensitive value replaced. The answer to validate_only.
+   * The request that would be sent to Zuora, with every sensitive value replaced. The response to validate_only.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.UpstreamRequest}
@@ -1056,8 +1056,8 @@ java.lang.String defaultValue) {
     private java.lang.Object body_ = "";
     /**
      * <pre>
-     * JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
-     * caller's own and stand in it, so it is for the caller alone.
+     * JSON body; each sensitive value is the text "[redacted]". It contains the names of custom fields and of gateway
+     * options, which are the caller's own, so it is for the caller alone.
      * </pre>
      *
      * <code>string body = 4 [json_name = "body", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -1077,8 +1077,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
-     * caller's own and stand in it, so it is for the caller alone.
+     * JSON body; each sensitive value is the text "[redacted]". It contains the names of custom fields and of gateway
+     * options, which are the caller's own, so it is for the caller alone.
      * </pre>
      *
      * <code>string body = 4 [json_name = "body", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -1099,8 +1099,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
-     * caller's own and stand in it, so it is for the caller alone.
+     * JSON body; each sensitive value is the text "[redacted]". It contains the names of custom fields and of gateway
+     * options, which are the caller's own, so it is for the caller alone.
      * </pre>
      *
      * <code>string body = 4 [json_name = "body", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -1117,8 +1117,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
-     * caller's own and stand in it, so it is for the caller alone.
+     * JSON body; each sensitive value is the text "[redacted]". It contains the names of custom fields and of gateway
+     * options, which are the caller's own, so it is for the caller alone.
      * </pre>
      *
      * <code>string body = 4 [json_name = "body", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -1132,8 +1132,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
-     * caller's own and stand in it, so it is for the caller alone.
+     * JSON body; each sensitive value is the text "[redacted]". It contains the names of custom fields and of gateway
+     * options, which are the caller's own, so it is for the caller alone.
      * </pre>
      *
      * <code>string body = 4 [json_name = "body", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>

@@ -106,8 +106,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
-   * caller's own and stand in it, so it is for the caller alone.
+   * JSON body; each sensitive value is the text "[redacted]". It contains the names of custom fields and of gateway
+   * options, which are the caller's own, so it is for the caller alone.
    * </pre>
    *
    * <code>string body = 4 [json_name = "body", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -116,8 +116,8 @@ java.lang.String defaultValue);
   java.lang.String getBody();
   /**
    * <pre>
-   * JSON body; each sensitive value is the text "[redacted]". The names of custom fields and of gateway options are the
-   * caller's own and stand in it, so it is for the caller alone.
+   * JSON body; each sensitive value is the text "[redacted]". It contains the names of custom fields and of gateway
+   * options, which are the caller's own, so it is for the caller alone.
    * </pre>
    *
    * <code>string body = 4 [json_name = "body", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
