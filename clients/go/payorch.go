@@ -65,8 +65,8 @@ type CallError struct {
 	RetryDelay time.Duration
 	// ZuoraCodes are Zuora's codes as it sent them.
 	ZuoraCodes []string
-	// ResendCutoffTime is until when the same request is safe to be sent again; zero where the advice is not to.
-	ResendCutoffTime time.Time
+	// ResendBeforeTime is until when the same request is safe to be sent again; zero where the advice is not to.
+	ResendBeforeTime time.Time
 	// CallOutcome is everything else: Zuora's ids, attempts, what exists. Nil if the error has none.
 	CallOutcome *payorchv1.CallOutcome
 }
@@ -118,7 +118,7 @@ func (e *CallError) readOutcome(outcome *payorchv1.CallOutcome) {
 	if one := outcome.GetAdvice(); one != payorchv1.Advice_ADVICE_UNSPECIFIED && payorchv1.Advice_name[int32(one)] != "" {
 		e.Advice = one
 	}
-	if outcome.GetResendCutoffTime() != nil {
-		e.ResendCutoffTime = outcome.GetResendCutoffTime().AsTime()
+	if outcome.GetResendBeforeTime() != nil {
+		e.ResendBeforeTime = outcome.GetResendBeforeTime().AsTime()
 	}
 }

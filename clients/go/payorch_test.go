@@ -64,15 +64,15 @@ func TestEveryDetailIsRead(t *testing.T) {
 		}},
 		&payorchv1.CallOutcome{
 			Outcome: payorchv1.Outcome_OUTCOME_NOT_SENT, Advice: resend, TrackId: "order-4711",
-			ZuoraCodes: []string{"53200020"}, ResendCutoffTime: timestamppb.New(before),
+			ZuoraCodes: []string{"53200020"}, ResendBeforeTime: timestamppb.New(before),
 		},
 	))
 
 	if told.Code != codes.Unavailable || told.Message != "no" || told.Reason != "OVERLOADED" || told.Metadata["tenant"] != "acme" {
 		t.Errorf("status and info: %+v", told)
 	}
-	if told.RetryDelay != 1500*time.Millisecond || !told.ResendCutoffTime.Equal(before) {
-		t.Errorf("times: %s, %s", told.RetryDelay, told.ResendCutoffTime)
+	if told.RetryDelay != 1500*time.Millisecond || !told.ResendBeforeTime.Equal(before) {
+		t.Errorf("times: %s, %s", told.RetryDelay, told.ResendBeforeTime)
 	}
 	if len(told.Violations) != 1 || told.Violations[0].Rule != "REQUEST_ID" || told.Violations[0].Field != "request_id" {
 		t.Errorf("violations: %v", told.Violations)

@@ -243,7 +243,7 @@ class TestOwnership:
             assert ("STILL_RUNNING", "UNKNOWN", "RESEND_SAME_REQUEST_ID") == told(error)
             assert grpc.StatusCode.DEADLINE_EXCEEDED == error.code
             assert error.call_outcome is not None
-            limit = error.call_outcome.resend_cutoff_time.ToDatetime(UTC) - here.clock.now()
+            limit = error.call_outcome.resend_before_time.ToDatetime(UTC) - here.clock.now()
             assert timedelta(hours=22, minutes=58) < limit < timedelta(hours=23, minutes=2)
             here.clock.advance(A_MINUTE)
             answer = await resent(here.stub.DecryptApplePay, request)
@@ -320,7 +320,7 @@ class TestGetIntent:
         assert (outcome, advice) == told(error)[1:]
         assert (error.outcome, error.advice) == (found.call_outcome.outcome, found.call_outcome.advice)
         assert error.call_outcome.existing == found.existing
-        assert error.call_outcome.resend_cutoff_time == found.call_outcome.resend_cutoff_time
+        assert error.call_outcome.resend_before_time == found.call_outcome.resend_before_time
         if advice != "RESEND_SAME_REQUEST_ID":
             assert error.call_outcome.zuora_codes == found.call_outcome.zuora_codes
 

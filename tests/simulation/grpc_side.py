@@ -92,5 +92,5 @@ def seen_error(context: Context) -> Seen:
         advice=call_pb2.Advice.Name(outcome.advice).removeprefix("ADVICE_"),
         reason=info.reason,
         ids=frozenset({existing.payment_method_id, existing.payment_id} - {""}),
-        resend_before_s=outcome.resend_cutoff_time.seconds if outcome.HasField("resend_cutoff_time") else None,
+        resend_before_s=outcome.resend_before_time.seconds if outcome.HasField("resend_before_time") else None,
     )

@@ -36,7 +36,7 @@ pub struct CallError {
     /// Zuora's codes as it sent them.
     pub zuora_codes: Vec<String>,
     /// Until when a resend is safe; none where the advice is not to.
-    pub resend_cutoff_time: Option<SystemTime>,
+    pub resend_before_time: Option<SystemTime>,
     /// Everything else: Zuora's ids, attempts, what exists.
     pub call_outcome: Option<CallOutcome>,
 }
@@ -64,7 +64,7 @@ impl From<&Status> for CallError {
             metadata: info.metadata,
             retry_delay: retry.and_then(|retry| retry.retry_delay?.try_into().ok()),
             zuora_codes: told.as_ref().map(|told| told.zuora_codes.clone()).unwrap_or_default(),
-            resend_cutoff_time: told.as_ref().and_then(|told| told.resend_cutoff_time?.try_into().ok()),
+            resend_before_time: told.as_ref().and_then(|told| told.resend_before_time?.try_into().ok()),
             call_outcome: told,
         }
     }

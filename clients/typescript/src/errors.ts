@@ -39,7 +39,7 @@ export interface CallError {
   /** As Zuora sent them. */
   readonly zuoraCodes: readonly string[];
   /** Until when the same request is safe to be sent again; undefined where the advice is not to. */
-  readonly resendCutoffTime: Date | undefined;
+  readonly resendBeforeTime: Date | undefined;
   /** Everything else: Zuora's ids, attempts, what exists. Undefined if the error has none. */
   readonly callOutcome: CallOutcome | undefined;
 }
@@ -76,7 +76,7 @@ export function callErrorOf(error: unknown): CallError {
     metadata: ours?.metadata ?? {},
     retryDelayMs: delay && durationMs(delay),
     zuoraCodes: outcome?.zuoraCodes ?? [],
-    resendCutoffTime: outcome?.resendCutoffTime && timestampDate(outcome.resendCutoffTime),
+    resendBeforeTime: outcome?.resendBeforeTime && timestampDate(outcome.resendBeforeTime),
     callOutcome: outcome,
   };
 }

@@ -42,7 +42,7 @@ for (const [reason, error] of [
 }
 
 test("every detail is read", () => {
-  const resendCutoffTime = new Date("2026-01-02T03:04:05Z");
+  const resendBeforeTime = new Date("2026-01-02T03:04:05Z");
   const told = callErrorOf(
     failure(
       [ErrorInfoSchema, { domain: "payorch", reason: "OVERLOADED", metadata: { tenant: "acme" } }],
@@ -55,7 +55,7 @@ test("every detail is read", () => {
           advice: Advice.FIX_REQUEST,
           trackId: "order-4711",
           zuoraCodes: ["53200020"],
-          resendCutoffTime: timestampFromDate(resendCutoffTime),
+          resendBeforeTime: timestampFromDate(resendBeforeTime),
         },
       ],
     ),
@@ -74,7 +74,7 @@ test("every detail is read", () => {
     metadata: { tenant: "acme" },
     retryDelayMs: 1500,
     zuoraCodes: ["53200020"],
-    resendCutoffTime,
+    resendBeforeTime,
   });
 });
 

@@ -153,7 +153,7 @@ def _call_outcome(error: CallError, track_id: TrackId) -> call_pb2.CallOutcome:
         track_id=track_id,
     )
     if error.failure.resend_before and verdict.advice is Advice.RESEND_SAME_REQUEST_ID:
-        outcome.resend_cutoff_time.FromDatetime(error.failure.resend_before)
+        outcome.resend_before_time.FromDatetime(error.failure.resend_before)
     if evidence.payment_method_id or evidence.payment_id:
         outcome.existing.payment_method_id = _cut(evidence.payment_method_id, _MAX_ID_BYTES)
         outcome.existing.payment_id = _cut(evidence.payment_id, _MAX_ID_BYTES)
@@ -169,7 +169,7 @@ def recorded_outcome(recorded: IntentStatus) -> call_pb2.CallOutcome:
         unsettled = call_pb2.CallOutcome(
             outcome=call_pb2.OUTCOME_UNKNOWN, advice=call_pb2.ADVICE_RESEND_SAME_REQUEST_ID
         )
-        unsettled.resend_cutoff_time.FromDatetime(resend_before(recorded.record))
+        unsettled.resend_before_time.FromDatetime(resend_before(recorded.record))
         return unsettled
     reason = reason_of(settlement)
     verdict = VERDICTS[reason] if reason else Verdict(Outcome.SUCCEEDED, Advice.NONE)

@@ -48,7 +48,7 @@ class Failed(grpc.RpcError):
         Failed(call_pb2.CallOutcome(outcome=99, advice=99)),  # type: ignore[arg-type] # words of a newer service
         Failed(error_details_pb2.ErrorInfo(domain="payorch", reason="X")),
         Failed(call_pb2.CallOutcome(), spoiled=b"\xff\xff"),
-        Failed(call_pb2.CallOutcome(resend_cutoff_time=timestamp_pb2.Timestamp(seconds=10**15))),
+        Failed(call_pb2.CallOutcome(resend_before_time=timestamp_pb2.Timestamp(seconds=10**15))),
     ],
 )
 def test_what_tells_no_outcome_is_an_unknown_one(error: Failed) -> None:

@@ -46,14 +46,14 @@ class TestEncodeIntent:
             call_pb2.OUTCOME_UNKNOWN,
             call_pb2.ADVICE_RESEND_SAME_REQUEST_ID,
         )
-        assert outcome.resend_cutoff_time.ToMilliseconds() == int(START.timestamp() * 1000) + 250 + 23 * 3600 * 1000
+        assert outcome.resend_before_time.ToMilliseconds() == int(START.timestamp() * 1000) + 250 + 23 * 3600 * 1000
 
     def test_advises_no_resend_of_what_is_too_old(self) -> None:
         """Zuora may have forgotten the key by then."""
         outcome = encode_intent(IntentStatus(record(), in_flight=False, expired=True)).call_outcome
 
         assert (outcome.outcome, outcome.advice) == (call_pb2.OUTCOME_UNKNOWN, call_pb2.ADVICE_LOOK_UP)
-        assert not outcome.HasField("resend_cutoff_time")
+        assert not outcome.HasField("resend_before_time")
 
     def test_tells_a_success_with_what_exists(self) -> None:
         """And every id that Zuora's support could ask for."""
@@ -89,7 +89,7 @@ class TestEncodeIntent:
         assert list(response.call_outcome.zuora_codes) == ["53000099"]
         assert not response.HasField("existing"), "nothing is known to exist"
         assert (
-            not response.call_outcome.HasField("resend_cutoff_time") or verdict.advice is Advice.RESEND_SAME_REQUEST_ID
+            not response.call_outcome.HasField("resend_before_time") or verdict.advice is Advice.RESEND_SAME_REQUEST_ID
         )
 
     def test_takes_a_reason_of_a_newer_version_for_unknown(self) -> None:

@@ -495,7 +495,7 @@ type CallOutcome struct {
 	// What the caller should do next.
 	Advice Advice `protobuf:"varint,2,opt,name=advice,proto3,enum=payorch.v1.Advice" json:"advice,omitempty"`
 	// Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
-	ResendCutoffTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=resend_cutoff_time,json=resendCutoffTime,proto3" json:"resend_cutoff_time,omitempty"`
+	ResendBeforeTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=resend_before_time,json=resendBeforeTime,proto3" json:"resend_before_time,omitempty"`
 	// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
 	ZuoraCodes []string `protobuf:"bytes,4,rep,name=zuora_codes,json=zuoraCodes,proto3" json:"zuora_codes,omitempty"`
 	// Zuora's processId; empty when there was none.
@@ -556,9 +556,9 @@ func (x *CallOutcome) GetAdvice() Advice {
 	return Advice_ADVICE_UNSPECIFIED
 }
 
-func (x *CallOutcome) GetResendCutoffTime() *timestamppb.Timestamp {
+func (x *CallOutcome) GetResendBeforeTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.ResendCutoffTime
+		return x.ResendBeforeTime
 	}
 	return nil
 }
@@ -715,7 +715,7 @@ const file_payorch_v1_call_proto_rawDesc = "" +
 	"\vCallOutcome\x12-\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x13.payorch.v1.OutcomeR\aoutcome\x12*\n" +
 	"\x06advice\x18\x02 \x01(\x0e2\x12.payorch.v1.AdviceR\x06advice\x12H\n" +
-	"\x12resend_cutoff_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x10resendCutoffTime\x12\x1f\n" +
+	"\x12resend_before_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x10resendBeforeTime\x12\x1f\n" +
 	"\vzuora_codes\x18\x04 \x03(\tR\n" +
 	"zuoraCodes\x12(\n" +
 	"\x10zuora_process_id\x18\x05 \x01(\tR\x0ezuoraProcessId\x12(\n" +
@@ -790,7 +790,7 @@ var file_payorch_v1_call_proto_depIdxs = []int32{
 	10, // 5: payorch.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
 	0,  // 6: payorch.v1.CallOutcome.outcome:type_name -> payorch.v1.Outcome
 	1,  // 7: payorch.v1.CallOutcome.advice:type_name -> payorch.v1.Advice
-	10, // 8: payorch.v1.CallOutcome.resend_cutoff_time:type_name -> google.protobuf.Timestamp
+	10, // 8: payorch.v1.CallOutcome.resend_before_time:type_name -> google.protobuf.Timestamp
 	4,  // 9: payorch.v1.CallOutcome.attempts:type_name -> payorch.v1.Attempt
 	5,  // 10: payorch.v1.CallOutcome.existing:type_name -> payorch.v1.ExistingIds
 	8,  // 11: payorch.v1.UpstreamRequest.headers:type_name -> payorch.v1.UpstreamRequest.HeadersEntry

@@ -48,7 +48,7 @@ class CallError:
     retry_delay_s: float | None = None
     zuora_codes: tuple[str, ...] = ()
     """As Zuora sent them."""
-    resend_cutoff_time: datetime | None = None
+    resend_before_time: datetime | None = None
     """Until when the same request is safe to be sent again, UTC; None where the advice is not to."""
     call_outcome: call_pb2.CallOutcome | None = None
     """Everything else: Zuora's ids, attempts, what exists."""
@@ -77,7 +77,7 @@ class CallError:
             metadata=dict(info.metadata) if info else {},
             retry_delay_s=retry.retry_delay.ToNanoseconds() / 1e9 if retry else None,
             zuora_codes=tuple(told.zuora_codes) if told else (),
-            resend_cutoff_time=_resend_cutoff_time(told),
+            resend_before_time=_resend_before_time(told),
             call_outcome=told,
         )
 
@@ -156,11 +156,11 @@ def _detail(status: Any, kind: Any) -> Any | None:
     return None
 
 
-def _resend_cutoff_time(told: call_pb2.CallOutcome | None) -> datetime | None:
-    if told is None or not told.HasField("resend_cutoff_time"):
+def _resend_before_time(told: call_pb2.CallOutcome | None) -> datetime | None:
+    if told is None or not told.HasField("resend_before_time"):
         return None
     try:
-        return told.resend_cutoff_time.ToDatetime(UTC)
+        return told.resend_before_time.ToDatetime(UTC)
     except (ValueError, OverflowError):  # no time that there is
         return None
 

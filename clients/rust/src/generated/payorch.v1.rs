@@ -384,7 +384,7 @@ pub struct CallOutcome {
     pub advice: i32,
     /// Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
     #[prost(message, optional, tag = "3")]
-    pub resend_cutoff_time: ::core::option::Option<::prost_types::Timestamp>,
+    pub resend_before_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
     #[prost(string, repeated, tag = "4")]
     pub zuora_codes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,

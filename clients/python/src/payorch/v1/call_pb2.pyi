@@ -273,7 +273,7 @@ class CallOutcome(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     ADVICE_FIELD_NUMBER: _builtins.int
-    RESEND_CUTOFF_TIME_FIELD_NUMBER: _builtins.int
+    RESEND_BEFORE_TIME_FIELD_NUMBER: _builtins.int
     ZUORA_CODES_FIELD_NUMBER: _builtins.int
     ZUORA_PROCESS_ID_FIELD_NUMBER: _builtins.int
     ZUORA_REQUEST_ID_FIELD_NUMBER: _builtins.int
@@ -291,7 +291,7 @@ class CallOutcome(_message.Message):
     track_id: _builtins.str
     """The Zuora-Track-Id of this call."""
     @_builtins.property
-    def resend_cutoff_time(self) -> _timestamp_pb2.Timestamp:
+    def resend_before_time(self) -> _timestamp_pb2.Timestamp:
         """Until this time a resend with the same request_id is safe. Absent when the advice is not to resend."""
 
     @_builtins.property
@@ -311,7 +311,7 @@ class CallOutcome(_message.Message):
         *,
         outcome: Global___Outcome.ValueType = ...,
         advice: Global___Advice.ValueType = ...,
-        resend_cutoff_time: _timestamp_pb2.Timestamp | None = ...,
+        resend_before_time: _timestamp_pb2.Timestamp | None = ...,
         zuora_codes: _abc.Iterable[_builtins.str] | None = ...,
         zuora_process_id: _builtins.str = ...,
         zuora_request_id: _builtins.str = ...,
@@ -319,9 +319,9 @@ class CallOutcome(_message.Message):
         existing: Global___ExistingIds | None = ...,
         track_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "resend_cutoff_time", b"resend_cutoff_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "resend_before_time", b"resend_before_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempts", b"attempts", "existing", b"existing", "outcome", b"outcome", "resend_cutoff_time", b"resend_cutoff_time", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempts", b"attempts", "existing", b"existing", "outcome", b"outcome", "resend_before_time", b"resend_before_time", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,7 +35,7 @@ import java.util.function.Supplier;
  * @param metadata of the {@code ErrorInfo}
  * @param retryDelay how long to wait before a resend, where the service knows
  * @param zuoraCodes Zuora's codes as it sent them
- * @param resendCutoffTime until when a resend is safe; empty where the advice is not to
+ * @param resendBeforeTime until when a resend is safe; empty where the advice is not to
  * @param callOutcome everything else: Zuora's ids, attempts, what exists
  */
 public record CallError(
@@ -49,7 +49,7 @@ public record CallError(
     Map<String, String> metadata,
     Optional<Duration> retryDelay,
     List<String> zuoraCodes,
-    Optional<Instant> resendCutoffTime,
+    Optional<Instant> resendBeforeTime,
     Optional<CallOutcome> callOutcome) {
 
   private static final String DOMAIN = "payorch";
@@ -80,8 +80,8 @@ public record CallError(
         info.map(ErrorInfo::getMetadataMap).orElse(Map.of()),
         retry.flatMap(delay -> readable(() -> Duration.ofSeconds(delay.getSeconds(), delay.getNanos()))),
         told.<List<String>>map(CallOutcome::getZuoraCodesList).orElse(List.of()),
-        told.filter(CallOutcome::hasResendCutoffTime)
-            .map(CallOutcome::getResendCutoffTime)
+        told.filter(CallOutcome::hasResendBeforeTime)
+            .map(CallOutcome::getResendBeforeTime)
             .flatMap(time -> readable(() -> Instant.ofEpochSecond(time.getSeconds(), time.getNanos()))),
         told);
   }

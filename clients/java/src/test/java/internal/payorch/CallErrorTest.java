@@ -80,11 +80,11 @@ class CallErrorTest {
 
   @Test
   void aTimeThatJavaCannotHoldIsNone() {
-    var told = CallOutcome.newBuilder().setResendCutoffTime(Timestamp.newBuilder().setSeconds(Long.MAX_VALUE)).build();
+    var told = CallOutcome.newBuilder().setResendBeforeTime(Timestamp.newBuilder().setSeconds(Long.MAX_VALUE)).build();
     var delay = com.google.protobuf.Duration.newBuilder().setSeconds(Long.MAX_VALUE).setNanos(Integer.MAX_VALUE);
     var error = CallError.from(packed(Any.pack(told), Any.pack(RetryInfo.newBuilder().setRetryDelay(delay).build())));
 
-    assertEquals(Optional.empty(), error.resendCutoffTime());
+    assertEquals(Optional.empty(), error.resendBeforeTime());
     assertEquals(Optional.empty(), error.retryDelay());
   }
 }

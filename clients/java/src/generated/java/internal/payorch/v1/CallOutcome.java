@@ -115,18 +115,18 @@ private static final long serialVersionUID = 0L;
     return result == null ? internal.payorch.v1.Advice.UNRECOGNIZED : result;
   }
 
-  public static final int RESEND_CUTOFF_TIME_FIELD_NUMBER = 3;
-  private com.google.protobuf.Timestamp resendCutoffTime_;
+  public static final int RESEND_BEFORE_TIME_FIELD_NUMBER = 3;
+  private com.google.protobuf.Timestamp resendBeforeTime_;
   /**
    * <pre>
    * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
-   * @return Whether the resendCutoffTime field is set.
+   * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
+   * @return Whether the resendBeforeTime field is set.
    */
   @java.lang.Override
-  public boolean hasResendCutoffTime() {
+  public boolean hasResendBeforeTime() {
     return ((bitField0_ & 0x00000001) != 0);
   }
   /**
@@ -134,23 +134,23 @@ private static final long serialVersionUID = 0L;
    * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
-   * @return The resendCutoffTime.
+   * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
+   * @return The resendBeforeTime.
    */
   @java.lang.Override
-  public com.google.protobuf.Timestamp getResendCutoffTime() {
-    return resendCutoffTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : resendCutoffTime_;
+  public com.google.protobuf.Timestamp getResendBeforeTime() {
+    return resendBeforeTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : resendBeforeTime_;
   }
   /**
    * <pre>
    * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+   * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
    */
   @java.lang.Override
-  public com.google.protobuf.TimestampOrBuilder getResendCutoffTimeOrBuilder() {
-    return resendCutoffTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : resendCutoffTime_;
+  public com.google.protobuf.TimestampOrBuilder getResendBeforeTimeOrBuilder() {
+    return resendBeforeTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : resendBeforeTime_;
   }
 
   public static final int ZUORA_CODES_FIELD_NUMBER = 4;
@@ -467,7 +467,7 @@ private static final long serialVersionUID = 0L;
       output.writeEnum(2, advice_);
     }
     if (((bitField0_ & 0x00000001) != 0)) {
-      output.writeMessage(3, getResendCutoffTime());
+      output.writeMessage(3, getResendBeforeTime());
     }
     for (int i = 0; i < zuoraCodes_.size(); i++) {
       com.google.protobuf.GeneratedMessage.writeString(output, 4, zuoraCodes_.getRaw(i));
@@ -501,7 +501,7 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000001) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(3, getResendCutoffTime());
+        .computeMessageSize(3, getResendBeforeTime());
     }
     {
       int dataSize = 0;
@@ -559,10 +559,10 @@ private static final long serialVersionUID = 0L;
 
     if (outcome_ != other.outcome_) return false;
     if (advice_ != other.advice_) return false;
-    if (hasResendCutoffTime() != other.hasResendCutoffTime()) return false;
-    if (hasResendCutoffTime()) {
-      if (!getResendCutoffTime()
-          .equals(other.getResendCutoffTime())) return false;
+    if (hasResendBeforeTime() != other.hasResendBeforeTime()) return false;
+    if (hasResendBeforeTime()) {
+      if (!getResendBeforeTime()
+          .equals(other.getResendBeforeTime())) return false;
     }
     if (!getZuoraCodesList()
         .equals(other.getZuoraCodesList())) return false;
@@ -594,9 +594,9 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + outcome_;
     hash = (37 * hash) + ADVICE_FIELD_NUMBER;
     hash = (53 * hash) + advice_;
-    if (hasResendCutoffTime()) {
-      hash = (37 * hash) + RESEND_CUTOFF_TIME_FIELD_NUMBER;
-      hash = (53 * hash) + getResendCutoffTime().hashCode();
+    if (hasResendBeforeTime()) {
+      hash = (37 * hash) + RESEND_BEFORE_TIME_FIELD_NUMBER;
+      hash = (53 * hash) + getResendBeforeTime().hashCode();
     }
     if (getZuoraCodesCount() > 0) {
       hash = (37 * hash) + ZUORA_CODES_FIELD_NUMBER;
@@ -752,7 +752,7 @@ private static final long serialVersionUID = 0L;
     private void maybeForceBuilderInitialization() {
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
-        internalGetResendCutoffTimeFieldBuilder();
+        internalGetResendBeforeTimeFieldBuilder();
         internalGetAttemptsFieldBuilder();
         internalGetExistingFieldBuilder();
       }
@@ -763,10 +763,10 @@ private static final long serialVersionUID = 0L;
       bitField0_ = 0;
       outcome_ = 0;
       advice_ = 0;
-      resendCutoffTime_ = null;
-      if (resendCutoffTimeBuilder_ != null) {
-        resendCutoffTimeBuilder_.dispose();
-        resendCutoffTimeBuilder_ = null;
+      resendBeforeTime_ = null;
+      if (resendBeforeTimeBuilder_ != null) {
+        resendBeforeTimeBuilder_.dispose();
+        resendBeforeTimeBuilder_ = null;
       }
       zuoraCodes_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
@@ -839,9 +839,9 @@ private static final long serialVersionUID = 0L;
       }
       int to_bitField0_ = 0;
       if (((from_bitField0_ & 0x00000004) != 0)) {
-        result.resendCutoffTime_ = resendCutoffTimeBuilder_ == null
-            ? resendCutoffTime_
-            : resendCutoffTimeBuilder_.build();
+        result.resendBeforeTime_ = resendBeforeTimeBuilder_ == null
+            ? resendBeforeTime_
+            : resendBeforeTimeBuilder_.build();
         to_bitField0_ |= 0x00000001;
       }
       if (((from_bitField0_ & 0x00000008) != 0)) {
@@ -884,8 +884,8 @@ private static final long serialVersionUID = 0L;
       if (other.advice_ != 0) {
         setAdviceValue(other.getAdviceValue());
       }
-      if (other.hasResendCutoffTime()) {
-        mergeResendCutoffTime(other.getResendCutoffTime());
+      if (other.hasResendBeforeTime()) {
+        mergeResendBeforeTime(other.getResendBeforeTime());
       }
       if (!other.zuoraCodes_.isEmpty()) {
         if (zuoraCodes_.isEmpty()) {
@@ -977,7 +977,7 @@ private static final long serialVersionUID = 0L;
             } // case 16
             case 26: {
               input.readMessage(
-                  internalGetResendCutoffTimeFieldBuilder().getBuilder(),
+                  internalGetResendBeforeTimeFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x00000004;
               break;
@@ -1183,18 +1183,18 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
-    private com.google.protobuf.Timestamp resendCutoffTime_;
+    private com.google.protobuf.Timestamp resendBeforeTime_;
     private com.google.protobuf.SingleFieldBuilder<
-        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> resendCutoffTimeBuilder_;
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> resendBeforeTimeBuilder_;
     /**
      * <pre>
      * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
-     * @return Whether the resendCutoffTime field is set.
+     * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
+     * @return Whether the resendBeforeTime field is set.
      */
-    public boolean hasResendCutoffTime() {
+    public boolean hasResendBeforeTime() {
       return ((bitField0_ & 0x00000004) != 0);
     }
     /**
@@ -1202,14 +1202,14 @@ private static final long serialVersionUID = 0L;
      * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
-     * @return The resendCutoffTime.
+     * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
+     * @return The resendBeforeTime.
      */
-    public com.google.protobuf.Timestamp getResendCutoffTime() {
-      if (resendCutoffTimeBuilder_ == null) {
-        return resendCutoffTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : resendCutoffTime_;
+    public com.google.protobuf.Timestamp getResendBeforeTime() {
+      if (resendBeforeTimeBuilder_ == null) {
+        return resendBeforeTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : resendBeforeTime_;
       } else {
-        return resendCutoffTimeBuilder_.getMessage();
+        return resendBeforeTimeBuilder_.getMessage();
       }
     }
     /**
@@ -1217,14 +1217,14 @@ private static final long serialVersionUID = 0L;
      * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+     * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
      */
-    public Builder setResendCutoffTime(com.google.protobuf.Timestamp value) {
-      if (resendCutoffTimeBuilder_ == null) {
+    public Builder setResendBeforeTime(com.google.protobuf.Timestamp value) {
+      if (resendBeforeTimeBuilder_ == null) {
         java.util.Objects.requireNonNull(value);
-        resendCutoffTime_ = value;
+        resendBeforeTime_ = value;
       } else {
-        resendCutoffTimeBuilder_.setMessage(value);
+        resendBeforeTimeBuilder_.setMessage(value);
       }
       bitField0_ |= 0x00000004;
       onChanged();
@@ -1235,14 +1235,14 @@ private static final long serialVersionUID = 0L;
      * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+     * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
      */
-    public Builder setResendCutoffTime(
+    public Builder setResendBeforeTime(
         com.google.protobuf.Timestamp.Builder builderForValue) {
-      if (resendCutoffTimeBuilder_ == null) {
-        resendCutoffTime_ = builderForValue.build();
+      if (resendBeforeTimeBuilder_ == null) {
+        resendBeforeTime_ = builderForValue.build();
       } else {
-        resendCutoffTimeBuilder_.setMessage(builderForValue.build());
+        resendBeforeTimeBuilder_.setMessage(builderForValue.build());
       }
       bitField0_ |= 0x00000004;
       onChanged();
@@ -1253,21 +1253,21 @@ private static final long serialVersionUID = 0L;
      * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+     * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
      */
-    public Builder mergeResendCutoffTime(com.google.protobuf.Timestamp value) {
-      if (resendCutoffTimeBuilder_ == null) {
+    public Builder mergeResendBeforeTime(com.google.protobuf.Timestamp value) {
+      if (resendBeforeTimeBuilder_ == null) {
         if (((bitField0_ & 0x00000004) != 0) &&
-          resendCutoffTime_ != null &&
-          resendCutoffTime_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
-          getResendCutoffTimeBuilder().mergeFrom(value);
+          resendBeforeTime_ != null &&
+          resendBeforeTime_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getResendBeforeTimeBuilder().mergeFrom(value);
         } else {
-          resendCutoffTime_ = value;
+          resendBeforeTime_ = value;
         }
       } else {
-        resendCutoffTimeBuilder_.mergeFrom(value);
+        resendBeforeTimeBuilder_.mergeFrom(value);
       }
-      if (resendCutoffTime_ != null) {
+      if (resendBeforeTime_ != null) {
         bitField0_ |= 0x00000004;
         onChanged();
       }
@@ -1278,14 +1278,14 @@ private static final long serialVersionUID = 0L;
      * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+     * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
      */
-    public Builder clearResendCutoffTime() {
+    public Builder clearResendBeforeTime() {
       bitField0_ = (bitField0_ & ~0x00000004);
-      resendCutoffTime_ = null;
-      if (resendCutoffTimeBuilder_ != null) {
-        resendCutoffTimeBuilder_.dispose();
-        resendCutoffTimeBuilder_ = null;
+      resendBeforeTime_ = null;
+      if (resendBeforeTimeBuilder_ != null) {
+        resendBeforeTimeBuilder_.dispose();
+        resendBeforeTimeBuilder_ = null;
       }
       onChanged();
       return this;
@@ -1295,26 +1295,26 @@ private static final long serialVersionUID = 0L;
      * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+     * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
      */
-    public com.google.protobuf.Timestamp.Builder getResendCutoffTimeBuilder() {
+    public com.google.protobuf.Timestamp.Builder getResendBeforeTimeBuilder() {
       bitField0_ |= 0x00000004;
       onChanged();
-      return internalGetResendCutoffTimeFieldBuilder().getBuilder();
+      return internalGetResendBeforeTimeFieldBuilder().getBuilder();
     }
     /**
      * <pre>
      * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+     * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
      */
-    public com.google.protobuf.TimestampOrBuilder getResendCutoffTimeOrBuilder() {
-      if (resendCutoffTimeBuilder_ != null) {
-        return resendCutoffTimeBuilder_.getMessageOrBuilder();
+    public com.google.protobuf.TimestampOrBuilder getResendBeforeTimeOrBuilder() {
+      if (resendBeforeTimeBuilder_ != null) {
+        return resendBeforeTimeBuilder_.getMessageOrBuilder();
       } else {
-        return resendCutoffTime_ == null ?
-            com.google.protobuf.Timestamp.getDefaultInstance() : resendCutoffTime_;
+        return resendBeforeTime_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : resendBeforeTime_;
       }
     }
     /**
@@ -1322,20 +1322,20 @@ private static final long serialVersionUID = 0L;
      * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
      * </pre>
      *
-     * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+     * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
-        internalGetResendCutoffTimeFieldBuilder() {
-      if (resendCutoffTimeBuilder_ == null) {
-        resendCutoffTimeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+        internalGetResendBeforeTimeFieldBuilder() {
+      if (resendBeforeTimeBuilder_ == null) {
+        resendBeforeTimeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
             com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
-                getResendCutoffTime(),
+                getResendBeforeTime(),
                 getParentForChildren(),
                 isClean());
-        resendCutoffTime_ = null;
+        resendBeforeTime_ = null;
       }
-      return resendCutoffTimeBuilder_;
+      return resendBeforeTimeBuilder_;
     }
 
     private com.google.protobuf.LazyStringArrayList zuoraCodes_ =

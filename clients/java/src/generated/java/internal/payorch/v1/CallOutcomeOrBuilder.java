@@ -53,27 +53,27 @@ public interface CallOutcomeOrBuilder extends
    * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
-   * @return Whether the resendCutoffTime field is set.
+   * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
+   * @return Whether the resendBeforeTime field is set.
    */
-  boolean hasResendCutoffTime();
+  boolean hasResendBeforeTime();
   /**
    * <pre>
    * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
-   * @return The resendCutoffTime.
+   * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
+   * @return The resendBeforeTime.
    */
-  com.google.protobuf.Timestamp getResendCutoffTime();
+  com.google.protobuf.Timestamp getResendBeforeTime();
   /**
    * <pre>
    * Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
    * </pre>
    *
-   * <code>.google.protobuf.Timestamp resend_cutoff_time = 3 [json_name = "resendCutoffTime"];</code>
+   * <code>.google.protobuf.Timestamp resend_before_time = 3 [json_name = "resendBeforeTime"];</code>
    */
-  com.google.protobuf.TimestampOrBuilder getResendCutoffTimeOrBuilder();
+  com.google.protobuf.TimestampOrBuilder getResendBeforeTimeOrBuilder();
 
   /**
    * <pre>

@@ -92,8 +92,8 @@ public final class CallProto extends com.google.protobuf.GeneratedFile {
       "mentId\"\250\003\n\013CallOutcome\022-\n\007outcome\030\001 \001(\0162" +
       "\023.payorch.v1.OutcomeR\007outcome\022*\n\006advice\030" +
       "\002 \001(\0162\022.payorch.v1.AdviceR\006advice\022H\n\022res" +
-      "end_cutoff_time\030\003 \001(\0132\032.google.protobuf." +
-      "TimestampR\020resendCutoffTime\022\037\n\013zuora_cod" +
+      "end_before_time\030\003 \001(\0132\032.google.protobuf." +
+      "TimestampR\020resendBeforeTime\022\037\n\013zuora_cod" +
       "es\030\004 \003(\tR\nzuoraCodes\022(\n\020zuora_process_id" +
       "\030\005 \001(\tR\016zuoraProcessId\022(\n\020zuora_request_" +
       "id\030\006 \001(\tR\016zuoraRequestId\022/\n\010attempts\030\010 \003" +
@@ -149,7 +149,7 @@ public final class CallProto extends com.google.protobuf.GeneratedFile {
     internal_static_payorch_v1_CallOutcome_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_CallOutcome_descriptor,
-        new java.lang.String[] { "Outcome", "Advice", "ResendCutoffTime", "ZuoraCodes", "ZuoraProcessId", "ZuoraRequestId", "Attempts", "Existing", "TrackId", });
+        new java.lang.String[] { "Outcome", "Advice", "ResendBeforeTime", "ZuoraCodes", "ZuoraProcessId", "ZuoraRequestId", "Attempts", "Existing", "TrackId", });
     internal_static_payorch_v1_UpstreamRequest_descriptor =
       getDescriptor().getMessageType(4);
     internal_static_payorch_v1_UpstreamRequest_fieldAccessorTable = new
