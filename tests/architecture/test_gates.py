@@ -57,7 +57,37 @@ PLANTED = {
     "applepay/members.py": ("import structlog", "Pre-flight checks are pure and model is plain"),
     "runtime/clock.py": ("import payorch_server.model.secret", "Calls flow downwards"),
     "zuora/messages.py": ("import zuora_emulator", "The server knows nothing of the emulator"),
+    "intents/claim.py": ("import payorch_server.zuora.retry", "Intents know nothing of Zuora's API"),
 }
+UPWARDS = {
+    "commands/channel.py": "cli",
+    "app/admin.py": "commands.trace",
+    "config/strict_yaml.py": "app.admin",
+    "rpc/bearer.py": "config.document",
+    "usecases/settings.py": "rpc.status",
+    "intents/token_guard.py": "usecases.policy",
+    "routing/conditions.py": "intents.intent",
+    "zuora/quota.py": "routing.table",
+    "calls/metrics.py": "zuora.retry",
+    "store/memory.py": "calls.history",
+    "telemetry/scrubber.py": "access.callers",
+    "access/callers.py": "applepay.token",
+    "model/money.py": "store.port",
+    "runtime/watch.py": "model.secret",
+}
+"""An import against the flow, or beside it, for every layer."""
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Check the contracts in a copy of the packages."""
+    return subprocess.run(  # noqa: S603 - our own tool
+        [str(BIN / "lint-imports"), "--no-cache", "--config", "pyproject.toml"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={"PATH": os.defpath, "PYTHONPATH": str(folder)},
+    )
 
 
 class TestLayers:
@@ -74,19 +104,30 @@ class TestLayers:
             path.write_text(f"{line}\n{path.read_text()}")
         (tmp_path / "zuora_emulator" / "planted.py").write_text("import payorch_server\n")
 
-        done = subprocess.run(  # noqa: S603 - our own tool
-            [str(BIN / "lint-imports"), "--no-cache", "--config", "pyproject.toml"],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-            env={"PATH": os.defpath, "PYTHONPATH": str(tmp_path)},
-        )
+        done = lint_imports(tmp_path)
 
         contracts = {contract for _, contract in PLANTED.values()}
         contracts.add("The client and the emulator know nothing of the server")
         broken = {contract for contract in contracts if f"{contract} BROKEN" in done.stdout}
         assert (done.returncode, broken) == (1, contracts), done.stdout
+
+    @pytest.mark.timeout(60)
+    def test_are_watched_between_any_two(self, tmp_path: Path) -> None:
+        """In every layer one import is planted that goes up or sideways, and each is named."""
+        for package in (SERVICE, CLIENT, EMULATOR):
+            shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", tmp_path)
+        for file, module in UPWARDS.items():
+            path = tmp_path / SERVICE.name / file
+            path.write_text(f"import payorch_server.{module}\n{path.read_text()}")
+
+        found = lint_imports(tmp_path).stdout
+
+        importers = {file: f"payorch_server.{file.removesuffix('.py').replace('/', '.')}" for file in UPWARDS}
+        missed = [
+            file for file, module in UPWARDS.items() if f"{importers[file]} -> payorch_server.{module}" not in found
+        ]
+        assert missed == []
 
 
 class TestWheels:
