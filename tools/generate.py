@@ -41,7 +41,7 @@ def build_images(build: Path, sources: list[str], protos: Path = PROTOS) -> None
     run(sys.executable, "-m", "grpc_tools.protoc", "-I", protos, "-I", site.getsitepackages()[0],
         f"--descriptor_set_in={build / 'validate.binpb'}", "--include_imports", "--include_source_info",
         "-o", build / "payorch.binpb", *sources)  # fmt: skip
-    run(sys.executable, "tools/soften.py", build / "payorch.binpb", build / "soft.binpb")
+    run(sys.executable, "tools/strip_validation_import.py", build / "payorch.binpb", build / "soft.binpb")
 
 
 def lint(build: Path) -> None:

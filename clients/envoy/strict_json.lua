@@ -147,7 +147,7 @@ end
 local function answer(handle, told)
   local place = told.path == "" and "" or string.format('"field":"%s",', told.path)
   local body = string.format(
-    '{"code":%d,"message":"The request was refused at the door; the details say why.","details":['
+    '{"code":%d,"message":"The gateway refused the request; the details name the reason.","details":['
       .. '{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"%s","domain":"payorch"},'
       .. '{"@type":"type.googleapis.com/payorch.v1.CallOutcome",'
       .. '"outcome":"OUTCOME_NOT_SENT","advice":"ADVICE_FIX_REQUEST"},'
@@ -171,9 +171,9 @@ local function is_json(kind)
   return kind == "application/json" or kind:find("^application/json *;") ~= nil
 end
 
--- Notes as what a request goes on, where no caller can write.
+-- Notes the kind under which a request is forwarded, where no caller can write it.
 local function pass(handle, kind)
-  handle:streamInfo():dynamicMetadata():set("payorch.door", "passed", kind)
+  handle:streamInfo():dynamicMetadata():set("payorch.gateway", "passed", kind)
 end
 
 -- Envoy writes names of certificates into x-forwarded-client-cert as they are: with these characters in it, a name would

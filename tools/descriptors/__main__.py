@@ -1,4 +1,4 @@
-"""Writes into build/clients what other doors than gRPC's need; `make descriptors` calls it.
+"""Writes into build/clients what gateways beside gRPC need; `make descriptors` calls it.
 
 payorch.binpb     the protos with comments, their imports and the types of error details, for Envoy, grpcurl and buf
 strict_json.lua   clients/envoy/strict_json.lua with the fields of every request
@@ -11,7 +11,7 @@ import generate
 from descriptors.openapi import openapi
 from descriptors.strict_json import strict_json
 
-# Operators' DiagnosticsService has no other doors.
+# DiagnosticsService is reached over gRPC only.
 _SERVICE: Final = "payorch.v1.PaymentOrchestrationService"
 _ERRORS: Final = ("google/rpc/status.proto", "google/rpc/error_details.proto")
 

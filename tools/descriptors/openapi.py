@@ -125,13 +125,13 @@ def _through_envoy(operation: dict[str, Any]) -> None:
         for name, told, pattern in _PARAMETERS
     ]
     operation["responses"]["default"] = {
-        "description": "An error of the service, or of the door before it. Its details tell what became of the call.",
+        "description": "An error of the service or of the gateway in front of it; its details give the outcome.",
         "headers": {
             name: {"description": told, "schema": {"type": "string"}}
             for name, told in (
                 ("payorch-outcome", "The outcome of the CallOutcome, without its prefix."),
                 ("payorch-advice", "The advice of the CallOutcome, without its prefix."),
-                ("zuora-track-id", "The Track-Id of the call; absent when the door refused it."),
+                ("zuora-track-id", "The Track-Id of the call; absent when the gateway refused it."),
             )
         },
         "content": {"application/json": {"schema": {"$ref": f"{_SCHEMAS}google.rpc.Status"}}},

@@ -47,7 +47,7 @@ impl From<&Status> for CallError {
     fn from(status: &Status) -> Self {
         // Details that cannot be read were not made by the service, which means what no details mean.
         let details = pb::Status::decode(status.details()).unwrap_or_default().details;
-        // Somebody else's reason is not ours to read.
+        // A reason of another domain is not read.
         let info = detail(&details, "google.rpc.ErrorInfo").filter(|info: &pb::ErrorInfo| info.domain == DOMAIN);
         let info = info.unwrap_or_default();
         let bad: pb::BadRequest = detail(&details, "google.rpc.BadRequest").unwrap_or_default();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_of_somebody_else_is_none_of_ours() {
+    fn a_reason_of_another_domain_is_not_read() {
         let info = pb::ErrorInfo { domain: "proxy.example".into(), reason: "X".into(), ..Default::default() };
         let detail = prost_types::Any {
             type_url: "type.googleapis.com/google.rpc.ErrorInfo".into(),

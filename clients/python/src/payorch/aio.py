@@ -36,7 +36,7 @@ class AsyncClient:
         """Create a payment session for Zuora's JavaScript library.
 
         Raises:
-            PayorchError: By its subclass: not sent, refused, partly done, or nobody knows.
+            PayorchError: By its subclass: not sent, refused, partly done, or unknown.
         """
         return await self._call(self._stub.CreateSession, named(request), deadline_s)
 
@@ -46,7 +46,7 @@ class AsyncClient:
         """Create a payment method of an Apple Pay token and, if asked, pay an invoice.
 
         Raises:
-            PayorchError: By its subclass: not sent, refused, partly done, or nobody knows.
+            PayorchError: By its subclass: not sent, refused, partly done, or unknown.
         """
         return await self._call(self._stub.DecryptApplePay, named(request), deadline_s)
 
@@ -56,7 +56,7 @@ class AsyncClient:
         """Create a payment method.
 
         Raises:
-            PayorchError: By its subclass: not sent, refused, partly done, or nobody knows.
+            PayorchError: By its subclass: not sent, refused, partly done, or unknown.
         """
         return await self._call(self._stub.CreatePaymentMethod, named(request), deadline_s)
 

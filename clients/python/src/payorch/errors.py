@@ -100,7 +100,7 @@ class PayorchError(Exception):
         self.request_id = request_id
 
     def __reduce__(self) -> tuple[type["PayorchError"], tuple[CallError, str]]:
-        """Survive the way to another process, where a queue of tasks may raise it anew."""
+        """Survive pickling, so that a task queue can raise it in another process."""
         return type(self), (self.error, self.request_id)
 
 
@@ -117,7 +117,7 @@ class PartialError(PayorchError):
 
 
 class OutcomeUnknownError(PayorchError):
-    """Nobody knows whether it was done; never start a new intent before that is settled."""
+    """It may or may not have been done; start no new intent before that is settled."""
 
 
 _ERRORS: Final[dict[int, type[PayorchError]]] = {

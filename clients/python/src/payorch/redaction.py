@@ -46,7 +46,7 @@ def redacted(message: Message) -> str:
 
     One line for each value that is set, as `path: value`, in the order of field numbers. Of a sensitive field the line
     says only that it is set; of a sensitive map not even how many entries it has. Bytes are measured, and fields that
-    this version does not know are counted: nobody knows what is in them.
+    this version does not know are counted, because they could hold anything.
 
     Args:
         message: Any message; one inside a google.protobuf.Any is rendered by its own type.

@@ -64,7 +64,7 @@ public record CallError(
   public static CallError from(Throwable thrown) {
     var status = Status.fromThrowable(thrown);
     var details = details(Status.trailersFromThrowable(thrown));
-    // Somebody else's reason is not ours to read.
+    // A reason of another domain is not read.
     var info = detail(details, ErrorInfo.class).filter(one -> one.getDomain().equals(DOMAIN));
     var bad = detail(details, BadRequest.class);
     var retry = detail(details, RetryInfo.class).filter(RetryInfo::hasRetryDelay).map(RetryInfo::getRetryDelay);

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What is made of errors, whoever made them. */
+/** How errors are read, whether or not the service made them. */
 class CallErrorTest {
   private static final Metadata.Key<byte[]> DETAILS =
       Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
@@ -72,7 +72,7 @@ class CallErrorTest {
   }
 
   @Test
-  void aReasonOfSomebodyElseIsNoneOfOurs() {
+  void aReasonOfAnotherDomainIsNotRead() {
     var info = ErrorInfo.newBuilder().setDomain("proxy.example").setReason("REQUEST_INVALID").build();
 
     assertEquals("", CallError.from(failed(info)).reason());

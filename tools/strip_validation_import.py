@@ -1,6 +1,6 @@
 """Takes the import of buf/validate/validate.proto out of an image; the bytes of the rules stay in the options.
 
-Nobody who imports our messages then needs a `buf` package, and the service can still read the rules. It runs as a
+Importers of our messages then need no `buf` package, and the service can still read the rules. It runs as a
 program of its own because a process that has imported the rules would write other bytes.
 """
 
