@@ -7,10 +7,10 @@ from typing import Final
 from payorch_server.access.settings import AccessSettings, CallerSettings
 from payorch_server.config.document import Document
 from payorch_server.model.caller import ANONYMOUS, ANY
+from payorch_server.model.operation import RPCS
 
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _IDENTITY: Final = re.compile(r"[!-~]{1,512}")
-_RPCS: Final = ("CreateSession", "DecryptApplePay", "CreatePaymentMethod", "GetIntent")
 # A prefix that ends within a word would take in words that only begin alike.
 _BOUNDARIES: Final = ("/", ":", ".", "-", "@")
 
@@ -36,8 +36,8 @@ def _entry_problems(entry: CallerSettings, document: Document, access: AccessSet
     if not _NAMESPACE.fullmatch(entry.namespace):
         yield "namespace: a name has 1 to 64 letters, digits, '_', '.' or '-'"
     for rpc in entry.rpcs:
-        if rpc not in {*_RPCS, ANY}:
-            yield f"rpcs: {rpc} is none of {', '.join(_RPCS)} and {ANY}"
+        if rpc not in {*RPCS, ANY}:
+            yield f"rpcs: {rpc} is none of {', '.join(RPCS)} and {ANY}"
     yield from _tenant_problems(entry, document)
     if entry.caller == ANONYMOUS and entry.move_money and not access.anonymous_may_move_money:
         yield "move_money: for whoever reaches the port needs access.anonymous_may_move_money: true as well"

@@ -9,7 +9,7 @@ from payorch_server.access.callers import access_table
 from payorch_server.config.document import ConfigError, Document, Settings
 from payorch_server.config.strict_yaml import read_yaml
 from payorch_server.model.caller import ANY
-from payorch_server.routing.rule_checks import RPCS
+from payorch_server.model.operation import ROUTED_RPCS
 
 RELOADABLE: Final = frozenset({"tenants", "routing", "access", "verbose"})
 """Sections that a running service takes over; files of secrets, certificates and keys are too."""
@@ -65,7 +65,7 @@ def switched_off(*files: Path) -> Mapping[str, frozenset[str]]:
             named = tenant.get("switched_off") if isinstance(tenant, dict) else None
             # A name without its brackets is a slip that can mean one thing only.
             listed = [named] if isinstance(named, str) else named if isinstance(named, list) else ()
-            found[str(name)] = found.get(str(name), frozenset()) | {rpc for rpc in RPCS if rpc in listed}
+            found[str(name)] = found.get(str(name), frozenset()) | {rpc for rpc in ROUTED_RPCS if rpc in listed}
     return found
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from payorch_server.access.callers import AccessTable
 from payorch_server.access.permission import Action, MissingRight, denial, missing_for_rpc, missing_on_route
 from payorch_server.model.errors import CallError, call_error, invalid
+from payorch_server.model.operation import CREATE_PAYMENT_METHOD, CREATE_SESSION, DECRYPT_APPLE_PAY, RPCS
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.routing.conditions import RouteQuery
@@ -162,7 +163,8 @@ def _refusals(
         yield missing
     if rpc in routing.tenants[route.tenant].switched_off:
         yield call_error(Reason.SWITCHED_OFF, f"{rpc} is switched off for {route.tenant}", tenant=route.tenant)
-    if rpc == "DecryptApplePay" and question.moves_money and (violation := decryption.problem_with_gateway(route)):
+    needs_gateway = question.moves_money and RPCS[rpc].names_gateway_by_label
+    if needs_gateway and (violation := decryption.problem_with_gateway(route)):
         yield invalid(violation)
 
 
@@ -196,11 +198,16 @@ def _headers(question: HypotheticalCall, routing: RoutingTable, route: Route) ->
 
 
 def _path(question: HypotheticalCall, paths: PathSettings) -> str:
-    if question.query.rpc == "CreatePaymentMethod":
-        return paths.payment_methods_v1 if question.method in CREATED_BY_V1 else paths.payment_methods
-    return {"CreateSession": paths.sessions, "DecryptApplePay": paths.decryption}[question.query.rpc]
+    by_rpc = {
+        CREATE_SESSION.name: paths.sessions,
+        DECRYPT_APPLE_PAY.name: paths.decryption,
+        CREATE_PAYMENT_METHOD.name: paths.payment_methods_v1
+        if question.method in CREATED_BY_V1
+        else paths.payment_methods,
+    }
+    return by_rpc[question.query.rpc]
 
 
 def _gateway(question: HypotheticalCall, route: Route) -> str:
     """Return how the operation names the gateway; the property test holds it against what arrives."""
-    return route.gateway.label if question.query.rpc == "DecryptApplePay" else route.gateway.id
+    return route.gateway.label if RPCS[question.query.rpc].names_gateway_by_label else route.gateway.id

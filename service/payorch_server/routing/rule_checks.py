@@ -8,13 +8,13 @@ from typing import Final
 from payorch_server.model.caller import ANY
 from payorch_server.model.identifiers import entity_id_on_wire, org_id_on_wire
 from payorch_server.model.money import EXPONENTS
+from payorch_server.model.operation import ROUTED_RPCS, RPCS
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.routing.conditions import limits_of
 from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings
 from payorch_server.zuora.settings import TenantSettings
 
-RPCS: Final = ("CreatePaymentMethod", "CreateSession", "DecryptApplePay")
-_WITHOUT_AMOUNT: Final = frozenset({"CreatePaymentMethod"})
+_WITHOUT_AMOUNT: Final = frozenset(rpc.name for rpc in RPCS.values() if not rpc.has_amount)
 _AMOUNT: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
@@ -55,7 +55,7 @@ def place_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
     """
     yield from _same_ids(f"{path}.entities", tenant.entities, entity_id_on_wire)
     yield from _same_ids(f"{path}.orgs", tenant.orgs, org_id_on_wire)
-    yield from _outside(f"{path}.switched_off", tenant.switched_off, RPCS)
+    yield from _outside(f"{path}.switched_off", tenant.switched_off, ROUTED_RPCS)
     if tenant.max_in_flight < 1:
         yield f"{path}.max_in_flight: must be at least 1; to stop an RPC name it in switched_off"
     if not 0 <= tenant.max_queue_s <= _MAX_QUEUE_S:
@@ -73,7 +73,7 @@ def _same_ids(path: str, ids: Mapping[str, str], on_wire: Callable[[str], str]) 
 def _condition_problems(when: ConditionSettings, tenants: Mapping[str, TenantSettings]) -> Iterator[str]:
     every = tenants.values()
     known = {
-        "rpc": RPCS,
+        "rpc": ROUTED_RPCS,
         "tenant": tuple(tenants),
         "entity": _names(tenant.entities for tenant in every),
         "orgs": _names(tenant.orgs for tenant in every),

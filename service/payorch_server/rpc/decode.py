@@ -13,6 +13,7 @@ from payorch_server.intents.token_guard import token_name
 from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.money import Amount, amount_of
+from payorch_server.model.operation import CREATE_SESSION, DECRYPT_APPLE_PAY
 from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
 from payorch_server.routing.conditions import RouteQuery
@@ -40,7 +41,7 @@ def decode_create_session(request: service_pb2.CreateSessionRequest, keyring: Ke
         invoice_numbers=() if flow == "store_only" else tuple(one.invoice_number for one in arm.invoices),
         gateway_options=secrets_of(request.gateway_options),
     )
-    query = RouteQuery("CreateSession", hints_of(request), amount.currency, amount, arm.account_id)
+    query = RouteQuery(CREATE_SESSION.name, hints_of(request), amount.currency, amount, arm.account_id)
     return CreateSession(intent_of(request, keyring, query), session)
 
 
@@ -108,7 +109,7 @@ def decode_decrypt_apple_pay(request: service_pb2.DecryptApplePayRequest, keyrin
     )
     expected = amount_in(request.expected_amount) if request.HasField("expected_amount") else None
     currency = expected.currency if expected else ""
-    query = RouteQuery("DecryptApplePay", hints_of(request), currency, expected, request.account_id)
+    query = RouteQuery(DECRYPT_APPLE_PAY.name, hints_of(request), currency, expected, request.account_id)
     intent = intent_of(request, keyring, query, in_place_of={"token_json": token.fingerprint_sha256})
     guarded = token_name(public_key_hash=token.public_key_hash, transaction_id=token.transaction_id)
     return DecryptApplePay(intent, decryption, guarded, expected)

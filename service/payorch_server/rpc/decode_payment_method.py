@@ -17,6 +17,7 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.applepay import AppleToken
 from payorch_server.intents.token_guard import token_name
 from payorch_server.model.errors import Violation, invalid
+from payorch_server.model.operation import CREATE_PAYMENT_METHOD
 from payorch_server.model.secret import Secret
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.rpc.decode import NOTHING, apple_token, hints_of, intent_of, payment_data_of, secrets_of
@@ -67,7 +68,7 @@ def decode_create_payment_method(
     )
     in_place_of = {"token_json": token.fingerprint_sha256} if token else NOTHING
     account = method.account_id or method.account_number
-    query = RouteQuery("CreatePaymentMethod", hints_of(request), request.currency_code, account=account)
+    query = RouteQuery(CREATE_PAYMENT_METHOD.name, hints_of(request), request.currency_code, account=account)
     intent = intent_of(request, keyring, query, in_place_of=in_place_of)
     guarded = token_name(public_key_hash=token.public_key_hash, transaction_id=token.transaction_id) if token else ""
     return CreatePaymentMethod(intent, method, guarded)

@@ -12,6 +12,7 @@ from payorch_server.access.permission import permit_diagnostics
 from payorch_server.calls.history import CallHistory
 from payorch_server.model.errors import CallError, Violation, invalid
 from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_track_id, trace_id_of
+from payorch_server.model.operation import RPCS
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.routing.explain import Explanation, HypotheticalCall, explain
 from payorch_server.rpc.current import active_call
@@ -97,14 +98,17 @@ def decode_question(request: diagnostics_pb2.ExplainRouteRequest, *, caller: str
 
 def question_violations(request: Any) -> Iterator[Violation]:
     """Find what in an ExplainRouteRequest no call of its operation can have."""
-    creates = request.operation == service_pb2.OPERATION_CREATE_PAYMENT_METHOD
-    if creates and request.HasField("amount"):
-        yield Violation("amount", "operation.has", "CreatePaymentMethod has no amount; give currency_code")
-    if not creates and request.currency_code:
-        yield Violation("currency_code", "operation.has", "is CreatePaymentMethod's alone; give amount")
-    if not creates and request.method:
-        yield Violation("method", "operation.has", "is CreatePaymentMethod's alone; leave it out")
-    if creates and request.method and request.method not in _METHODS:
+    # An operation that does not exist is a violation already, and says nothing about the other fields.
+    if request.operation not in OPERATIONS:
+        return
+    rpc = RPCS[OPERATIONS[request.operation]]
+    if not rpc.has_amount and request.HasField("amount"):
+        yield Violation("amount", "operation.has", f"{rpc.name} has no amount; give currency_code")
+    if rpc.has_amount and request.currency_code:
+        yield Violation("currency_code", "operation.has", f"is no field of {rpc.name}; give amount")
+    if not rpc.has_method_type and request.method:
+        yield Violation("method", "operation.has", f"is no field of {rpc.name}; leave it out")
+    if rpc.has_method_type and request.method and request.method not in _METHODS:
         yield Violation("method", "method.known", "must be an arm of CreatePaymentMethodRequest.method that is created")
 
 

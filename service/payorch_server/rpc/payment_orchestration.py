@@ -8,6 +8,7 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 
 from payorch_server.model.identifiers import RequestId
+from payorch_server.model.operation import CREATE_PAYMENT_METHOD, CREATE_SESSION, DECRYPT_APPLE_PAY
 from payorch_server.rpc.current import active_call
 from payorch_server.rpc.decode import decode_create_session, decode_decrypt_apple_pay, token_violations
 from payorch_server.rpc.decode_payment_method import decode_create_payment_method, further_violations
@@ -30,9 +31,9 @@ REQUEST_TYPES: Final = (
     service_pb2.GetIntentRequest,
 )
 OPERATIONS: Final = {
-    service_pb2.OPERATION_CREATE_SESSION: "CreateSession",
-    service_pb2.OPERATION_DECRYPT_APPLE_PAY: "DecryptApplePay",
-    service_pb2.OPERATION_CREATE_PAYMENT_METHOD: "CreatePaymentMethod",
+    service_pb2.OPERATION_CREATE_SESSION: CREATE_SESSION.name,
+    service_pb2.OPERATION_DECRYPT_APPLE_PAY: DECRYPT_APPLE_PAY.name,
+    service_pb2.OPERATION_CREATE_PAYMENT_METHOD: CREATE_PAYMENT_METHOD.name,
 }
 FURTHER_CHECKS: Final[Mapping[str, Check]] = {
     "payorch.v1.DecryptApplePayRequest": token_violations,

@@ -16,6 +16,7 @@ from payorch_server.model.call_record import RouteNames
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
+from payorch_server.model.operation import GET_INTENT
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.routing.conditions import RouteQuery
@@ -116,7 +117,7 @@ class Dispatcher:
         if record is None:
             return None
         context.notes.place = RouteNames.of(record.route)
-        permit(context, Action("GetIntent", multi_org=self._zuora.uses_multi_org(record.route)), record.route)
+        permit(context, Action(GET_INTENT.name, multi_org=self._zuora.uses_multi_org(record.route)), record.route)
         expired = record.settlement is None and self._clock.now() > resend_before(record)
         return IntentStatus(record, in_flight=ledger.is_in_flight(record), expired=expired)
 
