@@ -67,7 +67,7 @@ def permit_rpc(context: CallContext, rpc: str) -> None:
     """Refuse a caller that may not use an RPC; whether it may use it on its route is decided later.
 
     Raises:
-        NotSent: The right is missing.
+        CallError: The right is missing; NOT_SENT.
     """
     if missing := missing_for_rpc(context.caller, rpc):
         raise _denied(context, rpc, missing)
@@ -77,7 +77,7 @@ def permit(context: CallContext, asked: Action, route: Route) -> None:
     """Refuse a caller that may not do on a route what it asks.
 
     Raises:
-        NotSent: A right is missing.
+        CallError: A right is missing; NOT_SENT.
     """
     if missing := missing_on_route(context.caller, asked, route):
         raise _denied(context, asked.rpc, missing, route)
@@ -88,7 +88,7 @@ def permit_diagnostics(context: CallContext, rpc: str, *, namespace: str) -> Non
     """Refuse a caller that may not use diagnostics, or not for a namespace.
 
     Raises:
-        NotSent: The right is missing, or the namespace is another one's.
+        CallError: The right is missing, or the namespace is another one's; NOT_SENT.
     """
     if not context.caller.rights.diagnostics:
         raise _denied(context, rpc, MissingRight(DIAGNOSTICS, ""))

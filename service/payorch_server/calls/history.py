@@ -64,7 +64,7 @@ class CallHistory:
         """Return what is remembered of a Track-Id in a namespace, oldest first.
 
         Raises:
-            NotSent: Only this process could be asked, and it knows nothing.
+            CallError: The store cannot be reached, and this process has no record; NOT_SENT.
         """
         found = self._own.get((namespace, track_id), ())
         if self._settings.in_store:

@@ -131,7 +131,7 @@ class FilePolicy:
                 not asked for.
 
         Raises:
-            Invalid: The request breaks rules.
+            InvalidRequestError: The request breaks rules.
         """
         self._validator.check(request)
         identity = caller or request.caller or self._everybody_is

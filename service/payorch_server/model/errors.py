@@ -1,14 +1,4 @@
-"""The errors of a call.
-
-CallError
-├── NotSent          nothing reached Zuora's business logic
-│   └── Invalid      ... because the request breaks rules, each named
-├── Refused          Zuora refused; nothing happened
-├── OutcomeUnknown   it may or may not have happened
-└── Partial          some of it happened
-
-The table in `model/outcome.py` alone decides which of the four a reason belongs to; `error_for` builds the right one.
-"""
+"""The errors of a call: a reason, from which `model/outcome.py` alone decides what happened, and all that is known."""
 
 import re
 from collections.abc import Mapping
@@ -17,9 +7,9 @@ from datetime import datetime
 from typing import Final
 
 from payorch_server.model.attempt import UpstreamFacts
-from payorch_server.model.outcome import VERDICTS, Outcome, Reason, Verdict
+from payorch_server.model.outcome import VERDICTS, Reason, Verdict
 
-_MAX_PRIVATE_CHARACTERS: Final = 400
+_MAX_DETAIL_CHARACTERS: Final = 400
 _KEY: Final = re.compile(r'\[".*"\]', re.DOTALL)
 
 
@@ -35,17 +25,17 @@ class Violation:
     """What must hold. Never the value."""
 
     def __repr__(self) -> str:
-        return f"Violation({self.place!r}, {self.rule!r}, {self.description!r})"
+        return f"Violation({self.path_without_keys!r}, {self.rule!r}, {self.description!r})"
 
     @property
-    def place(self) -> str:
-        """The field without keys of maps: they are the caller's text, go back to the caller, and nowhere else."""
+    def path_without_keys(self) -> str:
+        """The field without keys of maps, which are the caller's text: they go back to the caller, and nowhere else."""
         return _KEY.sub("[key]", self.field)
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamEvidence:
-    """What Zuora said about a failure. Its own texts stay in private messages."""
+    """The ids and codes in Zuora's answer. Its own texts stay in details."""
 
     zuora_codes: tuple[str, ...] = ()
     payment_method_id: str = ""
@@ -70,7 +60,7 @@ class Failure:
 
 
 class CallError(Exception):
-    """A call that failed in a way the service foresaw."""
+    """A call that failed for a known reason."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.reason.name}: {failure.detail}")
@@ -82,39 +72,13 @@ class CallError(Exception):
         return VERDICTS[self.failure.reason]
 
 
-class NotSent(CallError):  # noqa: N818 - the tree reads as outcomes
-    """Nothing reached Zuora's business logic."""
-
-
-class InvalidRequestError(NotSent):
-    """The request breaks rules."""
-
-
-class Refused(CallError):  # noqa: N818
-    """Zuora refused; nothing happened."""
-
-
-class OutcomeUnknown(CallError):  # noqa: N818
-    """It may or may not have happened."""
-
-
-class Partial(CallError):  # noqa: N818
-    """Some of it happened; the evidence names what exists."""
-
-
-_CLASSES: Mapping[Outcome, type[CallError]] = {
-    Outcome.NOT_SENT: NotSent,
-    Outcome.REFUSED: Refused,
-    Outcome.UNKNOWN: OutcomeUnknown,
-    Outcome.PARTIAL: Partial,
-}
+class InvalidRequestError(CallError):
+    """The request breaks rules; nothing was sent."""
 
 
 def error_for(failed: Failure) -> CallError:
-    """Return the error whose class the outcome table demands."""
-    if failed.violations:
-        return InvalidRequestError(failed)
-    return _CLASSES[VERDICTS[failed.reason].outcome](failed)
+    """Return the error for a failure; one with violations is an InvalidRequestError."""
+    return InvalidRequestError(failed) if failed.violations else CallError(failed)
 
 
 def call_error(reason: Reason, detail: str, **metadata: str) -> CallError:
@@ -124,5 +88,5 @@ def call_error(reason: Reason, detail: str, **metadata: str) -> CallError:
 
 def invalid(*violations: Violation) -> CallError:
     """Return the error for a request that breaks rules."""
-    told = "; ".join(f"{one.place}: {one.description}" for one in violations)
-    return InvalidRequestError(Failure(Reason.REQUEST_INVALID, told[:_MAX_PRIVATE_CHARACTERS], violations=violations))
+    detail = "; ".join(f"{violation.path_without_keys}: {violation.description}" for violation in violations)
+    return InvalidRequestError(Failure(Reason.REQUEST_INVALID, detail[:_MAX_DETAIL_CHARACTERS], violations=violations))

@@ -59,7 +59,7 @@ class RoutingTable:
         """Return the route of the first rule that matches.
 
         Raises:
-            NotSent: A hint is unknown, no rule matches, or the matching rule contradicts a hint.
+            CallError: A hint is unknown, no rule matches, or the matching rule contradicts a hint; NOT_SENT.
         """
         decision = self.decide(query)
         if decision.refusal is not None or decision.route is None:

@@ -93,7 +93,7 @@ def decode_decrypt_apple_pay(request: service_pb2.DecryptApplePayRequest, keyrin
     """Return the command of a request that is valid but for its token.
 
     Raises:
-        Invalid: The token has not the structure of an Apple Pay token.
+        InvalidRequestError: The token has not the structure of an Apple Pay token.
     """
     token = apple_token(request.token_json, "token_json")
     holder, profile = request.card_holder, request.profile
@@ -124,7 +124,7 @@ def apple_token(token_json: bytes, field: str) -> AppleToken:
     """Return a token of the right structure.
 
     Raises:
-        Invalid: The token is broken; each violation names the member below the field.
+        InvalidRequestError: The token is broken; each violation names the member below the field.
     """
     try:
         return parse_token(token_json=token_json)

@@ -37,7 +37,8 @@ def decode_create_payment_method(
     """Return the command of a request that has passed the rules in the protos.
 
     Raises:
-        Invalid: What no proto rule can say is broken: a token, or a field that the method's operation does not have.
+        InvalidRequestError: What no proto rule can say is broken: a token, or a field that the method's operation
+            does not have.
     """
     kind = str(request.WhichOneof("method"))
     violations = [*further_violations(request)]

@@ -61,7 +61,7 @@ def track_id_of(request: diagnostics_pb2.GetCallRequest) -> TrackId:
     """Return the Track-Id of a valid request.
 
     Raises:
-        Invalid: It is none.
+        InvalidRequestError: It is none.
     """
     track_id = parse_track_id(request.track_id)
     if track_id is None:
@@ -77,7 +77,7 @@ def decode_question(request: diagnostics_pb2.ExplainRouteRequest, *, caller: str
         caller: Whose call it is.
 
     Raises:
-        Invalid: The operation's calls never have what the request describes.
+        InvalidRequestError: The operation's calls never have what the request describes.
     """
     violations = [*question_violations(request)]
     if violations:

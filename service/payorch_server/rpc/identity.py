@@ -82,7 +82,7 @@ class Identities:
             now: The time.
 
         Raises:
-            NotSent: A credential is given and not accepted. Nothing else is tried then.
+            CallError: A credential is given and not accepted; NOT_SENT. Nothing else is tried then.
         """
         if self._rules and (given := _values(metadata, "authorization")):
             if self.key_set is None:

@@ -41,7 +41,7 @@ class Validator:
         """Refuse a request that breaks rules.
 
         Raises:
-            Invalid: With every violation.
+            InvalidRequestError: With every violation.
         """
         violations = [*_unknown_fields(request), *self._broken_rules(request), *_wrong_amounts(request)]
         if violations:

@@ -54,7 +54,7 @@ class ConcurrencyLimiter:
             What the call leaves with.
 
         Raises:
-            NotSent: So many are in flight all that time.
+            CallError: No slot became free in that time; NOT_SENT.
         """
         limiter = self._limiters.get(place)
         if limiter is None:

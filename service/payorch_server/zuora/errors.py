@@ -194,7 +194,7 @@ def promised_text(reply: ZuoraReply, member: str, *, name: str) -> str:
         name: What it is, for operators, such as "a session token".
 
     Raises:
-        OutcomeUnknown: The answer has no such text, or an empty one.
+        CallError: The answer has no such text, or an empty one; UNKNOWN.
     """
     value = reply.payload.get(member)
     if not isinstance(value, str) or not value:

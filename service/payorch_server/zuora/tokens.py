@@ -105,7 +105,7 @@ class TokenCache:
             timeout_s: How long the caller can wait; the fetch itself goes on for others.
 
         Raises:
-            NotSent: No token could be had.
+            CallError: No token could be had; NOT_SENT.
         """
         token = self._tokens.get(credential)
         now_s = self._clock.monotonic()

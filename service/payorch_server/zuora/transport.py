@@ -71,8 +71,7 @@ class Transport:
             span: Of the attempt; its trace context is sent if the settings say so.
 
         Raises:
-            NotSent: No connection could be made.
-            OutcomeUnknown: The request may have been executed.
+            CallError: No connection could be made; NOT_SENT. Or the request may have been executed; UNKNOWN.
         """
         request = self._request(post, timeout_s, span)
         try:

@@ -17,7 +17,7 @@ from payorch_server.access.permission import (
 )
 from payorch_server.model.caller import ANONYMOUS, EVERYTHING, NOBODY, Caller, Rights, TenantRights
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import CallError, NotSent, call_error
+from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from structlog.testing import capture_logs
@@ -116,7 +116,7 @@ def told(decide: Callable[[], object]) -> tuple[list[dict[str, Any]], CallError 
     with capture_logs() as logs:
         try:
             decide()
-        except NotSent as error:
+        except CallError as error:
             refusal = error
     return [dict(line) for line in logs], refusal
 

@@ -5,7 +5,7 @@ import pytest
 from payorch_server.calls.history import CallHistory
 from payorch_server.calls.settings import CallRecordSettings
 from payorch_server.model.call_record import CallRecord
-from payorch_server.model.errors import NotSent
+from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.memory import MemoryStore
@@ -135,6 +135,6 @@ class TestCallRecords:
 
         assert [record()] == await replica.of()
         assert 1 == replica.records.lost
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await replica.of("u")
         assert Reason.STORE_UNAVAILABLE is caught.value.failure.reason

@@ -14,19 +14,9 @@ from payorch_server.intents.intent_record import IntentRecord, Settlement
 from payorch_server.intents.ledger import CLOCK_SKEW_S, LEASE_S
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import EarlierSends
-from payorch_server.model.errors import (
-    CallError,
-    Failure,
-    InvalidRequestError,
-    NotSent,
-    OutcomeUnknown,
-    Refused,
-    UpstreamEvidence,
-    call_error,
-    error_for,
-)
+from payorch_server.model.errors import CallError, Failure, InvalidRequestError, UpstreamEvidence, call_error, error_for
 from payorch_server.model.identifiers import RequestId
-from payorch_server.model.outcome import Advice, Reason
+from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.runtime.lifecycle import TaskOwner
 from structlog.testing import capture_logs
@@ -213,8 +203,10 @@ class TestRun:
         store = memory(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_UNREACHABLE, "")])
 
-        with pytest.raises(NotSent):
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
+
+        assert caught.value.verdict.outcome is Outcome.NOT_SENT
         assert await record_of(store, opening(zuora.send)) is None
         ended = await intents(clock, store=store).run(opening(zuora.send, to=route(tenant="b")), call(clock))
 
@@ -227,8 +219,10 @@ class TestRun:
         store = memory(clock)
         lost = error_for(Failure(Reason.UPSTREAM_EDGE_FAILED, "", facts=told("z9")))
         zuora = Zuora([lost])
-        with pytest.raises(OutcomeUnknown) as caught:
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
+
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
         assert caught.value.failure.resend_before == START + timedelta(hours=23)
 
         moved = opening(zuora.send, to=route(tenant="other"))
@@ -295,7 +289,7 @@ class TestRun:
             assert zuora.sent[0][2].doubtful, "its owner may have sent it"
             assert not lease_s or clock.now().timestamp() >= lease_until_s + CLOCK_SKEW_S
         else:
-            with pytest.raises(OutcomeUnknown) as caught:
+            with pytest.raises(CallError) as caught:
                 await one.run(opening(zuora.send), call(clock))
             assert caught.value.failure.reason is Reason.STILL_RUNNING
             assert caught.value.failure.resend_before == START + timedelta(hours=23)
@@ -319,8 +313,10 @@ class TestRun:
         clock = FakeClock()
         store = memory(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
+
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
         unrouted = opening(zuora.send, to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
 
         await intents(clock, store=store).run(unrouted, call(clock))
@@ -335,7 +331,7 @@ class TestRun:
         store = memory(clock)
         unrouted = opening(zuora.send, to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(unrouted, call(clock))
 
         assert caught.value.failure.reason is Reason.ROUTE_NOT_FOUND
@@ -348,10 +344,12 @@ class TestRun:
         clock = FakeClock()
         store = memory(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
 
-        with pytest.raises(OutcomeUnknown) as caught:
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
+
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(opening(zuora.send, route_exists=lambda _: False), call(clock))
 
         assert caught.value.failure.reason is Reason.ROUTE_GONE
@@ -371,8 +369,10 @@ class TestRun:
         clock = FakeClock()
         store = memory(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
+
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
         clock.advance(age.total_seconds())
 
         (ended,) = await asyncio.gather(
@@ -380,7 +380,7 @@ class TestRun:
         )
 
         assert (expected, 1 if expected else 2) == (
-            ended.failure.reason if isinstance(ended, OutcomeUnknown) else None,
+            ended.failure.reason if isinstance(ended, CallError) else None,
             len(zuora.sent),
         ), reason
 
@@ -392,7 +392,7 @@ class TestRun:
         old = uuid7(START - timedelta(hours=23, seconds=1))
         store = FailingStore(memory(clock), fails=lambda _operation, _key: store_is_gone)
 
-        with pytest.raises(OutcomeUnknown) as caught:
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(opening(zuora.send, request_id=old, moves_money=False), call(clock))
 
         assert (caught.value.failure.reason, zuora.sent) == (Reason.INTENT_EXPIRED, [])
@@ -421,8 +421,10 @@ class TestRun:
         if not stale:
             assert (await one.run(session, call(clock))).replayed
             return
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(CallError) as caught:
             await one.run(session, call(clock))
+
+        assert caught.value.verdict.outcome is Outcome.REFUSED
 
         failed = caught.value.failure
         assert (failed.reason, dict(failed.metadata)) == (Reason.SESSION_STALE, {"maxAgeSeconds": "600"})
@@ -437,7 +439,7 @@ class TestRun:
         # The fingerprint can still be compared, the seal cannot be opened.
         later = intents(clock, store=store, keys=keyring("k2"))
 
-        with pytest.raises(OutcomeUnknown) as caught:
+        with pytest.raises(CallError) as caught:
             await later.run(opening(zuora.send, fingerprints=both), call(clock))
 
         assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.INTENT_EXPIRED, 1)
@@ -460,7 +462,7 @@ class TestRun:
         one = intents(clock)
         await one.run(opening(zuora.send), call(clock))
 
-        with pytest.raises(OutcomeUnknown) as caught:
+        with pytest.raises(CallError) as caught:
             await one.run(opening(zuora.send, fingerprints={"k3": fingerprint("k3")}), call(clock))
 
         assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.INTENT_EXPIRED, 1)
@@ -473,7 +475,7 @@ class TestRun:
         newer = IntentRecord(fingerprint(), route(), "o", 0.0, START.timestamp(), settlement=Settlement("NEWER"))
         await put(store, opening(zuora.send), newer)
 
-        with pytest.raises(OutcomeUnknown) as caught:
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
 
         assert (caught.value.verdict.advice, zuora.sent) == (Advice.LOOK_UP, [])
@@ -520,8 +522,10 @@ class TestOwnership:
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
         one = intents(clock)
 
-        with pytest.raises(OutcomeUnknown) as caught:
+        with pytest.raises(CallError) as caught:
             await one.run(opening(zuora.send), call(clock, seconds=0.1))
+
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
 
         failed = caught.value.failure
         assert (failed.reason, failed.resend_before) == (Reason.STILL_RUNNING, START + timedelta(hours=23))
@@ -537,9 +541,10 @@ class TestOwnership:
         await put(store, opening(zuora.send), IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp()))
         clock.advance(3600)
 
-        with pytest.raises(OutcomeUnknown) as caught:
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(opening(zuora.send), call(clock, seconds=0.1))
 
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
         assert caught.value.failure.resend_before == START + timedelta(hours=23)
         zuora.gate.set()
 
@@ -548,8 +553,10 @@ class TestOwnership:
         """A drain that runs out of time says how many it cuts."""
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
         one = intents(clock)
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(CallError) as caught:
             await one.run(opening(zuora.send), call(clock, seconds=0.1))
+
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
 
         left = await one.wait_for_executions(timeout_s=0)
 
@@ -583,7 +590,7 @@ class TestStoreFailures:
         clock, zuora = FakeClock(), Zuora()
         store = FailingStore(memory(clock), fails=lambda operation, _key: operation == "put_if_absent", acts=acts)
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(opening(zuora.send), call(clock))
 
         assert (caught.value.failure.reason, zuora.sent) == (Reason.STORE_UNAVAILABLE, [])
@@ -628,8 +635,10 @@ class TestStoreFailures:
         clock = FakeClock()
         inner = memory(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=inner).run(opening(zuora.send, moves_money=False), call(clock))
+
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
         store = FailingStore(inner, fails=lambda _operation, key: key.startswith("token:"))
         moved = opening(zuora.send, moves_money=False, guarded_token="t", to=route(tenant="other"))
 
@@ -646,7 +655,7 @@ class TestStoreFailures:
         store = FailingStore(inner, fails=lambda _operation, key: key.startswith("token:"))
         paid = opening(zuora.send, guarded_token="t")
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(paid, call(clock))
 
         assert caught.value.failure.reason is Reason.STORE_UNAVAILABLE
@@ -662,7 +671,7 @@ class TestStoreFailures:
         store = FailingStore(inner, fails=lambda operation, _key: operation == "compare_and_delete")
         other = opening(zuora.send, request_id=RequestId("another-intent-01"), guarded_token="t", moves_money=False)
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(other, call(clock))
 
         assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.APPLE_PAY_TOKEN_REUSED, 1)
@@ -702,7 +711,7 @@ class TestGuardedToken:
         if free:
             assert isinstance(ended, IntentResult), text
         else:
-            assert isinstance(ended, NotSent), text
+            assert isinstance(ended, CallError), text
             assert ended.failure.reason is Reason.APPLE_PAY_TOKEN_REUSED
             assert await record_of(store, other) is None, "the refused intent leaves nothing behind"
 
@@ -713,9 +722,10 @@ class TestGuardedToken:
         store = memory(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         paid = opening(zuora.send, guarded_token="t")
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(CallError) as caught:
             await intents(clock, store=store).run(paid, call(clock))
 
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
         assert (await intents(clock, store=store).run(paid, call(clock))).value == "pm-1"
 
 
@@ -748,7 +758,7 @@ class TestLookUp:
         """NOT_FOUND would be a lie."""
         store = FailingStore(memory(FakeClock()), fails=lambda _operation, _key: True)
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await intents(FakeClock(), store=store).ledger.look_up(opening(Zuora().send).key)
 
         assert caught.value.failure.reason is Reason.STORE_UNAVAILABLE

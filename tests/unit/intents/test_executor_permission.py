@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from payorch_server.intents.intent import IntentRequest
 from payorch_server.intents.intent_record import IntentRecord
-from payorch_server.model.errors import CallError, Failure, NotSent, UpstreamEvidence, call_error, error_for
+from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, call_error, error_for
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.store.port import Store
@@ -69,9 +69,9 @@ def lost() -> CallError:
     return error_for(Failure(Reason.UPSTREAM_EDGE_FAILED, "", facts=told()))
 
 
-async def refusal_of(work: Any) -> NotSent:
+async def refusal_of(work: Any) -> CallError:
     """Await what must be refused for want of a right, and return the refusal."""
-    with pytest.raises(NotSent) as caught:
+    with pytest.raises(CallError) as caught:
         await work
     assert caught.value.failure.reason is Reason.CALLER_NOT_PERMITTED
     assert caught.value.failure.evidence == UpstreamEvidence()

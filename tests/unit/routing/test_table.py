@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payorch_server.model.errors import InvalidRequestError, NotSent
+from payorch_server.model.errors import CallError, InvalidRequestError
 from payorch_server.model.money import Amount
-from payorch_server.model.outcome import Reason
+from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import ZUORA_DEFAULT, Gateway, RouteHints
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
@@ -152,7 +152,7 @@ class TestRefusals:
         """At most 20 of them."""
         rules = [rule(f"r{index}", currency=("EUR",)) for index in range(30)]
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             table(*rules).resolve(query())
 
         assert caught.value.failure.reason is Reason.ROUTE_NOT_FOUND
@@ -193,8 +193,10 @@ class TestRefusals:
         self, hints: dict[str, Any], to: dict[str, Any], hint: str, reason: str
     ) -> None:
         """A call never goes elsewhere than its caller believes."""
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             table(rule("all", to)).resolve(query(**hints))
+
+        assert caught.value.verdict.outcome is Outcome.NOT_SENT
 
         failed = caught.value.failure
         assert failed.reason is Reason.ROUTE_HINT_CONTRADICTED, reason

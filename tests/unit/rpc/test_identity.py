@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 from payorch_server.model.caller import ANONYMOUS
-from payorch_server.model.errors import NotSent
+from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.bearer import parse_key_set
 from payorch_server.rpc.identity import UNIX, Identities, Peer, peer_of
@@ -47,7 +47,7 @@ def identities_of(
 
 def refusal_of(caller: Peer, *metadata: tuple[str, str | bytes], **settings: Any) -> dict[str, str]:
     """Return what is told of a credential that is not accepted; never the credential."""
-    with pytest.raises(NotSent) as caught:
+    with pytest.raises(CallError) as caught:
         identities_of(caller, *metadata, **settings)
     assert caught.value.failure.reason is Reason.CALLER_UNAUTHENTICATED
     assert CANARY not in repr(caught.value) + caught.value.failure.detail

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
-from payorch_server.model.errors import NotSent
+from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import RequestId
-from payorch_server.model.outcome import Reason
+from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
 from payorch_server.routing.conditions import RouteQuery
@@ -61,8 +61,10 @@ class TestCreatePaymentMethod:
     @pytest.mark.parametrize("kind", sorted(REFUSED))
     async def test_refuses_what_zuora_documents_in_contradiction(self, kind: str) -> None:
         """The caller learns the type and why."""
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await create(Wire(), kind, {})
+
+        assert caught.value.verdict.outcome is Outcome.NOT_SENT
 
         failed = caught.value.failure
         assert failed.reason is Reason.PAYMENT_METHOD_TYPE_UNSUPPORTED
@@ -71,7 +73,7 @@ class TestCreatePaymentMethod:
     @pytest.mark.asyncio
     async def test_refuses_card_numbers_unless_they_are_switched_on(self) -> None:
         """Off by default: it widens the scope of PCI DSS."""
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await create(Wire(), "card", {"number": Secret("4111111111111111")})
 
         assert caught.value.failure.reason is Reason.RAW_CARD_DATA_DISABLED

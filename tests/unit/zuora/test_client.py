@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from payorch_server.model.attempt import ZuoraReply
-from payorch_server.model.errors import CallError, NotSent, OutcomeUnknown
+from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
@@ -222,8 +222,10 @@ class TestExecute:
         """The operator must act; the caller's request was never looked at."""
         play(parts, answer(401, REFUSED_TOKEN), answer(401, REFUSED_TOKEN))
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await parts.execute()
+
+        assert caught.value.verdict.outcome is Outcome.NOT_SENT
 
         failed = caught.value.failure
         assert (failed.reason, len(failed.facts.attempts)) == (Reason.UPSTREAM_CREDENTIALS_REJECTED, 2)
@@ -260,8 +262,10 @@ class TestExecute:
         zuora = play(parts, answer(401, REFUSED_TOKEN))
         zuora.tokens = [answer(200, {"access_token": "t"}), answer(503, b"")]
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await parts.execute()
+
+        assert caught.value.verdict.outcome is Outcome.NOT_SENT
 
         failed = caught.value.failure
         assert (failed.reason, len(failed.facts.attempts)) == (Reason.TOKEN_UNAVAILABLE, 1)
@@ -270,8 +274,10 @@ class TestExecute:
         """What counts is the send that may have been executed."""
         play(parts, answer(401, REFUSED_TOKEN), httpx.ReadError("reset"), httpx.ReadError("reset"))
 
-        with pytest.raises(OutcomeUnknown) as caught:
+        with pytest.raises(CallError) as caught:
             await parts.execute()
+
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
 
         outcomes = [attempt.outcome for attempt in caught.value.failure.facts.attempts]
         assert outcomes == [Outcome.NOT_SENT, Outcome.UNKNOWN, Outcome.UNKNOWN]
@@ -284,7 +290,7 @@ class TestDeadline:
     @pytest.mark.parametrize("left_s", [-5.0, 0.0, MIN_REMAINING_S, 0.199])
     async def test_sends_nothing_when_it_is_near(self, parts: Parts, left_s: float) -> None:
         """Not even a token request."""
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await parts.execute(deadline_s=1000.0 + left_s)
 
         assert caught.value.failure.reason is Reason.DEADLINE_TOO_SHORT
@@ -294,7 +300,7 @@ class TestDeadline:
         """The time is measured again before the call itself."""
         play(parts).seconds_per_call = 5.0
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await parts.execute(deadline_s=1005.1)
 
         assert caught.value.failure.reason is Reason.DEADLINE_TOO_SHORT
@@ -304,8 +310,10 @@ class TestDeadline:
         """The first send is not forgotten."""
         play(parts, answer(401, REFUSED_TOKEN)).seconds_per_call = 5.0
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await parts.execute(deadline_s=1010.1)
+
+        assert caught.value.verdict.outcome is Outcome.NOT_SENT
 
         failed = caught.value.failure
         assert (failed.reason, len(failed.facts.attempts)) == (Reason.UPSTREAM_CREDENTIALS_REJECTED, 1)
@@ -349,7 +357,7 @@ class TestInFlight:
         first = asyncio.ensure_future(parts.execute())
         await arrived.wait()
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await parts.execute()
 
         assert (caught.value.failure.reason, len(parts.calls)) == (Reason.OVERLOADED, 1)

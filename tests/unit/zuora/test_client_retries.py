@@ -2,9 +2,9 @@ import httpx
 import pytest
 from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.earlier_sends import NO_EARLIER_SENDS, EarlierSends
-from payorch_server.model.errors import CallError, NotSent, OutcomeUnknown, Refused
+from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
-from payorch_server.model.outcome import Reason
+from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.client import ZuoraClient
@@ -107,7 +107,7 @@ class TestExecute:
 
         error = await execute(client(wire, FakeClock()))
 
-        assert isinstance(error, OutcomeUnknown)
+        assert isinstance(error, CallError)
         assert (error.failure.reason, len(error.failure.facts.attempts)) == (Reason.UPSTREAM_EDGE_FAILED, 3)
 
     @pytest.mark.asyncio
@@ -127,7 +127,7 @@ class TestExecute:
 
         error = await execute(client(wire, FakeClock()))
 
-        assert isinstance(error, NotSent)
+        assert isinstance(error, CallError)
         assert error.failure.reason is Reason.UPSTREAM_CREDENTIALS_REJECTED
         assert [one.headers["authorization"] for one in sent(wire)] == ["Bearer token-0", "Bearer token-1"]
 
@@ -138,7 +138,7 @@ class TestExecute:
 
         error = await execute(client(wire, FakeClock()))
 
-        assert isinstance(error, Refused)
+        assert isinstance(error, CallError)
         assert error.failure.reason is Reason.UPSTREAM_REFUSAL_STORED
         assert dict(error.failure.metadata) == {"lastReason": "UPSTREAM_CREDENTIALS_REJECTED"}
         assert len([one for one in wire.requests if one.url.path == TOKEN]) == 2
@@ -152,7 +152,8 @@ class TestExecute:
         error = await execute(zuora, earlier=EarlierSends(answer_ids=frozenset({"r1"})))
         await execute(zuora)
 
-        assert isinstance(error, Refused)
+        assert isinstance(error, CallError)
+        assert error.verdict.outcome is Outcome.REFUSED
         assert {one.headers["authorization"] for one in sent(wire)} == {"Bearer token-0"}
 
     @pytest.mark.asyncio
@@ -163,7 +164,7 @@ class TestExecute:
 
         error = await execute(client(wire, FakeClock()))
 
-        assert isinstance(error, OutcomeUnknown)
+        assert isinstance(error, CallError)
         assert error.failure.reason is Reason.EARLIER_ATTEMPT_UNSETTLED
 
     @pytest.mark.asyncio
@@ -173,7 +174,7 @@ class TestExecute:
 
         error = await execute(client(wire, FakeClock()))
 
-        assert isinstance(error, Refused)
+        assert isinstance(error, CallError)
         assert error.failure.reason is Reason.UPSTREAM_REQUEST_REFUSED
 
     @pytest.mark.asyncio
@@ -194,7 +195,7 @@ class TestExecute:
 
         error = await execute(client(wire, FakeClock()), deadline_s=1000.1)
 
-        assert isinstance(error, NotSent)
+        assert isinstance(error, CallError)
         assert (error.failure.reason, wire.requests) == (Reason.DEADLINE_TOO_SHORT, [])
 
     @pytest.mark.asyncio
@@ -204,7 +205,7 @@ class TestExecute:
 
         error = await execute(client(wire, FakeClock()))
 
-        assert isinstance(error, NotSent)
+        assert isinstance(error, CallError)
         assert (error.failure.reason, error.failure.evidence.retry_after_s) == (Reason.UPSTREAM_THROTTLED, 120.0)
         assert len(sent(wire)) == 1
 
@@ -220,7 +221,8 @@ class TestBudget:
         attempts = []
         for _ in range(5):
             error = await execute(zuora)
-            assert isinstance(error, OutcomeUnknown)
+            assert isinstance(error, CallError)
+            assert error.verdict.outcome is Outcome.UNKNOWN
             attempts.append(len(error.failure.facts.attempts))
 
         assert attempts == [3, 3, 3, 1, 1]
@@ -231,7 +233,9 @@ class TestBudget:
         wire = answers(*(refusal(53000020) for _ in range(50)), httpx.ReadError("reset"), done())
         zuora = client(wire, FakeClock())
         for _ in range(50):
-            assert isinstance(await execute(zuora), Refused)
+            refused = await execute(zuora)
+            assert isinstance(refused, CallError)
+            assert refused.verdict.outcome is Outcome.REFUSED
 
         assert isinstance(await execute(zuora), ZuoraReply)
 

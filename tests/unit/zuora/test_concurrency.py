@@ -3,8 +3,8 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payorch_server.model.errors import NotSent
-from payorch_server.model.outcome import Reason
+from payorch_server.model.errors import CallError
+from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.zuora.concurrency import ConcurrencyLimiter, LimiterKey
 
 US: LimiterKey = ("acme", "us")
@@ -21,7 +21,7 @@ class TestInFlight:
         in_flight = ConcurrencyLimiter()
         await in_flight.enter(US, most=1, wait_s=0)
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await in_flight.enter(US, most=1, wait_s=0)
 
         assert (caught.value.failure.reason, caught.value.failure.metadata) == (Reason.OVERLOADED, {"tenant": "acme"})
@@ -122,8 +122,10 @@ class TestInFlight:
 
         turns = [await in_flight.enter(US, most=2, wait_s=0) for _ in range(2)]
 
-        with pytest.raises(NotSent):
+        with pytest.raises(CallError) as caught:
             await in_flight.enter(US, most=2, wait_s=0)
+
+        assert caught.value.verdict.outcome is Outcome.NOT_SENT
         assert len(set(turns)) == 2
 
 
@@ -138,8 +140,10 @@ def test_never_lets_more_in_than_are_allowed(steps: list[tuple[LimiterKey, bool]
             if not enters and inside[place]:
                 in_flight.leave(place, inside[place].pop())
             elif enters and len(inside[place]) == most:
-                with pytest.raises(NotSent):
+                with pytest.raises(CallError) as caught:
                     await in_flight.enter(place, most=most, wait_s=0)
+
+                assert caught.value.verdict.outcome is Outcome.NOT_SENT
             elif enters:
                 inside[place].append(await in_flight.enter(place, most=most, wait_s=0))
         return f"{sum(map(len, inside.values()))} of {in_flight!r}"

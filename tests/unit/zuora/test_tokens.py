@@ -2,7 +2,7 @@ import asyncio
 import dataclasses
 
 import pytest
-from payorch_server.model.errors import NotSent
+from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - which token was handed out is the subject
 from payorch_server.runtime.lifecycle import TaskOwner
@@ -76,7 +76,7 @@ class TestGet:
 
         wire = Wire(handler=slow)
         tokens = cache(wire, FakeClock())
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await tokens.get(CREDENTIAL, timeout_s=0.01)
         assert caught.value.failure.reason is Reason.TOKEN_UNAVAILABLE
 
@@ -130,7 +130,7 @@ class TestGet:
         """Nothing of the caller's was sent, whatever became of the token request; and the next call tries again."""
         tokens = cache(Wire(said, issued("two")), FakeClock())
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             await taken(tokens)
 
         assert caught.value.failure.reason is expected, reason

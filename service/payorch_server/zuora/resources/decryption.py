@@ -64,7 +64,7 @@ def build(request: DecryptionRequest, *, route: Route, tenant: TenantSettings) -
     """Return the call.
 
     Raises:
-        Invalid: A payment is to be made and the route leaves the gateway to Zuora, which this operation does not allow.
+        InvalidRequestError: The route leaves the gateway to Zuora, which this operation does not allow for a payment.
     """
     body: dict[str, Any] = {
         "integrationType": "ApplePay",
@@ -104,7 +104,7 @@ def parse(reply: ZuoraReply) -> DecryptionResult:
     """Return the result; paymentId and amount are not promised by the page.
 
     Raises:
-        OutcomeUnknown: The answer has no payment method id.
+        CallError: The answer has no payment method id; UNKNOWN.
     """
     method_id = promised_text(reply, "paymentMethodId", name="a payment method id")
     return DecryptionResult(method_id, text_of(reply.payload.get("paymentId")), text_of(reply.payload.get("amount")))

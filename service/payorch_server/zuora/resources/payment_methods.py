@@ -164,7 +164,7 @@ def parse(reply: ZuoraReply) -> CreatedPaymentMethod:
     """Return the created method.
 
     Raises:
-        OutcomeUnknown: The answer has no id.
+        CallError: The answer has no id; UNKNOWN.
     """
     method_id = promised_text(reply, "id", name="a payment method id")
     return CreatedPaymentMethod(method_id, view_of(reply.payload))

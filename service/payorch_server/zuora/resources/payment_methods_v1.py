@@ -90,7 +90,7 @@ def parse(reply: ZuoraReply, *, requested_type: str) -> CreatedPaymentMethod:
     """Return the created method; v1 promises its id alone.
 
     Raises:
-        OutcomeUnknown: The answer has no id.
+        CallError: The answer has no id; UNKNOWN.
     """
     method_id = promised_text(reply, "id", name="a payment method id")
     return CreatedPaymentMethod(method_id, {"id": method_id, "type": requested_type})

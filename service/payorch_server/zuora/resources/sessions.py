@@ -60,6 +60,6 @@ def parse(reply: ZuoraReply) -> Secret[str]:
     """Return the session token.
 
     Raises:
-        OutcomeUnknown: The answer has no token.
+        CallError: The answer has no token; UNKNOWN.
     """
     return Secret(promised_text(reply, "token", name="a session token"))

@@ -4,7 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 from payorch_server.model.attempt import ZuoraReply
-from payorch_server.model.errors import InvalidRequestError, OutcomeUnknown
+from payorch_server.model.errors import CallError, InvalidRequestError
+from payorch_server.model.outcome import Outcome
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.messages import encode_body, preview_body
 from payorch_server.zuora.resources.decryption import (
@@ -112,5 +113,7 @@ class TestParse:
     @pytest.mark.parametrize("payload", [{}, {"paymentMethodId": ""}, {"paymentMethodId": 7}, {"id": "pm"}])
     def test_looks_up_a_success_without_it(self, payload: dict[str, Any]) -> None:
         """A method may exist, and a payment."""
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(CallError) as caught:
             parse(ZuoraReply(200, payload))
+
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from payorch_server.model.attempt import ZuoraReply
-from payorch_server.model.errors import OutcomeUnknown
+from payorch_server.model.errors import CallError
+from payorch_server.model.outcome import Outcome
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
 from payorch_server.zuora.resources.payment_methods import PaymentMethodRequest, Selection
@@ -88,7 +89,11 @@ class TestParse:
     @pytest.mark.parametrize("payload", [{}, {"id": ""}, {"id": None}, {"id": 7}, {"paymentMethodId": "x"}])
     def test_looks_up_a_success_without_it(self, payload: dict[str, Any]) -> None:
         """In both operations."""
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(CallError) as caught:
             payment_methods.parse(ZuoraReply(201, payload))
-        with pytest.raises(OutcomeUnknown):
+
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
+        with pytest.raises(CallError) as caught:
             payment_methods_v1.parse(ZuoraReply(200, payload), requested_type="GooglePay")
+
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN

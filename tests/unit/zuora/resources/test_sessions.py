@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 from payorch_server.model.attempt import ZuoraReply
-from payorch_server.model.errors import OutcomeUnknown
+from payorch_server.model.errors import CallError
 from payorch_server.model.money import Amount
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
@@ -96,7 +96,7 @@ class TestParse:
     @pytest.mark.parametrize("payload", [{}, {"token": ""}, {"token": None}, {"token": 7}, {"success": True}])
     def test_looks_up_a_success_without_one(self, payload: dict[str, Any]) -> None:
         """A session may exist that nobody can use."""
-        with pytest.raises(OutcomeUnknown) as caught:
+        with pytest.raises(CallError) as caught:
             parse(ZuoraReply(200, payload))
 
         assert caught.value.failure.reason is Reason.UPSTREAM_ANSWER_INCOMPLETE
