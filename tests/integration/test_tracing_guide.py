@@ -63,9 +63,9 @@ async def test_the_five_steps_lead_to_the_cause(stack: LocalStack, stub: Any) ->
 def test_the_page_names_every_member_of_the_log_line() -> None:
     """And none that does not exist."""
     listed = PAGE.partition("One JSON object for each call:")[2].partition("where there")[0]
-    place = RouteNames("acme", "us", (), "cards", "rule", "hash")
+    route = RouteNames("acme", "us", (), "cards", "rule", "hash")
     attempt = Attempt(1, 200, "z", datetime(2026, 11, 20, tzinfo=UTC), 0.1, Outcome.SUCCEEDED)
-    notes = CallNotes("ab" * 16, place, "opened", dict.fromkeys(("record", "token", "queue", "zuora"), 0.1), (attempt,))
+    notes = CallNotes("ab" * 16, route, "opened", dict.fromkeys(("record", "token", "queue", "zuora"), 0.1), (attempt,))
     notes.zuora_request_id = "z"
     error = call_error(Reason.PAYMENT_DECLINED, "declined")
 

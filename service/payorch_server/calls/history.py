@@ -47,8 +47,8 @@ class CallHistory:
         """
         if not record.namespace:
             return
-        place = (record.namespace, record.track_id)
-        self._own[place] = _newest((*self._own.pop(place, ()), record))
+        key = (record.namespace, record.track_id)
+        self._own[key] = _newest((*self._own.pop(key, ()), record))
         while len(self._own) > self._settings.max_in_memory:
             self._own.popitem(last=False)
         if not self._settings.in_store:

@@ -40,26 +40,26 @@ class CallMetrics:
 
     def call_ended(self, record: CallRecord) -> None:
         """Count a call."""
-        place = record.place
-        self._calls.add(record.rpc, place.tenant, record.outcome, record.reason)
+        route = record.route
+        self._calls.add(record.rpc, route.tenant, record.outcome, record.reason)
         if record.intent:
             self._intents.add(record.rpc, record.intent)
         elif record.reason == Reason.INTENT_MISMATCH.name:
             self._intents.add(record.rpc, "refused")
         if record.reason in _ROUTE_REFUSALS:
             self._routes.add("", "", "refused")
-        elif place.rule:
-            self._routes.add(place.tenant, place.rule, "routed")
+        elif route.rule:
+            self._routes.add(route.tenant, route.rule, "routed")
         if record.reason in _DENIALS:
             self._access.add("denied", record.right or "identity")
-        elif place.rule:
+        elif route.rule:
             self._access.add("allowed", "")
         if record.executed_track_id and record.executed_track_id != record.track_id:
-            self._echoes.add(place.tenant)
+            self._echoes.add(route.tenant)
 
     def execution_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
         """Count an execution of an intent, and note whether the intent is settled."""
-        self._flights.add(record.rpc, record.place.tenant, record.outcome, record.reason)
+        self._flights.add(record.rpc, record.route.tenant, record.outcome, record.reason)
         self._unsettled.execution_ended(key, is_unknown=record.outcome == Outcome.UNKNOWN.name)
 
 

@@ -11,7 +11,7 @@ from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Outcome, Reason
 
-_PLACE: Final = ("tenant", "entity", "rule", "policy_hash")
+_ROUTE_FIELDS: Final = ("tenant", "entity", "rule", "policy_hash")
 _DIGITS: Final = 6
 
 
@@ -110,7 +110,7 @@ def _record(
         advice=advice,
         reason=reason,
         detail=detail,
-        place=notes.place,
+        route=notes.route,
         intent=notes.intent,
         right=right,
         phases_s=dict(notes.phases_s),
@@ -151,6 +151,6 @@ def log_fields(record: CallRecord) -> Mapping[str, Any]:
         "zuora_request_id": record.zuora_request_id,
         "duration_s": record.duration_s,
     }
-    fields |= {name: getattr(record.place, name) for name in _PLACE}
+    fields |= {name: getattr(record.route, name) for name in _ROUTE_FIELDS}
     fields |= {f"{phase}_s": round(seconds, _DIGITS) for phase, seconds in record.phases_s.items()}
     return {name: value for name, value in fields.items() if value not in {"", 0}}

@@ -56,7 +56,7 @@ class CallRecord:
     """Name of the Reason; empty for success."""
     detail: str = ""
     """For operators; scrubbed of what Zuora quoted."""
-    place: RouteNames = field(default_factory=RouteNames)
+    route: RouteNames = field(default_factory=RouteNames)
     intent: str = ""
     """How the call met its intent: opened, taken_over, joined, replayed or unrecorded; empty when it has none."""
     right: str = ""
@@ -75,7 +75,7 @@ class CallNotes:
     """What is noted of a call on its way, for whoever tells how it ended. Copies of a context share it."""
 
     trace_id: str = ""
-    place: RouteNames = field(default_factory=RouteNames)
+    route: RouteNames = field(default_factory=RouteNames)
     intent: str = ""
     phases_s: dict[str, float] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()

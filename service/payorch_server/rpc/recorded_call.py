@@ -33,7 +33,7 @@ def encode_calls(records: Sequence[CallRecord], *, trace_id: str) -> diagnostics
 
 def encode_call_record(record: CallRecord) -> diagnostics_pb2.CallRecord:
     """Return one record as a message."""
-    place = record.place
+    route = record.route
     message = diagnostics_pb2.CallRecord(
         kind=_KINDS[record.kind],
         rpc=record.rpc,
@@ -47,10 +47,10 @@ def encode_call_record(record: CallRecord) -> diagnostics_pb2.CallRecord:
         # A replica of a newer version may have stored words that this one does not know.
         error_reason=_REASONS.get(record.reason, error_reason_pb2.ERROR_REASON_UNSPECIFIED),
         detail=record.detail,
-        tenant=place.tenant,
-        entity=place.entity,
-        matched_rule=place.rule,
-        policy_hash=place.policy_hash,
+        tenant=route.tenant,
+        entity=route.entity,
+        matched_rule=route.rule,
+        policy_hash=route.policy_hash,
         intent=_DISPOSITIONS.get(record.intent, diagnostics_pb2.INTENT_DISPOSITION_UNSPECIFIED),
         phases={name: _duration(seconds) for name, seconds in record.phases_s.items()},
         attempts=[attempt_message(one) for one in record.attempts],

@@ -100,7 +100,7 @@ class Dispatcher:
         request = IntentRequest(key, intent.query.rpc, intent.request_id, intent.fingerprints, route, routed)
         result = await self._executor.run(request, context)
         # Noted for every call: the execution notes it too, but for the call that started it only.
-        context.notes.place = RouteNames.of(result.route)
+        context.notes.route = RouteNames.of(result.route)
         context.notes.note_success(result.facts, operation.ids_of(result.value))
         return CallResult(_report(context, result), value=result.value)
 
@@ -116,7 +116,7 @@ class Dispatcher:
         record = await ledger.look_up(key)
         if record is None:
             return None
-        context.notes.place = RouteNames.of(record.route)
+        context.notes.route = RouteNames.of(record.route)
         permit(context, Action(GET_INTENT.name, multi_org=self._zuora.uses_multi_org(record.route)), record.route)
         expired = record.settlement is None and self._clock.now() > resend_before(record)
         return IntentStatus(record, in_flight=ledger.is_in_flight(record), expired=expired)

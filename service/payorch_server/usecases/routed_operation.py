@@ -67,7 +67,7 @@ class RoutedOperation(IntentOperation[T]):
         Raises:
             CallError: A right is missing; NOT_SENT.
         """
-        self._context.notes.place = RouteNames.of(route)
+        self._context.notes.route = RouteNames.of(route)
         target = (route.tenant, route.entity_id, route.org_ids)
         if target in self._permitted:
             return

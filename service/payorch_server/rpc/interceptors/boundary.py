@@ -235,10 +235,10 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _end_span(span: trace.Span, record: CallRecord, *, is_server_fault: bool) -> None:
-    place = record.place
+    names = record.route
     span.set_attribute("rpc.response.status_code", record.code)
-    if place.tenant:
-        route = {"tenant": place.tenant, "entity": place.entity, "rule": place.rule, "policy_hash": place.policy_hash}
+    if names.tenant:
+        route = {"tenant": names.tenant, "entity": names.entity, "rule": names.rule, "policy_hash": names.policy_hash}
         span.set_attributes({f"payorch.{name}": value for name, value in route.items()})
     if record.reason:
         told = {"payorch.outcome": record.outcome, "payorch.advice": record.advice}
