@@ -1,6 +1,6 @@
-"""The metrics of the service: what dashboards and alerts may ask for.
+"""The metrics of the service: what dashboards and alerts may query.
 
-A test compares it with what a running service exposes, and others dashboards and rules with it.
+Tests compare it with what a running service exposes, and compare dashboards and alert rules with it.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ OF_PROMETHEUS: Final = frozenset({"up", "ALERTS"})
 """Series that Prometheus makes itself."""
 _SUFFIX: Final = {"s": "_seconds", "": ""}
 OUTCOMES: Final = frozenset(outcome.name for outcome in Outcome)
+DISPOSITIONS: Final = frozenset({"opened", "joined", "replayed", "refused", "taken_over", "unrecorded"})
 REASONS: Final = frozenset(reason.name for reason in Reason)
 
 
@@ -72,8 +73,8 @@ METRICS: Final = (
     _counter("payorch.calls", "rpc", "tenant", outcome={*OUTCOMES}, reason={"", *REASONS}),
     _gauge("payorch.calls.in_progress"),
     _gauge("payorch.intents.in_flight"),
-    _counter("payorch.flights", "rpc", "tenant", outcome={*OUTCOMES}, reason={"", *REASONS}),
-    _counter("payorch.intents", "rpc", how={"opened", "joined", "replayed", "refused", "taken_over", "unrecorded"}),
+    _counter("payorch.executions", "rpc", "tenant", outcome={*OUTCOMES}, reason={"", *REASONS}),
+    _counter("payorch.intents", "rpc", disposition={*DISPOSITIONS}),
     _gauge("payorch.intents.unsettled"),
     _gauge("payorch.intents.unsettled.age", unit="s"),
     _counter("payorch.upstream.retries", "tenant", "reason"),
@@ -93,7 +94,7 @@ METRICS: Final = (
     _gauge("payorch.certificate.expiry", unit="s"),
     _gauge("payorch.tenant.ready", "tenant"),
     _counter("payorch.store.failures", "operation"),
-    _counter("payorch.echo.differing", "tenant"),
+    _counter("payorch.replays", "tenant"),
     _counter("payorch.spans.dropped", "reason"),
     _counter("payorch.call_records.lost"),
 )

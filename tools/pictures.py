@@ -39,7 +39,7 @@ MAX_BYTES: Final = 200_000
 QUERIES: Final = {
     "calls-by-outcome": "sum by (outcome) (rate(payorch_calls_total[30s]))",
     "latency": "histogram_quantile(0.95, sum by (rpc_method, le) (rate(rpc_server_call_duration_seconds_bucket[30s])))",
-    "unknown-by-reason": 'sum by (reason) (rate(payorch_flights_total{outcome="UNKNOWN"}[30s]))',
+    "unknown-by-reason": 'sum by (reason) (rate(payorch_executions_total{outcome="UNKNOWN"}[30s]))',
 }
 # What goes wrong, one after the other: half done, in doubt and settled by retries, in doubt for good,
 # refused, slow.

@@ -17,7 +17,7 @@ FOREIGN = {"target_info"}
 RARE = {
     "payorch_certificate_expiry_seconds": "a listener with TLS",
     "payorch_configuration_reloads_total": "a changed file",
-    "payorch_echo_differing_total": "a replay",
+    "payorch_replays_total": "a replay",
     "payorch_spans_dropped_total": "a collector that is gone",
     "payorch_store_failures_total": "a store that is gone",
     "payorch_token_wait_duration_seconds": "a call before the first token",
@@ -66,5 +66,5 @@ async def test_values_are_those_of_the_table() -> None:
     samples = await exposed()
 
     fixed = [(one, label, known) for one in samples for label, known in VALUES.get(one.name, {}).items()]
-    assert {"payorch_token_fetches_total", "payorch_flights_total"} <= {one.name for one, _, _ in fixed}
+    assert {"payorch_token_fetches_total", "payorch_executions_total"} <= {one.name for one, _, _ in fixed}
     assert [] == [(one.name, label, one.labels[label]) for one, label, known in fixed if one.labels[label] not in known]

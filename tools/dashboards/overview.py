@@ -39,7 +39,7 @@ OVERVIEW: Final = Page(
         ),
         Panel(
             "Calls by outcome",
-            "What callers were told. PARTIAL and UNKNOWN are where money may have moved without a clear answer.",
+            "The outcomes that callers received. With PARTIAL and UNKNOWN money may have moved.",
             ((rate("payorch_calls_total", "outcome"), "{{outcome}}"),),
             stacked=True,
         ),
@@ -50,7 +50,7 @@ OVERVIEW: Final = Page(
         ),
         Panel(
             "Calls by status",
-            "The status codes of gRPC, as proxies and meshes see them; they say less than outcome and reason.",
+            "The status codes of gRPC, as proxies and meshes see them; outcome and reason are more precise.",
             (
                 (
                     rate("rpc_server_call_duration_seconds_count", "rpc_response_status_code"),
@@ -74,19 +74,19 @@ OVERVIEW: Final = Page(
         ),
         Row("Intents"),
         Panel(
-            "Intents by how they were met",
-            "Joined and replayed are resends that did no harm; unrecorded are calls that went on without the store.",
-            ((rate("payorch_intents_total", "how"), "{{how}}"),),
+            "Calls by intent disposition",
+            "Joined and replayed are resends that did no harm; unrecorded are calls that were sent without the store.",
+            ((rate("payorch_intents_total", "disposition"), "{{disposition}}"),),
         ),
         Panel(
-            "Flights by outcome",
+            "Executions by outcome",
             "How executions at Zuora ended, whether or not their callers waited.",
-            ((rate("payorch_flights_total", "outcome"), "{{outcome}}"),),
+            ((rate("payorch_executions_total", "outcome"), "{{outcome}}"),),
             stacked=True,
         ),
         Panel(
             "In flight",
-            "Calls that callers wait for, and executions that go on with or without them.",
+            "Calls in progress, and executions, which continue when their callers leave.",
             (
                 ("sum(payorch_calls_in_progress{JOB})", "calls"),
                 ("sum(payorch_intents_in_flight{JOB})", "intents"),
@@ -94,7 +94,7 @@ OVERVIEW: Final = Page(
             ),
             "short",
         ),
-        Row("The way to Zuora"),
+        Row("Zuora"),
         ATTEMPTS,
         ATTEMPT_TIME,
         Panel(
@@ -115,7 +115,7 @@ OVERVIEW: Final = Page(
         ),
         Panel(
             "Configuration",
-            "Changes by their fate, and whether the files as they are now are refused.",
+            "Changes by result, and whether the files as they are now are refused.",
             (
                 ("sum by (result) (increase(payorch_configuration_reloads_total{JOB}[1h]))", "{{result}}, last hour"),
                 ("max(payorch_configuration_refused{JOB})", "refused now"),
@@ -140,7 +140,7 @@ OVERVIEW: Final = Page(
         ),
         Panel(
             "Store failures",
-            "Operations on the store of intents that failed. Meanwhile money does not move.",
+            "Operations on the store of intents that failed. Payments are refused meanwhile.",
             ((rate("payorch_store_failures_total", "operation"), "{{operation}}"),),
             thresholds=((0.01, RED),),
         ),

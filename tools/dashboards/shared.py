@@ -7,7 +7,7 @@ from panel import ORANGE, RED, Panel, quantile, rate, stat
 UNSETTLED: Final = (
     stat(
         "Unsettled now",
-        "Intents whose outcome is unknown and that nobody has settled since. Each may be a payment nobody knows of.",
+        "Intents whose outcome is unknown and that no resend has settled since. Each may be an unnoticed payment.",
         "sum(payorch_intents_unsettled{JOB})",
         "short",
         (1, ORANGE),
@@ -49,13 +49,13 @@ ATTEMPT_TIME: Final = Panel(
 )
 TOKEN_WAIT: Final = Panel(
     "Wait for a token",
-    "95th percentile. Above nothing only while a first token is fetched: later ones are replaced ahead of time.",
+    "95th percentile. Above zero only while a first token is fetched: later ones are replaced ahead of time.",
     ((quantile(0.95, "payorch_token_wait_duration_seconds", "tenant", "TENANT"), "{{tenant}}"),),
     "s",
     thresholds=((0.5, ORANGE), (2, RED)),
 )
-ECHOES: Final = Panel(
-    "Echoes that differ",
-    "Answers that carry the Track-Id of another send: Zuora replayed a stored answer, so nothing was executed twice.",
-    ((rate("payorch_echo_differing_total", "tenant"), "{{tenant}}"),),
+REPLAYS: Final = Panel(
+    "Replayed answers",
+    "Answers made for an earlier call, recorded by the service or stored by Zuora: nothing was executed twice.",
+    ((rate("payorch_replays_total", "tenant"), "{{tenant}}"),),
 )

@@ -1,7 +1,7 @@
 from typing import Final
 
 from panel import ORANGE, RED, Page, Panel, Row, quantile, rate
-from shared import ATTEMPT_TIME, ATTEMPTS, ECHOES, TOKEN_WAIT
+from shared import ATTEMPT_TIME, ATTEMPTS, REPLAYS, TOKEN_WAIT
 
 TENANT: Final = Page(
     "tenant",
@@ -11,7 +11,7 @@ TENANT: Final = Page(
         Row("Outcomes"),
         Panel(
             "Calls by outcome",
-            "What callers were told.",
+            "The outcomes that callers received.",
             ((rate("payorch_calls_total", "outcome", "TENANT"), "{{outcome}}"),),
             stacked=True,
         ),
@@ -31,20 +31,20 @@ TENANT: Final = Page(
             thresholds=((0.2, ORANGE),),
         ),
         Panel(
-            "Flights by RPC and outcome",
+            "Executions by RPC and outcome",
             "How executions at Zuora ended, whether or not their callers waited.",
-            ((rate("payorch_flights_total", "rpc, outcome", "TENANT"), "{{rpc}} {{outcome}}"),),
+            ((rate("payorch_executions_total", "rpc, outcome", "TENANT"), "{{rpc}} {{outcome}}"),),
         ),
         Panel(
             "Routes",
             "Which rules sent calls here.",
             ((rate("payorch_route_decisions_total", "rule, result", "TENANT"), "{{rule}} {{result}}"),),
         ),
-        ECHOES,
+        REPLAYS,
         Row("Load"),
         Panel(
             "In flight and waiting",
-            "Calls at Zuora, and calls that wait for their turn because the tenant's max_in_flight is reached.",
+            "Calls at Zuora, and calls that wait because the tenant's max_in_flight is reached.",
             (
                 ("sum by (tenant) (payorch_upstream_in_flight{TENANT})", "{{tenant}} in flight"),
                 ("sum by (tenant) (payorch_upstream_waiting{TENANT})", "{{tenant}} waiting"),
@@ -52,14 +52,14 @@ TENANT: Final = Page(
             "short",
         ),
         Panel(
-            "Wait for a turn",
+            "Queue wait",
             "95th percentile. After max_queue_s a call is refused with OVERLOADED.",
             ((quantile(0.95, "payorch_upstream_queue_duration_seconds", "tenant", "TENANT"), "{{tenant}}"),),
             "s",
             thresholds=((1, ORANGE), (2, RED)),
         ),
         TOKEN_WAIT,
-        Row("Trouble on the way"),
+        Row("Failures"),
         Panel(
             "Retries by reason",
             "Attempts that were repeated with the same key.",
@@ -67,7 +67,7 @@ TENANT: Final = Page(
         ),
         Panel(
             "Retry budget",
-            "What is left of it; at nothing calls that fail on the way are not repeated.",
+            "What is left of it; below half, failed attempts are not repeated.",
             (("min by (tenant) (payorch_upstream_retry_budget{TENANT})", "{{tenant}}"),),
             "percentunit",
             thresholds=((0.1, ORANGE), (0.5, "green")),

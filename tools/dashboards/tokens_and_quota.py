@@ -6,7 +6,7 @@ from shared import ATTEMPTS, TOKEN_WAIT
 TOKENS_AND_QUOTA: Final = Page(
     "tokens-and-quota",
     "Tokens and quota",
-    "Whether Zuora lets the service in, and how much it still allows.",
+    "Whether Zuora accepts the service's credentials, and how much quota is left.",
     (
         Row("Tokens"),
         Panel(
@@ -44,7 +44,7 @@ TOKENS_AND_QUOTA: Final = Page(
         Row("Quota"),
         Panel(
             "Quota left",
-            "Calls that Zuora still allows, as it says in its answers; the least that any instance was told.",
+            "Calls that Zuora still allows, from the headers of its answers; the lowest value of any instance.",
             (("min by (tenant, limit) (payorch_quota_left{TENANT})", "{{tenant}} {{limit}}"),),
             "short",
             thresholds=((100, ORANGE), (1000, "green")),

@@ -1,7 +1,7 @@
 from typing import Final
 
 from panel import ORANGE, RED, Page, Panel, Row, rate, stat
-from shared import ATTEMPTS, ECHOES, UNSETTLED
+from shared import ATTEMPTS, REPLAYS, UNSETTLED
 
 _HOW_TO = """\
 Every call has a Track-Id: in the caller's error, in the log line `call`, on the span, at Zuora.
@@ -17,13 +17,13 @@ Every call has a Track-Id: in the caller's error, in the log line `call`, on the
 UNKNOWN_OUTCOMES: Final = Page(
     "unknown-outcomes",
     "Unknown outcomes",
-    "Payments of which nobody knows whether they happened.",
+    "Payments that may or may not have happened.",
     (
         *UNSETTLED,
         stat(
             "Unknown, last hour",
             "Executions that ended in doubt, settled since or not.",
-            'sum(increase(payorch_flights_total{JOB, outcome="UNKNOWN"}[1h]))',
+            'sum(increase(payorch_executions_total{JOB, outcome="UNKNOWN"}[1h]))',
             "short",
             (1, ORANGE),
             nothing="0",
@@ -31,7 +31,7 @@ UNKNOWN_OUTCOMES: Final = Page(
         stat(
             "Partial, last day",
             "Payment methods that exist and whose payment was not confirmed.",
-            'sum(increase(payorch_flights_total{JOB, outcome="PARTIAL"}[1d]))',
+            'sum(increase(payorch_executions_total{JOB, outcome="PARTIAL"}[1d]))',
             "short",
             (1, ORANGE),
             nothing="0",
@@ -39,7 +39,7 @@ UNKNOWN_OUTCOMES: Final = Page(
         stat(
             "Settled by resends, last hour",
             "Resends that joined an execution, got its recorded answer, or took it over from an instance that is gone.",
-            'sum(increase(payorch_intents_total{JOB, how=~"joined|replayed|taken_over"}[1h]))',
+            'sum(increase(payorch_intents_total{JOB, disposition=~"joined|replayed|taken_over"}[1h]))',
             "short",
             nothing="0",
         ),
@@ -49,7 +49,7 @@ UNKNOWN_OUTCOMES: Final = Page(
         Row("How many, how old"),
         Panel(
             "Unsettled by instance",
-            "An instance that ends takes its count with it; an alert says so.",
+            "An instance that ends takes its count with it; an alert covers that.",
             (("sum by (instance) (payorch_intents_unsettled{JOB})", "{{instance}}"),),
             "short",
             thresholds=((1, ORANGE), (10, RED)),
@@ -63,34 +63,34 @@ UNKNOWN_OUTCOMES: Final = Page(
             thresholds=((900, ORANGE), (64800, RED)),
         ),
         Panel(
-            "Intents by how they were met",
+            "Calls by intent disposition",
             "Joined and replayed are the resends that settle; refused are changed requests under a used request_id.",
-            ((rate("payorch_intents_total", "how"), "{{how}}"),),
+            ((rate("payorch_intents_total", "disposition"), "{{disposition}}"),),
         ),
         Row("Why"),
         Panel(
             "Unknown, by reason",
             "Executions that ended in doubt; docs/errors.md says for each what settles it.",
-            ((rate("payorch_flights_total", "reason", 'JOB, outcome="UNKNOWN"'), "{{reason}}"),),
+            ((rate("payorch_executions_total", "reason", 'JOB, outcome="UNKNOWN"'), "{{reason}}"),),
             stacked=True,
         ),
         Panel(
             "Unknown, by tenant and RPC",
             "Where to look first.",
-            ((rate("payorch_flights_total", "tenant, rpc", 'JOB, outcome="UNKNOWN"'), "{{tenant}} {{rpc}}"),),
+            ((rate("payorch_executions_total", "tenant, rpc", 'JOB, outcome="UNKNOWN"'), "{{tenant}} {{rpc}}"),),
             stacked=True,
         ),
         Panel(
             "Unknown to callers, by reason",
-            "What callers were told, those among it whose execution went on and ended well.",
+            "Calls that ended UNKNOWN, including those whose execution succeeded later.",
             ((rate("payorch_calls_total", "reason", 'JOB, outcome="UNKNOWN"'), "{{reason}}"),),
             stacked=True,
         ),
         ATTEMPTS,
-        ECHOES,
+        REPLAYS,
         Panel(
             "Retries by reason",
-            "Attempts that were repeated with the same key: most doubts are settled here, unseen by callers.",
+            "Attempts that were repeated with the same key: most unknown outcomes are settled here, unseen by callers.",
             ((rate("payorch_upstream_retries_total", "tenant, reason"), "{{tenant}} {{reason}}"),),
         ),
     ),

@@ -1,4 +1,4 @@
-"""What is counted of calls and of executions of intents. Every attribute has few values, whatever callers send."""
+"""Metrics of calls and of executions of intents. Every attribute has few values, whatever callers send."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,24 +18,24 @@ _ROUTE_REFUSALS: Final = frozenset(
 )
 _DENIALS: Final = frozenset({Reason.CALLER_NOT_PERMITTED.name, Reason.CALLER_UNAUTHENTICATED.name})
 _OUTCOME: Final = ("rpc", "tenant", "outcome", "reason")
-_TALLIES: Final = (
+_COUNTERS: Final = (
     ("payorch.calls", _OUTCOME, "{call}", "Ended calls, by outcome."),
-    ("payorch.flights", _OUTCOME, "{flight}", "Ended executions of intents, waited for or not."),
-    ("payorch.intents", ("rpc", "how"), "{intent}", "How calls met their intents."),
+    ("payorch.executions", _OUTCOME, "{execution}", "Ended executions of intents, whether or not a caller waited."),
+    ("payorch.intents", ("rpc", "disposition"), "{call}", "Calls, by how they met their intent."),
     ("payorch.route.decisions", ("tenant", "rule", "result"), "{decision}", "Routed and refused calls, by rule."),
     ("payorch.access.decisions", ("decision", "right"), "{decision}", "Allowed and denied calls, by missing right."),
-    ("payorch.echo.differing", ("tenant",), "{answer}", "Answers made for an earlier call: replays."),
+    ("payorch.replays", ("tenant",), "{answer}", "Answers that were made for an earlier call."),
 )
 
 
 class CallMetrics:
-    """Counts ended calls and flights."""
+    """Counts ended calls and executions."""
 
     def __init__(self, meter: Meter, *, clock: Clock) -> None:
         self._unsettled = _Unsettled(meter, clock)
-        self._calls, self._flights, self._intents, self._routes, self._access, self._echoes = (
+        self._calls, self._executions, self._intents, self._routes, self._access, self._replays = (
             CheapCounter(meter, name, attributes, unit=unit, description=description)
-            for name, attributes, unit, description in _TALLIES
+            for name, attributes, unit, description in _COUNTERS
         )
 
     def call_ended(self, record: CallRecord) -> None:
@@ -55,16 +55,16 @@ class CallMetrics:
         elif route.rule:
             self._access.add("allowed", "")
         if record.executed_track_id and record.executed_track_id != record.track_id:
-            self._echoes.add(route.tenant)
+            self._replays.add(route.tenant)
 
     def execution_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
         """Count an execution of an intent, and note whether the intent is settled."""
-        self._flights.add(record.rpc, record.route.tenant, record.outcome, record.reason)
+        self._executions.add(record.rpc, record.route.tenant, record.outcome, record.reason)
         self._unsettled.execution_ended(key, is_unknown=record.outcome == Outcome.UNKNOWN.name)
 
 
 class _Unsettled:
-    """The intents of this process whose last execution ended UNKNOWN, and that nobody settled since."""
+    """The intents of this process whose last execution ended UNKNOWN, and that no execution has settled since."""
 
     def __init__(self, meter: Meter, clock: Clock) -> None:
         self._clock = clock
@@ -74,14 +74,14 @@ class _Unsettled:
             "payorch.intents.unsettled",
             lambda: [Observation(self._count())],
             unit="{intent}",
-            description="Intents of this process whose last execution ended UNKNOWN, and that nobody settled since.",
+            description="Intents of this process whose last execution ended UNKNOWN, not settled since.",
         )
         observe(
             meter,
             "payorch.intents.unsettled.age",
             lambda: [Observation(self._age_of_oldest_s())],
             unit="s",
-            description="Since when the oldest of them is unsettled.",
+            description="For how long the oldest of them has been unsettled.",
         )
 
     def execution_ended(self, key: IdempotencyKey, *, is_unknown: bool) -> None:
@@ -93,7 +93,7 @@ class _Unsettled:
             self._since_s.popitem(last=False)
 
     def _count(self) -> int:
-        """Return how many there are; those that can no longer be resent are for people, and their alarm has been."""
+        """Return how many there are, without those that can no longer be resent: an alert has handed them to people."""
         while self._since_s and self._age_of_oldest_s() > RESEND_LIMIT.total_seconds():
             self._since_s.popitem(last=False)
         return len(self._since_s)
@@ -104,5 +104,5 @@ class _Unsettled:
 
 
 def observe(meter: Meter, name: str, read: Callable[[], list[Observation]], *, unit: str, description: str) -> None:
-    """Publish what a function reads whenever somebody looks."""
+    """Publish what a function reads at each collection."""
     meter.create_observable_gauge(name, callbacks=[lambda _options: read()], unit=unit, description=description)

@@ -66,7 +66,7 @@ def record_of_execution(
     """
     return _record(
         error,
-        kind="flight",
+        kind="execution",
         rpc=rpc,
         method="",
         code="",
@@ -81,7 +81,7 @@ def record_of_execution(
 def _record(
     error: BaseException | None,
     *,
-    kind: Literal["call", "flight"],
+    kind: Literal["call", "execution"],
     rpc: str,
     method: str,
     code: str,

@@ -33,7 +33,7 @@ class RouteNames:
 class CallRecord:
     """A call or an execution that has ended. Nothing sensitive is in it."""
 
-    kind: Literal["call", "flight"]
+    kind: Literal["call", "execution"]
     """A call is what a caller saw; an execution is one run of an intent, whose caller may have left before its end."""
     rpc: str
     """Name such as `CreateSession`."""

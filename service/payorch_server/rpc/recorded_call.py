@@ -14,7 +14,7 @@ from payorch_server.rpc.status import ADVICE, OUTCOMES, attempt_message
 
 _KINDS: Final[Mapping[str, diagnostics_pb2.CallKind.ValueType]] = {
     "call": diagnostics_pb2.CALL_KIND_CALL,
-    "flight": diagnostics_pb2.CALL_KIND_EXECUTION,
+    "execution": diagnostics_pb2.CALL_KIND_EXECUTION,
 }
 _DISPOSITIONS: Final[Mapping[str, diagnostics_pb2.IntentDisposition.ValueType]] = {
     "opened": diagnostics_pb2.INTENT_DISPOSITION_OPENED,

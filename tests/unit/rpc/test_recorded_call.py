@@ -50,7 +50,7 @@ class TestEncodeCallRecord:
 
     def test_gives_a_status_code_to_calls_alone(self) -> None:
         """OK is 0, so an execution must not have it by default."""
-        call, execution = encoded(), encoded(kind="flight", code="")
+        call, execution = encoded(), encoded(kind="execution", code="")
 
         assert (call.kind, call.HasField("code"), call.code) == (diagnostics_pb2.CALL_KIND_CALL, True, code_pb2.OK)
         assert (execution.kind, execution.HasField("code")) == (diagnostics_pb2.CALL_KIND_EXECUTION, False)
