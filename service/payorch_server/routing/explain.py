@@ -12,7 +12,7 @@ from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.routing.table import RoutingTable
-from payorch_server.zuora.messages import Call, route_headers
+from payorch_server.zuora.messages import ENTITY_IDS_HEADER, Call, route_headers
 from payorch_server.zuora.resources import decryption
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1
 from payorch_server.zuora.settings import PathSettings
@@ -126,7 +126,7 @@ def summary_of(explanation: Explanation) -> RouteSummary:
         tenant=route.tenant,
         host=route.host,
         entity=route.entity,
-        entity_id=explanation.headers.get("zuora-entity-ids", ""),
+        entity_id=explanation.headers.get(ENTITY_IDS_HEADER, ""),
         orgs=route.orgs,
         org_ids=route.org_ids,
         gateway=route.gateway.name,

@@ -11,8 +11,9 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, TraceFlags
 from payorch_server.model.errors import CallError, Failure, Violation, error_for
 from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, minted_track_id, parse_track_id, span_ids_of
 from payorch_server.model.outcome import Reason
+from payorch_server.zuora.messages import TRACK_ID_HEADER
 
-TRACK_ID_KEY: Final = "zuora-track-id"
+TRACK_ID_KEY: Final = TRACK_ID_HEADER
 
 
 def track_id_of(metadata: Sequence[tuple[str, Any]], span: trace.Span) -> tuple[TrackId, CallError | None]:

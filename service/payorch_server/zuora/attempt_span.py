@@ -68,14 +68,14 @@ class AttemptSpan:
         if not self._tells:
             return
         self.span.set_attribute("http.response.status_code", answer.status)
-        if _REQUEST_ID.fullmatch(request_id := answer.headers.get("zuora-request-id", "")):
+        if _REQUEST_ID.fullmatch(request_id := answer.zuora_request_id):
             self.span.set_attribute("zuora.request_id", request_id)
         for name in _LIMIT_HEADERS:
             if _LIMIT.fullmatch(value := answer.headers.get(name, "")):
                 self.span.set_attribute(f"http.response.header.{name}", (value,))
         if answer.status >= _FIRST_FAILED_STATUS:
             self._fail(str(answer.status))
-        echoed = parse_track_id(answer.headers.get("zuora-track-id", ""))
+        echoed = parse_track_id(answer.track_id)
         if sent is not None and echoed is not None and echoed != sent:
             self._link_to_executed(echoed)
 

@@ -21,6 +21,8 @@ from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.concurrency import ConcurrencyLimiter, LimiterKey
 from payorch_server.zuora.errors import classify, incomplete
 from payorch_server.zuora.messages import (
+    IDEMPOTENCY_KEY_HEADER,
+    TRACK_ID_HEADER,
     Call,
     HttpResponse,
     JsonObject,
@@ -205,7 +207,7 @@ class ZuoraClient:
             Attempt(
                 ordinal=post.ordinal,
                 http_status=answer.status if answer else 0,
-                zuora_request_id=answer.headers.get("zuora-request-id", "") if answer else "",
+                zuora_request_id=answer.zuora_request_id if answer else "",
                 started_at=started_at,
                 duration_s=self._clock.monotonic() - started_s,
                 outcome=wrong.verdict.outcome if wrong else Outcome.SUCCEEDED,
@@ -316,8 +318,8 @@ class ZuoraClient:
     def _headers(self, call: Call, route: Route, context: CallContext, key: IdempotencyKey) -> dict[str, str]:
         return {
             "content-type": "application/json",
-            "zuora-track-id": context.track_id,
-            "idempotency-key": key,
+            TRACK_ID_HEADER: context.track_id,
+            IDEMPOTENCY_KEY_HEADER: key,
             **route_headers(route, self._tenants[route.tenant], versioned=call.versioned),
         }
 
@@ -359,7 +361,7 @@ def _facts(
     process_id = (payload or {}).get("processId")
     return UpstreamFacts(
         attempts=attempts,
-        zuora_request_id=answer.headers.get("zuora-request-id", ""),
+        zuora_request_id=answer.zuora_request_id,
         zuora_process_id=process_id if isinstance(process_id, str) else "",
-        echoed_track_id=answer.headers.get("zuora-track-id", ""),
+        echoed_track_id=answer.track_id,
     )

@@ -1,4 +1,4 @@
-"""What goes to Zuora and what comes back, as values."""
+"""Requests to Zuora and their answers, as values: paths, bodies and headers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +13,15 @@ from payorch_server.model.secret import REDACTED, Secret, reveal  # noqa: TID251
 from payorch_server.zuora.settings import TenantSettings
 
 JsonObject = Mapping[str, Any]
+
+TRACK_ID_HEADER: Final = "zuora-track-id"
+"""Of requests and answers, and of the service's own calls."""
+REQUEST_ID_HEADER: Final = "zuora-request-id"
+"""Of answers."""
+IDEMPOTENCY_KEY_HEADER: Final = "idempotency-key"
+ENTITY_IDS_HEADER: Final = "zuora-entity-ids"
+ORG_IDS_HEADER: Final = "zuora-org-ids"
+VERSION_HEADER: Final = "zuora-version"
 
 # No code, id or amount of Zuora's is longer; see text_of.
 _MAX_DIGITS: Final = 100
@@ -45,11 +54,11 @@ def route_headers(route: Route, tenant: TenantSettings, *, versioned: bool) -> d
     """
     headers: dict[str, str] = {}
     if route.entity_id:
-        headers["zuora-entity-ids"] = entity_id_on_wire(route.entity_id)
+        headers[ENTITY_IDS_HEADER] = entity_id_on_wire(route.entity_id)
     if route.org_ids:
-        headers["zuora-org-ids"] = ",".join(route.org_ids)
+        headers[ORG_IDS_HEADER] = ",".join(route.org_ids)
     if versioned:
-        headers["zuora-version"] = tenant.zuora_version
+        headers[VERSION_HEADER] = tenant.zuora_version
     return headers
 
 
@@ -61,7 +70,17 @@ class HttpResponse:
     headers: Mapping[str, str]
     """By lower-case name."""
     body: bytes = field(repr=False)
-    """Whatever Zuora sent: tokens, personal data."""
+    """As Zuora sent it, with tokens and personal data."""
+
+    @property
+    def zuora_request_id(self) -> str:
+        """Zuora's name for the request; empty if the answer has none."""
+        return self.headers.get(REQUEST_ID_HEADER, "")
+
+    @property
+    def track_id(self) -> str:
+        """Track-Id of the call that the answer was made for; empty if the answer has none."""
+        return self.headers.get(TRACK_ID_HEADER, "")
 
 
 def _wire(value: Any) -> Any:

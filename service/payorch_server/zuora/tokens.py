@@ -21,7 +21,7 @@ from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.spans import start_child, use_span
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.errors import retry_after_s
-from payorch_server.zuora.messages import HttpResponse, decode_object
+from payorch_server.zuora.messages import ENTITY_IDS_HEADER, HttpResponse, decode_object
 from payorch_server.zuora.settings import PRODUCTION_HOSTS
 from payorch_server.zuora.transport import HttpPost, Transport
 
@@ -210,7 +210,7 @@ class TokenCache:
         }
         headers = {"content-type": "application/x-www-form-urlencoded"}
         if credential.entity_id:
-            headers["zuora-entity-ids"] = entity_id_on_wire(credential.entity_id)
+            headers[ENTITY_IDS_HEADER] = entity_id_on_wire(credential.entity_id)
         post = HttpPost(credential.url, headers, urlencode(form).encode(), credential.path)
         try:
             with AttemptSpan(self._transport.tracer, post) as attempt:
