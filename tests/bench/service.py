@@ -33,7 +33,7 @@ def _limits(code: Path | None) -> dict[str, Any]:
 def _configuration(upstream: str, secret: Path, code: Path | None, collector: str) -> dict[str, Any]:
     return {
         **({"telemetry": {"traces": "otlp", "otlp_endpoint": collector}} if collector else {}),
-        "rpc": {"listen": "127.0.0.1:0", "drain_wait_s": 0.0, "drain_grace_s": 1.0},
+        "grpc": {"listen": "127.0.0.1:0", "drain_wait_s": 0.0, "drain_grace_s": 1.0},
         "admin": {"listen": "127.0.0.1:0"},
         "accept_memory_store": True,
         # A run has more calls than the default store may hold.

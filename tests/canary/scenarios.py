@@ -28,7 +28,7 @@ from payorch_server.rpc.health import Health
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
 from payorch_server.rpc.server import build_server
-from payorch_server.rpc.settings import RpcSettings
+from payorch_server.rpc.settings import GrpcSettings
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.providers import start_telemetry
@@ -270,7 +270,7 @@ def _same(response: Any) -> Any:
 
 @asynccontextmanager
 async def _served(servicer: _Scripted, spans: InMemorySpanExporter) -> AsyncIterator[grpc.aio.Channel]:
-    settings, policy = RpcSettings(), LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
+    settings, policy = GrpcSettings(), LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
     telemetry = start_telemetry(TelemetrySettings(), processors=(SimpleSpanProcessor(spans),))
     boundary = BoundaryInterceptor(
         settings=settings, policy=policy, tracer=telemetry.tracer, clock=SystemClock(), tasks=TaskOwner()

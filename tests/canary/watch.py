@@ -184,7 +184,8 @@ async def watched(
     (folder / "password").write_text(STORE_PASSWORD)
     settings: dict[str, Any] = {
         "telemetry": {"log_level": "debug"},
-        "orchestration": {"raw_card_data": True, "keys": [{"id": "k1", "file": str(folder / "key")}]},
+        "intents": {"keys": [{"id": "k1", "file": str(folder / "key")}]},
+        "payment_methods": {"raw_card_data": True},
     }
     if redis_url:
         settings["store"] = {

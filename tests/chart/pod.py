@@ -31,7 +31,7 @@ async def started(
     for name, content in {"default": seed.CLIENT_B.client_secret.encode(), **(mounted or {})}.items():
         (folder / name).write_bytes(content)
     document = config_of(objects)
-    for section in ("rpc", "admin"):
+    for section in ("grpc", "admin"):
         document[section]["listen"] = "127.0.0.1:0"
     document["diagnostics"]["listen"] = ""
     files = []

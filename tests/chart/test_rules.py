@@ -12,7 +12,7 @@ from chart.rendering import CHART, SCENARIOS, ChartError, config_of, containers_
 
 pytestmark = pytest.mark.timeout(60)
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
-MEMORY = {"store": {"kind": "memory", "url": ""}, "accept_memory_store": True, "orchestration": {"keys": []}}
+MEMORY = {"store": {"kind": "memory", "url": ""}, "accept_memory_store": True, "intents": {"keys": []}}
 SOME_ID = "11111111-1111-1111-1111-111111111111"
 MTLS = CHART / "ci/mtls-values.yaml"
 OF_CALLERS = ("pay-payorch", "pay-payorch-headless")
@@ -57,12 +57,12 @@ class TestPods:
     def test_outlive_the_drain(self, scenario: Path) -> None:
         """Kubernetes kills only after the drain, the longest call and the flush; SIGTERM begins it, not a preStop."""
         objects = render(scenario=scenario)
-        rpc = config_of(objects)["rpc"]
+        listener = config_of(objects)["grpc"]
 
         grace = pod_of(objects)["terminationGracePeriodSeconds"]
         assert not any("lifecycle" in container for container in containers_of(pod_of(objects)))
 
-        assert grace >= rpc["drain_wait_s"] + max(55, rpc["drain_grace_s"]) + 15
+        assert grace >= listener["drain_wait_s"] + max(55, listener["drain_grace_s"]) + 15
         assert isinstance(grace, int)
 
     def test_listen_where_probes_and_services_look(self, scenario: Path) -> None:
@@ -77,9 +77,9 @@ class TestPods:
         } == dict.fromkeys(("startupProbe", "livenessProbe", "readinessProbe"), "admin")
         assert container["livenessProbe"]["httpGet"]["path"] == container["startupProbe"]["httpGet"]["path"] == "/livez"
         assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
-        assert config.split_address(document["rpc"]["listen"]) in {("0.0.0.0", ports["grpc"]), ("::", ports["grpc"])}  # noqa: S104 - expected
+        assert config.split_address(document["grpc"]["listen"]) in {("0.0.0.0", ports["grpc"]), ("::", ports["grpc"])}  # noqa: S104 - expected
         assert config.split_address(document["admin"]["listen"]) == ("0.0.0.0", ports["admin"])  # noqa: S104
-        protocol = "https" if document["rpc"].get("tls") else "kubernetes.io/h2c"
+        protocol = "https" if document["grpc"].get("tls") else "kubernetes.io/h2c"
         for service in of_kind(objects, "Service"):
             if service["metadata"]["name"] not in OF_CALLERS:
                 continue
@@ -164,7 +164,7 @@ class TestValues:
         assert checksum({}) == checksum(
             {"config": {"routing": [{"name": "x", "to": {"tenant": "default", "gateway": "cards"}}]}}
         )
-        assert checksum({}) != checksum({"config": {"rpc": {"reflection": False}}})
+        assert checksum({}) != checksum({"config": {"grpc": {"reflection": False}}})
 
     def test_roll_waits_until_clients_have_found_a_new_pod(self) -> None:
         spec = of_kind(render(), "Deployment")[0]["spec"]
@@ -243,8 +243,8 @@ class TestValues:
                 "two listeners on one port",
             ),
             (
-                {"config": {"rpc": {"tls": {"certificate_file": "/c", "key_file": "/k"}}}},
-                "tlsSecret: config.rpc.tls needs it",
+                {"config": {"grpc": {"tls": {"certificate_file": "/c", "key_file": "/k"}}}},
+                "tlsSecret: config.grpc.tls needs it",
                 "no pod would start",
             ),
             (
@@ -262,8 +262,8 @@ class TestValues:
                 "config.admin.listen: there is no port 65536",
                 "no pod would start",
             ),
-            ({"tlsSecret": "x"}, "config.rpc.tls: is missing", "plaintext where TLS is expected"),
-            ({"fleetSecret": ""}, "fleetSecret: config.orchestration.keys needs it", "no pod would start"),
+            ({"tlsSecret": "x"}, "config.grpc.tls: is missing", "plaintext where TLS is expected"),
+            ({"fleetSecret": ""}, "fleetSecret: config.intents.keys needs it", "no pod would start"),
             (
                 {"config": {"identity": {"jwt": {"key_set_file": "/k", "issuer": "i", "audience": "a"}}}},
                 "keySetConfigMap: config.identity.jwt needs it",
@@ -282,7 +282,7 @@ class TestValues:
             ),
             (
                 {"emulator": {"enabled": True, "port": 50051}},
-                "emulator.port: port 50051 is that of config.rpc.listen",
+                "emulator.port: port 50051 is that of config.grpc.listen",
                 "two listeners on one port",
             ),
         ],

@@ -88,11 +88,11 @@ def test_service_accepts_the_configuration(scenario: Path, tmp_path: Path, capsy
     for source in volumes["client-secrets"]["projected"]["sources"]:
         (tmp_path / source["secret"]["items"][0]["path"]).write_text("secret")
     config = config_of(objects)
-    fleet = [key["file"] for key in config["orchestration"]["keys"]] + [config["store"].get("password_file", "")]
+    fleet = [key["file"] for key in config["intents"]["keys"]] + [config["store"].get("password_file", "")]
     for path in filter(None, fleet):
         (tmp_path / Path(path).name).write_bytes(b"k" * 32)
     assert bool(volumes.get("fleet")) == any(fleet)
-    assert bool(volumes.get("tls")) == ("tls" in config["rpc"])
+    assert bool(volumes.get("tls")) == ("tls" in config["grpc"])
     _write_credentials(tmp_path)
     file = tmp_path / "payorch.yaml"
     # JSON, because PyYAML writes texts such as 1e3 without quotes, which are numbers in YAML 1.2.

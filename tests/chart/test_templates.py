@@ -41,7 +41,7 @@ def test_text_stays_text(text: str) -> None:
         "fleetSecret": text,
         "tlsSecret": text,
         "keySetConfigMap": text,
-        "config": {"rpc": {"tls": {"certificate_file": text, "key_file": "k"}}},
+        "config": {"grpc": {"tls": {"certificate_file": text, "key_file": "k"}}},
         "alerts": {"enabled": True, "labels": {"l": text}},
         "serviceMonitor": {"enabled": True, "labels": {"l": text}},
         "dashboards": {"enabled": True, "labels": {"l": text}},

@@ -39,7 +39,7 @@ def values(replicas: int) -> dict[str, Any]:
         "replicas": replicas,
         "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
         "config": {
-            "http": {"ca_file": "/etc/payorch/fleet/ca.crt", "extra_hosts": ["zuora"]},
+            "zuora_http": {"ca_file": "/etc/payorch/fleet/ca.crt", "extra_hosts": ["zuora"]},
             "tenants": {"default": tenant},
             "routing": [rule],
         },

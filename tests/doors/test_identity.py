@@ -34,7 +34,7 @@ def certificates(folder: Path) -> dict[str, Any]:
     tls = {"certificate_file": certificate, "key_file": key, "client_ca_file": str(folder / "ca.crt")}
     everything = {"*": {"entities": ["*"], "orgs": ["*"]}}
     shop = {"caller": SHOP, "namespace": "shop", "rpcs": ["*"], "tenants": everything}
-    return {"rpc": {"tls": tls}, "access": {"callers": [shop]}, **yaml.safe_load(MESH)}
+    return {"grpc": {"tls": tls}, "access": {"callers": [shop]}, **yaml.safe_load(MESH)}
 
 
 def with_tls(folder: Path, text: str) -> str:

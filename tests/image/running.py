@@ -44,7 +44,7 @@ async def _running(root: Path, folder: Path, *command: str) -> AsyncIterator[sub
 
 def _write_configuration(folder: Path) -> None:
     document: dict[str, Any] = configuration(emulator_url=_EMULATOR_URL, folder=folder)
-    document["rpc"]["listen"] = _GRPC
+    document["grpc"]["listen"] = _GRPC
     document["admin"]["listen"] = _ADMIN
     document["diagnostics"]["listen"] = _DIAGNOSTICS
     (folder / "payorch.yaml").write_text(yaml.safe_dump(document).replace(str(folder), "/mnt"))

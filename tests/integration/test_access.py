@@ -268,7 +268,7 @@ def shared(folder: Path, redis_url: str) -> dict[str, Any]:
     key.write_bytes(bytes(range(32)))
     return settings(folder, TWO) | {
         "store": {"kind": "redis", "url": redis_url, "operation_timeout_s": 5.0, "connect_timeout_s": 5.0},
-        "orchestration": {"keys": [{"id": "one", "file": str(key)}]},
+        "intents": {"keys": [{"id": "one", "file": str(key)}]},
         "accept_memory_store": False,
     }
 
@@ -422,7 +422,7 @@ class TestRights:
         missing: tuple[str, ...],
     ) -> None:
         """Without it nothing is sent and nothing shown; with it alone the call is made."""
-        over = {"orchestration": {"raw_card_data": True}}
+        over = {"payment_methods": {"raw_card_data": True}}
         async with service(tmp_path, {"without": without, "granted": granted}, over=over) as (stack, stub):
             method, request = getattr(stub, rpc), request_of()
             with capture_logs() as logs:

@@ -22,7 +22,7 @@ from payorch_server.model.outcome import VERDICTS, Reason
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.server import build_server
-from payorch_server.rpc.settings import RpcSettings
+from payorch_server.rpc.settings import GrpcSettings
 from payorch_server.rpc.status import CATALOGUE
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner
@@ -76,7 +76,7 @@ async def watched() -> AsyncIterator[Watched]:
 
     policy = LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
     boundary = BoundaryInterceptor(
-        settings=RpcSettings(),
+        settings=GrpcSettings(),
         policy=policy,
         tracer=telemetry.tracer,
         clock=SystemClock(),
@@ -85,7 +85,7 @@ async def watched() -> AsyncIterator[Watched]:
     )
     health = Health(())
     server = build_server(
-        settings=RpcSettings(),
+        settings=GrpcSettings(),
         servicer=servicer,  # type: ignore[arg-type] # any servicer of this service
         interceptors=(boundary,),
         health=health,

@@ -30,7 +30,7 @@ def _shared(folder: Path, url: str) -> dict[str, Any]:
     key.write_bytes(os.urandom(32))
     return {
         "store": {"kind": "redis", "url": url, "operation_timeout_s": 5.0, "connect_timeout_s": 5.0},
-        "orchestration": {"keys": [{"id": "one", "file": str(key)}]},
+        "intents": {"keys": [{"id": "one", "file": str(key)}]},
         "accept_memory_store": False,
     }
 

@@ -86,7 +86,7 @@ async def test_a_store_that_evicts_keeps_the_service_from_calls(tmp_path: Path) 
         redis = redis_servers.start("--maxmemory-policy", "allkeys-lru")
         over = {
             "store": {"kind": "redis", "url": redis.url, "operation_timeout_s": 5.0},
-            "orchestration": {"keys": [{"id": "one", "file": str(key)}]},
+            "intents": {"keys": [{"id": "one", "file": str(key)}]},
         }
         async with running(over=over, tenants=("acme",)) as stack, httpx.AsyncClient() as http:
             statuses = [(await http.get(f"{stack.admin_url}/readyz")).status_code for _ in range(20)]

@@ -234,7 +234,7 @@ class TestOwnership:
     @pytest.mark.asyncio
     async def test_outlives_a_short_deadline(self) -> None:
         """UNKNOWN with the advice to resend and until when; the resend returns the one payment."""
-        over = {"rpc": {"max_deadline_s": 1.0}}
+        over = {"grpc": {"max_deadline_s": 1.0}}
         async with frozen_stack("decryption:slow:1", over=over) as here:
             request = decryption_request()
 
@@ -253,7 +253,7 @@ class TestOwnership:
     @pytest.mark.asyncio
     async def test_sends_nothing_when_too_little_time_is_left(self) -> None:
         """The caller's deadline is looked at before a record is written."""
-        async with frozen_stack(over={"rpc": {"max_deadline_s": 0.1}}) as here:
+        async with frozen_stack(over={"grpc": {"max_deadline_s": 0.1}}) as here:
             request = decryption_request()
 
             error = await refusal(here.stub.DecryptApplePay(request, timeout=15))
@@ -453,7 +453,7 @@ class TestAge:
     @pytest.mark.asyncio
     async def test_a_stale_session_is_not_handed_out(self) -> None:
         """One request id per showing of the payment sheet."""
-        over = {"orchestration": {"session_max_age_s": 0.0}}
+        over = {"sessions": {"max_age_s": 0.0}}
         async with frozen_stack(over=over) as here:
             request = session_request()
             await here.stub.CreateSession(request, timeout=10)
@@ -494,7 +494,7 @@ class TestNamespace:
         async with AsyncExitStack() as exits:
             two = []
             for namespace in ("shop", "billing"):
-                over = {"orchestration": {"namespace": namespace}}
+                over = {"intents": {"namespace": namespace}}
                 stack = await exits.enter_async_context(running(emulator=emulator, over=over, tenants=("acme",)))
                 channel = await exits.enter_async_context(grpc.aio.insecure_channel(stack.target))
                 two.append(service_grpc.PaymentOrchestrationServiceStub(channel))

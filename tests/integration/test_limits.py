@@ -25,7 +25,7 @@ class TestCallsInProgress:
         """On whatever connection; nothing is sent, and there is room again when a call has ended."""
         emulator, clock = frozen()
         emulator.faults.add("sessions:slow:1")
-        over = {"rpc": {"max_calls_in_progress": 1}}
+        over = {"grpc": {"max_calls_in_progress": 1}}
         async with (
             running(emulator=emulator, over=over) as stack,
             grpc.aio.insecure_channel(stack.target) as one,
@@ -48,7 +48,7 @@ class TestCallsInProgress:
     @pytest.mark.asyncio
     async def test_that_were_refused_leave_their_place(self) -> None:
         """A caller who fails, however, takes no room from the others."""
-        over = {"rpc": {"max_calls_in_progress": 1}}
+        over = {"grpc": {"max_calls_in_progress": 1}}
         async with running(over=over) as stack, grpc.aio.insecure_channel(stack.target) as channel:
             invalid = session_request()
             invalid.request_id = "short"
@@ -114,7 +114,7 @@ class TestConnections:
     @pytest.mark.asyncio
     async def test_that_ping_seldom_stay(self) -> None:
         """The same pings are none too many where they may come so often."""
-        over, pings = {"rpc": {"min_ping_interval_s": 0.0}}, [number.to_bytes(8, "big") for number in range(8)]
+        over, pings = {"grpc": {"min_ping_interval_s": 0.0}}, [number.to_bytes(8, "big") for number in range(8)]
         async with running(over=over) as stack, connection(stack.application.grpc_port) as opened:
             answers = await ping(opened, *pings)
 
@@ -123,7 +123,7 @@ class TestConnections:
     @pytest.mark.asyncio
     async def test_that_are_old_are_ended_politely(self) -> None:
         """So that clients find new replicas."""
-        over = {"rpc": {"max_connection_age_s": 0.2}}
+        over = {"grpc": {"max_connection_age_s": 0.2}}
         async with running(over=over) as stack, connection(stack.application.grpc_port) as opened:
             goodbye = await opened.goodbye()
 

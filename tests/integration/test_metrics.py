@@ -85,10 +85,8 @@ async def test_records_that_do_not_reach_the_store_are_counted(tmp_path: Path) -
         redis = redis_servers.start("--maxmemory-policy", "noeviction")
         over = {
             "store": {"kind": "redis", "url": redis.url},
-            "orchestration": {
-                "keys": [{"id": "one", "file": str(tmp_path / "key")}],
-                "call_records": {"in_store": True},
-            },
+            "intents": {"keys": [{"id": "one", "file": str(tmp_path / "key")}]},
+            "call_history": {"in_store": True},
         }
         async with running(over=over) as stack, grpc.aio.insecure_channel(stack.target) as channel:
             stub = service_grpc.PaymentOrchestrationServiceStub(channel)

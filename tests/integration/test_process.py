@@ -47,7 +47,7 @@ async def test_an_end_has_its_order(tmp_path: Path) -> None:
     order: list[str] = []
     async with serving(emulator) as url, collecting() as collector:
         over = {
-            "rpc": {"drain_wait_s": 1.0},
+            "grpc": {"drain_wait_s": 1.0},
             "telemetry": {"traces": "otlp", "otlp_endpoint": collector.grpc_url, "sampling": {"ratio": 1.0}},
         }
         process = await start_service(write_configuration(tmp_path, url, over))
@@ -108,7 +108,7 @@ async def test_a_port_is_not_shared_with_a_second_service(tmp_path: Path) -> Non
     async with serving(Emulator()) as url:
         first = await start_service(write_configuration(tmp_path, url))
         taken = f"127.0.0.1:{await grpc_port(first)}"
-        second = await start_service(write_configuration(tmp_path, url, {"rpc": {"listen": taken}}))
+        second = await start_service(write_configuration(tmp_path, url, {"grpc": {"listen": taken}}))
         try:
             _, log = await second.communicate()
         finally:
@@ -118,7 +118,7 @@ async def test_a_port_is_not_shared_with_a_second_service(tmp_path: Path) -> Non
                 await process.wait()
 
     assert 1 == second.returncode
-    assert log.decode().endswith(f"rpc.listen: {taken} cannot be listened on; is the port taken?\n")
+    assert log.decode().endswith(f"grpc.listen: {taken} cannot be listened on; is the port taken?\n")
 
 
 @pytest.mark.asyncio
@@ -146,7 +146,7 @@ async def _healthcheck(address: str) -> int:
 def test_a_broken_configuration_lists_every_problem(tmp_path: Path) -> None:
     """Exit status 2, one line per problem, no stack trace."""
     content = configuration(emulator_url="http://127.0.0.1:9080", folder=tmp_path)
-    content["rpc"]["listen"] = "0.0.0.0:50051"
+    content["grpc"]["listen"] = "0.0.0.0:50051"
     content["tenants"]["acme"]["client_id"] = "short"
     content["tenants"]["acme"]["base_url"] = "http://rest.example.com"
     content["tenants"]["solo"]["client_secret_file"] = str(tmp_path / "absent")
@@ -160,8 +160,8 @@ def test_a_broken_configuration_lists_every_problem(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
     for part in (
         "6 problems",
-        "rpc.listen: 0.0.0.0:50051 can be reached from other machines, in plaintext",
-        "rpc.listen: 0.0.0.0:50051 can be reached from other machines and nothing says who may do what",
+        "grpc.listen: 0.0.0.0:50051 can be reached from other machines, in plaintext",
+        "grpc.listen: 0.0.0.0:50051 can be reached from other machines and nothing says who may do what",
         "tenants.acme.client_id: must have 36 characters",
         "tenants.acme.base_url: http is for loopback only; use https",
         "tenants.solo.client_secret_file:",

@@ -176,7 +176,7 @@ def secured(folder: Path) -> dict[str, Any]:
     (folder / "keys.json").write_bytes(key_set(TOKENS))
     everything = {"*": {"entities": ["*"], "orgs": ["*"]}}
     return {
-        "rpc": {
+        "grpc": {
             "tls": {
                 "certificate_file": certificate,
                 "key_file": key,

@@ -140,8 +140,8 @@ async def test_another_policy_is_taken_over(watched: Watched) -> None:
             "a rule that leads nowhere",
         ),
         (
-            lambda content: content["rpc"].update(max_request_bytes=1),
-            "rpc: has changed, and cannot while the service runs; restart it",
+            lambda content: content["grpc"].update(max_request_bytes=1),
+            "grpc: has changed, and cannot while the service runs; restart it",
             "a section that is read at the start only",
         ),
         (
@@ -201,7 +201,7 @@ async def test_a_bad_change_raises_an_alarm_and_changes_nothing(
     ("edit", "reason"),
     [
         (lambda content: content["routing"][0]["to"].update(tenant="nobody"), "a broken rule"),
-        (lambda content: content["rpc"].update(drain_wait_s=9.0), "a section that is read once"),
+        (lambda content: content["grpc"].update(drain_wait_s=9.0), "a section that is read once"),
         (
             lambda content: Path(content["tenants"]["acme"]["client_secret_file"]).write_text("wrong"),
             "a secret that Zuora does not know",

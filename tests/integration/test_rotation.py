@@ -147,13 +147,13 @@ async def prepared(tmp_path: Path) -> AsyncIterator[Prepared]:
                 "secret-second": NEW_CLIENT.client_secret,
             },
         )
-        content["rpc"]["tls"] = {
+        content["grpc"]["tls"] = {
             "certificate_file": mounted / "tls.crt",
             "key_file": mounted / "tls.key",
             "client_ca_file": mounted / "ca.crt",
         }
         jwt = {"key_set_file": mounted / "jwks.json", "issuer": ISSUER, "audience": AUDIENCE}
-        fixed = {name: content[name] for name in ("rpc", "admin", "accept_memory_store")} | {"identity": {"jwt": jwt}}
+        fixed = {name: content[name] for name in ("grpc", "admin", "accept_memory_store")} | {"identity": {"jwt": jwt}}
         (tmp_path / "payorch.yaml").write_text(yaml.safe_dump(fixed))
         files = (tmp_path / "payorch.yaml", Path(mounted / "policy.yaml"))
         application = await app.start(config.load(*files), stack=stack, files=files)

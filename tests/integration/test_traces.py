@@ -274,7 +274,7 @@ async def test_a_traceparent_goes_to_zuora_if_the_settings_say_so() -> None:
                 tenants=("acme",),
                 over={
                     "telemetry": {"traces": "otlp", "otlp_endpoint": collector.grpc_url},
-                    "http": {"send_traceparent": True},
+                    "zuora_http": {"send_traceparent": True},
                 },
             ) as stack,
             grpc.aio.insecure_channel(stack.target) as channel,

@@ -165,7 +165,7 @@ async def test_an_expired_certificate_is_named(tmp_path: Path) -> None:
     async with (
         _expired_server(tmp_path) as (url, authority),
         running(
-            over={"http": {"ca_file": str(authority)}, "tenants": {"acme": {"base_url": url}}}, tenants=("acme",)
+            over={"zuora_http": {"ca_file": str(authority)}, "tenants": {"acme": {"base_url": url}}}, tenants=("acme",)
         ) as stack,
         grpc.aio.insecure_channel(stack.target) as channel,
     ):

@@ -29,7 +29,7 @@ from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.server import build_server
-from payorch_server.rpc.settings import IdentitySettings, RpcSettings
+from payorch_server.rpc.settings import GrpcSettings, IdentitySettings
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner
@@ -82,7 +82,7 @@ class _Failing(service_grpc.PaymentOrchestrationServiceServicer):
 async def failing() -> AsyncIterator[tuple[_Failing, Callable[[], Any]]]:
     """Serve errors through our own boundary, and call."""
     servicer = _Failing()
-    settings = RpcSettings()
+    settings = GrpcSettings()
     policy = LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
     boundary = BoundaryInterceptor(
         settings=settings, policy=policy, tracer=NoOpTracer(), clock=SystemClock(), tasks=TaskOwner()

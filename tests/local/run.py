@@ -48,7 +48,7 @@ async def _run() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     over = {
-        "rpc": {"listen": "127.0.0.1:50051"},
+        "grpc": {"listen": "127.0.0.1:50051"},
         "admin": {"listen": "127.0.0.1:9464"},
         "diagnostics": {"listen": "127.0.0.1:50052"},
     }

@@ -49,7 +49,7 @@ def configuration(*, emulator_url: str, folder: Path) -> dict[str, Any]:
     for client in (seed.CLIENT_A, seed.CLIENT_B):
         (folder / client.client_id).write_text(client.client_secret + "\n")
     return {
-        "rpc": {"listen": "127.0.0.1:0", "drain_wait_s": 0.0, "drain_grace_s": 5.0},
+        "grpc": {"listen": "127.0.0.1:0", "drain_wait_s": 0.0, "drain_grace_s": 5.0},
         "admin": {"listen": "127.0.0.1:0"},
         "diagnostics": {"listen": "127.0.0.1:0"},
         "accept_memory_store": True,

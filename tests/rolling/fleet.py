@@ -82,11 +82,11 @@ async def fleet(zuora_url: str) -> AsyncIterator[Sequence[Member]]:
                 own = folder / str(port)
                 own.mkdir()
                 over = {
-                    "rpc": {"listen": f"127.0.0.1:{port}", "drain_wait_s": _DRAIN_WAIT_S},
+                    "grpc": {"listen": f"127.0.0.1:{port}", "drain_wait_s": _DRAIN_WAIT_S},
                     "admin": {"listen": f"127.0.0.1:{admin_port}"},
                     "accept_memory_store": False,
                     "store": {"kind": "redis", "url": redis.url},
-                    "orchestration": {"keys": [{"id": "k1", "file": str(folder / "key")}]},
+                    "intents": {"keys": [{"id": "k1", "file": str(folder / "key")}]},
                 }
                 file = write_configuration(own, zuora_url, over)
                 members.append(Member(file, port, admin_port, *await _started(file)))

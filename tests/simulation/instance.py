@@ -22,7 +22,7 @@ from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS, PaymentOrchestrationServicer, ServicerOptions
-from payorch_server.rpc.settings import IdentitySettings, RpcSettings
+from payorch_server.rpc.settings import GrpcSettings, IdentitySettings
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
@@ -30,7 +30,7 @@ from payorch_server.usecases.dispatcher import Dispatcher
 from payorch_server.usecases.policy import LivePolicy, Policy
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
-from payorch_server.zuora.settings import HttpSettings, TenantSettings
+from payorch_server.zuora.settings import TenantSettings, ZuoraHttpSettings
 from payorch_server.zuora.tokens import TokenCache
 from payorch_server.zuora.transport import Transport
 
@@ -135,7 +135,7 @@ class Instance:
         self._counts = counts
         self._owner = _Owner()
         tracer = NoOpTracer()
-        transport = Transport(settings=HttpSettings(), version="0", http=http, tracer=tracer)
+        transport = Transport(settings=ZuoraHttpSettings(), version="0", http=http, tracer=tracer)
         keyring = Keyring(configuration.keys, entropy=rng.randbytes)
         zuora = parts.zuora(
             tenants=configuration.tenants,
@@ -167,7 +167,7 @@ class Instance:
         )
         policy = LivePolicy(Policy(access_table(None, namespace=namespace), self._dispatcher))
         boundary = BoundaryInterceptor(
-            settings=RpcSettings(), policy=policy, tracer=tracer, clock=clock, tasks=self._owner
+            settings=GrpcSettings(), policy=policy, tracer=tracer, clock=clock, tasks=self._owner
         )
         authn = AuthnInterceptor(identities=Identities(IdentitySettings(), None), clock=clock)
         self._interceptors = boundary, authn, AuthzInterceptor(), ValidateInterceptor(_VALIDATOR)

@@ -100,7 +100,7 @@ def _started(stack: ExitStack, mode: str, emulator_url: str, redis_url: str) -> 
         "telemetry": {"traces": "otlp", "otlp_endpoint": stack.enter_context(collector(mode))},
         # In Redis, so that this process does not grow by what it remembers of calls.
         "store": {"kind": "redis", "url": redis_url},
-        "orchestration": {"namespace": mode, "keys": [{"id": "k1", "file": str(folder / "key")}]},
+        "intents": {"namespace": mode, "keys": [{"id": "k1", "file": str(folder / "key")}]},
     }
     file = write_configuration(folder, emulator_url, over)
     process = stack.enter_context(child(f"{mode} service", [COMMAND, "serve", "--config", file], logs=True))

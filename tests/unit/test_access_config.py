@@ -116,7 +116,7 @@ class TestAccess:
             (caller("mesh:checkout"), "caller: no header tells it; set identity.mesh with format: identity", "no mesh"),
             (
                 caller("dns:a.shop"),
-                "caller: nobody shows certificates; set rpc.tls.client_ca_file or",
+                "caller: nobody shows certificates; set grpc.tls.client_ca_file or",
                 "no certificates",
             ),
             (caller(SHOP), "caller: nobody shows certificates;", "the same for URIs"),
@@ -189,15 +189,15 @@ class TestAccess:
 
     def test_nobody_is_anonymous_where_everybody_shows_a_certificate(self, change: Change) -> None:
         """An entry that could never count."""
-        (found,) = problems_of(change(access={"callers": [caller("anonymous")]}, rpc={"tls": MUTUAL}))
+        (found,) = problems_of(change(access={"callers": [caller("anonymous")]}, grpc={"tls": MUTUAL}))
 
         assert found.endswith(".caller: everybody must show a certificate, so nobody is anonymous")
 
     @pytest.mark.parametrize(
         ("identity", "sections", "reason"),
         [
-            (SHOP, {"rpc": {"tls": MUTUAL}}, "certificates"),
-            ("dns:a.shop", {"rpc": {"tls": MUTUAL}}, "names in certificates"),
+            (SHOP, {"grpc": {"tls": MUTUAL}}, "certificates"),
+            ("dns:a.shop", {"grpc": {"tls": MUTUAL}}, "names in certificates"),
             (SHOP, {"identity": {"mesh": XFCC}}, "a mesh that was shown a certificate"),
             ("mesh:checkout", {"identity": {"mesh": TOLD}}, "a mesh that tells"),
         ],
@@ -216,7 +216,7 @@ class TestAccess:
             ("jwt:checkout", {"identity": {}}, "tokens are not taken; set identity.jwt", "no issuer"),
             ("mesh:checkout", {"identity": {"mesh": XFCC}}, "no header tells it;", "a mesh that tells of certificates"),
             (SHOP, {"identity": {"mesh": TOLD}}, "nobody shows certificates;", "a mesh that tells names of its own"),
-            (SHOP, {"rpc": {"tls": TLS}}, "nobody shows certificates;", "TLS that asks for none"),
+            (SHOP, {"grpc": {"tls": TLS}}, "nobody shows certificates;", "TLS that asks for none"),
         ],
     )
     def test_identities_that_nobody_vouches_for_are_refused(
@@ -234,15 +234,15 @@ class TestListen:
     @pytest.mark.parametrize(
         ("sections", "starts", "reason"),
         [
-            ({}, ["in plaintext; set rpc.tls"], "plaintext"),
-            ({"access": None}, ["in plaintext; set rpc.tls", "and nothing says who may"], "and for everybody"),
+            ({}, ["in plaintext; set grpc.tls"], "plaintext"),
+            ({"access": None}, ["in plaintext; set grpc.tls", "and nothing says who may"], "and for everybody"),
             (
-                {"access": None, "rpc": {"tls": TLS}},
+                {"access": None, "grpc": {"tls": TLS}},
                 ["and nothing says who may do what; add access"],
                 "everybody, in TLS",
             ),
             (
-                {"access": None, "rpc": {"plaintext_beyond_loopback": True}},
+                {"access": None, "grpc": {"plaintext_beyond_loopback": True}},
                 ["and nothing says who may do what; add access"],
                 "whoever the network lets through",
             ),
@@ -253,17 +253,17 @@ class TestListen:
         self, change: Change, listen: str, sections: dict[str, Any], starts: list[str], reason: str
     ) -> None:
         """TLS or a word about plaintext, and an access policy without exception."""
-        rpc = {"listen": listen, **sections.get("rpc", {})}
+        listener = {"listen": listen, **sections.get("grpc", {})}
 
-        found = problems_of(change(**sections | {"rpc": rpc}))
+        found = problems_of(change(**sections | {"grpc": listener}))
 
         assert len(starts) == len(found), reason
         for start, problem in zip(starts, found, strict=True):
-            assert problem.startswith(f"rpc.listen: {listen} can be reached from other machines"), reason
+            assert problem.startswith(f"grpc.listen: {listen} can be reached from other machines"), reason
             assert start in problem, reason
 
     @pytest.mark.parametrize(
-        ("rpc", "reason"),
+        ("listener", "reason"),
         [
             ({"listen": "0.0.0.0:1", "tls": TLS}, "TLS and a policy"),
             ({"listen": "0.0.0.0:1", "plaintext_beyond_loopback": True}, "plaintext and a policy, where it is said"),
@@ -272,9 +272,9 @@ class TestListen:
             ({"listen": "localhost:1"}, "loopback by name"),
         ],
     )
-    def test_what_is_said_is_taken(self, change: Change, rpc: dict[str, Any], reason: str) -> None:
+    def test_what_is_said_is_taken(self, change: Change, listener: dict[str, Any], reason: str) -> None:
         """No more is demanded than is needed."""
-        assert settings_of(change(rpc=rpc)).document.rpc.listen == rpc["listen"], reason
+        assert settings_of(change(grpc=listener)).document.grpc.listen == listener["listen"], reason
 
     def test_on_loopback_no_policy_is_demanded(self, change: Change) -> None:
         """Laptops."""
@@ -365,35 +365,35 @@ class TestCertificate:
     @pytest.mark.parametrize(
         ("tls", "problem", "reason"),
         [
-            ({**TLS, "certificate_file": "none"}, "rpc.tls.certificate_file: none cannot be read: No such", "no file"),
-            ({**TLS, "key_file": "/"}, "rpc.tls.key_file: / cannot be read", "a folder"),
-            ({**TLS, "key_file": "empty"}, "rpc.tls.key_file: empty is empty", "an empty file"),
-            ({**MUTUAL, "client_ca_file": "none"}, "rpc.tls.client_ca_file: none cannot be read", "no authorities"),
+            ({**TLS, "certificate_file": "none"}, "grpc.tls.certificate_file: none cannot be read: No such", "no file"),
+            ({**TLS, "key_file": "/"}, "grpc.tls.key_file: / cannot be read", "a folder"),
+            ({**TLS, "key_file": "empty"}, "grpc.tls.key_file: empty is empty", "an empty file"),
+            ({**MUTUAL, "client_ca_file": "none"}, "grpc.tls.client_ca_file: none cannot be read", "no authorities"),
             (
                 {**MUTUAL, "client_ca_file": "empty"},
-                "rpc.tls.client_ca_file: empty is empty",
+                "grpc.tls.client_ca_file: empty is empty",
                 "callers would go unasked",
             ),
-            ({**MUTUAL, "client_ca_file": "secret"}, "rpc.tls.client_ca_file: holds no certificates", "no PEM"),
-            ({**TLS, "key_file": "other.key"}, "rpc.tls.key_file: is not the key of the certificate", "another key"),
-            ({**TLS, "certificate_file": "server.key"}, "rpc.tls.certificate_file: holds no certificate", "a mix-up"),
+            ({**MUTUAL, "client_ca_file": "secret"}, "grpc.tls.client_ca_file: holds no certificates", "no PEM"),
+            ({**TLS, "key_file": "other.key"}, "grpc.tls.key_file: is not the key of the certificate", "another key"),
+            ({**TLS, "certificate_file": "server.key"}, "grpc.tls.certificate_file: holds no certificate", "a mix-up"),
             (
                 {"certificate_file": "expired.pem", "key_file": "expired.key"},
-                "rpc.tls.certificate_file: is valid from ",
+                "grpc.tls.certificate_file: is valid from ",
                 "it has ended",
             ),
-            ({"certificate_file": "server.pem"}, "rpc.tls.key_file: ", "no key"),
+            ({"certificate_file": "server.pem"}, "grpc.tls.key_file: ", "no key"),
         ],
     )
     def test_is_looked_at(self, change: Change, tls: dict[str, Any], problem: str, reason: str) -> None:
         """With the clock of the service."""
-        (found,) = problems_of(change(rpc={"tls": tls}))
+        (found,) = problems_of(change(grpc={"tls": tls}))
 
         assert found.startswith(problem), reason
 
     def test_is_read(self, change: Change, tmp_path: Path) -> None:
         """Certificate, key and authorities."""
-        certificate = settings_of(change(rpc={"tls": MUTUAL}, access=None)).certificate
+        certificate = settings_of(change(grpc={"tls": MUTUAL}, access=None)).certificate
 
         assert certificate is not None
         assert AUTHORITY.certificate == certificate.client_authorities
@@ -401,7 +401,7 @@ class TestCertificate:
 
     def test_asks_callers_for_nothing_unless_told(self, change: Change) -> None:
         """Tokens alone are enough."""
-        certificate = settings_of(change(rpc={"tls": TLS})).certificate
+        certificate = settings_of(change(grpc={"tls": TLS})).certificate
 
         assert certificate is not None
         assert b"" == certificate.client_authorities

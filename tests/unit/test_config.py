@@ -124,12 +124,12 @@ class TestLoad:
 
     def test_lets_the_environment_win(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
         """One setting of a section changes and the others stay."""
-        monkeypatch.setenv("PAYORCH_RPC__LISTEN", "127.0.0.1:1")
+        monkeypatch.setenv("PAYORCH_GRPC__LISTEN", "127.0.0.1:1")
         monkeypatch.setenv("PAYORCH_TENANTS__ACME__ZUORA_VERSION", "2024-05-20")
 
-        document = load(write(**{"rpc.listen": "127.0.0.1:2", "rpc.reflection": False})).document
+        document = load(write(**{"grpc.listen": "127.0.0.1:2", "grpc.reflection": False})).document
 
-        assert (document.rpc.listen, document.rpc.reflection) == ("127.0.0.1:1", False)
+        assert (document.grpc.listen, document.grpc.reflection) == ("127.0.0.1:1", False)
         assert document.tenants["acme"].zuora_version == "2024-05-20"
         assert document.tenants["acme"].client_id == CLIENT_ID
 
@@ -140,18 +140,18 @@ class TestProblems:
     @pytest.mark.parametrize(
         ("changes", "start", "reason"),
         [
-            ({"rpc.listn": "x"}, "rpc.listn: no such setting", "an unknown setting"),
+            ({"grpc.listn": "x"}, "grpc.listn: no such setting", "an unknown setting"),
             ({"rcp": {}}, "rcp: no such setting", "an unknown section"),
             ({"_env_prefix": "X_"}, "_env_prefix: no such setting", "an argument of the library that reads settings"),
             ({"__pydantic_self__": 1}, "__pydantic_self__: no such setting", "another one"),
             ({"tenants.acme.paths": {"sesions": "/x"}}, "tenants.acme.paths.sesions: no such setting", "deep inside"),
-            ({"rpc.reflection": "perhaps"}, "rpc.reflection: ", "a value of the wrong type"),
+            ({"grpc.reflection": "perhaps"}, "grpc.reflection: ", "a value of the wrong type"),
             ({"telemetry.traces": "file"}, "telemetry.traces: ", "a word that is not in the list"),
-            ({"rpc.listen": "50051"}, "rpc.listen: '50051' is not host:port", "no host"),
+            ({"grpc.listen": "50051"}, "grpc.listen: '50051' is not host:port", "no host"),
             ({"admin.listen": "localhost:http"}, "admin.listen: ", "no port"),
-            ({"rpc.listen": "0.0.0.0:50051"}, "rpc.listen: 0.0.0.0:50051 can be reached", "plaintext for everyone"),
-            ({"rpc.listen": "[::]:50051"}, "rpc.listen: [::]:50051 can be reached", "the same in IPv6"),
-            ({"rpc.listen": "pay.internal:1"}, "rpc.listen: pay.internal:1 can be reached", "a name is no loopback"),
+            ({"grpc.listen": "0.0.0.0:50051"}, "grpc.listen: 0.0.0.0:50051 can be reached", "plaintext for everyone"),
+            ({"grpc.listen": "[::]:50051"}, "grpc.listen: [::]:50051 can be reached", "the same in IPv6"),
+            ({"grpc.listen": "pay.internal:1"}, "grpc.listen: pay.internal:1 can be reached", "a name is no loopback"),
             ({"diagnostics.listen": "50052"}, "diagnostics.listen: '50052' is not host:port", "no host for operators"),
             ({"diagnostics.listen": "0.0.0.0:1"}, "diagnostics.listen: 0.0.0.0:1 can be reached", "operators for all"),
             ({"tenants.acme.client_id": "short"}, "tenants.acme.client_id: ", "no client id of Zuora's"),
@@ -172,11 +172,15 @@ class TestProblems:
                 "a host that nobody listed",
             ),
             (
-                {"http.extra_hosts": ["rest.zuora.com"]},
-                "http.extra_hosts: rest.zuora.com must be the bare name",
+                {"zuora_http.extra_hosts": ["rest.zuora.com"]},
+                "zuora_http.extra_hosts: rest.zuora.com must be a bare host name",
                 "a production host in disguise",
             ),
-            ({"http.extra_hosts": ["https://x"]}, "http.extra_hosts: https://x must be the bare name", "a URL"),
+            (
+                {"zuora_http.extra_hosts": ["https://x"]},
+                "zuora_http.extra_hosts: https://x must be a bare host name",
+                "a URL",
+            ),
             ({"tenants.acme.base_url": "ftp://x"}, "tenants.acme.base_url: must be", "another scheme"),
             ({"tenants.acme.base_url": "zuora.test"}, "tenants.acme.base_url: must be", "no scheme"),
             ({"tenants.acme.base_url": "https://x/v1"}, "tenants.acme.base_url: must be", "a path"),
@@ -259,8 +263,8 @@ class TestProblems:
                 "tenants.acme.orgs.s: has the id of n",
                 "one org under two names",
             ),
-            ({"http.ca_file": "/no/where"}, "http.ca_file: /no/where holds no", "no CA file"),
-            ({"http.ca_file": "/dev/null"}, "http.ca_file: /dev/null holds no", "an empty CA file"),
+            ({"zuora_http.ca_file": "/no/where"}, "zuora_http.ca_file: /no/where holds no", "no CA file"),
+            ({"zuora_http.ca_file": "/dev/null"}, "zuora_http.ca_file: /dev/null holds no", "an empty CA file"),
         ],
     )
     def test_are_named_by_path(self, write: Write, changes: dict[str, Any], start: str, reason: str) -> None:
@@ -321,9 +325,14 @@ class TestProblems:
         ("name", "value", "start", "reason"),
         [
             ("PAYORCH_LISTEN", "x", "PAYORCH_LISTEN: no such setting", "an unknown section"),
-            ("PAYORCH_RPC__LISTN", "x", "rpc.listn: no such setting", "an unknown setting"),
+            ("PAYORCH_GRPC__LISTN", "x", "grpc.listn: no such setting", "an unknown setting"),
             ("PAYORCH_TENANTS", "x", "PAYORCH_*: error parsing value", "no JSON where a section is meant"),
-            ("PAYORCH_HTTP__CONNECT_TIMEOUT_S", "soon", "http.connect_timeout_s: ", "a value of the wrong type"),
+            (
+                "PAYORCH_ZUORA_HTTP__CONNECT_TIMEOUT_S",
+                "soon",
+                "zuora_http.connect_timeout_s: ",
+                "a value of the wrong type",
+            ),
         ],
     )
     def test_cover_the_environment(
@@ -340,7 +349,7 @@ class TestProblems:
         """Nobody repairs a file problem by problem."""
         path = write(
             **{
-                "rpc.listen": "x",
+                "grpc.listen": "x",
                 "admin.listen": "y",
                 "tenants.acme.client_id": "z",
                 "tenants.acme.client_secret_file": "/no/where",
@@ -352,7 +361,7 @@ class TestProblems:
 
         assert [problem.partition(":")[0] for problem in found] == [
             "tenants.acme.client_secret_file",
-            "rpc.listen",
+            "grpc.listen",
             "admin.listen",
             "tenants.acme.client_id",
             "routing.0 (all).to.tenant",
@@ -360,12 +369,12 @@ class TestProblems:
 
     def test_end_the_command_with_status_2(self, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
         """Whatever starts the service can tell a broken file from a broken service."""
-        path = write(**{"rpc.listen": "x"})
+        path = write(**{"grpc.listen": "x"})
 
         statuses = [cli.main([command, "--config", str(path)]) for command in ("check-config", "serve")]
 
         assert statuses == [2, 2]
-        assert capsys.readouterr().err == f"{path}: 1 problem\n  - rpc.listen: 'x' is not host:port\n" * 2
+        assert capsys.readouterr().err == f"{path}: 1 problem\n  - grpc.listen: 'x' is not host:port\n" * 2
 
     def test_are_absent_from_a_good_file(self, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
         """The command says so."""
@@ -423,6 +432,6 @@ class TestSchema:
 
     def test_shows_defaults(self) -> None:
         """The value that counts when nothing is said."""
-        rpc = schema()["$defs"]["RpcSettings"]["properties"]
+        listener = schema()["$defs"]["GrpcSettings"]["properties"]
 
-        assert (rpc["listen"]["default"], rpc["max_deadline_s"]["default"]) == ("127.0.0.1:50051", 55.0)
+        assert (listener["listen"]["default"], listener["max_deadline_s"]["default"]) == ("127.0.0.1:50051", 55.0)

@@ -76,7 +76,7 @@ class TestErrors:
         """An operator would look for them in vain."""
         properties = str(schema())
 
-        for section, name in re.findall(r"`(rpc|http|orchestration|store)\.(\w+)`", ERRORS):
+        for section, name in re.findall(r"`(grpc|zuora_http|intents|sessions|payment_methods|store)\.(\w+)`", ERRORS):
             assert f"'{name}'" in properties, f"{section}.{name}"
 
     def test_is_linked_from_the_readme(self) -> None:

@@ -36,18 +36,18 @@
 {{- /* Files that the configuration names, and what they are mounted from. */ -}}
 {{- define "payorch.checkFiles" -}}
 {{- $jwt := dig "identity" "jwt" dict .Values.config | default dict -}}
-{{- $keys := dig "orchestration" "keys" list .Values.config | default list -}}
+{{- $keys := dig "intents" "keys" list .Values.config | default list -}}
 {{- if and (include "payorch.tls" .) (not .Values.tlsSecret) -}}
-{{- fail "tlsSecret: config.rpc.tls needs it, nothing else is mounted that could hold the certificate" -}}
+{{- fail "tlsSecret: config.grpc.tls needs it, nothing else is mounted that could hold the certificate" -}}
 {{- end -}}
 {{- if and .Values.tlsSecret (not (include "payorch.tls" .)) -}}
-{{- fail "config.rpc.tls: is missing, so the service would speak plaintext in spite of tlsSecret" -}}
+{{- fail "config.grpc.tls: is missing, so the service would speak plaintext in spite of tlsSecret" -}}
 {{- end -}}
 {{- if and $jwt (not .Values.keySetConfigMap) -}}
 {{- fail "keySetConfigMap: config.identity.jwt needs it, nothing else is mounted that could hold the keys" -}}
 {{- end -}}
 {{- if and $keys (not .Values.fleetSecret) -}}
-{{- fail "fleetSecret: config.orchestration.keys needs it, nothing else is mounted that could hold the keys" -}}
+{{- fail "fleetSecret: config.intents.keys needs it, nothing else is mounted that could hold the keys" -}}
 {{- end -}}
 {{- end -}}
 
@@ -83,7 +83,7 @@
 {{- define "payorch.checkPorts" -}}
 {{- $ports := dict -}}
 {{- $named := dict
-  "config.rpc.listen" (include "payorch.grpcPort" .)
+  "config.grpc.listen" (include "payorch.grpcPort" .)
   "config.admin.listen" (include "payorch.adminPort" .)
   "config.diagnostics.listen" (splitList ":" .Values.config.diagnostics.listen | last)
   "emulator.port" (ternary (toString (int .Values.emulator.port)) "" .Values.emulator.enabled)

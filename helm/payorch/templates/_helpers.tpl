@@ -42,7 +42,7 @@ imagePullSecrets:
 {{- end -}}
 
 {{- define "payorch.grpcPort" -}}
-{{ .Values.config.rpc.listen | splitList ":" | last }}
+{{ .Values.config.grpc.listen | splitList ":" | last }}
 {{- end -}}
 
 {{- define "payorch.adminPort" -}}
@@ -59,7 +59,7 @@ imagePullSecrets:
 
 {{- /* Empty in plaintext. */ -}}
 {{- define "payorch.tls" -}}
-{{- if .Values.config.rpc.tls -}}yes{{- end -}}
+{{- if .Values.config.grpc.tls -}}yes{{- end -}}
 {{- end -}}
 
 {{- /* Meshes and gateways go by it; what they should do with h2 inside TLS is to leave it alone. */ -}}

@@ -38,7 +38,7 @@ class CallerSettings:
     move_money: bool = False
     """Whether it may pay invoices."""
     raw_card_data: bool = False
-    """Whether it may send card numbers, where orchestration.raw_card_data lets any pass."""
+    """Whether it may send card numbers, where payment_methods.raw_card_data lets any pass."""
     diagnostics: bool = False
     """Whether it may use the diagnostics listener, for its own namespace."""
 

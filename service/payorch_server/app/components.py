@@ -66,14 +66,12 @@ class Components:
     def __init__(self, settings: Settings, resources: Resources) -> None:
         document, clock, tasks = settings.document, resources.clock, resources.tasks
         self._resources, self.clock = resources, clock
-        self._orchestration = document.orchestration
-        self._max_clock_offset_s = document.http.max_clock_offset_s
+        self._intents = document.intents
+        self._max_clock_offset_s = document.zuora_http.max_clock_offset_s
         self.keyring = Keyring(settings.keys or (("process", Secret(os.urandom(MIN_KEY_BYTES))),), entropy=os.urandom)
         self.quota, self.in_flight = Quota(), ConcurrencyLimiter()
         self.calls = CallMetrics(resources.meter, clock=clock)
-        self.call_history = CallHistory(
-            settings=document.orchestration.call_records, store=resources.store, tasks=tasks
-        )
+        self.call_history = CallHistory(settings=document.call_history, store=resources.store, tasks=tasks)
         self.zuora = self._client(settings)
         ledger = IntentLedger(
             store=resources.store,
@@ -161,7 +159,7 @@ class Components:
             entropy=os.urandom,
             tracer=self._resources.tracer,
         )
-        access = access_table(document.access, namespace=self._orchestration.namespace)
+        access = access_table(document.access, namespace=self._intents.namespace)
         return Policy(access, dispatcher, document.verbose)
 
     def _changed(self, zuora: ZuoraClient, fresh: Settings) -> Sequence[str]:

@@ -150,7 +150,7 @@ def _fixed_secrets(before: Settings, fresh: Settings) -> list[str]:
     """Say which files have changed whose contents are read once: a replica that restarts would differ from this one."""
     problems = []
     if fresh.keys != before.keys:
-        problems.append("orchestration.keys: a file has changed; name the new key by a new id, and restart")
+        problems.append("intents.keys: a file has changed; name the new key by a new id, and restart")
     if fresh.store_password != before.store_password:
         problems.append("store.password_file: has changed, and cannot while the service runs; restart it")
     return problems

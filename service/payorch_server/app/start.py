@@ -68,7 +68,7 @@ class Application:
 
     async def drain(self) -> None:
         """End politely: say NOT_SERVING, wait for balancers, refuse new calls, let the others finish."""
-        rpc = self.settings.document.rpc
+        rpc = self.settings.document.grpc
         _LOG.info("draining", wait_s=rpc.drain_wait_s, grace_s=rpc.drain_grace_s)
         await self.components.health.drain()
         await asyncio.sleep(rpc.drain_wait_s)
@@ -107,7 +107,7 @@ async def start(
     clock = clock or SystemClock()
     telemetry = start_telemetry(document.telemetry, processors=span_processors, clock=clock)
     stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
-    transport = open_transport(settings=document.http, version=release, tracer=telemetry.tracer, stack=stack)
+    transport = open_transport(settings=document.zuora_http, version=release, tracer=telemetry.tracer, stack=stack)
     store = _store(settings, telemetry, clock)
     stack.push_async_callback(store.close)
     tasks = TaskOwner()
@@ -122,11 +122,11 @@ async def start(
         verify_credentials=components.verify_credentials,
         apply=components.apply,
     )
-    admission = AdmissionInterceptor(max_calls_in_progress=document.rpc.max_calls_in_progress)
+    admission = AdmissionInterceptor(max_calls_in_progress=document.grpc.max_calls_in_progress)
     publish(telemetry.meter, components, admission, version=release)
     boundary = _boundary(settings, components, telemetry, clock, tasks)
     server = _server(settings, components, boundary, admission, clock)
-    grpc_port = _listen(server, "rpc", document.rpc.listen, components)
+    grpc_port = _listen(server, "grpc", document.grpc.listen, components)
     await components.begin()
     await server.start()
     stack.push_async_callback(server.stop, None)
@@ -171,19 +171,19 @@ def _server(
     admission: AdmissionInterceptor,
     clock: Clock,
 ) -> grpc.aio.Server:
-    rpc, orchestration = settings.document.rpc, settings.document.orchestration
+    document = settings.document
     validator = Validator(FURTHER_CHECKS)
     validator.warm(request_type() for request_type in REQUEST_TYPES)
-    use_cases = ServicerOptions(components.keyring, orchestration.raw_card_data, orchestration.session_max_age_s)
+    use_cases = ServicerOptions(components.keyring, document.payment_methods.raw_card_data, document.sessions.max_age_s)
     return build_server(
-        settings=rpc,
+        settings=document.grpc,
         servicer=PaymentOrchestrationServicer(use_cases),
         interceptors=(
             boundary,
             admission,
             AuthnInterceptor(identities=components.identities, clock=clock),
             AuthzInterceptor(),
-            PayloadInterceptor(settings.document.telemetry),
+            PayloadInterceptor(document.telemetry),
             ValidateInterceptor(validator),
         ),
         health=components.health,
@@ -207,7 +207,7 @@ def _boundary(
 
     document = settings.document
     return BoundaryInterceptor(
-        settings=document.rpc,
+        settings=document.grpc,
         policy=components.policy,
         tracer=telemetry.tracer,
         clock=clock,
@@ -224,7 +224,7 @@ async def _start_diagnostics(
     address = settings.document.diagnostics.listen
     if not address:
         return 0
-    rpc = settings.document.rpc
+    rpc = settings.document.grpc
     validator = Validator(QUESTION_CHECKS)
     server = build_diagnostics_server(
         settings=rpc,

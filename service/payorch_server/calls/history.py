@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from payorch_server.calls.settings import CallRecordSettings
+from payorch_server.calls.settings import CallHistorySettings
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import call_error
 from payorch_server.model.outcome import Reason
@@ -26,7 +26,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(tuple[CallRecord, ...])
 class CallHistory:
     """Remembers ended calls for a while. Nothing waits for it, and nothing fails because of it."""
 
-    def __init__(self, *, settings: CallRecordSettings, store: Store, tasks: TaskOwner) -> None:
+    def __init__(self, *, settings: CallHistorySettings, store: Store, tasks: TaskOwner) -> None:
         self._settings = settings
         self._store = store
         self._tasks = tasks

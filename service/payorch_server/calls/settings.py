@@ -5,8 +5,8 @@ from payorch_server.runtime.strict import FORBID_EXTRA
 
 
 @dataclass(frozen=True, slots=True)
-class CallRecordSettings:
-    """How long ended calls are remembered, for whoever asks by Track-Id. No record holds a value of a request."""
+class CallHistorySettings:
+    """Records of ended calls, found by Track-Id. No record holds a value of a request."""
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 

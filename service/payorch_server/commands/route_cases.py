@@ -115,7 +115,7 @@ class FilePolicy:
 
     def __init__(self, document: Document) -> None:
         self._routing = RoutingTable(tenants=document.tenants, rules=document.routing)
-        self._access = access_table(document.access, namespace=document.orchestration.namespace)
+        self._access = access_table(document.access, namespace=document.intents.namespace)
         self._everybody_is = ANONYMOUS if document.access is None else ""
         self._validator = Validator(QUESTION_CHECKS)
 

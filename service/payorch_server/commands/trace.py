@@ -39,7 +39,7 @@ def show(track_id: str, *, channel: grpc.Channel, link: str) -> tuple[int, str]:
     if not response.calls:
         return 1, (
             f"Nothing is remembered of {track_id}: records are kept for a while, and by the replica that served the "
-            f"call unless orchestration.call_records.in_store is set.\nThe trace of this Track-Id is {trace}."
+            f"call unless call_history.in_store is set.\nThe trace of this Track-Id is {trace}."
         )
     return 0, "\n\n".join("\n".join(_lines(one)) for one in response.calls) + f"\n\ntrace {trace}"
 

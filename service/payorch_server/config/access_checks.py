@@ -41,8 +41,8 @@ def _entry_problems(entry: CallerSettings, document: Document, access: AccessSet
     yield from _tenant_problems(entry, document)
     if entry.caller == ANONYMOUS and entry.move_money and not access.anonymous_may_move_money:
         yield "move_money: for whoever reaches the port needs access.anonymous_may_move_money: true as well"
-    if entry.raw_card_data and not document.orchestration.raw_card_data:
-        yield "raw_card_data: nobody's card numbers may pass while orchestration.raw_card_data is false"
+    if entry.raw_card_data and not document.payment_methods.raw_card_data:
+        yield "raw_card_data: nobody's card numbers may pass while payment_methods.raw_card_data is false"
 
 
 def _identity_problem(caller: str) -> str:
@@ -57,7 +57,7 @@ def _identity_problem(caller: str) -> str:
 def _source_problem(caller: str, document: Document) -> str:
     """Say if nobody could ever vouch for an identity."""
     identity = document.identity
-    certificates = document.rpc.tls is not None and bool(document.rpc.tls.client_ca_file)
+    certificates = document.grpc.tls is not None and bool(document.grpc.tls.client_ca_file)
     if caller == ANONYMOUS:
         return "everybody must show a certificate, so nobody is anonymous" if certificates else ""
     if caller.startswith("jwt:"):
@@ -68,7 +68,7 @@ def _source_problem(caller: str, document: Document) -> str:
     told = identity.mesh is not None and identity.mesh.format == "xfcc"
     if ":" not in caller:
         return "must begin with a scheme such as spiffe:, dns:, jwt: or mesh:, or be anonymous"
-    return "" if certificates or told else "nobody shows certificates; set rpc.tls.client_ca_file or identity.mesh"
+    return "" if certificates or told else "nobody shows certificates; set grpc.tls.client_ca_file or identity.mesh"
 
 
 def _tenant_problems(entry: CallerSettings, document: Document) -> Iterator[str]:
@@ -88,10 +88,10 @@ def _tenant_problems(entry: CallerSettings, document: Document) -> Iterator[str]
 
 def listen_problems(path: str, host: str, document: Document, *, tls: bool) -> Iterator[str]:
     """Say what is wrong with listening where other machines can reach it."""
-    if not tls and not document.rpc.plaintext_beyond_loopback:
+    if not tls and not document.grpc.plaintext_beyond_loopback:
         yield (
-            f"{path}: {host} can be reached from other machines, in plaintext; set rpc.tls, listen on 127.0.0.1, or "
-            "set rpc.plaintext_beyond_loopback: true where a mesh or a network hides it"
+            f"{path}: {host} can be reached from other machines, in plaintext; set grpc.tls, listen on 127.0.0.1, or "
+            "set grpc.plaintext_beyond_loopback: true where a mesh or a network hides it"
         )
     if document.access is None:
         yield f"{path}: {host} can be reached from other machines and nothing says who may do what; add access"

@@ -17,7 +17,7 @@ RELOADABLE: Final = frozenset({"tenants", "routing", "access", "verbose"})
 
 def watched_files(files: Iterable[Path], document: Document) -> list[Path]:
     """Return the files whose changes a running service takes over."""
-    tls, jwt = document.rpc.tls, document.identity.jwt
+    tls, jwt = document.grpc.tls, document.identity.jwt
     named = [tenant.client_secret_file for tenant in document.tenants.values()]
     named += [tls.certificate_file, tls.key_file, tls.client_ca_file] if tls else []
     named += [jwt.key_set_file] if jwt else []
@@ -34,7 +34,7 @@ def change_problems(running: Document, fresh: Document) -> Iterator[str]:
 
 def namespace_problems(running: Document, fresh: Document) -> Iterator[str]:
     """Say whose namespace would change: all of their unsettled intents would be forgotten, and could run twice."""
-    before, after = (access_table(one.access, namespace=one.orchestration.namespace) for one in (running, fresh))
+    before, after = (access_table(one.access, namespace=one.intents.namespace) for one in (running, fresh))
     entries = [entry.caller for one in (running, fresh) if one.access for entry in one.access.callers]
     for caller in dict.fromkeys(entries):
         identity = caller.removesuffix(ANY)

@@ -13,7 +13,13 @@ from payorch_server.model.identifiers import is_zuora_id
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.routing.rule_checks import place_problems, routing_problems
 from payorch_server.store.settings import problems as store_problems
-from payorch_server.zuora.settings import ENVIRONMENTS, PRODUCTION_HOSTS, SANDBOX_HOSTS, HttpSettings, TenantSettings
+from payorch_server.zuora.settings import (
+    ENVIRONMENTS,
+    PRODUCTION_HOSTS,
+    SANDBOX_HOSTS,
+    TenantSettings,
+    ZuoraHttpSettings,
+)
 
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -27,9 +33,9 @@ def problems_of(document: Document) -> Iterator[str]:
     """Say everything that is wrong with a document."""
     yield from _store_problems(document)
     yield from _listen_problems(document)
-    yield from _http_problems(document.http)
+    yield from _http_problems(document.zuora_http)
     for name, tenant in document.tenants.items():
-        yield from _tenant_problems(name, tenant, document.http.extra_hosts)
+        yield from _tenant_problems(name, tenant, document.zuora_http.extra_hosts)
     yield from routing_problems(document.routing, document.tenants)
     yield from access_problems(document)
     yield from _identity_problems(document)
@@ -42,8 +48,8 @@ def _store_problems(document: Document) -> Iterator[str]:
             "store.kind: memory forgets every intent at a restart and knows nothing of other replicas, so money may "
             "not move; set store.kind: redis, or accept_memory_store: true for tests and laptops"
         )
-    if document.store.kind == "redis" and not document.orchestration.keys:
-        yield "orchestration.keys: replicas that share a store must share at least one key"
+    if document.store.kind == "redis" and not document.intents.keys:
+        yield "intents.keys: replicas that share a store must share at least one key"
 
 
 def split_address(listen: str) -> tuple[str, int] | None:
@@ -64,7 +70,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _listen_problems(document: Document) -> Iterator[str]:
-    listeners = {"rpc": document.rpc.listen, "admin": document.admin.listen}
+    listeners = {"grpc": document.grpc.listen, "admin": document.admin.listen}
     if document.diagnostics.listen:
         listeners["diagnostics"] = document.diagnostics.listen
     for section, listen in listeners.items():
@@ -72,7 +78,7 @@ def _listen_problems(document: Document) -> Iterator[str]:
         if address is None:
             yield f"{section}.listen: {listen!r} is not host:port"
         elif section != "admin" and not _is_loopback(address[0]):
-            yield from listen_problems(f"{section}.listen", listen, document, tls=document.rpc.tls is not None)
+            yield from listen_problems(f"{section}.listen", listen, document, tls=document.grpc.tls is not None)
 
 
 def _identity_problems(document: Document) -> Iterator[str]:
@@ -99,16 +105,16 @@ def _peer_problem(peer: str) -> str:
     return "" if network.prefixlen else "is everybody, and everybody could be anybody"
 
 
-def _http_problems(http: HttpSettings) -> Iterator[str]:
+def _http_problems(http: ZuoraHttpSettings) -> Iterator[str]:
     for host in http.extra_hosts:
         if host in PRODUCTION_HOSTS or not _HOST.fullmatch(host):
-            yield f"http.extra_hosts: {host} must be the bare name of a host that is none of Zuora's production hosts"
+            yield f"zuora_http.extra_hosts: {host} must be a bare host name, and none of Zuora's production hosts"
     if not http.ca_file:
         return
     try:
         ssl.create_default_context(cafile=http.ca_file)
     except OSError as error:
-        yield f"http.ca_file: {http.ca_file} holds no certificates that can be read: {error.strerror or error}"
+        yield f"zuora_http.ca_file: {http.ca_file} holds no certificates that can be read: {error.strerror or error}"
 
 
 def _tenant_problems(name: str, tenant: TenantSettings, extra_hosts: Sequence[str]) -> Iterator[str]:
@@ -146,7 +152,7 @@ def _host_problems(path: str, tenant: TenantSettings, extra_hosts: Sequence[str]
         elif tenant.base_url.startswith("http:") and not _is_loopback(host):
             yield f"{path}.base_url: http is for loopback only; use https"
         elif not _is_loopback(host) and host not in SANDBOX_HOSTS and host not in extra_hosts:
-            yield f"{path}.base_url: {host} is neither Zuora's nor this machine; list it in http.extra_hosts"
+            yield f"{path}.base_url: {host} is neither Zuora's nor this machine; list it in zuora_http.extra_hosts"
 
 
 def _origin_host(url: str) -> str | None:

@@ -7,18 +7,19 @@ from typing import Any, ClassVar, Final
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from payorch_server.access.settings import AccessSettings
-from payorch_server.calls.settings import VerboseSettings
+from payorch_server.calls.settings import CallHistorySettings, VerboseSettings
+from payorch_server.intents.settings import IntentSettings
 from payorch_server.model.command_error import CommandError
 from payorch_server.model.secret import Secret
 from payorch_server.routing.settings import RuleSettings
 from payorch_server.rpc.bearer import KeySet
 from payorch_server.rpc.certificate import ServerCertificate
-from payorch_server.rpc.settings import DiagnosticsSettings, IdentitySettings, RpcSettings
+from payorch_server.rpc.settings import DiagnosticsSettings, GrpcSettings, IdentitySettings
 from payorch_server.runtime.strict import FORBID_EXTRA
 from payorch_server.store.settings import StoreSettings
 from payorch_server.telemetry.settings import TelemetrySettings
-from payorch_server.usecases.settings import OrchestrationSettings
-from payorch_server.zuora.settings import HttpSettings, TenantSettings
+from payorch_server.usecases.settings import PaymentMethodSettings, SessionSettings
+from payorch_server.zuora.settings import TenantSettings, ZuoraHttpSettings
 
 ENV_PREFIX: Final = "PAYORCH_"
 
@@ -45,7 +46,7 @@ class Document(BaseSettings):
         title="payorch configuration",
     )
 
-    rpc: RpcSettings = RpcSettings()
+    grpc: GrpcSettings = GrpcSettings()
     """The gRPC listener."""
     admin: AdminSettings = AdminSettings()
     """The HTTP listener for probes."""
@@ -53,12 +54,18 @@ class Document(BaseSettings):
     """The gRPC listener for operators."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Traces and logs."""
-    http: HttpSettings = HttpSettings()
+    zuora_http: ZuoraHttpSettings = ZuoraHttpSettings()
     """The HTTP client towards Zuora."""
     identity: IdentitySettings = IdentitySettings()
     """Who vouches for callers, beside their certificates."""
-    orchestration: OrchestrationSettings = OrchestrationSettings()
-    """Rules of the use cases."""
+    intents: IntentSettings = IntentSettings()
+    """How intents are named, and the keys that protect their records."""
+    sessions: SessionSettings = SessionSettings()
+    """Payment sessions."""
+    payment_methods: PaymentMethodSettings = PaymentMethodSettings()
+    """Payment methods."""
+    call_history: CallHistorySettings = CallHistorySettings()
+    """Records of ended calls."""
     store: StoreSettings = StoreSettings()
     """Where intents are recorded."""
     accept_memory_store: bool = False

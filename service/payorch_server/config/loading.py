@@ -1,6 +1,6 @@
 """The only reader of the environment and of files: YAML files, PAYORCH_ variables over them, secrets by reference.
 
-`PAYORCH_RPC__LISTEN=0.0.0.0:50051` overrides `rpc: {listen: ...}`. Every problem is reported at once, with its path.
+`PAYORCH_GRPC__LISTEN=0.0.0.0:50051` overrides `grpc: {listen: ...}`. Every problem is reported at once, with its path.
 """
 
 import os
@@ -131,8 +131,8 @@ def _read_secrets(tenants: Mapping[str, TenantSettings]) -> tuple[dict[str, Secr
 
 def _read_keys(document: Document, problems: list[str]) -> tuple[tuple[str, Secret[bytes]], ...]:
     keys: list[tuple[str, Secret[bytes]]] = []
-    for index, key in enumerate(document.orchestration.keys):
-        path = f"orchestration.keys.{index} ({key.id}).file"
+    for index, key in enumerate(document.intents.keys):
+        path = f"intents.keys.{index} ({key.id}).file"
         try:
             secret = Path(key.file).read_bytes()
         except OSError as error:
@@ -141,8 +141,8 @@ def _read_keys(document: Document, problems: list[str]) -> tuple[tuple[str, Secr
         if len(secret) < MIN_KEY_BYTES:
             problems.append(f"{path}: must hold at least {MIN_KEY_BYTES} random bytes")
         keys.append((key.id, Secret(secret)))
-    if len({key.id for key in document.orchestration.keys}) != len(document.orchestration.keys):
-        problems.append("orchestration.keys: each id must be used once")
+    if len({key.id for key in document.intents.keys}) != len(document.intents.keys):
+        problems.append("intents.keys: each id must be used once")
     return tuple(keys)
 
 
@@ -157,15 +157,15 @@ def _read_password(document: Document, problems: list[str]) -> Secret[str] | Non
 
 
 def _read_certificate(document: Document, problems: list[str], now: datetime) -> ServerCertificate | None:
-    tls = document.rpc.tls
+    tls = document.grpc.tls
     if tls is None:
         return None
-    read = [_bytes_of(f"rpc.tls.{name}", getattr(tls, name), problems) for name in ("certificate_file", "key_file")]
-    authorities = _bytes_of("rpc.tls.client_ca_file", tls.client_ca_file, problems) if tls.client_ca_file else b""
+    read = [_bytes_of(f"grpc.tls.{name}", getattr(tls, name), problems) for name in ("certificate_file", "key_file")]
+    authorities = _bytes_of("grpc.tls.client_ca_file", tls.client_ca_file, problems) if tls.client_ca_file else b""
     if not all(read):
         return None
     certificate = ServerCertificate(chain=read[0], key=Secret(read[1]), client_authorities=authorities)
-    problems += [f"rpc.tls.{problem}" for problem in certificate_problems(certificate, now)]
+    problems += [f"grpc.tls.{problem}" for problem in certificate_problems(certificate, now)]
     return certificate
 
 

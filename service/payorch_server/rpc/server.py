@@ -14,7 +14,7 @@ from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.diagnostics import DiagnosticsServicer
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.payment_orchestration import PaymentOrchestrationServicer
-from payorch_server.rpc.settings import RpcSettings
+from payorch_server.rpc.settings import GrpcSettings
 
 # Our own limit answers with details; gRPC's, which cannot, only guards memory.
 _RECEIVE_BYTES: Final = 16 * 1024 * 1024
@@ -23,7 +23,7 @@ _CONNECTION_GRACE_S: Final = 60.0
 
 def build_server(
     *,
-    settings: RpcSettings,
+    settings: GrpcSettings,
     servicer: PaymentOrchestrationServicer,
     interceptors: Sequence[grpc.aio.ServerInterceptor],
     health: Health,
@@ -46,7 +46,7 @@ def build_server(
 
 
 def build_diagnostics_server(
-    *, settings: RpcSettings, servicer: DiagnosticsServicer, interceptors: Sequence[grpc.aio.ServerInterceptor]
+    *, settings: GrpcSettings, servicer: DiagnosticsServicer, interceptors: Sequence[grpc.aio.ServerInterceptor]
 ) -> grpc.aio.Server:
     """Return a server for operators, not yet listening.
 
@@ -63,7 +63,7 @@ def build_diagnostics_server(
     return server
 
 
-def _server(settings: RpcSettings, interceptors: Sequence[grpc.aio.ServerInterceptor]) -> grpc.aio.Server:
+def _server(settings: GrpcSettings, interceptors: Sequence[grpc.aio.ServerInterceptor]) -> grpc.aio.Server:
     return grpc.aio.server(
         interceptors=tuple(interceptors),
         options=(

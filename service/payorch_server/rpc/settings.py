@@ -20,7 +20,7 @@ class TlsSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class RpcSettings:
+class GrpcSettings:
     """The gRPC listener."""
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
@@ -60,7 +60,7 @@ class RpcSettings:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticsSettings:
-    """The gRPC listener for operators; TLS, limits and reflection are those of rpc."""
+    """The gRPC listener for operators; TLS, limits and reflection are those of grpc."""
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 

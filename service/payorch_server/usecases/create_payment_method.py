@@ -47,7 +47,7 @@ async def create_payment_method(
     if why := REFUSED.get(request.kind):
         raise call_error(Reason.PAYMENT_METHOD_TYPE_UNSUPPORTED, why, methodType=request.kind, why=why)
     if request.kind == "card" and not raw_card_data:
-        raise call_error(Reason.RAW_CARD_DATA_DISABLED, "orchestration.raw_card_data is false")
+        raise call_error(Reason.RAW_CARD_DATA_DISABLED, "payment_methods.raw_card_data is false")
     created_by = QuickstartCreation if request.kind not in CREATED_BY_V1 else V1Creation
     operation = created_by(
         request=request,

@@ -34,7 +34,7 @@ SANDBOX_HOSTS: Final = _hosts(production=False)
 
 
 @dataclass(frozen=True, slots=True)
-class HttpSettings:
+class ZuoraHttpSettings:
     """The HTTP client, shared by all tenants."""
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
@@ -105,7 +105,7 @@ class TenantSettings:
     environment: str = ""
     """One of the built-in environments; or give base_url."""
     base_url: str = ""
-    """Another non-production host, of http.extra_hosts, by https; or this machine, by http as well."""
+    """Another non-production host, of zuora_http.extra_hosts, by https; or this machine, by http as well."""
     zuora_version: str = "2025-08-12"
     """Zuora-Version on v1 paths. Outcomes depend on it: before 2024-05-20 errors arrive with status 200."""
     entities: Mapping[str, str] = field(default_factory=dict)

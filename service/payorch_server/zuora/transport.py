@@ -19,7 +19,7 @@ from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.telemetry.propagation import carry
 from payorch_server.zuora.messages import HttpResponse
-from payorch_server.zuora.settings import HttpSettings
+from payorch_server.zuora.settings import ZuoraHttpSettings
 
 # httpx-aiohttp turns a connection that broke after the request was sent into httpx.ConnectTimeout, so its classes prove
 # nothing. These of aiohttp are raised before a byte of the request is written; everything else may have been executed.
@@ -50,7 +50,7 @@ class Transport:
     """Sends POSTs over a pool of connections; never follows a redirect, keeps no cookies, repeats nothing."""
 
     def __init__(
-        self, *, settings: HttpSettings, version: str, http: httpx.AsyncBaseTransport, tracer: trace.Tracer
+        self, *, settings: ZuoraHttpSettings, version: str, http: httpx.AsyncBaseTransport, tracer: trace.Tracer
     ) -> None:
         self._settings = settings
         self._headers = {
@@ -145,7 +145,9 @@ def _brief(error: BaseException) -> str:
     return f"{type(error).__name__} {told or ''}".strip()
 
 
-def open_transport(*, settings: HttpSettings, version: str, tracer: trace.Tracer, stack: AsyncExitStack) -> Transport:
+def open_transport(
+    *, settings: ZuoraHttpSettings, version: str, tracer: trace.Tracer, stack: AsyncExitStack
+) -> Transport:
     """Return a transport over aiohttp's pool, closed with the stack. Call it inside the running loop.
 
     Args:

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 from payorch_server.calls.history import CallHistory
-from payorch_server.calls.settings import CallRecordSettings
+from payorch_server.calls.settings import CallHistorySettings
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
@@ -32,7 +32,7 @@ class Replica:
 
     def __init__(self, store: MemoryStore, **settings: object) -> None:
         self.tasks = TaskOwner()
-        given = CallRecordSettings(**settings)  # type: ignore[arg-type] # settings by name
+        given = CallHistorySettings(**settings)  # type: ignore[arg-type] # settings by name
         self.records = CallHistory(settings=given, store=store, tasks=self.tasks)
 
     async def written(self) -> None:

@@ -15,7 +15,7 @@ from opentelemetry.trace import NoOpTracer
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.zuora.messages import HttpResponse
-from payorch_server.zuora.settings import HttpSettings
+from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.transport import HttpPost, Transport, open_transport
 from unit.support.http import Chunks, Wire, answer, transport_over
 
@@ -276,7 +276,7 @@ class TestOverASocket:
         """What was accepted may have been read, and what was read may have been executed."""
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(loopback(serve))
-            transport = open_transport(settings=HttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
 
             error = await failure_of(transport, HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x"))
 
@@ -287,7 +287,7 @@ class TestOverASocket:
         async with loopback(close_at_once) as port:
             pass
         async with AsyncExitStack() as stack:
-            transport = open_transport(settings=HttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
 
             error = await failure_of(transport, HttpPost(f"http://127.0.0.1:{port}/x", {}, b"{}", "/x"))
 
@@ -297,7 +297,7 @@ class TestOverASocket:
         """A handshake that fails carries no request."""
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(loopback(close_at_once))
-            transport = open_transport(settings=HttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
 
             error = await failure_of(transport, HttpPost(f"https://127.0.0.1:{port}/x", {}, b"{}", "/x"))
 
@@ -316,7 +316,7 @@ class TestOverASocket:
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(loopback(answer_all))
             transport = open_transport(
-                settings=HttpSettings(max_connections=2), version="0", tracer=NoOpTracer(), stack=stack
+                settings=ZuoraHttpSettings(max_connections=2), version="0", tracer=NoOpTracer(), stack=stack
             )
             post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
 
@@ -331,5 +331,5 @@ class TestOverASocket:
         async with AsyncExitStack() as stack:
             with pytest.raises(ssl.SSLError):
                 open_transport(
-                    settings=HttpSettings(ca_file=str(broken)), version="0", tracer=NoOpTracer(), stack=stack
+                    settings=ZuoraHttpSettings(ca_file=str(broken)), version="0", tracer=NoOpTracer(), stack=stack
                 )

@@ -28,7 +28,7 @@ from payorch_server.model.outcome import Reason
 from payorch_server.rpc.current import ActiveCall, current_caller, set_active_call
 from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
 from payorch_server.rpc.interceptors.early_metadata import EarlyMetadata
-from payorch_server.rpc.settings import RpcSettings
+from payorch_server.rpc.settings import GrpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
 from payorch_server.rpc.track_ids import TRACK_ID_KEY, point_to, track_id_of
 from payorch_server.runtime.callbacks import ignore
@@ -80,7 +80,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
     def __init__(
         self,
         *,
-        settings: RpcSettings,
+        settings: GrpcSettings,
         policy: LivePolicy,
         tracer: trace.Tracer,
         clock: Clock,
