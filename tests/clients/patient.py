@@ -15,7 +15,7 @@ from clients.upstream import ATTEMPTS
 async def serve(settings: config.Settings) -> None:
     """Serve until the process is killed."""
     async with AsyncExitStack() as stack:
-        await app.start(settings, stack=stack, max_attempts=ATTEMPTS)
+        await app.start(settings, stack=stack, options=app.StartOptions(max_attempts=ATTEMPTS))
         await asyncio.Event().wait()
 
 

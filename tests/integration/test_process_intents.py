@@ -44,7 +44,7 @@ async def test_a_drain_finishes_flights_whose_callers_left(tmp_path: Path) -> No
         _, log = await process.communicate()
 
     assert 0 == process.returncode
-    assert b"flights were cut" not in log
+    assert b"executions_cut" not in log
     assert b"stopped" in log
     assert 1 == emulator.ledger.count("decryption")
     assert [200] == [arrival.status for arrival in emulator.journal.of("decryption")]

@@ -156,7 +156,7 @@ async def test_another_policy_is_taken_over(watched: Watched) -> None:
         ),
         (
             lambda content: Path(content["tenants"]["acme"]["client_secret_file"]).write_text("wrong"),
-            "tenants.acme: the changed credentials do not work yet: UPSTREAM_CREDENTIALS_REJECTED",
+            "tenants.acme: the changed credentials could not be verified: UPSTREAM_CREDENTIALS_REJECTED",
             "a secret that Zuora does not know",
         ),
         (
@@ -191,7 +191,7 @@ async def test_a_bad_change_raises_an_alarm_and_changes_nothing(
     assert any(problem in one for one in now["refused_change"]), reason
     assert (True, before.call.policy_hash) == (now["ready"], during.call.policy_hash)
     assert before.call.policy_hash == mended["policy_hash"]
-    alarms = [one for one in log if one["event"].startswith("the changed configuration is refused")]
+    alarms = [one for one in log if one["event"] == "config_change_rejected"]
     assert 1.0 == await watched.metric("payorch_configuration_reloads_total{", 'result="refused"')
     assert 0.0 == await watched.metric("payorch_configuration_refused")
     assert [("error", tuple(now["refused_change"]))] == [(one["log_level"], one["problems"]) for one in alarms[-1:]]
@@ -324,8 +324,8 @@ async def test_a_tenant_can_come_and_go(watched: Watched) -> None:
 async def test_nothing_ends_the_watch_without_a_word(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect in taking a change over is an alarm like any other, and the next change is looked at again."""
     running_service = watched.stack.application.components
-    monkeypatch.setattr(running_service, "_policy", lambda *_: 1 // 0)
-    monkeypatch.setattr("payorch_server.app.reload._LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(running_service, "_build_policy", lambda *_: 1 // 0)
+    monkeypatch.setattr("payorch_server.app.reload._CHECK_INTERVAL_S", 0.1)
     before = (await watched.readiness())["policy_hash"]
 
     watched.change(rename_rules)
@@ -333,5 +333,5 @@ async def test_nothing_ends_the_watch_without_a_word(watched: Watched, monkeypat
     monkeypatch.undo()
     mended = await watched.until(lambda now: now["policy_hash"] != before)
 
-    assert ["the files cannot be watched or taken over: ZeroDivisionError"] == now["refused_change"]
+    assert ["the files cannot be watched or applied: ZeroDivisionError"] == now["refused_change"]
     assert [] == mended["refused_change"]

@@ -9,7 +9,7 @@ import yaml
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - to look at spans
 from payorch_server import config
 from payorch_server.app import start as app
-from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.clock import Clock, SystemClock
 from zuora_emulator import Emulator, seed, serving
 
 TENANT = "acme"
@@ -159,7 +159,6 @@ async def running(
             config.load(file),
             stack=stack,
             files=(file,) if watched else (),
-            span_processors=span_processors,
-            clock=clock,
+            options=app.StartOptions(clock=clock or SystemClock(), span_processors=span_processors),
         )
         yield LocalStack(emulator, url, application, folder)

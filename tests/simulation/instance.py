@@ -28,6 +28,7 @@ from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.dispatcher import Dispatcher
 from payorch_server.usecases.policy import LivePolicy, Policy
+from payorch_server.usecases.settings import PaymentMethodSettings, SessionSettings
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.settings import TenantSettings, ZuoraHttpSettings
@@ -163,7 +164,7 @@ class Instance:
             entropy=rng.randbytes,
         )
         servicer = PaymentOrchestrationServicer(
-            ServicerOptions(keyring, raw_card_data=False, session_max_age_s=SESSION_MAX_AGE_S)
+            ServicerOptions(keyring, PaymentMethodSettings(), SessionSettings(max_age_s=SESSION_MAX_AGE_S))
         )
         policy = LivePolicy(Policy(access_table(None, namespace=namespace), self._dispatcher))
         boundary = BoundaryInterceptor(

@@ -6,48 +6,52 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from payorch_server.config import AdminSettings, split_address
+
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What the service can do now."""
+    """Whether the service is ready, and with which configuration."""
 
     tenants: Mapping[str, bool]
-    """Which of them are ready; one suffices to be ready as a whole."""
+    """Whether each tenant is ready; one suffices for the service to be ready."""
     policy_hash: str
-    """Of the policy in force."""
+    """Hash of the policy in force."""
     refused_change: Sequence[str]
-    """What is wrong with files that have changed; they are not in use then."""
+    """Problems of changed configuration files, which are then not in use."""
 
 
 async def start_admin(
+    settings: AdminSettings,
     *,
-    host: str,
-    port: int,
-    ready: Callable[[], Readiness],
+    readiness: Callable[[], Readiness],
     exposition: Callable[[str], tuple[bytes, str]],
     stack: AsyncExitStack,
 ) -> int:
     """Listen until the stack closes; return the port.
 
     Args:
-        host: Address to listen on.
-        port: Port; 0 takes a free one.
-        ready: Tells what is ready.
+        settings: Where to listen.
+        readiness: Returns the readiness at this moment.
         exposition: Returns the metrics, and their content type, for an Accept header.
         stack: Closes the listener.
+
+    Raises:
+        OSError: The address cannot be listened on.
     """
+    host, port = split_address(settings.listen) or ("127.0.0.1", 0)
 
     async def live(_request: web.Request) -> web.Response:
         return web.json_response({"live": True})
 
-    async def ready_now(_request: web.Request) -> web.Response:
-        now = ready()
-        serving = any(now.tenants.values())
+    async def ready(_request: web.Request) -> web.Response:
+        state = readiness()
+        serving = any(state.tenants.values())
         body = {
             "ready": serving,
-            "tenants": dict(now.tenants),
-            "policy_hash": now.policy_hash,
-            "refused_change": list(now.refused_change),
+            "tenants": dict(state.tenants),
+            "policy_hash": state.policy_hash,
+            "refused_change": list(state.refused_change),
         }
         return web.json_response(body, status=200 if serving else 503)
 
@@ -56,7 +60,7 @@ async def start_admin(
         return web.Response(body=body, headers={"content-type": content_type})
 
     app = web.Application()
-    app.add_routes([web.get("/livez", live), web.get("/readyz", ready_now), web.get("/metrics", metrics)])
+    app.add_routes([web.get("/livez", live), web.get("/readyz", ready), web.get("/metrics", metrics)])
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

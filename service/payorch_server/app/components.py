@@ -1,4 +1,4 @@
-"""What a running service consists of between its edges, and how a changed configuration takes its place."""
+"""The components of a running service behind its listeners, and how a changed configuration replaces them."""
 
 import asyncio
 import os
@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from opentelemetry import trace
-from opentelemetry.metrics import Meter
 
 from payorch_server.access.callers import access_table
 from payorch_server.calls.history import CallHistory
@@ -29,6 +27,7 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import MIN_KEY_BYTES, Keyring
 from payorch_server.store.port import Store, StoreUnavailable
+from payorch_server.telemetry.providers import Telemetry
 from payorch_server.usecases.dispatcher import Dispatcher
 from payorch_server.usecases.policy import LivePolicy, Policy
 from payorch_server.zuora.client import ZuoraClient
@@ -48,14 +47,13 @@ _RANDOM: Final = random.SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What lives as long as the process, whatever its configuration becomes."""
+    """What lives as long as the process, whatever configuration is in use."""
 
     transport: Transport
     store: Store
     clock: Clock
     tasks: TaskOwner
-    tracer: trace.Tracer
-    meter: Meter
+    telemetry: Telemetry
     max_attempts: int = MAX_ATTEMPTS
     """How often a call is sent to Zuora at most."""
 
@@ -64,26 +62,17 @@ class Components:
     """The parts of a running service that calls go through."""
 
     def __init__(self, settings: Settings, resources: Resources) -> None:
-        document, clock, tasks = settings.document, resources.clock, resources.tasks
-        self._resources, self.clock = resources, clock
-        self._intents = document.intents
-        self._max_clock_offset_s = document.zuora_http.max_clock_offset_s
+        document = settings.document
+        self.resources = resources
+        self._zuora_http = document.zuora_http
+        # A key for this process alone will do where no other replica reads its records.
         self.keyring = Keyring(settings.keys or (("process", Secret(os.urandom(MIN_KEY_BYTES))),), entropy=os.urandom)
         self.quota, self.in_flight = Quota(), ConcurrencyLimiter()
-        self.calls = CallMetrics(resources.meter, clock=clock)
-        self.call_history = CallHistory(settings=document.call_history, store=resources.store, tasks=tasks)
-        self.zuora = self._client(settings)
-        ledger = IntentLedger(
-            store=resources.store,
-            keyring=self.keyring,
-            clock=clock,
-            uniform=_RANDOM.uniform,
-            entropy=os.urandom,
-        )
-        self.executor = IntentExecutor(
-            ledger=ledger, clock=clock, tasks=tasks, tracer=resources.tracer, execution_ended=self._execution_ended
-        )
-        self.policy = LivePolicy(self._policy(settings, self.zuora))
+        self.calls = CallMetrics(resources.telemetry.meter, clock=resources.clock)
+        self.call_history = CallHistory(settings=document.call_history, store=resources.store, tasks=resources.tasks)
+        self.zuora = self._build_client(settings)
+        self.executor = self._build_executor()
+        self.policy = LivePolicy(self._build_policy(settings, self.zuora))
         self.identities = Identities(document.identity, settings.key_set)
         self.credentials = Credentials(settings.certificate) if settings.certificate else None
         self.health = Health(tuple(document.tenants))
@@ -92,7 +81,7 @@ class Components:
         return f"Components({self.policy!r})"
 
     def call_ended(self, record: CallRecord) -> None:
-        """Count a call and remember it."""
+        """Count an ended call and add it to the call history."""
         self.calls.call_ended(record)
         self.call_history.add(record)
 
@@ -100,8 +89,22 @@ class Components:
         self.calls.execution_ended(record, key)
         self.call_history.add(record)
 
-    def _client(self, settings: Settings) -> ZuoraClient:
-        own, metrics = self._resources, UpstreamMetrics(self._resources.meter)
+    def _build_executor(self) -> IntentExecutor:
+        own = self.resources
+        ledger = IntentLedger(
+            store=own.store, keyring=self.keyring, clock=own.clock, uniform=_RANDOM.uniform, entropy=os.urandom
+        )
+        return IntentExecutor(
+            ledger=ledger,
+            clock=own.clock,
+            tasks=own.tasks,
+            tracer=own.telemetry.tracer,
+            execution_ended=self._execution_ended,
+        )
+
+    def _build_client(self, settings: Settings) -> ZuoraClient:
+        own = self.resources
+        metrics = UpstreamMetrics(own.telemetry.meter)
         tokens = TokenCache(
             transport=own.transport,
             clock=own.clock,
@@ -123,47 +126,53 @@ class Components:
         )
 
     async def begin(self) -> None:
-        """Publish that nothing is ready, and make every tenant ready that can be."""
+        """Publish that no tenant is ready, and start to warm up all of them."""
         await self.health.start()
         self._warm(*self.health.states)
 
     async def verify_credentials(self, fresh: Settings) -> Sequence[str]:
-        """Try the credentials that have changed; return what is wrong with them."""
+        """Try the credentials that have changed; return the problems with them."""
         zuora = self.zuora.successor(fresh.document.tenants, fresh.client_secrets)
-        return [problem for tenant in self._changed(zuora, fresh) if (problem := await _tried(zuora, tenant))]
+        return [
+            problem
+            for tenant in self._tenants_to_verify(zuora, fresh)
+            if (problem := await _credential_problem(zuora, tenant))
+        ]
 
     async def apply(self, fresh: Settings) -> None:
-        """Let every call that begins from now on see other settings; those in progress end with theirs."""
+        """Use other settings for every call that begins from now on; calls in progress end with theirs."""
         tenants = fresh.document.tenants
-        # Everything that can fail comes before the first thing that changes.
+        # Everything that can fail comes before the first change.
         before, zuora = self.policy.hash, self.zuora.successor(tenants, fresh.client_secrets)
-        policy = self._policy(fresh, zuora)
+        policy = self._build_policy(fresh, zuora)
         self.zuora, self.policy.current = zuora, policy
         self.identities.key_set = fresh.key_set
         if self.credentials and fresh.certificate:
-            self.credentials.adopt(fresh.certificate)
+            self.credentials.replace(fresh.certificate)
         self.zuora.forget_other_tokens()
         fresh_tenants = [name for name in tenants if name not in self.health.states]
         await self.health.replace(tuple(tenants))
         self._warm(*fresh_tenants)
-        _LOG.info("another configuration is in use", policy_hash=self.policy.hash, before=before, tenants=list(tenants))
+        _LOG.info(
+            "config_change_applied", policy_hash=self.policy.hash, policy_hash_before=before, tenants=list(tenants)
+        )
 
-    def _policy(self, settings: Settings, zuora: ZuoraClient) -> Policy:
-        document, clock = settings.document, self._resources.clock
+    def _build_policy(self, settings: Settings, zuora: ZuoraClient) -> Policy:
+        document, own = settings.document, self.resources
         routing = RoutingTable(tenants=document.tenants, rules=document.routing)
         dispatcher = Dispatcher(
             routing=routing,
             zuora=zuora,
             executor=self.executor,
-            clock=clock,
+            clock=own.clock,
             entropy=os.urandom,
-            tracer=self._resources.tracer,
+            tracer=own.telemetry.tracer,
         )
-        access = access_table(document.access, namespace=self._intents.namespace)
+        access = access_table(document.access, namespace=document.intents.namespace)
         return Policy(access, dispatcher, document.verbose)
 
-    def _changed(self, zuora: ZuoraClient, fresh: Settings) -> Sequence[str]:
-        """Return the tenants that work now and would be called with other credentials."""
+    def _tenants_to_verify(self, zuora: ZuoraClient, fresh: Settings) -> Sequence[str]:
+        """Return the tenants that are ready and would be called with other credentials."""
         ready = [name for name, is_ready in self.health.states.items() if is_ready]
         return [
             name
@@ -173,30 +182,30 @@ class Components:
 
     def _warm(self, *tenants: str) -> None:
         for tenant in tenants:
-            _ = self._resources.tasks.start(self._until_ready(tenant), name=f"warm {tenant}")
+            _ = self.resources.tasks.start(self._until_ready(tenant), name=f"warm {tenant}")
 
     async def _until_ready(self, tenant: str) -> None:
-        """Try the store and the tenant's first token until both work; a dead one must not end the process."""
+        """Try the store and the tenant's first token until both work; a failing tenant must not end the process."""
         while tenant in self.health.states:
             try:
-                await self._resources.store.check()
+                await self.resources.store.check()
                 offset_s = await self.zuora.warm(tenant, timeout_s=_WARM_TIMEOUT_S)
             except (CallError, StoreUnavailable) as error:
                 detail = str(error)
             else:
-                if offset_s is None or abs(offset_s) <= self._max_clock_offset_s:
+                if offset_s is None or abs(offset_s) <= self._zuora_http.max_clock_offset_s:
                     await self.health.warmed(tenant)
                     return
-                detail = f"the clocks of Zuora and of this machine differ by {offset_s:.0f} s"
-                # The offset is that of the moment when the token was issued, so the next look needs another token.
+                detail = f"the clocks of Zuora and this machine differ by {offset_s:.0f} s"
+                # The offset was measured when the token was issued, so the next try needs another token.
                 self.zuora.forget_token(tenant)
-            _LOG.warning("tenant is not ready", tenant=tenant, detail=detail, retry_s=_WARM_RETRY_S)
+            _LOG.warning("tenant_not_ready", tenant=tenant, detail=detail, retry_s=_WARM_RETRY_S)
             await asyncio.sleep(_WARM_RETRY_S)
 
 
-async def _tried(zuora: ZuoraClient, tenant: str) -> str:
+async def _credential_problem(zuora: ZuoraClient, tenant: str) -> str:
     try:
         await zuora.warm(tenant, timeout_s=_WARM_TIMEOUT_S)
     except CallError as error:
-        return f"tenants.{tenant}: the changed credentials do not work yet: {error}"
+        return f"tenants.{tenant}: the changed credentials could not be verified: {error}"
     return ""

@@ -1,4 +1,4 @@
-"""What is read of a running service at every scrape of its metrics."""
+"""Gauges of a running service, read whenever its metrics are scraped."""
 
 from collections.abc import Mapping
 
@@ -9,8 +9,9 @@ from payorch_server.calls.metrics import observe
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 
 
-def publish(meter: Meter, components: Components, admission: AdmissionInterceptor, *, version: str) -> None:
-    """Register the gauges of a service, and the counter that it keeps itself."""
+def publish(components: Components, admission: AdmissionInterceptor, *, version: str) -> None:
+    """Register the gauges of a service, and the counter of lost call records."""
+    meter = components.resources.telemetry.meter
     observe(
         meter,
         "payorch.calls.in_progress",
@@ -62,7 +63,7 @@ def _publish_certificate(meter: Meter, components: Components) -> None:
 
 
 def _publish_upstream(meter: Meter, components: Components) -> None:
-    # A reload replaces the client, so each reading asks for the one in use.
+    # A reload replaces components.zuora, so each callback reads the attribute.
     for name, read, unit, description in (
         (
             "upstream.retry_budget",
@@ -88,14 +89,14 @@ def _publish_upstream(meter: Meter, components: Components) -> None:
     observe(
         meter,
         "payorch.quota.left",
-        lambda: _by_limit(components.quota.left(now_s=components.clock.monotonic())),
+        lambda: _by_limit(components.quota.left(now_s=components.resources.clock.monotonic())),
         unit="{request}",
         description="What is left of Zuora's limits, as its answers tell.",
     )
 
 
 def _of_all(components: Components, calls: Mapping[str, int]) -> Mapping[str, float]:
-    """Return a number for every tenant: where nothing is told, nobody knows whether it is nothing."""
+    """Return a number for every tenant: a missing series could mean zero or no data."""
     return {tenant: calls.get(tenant, 0) for tenant in components.health.states}
 
 

@@ -1,14 +1,15 @@
-"""Takes changed files into use while the service runs, or refuses the change and goes on as before."""
+"""Applies changed files while the service runs, or rejects the change and keeps the configuration in use."""
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 from opentelemetry import metrics
 
+from payorch_server.app.components import Components
 from payorch_server.config import (
     ConfigError,
     Settings,
@@ -18,141 +19,124 @@ from payorch_server.config import (
     watched_files,
     with_switched_off,
 )
-from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.watch import changes
 
 _LOG: Final = structlog.get_logger("payorch.reload")
-_LOOK_EVERY_S: Final = 10.0
-_MAX_WAIT_S: Final = 300.0
+_CHECK_INTERVAL_S: Final = 10.0
+_MAX_RETRY_S: Final = 300.0
 
 
 class Reloader:
     """Watches the files of a running service."""
 
-    def __init__(
-        self,
-        *,
-        files: Sequence[Path],
-        settings_in_use: Settings,
-        clock: Clock,
-        meter: metrics.Meter,
-        verify_credentials: Callable[[Settings], Awaitable[Sequence[str]]],
-        apply: Callable[[Settings], Awaitable[None]],
-    ) -> None:
+    def __init__(self, *, files: Sequence[Path], settings_in_use: Settings, components: Components) -> None:
         """Make a reloader.
 
         Args:
-            files: Of the configuration.
-            settings_in_use: What the service runs with.
-            clock: Tells whether a certificate is valid.
-            meter: Counts what is adopted and what is refused, and tells whether a change is refused now.
-            verify_credentials: Tries changed credentials; returns what is wrong with them.
-            apply: Takes settings into use, all at once.
+            files: The configuration files.
+            settings_in_use: What the service started with.
+            components: Verify changed credentials, and use changed settings.
         """
         self.settings_in_use = settings_in_use
         self.problems: tuple[str, ...] = ()
-        """Why the files as they are now are not in use; empty when they are."""
+        """Why the current files are not in use; empty when they are."""
         self._files = files
         self._seen = b""
-        self._again_s = 0.0
-        self._wait_s = _LOOK_EVERY_S
-        self._clock = clock
+        self._retry_at_s = 0.0
+        self._retry_s = _CHECK_INTERVAL_S
+        self._components = components
+        self._clock = components.resources.clock
+        meter = components.resources.telemetry.meter
         self._reloads = meter.create_counter(
             "payorch.configuration.reloads",
             unit="{reload}",
-            description="Changed configurations, by their fate.",
+            description="Changed configurations, by result.",
         )
         meter.create_observable_gauge(
             "payorch.configuration.refused",
             callbacks=[lambda _: [metrics.Observation(int(bool(self.problems)))]],
-            description="1 while the files as they are now are refused, and those before go on.",
+            description="1 while the current files are rejected and the previous configuration is in use.",
         )
-        self._verify_credentials = verify_credentials
-        self._apply = apply
 
     def __repr__(self) -> str:
         return f"Reloader({len(self._files)} files, {len(self.problems)} problems)"
 
     async def run(self) -> None:
-        """Reload after every change, until cancelled; nothing else ends it."""
+        """Reload after every change until cancelled; no exception ends it."""
         while True:
             try:
                 await self._watch()
-            except Exception as unforeseen:  # noqa: BLE001 - it would end without a word, and rotations with it
-                self._refuse((f"the files cannot be watched or taken over: {type(unforeseen).__name__}",))
-                await asyncio.sleep(_LOOK_EVERY_S)
+            except Exception as unforeseen:  # noqa: BLE001 - reloading would end silently, and key rotation with it
+                self._report((f"the files cannot be watched or applied: {type(unforeseen).__name__}",))
+                await asyncio.sleep(_CHECK_INTERVAL_S)
 
     async def _watch(self) -> None:
         watched = watched_files(self._files, self.settings_in_use.document)
-        async for _ in changes(watched, at_least_every_s=_LOOK_EVERY_S):
+        async for _ in changes(watched, at_least_every_s=_CHECK_INTERVAL_S):
             seen, now_s = await asyncio.to_thread(_digest, watched), self._clock.monotonic()
-            # What is refused is tried again: it may have been Zuora that refused it, or a file only half there.
-            if seen != self._seen or (self.problems and now_s >= self._again_s):
-                self._wait_s = _LOOK_EVERY_S if seen != self._seen else min(2 * self._wait_s, _MAX_WAIT_S)
-                self._seen, self._again_s = seen, now_s + self._wait_s
+            # A rejected change is tried again: Zuora may have been down, or a file half written.
+            if seen != self._seen or (self.problems and now_s >= self._retry_at_s):
+                self._retry_s = _CHECK_INTERVAL_S if seen != self._seen else min(2 * self._retry_s, _MAX_RETRY_S)
+                self._seen, self._retry_at_s = seen, now_s + self._retry_s
                 await self.reload()
             if watched_files(self._files, self.settings_in_use.document) != watched:
                 return
 
     async def reload(self) -> None:
-        """Read the files, and take them into use if all is well with them; if not, only what they switch off.
-
-        That first: the proof of other parts may take long, and may fail in a way that nobody foresaw.
-        """
-        await self._switch_off()
+        """Read the files and apply them if they pass every check; their kill switches apply even if they do not."""
+        # Kill switches first: verifying the rest may take long and may fail unexpectedly.
+        await self._apply_kill_switches()
         try:
             fresh = await asyncio.to_thread(load, *self._files, clock=self._clock)
         except ConfigError as error:
-            self._refuse(error.problems)
+            self._report(error.problems)
             return
         if fresh == self.settings_in_use:
-            self._refuse(())
+            self._report(())
             return
         problems = [
             *change_problems(self.settings_in_use.document, fresh.document),
-            *_fixed_secrets(self.settings_in_use, fresh),
+            *_fixed_secret_problems(self.settings_in_use, fresh),
         ]
-        problems = problems or [*await self._verify_credentials(fresh)]
+        problems = problems or [*await self._components.verify_credentials(fresh)]
         if problems:
-            self._refuse(tuple(problems))
+            self._report(tuple(problems))
             return
-        await self._take(fresh, result="adopted")
+        await self._apply(fresh, result="adopted")
         self.problems = ()
 
-    async def _take(self, settings: Settings, *, result: str) -> None:
-        await self._apply(settings)
+    async def _apply(self, settings: Settings, *, result: str) -> None:
+        await self._components.apply(settings)
         self.settings_in_use = settings
         self._reloads.add(1, {"result": result})
 
-    async def _switch_off(self) -> None:
-        """Take over the kill switches of a change that nobody has looked at yet, and nothing else of it."""
+    async def _apply_kill_switches(self) -> None:
+        """Apply the kill switches of a change that is not checked yet, and nothing else of it."""
         wanted = await asyncio.to_thread(switched_off, *self._files)
         stopped = with_switched_off(self.settings_in_use, wanted)
         if stopped is not None:
-            await self._take(stopped, result="switched_off")
-            tenants = {name: one.switched_off for name, one in stopped.document.tenants.items() if one.switched_off}
-            _LOG.warning(
-                "what the changed files switch off is switched off",
-                tenants=tenants,
-            )
+            await self._apply(stopped, result="switched_off")
+            tenants = stopped.document.tenants.items()
+            off = {name: tenant.switched_off for name, tenant in tenants if tenant.switched_off}
+            _LOG.warning("kill_switches_applied", tenants=off)
 
-    def _refuse(self, problems: tuple[str, ...]) -> None:
-        """Say once what is wrong, and once that it no longer is."""
+    def _report(self, problems: tuple[str, ...]) -> None:
+        """Log new problems once, and once that there are none any more."""
         if problems and problems != self.problems:
-            _LOG.error("the changed configuration is refused; the one before goes on", problems=problems)
+            _LOG.error("config_change_rejected", problems=problems)
             self._reloads.add(1, {"result": "refused"})
         elif self.problems and not problems:
-            _LOG.info("the configuration is again the one in use")
+            _LOG.info("config_change_withdrawn")
         self.problems = problems
 
 
-def _fixed_secrets(before: Settings, fresh: Settings) -> list[str]:
-    """Say which files have changed whose contents are read once: a replica that restarts would differ from this one."""
+def _fixed_secret_problems(before: Settings, fresh: Settings) -> list[str]:
+    """List changed files whose contents are read once: after a restart a replica would differ from this one."""
     problems = []
     if fresh.keys != before.keys:
-        problems.append("intents.keys: a file has changed; name the new key by a new id, and restart")
+        problems.append("intents.keys: a file has changed; give the new key a new id and restart")
     if fresh.store_password != before.store_password:
-        problems.append("store.password_file: has changed, and cannot while the service runs; restart it")
+        problems.append("store.password_file: has changed, which needs a restart")
     return problems
 
 

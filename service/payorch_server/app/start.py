@@ -1,23 +1,24 @@
-"""The composition root: what a running service is made of, and in which order it ends."""
+"""The composition root: builds a service from its configuration, starts its listeners and drains it."""
 
 import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import grpc
 import structlog
+from opentelemetry.metrics import Meter
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to telemetry/providers.py
 
 from payorch_server.app.admin import Readiness, start_admin
 from payorch_server.app.components import Components, Resources
 from payorch_server.app.gauges import publish
 from payorch_server.app.reload import Reloader
-from payorch_server.config import Document, Settings, split_address
+from payorch_server.config import AdminSettings, Document, Settings
 from payorch_server.intents.executor import EXECUTION_LIMIT_S
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.command_error import CommandError
@@ -42,15 +43,27 @@ from payorch_server.runtime.lifecycle import TaskOwner, termination
 from payorch_server.store.counted import CountedStore
 from payorch_server.store.factory import open_store
 from payorch_server.store.port import Store
-from payorch_server.telemetry.providers import Telemetry, start_telemetry
+from payorch_server.telemetry.providers import start_telemetry
 from payorch_server.zuora.retry import MAX_ATTEMPTS
 from payorch_server.zuora.transport import open_transport
 
 _LOG: Final = structlog.get_logger("payorch.app")
+_VERSION: Final = version("payorch-server")
 
 
 class StartError(CommandError):
-    """The service cannot start, for a reason that a sentence can tell."""
+    """The service cannot start, for a reason that the text names."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """What tests and programs replace; a service in production runs with the defaults."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    span_processors: Sequence[SpanProcessor] = ()
+    """Further receivers of spans."""
+    max_attempts: int = MAX_ATTEMPTS
+    """How often a call is sent to Zuora at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,98 +77,91 @@ class Application:
     components: Components
     server: grpc.aio.Server
     settings: Settings
-    clock: Clock
 
     async def drain(self) -> None:
-        """End politely: say NOT_SERVING, wait for balancers, refuse new calls, let the others finish."""
-        rpc = self.settings.document.grpc
-        _LOG.info("draining", wait_s=rpc.drain_wait_s, grace_s=rpc.drain_grace_s)
+        """Report NOT_SERVING, wait until load balancers have noticed, refuse new calls, let the others finish."""
+        listener, clock = self.settings.document.grpc, self.components.resources.clock
+        _LOG.info("draining", wait_s=listener.drain_wait_s, grace_s=listener.drain_grace_s)
         await self.components.health.drain()
-        await asyncio.sleep(rpc.drain_wait_s)
-        stopping_s = self.clock.monotonic()
-        await self.server.stop(rpc.drain_grace_s)
-        # Flights belong to the service: those whose callers left are still on their way, for as long as one may take.
-        taken_s = self.clock.monotonic() - stopping_s
+        await asyncio.sleep(listener.drain_wait_s)
+        stopping_s = clock.monotonic()
+        await self.server.stop(listener.drain_grace_s)
+        # Executions belong to the service: those whose callers left still run, for as long as one may take.
+        taken_s = clock.monotonic() - stopping_s
         left = await self.components.executor.wait_for_executions(timeout_s=max(EXECUTION_LIMIT_S - taken_s, 0.0))
         if left:
-            _LOG.error("flights were cut", flights=left)
+            _LOG.error("executions_cut", executions=left)
 
 
 async def start(
-    settings: Settings,
-    *,
-    stack: AsyncExitStack,
-    files: Sequence[Path] = (),
-    clock: Clock | None = None,
-    span_processors: Sequence[SpanProcessor] = (),
-    max_attempts: int = MAX_ATTEMPTS,
+    settings: Settings, *, stack: AsyncExitStack, files: Sequence[Path] = (), options: StartOptions | None = None
 ) -> Application:
-    """Build the service and listen. The order of pushes onto the stack is, reversed, the order of closing.
+    """Build the service and listen. What is pushed onto the stack first is closed last.
 
     Args:
         settings: A configuration that has passed every check.
         stack: Closes everything, telemetry last.
-        files: Of the configuration, to be watched; none: nothing is reloaded.
-        clock: Time; the machine's unless given.
-        span_processors: Further receivers of spans.
-        max_attempts: How often a call is sent to Zuora at most.
+        files: The configuration files to watch; empty: nothing is reloaded.
+        options: What tests replace.
 
     Raises:
-        StartError: A port is taken.
+        StartError: An address cannot be listened on.
     """
-    document, release = settings.document, version("payorch-server")
-    clock = clock or SystemClock()
-    telemetry = start_telemetry(document.telemetry, processors=span_processors, clock=clock)
-    stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
-    transport = open_transport(settings=document.zuora_http, version=release, tracer=telemetry.tracer, stack=stack)
-    store = _store(settings, telemetry, clock)
-    stack.push_async_callback(store.close)
-    tasks = TaskOwner()
-    stack.push_async_callback(tasks.close)
-    resources = Resources(transport, store, clock, tasks, telemetry.tracer, telemetry.meter, max_attempts)
+    document = settings.document
+    resources = _open_resources(settings, options or StartOptions(), stack)
     components = Components(settings, resources)
-    reloader = Reloader(
-        files=files,
-        settings_in_use=settings,
-        clock=clock,
-        meter=telemetry.meter,
-        verify_credentials=components.verify_credentials,
-        apply=components.apply,
-    )
-    admission = AdmissionInterceptor(max_calls_in_progress=document.grpc.max_calls_in_progress)
-    publish(telemetry.meter, components, admission, version=release)
-    boundary = _boundary(settings, components, telemetry, clock, tasks)
-    server = _server(settings, components, boundary, admission, clock)
+    reloader = Reloader(files=files, settings_in_use=settings, components=components)
+    boundary, admission = _boundary(document, components), AdmissionInterceptor(document.grpc)
+    publish(components, admission, version=_VERSION)
+
+    server = _build_server(document, components, (boundary, admission))
     grpc_port = _listen(server, "grpc", document.grpc.listen, components)
     await components.begin()
     await server.start()
     stack.push_async_callback(server.stop, None)
-    diagnostics_port = await _start_diagnostics(settings, components, boundary, clock, stack)
-    admin_port = await _start_admin(document.admin.listen, components, reloader, telemetry, stack)
+    diagnostics_port = await _start_diagnostics(document, components, boundary, stack)
+    admin_port = await _start_admin(document.admin, components, reloader, stack)
     if files:
-        _ = tasks.start(reloader.run(), name="reload")
+        _ = resources.tasks.start(reloader.run(), name="reload")
+
     _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=components.policy.hash)
-    _warn(document)
-    return Application(grpc_port, admin_port, diagnostics_port, components, server, settings, clock)
+    _warn_if_unfit_for_production(document)
+    return Application(grpc_port, admin_port, diagnostics_port, components, server, settings)
 
 
-def _listen(server: grpc.aio.Server, section: str, address: str, components: Components) -> int:
-    try:
-        return listen(server, address, components.credentials)
-    except ListenError as error:
-        raise StartError(f"{section}.listen: {error}") from error
+async def serve(settings: Settings, *, files: Sequence[Path]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once.
+
+    Args:
+        settings: A configuration that has passed every check.
+        files: The configuration files to watch.
+
+    Raises:
+        StartError: An address cannot be listened on.
+    """
+    stop = asyncio.Event()
+    with termination(on_first=stop.set, on_second=lambda: os._exit(130)):
+        async with AsyncExitStack() as stack:
+            application = await start(settings, stack=stack, files=files)
+            await stop.wait()
+            await application.drain()
+    _LOG.info("stopped")
 
 
-def _warn(document: Document) -> None:
-    """Say what is accepted although it is not fit for production."""
-    if document.store.kind == "memory":
-        _LOG.warning("intents are recorded in this process alone", accepted=document.accept_memory_store)
-    if document.access is None:
-        _LOG.warning("nothing says who may do what, so everybody on this machine may do everything")
+def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitStack) -> Resources:
+    document, clock = settings.document, options.clock
+    telemetry = start_telemetry(document.telemetry, processors=options.span_processors, clock=clock)
+    stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
+    transport = open_transport(settings=document.zuora_http, version=_VERSION, tracer=telemetry.tracer, stack=stack)
+    store = _open_store(settings, telemetry.meter, clock)
+    stack.push_async_callback(store.close)
+    tasks = TaskOwner()
+    stack.push_async_callback(tasks.close)
+    return Resources(transport, store, clock, tasks, telemetry, options.max_attempts)
 
 
-def _store(settings: Settings, telemetry: Telemetry, clock: Clock) -> Store:
-    failures = telemetry.meter.create_counter(
+def _open_store(settings: Settings, meter: Meter, clock: Clock) -> Store:
+    failures = meter.create_counter(
         "payorch.store.failures", unit="{operation}", description="Operations of the store that failed."
     )
     return CountedStore(
@@ -164,36 +170,9 @@ def _store(settings: Settings, telemetry: Telemetry, clock: Clock) -> Store:
     )
 
 
-def _server(
-    settings: Settings,
-    components: Components,
-    boundary: BoundaryInterceptor,
-    admission: AdmissionInterceptor,
-    clock: Clock,
-) -> grpc.aio.Server:
-    document = settings.document
-    validator = Validator(FURTHER_CHECKS)
-    validator.warm(request_type() for request_type in REQUEST_TYPES)
-    use_cases = ServicerOptions(components.keyring, document.payment_methods.raw_card_data, document.sessions.max_age_s)
-    return build_server(
-        settings=document.grpc,
-        servicer=PaymentOrchestrationServicer(use_cases),
-        interceptors=(
-            boundary,
-            admission,
-            AuthnInterceptor(identities=components.identities, clock=clock),
-            AuthzInterceptor(),
-            PayloadInterceptor(document.telemetry),
-            ValidateInterceptor(validator),
-        ),
-        health=components.health,
-    )
-
-
-def _boundary(
-    settings: Settings, components: Components, telemetry: Telemetry, clock: Clock, tasks: TaskOwner
-) -> BoundaryInterceptor:
-    durations = telemetry.meter.create_histogram(
+def _boundary(document: Document, components: Components) -> BoundaryInterceptor:
+    resources = components.resources
+    durations = resources.telemetry.meter.create_histogram(
         "rpc.server.call.duration",
         unit="s",
         description="Calls of ours.",
@@ -205,71 +184,86 @@ def _boundary(
         durations.record(record.duration_s, attributes | ({"error.type": record.reason} if record.reason else {}))
         components.call_ended(record)
 
-    document = settings.document
     return BoundaryInterceptor(
         settings=document.grpc,
         policy=components.policy,
-        tracer=telemetry.tracer,
-        clock=clock,
-        tasks=tasks,
+        tracer=resources.telemetry.tracer,
+        clock=resources.clock,
+        tasks=resources.tasks,
         baggage=document.telemetry.baggage,
         ended=ended,
     )
 
 
+def _build_server(
+    document: Document, components: Components, outermost: Sequence[grpc.aio.ServerInterceptor]
+) -> grpc.aio.Server:
+    validator = Validator(FURTHER_CHECKS)
+    validator.warm(request_type() for request_type in REQUEST_TYPES)
+    options = ServicerOptions(components.keyring, document.payment_methods, document.sessions)
+    return build_server(
+        settings=document.grpc,
+        servicer=PaymentOrchestrationServicer(options),
+        interceptors=(
+            *outermost,
+            AuthnInterceptor(identities=components.identities, clock=components.resources.clock),
+            AuthzInterceptor(),
+            PayloadInterceptor(document.telemetry),
+            ValidateInterceptor(validator),
+        ),
+        health=components.health,
+    )
+
+
 async def _start_diagnostics(
-    settings: Settings, components: Components, boundary: BoundaryInterceptor, clock: Clock, stack: AsyncExitStack
+    document: Document, components: Components, boundary: BoundaryInterceptor, stack: AsyncExitStack
 ) -> int:
-    """Listen for operators, if the configuration says where; the right to it is looked at by the servicer."""
-    address = settings.document.diagnostics.listen
-    if not address:
+    """Listen for operators, if the configuration names an address; return the port, or 0."""
+    if not document.diagnostics.listen:
         return 0
-    rpc = settings.document.grpc
-    validator = Validator(QUESTION_CHECKS)
+    # No AuthzInterceptor: the servicer checks the right to diagnostics, and for which namespace.
     server = build_diagnostics_server(
-        settings=rpc,
+        settings=document.grpc,
         servicer=DiagnosticsServicer(components.call_history),
         interceptors=(
             boundary,
-            AdmissionInterceptor(max_calls_in_progress=rpc.max_calls_in_progress),
-            AuthnInterceptor(identities=components.identities, clock=clock),
-            ValidateInterceptor(validator),
+            AdmissionInterceptor(document.grpc),
+            AuthnInterceptor(identities=components.identities, clock=components.resources.clock),
+            ValidateInterceptor(Validator(QUESTION_CHECKS)),
         ),
     )
-    port = _listen(server, "diagnostics", address, components)
+    port = _listen(server, "diagnostics", document.diagnostics.listen, components)
     await server.start()
     stack.push_async_callback(server.stop, None)
     return port
 
 
-async def serve(settings: Settings, *, files: Sequence[Path]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once.
-
-    Args:
-        settings: A configuration that has passed every check.
-        files: Of the configuration, to be watched.
-
-    Raises:
-        StartError: A port is taken.
-    """
-    stop = asyncio.Event()
-    with termination(on_first=stop.set, on_second=lambda: os._exit(130)):
-        async with AsyncExitStack() as stack:
-            application = await start(settings, stack=stack, files=files)
-            await stop.wait()
-            await application.drain()
-    _LOG.info("stopped")
+def _listen(server: grpc.aio.Server, section: str, address: str, components: Components) -> int:
+    try:
+        return listen(server, address, components.credentials)
+    except ListenError as error:
+        raise StartError(f"{section}.listen: {error}") from error
 
 
 async def _start_admin(
-    listen: str, components: Components, reloader: Reloader, telemetry: Telemetry, stack: AsyncExitStack
+    settings: AdminSettings, components: Components, reloader: Reloader, stack: AsyncExitStack
 ) -> int:
-    host, port = split_address(listen) or ("127.0.0.1", 0)
-
-    def ready() -> Readiness:
+    def readiness() -> Readiness:
         return Readiness(components.health.states, components.policy.hash, reloader.problems)
 
+    exposition = components.resources.telemetry.exposition
     try:
-        return await start_admin(host=host, port=port, ready=ready, exposition=telemetry.exposition, stack=stack)
+        return await start_admin(settings, readiness=readiness, exposition=exposition, stack=stack)
     except OSError as error:
-        raise StartError(f"admin.listen: {listen} cannot be listened on: {error.strerror}") from error
+        raise StartError(f"admin.listen: cannot listen on {settings.listen}: {error.strerror}") from error
+
+
+def _warn_if_unfit_for_production(document: Document) -> None:
+    if document.store.kind == "memory":
+        _LOG.warning(
+            "store_in_memory",
+            detail="a restart loses all intents, and replicas cannot see each other's",
+            accept_memory_store=document.accept_memory_store,
+        )
+    if document.access is None:
+        _LOG.warning("no_access_policy", detail="every caller on this machine may do everything")

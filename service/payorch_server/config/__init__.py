@@ -8,11 +8,12 @@ from payorch_server.config.changes import (
     with_switched_off,
 )
 from payorch_server.config.checks import split_address
-from payorch_server.config.document import ConfigError, Document, Settings, schema
+from payorch_server.config.document import AdminSettings, ConfigError, Document, Settings, schema
 from payorch_server.config.loading import load, load_document
 from payorch_server.config.strict_yaml import read_yaml
 
 __all__ = [
+    "AdminSettings",
     "ConfigError",
     "Document",
     "Settings",

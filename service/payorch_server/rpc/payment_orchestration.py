@@ -23,6 +23,7 @@ from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.create_payment_method import create_payment_method
 from payorch_server.usecases.create_session import create_session
 from payorch_server.usecases.decrypt_apple_pay import decrypt_apple_pay
+from payorch_server.usecases.settings import PaymentMethodSettings, SessionSettings
 
 REQUEST_TYPES: Final = (
     service_pb2.CreateSessionRequest,
@@ -44,26 +45,26 @@ FURTHER_CHECKS: Final[Mapping[str, Check]] = {
 
 @dataclass(frozen=True, slots=True)
 class ServicerOptions:
-    """What the use cases need beside the policy."""
+    """What the use cases need beside the policy: what a reload never changes."""
 
     keyring: Keyring
-    raw_card_data: bool
-    session_max_age_s: float
+    payment_methods: PaymentMethodSettings
+    sessions: SessionSettings
 
 
 class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServicer):
     """Serves payorch.v1.PaymentOrchestrationService."""
 
-    def __init__(self, use_cases: ServicerOptions) -> None:
-        self._use = use_cases
+    def __init__(self, options: ServicerOptions) -> None:
+        self._options = options
 
     async def CreateSession(  # noqa: N802 - generated name
         self, request: service_pb2.CreateSessionRequest, _context: Any
     ) -> service_pb2.CreateSessionResponse:
         """Create a payment session."""
-        command, now = decode_create_session(request, self._use.keyring), active_call()
+        command, now = decode_create_session(request, self._options.keyring), active_call()
         done = await create_session(
-            command, context=now.context, dispatcher=now.policy.dispatcher, max_age_s=self._use.session_max_age_s
+            command, context=now.context, dispatcher=now.policy.dispatcher, max_age_s=self._options.sessions.max_age_s
         )
         return encode_create_session(done)
 
@@ -71,7 +72,7 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.DecryptApplePayRequest, _context: Any
     ) -> service_pb2.DecryptApplePayResponse:
         """Have Zuora decrypt an Apple Pay token."""
-        command, now = decode_decrypt_apple_pay(request, self._use.keyring), active_call()
+        command, now = decode_decrypt_apple_pay(request, self._options.keyring), active_call()
         done = await decrypt_apple_pay(command, context=now.context, dispatcher=now.policy.dispatcher)
         return encode_decrypt_apple_pay(done, command.expected_amount)
 
@@ -79,9 +80,12 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.CreatePaymentMethodRequest, _context: Any
     ) -> service_pb2.CreatePaymentMethodResponse:
         """Create a payment method."""
-        command, now = decode_create_payment_method(request, self._use.keyring), active_call()
+        command, now = decode_create_payment_method(request, self._options.keyring), active_call()
         done = await create_payment_method(
-            command, context=now.context, dispatcher=now.policy.dispatcher, raw_card_data=self._use.raw_card_data
+            command,
+            context=now.context,
+            dispatcher=now.policy.dispatcher,
+            raw_card_data=self._options.payment_methods.raw_card_data,
         )
         return encode_create_payment_method(done)
 

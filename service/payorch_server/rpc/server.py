@@ -90,9 +90,9 @@ class Credentials:
     """What a listener shows in handshakes; each asks anew."""
 
     def __init__(self, certificate: ServerCertificate) -> None:
-        self.adopt(certificate)
+        self.replace(certificate)
 
-    def adopt(self, certificate: ServerCertificate) -> None:
+    def replace(self, certificate: ServerCertificate) -> None:
         """Show another certificate, and believe its authorities, from the next handshake on."""
         self.certificate = certificate
         self._configuration = grpc.ssl_server_certificate_configuration(

@@ -1,4 +1,4 @@
-"""Whether one more call fits: a full house says so at once, before it costs anything."""
+"""Refuses calls beyond max_calls_in_progress before doing any work."""
 
 from typing import Any
 
@@ -7,13 +7,14 @@ import grpc
 from payorch_server.model.errors import call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
+from payorch_server.rpc.settings import GrpcSettings
 
 
 class AdmissionInterceptor(UnaryInterceptor):
-    """Counts the calls of ours that are in progress, and refuses those beyond a limit."""
+    """Counts the calls to our methods that are in progress, and refuses those beyond the limit."""
 
-    def __init__(self, *, max_calls_in_progress: int) -> None:
-        self._limit = max_calls_in_progress
+    def __init__(self, settings: GrpcSettings) -> None:
+        self._limit = settings.max_calls_in_progress
         self._in_progress = 0
 
     def __repr__(self) -> str:
