@@ -7,7 +7,7 @@ from payorch.v1 import error_reason_pb2
 from payorch_server.model.attempt import Attempt
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.outcome import Advice, Outcome, Reason
-from payorch_server.rpc.recorded_call import encode_call_record
+from payorch_server.rpc.diagnostics import encode_call_record
 from unit.support.clock import START
 
 
