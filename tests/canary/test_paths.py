@@ -106,7 +106,7 @@ async def test_a_process_that_crashes_within_a_call(tmp_path: Path) -> None:
     seen = await scenarios.crashing(tmp_path)
 
     assert [] == leaks(seen)
-    assert b"the process ends by an exception" in seen.sinks["process"]
+    assert b"process_crashed" in seen.sinks["process"]
 
 
 def test_every_sink_is_watched() -> None:

@@ -15,7 +15,7 @@ from payorch_server.model.outcome import Reason
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store, StoreUnavailable
 
-_LOG: Final = structlog.get_logger("payorch.records")
+_LOG: Final = structlog.get_logger("payorch.calls")
 _MAX_OF_ONE_TRACK_ID: Final = 10
 _MAX_WAITING: Final = 1000
 _TRIES: Final = 3
@@ -83,7 +83,7 @@ class CallHistory:
             try:
                 written = await self._append(record)
             except (StoreUnavailable, ValueError) as error:
-                _LOG.warning("a call's record is not stored", track_id=record.track_id, detail=str(error))
+                _LOG.warning("call_not_recorded", track_id=record.track_id, detail=str(error))
                 written = False
             self.lost += not written
 

@@ -66,7 +66,7 @@ class _LibraryHandler(logging.Handler):
         log = _LOG.error if record.levelno >= logging.ERROR else _LOG.warning
         kind, error, _ = record.exc_info or (None, None, None)
         fields = {"type": kind.__name__, "where": where(error)} if kind and error else {}
-        log("a library has something to say", library=record.name, detail=text.group() if text else "", **fields)
+        log("library_log", library=record.name, detail=text.group() if text else "", **fields)
 
 
 def where(error: BaseException) -> str:
@@ -81,9 +81,9 @@ def where(error: BaseException) -> str:
 
 
 def _process_ended(kind: type[BaseException], error: BaseException, _trace_back: TracebackType | None) -> None:
-    _LOG.error("the process ends by an exception", type=kind.__name__, where=where(error))
+    _LOG.error("process_crashed", type=kind.__name__, where=where(error))
 
 
 def _thread_ended(ended: threading.ExceptHookArgs) -> None:
     if ended.exc_value is not None:
-        _LOG.error("a thread ended by an exception", type=type(ended.exc_value).__name__, where=where(ended.exc_value))
+        _LOG.error("thread_crashed", type=type(ended.exc_value).__name__, where=where(ended.exc_value))
