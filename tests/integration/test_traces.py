@@ -178,7 +178,7 @@ async def test_a_call_that_joins_a_flight() -> None:
             await asyncio.gather(*(one.stub.CreateSession(request, timeout=10) for _ in range(2)))
 
         intents = {span.attributes["payorch.intent.part"]: span for span in collector.spans if span.name == "intent"}
-        assert ((intents["flew"].trace_id, intents["flew"].span_id),) == intents["joined"].links
+        assert ((intents["executed"].trace_id, intents["executed"].span_id),) == intents["joined"].links
 
 
 @pytest.mark.asyncio

@@ -35,7 +35,7 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "payorch.rule": "routing rule that matched",
     "payorch.policy_hash": "which routing policy decided",
     "payorch.intent.hash": "keyed hash of the intent: the same for every call of it while the fleet's key is the same",
-    "payorch.intent.part": "what a call had to do with the flight of its intent: flew or joined",
+    "payorch.intent.part": "how a call took part in the execution of its intent: executed or joined",
     "payorch.intent.recorded": "whether its end had been recorded before this call, so that nothing was sent",
     "payorch.reason": "reason of a failure, in its event and on attempts",
     "payorch.outcome": "what happened at Zuora, where something failed",
