@@ -110,7 +110,7 @@ class Components:
             clock=own.clock,
             tasks=own.tasks,
             uniform=_RANDOM.uniform,
-            fetched=lambda credential, failed: metrics.fetched_token(self.zuora.tenant_of(credential), failed=failed),
+            fetched=lambda credential, failed: metrics.count_fetch(self.zuora.tenant_of(credential), failed=failed),
         )
         return ZuoraClient(
             tenants=settings.document.tenants,

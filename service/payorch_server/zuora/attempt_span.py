@@ -1,4 +1,4 @@
-"""The CLIENT span of one send to Zuora: facts about its answer, never a text of it."""
+"""The CLIENT span of one request to Zuora: facts about its answer, never its texts."""
 
 import re
 from functools import lru_cache
@@ -30,15 +30,15 @@ _LIMIT_HEADERS: Final = (
 
 
 class AttemptSpan:
-    """A span that is open for as long as its context."""
+    """A context manager; the span ends with it."""
 
     def __init__(self, tracer: trace.Tracer, post: HttpPost) -> None:
-        self.span: trace.Span = tracer.start_span(f"POST {post.template}", kind=SpanKind.CLIENT)
-        """What a trace context for Zuora is made of."""
-        self._tells = self.span.is_recording()
-        if self._tells:
+        self.otel_span: trace.Span = tracer.start_span(f"POST {post.template}", kind=SpanKind.CLIENT)
+        """The span itself, from which a trace context for Zuora is made."""
+        self._is_recording = self.otel_span.is_recording()
+        if self._is_recording:
             host, port = _origin(post.url)
-            self.span.set_attributes(
+            self.otel_span.set_attributes(
                 {
                     "http.request.method": "POST",
                     "url.full": post.url.partition("?")[0],
@@ -48,56 +48,58 @@ class AttemptSpan:
                 }
             )
             if post.ordinal > 1:
-                self.span.set_attribute("http.request.resend_count", post.ordinal - 1)
+                self.otel_span.set_attribute("http.request.resend_count", post.ordinal - 1)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if self._tells and error is not None:
+        if self._is_recording and error is not None:
             self._fail(error.failure.reason.name if isinstance(error, CallError) else type(error).__name__)
-        self.span.end()
+        self.otel_span.end()
 
-    def answered(self, answer: HttpResponse, *, sent: TrackId | None = None) -> None:
-        """Note an answer.
+    def note_answer(self, answer: HttpResponse, *, sent: TrackId | None = None) -> None:
+        """Set what an answer shows.
 
         Args:
             answer: Zuora's.
             sent: The Track-Id of the request; an answer with another one was made for an earlier call.
         """
-        if not self._tells:
+        if not self._is_recording:
             return
-        self.span.set_attribute("http.response.status_code", answer.status)
+        self.otel_span.set_attribute("http.response.status_code", answer.status)
         if _REQUEST_ID.fullmatch(request_id := answer.zuora_request_id):
-            self.span.set_attribute("zuora.request_id", request_id)
+            self.otel_span.set_attribute("zuora.request_id", request_id)
         for name in _LIMIT_HEADERS:
             if _LIMIT.fullmatch(value := answer.headers.get(name, "")):
-                self.span.set_attribute(f"http.response.header.{name}", (value,))
+                self.otel_span.set_attribute(f"http.response.header.{name}", (value,))
         if answer.status >= _FIRST_FAILED_STATUS:
             self._fail(str(answer.status))
         echoed = parse_track_id(answer.track_id)
         if sent is not None and echoed is not None and echoed != sent:
             self._link_to_executed(echoed)
 
-    def refused(self, error: CallError) -> None:
-        """Note what an answer meant, or why there was none."""
-        if not self._tells:
+    def note_error(self, error: CallError) -> None:
+        """Set what an answer means, or why there was none."""
+        if not self._is_recording:
             return
         if codes := error.failure.evidence.zuora_codes:
-            self.span.set_attribute("zuora.codes", codes)
-        self.span.set_attribute("payorch.outcome", error.verdict.outcome.name)
-        self.span.set_attribute("payorch.reason", error.failure.reason.name)
+            self.otel_span.set_attribute("zuora.codes", codes)
+        self.otel_span.set_attribute("payorch.outcome", error.verdict.outcome.name)
+        self.otel_span.set_attribute("payorch.reason", error.failure.reason.name)
         self._fail(error.failure.reason.name)
 
     def _link_to_executed(self, track_id: TrackId) -> None:
-        """Lead to the call that Zuora's answer was made for: to its span, or to where its pointers are."""
+        """Link to the call that Zuora's answer was made for: to its span, or to the trace that leads to it."""
         trace_id, span_id = span_ids_of(track_id)
-        self.span.set_attribute("zuora.executed_track_id", track_id)
-        self.span.add_link(SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)))
+        self.otel_span.set_attribute("zuora.executed_track_id", track_id)
+        self.otel_span.add_link(
+            SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+        )
 
     def _fail(self, error_type: str) -> None:
-        self.span.set_attribute("error.type", error_type)
-        self.span.set_status(Status(StatusCode.ERROR))
+        self.otel_span.set_attribute("error.type", error_type)
+        self.otel_span.set_status(Status(StatusCode.ERROR))
 
 
 @lru_cache(maxsize=_MAX_URLS)

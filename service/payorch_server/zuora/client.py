@@ -1,25 +1,25 @@
-"""Calls to Zuora on a route: headers, token, attempts, and what the answer means."""
+"""The client of Zuora: it sends a call on a route, with a token and retries, and interprets the answer."""
 
 import asyncio
-import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 from urllib.parse import urlencode
 
-from payorch_server.model.attempt import Attempt, UpstreamFacts, UpstreamPreview, ZuoraReply
+from payorch_server.model.attempt import UpstreamFacts, UpstreamPreview, ZuoraReply
 from payorch_server.model.context import CallContext
-from payorch_server.model.earlier_sends import NO_EARLIER_SENDS, EarlierSends, reason_given_earlier_sends
-from payorch_server.model.errors import CallError, call_error, error_for
+from payorch_server.model.earlier_sends import NO_EARLIER_SENDS, EarlierSends
+from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import IdempotencyKey, entity_id_on_wire
-from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
 from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.attempt_span import AttemptSpan
+from payorch_server.zuora.attempts import Attempts, facts_of
 from payorch_server.zuora.concurrency import ConcurrencyLimiter, LimiterKey
-from payorch_server.zuora.errors import classify, incomplete
+from payorch_server.zuora.errors import classify, incomplete_answer
 from payorch_server.zuora.messages import (
     IDEMPOTENCY_KEY_HEADER,
     TRACK_ID_HEADER,
@@ -38,14 +38,14 @@ from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
 from payorch_server.zuora.transport import HttpPost, Transport
 
-# Below this nothing is sent: an answer could hardly arrive in time, and the outcome would be unknown.
 MIN_REMAINING_S: Final = 0.15
-# What is left to the service to encode the answer.
+"""With less time left nothing is sent: the answer would come too late, and the outcome would be unknown."""
+# Reserved for encoding the response.
 _ENCODING_S: Final = 0.05
 
 
 class ZuoraClient:
-    """The tenants' Zuora, by route."""
+    """Sends calls to the tenants of a policy."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class ZuoraClient:
         self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
 
     def successor(self, tenants: Mapping[str, TenantSettings], secrets: Mapping[str, Secret[str]]) -> "ZuoraClient":
-        """Return a client of other tenants with the connections, tokens and budgets of this one.
+        """Return a client for changed tenants that shares the connections, tokens and budgets of this client.
 
-        This one stays as it is, for the calls that began with it: they must end where they began.
+        This client does not change, so that calls in progress end with the tenants that they began with.
         """
-        after = ZuoraClient(
+        successor = ZuoraClient(
             tenants=tenants,
             secrets=secrets,
             transport=self._transport,
@@ -90,34 +90,34 @@ class ZuoraClient:
             quota=self._quota,
             max_attempts=self._max_attempts,
         )
-        after._budgets = self._budgets
-        return after
+        successor._budgets = self._budgets
+        return successor
 
     def credential(self, tenant: str) -> Credential:
-        """Return what the tenant's tokens for the whole client are requested with."""
+        """Return the credential of the tenant's tokens that are valid for all its entities."""
         return self._credential(tenant, "")
 
     def forget_token(self, tenant: str) -> None:
-        """Forget the tenant's token for the whole client."""
-        mine = self.credential(tenant)
-        self._tokens.keep(lambda one: one != mine)
+        """Forget the tenant's token that is valid for all its entities."""
+        forgotten = self.credential(tenant)
+        self._tokens.keep(lambda credential: credential != forgotten)
 
     def forget_other_tokens(self) -> None:
         """Forget the tokens of credentials that no tenant has any more."""
-        mine = [self._credential(tenant, "") for tenant in self._tenants]
-        self._tokens.keep(lambda one: replace(one, entity_id="") in mine)
+        in_use = [self.credential(tenant) for tenant in self._tenants]
+        self._tokens.keep(lambda credential: replace(credential, entity_id="") in in_use)
 
     def tenant(self, route: Route) -> TenantSettings:
         """Return the settings of the route's tenant."""
         return self._tenants[route.tenant]
 
     def uses_multi_org(self, route: Route) -> bool:
-        """Tell whether a call without orgs on the route goes to several; where the tenant is gone, that is assumed."""
+        """Return whether a call without orgs on the route goes to several; true where the tenant is gone."""
         tenant = self._tenants.get(route.tenant)
         return tenant is None or bool(tenant.orgs)
 
     def serves(self, route: Route) -> bool:
-        """Tell whether a route that was taken earlier can still be taken: its tenant, on its host, with its entity."""
+        """Return whether a pinned route is still configured: its tenant, on its host, with its entity."""
         tenant = self._tenants.get(route.tenant)
         if tenant is None or tenant.host != route.host:
             return False
@@ -127,10 +127,10 @@ class ZuoraClient:
         return not route.entity_id or entity_id_on_wire(route.entity_id) in entity_ids
 
     async def warm(self, tenant: str, *, timeout_s: float) -> float | None:
-        """Fetch a token for the whole client, to learn whether the tenant's credentials work.
+        """Fetch a token, which proves that the tenant's credentials work.
 
         Returns:
-            How many seconds Zuora's clock is ahead of ours, or None if it did not say.
+            How many seconds Zuora's clock is ahead of ours, or None if its answer has no date.
         """
         token = await self._tokens.get(self._credential(tenant, ""), timeout_s=timeout_s)
         return token.clock_offset_s
@@ -144,88 +144,88 @@ class ZuoraClient:
         key: IdempotencyKey,
         earlier: EarlierSends = NO_EARLIER_SENDS,
     ) -> ZuoraReply:
-        """Send the call, again with the same key where that is safe and useful, and return its successful answer.
+        """Send the call, with retries under the same key where they are safe and useful; return its successful answer.
 
         Args:
             call: What to send.
             route: Where to.
             context: Track-Id and deadline.
             key: The intent's key; every attempt carries it.
-            earlier: What is known of sends before this flight.
+            earlier: What is known of sends before this execution.
 
         Raises:
-            CallError: Any of its kinds, with everything known about the attempts.
+            CallError: With any outcome, and everything known about the attempts.
         """
-        flight = _Flight(encode_body(call.body), self._headers(call, route, context, key), earlier)
+        attempts = Attempts(encode_body(call.body), self._headers(call, route, context, key), earlier)
         budget = self._budgets[route.tenant]
         while True:
+            # 1. Send. A success ends the call.
             try:
-                reply = await self._attempt(call, route, context, flight)
+                reply = await self._attempt(call, route, context, attempts)
             except CallError as error:
-                # What Zuora refuses for good says nothing about its health, and must not cost others their retries.
+                # 2. Only failures that a retry can help cost budget: a final refusal does not make Zuora unhealthy, and
+                # must not cost other calls their retries.
                 if error.failure.reason in RETRYABLE:
-                    budget.failed()
-                await self._wait_or_raise(error, context, flight, budget)
-                self._metrics.retried(route.tenant, error.failure.reason)
+                    budget.note_failure()
+                # 3. Retry after a wait, or give up with the error.
+                await self._wait_or_raise(error, context, attempts, budget)
+                self._metrics.count_retry(route.tenant, error.failure.reason)
             else:
-                budget.succeeded()
+                budget.note_success()
                 return reply
 
     async def _wait_or_raise(
-        self, error: CallError, context: CallContext, flight: "_Flight", budget: RetryBudget
+        self, error: CallError, context: CallContext, attempts: Attempts, budget: RetryBudget
     ) -> None:
-        tried = RetryState(
+        state = RetryState(
             reason=error.failure.reason,
-            attempts=flight.tries,
+            attempts=attempts.tries,
             remaining_s=context.deadline_s - self._clock.monotonic() - _ENCODING_S - MIN_REMAINING_S,
             budget_left=budget.allows,
             retry_after_s=error.failure.evidence.retry_after_s,
         )
-        wait_s = wait_before_retry(tried, uniform=self._uniform, max_attempts=self._max_attempts)
+        wait_s = wait_before_retry(state, uniform=self._uniform, max_attempts=self._max_attempts)
         if wait_s is None:
             raise error
         await asyncio.sleep(wait_s)
 
-    async def _attempt(self, call: Call, route: Route, context: CallContext, flight: "_Flight") -> ZuoraReply:
-        """Send once; note the attempt in the flight whatever becomes of it."""
+    async def _attempt(self, call: Call, route: Route, context: CallContext, attempts: Attempts) -> ZuoraReply:
+        """Send once, and add the attempt to those before it."""
         entity_id = entity_id_on_wire(route.entity_id)
-        credential, place = self._credential(route.tenant, entity_id), (route.tenant, entity_id)
-        flight.tries += 1
+        credential, limiter_key = self._credential(route.tenant, entity_id), (route.tenant, entity_id)
+        attempts.tries += 1
+        # 1. Wait for a token and for a free slot; if either fails, this attempt sent nothing.
         try:
             token = await self._token(credential, route.tenant, context)
-            turn = await self._turn(place, context)
-        except CallError as error:
-            raise flight.judged(error, UpstreamFacts(flight.attempts)) from error
+            slot = await self._slot(limiter_key, context)
+        except CallError as cause:
+            raise attempts.error_given_earlier(cause, UpstreamFacts(attempts.sent)) from cause
+        # 2. Send.
         try:
-            post = self._post(call, route, flight, token)
+            post = self._post(call, route, attempts, token)
             started_at, started_s = self._clock.now(), self._clock.monotonic()
-            answer, payload, wrong = await self._exchange(post, context, call.body)
+            answer, payload, error = await self._exchange(post, context, call.body)
         finally:
-            self._in_flight.leave(place, turn)
-        self._note(route, post, context, answer, wrong, self._clock.monotonic() - started_s)
-        flight.attempts += (
-            Attempt(
-                ordinal=post.ordinal,
-                http_status=answer.status if answer else 0,
-                zuora_request_id=answer.zuora_request_id if answer else "",
-                started_at=started_at,
-                duration_s=self._clock.monotonic() - started_s,
-                outcome=wrong.verdict.outcome if wrong else Outcome.SUCCEEDED,
-            ),
-        )
-        facts = _facts(answer, payload, flight.attempts)
-        if answer is not None and wrong is None:
-            self._tokens.accepted(credential, token)
+            self._in_flight.leave(limiter_key, slot)
+        # 3. Note the attempt, whatever its end.
+        duration_s = self._clock.monotonic() - started_s
+        self._note(route, post, context, answer, error, duration_s)
+        attempts.add(answer, error, started_at=started_at, duration_s=duration_s)
+        facts = facts_of(answer, payload, attempts.sent)
+        # 4. A success.
+        if answer is not None and error is None:
+            self._tokens.note_accepted(credential, token)
             return ZuoraReply(answer.status, payload or {}, facts)
-        judged = flight.judged(wrong or incomplete("an answer", facts), facts)
-        # Also where the 401 leaves the intent in doubt; a stored one is about a token of long ago.
-        rejected = wrong is not None and wrong.failure.reason is Reason.UPSTREAM_CREDENTIALS_REJECTED
-        if rejected and judged.failure.reason is not Reason.UPSTREAM_REFUSAL_STORED:
-            self._tokens.refused(credential, token, since_s=started_s)
-        raise judged from wrong
+        # 5. A failure, which may mean more or less after earlier sends. A 401 retires the token, also where it leaves
+        # the intent in doubt; not a stored 401, which is about a token of long ago.
+        combined = attempts.error_given_earlier(error or incomplete_answer("an answer", facts), facts)
+        rejected = error is not None and error.failure.reason is Reason.UPSTREAM_CREDENTIALS_REJECTED
+        if rejected and combined.failure.reason is not Reason.UPSTREAM_REFUSAL_STORED:
+            self._tokens.note_refused(credential, token, since_s=started_s)
+        raise combined from error
 
     async def _token(self, credential: Credential, tenant: str, context: CallContext) -> Token:
-        """Return a token, and note for how long it was waited for if it was."""
+        """Return a token; note the wait if there was one."""
         waits, started_s = not self._tokens.has(credential), self._clock.monotonic()
         try:
             return await self._tokens.get(credential, timeout_s=self._remaining(context))
@@ -233,19 +233,20 @@ class ZuoraClient:
             if waits:
                 wait_s = self._clock.monotonic() - started_s
                 context.notes.add_phase("token", wait_s)
-                self._metrics.waited_for_token(tenant, wait_s)
+                self._metrics.record_token_wait(tenant, wait_s)
 
-    async def _turn(self, place: LimiterKey, context: CallContext) -> object:
-        """Wait until one more call may go to a place, note for how long if there was a wait, and return its turn."""
-        tenant, started_s = self._tenants[place[0]], self._clock.monotonic()
-        waits = self._in_flight.is_full(place, most=tenant.max_in_flight)
-        wait_s = min(tenant.max_queue_s, self._remaining(context))
+    async def _slot(self, key: LimiterKey, context: CallContext) -> object:
+        """Wait for a free slot and return it; note the wait if there was one."""
+        tenant, started_s = self._tenants[key[0]], self._clock.monotonic()
+        waits = self._in_flight.is_full(key, limit=tenant.max_in_flight)
+        max_wait_s = min(tenant.max_queue_s, self._remaining(context))
         try:
-            return await self._in_flight.enter(place, most=tenant.max_in_flight, wait_s=wait_s)
+            return await self._in_flight.enter(key, limit=tenant.max_in_flight, wait_s=max_wait_s)
         finally:
             if waits:
-                context.notes.add_phase("queue", self._clock.monotonic() - started_s)
-                self._metrics.queued(place[0], self._clock.monotonic() - started_s)
+                wait_s = self._clock.monotonic() - started_s
+                context.notes.add_phase("queue", wait_s)
+                self._metrics.record_queue_wait(key[0], wait_s)
 
     def _note(
         self,
@@ -253,18 +254,18 @@ class ZuoraClient:
         post: HttpPost,
         context: CallContext,
         answer: HttpResponse | None,
-        wrong: CallError | None,
+        error: CallError | None,
         duration_s: float,
     ) -> None:
-        """Note what a request to Zuora took, and what its answer says of Zuora's limits."""
+        """Note how long a request to Zuora took, and how much of Zuora's limits its answer reports as left."""
         context.notes.add_phase("zuora", duration_s)
-        failed = wrong.failure.reason if wrong else None
-        self._metrics.answered(duration_s, template=post.template, host=route.host, answer=answer, failed=failed)
+        failed = error.failure.reason if error else None
+        self._metrics.record_request(duration_s, template=post.template, host=route.host, answer=answer, failed=failed)
         if answer is not None:
             self._quota.update(route.tenant, answer.headers, now_s=self._clock.monotonic())
 
     def budgets(self) -> Mapping[str, float]:
-        """Return what is left of the tenants' allowance for retries, from 0 to 1."""
+        """Return what is left of the tenants' retry budgets, from 0 to 1."""
         return {name: self._budgets[name].left / RetryBudget.MAX for name in self._tenants}
 
     def token_ages_s(self) -> Mapping[str, float]:
@@ -273,26 +274,26 @@ class ZuoraClient:
         return {name: age_s for name, age_s in ages.items() if age_s is not None}
 
     def tenant_of(self, credential: Credential) -> str:
-        """Return the tenant that a credential belongs to; empty if it is none's any more."""
+        """Return the tenant that a credential belongs to; empty if no tenant has it any more."""
         whole = replace(credential, entity_id="")
         return next((name for name in self._tenants if self.credential(name) == whole), "")
 
     async def _exchange(
         self, post: HttpPost, context: CallContext, sent: JsonObject
     ) -> tuple[HttpResponse | None, JsonObject | None, CallError | None]:
-        """Send once; return the answer, its payload and what is wrong, each if there is one."""
-        with AttemptSpan(self._transport.tracer, post) as attempt:
+        """Send once; return the answer, its payload and the error that it means, each if there is one."""
+        with AttemptSpan(self._transport.tracer, post) as span:
             try:
-                answer = await self._transport.post(post, timeout_s=self._remaining(context), span=attempt.span)
+                answer = await self._transport.post(post, timeout_s=self._remaining(context), span=span.otel_span)
             except CallError as error:
-                attempt.refused(error)
+                span.note_error(error)
                 return None, None, error
             payload = decode_object(answer.body)
-            wrong = classify(answer, payload, UpstreamFacts(), sent=sent)
-            if wrong is not None:
-                attempt.refused(wrong)
-            attempt.answered(answer, sent=context.track_id)
-            return answer, payload, wrong
+            failed = classify(answer, payload, UpstreamFacts(), sent=sent)
+            if failed is not None:
+                span.note_error(failed)
+            span.note_answer(answer, sent=context.track_id)
+            return answer, payload, failed
 
     def preview(self, call: Call, *, route: Route, context: CallContext, key: IdempotencyKey) -> UpstreamPreview:
         """Return what execute would send, without its token and with every secret replaced."""
@@ -307,9 +308,9 @@ class ZuoraClient:
 
     def _credential(self, tenant_name: str, entity_id: str) -> Credential:
         tenant = self._tenants[tenant_name]
-        narrowed = entity_id if tenant.token_scope == "entity" else ""  # noqa: S105 - not a password
+        scope = entity_id if tenant.token_scope == "entity" else ""  # noqa: S105 - not a password
         url = tenant.origin + tenant.paths.token
-        return Credential(url, tenant.paths.token, tenant.client_id, self._secrets[tenant_name], narrowed)
+        return Credential(url, tenant.paths.token, tenant.client_id, self._secrets[tenant_name], scope)
 
     def _url(self, call: Call, route: Route) -> str:
         query = f"?{urlencode(call.query)}" if call.query else ""
@@ -323,45 +324,6 @@ class ZuoraClient:
             **route_headers(route, self._tenants[route.tenant], versioned=call.versioned),
         }
 
-    def _post(self, call: Call, route: Route, flight: "_Flight", token: Token) -> HttpPost:
-        headers = {**flight.headers, "authorization": f"Bearer {reveal(token.value)}"}
-        return HttpPost(self._url(call, route), headers, flight.body, call.path, len(flight.attempts) + 1)
-
-
-class _Flight:
-    """The attempts of one execution, and what they prove together."""
-
-    def __init__(self, body: bytes, headers: Mapping[str, str], earlier: EarlierSends) -> None:
-        self.body = body
-        self.headers = headers
-        self.attempts: tuple[Attempt, ...] = ()
-        self.tries = 0
-        """Attempts, and those that ended at the token endpoint."""
-        self._doubtful = earlier.doubtful
-        self._answer_ids = set(earlier.answer_ids)
-
-    def judged(self, error: CallError, facts: UpstreamFacts) -> CallError:
-        """Return what a failed attempt means in the light of those before it."""
-        ids = {facts.zuora_request_id, facts.zuora_process_id} - {""}
-        reason = reason_given_earlier_sends(
-            error.failure, doubtful=self._doubtful, repeated=bool(ids & self._answer_ids)
-        )
-        self._answer_ids |= ids
-        self._doubtful |= error.verdict.outcome is Outcome.UNKNOWN
-        last = error.failure.reason.name
-        metadata = error.failure.metadata if reason is error.failure.reason else {"lastReason": last}
-        return error_for(dataclasses.replace(error.failure, reason=reason, metadata=metadata, facts=facts))
-
-
-def _facts(
-    answer: HttpResponse | None, payload: Mapping[str, object] | None, attempts: tuple[Attempt, ...]
-) -> UpstreamFacts:
-    if answer is None:
-        return UpstreamFacts(attempts)
-    process_id = (payload or {}).get("processId")
-    return UpstreamFacts(
-        attempts=attempts,
-        zuora_request_id=answer.zuora_request_id,
-        zuora_process_id=process_id if isinstance(process_id, str) else "",
-        echoed_track_id=answer.track_id,
-    )
+    def _post(self, call: Call, route: Route, attempts: Attempts, token: Token) -> HttpPost:
+        headers = {**attempts.headers, "authorization": f"Bearer {reveal(token.value)}"}
+        return HttpPost(self._url(call, route), headers, attempts.body, call.path, len(attempts.sent) + 1)

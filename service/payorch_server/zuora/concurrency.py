@@ -1,4 +1,4 @@
-"""How many calls are at Zuora at once, by tenant and entity, as Zuora counts them.
+"""Limits of concurrent calls to Zuora, for each tenant and entity, as Zuora counts them.
 
 Source: Zuora, "Rate and concurrent request limits": 40 concurrent requests of the Default class per tenant, per entity
 with Multi-entity (read 2026-11-20).
@@ -17,21 +17,21 @@ LimiterKey = tuple[str, str]
 
 
 class ConcurrencyLimiter:
-    """The calls in flight of this process; one for all its life, whatever policy is in force."""
+    """The calls in flight of this process; it outlives changes of the policy."""
 
     def __init__(self) -> None:
-        # By place that was ever called; the configuration names them, so there are few.
+        # For every key that was ever used; the configuration names them, so there are few.
         self._limiters: dict[LimiterKey, anyio.CapacityLimiter] = {}
 
     def __repr__(self) -> str:
         calls, waiting = self.by_tenant()
-        places = sum(1 for limiter in self._limiters.values() if limiter.borrowed_tokens)
-        return f"InFlight({calls.total()} calls to {places} places, {waiting.total()} waiting)"
+        entities = sum(1 for limiter in self._limiters.values() if limiter.borrowed_tokens)
+        return f"ConcurrencyLimiter({calls.total()} calls to {entities} entities, {waiting.total()} waiting)"
 
-    def is_full(self, place: LimiterKey, *, most: int) -> bool:
-        """Tell whether one more call would have to wait."""
-        limiter = self._limiters.get(place)
-        return limiter is not None and limiter.borrowed_tokens >= most
+    def is_full(self, key: LimiterKey, *, limit: int) -> bool:
+        """Return whether another call would have to wait."""
+        limiter = self._limiters.get(key)
+        return limiter is not None and limiter.borrowed_tokens >= limit
 
     def by_tenant(self) -> tuple[Counter[str], Counter[str]]:
         """Return how many calls are in flight and how many wait, by tenant."""
@@ -42,46 +42,46 @@ class ConcurrencyLimiter:
             waiting[tenant] += limiter.statistics().tasks_waiting
         return in_flight, waiting
 
-    async def enter(self, place: LimiterKey, *, most: int, wait_s: float) -> object:
-        """Count a call that is about to be sent, when its turn has come; whatever enters leaves.
+    async def enter(self, key: LimiterKey, *, limit: int, wait_s: float) -> object:
+        """Take a slot for a call, waiting for a free one in order of arrival.
 
         Args:
-            place: Where it goes.
-            most: How many may be in flight there, at least 1; a reload may have changed it.
-            wait_s: How long it may wait for its turn: first come, first served.
+            key: Tenant and entity of the call.
+            limit: How many calls may be in flight there, at least 1; a reload may have changed it.
+            wait_s: How long to wait for a slot.
 
         Returns:
-            What the call leaves with.
+            The slot, to be given back by `leave`.
 
         Raises:
             CallError: No slot became free in that time; NOT_SENT.
         """
-        limiter = self._limiters.get(place)
+        limiter = self._limiters.get(key)
         if limiter is None:
-            limiter = self._limiters[place] = anyio.CapacityLimiter(most)
-        # A limit that was raised lets in those that wait, before this call.
-        limiter.total_tokens = most
-        # Not the task, the default: one task may have several calls in flight.
-        turn = object()
+            limiter = self._limiters[key] = anyio.CapacityLimiter(limit)
+        # A raised limit lets in the calls that wait, before this one.
+        limiter.total_tokens = limit
+        # Not the task, which is the default: a task may have several calls in flight.
+        slot = object()
         try:
-            limiter.acquire_on_behalf_of_nowait(turn)
+            limiter.acquire_on_behalf_of_nowait(slot)
         except anyio.WouldBlock:
-            await self._wait(place, limiter, turn, wait_s)
-        return turn
+            await self._wait(key, limiter, slot, wait_s)
+        return slot
 
-    async def _wait(self, place: LimiterKey, limiter: anyio.CapacityLimiter, turn: object, wait_s: float) -> None:
+    async def _wait(self, key: LimiterKey, limiter: anyio.CapacityLimiter, slot: object, wait_s: float) -> None:
         try:
             async with asyncio.timeout(wait_s):
-                await limiter.acquire_on_behalf_of(turn)
+                await limiter.acquire_on_behalf_of(slot)
         except TimeoutError:
-            private = f"{limiter.total_tokens} calls to {place[0]} are in flight, for {wait_s:.1f} s"
-            raise call_error(Reason.OVERLOADED, private, tenant=place[0]) from None
+            detail = f"{limiter.total_tokens} calls to {key[0]} were in flight for {wait_s:.1f} s"
+            raise call_error(Reason.OVERLOADED, detail, tenant=key[0]) from None
 
-    def leave(self, place: LimiterKey, turn: object) -> None:
-        """Count a call as ended, and let in the next.
+    def leave(self, key: LimiterKey, slot: object) -> None:
+        """Give back a slot, which lets in the next call.
 
         Args:
-            place: Where it went.
-            turn: What `enter` returned for this very call: another's may not have begun, and would be lost.
+            key: Tenant and entity of the call.
+            slot: As `enter` returned it for this call.
         """
-        self._limiters[place].release_on_behalf_of(turn)
+        self._limiters[key].release_on_behalf_of(slot)

@@ -1,6 +1,6 @@
-"""What a Zuora answer means: HTTP status and codes in, one reason out.
+"""The meaning of Zuora's answers: the reason for a status and error codes.
 
-An answer may carry several codes; all are read, and the one that allows least wins.
+An answer may carry several codes; all are read, and the most severe meaning wins.
 Sources: Zuora, "Error codes", "Error handling" and "Idempotent requests" (read 2026-11-20); Quickstart API, "Errors".
 """
 
@@ -58,8 +58,8 @@ WORDS: Final = {
     "too_many_requests": Reason.UPSTREAM_THROTTLED,
     "unauthorized": Reason.UPSTREAM_CREDENTIALS_REJECTED,
 }
-# What a status means when the body carries no known code. A refusal stands here only if servers and proxies answer with
-# that status before anything executes; every other 4xx may be a proxy's answer to a call that Zuora has executed.
+# What a status means when the body carries no known code. It is a refusal only if servers and proxies answer with that
+# status before anything executes; every other 4xx may be a proxy's answer to a call that Zuora has executed.
 STATUSES: Final = {
     400: Reason.UPSTREAM_REQUEST_REFUSED,
     401: Reason.UPSTREAM_CREDENTIALS_REJECTED,
@@ -89,7 +89,7 @@ STATUSES: Final = {
     503: Reason.UPSTREAM_EDGE_FAILED,
     504: Reason.UPSTREAM_EDGE_FAILED,
 }
-# From what allows least to what allows most: nothing that may have been executed is ever called refused.
+# From the most severe meaning to the mildest: what may have been executed is never called refused.
 _SEVERITY: Final = (
     (Outcome.PARTIAL, Advice.LOOK_UP),
     (Outcome.UNKNOWN, Advice.LOOK_UP),
@@ -98,24 +98,25 @@ _SEVERITY: Final = (
     (Outcome.REFUSED, Advice.USE_NEW_REQUEST_ID),
     (Outcome.NOT_SENT, Advice.RESEND_SAME_REQUEST_ID),
 )
-# Statuses that stay in doubt whatever code comes with them. Zuora documents no body for the 409 that says "the first
-# send still runs", so it could look like the 409 of lock contention, and a new request id would then execute twice.
+# Statuses that stay in doubt whatever code comes with them. Zuora documents no body for the 409 that means "the first
+# send is still running", so it could look like the 409 of lock contention, after which a new request id would execute
+# the call twice.
 _DOUBTFUL: Final = frozenset({408, 409, 422, 423, 502, 503, 504})
 _TOO_MANY_REQUESTS: Final = 429
 _MAX_CODES: Final = 10
 # Zuora forgets an idempotency key after a day, so a longer wait has no meaning.
 _MAX_RETRY_AFTER_S: Final = 86_400.0
-_MAX_PRIVATE_CHARACTERS: Final = 400
-# No more of a message is looked at; it is cut to less in the end.
-_MAX_MESSAGE: Final = 2000
-# Shorter words tell nothing; a part of one that is as long as this tells much.
+_MAX_DETAIL_CHARACTERS: Final = 400
+# The part of a message that is masked; less of it is kept.
+_MAX_MESSAGE_CHARACTERS: Final = 2000
+# Shorter words reveal nothing; a part of a word reveals something from this length on.
 _WORD: Final = re.compile(r"\w{3,}")
 _PART: Final = 6
 _MASKED: Final = "[masked]"
 NOTHING_SENT: Final[JsonObject] = MappingProxyType({})
 # Such as 53200020 or 90000011: six digits of resource and two of category.
 _BILLING_CODE: Final = re.compile(r"[569][0-9]{7}")
-# Words that hold an address or five digits and more, but for Zuora's own codes in front.
+# Words with an address or five digits and more, except Zuora's own codes in front.
 _PERSONAL: Final = re.compile(r"(?<=\s)(?:\S*@\S*|\S*(?:\d\S*){5,})")
 _LONG_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\d(?:[ -]?\d){11,}(?![0-9A-Za-z])")
 
@@ -136,33 +137,36 @@ def classify(
     Args:
         answer: The HTTP answer.
         payload: Its JSON object, or None if it has none.
-        facts: What is known of the call; travels with the error.
+        facts: What is known of the call; becomes part of the error.
         sent: The body of the request, whose secrets Zuora may quote.
     """
-    said = tuple(_said(payload)) if payload is not None else ()
-    failed = payload is not None and _says_failure(payload)
+    texts = tuple(_error_texts(payload)) if payload is not None else ()
+    # 1. A status of success and no report of failure in the body.
+    failed = payload is not None and _reports_failure(payload)
     if 200 <= answer.status < 300 and answer.status != 202 and not failed:  # noqa: PLR2004 - HTTP's own numbers
         return None if payload is not None else _unreadable(answer, facts)
-    reason = _reason(answer.status, said)
+    # 2. A failure: the most severe meaning of its codes and its status.
+    reason = _reason(answer.status, texts)
     ids = payload or {}
     method_id, payment_id = _method_id(ids), text_of(ids.get("paymentId"))
     if method_id:
+        # 3. It names a payment method, so some of it happened.
         reason = Reason.PAYMENT_REFUSED_METHOD_CREATED
     elif ids.get("success") is True:
-        # Success and reasons against it contradict each other; neither is believed.
+        # 4. It reports success and error codes: a contradiction, of which neither side can be trusted.
         reason = Reason.UPSTREAM_ANSWER_UNREADABLE
-    said = _without(sent, said)
+    texts = _masked(sent, texts)
     evidence = UpstreamEvidence(
-        zuora_codes=tuple(one.code[:40] for one in said if one.code)[:_MAX_CODES],
+        zuora_codes=tuple(text.code[:40] for text in texts if text.code)[:_MAX_CODES],
         payment_method_id=method_id,
         payment_id=payment_id,
         retry_after_s=retry_after_s(answer),
     )
-    return error_for(Failure(reason, _private(answer, said), evidence=evidence, facts=facts))
+    return error_for(Failure(reason, _detail(answer, texts), evidence=evidence, facts=facts))
 
 
-def _without(sent: JsonObject, said: tuple[_ErrorText, ...]) -> tuple[_ErrorText, ...]:
-    """Return what was said with every word masked that is one of a secret that was sent, or a large part of one."""
+def _masked(sent: JsonObject, texts: tuple[_ErrorText, ...]) -> tuple[_ErrorText, ...]:
+    """Return the texts, masking every word that occurs in a secret that was sent, or is a large part of such a word."""
     secrets = "\n".join(secret_texts(sent)).casefold()
     words = frozenset(_WORD.findall(secrets))
 
@@ -170,7 +174,10 @@ def _without(sent: JsonObject, said: tuple[_ErrorText, ...]) -> tuple[_ErrorText
         word = match.group().casefold()
         return _MASKED if word in words or (len(word) >= _PART and word in secrets) else match.group()
 
-    return tuple(_ErrorText(_WORD.sub(mask, one.code), _WORD.sub(mask, one.message[:_MAX_MESSAGE])) for one in said)
+    return tuple(
+        _ErrorText(_WORD.sub(mask, text.code), _WORD.sub(mask, text.message[:_MAX_MESSAGE_CHARACTERS]))
+        for text in texts
+    )
 
 
 def _method_id(payload: JsonObject) -> str:
@@ -179,10 +186,10 @@ def _method_id(payload: JsonObject) -> str:
     return text_of(payload.get("paymentMethodId")) or text_of(v1_id)
 
 
-def incomplete(missing: str, facts: UpstreamFacts) -> CallError:
-    """Return the error for a success without what it promises."""
-    private = f"Zuora reported success without {missing}"
-    return error_for(Failure(Reason.UPSTREAM_ANSWER_INCOMPLETE, private, facts=facts))
+def incomplete_answer(missing: str, facts: UpstreamFacts) -> CallError:
+    """Return the error for a success that lacks what the operation promises."""
+    detail = f"Zuora reported success without {missing}"
+    return error_for(Failure(Reason.UPSTREAM_ANSWER_INCOMPLETE, detail, facts=facts))
 
 
 def promised_text(reply: ZuoraReply, member: str, *, name: str) -> str:
@@ -198,40 +205,39 @@ def promised_text(reply: ZuoraReply, member: str, *, name: str) -> str:
     """
     value = reply.payload.get(member)
     if not isinstance(value, str) or not value:
-        raise incomplete(name, reply.facts)
+        raise incomplete_answer(name, reply.facts)
     return value
 
 
 def _unreadable(answer: HttpResponse, facts: UpstreamFacts) -> CallError:
     kind = answer.headers.get("content-type", "no content type")[:60]
-    private = f"status {answer.status} with {len(answer.body)} bytes of {kind} that are no JSON object"
-    return error_for(Failure(Reason.UPSTREAM_ANSWER_UNREADABLE, private, facts=facts))
+    detail = f"status {answer.status} with {len(answer.body)} bytes of {kind} that are not a JSON object"
+    return error_for(Failure(Reason.UPSTREAM_ANSWER_UNREADABLE, detail, facts=facts))
 
 
-def _says_failure(payload: JsonObject) -> bool:
+def _reports_failure(payload: JsonObject) -> bool:
     if payload.get("success") is False or payload.get("Success") is False:
         return True
     # A successful answer may carry the members as well, null or empty.
     return any(payload.get(member) for member in ("reasons", "errors", "Errors"))
 
 
-def _said(payload: JsonObject) -> Iterable[_ErrorText]:
+def _error_texts(payload: JsonObject) -> Iterable[_ErrorText]:
     for member in ("reasons", "errors", "Errors"):
         listed = payload.get(member)
-        for one in listed if isinstance(listed, list) else ():
-            if isinstance(one, Mapping):
-                yield _ErrorText(
-                    text_of(one.get("code", one.get("Code"))), text_of(one.get("message", one.get("Message")))
-                )
+        for entry in listed if isinstance(listed, list) else ():
+            if isinstance(entry, Mapping):
+                code, message = entry.get("code", entry.get("Code")), entry.get("message", entry.get("Message"))
+                yield _ErrorText(text_of(code), text_of(message))
     if isinstance(payload.get("type"), str) and ("errors" in payload or "message" in payload):
         yield _ErrorText(payload["type"], "")
     if "code" in payload or ("message" in payload and "reasons" not in payload):
         yield _ErrorText(text_of(payload.get("code")), text_of(payload.get("message")))
 
 
-def _reason(status: int, said: tuple[_ErrorText, ...]) -> Reason:
-    codes = [one.code for one in said]
-    # Quickstart calls every 402 request_failed; the code beside it tells a declined payment from a broken rule.
+def _reason(status: int, texts: tuple[_ErrorText, ...]) -> Reason:
+    codes = [text.code for text in texts]
+    # Quickstart calls every 402 request_failed; the code beside it separates a declined payment from a broken rule.
     if "card_error" in codes:
         codes = [code for code in codes if code != "request_failed"]
     known = [reason for code in codes if (reason := _by_code(code)) is not None]
@@ -251,7 +257,7 @@ def _rank(reason: Reason) -> int:
 
 
 def _by_class(status: int) -> Reason:
-    # Proxies invent 4xx statuses, such as 499 when they stop waiting for an answer that Zuora is about to give.
+    # Proxies have 4xx statuses of their own, such as 499 when they stop waiting although Zuora is about to answer.
     if 400 <= status < 500:  # noqa: PLR2004
         return Reason.UPSTREAM_EDGE_FAILED
     # 3xx is never followed, and 202 promises work whose end is never reported.
@@ -270,19 +276,18 @@ def _is_of_unknown_category(code: str) -> bool:
     return bool(_BILLING_CODE.fullmatch(code)) and int(code[-2:]) not in CATEGORIES
 
 
-def _private(answer: HttpResponse, said: tuple[_ErrorText, ...]) -> str:
-    texts = "; ".join(f"{one.code} {one.message}".strip() for one in said) or f"{len(answer.body)} bytes"
-    return f"status {answer.status}: {_PERSONAL.sub(_MASKED, _LONG_NUMBER.sub('[number]', texts))}"[
-        :_MAX_PRIVATE_CHARACTERS
-    ]
+def _detail(answer: HttpResponse, texts: tuple[_ErrorText, ...]) -> str:
+    joined = "; ".join(f"{text.code} {text.message}".strip() for text in texts) or f"{len(answer.body)} bytes"
+    masked = _PERSONAL.sub(_MASKED, _LONG_NUMBER.sub("[number]", joined))
+    return f"status {answer.status}: {masked}"[:_MAX_DETAIL_CHARACTERS]
 
 
 def retry_after_s(answer: HttpResponse) -> float | None:
-    """Return how long Zuora asks to wait: Retry-After, or on a 429 without it the end of the rate limit's window."""
-    asked = answer.headers.get("retry-after")
-    if asked is None and answer.status == _TOO_MANY_REQUESTS:
-        asked = answer.headers.get("ratelimit-reset")
-    return _seconds(asked)
+    """Return the wait that Zuora demands: Retry-After, or on a 429 without it the end of the rate limit's window."""
+    text = answer.headers.get("retry-after")
+    if text is None and answer.status == _TOO_MANY_REQUESTS:
+        text = answer.headers.get("ratelimit-reset")
+    return _seconds(text)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -48,7 +48,7 @@ def route_headers(route: Route, tenant: TenantSettings, *, versioned: bool) -> d
     """Return the headers that name entity, orgs and version, each only where it applies.
 
     Args:
-        route: Where the call goes; one that was pinned by an older version may have its ids in another form.
+        route: Where the call goes; a route that an older version pinned may have its ids in another form.
         tenant: Of the route.
         versioned: Whether Zuora-Version applies to the call's path.
     """
@@ -106,29 +106,29 @@ def encode_body(body: JsonObject) -> bytes:
 
 
 def preview_body(body: JsonObject) -> str:
-    """Return the JSON with every secret replaced, for a person to read."""
+    """Return the JSON with every secret replaced, for people to read."""
     return _PREVIEW.encode(body).decode()
 
 
 def secret_texts(value: object) -> Iterator[str]:
-    """Yield the texts of every secret in a body; of JSON inside one the values, not the names."""
+    """Yield the text of every secret in a body; for a secret that is JSON its values, without the names."""
     if isinstance(value, Secret):
         inner = reveal(value)
         raw = bytes(inner) if isinstance(inner, msgspec.Raw) else str(inner).encode()
         found = decode_object(raw)
         yield from (raw.decode(),) if found is None else _leaves(found)
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from secret_texts(one)
+        for member in value.values():
+            yield from secret_texts(member)
 
 
 def _leaves(value: object) -> Iterator[str]:
     if isinstance(value, Mapping):
-        for one in value.values():
-            yield from _leaves(one)
+        for member in value.values():
+            yield from _leaves(member)
     elif isinstance(value, list):
-        for one in value:
-            yield from _leaves(one)
+        for item in value:
+            yield from _leaves(item)
     else:
         yield str(value)
 

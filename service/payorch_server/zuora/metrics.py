@@ -1,4 +1,4 @@
-"""What is counted of the way to Zuora."""
+"""Metrics of requests to Zuora, retries, waits and tokens."""
 
 from opentelemetry.metrics import Meter, NoOpMeter
 
@@ -9,7 +9,7 @@ from payorch_server.zuora.messages import HttpResponse
 
 
 class UpstreamMetrics:
-    """Counts attempts, retries and waits."""
+    """Records requests, retries and waits."""
 
     def __init__(self, meter: Meter | None = None) -> None:
         meter = meter or NoOpMeter("payorch")
@@ -29,13 +29,13 @@ class UpstreamMetrics:
         self._queued = meter.create_histogram(
             "payorch.upstream.queue.duration",
             unit="s",
-            description="Waits for a turn, where there was one.",
+            description="Waits of calls for a free slot.",
             explicit_bucket_boundaries_advisory=BUCKETS_S,
         )
         self._token_waits = meter.create_histogram(
             "payorch.token.wait.duration",
             unit="s",
-            description="Waits of calls for a token, where there was one.",
+            description="Waits of calls for a token.",
             explicit_bucket_boundaries_advisory=BUCKETS_S,
         )
         self._fetches = CheapCounter(
@@ -46,10 +46,10 @@ class UpstreamMetrics:
             description="Requests for a token, by result.",
         )
 
-    def answered(
+    def record_request(
         self, duration_s: float, *, template: str, host: str, answer: HttpResponse | None, failed: Reason | None
     ) -> None:
-        """Count a request to Zuora."""
+        """Record a request to Zuora."""
         attributes: dict[str, str | int] = {
             "http.request.method": "POST",
             "url.template": template,
@@ -61,18 +61,18 @@ class UpstreamMetrics:
             attributes["error.type"] = failed.name if answer is None else str(answer.status)
         self._requests.record(duration_s, attributes)
 
-    def retried(self, tenant: str, reason: Reason) -> None:
+    def count_retry(self, tenant: str, reason: Reason) -> None:
         """Count a retry."""
         self._retries.add(tenant, reason.name)
 
-    def queued(self, tenant: str, wait_s: float) -> None:
-        """Count a wait for a turn."""
+    def record_queue_wait(self, tenant: str, wait_s: float) -> None:
+        """Record a wait for a free slot."""
         self._queued.record(wait_s, {"tenant": tenant})
 
-    def waited_for_token(self, tenant: str, wait_s: float) -> None:
-        """Count a wait for a token."""
+    def record_token_wait(self, tenant: str, wait_s: float) -> None:
+        """Record a wait for a token."""
         self._token_waits.record(wait_s, {"tenant": tenant})
 
-    def fetched_token(self, tenant: str, *, failed: Reason | None) -> None:
+    def count_fetch(self, tenant: str, *, failed: Reason | None) -> None:
         """Count a request for a token."""
         self._fetches.add(tenant, failed.name if failed else "fetched")

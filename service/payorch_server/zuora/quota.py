@@ -1,4 +1,4 @@
-"""How much of Zuora's limits is left, by the headers of its answers. Alerts predict from it when nothing will be.
+"""How much of Zuora's limits is left, from the headers of its answers; an alert predicts when a limit is exhausted.
 
 Source: Zuora, "Rate and concurrent request limits": headers RateLimit-Limit, -Remaining, -Reset and
 Concurrency-Limit-Limit, -Remaining (read 2026-11-20).
@@ -17,23 +17,23 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class LimitReading:
-    """What an answer said of one limit."""
+    """What an answer reported about a limit."""
 
     left: float
     at_s: float
     """When, on the monotonic clock."""
     reset_s: float
-    """When the limit's window ends, on the same clock; 0 when that was not said."""
+    """When the limit's window ends, on the same clock; 0 when it was not reported."""
 
 
 class Quota:
-    """The limits of all tenants, as last heard."""
+    """The last readings of all tenants."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], LimitReading] = {}
+        self._readings: dict[tuple[str, str], LimitReading] = {}
 
     def update(self, tenant: str, headers: Mapping[str, str], *, now_s: float) -> None:
-        """Note what an answer's headers say.
+        """Note the readings in an answer's headers.
 
         Args:
             tenant: Whose limits.
@@ -46,16 +46,16 @@ class Quota:
                 continue
             reset_in_s = _number(headers.get(reset))
             reset_s = now_s + reset_in_s if reset_in_s is not None else 0.0
-            self._known[tenant, limit] = LimitReading(left, now_s, reset_s)
+            self._readings[tenant, limit] = LimitReading(left, now_s, reset_s)
 
     def left(self, *, now_s: float) -> dict[tuple[str, str], float]:
-        """Return what is left by tenant and limit, of what was heard lately."""
-        return {place: one.left for place, one in self._known.items() if _is_fresh(one, now_s)}
+        """Return what is left by tenant and limit, of fresh readings."""
+        return {key: reading.left for key, reading in self._readings.items() if _is_fresh(reading, now_s)}
 
 
-def _is_fresh(one: LimitReading, now_s: float) -> bool:
-    """Tell whether what was heard still says something: the limit has not started anew, and it is not long ago."""
-    return now_s - one.at_s <= _FRESH_S and not 0 < one.reset_s <= now_s
+def _is_fresh(reading: LimitReading, now_s: float) -> bool:
+    """Return whether a reading still holds: it is recent, and its window has not ended."""
+    return now_s - reading.at_s <= _FRESH_S and not 0 < reading.reset_s <= now_s
 
 
 def _number(text: str | None) -> float | None:

@@ -1,4 +1,4 @@
-"""OAuth tokens: one cached per credential, fetched by one flight at a time, never handed out expired."""
+"""OAuth tokens: cached by credential, fetched single-flight, replaced before they expire."""
 
 import asyncio
 from collections.abc import Callable
@@ -31,7 +31,7 @@ _FETCH_TIMEOUT_S: Final = 10.0
 _MARGIN_S: Final = 60.0
 # Every answer of the emulator of this project has it.
 _EMULATOR: Final = "zuora-emulator"
-# At four fifths of its life, and replicas that started together not together.
+# At four fifths of its life; the jitter spreads replicas that started together.
 _REFRESH_AT: Final = 0.8
 _REFRESH_JITTER_S: Final = 60.0
 _REFRESH_RETRY_S: Final = 30.0
@@ -65,9 +65,9 @@ class Token:
     issued_s: float
     """On the monotonic clock."""
     refresh_s: float
-    """From when on a new one is fetched while this one is still handed out; on the monotonic clock."""
+    """From then on a new token is fetched while this one is still handed out; on the monotonic clock."""
     clock_offset_s: float | None = None
-    """How far Zuora's clock was ahead of ours when it issued the token; None if it did not say."""
+    """How far Zuora's clock was ahead of ours when it issued the token; None if its answer had no date."""
 
 
 class TokenCache:
@@ -88,24 +88,24 @@ class TokenCache:
         self._uniform = uniform
         self._fetched = fetched
         self._tokens: dict[Credential, Token] = {}
-        self._flights: dict[Credential, asyncio.Task[Token]] = {}
+        self._fetches: dict[Credential, asyncio.Task[Token]] = {}
         self._spans: dict[Credential, trace.Span] = {}
         self._accepted_s: dict[Credential, tuple[int, float]] = {}
         self._retired_s: dict[Credential, float] = {}
         self._generation = 0
 
     def __repr__(self) -> str:
-        return f"TokenCache({len(self._tokens)} tokens, {len(self._flights)} being fetched)"
+        return f"TokenCache({len(self._tokens)} tokens, {len(self._fetches)} being fetched)"
 
     async def get(self, credential: Credential, *, timeout_s: float) -> Token:
         """Return a token that is not about to expire.
 
         Args:
             credential: Whose token.
-            timeout_s: How long the caller can wait; the fetch itself goes on for others.
+            timeout_s: How long the caller can wait; the fetch itself continues for others.
 
         Raises:
-            CallError: No token could be had; NOT_SENT.
+            CallError: No token could be fetched; NOT_SENT.
         """
         token = self._tokens.get(credential)
         now_s = self._clock.monotonic()
@@ -113,14 +113,14 @@ class TokenCache:
             if now_s >= token.refresh_s:
                 self._refresh(credential, token)
             return token
-        flight = self._flights.get(credential) or self._start(credential)
-        return await self._wait(flight, self._spans[credential], timeout_s)
+        fetch = self._fetches.get(credential) or self._start(credential)
+        return await self._wait(fetch, self._spans[credential], timeout_s)
 
-    async def _wait(self, flight: asyncio.Task[Token], fetch: trace.Span, timeout_s: float) -> Token:
-        span = start_child(self._transport.tracer, "token wait", links=[trace.Link(fetch.get_span_context())])
+    async def _wait(self, fetch: asyncio.Task[Token], fetch_span: trace.Span, timeout_s: float) -> Token:
+        span = start_child(self._transport.tracer, "token wait", links=[trace.Link(fetch_span.get_span_context())])
         try:
             async with asyncio.timeout(timeout_s):
-                return await asyncio.shield(flight)
+                return await asyncio.shield(fetch)
         except TimeoutError as error:
             span.set_attribute("error.type", Reason.TOKEN_UNAVAILABLE.name)
             raise call_error(Reason.TOKEN_UNAVAILABLE, f"no token within {timeout_s:.1f} s") from error
@@ -131,7 +131,7 @@ class TokenCache:
             span.end()
 
     def has(self, credential: Credential) -> bool:
-        """Tell whether a token can be handed out at once."""
+        """Return whether a token can be handed out at once."""
         token = self._tokens.get(credential)
         return token is not None and self._clock.monotonic() < token.expires_s
 
@@ -141,64 +141,67 @@ class TokenCache:
         return self._clock.monotonic() - token.issued_s if token else None
 
     def _start(self, credential: Credential) -> asyncio.Task[Token]:
-        # In a trace of its own: many calls may wait for it, and none of them for all of it.
+        # In a trace of its own: many calls may wait for it, each for a part of it.
         span = self._transport.tracer.start_span("token fetch", context=Context())
         with use_span(span):
-            flight = self._tasks.start(self._fetch(credential), name="token fetch")
-        self._flights[credential], self._spans[credential] = flight, span
-        flight.add_done_callback(lambda ended: self._arrived(credential, ended))
-        return flight
+            fetch = self._tasks.start(self._fetch(credential), name="token fetch")
+        self._fetches[credential], self._spans[credential] = fetch, span
+        fetch.add_done_callback(lambda task: self._on_fetched(credential, task))
+        return fetch
 
-    def _arrived(self, credential: Credential, ended: asyncio.Task[Token]) -> None:
-        self._flights.pop(credential, None)
+    def _on_fetched(self, credential: Credential, task: asyncio.Task[Token]) -> None:
+        self._fetches.pop(credential, None)
         span = self._spans.pop(credential)
-        error = asyncio.CancelledError() if ended.cancelled() else ended.exception()
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if isinstance(error, CallError):
             span.set_attribute("error.type", error.failure.reason.name)
         span.end()
-        if not ended.cancelled():
+        if not task.cancelled():
             failed = error.failure.reason if isinstance(error, CallError) else Reason.INTERNAL if error else None
             self._fetched(credential, failed)
 
     def _refresh(self, credential: Credential, token: Token) -> None:
-        """Fetch the next token while nobody waits for it; if that fails, another try follows a little later."""
-        if credential not in self._flights:
+        """Fetch the next token while the present one is still valid; if that fails, try again a little later."""
+        if credential not in self._fetches:
             wait_s = _REFRESH_RETRY_S + self._uniform(0.0, _REFRESH_JITTER_S)
             self._tokens[credential] = replace(token, refresh_s=self._clock.monotonic() + wait_s)
             _ = self._start(credential)
 
-    def accepted(self, credential: Credential, token: Token) -> None:
-        """Note that Zuora took a token just now."""
+    def note_accepted(self, credential: Credential, token: Token) -> None:
+        """Note that Zuora has just accepted a token."""
         self._accepted_s[credential] = (token.generation, self._clock.monotonic())
 
-    def refused(self, credential: Credential, token: Token, *, since_s: float) -> None:
+    def note_refused(self, credential: Credential, token: Token, *, since_s: float) -> None:
         """Retire a token that Zuora refused.
 
-        A 401 may be about something else, and a refetch per failing call would exhaust the token endpoint. So a token
-        stays when a newer one is there already, when Zuora took it after the refused attempt began, and when one of
-        this credential was retired less than a minute ago.
+        A 401 may have another cause, and a fetch for every failing call would exhaust the token endpoint, so some
+        refusals retire nothing.
 
         Args:
             credential: Whose token.
-            token: The refused one.
+            token: The refused token.
             since_s: When the refused attempt began, on the monotonic clock.
         """
+        # 1. A newer token has replaced it already.
         current = self._tokens.get(credential)
         if current is None or current.generation != token.generation:
             return
+        # 2. Zuora accepted it after the refused attempt began.
         generation, accepted_s = self._accepted_s.get(credential, (0, 0.0))
         if generation == token.generation and accepted_s >= since_s:
             return
+        # 3. A token of this credential was retired less than a minute ago.
         now_s = self._clock.monotonic()
         if now_s - self._retired_s.get(credential, -_RETIRE_INTERVAL_S) < _RETIRE_INTERVAL_S:
             return
+        # 4. The token is no longer accepted: the next call fetches another.
         self._retired_s[credential] = now_s
         del self._tokens[credential]
 
     def keep(self, wanted: Callable[[Credential], bool]) -> None:
-        """Forget every token but those of the wanted credentials."""
+        """Forget every token except those of the wanted credentials."""
         for by_credential in (self._tokens, self._accepted_s, self._retired_s):
-            for credential in [one for one in by_credential if not wanted(one)]:
+            for credential in [credential for credential in by_credential if not wanted(credential)]:
                 del by_credential[credential]
 
     async def _fetch(self, credential: Credential) -> Token:
@@ -214,8 +217,8 @@ class TokenCache:
         post = HttpPost(credential.url, headers, urlencode(form).encode(), credential.path)
         try:
             with AttemptSpan(self._transport.tracer, post) as attempt:
-                answer = await self._transport.post(post, timeout_s=_FETCH_TIMEOUT_S, span=attempt.span)
-                attempt.answered(answer)
+                answer = await self._transport.post(post, timeout_s=_FETCH_TIMEOUT_S, span=attempt.otel_span)
+                attempt.note_answer(answer)
         except CallError as error:
             raise _not_sent(error) from error
         _refuse_emulator(post.url, answer)
@@ -234,13 +237,13 @@ class TokenCache:
 
 
 def _refuse_emulator(url: str, answer: HttpResponse) -> None:
-    """Refuse tokens of an emulator where production should answer: nothing that it says about money is true."""
+    """Refuse tokens of an emulator on a production host: its answers about money would be invented."""
     if _EMULATOR in answer.headers and urlsplit(url).hostname in PRODUCTION_HOSTS:
         raise call_error(Reason.TOKEN_UNAVAILABLE, "an emulator answers in the place of Zuora's production")
 
 
 def _not_sent(error: CallError) -> CallError:
-    """Say that the caller's own request was not sent, whatever became of the token request."""
+    """Return the error of the call, which was not sent, whatever happened to the token request."""
     reason = error.failure.reason
     if reason in {Reason.UPSTREAM_UNREACHABLE, Reason.UPSTREAM_TLS_FAILED}:
         return error
@@ -263,7 +266,7 @@ def _parse(answer: HttpResponse) -> tuple[str, float]:
 
 
 def _life_s(expires_in: object) -> float:
-    """Return the token's life; whatever is no positive number counts as the documented hour."""
+    """Return the token's lifetime; anything but a positive number counts as the documented hour."""
     try:
         life_s = float(str(expires_in))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The one way out over HTTP: one request in, one complete answer or one precise error out."""
+"""The HTTP client: it sends one request and returns the complete answer, or a precise error."""
 
 import asyncio
 import gzip
@@ -60,7 +60,7 @@ class Transport:
         }
         self._http = http
         self.tracer = tracer
-        """Whoever sends through it makes the spans of its attempts with this one."""
+        """Makes the spans of attempts."""
 
     async def post(self, post: HttpPost, *, timeout_s: float, span: trace.Span = trace.INVALID_SPAN) -> HttpResponse:
         """Send once.
@@ -139,10 +139,10 @@ def _translate(error: Exception, post: HttpPost) -> CallError:
 
 
 def _brief(error: BaseException) -> str:
-    """Name an error without its text: a parser's quotes the bytes it could not read, which may hold a token."""
+    """Return the kind of an error without its text: a parser's quotes the bytes it could not read, perhaps a token."""
     cause = getattr(error, "os_error", error)
-    told = cause.strerror if isinstance(cause, OSError) and cause.errno else ""
-    return f"{type(error).__name__} {told or ''}".strip()
+    text = cause.strerror if isinstance(cause, OSError) and cause.errno else ""
+    return f"{type(error).__name__} {text or ''}".strip()
 
 
 def open_transport(

@@ -9,7 +9,7 @@ from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.errors import CATEGORIES, STATUSES, WORDS, classify, incomplete
+from payorch_server.zuora.errors import CATEGORIES, STATUSES, WORDS, classify, incomplete_answer
 from payorch_server.zuora.messages import HttpResponse, decode_object
 
 FACTS = UpstreamFacts(zuora_request_id="r1")
@@ -382,7 +382,7 @@ class TestEvidence:
 
         assert error is not None
         assert error.failure.facts is FACTS
-        assert incomplete("a token", FACTS).failure.facts is FACTS
+        assert incomplete_answer("a token", FACTS).failure.facts is FACTS
 
 
 JSON = st.recursive(

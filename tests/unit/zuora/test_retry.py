@@ -135,7 +135,7 @@ class TestRetryBudget:
         budget = RetryBudget()
         allowed = []
         for _ in range(10):
-            budget.failed()
+            budget.note_failure()
             allowed.append(budget.allows)
 
         assert allowed == [True] * 9 + [False]
@@ -144,7 +144,7 @@ class TestRetryBudget:
         """Else an outage of an hour would be remembered for hours."""
         budget = RetryBudget()
         for _ in range(1000):
-            budget.failed()
+            budget.note_failure()
 
         assert (budget.left, repr(budget)) == (0.0, "RetryBudget(0.0 of 20)")
 
@@ -152,10 +152,10 @@ class TestRetryBudget:
         """A hundred and one answers after an outage."""
         budget = RetryBudget()
         for _ in range(20):
-            budget.failed()
+            budget.note_failure()
         answers = 0
         while not budget.allows:
-            budget.succeeded()
+            budget.note_success()
             answers += 1
 
         assert answers == 101
@@ -164,6 +164,6 @@ class TestRetryBudget:
         """A quiet week saves nothing up."""
         budget = RetryBudget()
         for _ in range(1000):
-            budget.succeeded()
+            budget.note_success()
 
         assert budget.left == RetryBudget.MAX

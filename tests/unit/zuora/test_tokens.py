@@ -31,8 +31,8 @@ async def taken(tokens: TokenCache, credential: Credential = CREDENTIAL) -> Toke
 
 async def settled(tokens: TokenCache) -> None:
     """Wait until nothing is being fetched."""
-    while flights := list(tokens._flights.values()):
-        await asyncio.gather(*flights, return_exceptions=True)
+    while fetches := list(tokens._fetches.values()):
+        await asyncio.gather(*fetches, return_exceptions=True)
 
 
 async def name_of(tokens: TokenCache, credential: Credential = CREDENTIAL) -> str:
@@ -190,7 +190,7 @@ class TestRefused:
         tokens = cache(Wire(issued("one"), issued("two")), clock)
         first = await taken(tokens)
 
-        tokens.refused(CREDENTIAL, first, since_s=clock.monotonic())
+        tokens.note_refused(CREDENTIAL, first, since_s=clock.monotonic())
 
         assert await name_of(tokens) == "two"
 
@@ -210,9 +210,9 @@ class TestRefused:
         token = await taken(tokens)
         began_s = clock.monotonic()
         clock.advance(accepted_at_s)
-        tokens.accepted(CREDENTIAL, token)
+        tokens.note_accepted(CREDENTIAL, token)
 
-        tokens.refused(CREDENTIAL, token, since_s=began_s)
+        tokens.note_refused(CREDENTIAL, token, since_s=began_s)
 
         assert await name_of(tokens) == ("one" if kept else "two"), reason
 
@@ -224,23 +224,23 @@ class TestRefused:
         names = []
         for wait_s in (0.0, 59.0, 1.0):
             clock.advance(wait_s)
-            tokens.refused(CREDENTIAL, await taken(tokens), since_s=clock.monotonic())
+            tokens.note_refused(CREDENTIAL, await taken(tokens), since_s=clock.monotonic())
             names.append(await name_of(tokens))
 
         assert names == ["two", "two", "three"]
 
     @pytest.mark.asyncio
     async def test_spares_a_newer_generation(self) -> None:
-        """Many attempts flew with the first token; each of them is refused, and one new token is fetched."""
+        """Many attempts carried the first token; each of them is refused, and one new token is fetched."""
         clock = FakeClock()
         wire = Wire(issued("one"), issued("two"))
         tokens = cache(wire, clock)
         first = await taken(tokens)
-        tokens.refused(CREDENTIAL, first, since_s=clock.monotonic())
+        tokens.note_refused(CREDENTIAL, first, since_s=clock.monotonic())
         await taken(tokens)
         clock.advance(120)
 
-        tokens.refused(CREDENTIAL, first, since_s=0.0)
+        tokens.note_refused(CREDENTIAL, first, since_s=0.0)
 
         assert (await name_of(tokens), len(wire.requests)) == ("two", 2)
 
@@ -250,13 +250,13 @@ class TestRefused:
         clock = FakeClock()
         tokens = cache(Wire(issued("one"), issued("two"), issued("three")), clock)
         first = await taken(tokens)
-        tokens.refused(CREDENTIAL, first, since_s=clock.monotonic())
+        tokens.note_refused(CREDENTIAL, first, since_s=clock.monotonic())
         second = await taken(tokens)
         clock.advance(120)
         began_s = clock.monotonic()
-        tokens.accepted(CREDENTIAL, first)
+        tokens.note_accepted(CREDENTIAL, first)
 
-        tokens.refused(CREDENTIAL, second, since_s=began_s)
+        tokens.note_refused(CREDENTIAL, second, since_s=began_s)
 
         assert await name_of(tokens) == "three"
 
@@ -268,7 +268,7 @@ class TestRefused:
         first = await taken(tokens)
         await taken(tokens, OTHER)
 
-        tokens.refused(CREDENTIAL, first, since_s=clock.monotonic())
+        tokens.note_refused(CREDENTIAL, first, since_s=clock.monotonic())
 
         assert (await name_of(tokens, OTHER), await name_of(tokens)) == ("other", "two")
 
@@ -277,7 +277,7 @@ class TestRefused:
         """A token from before a restart."""
         tokens = cache(Wire(issued("one")), FakeClock())
 
-        tokens.refused(CREDENTIAL, Token(Secret("old"), 0.0, 7, 0.0, 0.0), since_s=0.0)
+        tokens.note_refused(CREDENTIAL, Token(Secret("old"), 0.0, 7, 0.0, 0.0), since_s=0.0)
 
         assert await name_of(tokens) == "one"
 

@@ -124,4 +124,4 @@ def _read(value: object, fields: Fields) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         return {}
     found = ((ours, read(value.get(zuora))) for zuora, (ours, read) in fields.items())
-    return {ours: one for ours, one in found if one is not None}
+    return {ours: value for ours, value in found if value is not None}

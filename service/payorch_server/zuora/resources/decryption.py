@@ -51,11 +51,11 @@ class DecryptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class DecryptionResult:
-    """What came of a token."""
+    """What was created and paid."""
 
     payment_method_id: str
     payment_id: str
-    """Empty when none was asked for or reported."""
+    """Empty when none was requested or reported."""
     amount: str
     """Decimal text without a currency; empty when not reported."""
 
@@ -90,12 +90,12 @@ def build(request: DecryptionRequest, *, route: Route, tenant: TenantSettings) -
 
 
 def problem_with_gateway(route: Route) -> Violation | None:
-    """Say what keeps a payment from being made on the route: this operation does not let Zuora choose the gateway."""
+    """Return what keeps the route from taking a payment: this operation does not let Zuora choose the gateway."""
     if route.gateway.name != ZUORA_DEFAULT:
         return None
     description = (
         f"a payment needs a named gateway, and rule {route.rule} leaves the choice to Zuora; "
-        "ask for none, or have the rule name a gateway"
+        "omit the payment, or name a gateway in the rule"
     )
     return Violation("pay_invoice", "route.gateway", description)
 

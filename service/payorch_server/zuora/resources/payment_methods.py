@@ -92,7 +92,7 @@ class PaymentMethodRequest:
     """By Zuora's member names."""
     custom_fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
     gateway_options: Mapping[str, Secret[str]] = field(default_factory=dict, repr=False)
-    """These two by names of the caller's own, which may tell something as well."""
+    """These two by names that the caller chose, which may be sensitive too."""
     maximum_payment_attempts: int | None = None
     payment_retry_interval_hours: int | None = None
     device_session_id: Secret[str] | None = None

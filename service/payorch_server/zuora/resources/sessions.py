@@ -31,7 +31,7 @@ class SessionRequest:
     """Empty only when no payment is made."""
     invoice_numbers: tuple[str, ...] = ()
     gateway_options: Mapping[str, Secret[str]] = field(default_factory=dict, repr=False)
-    """By names of the caller's own, which may tell something as well."""
+    """By names that the caller chose, which may be sensitive too."""
 
 
 def build(request: SessionRequest, *, route: Route, tenant: TenantSettings) -> Call:

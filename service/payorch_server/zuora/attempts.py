@@ -1,0 +1,84 @@
+"""The attempts of one execution, and what a failed one means after those before it."""
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime
+
+from payorch_server.model.attempt import Attempt, UpstreamFacts
+from payorch_server.model.earlier_sends import EarlierSends, reason_given_earlier_sends
+from payorch_server.model.errors import CallError, error_for
+from payorch_server.model.outcome import Outcome
+from payorch_server.zuora.messages import HttpResponse
+
+
+class Attempts:
+    """The attempts so far; each sends the same body and headers, but for the token."""
+
+    def __init__(self, body: bytes, headers: Mapping[str, str], earlier: EarlierSends) -> None:
+        self.body = body
+        self.headers = headers
+        self.sent: tuple[Attempt, ...] = ()
+        """Those that reached the network, in their order."""
+        self.tries = 0
+        """Attempts, and those that failed before they were sent, such as at the token endpoint."""
+        self._doubtful = earlier.doubtful
+        self._answer_ids = set(earlier.answer_ids)
+
+    def add(
+        self, answer: HttpResponse | None, error: CallError | None, *, started_at: datetime, duration_s: float
+    ) -> None:
+        """Add an attempt that was sent.
+
+        Args:
+            answer: Zuora's, or None if there was none.
+            error: What the attempt alone means, or None for a success.
+            started_at: When it was sent, UTC.
+            duration_s: How long it took.
+        """
+        self.sent += (
+            Attempt(
+                ordinal=len(self.sent) + 1,
+                http_status=answer.status if answer else 0,
+                zuora_request_id=answer.zuora_request_id if answer else "",
+                started_at=started_at,
+                duration_s=duration_s,
+                outcome=error.verdict.outcome if error else Outcome.SUCCEEDED,
+            ),
+        )
+
+    def error_given_earlier(self, error: CallError, facts: UpstreamFacts) -> CallError:
+        """Return what a failed attempt means for the intent, and remember its answer for the next attempt.
+
+        Args:
+            error: What the attempt alone means.
+            facts: What is known of all attempts, with the ids of its answer.
+        """
+        ids = {facts.zuora_request_id, facts.zuora_process_id} - {""}
+        repeated = bool(ids & self._answer_ids)
+        reason = reason_given_earlier_sends(error.failure, doubtful=self._doubtful, repeated=repeated)
+        self._answer_ids |= ids
+        self._doubtful |= error.verdict.outcome is Outcome.UNKNOWN
+        last = error.failure.reason
+        metadata = error.failure.metadata if reason is last else {"lastReason": last.name}
+        return error_for(dataclasses.replace(error.failure, reason=reason, metadata=metadata, facts=facts))
+
+
+def facts_of(
+    answer: HttpResponse | None, payload: Mapping[str, object] | None, sent: tuple[Attempt, ...]
+) -> UpstreamFacts:
+    """Return what is known of a call after an attempt.
+
+    Args:
+        answer: Zuora's, or None if there was none.
+        payload: Its JSON object, or None if it has none.
+        sent: The attempts so far.
+    """
+    if answer is None:
+        return UpstreamFacts(sent)
+    process_id = (payload or {}).get("processId")
+    return UpstreamFacts(
+        attempts=sent,
+        zuora_request_id=answer.zuora_request_id,
+        zuora_process_id=process_id if isinstance(process_id, str) else "",
+        echoed_track_id=answer.track_id,
+    )
