@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payorch_server.intents.executor import EXECUTION_LIMIT_S, idempotency_key
+from payorch_server.intents.executor import EXECUTION_LIMIT_S, IntentExecutor, idempotency_key
 from payorch_server.intents.intent import SENSITIVE, IntentResult
 from payorch_server.intents.intent_record import IntentRecord, Settlement
 from payorch_server.intents.ledger import CLOCK_SKEW_S, LEASE_S
@@ -22,6 +22,7 @@ from payorch_server.runtime.lifecycle import TaskOwner
 from structlog.testing import capture_logs
 from unit.intents.intents_support import (
     DAY_S,
+    REQUEST_ID,
     FailingStore,
     Sent,
     Zuora,
@@ -127,6 +128,75 @@ class TestRun:
         values = {ended.value for ended in await asyncio.gather(*waiting)}
 
         assert (values, len(zuora.sent), repr(one)) == ({"pm-1"}, 1, "IntentExecutor(0 in flight)")
+
+    @pytest.mark.asyncio
+    async def test_gives_a_failure_to_those_who_joined(self) -> None:
+        """The service sends once; whether to resend is for each caller to decide."""
+        clock, zuora = FakeClock(), Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")], gate=asyncio.Event())
+        one = intents(clock)
+        waiting = [asyncio.ensure_future(one.run(opening(zuora.send), call(clock))) for _ in range(2)]
+        await zuora.arrived.wait()
+        zuora.gate.set()
+
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+
+        outcomes = [end.verdict.outcome for end in ends if isinstance(end, CallError)]
+        assert ([Outcome.UNKNOWN] * 2, 1) == (outcomes, len(zuora.sent))
+
+    @pytest.mark.asyncio
+    async def test_notes_how_a_call_met_its_intent(self) -> None:
+        """For logs, metrics and the history of calls, with what Zuora said of the one that executed."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        one = intents(clock)
+        first, second, third = (call(clock) for _ in range(3))
+        waiting = [asyncio.ensure_future(one.run(opening(zuora.send), context)) for context in (first, second)]
+        await zuora.arrived.wait()
+        zuora.gate.set()
+        ended = [*await asyncio.gather(*waiting), await one.run(opening(zuora.send), third)]
+
+        assert ["opened", "joined", "replayed"] == [context.notes.intent for context in (first, second, third)]
+        assert [False, False, True] == [end.replayed for end in ended]
+        assert ("z1", UpstreamEvidence(payment_method_id="pm-1")) == (
+            first.notes.zuora_request_id,
+            first.notes.evidence,
+        )
+        assert {"record": 0.0} == first.notes.phases_s
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(("store_is_gone", "expected"), [(False, "taken_over"), (True, "unrecorded")])
+    async def test_notes_a_take_over_and_a_missing_record(self, *, store_is_gone: bool, expected: str) -> None:
+        """Such an intent may have been executed before."""
+        clock, zuora, context = FakeClock(), Zuora(), call(FakeClock())
+        inner = memory(clock)
+        asked = opening(zuora.send, moves_money=False)
+        await put(inner, asked, IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp()))
+
+        await intents(clock, store=FailingStore(inner, fails=lambda *_: store_is_gone)).run(asked, context)
+
+        assert context.notes.intent == expected
+
+    @pytest.mark.asyncio
+    async def test_reports_executions_alone(self) -> None:
+        """What is taken from the record was reported when it was executed."""
+        clock, reported = FakeClock(), []
+
+        async def send(_route: Route, _call: CallContext, _earlier: EarlierSends) -> Sent:
+            clock.advance(2)
+            return "pm-1", told()
+
+        one = IntentExecutor(
+            ledger=intents(clock).ledger,
+            clock=clock,
+            tasks=TaskOwner(),
+            execution_ended=lambda *ended: reported.append(ended),
+        )
+        for _ in range(2):
+            await one.run(opening(send), call(clock))
+        await asyncio.sleep(0)
+
+        ((record, key),) = reported
+        assert (record.intent, record.started_at, record.duration_s) == ("opened", START, 2.0)
+        assert key == opening(send).key
 
     @pytest.mark.asyncio
     @pytest.mark.parametrize("moment", ["in flight", "settled"])
@@ -296,6 +366,23 @@ class TestRun:
         assert len(zuora.sent) == sent, reason
 
     @pytest.mark.asyncio
+    async def test_leases_what_it_takes_over(self) -> None:
+        """A third replica waits for the second as that one waited for the first."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        store = memory(clock)
+        await put(store, opening(zuora.send), IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp()))
+        taking = asyncio.ensure_future(intents(clock, store=store).run(opening(zuora.send), call(clock)))
+        await zuora.arrived.wait()
+
+        record = await record_of(store, opening(zuora.send))
+
+        assert record is not None
+        assert record.lease_until_s == clock.now().timestamp() + LEASE_S
+        assert LEASE_S > EXECUTION_LIMIT_S
+        zuora.gate.set()
+        await taking
+
+    @pytest.mark.asyncio
     async def test_lets_one_of_two_take_over(self) -> None:
         """Both see the expired lease; the store lets one of them write, the other waits for it."""
         clock, zuora = FakeClock(), Zuora()
@@ -396,6 +483,22 @@ class TestRun:
             await intents(clock, store=store).run(opening(zuora.send, request_id=old, moves_money=False), call(clock))
 
         assert (caught.value.failure.reason, zuora.sent) == (Reason.INTENT_EXPIRED, [])
+
+    @pytest.mark.asyncio
+    async def test_refuses_an_old_uuid7_whose_record_cannot_be_read(self) -> None:
+        """The store has a record, and fails before it returns it: Zuora may not know the key any more."""
+        clock, zuora = FakeClock(), Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
+        inner = memory(clock)
+        resent = opening(zuora.send, request_id=uuid7(START), moves_money=False)
+        with pytest.raises(CallError):
+            await intents(clock, store=inner).run(resent, call(clock))
+        clock.advance(DAY_S)
+        store = FailingStore(inner, fails=lambda operation, _key: operation == "put_if_absent")
+
+        with pytest.raises(CallError) as caught:
+            await intents(clock, store=store).run(resent, call(clock))
+
+        assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.INTENT_EXPIRED, 1)
 
     @pytest.mark.asyncio
     async def test_replays_an_old_uuid7_with_a_record(self) -> None:
@@ -584,6 +687,18 @@ class TestStoreFailures:
     """The store only adds to what the key guarantees."""
 
     @pytest.mark.asyncio
+    async def test_change_nothing_where_no_rule_matches(self) -> None:
+        """An intent without a route is not sent, recorded or not."""
+        clock, zuora = FakeClock(), Zuora()
+        store = FailingStore(memory(clock), fails=lambda _operation, _key: True)
+        unrouted = opening(zuora.send, moves_money=False, to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
+
+        with pytest.raises(CallError) as caught:
+            await intents(clock, store=store).run(unrouted, call(clock))
+
+        assert (caught.value.failure.reason, zuora.sent) == (Reason.ROUTE_NOT_FOUND, [])
+
+    @pytest.mark.asyncio
     @pytest.mark.parametrize("acts", [False, True])
     async def test_sends_no_money_unrecorded(self, *, acts: bool) -> None:
         """Refused before sending."""
@@ -597,13 +712,19 @@ class TestStoreFailures:
 
     @pytest.mark.asyncio
     async def test_sends_the_others_unrecorded(self) -> None:
-        """A session costs nothing."""
-        clock, zuora = FakeClock(), Zuora()
-        store = FailingStore(memory(clock), fails=lambda _operation, _key: True)
+        """A session costs nothing. Its end is not recorded either: there is no record that it could end."""
+        clock, zuora, asked = FakeClock(), Zuora(), []
 
-        ended = await intents(clock, store=store).run(opening(zuora.send, moves_money=False), call(clock))
+        def fails(operation: str, _key: str) -> bool:
+            asked.append(operation)
+            return True
 
-        assert ended.value == "pm-1"
+        store = FailingStore(memory(clock), fails=fails)
+        session = opening(zuora.send, moves_money=False, guarded_token="t")
+
+        ended = await intents(clock, store=store).run(session, call(clock))
+
+        assert (ended.value, asked) == ("pm-1", ["put_if_absent"])
 
     @pytest.mark.asyncio
     async def test_takes_an_unrecorded_call_for_a_resend(self) -> None:
@@ -731,6 +852,22 @@ class TestGuardedToken:
 
 class TestLookUp:
     """What the service itself knows of an intent."""
+
+    @pytest.mark.parametrize(
+        ("request_id", "expected", "reason"),
+        [
+            (REQUEST_ID, START + timedelta(hours=23), "sent now at the earliest"),
+            (uuid7(START - timedelta(hours=1)), START + timedelta(hours=22), "its UUIDv7 is an hour old"),
+            (uuid7(START + timedelta(hours=1)), START + timedelta(hours=23), "its UUIDv7 is from the future"),
+        ],
+    )
+    def test_tells_until_when_a_new_intent_may_be_resent(
+        self, request_id: RequestId, expected: datetime, reason: str
+    ) -> None:
+        """An earlier send may have gone unrecorded, but not before the request id was made."""
+        records = intents(FakeClock()).ledger
+
+        assert records.resend_before_if_new(opening(Zuora().send, request_id=request_id)) == expected, reason
 
     @pytest.mark.asyncio
     async def test_tells_absent_flying_and_settled_apart(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from payorch_server.intents.executor import IntentExecutor
 from payorch_server.intents.intent import Fingerprint, IntentRequest, IntentResult
-from payorch_server.intents.intent_record import IntentRecord, encode_record
+from payorch_server.intents.intent_record import IntentRecord, decode_record, encode_record
 from payorch_server.intents.ledger import IntentLedger
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
@@ -118,6 +118,7 @@ class TestTokenGuard:
 
         assert Reason.APPLE_PAY_TOKEN_REUSED is caught.value.failure.reason
         assert [] == sent
+        assert 0.0 == decode_record((await _stored(store)).value).lease_until_s, "a resend need not wait"
 
     async def test_leaves_nothing_behind_when_money_may_not_move(self) -> None:
         """The next call need not wait for a lease that nobody holds."""

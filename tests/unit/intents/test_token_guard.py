@@ -16,6 +16,15 @@ async def write(store: MemoryStore, owner: str, settlement: Settlement | None = 
     await store.put_if_absent(owner, encode_record(record), ttl_s=KEEP_S)
 
 
+class Overtaken(MemoryStore):
+    """A store in which another intent writes first."""
+
+    async def compare_and_set(self, key: str, value: bytes, *, version: int, ttl_s: float) -> bool:
+        """Write after the other intent."""
+        await super().compare_and_set(key, b"intent:c", version=version, ttl_s=ttl_s)
+        return await super().compare_and_set(key, value, version=version, ttl_s=ttl_s)
+
+
 class TestTokenName:
     """A token has one name, whichever RPC it comes through."""
 
@@ -79,6 +88,16 @@ class TestReplayGuard:
         assert await guard.claim("t", owner="intent:b")
 
     @pytest.mark.asyncio
+    async def test_gives_a_free_token_to_one_of_two(self) -> None:
+        """Both find it free; the one whose write comes second looks again."""
+        store = Overtaken(clock=FakeClock(), max_entries=10)
+        for owner in ("intent:b", "intent:c"):
+            await write(store, owner)
+        await store.put_if_absent("token:t", b"intent:forgotten", ttl_s=KEEP_S)
+
+        assert not await TokenGuard(store=store, keep_s=KEEP_S).claim("t", owner="intent:b")
+
+    @pytest.mark.asyncio
     async def test_releases_for_the_owner_alone(self) -> None:
         """Somebody else's release changes nothing."""
         store = memory(FakeClock())
@@ -91,6 +110,16 @@ class TestReplayGuard:
         await guard.release("t", owner="intent:a")
 
         assert (kept, await guard.claim("t", owner="intent:b")) == (True, True)
+
+    @pytest.mark.asyncio
+    async def test_releases_what_is_not_there(self) -> None:
+        """The entry may have expired, and no failure of ours may take the place of Zuora's answer."""
+        store = memory(FakeClock())
+        guard = TokenGuard(store=store, keep_s=KEEP_S)
+
+        await guard.release("t", owner="intent:a")
+
+        assert await guard.claim("t", owner="intent:a")
 
     @pytest.mark.asyncio
     async def test_releases_nothing_without_a_token(self) -> None:
