@@ -48,6 +48,7 @@ class TestInLightOfEarlier:
             (DECLINED, False, True, UNSETTLED, "so is a decline"),
             (DECLINED, True, True, DECLINED, "the key's answer"),
             (NO_ANSWER, False, False, NO_ANSWER, "still unknown"),
+            (NO_ANSWER, True, False, Reason.UPSTREAM_INTERNAL, "stored, so a resend brings the same: look it up"),
             (Reason.UPSTREAM_INTERNAL, False, True, Reason.UPSTREAM_INTERNAL, "unknown and recorded"),
             (Reason.UPSTREAM_KEY_CONFLICT, False, True, Reason.UPSTREAM_KEY_CONFLICT, "look it up"),
             (

@@ -110,6 +110,7 @@ class TestV1:
             (200, refusal("71012514"), Reason.UPSTREAM_CODE_UNKNOWN, "7xxxxxxx is another catalogue"),
             (400, refusal("71012514"), Reason.UPSTREAM_REQUEST_REFUSED, "so the status decides if it can"),
             (200, refusal("53200098"), Reason.UPSTREAM_CODE_UNKNOWN, "a category that is not documented"),
+            (400, refusal("53200098"), Reason.UPSTREAM_REQUEST_REFUSED, "with such a category the status decides"),
             (200, refusal("532000"), Reason.UPSTREAM_CODE_UNKNOWN, "6 digits are no code"),
             (200, refusal("\u0667\u0660"), Reason.UPSTREAM_CODE_UNKNOWN, "digits of another script"),
             (400, {"reasons": [{"code": 50000030}]}, Reason.UPSTREAM_RULE_BROKEN, "reasons without success"),
@@ -228,6 +229,7 @@ class TestStatuses:
         ("status", "expected"),
         [
             (202, Reason.UPSTREAM_CODE_UNKNOWN),
+            (300, Reason.UPSTREAM_CODE_UNKNOWN),
             (301, Reason.UPSTREAM_CODE_UNKNOWN),
             (302, Reason.UPSTREAM_CODE_UNKNOWN),
             (304, Reason.UPSTREAM_CODE_UNKNOWN),
@@ -282,6 +284,12 @@ class TestSeveralReasons:
             (400, [53200030, 53200020], Reason.UPSTREAM_RULE_BROKEN, "equals: the first, the other way round"),
             (400, [53200070, 53200030], Reason.UPSTREAM_RULE_BROKEN, "a refusal beside a limit"),
             (400, [53200061, 53200030], Reason.UPSTREAM_RULE_BROKEN, "a lasting refusal beside a temporary one"),
+            (
+                200,
+                [53200098, 53200030],
+                Reason.UPSTREAM_CODE_UNKNOWN,
+                "an unknown category beside a refusal leaves it open",
+            ),
             (500, [53200061, 53200099], Reason.UPSTREAM_GATEWAY_FAILED, "the gateway may have acted"),
             (500, [53200060, 53200050], Reason.UPSTREAM_INTERNAL, "an internal fault beside a lock"),
             (401, [90000011, 53200060], Reason.UPSTREAM_INTERNAL, "no new token after an internal fault"),
@@ -325,6 +333,13 @@ class TestPartial:
         assert (error.failure.evidence.payment_method_id, error.failure.evidence.payment_id) == ("pm1", "p1")
         assert error.verdict.outcome is Outcome.PARTIAL
 
+    def test_knows_the_method_by_the_id_of_v1(self) -> None:
+        """A refusal of v1 names what it created as a success does."""
+        error = error_of(200, refusal(53200030, id="pm1"))
+
+        assert error is not None
+        assert (error.verdict.outcome, error.failure.evidence.payment_method_id) == (Outcome.PARTIAL, "pm1")
+
 
 class TestEvidence:
     """What operators and callers learn besides the reason."""
@@ -356,6 +371,48 @@ class TestEvidence:
         assert error is not None
         codes = error.failure.evidence.zuora_codes
         assert (len(codes), {len(code) for code in codes}) == (10, {40})
+
+    @pytest.mark.parametrize(
+        ("status", "headers", "expected"),
+        [
+            (429, {"ratelimit_reset": "30"}, 30.0),
+            (429, {"ratelimit_reset": "30", "retry_after": "5"}, 5.0),
+            (503, {"ratelimit_reset": "30"}, None),
+        ],
+    )
+    def test_waits_for_the_end_of_the_window_on_a_429_alone(
+        self, status: int, headers: dict[str, str], expected: float | None
+    ) -> None:
+        """Every answer tells when the window ends; only a 429 is about it."""
+        error = error_of(status, {}, **headers)
+
+        assert error is not None
+        assert error.failure.evidence.retry_after_s == expected
+
+    @pytest.mark.parametrize("body", [refusal("", 53200020), refusal(53200020, type="CreditCard")])
+    def test_holds_the_codes_and_nothing_else(self, body: dict[str, Any]) -> None:
+        """An empty code, or the type of a payment method, would look like one."""
+        error = error_of(400, body)
+
+        assert error is not None
+        assert error.failure.evidence.zuora_codes == ("53200020",)
+
+    @pytest.mark.parametrize(
+        ("body", "expected", "reason"),
+        [
+            ({"message": "Authentication error"}, "Authentication error", "a message alone"),
+            ({"code": "x", "message": "m"}, "x m", "a code beside it"),
+            ({"errors": [{"code": "x", "message": "m"}]}, "x m", "neither"),
+            ({"message": "again", **refusal(53200020)}, "53200020 no", "reasons say it already"),
+            ({"code": "x", "message": "m", **refusal(53200020)}, "53200020 no; x m", "a code of its own adds to them"),
+        ],
+    )
+    def test_keeps_the_texts_of_the_body_itself(self, body: dict[str, Any], expected: str, reason: str) -> None:
+        """Each layer of Zuora writes its text elsewhere; operators read all of them."""
+        error = error_of(401, body)
+
+        assert error is not None
+        assert error.failure.detail == f"status 401: {expected}", reason
 
     @pytest.mark.parametrize(
         "number", ["4111111111111111", "4111 1111 1111 1111", "4111-1111-1111-1111", "371449635398431", "0" * 30]

@@ -24,6 +24,14 @@ class TestQuota:
         expected = {("acme", RATE): 100.0, ("acme", CONCURRENCY): 39.0, ("solo", RATE): 7.0}
         assert expected == quota.left(now_s=2.0)
 
+    def test_keeps_for_five_minutes_what_has_no_end(self) -> None:
+        """Zuora does not say when the limit of concurrent requests starts again."""
+        quota = Quota()
+        quota.update("acme", {"concurrency-limit-remaining": "39"}, now_s=1000.0)
+
+        assert {("acme", CONCURRENCY): 39.0} == quota.left(now_s=1300.0)
+        assert {} == quota.left(now_s=1300.5)
+
     @pytest.mark.parametrize("text", ["", "many", "-1", "٣", "1.5"])
     def test_ignores_what_is_no_number(self, text: str) -> None:
         """A proxy may write anything."""

@@ -96,6 +96,13 @@ class TestWaitBeforeRetry:
 
         assert wait_before_retry(one, uniform=at_most) == expected, reason
 
+    @pytest.mark.parametrize(("attempts", "expected_s"), [(4, 1.6), (5, 2.0), (6, 2.0), (7, None)])
+    def test_waits_two_seconds_at_most(self, attempts: int, expected_s: float | None) -> None:
+        """Where more attempts are allowed than usual."""
+        wait_s = wait_before_retry(tried(attempts=attempts), uniform=at_most, max_attempts=7)
+
+        assert wait_s == expected_s
+
     def test_waits_with_a_refused_token_if_zuora_asks(self) -> None:
         """A new token needs no wait of ours; what Zuora asks for still counts."""
         one = tried(CREDENTIALS, retry_after_s=2.0)

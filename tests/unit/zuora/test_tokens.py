@@ -1,6 +1,8 @@
 import asyncio
 import dataclasses
+from typing import Any
 
+import httpx
 import pytest
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
@@ -19,9 +21,10 @@ def issued(name: str, expires_in: object = 3599) -> object:
     return answer(200, {"access_token": name, "token_type": "bearer", "expires_in": expires_in})
 
 
-def cache(wire: Wire, clock: FakeClock) -> TokenCache:
-    """Make an empty cache."""
-    return TokenCache(transport=transport_over(wire), clock=clock, tasks=TaskOwner(), uniform=lambda low, _high: low)
+def cache(wire: Wire, clock: FakeClock, **changes: Any) -> TokenCache:
+    """Make an empty cache that draws the lower end of each interval."""
+    members = {"uniform": lambda low, _high: low} | changes
+    return TokenCache(transport=transport_over(wire), clock=clock, tasks=TaskOwner(), **members)
 
 
 async def taken(tokens: TokenCache, credential: Credential = CREDENTIAL) -> Token:
@@ -122,6 +125,8 @@ class TestGet:
             (answer(200, b"[]"), Reason.TOKEN_UNAVAILABLE, "no object"),
             (answer(429, {}), Reason.TOKEN_UNAVAILABLE, "too many"),
             (answer(503, b""), Reason.TOKEN_UNAVAILABLE, "an edge that failed"),
+            (answer(500, {"access_token": "one"}), Reason.TOKEN_UNAVAILABLE, "a failure that carries one"),
+            (httpx.UnsupportedProtocol("no"), Reason.UPSTREAM_UNREACHABLE, "no connection"),
             (answer(401, {}), Reason.UPSTREAM_CREDENTIALS_REJECTED, "refused"),
             (answer(403, {}), Reason.UPSTREAM_CREDENTIALS_REJECTED, "forbidden"),
         ],
@@ -178,6 +183,57 @@ class TestRefresh:
             await settled(tokens)
 
         assert (["one"] * 4, "two", 3) == (names, await name_of(tokens), len(wire.requests))
+
+    @pytest.mark.asyncio
+    async def test_is_spread_over_a_minute(self) -> None:
+        """Replicas that started together do not ask together, neither at first nor after a failure."""
+        clock = FakeClock()
+        wire = Wire(issued("one", 3600), answer(500, {}), issued("two"))
+        tokens = cache(wire, clock, uniform=lambda _low, high: high)
+        sent = []
+        for wait_s in (0, 2819, 1, 89, 1):
+            clock.advance(wait_s)
+            await taken(tokens)
+            await settled(tokens)
+            sent.append(len(wire.requests))
+
+        assert sent == [1, 1, 2, 2, 3]
+
+
+class TestTokenInUse:
+    """What is known of a token without taking it."""
+
+    @pytest.mark.asyncio
+    async def test_can_be_handed_out_until_its_last_minute(self) -> None:
+        """Then a call has to wait for another one."""
+        clock = FakeClock()
+        tokens = cache(Wire(issued("one", 3600)), clock)
+        before = tokens.has(CREDENTIAL), tokens.age_s(CREDENTIAL)
+        await taken(tokens)
+        clock.advance(3539)
+        during = tokens.has(CREDENTIAL), tokens.age_s(CREDENTIAL)
+        clock.advance(1)
+
+        assert (before, during, tokens.has(CREDENTIAL)) == ((False, None), (True, 3539), False)
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("said", "expected"),
+        [
+            (issued("one"), None),
+            (answer(401, {}), Reason.UPSTREAM_CREDENTIALS_REJECTED),
+            (ZeroDivisionError(), Reason.INTERNAL),
+        ],
+        ids=["success", "refusal", "defect"],
+    )
+    async def test_is_reported_as_fetched_or_not(self, said: object, expected: Reason | None) -> None:
+        """For the metrics: each fetch once, with what was wrong."""
+        reported: list[tuple[Credential, Reason | None]] = []
+        tokens = cache(Wire(said), FakeClock(), fetched=lambda *fetch: reported.append(fetch))
+
+        await asyncio.gather(taken(tokens), return_exceptions=True)
+
+        assert reported == [(CREDENTIAL, expected)]
 
 
 class TestRefused:
