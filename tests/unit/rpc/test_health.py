@@ -54,6 +54,17 @@ class TestHealth:
         assert (await states(health))["tenant/solo"] == NOT_SERVING
         assert health.states == {"acme": True, "solo": False}
 
+    async def test_does_not_count_a_tenant_that_is_gone(self) -> None:
+        """Its token may arrive after it was removed."""
+        health = Health(("acme", "solo"))
+        await health.start()
+        await health.replace(("acme",))
+
+        await health.warmed("solo")
+
+        assert not health.ready
+        assert set((await states(health)).values()) == {NOT_SERVING}
+
     async def test_serves_nothing_once_it_drains(self) -> None:
         """Also when a tenant becomes ready after that."""
         health = Health(("acme", "solo"))

@@ -103,6 +103,15 @@ class TestOf:
 
         assert (identity,) == identities_of(caller, told("admin"), mesh=TOLD)
 
+    def test_accepts_no_token_without_a_key_set(self) -> None:
+        """Not even where a certificate would say who calls."""
+        caller = peer("10.1.0.1", SHOP, encrypted=True)
+
+        with pytest.raises(NotSent) as caught:
+            Identities(IdentitySettings(JWT), None).of(caller, [bearer()], NOW)
+
+        assert caught.value.failure.metadata["rule"] == "a key set to check it with"
+
     def test_ignores_what_is_not_configured(self) -> None:
         """Whoever sends a token to a service that takes none is who the certificate says."""
         caller = peer("10.1.0.1", SHOP, encrypted=True)

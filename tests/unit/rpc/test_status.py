@@ -1,4 +1,5 @@
 import re
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,25 @@ class TestStatusOf:
 
         assert found["RetryInfo"].retry_delay.ToMilliseconds() == expected_ms
 
+    @pytest.mark.parametrize(("reason", "said"), [(Reason.UPSTREAM_NO_ANSWER, True), (Reason.UPSTREAM_INTERNAL, False)])
+    def test_says_until_when_a_resend_is_safe_where_it_advises_one(self, reason: Reason, *, said: bool) -> None:
+        """Beside another advice it would be taken for an invitation."""
+        found = details(status_of(error_for(Failure(reason, "", resend_before=START)), track_id=TRACK_ID))
+
+        assert found["CallOutcome"].HasField("resend_before") is said
+        if said:
+            assert found["CallOutcome"].resend_before.ToDatetime(UTC) == START
+
+    @pytest.mark.parametrize(("method_id", "payment_id"), [("pm1", ""), ("", "p1")])
+    def test_names_what_exists_though_it_is_one_of_two(self, method_id: str, payment_id: str) -> None:
+        """The caller looks it up before anything else."""
+        evidence = UpstreamEvidence(payment_method_id=method_id, payment_id=payment_id)
+        error = error_for(Failure(Reason.PAYMENT_REFUSED_METHOD_CREATED, "", evidence=evidence))
+
+        existing = details(status_of(error, track_id=TRACK_ID))["CallOutcome"].existing
+
+        assert (existing.payment_method_id, existing.payment_id) == (method_id, payment_id)
+
     def test_names_every_violation_that_fits(self) -> None:
         """A usual list is complete."""
         violations = tuple(Violation(f"field_{n}", "string.max_len", "must be shorter") for n in range(20))
@@ -206,6 +226,17 @@ class TestSize:
         assert status.ByteSize() <= 3 * 1024
         assert trailer_bytes(error) <= 4 * 1024
         assert list(details(status))[:2] == ["ErrorInfo", "CallOutcome"]
+
+    def test_leaves_room_for_the_count_of_what_is_left_out(self) -> None:
+        """However close to the limit the last violation comes."""
+        errors = [
+            error_for(Failure(Reason.REQUEST_INVALID, "", (Violation("f" * 150, "r", "d" * length),) * 1000))
+            for length in range(200)
+        ]
+
+        sizes = [status_of(error, track_id=TRACK_ID).ByteSize() for error in errors]
+
+        assert 3 * 1024 - 200 < max(sizes) <= 3 * 1024
 
     @given(st.lists(st.builds(Violation, st.text(), st.text(), st.text()), max_size=60))
     def test_stays_small_with_any_text(self, violations: list[Violation]) -> None:
