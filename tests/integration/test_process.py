@@ -160,8 +160,8 @@ def test_a_broken_configuration_lists_every_problem(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
     for part in (
         "6 problems",
-        "grpc.listen: 0.0.0.0:50051 can be reached from other machines, in plaintext",
-        "grpc.listen: 0.0.0.0:50051 can be reached from other machines and nothing says who may do what",
+        "grpc.listen: 0.0.0.0:50051 can be reached from other machines in plaintext",
+        "grpc.listen: 0.0.0.0:50051 can be reached from other machines without an access policy",
         "tenants.acme.client_id: must have 36 characters",
         "tenants.acme.base_url: http is for loopback only; use https",
         "tenants.solo.client_secret_file:",

@@ -141,7 +141,7 @@ async def test_another_policy_is_taken_over(watched: Watched) -> None:
         ),
         (
             lambda content: content["grpc"].update(max_request_bytes=1),
-            "grpc: has changed, and cannot while the service runs; restart it",
+            "grpc: has changed, which needs a restart",
             "a section that is read at the start only",
         ),
         (

@@ -110,16 +110,16 @@ class TestAccess:
             (caller("jwt:" + "x" * 509), "caller: must be 1 to 512 characters", "one character too many"),
             (caller("dns:*.shop"), "caller: must be 1 to 512 characters", "a star that is not at the end"),
             (caller("jwt:**"), "caller: must be 1 to 512 characters", "two stars"),
-            (caller("jwt:check*"), "caller: a prefix must end with one of / : . - @ before its *", "half a word"),
+            (caller("jwt:check*"), "caller: a prefix must end with one of / : . - @ before the *", "half a word"),
             (caller("anonymous*"), "caller: a prefix must end with", "nobody and all that begin so"),
             (caller("checkout"), "caller: must begin with a scheme such as spiffe:", "no scheme"),
-            (caller("mesh:checkout"), "caller: no header tells it; set identity.mesh with format: identity", "no mesh"),
+            (caller("mesh:checkout"), "caller: no header carries it; set identity.mesh with", "no mesh"),
             (
                 caller("dns:a.shop"),
-                "caller: nobody shows certificates; set grpc.tls.client_ca_file or",
+                "caller: client certificates are not requested; set grpc.tls.client_ca_file or",
                 "no certificates",
             ),
-            (caller(SHOP), "caller: nobody shows certificates;", "the same for URIs"),
+            (caller(SHOP), "caller: client certificates are not requested;", "the same for URIs"),
             (caller(namespace=""), "namespace: a name has 1 to 64", "no namespace"),
             (caller(namespace="a b"), "namespace: a name has 1 to 64", "white space in it"),
             (caller(namespace="x" * 65), "namespace: a name has 1 to 64", "one character too many"),
@@ -132,13 +132,21 @@ class TestAccess:
             (caller(tenants={"acne": {}}), "tenants.acne: is not in tenants", "no such tenant"),
             (
                 caller(tenants={"acme": {"entities": ["uk"]}}),
-                "tenants.acme.entities: uk is not among them",
+                "tenants.acme.entities: uk is none of the tenant's entities",
                 "no entity",
             ),
-            (caller(tenants={"acme": {"orgs": ["n"]}}), "tenants.acme.orgs: n is not among them", "no such org"),
-            (caller(tenants={"*": {"orgs": ["n"]}}), "tenants.*.orgs: n is not among them", "in no tenant at all"),
-            (caller("anonymous", move_money=True), "move_money: for whoever reaches the port needs", "whoever"),
-            (caller(raw_card_data=True), "raw_card_data: nobody's card numbers may pass while", "switched off"),
+            (
+                caller(tenants={"acme": {"orgs": ["n"]}}),
+                "tenants.acme.orgs: n is none of the tenant's orgs",
+                "no such org",
+            ),
+            (
+                caller(tenants={"*": {"orgs": ["n"]}}),
+                "tenants.*.orgs: n is none of the tenant's orgs",
+                "in no tenant at all",
+            ),
+            (caller("anonymous", move_money=True), "move_money: for anonymous callers it also needs", "whoever"),
+            (caller(raw_card_data=True), "raw_card_data: card numbers are refused while", "switched off"),
         ],
     )
     def test_entries_that_cannot_count_are_named(
@@ -173,11 +181,11 @@ class TestAccess:
         """One of the two would win without a word."""
         twice = {"callers": [caller(), caller("jwt:b"), caller(rpcs=["*"])]}
 
-        assert ["access.callers.2 (jwt:checkout).caller: has an earlier entry"] == problems_of(change(access=twice))
+        assert ["access.callers.2 (jwt:checkout).caller: is listed twice"] == problems_of(change(access=twice))
 
     def test_an_empty_policy_is_refused(self, change: Change) -> None:
         """Whoever means everybody leaves the section out."""
-        problem = "access.callers: must name at least one caller, or nobody may do anything"
+        problem = "access.callers: must list at least one caller, or every call would be refused"
 
         assert [problem] == problems_of(change(access={"callers": []}))
 
@@ -191,7 +199,7 @@ class TestAccess:
         """An entry that could never count."""
         (found,) = problems_of(change(access={"callers": [caller("anonymous")]}, grpc={"tls": MUTUAL}))
 
-        assert found.endswith(".caller: everybody must show a certificate, so nobody is anonymous")
+        assert found.endswith(".caller: every caller must present a certificate, so none is anonymous")
 
     @pytest.mark.parametrize(
         ("identity", "sections", "reason"),
@@ -213,10 +221,20 @@ class TestAccess:
     @pytest.mark.parametrize(
         ("identity", "sections", "problem", "reason"),
         [
-            ("jwt:checkout", {"identity": {}}, "tokens are not taken; set identity.jwt", "no issuer"),
-            ("mesh:checkout", {"identity": {"mesh": XFCC}}, "no header tells it;", "a mesh that tells of certificates"),
-            (SHOP, {"identity": {"mesh": TOLD}}, "nobody shows certificates;", "a mesh that tells names of its own"),
-            (SHOP, {"grpc": {"tls": TLS}}, "nobody shows certificates;", "TLS that asks for none"),
+            ("jwt:checkout", {"identity": {}}, "tokens are not accepted; set identity.jwt", "no issuer"),
+            (
+                "mesh:checkout",
+                {"identity": {"mesh": XFCC}},
+                "no header carries it;",
+                "a mesh that carries certificates",
+            ),
+            (
+                SHOP,
+                {"identity": {"mesh": TOLD}},
+                "client certificates are not requested;",
+                "a mesh with names of its own",
+            ),
+            (SHOP, {"grpc": {"tls": TLS}}, "client certificates are not requested;", "TLS that asks for none"),
         ],
     )
     def test_identities_that_nobody_vouches_for_are_refused(
@@ -235,15 +253,15 @@ class TestListen:
         ("sections", "starts", "reason"),
         [
             ({}, ["in plaintext; set grpc.tls"], "plaintext"),
-            ({"access": None}, ["in plaintext; set grpc.tls", "and nothing says who may"], "and for everybody"),
+            ({"access": None}, ["in plaintext; set grpc.tls", "without an access policy"], "and for everybody"),
             (
                 {"access": None, "grpc": {"tls": TLS}},
-                ["and nothing says who may do what; add access"],
+                ["without an access policy; add access"],
                 "everybody, in TLS",
             ),
             (
                 {"access": None, "grpc": {"plaintext_beyond_loopback": True}},
-                ["and nothing says who may do what; add access"],
+                ["without an access policy; add access"],
                 "whoever the network lets through",
             ),
         ],
@@ -287,18 +305,22 @@ class TestIdentity:
     @pytest.mark.parametrize(
         ("mesh", "problem", "reason"),
         [
-            ({"peers": []}, "identity.mesh.peers: must name who is believed", "nobody"),
-            ({**XFCC, "header": "X-Identity"}, "identity.mesh.header: must be in small letters", "capitals"),
-            ({**XFCC, "header": "x-identity-bin"}, "identity.mesh.header: must be in small letters", "bytes"),
-            ({**XFCC, "header": ""}, "identity.mesh.header: must be in small letters", "no name"),
-            ({**XFCC, "header": "x identity"}, "identity.mesh.header: must be in small letters", "no header's name"),
+            ({"peers": []}, "identity.mesh.peers: must list at least one trusted peer", "nobody"),
+            ({**XFCC, "header": "X-Identity"}, "identity.mesh.header: must be the lower-case name", "capitals"),
+            ({**XFCC, "header": "x-identity-bin"}, "identity.mesh.header: must be the lower-case name", "bytes"),
+            ({**XFCC, "header": ""}, "identity.mesh.header: must be the lower-case name", "no name"),
+            ({**XFCC, "header": "x identity"}, "identity.mesh.header: must be the lower-case name", "no header's name"),
             ({"peers": ["proxy"]}, "identity.mesh.peers: proxy is neither a network", "a host name"),
             ({"peers": ["10.0.0.1/8"]}, "identity.mesh.peers: 10.0.0.1/8 is neither", "a host with a mask"),
             ({"peers": ["fd00::1/8"]}, "identity.mesh.peers: fd00::1/8 is neither", "the same in IPv6"),
             ({"peers": ["127.0.0.1:80"]}, "identity.mesh.peers: 127.0.0.1:80 is neither", "an address with a port"),
             ({"peers": ["jwt:proxy"]}, "identity.mesh.peers: jwt:proxy is neither", "no certificate's identity"),
-            ({"peers": ["0.0.0.0/0"]}, "identity.mesh.peers: 0.0.0.0/0 is everybody", "whoever reaches the port"),
-            ({"peers": ["::/0"]}, "identity.mesh.peers: ::/0 is everybody", "the same in IPv6"),
+            (
+                {"peers": ["0.0.0.0/0"]},
+                "identity.mesh.peers: 0.0.0.0/0 covers every address",
+                "whoever reaches the port",
+            ),
+            ({"peers": ["::/0"]}, "identity.mesh.peers: ::/0 covers every address", "the same in IPv6"),
             ({**XFCC, "format": "xfcc2"}, "identity.mesh.format: ", "no such format"),
         ],
     )
@@ -329,8 +351,8 @@ class TestIdentity:
     @pytest.mark.parametrize(
         ("jwt", "problem", "reason"),
         [
-            ({**JWT, "issuer": ""}, "identity.jwt: must name issuer and audience", "tokens of anybody"),
-            ({**JWT, "audience": ""}, "identity.jwt: must name issuer and audience", "tokens for anybody"),
+            ({**JWT, "issuer": ""}, "identity.jwt: must have issuer and audience", "tokens of anybody"),
+            ({**JWT, "audience": ""}, "identity.jwt: must have issuer and audience", "tokens for anybody"),
             ({**JWT, "key_set_file": "none"}, "identity.jwt.key_set_file: none cannot be read: No such", "no file"),
             ({**JWT, "key_set_file": "empty"}, "identity.jwt.key_set_file: empty is empty", "an empty file"),
             ({**JWT, "key_set_file": "broken.json"}, "identity.jwt.key_set_file: is no JSON Web Key Set", "no keys"),

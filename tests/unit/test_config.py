@@ -94,7 +94,7 @@ class TestLoad:
         with pytest.raises(ConfigError) as caught:
             load(path, other)
 
-        assert [f"routing: stands in {path} as well; a section belongs in one file"] == list(caught.value.problems)
+        assert [f"routing: is also defined in {path}; define each section in one file"] == list(caught.value.problems)
 
     def test_reads_file_and_secrets(self, write: Write) -> None:
         """White space after a secret is not part of it."""
@@ -168,7 +168,7 @@ class TestProblems:
             ({"tenants.acme.base_url": "http://10.0.0.1:80"}, "tenants.acme.base_url: http is", "the same by address"),
             (
                 {"tenants.acme.base_url": "https://zuora.test"},
-                "tenants.acme.base_url: zuora.test is neither Zuora's nor this machine",
+                "tenants.acme.base_url: zuora.test is neither a Zuora sandbox nor this machine",
                 "a host that nobody listed",
             ),
             (
@@ -263,8 +263,8 @@ class TestProblems:
                 "tenants.acme.orgs.s: has the id of n",
                 "one org under two names",
             ),
-            ({"zuora_http.ca_file": "/no/where"}, "zuora_http.ca_file: /no/where holds no", "no CA file"),
-            ({"zuora_http.ca_file": "/dev/null"}, "zuora_http.ca_file: /dev/null holds no", "an empty CA file"),
+            ({"zuora_http.ca_file": "/no/where"}, "zuora_http.ca_file: /no/where contains no", "no CA file"),
+            ({"zuora_http.ca_file": "/dev/null"}, "zuora_http.ca_file: /dev/null contains no", "an empty CA file"),
         ],
     )
     def test_are_named_by_path(self, write: Write, changes: dict[str, Any], start: str, reason: str) -> None:
@@ -297,10 +297,10 @@ class TestProblems:
     @pytest.mark.parametrize(
         ("text", "problem", "reason"),
         [
-            ("", "must be a mapping with the members tenants and routing", "an empty file"),
-            ("- a", "must be a mapping with the members tenants and routing", "a list"),
-            ("a: 1\nb: 2\na: 3", "line 3: the key 'a' is given twice", "YAML would keep the last silently"),
-            ("a: {b: 1, b: 2}", "line 1: the key 'b' is given twice", "also deep inside"),
+            ("", "must be a mapping with the sections tenants and routing", "an empty file"),
+            ("- a", "must be a mapping with the sections tenants and routing", "a list"),
+            ("a: 1\nb: 2\na: 3", "line 3: the key 'a' appears twice", "YAML would keep the last silently"),
+            ("a: {b: 1, b: 2}", "line 1: the key 'b' appears twice", "also deep inside"),
             ("a: [", "line 1: ", "half a list"),
             ("a: !!python/object:os.system {}", "line 1: ", "an object"),
             ("? [a, b]\n: c", "line 1: a key must be a plain value", "a list as a key"),

@@ -57,4 +57,4 @@ class TestChangeProblems:
 
         problems = list(change_problems(document(), document(**{section: other[section]})))
 
-        assert [f"{section}: has changed, and cannot while the service runs; restart it"] == problems
+        assert [f"{section}: has changed, which needs a restart"] == problems

@@ -1,4 +1,4 @@
-"""The configuration: what it consists of, how it is read, and what must hold."""
+"""The configuration: its document, how it is read, and its checks."""
 
 from payorch_server.config.changes import (
     change_problems,

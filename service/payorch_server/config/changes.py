@@ -12,11 +12,11 @@ from payorch_server.model.caller import ANY
 from payorch_server.model.operation import ROUTED_RPCS
 
 RELOADABLE: Final = frozenset({"tenants", "routing", "access", "verbose"})
-"""Sections that a running service takes over; files of secrets, certificates and keys are too."""
+"""Sections whose changes a running service applies; so it does for secrets, certificates and the key set."""
 
 
 def watched_files(files: Iterable[Path], document: Document) -> list[Path]:
-    """Return the files whose changes a running service takes over."""
+    """Return the files whose changes a running service applies."""
     tls, jwt = document.grpc.tls, document.identity.jwt
     named = [tenant.client_secret_file for tenant in document.tenants.values()]
     named += [tls.certificate_file, tls.key_file, tls.client_ca_file] if tls else []
@@ -24,21 +24,22 @@ def watched_files(files: Iterable[Path], document: Document) -> list[Path]:
     return [*files, *(Path(name) for name in named if name)]
 
 
-def change_problems(running: Document, fresh: Document) -> Iterator[str]:
-    """Say what may not change from one document to the next while calls are under way."""
-    for section in type(running).model_fields:
-        if section not in RELOADABLE and getattr(running, section) != getattr(fresh, section):
-            yield f"{section}: has changed, and cannot while the service runs; restart it"
-    yield from namespace_problems(running, fresh)
+def change_problems(before: Document, after: Document) -> Iterator[str]:
+    """List the changes from one document to the next that need a restart."""
+    for section in type(before).model_fields:
+        if section not in RELOADABLE and getattr(before, section) != getattr(after, section):
+            yield f"{section}: has changed, which needs a restart"
+    yield from namespace_problems(before, after)
 
 
-def namespace_problems(running: Document, fresh: Document) -> Iterator[str]:
-    """Say whose namespace would change: all of their unsettled intents would be forgotten, and could run twice."""
-    before, after = (access_table(one.access, namespace=one.intents.namespace) for one in (running, fresh))
-    entries = [entry.caller for one in (running, fresh) if one.access for entry in one.access.callers]
+def namespace_problems(before: Document, after: Document) -> Iterator[str]:
+    """List the callers whose namespace would change: their unsettled intents would be lost, and could run twice."""
+    documents = (before, after)
+    old_table, new_table = (access_table(each.access, namespace=each.intents.namespace) for each in documents)
+    entries = [entry.caller for each in documents if each.access for entry in each.access.callers]
     for caller in dict.fromkeys(entries):
         identity = caller.removesuffix(ANY)
-        old, new = before.caller(identity), after.caller(identity)
+        old, new = old_table.caller(identity), new_table.caller(identity)
         if old and new and old.namespace != new.namespace:
             yield (
                 f"access.callers ({caller}).namespace: would change from {old.namespace} to {new.namespace}, and every "
@@ -47,12 +48,12 @@ def namespace_problems(running: Document, fresh: Document) -> Iterator[str]:
 
 
 def switched_off(*files: Path) -> Mapping[str, frozenset[str]]:
-    """Return the RPCs that each tenant's `switched_off` names, as far as that can be read.
+    """Return the RPCs in each tenant's `switched_off`, as far as the files can be read.
 
-    A kill switch is thrown on days when other things are broken too. It only ever refuses calls, so it needs no proof.
+    A kill switch must work on days when other settings are broken. It can only refuse calls, so it needs no check.
 
     Args:
-        files: Of the configuration; one that cannot be read hides none of the others.
+        files: The configuration files; those that cannot be read are skipped.
     """
     found: dict[str, frozenset[str]] = {}
     for file in files:
@@ -62,24 +63,25 @@ def switched_off(*files: Path) -> Mapping[str, frozenset[str]]:
             continue
         tenants = content.get("tenants") if isinstance(content, dict) else None
         for name, tenant in (tenants if isinstance(tenants, dict) else {}).items():
-            named = tenant.get("switched_off") if isinstance(tenant, dict) else None
-            # A name without its brackets is a slip that can mean one thing only.
-            listed = [named] if isinstance(named, str) else named if isinstance(named, list) else ()
+            value = tenant.get("switched_off") if isinstance(tenant, dict) else None
+            # A name without brackets is a slip that can mean only one thing.
+            listed = [value] if isinstance(value, str) else value if isinstance(value, list) else ()
             found[str(name)] = found.get(str(name), frozenset()) | {rpc for rpc in ROUTED_RPCS if rpc in listed}
     return found
 
 
-def with_switched_off(running: Settings, wanted: Mapping[str, frozenset[str]]) -> Settings | None:
-    """Return the running settings with more switched off, or None if there is nothing more; nothing is switched on.
+def with_switched_off(settings: Settings, wanted: Mapping[str, frozenset[str]]) -> Settings | None:
+    """Return the settings with further RPCs switched off, or None if there are none; nothing is switched on.
 
     Args:
-        running: What the service runs with.
-        wanted: RPCs by tenant; tenants that it does not run with are left out.
+        settings: The settings in use.
+        wanted: RPCs by tenant; unknown tenants are ignored.
     """
     tenants = {
         name: dataclasses.replace(tenant, switched_off=tuple(sorted({*tenant.switched_off, *wanted.get(name, ())})))
-        for name, tenant in running.document.tenants.items()
+        for name, tenant in settings.document.tenants.items()
     }
-    if all(set(tenants[name].switched_off) == set(one.switched_off) for name, one in running.document.tenants.items()):
+    before = settings.document.tenants.items()
+    if all(set(tenants[name].switched_off) == set(tenant.switched_off) for name, tenant in before):
         return None
-    return dataclasses.replace(running, document=running.document.model_copy(update={"tenants": tenants}))
+    return dataclasses.replace(settings, document=settings.document.model_copy(update={"tenants": tenants}))

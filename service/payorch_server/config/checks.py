@@ -1,4 +1,4 @@
-"""What must hold between settings, beyond their types: every problem as a sentence that begins with its path."""
+"""Checks between settings, beyond their types: each problem is a sentence that begins with its path."""
 
 import ipaddress
 import re
@@ -24,13 +24,13 @@ from payorch_server.zuora.settings import (
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HEADER: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-_CERTIFIED: Final = re.compile(r"(dns:|urn:|[A-Za-z][A-Za-z0-9+.-]*://)[!-~]+")
+_CERTIFICATE_IDENTITY: Final = re.compile(r"(dns:|urn:|[A-Za-z][A-Za-z0-9+.-]*://)[!-~]+")
 _MAX_CLOCK_SKEW_S: Final = 300
 _CLIENT_ID_CHARACTERS: Final = 36
 
 
 def problems_of(document: Document) -> Iterator[str]:
-    """Say everything that is wrong with a document."""
+    """List every problem of a document."""
     yield from _store_problems(document)
     yield from _listen_problems(document)
     yield from _http_problems(document.zuora_http)
@@ -45,7 +45,7 @@ def _store_problems(document: Document) -> Iterator[str]:
     yield from (f"store.{problem}" for problem in store_problems(document.store))
     if document.store.kind == "memory" and not document.accept_memory_store:
         yield (
-            "store.kind: memory forgets every intent at a restart and knows nothing of other replicas, so money may "
+            "store.kind: with memory a restart loses all intents and replicas cannot see each other's, so money may "
             "not move; set store.kind: redis, or accept_memory_store: true for tests and laptops"
         )
     if document.store.kind == "redis" and not document.intents.keys:
@@ -85,24 +85,24 @@ def _identity_problems(document: Document) -> Iterator[str]:
     mesh, jwt = document.identity.mesh, document.identity.jwt
     if mesh is not None:
         if not mesh.peers:
-            yield "identity.mesh.peers: must name who is believed"
+            yield "identity.mesh.peers: must list at least one trusted peer"
         if not _HEADER.fullmatch(mesh.header) or mesh.header.endswith("-bin"):
-            yield "identity.mesh.header: must be in small letters and hold text"
-        yield from (f"identity.mesh.peers: {peer} {why}" for peer in mesh.peers if (why := _peer_problem(peer)))
+            yield "identity.mesh.header: must be the lower-case name of a text header, which does not end in -bin"
+        yield from (f"identity.mesh.peers: {peer} {problem}" for peer in mesh.peers if (problem := _peer_problem(peer)))
     if jwt is not None:
         if not (jwt.issuer and jwt.audience):
-            yield "identity.jwt: must name issuer and audience, or tokens for others would be taken"
+            yield "identity.jwt: must have issuer and audience, or tokens issued for other services would be accepted"
         if not 0 <= jwt.clock_skew_s <= _MAX_CLOCK_SKEW_S:
-            yield f"identity.jwt.clock_skew_s: must be 0 to {_MAX_CLOCK_SKEW_S}, or tokens would not end"
+            yield f"identity.jwt.clock_skew_s: must be 0 to {_MAX_CLOCK_SKEW_S}, or expired tokens would be accepted"
 
 
 def _peer_problem(peer: str) -> str:
     try:
         network = ipaddress.ip_network(peer)
     except ValueError:
-        known = _CERTIFIED.fullmatch(peer)
-        return "" if known else "is neither a network such as 127.0.0.1/32 nor an identity in a certificate"
-    return "" if network.prefixlen else "is everybody, and everybody could be anybody"
+        is_identity = _CERTIFICATE_IDENTITY.fullmatch(peer)
+        return "" if is_identity else "is neither a network such as 127.0.0.1/32 nor an identity in a certificate"
+    return "" if network.prefixlen else "covers every address, so any client could claim any identity"
 
 
 def _http_problems(http: ZuoraHttpSettings) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _http_problems(http: ZuoraHttpSettings) -> Iterator[str]:
     try:
         ssl.create_default_context(cafile=http.ca_file)
     except OSError as error:
-        yield f"zuora_http.ca_file: {http.ca_file} holds no certificates that can be read: {error.strerror or error}"
+        yield f"zuora_http.ca_file: {http.ca_file} contains no readable certificates: {error.strerror or error}"
 
 
 def _tenant_problems(name: str, tenant: TenantSettings, extra_hosts: Sequence[str]) -> Iterator[str]:
@@ -124,7 +124,7 @@ def _tenant_problems(name: str, tenant: TenantSettings, extra_hosts: Sequence[st
     if len(tenant.client_id) != _CLIENT_ID_CHARACTERS:
         yield f"{path}.client_id: must have 36 characters, as Zuora issues it"
     yield from _host_problems(path, tenant, extra_hosts)
-    ids = [*(("entities", *item) for item in tenant.entities.items())]
+    ids = [("entities", entity, zuora_id) for entity, zuora_id in tenant.entities.items()]
     ids += [("gateways", gateway, settings.id) for gateway, settings in tenant.gateways.items()]
     for section, key, value in ids:
         if not is_zuora_id(value):
@@ -146,17 +146,17 @@ def _host_problems(path: str, tenant: TenantSettings, extra_hosts: Sequence[str]
     if tenant.base_url:
         host = _origin_host(tenant.base_url)
         if host is None:
-            yield f"{path}.base_url: must be a scheme, a host and perhaps a port, such as https://rest.test.zuora.com"
+            yield f"{path}.base_url: must be scheme, host and optional port, such as https://rest.test.zuora.com"
         elif host in PRODUCTION_HOSTS:
-            yield f"{path}.base_url: {host} is one of Zuora's production hosts; name it by environment"
+            yield f"{path}.base_url: {host} is one of Zuora's production hosts; set environment instead"
         elif tenant.base_url.startswith("http:") and not _is_loopback(host):
             yield f"{path}.base_url: http is for loopback only; use https"
         elif not _is_loopback(host) and host not in SANDBOX_HOSTS and host not in extra_hosts:
-            yield f"{path}.base_url: {host} is neither Zuora's nor this machine; list it in zuora_http.extra_hosts"
+            yield f"{path}.base_url: {host} is not a Zuora sandbox or this machine; add it to zuora_http.extra_hosts"
 
 
 def _origin_host(url: str) -> str | None:
-    """Return the host of an origin, or None if the URL is anything else or more than that."""
+    """Return the host of an origin, or None if the URL is not exactly an origin."""
     try:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"

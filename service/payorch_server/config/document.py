@@ -1,4 +1,4 @@
-"""What a configuration consists of: one document for people, and the settings that a running service is made from."""
+"""The configuration: one document that people write, and the settings with secrets that a service is built from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Document(BaseSettings):
     zuora_http: ZuoraHttpSettings = ZuoraHttpSettings()
     """The HTTP client towards Zuora."""
     identity: IdentitySettings = IdentitySettings()
-    """Who vouches for callers, beside their certificates."""
+    """How callers are authenticated, beside client certificates."""
     intents: IntentSettings = IntentSettings()
     """How intents are named, and the keys that protect their records."""
     sessions: SessionSettings = SessionSettings()
@@ -69,11 +69,11 @@ class Document(BaseSettings):
     store: StoreSettings = StoreSettings()
     """Where intents are recorded."""
     accept_memory_store: bool = False
-    """Let money move although intents are recorded in this process alone; for tests and laptops."""
+    """Let money move although intents are recorded in this process only; for tests and laptops."""
     verbose: VerboseSettings = VerboseSettings()
-    """Calls that are looked at closely for a while; changes are taken over while the service runs."""
+    """Calls whose payloads are logged; changes apply while the service runs."""
     access: AccessSettings | None = None
-    """Who may do what. None: everybody may do everything, which is allowed on loopback only."""
+    """Who may do what. None: every caller may do everything, which is allowed on loopback only."""
     tenants: Mapping[str, TenantSettings]
     """Zuora tenants by name."""
     routing: tuple[RuleSettings, ...]
@@ -100,13 +100,13 @@ class Settings:
     client_secrets: Mapping[str, Secret[str]]
     """By tenant."""
     keys: tuple[tuple[str, Secret[bytes]], ...]
-    """The fleet's keys by id, the one in use first; empty: make one for this process."""
+    """The fleet's keys by id, the current one first; empty: make one for this process."""
     store_password: Secret[str] | None
-    """None where the store needs none."""
+    """None if the store needs none."""
     certificate: ServerCertificate | None = None
     """None: plaintext."""
     key_set: KeySet | None = None
-    """Of the issuer of callers' tokens; None where none are taken."""
+    """Public keys of the issuer of callers' tokens; None if tokens are not accepted."""
 
 
 class ConfigError(CommandError):

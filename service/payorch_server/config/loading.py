@@ -1,4 +1,4 @@
-"""The only reader of the environment and of files: YAML files, PAYORCH_ variables over them, secrets by reference.
+"""The only reader of the environment and of files: YAML files, PAYORCH_ variables over them, files of secrets.
 
 `PAYORCH_GRPC__LISTEN=0.0.0.0:50051` overrides `grpc: {listen: ...}`. Every problem is reported at once, with its path.
 """
@@ -16,7 +16,7 @@ from payorch_server.config.checks import problems_of
 from payorch_server.config.document import ENV_PREFIX, ConfigError, Document, Settings
 from payorch_server.config.strict_yaml import read_yaml
 from payorch_server.model.secret import Secret
-from payorch_server.rpc.bearer import KeySet, KeySetBroken, parse_key_set
+from payorch_server.rpc.bearer import KeySet, KeySetError, parse_key_set
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.certificate import problems_of as certificate_problems
 from payorch_server.runtime.clock import Clock, SystemClock
@@ -29,13 +29,13 @@ def load(*files: Path, clock: Clock | None = None) -> Settings:
 
     Args:
         files: One file or several, each top-level section in one of them.
-        clock: Tells whether a certificate is valid now; the machine's unless given.
+        clock: For the validity of certificates; the machine's unless given.
 
     Raises:
-        ConfigError: With every problem found.
+        ConfigError: There are problems; it lists all of them.
     """
     source = ", ".join(str(file) for file in files)
-    document = _parse(source, _merged(files))
+    document = _parse(source, _merge(files))
     secrets, problems = _read_secrets(document.tenants)
     keys, password = _read_keys(document, problems), _read_password(document, problems)
     certificate = _read_certificate(document, problems, (clock or SystemClock()).now())
@@ -47,29 +47,29 @@ def load(*files: Path, clock: Clock | None = None) -> Settings:
 
 
 def load_document(*files: Path) -> Document:
-    """Read and check the configuration, but none of the secrets, keys and certificates that it names.
+    """Read and check the configuration without the secrets, keys and certificates that it names.
 
     Args:
         files: One file or several, each top-level section in one of them.
 
     Raises:
-        ConfigError: With every problem found.
+        ConfigError: There are problems; it lists all of them.
     """
     source = ", ".join(str(file) for file in files)
-    document = _parse(source, _merged(files))
+    document = _parse(source, _merge(files))
     problems = [*problems_of(document)]
     if problems:
         raise ConfigError(source, problems)
     return document
 
 
-def _merged(files: Sequence[Path]) -> dict[str, Any]:
+def _merge(files: Sequence[Path]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     origin: dict[str, Path] = {}
     for file in files:
         for section, value in _read_mapping(file).items():
             if section in content:
-                problem = f"{section}: stands in {origin[section]} as well; a section belongs in one file"
+                problem = f"{section}: is also defined in {origin[section]}; define each section in one file"
                 raise ConfigError(str(file), [problem])
             content[section], origin[section] = value, file
     return content
@@ -78,28 +78,28 @@ def _merged(files: Sequence[Path]) -> dict[str, Any]:
 def _read_mapping(path: Path) -> dict[str, Any]:
     content = read_yaml(path)
     if not isinstance(content, dict):
-        raise ConfigError(str(path), ["must be a mapping with the members tenants and routing"])
+        raise ConfigError(str(path), ["must be a mapping with the sections tenants and routing"])
     return {str(key): value for key, value in content.items()}
 
 
 def _parse(source: str, content: dict[str, Any]) -> Document:
     problems = [
-        f"{name}: no such setting; the environment names settings as {ENV_PREFIX}SECTION__SETTING"
+        f"{name}: no such setting; variables are named {ENV_PREFIX}SECTION__SETTING"
         for name in sorted(os.environ)  # noqa: TID251 - this is the reader
         if name.startswith(ENV_PREFIX)
         and name.removeprefix(ENV_PREFIX).partition("__")[0].lower() not in Document.model_fields
     ]
-    # pydantic-settings takes arguments of its own whose names begin so, and they would steer the reader.
+    # pydantic-settings would take such names for its own options.
     problems += [f"{name}: no such setting" for name in content if name.startswith("_")]
     content = {name: value for name, value in content.items() if not name.startswith("_")}
     try:
         document = Document(**content)
     except SettingsError as error:
-        problems.append(f"{ENV_PREFIX}*: {error}; give JSON, or one variable per setting")
+        problems.append(f"{ENV_PREFIX}*: {error}; use JSON, or one variable per setting")
     except ValidationError as error:
         problems += [
-            f"{'.'.join(str(part) for part in one['loc'])}: {_plain(one['type'], one['msg'])}"
-            for one in error.errors(include_url=False, include_input=False)
+            f"{'.'.join(str(part) for part in problem['loc'])}: {_plain_text(problem['type'], problem['msg'])}"
+            for problem in error.errors(include_url=False, include_input=False)
         ]
     else:
         if not problems:
@@ -107,7 +107,7 @@ def _parse(source: str, content: dict[str, Any]) -> Document:
     raise ConfigError(source, problems)
 
 
-def _plain(kind: str, message: str) -> str:
+def _plain_text(kind: str, message: str) -> str:
     if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
         return "no such setting"
     return message[:1].lower() + message[1:]
@@ -139,10 +139,10 @@ def _read_keys(document: Document, problems: list[str]) -> tuple[tuple[str, Secr
             problems.append(f"{path}: {key.file} cannot be read: {error.strerror}")
             continue
         if len(secret) < MIN_KEY_BYTES:
-            problems.append(f"{path}: must hold at least {MIN_KEY_BYTES} random bytes")
+            problems.append(f"{path}: must contain at least {MIN_KEY_BYTES} random bytes")
         keys.append((key.id, Secret(secret)))
     if len({key.id for key in document.intents.keys}) != len(document.intents.keys):
-        problems.append("intents.keys: each id must be used once")
+        problems.append("intents.keys: each id must be unique")
     return tuple(keys)
 
 
@@ -160,8 +160,8 @@ def _read_certificate(document: Document, problems: list[str], now: datetime) ->
     tls = document.grpc.tls
     if tls is None:
         return None
-    read = [_bytes_of(f"grpc.tls.{name}", getattr(tls, name), problems) for name in ("certificate_file", "key_file")]
-    authorities = _bytes_of("grpc.tls.client_ca_file", tls.client_ca_file, problems) if tls.client_ca_file else b""
+    read = [_read_bytes(f"grpc.tls.{name}", getattr(tls, name), problems) for name in ("certificate_file", "key_file")]
+    authorities = _read_bytes("grpc.tls.client_ca_file", tls.client_ca_file, problems) if tls.client_ca_file else b""
     if not all(read):
         return None
     certificate = ServerCertificate(chain=read[0], key=Secret(read[1]), client_authorities=authorities)
@@ -171,17 +171,17 @@ def _read_certificate(document: Document, problems: list[str], now: datetime) ->
 
 def _read_key_set(document: Document, problems: list[str]) -> KeySet | None:
     jwt = document.identity.jwt
-    text = _bytes_of("identity.jwt.key_set_file", jwt.key_set_file, problems) if jwt else b""
+    text = _read_bytes("identity.jwt.key_set_file", jwt.key_set_file, problems) if jwt else b""
     if not text:
         return None
     try:
         return parse_key_set(text)
-    except KeySetBroken as error:
+    except KeySetError as error:
         problems.append(f"identity.jwt.key_set_file: {error}")
         return None
 
 
-def _bytes_of(path: str, file: str, problems: list[str]) -> bytes:
+def _read_bytes(path: str, file: str, problems: list[str]) -> bytes:
     try:
         content = Path(file).read_bytes()
     except OSError as error:

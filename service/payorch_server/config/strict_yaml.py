@@ -1,4 +1,4 @@
-"""YAML 1.2, of which PyYAML reads 1.1: `NO` is Norway and not false, `2025-08-12` a text and not a date.
+"""YAML 1.2 on top of PyYAML, which reads 1.1: `NO` is Norway and not false, `2025-08-12` a text and not a date.
 
 Source: YAML 1.2.2, section 10.3, "Core Schema" (read 2026-11-25).
 """
@@ -35,11 +35,11 @@ _SCALARS: Final[tuple[tuple[str, str, str, Callable[[str], object]], ...]] = (
         _float,
     ),
 )
-"""Type, how it is written, what it begins with, and what it means; the first that fits, and text if none does."""
+"""Type, form, first characters and meaning; the first that matches applies, and text if none does."""
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Knows the types of the core schema alone, and refuses a key that is given twice, of which PyYAML drops one."""
+    """Knows only the types of the core schema, and refuses duplicate keys, of which PyYAML drops one."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's way; filled below
     yaml_constructors = {  # noqa: RUF012 - PyYAML's way
@@ -54,7 +54,7 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
         if not isinstance(name, Hashable):
             raise yaml.MarkedYAMLError(problem="a key must be a plain value", problem_mark=key.start_mark)
         if name in seen:
-            raise yaml.MarkedYAMLError(problem=f"the key {name!r} is given twice", problem_mark=key.start_mark)
+            raise yaml.MarkedYAMLError(problem=f"the key {name!r} appears twice", problem_mark=key.start_mark)
         seen.add(name)
     return loader.construct_mapping(node, deep=True)
 
@@ -65,14 +65,14 @@ def _add_scalar(kind: str, form: str, beginnings: str, read: Callable[[str], obj
     def construct(loader: _StrictLoader, node: yaml.ScalarNode) -> object:
         text = loader.construct_scalar(node)
         try:
-            # What a tag such as !!int says need not be so.
+            # A tag such as !!int may stand before any text.
             if pattern.match(text):
                 return read(text)
         except ValueError:
             pass  # More digits than Python reads.
         raise yaml.MarkedYAMLError(problem=f"the value cannot be read as {kind}", problem_mark=node.start_mark)
 
-    # A value that is left out has no first character.
+    # An omitted value has no first character.
     _StrictLoader.add_implicit_resolver(f"{_TAG}{kind}", pattern, [*beginnings, ""])
     _StrictLoader.add_constructor(f"{_TAG}{kind}", construct)
 
@@ -80,15 +80,15 @@ def _add_scalar(kind: str, form: str, beginnings: str, read: Callable[[str], obj
 for _scalar in _SCALARS:
     _add_scalar(*_scalar)
 _StrictLoader.add_constructor(f"{_TAG}map", _mapping)
-# Without a constructor, so that << is refused: a reader who knows 1.1 would take it for a merge.
+# No constructor, so that << is refused: readers who know YAML 1.1 would expect a merge.
 _StrictLoader.add_implicit_resolver(f"{_TAG}merge", re.compile(r"<<\Z"), ["<"])
 
 
 def read_yaml(path: Path) -> Any:
-    """Return what a YAML file holds, by the rules of YAML 1.2; a key that is given twice is refused.
+    """Return the content of a YAML file, by the rules of YAML 1.2; a duplicate key is refused.
 
     Raises:
-        ConfigError: It cannot be read, or is no YAML.
+        ConfigError: It cannot be read, or is not YAML.
     """
     try:
         return yaml.load(path.read_text(), _StrictLoader)  # noqa: S506 - a subclass of the safe loader
@@ -104,5 +104,5 @@ def read_yaml(path: Path) -> Any:
     except yaml.YAMLError as error:
         raise ConfigError(str(path), [f"is not YAML: {str(error).splitlines()[0]}"]) from error
     except ValueError as error:
-        # An escape of a character that there is not, such as "\U00110000".
-        raise ConfigError(str(path), [f"holds a value that cannot be read: {error}"]) from error
+        # An escape of a character that does not exist, such as "\U00110000".
+        raise ConfigError(str(path), [f"contains a value that cannot be read: {error}"]) from error

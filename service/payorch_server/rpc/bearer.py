@@ -29,7 +29,7 @@ _OPTIONS: Final[Options] = {
 }
 
 
-class KeySetBroken(Exception):  # noqa: N818 - it is the key set that is broken
+class KeySetError(Exception):
     """A key set that cannot be used; its text says why, as a sentence part."""
 
 
@@ -123,22 +123,22 @@ def parse_key_set(text: bytes) -> KeySet:
     """Return the keys of a JSON Web Key Set.
 
     Raises:
-        KeySetBroken: It is none, or has a key that must not be used.
+        KeySetError: It is none, or has a key that must not be used.
     """
     try:
         document = json.loads(text)
         listed = document["keys"]
     except (ValueError, TypeError, KeyError):
-        raise KeySetBroken("is no JSON Web Key Set: a JSON object with the member keys") from None
+        raise KeySetError("is no JSON Web Key Set: a JSON object with the member keys") from None
     # Issuers publish their keys for encryption in the same set.
     signing = [(index, one) for index, one in enumerate(listed if isinstance(listed, list) else ()) if _signs(one)]
     if not signing:
-        raise KeySetBroken("holds no key for signatures")
+        raise KeySetError("holds no key for signatures")
     keys: dict[str, tuple[Any, str]] = {}
     for index, one in signing:
         kid, key = _parse_key(one if isinstance(one, dict) else {}, f"keys.{index}")
         if kid in keys:
-            raise KeySetBroken(f"keys.{index}: the kid {kid} is given twice")
+            raise KeySetError(f"keys.{index}: the kid {kid} appears twice")
         keys[kid] = key
     return KeySet(keys)
 
@@ -150,15 +150,15 @@ def _signs(one: object) -> bool:
 def _parse_key(one: Mapping[str, Any], path: str) -> tuple[str, tuple[Any, str]]:
     kid, algorithm = one.get("kid"), ALGORITHMS.get((str(one.get("kty")), str(one.get("crv", ""))))
     if not isinstance(kid, str) or not kid:
-        raise KeySetBroken(f"{path}: has no kid")
+        raise KeySetError(f"{path}: has no kid")
     if algorithm is None or one.get("alg", algorithm) != algorithm:
-        raise KeySetBroken(f"{path}: must be a key for signatures with RS256, ES256 or EdDSA (Ed25519)")
+        raise KeySetError(f"{path}: must be a key for signatures with RS256, ES256 or EdDSA (Ed25519)")
     if "d" in one:
-        raise KeySetBroken(f"{path}: is a private key; only the public part belongs here")
+        raise KeySetError(f"{path}: is a private key; only the public part belongs here")
     try:
         key = jwt.PyJWK(dict(one), algorithm=algorithm).key
     except (jwt.PyJWTError, ValueError, TypeError):
-        raise KeySetBroken(f"{path}: cannot be read") from None
+        raise KeySetError(f"{path}: cannot be read") from None
     if isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA_BITS:
-        raise KeySetBroken(f"{path}: has fewer than {_MIN_RSA_BITS} bits")
+        raise KeySetError(f"{path}: has fewer than {_MIN_RSA_BITS} bits")
     return kid, (key, algorithm)

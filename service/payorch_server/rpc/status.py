@@ -1,4 +1,4 @@
-"""What a caller sees of an error: one catalogue from reason to status code and public text."""
+"""What a caller sees of an error: one table from reason to status code and public message."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ _MAX_CODES: Final = 10
 _MAX_TEXT_BYTES: Final = 200
 _MAX_ID_BYTES: Final = 80
 _MAX_CODE_BYTES: Final = 40
-# What the count of omitted violations and the lengths around a BadRequest can take.
+# Room for the count of omitted violations and the lengths around a BadRequest.
 _SPARE_BYTES: Final = 96
 _RETRY_S: Final = {Reason.UPSTREAM_IN_PROGRESS: 2.0, Reason.OVERLOADED: 0.5}
 
@@ -30,50 +30,71 @@ _Code = grpc.StatusCode
 
 CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.REQUEST_INVALID: (_Code.INVALID_ARGUMENT, "The request breaks rules; the details name each field."),
-    Reason.REQUEST_MALFORMED: (_Code.INVALID_ARGUMENT, "The bytes are not a message of this method."),
-    Reason.REQUEST_TOO_LARGE: (_Code.RESOURCE_EXHAUSTED, "The request is larger than the service takes."),
+    Reason.REQUEST_MALFORMED: (_Code.INVALID_ARGUMENT, "The request cannot be decoded as this method's message."),
+    Reason.REQUEST_TOO_LARGE: (_Code.RESOURCE_EXHAUSTED, "The request is larger than the service accepts."),
     Reason.METHOD_UNKNOWN: (_Code.UNIMPLEMENTED, "This version of the service has no such method."),
     Reason.TRACK_ID_INVALID: (_Code.INVALID_ARGUMENT, "The metadata zuora-track-id breaks a rule."),
     Reason.PAYMENT_METHOD_TYPE_UNSUPPORTED: (_Code.INVALID_ARGUMENT, "This type of payment method cannot be created."),
     Reason.RAW_CARD_DATA_DISABLED: (_Code.FAILED_PRECONDITION, "Raw card numbers are switched off in this service."),
     Reason.INTENT_MISMATCH: (_Code.INVALID_ARGUMENT, "The request id was used for a different request."),
-    Reason.INTENT_EXPIRED: (_Code.UNKNOWN, "The intent is too old to be resent, and its end is not recorded."),
+    Reason.INTENT_EXPIRED: (_Code.UNKNOWN, "The intent is too old to be resent, and its outcome is not recorded."),
     Reason.ROUTE_GONE: (_Code.UNKNOWN, "The tenant that the intent was sent to is no longer configured."),
     Reason.SESSION_STALE: (_Code.FAILED_PRECONDITION, "The session of this request id is too old to be used."),
     Reason.APPLE_PAY_TOKEN_REUSED: (_Code.ALREADY_EXISTS, "The Apple Pay token was used by another intent."),
-    Reason.STORE_UNAVAILABLE: (_Code.UNAVAILABLE, "Money may not move while intents cannot be recorded."),
+    Reason.STORE_UNAVAILABLE: (_Code.UNAVAILABLE, "Payments are refused while the intent store is unavailable."),
     Reason.ROUTE_NOT_FOUND: (_Code.FAILED_PRECONDITION, "No routing rule matches this call."),
     Reason.ROUTE_HINT_UNKNOWN: (_Code.INVALID_ARGUMENT, "A route hint names something the policy does not know."),
     Reason.ROUTE_HINT_CONTRADICTED: (_Code.FAILED_PRECONDITION, "A route hint contradicts the rule that matches."),
-    Reason.DEADLINE_TOO_SHORT: (_Code.DEADLINE_EXCEEDED, "Too little time was left to send anything."),
+    Reason.DEADLINE_TOO_SHORT: (
+        _Code.DEADLINE_EXCEEDED,
+        "Too little time remained before the deadline to send anything.",
+    ),
     Reason.OVERLOADED: (_Code.RESOURCE_EXHAUSTED, "The service is at its limit of calls in progress."),
-    Reason.CALLER_LEFT: (_Code.CANCELLED, "The caller left while the call was under way."),
-    Reason.STILL_RUNNING: (_Code.DEADLINE_EXCEEDED, "The deadline passed; the service completes the call."),
-    Reason.EARLIER_ATTEMPT_UNSETTLED: (_Code.UNAVAILABLE, "An earlier send may have been executed; this one was not."),
+    Reason.CALLER_LEFT: (
+        _Code.CANCELLED,
+        "The caller disconnected, or its deadline passed, during the call.",
+    ),
+    Reason.STILL_RUNNING: (
+        _Code.DEADLINE_EXCEEDED,
+        "The deadline passed; the service is still working on the call.",
+    ),
+    Reason.EARLIER_ATTEMPT_UNSETTLED: (
+        _Code.UNAVAILABLE,
+        "An earlier attempt may have been executed; this one was not.",
+    ),
     Reason.UPSTREAM_UNREACHABLE: (_Code.UNAVAILABLE, "No connection to Zuora could be made."),
     Reason.UPSTREAM_TLS_FAILED: (_Code.UNAVAILABLE, "Zuora's certificate was refused."),
     Reason.UPSTREAM_NO_ANSWER: (_Code.UNAVAILABLE, "Zuora did not answer; the request may have been executed."),
     Reason.UPSTREAM_EDGE_FAILED: (
         _Code.UNAVAILABLE,
-        "A proxy before Zuora failed; the request may have been executed.",
+        "A proxy in front of Zuora failed; the request may have been executed.",
     ),
-    Reason.UPSTREAM_IN_PROGRESS: (_Code.UNAVAILABLE, "An earlier send of this request is still running at Zuora."),
-    Reason.UPSTREAM_KEY_CONFLICT: (_Code.UNKNOWN, "Zuora knows this request id from a different request."),
-    Reason.UPSTREAM_ANSWER_UNREADABLE: (_Code.UNKNOWN, "Zuora's answer cannot be read; the request may be executed."),
-    Reason.UPSTREAM_ANSWER_INCOMPLETE: (_Code.UNKNOWN, "Zuora reported success without what it promises."),
-    Reason.TOKEN_UNAVAILABLE: (_Code.UNAVAILABLE, "Zuora gave no access token."),
+    Reason.UPSTREAM_IN_PROGRESS: (
+        _Code.UNAVAILABLE,
+        "An earlier attempt of this request is still running at Zuora.",
+    ),
+    Reason.UPSTREAM_KEY_CONFLICT: (_Code.UNKNOWN, "Zuora has this request id from a different request."),
+    Reason.UPSTREAM_ANSWER_UNREADABLE: (
+        _Code.UNKNOWN,
+        "Zuora's answer cannot be read; the request may have been executed.",
+    ),
+    Reason.UPSTREAM_ANSWER_INCOMPLETE: (_Code.UNKNOWN, "Zuora reported success without the promised id or token."),
+    Reason.TOKEN_UNAVAILABLE: (_Code.UNAVAILABLE, "Zuora issued no access token."),
     Reason.UPSTREAM_CREDENTIALS_REJECTED: (_Code.FAILED_PRECONDITION, "Zuora refuses the service's own credentials."),
     Reason.UPSTREAM_THROTTLED: (_Code.RESOURCE_EXHAUSTED, "Zuora limits the calls of this tenant."),
     Reason.UPSTREAM_REQUEST_REFUSED: (_Code.INVALID_ARGUMENT, "Zuora refuses a value of the request."),
-    Reason.UPSTREAM_RULE_BROKEN: (_Code.FAILED_PRECONDITION, "Zuora refuses the request by a business rule."),
-    Reason.UPSTREAM_NOT_FOUND: (_Code.NOT_FOUND, "Zuora does not find something that the request names."),
+    Reason.UPSTREAM_RULE_BROKEN: (
+        _Code.FAILED_PRECONDITION,
+        "Zuora refuses the request because of a business rule.",
+    ),
+    Reason.UPSTREAM_NOT_FOUND: (_Code.NOT_FOUND, "Zuora cannot find something that the request names."),
     Reason.UPSTREAM_PERMISSION_DENIED: (_Code.FAILED_PRECONDITION, "The service's Zuora user may not do this."),
     Reason.UPSTREAM_UNSUPPORTED: (_Code.FAILED_PRECONDITION, "Zuora does not support this request."),
     Reason.UPSTREAM_LOCKED: (_Code.ABORTED, "Zuora could not get a lock."),
     Reason.UPSTREAM_TEMPORARY: (_Code.ABORTED, "Zuora had a temporary fault and did nothing."),
     Reason.PAYMENT_DECLINED: (_Code.FAILED_PRECONDITION, "The payment was declined."),
     Reason.UPSTREAM_CODE_UNKNOWN: (_Code.UNKNOWN, "Zuora answered with a code that the service does not know."),
-    Reason.UPSTREAM_INTERNAL: (_Code.UNKNOWN, "Zuora had an internal fault after it took the request."),
+    Reason.UPSTREAM_INTERNAL: (_Code.UNKNOWN, "Zuora had an internal fault after it accepted the request."),
     Reason.UPSTREAM_GATEWAY_FAILED: (
         _Code.UNKNOWN,
         "A system behind Zuora failed; the request may have been executed.",
@@ -83,7 +104,7 @@ CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
         "The payment method was created and its payment was not confirmed.",
     ),
     Reason.UPSTREAM_REFUSAL_STORED: (_Code.ABORTED, "Zuora keeps repeating a stored refusal."),
-    Reason.CALLER_UNAUTHENTICATED: (_Code.UNAUTHENTICATED, "Nobody vouches for the caller."),
+    Reason.CALLER_UNAUTHENTICATED: (_Code.UNAUTHENTICATED, "The caller could not be authenticated."),
     Reason.CALLER_NOT_PERMITTED: (_Code.PERMISSION_DENIED, "The caller's rights do not cover this call."),
     Reason.SWITCHED_OFF: (_Code.UNAVAILABLE, "The operator has switched this off for the tenant."),
     Reason.INTERNAL: (_Code.INTERNAL, "The service failed; the request may have been executed."),
@@ -117,28 +138,28 @@ def trailers_of(error: CallError) -> tuple[tuple[str, str], ...]:
 
 
 def status_of(error: CallError, *, track_id: TrackId) -> status_pb2.Status:
-    """Return the status with its details: ErrorInfo, CallOutcome, then what else applies.
+    """Return the status with its details: ErrorInfo, CallOutcome, then those that apply.
 
     It is never larger than MAX_STATUS_BYTES; violations that do not fit are counted.
     """
-    failed = error.failure
-    code, message = CATALOGUE[failed.reason]
+    failure = error.failure
+    code, message = CATALOGUE[failure.reason]
     status = status_pb2.Status(code=code.value[0], message=message)
-    info = _error_info(failed)
-    for detail in (info, _call_outcome(error, track_id), *_further(failed)):
+    info = _error_info(failure)
+    for detail in (info, _call_outcome(error, track_id), *_further_details(failure)):
         status.details.add().Pack(detail)
-    if failed.violations:
-        bad = _bad_request(failed, MAX_STATUS_BYTES - status.ByteSize() - _SPARE_BYTES)
+    if failure.violations:
+        bad = _bad_request(failure, MAX_STATUS_BYTES - status.ByteSize() - _SPARE_BYTES)
         status.details.add().Pack(bad)
-        if omitted := len(failed.violations) - len(bad.field_violations):
+        if omitted := len(failure.violations) - len(bad.field_violations):
             info.metadata["violationsOmitted"] = str(omitted)
             status.details[0].Pack(info)
     return status
 
 
-def _error_info(failed: Failure) -> error_details_pb2.ErrorInfo:
-    metadata = {key: _cut(value) for key, value in failed.metadata.items()}
-    return error_details_pb2.ErrorInfo(reason=failed.reason.name, domain=DOMAIN, metadata=metadata)
+def _error_info(failure: Failure) -> error_details_pb2.ErrorInfo:
+    metadata = {key: _truncate(value) for key, value in failure.metadata.items()}
+    return error_details_pb2.ErrorInfo(reason=failure.reason.name, domain=DOMAIN, metadata=metadata)
 
 
 def _call_outcome(error: CallError, track_id: TrackId) -> call_pb2.CallOutcome:
@@ -146,30 +167,30 @@ def _call_outcome(error: CallError, track_id: TrackId) -> call_pb2.CallOutcome:
     outcome = call_pb2.CallOutcome(
         outcome=OUTCOMES[verdict.outcome],
         advice=ADVICE[verdict.advice],
-        zuora_codes=[_cut(code, _MAX_CODE_BYTES) for code in evidence.zuora_codes[:_MAX_CODES]],
-        zuora_process_id=_cut(facts.zuora_process_id, _MAX_ID_BYTES),
-        zuora_request_id=_cut(facts.zuora_request_id, _MAX_ID_BYTES),
+        zuora_codes=[_truncate(code, _MAX_CODE_BYTES) for code in evidence.zuora_codes[:_MAX_CODES]],
+        zuora_process_id=_truncate(facts.zuora_process_id, _MAX_ID_BYTES),
+        zuora_request_id=_truncate(facts.zuora_request_id, _MAX_ID_BYTES),
         attempts=[attempt_message(attempt) for attempt in facts.attempts[-_MAX_ATTEMPTS:]],
         track_id=track_id,
     )
     if error.failure.resend_before and verdict.advice is Advice.RESEND_SAME_REQUEST_ID:
         outcome.resend_before_time.FromDatetime(error.failure.resend_before)
     if evidence.payment_method_id or evidence.payment_id:
-        outcome.existing.payment_method_id = _cut(evidence.payment_method_id, _MAX_ID_BYTES)
-        outcome.existing.payment_id = _cut(evidence.payment_id, _MAX_ID_BYTES)
+        outcome.existing.payment_method_id = _truncate(evidence.payment_method_id, _MAX_ID_BYTES)
+        outcome.existing.payment_id = _truncate(evidence.payment_id, _MAX_ID_BYTES)
     return outcome
 
 
-def recorded_outcome(recorded: IntentStatus) -> call_pb2.CallOutcome:
-    """Return the outcome of an intent that is not in flight: its settlement, or that it is not settled."""
-    settlement = recorded.record.settlement
-    if settlement is None and recorded.expired:
+def recorded_outcome(status: IntentStatus) -> call_pb2.CallOutcome:
+    """Return the outcome of an intent that is not in flight: its settlement, or UNKNOWN if it has none."""
+    settlement = status.record.settlement
+    if settlement is None and status.expired:
         return call_pb2.CallOutcome(outcome=call_pb2.OUTCOME_UNKNOWN, advice=call_pb2.ADVICE_LOOK_UP)
     if settlement is None:
         unsettled = call_pb2.CallOutcome(
             outcome=call_pb2.OUTCOME_UNKNOWN, advice=call_pb2.ADVICE_RESEND_SAME_REQUEST_ID
         )
-        unsettled.resend_before_time.FromDatetime(resend_before(recorded.record))
+        unsettled.resend_before_time.FromDatetime(resend_before(status.record))
         return unsettled
     reason = reason_of(settlement)
     verdict = VERDICTS[reason] if reason else Verdict(Outcome.SUCCEEDED, Advice.NONE)
@@ -177,8 +198,8 @@ def recorded_outcome(recorded: IntentStatus) -> call_pb2.CallOutcome:
         outcome=OUTCOMES[verdict.outcome],
         advice=ADVICE[verdict.advice],
         zuora_codes=settlement.evidence.zuora_codes,
-        zuora_process_id=_cut(settlement.zuora_process_id),
-        zuora_request_id=_cut(settlement.zuora_request_id),
+        zuora_process_id=_truncate(settlement.zuora_process_id),
+        zuora_request_id=_truncate(settlement.zuora_request_id),
         track_id=settlement.executed_track_id,
     )
 
@@ -188,7 +209,7 @@ def attempt_message(attempt: Attempt) -> call_pb2.Attempt:
     message = call_pb2.Attempt(
         ordinal=attempt.ordinal,
         http_status=attempt.http_status,
-        zuora_request_id=_cut(attempt.zuora_request_id, _MAX_ID_BYTES),
+        zuora_request_id=_truncate(attempt.zuora_request_id, _MAX_ID_BYTES),
         outcome=OUTCOMES[attempt.outcome],
     )
     message.start_time.FromDatetime(attempt.started_at)
@@ -196,28 +217,32 @@ def attempt_message(attempt: Attempt) -> call_pb2.Attempt:
     return message
 
 
-def _further(failed: Failure) -> list[Message]:
+def _further_details(failure: Failure) -> list[Message]:
     details: list[Message] = []
-    retry_s = failed.evidence.retry_after_s or _RETRY_S.get(failed.reason)
+    retry_s = failure.evidence.retry_after_s or _RETRY_S.get(failure.reason)
     if retry_s is not None:
         info = error_details_pb2.RetryInfo()
         info.retry_delay.FromNanoseconds(int(retry_s * 1e9))
         details.append(info)
-    if failed.facts.zuora_request_id:
-        details.append(error_details_pb2.RequestInfo(request_id=_cut(failed.facts.zuora_request_id, _MAX_ID_BYTES)))
+    if request_id := failure.facts.zuora_request_id:
+        details.append(error_details_pb2.RequestInfo(request_id=_truncate(request_id, _MAX_ID_BYTES)))
     return details
 
 
-def _bad_request(failed: Failure, budget_bytes: int) -> error_details_pb2.BadRequest:
+def _bad_request(failure: Failure, budget_bytes: int) -> error_details_pb2.BadRequest:
     """Return as many violations as fit, in order."""
     bad = error_details_pb2.BadRequest()
-    for one in failed.violations[:MAX_VIOLATIONS]:
-        bad.field_violations.add(field=_cut(one.field), description=_cut(one.description), reason=_cut(one.rule))
+    for violation in failure.violations[:MAX_VIOLATIONS]:
+        bad.field_violations.add(
+            field=_truncate(violation.field),
+            description=_truncate(violation.description),
+            reason=_truncate(violation.rule),
+        )
         if bad.ByteSize() > budget_bytes:
             del bad.field_violations[-1]
             break
     return bad
 
 
-def _cut(text: str, max_bytes: int = _MAX_TEXT_BYTES) -> str:
+def _truncate(text: str, max_bytes: int = _MAX_TEXT_BYTES) -> str:
     return text.encode(errors="replace")[:max_bytes].decode(errors="ignore")

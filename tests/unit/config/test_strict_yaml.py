@@ -108,7 +108,7 @@ class TestScalars:
             ("a: !!timestamp 2025-08-12", "line 1: could not determine a constructor for the tag ", "a type of 1.1"),
             ("a: !!binary aGVsbG8=", "line 1: could not determine a constructor for the tag ", "another"),
             ("a: &a {b: 1}\nc: {<<: *a}", "line 2: could not determine a constructor for the tag ", "a merge of 1.1"),
-            ('a: "\\U00110000"', "holds a value that cannot be read: chr() arg not in range", "no such character"),
+            ('a: "\\U00110000"', "contains a value that cannot be read: chr() arg not in range", "no such character"),
         ],
     )
     def test_are_refused(self, tmp_path: Path, text: str, problem: str, reason: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from payorch_server.model.secret import Secret
-from payorch_server.rpc.bearer import KeySet, KeySetBroken, TokenRefused, TokenRules, parse_key_set
+from payorch_server.rpc.bearer import KeySet, KeySetError, TokenRefused, TokenRules, parse_key_set
 from support.authority import AUDIENCE, ISSUER, KINDS, Issuer, jwk_of, key_set, public_pem, rsa_key
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -202,7 +202,7 @@ NO_KEY_SETS = [
     (with_keys("x"), "keys.0: has no kid", "a text for a key"),
     (with_keys({**GOOD.jwk, "kid": ""}), "keys.0: has no kid", "an empty kid"),
     (with_keys({**GOOD.jwk, "kid": 1}), "keys.0: has no kid", "a kid that is no text"),
-    (with_keys(GOOD.jwk, GOOD.jwk), "keys.1: the kid ES256 is given twice", "one would win without a word"),
+    (with_keys(GOOD.jwk, GOOD.jwk), "keys.1: the kid ES256 appears twice", "one would win without a word"),
     (with_keys({"kty": "oct", "kid": "a", "k": "czNjcmV0"}), "keys.0: must be a key for", "a shared secret"),
     (with_keys({**GOOD.jwk, "use": "enc"}), "holds no key for signatures", "a key for encryption alone"),
     (with_keys({**GOOD.jwk, "alg": "HS256"}), "keys.0: must be a key for", "an algorithm that does not fit"),
@@ -226,7 +226,7 @@ class TestParseKeySet:
     @pytest.mark.parametrize(("text", "problem", "reason"), NO_KEY_SETS, ids=[row[-1] for row in NO_KEY_SETS])
     def test_refuses_what_is_no_set_of_public_keys(self, text: bytes, problem: str, reason: str) -> None:
         """The sentence names the key and what is wrong with it."""
-        with pytest.raises(KeySetBroken) as caught:
+        with pytest.raises(KeySetError) as caught:
             parse_key_set(text)
 
         assert str(caught.value).startswith(problem), reason
@@ -236,7 +236,7 @@ class TestParseKeySet:
         """What signs tokens does not belong on the side that checks them; the refusal does not show it."""
         private = jwk_of(ISSUERS[algorithm].key, algorithm, kid="a", private=True)
 
-        with pytest.raises(KeySetBroken) as caught:
+        with pytest.raises(KeySetError) as caught:
             parse_key_set(with_keys(private))
 
         assert str(caught.value) == "keys.0: is a private key; only the public part belongs here"
