@@ -16,7 +16,7 @@ from payorch_server.calls.recording import log_fields, record_of_call
 from payorch_server.commands import trace
 from payorch_server.model.attempt import Attempt
 from payorch_server.model.call_record import CallNotes, RouteNames
-from payorch_server.model.caller import NOBODY
+from payorch_server.model.caller import UNIDENTIFIED
 from payorch_server.model.errors import call_error
 from payorch_server.model.identifiers import TrackId, trace_id_of
 from payorch_server.model.outcome import Outcome, Reason
@@ -74,7 +74,7 @@ def test_the_page_names_every_member_of_the_log_line() -> None:
         method="/x",
         code="OK",
         track_id="t",
-        caller=NOBODY,
+        caller=UNIDENTIFIED,
         notes=notes,
         ended_at=attempt.started_at,
         duration_s=1.0,

@@ -1,7 +1,7 @@
 """JSON read so that the text of a member can be forwarded unchanged.
 
 Apple signs the members and Zuora may know more of them than this service does, so nothing of the forwarded object is
-written anew: not its numbers, not its escapes, not the order of its members.
+rewritten: not its numbers, not its escapes, not the order of its members.
 """
 
 import json

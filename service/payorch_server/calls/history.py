@@ -1,4 +1,4 @@
-"""The records of ended calls, by Track-Id: in this process, and where a fleet wants it in its store."""
+"""The call history: records of ended calls by Track-Id, in this process and, if configured, in the store."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -24,7 +24,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(tuple[CallRecord, ...])
 
 
 class CallHistory:
-    """Remembers ended calls for a while. Nothing waits for it, and nothing fails because of it."""
+    """Keeps records of ended calls for a while. No call waits for it or fails because of it."""
 
     def __init__(self, *, settings: CallHistorySettings, store: Store, tasks: TaskOwner) -> None:
         self._settings = settings
@@ -37,13 +37,13 @@ class CallHistory:
         """Records that did not reach the store."""
 
     def __repr__(self) -> str:
-        return f"CallRecords({len(self._own)} Track-Ids, {len(self._waiting)} waiting, {self.lost} lost)"
+        return f"CallHistory({len(self._own)} Track-Ids, {len(self._waiting)} waiting, {self.lost} lost)"
 
     def add(self, record: CallRecord) -> None:
-        """Remember a call that has ended.
+        """Keep the record of a call or an execution.
 
-        One whose caller was not identified is not: nobody could ask for it, and whoever reaches the port could push all
-        others out.
+        A record without an identified caller is not kept: no caller may read it, and a flood of such calls would
+        displace all others.
         """
         if not record.namespace:
             return
@@ -61,7 +61,7 @@ class CallHistory:
             self._writer = self._tasks.start(self._write(), name="call records")
 
     async def of(self, track_id: str, *, namespace: str) -> Sequence[CallRecord]:
-        """Return what is remembered of a Track-Id in a namespace, oldest first.
+        """Return the records of a Track-Id in a namespace, oldest first.
 
         Raises:
             CallError: The store cannot be reached, and this process has no record; NOT_SENT.
@@ -104,13 +104,13 @@ def _newest(records: tuple[CallRecord, ...]) -> tuple[CallRecord, ...]:
 
 
 def _merged(stored: Sequence[CallRecord], own: Sequence[CallRecord]) -> tuple[CallRecord, ...]:
-    """Return both, each once: what was written lately may be in this process alone."""
-    both = [*stored, *(one for one in own if one not in stored)]
+    """Return both, each record once: recent ones may be in this process alone."""
+    both = [*stored, *(record for record in own if record not in stored)]
     return tuple(sorted(both, key=lambda record: record.started_at))
 
 
 def _decoded(value: bytes) -> tuple[CallRecord, ...]:
-    """Return the records in a value; one that another version wrote and this one cannot read counts as nothing."""
+    """Return the records in a value, or none if another version wrote it and this version cannot read it."""
     try:
         return _DECODER.decode(value)
     except msgspec.DecodeError:

@@ -11,7 +11,7 @@ from payorch_server.config.access_checks import access_problems, listen_problems
 from payorch_server.config.document import Document
 from payorch_server.model.identifiers import is_zuora_id
 from payorch_server.model.route import ZUORA_DEFAULT
-from payorch_server.routing.rule_checks import place_problems, routing_problems
+from payorch_server.routing.rule_checks import routing_problems, tenant_problems
 from payorch_server.store.settings import problems as store_problems
 from payorch_server.zuora.settings import (
     ENVIRONMENTS,
@@ -134,7 +134,7 @@ def _tenant_problems(name: str, tenant: TenantSettings, extra_hosts: Sequence[st
     for org, value in tenant.orgs.items():
         if not value or "," in value:
             yield f"{path}.orgs.{org}: must be one id without a comma"
-    yield from place_problems(path, tenant)
+    yield from tenant_problems(path, tenant)
 
 
 def _host_problems(path: str, tenant: TenantSettings, extra_hosts: Sequence[str]) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""One intent, one idempotency key, one execution."""
+"""Intents: each is executed once, recorded in the store, and joined or replayed by equal calls."""

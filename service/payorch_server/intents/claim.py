@@ -59,7 +59,7 @@ class IntentClaim(Generic[T]):
             version: Of the record in the store; None when it is not recorded.
             store: Where the record is.
             keyring: Seals results.
-            clock: Tells when the intent was settled.
+            clock: For the time of settlement.
             guard: Of one-time tokens.
         """
         self.record = record
@@ -135,7 +135,7 @@ class IntentClaim(Generic[T]):
         if verdict.outcome is Outcome.NOT_SENT and not self.record.doubtful:
             await self.release()
             return error
-        # 3. Something may have been sent: keep the ids of answers, and settle the intent if no resend can tell more.
+        # 3. Something may have been sent: keep the ids of answers, and settle the intent if no resend can help.
         ids = append_recent(self.record.answer_ids, failure.facts.zuora_request_id, failure.facts.zuora_process_id)
         ended = dataclasses.replace(self.record, lease_until_s=0.0, doubtful=True, answer_ids=ids, passed_guard=True)
         if verdict.outcome is not Outcome.NOT_SENT and verdict.advice is not Advice.RESEND_SAME_REQUEST_ID:

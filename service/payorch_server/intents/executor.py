@@ -1,4 +1,4 @@
-"""One intent, one idempotency key, one execution.
+"""The executor of intents: one intent, one idempotency key, one execution.
 
 The first execution of an intent writes a record before it sends; equal calls join it or receive its recorded end, other
 bodies are refused, and an execution whose owner is gone is continued with the same key on the same route. The store
@@ -120,7 +120,7 @@ class IntentExecutor:
         self.ledger = ledger
         """What the store knows of intents."""
         self.spans = IntentSpans(tracer or trace.NoOpTracer(), ledger.keyring)
-        """What spans say of them."""
+        """Makes their spans."""
         self._clock = clock
         self._tasks = tasks
         self._execution_ended = execution_ended
@@ -148,14 +148,14 @@ class IntentExecutor:
             # 1. The first call of the intent in this process starts an execution and waits for it.
             if execution is None:
                 return await self._wait_for(self._start(request, context), context)
-            # 2. Every further call joins it, if it may and asks for the same.
+            # 2. Every further call joins it, if it may and its request is the same.
             _require_route(request, execution)
             require_same_request(execution.fingerprints, request)
             context.notes.intent = "joined"
             try:
                 result = await self._join(execution, request, context)
             except CallError as error:
-                # The intent's own route may be known by now, and the error says something about it.
+                # The intent's own route may be known by now, and the error reveals something about it.
                 _require_route(request, execution)
                 if error.failure.reason is not Reason.CALLER_NOT_PERMITTED:
                     raise
@@ -205,7 +205,7 @@ class IntentExecutor:
         operation = execution.request.operation
         deadline_s = self._clock.monotonic() + EXECUTION_LIMIT_S
         context = dataclasses.replace(execution.context, deadline_s=deadline_s)
-        # 1. Permit and claim: the right to a pinned route is asked before anything is said of the intent.
+        # 1. Permit and claim: the right to a pinned route is checked before anything is revealed of the intent.
         claim = await self._claim(execution, context)
         if isinstance(claim, IntentResult):
             return claim
@@ -215,7 +215,7 @@ class IntentExecutor:
         try:
             reply = await operation.send(claim.record.route, context, claim.earlier_sends)
             value = operation.parse(reply)
-        # 4. Settle: record how it ended, then say so to every waiting call.
+        # 4. Settle: record how it ended, then answer every waiting call.
         except CallError as error:
             raise await claim.fail(error) from error
         # Noted here for the execution's own record; calls that joined note it for theirs.

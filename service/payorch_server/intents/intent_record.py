@@ -25,7 +25,7 @@ class StoredEvidence:
     """Evidence as a record stores it.
 
     It is a type of its own because the bytes of records are frozen: they have the member `gateway_codes`, which was
-    never filled and is empty in every record, and which Evidence does not have.
+    never filled and is empty in every record, and which UpstreamEvidence does not have.
     """
 
     zuora_codes: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ def store_key(key: IdempotencyKey) -> str:
 
 
 def opened_at(record: IntentRecord) -> datetime:
-    """Return when the intent was opened, UTC, in whole microseconds as callers were told it."""
+    """Return when the intent was opened, UTC, in whole microseconds as callers received it."""
     return datetime.fromtimestamp(record.opened_at_s, UTC)
 
 

@@ -1,4 +1,4 @@
-"""The intents in the store: who holds one, on which route it goes, and how it ended."""
+"""The ledger: the intents in the store, with their leases, routes and ends."""
 
 import asyncio
 import dataclasses
@@ -116,7 +116,7 @@ class IntentLedger:
             if isinstance(stored, IntentClaim):
                 return stored
             record = decode_record(stored.value)
-            # Before anything else is said of it: the caller may lack the right to the route it is pinned to.
+            # Before anything else is revealed of it: the caller may lack the right to the route it is pinned to.
             permit(record.route)
             require_same_request({record.fingerprint.key_id: record.fingerprint}, request)
             # 2. Settled: its recorded end is the answer.

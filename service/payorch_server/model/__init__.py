@@ -1,1 +1,1 @@
-"""Values and errors that every layer speaks in; standard library only."""
+"""Values and errors that every package uses; standard library only."""

@@ -10,7 +10,7 @@ from payorch_server.model.route import Route
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One send to Zuora, carried upward in results and errors."""
+    """One send to Zuora, reported in results and errors."""
 
     ordinal: int
     """1 for the first send of a call."""
@@ -27,7 +27,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamFacts:
-    """What Zuora's side of a call looked like, whatever became of it."""
+    """What is known of a call at Zuora, whatever its outcome."""
 
     attempts: tuple[Attempt, ...] = ()
     zuora_request_id: str = ""
@@ -38,7 +38,7 @@ class UpstreamFacts:
 
 @dataclass(frozen=True, slots=True)
 class ZuoraReply:
-    """A successful answer of Zuora's, decoded, with everything that is known about the call."""
+    """A successful answer of Zuora, decoded, with everything that is known about the call."""
 
     status: int
     payload: Mapping[str, Any] = field(repr=False)
@@ -48,7 +48,7 @@ class ZuoraReply:
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """What a caller is told about its call beside the result."""
+    """What a caller receives about its call besides the result."""
 
     track_id: TrackId
     route: Route
@@ -56,7 +56,7 @@ class CallReport:
     first_sent_at: datetime | None = None
     """When the first send of the intent started, UTC."""
     replayed: bool | None = None
-    """Whether the answer was made for an earlier call; None if that cannot be told."""
+    """Whether the answer was made for an earlier call; None if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +67,4 @@ class UpstreamPreview:
     url: str
     headers: tuple[tuple[str, str], ...]
     body: str = field(repr=False)
-    """Names of the caller's own stand in it."""
+    """JSON; it contains names that the caller chose."""

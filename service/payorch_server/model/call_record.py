@@ -1,4 +1,4 @@
-"""What is told of a call once it has ended: the source of its log line, its metrics and its record."""
+"""The record of an ended call, from which its log line, metrics and history are made, and the notes for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ SUCCEEDED: Final = "SUCCEEDED"
 
 @dataclass(frozen=True, slots=True)
 class RouteNames:
-    """Where a call went, by names of the policy; all empty when it was not routed."""
+    """The names of a call's route in the policy; all empty when it was not routed."""
 
     tenant: str = ""
     entity: str = ""
@@ -62,7 +62,7 @@ class CallRecord:
     right: str = ""
     """The right that was missing."""
     phases_s: Mapping[str, float] = field(default_factory=dict)
-    """How long it was in each: record (the store), token and queue (waits), zuora."""
+    """Seconds in each phase: record (the store), token and queue (waits), zuora."""
     attempts: tuple[Attempt, ...] = ()
     executed_track_id: str = ""
     zuora_request_id: str = ""
@@ -72,7 +72,7 @@ class CallRecord:
 
 @dataclass(slots=True)
 class CallNotes:
-    """What is noted of a call on its way, for whoever tells how it ended. Copies of a context share it."""
+    """What is noted while a call is served, for its record. Copies of a context share it."""
 
     trace_id: str = ""
     route: RouteNames = field(default_factory=RouteNames)

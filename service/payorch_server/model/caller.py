@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 ANY: Final = "*"
-"""In a right: every one, those that are added later too."""
+"""In a right: all, also those that are added later."""
 
 
 @dataclass(frozen=True, slots=True)
 class TenantRights:
-    """What a caller may name within a tenant. Nothing that is not listed."""
+    """What a caller may name within a tenant; nothing else."""
 
     entities: frozenset[str] = frozenset()
     """Names; a tenant with a single entity needs none."""
@@ -20,7 +20,7 @@ class TenantRights:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a caller may do. Nothing that is not listed."""
+    """What a caller may do; nothing else."""
 
     rpcs: frozenset[str] = frozenset()
     """Names such as `CreateSession`."""
@@ -47,12 +47,12 @@ class Caller:
     """An identified caller."""
 
     identity: str
-    """Such as `spiffe://example.org/ns/shop/sa/checkout`; ANONYMOUS when nobody vouches for one."""
+    """Such as `spiffe://example.org/ns/shop/sa/checkout`; ANONYMOUS when no credential identifies it."""
     namespace: str
     """Whose intents it names. Several callers may share one."""
     rights: Rights = field(default_factory=Rights)
 
 
 ANONYMOUS: Final = "anonymous"
-NOBODY: Final = Caller(ANONYMOUS, "")
+UNIDENTIFIED: Final = Caller(ANONYMOUS, "")
 """A caller before it is identified; it may do nothing."""

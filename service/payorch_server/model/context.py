@@ -7,14 +7,14 @@ from payorch_server.model.identifiers import TrackId
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """What travels with one call from the edge to the wire."""
+    """What belongs to a call on its way from the gRPC port to Zuora."""
 
     track_id: TrackId
     deadline_s: float
     """Absolute, on the monotonic clock."""
     caller: Caller
     notes: CallNotes = field(default_factory=CallNotes, compare=False, repr=False)
-    """The one thing here that changes; copies of a context share it."""
+    """The only member that changes; copies of a context share it."""
 
     @property
     def namespace(self) -> str:

@@ -1,9 +1,9 @@
 """What a failed attempt proves when other attempts of its intent came before it.
 
-A refusal says nothing about an earlier send that may have been executed: Zuora may have checked before it looked at the
-key, and "the invoice is paid" may be about that very send. A refusal that comes back with the ids of an earlier answer
-is the key's stored answer: the key executed nothing else.
-An answer in doubt that comes back so is stored as well, and stays in doubt however often the key is sent.
+A refusal proves nothing about an earlier send that may have been executed: Zuora may have refused it before it looked
+at the key, and "the invoice is paid" may be about that very send. A refusal with the ids of an earlier answer is the
+key's stored answer: the key executed nothing else.
+An answer in doubt with the ids of an earlier answer is stored too, and stays in doubt however often the key is sent.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason, Verd
 
 @dataclass(frozen=True, slots=True)
 class EarlierSends:
-    """What is known of sends of an intent before this flight."""
+    """What is known of sends of an intent before this execution."""
 
     doubtful: bool = False
     """Whether one of them may have been executed."""

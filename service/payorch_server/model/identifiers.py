@@ -58,14 +58,14 @@ _UUID_OR_HEX: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-
 
 
 def is_zuora_id(text: str) -> bool:
-    """Tell whether the text is 32 hexadecimal digits, or the same as a UUID."""
+    """Return whether the text is 32 hexadecimal digits, or the same as a UUID."""
     return _UUID_OR_HEX.fullmatch(text) is not None
 
 
 def org_id_on_wire(text: str) -> str:
     """Return the one form in which an org id is sent: 32 lower-case digits, as Zuora prints the ids of its objects.
 
-    What is neither that nor a UUID stays as it is: no document of Zuora's says what an org id looks like.
+    What is neither that nor a UUID stays as it is: no document of Zuora's describes the form of an org id.
     """
     return text.replace("-", "").lower() if is_zuora_id(text) else text
 

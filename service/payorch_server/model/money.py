@@ -40,7 +40,7 @@ class AmountProblem:
 
 
 def problem_with_amount(*, currency: str, units: int, nanos: int) -> AmountProblem | None:
-    """Say what keeps google.type.Money's three members from being an amount, or None.
+    """Return what keeps google.type.Money's three members from being an amount, or None.
 
     Args:
         currency: ISO 4217 code.

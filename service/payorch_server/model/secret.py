@@ -41,4 +41,4 @@ class Secret(Generic[T]):
 
 def reveal(secret: Secret[T]) -> T:
     """Return the value inside, for the wire and nothing else."""
-    return secret._value  # noqa: SLF001 - the one door to the value
+    return secret._value  # noqa: SLF001 - the only access to the value

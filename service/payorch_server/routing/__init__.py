@@ -1,1 +1,1 @@
-"""Where calls go: pure rules, and why a call would go where it would go."""
+"""Routing: rules that decide where a call goes, and explanations of their decisions. Pure."""

@@ -1,4 +1,4 @@
-"""What a routing rule asks of a call: each condition in a form that can be both asked and told."""
+"""The conditions of routing rules: each can be checked, and shown to people."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from payorch_server.model.route import RouteHints
 from payorch_server.routing.settings import AmountSettings, ConditionSettings
 
 NOTHING: Final = "nothing"
-"""What a call has that lacks what a condition asks about."""
+"""Shown where a call lacks what a condition is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class RouteQuery:
     account: str = ""
     """Id or number of the customer account as the call names it; empty when it names none."""
     caller: str = ""
-    """Identity of the caller; empty when nobody has identified it."""
+    """Identity of the caller; empty when it is not identified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +37,19 @@ class Condition:
     name: str
     """Such as `currency` or `attributes.brand`."""
     wanted: str
-    """What it asks for, for a person to read."""
+    """What it requires, for people to read."""
     given: Callable[[RouteQuery], Any]
     """What the call has."""
     holds: Callable[[Any], bool]
-    """Whether that will do."""
+    """Whether that meets the condition."""
 
     def had(self, query: RouteQuery) -> str:
-        """Return what the call has, for a person to read."""
-        return _told(self.given(query))
+        """Return what the call has, for people to read."""
+        return _shown(self.given(query))
 
 
 def conditions_of(when: ConditionSettings) -> tuple[Condition, ...]:
-    """Return the conditions that are given, in the order in which they are asked."""
+    """Return the conditions that are given, in the order in which they are checked."""
     return tuple(_conditions(when))
 
 
@@ -79,24 +79,24 @@ _LISTS: Final[tuple[tuple[str, Callable[[RouteQuery], str]], ...]] = (
 def _conditions(when: ConditionSettings) -> Iterator[Condition]:
     for name, given in _LISTS:
         if allowed := getattr(when, name):
-            yield Condition(name, _told(allowed), given, frozenset(allowed).__contains__)
+            yield Condition(name, _shown(allowed), given, frozenset(allowed).__contains__)
     if when.caller:
-        yield Condition("caller", _told(when.caller), lambda query: query.caller, _among_callers(when.caller))
+        yield Condition("caller", _shown(when.caller), lambda query: query.caller, _among_callers(when.caller))
     if when.orgs:
-        yield Condition("orgs", _told(when.orgs), lambda query: query.hints.orgs, _all_among(frozenset(when.orgs)))
+        yield Condition("orgs", _shown(when.orgs), lambda query: query.hints.orgs, _all_among(frozenset(when.orgs)))
     if when.amount:
         yield Condition("amount", _range(when.amount), lambda query: query.amount, _within(when.amount))
     if when.account_prefix:
         prefixes = when.account_prefix
-        wanted = _told(tuple(f"{prefix}*" for prefix in prefixes))
+        wanted = _shown(tuple(f"{prefix}*" for prefix in prefixes))
         yield Condition("account_prefix", wanted, lambda query: query.account, _begins(prefixes))
     for name, value in when.attributes.items():
-        yield Condition(f"attributes.{name}", _told(value), _attribute(name), _equals(value))
+        yield Condition(f"attributes.{name}", _shown(value), _attribute(name), _equals(value))
 
 
 def _among_callers(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    exact = frozenset(one for one in patterns if not one.endswith(ANY))
-    prefixes = tuple(one.removesuffix(ANY) for one in patterns if one.endswith(ANY))
+    exact = frozenset(pattern for pattern in patterns if not pattern.endswith(ANY))
+    prefixes = tuple(pattern.removesuffix(ANY) for pattern in patterns if pattern.endswith(ANY))
     return lambda identity: identity in exact or (identity not in {"", ANONYMOUS} and identity.startswith(prefixes))
 
 
@@ -127,7 +127,7 @@ def _range(amount: AmountSettings) -> str:
     return f"{' and '.join(filter(None, (least, beyond)))} {amount.currency}"
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, Amount):
         return f"{value.value:f} {value.currency}"
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""Why a call would go where it would go: the same decisions as for a real call, told instead of carried out."""
+"""Explains the route of a call that might be made, by the same decisions as for a real call."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,11 +42,11 @@ class RejectedRule:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What would become of a call."""
+    """What would happen to a call."""
 
     policy_hash: str
     rejected: tuple[RejectedRule, ...] = ()
-    """The rules that were tried in vain, in their order."""
+    """The rules that do not match, in their order."""
     route: Route | None = None
     """Of the rule that matches, also where the call is refused after all."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -54,12 +54,12 @@ class Explanation:
     gateway: str = ""
     """How the operation names the gateway: by id or by label; empty when Zuora chooses."""
     refusal: CallError | None = None
-    """What the caller would be told before anything is sent; None if the call would be sent."""
+    """Why the call would be refused before anything is sent; None if it would be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouteSummary:
-    """An explanation in short, to be expected and compared: a place, or a refusal."""
+    """An explanation in short, to be expected and compared: a route, or a refusal."""
 
     refused: str = ""
     """Name of the reason; the rest is then empty."""
@@ -77,7 +77,7 @@ class RouteSummary:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A call that one policy treats otherwise than another."""
+    """A call that two policies treat differently."""
 
     case: str
     before: RouteSummary
@@ -86,17 +86,17 @@ class Difference:
     @property
     def members(self) -> Sequence[str]:
         """The members that differ."""
-        names = (one.name for one in dataclasses.fields(RouteSummary))
+        names = (member.name for member in dataclasses.fields(RouteSummary))
         return [name for name in names if getattr(self.before, name) != getattr(self.after, name)]
 
 
 def explain(question: HypotheticalCall, *, routing: RoutingTable, access: AccessTable | None) -> Explanation:
-    """Return what would become of a call.
+    """Return what would happen to a call.
 
     Args:
         question: The call; its query names the caller.
         routing: The rules.
-        access: Who may do what; None: rights are not asked for.
+        access: The access policy; None: rights are not checked.
     """
     decision = routing.decide(question.query)
     route = decision.route
@@ -104,8 +104,8 @@ def explain(question: HypotheticalCall, *, routing: RoutingTable, access: Access
     return Explanation(
         policy_hash=routing.policy_hash,
         rejected=tuple(
-            RejectedRule(one.rule, one.condition.name, one.condition.wanted, one.condition.had(question.query))
-            for one in decision.rejected
+            RejectedRule(rule.rule, rule.condition.name, rule.condition.wanted, rule.condition.had(question.query))
+            for rule in decision.rejected
         ),
         route=route,
         headers=_headers(question, routing, sent) if sent else {},
@@ -135,13 +135,13 @@ def summary_of(explanation: Explanation) -> RouteSummary:
 
 
 def differences(before: Mapping[str, RouteSummary], after: Mapping[str, RouteSummary]) -> Sequence[Difference]:
-    """Return the cases that end otherwise than before.
+    """Return the cases whose summary has changed.
 
     Args:
-        before: Ending by name of the case, under one policy.
+        before: Summary by name of the case, under one policy.
         after: The same cases under another.
     """
-    return [Difference(case, one, after[case]) for case, one in before.items() if one != after[case]]
+    return [Difference(case, summary, after[case]) for case, summary in before.items() if summary != after[case]]
 
 
 def _refusals(
@@ -153,13 +153,13 @@ def _refusals(
 ) -> Iterator[CallError]:
     """Yield what refuses the call, in the order in which a real call meets it."""
     rpc = question.query.rpc
-    if access and (missing := _missing_at_the_door(question, access)):
+    if access and (missing := _denied_before_routing(question, access)):
         yield missing
     if unrouted is not None:
         yield unrouted
     if route is None:
         return
-    if access and (missing := _missing_on_route(question, routing, access, route)):
+    if access and (missing := _denied_on_route(question, routing, access, route)):
         yield missing
     if rpc in routing.tenants[route.tenant].switched_off:
         yield call_error(Reason.SWITCHED_OFF, f"{rpc} is switched off for {route.tenant}", tenant=route.tenant)
@@ -168,7 +168,7 @@ def _refusals(
         yield invalid(violation)
 
 
-def _missing_at_the_door(question: HypotheticalCall, access: AccessTable) -> CallError | None:
+def _denied_before_routing(question: HypotheticalCall, access: AccessTable) -> CallError | None:
     identity = question.query.caller
     caller = access.caller(identity)
     if caller is None and not identity:
@@ -177,17 +177,17 @@ def _missing_at_the_door(question: HypotheticalCall, access: AccessTable) -> Cal
     return denial(identity, missing) if missing else None
 
 
-def _missing_on_route(
+def _denied_on_route(
     question: HypotheticalCall, routing: RoutingTable, access: AccessTable, route: Route
 ) -> CallError | None:
-    asked = Action(
+    action = Action(
         rpc=question.query.rpc,
         moves_money=question.moves_money,
         raw_card_data=question.raw_card_data,
         multi_org=bool(routing.tenants[route.tenant].orgs),
     )
     caller = access.caller(question.query.caller)
-    missing = missing_on_route(caller, asked, route) if caller else None
+    missing = missing_on_route(caller, action, route) if caller else None
     return denial(question.query.caller, missing) if missing else None
 
 
@@ -209,5 +209,5 @@ def _path(question: HypotheticalCall, paths: PathSettings) -> str:
 
 
 def _gateway(question: HypotheticalCall, route: Route) -> str:
-    """Return how the operation names the gateway; the property test holds it against what arrives."""
+    """Return how the operation names the gateway; a property test compares it with what is sent."""
     return route.gateway.label if RPCS[question.query.rpc].names_gateway_by_label else route.gateway.id

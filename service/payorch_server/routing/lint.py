@@ -1,4 +1,4 @@
-"""What is suspicious in rules that are valid: rules that never decide, and places that no call can reach."""
+"""Warnings about valid rules: rules that never decide, and tenants, entities, orgs and gateways that none reaches."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from payorch_server.zuora.settings import TenantSettings
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that somebody should look at."""
+    """A warning."""
 
     kind: Literal["shadowed", "dead", "unreachable"]
     subject: str
-    """A rule, or a place such as `tenants.acme.entities.eu`."""
+    """A rule, or a path such as `tenants.acme.entities.eu`."""
     text: str
 
 
 def lint(rules: Sequence[RuleSettings], tenants: Mapping[str, TenantSettings]) -> Sequence[Finding]:
-    """Return what is suspicious, rules first.
+    """Return the warnings, those about rules first.
 
     Args:
         rules: Rules that have passed the checks of a configuration.
-        tenants: The places they go to.
+        tenants: By name.
     """
     idle = [finding for index, rule in enumerate(rules) if (finding := _idle(rule, rules[:index]))]
     names = {finding.subject for finding in idle}
@@ -39,13 +39,13 @@ def _idle(rule: RuleSettings, earlier: Sequence[RuleSettings]) -> Finding | None
             text = f"never decides: whatever it matches, the earlier rule {other.name} matches too"
             return Finding("shadowed", rule.name, text)
     for hint in _contradicted(rule):
-        text = f"sends nothing: it asks for a hint on {hint} that its own target contradicts, so every match is refused"
+        text = f"sends nothing: it requires a hint on {hint} that its own target contradicts, so every match is refused"
         return Finding("dead", rule.name, text)
     return None
 
 
 def _implies(later: ConditionSettings, earlier: ConditionSettings) -> bool:
-    """Tell whether every call that meets the later conditions meets the earlier ones."""
+    """Return whether every call that meets the later conditions meets the earlier ones."""
     currencies = (later.amount.currency,) if later.amount else later.currency
     lists = (
         (later.rpc, earlier.rpc),
@@ -70,7 +70,7 @@ def _within(narrow: Collection[str], wide: Collection[str]) -> bool:
 
 
 def _callers_within(narrow: Sequence[str], wide: Sequence[str]) -> bool:
-    return not wide or (bool(narrow) and all(any(_covers(one, caller) for one in wide) for caller in narrow))
+    return not wide or (bool(narrow) and all(any(_covers(pattern, caller) for pattern in wide) for caller in narrow))
 
 
 def _covers(pattern: str, caller: str) -> bool:
@@ -80,7 +80,7 @@ def _covers(pattern: str, caller: str) -> bool:
 
 
 def _prefixes_within(narrow: Sequence[str], wide: Sequence[str]) -> bool:
-    return not wide or (bool(narrow) and all(one.startswith(tuple(wide)) for one in narrow))
+    return not wide or (bool(narrow) and all(prefix.startswith(tuple(wide)) for prefix in narrow))
 
 
 def _range_within(narrow: AmountSettings | None, wide: AmountSettings | None) -> bool:
@@ -110,17 +110,17 @@ def _unreachable(rules: Sequence[RuleSettings], tenants: Mapping[str, TenantSett
         if not targets:
             yield _unreached(f"tenants.{name}")
             continue
-        entities, gateways = {one.entity for one in targets}, {one.gateway for one in targets}
-        # Whoever names no org goes to all of them.
-        orgs = {org for one in targets for org in one.orgs or tenant.orgs}
+        entities, gateways = {target.entity for target in targets}, {target.gateway for target in targets}
+        # A target without orgs goes to all of them.
+        orgs = {org for target in targets for org in target.orgs or tenant.orgs}
         yield from _missing(f"tenants.{name}.entities", tenant.entities, entities)
         yield from _missing(f"tenants.{name}.orgs", tenant.orgs, orgs)
         yield from _missing(f"tenants.{name}.gateways", tenant.gateways, gateways - {ZUORA_DEFAULT})
 
 
-def _missing(path: str, there: Iterable[str], reached: Collection[str]) -> Iterator[Finding]:
-    return (_unreached(f"{path}.{name}") for name in there if name not in reached)
+def _missing(path: str, configured: Iterable[str], reached: Collection[str]) -> Iterator[Finding]:
+    return (_unreached(f"{path}.{name}") for name in configured if name not in reached)
 
 
-def _unreached(place: str) -> Finding:
-    return Finding("unreachable", place, "no rule that can decide goes there")
+def _unreached(path: str) -> Finding:
+    return Finding("unreachable", path, "no rule that can decide goes there")

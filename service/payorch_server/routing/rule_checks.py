@@ -1,4 +1,4 @@
-"""What must hold of routing rules and the places they name: every problem as a sentence that begins with its path."""
+"""Checks of routing rules and of the tenants they name: every problem is a sentence that begins with its path."""
 
 import operator
 import re
@@ -18,12 +18,12 @@ _WITHOUT_AMOUNT: Final = frozenset(rpc.name for rpc in RPCS.values() if not rpc.
 _AMOUNT: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
-# A flight takes no longer.
+# The longest that an execution takes.
 _MAX_QUEUE_S: Final = 55.0
 
 
 def routing_problems(rules: Sequence[RuleSettings], tenants: Mapping[str, TenantSettings]) -> Iterator[str]:
-    """Yield everything that is wrong with the rules.
+    """Yield every problem of the rules.
 
     Args:
         rules: In their order.
@@ -46,8 +46,8 @@ def routing_problems(rules: Sequence[RuleSettings], tenants: Mapping[str, Tenant
             yield from _target_problems(path, rule, tenant)
 
 
-def place_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
-    """Say what is wrong with a tenant's entities and orgs as places, and with what it lets through.
+def tenant_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
+    """Yield the problems of a tenant's entities, orgs, kill switches and limits.
 
     Args:
         path: Of the tenant.
@@ -84,9 +84,11 @@ def _condition_problems(when: ConditionSettings, tenants: Mapping[str, TenantSet
     yield from (f"currency: {code} is no active ISO 4217 code" for code in when.currency if code not in EXPONENTS)
     yield from (f"country: {code} is not two capital letters" for code in when.country if not _COUNTRY.fullmatch(code))
     if "" in when.account_prefix:
-        yield "account_prefix: an empty prefix is that of every account; leave the condition out"
+        yield "account_prefix: an empty prefix matches every account; omit the condition"
     yield from (
-        f"caller: {one!r} holds {ANY} elsewhere than at its end" for one in when.caller if ANY in one[:-1] or not one
+        f"caller: {pattern!r} holds {ANY} elsewhere than at its end"
+        for pattern in when.caller
+        if ANY in pattern[:-1] or not pattern
     )
     if when.amount:
         yield from (f"amount{problem}" for problem in _amount_problems(when.amount, when))
@@ -107,8 +109,8 @@ def _amount_problems(amount: AmountSettings, when: ConditionSettings) -> Iterato
         yield ".max: must be more than min, or the rule can never match"
 
 
-def _names(places: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for one in places for name in one))
+def _names(mappings: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for names in mappings for name in names))
 
 
 def _outside(path: str, named: Iterable[str], known: Collection[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Where a call goes: pure, first match wins, and whatever is not said is refused rather than guessed."""
+"""The routing decision: pure; the first rule that matches decides, and a call that none matches is refused."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,11 +33,11 @@ class Decision:
     """What the rules make of a call: a route, a refusal, or both where the rule that matches contradicts a hint."""
 
     rejected: tuple[UnmatchedRule, ...] = ()
-    """The rules that were tried in vain, in their order."""
+    """The rules that do not match, in their order."""
     route: Route | None = None
     """Of the rule that matches."""
     refusal: CallError | None = None
-    """Why the call goes nowhere."""
+    """Why the call has no route."""
 
 
 class RoutingTable:
@@ -128,7 +128,7 @@ def _known_names(tenants: Mapping[str, TenantSettings]) -> Mapping[str, frozense
     }
 
 
-def _hinted(hints: RouteHints) -> Iterable[tuple[str, tuple[str, ...]]]:
+def _given_hints(hints: RouteHints) -> Iterable[tuple[str, tuple[str, ...]]]:
     for hint, names in (
         ("tenant", (hints.tenant,)),
         ("entity", (hints.entity,)),
@@ -142,14 +142,14 @@ def _hinted(hints: RouteHints) -> Iterable[tuple[str, tuple[str, ...]]]:
 def _unknown_hints(hints: RouteHints, known: Mapping[str, frozenset[str]]) -> CallError | None:
     violations = tuple(
         Violation(f"route.{hint}", "route.known", f"is not a name of a configured {hint.removesuffix('s')}")
-        for hint, names in _hinted(hints)
+        for hint, names in _given_hints(hints)
         if not set(names) <= known[hint]
     )
     if not violations:
         return None
-    private = "unknown route hints: " + ", ".join(one.field for one in violations)
+    detail = "unknown route hints: " + ", ".join(violation.field for violation in violations)
     metadata = {"hint": violations[0].field}
-    return error_for(Failure(Reason.ROUTE_HINT_UNKNOWN, private, violations=violations, metadata=metadata))
+    return error_for(Failure(Reason.ROUTE_HINT_UNKNOWN, detail, violations=violations, metadata=metadata))
 
 
 def _contradiction(route: Route, hints: RouteHints) -> CallError | None:
@@ -159,13 +159,13 @@ def _contradiction(route: Route, hints: RouteHints) -> CallError | None:
         "orgs": set(route.orgs),
         "gateway": {route.gateway.name},
     }
-    for hint, names in _hinted(hints):
+    for hint, names in _given_hints(hints):
         if set(names) != chosen[hint]:
-            private = f"rule {route.rule} contradicts the hint route.{hint}"
-            return call_error(Reason.ROUTE_HINT_CONTRADICTED, private, rule=route.rule, hint=f"route.{hint}")
+            detail = f"rule {route.rule} contradicts the hint route.{hint}"
+            return call_error(Reason.ROUTE_HINT_CONTRADICTED, detail, rule=route.rule, hint=f"route.{hint}")
     return None
 
 
 def _no_rule(rejected: Sequence[UnmatchedRule]) -> CallError:
-    tried = ", ".join(one.rule for one in rejected[:_MAX_RULES_NAMED])
+    tried = ", ".join(unmatched.rule for unmatched in rejected[:_MAX_RULES_NAMED])
     return call_error(Reason.ROUTE_NOT_FOUND, f"no rule matches; tried {tried}", rulesTried=tried)

@@ -4,7 +4,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
-from payorch_server.model.caller import NOBODY, Caller
+from payorch_server.model.caller import UNIDENTIFIED, Caller
 from payorch_server.model.context import CallContext
 from payorch_server.usecases.policy import Policy
 
@@ -28,7 +28,7 @@ def active_call() -> ActiveCall:
 def current_caller() -> Caller:
     """Return who makes the call that is being served, as far as that is known."""
     now = _CURRENT.get(None)
-    return now.context.caller if now else NOBODY
+    return now.context.caller if now else UNIDENTIFIED
 
 
 def set_active_call(now: ActiveCall) -> None:

@@ -26,7 +26,7 @@ class TaskOwner:
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # Retrieved here, because whoever waited for it may have left.
+            task.exception()  # Retrieved here, because its waiter may have left.
 
     async def close(self) -> None:
         """Cancel what still runs and wait until it has ended."""
@@ -37,7 +37,7 @@ class TaskOwner:
 
 @contextlib.contextmanager
 def termination(*, on_first: Callable[[], None], on_second: Callable[[], None]) -> Iterator[None]:
-    """Handle SIGTERM and SIGINT while the context is open: the first asks for a drain, the second for an end."""
+    """Handle SIGTERM and SIGINT while the context is open: the first starts a drain, the second ends it."""
     loop = asyncio.get_running_loop()
     seen = 0
 

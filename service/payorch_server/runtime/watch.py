@@ -1,4 +1,4 @@
-"""Tells when files may have changed."""
+"""Watches files for changes."""
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -10,11 +10,11 @@ async def changes(files: Iterable[Path], *, at_least_every_s: float) -> AsyncIte
     """Yield whenever something happens in the folders of some files, and now and then without a reason.
 
     The folders are watched and not the files, because Kubernetes changes mounted files by replacing a link beside them,
-    and editors replace files. Changes that come together are told once.
+    and editors replace files. Changes that come together are reported once.
 
     Args:
         files: They need not exist; their folders must.
-        at_least_every_s: For what a watch cannot see: a change before it began, a file system that tells nothing.
+        at_least_every_s: For what a watch cannot see: a change before it began, a file system that reports nothing.
     """
     folders = sorted({file.absolute().parent for file in files})
     async for _ in watchfiles.awatch(

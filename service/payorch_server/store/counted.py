@@ -7,14 +7,14 @@ T = TypeVar("T")
 
 
 class CountedStore:
-    """A store that tells of every operation that failed."""
+    """A store that reports every operation that failed."""
 
     def __init__(self, inner: Store, *, failed: Callable[[str], None]) -> None:
         """Make a counted store.
 
         Args:
             inner: The store.
-            failed: Is told the name of the operation.
+            failed: Called with the name of the operation.
         """
         self._inner = inner
         self._failed = failed
@@ -24,31 +24,31 @@ class CountedStore:
 
     async def get(self, key: str) -> StoredValue | None:
         """Return what the key holds."""
-        return await self._told("get", self._inner.get(key))
+        return await self._report("get", self._inner.get(key))
 
     async def put_if_absent(
         self, key: str, value: bytes, *, ttl_s: float, version: int = FIRST_VERSION
     ) -> StoredValue | None:
         """Store the value unless the key holds one."""
-        return await self._told("put", self._inner.put_if_absent(key, value, ttl_s=ttl_s, version=version))
+        return await self._report("put", self._inner.put_if_absent(key, value, ttl_s=ttl_s, version=version))
 
     async def compare_and_set(self, key: str, value: bytes, *, version: int, ttl_s: float) -> bool:
         """Replace the value if it still has the version."""
-        return await self._told("set", self._inner.compare_and_set(key, value, version=version, ttl_s=ttl_s))
+        return await self._report("set", self._inner.compare_and_set(key, value, version=version, ttl_s=ttl_s))
 
     async def compare_and_delete(self, key: str, *, version: int) -> bool:
         """Delete the key if it still has the version."""
-        return await self._told("delete", self._inner.compare_and_delete(key, version=version))
+        return await self._report("delete", self._inner.compare_and_delete(key, version=version))
 
     async def check(self) -> None:
         """Find out whether the store can be relied on."""
-        await self._told("check", self._inner.check())
+        await self._report("check", self._inner.check())
 
     async def close(self) -> None:
         """Release what the store holds."""
         await self._inner.close()
 
-    async def _told(self, operation: str, work: Awaitable[T]) -> T:
+    async def _report(self, operation: str, work: Awaitable[T]) -> T:
         try:
             return await work
         except StoreUnavailable:

@@ -1,4 +1,4 @@
-"""The fleet's secret keys: one to use, and one generation before it to still understand."""
+"""The fleet's secret keys: the one in use, and its predecessor, which can still be read with."""
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +46,7 @@ class Keyring:
         return f"Keyring({', '.join(self.key_ids)})"
 
     def keyed_hash(self, key_id: str, value: bytes) -> bytes:
-        """Return 32 bytes that nobody without the key can compute or compare."""
+        """Return 32 bytes that cannot be computed or compared without the key."""
         return hmac.digest(self._hash_keys[key_id], value, sha256)
 
     def name_in_spans(self, key: str) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 from payorch_server.runtime.clock import Clock
 from payorch_server.store.port import FIRST_VERSION, StoredValue, StoreUnavailable, require_version, require_writable
 
-# Superseded expiries that are tolerated before the heap is built anew, beside one for every entry.
+# Superseded expiries that are tolerated before the heap is rebuilt, besides one for every entry.
 _SLACK: Final = 64
 
 

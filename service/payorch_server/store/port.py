@@ -2,12 +2,12 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 FIRST_VERSION: Final = 1
-"""The version that `put_if_absent` gives unless it is told another."""
+"""The version that `put_if_absent` gives by default."""
 MAX_VALUE_BYTES: Final = 65_536
 _VERSIONS: Final = range(1, 2**63)
 
 
-class StoreUnavailable(Exception):  # noqa: N818 - a state of the store, not a mistake of the caller
+class StoreUnavailable(Exception):  # noqa: N818 - a state of the store
     """The store cannot be reached, is full, read-only or too slow, and nothing is known about what it did.
 
     A write that ended so may have happened, and may even happen later: re-read, and trust versions only.
@@ -32,7 +32,7 @@ class Store(Protocol):
     failover or a restart records may be missing or older. Nothing may be built on the store alone that must not happen
     twice.
 
-    Every write sets the expiry anew. Time passes by the store's own clock.
+    Every write resets the expiry. Time passes by the store's own clock.
     """
 
     async def get(self, key: str) -> StoredValue | None:
@@ -96,7 +96,7 @@ class Store(Protocol):
         """Find out whether the store can be relied on.
 
         Raises:
-            StoreUnavailable: With a sentence that says what is wrong.
+            StoreUnavailable: With a sentence about the problem.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The only module that knows Redis.
+"""The store in Redis; no other module knows Redis.
 
 A record is eight bytes of version, most significant first, and the value. Each operation is one command and one round
 trip; scripts are sent whole, because a restarted server has forgotten them and they are shorter than an average value.
@@ -18,12 +18,12 @@ from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the password goes onto the wire here
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the password is sent here
 from payorch_server.store.port import FIRST_VERSION, StoredValue, StoreUnavailable, require_version, require_writable
 from payorch_server.store.settings import StoreSettings
 
 _VERSION_BYTES: Final = 8
-# Long enough for a listener that is being replaced, short enough to tell the caller soon.
+# Long enough for a listener that is being replaced, short enough for the caller to learn of the failure soon.
 _REFUSED_PAUSE_S: Final = 0.05
 # Replicas get this part of the operation's time, so that their count arrives before it ends, although the server looks
 # at its timers only ten times a second.
@@ -111,7 +111,7 @@ class _Pool(Protocol):
 
 
 class _TlsConnection(SSLConnection):
-    """Shares one context; otherwise every connection would read the files anew, on the event loop."""
+    """Shares one context; otherwise every connection would read the files again, on the event loop."""
 
     def __init__(self, *, context: ssl.SSLContext, **rest: Any) -> None:
         super().__init__(**rest)
@@ -135,7 +135,7 @@ class RedisStore:
 
     async def get(self, key: str) -> StoredValue | None:
         """Return what the key holds."""
-        record = await self._ask("get", [b"GET", self._key(key)])
+        record = await self._execute("get", [b"GET", self._key(key)])
         return None if record is None else _decode(record)
 
     async def put_if_absent(
@@ -164,9 +164,9 @@ class RedisStore:
         return await self._compare("compare_and_delete", command)
 
     async def check(self) -> None:
-        """Ask the server what it is, then use every operation once, because rights show only in use."""
-        told = _fields(await self._ask("check", [b"INFO"]))
-        for problem in self._problems(told):
+        """Check what the server is, then use every operation once, because missing rights show only in use."""
+        info = _fields(await self._execute("check", [b"INFO"]))
+        for problem in self._problems(info):
             raise StoreUnavailable(f"check: {problem}")
         if await self.put_if_absent(self._probe_key, b"", ttl_s=_PROBE_TTL_S) is None:
             await self.compare_and_set(self._probe_key, b"", version=FIRST_VERSION, ttl_s=_PROBE_TTL_S)
@@ -182,14 +182,14 @@ class RedisStore:
     def _key(self, key: str) -> bytes:
         return self._prefix + key.encode()
 
-    def _problems(self, told: dict[bytes, bytes]) -> Iterator[str]:
-        if told.get(b"role") != b"master":
+    def _problems(self, info: dict[bytes, bytes]) -> Iterator[str]:
+        if info.get(b"role") != b"master":
             yield "the server is a replica; name the primary"
-        if told.get(b"cluster_enabled") == b"1":
+        if info.get(b"cluster_enabled") == b"1":
             yield "the server is a node of Redis Cluster, which is not supported"
-        if told.get(b"maxmemory_policy") != b"noeviction":
+        if info.get(b"maxmemory_policy") != b"noeviction":
             yield "the server may drop records when it is full; set its maxmemory-policy to noeviction"
-        if int(told.get(b"connected_slaves", b"0")) < self._settings.min_replicas:
+        if int(info.get(b"connected_slaves", b"0")) < self._settings.min_replicas:
             yield f"the server has fewer than {self._settings.min_replicas} replicas"
 
     async def _compare(self, what: str, command: list[bytes | int]) -> bool:
@@ -207,16 +207,16 @@ class RedisStore:
     async def _write(self, what: str, command: list[bytes | int]) -> tuple[Any, int]:
         """Return the answer and how many replicas have acknowledged it."""
         if not self._settings.min_replicas:
-            return await self._ask(what, command), 0
+            return await self._execute(what, command), 0
         wait_ms = _milliseconds(self._settings.operation_timeout_s * _REPLICAS_SHARE)
-        answer, replicas = await self._ask_all(what, [command, [b"WAIT", self._settings.min_replicas, wait_ms]])
+        answer, replicas = await self._execute_all(what, [command, [b"WAIT", self._settings.min_replicas, wait_ms]])
         return answer, replicas
 
-    async def _ask(self, what: str, command: list[bytes | int]) -> Any:
-        return (await self._ask_all(what, [command]))[0]
+    async def _execute(self, what: str, command: list[bytes | int]) -> Any:
+        return (await self._execute_all(what, [command]))[0]
 
-    async def _ask_all(self, what: str, commands: list[list[bytes | int]]) -> list[Any]:
-        """Send the commands together; the one seam where foreign exceptions become ours.
+    async def _execute_all(self, what: str, commands: list[list[bytes | int]]) -> list[Any]:
+        """Send the commands together; exceptions of redis become StoreUnavailable here and nowhere else.
 
         The exception is raised outside the handler, because the foreign one may quote the command, value and all.
         """

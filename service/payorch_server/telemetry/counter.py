@@ -1,4 +1,4 @@
-"""Counters that cost next to nothing: they are added up here, and read when somebody looks."""
+"""Counters that cost next to nothing: they are summed here, and read at each collection."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ class CheapCounter:
         meter.create_observable_counter(name, callbacks=[self._read], unit=unit, description=description)
 
     def add(self, *values: str) -> None:
-        """Count one, with a value for each attribute in their order."""
+        """Add 1, with a value for each attribute in their order."""
         self._counts[values] = self._counts.get(values, 0) + 1
 
     def _read(self, _options: CallbackOptions) -> Iterable[Observation]:

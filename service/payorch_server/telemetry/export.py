@@ -1,4 +1,4 @@
-"""The way out for spans: in batches, from a thread of its own, and never waited for."""
+"""The export of spans: in batches, from a thread of its own; no call waits for it."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,11 +17,11 @@ MAX_WAITING: Final = 2048
 """Spans that wait to be sent, at most; a second's worth of some hundred calls."""
 _BATCH: Final = 512
 FLUSH_S: Final = 5.0
-"""How long the end of the process waits for a collector that does not take what is left."""
+"""How long the end of the process waits for a collector that does not accept what is left."""
 
 
 class CountingBatchProcessor(SpanProcessor):
-    """Sends spans; what a collector does not take, or not fast enough, is dropped and counted."""
+    """Sends spans; what a collector does not accept, or not fast enough, is dropped and counted."""
 
     def __init__(self, exporter: SpanExporter, *, max_waiting: int = MAX_WAITING, delay_s: float = 1.0) -> None:
         """Start the thread.
@@ -44,23 +44,23 @@ class CountingBatchProcessor(SpanProcessor):
         """Spans that were dropped because too many were waiting."""
 
     def __repr__(self) -> str:
-        waiting = self._entered - self._exporter.taken
-        return f"Outlet({waiting} waiting, {self.queue_full + self.export_failed} dropped)"
+        waiting = self._entered - self._exporter.accepted
+        return f"CountingBatchProcessor({waiting} waiting, {self.queue_full + self.export_failed} dropped)"
 
     @property
     def export_failed(self) -> int:
-        """Spans of batches that were not taken."""
+        """Spans of batches that were not accepted."""
         return self._exporter.failed
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Do nothing: only what has ended is sent."""
+        """Do nothing: only spans that have ended are sent."""
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Let a span wait for its batch, unless too many do.
+        """Queue a span for its batch, unless the queue is full.
 
-        The SDK's own queue is bounded as well, but does not say what it drops.
+        The SDK's own queue is bounded as well, but does not count what it drops.
         """
-        if self._entered - self._exporter.taken >= self._max_waiting:
+        if self._entered - self._exporter.accepted >= self._max_waiting:
             self.queue_full += 1
             return
         self._entered += 1
@@ -87,11 +87,11 @@ class _CountingExporter(SpanExporter):
     def __init__(self, inner: SpanExporter) -> None:
         self._inner = inner
         self._ended = False
-        self.taken = 0
+        self.accepted = 0
         self.failed = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        self.taken += len(spans)
+        self.accepted += len(spans)
         result = SpanExportResult.FAILURE
         try:
             if not self._ended:
@@ -111,16 +111,16 @@ _SHOWN_BEFORE: Final = frozenset({"rpc.method", "rpc.system.name", "url.template
 
 
 def span_line(span: ReadableSpan) -> str:
-    """Return trace id, place in it, duration, name and attributes of a span, and an end of line."""
+    """Return trace id, parent, duration, name and attributes of a span, and a line feed."""
     context = span.get_span_context() or INVALID_SPAN_CONTEXT
     below = f"{span.parent.span_id:016x}" if span.parent else "-" * 16
     duration_ms = ((span.end_time or 0) - (span.start_time or 0)) / 1e6
     mark = "!" if span.status.status_code is StatusCode.ERROR else " "
-    place = f"{context.trace_id:032x} {below} > {context.span_id:016x}"
-    return " ".join((place, f"{duration_ms:9.2f} ms", mark, span.name, *_told(span))) + "\n"
+    ids = f"{context.trace_id:032x} {below} > {context.span_id:016x}"
+    return " ".join((ids, f"{duration_ms:9.2f} ms", mark, span.name, *_attributes(span))) + "\n"
 
 
-def _told(span: ReadableSpan) -> Iterator[str]:
+def _attributes(span: ReadableSpan) -> Iterator[str]:
     for name, value in (span.attributes or {}).items():
         if name not in _SHOWN_BEFORE:
             yield f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"

@@ -1,4 +1,4 @@
-"""Log lines: structured, to standard error, and nothing in them that nobody chose to write.
+"""Structured log lines to standard error, which hold only what was chosen to be logged.
 
 Texts of exceptions and of libraries could hold anything, so of both only the kind and the place are written.
 """
@@ -19,7 +19,7 @@ from payorch_server.telemetry.settings import TelemetrySettings
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _LOG: Final = structlog.get_logger("payorch.process")
 _MAX_FRAMES: Final = 8
-# What a text says before it names its first value.
+# The words of a text before its first value.
 _WORDS: Final = re.compile(r"[A-Za-z ,.]{0,100}")
 
 
@@ -30,7 +30,7 @@ def _render_json(_logger: Any, _method: str, event: structlog.typing.EventDict) 
 def start_logging(settings: TelemetrySettings) -> None:
     """Send structured log lines to standard error, as JSON or for people.
 
-    What libraries log and what ends the process or a thread goes the same way.
+    What libraries log and what crashes the process or a thread is written in the same way.
     """
     json = settings.log_format == "json"
     structlog.configure(
@@ -58,7 +58,7 @@ def _console() -> structlog.dev.ConsoleRenderer:
 
 
 class _LibraryHandler(logging.Handler):
-    """Writes what libraries log as lines of ours: asyncio's, for one, quote the exception that nobody retrieved."""
+    """Writes what libraries log as lines of ours: asyncio, for example, quotes exceptions that were not retrieved."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the first words of a record, the kind of its exception, and where that arose."""
@@ -70,7 +70,7 @@ class _LibraryHandler(logging.Handler):
 
 
 def where(error: BaseException) -> str:
-    """Return where an exception arose, outermost first, without a word of what it says."""
+    """Return where an exception arose, outermost frame first, without its text."""
     frames = []
     trace_back = error.__traceback__
     while trace_back is not None:

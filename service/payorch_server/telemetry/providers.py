@@ -38,7 +38,7 @@ from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.telemetry.span_allowlist import MAX_CHARACTERS, AllowlistProcessor
 from payorch_server.telemetry.tail_sampling import TailSampling
 
-# A batch that a collector on the same network has not taken by then has met a dead or an overloaded one.
+# A collector on the same network that has not accepted a batch by then is dead or overloaded.
 _EXPORT_TIMEOUT_S: Final = 3.0
 _METRICS_INTERVAL_S: Final = 30.0
 _METRICS_FLUSH_S: Final = 4.0
@@ -64,7 +64,7 @@ class Telemetry:
         return encoder(self._registry), content_type
 
     def shutdown(self) -> None:
-        """Export what is left; blocks, for twelve seconds if nobody takes it."""
+        """Export what is left; blocks, for twelve seconds if no collector accepts it."""
         self._provider.shutdown()
         self._meters.shutdown(timeout_millis=_METRICS_FLUSH_S * 1000)
 
@@ -99,13 +99,13 @@ def start_telemetry(
 
     Args:
         settings: Where spans and metrics go.
-        processors: Further span processors, such as one that keeps spans for a person to look at; they see every call.
+        processors: Further span processors, such as one that keeps spans for people to look at; they see every call.
         clock: Time; the machine's unless given.
     """
     resource = Resource.create({"service.name": settings.service_name})
     exporter = _span_exporter(settings)
-    # Without anybody to receive them spans keep their ids, which Track-Ids are made of, and record nothing. Callers'
-    # own decisions come in at the end of a call: a trace that is not sampled there still has its errors kept here.
+    # Without a receiver spans keep their ids, which Track-Ids are made of, and record nothing. Callers'
+    # own decisions count at the end of a call: a trace that is not sampled there still has its errors kept here.
     sampler = ALWAYS_ON if exporter or processors else ALWAYS_OFF
     limits = SpanLimits(max_span_attribute_length=MAX_CHARACTERS)
     provider = TracerProvider(resource=resource, shutdown_on_exit=False, sampler=sampler, span_limits=limits)
@@ -115,12 +115,12 @@ def start_telemetry(
     meters = MeterProvider(metric_readers=_metric_readers(settings, registry), resource=resource)
     telemetry = Telemetry(provider, meters, registry)
     if exporter:
-        outlet = CountingBatchProcessor(exporter)
+        batches = CountingBatchProcessor(exporter)
         sampling = TailSampling(
-            settings.sampling, then=AllowlistProcessor(outlet), monotonic=(clock or SystemClock()).monotonic
+            settings.sampling, then=AllowlistProcessor(batches), monotonic=(clock or SystemClock()).monotonic
         )
         provider.add_span_processor(_GuardedProcessor(sampling))
-        _count_dropped(telemetry.meter, outlet, sampling)
+        _count_dropped(telemetry.meter, batches, sampling)
     return telemetry
 
 
@@ -150,10 +150,10 @@ def _url(settings: TelemetrySettings, signal: str) -> str:
     return f"{settings.otlp_endpoint.rstrip('/')}/v1/{signal}"
 
 
-def _count_dropped(meter: metrics.Meter, outlet: CountingBatchProcessor, sampling: TailSampling) -> None:
+def _count_dropped(meter: metrics.Meter, batches: CountingBatchProcessor, sampling: TailSampling) -> None:
     def observe(_options: CallbackOptions) -> Iterable[Observation]:
-        yield Observation(outlet.queue_full, {"reason": "queue_full"})
-        yield Observation(outlet.export_failed, {"reason": "export_failed"})
+        yield Observation(batches.queue_full, {"reason": "queue_full"})
+        yield Observation(batches.export_failed, {"reason": "export_failed"})
         yield Observation(sampling.dropped, {"reason": "held"})
 
     meter.create_observable_counter(

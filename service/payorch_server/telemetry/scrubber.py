@@ -1,4 +1,4 @@
-"""The last line: what looks like a secret is taken out of a log line, whoever put it there.
+"""Replaces whatever looks like a secret in a log line: the last line of defence.
 
 Nothing should ever be found here: messages are rendered by the redactor, secrets are `Secret`, and texts of others are
 masked where they come in. It knows forms, not fields, so it cannot know a name or an address.
@@ -45,7 +45,7 @@ _MODULUS: Final = 97
 
 def scrub(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Take out of an event what looks like a secret; the last processor before the one that renders."""
-    # Almost every line has nothing to look for, and one look at all its texts together tells.
+    # Almost every line has nothing to replace, which a search of all its texts together shows.
     texts = [*event]
     for value in event.values():
         kind = type(value)
@@ -73,7 +73,7 @@ def scrub_text(text: str) -> str:
 
 
 def _is_suspect(text: str) -> bool:
-    """Tell whether a text may hold what is looked for; cheap, and wrong in one direction only."""
+    """Return whether a text may hold a secret; cheap, and without false negatives."""
     if "@" in text or "eyJ" in text or _DIGITS.search(text) or _CAPITALS.search(text):
         return True
     lower = text.lower()
@@ -96,7 +96,7 @@ def _without_card(match: re.Match[str]) -> str:
 
 
 def _holds_card(groups: list[str]) -> bool:
-    """Tell whether some neighbouring groups of digits make a card number; an empty group parts its neighbours."""
+    """Return whether neighbouring groups of digits form a card number; an empty group separates its neighbours."""
     for first in range(len(groups)):
         digits = ""
         for group in groups[first:]:
@@ -124,7 +124,8 @@ def _without_iban(match: re.Match[str]) -> str:
 
 
 def _passes_mod_97(iban: str) -> bool:
-    digits = "".join(one if one.isdigit() else str(ord(one) - _LETTER_TO_DIGITS) for one in iban[4:] + iban[:4])
+    rotated = iban[4:] + iban[:4]
+    digits = "".join(char if char.isdigit() else str(ord(char) - _LETTER_TO_DIGITS) for char in rotated)
     return int(digits) % _MODULUS == 1
 
 
@@ -160,9 +161,9 @@ def _value(value: Any, depth: int) -> Any:
         return f"<{len(value)} bytes>"
     if depth < _MAX_DEPTH:
         if isinstance(value, Mapping):
-            return {_key(name): _named(name, one, depth + 1) for name, one in value.items()}
+            return {_key(name): _named(name, member, depth + 1) for name, member in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [_value(one, depth + 1) for one in value]
+            return [_value(item, depth + 1) for item in value]
     return scrub_text(str(value))
 
 

@@ -1,4 +1,4 @@
-"""What spans may say: one table. Whatever is not in it is taken out before anything is exported."""
+"""The table of attributes that spans may have; all others are removed before anything is exported."""
 
 import re
 from collections.abc import Mapping
@@ -33,16 +33,16 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "payorch.tenant": "tenant of the route",
     "payorch.entity": "entity of the route",
     "payorch.rule": "routing rule that matched",
-    "payorch.policy_hash": "which routing policy decided",
+    "payorch.policy_hash": "the routing policy that decided",
     "payorch.intent.hash": "keyed hash of the intent: the same for every call of it while the fleet's key is the same",
     "payorch.intent.part": "how a call took part in the execution of its intent: executed or joined",
-    "payorch.intent.recorded": "whether its end had been recorded before this call, so that nothing was sent",
+    "payorch.intent.recorded": "whether the intent had ended before this call, so that nothing was sent",
     "payorch.reason": "reason of a failure, in its event and on attempts",
     "payorch.outcome": "what happened at Zuora, where something failed",
-    "payorch.advice": "what the caller was told to do, where something failed",
+    "payorch.advice": "what the caller was advised to do, where something failed",
 }
-"""Names of attributes, of spans and their events, and what each says. No value may be a text that a caller or Zuora
-could fill at will: ids are checked for their form, everything else is a name of ours or a number."""
+"""Names of attributes, of spans and their events, and what each means. No value may be free text of a caller or of
+Zuora: ids are checked for their form, everything else is a name of ours or a number."""
 EVENTS: Final = frozenset({"payorch.error"})
 BAGGAGE: Final = "baggage."
 """Begins the names of attributes for the entries of callers' baggage that the settings list."""
@@ -53,11 +53,11 @@ MAX_CHARACTERS: Final = 256
 _DESCRIPTION: Final = re.compile(r"[A-Z_]{0,64}")
 
 
-def permitted(span: ReadableSpan) -> ReadableSpan:
-    """Return the span as it may be exported: the same one unless something must go."""
+def without_unlisted(span: ReadableSpan) -> ReadableSpan:
+    """Return the span as it may be exported: the same span, or a copy without what is not listed."""
     attributes, description = span.attributes or {}, span.status.description or ""
-    events = [one for one in span.events if one.name in EVENTS and all(map(_may_be_told, one.attributes or {}))]
-    harmless = all(map(_may_be_told, attributes)) and _DESCRIPTION.fullmatch(description)
+    events = [event for event in span.events if event.name in EVENTS and all(map(_is_listed, event.attributes or {}))]
+    harmless = all(map(_is_listed, attributes)) and _DESCRIPTION.fullmatch(description)
     if harmless and len(events) == len(span.events):
         return span
     return ReadableSpan(
@@ -65,7 +65,7 @@ def permitted(span: ReadableSpan) -> ReadableSpan:
         context=span.get_span_context(),
         parent=span.parent,
         resource=span.resource,
-        attributes={name: value for name, value in attributes.items() if _may_be_told(name)},
+        attributes={name: value for name, value in attributes.items() if _is_listed(name)},
         events=events,
         links=span.links,
         kind=span.kind,
@@ -76,12 +76,12 @@ def permitted(span: ReadableSpan) -> ReadableSpan:
     )
 
 
-def _may_be_told(name: str) -> bool:
+def _is_listed(name: str) -> bool:
     return name in ATTRIBUTES or name.startswith(BAGGAGE)
 
 
 class AllowlistProcessor(SpanProcessor):
-    """Passes spans on as they may be exported."""
+    """Passes spans on without what is not listed."""
 
     def __init__(self, then: SpanProcessor) -> None:
         self._then = then
@@ -91,8 +91,8 @@ class AllowlistProcessor(SpanProcessor):
         self._then.on_start(span, parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Pass on what may be told of it."""
-        self._then.on_end(permitted(span))
+        """Pass on what may be exported of it."""
+        self._then.on_end(without_unlisted(span))
 
     def shutdown(self) -> None:
         """End what comes after."""

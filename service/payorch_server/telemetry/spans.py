@@ -1,4 +1,4 @@
-"""Spans inside a call, with the API alone; where nobody records the call they cost next to nothing."""
+"""Spans inside a call, by the OpenTelemetry API alone; they cost next to nothing where the call is not recorded."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ def use_span(span: trace.Span) -> Iterator[None]:
 
 
 def record_failure(span: trace.Span, error: BaseException) -> None:
-    """Set on a span why what it stands for failed; never the text of an exception."""
+    """Set on a span why its operation failed; never the text of an exception."""
     if isinstance(error, CallError):
         span.set_attribute("payorch.outcome", error.verdict.outcome.name)
         span.set_attribute("error.type", error.failure.reason.name)

@@ -1,4 +1,4 @@
-"""Decides at the end of a call whether its spans are worth sending: what failed or was slow always is."""
+"""Tail sampling: at the end of a call decides whether its spans are sent. Failed and slow calls always are."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -34,8 +34,8 @@ class _Call:
 class TailSampling(SpanProcessor):
     """Holds the spans of each call until its outermost one ends, then passes all of them on or none.
 
-    Spans that end later, of a flight whose caller left, follow the decision. A span in another trace that links to a
-    span of an open call belongs to that call. What is held is bounded: beyond that the oldest call loses its spans.
+    Spans that end later, of an execution whose caller left, follow the decision. A span in another trace that links to
+    a span of an open call belongs to that call. What is held is bounded: beyond that the oldest call loses its spans.
     """
 
     def __init__(self, settings: SamplingSettings, *, then: SpanProcessor, monotonic: Callable[[], float]) -> None:
@@ -104,7 +104,7 @@ class TailSampling(SpanProcessor):
         duration_s = ((root.end_time or 0) - (root.start_time or 0)) / 1e9
         if call.failed or root.kind is not SpanKind.SERVER or duration_s >= self._settings.slow_s:
             return True
-        # At or above a threshold, so that whoever samples by the same convention keeps the same traces.
+        # At or above a threshold, so that all samplers of the same convention keep the same traces.
         # Source: OpenTelemetry, "TraceState: Probability Sampling" (read 2026-11-20).
         randomness = _context(root).trace_id & (2**_RANDOM_BITS - 1)
         if randomness >= (1.0 - self._settings.ratio) * 2**_RANDOM_BITS:
@@ -112,7 +112,7 @@ class TailSampling(SpanProcessor):
         return bool(root.parent and root.parent.trace_flags.sampled) and self._is_allowed()
 
     def _is_allowed(self) -> bool:
-        """Tell whether one more call may be kept because its caller wants it; a caller alone must not set our cost."""
+        """Return whether another call may be kept because its caller samples it; callers must not set our cost."""
         now_s = self._monotonic()
         filled = self._allowance + (now_s - self._filled_s) * self._settings.callers_per_s
         self._allowance, self._filled_s = min(filled, self._most_allowed), now_s
@@ -123,7 +123,7 @@ class TailSampling(SpanProcessor):
 
     def _make_room(self) -> None:
         """Drop what the oldest undecided call holds."""
-        oldest = next(one for one in self._calls.values() if one.ended)
+        oldest = next(call for call in self._calls.values() if call.ended)
         self._drop_held(oldest)
 
     def _drop_held(self, call: _Call) -> None:
@@ -157,5 +157,5 @@ def _context(span: ReadableSpan) -> SpanContext:
 
 
 def _failed(span: ReadableSpan) -> bool:
-    """Tell whether a span tells of a failure: refusals and unknown outcomes name a type without being server faults."""
+    """Return whether a span records a failure: refusals have an error type without being server faults."""
     return span.status.status_code is StatusCode.ERROR or "error.type" in (span.attributes or {})

@@ -33,7 +33,7 @@ class DecryptApplePay:
 async def decrypt_apple_pay(
     command: DecryptApplePay, *, context: CallContext, dispatcher: Dispatcher
 ) -> CallResult[decryption.DecryptionResult]:
-    """Create a payment method from a token and, if asked, pay an invoice.
+    """Create a payment method from a token and, if requested, pay an invoice.
 
     Raises:
         CallError: With any outcome.
@@ -46,7 +46,7 @@ async def decrypt_apple_pay(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplePayDecryption(ZuoraOperation[decryption.DecryptionResult]):
-    """Zuora's operation that decrypts a token, creates a payment method and pays an invoice if asked."""
+    """Zuora's operation that decrypts a token, creates a payment method and pays an invoice if requested."""
 
     result_type: ClassVar = decryption.DecryptionResult
     request: decryption.DecryptionRequest

@@ -1,4 +1,4 @@
-"""The way that every use case shares: route, permit, then show or execute."""
+"""The steps that all use cases share: route, permit, then preview or execute."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What decides a call: one frozen value, swapped whole, and every call sees one state of it."""
+"""The policy: a frozen value, replaced as a whole, so that every call sees one state of it."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ class Policy:
     verbose: VerboseSettings = field(default_factory=VerboseSettings)
 
     def is_verbose(self, context: CallContext) -> bool:
-        """Tell whether what a call says and is answered is written to the log, redacted."""
+        """Return whether request and response of a call are written to the log, redacted."""
         verbose = self.verbose
         return context.caller.identity in verbose.callers or context.track_id.startswith(verbose.track_id_prefixes)
 

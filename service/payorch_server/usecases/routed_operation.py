@@ -1,4 +1,4 @@
-"""An operation of Zuora's on the way of one call: with its caller's rights, its key and the client that sends it."""
+"""An operation of Zuora bound to a call: to its caller's rights, its key and the client that sends it."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -42,7 +42,7 @@ class RoutedOperation(IntentOperation[T]):
             operation: What is to be done at Zuora.
             rpc: Name of the RPC.
             key: Of the intent.
-            context: Of the call; its caller's rights are asked.
+            context: Of the call; its caller's rights are checked.
             zuora: Sends it.
             entropy: Returns so many random bytes.
         """
@@ -61,7 +61,7 @@ class RoutedOperation(IntentOperation[T]):
     def permit(self, route: Route) -> None:
         """Refuse the caller if it may not do this on a route.
 
-        A call asks several times: for the route that it resolved, and for the one that its intent is pinned to, which
+        A call checks several times: for the route that it resolved, and for the one that its intent is pinned to, which
         may be another one. Each tenant, entity and orgs is decided, and audited, once.
 
         Raises:

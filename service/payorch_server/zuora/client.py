@@ -14,7 +14,7 @@ from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import IdempotencyKey, entity_id_on_wire
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token is sent here
 from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.attempts import Attempts, facts_of

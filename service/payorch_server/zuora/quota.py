@@ -54,7 +54,7 @@ class Quota:
 
 
 def _is_fresh(reading: LimitReading, now_s: float) -> bool:
-    """Return whether a reading still holds: it is recent, and its window has not ended."""
+    """Return whether a reading still holds: it is recent, and its window is still open."""
     return now_s - reading.at_s <= _FRESH_S and not 0 < reading.reset_s <= now_s
 
 

@@ -15,7 +15,7 @@ from payorch_server.access.permission import (
     unauthenticated,
     unknown,
 )
-from payorch_server.model.caller import ANONYMOUS, EVERYTHING, NOBODY, Caller, Rights, TenantRights
+from payorch_server.model.caller import ANONYMOUS, EVERYTHING, UNIDENTIFIED, Caller, Rights, TenantRights
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
@@ -55,7 +55,7 @@ class TestMissing:
         [
             (EVERYTHING, dataclasses.replace(PAID, raw_card_data=True, multi_org=True), US, None, "everything"),
             (Rights(), FREE, SOLO, MissingRight("tenant", "solo"), "nothing"),
-            (NOBODY.rights, FREE, SOLO, MissingRight("tenant", "solo"), "a caller before it is identified"),
+            (UNIDENTIFIED.rights, FREE, SOLO, MissingRight("tenant", "solo"), "a caller before it is identified"),
             (rights(tenant="other"), FREE, US, MissingRight("tenant", "acme"), "another tenant"),
             (rights(tenant="*"), FREE, US, None, "any tenant"),
             (Rights(tenants={"*": TenantRights(ALL), "acme": TenantRights()}), FREE, US, MissingRight("entity", "us"),
@@ -192,7 +192,7 @@ class TestStrangers:
 
     def test_are_told_that_a_credential_is_needed(self) -> None:
         """Nobody vouches for anybody."""
-        stranger = dataclasses.replace(context(), caller=NOBODY)
+        stranger = dataclasses.replace(context(), caller=UNIDENTIFIED)
 
         with capture_logs() as lines:
             refusal = unknown(stranger, "CreateSession", "")
@@ -205,7 +205,7 @@ class TestStrangers:
 
     def test_are_told_that_the_policy_does_not_know_them(self) -> None:
         """The audit names them, so that an operator can add them."""
-        stranger = dataclasses.replace(context(), caller=NOBODY)
+        stranger = dataclasses.replace(context(), caller=UNIDENTIFIED)
 
         with capture_logs() as lines:
             refusal = unknown(stranger, "CreateSession", "dns:new.shop")
@@ -219,7 +219,7 @@ class TestStrangers:
     def test_are_told_which_rule_a_credential_breaks(self) -> None:
         """The refusal goes on as it is, and the audit has its rule."""
         broken = call_error(Reason.CALLER_UNAUTHENTICATED, "private", credential="authorization", rule="expired")
-        stranger = dataclasses.replace(context(), caller=NOBODY)
+        stranger = dataclasses.replace(context(), caller=UNIDENTIFIED)
 
         with capture_logs() as lines:
             refusal = unauthenticated(stranger, "CreateSession", broken)

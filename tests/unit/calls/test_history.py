@@ -72,7 +72,7 @@ class TestCallRecords:
             replica.records.add(record(track_id))
 
         assert [] == await replica.of("t")
-        assert repr(replica.records) == "CallRecords(2 Track-Ids, 0 waiting, 0 lost)"
+        assert repr(replica.records) == "CallHistory(2 Track-Ids, 0 waiting, 0 lost)"
 
     async def test_of_others_push_nobody_out(self) -> None:
         """Neither those of another namespace under the same Track-Id, nor of callers whom nobody knows."""
@@ -120,10 +120,10 @@ class TestCallRecords:
         for number in range(1001):
             replica.records.add(record(number=number))
 
-        assert repr(replica.records) == "CallRecords(1 Track-Ids, 1000 waiting, 1 lost)"
+        assert repr(replica.records) == "CallHistory(1 Track-Ids, 1000 waiting, 1 lost)"
         assert [*await replica.of()][-1] == record(number=1000)
         await replica.written()
-        assert repr(replica.records) == "CallRecords(1 Track-Ids, 0 waiting, 1 lost)"
+        assert repr(replica.records) == "CallHistory(1 Track-Ids, 0 waiting, 1 lost)"
 
     async def test_cost_nobody_anything_when_the_store_is_gone(self) -> None:
         """They are counted as lost, and this process still knows its own."""

@@ -62,7 +62,7 @@ class TestOutlet:
 
         emit(outlet, 5)
 
-        assert ("Outlet(2 waiting, 3 dropped)", 3) == (repr(outlet), outlet.queue_full)
+        assert ("CountingBatchProcessor(2 waiting, 3 dropped)", 3) == (repr(outlet), outlet.queue_full)
         collector.go_on.set()
         outlet.shutdown()
         assert 4 == len(collector.names)

@@ -1,7 +1,7 @@
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan  # noqa: TID251 - what is exported
 from opentelemetry.trace import Span, Status, StatusCode
-from payorch_server.telemetry.span_allowlist import ATTRIBUTES, AllowlistProcessor, permitted
+from payorch_server.telemetry.span_allowlist import ATTRIBUTES, AllowlistProcessor, without_unlisted
 from unit.support.spans import Kept, tracer_over
 
 SECRET = "4111111111111111"
@@ -9,7 +9,7 @@ SECRET = "4111111111111111"
 
 def exported(*spans: Span) -> list[ReadableSpan]:
     """Return spans as they are exported."""
-    return [permitted(span) for span in spans if isinstance(span, ReadableSpan)]
+    return [without_unlisted(span) for span in spans if isinstance(span, ReadableSpan)]
 
 
 def span_with(**attributes: str) -> Span:

@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from payorch_server.calls.recording import log_fields, record_of_call
 from payorch_server.model.call_record import CallNotes, CallRecord
-from payorch_server.model.caller import NOBODY
+from payorch_server.model.caller import UNIDENTIFIED
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import TrackId
@@ -190,7 +190,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             raise call.problem
         if isinstance(request, _UndecodableRequest):
             raise call_error(request.reason, request.detail, **request.metadata)
-        opened = CallContext(call.track_id, self._deadline_s(context, call.started_s), NOBODY, call.notes)
+        opened = CallContext(call.track_id, self._deadline_s(context, call.started_s), UNIDENTIFIED, call.notes)
         # From here to its end the call sees one state of the policy, whatever is reloaded meanwhile.
         set_active_call(ActiveCall(opened, self._policy.current))
         return await behaviour(request, context)
