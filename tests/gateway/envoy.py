@@ -11,7 +11,7 @@ from typing import Any, Final
 import aiohttp
 import generate
 
-ENVOY: Final = generate.ROOT / "build/doors/envoy/_bin/envoy"
+ENVOY: Final = generate.ROOT / "build/gateway/envoy/_bin/envoy"
 CONFIGURATION: Final = generate.ROOT / "clients/envoy/envoy.yaml"
 _ADMIN, _LISTENER, _SERVICE = "port_value: 9901}", "port_value: 8080}", "port_value: 50051}"
 _START_S: Final = 15.0
@@ -19,7 +19,7 @@ _POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Envoy:
     """A running Envoy."""
 
     address: str
@@ -40,7 +40,7 @@ def _unchanged(text: str) -> str:
 
 
 @asynccontextmanager
-async def door_to(target: str, folder: Path, change: Callable[[str], str] = _unchanged) -> AsyncIterator[Door]:
+async def envoy_before(target: str, folder: Path, change: Callable[[str], str] = _unchanged) -> AsyncIterator[Envoy]:
     """Start Envoy in front of a service, and end it.
 
     Args:
@@ -61,15 +61,15 @@ async def door_to(target: str, folder: Path, change: Callable[[str], str] = _unc
         process = await asyncio.create_subprocess_exec(ENVOY, *command, cwd=generate.ROOT, stdout=output, stderr=output)
     try:
         async with asyncio.timeout(_START_S):
-            door = await _listening(process, admin, log)
-        yield door
+            envoy = await _listening(process, admin, log)
+        yield envoy
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
 
 
-async def _listening(process: asyncio.subprocess.Process, admin: Path, log: Path) -> Door:
+async def _listening(process: asyncio.subprocess.Process, admin: Path, log: Path) -> Envoy:
     """Wait until Envoy lets calls through: the service has passed its first health check then."""
     while process.returncode is None:
         if address := _written(admin):
@@ -80,7 +80,7 @@ async def _listening(process: asyncio.subprocess.Process, admin: Path, log: Path
                     found: dict[str, Any] = json.loads(await answer.text())
             if ready:
                 place = found["listener_statuses"][0]["local_address"]["socket_address"]
-                return Door(f"{place['address']}:{place['port_value']}", f"http://{address}", log)
+                return Envoy(f"{place['address']}:{place['port_value']}", f"http://{address}", log)
         await asyncio.sleep(_POLL_S)
     raise AssertionError(f"Envoy ended with status {process.returncode}:\n{_written(log)[-2000:]}")
 

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from doors.calls import Front, run
-from doors.texts import blocks
+from gateway.calls import Front, run
+from gateway.texts import blocks
 
-GRPC, DOOR = "127.0.0.1:50051", "127.0.0.1:8080"
+GRPC, GATEWAY = "127.0.0.1:50051", "127.0.0.1:8080"
 
 
 async def output_of(front: Front, program: str, *command: str) -> str:
     """Run a block against the running service; return what it prints."""
-    program = program.replace(GRPC, front.stack.target).replace(DOOR, front.door.address)
+    program = program.replace(GRPC, front.stack.target).replace(GATEWAY, front.envoy.address)
     status, output, errors = await run(*command, given=program)
     assert 0 == status, errors
     return output

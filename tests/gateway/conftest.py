@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest_asyncio
 from local.stack import running
 
-from doors.calls import Front
-from doors.envoy import door_to
+from gateway.calls import Front
+from gateway.envoy import envoy_before
 
 
 @pytest_asyncio.fixture
 async def front(tmp_path: Path) -> AsyncIterator[Front]:
     """Start emulator, service and Envoy."""
-    async with running() as stack, door_to(stack.target, tmp_path) as door:
-        yield Front(stack, door)
+    async with running() as stack, envoy_before(stack.target, tmp_path) as envoy:
+        yield Front(stack, envoy)

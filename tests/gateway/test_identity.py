@@ -13,9 +13,9 @@ from local.requests import session_request
 from local.stack import running
 from support.authority import Authority
 
-from doors.calls import SERVICE, Front, as_json, post
-from doors.envoy import door_to
-from doors.texts import blocks
+from gateway.calls import SERVICE, Front, as_json, post
+from gateway.envoy import envoy_before
+from gateway.texts import blocks
 
 AUTHORITY = Authority()
 SHOP, STRANGER = "spiffe://example.org/ns/shop/sa/checkout", "spiffe://example.org/ns/other/sa/stranger"
@@ -61,15 +61,15 @@ async def secured(tmp_path: Path) -> AsyncIterator[Front]:
     over = certificates(tmp_path)
     async with (
         running(over=over) as stack,
-        door_to(stack.target, tmp_path, lambda text: with_tls(tmp_path, text)) as door,
+        envoy_before(stack.target, tmp_path, lambda text: with_tls(tmp_path, text)) as envoy,
     ):
-        yield Front(stack, door)
+        yield Front(stack, envoy)
 
 
 @pytest.mark.asyncio
 async def test_is_the_callers_own(secured: Front, tmp_path: Path) -> None:
     """Whoever is in the policy may call; whoever is not may not."""
-    url = f"https://{secured.door.address}/{SERVICE}/CreateSession"
+    url = f"https://{secured.envoy.address}/{SERVICE}/CreateSession"
     known = await post(url, as_json(session_request()), ssl=caller(tmp_path, SHOP))
     unknown = await post(url, as_json(session_request()), ssl=caller(tmp_path, STRANGER))
 
@@ -80,7 +80,7 @@ async def test_is_the_callers_own(secured: Front, tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_is_not_what_a_caller_says(secured: Front, tmp_path: Path) -> None:
     """The header of a caller is dropped."""
-    url = f"https://{secured.door.address}/{SERVICE}/CreateSession"
+    url = f"https://{secured.envoy.address}/{SERVICE}/CreateSession"
     said = {"x-forwarded-client-cert": f"URI={SHOP}"}
 
     answer = await post(url, as_json(session_request()), said, ssl=caller(tmp_path, STRANGER))
@@ -96,7 +96,7 @@ async def test_is_not_what_a_caller_says(secured: Front, tmp_path: Path) -> None
 @pytest.mark.parametrize("kind", ["application/json", "application/grpc-web"])
 async def test_is_not_hidden_in_a_name(secured: Front, tmp_path: Path, name: str, kind: str) -> None:
     """Envoy would pass it on as several."""
-    url = f"https://{secured.door.address}/{SERVICE}/CreateSession"
+    url = f"https://{secured.envoy.address}/{SERVICE}/CreateSession"
 
     answer = await post(url, as_json(session_request()), {"content-type": kind}, ssl=caller(tmp_path, name))
 
@@ -109,7 +109,7 @@ async def test_is_not_hidden_in_a_name(secured: Front, tmp_path: Path, name: str
 @pytest.mark.asyncio
 async def test_is_demanded(secured: Front, tmp_path: Path) -> None:
     """Without a certificate there is no connection."""
-    url = f"https://{secured.door.address}/{SERVICE}/CreateSession"
+    url = f"https://{secured.envoy.address}/{SERVICE}/CreateSession"
 
     with pytest.raises(aiohttp.ClientError):
         await post(url, as_json(session_request()), ssl=caller(tmp_path))
@@ -119,9 +119,9 @@ async def test_is_demanded(secured: Front, tmp_path: Path) -> None:
 async def test_is_nobodys_where_no_certificate_is_shown(tmp_path: Path) -> None:
     """The configuration as it stands, without TLS, drops the header too."""
     over = {"identity": {"mesh": {"peers": ["127.0.0.1/32"]}}, "access": certificates(tmp_path)["access"]}
-    async with running(over=over) as stack, door_to(stack.target, tmp_path) as door:
+    async with running(over=over) as stack, envoy_before(stack.target, tmp_path) as envoy:
         said = {"x-forwarded-client-cert": f"URI={SHOP}"}
 
-        answer = await Front(stack, door).post("CreateSession", as_json(session_request()), said)
+        answer = await Front(stack, envoy).post("CreateSession", as_json(session_request()), said)
 
     assert (401, "CALLER_UNAUTHENTICATED") == (answer.status, answer.detail("google.rpc.ErrorInfo")["reason"])

@@ -11,8 +11,8 @@ from local.requests import decryption_request, payment_method_request, session_r
 from local.stack import running
 from yarl import URL
 
-from doors.calls import SERVICE, Front, as_json
-from doors.envoy import door_to
+from gateway.calls import SERVICE, Front, as_json
+from gateway.envoy import envoy_before
 
 FILTER = "build/clients/strict_json.lua"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -221,7 +221,7 @@ async def test_only_json_to_a_method_is_taken(front: Front, path: str, headers: 
     sent = {"content-type": "application/json", **headers}
     async with (
         aiohttp.ClientSession() as session,
-        session.post(URL(f"http://{front.door.address}/{path}", encoded=True), data=changed(), headers=sent) as answer,
+        session.post(URL(f"http://{front.envoy.address}/{path}", encoded=True), data=changed(), headers=sent) as answer,
     ):
         assert status == answer.status
         assert "NOT_SENT" == answer.headers["payorch-outcome"]
@@ -240,9 +240,9 @@ async def test_nothing_passes_a_filter_that_fails(tmp_path: Path) -> None:
     framed = b"\0" + len(message).to_bytes(4, "big") + message
     async with (
         running() as stack,
-        door_to(stack.target, tmp_path, lambda text: text.replace(FILTER, str(broken))) as door,
+        envoy_before(stack.target, tmp_path, lambda text: text.replace(FILTER, str(broken))) as envoy,
     ):
-        front = Front(stack, door)
+        front = Front(stack, envoy)
 
         told = await front.post("CreateSession", changed())
         told_in_grpc = await front.post("CreateSession", framed, {"content-type": "application/grpc-web"})
@@ -267,14 +267,14 @@ async def test_envoy_sends_nothing_again(front: Front) -> None:
         outcome["advice"],
     )
     assert len(outcome["attempts"]) == len(front.stack.emulator.journal.of("sessions"))
-    assert 0 == await front.door.counter("cluster.payorch.upstream_rq_retry")
+    assert 0 == await front.envoy.counter("cluster.payorch.upstream_rq_retry")
 
 
 @pytest.mark.asyncio
 async def test_no_outcome_is_made_up(tmp_path: Path) -> None:
     """When the service is gone, Envoy says so, and the contract's default holds: UNKNOWN."""
-    async with running() as stack, door_to(stack.target, tmp_path) as door:
-        front = Front(stack, door)
+    async with running() as stack, envoy_before(stack.target, tmp_path) as envoy:
+        front = Front(stack, envoy)
         await stack.application.drain()
 
         answer = await front.post("CreateSession", as_json(session_request()))
@@ -292,6 +292,6 @@ async def test_only_listed_pages_may_call(front: Front, origin: str, allowed: st
     asked = {"origin": origin, "access-control-request-method": "POST"}
     async with (
         aiohttp.ClientSession() as session,
-        session.options(f"http://{front.door.address}/{SERVICE}/CreateSession", headers=asked) as answer,
+        session.options(f"http://{front.envoy.address}/{SERVICE}/CreateSession", headers=asked) as answer,
     ):
         assert allowed == answer.headers.get("access-control-allow-origin")

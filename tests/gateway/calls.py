@@ -1,4 +1,4 @@
-"""Calling through a door as its users do: JSON over HTTP, and programs of the command line."""
+"""Calls through the gateway as its users make them: JSON over HTTP, and programs of the command line."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from google.protobuf.json_format import MessageToDict  # noqa: TID251 - requests
 from google.protobuf.message import Message
 from local.stack import LocalStack
 
-from doors.envoy import Door
+from gateway.envoy import Envoy
 
 SERVICE: Final = "payorch.v1.PaymentOrchestrationService"
 IMAGE: Final = "build/clients/payorch.binpb"
@@ -28,11 +28,11 @@ class Front:
     """A service with Envoy before it."""
 
     stack: LocalStack
-    door: Door
+    envoy: Envoy
 
     async def post(self, method: str, body: Any, headers: Mapping[str, str] | None = None) -> "Answer":
         """Post JSON, or bytes as they are, to a method."""
-        return await post(f"http://{self.door.address}/{SERVICE}/{method}", body, headers)
+        return await post(f"http://{self.envoy.address}/{SERVICE}/{method}", body, headers)
 
     @property
     def executed(self) -> list[tuple[str, str]]:

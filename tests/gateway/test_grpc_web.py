@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from local.requests import decryption_request, payment_method_request, session_request
 from payorch.v1 import call_pb2
 
-from doors.calls import IMAGE, SERVICE, Front, as_json, run
+from gateway.calls import IMAGE, SERVICE, Front, as_json, run
 
 GRPC = ("--protocol", "grpc", "--http2-prior-knowledge", "--schema", IMAGE)
 WEB = ("--protocol", "grpcweb", "--schema", IMAGE)
@@ -23,7 +23,7 @@ RPCS: tuple[tuple[str, str, Callable[[], Message]], ...] = (
 
 async def curl(front: Front, options: tuple[str, ...], method: str, request: Message, track_id: str) -> tuple[int, str]:
     """Call through Envoy with buf; return its status, and what it prints."""
-    url = f"http://{front.door.address}/{SERVICE}/{method}"
+    url = f"http://{front.envoy.address}/{SERVICE}/{method}"
     header = ("--header", f"zuora-track-id: {track_id}")
     status, output, errors = await run(
         "buf", "curl", *options, *header, "--data", "@-", url, given=json.dumps(as_json(request))
@@ -68,7 +68,7 @@ async def test_grpcurl_shows_details_by_the_descriptor_set(front: Front) -> None
     """Also without reflection, which Envoy does not let through."""
     request = session_request()
     request.one_time_payment.account_id = "nobody"
-    options = ("-plaintext", "-protoset", IMAGE, "-d", "@", front.door.address)
+    options = ("-plaintext", "-protoset", IMAGE, "-d", "@", front.envoy.address)
 
     _, _, told = await run("grpcurl", *options, f"{SERVICE}/CreateSession", given=json.dumps(as_json(request)))
 
@@ -79,8 +79,8 @@ async def test_grpcurl_shows_details_by_the_descriptor_set(front: Front) -> None
 @pytest.mark.asyncio
 async def test_nothing_else_is_let_through(front: Front) -> None:
     """No reflection and no operators' calls."""
-    known = ("-protoset", IMAGE, "-d", "{}", front.door.address, "payorch.v1.DiagnosticsService/GetCall")
-    asked = await run("grpcurl", "-plaintext", front.door.address, "list")
+    known = ("-protoset", IMAGE, "-d", "{}", front.envoy.address, "payorch.v1.DiagnosticsService/GetCall")
+    asked = await run("grpcurl", "-plaintext", front.envoy.address, "list")
     operated = await run("grpcurl", "-plaintext", *known)
 
     assert "does not support the reflection API" in asked[2]

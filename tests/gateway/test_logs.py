@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from local.requests import payment_method_request, session_request
 
-from doors.calls import SERVICE, Front, as_json
+from gateway.calls import SERVICE, Front, as_json
 
 CANARY = "DE89370400440532013000"
 CARD = "4111111111111111"
@@ -16,7 +16,7 @@ CARD = "4111111111111111"
 async def lines(front: Front, count: int) -> list[dict[str, object]]:
     """Return the access log once it has as many lines: Envoy writes them some time after the answer."""
     while True:
-        found = [one for one in front.door.log.read_text().splitlines() if one.startswith("{")]
+        found = [one for one in front.envoy.log.read_text().splitlines() if one.startswith("{")]
         if len(found) >= count:
             return [json.loads(one) for one in found]
         await asyncio.sleep(0.1)
@@ -31,7 +31,7 @@ async def test_holds_no_sensitive_value(front: Front) -> None:
     await front.post("CreatePaymentMethod", wrong, {"zuora-track-id": "log-2"})
     await front.post("CreatePaymentMethod", {CARD: CANARY}, {"zuora-track-id": "log-3"})
     async with aiohttp.ClientSession() as session:
-        await session.post(f"http://{front.door.address}/{SERVICE}/CreatePaymentMethod?card.number={CARD}")
+        await session.post(f"http://{front.envoy.address}/{SERVICE}/CreatePaymentMethod?card.number={CARD}")
 
     nobody = as_json(session_request())
     nobody["oneTimePayment"]["accountId"] = "nobody"
@@ -43,7 +43,7 @@ async def test_holds_no_sensitive_value(front: Front) -> None:
     assert ["log-1", None, None, None, None, None] == [one["track_id"] for one in told]
     assert "log-4" == told[4]["track_id_of_error"]
     assert [200, 400, 400, 501, 404, 400] == [one["status"] for one in told]
-    text = front.door.log.read_text()
+    text = front.envoy.log.read_text()
     assert CANARY not in text
     assert CARD not in text
     assert "iban" not in text

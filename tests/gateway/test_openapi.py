@@ -10,7 +10,7 @@ from local.requests import decryption_request, payment_method_request, session_r
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from payorch.v1 import payment_orchestration_service_pb2 as pb
 
-from doors.calls import SERVICE, Front, as_json
+from gateway.calls import SERVICE, Front, as_json
 
 DOCUMENT: Final = yaml.safe_load((generate.ROOT / "build/clients/openapi.yaml").read_text())
 REQUESTS: Final = {
@@ -48,7 +48,7 @@ def test_is_openapi() -> None:
 
 
 def test_has_exactly_the_methods_of_callers() -> None:
-    """Operators have no such door."""
+    """DiagnosticsService is not reachable through the gateway."""
     methods = pb.DESCRIPTOR.services_by_name["PaymentOrchestrationService"].methods
 
     assert {f"/{SERVICE}/{one.name}" for one in methods} == set(DOCUMENT["paths"])
@@ -70,7 +70,7 @@ async def test_rightful_calls_are_as_it_says(front: Front, method: str) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("method", REQUESTS)
 async def test_errors_are_as_it_says(front: Front, method: str) -> None:
-    """Of the door, of the service, and of Zuora through the service."""
+    """Errors of the gateway, of the service, and of Zuora through the service."""
     schema = answer_schema(method, "default")
     nobody = as_json(session_request())
     nobody["oneTimePayment"]["accountId"] = "nobody"
@@ -93,7 +93,7 @@ async def test_errors_are_as_it_says(front: Front, method: str) -> None:
         ({"route": {"country": "Germany"}}, "a value that breaks a rule"),
     ],
 )
-def test_refuses_what_the_door_refuses(change: dict[str, Any], why: str) -> None:
+def test_refuses_what_the_gateway_refuses(change: dict[str, Any], why: str) -> None:
     """So that a caller's own tools find it."""
     assert wrong(request_schema("CreateSession"), as_json(session_request()) | change), why
 

@@ -1,0 +1,1 @@
+"""JSON over HTTP and gRPC-Web through a real Envoy, and the commands in the texts."""
