@@ -107,7 +107,7 @@ class TestOf:
         """Not even where a certificate would say who calls."""
         caller = peer("10.1.0.1", SHOP, encrypted=True)
 
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallError) as caught:
             Identities(IdentitySettings(JWT), None).of(caller, [bearer()], NOW)
 
         assert caught.value.failure.metadata["rule"] == "a key set to check it with"
