@@ -24,8 +24,8 @@ from urllib.parse import urlencode
 import grpc
 import httpx
 import yaml
-from local.requests import decryption_request, payment_method_request, session_request
-from local.stack import LocalStack, running
+from harness.requests import decryption_request, payment_method_request, session_request
+from harness.stack import LocalStack, running
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.telemetry.logging import start_logging
 from payorch_server.telemetry.settings import TelemetrySettings

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
+from harness.chart_queries import dashboard_queries
 from payorch_server.model.outcome import Reason
-from support.queries import dashboard_queries
 
 from alerts.rules import ROOT, TESTS, alerts, promtool, recorded, rule_files, rules
 

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator
 
 import pytest
-from architecture.house import ROOT, SERVICE
+from architecture.source_files import ROOT, SERVICE
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 _STEP = re.compile(r"^\| (\d+) \| `([\w/]+\.py)` \| `([\w.]+)` \| \S.* \|$", re.MULTILINE)

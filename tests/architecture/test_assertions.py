@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from architecture.house import EMULATOR, ROOT, name_of
+from architecture.source_files import EMULATOR, ROOT, name_of
 
 TESTS = ROOT / "tests"
 ALLOWED = {

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from architecture.house import CLIENT, EMULATOR, ROOT, SERVICE
+from architecture.source_files import CLIENT, EMULATOR, ROOT, SERVICE
 
 BIN = Path(sys.executable).parent
 

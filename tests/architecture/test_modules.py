@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from architecture.house import PACKAGES, modules, name_of
+from architecture.source_files import PACKAGES, modules, name_of
 
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 40

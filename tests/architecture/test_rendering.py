@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 import pytest
-from architecture.house import SERVICE, modules, name_of
+from architecture.source_files import SERVICE, modules, name_of
 
 RENDERERS = {"str", "repr", "ascii", "format", "print"}
 NAMES = {"request", "response", "message"}

@@ -5,7 +5,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from architecture.house import ROOT
+from architecture.source_files import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import prose
 import pytest
-from architecture.house import ROOT
+from architecture.source_files import ROOT
 
 READ = (
     "service/payorch_server/*.py",

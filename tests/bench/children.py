@@ -131,5 +131,5 @@ def collector(mode: str) -> Iterator[str]:
     if mode == "down":
         yield NOBODY
         return
-    with child(f"{mode} collector", [sys.executable, "-m", "support.otlp_receiver", mode]) as process:
+    with child(f"{mode} collector", [sys.executable, "-m", "harness.otlp_receiver", mode]) as process:
         yield process.line().decode().strip()

@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
-from local.requests import MERCHANT_ID, minted_token
+from harness.requests import MERCHANT_ID, minted_token
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import sensitivity_pb2
 from payorch_server.rpc.decode_payment_method import further_violations

@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
-from support.redis_server import RedisServer, servers
+from harness.redis_server import RedisServer, servers
 
 from canary.watch import STORE_PASSWORD
 

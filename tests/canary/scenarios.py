@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 
 import grpc
 import structlog
-from integration.far_end import DECRYPTION, answering, until
-from local.process import grpc_port, write_configuration
+from harness.controlled_emulator import DECRYPTION, answer_path_with, wait_until
+from harness.service_process import grpc_port, write_configuration
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
 from payorch import CallError
@@ -128,7 +128,7 @@ async def quoting(folder: Path) -> Seen:
 
     wanted = (("DecryptApplePay", "no_charge", DECRYPTION), ("CreatePaymentMethod", "sepa_debit", PAYMENT_METHODS_PATH))
     for _, _, path in wanted:
-        answering(emulator, path, refusal)
+        answer_path_with(emulator, path, refusal)
     async with watched(folder, emulator=emulator) as watch:
         for rpc, arm, _ in wanted:
             one = planted_for(rpc, arm)
@@ -158,7 +158,7 @@ async def failing(folder: Path) -> Seen:
         emulator.faults.add("payment_methods:slow:1")
         leaving = asyncio.ensure_future(watch.call("CreatePaymentMethod", fresh(one, 1001)))
         arrived = emulator.journal.count("payment_methods")
-        await until(lambda: emulator.journal.count("payment_methods") > arrived)
+        await wait_until(lambda: emulator.journal.count("payment_methods") > arrived)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
         refused["left"] = "CALLER_LEFT"

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from harness.redis_server import RedisServer
 from payorch_server.model.outcome import Reason
-from support.redis_server import RedisServer
 
 from canary import scenarios
 from canary.search import hits

@@ -18,7 +18,7 @@ import grpc
 import structlog
 from google.rpc import status_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from local.stack import LocalStack, merged, running
+from harness.stack import LocalStack, merged, running
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
 from payorch import CallError

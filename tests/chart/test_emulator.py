@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import grpc
 import pytest
-from local.requests import new_request_id, usd
+from harness.requests import new_request_id, usd
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.zuora.settings import ENVIRONMENTS

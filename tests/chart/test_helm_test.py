@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from support.authority import Authority, Issuer, key_set
+from harness.authority import Authority, Issuer, key_set
 from zuora_emulator import Emulator, seed, serving
 
 from chart.pod import moved, started

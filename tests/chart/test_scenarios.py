@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
-from local.stack import merged
+from harness.authority import Authority, Issuer, key_set
+from harness.stack import merged
 from payorch_server.cli import main
-from support.authority import Authority, Issuer, key_set
 
 from chart.rendering import (
     CHART,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import grpc
-from local.requests import decryption_request, payment_method_request, session_request, usd
-from local.stack import SOLO_TENANT
+from harness.requests import decryption_request, payment_method_request, session_request, usd
+from harness.stack import SOLO_TENANT
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.model.errors import InvalidRequestError
 from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS

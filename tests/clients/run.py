@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 import generate
-from local.process import grpc_port, write_configuration
-from local.stack import SOLO_TENANT
+from harness.service_process import grpc_port, write_configuration
+from harness.stack import SOLO_TENANT
 from zuora_emulator import Emulator, serving
 
 from clients.cases import TRACK_ID, Case, cases

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import grpc
-from local.requests import session_request
+from harness.requests import session_request
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 
 from cluster.process import ClusterError

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from support.authority import Authority, private_pem, public_pem, rsa_key
-from support.ports import free_port
+from harness.authority import Authority, private_pem, public_pem, rsa_key
+from harness.ports import free_port
 
 from cluster.api import Api
 from cluster.process import Started, started, until

@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from support.authority import Authority, Issuer, key_set
-from support.redis_server import find_server
+from harness.authority import Authority, Issuer, key_set
+from harness.redis_server import find_server
 from zuora_emulator import seed
 
 from cluster.api import Api, Object

@@ -13,7 +13,7 @@ import aiohttp
 import generate
 from google.protobuf.json_format import MessageToDict  # noqa: TID251 - requests in the JSON that callers would write
 from google.protobuf.message import Message
-from local.stack import LocalStack
+from harness.stack import LocalStack
 
 from gateway.envoy import Envoy
 

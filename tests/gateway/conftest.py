@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from local.stack import running
+from harness.stack import running
 
 from gateway.calls import Front
 from gateway.envoy import envoy_before

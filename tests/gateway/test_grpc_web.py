@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from google.protobuf.message import Message
-from local.requests import decryption_request, payment_method_request, session_request
+from harness.requests import decryption_request, payment_method_request, session_request
 from payorch.v1 import call_pb2
 
 from gateway.calls import IMAGE, SERVICE, Front, as_json, run

@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 import yaml
-from local.requests import session_request
-from local.stack import running
-from support.authority import Authority
+from harness.authority import Authority
+from harness.requests import session_request
+from harness.stack import running
 
 from gateway.calls import SERVICE, Front, as_json, post
 from gateway.envoy import envoy_before

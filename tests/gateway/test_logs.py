@@ -5,7 +5,7 @@ import json
 
 import aiohttp
 import pytest
-from local.requests import payment_method_request, session_request
+from harness.requests import payment_method_request, session_request
 
 from gateway.calls import SERVICE, Front, as_json
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 import generate
 import pytest
 import yaml
+from harness.requests import decryption_request, payment_method_request, session_request
 from jsonschema import Draft202012Validator
-from local.requests import decryption_request, payment_method_request, session_request
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from payorch.v1 import payment_orchestration_service_pb2 as pb
 

@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import generate
 import pytest
-from local.requests import decryption_request, payment_method_request, session_request
-from local.stack import running
+from harness.requests import decryption_request, payment_method_request, session_request
+from harness.stack import running
 from yarl import URL
 
 from gateway.calls import SERVICE, Front, as_json

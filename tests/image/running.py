@@ -13,8 +13,8 @@ from typing import Any
 
 import grpc
 import yaml
-from local.requests import session_request
-from local.stack import configuration
+from harness.requests import session_request
+from harness.stack import configuration
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 
 from image.containers import answer, start

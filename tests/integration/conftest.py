@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest_asyncio
-from local.stack import LocalStack, running
+from harness.stack import LocalStack, running
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc

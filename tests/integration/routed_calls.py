@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from google.type import money_pb2
+from harness.requests import MERCHANT_ID, minted_token, new_request_id
 from hypothesis import strategies as st
-from local.requests import MERCHANT_ID, minted_token, new_request_id
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import routing_pb2

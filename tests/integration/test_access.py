@@ -11,24 +11,24 @@ from typing import Any
 
 import grpc
 import pytest
-from integration.far_end import frozen, until
-from local.calls import refusal
-from local.process import grpc_port, start_service, write_configuration
-from local.requests import (
+from harness.callers import access_settings, as_caller
+from harness.calls import refusal
+from harness.controlled_emulator import frozen_emulator, wait_until
+from harness.redis_server import Servers, servers
+from harness.requests import (
     EUR_NUMERIC,
     decryption_request,
     minted_token,
     payment_method_request,
     session_request,
 )
-from local.stack import LocalStack, running
+from harness.service_process import grpc_port, start_service, write_configuration
+from harness.stack import LocalStack, running
 from payorch import CallError
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from structlog.testing import capture_logs
-from support.callers import as_caller, settings
-from support.redis_server import Servers, servers
 from zuora_emulator import Emulator, seed, serving
 from zuora_emulator.clock import ManualClock
 
@@ -119,7 +119,7 @@ def audited(logs: list[Any]) -> list[tuple[str, ...]]:
 @asynccontextmanager
 async def service(folder: Path, callers: Any, **more: Any) -> AsyncIterator[tuple[LocalStack, Any]]:
     """Start the service with callers before an emulator; yield both and a stub."""
-    over = settings(folder, callers) | more.pop("over", {})
+    over = access_settings(folder, callers) | more.pop("over", {})
     async with running(over=over, **more) as stack, grpc.aio.insecure_channel(stack.target) as channel:
         yield stack, Stub(channel)
 
@@ -176,7 +176,7 @@ class TestAnotherEntity:
     @each_rpc
     async def test_is_refused_while_an_equal_request_is_under_way(self, tmp_path: Path, rpc: Rpc) -> None:
         """The flight is neither joined nor disturbed, and its time is not told."""
-        emulator, clock = frozen()
+        emulator, clock = frozen_emulator()
         emulator.faults.add(f"{rpc.sends}:slow:1")
         async with service(tmp_path, TWO, emulator=emulator) as (_, stub):
             request = rpc.request()
@@ -266,7 +266,7 @@ def shared(folder: Path, redis_url: str) -> dict[str, Any]:
     """Make the settings of replicas that share a store, and two callers."""
     key = folder / "fleet-key"
     key.write_bytes(bytes(range(32)))
-    return settings(folder, TWO) | {
+    return access_settings(folder, TWO) | {
         "store": {"kind": "redis", "url": redis_url, "operation_timeout_s": 5.0, "connect_timeout_s": 5.0},
         "intents": {"keys": [{"id": "one", "file": str(key)}]},
         "accept_memory_store": False,
@@ -276,7 +276,7 @@ def shared(folder: Path, redis_url: str) -> dict[str, Any]:
 async def _ended(flight: Any, clock: ManualClock) -> None:
     """Let Zuora answer, and wait for the caller to have it."""
     clock.advance(A_MINUTE)
-    await until(flight.done)
+    await wait_until(flight.done)
 
 
 class TestAnotherEntityAcrossReplicas:
@@ -287,7 +287,7 @@ class TestAnotherEntityAcrossReplicas:
     async def test_is_refused_after_the_answer_and_under_way(self, tmp_path: Path, redis_servers: Servers) -> None:
         """On each RPC, with one line of the audit each; Zuora hears of the first call alone."""
         redis = redis_servers.start("--maxmemory-policy", "noeviction")
-        emulator, clock = frozen()
+        emulator, clock = frozen_emulator()
         async with serving(emulator) as url:
             file = write_configuration(tmp_path, url, shared(tmp_path, redis.url))
             async with replica(file) as one, replica(file) as other:
@@ -296,7 +296,7 @@ class TestAnotherEntityAcrossReplicas:
                     request = rpc.request()
                     emulator.faults.add(f"{rpc.sends}:slow:1")
                     flight = getattr(one.stub, rpc.name)(request, **as_caller("both"))
-                    await until(lambda rpc=rpc: emulator.journal.count(rpc.sends) == 1)
+                    await wait_until(lambda rpc=rpc: emulator.journal.count(rpc.sends) == 1)
                     for _ in ("under way", "answered"):
                         resent = await refusal(getattr(other.stub, rpc.name)(request, **as_caller("us")))
                         looked_up = await refusal(other.stub.GetIntent(intent_of(rpc, request), **as_caller("us")))

@@ -8,9 +8,9 @@ from typing import Any
 
 import grpc
 import pytest
-from local.calls import refusal
-from local.requests import decryption_request, minted_token, payment_method_request, session_request, usd
-from local.stack import LocalStack
+from harness.calls import refusal
+from harness.requests import decryption_request, minted_token, payment_method_request, session_request, usd
+from harness.stack import LocalStack
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from zuora_emulator import seed

@@ -9,10 +9,10 @@ from typing import Any
 
 import grpc
 import pytest
+from harness.requests import decryption_request, new_request_id, payment_method_request, session_request
+from harness.stack import NARROW_TENANT, SOLO_TENANT, TENANT, LocalStack, running
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from local.requests import decryption_request, new_request_id, payment_method_request, session_request
-from local.stack import NARROW_TENANT, SOLO_TENANT, TENANT, LocalStack, running
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.intents.executor import idempotency_key
 from payorch_server.model.identifiers import RequestId

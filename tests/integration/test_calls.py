@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import grpc
 import pytest
-from local.calls import refusal
-from local.requests import decryption_request, payment_method_request, session_request, usd
-from local.stack import LocalStack, running
+from harness.calls import refusal
+from harness.requests import decryption_request, payment_method_request, session_request, usd
+from harness.stack import LocalStack, running
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor  # noqa: TID251 - to break one
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251 - to look at spans
 from payorch.v1 import call_pb2

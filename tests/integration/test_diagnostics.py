@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 from google.type import money_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from local.calls import refusal
-from local.stack import LocalStack, running
+from harness.calls import refusal
+from harness.stack import LocalStack, running
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
 from payorch.v1 import error_reason_pb2, routing_pb2

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import grpc
 import pytest
 from google.protobuf import json_format  # noqa: TID251 - the command reads and prints this form
+from harness.stack import LocalStack, running
 from hypothesis import HealthCheck, given, settings
 from integration.routed_calls import CALLER_HEADER, OVER, call_of, questions
-from local.stack import LocalStack, running
 from payorch import CallError
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local.calls import refusal
-from local.process import service_processes, write_configuration
-from local.requests import decryption_request, session_request, usd
+from harness.calls import refusal
+from harness.redis_server import Servers, servers
+from harness.requests import decryption_request, session_request, usd
+from harness.service_process import service_processes, write_configuration
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
-from support.redis_server import Servers, servers
 from zuora_emulator import Emulator, serving
 
 _EQUAL_CALLS = 500

@@ -8,9 +8,9 @@ import grpc
 import pytest
 import pytest_asyncio
 from google.rpc import code_pb2
-from local.calls import refusal
-from local.requests import decryption_request, session_request
-from local.stack import LocalStack, running
+from harness.calls import refusal
+from harness.requests import decryption_request, session_request
+from harness.stack import LocalStack, running
 from payorch.v1 import call_pb2, error_reason_pb2
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from local.stack import LocalStack, running
+from harness.redis_server import servers
+from harness.stack import LocalStack, running
 from payorch_server.runtime.clock import SystemClock
-from support.redis_server import servers
 from zuora_emulator import Emulator
 
 _SERVICE = "payorch.v1.PaymentOrchestrationService"

@@ -11,9 +11,10 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from local.calls import refusal
-from local.requests import decryption_request, new_request_id, payment_method_request, session_request
-from local.stack import LocalStack, running
+from harness.authority import AUDIENCE, ISSUER, Authority, Issued, Issuer, key_set
+from harness.calls import refusal
+from harness.requests import decryption_request, new_request_id, payment_method_request, session_request
+from harness.stack import LocalStack, running
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
 from payorch import CallError
@@ -21,7 +22,6 @@ from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from structlog.testing import capture_logs
-from support.authority import AUDIENCE, ISSUER, Authority, Issued, Issuer, key_set
 
 Stub = service_grpc.PaymentOrchestrationServiceStub
 AUTHORITY = Authority()
@@ -81,7 +81,7 @@ def bearer(token: str) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {token}"),)
 
 
-def told(error: CallError) -> tuple[Any, ...]:
+def outcome_of(error: CallError) -> tuple[Any, ...]:
     """Return what a caller acts on."""
     return error.code, error.reason, error.outcome, error.advice, error.metadata
 
@@ -154,7 +154,7 @@ class TestCertificates:
         async with running(over=over) as stack, connected(stack, AUTHORITY.issue(*names)) as stub:
             error = await refusal(stub.CreateSession(look(), timeout=10))
 
-        assert expected == told(error), reason
+        assert expected == outcome_of(error), reason
 
     @pytest.mark.asyncio
     @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ class TestTokens:
 
             error = await refusal(stub.CreateSession(look(), timeout=10, metadata=bearer(TOKENS.token(exp=1))))
 
-        assert unauthenticated("authorization", "expired") == told(error)
+        assert unauthenticated("authorization", "expired") == outcome_of(error)
 
     @pytest.mark.asyncio
     async def test_are_no_ones_but_their_calls(self, tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ class TestTokens:
             trailers = await call.trailing_metadata()
             sent = stack.emulator.journal.count("sessions")
 
-        assert unauthenticated("authorization", rule) == told(error), reason
+        assert unauthenticated("authorization", rule) == outcome_of(error), reason
         assert [("denied", "identity", rule, "anonymous")] == [
             (line["decision"], line["right"], line["needed"], line["caller"])
             for line in logs
@@ -361,7 +361,7 @@ class TestMesh:
         async with running(over=over) as stack, connected(stack, tls=False) as stub:
             error = await refusal(stub.CreateSession(look(), timeout=10, metadata=metadata))
 
-        assert expected == told(error), reason
+        assert expected == outcome_of(error), reason
 
 
 class TestNobody:
@@ -387,7 +387,7 @@ class TestNobody:
             ]
             arrived = {one.operation for one in stack.emulator.journal.entries}
 
-        assert [unauthenticated("none", "one is needed")] * 4 == [told(error) for error in errors]
+        assert [unauthenticated("none", "one is needed")] * 4 == [outcome_of(error) for error in errors]
         assert arrived <= {"token"}
 
     @pytest.mark.asyncio

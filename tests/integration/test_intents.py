@@ -10,9 +10,9 @@ from uuid import UUID
 import grpc
 import httpx
 import pytest
-from integration.far_end import DECRYPTION, TOKEN, Arrivals, answering, frozen, until
-from local.calls import refusal
-from local.requests import (
+from harness.calls import refusal
+from harness.controlled_emulator import DECRYPTION, TOKEN, ServedCalls, answer_path_with, frozen_emulator, wait_until
+from harness.requests import (
     decryption_request,
     minted_token,
     new_request_id,
@@ -20,7 +20,7 @@ from local.requests import (
     session_request,
     usd,
 )
-from local.stack import LocalStack, running
+from harness.stack import LocalStack, running
 from payorch import CallError
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
@@ -45,7 +45,7 @@ class Frozen:
     stack: LocalStack
     clock: ManualClock
     stub: Any
-    arrivals: Arrivals
+    arrivals: ServedCalls
 
     @property
     def emulator(self) -> Emulator:
@@ -56,8 +56,8 @@ class Frozen:
 @asynccontextmanager
 async def frozen_stack(*faults: str, over: dict[str, Any] | None = None) -> AsyncIterator[Frozen]:
     """Start both, with faults."""
-    emulator, clock = frozen()
-    arrivals = Arrivals()
+    emulator, clock = frozen_emulator()
+    arrivals = ServedCalls()
     for fault in faults:
         emulator.faults.add(fault)
     async with (
@@ -77,7 +77,7 @@ async def stubs(target: str) -> AsyncIterator[list[Any]]:
         yield [service_grpc.PaymentOrchestrationServiceStub(channel) for channel in channels]
 
 
-def told(error: CallError) -> tuple[str, str, str]:
+def outcome_of(error: CallError) -> tuple[str, str, str]:
     """Return reason, outcome and advice."""
     outcome = call_pb2.Outcome.Name(error.outcome).removeprefix("OUTCOME_")
     return error.reason, outcome, call_pb2.Advice.Name(error.advice).removeprefix("ADVICE_")
@@ -108,7 +108,7 @@ class TestEqualCalls:
             request = decryption_request()
 
             calls = [many[n % CHANNELS].DecryptApplePay(request, timeout=18) for n in range(MANY)]
-            await until(lambda: here.arrivals.begun["DecryptApplePay"] == MANY)
+            await wait_until(lambda: here.arrivals.begun["DecryptApplePay"] == MANY)
             await here.clock.until_somebody_sleeps()
             here.clock.advance(A_MINUTE)
             answers = [await call for call in calls]
@@ -124,7 +124,7 @@ class TestEqualCalls:
         """Different intents, all before the first token."""
         async with frozen_stack("token:slow:1") as here, stubs(here.stack.target) as many:
             calls = [many[n % CHANNELS].CreateSession(session_request(), timeout=18) for n in range(MANY)]
-            await until(lambda: here.arrivals.begun["CreateSession"] == MANY)
+            await wait_until(lambda: here.arrivals.begun["CreateSession"] == MANY)
             await here.clock.until_somebody_sleeps()
             here.clock.advance(A_MINUTE)
             answers = [await call for call in calls]
@@ -146,7 +146,7 @@ class TestAnotherBody:
 
         error = await refusal(stub.CreateSession(request, timeout=10))
 
-        assert ("INTENT_MISMATCH", "NOT_SENT", "FIX_REQUEST") == told(error)
+        assert ("INTENT_MISMATCH", "NOT_SENT", "FIX_REQUEST") == outcome_of(error)
         assert grpc.StatusCode.INVALID_ARGUMENT == error.code
         expected = ["one_time_payment.amount.nanos", "one_time_payment.amount.units", "route", "route.entity"]
         assert expected == [one.field for one in error.violations]
@@ -201,9 +201,9 @@ class TestOwnership:
             await here.clock.until_somebody_sleeps()
 
             leaving.cancel()
-            await until(lambda: here.arrivals.ended["DecryptApplePay"] == 1)
+            await wait_until(lambda: here.arrivals.ended["DecryptApplePay"] == 1)
             resend = here.stub.DecryptApplePay(request, timeout=15)
-            await until(lambda: here.arrivals.begun["DecryptApplePay"] == 2)
+            await wait_until(lambda: here.arrivals.begun["DecryptApplePay"] == 2)
             here.clock.advance(A_MINUTE)
             answer = await resend
 
@@ -219,10 +219,10 @@ class TestOwnership:
             leader = here.stub.DecryptApplePay(request, metadata=(("zuora-track-id", "leader"),), timeout=15)
             await here.clock.until_somebody_sleeps()
             joiner = here.stub.DecryptApplePay(request, timeout=15)
-            await until(lambda: here.arrivals.begun["DecryptApplePay"] == 2)
+            await wait_until(lambda: here.arrivals.begun["DecryptApplePay"] == 2)
 
             leader.cancel()
-            await until(lambda: here.arrivals.ended["DecryptApplePay"] == 1)
+            await wait_until(lambda: here.arrivals.ended["DecryptApplePay"] == 1)
             here.clock.advance(A_MINUTE)
             answer = await joiner
 
@@ -240,7 +240,7 @@ class TestOwnership:
 
             error = await refusal(here.stub.DecryptApplePay(request, timeout=15))
 
-            assert ("STILL_RUNNING", "UNKNOWN", "RESEND_SAME_REQUEST_ID") == told(error)
+            assert ("STILL_RUNNING", "UNKNOWN", "RESEND_SAME_REQUEST_ID") == outcome_of(error)
             assert grpc.StatusCode.DEADLINE_EXCEEDED == error.code
             assert error.call_outcome is not None
             limit = error.call_outcome.resend_before_time.ToDatetime(UTC) - here.clock.now()
@@ -258,7 +258,7 @@ class TestOwnership:
 
             error = await refusal(here.stub.DecryptApplePay(request, timeout=15))
 
-            assert ("DEADLINE_TOO_SHORT", "NOT_SENT", "RESEND_SAME_REQUEST_ID") == told(error)
+            assert ("DEADLINE_TOO_SHORT", "NOT_SENT", "RESEND_SAME_REQUEST_ID") == outcome_of(error)
             assert 0 == here.emulator.journal.count("decryption")
             assert service_pb2.INTENT_STATE_NOT_FOUND == (await look_up(here.stub, request.request_id)).intent_state
 
@@ -317,7 +317,7 @@ class TestGetIntent:
         found = await look_up(stub, request.request_id)
 
         assert error.call_outcome is not None
-        assert (outcome, advice) == told(error)[1:]
+        assert (outcome, advice) == outcome_of(error)[1:]
         assert (error.outcome, error.advice) == (found.call_outcome.outcome, found.call_outcome.advice)
         assert error.call_outcome.existing == found.existing
         assert error.call_outcome.resend_before_time == found.call_outcome.resend_before_time
@@ -346,7 +346,7 @@ class TestAppleToken:
 
         error = await refusal(getattr(stub, rpc)(_with_token(rpc, token_json), timeout=10))
 
-        assert ("APPLE_PAY_TOKEN_REUSED", "NOT_SENT", "FIX_REQUEST") == told(error)
+        assert ("APPLE_PAY_TOKEN_REUSED", "NOT_SENT", "FIX_REQUEST") == outcome_of(error)
         assert grpc.StatusCode.ALREADY_EXISTS == error.code
         assert [first.payment_id] == [entry.effects["payment_id"] for entry in stack.emulator.ledger.of("decryption")]
         assert 0 == stack.emulator.journal.count("payment_methods")
@@ -386,7 +386,7 @@ class TestAppleToken:
         wrong = decryption_request(token_json=token_json)
         wrong.pay_invoice.invoice = "INV99999999"
         error = await refusal(stub.DecryptApplePay(wrong, timeout=10))
-        assert "REFUSED" == told(error)[1]
+        assert "REFUSED" == outcome_of(error)[1]
 
         answer = await stub.DecryptApplePay(decryption_request(token_json=token_json), timeout=10)
 
@@ -434,7 +434,7 @@ class TestLostAnswers:
         stack.emulator.faults.add("decryption:drop_after", times=3)
         request = decryption_request()
         error = await refusal(stub.DecryptApplePay(request, timeout=15))
-        assert ("UPSTREAM_NO_ANSWER", "UNKNOWN", "RESEND_SAME_REQUEST_ID") == told(error)
+        assert ("UPSTREAM_NO_ANSWER", "UNKNOWN", "RESEND_SAME_REQUEST_ID") == outcome_of(error)
         found = await look_up(stub, request.request_id)
         assert call_pb2.ADVICE_RESEND_SAME_REQUEST_ID == found.call_outcome.advice
 
@@ -460,7 +460,7 @@ class TestAge:
 
             error = await refusal(here.stub.CreateSession(request, timeout=10))
 
-            assert ("SESSION_STALE", "REFUSED", "USE_NEW_REQUEST_ID") == told(error)
+            assert ("SESSION_STALE", "REFUSED", "USE_NEW_REQUEST_ID") == outcome_of(error)
             assert {"maxAgeSeconds": "0"} == error.metadata
             assert 1 == here.emulator.ledger.count("sessions")
 
@@ -479,7 +479,7 @@ class TestAge:
             return
         error = await refusal(stub.DecryptApplePay(request, timeout=10))
 
-        assert ("INTENT_EXPIRED", "UNKNOWN", "LOOK_UP") == told(error)
+        assert ("INTENT_EXPIRED", "UNKNOWN", "LOOK_UP") == outcome_of(error)
         assert 0 == stack.emulator.journal.count("decryption")
 
 
@@ -531,7 +531,7 @@ class TestBadAnswers:
         if works:
             token = await _real_token(emulator)
             body = {**body, "access_token": token}
-        answering(emulator, TOKEN, lambda: (status, body, {}))
+        answer_path_with(emulator, TOKEN, lambda: (status, body, {}))
         async with (
             running(emulator=emulator, tenants=("acme",)) as stack,
             grpc.aio.insecure_channel(stack.target) as channel,
@@ -543,7 +543,7 @@ class TestBadAnswers:
                 return
             error = await refusal(stub.CreateSession(session_request(), timeout=10))
 
-            assert ("TOKEN_UNAVAILABLE", "NOT_SENT", "RESEND_SAME_REQUEST_ID") == told(error)
+            assert ("TOKEN_UNAVAILABLE", "NOT_SENT", "RESEND_SAME_REQUEST_ID") == outcome_of(error)
             assert 0 == emulator.journal.count("sessions")
 
     @pytest.mark.asyncio
@@ -554,7 +554,7 @@ class TestBadAnswers:
 
         error = await refusal(stub.DecryptApplePay(request, timeout=15))
 
-        assert ("UPSTREAM_THROTTLED", "NOT_SENT", "RESEND_SAME_REQUEST_ID") == told(error)
+        assert ("UPSTREAM_THROTTLED", "NOT_SENT", "RESEND_SAME_REQUEST_ID") == outcome_of(error)
         assert (70.0, 1) == (error.retry_delay_s, stack.emulator.journal.count("decryption"))
         await stub.DecryptApplePay(request, timeout=15)
         assert 1 == stack.emulator.ledger.count("decryption")
@@ -575,7 +575,7 @@ class TestBadAnswers:
         """In any order."""
         emulator = Emulator()
         reasons = [{"code": code, "message": "no"} for code in codes]
-        answering(emulator, DECRYPTION, lambda: (200, {"success": False, "reasons": reasons}, {}))
+        answer_path_with(emulator, DECRYPTION, lambda: (200, {"success": False, "reasons": reasons}, {}))
         async with (
             running(emulator=emulator, tenants=("acme",)) as stack,
             grpc.aio.insecure_channel(stack.target) as channel,
@@ -584,7 +584,7 @@ class TestBadAnswers:
 
             error = await refusal(stub.DecryptApplePay(decryption_request(), timeout=10))
 
-        assert (reason, outcome) == told(error)[:2]
+        assert (reason, outcome) == outcome_of(error)[:2]
         assert error.call_outcome is not None
         assert [str(code) for code in codes] == list(error.call_outcome.zuora_codes)
 

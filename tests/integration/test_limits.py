@@ -5,11 +5,11 @@ from typing import Any
 
 import grpc
 import pytest
-from integration.far_end import frozen
+from harness.calls import refusal
+from harness.controlled_emulator import frozen_emulator
+from harness.requests import session_request
+from harness.stack import LocalStack, running
 from integration.http2 import ENHANCE_YOUR_CALM, GOAWAY, NO_ERROR, PING, Connection, connection
-from local.calls import refusal
-from local.requests import session_request
-from local.stack import LocalStack, running
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 
@@ -23,7 +23,7 @@ class TestCallsInProgress:
     @pytest.mark.asyncio
     async def test_beyond_the_limit_are_refused_and_may_be_resent(self) -> None:
         """On whatever connection; nothing is sent, and there is room again when a call has ended."""
-        emulator, clock = frozen()
+        emulator, clock = frozen_emulator()
         emulator.faults.add("sessions:slow:1")
         over = {"grpc": {"max_calls_in_progress": 1}}
         async with (

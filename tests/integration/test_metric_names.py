@@ -3,9 +3,9 @@
 import grpc
 import httpx
 import pytest
-from local.calls import refusal
-from local.requests import decryption_request, payment_method_request, session_request
-from local.stack import running
+from harness.calls import refusal
+from harness.requests import decryption_request, payment_method_request, session_request
+from harness.stack import running
 from metric_names import SERIES, VALUES
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from prometheus_client.parser import text_string_to_metric_families

@@ -7,11 +7,11 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
-from local.calls import refusal
-from local.requests import decryption_request, session_request
-from local.stack import LocalStack, running
+from harness.calls import refusal
+from harness.redis_server import servers
+from harness.requests import decryption_request, session_request
+from harness.stack import LocalStack, running
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
-from support.redis_server import servers
 
 HOSTILE = 60
 

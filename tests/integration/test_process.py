@@ -11,11 +11,11 @@ import grpc
 import pytest
 import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from local.process import COMMAND, grpc_port, start_service, write_configuration
-from local.requests import session_request
-from local.stack import configuration
+from harness.otlp_receiver import collecting
+from harness.requests import session_request
+from harness.service_process import COMMAND, grpc_port, start_service, write_configuration
+from harness.stack import configuration
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
-from support.otlp_receiver import collecting
 from zuora_emulator import Emulator, serving
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import grpc
 import pytest
-from integration.far_end import frozen, until
-from local.calls import refusal
-from local.process import grpc_port, start_service, write_configuration
-from local.requests import decryption_request
+from harness.calls import refusal
+from harness.controlled_emulator import frozen_emulator, wait_until
+from harness.requests import decryption_request
+from harness.service_process import grpc_port, start_service, write_configuration
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
@@ -27,7 +27,7 @@ def stub_of(channel: grpc.aio.Channel) -> Any:
 @pytest.mark.asyncio
 async def test_a_drain_finishes_flights_whose_callers_left(tmp_path: Path) -> None:
     """The process ends when Zuora has answered and not before, with status 0."""
-    emulator, clock = frozen()
+    emulator, clock = frozen_emulator()
     emulator.faults.add("decryption:slow:1")
     async with serving(emulator) as url:
         process = await start_service(write_configuration(tmp_path, url))
@@ -63,7 +63,7 @@ async def _until_closed(target: str) -> None:
 @pytest.mark.parametrize("answered", [True, False], ids=["Zuora has answered nobody", "Zuora is still at it"])
 async def test_a_killed_process_costs_no_second_payment(tmp_path: Path, *, answered: bool) -> None:
     """Killed between sending and recording; its memory is gone, and the key alone finds the one payment."""
-    emulator, clock = frozen()
+    emulator, clock = frozen_emulator()
     emulator.faults.add("decryption:slow:1")
     request = decryption_request()
     async with serving(emulator) as url:
@@ -86,7 +86,7 @@ async def test_a_killed_process_costs_no_second_payment(tmp_path: Path, *, answe
                 assert "UPSTREAM_IN_PROGRESS" == error.reason
                 assert call_pb2.ADVICE_RESEND_SAME_REQUEST_ID == error.advice
                 clock.advance(A_MINUTE)
-                await until(lambda: emulator.journal.of("decryption")[0].status == 200)
+                await wait_until(lambda: emulator.journal.of("decryption")[0].status == 200)
             answer = await stub.DecryptApplePay(request, timeout=15)
         process.terminate()
         await process.communicate()

@@ -7,13 +7,13 @@ from typing import Any
 import grpc
 import payorch
 import pytest
-from local.requests import decryption_request, payment_method_request, session_request
-from local.stack import LocalStack, running
+from harness.authority import AUDIENCE, ISSUER, Authority, Issuer, key_set
+from harness.requests import decryption_request, payment_method_request, session_request
+from harness.stack import LocalStack, running
 from opentelemetry import context, trace
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as pb
 from payorch_server.zuora.retry import MAX_ATTEMPTS
-from support.authority import AUDIENCE, ISSUER, Authority, Issuer, key_set
 
 AUTHORITY = Authority()
 TOKENS = Issuer()

@@ -13,9 +13,9 @@ import httpx
 import pytest
 import pytest_asyncio
 import yaml
-from local.calls import refusal
-from local.requests import payment_method_request, session_request
-from local.stack import LocalStack, running
+from harness.calls import refusal
+from harness.requests import payment_method_request, session_request
+from harness.stack import LocalStack, running
 from payorch import CallError
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc

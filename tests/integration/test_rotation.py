@@ -16,14 +16,14 @@ import httpx
 import pytest
 import pytest_asyncio
 import yaml
-from local.requests import payment_method_request, session_request
-from local.stack import configuration
+from harness.authority import AUDIENCE, ISSUER, Authority, Issued, Issuer, key_set
+from harness.mounted_files import MountedFiles
+from harness.requests import payment_method_request, session_request
+from harness.stack import configuration
 from payorch import CallError
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server import config
 from payorch_server.app import start as app
-from support.authority import AUDIENCE, ISSUER, Authority, Issued, Issuer, key_set
-from support.mounted import Mounted
 from zuora_emulator import Emulator, seed, serving
 
 CALLS = 2400
@@ -41,7 +41,7 @@ class Fleet:
 
     emulator: Emulator
     application: app.Application
-    mounted: Mounted
+    mounted: MountedFiles
     client: Issued
     authorities: bytes
     tokens: list[Issuer]
@@ -135,7 +135,7 @@ async def prepared(tmp_path: Path) -> AsyncIterator[Prepared]:
         content = configuration(emulator_url=url, folder=tmp_path)
         server = authority.issue("localhost", "127.0.0.1")
         content["tenants"]["acme"]["client_secret_file"] = str(tmp_path / "mounted" / "secret-first")
-        mounted = Mounted(
+        mounted = MountedFiles(
             tmp_path / "mounted",
             {
                 "policy.yaml": policy(content),

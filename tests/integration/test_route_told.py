@@ -4,9 +4,9 @@ from typing import Any
 
 import grpc
 import pytest
-from local.calls import refusal
-from local.requests import decryption_request, session_request
-from local.stack import running
+from harness.calls import refusal
+from harness.requests import decryption_request, session_request
+from harness.stack import running
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
@@ -17,7 +17,7 @@ Stub = service_grpc.PaymentOrchestrationServiceStub
 OFF = {"tenants": {"acme": {"switched_off": ["DecryptApplePay"]}}}
 
 
-async def told(over: dict[str, Any], request: Any) -> tuple[dict[str, Any], dict[str, Any], str]:
+async def call_and_read(over: dict[str, Any], request: Any) -> tuple[dict[str, Any], dict[str, Any], str]:
     """Make one call; return what its log line and its span say, and the hash of the policy."""
     spans = InMemorySpanExporter()
     with capture_logs() as log:
@@ -51,7 +51,7 @@ async def told(over: dict[str, Any], request: Any) -> tuple[dict[str, Any], dict
 )
 async def test_name_rule_and_policy(over: dict[str, Any], request_of: Any, code: str, rule: str, reason: str) -> None:
     """Whatever became of it."""
-    line, attributes, policy_hash = await told(over, request_of())
+    line, attributes, policy_hash = await call_and_read(over, request_of())
 
     expected = {"tenant": "acme", "entity": "us", "rule": rule, "policy_hash": policy_hash}
     assert (line["code"], {name: line[name] for name in expected}) == (code, expected), reason
@@ -64,6 +64,6 @@ async def test_say_nothing_where_there_is_no_route() -> None:
     request: service_pb2.CreateSessionRequest = session_request()
     request.route.tenant = "nowhere"
 
-    line, attributes, _ = await told({}, request)
+    line, attributes, _ = await call_and_read({}, request)
 
     assert (line["reason"], "rule" in line, "payorch.rule" in attributes) == ("ROUTE_HINT_UNKNOWN", False, False)

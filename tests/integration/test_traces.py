@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import grpc
 import pytest
-from local.calls import refusal
-from local.requests import decryption_request, session_request
-from local.stack import LocalStack, running
+from harness.calls import refusal
+from harness.otlp_receiver import Collector, Seen, collecting
+from harness.requests import decryption_request, session_request
+from harness.stack import LocalStack, running
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.model.identifiers import TrackId, trace_id_of
 from payorch_server.telemetry.span_allowlist import ATTRIBUTES
-from support.otlp_receiver import Collector, Seen, collecting
 
 TRACES: Final = Path(__file__).with_name("traces")
 # What differs from run to run, by the attribute's name.

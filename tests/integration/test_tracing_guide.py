@@ -9,9 +9,9 @@ from typing import Any
 
 import grpc
 import pytest
-from local.calls import refusal
-from local.requests import decryption_request
-from local.stack import LocalStack
+from harness.calls import refusal
+from harness.requests import decryption_request
+from harness.stack import LocalStack
 from payorch_server.calls.recording import log_fields, record_of_call
 from payorch_server.commands import trace
 from payorch_server.model.attempt import Attempt

@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from local.calls import refusal
-from local.requests import decryption_request, payment_method_request, session_request
-from local.stack import LocalStack, running
+from harness.calls import refusal
+from harness.requests import decryption_request, payment_method_request, session_request
+from harness.stack import LocalStack, running
 from payorch import CallError
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc

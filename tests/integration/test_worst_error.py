@@ -9,10 +9,10 @@ import grpc
 import pytest
 import pytest_asyncio
 from google.rpc import status_pb2
-from integration.far_end import DECRYPTION, answering
-from local.calls import refusal
-from local.requests import decryption_request
-from local.stack import running
+from harness.calls import refusal
+from harness.controlled_emulator import DECRYPTION, answer_path_with
+from harness.requests import decryption_request
+from harness.stack import running
 from opentelemetry.trace import NoOpTracer
 from payorch import CallError
 from payorch.v1 import call_pb2
@@ -181,7 +181,7 @@ async def test_the_longest_answer_of_zuora_still_tells_its_outcome(status: int) 
     body = {"success": False, "processId": "p" * 5000, "reasons": reasons, "paymentId": "9" * 3000}
     headers = {"zuora-request-id": "r" * 7000, "retry-after": "0"}
     emulator = Emulator()
-    answering(emulator, DECRYPTION, lambda: (status, body, headers))
+    answer_path_with(emulator, DECRYPTION, lambda: (status, body, headers))
     async with (
         running(emulator=emulator, tenants=("acme",)) as stack,
         grpc.aio.insecure_channel(stack.target) as channel,

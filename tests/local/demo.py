@@ -10,6 +10,8 @@ from typing import Any
 import grpc
 import structlog
 from google.protobuf.message import Message
+from harness.requests import decryption_request, payment_method_request, session_request
+from harness.stack import LocalStack, running
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
 from payorch import CallError, redacted
@@ -19,8 +21,6 @@ from payorch_server.telemetry.logging import start_logging
 from payorch_server.telemetry.settings import TelemetrySettings
 from zuora_emulator import Emulator, FaultSyntaxError, parse_fault
 
-from local.requests import decryption_request, payment_method_request, session_request
-from local.stack import LocalStack, running
 from local.waterfall import waterfall
 
 _READY_TIMEOUT_S = 10.0

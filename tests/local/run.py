@@ -4,12 +4,11 @@ import asyncio
 import signal
 import sys
 
+from harness.stack import running
 from payorch_server.app.start import StartError
 from payorch_server.telemetry.logging import start_logging
 from payorch_server.telemetry.settings import TelemetrySettings
 from zuora_emulator import seed
-
-from local.stack import running
 
 _EMULATOR_PORT = 9080
 _CALLS = """

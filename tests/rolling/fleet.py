@@ -14,9 +14,9 @@ from typing import Any, Final
 import aiohttp
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from local.process import grpc_port, start_service, write_configuration
-from support.ports import free_port
-from support.redis_server import servers
+from harness.ports import free_port
+from harness.redis_server import servers
+from harness.service_process import grpc_port, start_service, write_configuration
 
 SERVICE: Final = "payorch.v1.PaymentOrchestrationService"
 # Clients learn of NOT_SERVING at once; this leaves time for those on a busy machine.

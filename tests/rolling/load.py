@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Final
 
 import grpc
-from local.requests import new_request_id, payment_method_request, session_request
+from harness.requests import new_request_id, payment_method_request, session_request
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 
 _DEADLINE_S: Final = 10.0

@@ -19,10 +19,10 @@ import aiohttp
 import grpc
 import msgspec
 from bench.children import BenchError, Child, child, collector
-from local.process import COMMAND, write_configuration
-from local.requests import session_request
+from harness.redis_server import servers
+from harness.requests import session_request
+from harness.service_process import COMMAND, write_configuration
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
-from support.redis_server import servers
 
 COLLECTORS: Final = ("healthy", "down", "slow", "refusing")
 _IN_FLIGHT: Final = 16

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from harness.authority import Authority, Issuer, key_set
+from harness.clock import FakeClock
 from payorch_server.config import ConfigError, Settings, load
 from payorch_server.model.secret import reveal  # noqa: TID251 - that the file was read is the subject
-from support.authority import Authority, Issuer, key_set
-from support.manual_clock import ManualClock
 
-CLOCK = ManualClock()
+CLOCK = FakeClock()
 AUTHORITY = Authority(now=CLOCK.now())
 ISSUER = Issuer()
 JWT = {"key_set_file": "keys.json", "issuer": "https://issuer.test", "audience": "payorch"}

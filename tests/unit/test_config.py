@@ -168,7 +168,7 @@ class TestProblems:
             ({"tenants.acme.base_url": "http://10.0.0.1:80"}, "tenants.acme.base_url: http is", "the same by address"),
             (
                 {"tenants.acme.base_url": "https://zuora.test"},
-                "tenants.acme.base_url: zuora.test is neither a Zuora sandbox nor this machine",
+                "tenants.acme.base_url: zuora.test is not a Zuora sandbox or this machine",
                 "a host that nobody listed",
             ),
             (

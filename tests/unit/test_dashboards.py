@@ -5,9 +5,18 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from harness.chart_queries import (
+    CHART,
+    Query,
+    dashboard_queries,
+    dashboards,
+    known_series,
+    panels,
+    rule_queries,
+    terms_of,
+)
 from metric_names import VALUES
 from payorch_server.runtime.buckets import BUCKETS_S
-from support.queries import CHART, Query, asked, dashboard_queries, dashboards, known_series, panels, rule_queries
 
 QUERIES = [*(query for _, query in rule_queries()), *dashboard_queries()]
 KNOWN = known_series()
@@ -22,28 +31,28 @@ class TestQueries:
 
     def test_ask_for_series_that_exist(self, query: Query) -> None:
         """Of the service, of a recording rule or of Prometheus itself."""
-        assert set() == query.asked.series - set(KNOWN)
-        assert query.asked.series
+        assert set() == query.terms.series - set(KNOWN)
+        assert query.terms.series
 
     def test_select_by_labels_that_exist(self, query: Query) -> None:
         """On that very series."""
-        assert [] == [one for one in query.asked.matchers if one.label not in KNOWN[one.series]]
+        assert [] == [one for one in query.terms.matchers if one.label not in KNOWN[one.series]]
 
     def test_group_by_labels_that_exist(self, query: Query) -> None:
         """On one of its series at least."""
-        labels = frozenset[str]().union(*(KNOWN[name] for name in query.asked.series))
+        labels = frozenset[str]().union(*(KNOWN[name] for name in query.terms.series))
 
-        assert set() == query.asked.grouped - labels
+        assert set() == query.terms.grouped - labels
 
     def test_have_legends_of_labels_that_are_left(self, query: Query) -> None:
         """Grouping takes all others away."""
-        recorded = [KNOWN[name] for name in query.asked.series if ":" in name]
+        recorded = [KNOWN[name] for name in query.terms.series if ":" in name]
 
-        assert set() == set(re.findall(r"{{(\w+)}}", query.legend)) - query.asked.grouped.union(*recorded)
+        assert set() == set(re.findall(r"{{(\w+)}}", query.legend)) - query.terms.grouped.union(*recorded)
 
     def test_compare_with_values_that_exist(self, query: Query) -> None:
         """Where a label's values are fixed: outcomes, reasons, bounds of buckets and the like."""
-        for one in query.asked.matchers:
+        for one in query.terms.matchers:
             known = VALUES.get(one.series, {}).get(one.label)
             if one.label == "le":
                 known = frozenset(map(str, BUCKETS_S))
@@ -56,7 +65,7 @@ class TestTakingApart:
 
     def test_finds_series_labels_and_groups(self) -> None:
         """In all places where a query can name one."""
-        found = asked(
+        found = terms_of(
             'sum by (a, b) (rate(first_total{x="}y{", z=~"p|q"}[5m] offset 1h))'
             " / on (c) group_left () second > 2 * third:x"
         )
@@ -78,7 +87,7 @@ class TestTakingApart:
     )
     def test_would_find_a_mistake(self, expression: str, reason: str) -> None:
         """The gate can fail."""
-        assert asked(expression).series - set(KNOWN), reason
+        assert terms_of(expression).series - set(KNOWN), reason
 
 
 def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -113,8 +122,8 @@ class TestDashboards:
         queries = [query for query in dashboard_queries() if query.where.startswith(f"{title}, ")]
 
         for query in queries:
-            chosen = {one.series for one in query.asked.matchers if one.value == "$job"}
-            assert query.asked.series == chosen, query.where
+            chosen = {one.series for one in query.terms.matchers if one.value == "$job"}
+            assert query.terms.series == chosen, query.where
 
 
 def test_runbooks_name_panels_that_exist() -> None:

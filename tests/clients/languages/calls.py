@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from local.requests import minted_token
-from local.stack import LocalStack, running
+from harness.requests import minted_token
+from harness.stack import LocalStack, running
 from payorch_server.zuora.retry import MAX_ATTEMPTS
 
 _PROGRAM_S: Final = 120.0

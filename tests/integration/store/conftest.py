@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from harness.redis_server import RedisServer, Servers, servers
 from payorch_server.model.secret import Secret
 from payorch_server.store.redis import RedisStore
 from payorch_server.store.settings import StoreSettings
-from support.redis_server import RedisServer, Servers, servers
 
 # Long enough for a busy machine; where a test waits for it to pass, it asks for less.
 PATIENT_S = 10.0

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
+from harness.clock import FakeClock
+from harness.redis_server import RedisServer
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -14,8 +16,6 @@ from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import MAX_VALUE_BYTES, Store, StoredValue, StoreUnavailable
 from payorch_server.store.redis import RedisStore
 from payorch_server.store.settings import StoreSettings
-from support.manual_clock import ManualClock
-from support.redis_server import RedisServer
 
 KINDS = ["memory", "redis"]
 TTL_S = 60.0
@@ -26,7 +26,7 @@ class Kind:
     """A kind of store, and how its time passes."""
 
     open: Callable[[], Store]
-    clock: ManualClock | None
+    clock: FakeClock | None
 
     async def wait_until_gone(self, store: Store, key: str, ttl_s: float) -> None:
         """Let time pass until the key has expired."""
@@ -41,7 +41,7 @@ class Kind:
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Each kind in turn."""
     if request.param == "memory":
-        clock = ManualClock()
+        clock = FakeClock()
         return Kind(lambda: MemoryStore(clock=clock, max_entries=1000), clock)
     server: RedisServer = request.getfixturevalue("shared_server")
     return Kind(

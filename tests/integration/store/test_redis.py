@@ -6,10 +6,10 @@ import socket
 import traceback
 
 import pytest
+from harness.redis_server import RedisServer, Servers
 from integration.store.conftest import Stores, fresh_prefix
 from payorch_server.store.port import Store, StoredValue, StoreUnavailable
 from payorch_server.store.settings import StoreSettings
-from support.redis_server import RedisServer, Servers
 
 TTL_S = 60.0
 NOEVICTION = ("--maxmemory-policy", "noeviction")

@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from harness.redis_server import RedisServer
 from integration.store.conftest import Stores, fresh_prefix
 from payorch_server.store.port import StoredValue, StoreUnavailable
-from support.redis_server import RedisServer
 
 pytestmark = pytest.mark.asyncio
 

@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 import pytest
 import structlog
+from harness.routes import context, route
 from payorch_server.access.permission import (
     Action,
     MissingRight,
@@ -21,7 +22,6 @@ from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from structlog.testing import capture_logs
-from unit.support.zuora import context, route
 
 ALL = frozenset({"*"})
 US = route(entity="us", entity_id="a" * 32)
@@ -110,7 +110,7 @@ def of(granted: Rights) -> CallContext:
     return dataclasses.replace(context(), caller=Caller("jwt:a", "shop", granted))
 
 
-def told(decide: Callable[[], object]) -> tuple[list[dict[str, Any]], CallError | None]:
+def audited(decide: Callable[[], object]) -> tuple[list[dict[str, Any]], CallError | None]:
     """Return what the audit says of a decision, and its refusal."""
     refusal = None
     with capture_logs() as logs:
@@ -131,14 +131,14 @@ class TestPermit:
 
     def test_tells_what_it_allows(self) -> None:
         """With the place and whether money moves."""
-        lines, refusal = told(lambda: permit(of(rights(move_money=True)), PAID, PLACE))
+        lines, refusal = audited(lambda: permit(of(rights(move_money=True)), PAID, PLACE))
 
         allowed = {"decision": "allowed", "rpc": "DecryptApplePay", "moves_money": True}
         assert ([WHO | WHERE | allowed], None) == (lines, refusal)
 
     def test_tells_what_it_denies(self) -> None:
         """The caller hears of the right, the audit of the place as well."""
-        lines, refusal = told(lambda: permit(of(rights(entities=names("eu"))), FREE, PLACE))
+        lines, refusal = audited(lambda: permit(of(rights(entities=names("eu"))), FREE, PLACE))
 
         denied = {"decision": "denied", "rpc": "CreateSession", "right": "entity", "needed": "us"}
         assert [WHO | WHERE | denied] == lines
@@ -149,7 +149,7 @@ class TestPermit:
 
     def test_names_no_name_where_there_is_none(self) -> None:
         """A right that is a yes or no."""
-        _, refusal = told(lambda: permit(of(rights()), PAID, PLACE))
+        _, refusal = audited(lambda: permit(of(rights()), PAID, PLACE))
 
         assert refusal is not None
         assert {"right": "move_money"} == dict(refusal.failure.metadata)
@@ -157,8 +157,8 @@ class TestPermit:
 
     def test_decides_about_an_rpc_before_anything_else(self) -> None:
         """A refusal is told; that it may be called says nothing yet, so it is not."""
-        lines, refusal = told(lambda: permit_rpc(of(rights()), "GetIntent"))
-        silent = told(lambda: permit_rpc(of(rights()), "CreateSession"))
+        lines, refusal = audited(lambda: permit_rpc(of(rights()), "GetIntent"))
+        silent = audited(lambda: permit_rpc(of(rights()), "CreateSession"))
 
         assert [WHO | {"decision": "denied", "rpc": "GetIntent", "right": "rpc", "needed": "GetIntent"}] == lines
         assert refusal is not None
@@ -175,14 +175,14 @@ class TestPermit:
     )
     def test_denies_diagnostics(self, granted: Rights, namespace: str, right: dict[str, str], reason: str) -> None:
         """They show what others did."""
-        lines, refusal = told(lambda: permit_diagnostics(of(granted), "Trace", namespace=namespace))
+        lines, refusal = audited(lambda: permit_diagnostics(of(granted), "Trace", namespace=namespace))
 
         assert [WHO | {"decision": "denied", "rpc": "Trace"} | right] == lines, reason
         assert refusal is not None
 
     def test_allows_diagnostics_of_ones_own(self) -> None:
         """To whoever may use them."""
-        lines, refusal = told(lambda: permit_diagnostics(of(rights(diagnostics=True)), "Trace", namespace="shop"))
+        lines, refusal = audited(lambda: permit_diagnostics(of(rights(diagnostics=True)), "Trace", namespace="shop"))
 
         assert ([WHO | {"decision": "allowed", "rpc": "Trace"}], None) == (lines, refusal)
 

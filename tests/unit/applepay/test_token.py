@@ -7,10 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from payorch_server.applepay import MAX_TOKEN_BYTES, AppleToken, InvalidTokenError, TokenRule, parse_token
-from unit.applepay.broken import (
+from harness.apple_tokens import mint, refusal, reopen
+from harness.invalid_apple_tokens import (
     HEADER,
     JSON_TEXTS,
     MEMBERS,
@@ -28,7 +26,9 @@ from unit.applepay.broken import (
     square_root,
     without,
 )
-from unit.zuora_emulator.apple_pay.tokens import mint, refusal, reopen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from payorch_server.applepay import MAX_TOKEN_BYTES, AppleToken, InvalidTokenError, TokenRule, parse_token
 from zuora_emulator.apple_pay import RefusalReason
 
 Found = list[tuple[str, TokenRule]]

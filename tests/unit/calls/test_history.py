@@ -2,6 +2,7 @@ import dataclasses
 from datetime import timedelta
 
 import pytest
+from harness.clock import START, FakeClock
 from payorch_server.calls.history import CallHistory
 from payorch_server.calls.settings import CallHistorySettings
 from payorch_server.model.call_record import CallRecord
@@ -9,7 +10,6 @@ from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.memory import MemoryStore
-from unit.support.clock import START, FakeClock
 
 
 def record(track_id: str = "t", *, number: int = 0, namespace: str = "shop") -> CallRecord:

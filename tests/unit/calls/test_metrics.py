@@ -1,11 +1,11 @@
 import dataclasses
 
+from harness.clock import FakeClock
 from opentelemetry.sdk.metrics import MeterProvider  # noqa: TID251 - to read what was measured
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: TID251
 from payorch_server.calls.metrics import CallMetrics
 from payorch_server.model.identifiers import IdempotencyKey
 from unit.calls.test_history import record
-from unit.support.clock import FakeClock
 
 
 class Measured:

@@ -6,6 +6,24 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from harness.clock import START, FakeClock
+from harness.intents import (
+    DAY_S,
+    REQUEST_ID,
+    FailingStore,
+    SendResult,
+    Zuora,
+    call_context,
+    fingerprint,
+    intent_executor,
+    intent_request,
+    memory_store,
+    record_of,
+    store_record,
+    upstream_facts,
+)
+from harness.keyring import keyring
+from harness.routes import route
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.intents.executor import EXECUTION_LIMIT_S, IntentExecutor, idempotency_key
@@ -20,24 +38,6 @@ from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.runtime.lifecycle import TaskOwner
 from structlog.testing import capture_logs
-from unit.intents.intents_support import (
-    DAY_S,
-    REQUEST_ID,
-    FailingStore,
-    Sent,
-    Zuora,
-    call,
-    fingerprint,
-    intents,
-    keyring,
-    memory,
-    opening,
-    put,
-    record_of,
-    told,
-)
-from unit.support.clock import START, FakeClock
-from unit.support.zuora import route
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "idempotency_key.json").read_text())["vectors"]
 PARTS = st.text(max_size=12)
@@ -90,14 +90,14 @@ class TestRun:
     async def test_records_before_it_sends(self) -> None:
         """Whoever finds the record later knows that something may have been sent, and where."""
         clock = FakeClock()
-        store = memory(clock)
+        store = memory_store(clock)
         seen: list[IntentRecord | None] = []
 
-        async def send(_route: Route, _call: CallContext, _earlier: EarlierSends) -> Sent:
-            seen.append(await record_of(store, opening(send)))
-            return "pm-1", told()
+        async def send(_route: Route, _call: CallContext, _earlier: EarlierSends) -> SendResult:
+            seen.append(await record_of(store, intent_request(send)))
+            return "pm-1", upstream_facts()
 
-        ended = await intents(clock, store=store).run(opening(send), call(clock))
+        ended = await intent_executor(clock, store=store).run(intent_request(send), call_context(clock))
 
         (before,) = seen
         assert before is not None
@@ -110,7 +110,7 @@ class TestRun:
         """The caller's deadline bounds what the caller waits for, not what the service does."""
         clock, zuora = FakeClock(), Zuora()
 
-        await intents(clock).run(opening(zuora.send), call(clock, seconds=3))
+        await intent_executor(clock).run(intent_request(zuora.send), call_context(clock, seconds=3))
 
         ((_, seen, _),) = zuora.sent
         assert seen.deadline_s == clock.monotonic() + EXECUTION_LIMIT_S
@@ -119,9 +119,9 @@ class TestRun:
     async def test_lets_equal_calls_join(self) -> None:
         """One send, one value for all."""
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
-        one = intents(clock)
+        one = intent_executor(clock)
 
-        waiting = [asyncio.ensure_future(one.run(opening(zuora.send), call(clock))) for _ in range(50)]
+        waiting = [asyncio.ensure_future(one.run(intent_request(zuora.send), call_context(clock))) for _ in range(50)]
         await zuora.arrived.wait()
         assert repr(one) == "IntentExecutor(1 in flight)"
         zuora.gate.set()
@@ -133,8 +133,8 @@ class TestRun:
     async def test_gives_a_failure_to_those_who_joined(self) -> None:
         """The service sends once; whether to resend is for each caller to decide."""
         clock, zuora = FakeClock(), Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")], gate=asyncio.Event())
-        one = intents(clock)
-        waiting = [asyncio.ensure_future(one.run(opening(zuora.send), call(clock))) for _ in range(2)]
+        one = intent_executor(clock)
+        waiting = [asyncio.ensure_future(one.run(intent_request(zuora.send), call_context(clock))) for _ in range(2)]
         await zuora.arrived.wait()
         zuora.gate.set()
 
@@ -147,12 +147,12 @@ class TestRun:
     async def test_notes_how_a_call_met_its_intent(self) -> None:
         """For logs, metrics and the history of calls, with what Zuora said of the one that executed."""
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
-        one = intents(clock)
-        first, second, third = (call(clock) for _ in range(3))
-        waiting = [asyncio.ensure_future(one.run(opening(zuora.send), context)) for context in (first, second)]
+        one = intent_executor(clock)
+        first, second, third = (call_context(clock) for _ in range(3))
+        waiting = [asyncio.ensure_future(one.run(intent_request(zuora.send), context)) for context in (first, second)]
         await zuora.arrived.wait()
         zuora.gate.set()
-        ended = [*await asyncio.gather(*waiting), await one.run(opening(zuora.send), third)]
+        ended = [*await asyncio.gather(*waiting), await one.run(intent_request(zuora.send), third)]
 
         assert ["opened", "joined", "replayed"] == [context.notes.intent for context in (first, second, third)]
         assert [False, False, True] == [end.replayed for end in ended]
@@ -166,12 +166,12 @@ class TestRun:
     @pytest.mark.parametrize(("store_is_gone", "expected"), [(False, "taken_over"), (True, "unrecorded")])
     async def test_notes_a_take_over_and_a_missing_record(self, *, store_is_gone: bool, expected: str) -> None:
         """Such an intent may have been executed before."""
-        clock, zuora, context = FakeClock(), Zuora(), call(FakeClock())
-        inner = memory(clock)
-        asked = opening(zuora.send, moves_money=False)
-        await put(inner, asked, IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp()))
+        clock, zuora, context = FakeClock(), Zuora(), call_context(FakeClock())
+        inner = memory_store(clock)
+        asked = intent_request(zuora.send, moves_money=False)
+        await store_record(inner, asked, IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp()))
 
-        await intents(clock, store=FailingStore(inner, fails=lambda *_: store_is_gone)).run(asked, context)
+        await intent_executor(clock, store=FailingStore(inner, fails=lambda *_: store_is_gone)).run(asked, context)
 
         assert context.notes.intent == expected
 
@@ -180,31 +180,31 @@ class TestRun:
         """What is taken from the record was reported when it was executed."""
         clock, reported = FakeClock(), []
 
-        async def send(_route: Route, _call: CallContext, _earlier: EarlierSends) -> Sent:
+        async def send(_route: Route, _call: CallContext, _earlier: EarlierSends) -> SendResult:
             clock.advance(2)
-            return "pm-1", told()
+            return "pm-1", upstream_facts()
 
         one = IntentExecutor(
-            ledger=intents(clock).ledger,
+            ledger=intent_executor(clock).ledger,
             clock=clock,
             tasks=TaskOwner(),
             execution_ended=lambda *ended: reported.append(ended),
         )
         for _ in range(2):
-            await one.run(opening(send), call(clock))
+            await one.run(intent_request(send), call_context(clock))
         await asyncio.sleep(0)
 
         ((record, key),) = reported
         assert (record.intent, record.started_at, record.duration_s) == ("opened", START, 2.0)
-        assert key == opening(send).key
+        assert key == intent_request(send).key
 
     @pytest.mark.asyncio
     @pytest.mark.parametrize("moment", ["in flight", "settled"])
     async def test_refuses_another_body(self, moment: str) -> None:
         """The fields are named, sensitive ones by a constant; the first intent is not disturbed."""
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
-        one = intents(clock)
-        first = asyncio.ensure_future(one.run(opening(zuora.send), call(clock)))
+        one = intent_executor(clock)
+        first = asyncio.ensure_future(one.run(intent_request(zuora.send), call_context(clock)))
         await zuora.arrived.wait()
         if moment == "settled":
             zuora.gate.set()
@@ -212,7 +212,7 @@ class TestRun:
         other = {"k1": fingerprint(sensitive="s2", **{"amount.units": "bb", "account_id": "cc"})}
 
         with pytest.raises(InvalidRequestError) as caught:
-            await one.run(opening(zuora.send, fingerprints=other), call(clock))
+            await one.run(intent_request(zuora.send, fingerprints=other), call_context(clock))
 
         failed = caught.value.failure
         assert failed.reason is Reason.INTENT_MISMATCH
@@ -230,15 +230,15 @@ class TestRun:
     async def test_replays_a_recorded_success(self, age_s: float) -> None:
         """For thirty days, on the route it was sent on, with the facts of the answer that was given then."""
         clock, zuora = FakeClock(), Zuora()
-        store = memory(clock)
-        await intents(clock, store=store).run(opening(zuora.send), call(clock))
+        store = memory_store(clock)
+        await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
         clock.advance(age_s)
-        moved = opening(zuora.send, to=route(tenant="other"))
+        moved = intent_request(zuora.send, to=route(tenant="other"))
 
-        ended = await intents(clock, store=store).run(moved, call(clock, track_id="track-2"))
+        ended = await intent_executor(clock, store=store).run(moved, call_context(clock, track_id="track-2"))
 
         assert (ended.value, ended.replayed, ended.route, len(zuora.sent)) == ("pm-1", True, route(), 1)
-        assert ended.facts == told()
+        assert ended.facts == upstream_facts()
         assert ended.first_sent_at == START
 
     @pytest.mark.asyncio
@@ -254,13 +254,13 @@ class TestRun:
     async def test_repeats_a_recorded_failure(self, reason: Reason, text: str) -> None:
         """Resending cannot settle it, so nothing is sent again; codes and ids are told once more."""
         clock = FakeClock()
-        store = memory(clock)
+        store = memory_store(clock)
         evidence = UpstreamEvidence(("53000099",), "pm-1", "p-1")
-        zuora = Zuora([error_for(Failure(reason, "said", evidence=evidence, facts=told()))])
+        zuora = Zuora([error_for(Failure(reason, "said", evidence=evidence, facts=upstream_facts()))])
 
         for _ in range(3):
             with pytest.raises(CallError) as caught:
-                await intents(clock, store=store).run(opening(zuora.send), call(clock))
+                await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
 
             failed = caught.value.failure
             assert (failed.reason, failed.evidence, failed.facts.zuora_request_id) == (reason, evidence, "z1"), text
@@ -270,15 +270,17 @@ class TestRun:
     async def test_forgets_what_was_never_sent(self) -> None:
         """The next call is a new beginning: it may even take another route."""
         clock = FakeClock()
-        store = memory(clock)
+        store = memory_store(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_UNREACHABLE, "")])
 
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+            await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
 
         assert caught.value.verdict.outcome is Outcome.NOT_SENT
-        assert await record_of(store, opening(zuora.send)) is None
-        ended = await intents(clock, store=store).run(opening(zuora.send, to=route(tenant="b")), call(clock))
+        assert await record_of(store, intent_request(zuora.send)) is None
+        ended = await intent_executor(clock, store=store).run(
+            intent_request(zuora.send, to=route(tenant="b")), call_context(clock)
+        )
 
         assert ended.route.tenant == "b"
 
@@ -286,17 +288,17 @@ class TestRun:
     async def test_continues_what_is_unsettled(self) -> None:
         """Same route, the doubt and the ids of earlier answers with it; and the resend limit is told."""
         clock = FakeClock()
-        store = memory(clock)
-        lost = error_for(Failure(Reason.UPSTREAM_EDGE_FAILED, "", facts=told("z9")))
+        store = memory_store(clock)
+        lost = error_for(Failure(Reason.UPSTREAM_EDGE_FAILED, "", facts=upstream_facts("z9")))
         zuora = Zuora([lost])
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+            await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
         assert caught.value.failure.resend_before == START + timedelta(hours=23)
 
-        moved = opening(zuora.send, to=route(tenant="other"))
-        ended = await intents(clock, store=store).run(moved, call(clock, track_id="track-2"))
+        moved = intent_request(zuora.send, to=route(tenant="other"))
+        ended = await intent_executor(clock, store=store).run(moved, call_context(clock, track_id="track-2"))
 
         pinned, _, earlier = zuora.sent[1]
         assert (pinned, earlier) == (route(), EarlierSends(doubtful=True, answer_ids=frozenset({"z9", "p1"})))
@@ -309,13 +311,13 @@ class TestRun:
     async def test_does_not_forget_a_doubt(self) -> None:
         """A second flight that sends nothing leaves the record of the first, free for a third."""
         clock = FakeClock()
-        store = memory(clock)
+        store = memory_store(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, ""), call_error(Reason.TOKEN_UNAVAILABLE, "")])
         for _ in range(2):
             with pytest.raises(CallError):
-                await intents(clock, store=store).run(opening(zuora.send), call(clock))
+                await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
 
-        record = await record_of(store, opening(zuora.send))
+        record = await record_of(store, intent_request(zuora.send))
 
         assert record is not None
         assert (record.doubtful, record.lease_until_s, record.settlement) == (True, 0.0, None)
@@ -324,11 +326,15 @@ class TestRun:
     async def test_waits_for_another_replica_and_takes_its_result(self) -> None:
         """The joiner is in another process; it polls until the record is settled."""
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
-        store = memory(clock)
-        leader = asyncio.ensure_future(intents(clock, store=store).run(opening(zuora.send), call(clock)))
+        store = memory_store(clock)
+        leader = asyncio.ensure_future(
+            intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
+        )
         await zuora.arrived.wait()
 
-        joiner = asyncio.ensure_future(intents(clock, store=store).run(opening(zuora.send), call(clock)))
+        joiner = asyncio.ensure_future(
+            intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
+        )
         for _ in range(20):
             await asyncio.sleep(0)
         zuora.gate.set()
@@ -344,23 +350,25 @@ class TestRun:
     async def test_takes_over_an_expired_lease(self, lease_s: float, sent: int, reason: str) -> None:
         """The flight whose owner is gone is continued, and never before its lease has ended."""
         clock, zuora = FakeClock(), Zuora()
-        store = memory(clock)
+        store = memory_store(clock)
         lease_until_s = clock.now().timestamp() + lease_s if lease_s else 0.0
         opened_at_s = clock.now().timestamp()
-        await put(store, opening(zuora.send), IntentRecord(fingerprint(), route(), "gone", lease_until_s, opened_at_s))
+        await store_record(
+            store, intent_request(zuora.send), IntentRecord(fingerprint(), route(), "gone", lease_until_s, opened_at_s)
+        )
 
         def uniform(_low: float, high: float) -> float:
             clock.advance(high)
             return 0.0
 
-        one = intents(clock, store=store, uniform=uniform)
+        one = intent_executor(clock, store=store, uniform=uniform)
         if sent:
-            assert (await one.run(opening(zuora.send), call(clock))).value == "pm-1"
+            assert (await one.run(intent_request(zuora.send), call_context(clock))).value == "pm-1"
             assert zuora.sent[0][2].doubtful, "its owner may have sent it"
             assert not lease_s or clock.now().timestamp() >= lease_until_s + CLOCK_SKEW_S
         else:
             with pytest.raises(CallError) as caught:
-                await one.run(opening(zuora.send), call(clock))
+                await one.run(intent_request(zuora.send), call_context(clock))
             assert caught.value.failure.reason is Reason.STILL_RUNNING
             assert caught.value.failure.resend_before == START + timedelta(hours=23)
         assert len(zuora.sent) == sent, reason
@@ -369,12 +377,16 @@ class TestRun:
     async def test_leases_what_it_takes_over(self) -> None:
         """A third replica waits for the second as that one waited for the first."""
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
-        store = memory(clock)
-        await put(store, opening(zuora.send), IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp()))
-        taking = asyncio.ensure_future(intents(clock, store=store).run(opening(zuora.send), call(clock)))
+        store = memory_store(clock)
+        await store_record(
+            store, intent_request(zuora.send), IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp())
+        )
+        taking = asyncio.ensure_future(
+            intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
+        )
         await zuora.arrived.wait()
 
-        record = await record_of(store, opening(zuora.send))
+        record = await record_of(store, intent_request(zuora.send))
 
         assert record is not None
         assert record.lease_until_s == clock.now().timestamp() + LEASE_S
@@ -386,10 +398,14 @@ class TestRun:
     async def test_lets_one_of_two_take_over(self) -> None:
         """Both see the expired lease; the store lets one of them write, the other waits for it."""
         clock, zuora = FakeClock(), Zuora()
-        store = memory(clock)
-        await put(store, opening(zuora.send), IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp()))
+        store = memory_store(clock)
+        await store_record(
+            store, intent_request(zuora.send), IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp())
+        )
 
-        two = [intents(clock, store=store).run(opening(zuora.send), call(clock)) for _ in range(2)]
+        two = [
+            intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock)) for _ in range(2)
+        ]
         ended = await asyncio.gather(*two)
 
         assert ({one.value for one in ended}, len(zuora.sent)) == ({"pm-1"}, 1)
@@ -398,15 +414,15 @@ class TestRun:
     async def test_goes_on_where_no_rule_matches_any_more(self) -> None:
         """A policy that moved says nothing about an intent that may have been executed."""
         clock = FakeClock()
-        store = memory(clock)
+        store = memory_store(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+            await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
-        unrouted = opening(zuora.send, to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
+        unrouted = intent_request(zuora.send, to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
 
-        await intents(clock, store=store).run(unrouted, call(clock))
+        await intent_executor(clock, store=store).run(unrouted, call_context(clock))
 
         pinned, _, earlier = zuora.sent[1]
         assert (pinned.tenant, earlier.doubtful) == ("acme", True)
@@ -415,29 +431,31 @@ class TestRun:
     async def test_is_not_opened_where_no_rule_matches(self) -> None:
         """The routing refusal is the answer to a new intent, and nothing is recorded."""
         clock, zuora = FakeClock(), Zuora()
-        store = memory(clock)
-        unrouted = opening(zuora.send, to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
+        store = memory_store(clock)
+        unrouted = intent_request(zuora.send, to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
 
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(unrouted, call(clock))
+            await intent_executor(clock, store=store).run(unrouted, call_context(clock))
 
         assert caught.value.failure.reason is Reason.ROUTE_NOT_FOUND
         assert zuora.sent == []
-        assert await intents(clock, store=store).ledger.look_up(unrouted.key) is None
+        assert await intent_executor(clock, store=store).ledger.look_up(unrouted.key) is None
 
     @pytest.mark.asyncio
     async def test_refuses_to_go_on_where_the_route_is_gone(self) -> None:
         """An opened intent is never routed anew."""
         clock = FakeClock()
-        store = memory(clock)
+        store = memory_store(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+            await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
 
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(opening(zuora.send, route_exists=lambda _: False), call(clock))
+            await intent_executor(clock, store=store).run(
+                intent_request(zuora.send, route_exists=lambda _: False), call_context(clock)
+            )
 
         assert caught.value.failure.reason is Reason.ROUTE_GONE
         assert len(zuora.sent) == 1
@@ -454,16 +472,17 @@ class TestRun:
     async def test_sends_nothing_after_23_hours(self, age: timedelta, expected: Reason | None, reason: str) -> None:
         """Zuora forgets the key after a day, and then a resend would be a second execution."""
         clock = FakeClock()
-        store = memory(clock)
+        store = memory_store(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+            await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
         clock.advance(age.total_seconds())
 
         (ended,) = await asyncio.gather(
-            intents(clock, store=store).run(opening(zuora.send), call(clock)), return_exceptions=True
+            intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock)),
+            return_exceptions=True,
         )
 
         assert (expected, 1 if expected else 2) == (
@@ -477,10 +496,12 @@ class TestRun:
         """Its age is written in it, so no loss of the store can bring it back to life."""
         clock, zuora = FakeClock(), Zuora()
         old = uuid7(START - timedelta(hours=23, seconds=1))
-        store = FailingStore(memory(clock), fails=lambda _operation, _key: store_is_gone)
+        store = FailingStore(memory_store(clock), fails=lambda _operation, _key: store_is_gone)
 
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(opening(zuora.send, request_id=old, moves_money=False), call(clock))
+            await intent_executor(clock, store=store).run(
+                intent_request(zuora.send, request_id=old, moves_money=False), call_context(clock)
+            )
 
         assert (caught.value.failure.reason, zuora.sent) == (Reason.INTENT_EXPIRED, [])
 
@@ -488,15 +509,15 @@ class TestRun:
     async def test_refuses_an_old_uuid7_whose_record_cannot_be_read(self) -> None:
         """The store has a record, and fails before it returns it: Zuora may not know the key any more."""
         clock, zuora = FakeClock(), Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
-        inner = memory(clock)
-        resent = opening(zuora.send, request_id=uuid7(START), moves_money=False)
+        inner = memory_store(clock)
+        resent = intent_request(zuora.send, request_id=uuid7(START), moves_money=False)
         with pytest.raises(CallError):
-            await intents(clock, store=inner).run(resent, call(clock))
+            await intent_executor(clock, store=inner).run(resent, call_context(clock))
         clock.advance(DAY_S)
         store = FailingStore(inner, fails=lambda operation, _key: operation == "put_if_absent")
 
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(resent, call(clock))
+            await intent_executor(clock, store=store).run(resent, call_context(clock))
 
         assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.INTENT_EXPIRED, 1)
 
@@ -504,28 +525,28 @@ class TestRun:
     async def test_replays_an_old_uuid7_with_a_record(self) -> None:
         """The record tells what became of it."""
         clock, zuora = FakeClock(), Zuora()
-        one = intents(clock)
-        fresh = opening(zuora.send, request_id=uuid7(START))
-        await one.run(fresh, call(clock))
+        one = intent_executor(clock)
+        fresh = intent_request(zuora.send, request_id=uuid7(START))
+        await one.run(fresh, call_context(clock))
         clock.advance(2 * DAY_S)
 
-        assert (await one.run(fresh, call(clock))).replayed
+        assert (await one.run(fresh, call_context(clock))).replayed
 
     @pytest.mark.asyncio
     @pytest.mark.parametrize(("age_s", "stale"), [(600.0, False), (600.5, True)])
     async def test_does_not_hand_out_a_stale_session(self, age_s: float, *, stale: bool) -> None:
         """A session is for one showing of the payment sheet."""
         clock, zuora = FakeClock(), Zuora()
-        one = intents(clock)
-        session = opening(zuora.send, stale_after_s=600.0)
-        await one.run(session, call(clock))
+        one = intent_executor(clock)
+        session = intent_request(zuora.send, stale_after_s=600.0)
+        await one.run(session, call_context(clock))
         clock.advance(age_s)
 
         if not stale:
-            assert (await one.run(session, call(clock))).replayed
+            assert (await one.run(session, call_context(clock))).replayed
             return
         with pytest.raises(CallError) as caught:
-            await one.run(session, call(clock))
+            await one.run(session, call_context(clock))
 
         assert caught.value.verdict.outcome is Outcome.REFUSED
 
@@ -536,14 +557,16 @@ class TestRun:
     async def test_says_when_a_result_cannot_be_unsealed(self) -> None:
         """Both keys of its time are gone, or the store was tampered with: it is known to have ended, not how."""
         clock, zuora = FakeClock(), Zuora()
-        store = memory(clock)
+        store = memory_store(clock)
         both = {"k1": fingerprint("k1"), "k2": fingerprint("k2")}
-        await intents(clock, store=store, keys=keyring("k1")).run(opening(zuora.send), call(clock))
+        await intent_executor(clock, store=store, keys=keyring("k1")).run(
+            intent_request(zuora.send), call_context(clock)
+        )
         # The fingerprint can still be compared, the seal cannot be opened.
-        later = intents(clock, store=store, keys=keyring("k2"))
+        later = intent_executor(clock, store=store, keys=keyring("k2"))
 
         with pytest.raises(CallError) as caught:
-            await later.run(opening(zuora.send, fingerprints=both), call(clock))
+            await later.run(intent_request(zuora.send, fingerprints=both), call_context(clock))
 
         assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.INTENT_EXPIRED, 1)
 
@@ -551,22 +574,24 @@ class TestRun:
     async def test_compares_under_the_key_before_the_one_in_use(self) -> None:
         """A rotation in the middle of an intent changes nothing for its caller."""
         clock, zuora = FakeClock(), Zuora()
-        store = memory(clock)
-        await intents(clock, store=store, keys=keyring("k1")).run(opening(zuora.send), call(clock))
-        rotated = intents(clock, store=store, keys=keyring("k2", "k1"))
+        store = memory_store(clock)
+        await intent_executor(clock, store=store, keys=keyring("k1")).run(
+            intent_request(zuora.send), call_context(clock)
+        )
+        rotated = intent_executor(clock, store=store, keys=keyring("k2", "k1"))
         both = {"k2": fingerprint("k2"), "k1": fingerprint("k1")}
 
-        assert (await rotated.run(opening(zuora.send, fingerprints=both), call(clock))).value == "pm-1"
+        assert (await rotated.run(intent_request(zuora.send, fingerprints=both), call_context(clock))).value == "pm-1"
 
     @pytest.mark.asyncio
     async def test_refuses_what_it_cannot_compare(self) -> None:
         """Two rotations later nobody can tell whether the body is the same."""
         clock, zuora = FakeClock(), Zuora()
-        one = intents(clock)
-        await one.run(opening(zuora.send), call(clock))
+        one = intent_executor(clock)
+        await one.run(intent_request(zuora.send), call_context(clock))
 
         with pytest.raises(CallError) as caught:
-            await one.run(opening(zuora.send, fingerprints={"k3": fingerprint("k3")}), call(clock))
+            await one.run(intent_request(zuora.send, fingerprints={"k3": fingerprint("k3")}), call_context(clock))
 
         assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.INTENT_EXPIRED, 1)
 
@@ -574,12 +599,12 @@ class TestRun:
     async def test_does_not_guess_at_a_reason_of_a_newer_version(self) -> None:
         """UNKNOWN with the advice to look up; nothing is sent."""
         clock, zuora = FakeClock(), Zuora()
-        store = memory(clock)
+        store = memory_store(clock)
         newer = IntentRecord(fingerprint(), route(), "o", 0.0, START.timestamp(), settlement=Settlement("NEWER"))
-        await put(store, opening(zuora.send), newer)
+        await store_record(store, intent_request(zuora.send), newer)
 
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+            await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
 
         assert (caught.value.verdict.advice, zuora.sent) == (Advice.LOOK_UP, [])
 
@@ -591,10 +616,10 @@ class TestOwnership:
     async def test_outlives_the_caller_that_started_it(self) -> None:
         """The leader is cancelled; its joiner gets the result, and so does the resend."""
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
-        one = intents(clock)
-        leader = asyncio.ensure_future(one.run(opening(zuora.send), call(clock)))
+        one = intent_executor(clock)
+        leader = asyncio.ensure_future(one.run(intent_request(zuora.send), call_context(clock)))
         await zuora.arrived.wait()
-        joiner = asyncio.ensure_future(one.run(opening(zuora.send), call(clock)))
+        joiner = asyncio.ensure_future(one.run(intent_request(zuora.send), call_context(clock)))
         await asyncio.sleep(0)
 
         leader.cancel()
@@ -603,14 +628,16 @@ class TestOwnership:
 
         assert leader.cancelled()
         assert (await joiner).value == "pm-1"
-        assert (await one.run(opening(zuora.send), call(clock))).replayed
+        assert (await one.run(intent_request(zuora.send), call_context(clock))).replayed
         assert len(zuora.sent) == 1
 
     @pytest.mark.asyncio
     async def test_says_that_a_flight_was_cut(self) -> None:
         """The process ends before Zuora has answered: foreseen, and to be looked after."""
         clock, zuora, tasks = FakeClock(), Zuora(gate=asyncio.Event()), TaskOwner()
-        leader = asyncio.ensure_future(intents(clock, tasks=tasks).run(opening(zuora.send), call(clock)))
+        leader = asyncio.ensure_future(
+            intent_executor(clock, tasks=tasks).run(intent_request(zuora.send), call_context(clock))
+        )
         await zuora.arrived.wait()
 
         with capture_logs() as logs:
@@ -623,10 +650,10 @@ class TestOwnership:
     async def test_lets_a_waiter_leave_at_its_own_deadline(self) -> None:
         """UNKNOWN with the advice to resend until the intent's own limit; the flight goes on."""
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
-        one = intents(clock)
+        one = intent_executor(clock)
 
         with pytest.raises(CallError) as caught:
-            await one.run(opening(zuora.send), call(clock, seconds=0.1))
+            await one.run(intent_request(zuora.send), call_context(clock, seconds=0.1))
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
 
@@ -634,18 +661,20 @@ class TestOwnership:
         assert (failed.reason, failed.resend_before) == (Reason.STILL_RUNNING, START + timedelta(hours=23))
         zuora.gate.set()
         assert await one.wait_for_executions(timeout_s=5) == 0
-        assert (await one.run(opening(zuora.send), call(clock))).replayed
+        assert (await one.run(intent_request(zuora.send), call_context(clock))).replayed
 
     @pytest.mark.asyncio
     async def test_tells_the_limit_of_the_intent_it_took_over(self) -> None:
         """The 23 hours run from the first send, not from this flight's."""
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
-        store = memory(clock)
-        await put(store, opening(zuora.send), IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp()))
+        store = memory_store(clock)
+        await store_record(
+            store, intent_request(zuora.send), IntentRecord(fingerprint(), route(), "gone", 0.0, START.timestamp())
+        )
         clock.advance(3600)
 
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(opening(zuora.send), call(clock, seconds=0.1))
+            await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock, seconds=0.1))
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
         assert caught.value.failure.resend_before == START + timedelta(hours=23)
@@ -655,9 +684,9 @@ class TestOwnership:
     async def test_counts_flights_that_do_not_end(self) -> None:
         """A drain that runs out of time says how many it cuts."""
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
-        one = intents(clock)
+        one = intent_executor(clock)
         with pytest.raises(CallError) as caught:
-            await one.run(opening(zuora.send), call(clock, seconds=0.1))
+            await one.run(intent_request(zuora.send), call_context(clock, seconds=0.1))
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
 
@@ -671,13 +700,13 @@ class TestOwnership:
     async def test_a_defect_in_a_flight_leaves_the_record_to_be_taken_over(self) -> None:
         """Nobody knows what was sent, so the lease runs out and the same key settles it."""
         clock = FakeClock()
-        store = memory(clock)
+        store = memory_store(clock)
         zuora = Zuora([RuntimeError("a defect")])
         with pytest.raises(RuntimeError):
-            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+            await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
         clock.advance(LEASE_S + CLOCK_SKEW_S)
 
-        ended = await intents(clock, store=store).run(opening(zuora.send), call(clock))
+        ended = await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
 
         assert ended.value == "pm-1"
         assert zuora.sent[1][2].doubtful
@@ -690,11 +719,13 @@ class TestStoreFailures:
     async def test_change_nothing_where_no_rule_matches(self) -> None:
         """An intent without a route is not sent, recorded or not."""
         clock, zuora = FakeClock(), Zuora()
-        store = FailingStore(memory(clock), fails=lambda _operation, _key: True)
-        unrouted = opening(zuora.send, moves_money=False, to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
+        store = FailingStore(memory_store(clock), fails=lambda _operation, _key: True)
+        unrouted = intent_request(
+            zuora.send, moves_money=False, to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches")
+        )
 
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(unrouted, call(clock))
+            await intent_executor(clock, store=store).run(unrouted, call_context(clock))
 
         assert (caught.value.failure.reason, zuora.sent) == (Reason.ROUTE_NOT_FOUND, [])
 
@@ -703,10 +734,10 @@ class TestStoreFailures:
     async def test_sends_no_money_unrecorded(self, *, acts: bool) -> None:
         """Refused before sending."""
         clock, zuora = FakeClock(), Zuora()
-        store = FailingStore(memory(clock), fails=lambda operation, _key: operation == "put_if_absent", acts=acts)
+        store = FailingStore(memory_store(clock), fails=lambda operation, _key: operation == "put_if_absent", acts=acts)
 
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(opening(zuora.send), call(clock))
+            await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
 
         assert (caught.value.failure.reason, zuora.sent) == (Reason.STORE_UNAVAILABLE, [])
 
@@ -719,10 +750,10 @@ class TestStoreFailures:
             asked.append(operation)
             return True
 
-        store = FailingStore(memory(clock), fails=fails)
-        session = opening(zuora.send, moves_money=False, guarded_token="t")
+        store = FailingStore(memory_store(clock), fails=fails)
+        session = intent_request(zuora.send, moves_money=False, guarded_token="t")
 
-        ended = await intents(clock, store=store).run(session, call(clock))
+        ended = await intent_executor(clock, store=store).run(session, call_context(clock))
 
         assert (ended.value, asked) == ("pm-1", ["put_if_absent"])
 
@@ -730,9 +761,11 @@ class TestStoreFailures:
     async def test_takes_an_unrecorded_call_for_a_resend(self) -> None:
         """A refusal of it says nothing of a send that the store would have known of."""
         clock, zuora = FakeClock(), Zuora()
-        store = FailingStore(memory(clock), fails=lambda _operation, _key: True)
+        store = FailingStore(memory_store(clock), fails=lambda _operation, _key: True)
 
-        await intents(clock, store=store).run(opening(zuora.send, moves_money=False), call(clock))
+        await intent_executor(clock, store=store).run(
+            intent_request(zuora.send, moves_money=False), call_context(clock)
+        )
 
         assert zuora.sent[0][2] == EarlierSends(doubtful=True)
 
@@ -740,30 +773,34 @@ class TestStoreFailures:
     async def test_tells_the_result_that_it_could_not_record(self) -> None:
         """The next flight settles it again with the same key."""
         clock, zuora = FakeClock(), Zuora()
-        inner = memory(clock)
+        inner = memory_store(clock)
         store = FailingStore(inner, fails=lambda operation, _key: operation == "compare_and_set")
 
-        ended = await intents(clock, store=store).run(opening(zuora.send), call(clock))
+        ended = await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
 
         assert ended.value == "pm-1"
         clock.advance(LEASE_S + CLOCK_SKEW_S)
-        assert (await intents(clock, store=inner).run(opening(zuora.send), call(clock))).value == "pm-1"
+        assert (
+            await intent_executor(clock, store=inner).run(intent_request(zuora.send), call_context(clock))
+        ).value == "pm-1"
         assert zuora.sent[1][2].doubtful
 
     @pytest.mark.asyncio
     async def test_keeps_the_pinned_route_when_the_guard_cannot_be_asked(self) -> None:
         """The route moved since, and the store fails between the take-over and the claim of the token."""
         clock = FakeClock()
-        inner = memory(clock)
+        inner = memory_store(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=inner).run(opening(zuora.send, moves_money=False), call(clock))
+            await intent_executor(clock, store=inner).run(
+                intent_request(zuora.send, moves_money=False), call_context(clock)
+            )
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
         store = FailingStore(inner, fails=lambda _operation, key: key.startswith("token:"))
-        moved = opening(zuora.send, moves_money=False, guarded_token="t", to=route(tenant="other"))
+        moved = intent_request(zuora.send, moves_money=False, guarded_token="t", to=route(tenant="other"))
 
-        await intents(clock, store=store).run(moved, call(clock))
+        await intent_executor(clock, store=store).run(moved, call_context(clock))
 
         pinned, _, earlier = zuora.sent[1]
         assert (pinned.tenant, earlier.doubtful) == ("acme", True)
@@ -772,28 +809,32 @@ class TestStoreFailures:
     async def test_lets_go_of_money_when_the_guard_cannot_be_asked(self) -> None:
         """Refused before sending, and the resend need not wait for a lease that nobody holds."""
         clock, zuora = FakeClock(), Zuora()
-        inner = memory(clock)
+        inner = memory_store(clock)
         store = FailingStore(inner, fails=lambda _operation, key: key.startswith("token:"))
-        paid = opening(zuora.send, guarded_token="t")
+        paid = intent_request(zuora.send, guarded_token="t")
 
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(paid, call(clock))
+            await intent_executor(clock, store=store).run(paid, call_context(clock))
 
         assert caught.value.failure.reason is Reason.STORE_UNAVAILABLE
         assert await record_of(inner, paid) is None
-        assert (await intents(clock, store=inner).run(paid, call(clock))).value == "pm-1"
+        assert (await intent_executor(clock, store=inner).run(paid, call_context(clock))).value == "pm-1"
 
     @pytest.mark.asyncio
     async def test_refuses_a_used_token_when_its_own_record_cannot_be_deleted(self) -> None:
         """The token was found to belong to another intent: no failure after that makes it free."""
         clock, zuora = FakeClock(), Zuora()
-        inner = memory(clock)
-        await intents(clock, store=inner).run(opening(zuora.send, guarded_token="t"), call(clock))
+        inner = memory_store(clock)
+        await intent_executor(clock, store=inner).run(
+            intent_request(zuora.send, guarded_token="t"), call_context(clock)
+        )
         store = FailingStore(inner, fails=lambda operation, _key: operation == "compare_and_delete")
-        other = opening(zuora.send, request_id=RequestId("another-intent-01"), guarded_token="t", moves_money=False)
+        other = intent_request(
+            zuora.send, request_id=RequestId("another-intent-01"), guarded_token="t", moves_money=False
+        )
 
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(other, call(clock))
+            await intent_executor(clock, store=store).run(other, call_context(clock))
 
         assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.APPLE_PAY_TOKEN_REUSED, 1)
 
@@ -819,15 +860,17 @@ class TestGuardedToken:
     ) -> None:
         """The second intent comes from another process."""
         clock = FakeClock()
-        store = memory(clock)
+        store = memory_store(clock)
         zuora = Zuora([call_error(first, "")] if first else ["pm-1"])
         await asyncio.gather(
-            intents(clock, store=store).run(opening(zuora.send, guarded_token="t"), call(clock)),
+            intent_executor(clock, store=store).run(intent_request(zuora.send, guarded_token="t"), call_context(clock)),
             return_exceptions=True,
         )
-        other = opening(zuora.send, request_id=RequestId("another-intent-01"), guarded_token="t")
+        other = intent_request(zuora.send, request_id=RequestId("another-intent-01"), guarded_token="t")
 
-        (ended,) = await asyncio.gather(intents(clock, store=store).run(other, call(clock)), return_exceptions=True)
+        (ended,) = await asyncio.gather(
+            intent_executor(clock, store=store).run(other, call_context(clock)), return_exceptions=True
+        )
 
         if free:
             assert isinstance(ended, IntentResult), text
@@ -840,14 +883,14 @@ class TestGuardedToken:
     async def test_is_the_intents_own_on_a_resend(self) -> None:
         """The same intent may send it again."""
         clock = FakeClock()
-        store = memory(clock)
+        store = memory_store(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
-        paid = opening(zuora.send, guarded_token="t")
+        paid = intent_request(zuora.send, guarded_token="t")
         with pytest.raises(CallError) as caught:
-            await intents(clock, store=store).run(paid, call(clock))
+            await intent_executor(clock, store=store).run(paid, call_context(clock))
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
-        assert (await intents(clock, store=store).run(paid, call(clock))).value == "pm-1"
+        assert (await intent_executor(clock, store=store).run(paid, call_context(clock))).value == "pm-1"
 
 
 class TestLookUp:
@@ -865,19 +908,19 @@ class TestLookUp:
         self, request_id: RequestId, expected: datetime, reason: str
     ) -> None:
         """An earlier send may have gone unrecorded, but not before the request id was made."""
-        records = intents(FakeClock()).ledger
+        records = intent_executor(FakeClock()).ledger
 
-        assert records.resend_before_if_new(opening(Zuora().send, request_id=request_id)) == expected, reason
+        assert records.resend_before_if_new(intent_request(Zuora().send, request_id=request_id)) == expected, reason
 
     @pytest.mark.asyncio
     async def test_tells_absent_flying_and_settled_apart(self) -> None:
         """Without sending anything."""
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
-        one = intents(clock)
-        paid = opening(zuora.send)
+        one = intent_executor(clock)
+        paid = intent_request(zuora.send)
         assert await one.ledger.look_up(paid.key) is None
 
-        flight = asyncio.ensure_future(one.run(paid, call(clock)))
+        flight = asyncio.ensure_future(one.run(paid, call_context(clock)))
         await zuora.arrived.wait()
         flying = await one.ledger.look_up(paid.key)
         zuora.gate.set()
@@ -893,9 +936,9 @@ class TestLookUp:
     @pytest.mark.asyncio
     async def test_says_when_the_store_is_gone(self) -> None:
         """NOT_FOUND would be a lie."""
-        store = FailingStore(memory(FakeClock()), fails=lambda _operation, _key: True)
+        store = FailingStore(memory_store(FakeClock()), fails=lambda _operation, _key: True)
 
         with pytest.raises(CallError) as caught:
-            await intents(FakeClock(), store=store).ledger.look_up(opening(Zuora().send).key)
+            await intent_executor(FakeClock(), store=store).ledger.look_up(intent_request(Zuora().send).key)
 
         assert caught.value.failure.reason is Reason.STORE_UNAVAILABLE

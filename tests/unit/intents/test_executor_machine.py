@@ -5,6 +5,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from harness.clock import FakeClock
+from harness.intents import (
+    DAY_S,
+    FailingStore,
+    SendResult,
+    call_context,
+    fingerprint,
+    intent_executor,
+    intent_request,
+    memory_store,
+    upstream_facts,
+)
+from harness.routes import route
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -14,19 +27,6 @@ from payorch_server.model.earlier_sends import EarlierSends
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.model.route import Route
-from unit.intents.intents_support import (
-    DAY_S,
-    FailingStore,
-    Sent,
-    call,
-    fingerprint,
-    intents,
-    memory,
-    opening,
-    told,
-)
-from unit.support.clock import FakeClock
-from unit.support.zuora import route
 
 DAY, LIMIT = timedelta(days=1), timedelta(hours=23)
 BODIES = {"one": {"k1": fingerprint()}, "other": {"k1": fingerprint(account_id="bb")}}
@@ -56,7 +56,7 @@ class Books:
     def send(self, body: str) -> Any:
         """Return what executes a body."""
 
-        async def execute(pinned: Route, _call: CallContext, earlier: EarlierSends) -> Sent:
+        async def execute(pinned: Route, _call: CallContext, earlier: EarlierSends) -> SendResult:
             executed, seen = FATES[self.fate]
             if self.fate in {"no connection", "lost before"}:
                 # The client's own rule: what sends nothing proves nothing about an earlier send.
@@ -73,7 +73,7 @@ class Books:
                 raise call_error(Reason.UPSTREAM_NO_ANSWER, self.fate)
             if refusal is not None:
                 raise call_error(refusal, "Zuora's answer")
-            return result, told()
+            return result, upstream_facts()
 
         return execute
 
@@ -96,7 +96,7 @@ class IntentsMachine(RuleBasedStateMachine):
 
     def wipe_store(self) -> None:
         """Lose everything that was stored."""
-        self.store = memory(self.clock)
+        self.store = memory_store(self.clock)
         failing = FailingStore(self.store, fails=lambda operation, _key: operation == self.failing)
         self.processes = [self.process(failing) for _ in range(2)]
 
@@ -107,7 +107,7 @@ class IntentsMachine(RuleBasedStateMachine):
             self.clock.advance(high)
             return 0.0
 
-        return intents(self.clock, store=store, uniform=uniform)
+        return intent_executor(self.clock, store=store, uniform=uniform)
 
     @rule(operation=st.sampled_from(["", "", "compare_and_set", "put_if_absent", "get"]))
     def store_changes(self, operation: str) -> None:
@@ -142,7 +142,7 @@ class IntentsMachine(RuleBasedStateMachine):
             return
         started_s = self.clock.monotonic()
         before = len(self.books.executions)
-        paid = opening(self.books.send(body), fingerprints=BODIES[body], to=route(tenant=self.tenant))
+        paid = intent_request(self.books.send(body), fingerprints=BODIES[body], to=route(tenant=self.tenant))
         ended = asyncio.run(self.answer(self.processes[which], paid))
         if self.books.kept and self.first_s is None:
             # A body of which Zuora has kept nothing may be followed by another.
@@ -152,7 +152,7 @@ class IntentsMachine(RuleBasedStateMachine):
     async def answer(self, process: IntentExecutor, paid: Any) -> IntentResult[str] | CallError:
         """Run the call."""
         try:
-            return await process.run(paid, call(self.clock))
+            return await process.run(paid, call_context(self.clock))
         except CallError as error:
             return error
 

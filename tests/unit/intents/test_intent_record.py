@@ -1,5 +1,6 @@
 import msgspec
 import pytest
+from harness.routes import route
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.intents.intent import Fingerprint
@@ -18,7 +19,6 @@ from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - that it comes back is the subject
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
-from unit.support.zuora import route
 
 TEXT = st.text(max_size=20)
 EVIDENCE = st.builds(

@@ -1,15 +1,15 @@
 """What is too large for a record must not cost an outcome."""
 
 import pytest
+from harness.clock import FakeClock
+from harness.intents import Zuora, call_context, intent_executor, intent_request, memory_store
+from harness.keyring import KEYRING
+from harness.routes import route
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.intents.intent_record import IntentRecord, encode_record
 from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.rpc.request_fingerprint import fingerprints_of
 from payorch_server.store.port import MAX_VALUE_BYTES
-from unit.intents.intents_support import Zuora, call, intents, memory, opening
-from unit.support.clock import FakeClock
-from unit.support.keys import KEYRING
-from unit.support.zuora import route
 
 
 def test_the_largest_request_fits_into_a_record() -> None:
@@ -30,12 +30,12 @@ def test_the_largest_request_fits_into_a_record() -> None:
 async def test_a_result_that_no_record_holds_is_answered_all_the_same() -> None:
     """Zuora executed it: the caller gets it, and the record keeps how it ended."""
     clock = FakeClock()
-    store = memory(clock)
+    store = memory_store(clock)
     zuora = Zuora(["x" * 70_000])
-    one = intents(clock, store=store)
-    asked = opening(zuora.send, ids_of=lambda _value: UpstreamEvidence(payment_method_id="pm-1"))
+    one = intent_executor(clock, store=store)
+    asked = intent_request(zuora.send, ids_of=lambda _value: UpstreamEvidence(payment_method_id="pm-1"))
 
-    ended = await one.run(asked, call(clock))
+    ended = await one.run(asked, call_context(clock))
 
     assert ended.value == "x" * 70_000
     record = await one.ledger.look_up(asked.key)

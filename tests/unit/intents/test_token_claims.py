@@ -3,6 +3,9 @@
 from typing import Any
 
 import pytest
+from harness.clock import FakeClock
+from harness.intents import ScriptedOperation
+from harness.routes import context, route
 from payorch_server.intents.executor import IntentExecutor
 from payorch_server.intents.intent import Fingerprint, IntentRequest, IntentResult
 from payorch_server.intents.intent_record import IntentRecord, decode_record, encode_record
@@ -19,9 +22,6 @@ from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import StoredValue, StoreUnavailable
-from unit.intents.intents_support import ScriptedOperation
-from unit.support.clock import FakeClock
-from unit.support.zuora import context, route
 
 KEY = IdempotencyKey("po1-" + "0" * 40)
 FINGERPRINT = Fingerprint("k", {}, "")

@@ -1,11 +1,11 @@
 import pytest
+from harness.clock import FakeClock
+from harness.intents import FailingStore, fingerprint, memory_store
+from harness.routes import route
 from payorch_server.intents.intent_record import IntentRecord, Settlement, encode_record
 from payorch_server.intents.token_guard import TokenGuard, token_name
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
 from payorch_server.store.memory import MemoryStore
-from unit.intents.intents_support import FailingStore, fingerprint, memory
-from unit.support.clock import FakeClock
-from unit.support.zuora import route
 
 KEEP_S = 100.0
 
@@ -49,7 +49,7 @@ class TestReplayGuard:
     @pytest.mark.asyncio
     async def test_gives_a_token_to_the_first(self) -> None:
         """And again to the same."""
-        store = memory(FakeClock())
+        store = memory_store(FakeClock())
         guard = TokenGuard(store=store, keep_s=KEEP_S)
         await write(store, "intent:a")
 
@@ -59,7 +59,7 @@ class TestReplayGuard:
     @pytest.mark.parametrize("reason", [None, "", *(reason.name for reason in Reason)], ids=str)
     async def test_decides_by_how_the_first_ended(self, reason: str | None) -> None:
         """In flight, done, partial, unknown or seen by a gateway: refused. None: no settlement; empty: success."""
-        store = memory(FakeClock())
+        store = memory_store(FakeClock())
         guard = TokenGuard(store=store, keep_s=KEEP_S)
         await write(store, "intent:a", None if reason is None else Settlement(reason))
         await write(store, "intent:b")
@@ -81,7 +81,7 @@ class TestReplayGuard:
     @pytest.mark.asyncio
     async def test_takes_an_entry_without_a_record_for_free(self) -> None:
         """Its intent was forgotten because nothing was sent."""
-        store = memory(FakeClock())
+        store = memory_store(FakeClock())
         guard = TokenGuard(store=store, keep_s=KEEP_S)
         await guard.claim("t", owner="intent:a")
 
@@ -100,7 +100,7 @@ class TestReplayGuard:
     @pytest.mark.asyncio
     async def test_releases_for_the_owner_alone(self) -> None:
         """Somebody else's release changes nothing."""
-        store = memory(FakeClock())
+        store = memory_store(FakeClock())
         guard = TokenGuard(store=store, keep_s=KEEP_S)
         await write(store, "intent:a")
         await guard.claim("t", owner="intent:a")
@@ -114,7 +114,7 @@ class TestReplayGuard:
     @pytest.mark.asyncio
     async def test_releases_what_is_not_there(self) -> None:
         """The entry may have expired, and no failure of ours may take the place of Zuora's answer."""
-        store = memory(FakeClock())
+        store = memory_store(FakeClock())
         guard = TokenGuard(store=store, keep_s=KEEP_S)
 
         await guard.release("t", owner="intent:a")
@@ -130,7 +130,7 @@ class TestReplayGuard:
             asked.append(operation)
             return True
 
-        store = FailingStore(memory(FakeClock()), fails=fails)
+        store = FailingStore(memory_store(FakeClock()), fails=fails)
 
         await TokenGuard(store=store, keep_s=KEEP_S).release("", owner="intent:a")
 

@@ -3,6 +3,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from harness.routes import GATEWAY, tenant
 from payorch_server.access.callers import AccessTable
 from payorch_server.access.settings import CallerSettings, TenantRightsSettings
 from payorch_server.model.money import Amount
@@ -22,7 +23,6 @@ from payorch_server.routing.explain import (
 from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
 from payorch_server.routing.table import RoutingTable
 from payorch_server.zuora.settings import TenantSettings
-from unit.support.zuora import GATEWAY, tenant
 
 US = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"
 TENANTS = {"acme": tenant(), "solo": tenant(entities={}, orgs={})}

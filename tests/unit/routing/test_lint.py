@@ -1,6 +1,8 @@
 from typing import Any
 
 import pytest
+from harness.routes import GATEWAY, tenant
+from harness.routing_strategies import QUERIES, RULES, TENANTS
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.routing.conditions import RouteQuery
@@ -8,8 +10,6 @@ from payorch_server.routing.lint import lint
 from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
 from payorch_server.routing.table import RoutingTable
 from payorch_server.zuora.settings import GatewaySettings
-from unit.support.zuora import GATEWAY, tenant
-from unit.usecases.generated import QUERIES, RULES, TENANTS
 
 ONE = {"acme": tenant(entities={}, orgs={})}
 EUR_10_20, EUR_12_15, EUR_15_25 = (

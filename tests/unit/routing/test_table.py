@@ -3,6 +3,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from harness.routes import GATEWAY, tenant
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.model.errors import CallError, InvalidRequestError
@@ -13,7 +14,6 @@ from payorch_server.routing.conditions import RouteQuery
 from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
 from payorch_server.routing.table import RoutingTable, policy_hash
 from payorch_server.zuora.settings import GatewaySettings, TenantSettings
-from unit.support.zuora import GATEWAY, tenant
 
 SOLO = tenant(entities={}, orgs={}, base_url="https://solo.test:8443/")
 TENANTS = {"acme": tenant(), "solo": SOLO}

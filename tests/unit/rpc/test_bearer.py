@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from harness.authority import AUDIENCE, ISSUER, KINDS, Issuer, jwk_of, key_set, public_pem, rsa_key
 from jwt.algorithms import ECAlgorithm
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.bearer import KeySet, KeySetError, TokenRefused, TokenRules, parse_key_set
-from support.authority import AUDIENCE, ISSUER, KINDS, Issuer, jwk_of, key_set, public_pem, rsa_key
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW_S = NOW.timestamp()

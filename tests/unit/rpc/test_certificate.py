@@ -2,9 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from harness.authority import Authority, private_pem
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate, problems_of
-from support.authority import Authority, private_pem
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 AUTHORITY = Authority(now=NOW)

@@ -4,6 +4,10 @@ from typing import Any
 import msgspec
 import pytest
 from google.type import money_pb2
+from harness.filled_requests import REQUEST_ID, Filler
+from harness.invalid_apple_tokens import TOKEN, WRAPPED
+from harness.keyring import KEYRING
+from harness.routes import route, tenant
 from payorch.v1 import apple_pay_pb2, routing_pb2, session_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.model.errors import InvalidRequestError
@@ -15,10 +19,6 @@ from payorch_server.zuora.messages import encode_body
 from payorch_server.zuora.resources import decryption
 from payorch_server.zuora.resources.decryption import StoredCredential
 from payorch_server.zuora.resources.sessions import SessionRequest
-from unit.applepay.broken import TOKEN, WRAPPED
-from unit.support.keys import KEYRING
-from unit.support.requests import REQUEST_ID, Filler
-from unit.support.zuora import route, tenant
 
 MONEY = money_pb2.Money(currency_code="EUR", units=12, nanos=340_000_000)
 AMOUNT = Amount(Decimal("12.34"), "EUR")

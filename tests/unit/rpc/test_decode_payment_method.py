@@ -5,6 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from harness.filled_requests import alternatives, method_request
+from harness.invalid_apple_tokens import TOKEN, WRAPPED
+from harness.keyring import KEYRING
+from harness.routes import route, tenant
 from payorch.v1 import payment_method_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.model.errors import InvalidRequestError
@@ -13,10 +17,6 @@ from payorch_server.zuora.messages import encode_body, preview_body
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, CREATED_BY_V2
 from payorch_server.zuora.resources.payment_methods_v1 import COMMON_MEMBERS
-from unit.applepay.broken import TOKEN, WRAPPED
-from unit.support.keys import KEYRING
-from unit.support.requests import alternatives, method_request
-from unit.support.zuora import route, tenant
 
 Request = service_pb2.CreatePaymentMethodRequest
 # Fields that are not sent to Zuora, with the reason.

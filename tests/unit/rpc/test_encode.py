@@ -3,6 +3,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from harness.clock import START
+from harness.routes import route
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch.v1 import call_pb2, payment_method_result_pb2
@@ -22,8 +24,6 @@ from payorch_server.usecases.dispatcher import CallResult
 from payorch_server.zuora.resources._payment_method_view import view_of
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
-from unit.support.clock import START
-from unit.support.zuora import route
 
 ATTEMPT = Attempt(1, 200, "r1", START, 0.1, Outcome.SUCCEEDED)
 COMMON = {

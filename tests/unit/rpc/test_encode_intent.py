@@ -1,15 +1,15 @@
 from typing import Any
 
 import pytest
+from harness.clock import START
+from harness.intents import fingerprint
+from harness.routes import route
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.intents.intent_record import IntentRecord, IntentStatus, Settlement, StoredEvidence
 from payorch_server.model.outcome import VERDICTS, Advice, Reason
 from payorch_server.rpc.encode import encode_intent
 from payorch_server.rpc.status import ADVICE, OUTCOMES
-from unit.intents.intents_support import fingerprint
-from unit.support.clock import START
-from unit.support.zuora import route
 
 
 def record(settlement: Settlement | None = None, **changes: Any) -> IntentRecord:

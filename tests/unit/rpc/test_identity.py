@@ -2,13 +2,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from harness.authority import AUDIENCE, ISSUER, Issuer, key_set
 from payorch_server.model.caller import ANONYMOUS
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.bearer import parse_key_set
 from payorch_server.rpc.identity import UNIX, Identities, Peer, peer_of
 from payorch_server.rpc.settings import IdentitySettings, JwtSettings, MeshSettings
-from support.authority import AUDIENCE, ISSUER, Issuer, key_set
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TOKENS = Issuer()
@@ -29,7 +29,7 @@ def bearer(subject: str = "checkout", *, scheme: str = "Bearer") -> tuple[str, s
     return ("authorization", f"{scheme} {TOKENS.token(subject, now=NOW)}")
 
 
-def told(value: str = "checkout", *, header: str = "x-identity") -> tuple[str, str]:
+def identity_header(value: str = "checkout", *, header: str = "x-identity") -> tuple[str, str]:
     """Make the metadata of a mesh."""
     return (header, value)
 
@@ -60,12 +60,27 @@ class TestOf:
     @pytest.mark.parametrize(
         ("caller", "metadata", "expected", "reason"),
         [
-            (peer("10.1.0.1", PROXY, encrypted=True), [bearer(), told()], ("jwt:checkout",), "all three: the token"),
-            (peer("10.1.0.1", PROXY, encrypted=True), [told()], ("mesh:checkout",), "mesh and certificate: the mesh"),
+            (
+                peer("10.1.0.1", PROXY, encrypted=True),
+                [bearer(), identity_header()],
+                ("jwt:checkout",),
+                "all three: the token",
+            ),
+            (
+                peer("10.1.0.1", PROXY, encrypted=True),
+                [identity_header()],
+                ("mesh:checkout",),
+                "mesh and certificate: the mesh",
+            ),
             (peer("10.1.0.1", PROXY, encrypted=True), [], (PROXY,), "a certificate alone"),
-            (peer("10.1.0.1"), [told()], ("mesh:checkout",), "a mesh alone, by its network"),
-            (peer("fd00::1"), [told()], ("mesh:checkout",), "the same in IPv6"),
-            (peer("192.0.2.1", PROXY, encrypted=True), [told()], ("mesh:checkout",), "a mesh by its certificate"),
+            (peer("10.1.0.1"), [identity_header()], ("mesh:checkout",), "a mesh alone, by its network"),
+            (peer("fd00::1"), [identity_header()], ("mesh:checkout",), "the same in IPv6"),
+            (
+                peer("192.0.2.1", PROXY, encrypted=True),
+                [identity_header()],
+                ("mesh:checkout",),
+                "a mesh by its certificate",
+            ),
             (peer("192.0.2.1", SHOP, "dns:a.shop", encrypted=True), [], (SHOP, "dns:a.shop"), "several names"),
             (peer("192.0.2.1", encrypted=True), [bearer()], ("jwt:checkout",), "a token over TLS"),
             (peer("127.0.0.1"), [bearer()], ("jwt:checkout",), "a token in plaintext on this machine"),
@@ -94,14 +109,16 @@ class TestOf:
     )
     def test_ignores_the_header_of_others(self, caller: Peer, reason: str) -> None:
         """Anybody can write a header."""
-        assert (ANONYMOUS,) == identities_of(caller, told("admin"), told("root"), mesh=TOLD), reason
+        assert (ANONYMOUS,) == identities_of(caller, identity_header("admin"), identity_header("root"), mesh=TOLD), (
+            reason
+        )
 
     @pytest.mark.parametrize("identity", [OTHER, f"{PROXY}/x", "dns:proxy", "fd00::/8"])
     def test_ignores_the_header_of_other_certificates(self, identity: str) -> None:
         """Nor does a name that looks like a listed network make a mesh."""
         caller = peer("192.0.2.1", identity, encrypted=True)
 
-        assert (identity,) == identities_of(caller, told("admin"), mesh=TOLD)
+        assert (identity,) == identities_of(caller, identity_header("admin"), mesh=TOLD)
 
     def test_accepts_no_token_without_a_key_set(self) -> None:
         """Not even where a certificate would say who calls."""
@@ -116,14 +133,16 @@ class TestOf:
         """Whoever sends a token to a service that takes none is who the certificate says."""
         caller = peer("10.1.0.1", SHOP, encrypted=True)
 
-        assert (SHOP,) == identities_of(caller, bearer("admin"), told("admin"), told("x", header="x-forwarded-user"))
+        assert (SHOP,) == identities_of(
+            caller, bearer("admin"), identity_header("admin"), identity_header("x", header="x-forwarded-user")
+        )
 
     @pytest.mark.parametrize(
         ("caller", "metadata", "rule", "reason"),
         [
             (peer("192.0.2.1"), [bearer()], "TLS", "everybody on the way could take the token"),
             (peer(""), [bearer()], "TLS", "who knows where from"),
-            (peer("10.1.0.1"), [bearer(), told()], "TLS", "also where a mesh tells more"),
+            (peer("10.1.0.1"), [bearer(), identity_header()], "TLS", "also where a mesh tells more"),
             (peer("::1"), [bearer(), bearer()], "one bearer token", "two tokens, though equal"),
             (peer("::1"), [("authorization", f"Basic {CANARY}")], "one bearer token", "another scheme"),
             (peer("::1"), [("authorization", CANARY)], "one bearer token", "no scheme"),
@@ -161,7 +180,7 @@ class TestOf:
 
     def test_reads_the_header_of_envoy(self) -> None:
         """What the proxy was shown, not the proxy itself."""
-        header = told(f"By={PROXY};Hash=aa;URI={SHOP};DNS=a.shop", header="x-forwarded-client-cert")
+        header = identity_header(f"By={PROXY};Hash=aa;URI={SHOP};DNS=a.shop", header="x-forwarded-client-cert")
 
         assert (SHOP, "dns:a.shop") == identities_of(peer("127.0.0.1"), header, mesh=XFCC)
 
@@ -176,7 +195,7 @@ class TestOf:
     )
     def test_refuses_a_header_of_envoy_that_names_nobody(self, value: str, rule: str, reason: str) -> None:
         """A guess would be somebody's identity."""
-        header = told(value, header="x-forwarded-client-cert")
+        header = identity_header(value, header="x-forwarded-client-cert")
 
         told_back = refusal_of(peer("127.0.0.1"), header, mesh=XFCC)
 

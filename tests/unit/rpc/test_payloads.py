@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from harness.routes import context
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.calls.settings import VerboseSettings
 from payorch_server.rpc.current import ActiveCall, set_active_call
@@ -8,7 +9,6 @@ from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
 from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.usecases.policy import Policy
 from structlog.testing import capture_logs
-from unit.support.zuora import context
 
 
 @pytest.mark.asyncio

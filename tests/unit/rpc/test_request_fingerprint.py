@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from harness.keyring import keyring
+from harness.requests import decryption_request, minted_token, payment_method_request, session_request
 from hypothesis import given
 from hypothesis import strategies as st
-from local.requests import decryption_request, minted_token, payment_method_request, session_request
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.intents.intent import SENSITIVE, Fingerprint, differences
 from payorch_server.rpc.decode import decode_decrypt_apple_pay
 from payorch_server.rpc.decode_payment_method import decode_create_payment_method
 from payorch_server.rpc.request_fingerprint import fingerprints_of
-from unit.intents.intents_support import keyring
 
 RING = keyring("k2", "k1")
 REQUESTS = (

@@ -7,6 +7,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from harness.clock import START
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch.v1 import call_pb2, error_reason_pb2
@@ -15,7 +16,6 @@ from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, Vi
 from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
 from payorch_server.rpc.status import ADVICE, CATALOGUE, DOMAIN, OUTCOMES, code_of, status_of, trailers_of
-from unit.support.clock import START
 
 PROTO = Path(__file__).parents[3] / "protos" / "payorch" / "v1" / "error_reason.proto"
 ADVICE_WORDS = {
@@ -160,7 +160,7 @@ class TestStatusOf:
         """Beside another advice it would be taken for an invitation."""
         found = details(status_of(error_for(Failure(reason, "", resend_before=START)), track_id=TRACK_ID))
 
-        assert found["CallOutcome"].HasField("resend_before") is said
+        assert found["CallOutcome"].HasField("resend_before_time") is said
         if said:
             assert found["CallOutcome"].resend_before.ToDatetime(UTC) == START
 

@@ -3,12 +3,12 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 from google.type import money_pb2
+from harness.filled_requests import REQUEST_ID
 from payorch.v1 import payment_method_pb2, session_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.model.errors import InvalidRequestError, Violation
 from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS
 from payorch_server.rpc.validation import Validator
-from unit.support.requests import REQUEST_ID
 
 VALIDATOR = Validator(FURTHER_CHECKS)
 # Field 9999, a varint, in any message.

@@ -1,7 +1,7 @@
 import pytest
+from harness.clock import FakeClock
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import StoredValue, StoreUnavailable
-from support.manual_clock import ManualClock
 
 TTL_S = 60.0
 
@@ -12,7 +12,7 @@ class TestMemoryStore:
 
     async def test_refuses_new_records_when_full(self) -> None:
         """Nothing is evicted: what is there stays and can be replaced."""
-        store = MemoryStore(clock=ManualClock(), max_entries=2)
+        store = MemoryStore(clock=FakeClock(), max_entries=2)
         await store.put_if_absent("a", b"", ttl_s=TTL_S)
         await store.put_if_absent("b", b"", ttl_s=TTL_S)
 
@@ -27,7 +27,7 @@ class TestMemoryStore:
 
     async def test_has_room_again_after_expiry(self) -> None:
         """Expired records do not count."""
-        clock = ManualClock()
+        clock = FakeClock()
         store = MemoryStore(clock=clock, max_entries=1)
         await store.put_if_absent("a", b"", ttl_s=TTL_S)
 
@@ -38,7 +38,7 @@ class TestMemoryStore:
 
     async def test_ends_a_record_exactly_at_its_time(self) -> None:
         """It is there until its time to live has passed, to the last tick."""
-        clock = ManualClock()
+        clock = FakeClock()
         store = MemoryStore(clock=clock, max_entries=1)
         await store.put_if_absent("a", b"", ttl_s=64.0)
 
@@ -49,7 +49,7 @@ class TestMemoryStore:
 
     async def test_a_superseded_expiry_ends_nothing(self) -> None:
         """The end of a deleted record is not the end of the one that took its place."""
-        clock = ManualClock()
+        clock = FakeClock()
         store = MemoryStore(clock=clock, max_entries=1)
         await store.put_if_absent("a", b"old", ttl_s=1.0)
         await store.compare_and_delete("a", version=1)
@@ -61,7 +61,7 @@ class TestMemoryStore:
 
     async def test_does_not_grow_with_rewrites(self) -> None:
         """A record that is written or deleted again and again leaves no trail of expiries."""
-        store = MemoryStore(clock=ManualClock(), max_entries=1)
+        store = MemoryStore(clock=FakeClock(), max_entries=1)
 
         for _ in range(1000):
             await store.put_if_absent("a", b"", ttl_s=TTL_S)

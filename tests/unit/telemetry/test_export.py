@@ -2,11 +2,11 @@ import threading
 from collections.abc import Sequence
 
 import pytest
+from harness.spans import tracer_over
 from opentelemetry.sdk.trace import ReadableSpan  # noqa: TID251 - what exporters take
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # noqa: TID251 - to be one
 from opentelemetry.trace import SpanContext, Status, StatusCode
 from payorch_server.telemetry.export import CountingBatchProcessor, span_line
-from unit.support.spans import tracer_over
 
 
 class Collector(SpanExporter):

@@ -18,7 +18,7 @@ SECRET = "never-shown"
 
 
 @pytest.fixture
-def told(capsysbinary: pytest.CaptureFixture[bytes]) -> Iterator[Callable[[], str]]:
+def logged_text(capsysbinary: pytest.CaptureFixture[bytes]) -> Iterator[Callable[[], str]]:
     """Return what was written to standard error; everything that `start_logging` sets is set back."""
     root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
     handlers, level = root.handlers[:], root.level
@@ -44,17 +44,19 @@ def _raise(text: str) -> NoReturn:
 class TestLines:
     """JSON for machines and lines for people are treated alike."""
 
-    def test_are_scrubbed(self, told: Callable[[], str], log_format: str) -> None:
+    def test_are_scrubbed(self, logged_text: Callable[[], str], log_format: str) -> None:
         """Values, names and the text of an exception that is asked for."""
         start_logging(TelemetrySettings(log_format=log_format))  # type: ignore[arg-type] # one of the two
 
         structlog.get_logger().info("call", detail=CARD, inner={CARD: [CARD]}, exc_info=_raised(CARD))
 
-        text = told()
+        text = logged_text()
         assert "ValueError" in text
         assert CARD not in text
 
-    def test_tell_what_libraries_say_without_their_values(self, told: Callable[[], str], log_format: str) -> None:
+    def test_tell_what_libraries_say_without_their_values(
+        self, logged_text: Callable[[], str], log_format: str
+    ) -> None:
         """The event loop quotes exceptions that nobody retrieved."""
         start_logging(TelemetrySettings(log_format=log_format))  # type: ignore[arg-type] # one of the two
 
@@ -64,12 +66,12 @@ class TestLines:
         )
         logging.getLogger("lib").warning("took %s", SECRET)
 
-        text = told()
+        text = logged_text()
         assert "Task exception was never retrieved" in text
         assert "_raised" in text
         assert SECRET not in text
 
-    def test_tell_how_the_process_ends(self, told: Callable[[], str], log_format: str) -> None:
+    def test_tell_how_the_process_ends(self, logged_text: Callable[[], str], log_format: str) -> None:
         """The interpreter would print the exception's text."""
         start_logging(TelemetrySettings(log_format=log_format))  # type: ignore[arg-type] # one of the two
         error = _raised(SECRET)
@@ -77,17 +79,17 @@ class TestLines:
         sys.excepthook(ValueError, error, error.__traceback__)
         threading.excepthook(SimpleNamespace(exc_value=error))  # type: ignore[arg-type] # its class cannot be made
 
-        text = told()
+        text = logged_text()
         assert 2 == text.count("ValueError")
         assert SECRET not in text
 
 
-def test_a_line_is_one_json_object(told: Callable[[], str]) -> None:
+def test_a_line_is_one_json_object(logged_text: Callable[[], str]) -> None:
     """With its level and its time."""
     start_logging(TelemetrySettings())
 
     structlog.get_logger().info("call", code="OK")
 
-    line = json.loads(told())
+    line = json.loads(logged_text())
     assert {"event": "call", "code": "OK", "level": "info"} == {name: line[name] for name in ("event", "code", "level")}
     assert "timestamp" in line

@@ -1,10 +1,10 @@
 import re
 
 import pytest
+from harness.spans import KeptSpans
 from opentelemetry.trace import Span
 from payorch_server.telemetry.providers import Telemetry, start_telemetry
 from payorch_server.telemetry.settings import TelemetrySettings
-from unit.support.spans import Kept
 
 # Nothing listens there.
 NOBODY = "http://127.0.0.1:1"
@@ -57,7 +57,7 @@ class TestTelemetry:
 
     def test_gives_receivers_what_may_be_told(self) -> None:
         """They stand behind the same table as the collector."""
-        kept = Kept()
+        kept = KeptSpans()
         telemetry = start_telemetry(TelemetrySettings(), processors=(kept,))
 
         telemetry.tracer.start_span("call", attributes={"secret": "4111111111111111", "error.type": "x" * 1000}).end()

@@ -1,8 +1,8 @@
 import pytest
+from harness.spans import KeptSpans, tracer_over
 from opentelemetry.sdk.trace import ReadableSpan  # noqa: TID251 - what is exported
 from opentelemetry.trace import Span, Status, StatusCode
 from payorch_server.telemetry.span_allowlist import ATTRIBUTES, AllowlistProcessor, without_unlisted
-from unit.support.spans import Kept, tracer_over
 
 SECRET = "4111111111111111"
 
@@ -15,7 +15,7 @@ def exported(*spans: Span) -> list[ReadableSpan]:
 def span_with(**attributes: str) -> Span:
     """Make a span; dots in names are written as two underscores."""
     named = {name.replace("__", "."): value for name, value in attributes.items()}
-    return tracer_over(Kept()).start_span("call", attributes=named)
+    return tracer_over(KeptSpans()).start_span("call", attributes=named)
 
 
 class TestPermitted:
@@ -78,7 +78,7 @@ class TestPermitting:
 
     def test_stands_before_what_comes_after(self) -> None:
         """Whatever that is."""
-        kept = Kept()
+        kept = KeptSpans()
 
         tracer_over(AllowlistProcessor(kept)).start_span("call", attributes={"secret": SECRET}).end()
 

@@ -1,11 +1,11 @@
 import pytest
+from harness.clock import FakeClock
+from harness.spans import KeptSpans, tracer_over
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from payorch_server.telemetry.settings import SamplingSettings
 from payorch_server.telemetry.tail_sampling import TailSampling
-from unit.support.clock import FakeClock
-from unit.support.spans import Kept, tracer_over
 
 NOTHING = SamplingSettings(ratio=0.0, callers_per_s=0.0)
 SECOND_NS = 10**9
@@ -16,7 +16,7 @@ class Calls:
 
     def __init__(self, settings: SamplingSettings = NOTHING) -> None:
         self.clock = FakeClock()
-        self.kept = Kept()
+        self.kept = KeptSpans()
         self.sampling = TailSampling(settings, then=self.kept, monotonic=self.clock.monotonic)
         self.tracer = tracer_over(self.sampling)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from harness.spans import KeptSpans, tracer_over
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
@@ -11,7 +12,6 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from payorch_server.telemetry.settings import SamplingSettings
 from payorch_server.telemetry.tail_sampling import TailSampling
-from unit.support.spans import Kept, tracer_over
 
 MOST_HELD = 4
 
@@ -33,7 +33,7 @@ class SamplingMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept = Kept()
+        self.kept = KeptSpans()
         chosen = SamplingSettings(ratio=0.0, callers_per_s=0.0, slow_s=1e9, max_held_spans=MOST_HELD)
         self.sampling = TailSampling(chosen, then=self.kept, monotonic=lambda: 0.0)
         self.tracer = tracer_over(self.sampling)

@@ -1,6 +1,10 @@
 from typing import Any
 
 import pytest
+from harness.clock import FakeClock
+from harness.intents import at_most, intent_executor
+from harness.routes import context, tenant
+from harness.scripted_http import ScriptedTransport, transport_over
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import RequestId
@@ -23,14 +27,10 @@ from payorch_server.zuora.resources.payment_methods import (
     PaymentMethodRequest,
 )
 from payorch_server.zuora.tokens import TokenCache
-from unit.intents.intents_support import at_most, intents
-from unit.support.clock import FakeClock
-from unit.support.http import Wire, transport_over
-from unit.support.zuora import context, tenant
 
 
 async def create(
-    wire: Wire, kind: str, members: dict[str, Any], *, raw: bool = False
+    wire: ScriptedTransport, kind: str, members: dict[str, Any], *, raw: bool = False
 ) -> CallResult[CreatedPaymentMethod]:
     """Run the use case as a dry run over the wire."""
     clock, transport, tenants = FakeClock(), transport_over(wire), {"acme": tenant(entities={})}
@@ -50,7 +50,7 @@ async def create(
         Intent(RequestId("request-0000-0001"), query, validate_only=True, fingerprints={}),
         PaymentMethodRequest(kind, members),
     )
-    dispatcher = Dispatcher(routing=routing, zuora=zuora, executor=intents(clock), clock=clock, entropy=bytes)
+    dispatcher = Dispatcher(routing=routing, zuora=zuora, executor=intent_executor(clock), clock=clock, entropy=bytes)
     return await create_payment_method(command, context=context(), dispatcher=dispatcher, raw_card_data=raw)
 
 
@@ -62,7 +62,7 @@ class TestCreatePaymentMethod:
     async def test_refuses_what_zuora_documents_in_contradiction(self, kind: str) -> None:
         """The caller learns the type and why."""
         with pytest.raises(CallError) as caught:
-            await create(Wire(), kind, {})
+            await create(ScriptedTransport(), kind, {})
 
         assert caught.value.verdict.outcome is Outcome.NOT_SENT
 
@@ -74,7 +74,7 @@ class TestCreatePaymentMethod:
     async def test_refuses_card_numbers_unless_they_are_switched_on(self) -> None:
         """Off by default: it widens the scope of PCI DSS."""
         with pytest.raises(CallError) as caught:
-            await create(Wire(), "card", {"number": Secret("4111111111111111")})
+            await create(ScriptedTransport(), "card", {"number": Secret("4111111111111111")})
 
         assert caught.value.failure.reason is Reason.RAW_CARD_DATA_DISABLED
 
@@ -90,7 +90,7 @@ class TestCreatePaymentMethod:
     )
     async def test_picks_the_operation(self, kind: str, members: dict[str, Any], path: str, reason: str) -> None:
         """A dry run shows the URL and sends nothing."""
-        wire = Wire()
+        wire = ScriptedTransport()
 
         done = await create(wire, kind, members, raw=True)
 

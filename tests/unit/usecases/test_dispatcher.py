@@ -4,6 +4,11 @@ from typing import Any, ClassVar
 
 import httpx
 import pytest
+from harness.clock import FakeClock
+from harness.intents import DAY_S, REQUEST_ID, FailingStore, call_context, fingerprint, intent_executor, memory_store
+from harness.keyring import counted_entropy
+from harness.routes import tenant, with_caller
+from harness.scripted_http import ScriptedTransport, answer, transport_over
 from payorch_server.intents.executor import idempotency_key
 from payorch_server.intents.intent_record import decode_record, encode_record
 from payorch_server.intents.ledger import CLOCK_SKEW_S
@@ -28,19 +33,6 @@ from payorch_server.zuora.messages import Call
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import TokenCache
 from structlog.testing import capture_logs
-from unit.intents.intents_support import (
-    DAY_S,
-    REQUEST_ID,
-    FailingStore,
-    call,
-    counted_entropy,
-    fingerprint,
-    intents,
-    memory,
-)
-from unit.support.clock import FakeClock
-from unit.support.http import Wire, answer, transport_over
-from unit.support.zuora import as_caller, tenant
 
 PATHS = {"CreateSession": "/web-payments/sessions", "DecryptApplePay": "/v1/payment-methods/decryption"}
 KEYS = {
@@ -94,7 +86,7 @@ class Bench:
                 raise scripted
             return scripted
 
-        self.wire = Wire(handler=handle)
+        self.wire = ScriptedTransport(handler=handle)
         transport, tenants = transport_over(self.wire), {"acme": tenant(entities={})}
         self.tenants = tenants
         zuora = ZuoraClient(
@@ -109,7 +101,7 @@ class Bench:
         self.dispatcher = Dispatcher(
             routing=RoutingTable(tenants=tenants, rules=[RuleSettings("all", TargetSettings("acme", "cards"))]),
             zuora=zuora,
-            executor=intents(self.clock, store=store),
+            executor=intent_executor(self.clock, store=store),
             clock=self.clock,
             entropy=counted_entropy(),
         )
@@ -129,7 +121,7 @@ class Bench:
             "retry_with_new_key": rpc == "CreateSession",
         }
         intent = Intent(RequestId(REQUEST_ID), RouteQuery(rpc, RouteHints()), validate_only, {"k1": fingerprint()})
-        return await self.dispatcher.run(intent, context or call(self.clock), _Operation(**members | work))
+        return await self.dispatcher.run(intent, context or call_context(self.clock), _Operation(**members | work))
 
 
 class TestFreshKey:
@@ -202,7 +194,9 @@ class TestRun:
         assert dict(shown.preview.headers)["idempotency-key"] == KEYS["DecryptApplePay"]
         assert "canary" not in shown.preview.body
         assert bench.wire.requests == []
-        found = await bench.dispatcher.look_up(rpc="DecryptApplePay", request_id=REQUEST_ID, context=call(bench.clock))
+        found = await bench.dispatcher.look_up(
+            rpc="DecryptApplePay", request_id=REQUEST_ID, context=call_context(bench.clock)
+        )
         assert found is None
 
     @pytest.mark.asyncio
@@ -211,7 +205,7 @@ class TestRun:
         bench = Bench()
 
         with pytest.raises(CallError) as caught:
-            await bench.run("DecryptApplePay", context=call(bench.clock, seconds=0.1))
+            await bench.run("DecryptApplePay", context=call_context(bench.clock, seconds=0.1))
 
         assert caught.value.failure.reason is Reason.DEADLINE_TOO_SHORT
         assert bench.wire.requests == []
@@ -220,8 +214,8 @@ class TestRun:
     async def test_keeps_namespaces_apart(self) -> None:
         """The same words of another caller are another intent."""
         bench = Bench(done(), done())
-        third = as_caller(call(bench.clock), "third")
-        other = as_caller(call(bench.clock), "other")
+        third = with_caller(call_context(bench.clock), "third")
+        other = with_caller(call_context(bench.clock), "other")
 
         await bench.run("DecryptApplePay")
         await bench.run("DecryptApplePay", context=other)
@@ -282,7 +276,7 @@ class TestRights:
     ) -> None:
         """A dry run shows the tenant's account and gateway, so it needs the same rights."""
         bench = Bench()
-        mine = as_caller(call(bench.clock), "default", granted)
+        mine = with_caller(call_context(bench.clock), "default", granted)
 
         with capture_logs() as logs:
             refused = await refusal_of(bench.run("DecryptApplePay", context=mine, validate_only=validate_only, **work))
@@ -295,7 +289,7 @@ class TestRights:
     async def test_that_are_there_are_audited_once(self) -> None:
         """However often the route is looked at on the way."""
         bench = Bench(done())
-        mine = as_caller(call(bench.clock), "default", PAYING)
+        mine = with_caller(call_context(bench.clock), "default", PAYING)
 
         with capture_logs() as logs:
             await bench.run("DecryptApplePay", context=mine)
@@ -314,11 +308,11 @@ class TestRights:
                 clock.advance(2)
             return False
 
-        bench = Bench(done(), done(), clock=clock, store=FailingStore(memory(clock), fails=look))
+        bench = Bench(done(), done(), clock=clock, store=FailingStore(memory_store(clock), fails=look))
         await bench.run("DecryptApplePay")
         key = f"intent:{KEYS['DecryptApplePay']}"
         await lease(bench, key, until_s=clock.now().timestamp() + 1 - CLOCK_SKEW_S)
-        mine = as_caller(call(clock), "default", PAYING)
+        mine = with_caller(call_context(clock), "default", PAYING)
 
         with capture_logs() as logs:
             await bench.run("DecryptApplePay", context=mine)
@@ -334,9 +328,9 @@ class TestRights:
         asked = {"rpc": "DecryptApplePay", "request_id": REQUEST_ID}
 
         with capture_logs() as logs:
-            stranger = as_caller(call(bench.clock), "default", Rights(frozenset({"GetIntent"})))
+            stranger = with_caller(call_context(bench.clock), "default", Rights(frozenset({"GetIntent"})))
             refused = await refusal_of(bench.dispatcher.look_up(**asked, context=stranger))
-            reader = as_caller(call(bench.clock), "default", NOTHING)
+            reader = with_caller(call_context(bench.clock), "default", NOTHING)
             found = await bench.dispatcher.look_up(**asked, context=reader)
             other = await bench.dispatcher.look_up(**asked | {"rpc": "CreateSession"}, context=stranger)
 
@@ -413,6 +407,8 @@ class TestCaller:
         ]
         bench.dispatcher.routing = RoutingTable(tenants=bench.tenants, rules=rules)
 
-        shown = await bench.run("CreateSession", context=as_caller(call(bench.clock), "shop-7"), validate_only=True)
+        shown = await bench.run(
+            "CreateSession", context=with_caller(call_context(bench.clock), "shop-7"), validate_only=True
+        )
 
         assert shown.report.route.rule == "shops"

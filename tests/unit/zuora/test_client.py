@@ -7,6 +7,9 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from harness.clock import FakeClock
+from harness.routes import context, route, tenant
+from harness.scripted_http import ScriptedTransport, answer, transport_over
 from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
@@ -19,9 +22,6 @@ from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.settings import TenantSettings
 from payorch_server.zuora.tokens import TokenCache
-from unit.support.clock import FakeClock
-from unit.support.http import Wire, answer, transport_over
-from unit.support.zuora import context, route, tenant
 
 KEY = IdempotencyKey("po1-" + "0" * 40)
 SESSION = Call("sessions", "/web-payments/sessions", {"amount": Decimal("1.10"), "secret": Secret("canary")})
@@ -36,7 +36,7 @@ class Parts:
     """A client, its far end and its clock."""
 
     client: ZuoraClient
-    wire: Wire
+    wire: ScriptedTransport
     clock: FakeClock
 
     async def execute(self, call: Call = SESSION, where: Route | None = None, deadline_s: float = 1020.0) -> ZuoraReply:
@@ -49,7 +49,7 @@ class Parts:
         return [request for request in self.wire.requests if request.url.path != "/oauth/token"]
 
 
-class Zuora(Wire):
+class Zuora(ScriptedTransport):
     """A far end that gives out numbered tokens and plays a script for everything else."""
 
     def __init__(self) -> None:

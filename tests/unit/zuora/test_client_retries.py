@@ -1,5 +1,8 @@
 import httpx
 import pytest
+from harness.clock import FakeClock
+from harness.routes import context, route, tenant
+from harness.scripted_http import ScriptedTransport, answer, transport_over
 from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.earlier_sends import NO_EARLIER_SENDS, EarlierSends
 from payorch_server.model.errors import CallError
@@ -11,16 +14,13 @@ from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.tokens import TokenCache
-from unit.support.clock import FakeClock
-from unit.support.http import Wire, answer, transport_over
-from unit.support.zuora import context, route, tenant
 
 CALL = Call("decryption", "/v1/payment-methods/decryption", {"processPayment": True})
 KEY = IdempotencyKey("po1-" + "0" * 40)
 TOKEN = "/oauth/token"
 
 
-def answers(*script: httpx.Response | Exception) -> Wire:
+def answers(*script: httpx.Response | Exception) -> ScriptedTransport:
     """Make a far end that issues tokens and otherwise follows a script."""
     waiting = list(script)
     issued = iter(range(1000))
@@ -33,10 +33,10 @@ def answers(*script: httpx.Response | Exception) -> Wire:
             raise said
         return said
 
-    return Wire(handler=handle)
+    return ScriptedTransport(handler=handle)
 
 
-def client(wire: Wire, clock: FakeClock, **settings: int) -> ZuoraClient:
+def client(wire: ScriptedTransport, clock: FakeClock, **settings: int) -> ZuoraClient:
     """Make a client whose retries do not wait."""
     transport = transport_over(wire)
     return ZuoraClient(
@@ -63,7 +63,7 @@ async def execute(
         return error
 
 
-def sent(wire: Wire) -> list[httpx.Request]:
+def sent(wire: ScriptedTransport) -> list[httpx.Request]:
     """List what was sent beside token requests."""
     return [request for request in wire.requests if request.url.path != TOKEN]
 

@@ -1,11 +1,11 @@
 from dataclasses import replace
 
 import pytest
+from harness.intents import at_most
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
 from payorch_server.zuora.retry import MAX_ATTEMPTS, RETRYABLE, RetryBudget, RetryState, wait_before_retry
-from unit.intents.intents_support import at_most
 
 CEILINGS_S = {1: 0.2, 2: 0.4}
 IN_PROGRESS_CEILINGS_S = {1: 1.0, 2: 2.0}

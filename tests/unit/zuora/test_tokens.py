@@ -4,13 +4,13 @@ from typing import Any
 
 import httpx
 import pytest
+from harness.clock import FakeClock
+from harness.scripted_http import ScriptedTransport, answer, transport_over
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - which token was handed out is the subject
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
-from unit.support.clock import FakeClock
-from unit.support.http import Wire, answer, transport_over
 
 CREDENTIAL = Credential("https://zuora.test/oauth/token", "/oauth/token", "client", Secret("canary"))
 OTHER = Credential("https://zuora.test/oauth/token", "/oauth/token", "client", Secret("canary"), "entity")
@@ -21,7 +21,7 @@ def issued(name: str, expires_in: object = 3599) -> object:
     return answer(200, {"access_token": name, "token_type": "bearer", "expires_in": expires_in})
 
 
-def cache(wire: Wire, clock: FakeClock, **changes: Any) -> TokenCache:
+def cache(wire: ScriptedTransport, clock: FakeClock, **changes: Any) -> TokenCache:
     """Make an empty cache that draws the lower end of each interval."""
     members = {"uniform": lambda low, _high: low} | changes
     return TokenCache(transport=transport_over(wire), clock=clock, tasks=TaskOwner(), **members)
@@ -49,7 +49,7 @@ class TestGet:
     @pytest.mark.asyncio
     async def test_fetches_once_for_all(self) -> None:
         """Five hundred callers of a cold cache."""
-        wire = Wire(issued("one"))
+        wire = ScriptedTransport(issued("one"))
         tokens = cache(wire, FakeClock())
 
         names = await asyncio.gather(*(name_of(tokens) for _ in range(500)))
@@ -61,7 +61,7 @@ class TestGet:
     @pytest.mark.parametrize(("host", "taken"), [("rest.zuora.com", []), ("rest.test.zuora.com", ["one"])])
     async def test_takes_no_token_of_an_emulator_for_production(self, host: str, taken: list[str]) -> None:
         """Whoever answers there in Zuora's place would take payments that never happened."""
-        wire = Wire(answer(200, {"access_token": "one", "expires_in": 3599}, zuora_emulator="not-zuora"))
+        wire = ScriptedTransport(answer(200, {"access_token": "one", "expires_in": 3599}, zuora_emulator="not-zuora"))
         credential = dataclasses.replace(CREDENTIAL, url=f"https://{host}/oauth/token")
 
         got = await asyncio.gather(name_of(cache(wire, FakeClock()), credential), return_exceptions=True)
@@ -77,7 +77,7 @@ class TestGet:
             await gate.wait()
             return issued("one")
 
-        wire = Wire(handler=slow)
+        wire = ScriptedTransport(handler=slow)
         tokens = cache(wire, FakeClock())
         with pytest.raises(CallError) as caught:
             await tokens.get(CREDENTIAL, timeout_s=0.01)
@@ -106,7 +106,7 @@ class TestGet:
     async def test_never_hands_out_an_expired_token(self, expires_in: object, life_s: float, reason: str) -> None:
         """Whatever Zuora says about its life."""
         clock = FakeClock()
-        tokens = cache(Wire(issued("one", expires_in), issued("two")), clock)
+        tokens = cache(ScriptedTransport(issued("one", expires_in), issued("two")), clock)
         await taken(tokens)
         clock.advance(life_s - 0.5)
         before = await name_of(tokens)
@@ -133,7 +133,7 @@ class TestGet:
     )
     async def test_says_not_sent_when_there_is_none(self, said: object, expected: Reason, reason: str) -> None:
         """Nothing of the caller's was sent, whatever became of the token request; and the next call tries again."""
-        tokens = cache(Wire(said, issued("two")), FakeClock())
+        tokens = cache(ScriptedTransport(said, issued("two")), FakeClock())
 
         with pytest.raises(CallError) as caught:
             await taken(tokens)
@@ -156,7 +156,7 @@ class TestRefresh:
                 await gate.wait()
             return issued(f"token-{len(wire.requests)}")
 
-        wire = Wire(handler=slow)
+        wire = ScriptedTransport(handler=slow)
         tokens = cache(wire, clock)
         await taken(tokens)
         clock.advance(2878)
@@ -174,7 +174,7 @@ class TestRefresh:
     async def test_that_fails_is_tried_again_later(self) -> None:
         """Half a minute at least lies between, and the token is good for longer than that."""
         clock = FakeClock()
-        wire = Wire(issued("one"), answer(500, {}), issued("two"))
+        wire = ScriptedTransport(issued("one"), answer(500, {}), issued("two"))
         tokens = cache(wire, clock)
         names = []
         for wait_s in (0, 2900, 29, 1):
@@ -188,7 +188,7 @@ class TestRefresh:
     async def test_is_spread_over_a_minute(self) -> None:
         """Replicas that started together do not ask together, neither at first nor after a failure."""
         clock = FakeClock()
-        wire = Wire(issued("one", 3600), answer(500, {}), issued("two"))
+        wire = ScriptedTransport(issued("one", 3600), answer(500, {}), issued("two"))
         tokens = cache(wire, clock, uniform=lambda _low, high: high)
         sent = []
         for wait_s in (0, 2819, 1, 89, 1):
@@ -207,7 +207,7 @@ class TestTokenInUse:
     async def test_can_be_handed_out_until_its_last_minute(self) -> None:
         """Then a call has to wait for another one."""
         clock = FakeClock()
-        tokens = cache(Wire(issued("one", 3600)), clock)
+        tokens = cache(ScriptedTransport(issued("one", 3600)), clock)
         before = tokens.has(CREDENTIAL), tokens.age_s(CREDENTIAL)
         await taken(tokens)
         clock.advance(3539)
@@ -229,7 +229,7 @@ class TestTokenInUse:
     async def test_is_reported_as_fetched_or_not(self, said: object, expected: Reason | None) -> None:
         """For the metrics: each fetch once, with what was wrong."""
         reported: list[tuple[Credential, Reason | None]] = []
-        tokens = cache(Wire(said), FakeClock(), fetched=lambda *fetch: reported.append(fetch))
+        tokens = cache(ScriptedTransport(said), FakeClock(), fetched=lambda *fetch: reported.append(fetch))
 
         await asyncio.gather(taken(tokens), return_exceptions=True)
 
@@ -243,7 +243,7 @@ class TestRefused:
     async def test_replaces_a_token(self) -> None:
         """Nobody had success with it since the refused attempt began."""
         clock = FakeClock()
-        tokens = cache(Wire(issued("one"), issued("two")), clock)
+        tokens = cache(ScriptedTransport(issued("one"), issued("two")), clock)
         first = await taken(tokens)
 
         tokens.note_refused(CREDENTIAL, first, since_s=clock.monotonic())
@@ -262,7 +262,7 @@ class TestRefused:
     async def test_keeps_a_token_that_zuora_took_since(self, accepted_at_s: float, *, kept: bool, reason: str) -> None:
         """One caller's 401 must not cost all others their token."""
         clock = FakeClock()
-        tokens = cache(Wire(issued("one"), issued("two")), clock)
+        tokens = cache(ScriptedTransport(issued("one"), issued("two")), clock)
         token = await taken(tokens)
         began_s = clock.monotonic()
         clock.advance(accepted_at_s)
@@ -276,7 +276,7 @@ class TestRefused:
     async def test_happens_at_most_once_a_minute(self) -> None:
         """The token endpoint allows a hundred requests a minute from one address, to all tenants together."""
         clock = FakeClock()
-        tokens = cache(Wire(issued("one"), issued("two"), issued("three")), clock)
+        tokens = cache(ScriptedTransport(issued("one"), issued("two"), issued("three")), clock)
         names = []
         for wait_s in (0.0, 59.0, 1.0):
             clock.advance(wait_s)
@@ -289,7 +289,7 @@ class TestRefused:
     async def test_spares_a_newer_generation(self) -> None:
         """Many attempts carried the first token; each of them is refused, and one new token is fetched."""
         clock = FakeClock()
-        wire = Wire(issued("one"), issued("two"))
+        wire = ScriptedTransport(issued("one"), issued("two"))
         tokens = cache(wire, clock)
         first = await taken(tokens)
         tokens.note_refused(CREDENTIAL, first, since_s=clock.monotonic())
@@ -304,7 +304,7 @@ class TestRefused:
     async def test_counts_a_success_for_its_own_generation(self) -> None:
         """That the old token was accepted says nothing about the new one."""
         clock = FakeClock()
-        tokens = cache(Wire(issued("one"), issued("two"), issued("three")), clock)
+        tokens = cache(ScriptedTransport(issued("one"), issued("two"), issued("three")), clock)
         first = await taken(tokens)
         tokens.note_refused(CREDENTIAL, first, since_s=clock.monotonic())
         second = await taken(tokens)
@@ -320,7 +320,7 @@ class TestRefused:
     async def test_leaves_other_credentials_alone(self) -> None:
         """Another entity's token is another token, with a minute of its own."""
         clock = FakeClock()
-        tokens = cache(Wire(issued("one"), issued("other"), issued("two")), clock)
+        tokens = cache(ScriptedTransport(issued("one"), issued("other"), issued("two")), clock)
         first = await taken(tokens)
         await taken(tokens, OTHER)
 
@@ -331,7 +331,7 @@ class TestRefused:
     @pytest.mark.asyncio
     async def test_forgets_nothing_it_never_had(self) -> None:
         """A token from before a restart."""
-        tokens = cache(Wire(issued("one")), FakeClock())
+        tokens = cache(ScriptedTransport(issued("one")), FakeClock())
 
         tokens.note_refused(CREDENTIAL, Token(Secret("old"), 0.0, 7, 0.0, 0.0), since_s=0.0)
 
@@ -344,7 +344,7 @@ class TestKeep:
     @pytest.mark.asyncio
     async def test_forgets_all_but_the_wanted(self) -> None:
         """The wanted one's token is used on, the other's is fetched anew."""
-        wire = Wire(issued("one"), issued("other"), issued("third"))
+        wire = ScriptedTransport(issued("one"), issued("other"), issued("third"))
         tokens = cache(wire, FakeClock())
         await taken(tokens)
         await taken(tokens, OTHER)

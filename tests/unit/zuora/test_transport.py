@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
+from harness.scripted_http import Chunks, ScriptedTransport, answer, transport_over
 from httpx_aiohttp.transport import map_aiohttp_exceptions
 from opentelemetry.trace import NoOpTracer
 from payorch_server.model.errors import CallError
@@ -17,7 +18,6 @@ from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.zuora.messages import HttpResponse
 from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.transport import HttpPost, Transport, open_transport
-from unit.support.http import Chunks, Wire, answer, transport_over
 
 POST = HttpPost("https://zuora.test/v1/x", {"idempotency-key": "k"}, b'{"a":1}', "/v1/x")
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -124,7 +124,7 @@ class TestExceptions:
     )
     async def test_in_the_middle_of_an_answer_leave_it_open(self, error: Exception) -> None:
         """Whoever has begun to answer has had the request."""
-        wire = Wire(httpx.Response(200, stream=FailingLate(error)))
+        wire = ScriptedTransport(httpx.Response(200, stream=FailingLate(error)))
 
         assert (await failure_of(transport_over(wire))).verdict.outcome is Outcome.UNKNOWN
 
@@ -152,7 +152,7 @@ class TestPost:
 
     async def test_sends_what_it_is_given(self) -> None:
         """Headers of ours, and those of a client that says who it is."""
-        wire = Wire(answer(200, {"a": 1}, Zuora_Request_Id="r1"))
+        wire = ScriptedTransport(answer(200, {"a": 1}, Zuora_Request_Id="r1"))
 
         got = await transport_over(wire).post(POST, timeout_s=5.0)
 
@@ -166,7 +166,7 @@ class TestPost:
     @pytest.mark.parametrize(("size", "compressed"), [(100, False), (101, True)])
     async def test_compresses_large_bodies(self, size: int, *, compressed: bool) -> None:
         """Zuora reads gzip."""
-        wire = Wire(answer(200, {}))
+        wire = ScriptedTransport(answer(200, {}))
         post = HttpPost(POST.url, {}, b"x" * size, POST.template)
 
         await transport_over(wire, gzip_over_bytes=100).post(post, timeout_s=5.0)
@@ -177,7 +177,7 @@ class TestPost:
 
     async def test_never_follows_a_redirect(self) -> None:
         """A redirect could lead a token to another host."""
-        wire = Wire(answer(307, b"", location="https://elsewhere.test/"))
+        wire = ScriptedTransport(answer(307, b"", location="https://elsewhere.test/"))
 
         got = await transport_over(wire).post(POST, timeout_s=5.0)
 
@@ -186,7 +186,7 @@ class TestPost:
     @pytest.mark.parametrize(("size", "readable"), [(64, True), (65, False)])
     async def test_limits_the_answer(self, size: int, *, readable: bool) -> None:
         """An endless answer must not fill the memory; it was executed all the same."""
-        transport = transport_over(Wire(answer(200, b"x" * size)), max_answer_bytes=64)
+        transport = transport_over(ScriptedTransport(answer(200, b"x" * size)), max_answer_bytes=64)
 
         if readable:
             assert len((await transport.post(POST, timeout_s=5.0)).body) == size
@@ -197,7 +197,7 @@ class TestPost:
         """A thousandth of the bytes can be a bomb."""
         bomb = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Chunks(gzip.compress(b"x" * 10**6)))
 
-        error = await failure_of(transport_over(Wire(bomb), max_answer_bytes=10_000))
+        error = await failure_of(transport_over(ScriptedTransport(bomb), max_answer_bytes=10_000))
 
         assert error.failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
 
@@ -205,13 +205,13 @@ class TestPost:
         """Zuora compresses from a thousand bytes on."""
         packed = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Chunks(gzip.compress(b'{"a":1}')))
 
-        assert (await transport_over(Wire(packed)).post(POST, timeout_s=5.0)).body == b'{"a":1}'
+        assert (await transport_over(ScriptedTransport(packed)).post(POST, timeout_s=5.0)).body == b'{"a":1}'
 
     async def test_looks_up_an_answer_that_cannot_be_decompressed(self) -> None:
         """It was executed; resending would bring the same bytes."""
         broken = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Chunks(b"not gzip at all"))
 
-        error = await failure_of(transport_over(Wire(broken)))
+        error = await failure_of(transport_over(ScriptedTransport(broken)))
 
         assert error.failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
 
@@ -223,7 +223,7 @@ class TestPost:
             await never.wait()
             return answer(200, {})
 
-        error = await failure_of(transport_over(Wire(handler=wait)), timeout_s=0.0)
+        error = await failure_of(transport_over(ScriptedTransport(handler=wait)), timeout_s=0.0)
 
         assert error.failure.reason is Reason.UPSTREAM_NO_ANSWER
 

@@ -3,6 +3,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from harness.routes import CHOSEN_BY_ZUORA, route, tenant
 from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.errors import CallError, InvalidRequestError
 from payorch_server.model.outcome import Outcome
@@ -15,7 +16,6 @@ from payorch_server.zuora.resources.decryption import (
     build,
     parse,
 )
-from unit.support.zuora import CHOSEN_BY_ZUORA, route, tenant
 
 TOKEN = b'{"version" : "EC_v1", "data":"x\\/y"}'
 SECRET_TOKEN = Secret(msgspec.Raw(TOKEN))

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
+from harness.routes import CHOSEN_BY_ZUORA, route, tenant
 from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Outcome
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
 from payorch_server.zuora.resources.payment_methods import PaymentMethodRequest, Selection
-from unit.support.zuora import CHOSEN_BY_ZUORA, route, tenant
 
 
 class TestBuild:

@@ -2,6 +2,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from harness.routes import CHOSEN_BY_ZUORA, GATEWAY, route, tenant
 from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.errors import CallError
 from payorch_server.model.money import Amount
@@ -10,7 +11,6 @@ from payorch_server.model.secret import Secret
 from payorch_server.zuora.messages import encode_body
 from payorch_server.zuora.resources.sessions import SessionRequest, build, parse
 from payorch_server.zuora.settings import PathSettings
-from unit.support.zuora import CHOSEN_BY_ZUORA, GATEWAY, route, tenant
 
 AMOUNT = Amount(Decimal("100.10"), "USD")
 

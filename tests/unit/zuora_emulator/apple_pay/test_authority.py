@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from unit.zuora_emulator.apple_pay.tokens import MERCHANT, NOW, mint
+from harness.apple_tokens import MERCHANT, NOW, mint
 from zuora_emulator.apple_pay import (
     AppleAuthority,
 )

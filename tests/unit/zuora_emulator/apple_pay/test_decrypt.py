@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from unit.zuora_emulator.apple_pay.tokens import (
+from harness.apple_tokens import (
     NOW,
     OTHER_MERCHANT,
     decoded,

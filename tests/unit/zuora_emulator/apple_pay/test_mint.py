@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from unit.zuora_emulator.apple_pay.tokens import (
+from harness.apple_tokens import (
     ACCOUNT_NUMBER,
     MERCHANT,
     decoded,

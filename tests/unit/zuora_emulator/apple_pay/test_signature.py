@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-from unit.zuora_emulator.apple_pay.tokens import (
+from harness.apple_tokens import (
     NOW,
     decoded,
     foreign_chain,
@@ -19,6 +17,8 @@ from unit.zuora_emulator.apple_pay.tokens import (
     refusal,
     reopen,
 )
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from zuora_emulator.apple_pay import (
     AppleAuthority,
     RefusalReason,

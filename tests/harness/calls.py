@@ -1,3 +1,5 @@
+"""Calls that must fail."""
+
 from collections.abc import Awaitable
 
 import grpc

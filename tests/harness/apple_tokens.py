@@ -1,4 +1,4 @@
-"""Tokens of a fixed moment, and short words for opening them."""
+"""Apple Pay tokens minted at a fixed moment, and short functions that open them."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Intents over a memory store, with time and chance in the test's hands."""
+"""Intents over a memory store, with a clock and a randomness that the test sets."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,17 +15,18 @@ from payorch_server.model.earlier_sends import EarlierSends
 from payorch_server.model.errors import CallError, UpstreamEvidence
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.route import Route
-from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import Store, StoredValue, StoreUnavailable
-from unit.support.clock import FakeClock
-from unit.support.zuora import context, route
+
+from harness.clock import FakeClock
+from harness.keyring import counted_entropy, keyring
+from harness.routes import context, route
 
 REQUEST_ID = RequestId("order-4711-attempt-1")
 DAY_S = 86_400.0
-Sent = tuple[str, UpstreamFacts]
+SendResult = tuple[str, UpstreamFacts]
 
 
 def at_most(_low: float, high: float) -> float:
@@ -33,23 +34,12 @@ def at_most(_low: float, high: float) -> float:
     return high
 
 
-def counted_entropy() -> Callable[[int], bytes]:
-    """Return bytes that never repeat and never surprise."""
-    calls = iter(range(1, 1_000_000))
-    return lambda size: next(calls).to_bytes(size, "big")
-
-
-def keyring(*ids: str) -> Keyring:
-    """Make a keyring; each key follows from its id."""
-    return Keyring([(one, Secret(one.encode() * 32)) for one in ids or ("k1",)], entropy=counted_entropy())
-
-
-def memory(clock: FakeClock) -> MemoryStore:
+def memory_store(clock: FakeClock) -> MemoryStore:
     """Make a memory store."""
     return MemoryStore(clock=clock, max_entries=1000)
 
 
-def intents(
+def intent_executor(
     clock: FakeClock,
     *,
     store: Store | None = None,
@@ -57,9 +47,9 @@ def intents(
     uniform: Callable[[float, float], float] = lambda _low, _high: 0.0,
     tasks: TaskOwner | None = None,
 ) -> IntentExecutor:
-    """Make the intents of one process."""
+    """Make the executor of one process."""
     ledger = IntentLedger(
-        store=store or memory(clock),
+        store=store or memory_store(clock),
         keyring=keys or keyring(),
         clock=clock,
         uniform=uniform,
@@ -73,14 +63,14 @@ def fingerprint(key_id: str = "k1", sensitive: str = "s1", **plain: str) -> Fing
     return Fingerprint(key_id, plain or {"amount.units": "aa"}, sensitive)
 
 
-def told(request_id: str = "z1", *, track_id: str = "track-1") -> UpstreamFacts:
-    """Say what Zuora's answer looked like."""
+def upstream_facts(request_id: str = "z1", *, track_id: str = "track-1") -> UpstreamFacts:
+    """Make the facts of an answer of Zuora."""
     return UpstreamFacts(zuora_request_id=request_id, zuora_process_id="p1", echoed_track_id=track_id)
 
 
 @dataclass(slots=True)
 class Zuora:
-    """Stands at the far end of `IntentOperation.send`: keeps what was sent, and answers with the next of a script."""
+    """Answers `IntentOperation.send` in place of Zuora: keeps what was sent, and gives the next answer of a script."""
 
     answers: list[Exception | str] = field(default_factory=list)
     gate: asyncio.Event | None = None
@@ -88,7 +78,7 @@ class Zuora:
     sent: list[tuple[Route, CallContext, EarlierSends]] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def send(self, pinned: Route, call: CallContext, earlier: EarlierSends) -> Sent:
+    async def send(self, pinned: Route, call: CallContext, earlier: EarlierSends) -> SendResult:
         """Answer one execution."""
         self.sent.append((pinned, call, earlier))
         self.arrived.set()
@@ -97,7 +87,7 @@ class Zuora:
         answer = self.answers.pop(0) if self.answers else "pm-1"
         if isinstance(answer, Exception):
             raise answer
-        return answer, told()
+        return answer, upstream_facts()
 
 
 class ScriptedOperation(IntentOperation[str]):
@@ -105,7 +95,7 @@ class ScriptedOperation(IntentOperation[str]):
 
     def __init__(
         self,
-        send: Callable[[Route, CallContext, EarlierSends], Awaitable[Sent]],
+        send: Callable[[Route, CallContext, EarlierSends], Awaitable[SendResult]],
         *,
         permit: Callable[[Route], None] = lambda _route: None,
         route_exists: Callable[[Route], bool] = lambda _route: True,
@@ -145,8 +135,8 @@ class ScriptedOperation(IntentOperation[str]):
         return self._ids_of(value)
 
 
-def opening(
-    send: Callable[[Route, CallContext, EarlierSends], Awaitable[Sent]],
+def intent_request(
+    send: Callable[[Route, CallContext, EarlierSends], Awaitable[SendResult]],
     *,
     request_id: RequestId = REQUEST_ID,
     fingerprints: Mapping[str, Fingerprint] | None = None,
@@ -183,12 +173,12 @@ async def record_of(store: Store, one: IntentRequest[Any]) -> IntentRecord | Non
     return decode_record(stored.value) if stored else None
 
 
-async def put(store: Store, one: IntentRequest[Any], record: IntentRecord) -> None:
+async def store_record(store: Store, one: IntentRequest[Any], record: IntentRecord) -> None:
     """Store a record as another process would have."""
     assert await store.put_if_absent(key_of(one), encode_record(record), ttl_s=30 * DAY_S) is None
 
 
-def call(clock: FakeClock, *, seconds: float = 20.0, track_id: str = "track-1") -> CallContext:
+def call_context(clock: FakeClock, *, seconds: float = 20.0, track_id: str = "track-1") -> CallContext:
     """Make a context with so many seconds left."""
     return context(deadline_s=clock.monotonic() + seconds, track_id=track_id)
 
@@ -201,7 +191,7 @@ class FailingStore:
 
         Args:
             inner: The store.
-            fails: Told the operation and the key; whether it fails.
+            fails: Decides by operation and key whether the operation fails.
             acts: Whether a failing operation is carried out all the same.
         """
         self._inner = inner

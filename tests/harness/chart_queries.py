@@ -1,4 +1,4 @@
-"""What a query asks for, and which queries the chart brings along."""
+"""The queries of the chart's dashboards and rules, and the series and labels that a query names."""
 
 import json
 import re
@@ -30,7 +30,7 @@ class Matcher:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueryTerms:
     """What a query names."""
 
     series: frozenset[str]
@@ -39,7 +39,7 @@ class Asked:
     """Labels by which it groups."""
 
 
-def asked(expression: str) -> Asked:
+def terms_of(expression: str) -> QueryTerms:
     """Take a query apart; Prometheus itself checks its grammar."""
     strings: list[str] = []
 
@@ -56,7 +56,7 @@ def asked(expression: str) -> Asked:
         for label, operator, number in _MATCHER.findall(inside)
     ]
     rest = re.sub(r"\[[^]]*\]", " ", _SELECTION.sub(r" \1 ", rest))
-    return Asked(frozenset(_NAME.findall(rest)) - _WORDS, tuple(matchers), frozenset(grouped - {""}))
+    return QueryTerms(frozenset(_NAME.findall(rest)) - _WORDS, tuple(matchers), frozenset(grouped - {""}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ class Query:
     where: str
     expression: str
     legend: str = ""
-    asked: Asked = field(init=False)
+    terms: QueryTerms = field(init=False)
 
     def __post_init__(self) -> None:
         """Take it apart once."""
-        object.__setattr__(self, "asked", asked(self.expression))
+        object.__setattr__(self, "terms", terms_of(self.expression))
 
 
 def dashboards() -> dict[str, dict[str, Any]]:
@@ -104,10 +104,10 @@ def known_series() -> dict[str, frozenset[str]]:
     """Return what the service exposes and what rules record, each with its labels."""
     known = dict(SERIES) | {"up": frozenset[str]()}
     known = {name: labels | OF_THE_SCRAPE for name, labels in known.items()}
-    rules = {rule["record"]: query.asked for rule, query in rule_queries() if "record" in rule}
+    rules = {rule["record"]: query.terms for rule, query in rule_queries() if "record" in rule}
     return known | {name: _labels_left(rules, name) for name in rules}
 
 
-def _labels_left(rules: Mapping[str, Asked], name: str) -> frozenset[str]:
+def _labels_left(rules: Mapping[str, QueryTerms], name: str) -> frozenset[str]:
     """Return by what a recorded series is grouped, itself or in what it is made of."""
     return rules[name].grouped.union(*(_labels_left(rules, one) for one in rules[name].series if one in rules))

@@ -1,4 +1,4 @@
-"""An emulator whose time stands still, and answers that it would not give."""
+"""Emulators whose clock stands still or whose answers a test sets, and waiting for what the service does with them."""
 
 import asyncio
 import json
@@ -19,14 +19,14 @@ TOKEN = "/oauth/token"
 Head = dict[str, str]
 
 
-def frozen(**switches: Any) -> tuple[Emulator, ManualClock]:
+def frozen_emulator(**switches: Any) -> tuple[Emulator, ManualClock]:
     """Make an emulator whose slow calls wait until its clock is moved."""
     now = datetime.now(UTC)  # noqa: TID251 - tokens for it are made at a time of day
     clock = ManualClock(now, jump=False)
     return Emulator(clock=clock, settings=Settings(**{"concurrency_limit": None} | switches)), clock
 
 
-def answering(emulator: Emulator, path: str, answer: Callable[[], tuple[int, Any, Head]]) -> None:
+def answer_path_with(emulator: Emulator, path: str, answer: Callable[[], tuple[int, Any, Head]]) -> None:
     """Let a path answer with a status, a body (bytes as they are, anything else as JSON) and headers."""
     inner: ASGIApp = emulator.app
 
@@ -43,13 +43,13 @@ def answering(emulator: Emulator, path: str, answer: Callable[[], tuple[int, Any
     emulator.app = app
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     """Wait for what another task or process does."""
     while not condition():
         await asyncio.sleep(0.005)
 
 
-class Arrivals(SpanProcessor):
+class ServedCalls(SpanProcessor):
     """Counts the calls that the service has begun to serve, and those it has ended: a unary client cannot tell."""
 
     def __init__(self) -> None:

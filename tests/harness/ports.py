@@ -1,4 +1,4 @@
-"""Ports for processes that have to be told one."""
+"""Free ports for processes that take a port as an argument."""
 
 import socket
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-class Mounted:
+class MountedFiles:
     """A mounted ConfigMap or Secret."""
 
     def __init__(self, folder: Path, files: Mapping[str, str | bytes]) -> None:

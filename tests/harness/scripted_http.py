@@ -1,4 +1,4 @@
-"""The far end of the HTTP seam: answers from a script in place of a network."""
+"""An HTTP transport that answers from a script in place of a network."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +23,7 @@ class Chunks(httpx.AsyncByteStream):
         yield self._content
 
 
-class Wire(httpx.AsyncBaseTransport):
+class ScriptedTransport(httpx.AsyncBaseTransport):
     """Keeps every request and answers with the handler, or with the next of a list of answers."""
 
     def __init__(self, *answers: httpx.Response | Exception, handler: Handler | None = None) -> None:

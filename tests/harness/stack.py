@@ -1,3 +1,5 @@
+"""The service and the emulator, started together over loopback sockets."""
+
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager

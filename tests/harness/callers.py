@@ -1,16 +1,16 @@
-"""Callers of one service, told apart by their tokens."""
+"""Callers of one service, each with a token of its own."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from support.authority import AUDIENCE, ISSUER, Issuer, key_set
+from harness.authority import AUDIENCE, ISSUER, Issuer, key_set
 
 TOKENS = Issuer()
 NAMESPACE = "shop"
 
 
-def settings(folder: Path, callers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def access_settings(folder: Path, callers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return an access policy for callers by name, all in one namespace, and write the key set that it needs.
 
     Args:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.ports import free_port
+from harness.ports import free_port
 
 _READY_S = 10.0
 _ATTEMPTS = 5  # A port that was free a moment ago may be taken by the time the server wants it.

@@ -1,4 +1,4 @@
-"""One rightful request of each RPC, for the emulator's seeded accounts."""
+"""One valid request of each RPC, for the emulator's seeded accounts."""
 
 import json
 import uuid

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON  # noqa: TID251 - as the 
 from opentelemetry.trace import Tracer
 
 
-class Kept(SpanProcessor):
+class KeptSpans(SpanProcessor):
     """Keeps what it is given."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Rules and calls by the hundred, from few enough words that they often meet."""
+"""Hypothesis strategies for rules and calls, from so few words that they often meet."""
 
 from decimal import Decimal
 
@@ -7,7 +7,8 @@ from payorch_server.model.money import Amount
 from payorch_server.model.route import ZUORA_DEFAULT, RouteHints
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.routing.settings import AmountSettings, ConditionSettings, RuleSettings, TargetSettings
-from unit.support.zuora import tenant
+
+from harness.routes import tenant
 
 TENANTS = {"acme": tenant(), "solo": tenant(entities={}, orgs={})}
 RPCS = ("CreateSession", "DecryptApplePay", "CreatePaymentMethod")

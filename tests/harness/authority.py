@@ -1,4 +1,4 @@
-"""Whom the service may believe: an authority that issues certificates, and an issuer of tokens."""
+"""An authority that issues certificates, and an issuer of callers' tokens."""
 
 import datetime as dt
 import ipaddress

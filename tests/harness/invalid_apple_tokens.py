@@ -1,12 +1,13 @@
-"""Right tokens, and tables of what can be wrong with one: case, token, path, rule."""
+"""Valid Apple Pay tokens, and tables of what can be wrong with one: case, token, path, rule."""
 
 import base64
 import json
 from typing import Any
 
 from payorch_server.applepay import MAX_TOKEN_BYTES, TokenRule
-from unit.zuora_emulator.apple_pay.tokens import mint
 from zuora_emulator.apple_pay import wrap_token
+
+from harness.apple_tokens import mint
 
 TOKEN = mint(application_data=b"order 17")
 WRAPPED = wrap_token(TOKEN)

@@ -1,4 +1,4 @@
-"""A tenant, and routes to it."""
+"""A tenant, routes to it, and contexts of calls."""
 
 import dataclasses
 from typing import Any
@@ -13,7 +13,7 @@ GATEWAY = Gateway("cards", "4028839f7ca310a5017ca3f5a1b20001", "Cards EU")
 CHOSEN_BY_ZUORA = Gateway(ZUORA_DEFAULT)
 
 
-def as_caller(context: CallContext, namespace: str, rights: Rights = EVERYTHING) -> CallContext:
+def with_caller(context: CallContext, namespace: str, rights: Rights = EVERYTHING) -> CallContext:
     """Make the call one of another caller."""
     return dataclasses.replace(context, caller=Caller(namespace, namespace, rights))
 

@@ -14,7 +14,7 @@ import grpc
 import yaml
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 
-from local.stack import configuration, merged
+from harness.stack import configuration, merged
 
 COMMAND = str(Path(sys.executable).with_name("payorch-server"))
 

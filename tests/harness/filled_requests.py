@@ -7,7 +7,8 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from payorch.v1 import payment_method_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
-from unit.applepay.broken import TOKEN
+
+from harness.invalid_apple_tokens import TOKEN
 
 REQUEST_ID = "request-0000-0001"
 

@@ -1,4 +1,4 @@
-"""Time that moves only when told."""
+"""A clock that moves only when a test moves it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

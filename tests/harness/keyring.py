@@ -1,0 +1,20 @@
+"""Keyrings whose keys are known."""
+
+from collections.abc import Callable
+
+from payorch_server.model.secret import Secret
+from payorch_server.store.keyring import Keyring
+
+KEYRING = Keyring((("test", Secret(b"k" * 32)),), entropy=bytes)
+"""A keyring whose key is known, and whose nonces are all zero."""
+
+
+def counted_entropy() -> Callable[[int], bytes]:
+    """Return a source of bytes that never repeat and are the same in every run."""
+    calls = iter(range(1, 1_000_000))
+    return lambda size: next(calls).to_bytes(size, "big")
+
+
+def keyring(*ids: str) -> Keyring:
+    """Make a keyring; each key follows from its id."""
+    return Keyring([(one, Secret(one.encode() * 32)) for one in ids or ("k1",)], entropy=counted_entropy())
