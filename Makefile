@@ -59,30 +59,30 @@ check: $(READY)  ## Lint, types, layers, protos, form of the texts, drift of gen
 	@$(BIN)/python tools/values --check
 	@$(BIN)/python tools/prose.py
 
-test: $(READY)  ## Everything that passes or fails
+test: $(READY)  ## All tests that need no other tool
 	@$(BIN)/pytest -n 2
 
 simulate: $(READY)  ## The service against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
-	@$(BIN)/python -m simulation $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
+	@$(BIN)/python -m programs.simulation $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
 
 run: $(READY)  ## Start the emulator and the service on the default addresses
-	@$(BIN)/python -m local.run
+	@$(BIN)/python -m programs.run
 
 demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or sessions:drop shows an error
-	@$(BIN)/python -m local.demo $(if $(FAULT),--fault '$(FAULT)')
+	@$(BIN)/python -m programs.demo $(if $(FAULT),--fault '$(FAULT)')
 
 bench: $(READY)  ## CPU and latency beside a bare echo and a bare client, as ratios
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m programs.bench
 
 soak: $(READY)  ## Minutes of load while the collector is healthy, dead, slow or refusing; DURATION=600
-	@$(BIN)/python -m soak --seconds $(or $(DURATION),600)
+	@$(BIN)/python -m programs.soak --seconds $(or $(DURATION),600)
 
 rolling: $(READY)  ## Restart two services in turn under steady load: no call may be lost; CLIENT=plain asks for no health
-	@$(BIN)/python -m rolling $(if $(CLIENT),--client $(CLIENT))
+	@$(BIN)/python -m programs.rolling $(if $(CLIENT),--client $(CLIENT))
 
 clients: $(READY)  ## Build, call and install every language's client; read the largest errors with grpc.aio, -js and -go
-	@PYTHONPATH=tests:tools $(BIN)/python -m clients.run --go '$(GO)'
-	@PATH='$(dir $(GO)):'"$$PATH" PYTHONPATH=tests:tools $(BIN)/python -m clients.languages
+	@PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.run --go '$(GO)'
+	@PATH='$(dir $(GO)):'"$$PATH" PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.languages
 
 descriptors: $(READY) build/tools/protoc-gen-connect-openapi  ## Write descriptor set, OpenAPI and Envoy's filter into build/clients
 	@PYTHONPATH=tools $(BIN)/python -m descriptors
@@ -94,7 +94,7 @@ chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed  
 	@$(BIN)/pytest -n 2 tests/chart
 
 cluster: $(READY) build/tools/helm build/cluster/etcd $(if $(NODE),build/cluster/coredns build/cluster/payorch.tar)  ## Install the chart into a real Kubernetes API server; NODE=1 also runs it
-	@$(BIN)/python -m cluster $(if $(NODE),--node)
+	@$(BIN)/python -m programs.cluster $(if $(NODE),--node)
 
 alerts: $(READY)  ## Test alerts, objectives and dashboards' queries; needs promtool (Debian: prometheus)
 	@if ! command -v promtool >/dev/null; then echo "promtool is needed and not on the PATH. Debian: apt-get install prometheus; it is part of every release of Prometheus." >&2; exit 1; fi
@@ -138,8 +138,8 @@ build/cluster/coredns: tools/cluster/dns/go.mod tools/cluster/dns/go.sum tools/c
 	@$(GO) build -C tools/cluster/dns -ldflags='-s -w' -o ../../../$@ .
 	@touch $@
 
-build/cluster/payorch.tar: $(READY) Dockerfile requirements/runtime.txt requirements/build.txt tests/cluster/images.sh $(shell git ls-files service clients/python tools/image)
-	@mkdir -p $(@D) && tests/cluster/images.sh
+build/cluster/payorch.tar: $(READY) Dockerfile requirements/runtime.txt requirements/build.txt tests/programs/cluster/images.sh $(shell git ls-files service clients/python tools/image)
+	@mkdir -p $(@D) && tests/programs/cluster/images.sh
 build/tools/grpcurl: tools/go.mod tools/go.sum
 	@$(call need-go,grpcurl)
 	@echo "Building grpcurl (once, a minute) ..."
@@ -172,5 +172,5 @@ image: $(READY)  ## Build the images of service and emulator; ENGINE=docker, pod
 
 clean:  ## Remove everything that was built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
-	rm -rf clients/java/target clients/rust/target clients/typescript/dist tests/clients/smoke/*/target
+	rm -rf clients/java/target clients/rust/target clients/typescript/dist tests/programs/clients/smoke/*/target
 	find clients tests -name node_modules -type d -prune -exec rm -rf {} +

@@ -62,7 +62,7 @@ if [ -z "$engine" ]; then
   echo "No engine is used, so the base is NOT $FROM but a Debian"
   echo "of the same release made here. The images are good for tests and not for production."
   echo "****************************************************************************************************"
-  exec tests/image/build_with_buildah.sh
+  exec tests/programs/image/build_with_buildah.sh
 fi
 
 build "payorch:$VERSION"

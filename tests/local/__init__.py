@@ -1,1 +1,0 @@
-"""The service and the emulator, started together for tests, demonstrations and people."""

@@ -1,0 +1,1 @@
+"""What people run by make: programs that start the service, the emulator or both, and look at them."""

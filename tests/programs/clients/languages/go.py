@@ -1,0 +1,57 @@
+"""The Go client: built, and required by a module of its own from a copy."""
+
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+NAME: Final = "go"
+NEEDS: Final = ("go", "gofmt")
+_ROOT: Final = Path(__file__).parents[4]
+_PACKAGE: Final = _ROOT / "clients" / "go"
+_SMOKE: Final = _ROOT / "tests" / "programs" / "clients" / "smoke" / "go"
+_PROGRAM: Final = _ROOT / "build" / "clients" / "smoke-go"
+_MODULE: Final = "payorch.internal/client"
+
+
+def build() -> None:
+    """Check, build and test the package; build the smoke program."""
+    for folder in (_PACKAGE, _SMOKE):
+        # Its status tells since Go 1.26.
+        subprocess.run(("gofmt", "-d", "."), cwd=folder, check=True)  # noqa: S607 - one of NEEDS
+        _run("mod", "tidy", "-diff", folder=folder)
+        _run("vet", "-p=1", "./...", folder=folder)
+    _run("test", "-p=1", "./...", folder=_PACKAGE)
+    _PROGRAM.parent.mkdir(parents=True, exist_ok=True)
+    _run("build", "-p=1", "-o", str(_PROGRAM), ".", folder=_SMOKE)
+
+
+def smoke() -> Sequence[str]:
+    """Return the smoke program."""
+    return (str(_PROGRAM),)
+
+
+def install(project: Path, program: str) -> Sequence[str]:
+    """Make a module of a program that requires a copy of the package, as its README says; return what runs it."""
+    package, folder = project / "client", project / "program"
+    shutil.copytree(_PACKAGE, package)
+    folder.mkdir()
+    (folder / "main.go").write_text(program, encoding="utf-8")
+    _run("mod", "init", "quickstart", folder=folder)
+    required, replaced = f"-require={_MODULE}@{_version()}", f"-replace={_MODULE}={package}"
+    _run("mod", "edit", required, replaced, folder=folder)
+    _run("mod", "tidy", folder=folder)
+    _run("build", "-buildvcs=false", "-p=1", "-o", "quickstart", ".", folder=folder)
+    return (str(folder / "quickstart"),)
+
+
+def _version() -> str:
+    """Return the version of all clients; a Go module has none in its files."""
+    project = tomllib.loads((_ROOT / "clients" / "python" / "pyproject.toml").read_text(encoding="utf-8"))
+    return f"v{project['project']['version']}"
+
+
+def _run(*arguments: str, folder: Path) -> None:
+    subprocess.run(["go", *arguments], cwd=folder, check=True)  # noqa: S607 - one of NEEDS

@@ -1,0 +1,46 @@
+"""The TypeScript client: compiled, packed by npm, installed from the packed file."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+NAME: Final = "typescript"
+NEEDS: Final = ("node", "npm")
+_ROOT: Final = Path(__file__).parents[4]
+_PACKAGE: Final = _ROOT / "clients" / "typescript"
+_SMOKE: Final = _ROOT / "tests" / "programs" / "clients" / "smoke" / "typescript"
+_QUIET: Final = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+_COMPILE: Final = ("node_modules/.bin/tsc", "--strict", "--target", "es2022", "--module", "nodenext", "--types", "node")
+
+
+def build() -> None:
+    """Compile and test the package; compile the smoke program."""
+    for folder in (_PACKAGE, _SMOKE):
+        _run("npm", "ci", *_QUIET, folder=folder)
+        _run("npm", "run", "build", folder=folder)
+    _run("npm", "test", folder=_PACKAGE)
+
+
+def smoke() -> Sequence[str]:
+    """Return the smoke program."""
+    return ("node", str(_SMOKE / "dist" / "main.js"))
+
+
+def install(project: Path, program: str) -> Sequence[str]:
+    """Make a package of a program that has the packed client alone; return what runs it. `build` comes first."""
+    # With its script: it compiles what is packed.
+    _run("npm", "pack", "--pack-destination", str(project), "--loglevel=error", folder=_PACKAGE)
+    manifest = json.loads((_PACKAGE / "package.json").read_text(encoding="utf-8"))
+    packed = f"{manifest['name'].removeprefix('@').replace('/', '-')}-{manifest['version']}.tgz"
+    tools = [f"{name}@{manifest['devDependencies'][name]}" for name in ("typescript", "@types/node")]
+    (project / "package.json").write_text('{"private": true, "type": "module"}\n', encoding="utf-8")
+    (project / "quickstart.ts").write_text(program, encoding="utf-8")
+    _run("npm", "install", *_QUIET, f"./{packed}", *tools, folder=project)
+    _run(*_COMPILE, "quickstart.ts", folder=project)
+    return ("node", str(project / "quickstart.js"))
+
+
+def _run(*command: str, folder: Path) -> None:
+    subprocess.run(command, cwd=folder, check=True)

@@ -1,0 +1,106 @@
+"""Installs the chart into a real Kubernetes API server, in every scenario of helm/payorch/ci, and if asked runs it."""
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from programs.cluster import admission, audit, live, node, release
+from programs.cluster.control_plane import BINARIES, ControlPlane, control_plane
+from programs.cluster.helm import CHART, Helm
+from programs.cluster.process import ClusterError
+from programs.cluster.scenario import prepared
+
+_SHOWN: Final = """
+Shown: every scenario is accepted, admitted, installed and removed by the API server and the controllers of Kubernetes.
+Not shown: the kinds of operators were accepted whatever they held."""
+_NOT_WITHOUT_NODE: Final = """
+Also not shown: there was no node, so no pod ran, no probe was asked and `helm test` was not run. NODE=1 does that."""
+_SHOWN_ON_NODE: Final = """
+Shown on a node of containerd and a kubelet: the chart with the image of this tree becomes ready, passes `helm test`, is
+replaced under calls, and goes away. Not shown: NetworkPolicies, which nothing enforced; more than one node."""
+_IMAGES: Final = ("sandbox.tar", "payorch.tar")
+_POD_LOGS: Final = Path("/var/log/pods")
+
+
+def main() -> int:
+    """Run; return 0 if everything is as it must be, or else 1."""
+    given = _given()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    begun = perf_counter()
+    runs = BINARIES / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    folder = given.folder or Path(tempfile.mkdtemp(dir=runs)).resolve()
+    try:
+        if given.node and not given.folder:
+            status = node.run_apart(sys.executable, "-m", "programs.cluster", "--node", "--folder", str(folder))
+        else:
+            status = _run(folder, with_node=given.node)
+    except ClusterError as error:
+        print(f"cluster: {error}", file=sys.stderr)
+        if any(folder.iterdir()):
+            print(f"Logs are in {folder}.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if not status and not given.folder:
+        shutil.rmtree(folder)
+        _say(f"Done in {perf_counter() - begun:.0f} s.")
+    return status
+
+
+def _given() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m programs.cluster", description=__doc__)
+    parser.add_argument("--node", action="store_true", help="also run the chart on a node; needs root")
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)  # Of a run in namespaces of its own.
+    return parser.parse_args()
+
+
+def _run(folder: Path, *, with_node: bool) -> int:
+    if with_node:
+        node.prepare()
+    with control_plane(folder, address=node.ADDRESS if with_node else "127.0.0.1") as plane:
+        version = plane.api.get("/version")["gitVersion"]
+        _say(f"Kubernetes {version} is ready")
+        helm = Helm(plane.kubeconfig, folder / "helm")
+        _try_scenarios(plane, helm, version)
+        if with_node:
+            _try_node(plane, helm)
+    _say(_SHOWN + (_SHOWN_ON_NODE if with_node else _NOT_WITHOUT_NODE))
+    return 0
+
+
+def _try_scenarios(plane: ControlPlane, helm: Helm, version: str) -> None:
+    for number, values in enumerate(sorted((CHART / "ci").glob("*-values.yaml"))):
+        _say(str(values))
+        scenario = prepared(plane.api, helm, values, kubernetes=version)
+        steps = [admission.objects_are_accepted, release.install, admission.pods_are_admitted]
+        if not number:
+            steps += [admission.weak_deployment_is_noticed, release.change_and_go_back]
+        for step in (*steps, release.uninstall):
+            _say(f"  {step(scenario)}")
+    _say(f"audit log\n  {audit.helm_was_strict(plane.audit_log)}\n  {audit.pods_were_judged(plane.audit_log)}")
+
+
+def _try_node(plane: ControlPlane, helm: Helm) -> None:
+    _say("a node")
+    with node.node(plane, images=[BINARIES / name for name in _IMAGES]):
+        _say("  containerd, the kubelet, the proxy of Services and their names are ready")
+        try:
+            for shown in live.run(plane, helm):
+                _say(f"  {shown}")
+        except ClusterError:
+            shutil.copytree(_POD_LOGS, plane.folder / "pods")
+            raise
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""One scenario of the chart and its namespace, whose pods must pass the `restricted` level of Pod Security."""
+
+import copy
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from programs.cluster.api import Api, Object
+from programs.cluster.helm import Helm
+from programs.cluster.process import ClusterError, until
+
+_NAMESPACE_S: Final = 30.0
+LABELS: Final = {
+    f"pod-security.kubernetes.io/{mode}{end}": value
+    for mode in ("enforce", "warn", "audit")
+    for end, value in (("", "restricted"), ("-version", "latest"))
+}
+
+Inventory = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A values file, what Helm makes of it, and where it is installed."""
+
+    api: Api
+    helm: Helm
+    values: Path
+    namespace: str
+    objects: tuple[Object, ...]
+    """What `helm template` prints, hooks included."""
+    before: Inventory
+    """What its namespace held before anything was installed."""
+
+    def of_kind(self, kind: str) -> list[Object]:
+        """Return its objects of a kind."""
+        return [one for one in self.objects if one["kind"] == kind]
+
+    def inventory(self) -> Inventory:
+        """Return kind and name of everything in the namespace but events."""
+        return inventory(self.api, self.namespace)
+
+
+def prepared(api: Api, helm: Helm, values: Path, *, kubernetes: str) -> Scenario:
+    """Make the namespace of a scenario, and what a cluster must have before: kinds, and its pods' priority classes."""
+    namespace = f"payorch-{values.stem.removesuffix('-values')}"
+    metadata = {"name": namespace, "labels": LABELS}
+    api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    objects = tuple(helm.render(values, namespace=namespace, kubernetes=kubernetes))
+    _make_kinds(api, objects)
+    for pod in pods_of(objects).values():
+        if name := pod["spec"].get("priorityClassName"):
+            path = f"/apis/scheduling.k8s.io/v1/priorityclasses/{name}"
+            kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
+            api.apply(path, {**kind, "metadata": {"name": name}, "value": 1})
+    until(
+        f"{namespace} has what Kubernetes puts into every namespace",
+        lambda: {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")} <= inventory(api, namespace),
+        within_s=_NAMESPACE_S,
+    )
+    return Scenario(api, helm, values, namespace, objects, inventory(api, namespace))
+
+
+def inventory(api: Api, namespace: str) -> Inventory:
+    """Return kind and name of everything in a namespace but events."""
+    found: set[tuple[str, str]] = set()
+    for (_, kind), resource in api.resources().items():
+        if resource.namespaced and resource.listed and kind != "Event":
+            found |= {(kind, one["metadata"]["name"]) for one in api.get(resource.path(namespace))["items"]}
+    return frozenset(found)
+
+
+def wait_until_only(api: Api, namespace: str, wanted: Inventory, *, within_s: float) -> None:
+    """Wait until a namespace holds nothing but what it should.
+
+    Raises:
+        ClusterError: Something is left, or missing.
+    """
+    try:
+        until("", lambda: inventory(api, namespace) == wanted, within_s=within_s)
+    except ClusterError:
+        difference = sorted(inventory(api, namespace) ^ wanted)
+        raise ClusterError(f"After {within_s:.0f} s {namespace} still differs from before: {difference}") from None
+
+
+def pods_of(objects: tuple[Object, ...]) -> dict[str, Object]:
+    """Return every pod there would be, by kind and name of what makes it."""
+    found: dict[str, Object] = {}
+    for one in objects:
+        name = one["metadata"]["name"]
+        if one["kind"] == "Pod":
+            found[f"Pod {name}"] = copy.deepcopy(one)
+        with suppress(KeyError, TypeError):
+            template = copy.deepcopy(one["spec"]["template"])
+            template["metadata"]["name"] = name
+            found[f"{one['kind']} {name}"] = {"apiVersion": "v1", "kind": "Pod", **template}
+    return found
+
+
+def _make_kinds(api: Api, objects: tuple[Object, ...]) -> None:
+    """Describe the kinds of operators to the API server, open to any content: their own checks are not made here."""
+    unknown = {(one["apiVersion"], one["kind"]) for one in objects} - api.resources().keys()
+    for version, kind in sorted(unknown):
+        print(f"  {kind} of {version} is no kind of Kubernetes itself: accepted whatever it holds", flush=True)
+        api.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", _definition(version, kind))
+    until("the API server knows these kinds", lambda: unknown <= api.resources().keys(), within_s=_NAMESPACE_S)
+
+
+def _definition(version: str, kind: str) -> Object:
+    group, _, number = version.partition("/")
+    singular = kind.lower()
+    plural = f"{singular[:-1]}ies" if singular.endswith("y") else f"{singular}s"
+    anything = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"kind": kind, "plural": plural, "singular": singular, "listKind": f"{kind}List"},
+            "scope": "Namespaced",
+            "versions": [{"name": number, "served": True, "storage": True, "schema": anything}],
+        },
+    }

@@ -1,0 +1,100 @@
+"""What the pods of a release need around them: an emulator of Zuora, Redis, secrets, keys and certificates."""
+
+import base64
+import secrets
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from harness.authority import Authority, Issuer, key_set
+from harness.redis_server import find_server
+from zuora_emulator import seed
+
+from programs.cluster.api import Api, Object
+from programs.cluster.node import ADDRESS
+from programs.cluster.process import Started, started, until
+from programs.cluster.scenario import LABELS
+
+_ZUORA_PORT: Final = 443
+_REDIS_PORT: Final = 6379
+_SERVERS_S: Final = 20.0
+
+
+@contextmanager
+def surroundings(api: Api, folder: Path, *, namespace: str, service: str) -> Iterator[None]:
+    """Make a namespace with everything in it that the chart's values name, and run what is outside of the cluster.
+
+    Args:
+        api: The API server.
+        folder: Where logs and credentials are written.
+        namespace: What is made.
+        service: The name by which callers know the service; its certificate is for that.
+    """
+    metadata = {"name": namespace, "labels": LABELS}
+    api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    authority = Authority()
+    certificate, key = authority.issue("zuora").write(folder, "zuora")
+    emulator = (sys.executable, "-m", "programs.cluster.upstream", "--host", ADDRESS, "--port", str(_ZUORA_PORT))
+    redis = (find_server(), "--bind", ADDRESS, "--port", str(_REDIS_PORT), "--protected-mode", "no", "--save", "")
+    with ExitStack() as stack:
+        processes = (
+            stack.enter_context(
+                started("zuora", (*emulator, "--certificate", certificate, "--key", key), folder=folder)
+            ),
+            stack.enter_context(started("redis", (*redis, "--maxmemory-policy", "noeviction"), folder=folder)),
+        )
+        for name, port in (("zuora", _ZUORA_PORT), ("redis", _REDIS_PORT)):
+            _wait_for(name, port, processes)
+            for one in _name_outside(name, port):
+                api.create(api.resource_of(one).path(namespace), one)
+        for one in _named_by_values(authority, service):
+            api.create(api.resource_of(one).path(namespace), one)
+        yield
+
+
+def _wait_for(name: str, port: int, processes: tuple[Started, ...]) -> None:
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex((ADDRESS, port)) == 0
+
+    until(f"{name} listens", listens, within_s=_SERVERS_S, processes=processes)
+
+
+def _named_by_values(authority: Authority, service: str) -> tuple[Object, ...]:
+    """Return the Secrets and the ConfigMap that values.yaml and ci/mtls-values.yaml name."""
+    server = authority.issue(service)
+    tls = {"tls.crt": server.certificate, "tls.key": server.key, "ca.crt": authority.certificate}
+    keys = {"jwks.json": key_set(Issuer()).decode()}
+    return (
+        _secret("payorch-zuora", {"client_secret": seed.CLIENT_A.client_secret.encode()}),
+        _secret("payorch-fleet", {"key": secrets.token_bytes(32), "ca.crt": authority.certificate}),
+        _secret("payorch-tls", tls),
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "payorch-key-set"}, "data": keys},
+    )
+
+
+def _secret(name: str, data: dict[str, bytes]) -> Object:
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded}
+
+
+def _name_outside(name: str, port: int) -> tuple[Object, Object]:
+    """Return a Service that leads out of the cluster, and where it leads."""
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"ports": [{"name": name, "port": port}]},
+    }
+    where = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "labels": {"kubernetes.io/service-name": name}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [ADDRESS]}],
+        "ports": [{"name": name, "port": port, "protocol": "TCP"}],
+    }
+    return service, where

@@ -1,0 +1,96 @@
+"""Rules broken on purpose, each in a subclass of the part that keeps it: the simulation must notice every one."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final
+
+from payorch_server.intents.claim import IntentClaim
+from payorch_server.intents.executor import IntentExecutor, idempotency_key
+from payorch_server.intents.intent import IntentRequest
+from payorch_server.intents.intent_record import IntentRecord
+from payorch_server.intents.ledger import IntentLedger
+from payorch_server.model.attempt import ZuoraReply
+from payorch_server.model.context import CallContext
+from payorch_server.model.errors import CallError, error_for
+from payorch_server.model.identifiers import IdempotencyKey
+from payorch_server.model.outcome import Reason
+from payorch_server.model.route import Route
+from payorch_server.usecases.dispatcher import Dispatcher, Intent
+from payorch_server.usecases.operation import ZuoraOperation
+from payorch_server.usecases.routed_operation import RoutedOperation
+from payorch_server.zuora.client import ZuoraClient
+
+from programs.simulation.instance import Parts
+
+
+class _TenantInKey(Dispatcher):
+    _routed_to: Route | CallError
+
+    def _resolve(self, intent: Intent, context: CallContext) -> Route | CallError:
+        self._routed_to = super()._resolve(intent, context)
+        return self._routed_to
+
+    def _key(self, intent: Intent, context: CallContext) -> IdempotencyKey:
+        tenant = self._routed_to.tenant if isinstance(self._routed_to, Route) else ""
+        namespace = f"{context.namespace}/{tenant}"
+        return idempotency_key(namespace=namespace, rpc=intent.query.rpc, request_id=intent.request_id)
+
+
+class _NewKeyAfterRefusal(Dispatcher):
+    def _bind(self, operation: ZuoraOperation[Any], *call: Any) -> RoutedOperation[Any]:
+        return super()._bind(dataclasses.replace(operation, retry_with_new_key=True), *call)
+
+
+class _Forgetful(dict[str, Any]):
+    def get(self, _key: str, default: Any = None) -> Any:
+        """Know of no execution."""
+        return default
+
+
+class _NoJoin(IntentExecutor):
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._executions = _Forgetful()
+
+
+class _NoLease(IntentLedger):
+    def _leased_by_another(self, _record: IntentRecord) -> bool:
+        return False
+
+
+class _NoTimeGuard(IntentLedger):
+    async def _refuse_too_old(self, _request: IntentRequest[Any]) -> None:
+        return
+
+    def _refuse_expired(self, _record: IntentRecord) -> None:
+        return
+
+
+class _NoPinning(IntentLedger):
+    async def claim_or_replay(self, request: IntentRequest[Any], *call: Any, **about: Any) -> Any:
+        claim = await super().claim_or_replay(request, *call, **about)
+        if isinstance(claim, IntentClaim) and isinstance(request.route, Route):
+            claim.record = dataclasses.replace(claim.record, route=request.route)
+        return claim
+
+
+class _SafeOn99(ZuoraClient):
+    async def execute(self, *call: Any, **about: Any) -> ZuoraReply:
+        try:
+            return await super().execute(*call, **about)
+        except CallError as error:
+            if error.failure.reason is not Reason.UPSTREAM_GATEWAY_FAILED:
+                raise
+            raise error_for(dataclasses.replace(error.failure, reason=Reason.UPSTREAM_TEMPORARY)) from error
+
+
+BROKEN_RULES: Final[Mapping[str, Parts]] = {
+    "tenant-in-key": Parts(dispatcher=_TenantInKey),
+    "new-key-after-refusal": Parts(dispatcher=_NewKeyAfterRefusal),
+    "no-join": Parts(executor=_NoJoin),
+    "no-lease": Parts(ledger=_NoLease),
+    "no-time-guard": Parts(ledger=_NoTimeGuard),
+    "safe-on-99": Parts(zuora=_SafeOn99),
+    "no-pinning": Parts(ledger=_NoPinning),
+}
+"""By name: the parts of a service that breaks the rule of that name."""

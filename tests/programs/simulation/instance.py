@@ -1,0 +1,254 @@
+"""One process of the service, made of its real parts: what app/start.py builds, without listeners."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import httpx
+from opentelemetry.trace import NoOpTracer
+from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from payorch_server.access.callers import access_table
+from payorch_server.intents.executor import IntentExecutor
+from payorch_server.intents.ledger import IntentLedger
+from payorch_server.model.secret import Secret
+from payorch_server.routing.settings import RuleSettings
+from payorch_server.routing.table import RoutingTable
+from payorch_server.rpc.identity import Identities
+from payorch_server.rpc.interceptors.authn import AuthnInterceptor
+from payorch_server.rpc.interceptors.authz import AuthzInterceptor
+from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
+from payorch_server.rpc.interceptors.validate import ValidateInterceptor
+from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS, PaymentOrchestrationServicer, ServicerOptions
+from payorch_server.rpc.settings import GrpcSettings, IdentitySettings
+from payorch_server.rpc.validation import Validator
+from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.store.keyring import Keyring
+from payorch_server.usecases.dispatcher import Dispatcher
+from payorch_server.usecases.policy import LivePolicy, Policy
+from payorch_server.usecases.settings import PaymentMethodSettings, SessionSettings
+from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.concurrency import ConcurrencyLimiter
+from payorch_server.zuora.settings import TenantSettings, ZuoraHttpSettings
+from payorch_server.zuora.tokens import TokenCache
+from payorch_server.zuora.transport import Transport
+
+from programs.simulation.bookkeeping import Counts
+from programs.simulation.clock import SimulatedClock
+from programs.simulation.grpc_context import CONNECTION_LOST, Aborted, Context, Seen, seen_error
+from programs.simulation.store import StoreClient
+
+SERVICE = "payorch.v1.PaymentOrchestrationService"
+# Its compiled rules hold no state, and compiling them is what takes long.
+_VALIDATOR = Validator(FURTHER_CHECKS)
+SESSION_MAX_AGE_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The classes an instance is made of; a broken rule is another class in one of these places."""
+
+    dispatcher: type[Dispatcher] = Dispatcher
+    executor: type[IntentExecutor] = IntentExecutor
+    ledger: type[IntentLedger] = IntentLedger
+    zuora: type[ZuoraClient] = ZuoraClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What one version of the service is started with."""
+
+    tenants: Mapping[str, TenantSettings]
+    rules: Sequence[RuleSettings]
+    secrets: Mapping[str, Secret[str]]
+    """Shared and changed in place, as mounted files are."""
+    keys: Sequence[tuple[str, Secret[bytes]]]
+
+
+class _InOrder(dict[Any, None]):
+    """A set that keeps the order of insertion, so that equal runs end their tasks in an equal order."""
+
+    def add(self, one: Any) -> None:
+        """Put one in."""
+        self[one] = None
+
+    def discard(self, one: Any) -> None:
+        """Take one out."""
+        self.pop(one, None)
+
+
+class _Owner(TaskOwner):
+    def __init__(self) -> None:
+        super().__init__()
+        self._tasks = _InOrder()  # type: ignore[assignment] # a set in all that is used of it
+
+
+class _Handlers:
+    """Takes the servicer's handlers as a server would."""
+
+    def __init__(self) -> None:
+        self.by_method: Mapping[str, Any] = {}
+
+    def add_generic_rpc_handlers(self, handlers: Any) -> None:
+        """Nothing is served from these."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+        """Keep the handlers."""
+        del service
+        self.by_method = handlers
+
+
+def _chained(interceptors: Sequence[Any], handler: Any) -> Callable[[Any], Awaitable[Any]]:
+    """Return what finds the handler through interceptors, outermost first, as a server does."""
+
+    async def found(details: Any) -> Any:
+        if not interceptors:
+            return handler
+        return await interceptors[0].intercept_service(_chained(interceptors[1:], handler), details)
+
+    return found
+
+
+class Instance:
+    """A process that can be killed."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        namespace: str,
+        configuration: Configuration,
+        http: httpx.AsyncBaseTransport,
+        store: StoreClient,
+        clock: SimulatedClock,
+        rng: random.Random,
+        counts: Counts,
+        parts: Parts,
+    ) -> None:
+        self.name = name
+        self.namespace = namespace
+        self.accepts = True
+        self.configuration = configuration
+        self._store = store
+        self._clock = clock
+        self._counts = counts
+        self._owner = _Owner()
+        tracer = NoOpTracer()
+        transport = Transport(settings=ZuoraHttpSettings(), version="0", http=http, tracer=tracer)
+        keyring = Keyring(configuration.keys, entropy=rng.randbytes)
+        zuora = parts.zuora(
+            tenants=configuration.tenants,
+            secrets=configuration.secrets,
+            transport=transport,
+            tokens=TokenCache(transport=transport, clock=clock, tasks=self._owner, uniform=rng.uniform),
+            in_flight=ConcurrencyLimiter(),
+            clock=clock,
+            uniform=rng.uniform,
+        )
+        ledger = parts.ledger(
+            store=store,
+            keyring=keyring,
+            clock=clock,
+            uniform=rng.uniform,
+            entropy=rng.randbytes,
+        )
+        self.executor = parts.executor(ledger=ledger, clock=clock, tasks=self._owner)
+        self._count_take_overs()
+        self._dispatcher = parts.dispatcher(
+            routing=RoutingTable(tenants=configuration.tenants, rules=configuration.rules),
+            zuora=zuora,
+            executor=self.executor,
+            clock=clock,
+            entropy=rng.randbytes,
+        )
+        servicer = PaymentOrchestrationServicer(
+            ServicerOptions(keyring, PaymentMethodSettings(), SessionSettings(max_age_s=SESSION_MAX_AGE_S))
+        )
+        policy = LivePolicy(Policy(access_table(None, namespace=namespace), self._dispatcher))
+        boundary = BoundaryInterceptor(
+            settings=GrpcSettings(), policy=policy, tracer=tracer, clock=clock, tasks=self._owner
+        )
+        authn = AuthnInterceptor(identities=Identities(IdentitySettings(), None), clock=clock)
+        self._interceptors = boundary, authn, AuthzInterceptor(), ValidateInterceptor(_VALIDATOR)
+        handlers = _Handlers()
+        service_grpc.add_PaymentOrchestrationServiceServicer_to_server(servicer, handlers)
+        self._inner = handlers.by_method
+        self._handlers: dict[str, Any] = {}
+        self._calls = _InOrder()
+
+    def _count_take_overs(self) -> None:
+        taken_over = self.executor.ledger._taken_over
+
+        def counted(*record: Any) -> Any:
+            self._counts.executions["take-overs"] += 1
+            return taken_over(*record)
+
+        self.executor.ledger._taken_over = counted  # type: ignore[method-assign] # to be counted
+
+    def reload(self, rules: Sequence[RuleSettings]) -> None:
+        """Take another routing policy into use."""
+        self._dispatcher.routing = RoutingTable(tenants=self.configuration.tenants, rules=rules)
+
+    async def call(
+        self, rpc: str, request: bytes, *, track_id: str, timeout_s: float | None, leave_after_s: float | None = None
+    ) -> tuple[Seen, Any]:
+        """Serve one call; return what its caller sees, and the response if there is one.
+
+        Args:
+            rpc: Name of the method.
+            request: The encoded message.
+            track_id: The caller's Zuora-Track-Id.
+            timeout_s: The caller's deadline.
+            leave_after_s: When the caller cancels.
+        """
+        context = Context(time=self._clock.monotonic, timeout_s=timeout_s, metadata={"zuora-track-id": track_id})
+        handler = await self._handler(rpc)
+        work = handler.unary_unary(handler.request_deserializer(request), context)
+        task = asyncio.get_running_loop().create_task(work)
+        self._calls.add(task)
+        try:
+            await asyncio.wait((task,), timeout=leave_after_s)
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
+        finally:
+            self._calls.discard(task)
+        if task.cancelled():
+            return CONNECTION_LOST, None
+        error = task.exception()
+        if error is None:
+            return Seen("SUCCEEDED", "NONE"), task.result()
+        if not isinstance(error, Aborted):
+            raise error
+        return seen_error(context), None
+
+    async def _handler(self, rpc: str) -> Any:
+        if rpc not in self._handlers:
+            details = _Details(f"/{SERVICE}/{rpc}")
+            self._handlers[rpc] = await _chained(self._interceptors, self._inner[rpc])(details)
+        return self._handlers[rpc]
+
+    async def kill(self) -> None:
+        """End at once: every task stops where it is, and nothing it would still do reaches the store."""
+        self.accepts = False
+        self._store.dead = True
+        for task in (*self._calls, *self._owner._tasks):
+            task.cancel()
+        await self._owner.close()
+
+    async def drain(self) -> int:
+        """End politely; return how many executions were cut."""
+        self.accepts = False
+        left = await self.executor.wait_for_executions(timeout_s=55.0)
+        while self._calls:
+            await asyncio.wait(tuple(self._calls))
+        await self._owner.close()
+        return left
+
+
+@dataclass(frozen=True, slots=True)
+class _Details(grpc.HandlerCallDetails):
+    method: str
+    invocation_metadata: Any = ()

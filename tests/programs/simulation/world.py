@@ -1,0 +1,148 @@
+"""One run's world: two Zuoras, a network, a store, a fleet of the service."""
+
+import asyncio
+import random
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from payorch_server.model.secret import Secret
+from payorch_server.routing.settings import RuleSettings, TargetSettings
+from payorch_server.zuora.settings import GatewaySettings, TenantSettings
+from zuora_emulator import Emulator, seed
+
+from programs.simulation.bookkeeping import Counts, EventLog
+from programs.simulation.clock import SimulatedClock
+from programs.simulation.instance import Configuration, Instance, Parts
+from programs.simulation.intent import open_token
+from programs.simulation.network import ForgetfulKeys, InstanceWire, Network
+from programs.simulation.random_choices import RandomChoices
+from programs.simulation.store import SharedStore, StoreClient
+
+SHOP: Final = "shop"
+BILLING: Final = "billing"
+FLEET: Final = {"shop-1": SHOP, "shop-2": SHOP, "shop-3": SHOP, "billing-1": BILLING}
+ACME_HOST: Final = "acme.zuora.test"
+SOLO_HOST: Final = "solo.zuora.test"
+TARGETS: Final = (
+    TargetSettings(tenant="acme", entity="us", gateway="cards-us"),
+    TargetSettings(tenant="acme", entity="eu", gateway="cards-eu"),
+    TargetSettings(tenant="solo", gateway="cards"),
+)
+
+
+def rules_to(target: TargetSettings) -> tuple[RuleSettings, ...]:
+    """Return a policy that sends everything to one target."""
+    return (RuleSettings(name=f"to-{target.gateway}", to=target),)
+
+
+def _gateway(gateway: seed.Gateway) -> GatewaySettings:
+    return GatewaySettings(gateway.id, gateway.name)
+
+
+class World:
+    """Everything but the callers."""
+
+    def __init__(self, *, rng: random.Random, choices: RandomChoices, counts: Counts, parts: Parts) -> None:
+        loop = asyncio.get_running_loop()
+        self.rng = rng
+        self.choices = choices
+        self.counts = counts
+        self.parts = parts
+        self.time = loop.time
+        self.clock = SimulatedClock(loop.time)
+        self.log = EventLog(loop.time)
+        self.emulators = {host: self._emulator() for host in (ACME_HOST, SOLO_HOST)}
+        self.network = Network(rng=rng, choices=choices, log=self.log, counts=counts, emulators=self.emulators)
+        self.store = SharedStore(rng=rng, clock=self.clock, log=self.log, counts=counts)
+        self.secrets = {"acme": Secret(seed.CLIENT_A.client_secret), "solo": Secret(seed.CLIENT_B.client_secret)}
+        self._fleet_keys = [(f"k{number}", Secret(rng.randbytes(32))) for number in (1, 2)]
+        self.keys = self._fleet_keys[:1]
+        self.rules = rules_to(TARGETS[0])
+        self.target = TARGETS[0]
+        self.tenants = self._tenants()
+        self._starts = 0
+        self.instances: dict[str, Instance] = {}
+        for name in FLEET:
+            self.start(name)
+
+    def _emulator(self) -> Emulator:
+        emulator = Emulator(
+            clock=self.clock, rng=self.rng, settings=self.choices.emulator_settings(), opener=open_token
+        )
+        emulator._world.idempotency = ForgetfulKeys(choices=self.choices)
+        state = emulator.state
+        # The same customer is known everywhere, so that a moved route finds it as well.
+        state.accounts = {
+            entity: replace(seed.ACCOUNT_US, entity=entity, org=None)
+            for entity in (seed.ENTITY_US, seed.ENTITY_EU, seed.ENTITY_SINGLE)
+        }
+        state.invoices = {seed.INVOICE_US.id: replace(seed.INVOICE_US, balance=Decimal(10_000_000))}
+        return emulator
+
+    def _tenants(self) -> dict[str, TenantSettings]:
+        version = self.choices.zuora_version
+        return {
+            "acme": TenantSettings(
+                client_id=seed.CLIENT_A.client_id,
+                client_secret_file="-",
+                base_url=f"https://{ACME_HOST}",
+                entities={"us": seed.ENTITY_US, "eu": seed.ENTITY_EU},
+                gateways={"cards-us": _gateway(seed.GATEWAY_US), "cards-eu": _gateway(seed.GATEWAY_EU)},
+                zuora_version=version,
+            ),
+            "solo": TenantSettings(
+                client_id=seed.CLIENT_B.client_id,
+                client_secret_file="-",
+                base_url=f"https://{SOLO_HOST}",
+                gateways={"cards": _gateway(seed.GATEWAY_SINGLE)},
+                zuora_version=version,
+            ),
+        }
+
+    def start(self, name: str) -> None:
+        """Start an instance with the newest configuration."""
+        self._starts += 1
+        numbered = f"{name}#{self._starts}"
+        skew_s = self.rng.uniform(-self.choices.skew_s, self.choices.skew_s)
+        self.instances[name] = Instance(
+            numbered,
+            namespace=FLEET[name],
+            configuration=Configuration(
+                tenants=self.tenants, rules=self.rules, secrets=self.secrets, keys=tuple(self.keys)
+            ),
+            http=InstanceWire(self.network, numbered),
+            store=StoreClient(self.store),
+            clock=SimulatedClock(self.time, skew_s=skew_s),
+            rng=self.rng,
+            counts=self.counts,
+            parts=self.parts,
+        )
+        self.log.add(numbered, "starts")
+
+    async def somewhere(self, namespace: str) -> Instance:
+        """Return an instance that accepts calls."""
+        while True:
+            up = [one for name, one in self.instances.items() if one.accepts and FLEET[name] == namespace]
+            if up:
+                return self.rng.choice(up)
+            await asyncio.sleep(0.05)
+
+    def trouble(self, *, on: bool) -> None:
+        """Let things go wrong, or stop that."""
+        self.network.faults_on = on
+        self.store.faults_on = on and self.choices.store_trouble
+        self.store.down = False
+
+    def next_keys(self) -> None:
+        """Go one step on in the rotation of the fleet's key: both understood, then the new one in use."""
+        first, second = self._fleet_keys
+        self.keys = [first, second] if len(self.keys) == 1 else [second, first]
+
+    async def close(self) -> int:
+        """End everything; return how many executions were cut."""
+        cut = 0
+        for instance in self.instances.values():
+            cut += await instance.drain()
+        await self.network.settle()
+        return cut
