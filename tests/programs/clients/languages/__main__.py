@@ -32,7 +32,9 @@ def main() -> int:
     """Check; return 0, or 1 if anything is wrong or missing."""
     parser = argparse.ArgumentParser(prog="python -m programs.clients.languages", description=__doc__)
     parser.add_argument("--only", choices=LANGUAGES, action="append", help="may be repeated; all unless given")
-    chosen = [importlib.import_module(f"clients.languages.{name}") for name in parser.parse_args().only or LANGUAGES]
+    chosen = [
+        importlib.import_module(f"programs.clients.languages.{name}") for name in parser.parse_args().only or LANGUAGES
+    ]
     if missing := [f"{need} for {one.NAME}" for one in chosen for need in one.NEEDS if shutil.which(need) is None]:
         print(f"clients: not found on the PATH: {', '.join(missing)}.", file=sys.stderr)
         return 1
