@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test simulate run demo bench soak rolling clients descriptors gateway chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test everything simulate run demo bench soak rolling clients descriptors gateway chart cluster alerts pictures image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ $(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml test
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e tests/emulator -e .
 	@touch $@
 
-lock: $(READY)  ## Resolve the third-party versions anew
+lock: $(READY)  ## Resolve the third-party versions again
 	$(COMPILE) --upgrade --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	$(COMPILE) tests/emulator/pyproject.toml -c requirements/dev.txt -o requirements/emulator.txt
@@ -61,6 +61,11 @@ check: $(READY)  ## Lint, types, layers, protos, form of the texts, drift of gen
 
 test: $(READY)  ## All tests that need no other tool
 	@$(BIN)/pytest -n 2
+
+everything: $(READY)  ## Run all there is, continue after a failure, and end with one table; about an hour
+	@$(BIN)/python -m programs.everything check test simulate \
+	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
+	  clients gateway chart alerts cluster bench soak rolling 'rolling CLIENT=plain' image
 
 simulate: $(READY)  ## The service against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
 	@$(BIN)/python -m programs.simulation $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
