@@ -162,7 +162,7 @@ class TestStatusOf:
 
         assert found["CallOutcome"].HasField("resend_before_time") is said
         if said:
-            assert found["CallOutcome"].resend_before.ToDatetime(UTC) == START
+            assert found["CallOutcome"].resend_before_time.ToDatetime(UTC) == START
 
     @pytest.mark.parametrize(("method_id", "payment_id"), [("pm1", ""), ("", "p1")])
     def test_names_what_exists_though_it_is_one_of_two(self, method_id: str, payment_id: str) -> None:
