@@ -1,4 +1,4 @@
-"""The commands. Each imports what it needs itself, so that a health check does not pay for a whole service."""
+"""The command line. Each command imports only what it needs, so that a health check starts fast."""
 
 import argparse
 import json
@@ -14,34 +14,40 @@ if TYPE_CHECKING:
 
     import grpc
 
-_BROKEN_CONFIGURATION: Final = 2
+_WRONG_USAGE: Final = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status: 0 well, 1 failed, 2 broken usage or configuration."""
-    parser = argparse.ArgumentParser(prog="payorch-server", description="Takes payments with Zuora, over gRPC.")
+    """Run a command; return its exit status: 0 success, 1 failure, 2 wrong usage or configuration."""
+    parser = argparse.ArgumentParser(prog="payorch-server", description="Takes payments with Zuora over gRPC.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("serve", _serve, "serve until SIGTERM"),
-        ("check-config", _check_config, "check a configuration file and list every problem"),
+        ("check-config", _check_config, "check a configuration and list every problem"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument(
-            "--config", type=Path, required=True, action="append", metavar="FILE", help="a YAML file; may be repeated"
+            "--config", type=Path, required=True, action="append", metavar="FILE", help="YAML file; may be repeated"
         )
         command.set_defaults(run=run)
         if run is _check_config:
             command.add_argument(
-                "--running", type=Path, action="append", metavar="FILE", help="also compare with what is running"
+                "--against",
+                type=Path,
+                action="append",
+                metavar="FILE",
+                help="also check that a service running with this configuration can apply it; may be repeated",
             )
-            command.add_argument("--without-secrets", action="store_true", help="read no secrets, keys, certificates")
+            command.add_argument(
+                "--without-secrets", action="store_true", help="do not read secrets, keys and certificates"
+            )
     commands.add_parser("config-schema", help="print the JSON schema of the configuration").set_defaults(run=_schema)
-    health = commands.add_parser("healthcheck", help="ask a running service for its health; exit 0 if it serves")
+    health = commands.add_parser("healthcheck", help="check the health of a running service; exit 0 if it is SERVING")
     health.add_argument("--address", default="127.0.0.1:50051", help="host:port (default %(default)s)")
-    health.add_argument("--service", default="", help="name of a service; empty: the whole process")
+    health.add_argument("--service", default="", help="health name, such as tenant/NAME; default: the whole process")
     _add_credentials(health)
     health.set_defaults(run=_healthcheck)
-    _add_trace(commands.add_parser("trace", help="tell what became of the calls of a Zuora-Track-Id"))
+    _add_trace(commands.add_parser("trace", help="show what happened to the calls with a Zuora-Track-Id"))
     _add_routes(commands.add_parser("routes", help="explain, test, lint or compare routing policies in files"))
     parsed = parser.parse_args(arguments)
     try:
@@ -52,15 +58,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add_credentials(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--ca-file", type=Path, help="PEM file of the authorities to believe; none: plaintext")
-    parser.add_argument("--certificate-file", type=Path, help="PEM file of a certificate to show")
-    parser.add_argument("--key-file", type=Path, help="PEM file of its key")
+    parser.add_argument("--ca-file", type=Path, help="CA certificates to trust (PEM); omit for plaintext")
+    parser.add_argument("--certificate-file", type=Path, help="client certificate (PEM)")
+    parser.add_argument("--key-file", type=Path, help="private key of the client certificate (PEM)")
 
 
 def _add_trace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("track_id", metavar="TRACK_ID")
-    parser.add_argument("--address", default="127.0.0.1:50052", help="of a diagnostics listener (default %(default)s)")
-    parser.add_argument("--link", default="", metavar="URL", help="of a trace in your viewer, with {trace_id} in it")
+    parser.add_argument(
+        "--address", default="127.0.0.1:50052", help="host:port of the diagnostics listener (default %(default)s)"
+    )
+    parser.add_argument(
+        "--link", default="", metavar="URL", help="URL of a trace in your viewer, with {trace_id} in it"
+    )
     _add_credentials(parser)
     parser.set_defaults(run=_trace)
 
@@ -69,18 +79,18 @@ def _trace(parsed: argparse.Namespace) -> int:
     from payorch_server.commands import trace
 
     with _channel(parsed) as channel:
-        status, told = trace.show(parsed.track_id, channel=channel, link=parsed.link)
-    print(told, file=sys.stderr if status == _BROKEN_CONFIGURATION else sys.stdout)
+        status, text = trace.show(parsed.track_id, channel=channel, link=parsed.link)
+    print(text, file=sys.stderr if status == _WRONG_USAGE else sys.stdout)
     return status
 
 
 def _add_routes(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, files, text in (
-        ("explain", _explain, ("config",), "tell what would become of a call, and why"),
-        ("test", _test, ("config",), "try cases with expected results"),
-        ("lint", _lint, ("config",), "find rules that never decide and places that no call reaches"),
-        ("diff", _diff, ("old", "new"), "tell which cases end otherwise under another configuration"),
+        ("explain", _explain, ("config",), "explain how a call would be routed, or why it would be refused"),
+        ("test", _test, ("config",), "check cases against their expected results"),
+        ("lint", _lint, ("config",), "find rules that never match and destinations that no call reaches"),
+        ("diff", _diff, ("old", "new"), "show which cases have another result under another configuration"),
     ):
         command = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}. Reads no secrets.")
         for option in files:
@@ -90,10 +100,14 @@ def _add_routes(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--json", action="store_true", help="print JSON")
         command.set_defaults(run=run)
         if name in {"test", "diff"}:
-            command.add_argument("cases", type=Path, metavar="CASES", help="YAML: a list of name, request and expect")
+            command.add_argument(
+                "cases", type=Path, metavar="CASES", help="YAML file: a list of name, request and expect"
+            )
         if name == "explain":
-            command.add_argument("--request", type=Path, required=True, metavar="FILE", help="JSON ExplainRouteRequest")
-            command.add_argument("--caller", default="", metavar="ID", help="in place of the request's caller")
+            command.add_argument(
+                "--request", type=Path, required=True, metavar="FILE", help="JSON file with an ExplainRouteRequest"
+            )
+            command.add_argument("--caller", default="", metavar="ID", help="replaces the request's caller")
 
 
 def _explain(parsed: argparse.Namespace) -> int:
@@ -151,11 +165,14 @@ def _check_config(parsed: argparse.Namespace) -> int:
         return load_document(*files) if parsed.without_secrets else load(*files).document
 
     document = read(parsed.config)
-    if parsed.running and (problems := [*change_problems(read(parsed.running), document)]):
-        raise ConfigError("in place of what is running", problems)
-    files = ", ".join(str(file) for file in parsed.config)
-    print(f"{files}: good; {len(document.tenants)} tenants, {len(document.routing)} rules")
+    if parsed.against and (problems := [*change_problems(read(parsed.against), document)]):
+        raise ConfigError(f"against {_join(parsed.against)}", problems)
+    print(f"{_join(parsed.config)}: OK; {len(document.tenants)} tenants, {len(document.routing)} rules")
     return 0
+
+
+def _join(files: Sequence[Path]) -> str:
+    return ", ".join(str(file) for file in files)
 
 
 def _schema(_parsed: argparse.Namespace) -> int:

@@ -381,7 +381,7 @@ class TestProblems:
         path = write()
 
         assert cli.main(["check-config", "--config", str(path)]) == 0
-        assert capsys.readouterr().out == f"{path}: good; 1 tenants, 1 rules\n"
+        assert capsys.readouterr().out == f"{path}: OK; 1 tenants, 1 rules\n"
 
 
 class TestSplitAddress:

@@ -1,1 +1,1 @@
-"""What people run beside the service: routes and trace."""
+"""The commands beside serve: routes and trace."""

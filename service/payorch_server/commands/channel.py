@@ -1,4 +1,4 @@
-"""The other end of a connection: what commands ask a running service."""
+"""gRPC client of the command line."""
 
 from pathlib import Path
 from typing import Final
@@ -12,27 +12,27 @@ _HEALTH_TIMEOUT_S: Final = 3.0
 
 
 class ServiceUnreachableError(CommandError):
-    """A question that could not be put, or was answered by a status of gRPC."""
+    """The service was unreachable or answered with an error."""
 
 
 def open_channel(
     address: str, *, ca_file: Path | None, certificate_file: Path | None, key_file: Path | None
 ) -> grpc.Channel:
-    """Return a channel to a service.
+    """Open a channel to a service.
 
     Args:
         address: Host and port.
-        ca_file: PEM file of the authorities to believe; None: plaintext.
-        certificate_file: PEM file of a certificate to show.
-        key_file: PEM file of its key.
+        ca_file: CA certificates to trust, PEM; None: plaintext.
+        certificate_file: Client certificate, PEM.
+        key_file: Its private key, PEM.
 
     Raises:
-        AskingError: A file cannot be read, or a certificate is to be shown in plaintext.
+        ServiceUnreachableError: A file cannot be read, or there is a client certificate but no CA file.
     """
     if ca_file is None:
         if certificate_file or key_file:
             raise ServiceUnreachableError(
-                "--ca-file: is missing, so the certificate would not be shown: this would be plaintext"
+                "--ca-file: is required with a client certificate; without it the connection is plaintext"
             )
         return grpc.insecure_channel(address)
     try:
@@ -47,10 +47,10 @@ def health_of(channel: grpc.Channel, service: str) -> str:
 
     Args:
         channel: To the service.
-        service: Name of a service; empty: the whole process.
+        service: Health name; empty: the whole process.
 
     Raises:
-        AskingError: There was no answer, or no such service (NOT_FOUND).
+        ServiceUnreachableError: There was no answer, or no such service (NOT_FOUND).
     """
     request = health_pb2.HealthCheckRequest(service=service)
     try:

@@ -1,4 +1,4 @@
-"""Calls in files: one request as JSON, or a list of cases with what is expected of each."""
+"""Hypothetical calls in files: one request as JSON, or a list of cases with expected results."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -16,58 +16,58 @@ from payorch_server.model.command_error import CommandError
 from payorch_server.model.outcome import Reason
 from payorch_server.routing.explain import Explanation, RouteSummary, explain
 from payorch_server.routing.table import RoutingTable
-from payorch_server.rpc.diagnostics import QUESTION_CHECKS, decode_question
+from payorch_server.rpc.diagnostics import EXPLAIN_CHECKS, decode_hypothetical_call
 from payorch_server.rpc.validation import Validator
 
 _MEMBERS: Final = frozenset({"name", "request", "expect"})
-_EXPECTABLE: Final = {one.name: one.default for one in dataclasses.fields(RouteSummary)}
+_EXPECTABLE: Final = {member.name: member.default for member in dataclasses.fields(RouteSummary)}
 
 
 class CaseError(CommandError):
-    """A file of calls that cannot be used."""
+    """A file of requests or cases that cannot be used."""
 
     exit_status = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A call, and what is expected of it."""
+    """A hypothetical call and its expected result."""
 
     name: str
     request: diagnostics_pb2.ExplainRouteRequest
     expected: Mapping[str, str | tuple[str, ...]]
-    """Members of its ending; those that are not named may be anything."""
+    """Members of the summary; those that are not named may have any value."""
 
-    def surprises(self, ending: RouteSummary) -> Sequence[str]:
-        """Return the expected members that the ending does not have."""
-        return [name for name, value in self.expected.items() if getattr(ending, name) != value]
+    def mismatches(self, summary: RouteSummary) -> Sequence[str]:
+        """Return the names of the members that differ from the expected ones."""
+        return [name for name, value in self.expected.items() if getattr(summary, name) != value]
 
 
 def read_request(path: Path) -> diagnostics_pb2.ExplainRouteRequest:
     """Return the ExplainRouteRequest in a file, in the JSON form of protobuf.
 
     Raises:
-        CaseError: There is none.
+        CaseError: The file cannot be read, or is not such a request.
     """
     try:
         return json_format.Parse(path.read_text(), diagnostics_pb2.ExplainRouteRequest())
     except OSError as error:
         raise CaseError(f"{path}: cannot be read: {error.strerror}") from error
     except (json_format.ParseError, UnicodeDecodeError) as error:
-        raise CaseError(f"{path}: is no ExplainRouteRequest: {error}") from error
+        raise CaseError(f"{path}: is not an ExplainRouteRequest: {error}") from error
 
 
 def read_cases(path: Path) -> Sequence[Case]:
     """Return the cases in a YAML file.
 
     Raises:
-        CaseError: A case is not as it must be.
-        ConfigError: The file cannot be read, or is no YAML.
+        CaseError: A case is malformed.
+        ConfigError: The file cannot be read, or is not YAML.
     """
     content = read_yaml(path)
     if not isinstance(content, list) or not content:
         raise CaseError(f"{path}: must be a list of cases")
-    cases = [_case(f"{path}: case {index}", one) for index, one in enumerate(content)]
+    cases = [_parse_case(f"{path}: case {index}", item) for index, item in enumerate(content)]
     names = [case.name for case in cases]
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -75,65 +75,64 @@ def read_cases(path: Path) -> Sequence[Case]:
     return cases
 
 
-def _case(where: str, content: object) -> Case:
+def _parse_case(where: str, content: object) -> Case:
     if not isinstance(content, dict) or set(content) != _MEMBERS or not isinstance(content["name"], str):
         raise CaseError(f"{where}: must have the members name, request and expect")
     where = f"{where} ({content['name']})"
     if not isinstance(content["request"], dict):
-        raise CaseError(f"{where}: request is no ExplainRouteRequest: it must be a mapping")
+        raise CaseError(f"{where}: request is not an ExplainRouteRequest: it must be a mapping")
     try:
         request = json_format.ParseDict(content["request"], diagnostics_pb2.ExplainRouteRequest())
     except (json_format.ParseError, TypeError, AttributeError) as error:
-        raise CaseError(f"{where}: request is no ExplainRouteRequest: {error}") from error
-    return Case(content["name"], request, _expected(where, content["expect"]))
+        raise CaseError(f"{where}: request is not an ExplainRouteRequest: {error}") from error
+    return Case(content["name"], request, _parse_expected(where, content["expect"]))
 
 
-def _expected(where: str, content: Any) -> Mapping[str, str | tuple[str, ...]]:
+def _parse_expected(where: str, content: Any) -> Mapping[str, str | tuple[str, ...]]:
     if not isinstance(content, dict) or not content:
         raise CaseError(f"{where}: expect must name at least one of {', '.join(_EXPECTABLE)}")
     if "refused" in content and len(content) > 1:
-        raise CaseError(f"{where}: a call that is refused goes nowhere; expect refused alone")
+        raise CaseError(f"{where}: a refused call has no route; expect refused only")
     if str(content.get("refused", Reason.INTERNAL.name)) not in Reason.__members__:
         raise CaseError(f"{where}: refused must be a reason such as ROUTE_NOT_FOUND")
-    return {str(name): _value(f"{where}: expect.{name}", name, value) for name, value in content.items()}
+    return {str(name): _parse_value(f"{where}: expect.{name}", name, value) for name, value in content.items()}
 
 
-def _value(where: str, name: str, value: Any) -> str | tuple[str, ...]:
+def _parse_value(where: str, name: str, value: Any) -> str | tuple[str, ...]:
     if name not in _EXPECTABLE:
         raise CaseError(f"{where}: is none of {', '.join(_EXPECTABLE)}")
     if isinstance(_EXPECTABLE[name], str):
         if not isinstance(value, str):
             raise CaseError(f"{where}: must be text")
         return value
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise CaseError(f"{where}: must be a list of texts")
     return tuple(value)
 
 
 class FilePolicy:
-    """The policy of a configuration that no service runs with."""
+    """The policy of a configuration in files."""
 
     def __init__(self, document: Document) -> None:
         self._routing = RoutingTable(tenants=document.tenants, rules=document.routing)
         self._access = access_table(document.access, namespace=document.intents.namespace)
-        self._everybody_is = ANONYMOUS if document.access is None else ""
-        self._validator = Validator(QUESTION_CHECKS)
+        self._default_caller = ANONYMOUS if document.access is None else ""
+        self._validator = Validator(EXPLAIN_CHECKS)
 
     def __repr__(self) -> str:
         return f"FilePolicy({self._routing!r}, {self._access!r})"
 
     def explain(self, request: diagnostics_pb2.ExplainRouteRequest, *, caller: str = "") -> Explanation:
-        """Return what would become of a call.
+        """Explain how a hypothetical call would be routed, and whether it would be permitted.
 
         Args:
             request: The call, as for DiagnosticsService.ExplainRoute.
-            caller: Whose call it is, in place of the request's caller. With neither, and an access policy, rights are
-                not asked for.
+            caller: Replaces the request's caller. Without either, and with an access policy, rights are not checked.
 
         Raises:
             InvalidRequestError: The request breaks rules.
         """
         self._validator.check(request)
-        identity = caller or request.caller or self._everybody_is
-        question = decode_question(request, caller=identity)
-        return explain(question, routing=self._routing, access=self._access if identity else None)
+        identity = caller or request.caller or self._default_caller
+        call = decode_hypothetical_call(request, caller=identity)
+        return explain(call, routing=self._routing, access=self._access if identity else None)

@@ -1,4 +1,4 @@
-"""What `payorch-server routes` does; each command returns its exit status: 0 well, 1 something was found."""
+"""The commands of `payorch-server routes`; each returns its exit status: 0 passed, 1 failures or findings."""
 
 import dataclasses
 import json
@@ -21,46 +21,47 @@ _LABEL_CHARACTERS: Final = 12
 
 
 def explain(*, config: Sequence[Path], request: Path, caller: str, as_json: bool) -> int:
-    """Print what would become of a call; a refusal is an answer like any other.
+    """Print how a call would be routed, or why it would be refused.
 
     Raises:
         ConfigError: The configuration cannot be used.
-        CaseError: The request cannot.
+        CaseError: The request cannot be used.
     """
-    policy, asked = FilePolicy(load_document(*config)), read_request(request)
+    policy, call = FilePolicy(load_document(*config)), read_request(request)
     try:
-        explanation = policy.explain(asked, caller=caller)
+        explanation = policy.explain(call, caller=caller)
     except InvalidRequestError as error:
-        raise CaseError(_broken(str(request), error)) from error
+        raise CaseError(_invalid_call_text(str(request), error)) from error
     answer = encode_explanation(explanation)
-    print(_json(json_format.MessageToDict(answer)) if as_json else told_explanation(answer))
+    print(_json(json_format.MessageToDict(answer)) if as_json else _format_explanation(answer))
     return 0
 
 
 def test(*, config: Sequence[Path], cases: Path, as_json: bool) -> int:
-    """Print which cases end otherwise than expected.
+    """Print which cases differ from their expected results.
 
     Raises:
         ConfigError: The configuration, or the file of cases as YAML, cannot be used.
-        CaseError: A case cannot.
+        CaseError: A case cannot be used.
     """
     listed = read_cases(cases)
-    endings = _endings(FilePolicy(load_document(*config)), cases, listed)
-    failed = {case.name: surprises for case in listed if (surprises := case.surprises(endings[case.name]))}
+    summaries = _summaries(FilePolicy(load_document(*config)), cases, listed)
+    failed = {case.name: names for case in listed if (names := case.mismatches(summaries[case.name]))}
     if as_json:
-        rows = [_tested(case, endings[case.name], failed.get(case.name, ())) for case in listed]
+        rows = [_test_row(case, summaries[case.name], failed.get(case.name, ())) for case in listed]
         print(_json({"cases": rows, "failed": len(failed)}))
     else:
         for case in listed:
             print(f"{'FAILED' if case.name in failed else 'passed'}  {case.name}")
             for name in failed.get(case.name, ()):
-                print(f"        {name}: expected {_plain(case.expected[name])}, {_instead(endings[case.name], name)}")
+                expected, actual = _plain(case.expected[name]), _actual_text(summaries[case.name], name)
+                print(f"        {name}: expected {expected}, {actual}")
         print(f"{len(listed)} cases, {len(failed)} failed")
     return int(bool(failed))
 
 
 def lint(*, config: Sequence[Path], as_json: bool) -> int:
-    """Print rules that never decide and places that no call reaches.
+    """Print rules that never match, and destinations that no call reaches.
 
     Raises:
         ConfigError: The configuration cannot be used.
@@ -68,63 +69,70 @@ def lint(*, config: Sequence[Path], as_json: bool) -> int:
     document = load_document(*config)
     findings = findings_in(document.routing, document.tenants)
     if as_json:
-        print(_json({"findings": [dataclasses.asdict(one) for one in findings]}))
+        print(_json({"findings": [dataclasses.asdict(finding) for finding in findings]}))
     else:
-        _print_lines(f"{one.kind}  {one.subject}: {one.text}" for one in findings)
+        _print_lines(f"{finding.kind}  {finding.subject}: {finding.text}" for finding in findings)
         print(f"{len(document.routing)} rules, {len(findings)} findings")
     return int(bool(findings))
 
 
 def diff(*, old: Sequence[Path], new: Sequence[Path], cases: Path, as_json: bool) -> int:
-    """Print which cases end otherwise under another configuration.
+    """Print which cases have another result under another configuration.
 
     Raises:
         ConfigError: A configuration, or the file of cases as YAML, cannot be used.
-        CaseError: A case cannot.
+        CaseError: A case cannot be used.
     """
     listed = read_cases(cases)
-    before, after = (_endings(FilePolicy(load_document(*files)), cases, listed) for files in (old, new))
+    before, after = (_summaries(FilePolicy(load_document(*files)), cases, listed) for files in (old, new))
     found = differences(before, after)
     if as_json:
-        print(_json({"differences": [_differing(one) for one in found]}))
+        print(_json({"differences": [_difference_row(difference) for difference in found]}))
     else:
-        for one in found:
-            print(f"{one.case}\n  before  {told_ending(one.before)}\n  after   {told_ending(one.after)}")
+        for difference in found:
+            print(difference.case)
+            print(f"  before  {_format_summary(difference.before)}")
+            print(f"  after   {_format_summary(difference.after)}")
         print(f"{len(listed)} cases, {len(found)} differ")
     return int(bool(found))
 
 
-def _endings(policy: FilePolicy, path: Path, cases: Sequence[Case]) -> Mapping[str, RouteSummary]:
-    endings: dict[str, RouteSummary] = {}
+def _summaries(policy: FilePolicy, path: Path, cases: Sequence[Case]) -> Mapping[str, RouteSummary]:
+    summaries: dict[str, RouteSummary] = {}
     for case in cases:
         try:
-            endings[case.name] = summary_of(policy.explain(case.request))
+            summaries[case.name] = summary_of(policy.explain(case.request))
         except InvalidRequestError as error:
-            raise CaseError(_broken(f"{path}: {case.name}", error)) from error
-    return endings
+            raise CaseError(_invalid_call_text(f"{path}: {case.name}", error)) from error
+    return summaries
 
 
-def _broken(where: str, error: InvalidRequestError) -> str:
-    listed = "; ".join(f"{one.field} {one.description}" for one in error.failure.violations)
-    return f"{where}: no such call can be: {listed}"
+def _invalid_call_text(where: str, error: InvalidRequestError) -> str:
+    listed = "; ".join(f"{violation.field} {violation.description}" for violation in error.failure.violations)
+    return f"{where}: is not a possible call: {listed}"
 
 
-def _instead(ending: RouteSummary, name: str) -> str:
-    if ending.refused and name != "refused":
-        return f"but refused: {ending.refused}"
-    return f"not {_plain(getattr(ending, name))}"
+def _actual_text(summary: RouteSummary, name: str) -> str:
+    if summary.refused and name != "refused":
+        return f"but refused: {summary.refused}"
+    return f"not {_plain(getattr(summary, name))}"
 
 
-def _tested(case: Case, ending: RouteSummary, surprises: Sequence[str]) -> Mapping[str, object]:
-    return {"name": case.name, "passed": not surprises, "expected": case.expected, "ended": _members(ending)}
+def _test_row(case: Case, summary: RouteSummary, mismatches: Sequence[str]) -> Mapping[str, object]:
+    return {"name": case.name, "passed": not mismatches, "expected": case.expected, "actual": _members(summary)}
 
 
-def _differing(one: Difference) -> Mapping[str, object]:
-    return {"case": one.case, "members": one.members, "before": _members(one.before), "after": _members(one.after)}
+def _difference_row(difference: Difference) -> Mapping[str, object]:
+    return {
+        "case": difference.case,
+        "members": difference.members,
+        "before": _members(difference.before),
+        "after": _members(difference.after),
+    }
 
 
-def _members(ending: RouteSummary) -> Mapping[str, object]:
-    return {name: value for name, value in dataclasses.asdict(ending).items() if value}
+def _members(summary: RouteSummary) -> Mapping[str, object]:
+    return {name: value for name, value in dataclasses.asdict(summary).items() if value}
 
 
 def _plain(value: object) -> str:
@@ -141,57 +149,57 @@ def _print_lines(lines: Iterable[str]) -> None:
         print(line)
 
 
-def told_explanation(answer: diagnostics_pb2.ExplainRouteResponse) -> str:
-    """Return an explanation as lines with a label each."""
-    lines, before = [], ""
+def _format_explanation(answer: diagnostics_pb2.ExplainRouteResponse) -> str:
+    """Return an explanation as labelled lines."""
+    lines, previous = [], ""
     for label, text in _rows(answer):
-        shown = "" if label == before else label
+        shown = "" if label == previous else label
         lines.append(f"{shown:{_LABEL_CHARACTERS}}{text}")
-        before = label
+        previous = label
     return "\n".join(lines)
 
 
-def told_ending(ending: RouteSummary) -> str:
-    """Return an ending as one line."""
-    if ending.refused:
-        return f"refused: {ending.refused}"
+def _format_summary(summary: RouteSummary) -> str:
+    """Return a summary as one line."""
+    if summary.refused:
+        return f"refused: {summary.refused}"
     parts = {
-        "tenant": f"{ending.tenant} at {ending.host}",
-        "entity": _named(ending.entity, ending.entity_id),
-        "orgs": _named(", ".join(ending.orgs), ", ".join(ending.org_ids)),
-        "gateway": _named(ending.gateway, ending.gateway_sent),
+        "tenant": f"{summary.tenant} at {summary.host}",
+        "entity": _with_id(summary.entity, summary.entity_id),
+        "orgs": _with_id(", ".join(summary.orgs), ", ".join(summary.org_ids)),
+        "gateway": _with_id(summary.gateway, summary.gateway_sent),
     }
-    return f"rule {ending.rule}: " + "; ".join(f"{name} {text}" for name, text in parts.items() if text)
+    return f"rule {summary.rule}: " + "; ".join(f"{name} {text}" for name, text in parts.items() if text)
 
 
 def _rows(answer: diagnostics_pb2.ExplainRouteResponse) -> Iterator[tuple[str, str]]:
     yield "rule", answer.matched_rule or "none matches"
     if answer.HasField("route_taken"):
-        yield "route", _told_route(answer.route_taken)
+        yield "route", _format_route(answer.route_taken)
     yield from (("headers", f"{name}: {value}") for name, value in sorted(answer.headers.items()))
     if answer.gateway_sent:
         yield "gateway", f"sent as {answer.gateway_sent}"
     if answer.HasField("refusal"):
-        yield "refused", _told_refusal(answer.refusal)
+        yield "refused", _format_refusal(answer.refusal)
     yield from (
-        ("not matched", f"{one.rule}: {one.condition} must be {one.expected}, and is {one.actual}")
-        for one in answer.rejected_rules
+        ("not matched", f"{rule.rule}: {rule.condition} must be {rule.expected}, but is {rule.actual}")
+        for rule in answer.rejected_rules
     )
     yield "policy", answer.policy_hash
 
 
-def _told_route(route: routing_pb2.RouteTaken) -> str:
+def _format_route(route: routing_pb2.RouteTaken) -> str:
     parts = {"tenant": f"{route.tenant} at {route.host}", "entity": route.entity, "orgs": ", ".join(route.orgs)}
     return "; ".join(f"{name} {text}" for name, text in (parts | {"gateway": route.gateway}).items() if text)
 
 
-def _told_refusal(refusal: diagnostics_pb2.RouteRefusal) -> str:
+def _format_refusal(refusal: diagnostics_pb2.RouteRefusal) -> str:
     reason = error_reason_pb2.ErrorReason.Name(refusal.error_reason).removeprefix("ERROR_REASON_")
     metadata: Mapping[str, str] = refusal.metadata
-    told = [f"{name}: {value}" for name, value in sorted(metadata.items())]
-    told += [f"field: {field}" for field in refusal.field_paths]
-    return f"{reason} ({'; '.join(told)})" if told else reason
+    facts = [f"{name}: {value}" for name, value in sorted(metadata.items())]
+    facts += [f"field: {field}" for field in refusal.field_paths]
+    return f"{reason} ({'; '.join(facts)})" if facts else reason
 
 
-def _named(name: str, sent: str) -> str:
+def _with_id(name: str, sent: str) -> str:
     return f"{name} ({sent})" if sent else name

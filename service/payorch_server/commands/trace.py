@@ -1,4 +1,4 @@
-"""The command `trace`: what became of the calls of a Track-Id, for somebody who was given nothing else."""
+"""The command `trace`: shows what happened to the calls with a Track-Id."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -23,25 +23,25 @@ def show(track_id: str, *, channel: grpc.Channel, link: str) -> tuple[int, str]:
     Args:
         track_id: A Zuora-Track-Id.
         channel: To the diagnostics listener.
-        link: Address of a trace in a viewer, with {trace_id} in it; empty: the id alone is told.
+        link: URL of a trace in a viewer, with {trace_id} in it; empty: only the trace id is printed.
     """
     parsed = parse_track_id(track_id)
     if parsed is None:
-        return 2, f"{track_id!r} is no Track-Id: it {TRACK_ID_RULE}."
+        return 2, f"{track_id!r} is not a Track-Id: it {TRACK_ID_RULE}."
     trace = link.replace("{trace_id}", trace_id_of(parsed)) if link else trace_id_of(parsed)
     request = diagnostics_pb2.GetCallRequest(track_id=track_id)
     try:
         response = diagnostics_grpc.DiagnosticsServiceStub(channel).GetCall(request, timeout=_TIMEOUT_S)
     except grpc.RpcError as error:
-        told = CallError.from_rpc_error(error)
-        why = f"{told.reason or told.code.name}: {told.message}"
-        return 1, f"No record could be had ({why}).\nThe trace of this Track-Id is {trace}."
+        failure = CallError.from_rpc_error(error)
+        cause = f"{failure.reason or failure.code.name}: {failure.message}"
+        return 1, f"The records could not be read ({cause}).\nThe trace of this Track-Id is {trace}."
     if not response.calls:
         return 1, (
-            f"Nothing is remembered of {track_id}: records are kept for a while, and by the replica that served the "
-            f"call unless call_history.in_store is set.\nThe trace of this Track-Id is {trace}."
+            f"There is no record of {track_id}. Records are kept for a limited time, and only by the replica that "
+            f"served the call unless call_history.in_store is set.\nThe trace of this Track-Id is {trace}."
         )
-    return 0, "\n\n".join("\n".join(_lines(one)) for one in response.calls) + f"\n\ntrace {trace}"
+    return 0, "\n\n".join("\n".join(_lines(call)) for call in response.calls) + f"\n\ntrace {trace}"
 
 
 def _lines(call: diagnostics_pb2.CallRecord) -> Iterator[str]:
@@ -57,7 +57,7 @@ def _lines(call: diagnostics_pb2.CallRecord) -> Iterator[str]:
         ("executed by", call.executed_track_id if call.executed_track_id != call.track_id else ""),
         ("Zuora", " ".join(filter(None, (call.zuora_request_id, call.zuora_process_id, *call.zuora_codes)))),
         ("exists", " ".join(filter(None, (call.existing.payment_method_id, call.existing.payment_id)))),
-        ("waits", ", ".join(f"{name} {_ms(took)}" for name, took in sorted(call.phases.items()))),
+        ("phases", ", ".join(f"{name} {_ms(took)}" for name, took in sorted(call.phases.items()))),
     ):
         if text:
             yield f"  {label:<{_LABEL}}{text}"
@@ -69,8 +69,8 @@ def _outcome(call: diagnostics_pb2.CallRecord) -> str:
     advice = call_pb2.Advice.Name(call.advice).removeprefix("ADVICE_").lower().replace("_", " ")
     code = code_pb2.Code.Name(call.code) if call.HasField("code") else ""
     reason = error_reason_pb2.ErrorReason.Name(call.error_reason).removeprefix("ERROR_REASON_")
-    told = [outcome, code, *([reason, f"advice: {advice}"] if call.error_reason else [])]
-    return ", ".join(filter(None, told))
+    parts = [outcome, code, *([reason, f"advice: {advice}"] if call.error_reason else [])]
+    return ", ".join(filter(None, parts))
 
 
 def _intent(call: diagnostics_pb2.CallRecord) -> str:
@@ -81,12 +81,12 @@ def _intent(call: diagnostics_pb2.CallRecord) -> str:
 def _route(call: diagnostics_pb2.CallRecord) -> str:
     if not call.tenant:
         return ""
-    place = "/".join(filter(None, (call.tenant, call.entity)))
-    return f"{place} by rule {call.matched_rule}, policy {call.policy_hash}"
+    names = "/".join(filter(None, (call.tenant, call.entity)))
+    return f"{names} by rule {call.matched_rule}, policy {call.policy_hash}"
 
 
 def _waterfall(call: diagnostics_pb2.CallRecord) -> Iterator[str]:
-    """Draw each send where it lies within the call."""
+    """Draw each attempt at its time within the call."""
     whole_s = max(call.duration.ToTimedelta().total_seconds(), 1e-6)
     for attempt in call.attempts:
         offset_s = (attempt.start_time.ToDatetime() - call.start_time.ToDatetime()).total_seconds()
@@ -96,7 +96,7 @@ def _waterfall(call: diagnostics_pb2.CallRecord) -> Iterator[str]:
         drawn = ("·" * before + "█" * bar).ljust(_WIDTH, "·")
         status = f"HTTP {attempt.http_status}" if attempt.http_status else "no answer"
         outcome = call_pb2.Outcome.Name(attempt.outcome).removeprefix("OUTCOME_")
-        yield f"  send {attempt.ordinal:<{_LABEL - 5}}{drawn} {_ms(attempt.duration)} {status} {outcome}"
+        yield f"  attempt {attempt.ordinal:<{_LABEL - 8}}{drawn} {_ms(attempt.duration)} {status} {outcome}"
 
 
 def _ms(duration: object) -> str:

@@ -70,7 +70,7 @@ class TestExplain:
             "route       tenant acme at rest.test.zuora.com; entity eu; gateway cards",
             f"headers     zuora-entity-ids: {EU}",
             f"gateway     sent as {'a' * 32}",
-            "not matched large: amount must be at least 1000 EUR, and is 5.00 EUR",
+            "not matched large: amount must be at least 1000 EUR, but is 5.00 EUR",
         ]
         assert out.splitlines()[5].startswith("policy      ")
 
@@ -113,10 +113,10 @@ class TestExplain:
     @pytest.mark.parametrize(
         ("text", "start", "reason"),
         [
-            ("{", "is no ExplainRouteRequest: ", "no JSON"),
-            ('{"operatoin": 1}', "is no ExplainRouteRequest: ", "an unknown member"),
-            ("{}", "no such call can be: operation ", "no operation"),
-            (json.dumps(EUROS | {"method": "card"}), "no such call can be: method ", "a session makes no method"),
+            ("{", "is not an ExplainRouteRequest: ", "no JSON"),
+            ('{"operatoin": 1}', "is not an ExplainRouteRequest: ", "an unknown member"),
+            ("{}", "is not a possible call: operation ", "no operation"),
+            (json.dumps(EUROS | {"method": "card"}), "is not a possible call: method ", "a session makes no method"),
         ],
     )
     def test_ends_with_2_for_what_is_no_request(
@@ -185,7 +185,7 @@ class TestTest:
                         "name": "dollars",
                         "passed": False,
                         "expected": {"rule": "euro"},
-                        "ended": {"refused": "ROUTE_NOT_FOUND"},
+                        "actual": {"refused": "ROUTE_NOT_FOUND"},
                     }
                 ],
                 "failed": 1,
@@ -289,7 +289,7 @@ class TestCases:
             ),
             (
                 [{"name": "x", "request": EUROS, "expect": {"refused": "ROUTE_GONE", "rule": "a"}}],
-                "case 0 (x): a call that is refused",
+                "case 0 (x): a refused call",
                 "both at once",
             ),
             (
@@ -297,7 +297,7 @@ class TestCases:
                 "case 1: the name 'x' is used",
                 "a name twice",
             ),
-            ([{"name": "x", "request": {}, "expect": {"rule": "a"}}], "x: no such call can be", "no operation"),
+            ([{"name": "x", "request": {}, "expect": {"rule": "a"}}], "x: is not a possible call", "no operation"),
         ],
     )
     def test_end_the_command_with_2(
@@ -321,7 +321,7 @@ class TestSecrets:
             load(Path(config))
 
         assert cli.main(["check-config", "--without-secrets", "--config", config]) == 0
-        assert capsys.readouterr().out == f"{config}: good; 1 tenants, 2 rules\n"
+        assert capsys.readouterr().out == f"{config}: OK; 1 tenants, 2 rules\n"
 
     @pytest.mark.parametrize("command", [["test"], ["diff", "--new", "/nowhere"]])
     def test_are_not_what_ends_a_command_with_2(self, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
