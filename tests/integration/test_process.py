@@ -118,7 +118,7 @@ async def test_a_port_is_not_shared_with_a_second_service(tmp_path: Path) -> Non
                 await process.wait()
 
     assert 1 == second.returncode
-    assert log.decode().endswith(f"grpc.listen: {taken} cannot be listened on; is the port taken?\n")
+    assert log.decode().endswith(f"grpc.listen: cannot listen on {taken}; is the port in use?\n")
 
 
 @pytest.mark.asyncio

@@ -23,7 +23,7 @@ from payorch_server.model.attempt import Attempt, UpstreamFacts
 from payorch_server.model.errors import Failure, UpstreamEvidence, Violation, error_for
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
 from payorch_server.rpc.health import Health
-from payorch_server.rpc.identity import Identities
+from payorch_server.rpc.identity import IdentityResolver
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
@@ -87,7 +87,7 @@ async def failing() -> AsyncIterator[tuple[_Failing, Callable[[], Any]]]:
     boundary = BoundaryInterceptor(
         settings=settings, policy=policy, tracer=NoOpTracer(), clock=SystemClock(), tasks=TaskOwner()
     )
-    authn = AuthnInterceptor(identities=Identities(IdentitySettings(), None), clock=SystemClock())
+    authn = AuthnInterceptor(identities=IdentityResolver(IdentitySettings(), None), clock=SystemClock())
     health = Health(())
     await health.start()
     server = build_server(

@@ -1,1 +1,1 @@
-"""Who may call, and what they may do."""
+"""The access policy: callers and their rights."""

@@ -1,4 +1,4 @@
-"""Whether a caller may do what it asks: decided after routing and before any join or replay, one audit line each."""
+"""Checks the rights of callers, after routing and before any join or replay; each decision is one audit line."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 
-# Whatever telemetry.log_level says: an audit that can be silenced is none.
+# Written at any telemetry.log_level: an audit log must not be silenced.
 _AUDIT: Final = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(0))
 DIAGNOSTICS: Final = "diagnostics"
 """The right to use the service's diagnostics."""
@@ -33,122 +33,122 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class MissingRight:
-    """A right that a caller has not."""
+    """A right that a caller lacks."""
 
     right: str
     """One of caller, rpc, tenant, entity, orgs, move_money, raw_card_data, diagnostics, namespace."""
     name: str
-    """What it was needed for; empty where the right is a yes or no."""
+    """What the right was needed for; empty if it is a flag."""
 
 
 def missing_for_rpc(caller: Caller, rpc: str) -> MissingRight | None:
-    """Return the right to an RPC if the caller has it not."""
+    """Return the right to an RPC if the caller lacks it."""
     return None if _covers(caller.rights.rpcs, rpc) else MissingRight("rpc", rpc)
 
 
-def missing_on_route(caller: Caller, asked: Action, route: Route) -> MissingRight | None:
-    """Return the first right that the caller needs on the route and has not."""
+def missing_on_route(caller: Caller, action: Action, route: Route) -> MissingRight | None:
+    """Return the first right that the caller needs on the route and lacks."""
     rights = caller.rights
     tenant = rights.tenants.get(route.tenant, rights.tenants.get(ANY))
     if tenant is None:
         return MissingRight("tenant", route.tenant)
     if route.entity_id and not _covers(tenant.entities, route.entity):
         return MissingRight("entity", route.entity)
-    if (org := _org_beyond(tenant, asked, route)) is not None:
+    if (org := _missing_org(tenant, action, route)) is not None:
         return MissingRight("orgs", org)
-    if asked.moves_money and not rights.move_money:
+    if action.moves_money and not rights.move_money:
         return MissingRight("move_money", "")
-    if asked.raw_card_data and not rights.raw_card_data:
+    if action.raw_card_data and not rights.raw_card_data:
         return MissingRight("raw_card_data", "")
     return None
 
 
 def permit_rpc(context: CallContext, rpc: str) -> None:
-    """Refuse a caller that may not use an RPC; whether it may use it on its route is decided later.
+    """Refuse a caller that may not use an RPC; its rights on the route are checked later.
 
     Raises:
         CallError: The right is missing; NOT_SENT.
     """
     if missing := missing_for_rpc(context.caller, rpc):
-        raise _denied(context, rpc, missing)
+        raise _deny(context, rpc, missing)
 
 
-def permit(context: CallContext, asked: Action, route: Route) -> None:
-    """Refuse a caller that may not do on a route what it asks.
+def permit(context: CallContext, action: Action, route: Route) -> None:
+    """Refuse a caller that lacks a right on its route.
 
     Raises:
         CallError: A right is missing; NOT_SENT.
     """
-    if missing := missing_on_route(context.caller, asked, route):
-        raise _denied(context, asked.rpc, missing, route)
-    _audit(context, asked.rpc, "allowed", route, moves_money=asked.moves_money)
+    if missing := missing_on_route(context.caller, action, route):
+        raise _deny(context, action.rpc, missing, route)
+    _audit(context, action.rpc, "allowed", route, moves_money=action.moves_money)
 
 
 def permit_diagnostics(context: CallContext, rpc: str, *, namespace: str) -> None:
     """Refuse a caller that may not use diagnostics, or not for a namespace.
 
     Raises:
-        CallError: The right is missing, or the namespace is another one's; NOT_SENT.
+        CallError: The right is missing, or the namespace is not the caller's own; NOT_SENT.
     """
     if not context.caller.rights.diagnostics:
-        raise _denied(context, rpc, MissingRight(DIAGNOSTICS, ""))
+        raise _deny(context, rpc, MissingRight(DIAGNOSTICS, ""))
     if namespace != context.namespace:
-        raise _denied(context, rpc, MissingRight("namespace", namespace))
+        raise _deny(context, rpc, MissingRight("namespace", namespace))
     _audit(context, rpc, "allowed", None)
 
 
-def unauthenticated(context: CallContext, rpc: str, refusal: CallError) -> CallError:
-    """Return the refusal of a caller whose credential is not accepted, and tell of it."""
+def deny_unauthenticated(context: CallContext, rpc: str, refusal: CallError) -> CallError:
+    """Audit a caller whose credential is not accepted; return the error."""
     _audit(context, rpc, "denied", None, right="identity", needed=refusal.failure.metadata.get("rule", ""))
     return refusal
 
 
-def unknown(context: CallContext, rpc: str, identity: str) -> CallError:
-    """Return the refusal of a caller that the access policy does not know, and tell of it.
+def deny_unknown(context: CallContext, rpc: str, identity: str) -> CallError:
+    """Audit a caller that the access policy does not know; return the error.
 
     Args:
         context: Of the call.
         rpc: Name of the RPC.
-        identity: Who calls; empty when nobody vouches for anybody.
+        identity: Of the caller; empty if it has no credential.
     """
     if identity:
         named = dataclasses.replace(context, caller=Caller(identity, ""))
-        return _denied(named, rpc, MissingRight("caller", ""))
-    none = call_error(Reason.CALLER_UNAUTHENTICATED, "no credential", credential="none", rule="one is needed")
-    return unauthenticated(context, rpc, none)
+        return _deny(named, rpc, MissingRight("caller", ""))
+    error = call_error(Reason.CALLER_UNAUTHENTICATED, "no credential", credential="none", rule="one is needed")
+    return deny_unauthenticated(context, rpc, error)
 
 
 def denial(identity: str, missing: MissingRight) -> CallError:
-    """Return what a caller is told who lacks a right."""
-    private = f"{identity} has not the right {missing.right} {missing.name}".rstrip()
+    """Return the error for a caller that lacks a right."""
+    detail = f"{identity} lacks the right {missing.right} {missing.name}".rstrip()
     metadata = {"right": missing.right} | ({"name": missing.name} if missing.name else {})
-    return call_error(Reason.CALLER_NOT_PERMITTED, private, **metadata)
+    return call_error(Reason.CALLER_NOT_PERMITTED, detail, **metadata)
 
 
 def _covers(granted: frozenset[str], name: str) -> bool:
     return name in granted or ANY in granted
 
 
-def _org_beyond(tenant: TenantRights, asked: Action, route: Route) -> str | None:
-    """Return an org of the route that is not granted; ANY when the route goes to all orgs."""
+def _missing_org(tenant: TenantRights, action: Action, route: Route) -> str | None:
+    """Return an org of the route that is not granted; ANY if the route goes to all orgs."""
     if ANY in tenant.orgs:
         return None
     if not route.orgs:
-        return ANY if asked.multi_org else None
+        return ANY if action.multi_org else None
     return next((org for org in route.orgs if org not in tenant.orgs), None)
 
 
-def _denied(context: CallContext, rpc: str, missing: MissingRight, route: Route | None = None) -> CallError:
+def _deny(context: CallContext, rpc: str, missing: MissingRight, route: Route | None = None) -> CallError:
     _audit(context, rpc, "denied", route, right=missing.right, needed=missing.name)
     return denial(context.caller.identity, missing)
 
 
 def _audit(context: CallContext, rpc: str, decision: str, route: Route | None, **further: str | bool) -> None:
-    place = (
+    fields = (
         {
             "tenant": route.tenant,
             "entity": route.entity,
-            # As text: a scrubber walks through lists, and this line is written for every call.
+            # Text, not a list, which a scrubber would walk through: this line is written for every call.
             "orgs": ",".join(route.orgs),
             "rule": route.rule,
             "policy_hash": route.policy_hash,
@@ -156,7 +156,7 @@ def _audit(context: CallContext, rpc: str, decision: str, route: Route | None, *
         if route
         else {}
     )
-    # A log that is broken must not cost a caller the answer; who watches the log sees that it has ended.
+    # A failure to log must not cost the caller the response; monitoring notices that the lines have stopped.
     with contextlib.suppress(Exception):
         _AUDIT.info(
             "access",
@@ -165,6 +165,6 @@ def _audit(context: CallContext, rpc: str, decision: str, route: Route | None, *
             namespace=context.namespace,
             rpc=rpc,
             track_id=context.track_id,
-            **place,
+            **fields,
             **further,
         )

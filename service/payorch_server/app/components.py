@@ -21,7 +21,7 @@ from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.secret import Secret
 from payorch_server.routing.table import RoutingTable
 from payorch_server.rpc.health import Health
-from payorch_server.rpc.identity import Identities
+from payorch_server.rpc.identity import IdentityResolver
 from payorch_server.rpc.server import Credentials
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
@@ -73,7 +73,7 @@ class Components:
         self.zuora = self._build_client(settings)
         self.executor = self._build_executor()
         self.policy = LivePolicy(self._build_policy(settings, self.zuora))
-        self.identities = Identities(document.identity, settings.key_set)
+        self.identities = IdentityResolver(document.identity, settings.key_set)
         self.credentials = Credentials(settings.certificate) if settings.certificate else None
         self.health = Health(tuple(document.tenants))
 
@@ -194,7 +194,7 @@ class Components:
                 detail = str(error)
             else:
                 if offset_s is None or abs(offset_s) <= self._zuora_http.max_clock_offset_s:
-                    await self.health.warmed(tenant)
+                    await self.health.set_ready(tenant)
                     return
                 detail = f"the clocks of Zuora and this machine differ by {offset_s:.0f} s"
                 # The offset was measured when the token was issued, so the next try needs another token.

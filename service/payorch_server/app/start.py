@@ -22,7 +22,7 @@ from payorch_server.config import AdminSettings, Document, Settings
 from payorch_server.intents.executor import EXECUTION_LIMIT_S
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.command_error import CommandError
-from payorch_server.rpc.diagnostics import QUESTION_CHECKS, DiagnosticsServicer
+from payorch_server.rpc.diagnostics import EXPLAIN_CHECKS, DiagnosticsServicer
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
@@ -229,7 +229,7 @@ async def _start_diagnostics(
             boundary,
             AdmissionInterceptor(document.grpc),
             AuthnInterceptor(identities=components.identities, clock=components.resources.clock),
-            ValidateInterceptor(Validator(QUESTION_CHECKS)),
+            ValidateInterceptor(Validator(EXPLAIN_CHECKS)),
         ),
     )
     port = _listen(server, "diagnostics", document.diagnostics.listen, components)

@@ -14,13 +14,13 @@ from jwt.types import Options
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token is checked here
 
 ALGORITHMS: Final = {("RSA", ""): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
-"""By type and curve of the key: which algorithm a token uses is never the token's own choice."""
+"""Signature algorithm by type and curve of the key: a token never chooses its own algorithm."""
 _MIN_RSA_BITS: Final = 2048
 _MAX_TOKEN_CHARACTERS: Final = 8192
 _MAX_SUBJECT_CHARACTERS: Final = 256
 _LAST_TIME_S: Final = 253_402_300_799
 """The end of the year 9999, Unix time."""
-# Times are compared with our own clock, below.
+# _check_times compares times with the service's clock.
 _OPTIONS: Final[Options] = {
     "verify_exp": False,
     "verify_nbf": False,
@@ -30,16 +30,16 @@ _OPTIONS: Final[Options] = {
 
 
 class KeySetError(Exception):
-    """A key set that cannot be used; its text says why, as a sentence part."""
+    """A key set that cannot be used; the text is the problem, without a subject."""
 
 
-class TokenRefused(Exception):  # noqa: N818 - it reads as what happened
-    """A token that is not accepted; its text is the rule that it breaks, without anything of the token."""
+class TokenError(Exception):
+    """A token that is not accepted; the text is the rule that it breaks, without any part of the token."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """What a token must say."""
+    """What a token must contain."""
 
     issuer: str
     audience: str
@@ -56,45 +56,49 @@ class KeySet:
     def __repr__(self) -> str:
         return f"KeySet({', '.join(self.keys)})"
 
-    def subject(self, token: Secret[str], *, rules: TokenRules, now: datetime) -> str:
-        """Return the subject of a token that is in order.
+    def verify(self, token: Secret[str], *, rules: TokenRules, now: datetime) -> str:
+        """Verify a token and return its subject.
 
         Args:
             token: The compact form.
-            rules: What it must say.
+            rules: What it must contain.
             now: The time.
 
         Raises:
-            TokenRefused: It is not.
+            TokenError: The token breaks a rule.
         """
+        # 1. The key set decides about the algorithm, by the key that the header names.
         text = reveal(token)
-        key, algorithm = self._key_of(text)
+        key, algorithm = self._find_key(text)
+        # 2. Signature, audience, issuer and required claims.
         try:
             claims = jwt.decode(
                 text, key=key, algorithms=[algorithm], audience=rules.audience, issuer=rules.issuer, options=_OPTIONS
             )
         except jwt.InvalidTokenError as error:
-            # Texts of the library may quote the token.
-            raise TokenRefused(_RULES.get(type(error), "malformed")) from None
+            # The library's texts may quote the token.
+            raise TokenError(_RULE_OF_ERROR.get(type(error), "malformed")) from None
+        # 3. Validity in time, with an allowance for the issuer's clock.
         _check_times(claims, now.timestamp(), rules.clock_skew_s)
+        # 4. A subject that can be an identity.
         subject = claims["sub"]
         if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT_CHARACTERS or not subject.isprintable():
-            raise TokenRefused("sub")
+            raise TokenError("sub")
         return subject
 
-    def _key_of(self, text: str) -> tuple[Any, str]:
+    def _find_key(self, text: str) -> tuple[Any, str]:
         if len(text) > _MAX_TOKEN_CHARACTERS:
-            raise TokenRefused("length")
+            raise TokenError("length")
         try:
             kid = jwt.get_unverified_header(text).get("kid")
         except jwt.InvalidTokenError:
-            raise TokenRefused("malformed") from None
+            raise TokenError("malformed") from None
         if not isinstance(kid, str) or kid not in self.keys:
-            raise TokenRefused("key")
+            raise TokenError("key")
         return self.keys[kid]
 
 
-_RULES: Final = {
+_RULE_OF_ERROR: Final = {
     jwt.InvalidSignatureError: "signature",
     jwt.InvalidAlgorithmError: "algorithm",
     jwt.InvalidAudienceError: "audience",
@@ -106,16 +110,16 @@ _RULES: Final = {
 
 def _check_times(claims: Mapping[str, Any], now_s: float, skew_s: float) -> None:
     expires_s, begins_s, issued_s = claims["exp"], claims.get("nbf", now_s), claims.get("iat", now_s)
-    if not all(_is_time(one) for one in (expires_s, begins_s, issued_s)):
-        raise TokenRefused("times")
+    if not all(_is_time(claim) for claim in (expires_s, begins_s, issued_s)):
+        raise TokenError("times")
     if now_s >= expires_s + skew_s:
-        raise TokenRefused("expired")
+        raise TokenError("expired")
     if max(begins_s, issued_s) > now_s + skew_s:
-        raise TokenRefused("not yet valid")
+        raise TokenError("not yet valid")
 
 
 def _is_time(claim: Any) -> bool:
-    """Tell whether a claim is a moment that can be compared: JSON as Python reads it knows NaN and Infinity too."""
+    """Return whether a claim is a comparable time: Python's JSON also reads NaN and Infinity."""
     return isinstance(claim, int | float) and not isinstance(claim, bool) and 0 <= claim <= _LAST_TIME_S
 
 
@@ -123,40 +127,41 @@ def parse_key_set(text: bytes) -> KeySet:
     """Return the keys of a JSON Web Key Set.
 
     Raises:
-        KeySetError: It is none, or has a key that must not be used.
+        KeySetError: It is not a key set, or has a key that must not be used.
     """
     try:
         document = json.loads(text)
         listed = document["keys"]
     except (ValueError, TypeError, KeyError):
-        raise KeySetError("is no JSON Web Key Set: a JSON object with the member keys") from None
-    # Issuers publish their keys for encryption in the same set.
-    signing = [(index, one) for index, one in enumerate(listed if isinstance(listed, list) else ()) if _signs(one)]
+        raise KeySetError("is not a JSON Web Key Set, an object with the member keys") from None
+    # Issuers also publish encryption keys in the set; they are skipped.
+    entries = enumerate(listed if isinstance(listed, list) else ())
+    signing = [(index, entry) for index, entry in entries if _may_sign(entry)]
     if not signing:
-        raise KeySetError("holds no key for signatures")
+        raise KeySetError("contains no signing key")
     keys: dict[str, tuple[Any, str]] = {}
-    for index, one in signing:
-        kid, key = _parse_key(one if isinstance(one, dict) else {}, f"keys.{index}")
+    for index, entry in signing:
+        kid, key = _parse_key(entry if isinstance(entry, dict) else {}, f"keys.{index}")
         if kid in keys:
             raise KeySetError(f"keys.{index}: the kid {kid} appears twice")
         keys[kid] = key
     return KeySet(keys)
 
 
-def _signs(one: object) -> bool:
-    return not isinstance(one, dict) or one.get("use", "sig") == "sig"
+def _may_sign(entry: object) -> bool:
+    return not isinstance(entry, dict) or entry.get("use", "sig") == "sig"
 
 
-def _parse_key(one: Mapping[str, Any], path: str) -> tuple[str, tuple[Any, str]]:
-    kid, algorithm = one.get("kid"), ALGORITHMS.get((str(one.get("kty")), str(one.get("crv", ""))))
+def _parse_key(entry: Mapping[str, Any], path: str) -> tuple[str, tuple[Any, str]]:
+    kid, algorithm = entry.get("kid"), ALGORITHMS.get((str(entry.get("kty")), str(entry.get("crv", ""))))
     if not isinstance(kid, str) or not kid:
         raise KeySetError(f"{path}: has no kid")
-    if algorithm is None or one.get("alg", algorithm) != algorithm:
-        raise KeySetError(f"{path}: must be a key for signatures with RS256, ES256 or EdDSA (Ed25519)")
-    if "d" in one:
+    if algorithm is None or entry.get("alg", algorithm) != algorithm:
+        raise KeySetError(f"{path}: must be a signing key for RS256, ES256 or EdDSA (Ed25519)")
+    if "d" in entry:
         raise KeySetError(f"{path}: is a private key; only the public part belongs here")
     try:
-        key = jwt.PyJWK(dict(one), algorithm=algorithm).key
+        key = jwt.PyJWK(dict(entry), algorithm=algorithm).key
     except (jwt.PyJWTError, ValueError, TypeError):
         raise KeySetError(f"{path}: cannot be read") from None
     if isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA_BITS:

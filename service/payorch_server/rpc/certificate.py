@@ -1,4 +1,4 @@
-"""The certificate of a listener, checked before it is used: a broken one would lock every caller out."""
+"""The certificate of a listener, checked before it is used: with a broken one no caller could connect."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,27 +11,27 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the key is compared with the certificate
 
-_UNREADABLE: Final = "holds no {what} in PEM form"
+_UNREADABLE: Final = "contains no {what} in PEM form"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerCertificate:
-    """What a listener shows, and whom it believes. All in PEM form."""
+    """A listener's certificate and key, and the authorities that it trusts, all in PEM form."""
 
     chain: bytes
-    """Its certificate, then those of intermediate authorities."""
+    """The certificate, then those of intermediate authorities."""
     key: Secret[bytes]
     client_authorities: bytes
-    """Empty: callers are not asked for certificates."""
+    """Empty: client certificates are not requested."""
 
     @property
     def expires_at(self) -> datetime:
-        """When the certificate ends, UTC."""
+        """When the certificate expires, UTC."""
         return x509.load_pem_x509_certificates(self.chain)[0].not_valid_after_utc
 
 
 def problems_of(certificate: ServerCertificate, now: datetime) -> Iterator[str]:
-    """Say what is wrong with a certificate, each sentence beginning with the name of the setting."""
+    """List the problems of a certificate, each beginning with the name of the setting."""
     try:
         leaf = x509.load_pem_x509_certificates(certificate.chain)[0]
     except ValueError:
@@ -45,7 +45,7 @@ def problems_of(certificate: ServerCertificate, now: datetime) -> Iterator[str]:
         yield f"key_file: {_UNREADABLE.format(what='private key without a password')}"
     else:
         if key.public_key() != leaf.public_key():
-            yield "key_file: is not the key of the certificate"
+            yield "key_file: does not match the certificate"
     if certificate.client_authorities:
         try:
             x509.load_pem_x509_certificates(certificate.client_authorities)

@@ -1,4 +1,4 @@
-"""What is known of the call that is being served, for whatever serves it."""
+"""The call being served, in a context variable."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -11,26 +11,30 @@ from payorch_server.usecases.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class ActiveCall:
-    """The call and the policy that decides it, from its start to its end."""
+    """A call, and the policy that applies to it from start to end."""
 
     context: CallContext
     policy: Policy
 
 
-_CURRENT: Final[ContextVar[ActiveCall]] = ContextVar("payorch_current")
+_ACTIVE_CALL: Final[ContextVar[ActiveCall]] = ContextVar("payorch_active_call")
 
 
 def active_call() -> ActiveCall:
-    """Return what is known of the call that is being served."""
-    return _CURRENT.get()
+    """Return the call being served.
+
+    Raises:
+        LookupError: No call is being served.
+    """
+    return _ACTIVE_CALL.get()
 
 
 def current_caller() -> Caller:
-    """Return who makes the call that is being served, as far as that is known."""
-    now = _CURRENT.get(None)
-    return now.context.caller if now else UNIDENTIFIED
+    """Return the caller of the call being served; UNIDENTIFIED before it is identified."""
+    call = _ACTIVE_CALL.get(None)
+    return call.context.caller if call else UNIDENTIFIED
 
 
-def set_active_call(now: ActiveCall) -> None:
-    """Note what is known of the call that is being served."""
-    _CURRENT.set(now)
+def set_active_call(call: ActiveCall) -> None:
+    """Set the call being served."""
+    _ACTIVE_CALL.set(call)

@@ -1,4 +1,4 @@
-"""Messages become frozen commands; secrets are wrapped here."""
+"""Decodes messages into frozen commands, and wraps their secrets."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -25,7 +25,7 @@ from payorch_server.usecases.dispatcher import Intent
 from payorch_server.zuora.resources.decryption import DecryptionRequest, StoredCredential
 from payorch_server.zuora.resources.sessions import SessionRequest
 
-NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
+NO_OVERRIDES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 def decode_create_session(request: service_pb2.CreateSessionRequest, keyring: Keyring) -> CreateSession:
@@ -38,7 +38,7 @@ def decode_create_session(request: service_pb2.CreateSessionRequest, keyring: Ke
         process_payment=flow != "store_only",
         store_payment_method=flow != "one_time_payment",
         account_id=arm.account_id,
-        invoice_numbers=() if flow == "store_only" else tuple(one.invoice_number for one in arm.invoices),
+        invoice_numbers=() if flow == "store_only" else tuple(invoice.invoice_number for invoice in arm.invoices),
         gateway_options=secrets_of(request.gateway_options),
     )
     query = RouteQuery(CREATE_SESSION.name, hints_of(request), amount.currency, amount, arm.account_id)
@@ -46,9 +46,9 @@ def decode_create_session(request: service_pb2.CreateSessionRequest, keyring: Ke
 
 
 def intent_of(
-    request: Any, keyring: Keyring, query: RouteQuery, *, in_place_of: Mapping[str, bytes] = NOTHING
+    request: Any, keyring: Keyring, query: RouteQuery, *, in_place_of: Mapping[str, bytes] = NO_OVERRIDES
 ) -> Intent:
-    """Return what every mutating request carries."""
+    """Return the intent of a mutating request."""
     fingerprints = {} if request.validate_only else fingerprints_of(request, keyring, in_place_of=in_place_of)
     return Intent(RequestId(request.request_id), query, request.validate_only, fingerprints)
 
@@ -59,7 +59,7 @@ def secrets_of(options: Mapping[str, str]) -> dict[str, Secret[str]]:
 
 
 def hints_of(request: Any) -> RouteHints:
-    """Return the hints of a request."""
+    """Return the route hints of a request."""
     route: routing_pb2.RouteHints = request.route
     return RouteHints(
         tenant=route.tenant,
@@ -90,10 +90,10 @@ _CARD_HOLDER: Final = {
 
 
 def decode_decrypt_apple_pay(request: service_pb2.DecryptApplePayRequest, keyring: Keyring) -> DecryptApplePay:
-    """Return the command of a request that is valid but for its token.
+    """Return the command of a request that is valid except perhaps for its token.
 
     Raises:
-        InvalidRequestError: The token has not the structure of an Apple Pay token.
+        InvalidRequestError: The token does not have the structure of an Apple Pay token.
     """
     token = apple_token(request.token_json, "token_json")
     holder, profile = request.card_holder, request.profile
@@ -121,28 +121,28 @@ def payment_data_of(token: AppleToken) -> Secret[msgspec.Raw]:
 
 
 def apple_token(token_json: bytes, field: str) -> AppleToken:
-    """Return a token of the right structure.
+    """Parse an Apple Pay token.
 
     Raises:
-        InvalidRequestError: The token is broken; each violation names the member below the field.
+        InvalidRequestError: The token is malformed; each violation names a member below the field.
     """
     try:
         return parse_token(token_json=token_json)
     except InvalidTokenError as error:
-        raise invalid(*_below(field, error)) from None
+        raise invalid(*_violations_below(field, error)) from None
 
 
 def token_violations(request: service_pb2.DecryptApplePayRequest) -> Sequence[Violation]:
-    """Find what is wrong with the token of a request that is refused for something else already."""
+    """Find the violations in the token of a request that is already refused for other reasons."""
     try:
         parse_token(token_json=request.token_json)
     except InvalidTokenError as error:
-        return _below("token_json", error)
+        return _violations_below("token_json", error)
     return ()
 
 
-def _below(field: str, error: InvalidTokenError) -> Sequence[Violation]:
+def _violations_below(field: str, error: InvalidTokenError) -> Sequence[Violation]:
     return [
-        Violation(f"{field}.{one.path}" if one.path else field, f"apple_pay.{one.rule}", one.description)
-        for one in error.violations
+        Violation(f"{field}.{found.path}" if found.path else field, f"apple_pay.{found.rule}", found.description)
+        for found in error.violations
     ]

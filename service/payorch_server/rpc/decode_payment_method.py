@@ -1,7 +1,7 @@
-"""CreatePaymentMethod's message becomes its command.
+"""Decodes CreatePaymentMethodRequest into its command.
 
-The arms differ in nothing but their fields, so they are read by their descriptors: a field marked sensitive is wrapped,
-a field that is not set is left out.
+The arms differ only in their fields, so they are read by their descriptors: fields marked sensitive are wrapped, unset
+fields are omitted.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.operation import CREATE_PAYMENT_METHOD
 from payorch_server.model.secret import Secret
 from payorch_server.routing.conditions import RouteQuery
-from payorch_server.rpc.decode import NOTHING, apple_token, hints_of, intent_of, payment_data_of, secrets_of
+from payorch_server.rpc.decode import NO_OVERRIDES, apple_token, hints_of, intent_of, payment_data_of, secrets_of
 from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.create_payment_method import CreatePaymentMethod
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, PaymentMethodRequest, Selection, Value
@@ -37,8 +37,8 @@ def decode_create_payment_method(
     """Return the command of a request that has passed the rules in the protos.
 
     Raises:
-        InvalidRequestError: What no proto rule can say is broken: a token, or a field that the method's operation
-            does not have.
+        InvalidRequestError: A rule that no proto can express is broken: a malformed token, or a field that the
+            method's operation does not have.
     """
     kind = str(request.WhichOneof("method"))
     violations = [*further_violations(request)]
@@ -67,7 +67,7 @@ def decode_create_payment_method(
         currency_code=request.currency_code,
         selection=_selection(request.selection),
     )
-    in_place_of = {"token_json": token.fingerprint_sha256} if token else NOTHING
+    in_place_of = {"token_json": token.fingerprint_sha256} if token else NO_OVERRIDES
     account = method.account_id or method.account_number
     query = RouteQuery(CREATE_PAYMENT_METHOD.name, hints_of(request), request.currency_code, account=account)
     intent = intent_of(request, keyring, query, in_place_of=in_place_of)
@@ -76,14 +76,14 @@ def decode_create_payment_method(
 
 
 def further_violations(request: Any) -> Iterator[Violation]:
-    """Find what in a CreatePaymentMethodRequest breaks rules that no proto rule can say."""
+    """Find violations of rules that no proto can express."""
     kind = str(request.WhichOneof("method"))
     if kind not in CREATED_BY_V1:
         return
     for name in _V2_ONLY:
         field = request.DESCRIPTOR.fields_by_name[name]
         if request.HasField(name) if field.message_type else getattr(request, name):
-            yield Violation(name, "v2_only", f"is not known to the operation that creates {kind}; leave it out")
+            yield Violation(name, "v2_only", f"is not supported by the operation that creates {kind}; omit it")
     for name in request.custom_fields:
         if not name.endswith("__c"):
             yield Violation(f'custom_fields["{name}"]', "custom_field.name", "must end in __c for this method")
@@ -97,7 +97,7 @@ def _wallet_token(kind: str, arm: Any, token: AppleToken | None) -> dict[str, An
         return {}
     path = f"{kind}.token_json"
     if token is not None:
-        # v1 wants the object as one string, v2 as it is.
+        # v1 takes the object as one string, v2 as an object.
         as_text = kind in CREATED_BY_V1
         return {"token_json": Secret(token.payment_data_json.decode()) if as_text else payment_data_of(token)}
     try:
@@ -118,14 +118,14 @@ def _sensitive(descriptor: Descriptor) -> frozenset[str]:
 
 
 def _members(message: Any) -> dict[str, Any]:
-    """Return what is set in a message, by field name."""
+    """Return the set fields of a message by name, sensitive ones wrapped."""
     sensitive = _sensitive(message.DESCRIPTOR)
     members: dict[str, Any] = {}
     for field, value in message.ListFields():
         if field.message_type is None:
             members[field.name] = Secret(value) if field.name in sensitive else value
         elif field.message_type.GetOptions().map_entry:
-            members[field.name] = {name: Secret(_custom_value(one)) for name, one in value.items()}
+            members[field.name] = {name: Secret(_custom_value(item)) for name, item in value.items()}
         else:
             members[field.name] = _members(value)
     return members
@@ -134,7 +134,7 @@ def _members(message: Any) -> dict[str, Any]:
 def _custom_value(value: payment_method_pb2.CustomFieldValue) -> Value:
     arm = value.WhichOneof("value")
     if arm == "decimal":
-        # Not as a Decimal, which the encoder would write as 1E-7 where the caller wrote 0.0000001.
+        # Not a Decimal, which the encoder would write as 1E-7 where the caller wrote 0.0000001.
         return msgspec.Raw(format(Decimal(value.decimal), "f").encode())
     return None if arm == "null_value" else getattr(value, str(arm))
 

@@ -1,4 +1,4 @@
-"""The servicer for operators: decode, call, encode; and what the command line does alike."""
+"""The servicer for operators: decode, call, encode. The command line uses the same decoder and encoders."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -47,29 +47,29 @@ _REASONS: Final = {name.removeprefix("ERROR_REASON_"): number for name, number i
 class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
     """Serves payorch.v1.DiagnosticsService."""
 
-    def __init__(self, records: CallHistory) -> None:
-        self._records = records
+    def __init__(self, call_history: CallHistory) -> None:
+        self._call_history = call_history
 
     async def GetCall(  # noqa: N802 - generated name
         self, request: diagnostics_pb2.GetCallRequest, _context: Any
     ) -> diagnostics_pb2.GetCallResponse:
-        """Tell what is remembered of a Track-Id."""
+        """Return the records of the calls with a Track-Id."""
         context, track_id = active_call().context, track_id_of(request)
         permit_diagnostics(context, "GetCall", namespace=context.namespace)
-        records = await self._records.of(track_id, namespace=context.namespace)
+        records = await self._call_history.of(track_id, namespace=context.namespace)
         return encode_calls(records, trace_id=trace_id_of(track_id))
 
     async def ExplainRoute(  # noqa: N802 - generated name
         self, request: diagnostics_pb2.ExplainRouteRequest, _context: Any
     ) -> diagnostics_pb2.ExplainRouteResponse:
-        """Tell what would become of a call."""
-        now = active_call()
-        question = decode_question(request, caller=request.caller or now.context.caller.identity)
-        explained = now.policy.access.caller(question.query.caller)
-        # An identity that is nobody's has no namespace to protect.
-        namespace = explained.namespace if explained else now.context.namespace
-        permit_diagnostics(now.context, "ExplainRoute", namespace=namespace)
-        explanation = explain(question, routing=now.policy.dispatcher.routing, access=now.policy.access)
+        """Explain how a hypothetical call would be routed, and whether it would be permitted."""
+        active = active_call()
+        call = decode_hypothetical_call(request, caller=request.caller or active.context.caller.identity)
+        caller = active.policy.access.caller(call.query.caller)
+        # An unknown identity has no namespace to protect.
+        namespace = caller.namespace if caller else active.context.namespace
+        permit_diagnostics(active.context, "ExplainRoute", namespace=namespace)
+        explanation = explain(call, routing=active.policy.dispatcher.routing, access=active.policy.access)
         return encode_explanation(explanation)
 
 
@@ -77,7 +77,7 @@ def track_id_of(request: diagnostics_pb2.GetCallRequest) -> TrackId:
     """Return the Track-Id of a valid request.
 
     Raises:
-        InvalidRequestError: It is none.
+        InvalidRequestError: It is not a Track-Id.
     """
     track_id = parse_track_id(request.track_id)
     if track_id is None:
@@ -103,7 +103,7 @@ def encode_call_record(record: CallRecord) -> diagnostics_pb2.CallRecord:
         code=code_pb2.Code.Value(record.code) if record.code else None,
         outcome=OUTCOMES[Outcome[record.outcome]],
         advice=ADVICE[Advice[record.advice or Advice.NONE.name]],
-        # A replica of a newer version may have stored words that this one does not know.
+        # A replica of a newer version may have stored reasons that this one does not know.
         error_reason=_REASONS.get(record.reason, error_reason_pb2.ERROR_REASON_UNSPECIFIED),
         detail=record.detail,
         tenant=route.tenant,
@@ -112,7 +112,7 @@ def encode_call_record(record: CallRecord) -> diagnostics_pb2.CallRecord:
         policy_hash=route.policy_hash,
         intent=_DISPOSITIONS.get(record.intent, diagnostics_pb2.INTENT_DISPOSITION_UNSPECIFIED),
         phases={name: _duration(seconds) for name, seconds in record.phases_s.items()},
-        attempts=[attempt_message(one) for one in record.attempts],
+        attempts=[attempt_message(attempt) for attempt in record.attempts],
         executed_track_id=record.executed_track_id,
         zuora_request_id=record.zuora_request_id,
         zuora_process_id=record.zuora_process_id,
@@ -131,7 +131,7 @@ def _duration(seconds: float) -> Duration:
     return duration
 
 
-def decode_question(request: diagnostics_pb2.ExplainRouteRequest, *, caller: str) -> HypotheticalCall:
+def decode_hypothetical_call(request: diagnostics_pb2.ExplainRouteRequest, *, caller: str) -> HypotheticalCall:
     """Return the call that a valid request describes.
 
     Args:
@@ -139,9 +139,9 @@ def decode_question(request: diagnostics_pb2.ExplainRouteRequest, *, caller: str
         caller: Whose call it is.
 
     Raises:
-        InvalidRequestError: The operation's calls never have what the request describes.
+        InvalidRequestError: No call of the operation can have what the request describes.
     """
-    violations = [*question_violations(request)]
+    violations = [*hypothetical_call_violations(request)]
     if violations:
         raise invalid(*violations)
     amount = amount_in(request.amount) if request.HasField("amount") else None
@@ -158,9 +158,9 @@ def decode_question(request: diagnostics_pb2.ExplainRouteRequest, *, caller: str
     )
 
 
-def question_violations(request: Any) -> Iterator[Violation]:
-    """Find what in an ExplainRouteRequest no call of its operation can have."""
-    # An operation that does not exist is a violation already, and says nothing about the other fields.
+def hypothetical_call_violations(request: Any) -> Iterator[Violation]:
+    """Find fields of an ExplainRouteRequest that no call of its operation can have."""
+    # An operation that does not exist is a violation already, and the other fields cannot be judged.
     if request.operation not in OPERATIONS:
         return
     rpc = RPCS[OPERATIONS[request.operation]]
@@ -181,8 +181,10 @@ def encode_explanation(explanation: Explanation) -> diagnostics_pb2.ExplainRoute
         route_taken=route_taken(route) if route else None,
         matched_rule=route.rule if route else "",
         rejected_rules=[
-            diagnostics_pb2.RejectedRule(rule=one.rule, condition=one.condition, expected=one.wanted, actual=one.had)
-            for one in explanation.rejected
+            diagnostics_pb2.RejectedRule(
+                rule=rejected.rule, condition=rejected.condition, expected=rejected.wanted, actual=rejected.had
+            )
+            for rejected in explanation.rejected
         ],
         headers=explanation.headers,
         gateway_sent=explanation.gateway,
@@ -192,13 +194,13 @@ def encode_explanation(explanation: Explanation) -> diagnostics_pb2.ExplainRoute
 
 
 def _refusal(error: CallError) -> diagnostics_pb2.RouteRefusal:
-    failed = error.failure
+    failure = error.failure
     return diagnostics_pb2.RouteRefusal(
-        error_reason=error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{failed.reason.name}"),
-        metadata=failed.metadata,
-        field_paths=[one.field for one in failed.violations],
+        error_reason=error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{failure.reason.name}"),
+        metadata=failure.metadata,
+        field_paths=[violation.field for violation in failure.violations],
     )
 
 
-QUESTION_CHECKS: Final[Mapping[str, Check]] = {"payorch.v1.ExplainRouteRequest": question_violations}
-"""What decoding checks beyond the rules in the protos, by request type."""
+EXPLAIN_CHECKS: Final[Mapping[str, Check]] = {"payorch.v1.ExplainRouteRequest": hypothetical_call_violations}
+"""Checks of decoding beyond the rules in the protos, by request type."""

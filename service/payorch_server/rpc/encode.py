@@ -1,4 +1,4 @@
-"""Results become messages."""
+"""Encodes results as messages."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -25,20 +25,22 @@ _METHOD_FIELDS: Final = {
     "bank_account": "bank_account_summary",
     "paypal": "paypal_summary",
 }
-"""Where a field of PaymentMethod has another name than in a view. Views keep theirs: sealed results in the store have
+"""Fields of PaymentMethod whose names differ from the view's. Views keep their names: results sealed in the store have
 them."""
 
 
-def encode_create_session(done: CallResult[Secret[str]]) -> service_pb2.CreateSessionResponse:
+def encode_create_session(result: CallResult[Secret[str]]) -> service_pb2.CreateSessionResponse:
     """Return the response."""
-    response = service_pb2.CreateSessionResponse(call=call_of(done.report), upstream_request=preview_of(done.preview))
-    if done.value is not None:
-        response.session.CopyFrom(session_pb2.Session(token=reveal(done.value)))
+    response = service_pb2.CreateSessionResponse(
+        call=call_of(result.report), upstream_request=preview_of(result.preview)
+    )
+    if result.value is not None:
+        response.session.CopyFrom(session_pb2.Session(token=reveal(result.value)))
     return response
 
 
 def call_of(report: CallReport) -> call_pb2.CallInfo:
-    """Return the facts about a call."""
+    """Return the CallInfo of a call."""
     route, facts = report.route, report.facts
     info = call_pb2.CallInfo(
         track_id=report.track_id,
@@ -57,7 +59,7 @@ def call_of(report: CallReport) -> call_pb2.CallInfo:
 
 
 def route_taken(route: Route) -> routing_pb2.RouteTaken:
-    """Return a route as callers see it."""
+    """Return the route that a call took."""
     return routing_pb2.RouteTaken(
         tenant=route.tenant,
         host=route.host,
@@ -79,14 +81,16 @@ def preview_of(preview: UpstreamPreview | None) -> call_pb2.UpstreamRequest | No
 
 
 def encode_decrypt_apple_pay(
-    done: CallResult[DecryptionResult], expected: Amount | None
+    result: CallResult[DecryptionResult], expected: Amount | None
 ) -> service_pb2.DecryptApplePayResponse:
     """Return the response; Zuora's amount is compared with the expected one."""
-    response = service_pb2.DecryptApplePayResponse(call=call_of(done.report), upstream_request=preview_of(done.preview))
-    if done.value is not None:
-        response.payment_method_id = done.value.payment_method_id
-        response.payment_id, response.reported_amount = done.value.payment_id, done.value.amount
-        response.amount_check = _amount_check(expected, done.value.amount)
+    response = service_pb2.DecryptApplePayResponse(
+        call=call_of(result.report), upstream_request=preview_of(result.preview)
+    )
+    if result.value is not None:
+        response.payment_method_id = result.value.payment_method_id
+        response.payment_id, response.reported_amount = result.value.payment_id, result.value.amount
+        response.amount_check = _amount_check(expected, result.value.amount)
     return response
 
 
@@ -99,34 +103,34 @@ def _amount_check(expected: Amount | None, reported: str) -> Any:
     return service_pb2.AMOUNT_CHECK_EQUAL if agree else service_pb2.AMOUNT_CHECK_DIFFERENT
 
 
-def encode_create_payment_method(done: CallResult[CreatedPaymentMethod]) -> service_pb2.CreatePaymentMethodResponse:
+def encode_create_payment_method(result: CallResult[CreatedPaymentMethod]) -> service_pb2.CreatePaymentMethodResponse:
     """Return the response."""
     return service_pb2.CreatePaymentMethodResponse(
-        payment_method=payment_method_result_pb2.PaymentMethod(**_method_fields(done.value.view))
-        if done.value
+        payment_method=payment_method_result_pb2.PaymentMethod(**_method_fields(result.value.view))
+        if result.value
         else None,
-        call=call_of(done.report),
-        upstream_request=preview_of(done.preview),
+        call=call_of(result.report),
+        upstream_request=preview_of(result.preview),
     )
 
 
 def _method_fields(view: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a view by the field names of payorch.v1.PaymentMethod, nested messages too."""
+    """Return a view with the field names of payorch.v1.PaymentMethod, nested messages included."""
     return {
         _METHOD_FIELDS.get(name, name): _method_fields(value) if isinstance(value, Mapping) else value
         for name, value in view.items()
     }
 
 
-def encode_intent(recorded: IntentStatus | None) -> service_pb2.GetIntentResponse:
-    """Return what is known of an intent."""
-    if recorded is None:
+def encode_intent(status: IntentStatus | None) -> service_pb2.GetIntentResponse:
+    """Return the response; None: there is no record of the intent."""
+    if status is None:
         return service_pb2.GetIntentResponse(intent_state=service_pb2.INTENT_STATE_NOT_FOUND)
-    record, in_flight = recorded.record, recorded.in_flight
+    record, in_flight = status.record, status.in_flight
     response = service_pb2.GetIntentResponse(
         intent_state=service_pb2.INTENT_STATE_IN_FLIGHT if in_flight else service_pb2.INTENT_STATE_SETTLED,
         track_ids=record.track_ids,
-        call_outcome=None if in_flight else recorded_outcome(recorded),
+        call_outcome=None if in_flight else recorded_outcome(status),
     )
     response.first_send_time.FromDatetime(opened_at(record))
     settlement = record.settlement

@@ -14,46 +14,46 @@ def tenant_service(tenant: str) -> str:
 
 
 class Health:
-    """Who is ready: each tenant by itself, the service when at least one tenant is."""
+    """Readiness: of each tenant, and of the service, which is ready when at least one tenant is."""
 
     def __init__(self, tenants: tuple[str, ...]) -> None:
         self.servicer = health_aio.HealthServicer()
         self._tenants = tenants
-        self._warm: set[str] = set()
+        self._ready: set[str] = set()
         self._draining = False
 
     @property
     def ready(self) -> bool:
         """Whether calls should be sent here."""
-        return bool(self._warm) and not self._draining
+        return bool(self._ready) and not self._draining
 
     @property
     def states(self) -> dict[str, bool]:
         """Whether each tenant is ready."""
-        return {tenant: tenant in self._warm and not self._draining for tenant in self._tenants}
+        return {tenant: tenant in self._ready and not self._draining for tenant in self._tenants}
 
     async def start(self) -> None:
-        """Publish NOT_SERVING; gRPC's servicer is born SERVING."""
+        """Publish NOT_SERVING; gRPC's servicer starts with SERVING."""
         await self._publish()
 
-    async def warmed(self, tenant: str) -> None:
-        """Note that a tenant works; one that is gone meanwhile counts for nothing."""
+    async def set_ready(self, tenant: str) -> None:
+        """Mark a tenant as ready; one that was removed meanwhile is ignored."""
         if tenant not in self._tenants:
             return
-        self._warm.add(tenant)
+        self._ready.add(tenant)
         await self._publish()
 
     async def replace(self, tenants: tuple[str, ...]) -> None:
-        """Have other tenants; those that are gone are not known any more, new ones are not ready yet."""
-        gone = set(self._tenants) - set(tenants)
+        """Replace the tenants: removed ones become NOT_SERVING, new ones are not ready yet."""
+        removed = set(self._tenants) - set(tenants)
         self._tenants = tenants
-        self._warm &= set(tenants)
+        self._ready &= set(tenants)
         await self._publish()
-        for tenant in gone:
+        for tenant in removed:
             await self.servicer.set(tenant_service(tenant), _NOT_SERVING)
 
     async def drain(self) -> None:
-        """Say NOT_SERVING for everything from now on, to watchers as well."""
+        """Publish NOT_SERVING for everything from now on, to watchers as well."""
         self._draining = True
         await self._publish()
         await self.servicer.enter_graceful_shutdown()
@@ -61,5 +61,5 @@ class Health:
     async def _publish(self) -> None:
         for name in ("", SERVICE):
             await self.servicer.set(name, _SERVING if self.ready else _NOT_SERVING)
-        for tenant, warm in self.states.items():
-            await self.servicer.set(tenant_service(tenant), _SERVING if warm else _NOT_SERVING)
+        for tenant, is_ready in self.states.items():
+            await self.servicer.set(tenant_service(tenant), _SERVING if is_ready else _NOT_SERVING)

@@ -1,4 +1,4 @@
-"""Which identities somebody vouches for: a token, a trusted mesh, or the certificate of the connection."""
+"""Identities of callers: from a token, a header of a trusted mesh, or the certificate of the connection."""
 
 import ipaddress
 import re
@@ -12,13 +12,13 @@ from payorch_server.model.caller import ANONYMOUS
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
-from payorch_server.rpc.bearer import KeySet, TokenRefused, TokenRules
+from payorch_server.rpc.bearer import KeySet, TokenError, TokenRules
 from payorch_server.rpc.settings import IdentitySettings, MeshSettings
 
 _SCHEME: Final = "bearer "
-# Whoever joins repeated headers writes commas: the first part may then be the caller's own invention.
-_TOLD: Final = re.compile(r"[!-+\--~]{1,512}")
-# What begins so is vouched for by somebody else, or is written by us.
+# No commas: proxies join repeated headers with them, and the first part could be the caller's invention.
+_BARE_IDENTITY: Final = re.compile(r"[!-+\--~]{1,512}")
+# Prefixes of identities from other sources: no certificate may claim them.
 _RESERVED: Final = ("dns:", "jwt:", "mesh:")
 _PAIR: Final = re.compile(r'(?P<key>[A-Za-z]+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^",;]*))')
 UNIX: Final = "unix"
@@ -30,10 +30,10 @@ class Peer:
     """The other end of a connection."""
 
     address: str
-    """IP address, UNIX, or empty when it is not known."""
+    """IP address, UNIX, or empty if unknown."""
     encrypted: bool
     identities: tuple[str, ...]
-    """In its certificate: URIs as they are, then `dns:` and each name."""
+    """From its certificate: URIs unchanged, then `dns:` and each name."""
 
     @property
     def is_local(self) -> bool:
@@ -44,7 +44,7 @@ class Peer:
 def peer_of(context: Any) -> Peer:
     """Return the other end of a call's connection."""
     auth: Mapping[str, Sequence[bytes]] = context.auth_context()
-    uris, names = ([one.decode(errors="replace") for one in auth.get(kind, ())] for kind in ("peer_uri", "peer_dns"))
+    uris, names = ([name.decode(errors="replace") for name in auth.get(key, ())] for key in ("peer_uri", "peer_dns"))
     encrypted = b"ssl" in auth.get("transport_security_type", ())
     return Peer(_address(context.peer()), encrypted, identities_in(uris, names))
 
@@ -60,21 +60,21 @@ def _address(peer: str) -> str:
         return ""
 
 
-class Identities:
-    """Finds out who calls."""
+class IdentityResolver:
+    """Resolves the identities of a caller from its credentials."""
 
     def __init__(self, settings: IdentitySettings, key_set: KeySet | None) -> None:
         self.key_set = key_set
-        """Of the issuer of tokens; replaced as a whole."""
+        """Public keys of the issuer of tokens; replaced as a whole."""
         jwt = settings.jwt
         self._rules = TokenRules(jwt.issuer, jwt.audience, jwt.clock_skew_s) if jwt else None
         self._mesh = settings.mesh
 
     def __repr__(self) -> str:
-        return f"Identities({self.key_set!r}, mesh={self._mesh is not None})"
+        return f"IdentityResolver({self.key_set!r}, mesh={self._mesh is not None})"
 
-    def of(self, peer: Peer, metadata: Sequence[tuple[str, str | bytes]], now: datetime) -> tuple[str, ...]:
-        """Return the identities that somebody vouches for, the most specific first; ANONYMOUS when nobody does.
+    def resolve(self, peer: Peer, metadata: Sequence[tuple[str, str | bytes]], now: datetime) -> tuple[str, ...]:
+        """Return the authenticated identities, the most specific first, or ANONYMOUS if there are none.
 
         Args:
             peer: The other end of the connection.
@@ -82,14 +82,17 @@ class Identities:
             now: The time.
 
         Raises:
-            CallError: A credential is given and not accepted; NOT_SENT. Nothing else is tried then.
+            CallError: A credential is given and not accepted; no other source is tried then.
         """
+        # 1. A token, if tokens are accepted and the call has one.
         if self._rules and (given := _values(metadata, "authorization")):
             if self.key_set is None:
-                raise _refused("authorization", "a key set to check it with")
-            return (_by_token(given, peer, self.key_set, self._rules, now),)
-        if self._mesh and _is_believed(peer, self._mesh) and (given := _values(metadata, self._mesh.header)):
-            return _by_mesh(given, self._mesh)
+                raise _unauthenticated("authorization", "a key set to check it with")
+            return (_identity_in_token(given, peer, self.key_set, self._rules, now),)
+        # 2. The header of a mesh, from a trusted peer; from others it is ignored.
+        if self._mesh and _is_trusted(peer, self._mesh) and (given := _values(metadata, self._mesh.header)):
+            return _identities_in_header(given, self._mesh)
+        # 3. The client certificate of the connection.
         return peer.identities or (ANONYMOUS,)
 
 
@@ -97,88 +100,91 @@ def _values(metadata: Sequence[tuple[str, str | bytes]], key: str) -> list[str]:
     return [value if isinstance(value, str) else "" for name, value in metadata if name == key]
 
 
-def _by_token(given: list[str], peer: Peer, keys: KeySet, rules: TokenRules, now: datetime) -> str:
+def _identity_in_token(given: list[str], peer: Peer, keys: KeySet, rules: TokenRules, now: datetime) -> str:
+    # 1. Exactly one bearer token.
     if len(given) != 1 or given[0][: len(_SCHEME)].lower() != _SCHEME:
-        raise _refused("authorization", "one bearer token")
+        raise _unauthenticated("authorization", "one bearer token")
+    # 2. Plaintext from another machine could have been read on the way.
     if not peer.encrypted and not peer.is_local:
-        raise _refused("authorization", "TLS")
+        raise _unauthenticated("authorization", "TLS")
+    # 3. A token that the key set verifies.
     try:
-        return f"jwt:{keys.subject(Secret(given[0][len(_SCHEME) :].strip()), rules=rules, now=now)}"
-    except TokenRefused as refusal:
-        raise _refused("authorization", str(refusal)) from None
+        return f"jwt:{keys.verify(Secret(given[0][len(_SCHEME) :].strip()), rules=rules, now=now)}"
+    except TokenError as error:
+        raise _unauthenticated("authorization", str(error)) from None
 
 
-def _is_believed(peer: Peer, mesh: MeshSettings) -> bool:
-    return any(_is_one_of(peer, one) for one in mesh.peers)
+def _is_trusted(peer: Peer, mesh: MeshSettings) -> bool:
+    return any(_matches(peer, trusted) for trusted in mesh.peers)
 
 
-def _is_one_of(peer: Peer, believed: str) -> bool:
+def _matches(peer: Peer, trusted: str) -> bool:
     try:
-        network = ipaddress.ip_network(believed)
+        network = ipaddress.ip_network(trusted)
     except ValueError:
-        return believed in peer.identities
+        return trusted in peer.identities
     return peer.address not in {"", UNIX} and ipaddress.ip_address(peer.address) in network
 
 
-def _by_mesh(given: list[str], mesh: MeshSettings) -> tuple[str, ...]:
+def _identities_in_header(given: list[str], mesh: MeshSettings) -> tuple[str, ...]:
     if len(given) != 1:
-        raise _refused(mesh.header, "one value")
+        raise _unauthenticated(mesh.header, "one value")
     if mesh.format == "identity":
-        if not _TOLD.fullmatch(given[0]):
-            raise _refused(mesh.header, "one identity without commas and white space")
+        if not _BARE_IDENTITY.fullmatch(given[0]):
+            raise _unauthenticated(mesh.header, "one identity without commas and white space")
         return (f"mesh:{given[0]}",)
     try:
-        return parse_header(given[0])
-    except HeaderBroken as error:
-        raise _refused(mesh.header, str(error)) from None
+        return parse_client_certificate_header(given[0])
+    except HeaderFormatError as error:
+        raise _unauthenticated(mesh.header, str(error)) from None
 
 
-def _refused(credential: str, rule: str) -> CallError:
-    private = f"the credential {credential} breaks the rule: {rule}"
-    return call_error(Reason.CALLER_UNAUTHENTICATED, private, credential=credential, rule=rule)
+def _unauthenticated(credential: str, rule: str) -> CallError:
+    detail = f"the credential {credential} breaks the rule: {rule}"
+    return call_error(Reason.CALLER_UNAUTHENTICATED, detail, credential=credential, rule=rule)
 
 
 def identities_in(uris: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
-    """Return URIs as they are, then `dns:` and each name.
+    """Return URIs unchanged, then `dns:` and each name.
 
-    A URI that reads like an identity of another kind counts for nothing: an authority that issues certificates does not
-    vouch for tokens, and whoever may have any URI in a certificate may not have any name.
+    URIs that look like identities of another source are dropped: a certificate authority has no say about tokens, and
+    the right to a URI is not the right to a name.
     """
-    own = [uri for uri in uris if ":" in uri and not uri.lower().startswith(_RESERVED)]
-    return (*own, *(f"dns:{name}" for name in names if name))
+    allowed = [uri for uri in uris if ":" in uri and not uri.lower().startswith(_RESERVED)]
+    return (*allowed, *(f"dns:{name}" for name in names if name))
 
 
-class HeaderBroken(Exception):  # noqa: N818 - it is the header that is broken
-    """A header that names no caller; its text is the rule that it breaks."""
+class HeaderFormatError(Exception):
+    """A header without a usable identity; the text is the rule that it breaks."""
 
 
-def parse_header(text: str) -> tuple[str, ...]:
-    """Return the identities in Envoy's x-forwarded-client-cert: URIs as they are, then `dns:` and each name.
+def parse_client_certificate_header(text: str) -> tuple[str, ...]:
+    """Return the identities in Envoy's x-forwarded-client-cert: URIs unchanged, then `dns:` and each name.
 
-    `By=spiffe://...;Hash=...;Subject="CN=a,O=b";URI=spiffe://...;DNS=a;DNS=b`, elements divided by commas, one for each
+    `By=spiffe://...;Hash=...;Subject="CN=a,O=b";URI=spiffe://...;DNS=a;DNS=b`, elements separated by commas, one per
     proxy on the way. Source: Envoy, "HTTP connection manager: HTTP header manipulation", x-forwarded-client-cert.
 
     Raises:
-        HeaderBroken: It cannot be read, names nobody, or has several elements: who of them calls is a guess.
+        HeaderFormatError: It is malformed, has no identity, or has several elements (an ambiguous caller).
     """
     uris: list[str] = []
     names: list[str] = []
-    place = 0
-    while place < len(text):
-        pair = _PAIR.match(text, place)
+    position = 0
+    while position < len(text):
+        pair = _PAIR.match(text, position)
         if pair is None:
-            raise HeaderBroken("pairs of key and value, divided by ;")
+            raise HeaderFormatError("pairs of key and value, divided by ;")
         value = pair["plain"] if pair["quoted"] is None else re.sub(r"\\(.)", r"\1", pair["quoted"])
         if pair["key"].lower() == "uri":
             uris.append(value)
         elif pair["key"].lower() == "dns":
             names.append(value)
-        place = pair.end()
-        if text[place : place + 1] == ",":
-            raise HeaderBroken("one element")
-        if place < len(text) and text[place] != ";":
-            raise HeaderBroken("pairs of key and value, divided by ;")
-        place += 1
+        position = pair.end()
+        if text[position : position + 1] == ",":
+            raise HeaderFormatError("one element")
+        if position < len(text) and text[position] != ";":
+            raise HeaderFormatError("pairs of key and value, divided by ;")
+        position += 1
     if not (identities := identities_in(uris, names)):
-        raise HeaderBroken("a URI or DNS")
+        raise HeaderFormatError("a URI or DNS")
     return identities

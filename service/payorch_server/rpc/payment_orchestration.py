@@ -1,4 +1,4 @@
-"""The servicer: each method is decode, call, encode."""
+"""The servicer for callers: each method decodes, calls a use case and encodes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ FURTHER_CHECKS: Final[Mapping[str, Check]] = {
     "payorch.v1.DecryptApplePayRequest": token_violations,
     "payorch.v1.CreatePaymentMethodRequest": further_violations,
 }
-"""What decoding checks beyond the rules in the protos, by request type."""
+"""Checks of decoding beyond the rules in the protos, by request type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,36 +62,40 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.CreateSessionRequest, _context: Any
     ) -> service_pb2.CreateSessionResponse:
         """Create a payment session."""
-        command, now = decode_create_session(request, self._options.keyring), active_call()
-        done = await create_session(
-            command, context=now.context, dispatcher=now.policy.dispatcher, max_age_s=self._options.sessions.max_age_s
+        command, active = decode_create_session(request, self._options.keyring), active_call()
+        result = await create_session(
+            command,
+            context=active.context,
+            dispatcher=active.policy.dispatcher,
+            max_age_s=self._options.sessions.max_age_s,
         )
-        return encode_create_session(done)
+        return encode_create_session(result)
 
     async def DecryptApplePay(  # noqa: N802
         self, request: service_pb2.DecryptApplePayRequest, _context: Any
     ) -> service_pb2.DecryptApplePayResponse:
-        """Have Zuora decrypt an Apple Pay token."""
-        command, now = decode_decrypt_apple_pay(request, self._options.keyring), active_call()
-        done = await decrypt_apple_pay(command, context=now.context, dispatcher=now.policy.dispatcher)
-        return encode_decrypt_apple_pay(done, command.expected_amount)
+        """Decrypt an Apple Pay token at Zuora."""
+        command, active = decode_decrypt_apple_pay(request, self._options.keyring), active_call()
+        result = await decrypt_apple_pay(command, context=active.context, dispatcher=active.policy.dispatcher)
+        return encode_decrypt_apple_pay(result, command.expected_amount)
 
     async def CreatePaymentMethod(  # noqa: N802
         self, request: service_pb2.CreatePaymentMethodRequest, _context: Any
     ) -> service_pb2.CreatePaymentMethodResponse:
         """Create a payment method."""
-        command, now = decode_create_payment_method(request, self._options.keyring), active_call()
-        done = await create_payment_method(
+        command, active = decode_create_payment_method(request, self._options.keyring), active_call()
+        result = await create_payment_method(
             command,
-            context=now.context,
-            dispatcher=now.policy.dispatcher,
+            context=active.context,
+            dispatcher=active.policy.dispatcher,
             raw_card_data=self._options.payment_methods.raw_card_data,
         )
-        return encode_create_payment_method(done)
+        return encode_create_payment_method(result)
 
     async def GetIntent(  # noqa: N802
         self, request: service_pb2.GetIntentRequest, _context: Any
     ) -> service_pb2.GetIntentResponse:
-        """Tell what became of an intent of the caller's namespace."""
-        rpc, request_id, now = OPERATIONS[request.operation], RequestId(request.request_id), active_call()
-        return encode_intent(await now.policy.dispatcher.look_up(rpc=rpc, request_id=request_id, context=now.context))
+        """Return the state of an intent in the caller's namespace."""
+        rpc, request_id, active = OPERATIONS[request.operation], RequestId(request.request_id), active_call()
+        status = await active.policy.dispatcher.look_up(rpc=rpc, request_id=request_id, context=active.context)
+        return encode_intent(status)

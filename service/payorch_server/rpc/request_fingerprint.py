@@ -1,7 +1,7 @@
 """Keyed hashes of a request's fields.
 
-Over the set fields, by field number, so that equal requests hash equally whatever the order of their encoding.
-`request_id` and `validate_only` do not make a request another one, and the card security code takes part in nothing.
+The set fields are hashed by field number, so that equal requests hash equally in any encoding order. `request_id` and
+`validate_only` do not take part, because they do not change the request; the card security code is never hashed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from payorch.v1 import sensitivity_pb2
 from payorch_server.intents.intent import Fingerprint
 from payorch_server.store.keyring import Keyring
 
-_LEFT_OUT: Final = frozenset({"request_id", "validate_only", "security_code"})
+_EXCLUDED: Final = frozenset({"request_id", "validate_only", "security_code"})
 _PLAIN_BYTES: Final = 8
 _SENSITIVE_BYTES: Final = 16
 
@@ -28,8 +28,8 @@ def fingerprints_of(request: Any, keyring: Keyring, *, in_place_of: Mapping[str,
     Args:
         request: A valid request.
         keyring: The fleet's keys.
-        in_place_of: Values to hash instead of a field's own, by the field's name: an Apple Pay token counts by its
-            decoded members, not by the text it came as.
+        in_place_of: Values to hash instead of a field's own, by field name: an Apple Pay token is hashed by its decoded
+            members, not by its text.
     """
     leaves = sorted(_leaves(request, "", b"", in_place_of, sensitive=False))
     secret = b"".join(_framed(numbers) + _framed(value) for _, numbers, value, hidden in leaves if hidden)
@@ -66,10 +66,10 @@ def _leaves(
     message: Any, path: str, numbers: bytes, in_place_of: Mapping[str, bytes], *, sensitive: bool
 ) -> Iterator[Leaf]:
     fields = _fields(message.DESCRIPTOR)
-    # An empty message says something by being there: it is the arm of a oneof.
+    # An empty message counts by its presence: it may be the arm of a oneof.
     yield path.removesuffix(".") or ".", numbers, b"", sensitive
     for field, value in message.ListFields():
-        if field.name in _LEFT_OUT:
+        if field.name in _EXCLUDED:
             continue
         number, marked, is_map = fields[field.name]
         below, digits, hidden = f"{path}{field.name}", numbers + number, sensitive or marked
@@ -77,18 +77,18 @@ def _leaves(
             yield below, digits, in_place_of[field.name], hidden
         elif is_map:
             for key in sorted(value):
-                yield from _one(value[key], f'{below}["{key}"]', digits + _framed(key.encode()), hidden)
+                yield from _value_leaves(value[key], f'{below}["{key}"]', digits + _framed(key.encode()), hidden)
         elif field.is_repeated:
-            # One hash for all: a thousand invoices must not make a record that no store takes.
-            leaves = [leaf for one in value for leaf in _one(one, below, digits, hidden)]
+            # One hash for all: a thousand invoices must not make the record too large for a store.
+            leaves = [leaf for item in value for leaf in _value_leaves(item, below, digits, hidden)]
             yield below, digits, b"".join(_framed(inner) + _framed(leaf) for _, inner, leaf, _ in leaves), hidden
         elif field.message_type is not None:
             yield from _leaves(value, f"{below}.", digits + b".", in_place_of, sensitive=hidden)
         else:
-            yield from _one(value, below, digits, hidden)
+            yield from _value_leaves(value, below, digits, hidden)
 
 
-def _one(value: Any, path: str, numbers: bytes, hidden: bool) -> Iterator[Leaf]:  # noqa: FBT001 - private
+def _value_leaves(value: Any, path: str, numbers: bytes, hidden: bool) -> Iterator[Leaf]:  # noqa: FBT001 - private
     if hasattr(value, "DESCRIPTOR"):
         yield from _leaves(value, f"{path}.", numbers + b".", {}, sensitive=hidden)
     else:

@@ -16,7 +16,7 @@ from payorch_server.rpc.health import Health
 from payorch_server.rpc.payment_orchestration import PaymentOrchestrationServicer
 from payorch_server.rpc.settings import GrpcSettings
 
-# Our own limit answers with details; gRPC's, which cannot, only guards memory.
+# max_request_bytes refuses with details; this limit of gRPC, which cannot, only protects memory.
 _RECEIVE_BYTES: Final = 16 * 1024 * 1024
 _CONNECTION_GRACE_S: Final = 60.0
 
@@ -33,15 +33,15 @@ def build_server(
     Args:
         settings: Limits.
         servicer: Serves the RPCs.
-        interceptors: What every call of ours passes through, outermost first.
+        interceptors: Wrap every call of our services, outermost first.
         health: Serves the health checks.
     """
     server = _server(settings, interceptors)
     service_grpc.add_PaymentOrchestrationServiceServicer_to_server(servicer, server)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if settings.reflection:
-        ours = service_pb2.DESCRIPTOR.services_by_name["PaymentOrchestrationService"].full_name
-        reflection.enable_server_reflection((ours, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+        name = service_pb2.DESCRIPTOR.services_by_name["PaymentOrchestrationService"].full_name
+        reflection.enable_server_reflection((name, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
     return server
 
 
@@ -53,13 +53,13 @@ def build_diagnostics_server(
     Args:
         settings: Limits, and whether there is reflection.
         servicer: Serves the RPCs.
-        interceptors: What every call of ours passes through, outermost first.
+        interceptors: Wrap every call of our services, outermost first.
     """
     server = _server(settings, interceptors)
     diagnostics_grpc.add_DiagnosticsServiceServicer_to_server(servicer, server)
     if settings.reflection:
-        ours = diagnostics_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name
-        reflection.enable_server_reflection((ours, reflection.SERVICE_NAME), server)
+        name = diagnostics_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name
+        reflection.enable_server_reflection((name, reflection.SERVICE_NAME), server)
     return server
 
 
@@ -70,13 +70,13 @@ def _server(settings: GrpcSettings, interceptors: Sequence[grpc.aio.ServerInterc
             ("grpc.max_receive_message_length", _RECEIVE_BYTES),
             ("grpc.max_metadata_size", settings.max_metadata_bytes),
             ("grpc.max_concurrent_streams", settings.max_streams_per_connection),
-            # Whoever pings more often is told to go away: enhance_your_calm.
+            # Clients that ping more often are disconnected with enhance_your_calm.
             ("grpc.http2.min_ping_interval_without_data_ms", int(settings.min_ping_interval_s * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.keepalive_time_ms", int(settings.keepalive_s * 1000)),
             ("grpc.max_connection_age_ms", int(settings.max_connection_age_s * 1000)),
             ("grpc.max_connection_age_grace_ms", int(_CONNECTION_GRACE_S * 1000)),
-            # Two services that believe they own the port would halve every guarantee.
+            # With reuse, two services could share a port without noticing, and each limit would count twice.
             ("grpc.so_reuseport", 0),
         ),
     )
@@ -87,20 +87,20 @@ class ListenError(Exception):
 
 
 class Credentials:
-    """What a listener shows in handshakes; each asks anew."""
+    """The certificate that a listener presents; every handshake reads the current one."""
 
     def __init__(self, certificate: ServerCertificate) -> None:
         self.replace(certificate)
 
     def replace(self, certificate: ServerCertificate) -> None:
-        """Show another certificate, and believe its authorities, from the next handshake on."""
+        """Present another certificate and trust its authorities from the next handshake on."""
         self.certificate = certificate
         self._configuration = grpc.ssl_server_certificate_configuration(
             [(reveal(certificate.key), certificate.chain)], certificate.client_authorities or None
         )
 
     def for_server(self) -> grpc.ServerCredentials:
-        """Return what a gRPC server takes."""
+        """Return the credentials in gRPC's form."""
         return grpc.dynamic_ssl_server_credentials(
             self._configuration,
             lambda: self._configuration,
@@ -114,14 +114,14 @@ def listen(server: grpc.aio.Server, address: str, credentials: Credentials | Non
     Args:
         server: A server that does not listen yet.
         address: Host and port; port 0 takes a free one.
-        credentials: None: plaintext.
+        credentials: The certificate; None: plaintext.
 
     Raises:
-        ListenError: The address is taken, or not of this machine.
+        ListenError: The address is in use, or is not of this machine.
     """
     try:
         if credentials is None:
             return server.add_insecure_port(address)
         return server.add_secure_port(address, credentials.for_server())
     except RuntimeError as error:
-        raise ListenError(f"{address} cannot be listened on; is the port taken?") from error
+        raise ListenError(f"cannot listen on {address}; is the port in use?") from error

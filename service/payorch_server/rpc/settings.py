@@ -6,7 +6,7 @@ from payorch_server.runtime.strict import FORBID_EXTRA
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """TLS of a gRPC listener, version 1.2 or 1.3. A handshake after a change of its files uses the new ones."""
+    """TLS of a gRPC listener, version 1.2 or 1.3. Changed files are used from the next handshake on."""
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
@@ -15,7 +15,7 @@ class TlsSettings:
     key_file: str
     """PEM file of its private key, without a password."""
     client_ca_file: str = ""
-    """PEM file of the authorities whose certificates callers must show; empty: none is asked for, and callers are
+    """PEM file of the authorities whose certificates callers must present; empty: none is requested, and callers are
     identified by a token or not at all."""
 
 
@@ -30,32 +30,32 @@ class GrpcSettings:
     tls: TlsSettings | None = None
     """None: plaintext."""
     plaintext_beyond_loopback: bool = False
-    """Speak plaintext on an address that other machines can reach, where a mesh or a network hides it."""
+    """Allow plaintext on an address that other machines can reach, where a mesh or a network protects it."""
     reflection: bool = True
     """Whether callers may list the services and their messages."""
     max_request_bytes: int = 262_144
-    """Larger requests are refused; the largest rightful one is an Apple Pay token of some kilobytes."""
+    """Larger requests are refused; the largest legitimate one is an Apple Pay token of some kilobytes."""
     max_metadata_bytes: int = 16_384
     """Connections whose calls send more metadata are refused by gRPC itself."""
     max_streams_per_connection: int = 1000
-    """Calls at once on one connection. Clients hold back further ones; those that a client opens before it has learnt
-    the limit are refused by gRPC itself, so it is no smaller than max_calls_in_progress."""
+    """Concurrent calls on one connection. Clients queue further ones; those opened before a client has learnt the limit
+    are refused by gRPC itself, so it is no smaller than max_calls_in_progress."""
     max_calls_in_progress: int = 1000
-    """Calls at once on all connections; further ones are refused before anything is sent."""
+    """Concurrent calls on all connections; further ones are refused before anything is sent."""
     min_ping_interval_s: float = 10.0
-    """Connections whose clients ping more often, with calls or without, are ended."""
+    """Connections whose clients ping more often, with or without calls, are closed."""
     keepalive_s: float = 60.0
-    """How long a connection may be silent before the service asks whether its other end is still there."""
+    """How long a connection may be idle before the service pings the client."""
     default_deadline_s: float = 20.0
     """For calls without a deadline."""
     max_deadline_s: float = 55.0
     """Cap on every deadline; below the 60 s after which Zuora gives up a connector call."""
     drain_wait_s: float = 5.0
-    """Between the first SIGTERM and the end of accepting, so that balancers see NOT_SERVING."""
+    """Time from the first SIGTERM until new calls are refused, so that load balancers notice NOT_SERVING."""
     drain_grace_s: float = 55.0
-    """For calls in progress after that."""
+    """Time for calls in progress to finish after that."""
     max_connection_age_s: float = 300.0
-    """After which a connection is ended politely, so that clients find new replicas; gRPC varies it by a tenth."""
+    """Age at which a connection is closed gracefully, so that clients find new replicas; gRPC varies it by a tenth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,31 +72,31 @@ class DiagnosticsSettings:
 class JwtSettings:
     """Tokens by which callers identify themselves: `authorization: Bearer`, signed with RS256, ES256 or EdDSA.
 
-    They are taken over TLS or from this machine alone. The identity is `jwt:` and the subject.
+    They are accepted only over TLS or from this machine. The identity is `jwt:` and the subject.
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
     key_set_file: str
-    """JSON Web Key Set (RFC 7517) of the issuer's public keys, each with a kid. It is watched."""
+    """JSON Web Key Set (RFC 7517) of the issuer's public keys, each with a kid. Changes apply without a restart."""
     issuer: str
-    """What iss must be."""
+    """The required value of iss."""
     audience: str
-    """What aud must be or hold."""
+    """The required value of aud, or one of its values."""
     clock_skew_s: float = 30.0
-    """How far the issuer's clock may differ from ours."""
+    """How far the issuer's clock may differ from the service's, 0 to 300."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeshSettings:
-    """A header in which a service mesh tells who calls. It counts from the listed peers alone."""
+    """A header in which a service mesh names the caller. It is ignored unless it comes from a listed peer."""
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
     peers: tuple[str, ...]
-    """Who is believed: IP networks such as 127.0.0.1/32, or identities of client certificates."""
+    """Trusted peers: IP networks such as 127.0.0.1/32, or identities of client certificates."""
     header: str = "x-forwarded-client-cert"
-    """Name of the header, in small letters."""
+    """Name of the header, in lower case."""
     format: Literal["xfcc", "identity"] = "xfcc"
     """Envoy's x-forwarded-client-cert with exactly one element, whose URI or DNS is the identity; or the bare
     identity, which then is `mesh:` and the value."""
@@ -104,7 +104,7 @@ class MeshSettings:
 
 @dataclass(frozen=True, slots=True)
 class IdentitySettings:
-    """Who vouches for callers: a token counts before the mesh, the mesh before a certificate."""
+    """How callers are authenticated: a token has precedence over the mesh, the mesh over a certificate."""
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 

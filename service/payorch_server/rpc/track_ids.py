@@ -1,4 +1,4 @@
-"""The Track-Id of a call, and how it leads to the call's trace."""
+"""The Track-Id of a call, and its link to the call's trace."""
 
 import secrets
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ TRACK_ID_KEY: Final = TRACK_ID_HEADER
 
 
 def track_id_of(metadata: Sequence[tuple[str, Any]], span: trace.Span) -> tuple[TrackId, CallError | None]:
-    """Return the call's Track-Id, the caller's or a new one, and why the caller's is refused.
+    """Return the call's Track-Id, the caller's or a new one, and the error if the caller's is invalid.
 
     Args:
-        metadata: Keys and values as gRPC gives them.
-        span: The call's server span, which a new id names.
+        metadata: Keys and values of the call.
+        span: The call's server span, whose ids make up a new Track-Id.
     """
     given = [value for key, value in metadata if key == TRACK_ID_KEY]
     own = span.get_span_context()
@@ -31,15 +31,15 @@ def track_id_of(metadata: Sequence[tuple[str, Any]], span: trace.Span) -> tuple[
     track_id = parse_track_id(given[0]) if len(given) == 1 and isinstance(given[0], str) else None
     if track_id is None:
         violation = Violation(f"metadata.{TRACK_ID_KEY}", "track_id", TRACK_ID_RULE)
-        private = f"{len(given)} values of {TRACK_ID_KEY}, or one that breaks the rule"
-        return minted, error_for(Failure(Reason.TRACK_ID_INVALID, private, violations=(violation,)))
+        detail = f"{len(given)} values of {TRACK_ID_KEY}, or one that breaks the rule"
+        return minted, error_for(Failure(Reason.TRACK_ID_INVALID, detail, violations=(violation,)))
     return track_id, None
 
 
-def point_to(span: trace.Span, track_id: TrackId, tracer: trace.Tracer) -> None:
-    """Emit a span that leads from where a Track-Id points to the call's server span, unless it points there itself.
+def link_track_id(span: trace.Span, track_id: TrackId, tracer: trace.Tracer) -> None:
+    """Emit a span in the Track-Id's own trace that links to the call's server span, unless they share the trace.
 
-    It carries a link and nothing else: whoever knows the id computes the trace, and finds all its calls there.
+    It carries a link and nothing else: the trace is computed from the Track-Id, and all its calls are found there.
     """
     own = span.get_span_context()
     trace_id, span_id = span_ids_of(track_id)

@@ -1,4 +1,4 @@
-"""What a request must be, beyond its type: every violation at once, each with the path of its field."""
+"""Validates requests beyond their type: all violations at once, each with the path of its field."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
@@ -16,24 +16,24 @@ _MONEY: Final = "google.type.Money"
 Check = Callable[[Any], Iterable[Violation]]
 
 
-def _nothing(_request: Message) -> Iterable[Violation]:
+def _no_violations(_request: Message) -> Iterable[Violation]:
     return ()
 
 
 class Validator:
-    """Checks requests against the rules in the protos, and against what no proto rule can say."""
+    """Checks requests against the rules in the protos and those that no proto can express."""
 
     def __init__(self, further: Mapping[str, Check] | None = None) -> None:
         """Make a validator.
 
         Args:
-            further: What decoding checks as well, by full name of the request type.
+            further: Checks of decoding, by full name of the request type.
         """
         self._rules = protovalidate.Validator()
         self._further = further or {}
 
     def warm(self, requests: Iterable[Message]) -> None:
-        """Compile the rules of these requests' types, which would otherwise delay the first of each."""
+        """Compile the rules of these requests' types, which would otherwise delay the first call of each."""
         for request in requests:
             self._rules.collect_violations(request)
 
@@ -43,13 +43,19 @@ class Validator:
         Raises:
             InvalidRequestError: With every violation.
         """
-        violations = [*_unknown_fields(request), *self._broken_rules(request), *_wrong_amounts(request)]
+        violations = [
+            *_unknown_field_violations(request),
+            *self._rule_violations(request),
+            *_amount_violations(request),
+        ]
         if violations:
-            # Decoding makes these checks for a request that is good so far; here they complete the list.
-            violations += self._further.get(request.DESCRIPTOR.full_name, _nothing)(request)
-            raise invalid(*sorted(set(violations), key=lambda one: (one.field, one.rule, one.description)))
+            # A request without violations so far is checked by decoding; here the checks complete the list.
+            violations += self._further.get(request.DESCRIPTOR.full_name, _no_violations)(request)
+            raise invalid(
+                *sorted(set(violations), key=lambda violation: (violation.field, violation.rule, violation.description))
+            )
 
-    def _broken_rules(self, request: Message) -> Iterator[Violation]:
+    def _rule_violations(self, request: Message) -> Iterator[Violation]:
         for found in self._rules.collect_violations(request):
             proto = found.proto
             path = "".join(_element(element) for element in (proto.field.elements if proto.field else ())).removeprefix(
@@ -65,7 +71,7 @@ def _element(element: object) -> str:
     return f".{name}[{subscript.value}]" if subscript.field == "index" else f'.{name}["{subscript.value}"]'
 
 
-def _unknown_fields(request: Message) -> list[Violation]:
+def _unknown_field_violations(request: Message) -> list[Violation]:
     """Find fields that this version does not know; a message without any costs one copy in C."""
     known = type(request)()
     known.CopyFrom(request)
@@ -76,7 +82,7 @@ def _unknown_fields(request: Message) -> list[Violation]:
 
 
 def _walk_unknown(message: Message, path: str) -> Iterator[Violation]:
-    description = "is not known to this version of the service; it must be left out, or the service upgraded"
+    description = "is not known to this version of the service; omit it, or upgrade the service"
     unknown = UnknownFieldSet(message)
     for index in range(len(unknown)):
         yield Violation(f"{path}{unknown[index].field_number}", "field.known", description)
@@ -111,9 +117,9 @@ def _amount_paths(descriptor: Descriptor) -> tuple[tuple[str, ...], ...]:
     return tuple(paths)
 
 
-def _wrong_amounts(request: Message) -> Iterator[Violation]:
+def _amount_violations(request: Message) -> Iterator[Violation]:
     for path in _amount_paths(request.DESCRIPTOR):
-        money = _at(request, path)
+        money = _value_at(request, path)
         if money is None:
             continue
         problem = problem_with_amount(currency=money.currency_code, units=money.units, nanos=money.nanos)
@@ -121,7 +127,7 @@ def _wrong_amounts(request: Message) -> Iterator[Violation]:
             yield Violation(".".join((*path, problem.member)), problem.rule, problem.description)
 
 
-def _at(message: Any, path: tuple[str, ...]) -> Any | None:
+def _value_at(message: Any, path: tuple[str, ...]) -> Any | None:
     for name in path:
         if not message.HasField(name):
             return None

@@ -16,7 +16,7 @@ from payorch_server.intents.ledger import IntentLedger
 from payorch_server.model.secret import Secret
 from payorch_server.routing.settings import RuleSettings
 from payorch_server.routing.table import RoutingTable
-from payorch_server.rpc.identity import Identities
+from payorch_server.rpc.identity import IdentityResolver
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
@@ -170,7 +170,7 @@ class Instance:
         boundary = BoundaryInterceptor(
             settings=GrpcSettings(), policy=policy, tracer=tracer, clock=clock, tasks=self._owner
         )
-        authn = AuthnInterceptor(identities=Identities(IdentitySettings(), None), clock=clock)
+        authn = AuthnInterceptor(identities=IdentityResolver(IdentitySettings(), None), clock=clock)
         self._interceptors = boundary, authn, AuthzInterceptor(), ValidateInterceptor(_VALIDATOR)
         handlers = _Handlers()
         service_grpc.add_PaymentOrchestrationServiceServicer_to_server(servicer, handlers)

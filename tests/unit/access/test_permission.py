@@ -8,13 +8,13 @@ from harness.routes import context, route
 from payorch_server.access.permission import (
     Action,
     MissingRight,
+    deny_unauthenticated,
+    deny_unknown,
     missing_for_rpc,
     missing_on_route,
     permit,
     permit_diagnostics,
     permit_rpc,
-    unauthenticated,
-    unknown,
 )
 from payorch_server.model.caller import ANONYMOUS, EVERYTHING, UNIDENTIFIED, Caller, Rights, TenantRights
 from payorch_server.model.context import CallContext
@@ -145,7 +145,7 @@ class TestPermit:
         assert refusal is not None
         assert Reason.CALLER_NOT_PERMITTED is refusal.failure.reason
         assert {"right": "entity", "name": "us"} == dict(refusal.failure.metadata)
-        assert "jwt:a has not the right entity us" == refusal.failure.detail
+        assert "jwt:a lacks the right entity us" == refusal.failure.detail
 
     def test_names_no_name_where_there_is_none(self) -> None:
         """A right that is a yes or no."""
@@ -153,7 +153,7 @@ class TestPermit:
 
         assert refusal is not None
         assert {"right": "move_money"} == dict(refusal.failure.metadata)
-        assert "jwt:a has not the right move_money" == refusal.failure.detail
+        assert "jwt:a lacks the right move_money" == refusal.failure.detail
 
     def test_decides_about_an_rpc_before_anything_else(self) -> None:
         """A refusal is told; that it may be called says nothing yet, so it is not."""
@@ -195,7 +195,7 @@ class TestStrangers:
         stranger = dataclasses.replace(context(), caller=UNIDENTIFIED)
 
         with capture_logs() as lines:
-            refusal = unknown(stranger, "CreateSession", "")
+            refusal = deny_unknown(stranger, "CreateSession", "")
 
         assert Reason.CALLER_UNAUTHENTICATED is refusal.failure.reason
         assert {"credential": "none", "rule": "one is needed"} == dict(refusal.failure.metadata)
@@ -208,7 +208,7 @@ class TestStrangers:
         stranger = dataclasses.replace(context(), caller=UNIDENTIFIED)
 
         with capture_logs() as lines:
-            refusal = unknown(stranger, "CreateSession", "dns:new.shop")
+            refusal = deny_unknown(stranger, "CreateSession", "dns:new.shop")
 
         assert Reason.CALLER_NOT_PERMITTED is refusal.failure.reason
         assert {"right": "caller"} == dict(refusal.failure.metadata)
@@ -222,7 +222,7 @@ class TestStrangers:
         stranger = dataclasses.replace(context(), caller=UNIDENTIFIED)
 
         with capture_logs() as lines:
-            refusal = unauthenticated(stranger, "CreateSession", broken)
+            refusal = deny_unauthenticated(stranger, "CreateSession", broken)
 
         assert broken is refusal
         assert [("denied", "identity", "expired")] == [

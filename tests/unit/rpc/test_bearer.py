@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from harness.authority import AUDIENCE, ISSUER, KINDS, Issuer, jwk_of, key_set, public_pem, rsa_key
 from jwt.algorithms import ECAlgorithm
 from payorch_server.model.secret import Secret
-from payorch_server.rpc.bearer import KeySet, KeySetError, TokenRefused, TokenRules, parse_key_set
+from payorch_server.rpc.bearer import KeySet, KeySetError, TokenError, TokenRules, parse_key_set
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW_S = NOW.timestamp()
@@ -25,12 +25,12 @@ CANARY = "canary-subject"
 
 def subject_of(token: str, *, keys: KeySet = KEYS, rules: TokenRules = RULES) -> str:
     """Check a token at the test's time."""
-    return keys.subject(Secret(token), rules=rules, now=NOW)
+    return keys.verify(Secret(token), rules=rules, now=NOW)
 
 
 def rule_of(token: str) -> str:
     """Return the rule that a token breaks; neither the refusal nor what it came from shows the token."""
-    with pytest.raises(TokenRefused) as caught:
+    with pytest.raises(TokenError) as caught:
         subject_of(token)
     assert CANARY not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
@@ -176,7 +176,7 @@ class TestSubject:
         strict = TokenRules(ISSUER, AUDIENCE, 0.0)
         over = GOOD.token(now=NOW, exp=NOW_S)
 
-        with pytest.raises(TokenRefused, match="expired"):
+        with pytest.raises(TokenError, match="expired"):
             subject_of(over, rules=strict)
         assert subject_of(GOOD.token(now=NOW - timedelta(seconds=3599)), rules=strict) == "checkout"
 
@@ -191,27 +191,27 @@ P384 = {**ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP384R1()).public_key(
 
 # As above: their names are their reasons.
 NO_KEY_SETS = [
-    (b"", "is no JSON Web Key Set", "nothing"),
-    (b"\xff", "is no JSON Web Key Set", "no text"),
-    (b"-----BEGIN PUBLIC KEY-----", "is no JSON Web Key Set", "PEM"),
-    (b"[]", "is no JSON Web Key Set", "a list"),
-    (b'"keys"', "is no JSON Web Key Set", "a text"),
-    (b"{}", "is no JSON Web Key Set", "no member keys"),
-    (with_keys(), "holds no key", "an empty list"),
-    (b'{"keys": {}}', "holds no key", "an object of keys"),
+    (b"", "is not a JSON Web Key Set", "nothing"),
+    (b"\xff", "is not a JSON Web Key Set", "no text"),
+    (b"-----BEGIN PUBLIC KEY-----", "is not a JSON Web Key Set", "PEM"),
+    (b"[]", "is not a JSON Web Key Set", "a list"),
+    (b'"keys"', "is not a JSON Web Key Set", "a text"),
+    (b"{}", "is not a JSON Web Key Set", "no member keys"),
+    (with_keys(), "contains no signing key", "an empty list"),
+    (b'{"keys": {}}', "contains no signing key", "an object of keys"),
     (with_keys("x"), "keys.0: has no kid", "a text for a key"),
     (with_keys({**GOOD.jwk, "kid": ""}), "keys.0: has no kid", "an empty kid"),
     (with_keys({**GOOD.jwk, "kid": 1}), "keys.0: has no kid", "a kid that is no text"),
     (with_keys(GOOD.jwk, GOOD.jwk), "keys.1: the kid ES256 appears twice", "one would win without a word"),
-    (with_keys({"kty": "oct", "kid": "a", "k": "czNjcmV0"}), "keys.0: must be a key for", "a shared secret"),
-    (with_keys({**GOOD.jwk, "use": "enc"}), "holds no key for signatures", "a key for encryption alone"),
-    (with_keys({**GOOD.jwk, "alg": "HS256"}), "keys.0: must be a key for", "an algorithm that does not fit"),
+    (with_keys({"kty": "oct", "kid": "a", "k": "czNjcmV0"}), "keys.0: must be a signing key for", "a shared secret"),
+    (with_keys({**GOOD.jwk, "use": "enc"}), "contains no signing key", "a key for encryption alone"),
+    (with_keys({**GOOD.jwk, "alg": "HS256"}), "keys.0: must be a signing key for", "an algorithm that does not fit"),
     (
         with_keys({**ISSUERS["RS256"].jwk, "alg": "PS256"}),
-        "keys.0: must be a key for",
+        "keys.0: must be a signing key for",
         "one that we do not use",
     ),
-    (with_keys(P384), "keys.0: must be a key for", "another curve"),
+    (with_keys(P384), "keys.0: must be a signing key for", "another curve"),
     (with_keys({**GOOD.jwk, "x": "AAAA"}), "keys.0: cannot be read", "no point of the curve"),
     (with_keys({**GOOD.jwk, "y": GOOD.jwk["x"]}), "keys.0: cannot be read", "a point beside the curve"),
     (with_keys({**ISSUERS["RS256"].jwk, "e": "AQ"}), "keys.0: cannot be read", "an exponent of 1"),

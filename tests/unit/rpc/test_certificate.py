@@ -11,10 +11,10 @@ AUTHORITY = Authority(now=NOW)
 GOOD = AUTHORITY.issue("payorch.test", "127.0.0.1")
 OTHER = AUTHORITY.issue("payorch.test")
 SEALED = private_pem(ec.generate_private_key(ec.SECP256R1()), password=b"canary-password")
-NO_CERTIFICATE = "certificate_file: holds no certificate in PEM form"
-NO_KEY = "key_file: holds no private key without a password in PEM form"
-FOREIGN_KEY = "key_file: is not the key of the certificate"
-NO_AUTHORITIES = "client_ca_file: holds no certificates in PEM form"
+NO_CERTIFICATE = "certificate_file: contains no certificate in PEM form"
+NO_KEY = "key_file: contains no private key without a password in PEM form"
+FOREIGN_KEY = "key_file: does not match the certificate"
+NO_AUTHORITIES = "client_ca_file: contains no certificates in PEM form"
 UNKNOWN_KEY = b"-----BEGIN PRIVATE KEY-----\nMBwCAQAwDwYLKwYBBAGCNw8BAgEFAAQGY2FuYXJ5\n-----END PRIVATE KEY-----\n"
 
 

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payorch_server.rpc.identity import HeaderBroken, parse_header
+from payorch_server.rpc.identity import HeaderFormatError, parse_client_certificate_header
 
 SHOP = "spiffe://example.org/ns/shop/sa/checkout"
 HASH = "a" * 64
@@ -38,7 +38,7 @@ class TestParseHeader:
     )
     def test_returns_the_names_of_the_caller(self, text: str, expected: tuple[str, ...], reason: str) -> None:
         """URIs as they are, then DNS names."""
-        assert expected == parse_header(text), reason
+        assert expected == parse_client_certificate_header(text), reason
 
     @pytest.mark.parametrize(
         ("text", "rule", "reason"),
@@ -67,8 +67,8 @@ class TestParseHeader:
     )
     def test_refuses_what_names_nobody(self, text: str, rule: str, reason: str) -> None:
         """The rule is told, nothing of the header."""
-        with pytest.raises(HeaderBroken) as caught:
-            parse_header(text)
+        with pytest.raises(HeaderFormatError) as caught:
+            parse_client_certificate_header(text)
 
         assert rule == str(caught.value), reason
 
@@ -79,21 +79,21 @@ class TestParseHeader:
         pairs += [f"DNS={one}" for one in names]
 
         expected = (*(f"spiffe:{one}" for one in uris), *(f"dns:{one}" for one in names))
-        assert expected == parse_header(";".join(pairs))
+        assert expected == parse_client_certificate_header(";".join(pairs))
 
     @given(st.lists(QUOTED, min_size=1, max_size=3))
     def test_reads_quoted_names(self, uris: list[str]) -> None:
         """Whatever is quoted comes back as it was."""
         spiffe = tuple(f"spiffe:{one}" for one in uris)
 
-        assert spiffe == parse_header(";".join(f"URI={quoted(one)}" for one in spiffe))
+        assert spiffe == parse_client_certificate_header(";".join(f"URI={quoted(one)}" for one in spiffe))
 
     @given(st.text())
     def test_never_fails_otherwise(self, text: str) -> None:
         """Any text has names or breaks a rule."""
         try:
-            found = parse_header(text)
-        except HeaderBroken:
+            found = parse_client_certificate_header(text)
+        except HeaderFormatError:
             return
 
         assert found

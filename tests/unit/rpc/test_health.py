@@ -31,7 +31,7 @@ class TestHealth:
         health = Health(("acme", "solo"))
         await health.start()
 
-        await health.warmed("acme")
+        await health.set_ready("acme")
 
         assert await states(health) == {
             "": SERVING,
@@ -46,7 +46,7 @@ class TestHealth:
         health = Health(("acme", "solo"))
         await health.start()
         for tenant in ("acme", "solo"):
-            await health.warmed(tenant)
+            await health.set_ready(tenant)
 
         await health.replace(("acme",))
         await health.replace(("acme", "solo"))
@@ -60,7 +60,7 @@ class TestHealth:
         await health.start()
         await health.replace(("acme",))
 
-        await health.warmed("solo")
+        await health.set_ready("solo")
 
         assert not health.ready
         assert set((await states(health)).values()) == {NOT_SERVING}
@@ -69,10 +69,10 @@ class TestHealth:
         """Also when a tenant becomes ready after that."""
         health = Health(("acme", "solo"))
         await health.start()
-        await health.warmed("acme")
+        await health.set_ready("acme")
 
         await health.drain()
-        await health.warmed("solo")
+        await health.set_ready("solo")
 
         assert set((await states(health)).values()) == {NOT_SERVING}
         assert (health.ready, health.states) == (False, {"acme": False, "solo": False})

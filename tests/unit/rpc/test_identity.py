@@ -7,7 +7,7 @@ from payorch_server.model.caller import ANONYMOUS
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.bearer import parse_key_set
-from payorch_server.rpc.identity import UNIX, Identities, Peer, peer_of
+from payorch_server.rpc.identity import UNIX, IdentityResolver, Peer, peer_of
 from payorch_server.rpc.settings import IdentitySettings, JwtSettings, MeshSettings
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -42,7 +42,7 @@ def identities_of(
 ) -> tuple[str, ...]:
     """Find out who calls."""
     keys = parse_key_set(key_set(TOKENS)) if jwt else None
-    return Identities(IdentitySettings(jwt, mesh), keys).of(caller, metadata, NOW)
+    return IdentityResolver(IdentitySettings(jwt, mesh), keys).resolve(caller, metadata, NOW)
 
 
 def refusal_of(caller: Peer, *metadata: tuple[str, str | bytes], **settings: Any) -> dict[str, str]:
@@ -125,7 +125,7 @@ class TestOf:
         caller = peer("10.1.0.1", SHOP, encrypted=True)
 
         with pytest.raises(CallError) as caught:
-            Identities(IdentitySettings(JWT), None).of(caller, [bearer()], NOW)
+            IdentityResolver(IdentitySettings(JWT), None).resolve(caller, [bearer()], NOW)
 
         assert caught.value.failure.metadata["rule"] == "a key set to check it with"
 
@@ -203,9 +203,9 @@ class TestOf:
 
     def test_shows_no_secret(self) -> None:
         """Who looks at the object sees names of keys."""
-        one = Identities(IdentitySettings(JWT, TOLD), parse_key_set(key_set(TOKENS)))
+        one = IdentityResolver(IdentitySettings(JWT, TOLD), parse_key_set(key_set(TOKENS)))
 
-        assert "Identities(KeySet(key-1), mesh=True)" == repr(one)
+        assert "IdentityResolver(KeySet(key-1), mesh=True)" == repr(one)
 
 
 class FakeContext:

@@ -1,1 +1,1 @@
-"""What every call of ours passes through, outermost first."""
+"""Interceptors of every call to our services, outermost first."""

@@ -1,4 +1,4 @@
-"""Wrapping the handlers of our unary methods."""
+"""Wraps the handlers of our unary methods."""
 
 import abc
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ OURS = "/payorch."
 
 
 def is_ours(method: str) -> bool:
-    """Tell our methods from health and reflection, which pass through untouched."""
+    """Return whether a method is ours; health and reflection pass through unchanged."""
     return method.startswith(OURS)
 
 
@@ -31,14 +31,14 @@ def with_behaviour(
 
 
 class UnaryInterceptor(grpc.aio.ServerInterceptor):
-    """Puts something around every method of ours; others pass untouched."""
+    """Wraps the behaviour of each of our methods; others pass through unchanged."""
 
     @abc.abstractmethod
     def around(self, behaviour: Behaviour, method: str) -> Behaviour:
-        """Return what a method does with this around it.
+        """Return the wrapped behaviour of a method.
 
         Args:
-            behaviour: What it does.
+            behaviour: The behaviour to wrap.
             method: Its full name, such as `payorch.v1.DiagnosticsService/GetCall`.
         """
 

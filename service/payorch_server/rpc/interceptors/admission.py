@@ -26,9 +26,9 @@ class AdmissionInterceptor(UnaryInterceptor):
         return self._in_progress
 
     def around(self, behaviour: Behaviour, method: str) -> Behaviour:  # noqa: ARG002 - the same for every method
-        """Return what a method does with this around it."""
+        """Return the wrapped behaviour of a method."""
 
-        async def admitted(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+        async def admit(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             if self._in_progress >= self._limit:
                 raise call_error(Reason.OVERLOADED, f"{self._in_progress} calls are in progress")
             self._in_progress += 1
@@ -37,4 +37,4 @@ class AdmissionInterceptor(UnaryInterceptor):
             finally:
                 self._in_progress -= 1
 
-        return admitted
+        return admit

@@ -1,4 +1,4 @@
-"""Who calls: the identity that somebody vouches for becomes a caller of the access policy."""
+"""Authenticates callers: the first identity that the access policy knows becomes the caller."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,49 +6,45 @@ from typing import Any, cast
 
 import grpc
 
-from payorch_server.access.permission import unauthenticated, unknown
+from payorch_server.access.permission import deny_unauthenticated, deny_unknown
 from payorch_server.model.caller import ANONYMOUS, Caller
 from payorch_server.model.errors import CallError
 from payorch_server.rpc.current import ActiveCall, active_call, set_active_call
-from payorch_server.rpc.identity import Identities, peer_of
+from payorch_server.rpc.identity import IdentityResolver, peer_of
 from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
 from payorch_server.runtime.clock import Clock
 
 
 class AuthnInterceptor(UnaryInterceptor):
-    """Identifies the caller of every call of ours."""
+    """Identifies the caller of each of our calls."""
 
-    def __init__(self, *, identities: Identities, clock: Clock) -> None:
+    def __init__(self, *, identities: IdentityResolver, clock: Clock) -> None:
         self._identities = identities
         self._clock = clock
 
     def around(self, behaviour: Behaviour, method: str) -> Behaviour:
-        """Return what a method does with this around it."""
-        rpc = _name(method)
+        """Return the wrapped behaviour of a method."""
+        rpc = method.rpartition("/")[2]
 
-        async def identified(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
-            now = active_call()
-            caller = _known(now, self._identities_of(now, rpc, context), rpc)
-            set_active_call(dataclasses.replace(now, context=dataclasses.replace(now.context, caller=caller)))
+        async def identify(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+            call = active_call()
+            caller = _find_caller(call, self._resolve(call, rpc, context), rpc)
+            set_active_call(dataclasses.replace(call, context=dataclasses.replace(call.context, caller=caller)))
             return await behaviour(request, context)
 
-        return identified
+        return identify
 
-    def _identities_of(self, now: ActiveCall, rpc: str, context: Any) -> Sequence[str]:
+    def _resolve(self, call: ActiveCall, rpc: str, context: Any) -> Sequence[str]:
         metadata = cast("Sequence[tuple[str, str | bytes]]", tuple(context.invocation_metadata() or ()))
         try:
-            return self._identities.of(peer_of(context), metadata, self._clock.now())
+            return self._identities.resolve(peer_of(context), metadata, self._clock.now())
         except CallError as error:
-            raise unauthenticated(now.context, rpc, error) from None
+            raise deny_unauthenticated(call.context, rpc, error) from None
 
 
-def _known(now: ActiveCall, identities: Sequence[str], rpc: str) -> Caller:
+def _find_caller(call: ActiveCall, identities: Sequence[str], rpc: str) -> Caller:
     """Return the caller of the first identity that the access policy knows."""
     for identity in identities:
-        if caller := now.policy.access.caller(identity):
+        if caller := call.policy.access.caller(identity):
             return caller
-    raise unknown(now.context, rpc, "" if ANONYMOUS in identities else ", ".join(identities))
-
-
-def _name(method: str) -> str:
-    return method.rpartition("/")[2]
+    raise deny_unknown(call.context, rpc, "" if ANONYMOUS in identities else ", ".join(identities))

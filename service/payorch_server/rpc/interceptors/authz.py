@@ -1,4 +1,4 @@
-"""Whether the caller may use the RPC at all; what it may do there is decided after routing."""
+"""Checks the caller's right to the RPC; rights on the route are checked after routing."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
 
 
 class AuthzInterceptor(UnaryInterceptor):
-    """Refuses callers that may not use an RPC."""
+    """Refuses callers without the right to an RPC."""
 
     def around(self, behaviour: Behaviour, method: str) -> Behaviour:
-        """Return what a method does with this around it."""
+        """Return the wrapped behaviour of a method."""
         rpc = method.rpartition("/")[2]
 
-        async def permitted(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+        async def authorize(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             permit_rpc(active_call().context, rpc)
             return await behaviour(request, context)
 
-        return permitted
+        return authorize

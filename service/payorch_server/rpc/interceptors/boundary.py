@@ -1,7 +1,7 @@
-"""The outermost interceptor: what becomes of a call is decided here, once.
+"""The outermost interceptor: decides the outcome of a call, once.
 
-Status code, details, trailers, span and log line are all written from that one decision, and no exception of ours or of
-anybody else's gets past it: grpc.aio would send its text to the caller.
+Status code, details, trailers, span and log line all follow from that decision. No exception gets past it: grpc.aio
+would send its text to the caller.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_o
 from payorch_server.rpc.interceptors.early_metadata import EarlyMetadata
 from payorch_server.rpc.settings import GrpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
-from payorch_server.rpc.track_ids import TRACK_ID_KEY, point_to, track_id_of
+from payorch_server.rpc.track_ids import TRACK_ID_KEY, link_track_id, track_id_of
 from payorch_server.runtime.callbacks import ignore
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
@@ -39,7 +39,7 @@ from payorch_server.telemetry.propagation import caller_baggage, caller_context
 from payorch_server.usecases.policy import LivePolicy
 
 _LOG: Final = structlog.get_logger("payorch.rpc")
-# gRPC's own list of codes that say something about the server, not about the request.
+# gRPC's own list of codes that are faults of the server, not of the request.
 _SERVER_FAULTS: Final = frozenset(
     {
         grpc.StatusCode.UNKNOWN,
@@ -54,7 +54,7 @@ _SERVER_FAULTS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _UndecodableRequest:
-    """Stands in for a request that could not be decoded, so that the refusal carries details."""
+    """Replaces a request that could not be decoded, so that the error carries details."""
 
     reason: Reason
     detail: str
@@ -63,19 +63,19 @@ class _UndecodableRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One open call."""
+    """A call that is not closed yet."""
 
     method: str
     span: trace.Span
     track_id: TrackId
     problem: CallError | None
-    """Why the call is refused before its request is looked at."""
+    """Why the call is refused before its request is read."""
     started_s: float
     notes: CallNotes
 
 
 class BoundaryInterceptor(grpc.aio.ServerInterceptor):
-    """Opens and closes every call of ours."""
+    """Opens and closes each of our calls."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         self._clock = clock
         self._tasks = tasks
         self._ended = ended
-        # Only methods that exist get in, so no caller can make it grow.
+        # Only existing methods are added, so no caller can make it grow.
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self._unknown: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
             self._with_boundary("unknown", _unknown_method)
@@ -104,18 +104,22 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Wrap our handlers, and answer for methods that do not exist.
+        """Wrap our handlers, and respond to methods that do not exist.
 
-        A method's handler never changes while the server runs, so the whole chain below is built once for each.
+        A method's handler never changes, so the chain of interceptors below is built once for each.
         """
+        # 1. A method that was called before.
         method = handler_call_details.method
         if method in self._wrapped:
             return self._wrapped[method]
+        # 2. A method that does not exist.
         handler = await continuation(handler_call_details)
         if handler is None:
             return self._unknown
+        # 3. Health and reflection pass through unchanged.
         if not is_ours(method) or handler.unary_unary is None:
             return handler
+        # 4. The first call of one of our methods.
         self._wrapped[method] = with_behaviour(
             handler,
             self._with_boundary(method[1:], cast("Behaviour", handler.unary_unary)),
@@ -141,28 +145,32 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         async def with_boundary(request: Any, context: Any) -> Any:
             call = self._open(method, context)
             token = otel_context.attach(trace.set_span_in_context(call.span))
-            announcement = EarlyMetadata(context, ((TRACK_ID_KEY, call.track_id),), self._tasks)
+            early_metadata = EarlyMetadata(context, ((TRACK_ID_KEY, call.track_id),), self._tasks)
             try:
                 response = await self._serve(call, behaviour, request, context)
+            # 1. An expected error: its status goes to the caller.
             except CallError as error:
                 self._close(call, error)
-                await announcement.end()
+                await early_metadata.finish()
                 await self._abort(context, error, call.track_id)
+            # 2. The caller is no longer waiting: no response is possible.
             except asyncio.CancelledError:
                 self._close(call, call_error(Reason.CALLER_LEFT, "cancelled by the caller or by its deadline"))
                 raise
-            except Exception as unforeseen:  # noqa: BLE001 - the one place where nothing may pass
-                defect = call_error(Reason.INTERNAL, f"unforeseen {type(unforeseen).__name__}")
-                self._close(call, defect, unforeseen)
-                await announcement.end()
+            # 3. A defect: the caller gets INTERNAL without the exception's text.
+            except Exception as unexpected:  # noqa: BLE001 - the one place that no exception may pass
+                defect = call_error(Reason.INTERNAL, f"unexpected {type(unexpected).__name__}")
+                self._close(call, defect, unexpected)
+                await early_metadata.finish()
                 await self._abort(context, defect, call.track_id)
+            # 4. Success.
             else:
                 self._close(call, None)
-                await announcement.end()
+                await early_metadata.finish()
                 context.set_trailing_metadata(((TRACK_ID_KEY, call.track_id),))
                 return response
             finally:
-                announcement.drop()
+                early_metadata.cancel()
                 otel_context.detach(token)
 
         return with_boundary
@@ -180,7 +188,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         span.set_attribute("zuora.track_id", track_id)
         for name, value in caller_baggage(metadata, allowed=self._baggage).items():
             span.set_attribute(f"baggage.{name}", value)
-        point_to(span, track_id, self._tracer)
+        link_track_id(span, track_id, self._tracer)
         trace_id = span.get_span_context().trace_id
         notes = CallNotes(trace_id=f"{trace_id:032x}" if trace_id else "")
         return _Call(method, span, track_id, problem, started_s, notes)
@@ -190,9 +198,9 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             raise call.problem
         if isinstance(request, _UndecodableRequest):
             raise call_error(request.reason, request.detail, **request.metadata)
-        opened = CallContext(call.track_id, self._deadline_s(context, call.started_s), UNIDENTIFIED, call.notes)
-        # From here to its end the call sees one state of the policy, whatever is reloaded meanwhile.
-        set_active_call(ActiveCall(opened, self._policy.current))
+        call_context = CallContext(call.track_id, self._deadline_s(context, call.started_s), UNIDENTIFIED, call.notes)
+        # From here to its end the call sees one policy, even if another is loaded meanwhile.
+        set_active_call(ActiveCall(call_context, self._policy.current))
         return await behaviour(request, context)
 
     def _deadline_s(self, context: Any, started_s: float) -> float:
@@ -206,13 +214,13 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         trailers = ((TRACK_ID_KEY, track_id), *trailers_of(error), *(status.trailing_metadata or ()))
         await context.abort(status.code, status.details, trailers)
 
-    def _close(self, call: _Call, error: CallError | None, unforeseen: Exception | None = None) -> None:
-        """Write the span's end and the log line of one call; the answer stands even if neither can be written."""
-        # Where a failure of these would be told is what has failed.
+    def _close(self, call: _Call, error: CallError | None, unexpected: Exception | None = None) -> None:
+        """End the span and write the log line of a call; their failure does not change the response."""
+        # A failure of logging cannot be logged.
         with contextlib.suppress(Exception):
-            self._finish_telemetry(call, error, unforeseen)
+            self._finish_telemetry(call, error, unexpected)
 
-    def _finish_telemetry(self, call: _Call, error: CallError | None, unforeseen: Exception | None) -> None:
+    def _finish_telemetry(self, call: _Call, error: CallError | None, unexpected: Exception | None) -> None:
         code = grpc.StatusCode.OK if error is None else code_of(error)
         record = record_of_call(
             error,
@@ -226,11 +234,11 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         )
         _end_span(call.span, record, is_server_fault=code in _SERVER_FAULTS)
         fields = log_fields(record)
-        if unforeseen is None:
+        if unexpected is None:
             _LOG.info("call", **fields)
         else:
-            # The exception's own text could hold what must not be shown; where it arose cannot.
-            _LOG.error("unforeseen failure", **fields, type=type(unforeseen).__name__, where=where(unforeseen))
+            # The exception's text could contain secrets; its type and location cannot.
+            _LOG.error("call_crashed", **fields, type=type(unexpected).__name__, where=where(unexpected))
         self._ended(record)
 
 
@@ -241,10 +249,10 @@ def _end_span(span: trace.Span, record: CallRecord, *, is_server_fault: bool) ->
         route = {"tenant": names.tenant, "entity": names.entity, "rule": names.rule, "policy_hash": names.policy_hash}
         span.set_attributes({f"payorch.{name}": value for name, value in route.items()})
     if record.reason:
-        told = {"payorch.outcome": record.outcome, "payorch.advice": record.advice}
-        span.set_attributes({"error.type": record.reason, **told})
-        # Names of ours, nobody's text.
-        span.add_event("payorch.error", {"payorch.reason": record.reason, **told})
+        verdict = {"payorch.outcome": record.outcome, "payorch.advice": record.advice}
+        span.set_attributes({"error.type": record.reason, **verdict})
+        # Only names that the service defines, no text of others.
+        span.add_event("payorch.error", {"payorch.reason": record.reason, **verdict})
         if is_server_fault:
             span.set_status(Status(StatusCode.ERROR, record.reason))
     span.end()

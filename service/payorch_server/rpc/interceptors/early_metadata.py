@@ -1,4 +1,4 @@
-"""Telling the Track-Id ahead of the answer, for callers whose deadline may pass before it comes."""
+"""Sends the Track-Id ahead of the response, for callers whose deadline may pass first."""
 
 import asyncio
 import contextlib
@@ -7,40 +7,40 @@ from typing import Any, Final
 from payorch_server.runtime.lifecycle import TaskOwner
 
 AFTER_S: Final = 1.0
-"""Not at once: a client's gRPC takes an answer that has begun for final, and would never retry a quick UNAVAILABLE."""
+"""Not at once: gRPC clients treat a response that has begun as final and would not retry a quick UNAVAILABLE."""
 
 
 class EarlyMetadata:
-    """Sends a call's initial metadata when the call has taken a while."""
+    """Sends a call's initial metadata if the call takes longer than AFTER_S."""
 
     def __init__(self, context: Any, metadata: tuple[tuple[str, str], ...], tasks: TaskOwner) -> None:
-        """Begin to wait.
+        """Start the timer.
 
         Args:
             context: Of the call.
-            metadata: What is sent.
-            tasks: Owns the sending.
+            metadata: The metadata to send.
+            tasks: Owns the task that sends.
         """
         self._context = context
         self._metadata = metadata
         self._tasks = tasks
         self._sending: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(AFTER_S, self._begin)
+        self._timer = asyncio.get_running_loop().call_later(AFTER_S, self._start_sending)
 
-    def _begin(self) -> None:
-        self._sending = self._tasks.start(self._send(), name="announce")
+    def _start_sending(self) -> None:
+        self._sending = self._tasks.start(self._send(), name="early metadata")
 
     async def _send(self) -> None:
-        # A call that has ended meanwhile takes no metadata, and nobody waits for them any more.
+        # A call that has ended meanwhile accepts no metadata and needs none.
         with contextlib.suppress(Exception):
             await self._context.send_initial_metadata(self._metadata)
 
-    def drop(self) -> None:
-        """Send nothing if nothing is being sent."""
+    def cancel(self) -> None:
+        """Cancel the timer; a send in progress continues."""
         self._timer.cancel()
 
-    async def end(self) -> None:
-        """Send nothing from now on; what is being sent has been sent before the answer may be."""
-        self.drop()
+    async def finish(self) -> None:
+        """Cancel the timer and wait for a send in progress, which must come before the response."""
+        self.cancel()
         if self._sending is not None:
             await self._sending

@@ -1,4 +1,4 @@
-"""What a call said and what it was answered, redacted, for somebody who looks for a mistake."""
+"""Logs requests and responses, redacted, to help find mistakes."""
 
 import contextlib
 from typing import Any, Final
@@ -11,32 +11,32 @@ from payorch_server.rpc.current import active_call
 from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
 from payorch_server.telemetry.settings import TelemetrySettings
 
-# Whatever telemetry.log_level says: somebody asked for these lines.
+# Written at any telemetry.log_level: these lines were requested.
 _LOG: Final = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(0))
 
 
 class PayloadInterceptor(UnaryInterceptor):
-    """Writes one line with the request and one with the response of the calls of ours that are looked at closely."""
+    """Logs request and response of the calls that `verbose` selects, or of all calls at level debug."""
 
     def __init__(self, settings: TelemetrySettings) -> None:
         self._always = settings.log_level == "debug"
 
     def around(self, behaviour: Behaviour, method: str) -> Behaviour:
-        """Return what a method does with this around it."""
+        """Return the wrapped behaviour of a method."""
 
-        async def shown(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
-            now = active_call()
-            if not self._always and not now.policy.is_verbose(now.context):
+        async def log_payloads(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+            call = active_call()
+            if not self._always and not call.policy.is_verbose(call.context):
                 return await behaviour(request, context)
             _log_payload("request", method, request)
             response = await behaviour(request, context)
             _log_payload("response", method, response)
             return response
 
-        return shown
+        return log_payloads
 
 
 def _log_payload(event: str, method: str, payload: Any) -> None:
-    # A line that cannot be written must not cost a caller the answer.
+    # A failure to log must not cost the caller the response.
     with contextlib.suppress(Exception):
         _LOG.info(event, method=method, track_id=active_call().context.track_id, payload=redacted(payload))

@@ -7,16 +7,16 @@ from payorch_server.rpc.validation import Validator
 
 
 class ValidateInterceptor(UnaryInterceptor):
-    """Refuses requests that break rules before anything of ours sees them."""
+    """Refuses requests that break rules, before they are decoded."""
 
     def __init__(self, validator: Validator) -> None:
         self._validator = validator
 
     def around(self, behaviour: Behaviour, method: str) -> Behaviour:  # noqa: ARG002 - the same for every method
-        """Return what a method does with this around it."""
+        """Return the wrapped behaviour of a method."""
 
-        async def checked(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+        async def validate(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             self._validator.check(request)
             return await behaviour(request, context)
 
-        return checked
+        return validate
