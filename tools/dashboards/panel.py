@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 ORANGE: Final = "orange"
-"""Wants somebody's eye."""
+"""Needs attention."""
 RED: Final = "red"
 """What an alert pages for."""
 RATE: Final = "[$__rate_interval]"
-"""As Grafana fits it to the scrape and to the width of the picture."""
+"""Grafana's interval, which fits the scrape interval and the width of the panel."""
 
 
 @dataclass(frozen=True, slots=True)

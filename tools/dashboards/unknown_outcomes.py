@@ -8,8 +8,8 @@ Every call has a Track-Id: in the caller's error, in the log line `call`, on the
 
 1. `kubectl logs deploy/payorch | jq -c 'select(.event == "call" and .outcome == "UNKNOWN")'` lists the calls.
 2. `payorch-server trace TRACK_ID` prints what the id leads to: trace, attempts, Zuora's request ids.
-3. The caller asks `GetIntent` with its `request_id`, or resends with **the same** `request_id` if the advice says so.
-4. Otherwise the payment is looked up in Zuora, by Track-Id, account and time.
+3. The caller calls `GetIntent` with its `request_id`, or resends with **the same** `request_id` if advised to.
+4. Otherwise look the payment up in Zuora, by Track-Id, account and time.
 
 [What to do](docs/runbooks.md#payorchoutcomesunsettled) · [what each reason means](docs/errors.md)
 """

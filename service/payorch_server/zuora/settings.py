@@ -53,7 +53,7 @@ class ZuoraHttpSettings:
     """How far Zuora's clock may differ from ours; beyond, the tenant is not ready, because time guards intents."""
     extra_hosts: tuple[str, ...] = ()
     """Hosts that a tenant's base_url may name beside this machine and Zuora's sandboxes, such as an emulator in a test
-    cluster. Whoever edits tenants alone cannot send credentials elsewhere."""
+    cluster. A change of tenants alone cannot send credentials elsewhere."""
     gzip_over_bytes: int = 8192
     """Request bodies larger than this are compressed."""
     max_answer_bytes: int = 1_048_576
@@ -101,7 +101,7 @@ class TenantSettings:
     """File that holds the OAuth client secret; trailing white space is dropped. It is watched: a new secret is used as
     soon as Zuora has issued a token for it, and calls in progress end with the one before."""
     previous_client_ids: tuple[str, ...] = ()
-    """OAuth clients by which this same tenant was called before; what they left unsettled goes on with the new one."""
+    """Earlier OAuth clients of this same tenant; intents that they left unsettled continue with the present one."""
     environment: str = ""
     """One of the built-in environments; or give base_url."""
     base_url: str = ""
