@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from payorch_server.model.command_error import CommandError
+from payorch_server.model.errors import CommandError
 
 if TYPE_CHECKING:
     import asyncio

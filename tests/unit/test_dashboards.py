@@ -16,7 +16,7 @@ from harness.chart_queries import (
     terms_of,
 )
 from metric_names import VALUES
-from payorch_server.runtime.buckets import BUCKETS_S
+from payorch_server.telemetry.instruments import BUCKETS_S
 
 QUERIES = [*(query for _, query in rule_queries()), *dashboard_queries()]
 KNOWN = known_series()

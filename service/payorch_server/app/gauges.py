@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from opentelemetry.metrics import Meter, Observation
 
 from payorch_server.app.components import Components
-from payorch_server.calls.metrics import observe
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
+from payorch_server.telemetry.instruments import observe
 
 
 def publish(components: Components, admission: AdmissionInterceptor, *, version: str) -> None:

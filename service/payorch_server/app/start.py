@@ -21,7 +21,7 @@ from payorch_server.app.reload import Reloader
 from payorch_server.config import AdminSettings, Document, Settings
 from payorch_server.intents.executor import EXECUTION_LIMIT_S
 from payorch_server.model.call_record import CallRecord
-from payorch_server.model.command_error import CommandError
+from payorch_server.model.errors import CommandError
 from payorch_server.rpc.diagnostics import EXPLAIN_CHECKS, DiagnosticsServicer
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
@@ -37,12 +37,11 @@ from payorch_server.rpc.payment_orchestration import (
 )
 from payorch_server.rpc.server import ListenError, build_diagnostics_server, build_server, listen
 from payorch_server.rpc.validation import Validator
-from payorch_server.runtime.buckets import BUCKETS_S
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner, termination
-from payorch_server.store.counted import CountedStore
-from payorch_server.store.factory import open_store
+from payorch_server.store.factory import CountedStore, open_store
 from payorch_server.store.port import Store
+from payorch_server.telemetry.instruments import BUCKETS_S
 from payorch_server.telemetry.providers import start_telemetry
 from payorch_server.zuora.retry import MAX_ATTEMPTS
 from payorch_server.zuora.transport import open_transport

@@ -1,7 +1,6 @@
 """Metrics of calls and of executions of intents. Every attribute has few values, whatever callers send."""
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Final
 
 from opentelemetry.metrics import Meter, Observation
@@ -10,7 +9,7 @@ from payorch_server.model.call_record import CallRecord
 from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.runtime.clock import Clock
-from payorch_server.telemetry.counter import CheapCounter
+from payorch_server.telemetry.instruments import CheapCounter, observe
 
 _MAX_UNSETTLED: Final = 10_000
 _ROUTE_REFUSALS: Final = frozenset(
@@ -101,8 +100,3 @@ class _Unsettled:
     def _age_of_oldest_s(self) -> float:
         oldest_s = next(iter(self._since_s.values()), None)
         return 0.0 if oldest_s is None else self._clock.monotonic() - oldest_s
-
-
-def observe(meter: Meter, name: str, read: Callable[[], list[Observation]], *, unit: str, description: str) -> None:
-    """Publish what a function reads at each collection."""
-    meter.create_observable_gauge(name, callbacks=[lambda _options: read()], unit=unit, description=description)

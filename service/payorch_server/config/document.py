@@ -9,13 +9,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from payorch_server.access.settings import AccessSettings
 from payorch_server.calls.settings import CallHistorySettings, VerboseSettings
 from payorch_server.intents.settings import IntentSettings
-from payorch_server.model.command_error import CommandError
+from payorch_server.model.errors import CommandError
 from payorch_server.model.secret import Secret
 from payorch_server.routing.settings import RuleSettings
 from payorch_server.rpc.bearer import KeySet
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.settings import DiagnosticsSettings, GrpcSettings, IdentitySettings
-from payorch_server.runtime.strict import FORBID_EXTRA
+from payorch_server.runtime import FORBID_EXTRA
 from payorch_server.store.settings import StoreSettings
 from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.usecases.settings import PaymentMethodSettings, SessionSettings

@@ -29,9 +29,8 @@ from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.runtime.callbacks import ignore
 from payorch_server.runtime.clock import Clock
-from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.runtime.lifecycle import TaskOwner, ignore
 from payorch_server.store.port import StoreUnavailable
 from payorch_server.telemetry.spans import record_failure, use_span
 

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from payorch_server.runtime.strict import FORBID_EXTRA
+from payorch_server.runtime import FORBID_EXTRA
 
 
 @dataclass(frozen=True, slots=True)

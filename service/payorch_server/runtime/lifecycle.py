@@ -1,3 +1,5 @@
+"""The tasks of a process, its signals, and callbacks that do nothing."""
+
 import asyncio
 import contextlib
 import signal
@@ -54,3 +56,7 @@ def termination(*, on_first: Callable[[], None], on_second: Callable[[], None]) 
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+def ignore(*_arguments: object) -> None:
+    """Do nothing: the default of optional callbacks."""

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from payorch_server.runtime.strict import FORBID_EXTRA
+from payorch_server.runtime import FORBID_EXTRA
 
 _DEFAULT_PORT: Final = 6379
 

@@ -1,13 +1,21 @@
-"""Spans inside a call, by the OpenTelemetry API alone; they cost next to nothing where the call is not recorded."""
+"""Spans and trace context of calls, by the OpenTelemetry API alone; almost free where a call is not recorded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
+from typing import Any, Final
 
+from opentelemetry import baggage, trace
 from opentelemetry import context as otel_context
-from opentelemetry import trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import Attributes
 
 from payorch_server.model.errors import CallError
+
+_TRACE_CONTEXT: Final = TraceContextTextMapPropagator()
+_BAGGAGE: Final = W3CBaggagePropagator()
+_MAX_BAGGAGE_CHARACTERS: Final = 64
 
 
 def start_child(
@@ -42,3 +50,30 @@ def record_failure(span: trace.Span, error: BaseException) -> None:
         span.set_attribute("error.type", error.failure.reason.name)
     else:
         span.set_attribute("error.type", type(error).__name__)
+
+
+def caller_context(metadata: Sequence[tuple[str, Any]]) -> Context:
+    """Return the trace context in a call's metadata, empty if there is none; baggage is not part of it.
+
+    Args:
+        metadata: Keys and values as gRPC gives them.
+    """
+    return _TRACE_CONTEXT.extract(dict(metadata), context=Context())
+
+
+def caller_baggage(metadata: Sequence[tuple[str, Any]], *, allowed: Collection[str]) -> Mapping[str, str]:
+    """Return the allowed entries of a call's baggage, cut to a length that a span can carry.
+
+    Args:
+        metadata: Keys and values as gRPC gives them.
+        allowed: Names of entries.
+    """
+    if not allowed:
+        return {}
+    entries = baggage.get_all(_BAGGAGE.extract(dict(metadata), context=Context()))
+    return {name: str(entries[name])[:_MAX_BAGGAGE_CHARACTERS] for name in allowed if name in entries}
+
+
+def carry(span: trace.Span, headers: MutableMapping[str, str]) -> None:
+    """Add the span's trace context to the headers of a request."""
+    _TRACE_CONTEXT.inject(headers, context=trace.set_span_in_context(span, Context()))

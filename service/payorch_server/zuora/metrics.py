@@ -3,8 +3,7 @@
 from opentelemetry.metrics import Meter, NoOpMeter
 
 from payorch_server.model.outcome import Reason
-from payorch_server.runtime.buckets import BUCKETS_S
-from payorch_server.telemetry.counter import CheapCounter
+from payorch_server.telemetry.instruments import BUCKETS_S, CheapCounter
 from payorch_server.zuora.messages import HttpResponse
 
 

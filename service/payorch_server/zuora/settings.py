@@ -2,7 +2,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal
 
-from payorch_server.runtime.strict import FORBID_EXTRA
+from payorch_server.runtime import FORBID_EXTRA
 
 ENVIRONMENTS: Final = {
     "us1_production": "https://rest.na.zuora.com",

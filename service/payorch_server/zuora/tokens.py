@@ -15,9 +15,8 @@ from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, ca
 from payorch_server.model.identifiers import entity_id_on_wire
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the secret goes into the token request here
-from payorch_server.runtime.callbacks import ignore
 from payorch_server.runtime.clock import Clock
-from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.runtime.lifecycle import TaskOwner, ignore
 from payorch_server.telemetry.spans import start_child, use_span
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.errors import retry_after_s

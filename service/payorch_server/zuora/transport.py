@@ -17,7 +17,7 @@ from opentelemetry import trace
 
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
-from payorch_server.telemetry.propagation import carry
+from payorch_server.telemetry.spans import carry
 from payorch_server.zuora.messages import HttpResponse
 from payorch_server.zuora.settings import ZuoraHttpSettings
 

@@ -1,6 +1,6 @@
 from opentelemetry.sdk.metrics import MeterProvider  # noqa: TID251 - to read what was counted
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: TID251
-from payorch_server.telemetry.counter import CheapCounter
+from payorch_server.telemetry.instruments import CheapCounter
 
 
 def test_a_tally_is_a_counter() -> None:

@@ -1,6 +1,6 @@
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN
-from payorch_server.telemetry.propagation import caller_baggage, caller_context, carry
+from payorch_server.telemetry.spans import caller_baggage, caller_context, carry
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 

@@ -31,11 +31,10 @@ from payorch_server.rpc.interceptors.early_metadata import EarlyMetadata
 from payorch_server.rpc.settings import GrpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
 from payorch_server.rpc.track_ids import TRACK_ID_KEY, link_track_id, track_id_of
-from payorch_server.runtime.callbacks import ignore
 from payorch_server.runtime.clock import Clock
-from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.runtime.lifecycle import TaskOwner, ignore
 from payorch_server.telemetry.logging import where
-from payorch_server.telemetry.propagation import caller_baggage, caller_context
+from payorch_server.telemetry.spans import caller_baggage, caller_context
 from payorch_server.usecases.policy import LivePolicy
 
 _LOG: Final = structlog.get_logger("payorch.rpc")
