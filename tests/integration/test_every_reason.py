@@ -72,7 +72,7 @@ async def watched() -> AsyncIterator[Watched]:
 
     def ended(record: CallRecord) -> None:
         records.append(record)
-        calls.call_ended(record)
+        calls.count_call(record)
 
     policy = LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
     boundary = BoundaryInterceptor(

@@ -82,11 +82,11 @@ class Components:
 
     def call_ended(self, record: CallRecord) -> None:
         """Count an ended call and add it to the call history."""
-        self.calls.call_ended(record)
+        self.calls.count_call(record)
         self.call_history.add(record)
 
     def _execution_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
-        self.calls.execution_ended(record, key)
+        self.calls.count_execution(record, key)
         self.call_history.add(record)
 
     def _build_executor(self) -> IntentExecutor:

@@ -1,3 +1,5 @@
+"""The rules that an Apple Pay token can break, and the error that names them."""
+
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass

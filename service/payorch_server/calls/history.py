@@ -74,7 +74,7 @@ class CallHistory:
                 if not found:
                     raise call_error(Reason.STORE_UNAVAILABLE, str(error)) from error
             else:
-                found = _merged(_decoded(stored.value) if stored else (), found)
+                found = _merge(_decode_records(stored.value) if stored else (), found)
         return list(found)
 
     async def _write(self) -> None:
@@ -93,7 +93,7 @@ class CallHistory:
             stored = await self._store.put_if_absent(key, _ENCODER.encode((record,)), ttl_s=ttl_s)
             if stored is None:
                 return True
-            value = _ENCODER.encode(_newest((*_decoded(stored.value), record)))
+            value = _ENCODER.encode(_newest((*_decode_records(stored.value), record)))
             if await self._store.compare_and_set(key, value, version=stored.version, ttl_s=ttl_s):
                 return True
         return False
@@ -103,13 +103,13 @@ def _newest(records: tuple[CallRecord, ...]) -> tuple[CallRecord, ...]:
     return records[-_MAX_OF_ONE_TRACK_ID:]
 
 
-def _merged(stored: Sequence[CallRecord], own: Sequence[CallRecord]) -> tuple[CallRecord, ...]:
+def _merge(stored: Sequence[CallRecord], own: Sequence[CallRecord]) -> tuple[CallRecord, ...]:
     """Return both, each record once: recent ones may be in this process alone."""
     both = [*stored, *(record for record in own if record not in stored)]
     return tuple(sorted(both, key=lambda record: record.started_at))
 
 
-def _decoded(value: bytes) -> tuple[CallRecord, ...]:
+def _decode_records(value: bytes) -> tuple[CallRecord, ...]:
     """Return the records in a value, or none if another version wrote it and this version cannot read it."""
     try:
         return _DECODER.decode(value)

@@ -31,13 +31,13 @@ class CallMetrics:
     """Counts ended calls and executions."""
 
     def __init__(self, meter: Meter, *, clock: Clock) -> None:
-        self._unsettled = _Unsettled(meter, clock)
+        self._unsettled = _UnsettledIntents(meter, clock)
         self._calls, self._executions, self._intents, self._routes, self._access, self._replays = (
             CheapCounter(meter, name, attributes, unit=unit, description=description)
             for name, attributes, unit, description in _COUNTERS
         )
 
-    def call_ended(self, record: CallRecord) -> None:
+    def count_call(self, record: CallRecord) -> None:
         """Count a call."""
         route = record.route
         self._calls.add(record.rpc, route.tenant, record.outcome, record.reason)
@@ -56,13 +56,13 @@ class CallMetrics:
         if record.executed_track_id and record.executed_track_id != record.track_id:
             self._replays.add(route.tenant)
 
-    def execution_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
+    def count_execution(self, record: CallRecord, key: IdempotencyKey) -> None:
         """Count an execution of an intent, and note whether the intent is settled."""
         self._executions.add(record.rpc, record.route.tenant, record.outcome, record.reason)
-        self._unsettled.execution_ended(key, is_unknown=record.outcome == Outcome.UNKNOWN.name)
+        self._unsettled.note_execution(key, is_unknown=record.outcome == Outcome.UNKNOWN.name)
 
 
-class _Unsettled:
+class _UnsettledIntents:
     """The intents of this process whose last execution ended UNKNOWN, and that no execution has settled since."""
 
     def __init__(self, meter: Meter, clock: Clock) -> None:
@@ -83,7 +83,7 @@ class _Unsettled:
             description="For how long the oldest of them has been unsettled.",
         )
 
-    def execution_ended(self, key: IdempotencyKey, *, is_unknown: bool) -> None:
+    def note_execution(self, key: IdempotencyKey, *, is_unknown: bool) -> None:
         if not is_unknown:
             self._since_s.pop(key, None)
             return

@@ -1,3 +1,5 @@
+"""Settings of the call history and of verbose logging."""
+
 from dataclasses import dataclass
 from typing import ClassVar
 

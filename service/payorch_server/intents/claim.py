@@ -143,7 +143,7 @@ class IntentClaim(Generic[T]):
         await self._write(ended)
         # 4. A refusal from before a payment gateway could see the token frees it for a corrected request.
         if self._guard.is_released_by(failure.reason):
-            await self._quietly(self._guard.release(self._operation.guarded_token, owner=self._key))
+            await self._suppress_store_errors(self._guard.release(self._operation.guarded_token, owner=self._key))
         return error
 
     async def release(self) -> None:
@@ -151,7 +151,7 @@ class IntentClaim(Generic[T]):
         if self.version is None:
             return
         if self._operation.guarded_token:
-            await self._quietly(self._guard.release(self._operation.guarded_token, owner=self._key))
+            await self._suppress_store_errors(self._guard.release(self._operation.guarded_token, owner=self._key))
         await self._release_lease()
 
     def _error_for_callers(self, error: CallError) -> CallError:
@@ -165,18 +165,18 @@ class IntentClaim(Generic[T]):
         if self.record.doubtful:
             await self._write(dataclasses.replace(self.record, lease_until_s=0.0))
         elif self.version is not None:
-            await self._quietly(self._store.compare_and_delete(self._key, version=self.version))
+            await self._suppress_store_errors(self._store.compare_and_delete(self._key, version=self.version))
 
     async def _write(self, record: IntentRecord) -> None:
         """Write the end of the execution; if that fails, the next one settles the intent again under the same key."""
         if self.version is None:
             return
         value = encode_record(record)
-        await self._quietly(
+        await self._suppress_store_errors(
             self._store.compare_and_set(self._key, value, version=self.version, ttl_s=self._guard.keep_s)
         )
 
-    async def _quietly(self, work: Awaitable[object]) -> None:
+    async def _suppress_store_errors(self, work: Awaitable[object]) -> None:
         try:
             await work
         # ValueError: more than the store takes. Nothing about a record may cost a caller the outcome.

@@ -125,14 +125,14 @@ class IntentLedger:
             # 3. Unsettled for longer than Zuora remembers its key: a resend could execute it a second time.
             self._refuse_expired(record)
             # 4. Held by another replica: wait for its end, as long as the deadline allows.
-            if self._leased_by_another(record):
+            if self._is_leased_by_another(record):
                 if self._clock.monotonic() + poll_s > context.deadline_s:
                     raise still_running("another replica holds the intent", resend_before(record))
                 await asyncio.sleep(self._uniform(poll_s / 2, poll_s))
                 poll_s = min(poll_s * 2, _POLL_S[1])
                 continue
             # 5. Abandoned: take it over with the same key on the same route, unless another replica is faster.
-            taken = self._taken_over(request, record, context)
+            taken = self._take_over(request, record, context)
             value, version = encode_record(taken), stored.version
             if await self._store.compare_and_set(store_key(request.key), value, version=version, ttl_s=KEEP_S):
                 return self._claim(request, taken, version + 1)
@@ -179,7 +179,7 @@ class IntentLedger:
         stored = await self._store.put_if_absent(key, encode_record(fresh), ttl_s=KEEP_S, version=version)
         return self._claim(request, fresh, version) if stored is None else stored
 
-    def _taken_over(self, request: IntentRequest[T], record: IntentRecord, context: CallContext) -> IntentRecord:
+    def _take_over(self, request: IntentRequest[T], record: IntentRecord, context: CallContext) -> IntentRecord:
         """Return the record of an unsettled intent as this execution continues it: same key, same route."""
         route = record.route
         if not request.operation.route_exists(route):
@@ -252,7 +252,7 @@ class IntentLedger:
         if self._clock.now() > resend_before(record):
             raise call_error(Reason.INTENT_EXPIRED, "opened more than 23 hours ago and never settled")
 
-    def _leased_by_another(self, record: IntentRecord) -> bool:
+    def _is_leased_by_another(self, record: IntentRecord) -> bool:
         return record.lease_until_s > 0 and self._now_s() < record.lease_until_s + CLOCK_SKEW_S
 
     def _now_s(self) -> float:

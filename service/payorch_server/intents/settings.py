@@ -1,3 +1,5 @@
+"""Settings of intents."""
+
 from dataclasses import dataclass
 from typing import ClassVar
 

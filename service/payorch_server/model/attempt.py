@@ -1,3 +1,5 @@
+"""Attempts at Zuora, and what callers and previews show of a call."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,3 +1,5 @@
+"""The context of a call."""
+
 from dataclasses import dataclass, field
 
 from payorch_server.model.call_record import CallNotes

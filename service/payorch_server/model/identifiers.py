@@ -1,3 +1,5 @@
+"""Ids: Track-Ids, idempotency keys, and the ids of Zuora in their one form."""
+
 import hashlib
 import re
 from datetime import timedelta

@@ -1,3 +1,5 @@
+"""Amounts of money, exact, and the currencies of ISO 4217."""
+
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final

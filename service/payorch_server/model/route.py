@@ -1,3 +1,5 @@
+"""Routes, and the hints of callers about them."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final

@@ -1,3 +1,5 @@
+"""Secrets: values that are never rendered."""
+
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 T = TypeVar("T")

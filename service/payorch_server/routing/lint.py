@@ -30,7 +30,7 @@ def lint(rules: Sequence[RuleSettings], tenants: Mapping[str, TenantSettings]) -
     """
     idle = [finding for index, rule in enumerate(rules) if (finding := _idle(rule, rules[:index]))]
     names = {finding.subject for finding in idle}
-    return [*idle, *_unreachable([rule for rule in rules if rule.name not in names], tenants)]
+    return [*idle, *_unreachable_findings([rule for rule in rules if rule.name not in names], tenants)]
 
 
 def _idle(rule: RuleSettings, earlier: Sequence[RuleSettings]) -> Finding | None:
@@ -38,7 +38,7 @@ def _idle(rule: RuleSettings, earlier: Sequence[RuleSettings]) -> Finding | None
         if _implies(rule.when, other.when):
             text = f"never decides: whatever it matches, the earlier rule {other.name} matches too"
             return Finding("shadowed", rule.name, text)
-    for hint in _contradicted(rule):
+    for hint in _contradicted_hints(rule):
         text = f"sends nothing: it requires a hint on {hint} that its own target contradicts, so every match is refused"
         return Finding("dead", rule.name, text)
     return None
@@ -92,7 +92,7 @@ def _range_within(narrow: AmountSettings | None, wide: AmountSettings | None) ->
     return wide_least <= least and beyond <= wide_beyond
 
 
-def _contradicted(rule: RuleSettings) -> Iterator[str]:
+def _contradicted_hints(rule: RuleSettings) -> Iterator[str]:
     when, target = rule.when, rule.to
     for hint, allowed, chosen in (
         ("tenant", when.tenant, {target.tenant}),
@@ -104,23 +104,23 @@ def _contradicted(rule: RuleSettings) -> Iterator[str]:
             yield hint
 
 
-def _unreachable(rules: Sequence[RuleSettings], tenants: Mapping[str, TenantSettings]) -> Iterator[Finding]:
+def _unreachable_findings(rules: Sequence[RuleSettings], tenants: Mapping[str, TenantSettings]) -> Iterator[Finding]:
     for name, tenant in tenants.items():
         targets = [rule.to for rule in rules if rule.to.tenant == name]
         if not targets:
-            yield _unreached(f"tenants.{name}")
+            yield _unreachable_finding(f"tenants.{name}")
             continue
         entities, gateways = {target.entity for target in targets}, {target.gateway for target in targets}
         # A target without orgs goes to all of them.
         orgs = {org for target in targets for org in target.orgs or tenant.orgs}
-        yield from _missing(f"tenants.{name}.entities", tenant.entities, entities)
-        yield from _missing(f"tenants.{name}.orgs", tenant.orgs, orgs)
-        yield from _missing(f"tenants.{name}.gateways", tenant.gateways, gateways - {ZUORA_DEFAULT})
+        yield from _unreached_names(f"tenants.{name}.entities", tenant.entities, entities)
+        yield from _unreached_names(f"tenants.{name}.orgs", tenant.orgs, orgs)
+        yield from _unreached_names(f"tenants.{name}.gateways", tenant.gateways, gateways - {ZUORA_DEFAULT})
 
 
-def _missing(path: str, configured: Iterable[str], reached: Collection[str]) -> Iterator[Finding]:
-    return (_unreached(f"{path}.{name}") for name in configured if name not in reached)
+def _unreached_names(path: str, configured: Iterable[str], reached: Collection[str]) -> Iterator[Finding]:
+    return (_unreachable_finding(f"{path}.{name}") for name in configured if name not in reached)
 
 
-def _unreached(path: str) -> Finding:
+def _unreachable_finding(path: str) -> Finding:
     return Finding("unreachable", path, "no rule that can decide goes there")

@@ -1,3 +1,5 @@
+"""Settings of routing rules."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar

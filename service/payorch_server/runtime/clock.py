@@ -1,3 +1,5 @@
+"""The clock, injected so that tests can set it."""
+
 import time
 from datetime import UTC, datetime
 from typing import Protocol

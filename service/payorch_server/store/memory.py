@@ -1,3 +1,5 @@
+"""The store in memory."""
+
 import heapq
 from dataclasses import dataclass
 from typing import Final
@@ -33,14 +35,14 @@ class MemoryStore:
 
     async def get(self, key: str) -> StoredValue | None:
         """Return what the key holds."""
-        return self._held(key)
+        return self._find(key)
 
     async def put_if_absent(
         self, key: str, value: bytes, *, ttl_s: float, version: int = FIRST_VERSION
     ) -> StoredValue | None:
         """Store the value unless the key holds one; evicts nothing, as a forgotten record could be acted on twice."""
         require_writable(value=value, ttl_s=ttl_s, version=version)
-        held = self._held(key)
+        held = self._find(key)
         if held is not None:
             return held
         if len(self._entries) >= self._max_entries:
@@ -51,7 +53,7 @@ class MemoryStore:
     async def compare_and_set(self, key: str, value: bytes, *, version: int, ttl_s: float) -> bool:
         """Replace the value if it still has the version."""
         require_writable(value=value, ttl_s=ttl_s, version=version)
-        held = self._held(key)
+        held = self._find(key)
         if held is None or held.version != version:
             return False
         self._write(key, StoredValue(value, version + 1), ttl_s)
@@ -60,7 +62,7 @@ class MemoryStore:
     async def compare_and_delete(self, key: str, *, version: int) -> bool:
         """Delete the key if it still has the version."""
         require_version(version)
-        held = self._held(key)
+        held = self._find(key)
         if held is None or held.version != version:
             return False
         del self._entries[key]
@@ -78,7 +80,7 @@ class MemoryStore:
         self._entries.clear()
         self._expiries.clear()
 
-    def _held(self, key: str) -> StoredValue | None:
+    def _find(self, key: str) -> StoredValue | None:
         self._purge()
         entry = self._entries.get(key)
         return entry.stored if entry else None

@@ -1,3 +1,5 @@
+"""The interface of stores: keys, values, versions and an expiry."""
+
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 

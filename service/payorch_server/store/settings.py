@@ -1,3 +1,5 @@
+"""Settings of the store."""
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal

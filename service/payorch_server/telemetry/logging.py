@@ -49,8 +49,8 @@ def start_logging(settings: TelemetrySettings) -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_LibraryHandler()], force=True)
-    sys.excepthook = _process_ended
-    threading.excepthook = _thread_ended
+    sys.excepthook = _log_process_crash
+    threading.excepthook = _log_thread_crash
 
 
 def _console() -> structlog.dev.ConsoleRenderer:
@@ -80,10 +80,10 @@ def where(error: BaseException) -> str:
     return " > ".join(frames[-_MAX_FRAMES:])
 
 
-def _process_ended(kind: type[BaseException], error: BaseException, _trace_back: TracebackType | None) -> None:
+def _log_process_crash(kind: type[BaseException], error: BaseException, _trace_back: TracebackType | None) -> None:
     _LOG.error("process_crashed", type=kind.__name__, where=where(error))
 
 
-def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+def _log_thread_crash(ended: threading.ExceptHookArgs) -> None:
     if ended.exc_value is not None:
         _LOG.error("thread_crashed", type=type(ended.exc_value).__name__, where=where(ended.exc_value))

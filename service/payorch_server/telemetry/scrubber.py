@@ -56,7 +56,7 @@ def scrub(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
     else:
         if not _is_suspect("\n".join(texts)):
             return event
-    return {_key(name): _named(name, value, 0) for name, value in event.items()}
+    return {_scrub_key(name): _scrub_member(name, value, 0) for name, value in event.items()}
 
 
 def scrub_text(text: str) -> str:
@@ -139,34 +139,34 @@ _REPLACED: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], st
 )
 
 
-def _key(name: Any) -> Any:
+def _scrub_key(name: Any) -> Any:
     return scrub_text(name if isinstance(name, str) else str(name))
 
 
-def _named(name: Any, value: Any, depth: int) -> Any:
+def _scrub_member(name: Any, value: Any, depth: int) -> Any:
     if isinstance(value, str | bytes) and isinstance(name, str) and _SECRET_NAME.fullmatch(name):
         return SCRUBBED
-    return _value(value, depth)
+    return _scrub_value(value, depth)
 
 
-def _value(value: Any, depth: int) -> Any:
+def _scrub_value(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return scrub_text(value)
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
-        return value if abs(value) < _MIN_CARD_NUMBER else _number(value)
+        return value if abs(value) < _MIN_CARD_NUMBER else _scrub_number(value)
     if isinstance(value, bytes | bytearray | memoryview):
         # Rendered as Base64 it could not be looked into any more.
         return f"<{len(value)} bytes>"
     if depth < _MAX_DEPTH:
         if isinstance(value, Mapping):
-            return {_key(name): _named(name, member, depth + 1) for name, member in value.items()}
+            return {_scrub_key(name): _scrub_member(name, member, depth + 1) for name, member in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [_value(item, depth + 1) for item in value]
+            return [_scrub_value(item, depth + 1) for item in value]
     return scrub_text(str(value))
 
 
-def _number(value: int) -> int | str:
+def _scrub_number(value: int) -> int | str:
     text = str(value)
     return value if scrub_text(text) == text else SCRUBBED

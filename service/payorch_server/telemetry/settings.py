@@ -1,3 +1,5 @@
+"""Settings of traces, metrics and logs."""
+
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 

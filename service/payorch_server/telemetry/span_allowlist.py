@@ -53,7 +53,7 @@ MAX_CHARACTERS: Final = 256
 _DESCRIPTION: Final = re.compile(r"[A-Z_]{0,64}")
 
 
-def without_unlisted(span: ReadableSpan) -> ReadableSpan:
+def strip_unlisted(span: ReadableSpan) -> ReadableSpan:
     """Return the span as it may be exported: the same span, or a copy without what is not listed."""
     attributes, description = span.attributes or {}, span.status.description or ""
     events = [event for event in span.events if event.name in EVENTS and all(map(_is_listed, event.attributes or {}))]
@@ -92,7 +92,7 @@ class AllowlistProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Pass on what may be exported of it."""
-        self._then.on_end(without_unlisted(span))
+        self._then.on_end(strip_unlisted(span))
 
     def shutdown(self) -> None:
         """End what comes after."""

@@ -80,7 +80,7 @@ class TailSampling(SpanProcessor):
             self.dropped += 1
             return
         call.open -= 1
-        call.failed = call.failed or _failed(span)
+        call.failed = call.failed or _is_failure(span)
         if call.kept is None:
             call.ended.append(span)
             self._held += 1
@@ -156,6 +156,6 @@ def _context(span: ReadableSpan) -> SpanContext:
     return span.get_span_context() or INVALID_SPAN_CONTEXT
 
 
-def _failed(span: ReadableSpan) -> bool:
+def _is_failure(span: ReadableSpan) -> bool:
     """Return whether a span records a failure: refusals have an error type without being server faults."""
     return span.status.status_code is StatusCode.ERROR or "error.type" in (span.attributes or {})

@@ -1,3 +1,5 @@
+"""The use case CreatePaymentMethod."""
+
 from dataclasses import dataclass
 from typing import ClassVar
 

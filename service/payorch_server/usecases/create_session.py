@@ -1,3 +1,5 @@
+"""The use case CreateSession."""
+
 from dataclasses import dataclass
 from typing import ClassVar
 

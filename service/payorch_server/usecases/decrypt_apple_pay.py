@@ -1,3 +1,5 @@
+"""The use case DecryptApplePay."""
+
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import ClassVar

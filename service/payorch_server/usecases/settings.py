@@ -1,3 +1,5 @@
+"""Settings of the use cases."""
+
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -155,7 +155,7 @@ def classify(
     elif ids.get("success") is True:
         # 4. It reports success and error codes: a contradiction, of which neither side can be trusted.
         reason = Reason.UPSTREAM_ANSWER_UNREADABLE
-    texts = _masked(sent, texts)
+    texts = _mask_secrets(sent, texts)
     evidence = UpstreamEvidence(
         zuora_codes=tuple(text.code[:40] for text in texts if text.code)[:_MAX_CODES],
         payment_method_id=method_id,
@@ -165,7 +165,7 @@ def classify(
     return error_for(Failure(reason, _detail(answer, texts), evidence=evidence, facts=facts))
 
 
-def _masked(sent: JsonObject, texts: tuple[_ErrorText, ...]) -> tuple[_ErrorText, ...]:
+def _mask_secrets(sent: JsonObject, texts: tuple[_ErrorText, ...]) -> tuple[_ErrorText, ...]:
     """Return the texts, masking every word that occurs in a secret that was sent, or is a large part of such a word."""
     secrets = "\n".join(secret_texts(sent)).casefold()
     words = frozenset(_WORD.findall(secrets))

@@ -1,3 +1,5 @@
+"""Settings of tenants and of the HTTP client."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal

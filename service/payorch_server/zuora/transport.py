@@ -118,11 +118,13 @@ class Transport:
             "read": None,
             "write": None,
         }
-        return httpx.Request("POST", _parsed(post.url), headers=headers, content=body, extensions={"timeout": timeouts})
+        return httpx.Request(
+            "POST", _parse_url(post.url), headers=headers, content=body, extensions={"timeout": timeouts}
+        )
 
 
 @lru_cache(maxsize=_MAX_URLS)
-def _parsed(url: str) -> httpx.URL:
+def _parse_url(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 

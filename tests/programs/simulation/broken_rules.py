@@ -54,7 +54,7 @@ class _NoJoin(IntentExecutor):
 
 
 class _NoLease(IntentLedger):
-    def _leased_by_another(self, _record: IntentRecord) -> bool:
+    def _is_leased_by_another(self, _record: IntentRecord) -> bool:
         return False
 
 

@@ -179,13 +179,13 @@ class Instance:
         self._calls = _InOrder()
 
     def _count_take_overs(self) -> None:
-        taken_over = self.executor.ledger._taken_over
+        taken_over = self.executor.ledger._take_over
 
         def counted(*record: Any) -> Any:
             self._counts.executions["take-overs"] += 1
             return taken_over(*record)
 
-        self.executor.ledger._taken_over = counted  # type: ignore[method-assign] # to be counted
+        self.executor.ledger._take_over = counted  # type: ignore[method-assign] # to be counted
 
     def reload(self, rules: Sequence[RuleSettings]) -> None:
         """Take another routing policy into use."""

@@ -18,7 +18,7 @@ class Measured:
 
     def flight(self, key: str, outcome: str) -> None:
         """End a flight."""
-        self.calls.execution_ended(dataclasses.replace(record(), outcome=outcome), IdempotencyKey(key))
+        self.calls.count_execution(dataclasses.replace(record(), outcome=outcome), IdempotencyKey(key))
 
     def unsettled(self) -> tuple[float, float]:
         """Read how many are unsettled, and since when."""

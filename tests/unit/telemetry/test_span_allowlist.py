@@ -2,14 +2,14 @@ import pytest
 from harness.spans import KeptSpans, tracer_over
 from opentelemetry.sdk.trace import ReadableSpan  # noqa: TID251 - what is exported
 from opentelemetry.trace import Span, Status, StatusCode
-from payorch_server.telemetry.span_allowlist import ATTRIBUTES, AllowlistProcessor, without_unlisted
+from payorch_server.telemetry.span_allowlist import ATTRIBUTES, AllowlistProcessor, strip_unlisted
 
 SECRET = "4111111111111111"
 
 
 def exported(*spans: Span) -> list[ReadableSpan]:
     """Return spans as they are exported."""
-    return [without_unlisted(span) for span in spans if isinstance(span, ReadableSpan)]
+    return [strip_unlisted(span) for span in spans if isinstance(span, ReadableSpan)]
 
 
 def span_with(**attributes: str) -> Span:

@@ -55,15 +55,15 @@ def build(request: PaymentMethodRequest, *, route: Route, tenant: TenantSettings
 
 
 def _google_pay(members: Mapping[str, Any]) -> dict[str, Any]:
-    return _renamed(members, {"token_json": "googlePaymentToken", "shopper_email": "email"})
+    return _rename(members, {"token_json": "googlePaymentToken", "shopper_email": "email"})
 
 
 def _adyen_apple_pay(members: Mapping[str, Any]) -> dict[str, Any]:
-    return _renamed(members, {"token_json": "applePaymentData", "shopper_email": "email"})
+    return _rename(members, {"token_json": "applePaymentData", "shopper_email": "email"})
 
 
 def _paypal_complete_payments(members: Mapping[str, Any]) -> dict[str, Any]:
-    own: dict[str, Any] = _renamed(members, {"email": "email"})
+    own: dict[str, Any] = _rename(members, {"email": "email"})
     if "billing_agreement" in members:
         return own | {"BAID": members["billing_agreement"]["baid"]}
     return own | {"tokens": {"gatewayType": "PayPalCP", "tokenId": members["vault_token"]["token_id"]}}
@@ -73,7 +73,7 @@ def _custom(members: Mapping[str, Any]) -> dict[str, Any]:
     return {**members["fields"], "type": members["type"]}
 
 
-def _renamed(members: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _rename(members: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     return {names[name]: value for name, value in members.items() if name in names}
 
 
