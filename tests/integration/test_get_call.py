@@ -111,7 +111,7 @@ async def test_the_command_leads_to_the_trace_without_a_record(stack: LocalStack
 
     assert [1, 1, 2] == [status for status, _ in told]
     assert f"The trace of this Track-Id is {'ab' * 16}." in told[0][1]
-    assert "Nothing is remembered of ticket-4711" in told[1][1]
+    assert "There is no record of ticket-4711" in told[1][1]
 
 
 @pytest.mark.asyncio

@@ -57,7 +57,7 @@ async def test_the_five_steps_lead_to_the_cause(stack: LocalStack, stub: Any) ->
     assert re.search(r"exists +\S+ \S+", told), "payment method and payment"
     assert f"trace https://traces.example/trace/{trace_id_of(TrackId(TRACK_ID))}" in told
     assert re.search(r"Zuora +[0-9a-f-]{36}", told)
-    assert re.search(r"waits .*zuora", told)
+    assert re.search(r"phases .*zuora", told)
 
 
 def test_the_page_names_every_member_of_the_log_line() -> None:

@@ -91,7 +91,7 @@ def _publish_upstream(meter: Meter, components: Components) -> None:
         "payorch.quota.left",
         lambda: _by_limit(components.quota.left(now_s=components.resources.clock.monotonic())),
         unit="{request}",
-        description="What is left of Zuora's limits, as its answers tell.",
+        description="What is left of Zuora's limits, as reported in its answers.",
     )
 
 

@@ -147,7 +147,7 @@ def _unauthenticated(credential: str, rule: str) -> CallError:
 def identities_in(uris: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
     """Return URIs unchanged, then `dns:` and each name.
 
-    URIs that look like identities of another source are dropped: a certificate authority has no say about tokens, and
+    URIs that look like identities of another source are dropped: a certificate authority does not issue tokens, and
     the right to a URI is not the right to a name.
     """
     allowed = [uri for uri in uris if ":" in uri and not uri.lower().startswith(_RESERVED)]
