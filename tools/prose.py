@@ -26,7 +26,7 @@ _NEXT_SENTENCE: Final = re.compile(r"""(?<!e\.g)(?<!i\.e)(?<!vs)[.!?]["')*\]]* +
 _SENTENCE_END: Final = re.compile(r"""[.!?:]["')*\]]*$""")
 # Words that read as translated, and private words for what the field already names; CONTRIBUTING.md has the glossary.
 WORDS: Final = re.compile(
-    r"\b(?:whoever|nobody|somebody|anew|telling|outlet|doors?|goes on|is told|has not the|says so"
+    r"\b(?:whoever|nobody|somebody|anew|telling|outlet|doors?|goes on(?! the wire)|is told|has not the|says so"
     r"|(?<!in )(?<!single[- ])(?<!pre[- ])flights?)\b",
     re.IGNORECASE,
 )

@@ -20,6 +20,6 @@ async def _fatal(_self: Any, _request: Any, _context: Any) -> NoReturn:
 
 if __name__ == "__main__":
     if "unhooked" in sys.argv:
-        logging._process_ended = sys.__excepthook__
+        logging._log_process_crash = sys.__excepthook__
     PaymentOrchestrationServicer.CreateSession = _fatal  # type: ignore[method-assign] # what the test is about
     sys.exit(cli.main(["serve", "--config", sys.argv[1]]))

@@ -16,8 +16,7 @@ from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the pro
 from payorch_server.rpc import decode, decode_payment_method, health, request_fingerprint, server
 from payorch_server.rpc.interceptors import boundary, payloads
 from payorch_server.store import keyring
-from payorch_server.telemetry import logging
-from payorch_server.telemetry import span_allowlist as span_contents
+from payorch_server.telemetry import logging, span_allowlist
 from payorch_server.zuora import errors as zuora_errors
 from payorch_server.zuora import messages as calls
 from payorch_server.zuora import transport
@@ -53,7 +52,7 @@ def _scrubber(patch: Patch) -> None:
 
 
 def _words(patch: Patch) -> None:
-    patch.setattr(zuora_errors, "_without", lambda _sent, said: said)
+    patch.setattr(zuora_errors, "_mask_secrets", lambda _sent, texts: texts)
 
 
 def _keys_of_maps(patch: Patch) -> None:
@@ -105,7 +104,7 @@ def _span_attributes(patch: Patch) -> None:
         return await original(self, post, **named)
 
     patch.setattr(transport.Transport, "post", telling)
-    patch.setattr(span_contents, "permitted", lambda span: span)
+    patch.setattr(span_allowlist, "strip_unlisted", lambda span: span)
 
 
 def _secret(patch: Patch) -> None:
