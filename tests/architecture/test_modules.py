@@ -1,14 +1,19 @@
 """The sizes and names that keep the code readable."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from architecture.source_files import PACKAGES, modules, name_of
+from architecture.source_files import PACKAGES, SERVICE, modules, name_of
 
-MAX_MODULE_LINES = 400
+MAX_MODULE_LINES = 350
+MAX_TINY_MODULES = 10
+TINY_LINES = 40
 MAX_FUNCTION_LINES = 40
+SHARED_NAMES = {"__init__", "settings", "metrics", "errors"}
+"""What several packages have one of."""
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 
 
@@ -36,7 +41,7 @@ class TestModules:
         assert len(walked) > 80
 
     @pytest.mark.parametrize("path", list(modules()), ids=name_of)
-    def test_have_at_most_400_lines_and_functions_of_40(self, path: Path) -> None:
+    def test_have_at_most_350_lines_and_functions_of_40(self, path: Path) -> None:
         """The giant file is the ugliest of every good repository."""
         text = path.read_text()
         lengths = {one.name: body_lines(one) for one in functions(ast.parse(text))}
@@ -48,6 +53,41 @@ class TestModules:
     def test_are_named_for_a_thing(self, path: Path) -> None:
         """A name that fits anything attracts everything."""
         assert path.stem.strip("_") not in EMPTY_NAMES
+
+
+class TestService:
+    """What a reader of tabs and searches relies on."""
+
+    def test_has_every_file_name_once(self) -> None:
+        """Two tabs of one name cannot be told apart."""
+        names = Counter(path.stem for path in SERVICE.rglob("*.py") if path.stem not in SHARED_NAMES)
+
+        assert {name: count for name, count in names.items() if count > 1} == {}
+
+    def test_has_few_tiny_modules(self) -> None:
+        """The price of fine files is paid in imports; interceptors are the pipeline, one file each."""
+        counted = [
+            path for path in SERVICE.rglob("*.py") if "__" not in path.stem and path.parent.name != "interceptors"
+        ]
+        tiny = [name_of(path) for path in counted if len(path.read_text().splitlines()) <= TINY_LINES]
+
+        assert len(tiny) <= MAX_TINY_MODULES, tiny
+
+    @pytest.mark.parametrize("path", sorted(SERVICE.rglob("*.py")), ids=name_of)
+    def test_names_loop_variables_after_what_they_hold(self, path: Path) -> None:
+        """`one` says nothing."""
+        targets = [
+            node.target
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.For | ast.comprehension)
+        ]
+
+        assert [
+            node.lineno
+            for target in targets
+            for node in ast.walk(target)
+            if isinstance(node, ast.Name) and node.id == "one"
+        ] == []
 
 
 def init_files() -> Iterator[Path]:

@@ -17,6 +17,7 @@ READ = (
     "clients/*.java",
     "clients/*.rs",
     "clients/*.lua",
+    "clients/*.yaml",
     "helm/*.yaml",
     "helm/*.tpl",
     "helm/*.txt",

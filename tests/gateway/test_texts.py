@@ -20,7 +20,7 @@ async def output_of(front: Front, program: str, *command: str) -> str:
 
 
 @pytest.mark.asyncio
-async def test_of_doors_do_what_the_text_says(front: Front) -> None:
+async def test_of_the_gateway_do_what_the_text_says(front: Front) -> None:
     """All of them, one after the other, and the ledger holds what was executed."""
     printed = [await output_of(front, one, "bash", "-euo", "pipefail") for one in blocks("docs/gateway.md", "sh")]
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from payorch_server.applepay.document import Document, member_text, read_document
 from payorch_server.applepay.members import Members
+from payorch_server.applepay.token_json import TokenJson, member_text, read_token_json
 from payorch_server.applepay.violation import InvalidTokenError, TokenRule, TokenViolation
 
 MAX_TOKEN_BYTES: Final = 16 * 1024  # several times a real one
@@ -104,10 +104,10 @@ def _parse(token_json: bytes, violations: list[TokenViolation]) -> AppleToken | 
     )
 
 
-def _read(token_json: bytes) -> Document | TokenViolation:
+def _read(token_json: bytes) -> TokenJson | TokenViolation:
     if len(token_json) > MAX_TOKEN_BYTES:
         return TokenViolation("", TokenRule.TOO_LONG, f"token_json must have at most {MAX_TOKEN_BYTES} bytes")
-    document = read_document(token_json)
+    document = read_token_json(token_json)
     if isinstance(document, TokenViolation):
         return document
     names = document.members.keys()
@@ -120,7 +120,7 @@ def _read(token_json: bytes) -> Document | TokenViolation:
     return document
 
 
-def _check_repeated(document: Document, violations: list[TokenViolation]) -> None:
+def _check_repeated(document: TokenJson, violations: list[TokenViolation]) -> None:
     """Refuse names that occur twice: readers differ in which of the two values they take."""
     inner = document.members.get(_WRAPPED)
     prefix = "" if inner is None else f"{_WRAPPED}."

@@ -9,7 +9,7 @@ from payorch_server.model.errors import UpstreamEvidence, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent
-from payorch_server.usecases.operation import ZuoraOperation
+from payorch_server.usecases.zuora_operation import ZuoraOperation
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, REFUSED, CreatedPaymentMethod

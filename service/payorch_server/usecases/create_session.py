@@ -9,7 +9,7 @@ from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
 from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent
-from payorch_server.usecases.operation import ZuoraOperation
+from payorch_server.usecases.zuora_operation import ZuoraOperation
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.resources import sessions
 from payorch_server.zuora.settings import TenantSettings

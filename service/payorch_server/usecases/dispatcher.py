@@ -23,8 +23,8 @@ from payorch_server.routing.conditions import RouteQuery
 from payorch_server.routing.table import RoutingTable
 from payorch_server.runtime.clock import Clock
 from payorch_server.telemetry.spans import record_failure, start_child
-from payorch_server.usecases.operation import ZuoraOperation
 from payorch_server.usecases.routed_operation import RoutedOperation
+from payorch_server.usecases.zuora_operation import ZuoraOperation
 from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient
 
 T = TypeVar("T")

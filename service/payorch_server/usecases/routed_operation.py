@@ -13,7 +13,7 @@ from payorch_server.model.errors import CallError, UpstreamEvidence, call_error
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.usecases.operation import ZuoraOperation
+from payorch_server.usecases.zuora_operation import ZuoraOperation
 from payorch_server.zuora.client import ZuoraClient
 
 T = TypeVar("T")

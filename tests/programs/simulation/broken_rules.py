@@ -16,8 +16,8 @@ from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.usecases.dispatcher import Dispatcher, Intent
-from payorch_server.usecases.operation import ZuoraOperation
 from payorch_server.usecases.routed_operation import RoutedOperation
+from payorch_server.usecases.zuora_operation import ZuoraOperation
 from payorch_server.zuora.client import ZuoraClient
 
 from programs.simulation.instance import Parts

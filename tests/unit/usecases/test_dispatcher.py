@@ -26,7 +26,7 @@ from payorch_server.routing.table import RoutingTable
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.port import Store
 from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent
-from payorch_server.usecases.operation import ZuoraOperation
+from payorch_server.usecases.zuora_operation import ZuoraOperation
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.messages import Call

@@ -16,7 +16,7 @@ _SKIP_WHITE_SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Document:
+class TokenJson:
     """A parsed JSON object.
 
     Attributes:
@@ -30,7 +30,7 @@ class Document:
     repeated: tuple[dict[str, Any], ...]
 
 
-def read_document(encoded: bytes) -> Document | TokenViolation:
+def read_token_json(encoded: bytes) -> TokenJson | TokenViolation:
     """Return the document, or what keeps it from being one; no parser's error leaves, since it would hold the text."""
     try:
         text = encoded.decode("utf-8").strip(_WHITE_SPACE)
@@ -55,7 +55,7 @@ def read_document(encoded: bytes) -> Document | TokenViolation:
     except (ValueError, RecursionError):
         return TokenViolation("", TokenRule.INVALID_JSON, "token_json must be one JSON text")
     if isinstance(value, dict):
-        return Document(text=text, members=value, repeated=tuple(repeated))
+        return TokenJson(text=text, members=value, repeated=tuple(repeated))
     kind = ", not a JSON string of it" if isinstance(value, str) else ""
     return TokenViolation("", TokenRule.WRONG_TYPE, f"token_json must be the JSON object{kind}")
 
