@@ -47,7 +47,7 @@ from payorch_server.zuora.retry import MAX_ATTEMPTS
 from payorch_server.zuora.transport import open_transport
 
 _LOG: Final = structlog.get_logger("payorch.app")
-_VERSION: Final = version("payorch-server")
+_PACKAGE: Final = "payorch-server"
 
 
 class StartError(CommandError):
@@ -111,7 +111,7 @@ async def start(
     components = Components(settings, resources)
     reloader = Reloader(files=files, settings_in_use=settings, components=components)
     boundary, admission = _boundary(document, components), AdmissionInterceptor(document.grpc)
-    publish(components, admission, version=_VERSION)
+    publish(components, admission, version=version(_PACKAGE))
 
     server = _build_server(document, components, (boundary, admission))
     grpc_port = _listen(server, "grpc", document.grpc.listen, components)
@@ -151,7 +151,9 @@ def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitS
     document, clock = settings.document, options.clock
     telemetry = start_telemetry(document.telemetry, processors=options.span_processors, clock=clock)
     stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
-    transport = open_transport(settings=document.zuora_http, version=_VERSION, tracer=telemetry.tracer, stack=stack)
+    transport = open_transport(
+        settings=document.zuora_http, version=version(_PACKAGE), tracer=telemetry.tracer, stack=stack
+    )
     store = _open_store(settings, telemetry.meter, clock)
     stack.push_async_callback(store.close)
     tasks = TaskOwner()

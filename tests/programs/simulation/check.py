@@ -177,11 +177,11 @@ class Auditor:
     def _record_was_missed(self, intent: Intent) -> bool:
         return f"intent:{intent.key}" in self._world.store.troubled
 
-    # --- one flight at a time
+    # --- one execution at a time
 
     def _sent_one_at_a_time(self) -> Iterator[Violation]:
         for one, other in self._world.network.sends.overlaps:
             intent = self._callers.by_track_id[other.track_id]
             if one.instance == other.instance or not self._record_was_missed(intent):
                 text = f"send {other.number} left while {one.instance} waited for send {one.number}"
-                yield Violation("7 one flight", text, frozenset({intent.name}))
+                yield Violation("7 one execution", text, frozenset({intent.name}))

@@ -20,7 +20,7 @@ from programs.simulation.world import World
 
 _PURPOSES: Final = 70
 _STRETCH_S: Final = 60.0
-# Longer than the latest delivery, the slowest execution, a flight and its lease together.
+# Longer than the latest delivery, the slowest answer, an execution and its lease together.
 _QUIET_S: Final = 300.0
 _HOUR_S: Final = 3600.0
 _RESENDS: Final = 6
