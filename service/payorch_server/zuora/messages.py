@@ -95,13 +95,15 @@ def _preview(value: Any) -> Any:
     raise TypeError(f"A {type(value).__name__} cannot be shown.")
 
 
-_WIRE: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_wire)
-_PREVIEW: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_preview)
+# Sorted by name: protobuf maps come in another order in every process, and a replica that takes an intent over must
+# send the very bytes of the first send, or Zuora could take them for another request under the same key.
+_WIRE: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_wire, order="deterministic")
+_PREVIEW: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_preview, order="deterministic")
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def encode_body(body: JsonObject) -> bytes:
-    """Return the JSON for the wire; Decimals become exact numbers."""
+    """Return the JSON for the wire: Decimals as exact numbers, members sorted by name at every depth."""
     return _WIRE.encode(body)
 
 

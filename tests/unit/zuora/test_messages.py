@@ -39,6 +39,13 @@ class TestEncodeBody:
         with pytest.raises(TypeError, match=r"^A complex cannot be sent to Zuora\.$"):
             encode_body({"a": 1j})
 
+    def test_writes_the_same_bytes_in_every_process(self) -> None:
+        """Members are sorted at every depth, whatever order a map came in."""
+        body = {"b": 1, "a": {"d": Secret("x"), "c": [{"f": 1, "e": 2}]}}
+
+        assert encode_body(body) == b'{"a":{"c":[{"e":2,"f":1}],"d":"x"},"b":1}'
+        assert preview_body(body) == '{"a":{"c":[{"e":2,"f":1}],"d":"[redacted]"},"b":1}'
+
     @given(st.decimals(allow_nan=False, allow_infinity=False, places=4))
     def test_keeps_every_decimal(self, number: Decimal) -> None:
         """What is read back is the same number."""
@@ -54,7 +61,7 @@ class TestPreviewBody:
         """Whatever is inside, and however deep."""
         body = {"amount": Decimal("1.10"), "token": Secret(msgspec.Raw(RAW)), "map": {"k": [Secret(CANARY)]}}
 
-        assert preview_body(body) == '{"amount":1.10,"token":"[redacted]","map":{"k":["[redacted]"]}}'
+        assert preview_body(body) == '{"amount":1.10,"map":{"k":["[redacted]"]},"token":"[redacted]"}'
 
     def test_refuses_what_it_does_not_know(self) -> None:
         """It fails rather than shows."""

@@ -30,8 +30,8 @@ class TestBuild:
         [
             (
                 LEAST,
-                b'{"integrationType":"ApplePay","merchantID":"merchant.x","paymentToken":%s,"processPayment":false,'
-                b'"paymentGateway":"Cards EU"}' % TOKEN,
+                b'{"integrationType":"ApplePay","merchantID":"merchant.x","paymentGateway":"Cards EU",'
+                b'"paymentToken":%s,"processPayment":false}' % TOKEN,
                 "the least",
             ),
             (
@@ -43,10 +43,10 @@ class TestBuild:
                     stored_credential=StoredCredential("Persist", "Unscheduled", "External"),
                     invoice="INV1",
                 ),
-                b'{"integrationType":"ApplePay","merchantID":"merchant.x","paymentToken":%s,"processPayment":true,'
-                b'"accountID":"acc","cardHolderInfo":{"cardHolderName":"Ada"},"mitProfileAction":"Persist",'
-                b'"mitProfileType":"Unscheduled","mitConsentAgreementSrc":"External","invoiceId":"INV1",'
-                b'"paymentGateway":"Cards EU"}' % TOKEN,
+                b'{"accountID":"acc","cardHolderInfo":{"cardHolderName":"Ada"},"integrationType":"ApplePay",'
+                b'"invoiceId":"INV1","merchantID":"merchant.x","mitConsentAgreementSrc":"External",'
+                b'"mitProfileAction":"Persist","mitProfileType":"Unscheduled","paymentGateway":"Cards EU",'
+                b'"paymentToken":%s,"processPayment":true}' % TOKEN,
                 "everything",
             ),
         ],

@@ -23,8 +23,8 @@ class TestBuild:
         [
             (
                 SessionRequest(AMOUNT, process_payment=False, store_payment_method=True),
-                b'{"currency":"USD","amount":100.10,"processPayment":false,"storePaymentMethod":true,'
-                b'"paymentGateway":"%s"}' % GATEWAY.id.encode(),
+                b'{"amount":100.10,"currency":"USD","paymentGateway":"%s","processPayment":false,'
+                b'"storePaymentMethod":true}' % GATEWAY.id.encode(),
                 "verify and store, without an account",
             ),
             (
@@ -36,10 +36,9 @@ class TestBuild:
                     invoice_numbers=("INV1", "INV2"),
                     gateway_options={"k": Secret("v")},
                 ),
-                b'{"currency":"USD","amount":100.10,"processPayment":true,"storePaymentMethod":false,'
-                b'"accountId":"acc","paymentGateway":"%s",'
-                b'"invoices":[{"invoiceNumber":"INV1"},{"invoiceNumber":"INV2"}],"gatewayOptions":{"k":"v"}}'
-                % GATEWAY.id.encode(),
+                b'{"accountId":"acc","amount":100.10,"currency":"USD","gatewayOptions":{"k":"v"},'
+                b'"invoices":[{"invoiceNumber":"INV1"},{"invoiceNumber":"INV2"}],'
+                b'"paymentGateway":"%s","processPayment":true,"storePaymentMethod":false}' % GATEWAY.id.encode(),
                 "one payment of two invoices",
             ),
         ],
