@@ -193,9 +193,9 @@ class IntentExecutor:
         span = self.spans.start_execution(request.key)
         until = self.ledger.resend_before_if_new(request)
         execution = _Execution(request, context, request.route, until, self._clock.monotonic(), span)
-        self._executions[request.key] = execution
         with use_span(span):
             execution.task = self._tasks.start(self._execute(execution), name=request.rpc)
+        self._executions[request.key] = execution
         execution.task.add_done_callback(lambda task: self._on_done(execution, task))
         return execution
 

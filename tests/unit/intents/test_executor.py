@@ -313,9 +313,10 @@ class TestRun:
         clock = FakeClock()
         store = memory_store(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, ""), call_error(Reason.TOKEN_UNAVAILABLE, "")])
-        for _ in range(2):
-            with pytest.raises(CallError):
+        for reason in (Reason.UPSTREAM_NO_ANSWER, Reason.EARLIER_ATTEMPT_UNSETTLED):
+            with pytest.raises(CallError) as caught:
                 await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock))
+            assert (caught.value.failure.reason, caught.value.verdict.outcome) == (reason, Outcome.UNKNOWN)
 
         record = await record_of(store, intent_request(zuora.send))
 
@@ -511,8 +512,9 @@ class TestRun:
         clock, zuora = FakeClock(), Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
         inner = memory_store(clock)
         resent = intent_request(zuora.send, request_id=uuid7(START), moves_money=False)
-        with pytest.raises(CallError):
+        with pytest.raises(CallError) as caught:
             await intent_executor(clock, store=inner).run(resent, call_context(clock))
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
         clock.advance(DAY_S)
         store = FailingStore(inner, fails=lambda operation, _key: operation == "put_if_absent")
 

@@ -127,6 +127,7 @@ class TestOf:
         with pytest.raises(CallError) as caught:
             IdentityResolver(IdentitySettings(JWT), None).resolve(caller, [bearer()], NOW)
 
+        assert caught.value.failure.reason is Reason.CALLER_UNAUTHENTICATED
         assert caught.value.failure.metadata["rule"] == "a key set to check it with"
 
     def test_ignores_what_is_not_configured(self) -> None:

@@ -169,14 +169,23 @@ class TestFreshKey:
         assert bench.keys == [KEYS["DecryptApplePay"]]
 
     @pytest.mark.asyncio
-    @pytest.mark.parametrize("code", [53000020, 53000030, 53000060, 53000099])
-    async def test_does_not_follow_other_refusals(self, code: int) -> None:
-        """A new key gets past no broken rule, and nothing unknown is ever sent anew."""
+    @pytest.mark.parametrize(
+        ("code", "reason"),
+        [
+            (53000020, Reason.UPSTREAM_REQUEST_REFUSED),
+            (53000030, Reason.UPSTREAM_RULE_BROKEN),
+            (53000060, Reason.UPSTREAM_INTERNAL),
+            (53000099, Reason.UPSTREAM_GATEWAY_FAILED),
+        ],
+    )
+    async def test_does_not_follow_other_refusals(self, code: int, reason: Reason) -> None:
+        """A new key gets past no broken rule, and nothing unknown is ever sent under another key."""
         bench = Bench(refusal(code), done())
 
-        with pytest.raises(CallError):
+        with pytest.raises(CallError) as caught:
             await bench.run("CreateSession")
 
+        assert caught.value.failure.reason is reason
         assert bench.keys == [KEYS["CreateSession"]]
 
 
