@@ -75,7 +75,7 @@ async def look_at_commands(root: Path, folder: Path) -> None:
     code, output = await asyncio.to_thread(
         answer, root, folder, SERVER, "check-config", "--config", "/mnt/payorch.yaml"
     )
-    assert (code, "good" in output) == (0, True), output
+    assert (code, ": OK; " in output) == (0, True), output
     code, output = await asyncio.to_thread(answer, root, folder, SERVER, "config-schema")
     assert (code, json.loads(output)["title"]) == (0, "payorch configuration")
 
