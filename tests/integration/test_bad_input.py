@@ -31,7 +31,7 @@ LISTED = {
     "15-character request id", "129-character request id", "request id with a space", "token missing",
     "token as JSON string", "token as array", "token not JSON", "token not UTF-8", "token too large", "whole payment",
     "token with a member twice", "wrapper with another id", "unknown tenant hint", "unknown entity hint",
-    "unknown org hint", "unknown gateway hint", "contradicted hint", "no rule matches", "5 MB message",
+    "unknown org hint", "unknown gateway hint", "contradicted hint", "no rule matches", "300 KB message",
     "malformed Protobuf", "unknown RPC", "GetIntent without operation",
     "v2 field on a v1 method", "unsupported type", "raw card",
     "custom field name on v1", "reserved custom field", "bad decimal", "Google token not JSON",
@@ -228,7 +228,7 @@ CASES = [
     Case("contradicted hint", _hint(gateway="cards-eu"), "ROUTE_HINT_CONTRADICTED",
          code=grpc.StatusCode.FAILED_PRECONDITION),
     Case("no rule matches", _amount(currency_code="CHF"), "ROUTE_NOT_FOUND", code=grpc.StatusCode.FAILED_PRECONDITION),
-    Case("5 MB message", lambda: b"\x0a" + b"\xc0\x96\xb1\x02" + b"x" * 5_000_000, "REQUEST_TOO_LARGE",
+    Case("300 KB message", lambda: b"\x0a" + b"\xe0\xa7\x12" + b"x" * 300_000, "REQUEST_TOO_LARGE",
          code=grpc.StatusCode.RESOURCE_EXHAUSTED),
     Case("malformed Protobuf", lambda: b"\xff\xff", "REQUEST_MALFORMED"),
     Case("unknown RPC", lambda: b"", "METHOD_UNKNOWN", method=f"{_SERVICE}/CreateMoney",
@@ -278,6 +278,33 @@ async def test_bad_input_is_refused_before_anything_is_sent(
     assert f"ADVICE_{case.advice}" == call_pb2.Advice.Name(error.advice)
     operations = ("sessions", "decryption", "payment_methods", "payment_methods_v1")
     assert 0 == sum(stack.emulator.journal.count(operation) for operation in operations)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("message", "compression", "code", "reason"),
+    [
+        (b"x" * 5_000_000, grpc.Compression.NoCompression, grpc.StatusCode.RESOURCE_EXHAUSTED, "far too large"),
+        (b"\0" * 15_000_000, grpc.Compression.Gzip, grpc.StatusCode.UNIMPLEMENTED, "small, and large once unpacked"),
+        (b"\0" * 100, grpc.Compression.Gzip, grpc.StatusCode.UNIMPLEMENTED, "small, and compressed all the same"),
+    ],
+)
+async def test_what_would_fill_the_memory_is_refused_before_it_is_read(
+    stack: LocalStack,
+    channel: grpc.aio.Channel,
+    message: bytes,
+    compression: grpc.Compression,
+    code: grpc.StatusCode,
+    reason: str,
+) -> None:
+    """By gRPC itself: no interceptor of the service sees the call, and none of its own records either."""
+    call = channel.unary_unary(_DECRYPT, request_serializer=_serialize, response_deserializer=bytes)
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(message, timeout=10, compression=compression)
+
+    assert caught.value.code() is code, reason
+    assert 0 == stack.emulator.journal.count("decryption")
 
 
 def _serialize(request: Any) -> bytes:

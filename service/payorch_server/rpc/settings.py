@@ -34,7 +34,8 @@ class GrpcSettings:
     reflection: bool = True
     """Whether callers may list the services and their messages."""
     max_request_bytes: int = 262_144
-    """Larger requests are refused; the largest legitimate one is an Apple Pay token of some kilobytes."""
+    """Larger requests are refused, those of more than twice this size by gRPC itself and without details. The largest
+    legitimate one is an Apple Pay token of some kilobytes."""
     max_metadata_bytes: int = 16_384
     """Connections whose calls send more metadata are refused by gRPC itself."""
     max_streams_per_connection: int = 1000
