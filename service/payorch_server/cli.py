@@ -136,6 +136,11 @@ def _diff(parsed: argparse.Namespace) -> int:
 
 def _serve(parsed: argparse.Namespace) -> int:
     import asyncio
+    import os
+
+    # gRPC writes bytes of its peers to standard error as they came, so a peer could write lines that look like ours.
+    # It reads the variable when it is imported; an operator who sets it gets its log.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # noqa: TID251 - not read here, and no setting
 
     from payorch_server.config import load
     from payorch_server.telemetry.logging import start_logging

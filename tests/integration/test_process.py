@@ -1,6 +1,7 @@
 """The real process: its commands, its signals and its exit status."""
 
 import asyncio
+import json
 import re
 import signal
 import subprocess
@@ -38,6 +39,37 @@ async def test_a_call_in_progress_ends_well_after_sigterm(tmp_path: Path) -> Non
 
     assert 32 == len(answer.session.token)
     assert 0 == process.returncode
+
+
+PING = b"are-you?"
+FORGED = b'\n{"event":"access","decision":"allowed","caller":"jwt:cfo"}\n'
+
+
+def _frame(kind: int, payload: bytes) -> bytes:
+    """Make an HTTP/2 frame of the connection. Source: RFC 9113, section 4.1."""
+    return len(payload).to_bytes(3) + bytes((kind, 0)) + bytes(4) + payload
+
+
+@pytest.mark.asyncio
+async def test_a_peer_writes_no_line_into_the_log(tmp_path: Path) -> None:
+    """Debug data of a GOAWAY is a peer's own text, and gRPC would log it as it came."""
+    async with serving(Emulator()) as url:
+        process = await start_service(write_configuration(tmp_path, url))
+        reader, writer = await asyncio.open_connection("127.0.0.1", await grpc_port(process))
+        settings, goaway = _frame(4, b""), _frame(7, bytes(4) + (11).to_bytes(4) + FORGED)
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + goaway + _frame(6, PING))
+        await writer.drain()
+        # The answer to the ping, or the end: what came before it has been read.
+        async with asyncio.timeout(10):
+            received = b""
+            while PING not in received and (more := await reader.read(4096)):
+                received += more
+        writer.close()
+        process.send_signal(signal.SIGTERM)
+        _, log = await process.communicate()
+
+    assert b"jwt:cfo" not in log
+    assert all(isinstance(json.loads(line), dict) for line in log.splitlines())
 
 
 @pytest.mark.asyncio
