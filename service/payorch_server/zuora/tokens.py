@@ -1,6 +1,7 @@
 """OAuth tokens: cached by credential, fetched single-flight, replaced before they expire."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,13 +27,18 @@ from payorch_server.zuora.transport import HttpPost, Transport
 
 # Ten seconds are what Zuora's own sample allows a token call.
 _FETCH_TIMEOUT_S: Final = 10.0
-# A token is not used in its last minute: a request sent then could arrive after its end.
-_MARGIN_S: Final = 60.0
+# A token is not used in its last minute: a request sent then could arrive after its end. Of a short life it is half, or
+# every call would fetch a token, and the token endpoint has a limit by address.
+_MAX_MARGIN_S: Final = 60.0
+_MARGIN_OF_LIFE: Final = 0.5
+# What a bearer token may be made of. Source: RFC 6750, section 2.1, b64token; wider, as other issuers write.
+_TOKEN: Final = re.compile(r"[!-~]+")
 # Every answer of the emulator of this project has it.
 _EMULATOR: Final = "zuora-emulator"
 # At four fifths of its life; the jitter spreads replicas that started together.
 _REFRESH_AT: Final = 0.8
 _REFRESH_JITTER_S: Final = 60.0
+_JITTER_OF_LIFE: Final = 0.1
 _REFRESH_RETRY_S: Final = 30.0
 _RETIRE_INTERVAL_S: Final = 60.0
 # Zuora documents one hour and its sample assumes that when expires_in is missing.
@@ -226,8 +232,10 @@ class TokenCache:
         token = Token(
             value=Secret(value),
             issued_s=started_s,
-            refresh_s=started_s + _REFRESH_AT * life_s - self._uniform(0.0, _REFRESH_JITTER_S),
-            expires_s=started_s + max(life_s - _MARGIN_S, 0.0),
+            refresh_s=started_s
+            + _REFRESH_AT * life_s
+            - self._uniform(0.0, min(_REFRESH_JITTER_S, _JITTER_OF_LIFE * life_s)),
+            expires_s=started_s + life_s - min(_MAX_MARGIN_S, _MARGIN_OF_LIFE * life_s),
             generation=self._generation,
             clock_offset_s=_clock_offset_s(answer, self._clock.now()),
         )
@@ -261,6 +269,8 @@ def _parse(answer: HttpResponse) -> tuple[str, float]:
     value = payload.get("access_token")
     if not isinstance(value, str) or not value:
         raise call_error(Reason.TOKEN_UNAVAILABLE, "the token endpoint answered 200 without access_token")
+    if not _TOKEN.fullmatch(value):
+        raise call_error(Reason.TOKEN_UNAVAILABLE, "the access_token holds characters that no header can have")
     return value, _life_s(payload.get("expires_in"))
 
 

@@ -93,6 +93,9 @@ class TestGet:
         [
             (3599, 3539, "a minute before its end it is not used any more"),
             ("3599", 3539, "a number as text"),
+            (120, 60, "the longest life of which half is a minute"),
+            (60, 30, "half of a short life"),
+            (2, 1, "half of a very short one"),
             ("soon", 3540, "text that is no number: the documented hour"),
             (None, 3540, "missing"),
             (-5, 3540, "negative"),
@@ -121,6 +124,9 @@ class TestGet:
             (answer(200, {"token_type": "bearer"}), Reason.TOKEN_UNAVAILABLE, "200 without a token"),
             (answer(200, {"access_token": ""}), Reason.TOKEN_UNAVAILABLE, "an empty one"),
             (answer(200, {"access_token": 5}), Reason.TOKEN_UNAVAILABLE, "one that is no text"),
+            (answer(200, {"access_token": "canary\n"}), Reason.TOKEN_UNAVAILABLE, "one that would end the header"),
+            (answer(200, {"access_token": "can ary"}), Reason.TOKEN_UNAVAILABLE, "one that is two words"),
+            (answer(200, {"access_token": "canary\u00e9"}), Reason.TOKEN_UNAVAILABLE, "one beyond ASCII"),
             (answer(200, b"<html>"), Reason.TOKEN_UNAVAILABLE, "a page"),
             (answer(200, b"[]"), Reason.TOKEN_UNAVAILABLE, "no object"),
             (answer(429, {}), Reason.TOKEN_UNAVAILABLE, "too many"),
@@ -141,6 +147,22 @@ class TestGet:
         assert caught.value.failure.reason is expected, reason
         assert "canary" not in str(caught.value)
         assert await name_of(tokens) == "two"
+
+
+class TestShortLife:
+    """Some servers give tokens that live for a minute, or hand out the same one until its end."""
+
+    @pytest.mark.asyncio
+    async def test_costs_no_request_for_every_call(self) -> None:
+        """Five calls at once, and five a little later, whatever the jitter draws."""
+        clock, wire = FakeClock(), ScriptedTransport(issued("one", 60), issued("two", 60))
+        tokens = cache(wire, clock, uniform=lambda _low, high: high)
+
+        names = [await name_of(tokens) for _ in range(5)]
+        clock.advance(20)
+        names += [await name_of(tokens) for _ in range(5)]
+
+        assert (names, len(wire.requests)) == (["one"] * 10, 1)
 
 
 class TestRefresh:
