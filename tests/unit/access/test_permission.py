@@ -81,7 +81,7 @@ class TestMissing:
             (rights(), CARD, US, MissingRight("raw_card_data", ""), "a card number"),
             (rights(raw_card_data=True), CARD, US, None, "a card number, granted"),
             (rights(move_money=True), CARD, US, MissingRight("raw_card_data", ""), "money is no card"),
-            (rights(entities=names()), PAID, US, MissingRight("entity", "us"), "of several the first is told"),
+            (rights(entities=names()), PAID, US, MissingRight("entity", "us"), "of several, the first is named"),
         ],
     )  # fmt: skip
     def test_on_a_route(

@@ -318,7 +318,7 @@ class TestIdentity:
             (
                 {"peers": ["0.0.0.0/0"]},
                 "identity.mesh.peers: 0.0.0.0/0 covers every address",
-                "whoever reaches the port",
+                "every client that reaches the port",
             ),
             ({"peers": ["::/0"]}, "identity.mesh.peers: ::/0 covers every address", "the same in IPv6"),
             ({**XFCC, "format": "xfcc2"}, "identity.mesh.format: ", "no such format"),

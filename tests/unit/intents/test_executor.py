@@ -88,7 +88,7 @@ class TestRun:
 
     @pytest.mark.asyncio
     async def test_records_before_it_sends(self) -> None:
-        """Whoever finds the record later knows that something may have been sent, and where."""
+        """A replica that finds the record later sees that something may have been sent, and where."""
         clock = FakeClock()
         store = memory_store(clock)
         seen: list[IntentRecord | None] = []
@@ -286,7 +286,7 @@ class TestRun:
 
     @pytest.mark.asyncio
     async def test_continues_what_is_unsettled(self) -> None:
-        """Same route, the doubt and the ids of earlier answers with it; and the resend limit is told."""
+        """Same route, the doubt and the ids of earlier answers with it; and the error has the resend limit."""
         clock = FakeClock()
         store = memory_store(clock)
         lost = error_for(Failure(Reason.UPSTREAM_EDGE_FAILED, "", facts=upstream_facts("z9")))
@@ -444,7 +444,7 @@ class TestRun:
 
     @pytest.mark.asyncio
     async def test_refuses_to_go_on_where_the_route_is_gone(self) -> None:
-        """An opened intent is never routed anew."""
+        """An opened intent keeps its route."""
         clock = FakeClock()
         store = memory_store(clock)
         zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "")])
