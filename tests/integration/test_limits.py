@@ -7,9 +7,9 @@ import grpc
 import pytest
 from harness.calls import refusal
 from harness.controlled_emulator import frozen_emulator
+from harness.http2 import ENHANCE_YOUR_CALM, GOAWAY, NO_ERROR, PING, Connection, connection
 from harness.requests import session_request
 from harness.stack import LocalStack, running
-from integration.http2 import ENHANCE_YOUR_CALM, GOAWAY, NO_ERROR, PING, Connection, connection
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 

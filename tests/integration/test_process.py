@@ -12,6 +12,7 @@ import grpc
 import pytest
 import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from harness.http2 import ENHANCE_YOUR_CALM, GOAWAY, PING, PREFACE, SETTINGS, frame
 from harness.otlp_receiver import collecting
 from harness.requests import session_request
 from harness.service_process import COMMAND, grpc_port, start_service, write_configuration
@@ -41,13 +42,8 @@ async def test_a_call_in_progress_ends_well_after_sigterm(tmp_path: Path) -> Non
     assert 0 == process.returncode
 
 
-PING = b"are-you?"
+ARE_YOU = b"are-you?"
 FORGED = b'\n{"event":"access","decision":"allowed","caller":"jwt:cfo"}\n'
-
-
-def _frame(kind: int, payload: bytes) -> bytes:
-    """Make an HTTP/2 frame of the connection. Source: RFC 9113, section 4.1."""
-    return len(payload).to_bytes(3) + bytes((kind, 0)) + bytes(4) + payload
 
 
 @pytest.mark.asyncio
@@ -56,13 +52,13 @@ async def test_a_peer_writes_no_line_into_the_log(tmp_path: Path) -> None:
     async with serving(Emulator()) as url:
         process = await start_service(write_configuration(tmp_path, url))
         reader, writer = await asyncio.open_connection("127.0.0.1", await grpc_port(process))
-        settings, goaway = _frame(4, b""), _frame(7, bytes(4) + (11).to_bytes(4) + FORGED)
-        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + goaway + _frame(6, PING))
+        goaway = frame(GOAWAY, bytes(4) + ENHANCE_YOUR_CALM.to_bytes(4, "big") + FORGED)
+        writer.write(PREFACE + frame(SETTINGS) + goaway + frame(PING, ARE_YOU))
         await writer.drain()
         # The answer to the ping, or the end: what came before it has been read.
         async with asyncio.timeout(10):
             received = b""
-            while PING not in received and (more := await reader.read(4096)):
+            while ARE_YOU not in received and (more := await reader.read(4096)):
                 received += more
         writer.close()
         process.send_signal(signal.SIGTERM)

@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-SETTINGS, PING, GOAWAY = 0x4, 0x6, 0x7
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7, 0x8, 0x9
+ACK, END_STREAM, END_HEADERS = 0x1, 0x1, 0x4
 NO_ERROR, ENHANCE_YOUR_CALM = 0x0, 0xB
-_HEAD_BYTES = 9
+HEAD_BYTES = 9
+"""What every frame begins with: length, kind, flags, stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,12 @@ class Connection:
 
     def send(self, kind: int, *payloads: bytes) -> None:
         """Send frames of the connection, one for each payload, all at once: the server may hang up after any."""
-        self._writer.write(b"".join(_frame(kind, payload) for payload in payloads))
+        self._writer.write(b"".join(frame(kind, payload) for payload in payloads))
 
     async def frames(self) -> AsyncIterator[tuple[int, bytes]]:
         """Yield what comes: the kind of each frame and what is in it."""
         while True:
-            head = await self._reader.readexactly(_HEAD_BYTES)
+            head = await self._reader.readexactly(HEAD_BYTES)
             yield head[3], await self._reader.readexactly(int.from_bytes(head[:3], "big"))
 
     async def goodbye(self) -> Goodbye:
@@ -46,8 +48,9 @@ class Connection:
         raise AssertionError("The connection ended without a word.")
 
 
-def _frame(kind: int, payload: bytes) -> bytes:
-    return len(payload).to_bytes(3, "big") + bytes((kind, 0)) + bytes(4) + payload
+def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -> bytes:
+    """Return a frame; stream 0 is the connection. Source: RFC 9113, section 4.1."""
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
 
 
 @asynccontextmanager
