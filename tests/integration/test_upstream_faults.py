@@ -73,6 +73,25 @@ async def test_each_fault_of_zuora_has_its_meaning(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("operation", ["sessions", "decryption", "payment_methods"])
+async def test_a_wait_beyond_the_callers_deadline_is_not_begun(stack: LocalStack, stub: Stub, operation: str) -> None:
+    """The caller learns what Zuora demands while it is still there, and nothing is sent after it has left."""
+    stack.emulator.faults.add(f"{operation}:429:8", times="always")
+    calls = {
+        "sessions": lambda: stub.CreateSession(session_request(), timeout=4),
+        "decryption": lambda: stub.DecryptApplePay(decryption_request(), timeout=4),
+        "payment_methods": lambda: stub.CreatePaymentMethod(payment_method_request(), timeout=4),
+    }
+
+    error = await refusal(calls[operation]())
+
+    assert ("UPSTREAM_THROTTLED", "NOT_SENT", "RESEND_SAME_REQUEST_ID") == _told(error)
+    assert error.retry_delay_s is not None
+    assert error.retry_delay_s >= 8
+    assert stack.emulator.journal.count(operation) == 1
+
+
+@pytest.mark.asyncio
 async def test_a_method_that_exists_is_named_when_its_payment_failed(stack: LocalStack, stub: Stub) -> None:
     """A caller can find what was half done."""
     stack.emulator.faults.add("decryption:declined")

@@ -24,7 +24,7 @@ from payorch_server.intents.intent_record import resend_before
 from payorch_server.intents.intent_spans import IntentSpans
 from payorch_server.intents.ledger import IntentLedger, still_running
 from payorch_server.model.call_record import CallRecord
-from payorch_server.model.context import CallContext
+from payorch_server.model.context import CallContext, WaitingCalls
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
@@ -46,6 +46,8 @@ EXECUTION_LIMIT_S: Final = 55.0
 _ANSWER_MARGIN_S: Final = 0.05
 # A call that received the recorded end of an intent executed nothing.
 _EXECUTED: Final = frozenset({"opened", "taken_over", "unrecorded"})
+# Ends of an execution that are about the calls before this one: about their rights, and about their deadlines.
+_OF_EARLIER_CALLS: Final = frozenset({Reason.CALLER_NOT_PERMITTED, Reason.DEADLINE_TOO_SHORT})
 
 
 def idempotency_key(*, namespace: str, rpc: str, request_id: RequestId) -> IdempotencyKey:
@@ -85,6 +87,8 @@ class _Execution(Generic[T]):
     """On the monotonic clock."""
     span: trace.Span
     """Ends with the execution, perhaps long after the call that started it."""
+    waiting: WaitingCalls = dataclasses.field(default_factory=WaitingCalls)
+    """The call that started it and those that joined, as long as they wait."""
     task: asyncio.Task[IntentResult[T]] = dataclasses.field(init=False)
 
     @property
@@ -136,7 +140,7 @@ class IntentExecutor:
     async def run(self, request: IntentRequest[T], context: CallContext) -> IntentResult[T]:
         """Execute the intent, join its execution, or return its recorded end.
 
-        An execution belongs to the service: it continues when this caller leaves.
+        An execution belongs to the service: once something may have been sent, it continues when its callers leave.
 
         Raises:
             CallError: With any outcome.
@@ -156,9 +160,9 @@ class IntentExecutor:
             except CallError as error:
                 # The intent's own route may be known by now, and the error reveals something about it.
                 _require_route(request, execution)
-                if error.failure.reason is not Reason.CALLER_NOT_PERMITTED:
+                if error.failure.reason not in _OF_EARLIER_CALLS:
                     raise
-                # 3. The call that started it lacked the right to that route, this one has it: start again.
+                # 3. The call that started it lacked the right to that route, or the time to send; this one has it.
                 self._forget(request.key, execution)
             else:
                 request.operation.permit(result.route)
@@ -184,8 +188,9 @@ class IntentExecutor:
     async def _wait_for(self, execution: _Execution[T], context: CallContext) -> IntentResult[T]:
         wait_s = context.deadline_s - self._clock.monotonic() - _ANSWER_MARGIN_S
         try:
-            async with asyncio.timeout(max(wait_s, 0.0)):
-                return await asyncio.shield(execution.task)
+            with execution.waiting.include(context.deadline_s):
+                async with asyncio.timeout(max(wait_s, 0.0)):
+                    return await asyncio.shield(execution.task)
         except TimeoutError as error:
             raise still_running(f"not settled within {wait_s:.2f} s", execution.resend_before) from error
 
@@ -203,7 +208,7 @@ class IntentExecutor:
         """Permit, claim, send, parse, settle: the way of every execution."""
         operation = execution.request.operation
         deadline_s = self._clock.monotonic() + EXECUTION_LIMIT_S
-        context = dataclasses.replace(execution.context, deadline_s=deadline_s)
+        context = dataclasses.replace(execution.context, deadline_s=deadline_s, waiting=execution.waiting)
         # 1. Permit and claim: the right to a pinned route is checked before anything is revealed of the intent.
         claim = await self._claim(execution, context)
         if isinstance(claim, IntentResult):

@@ -124,9 +124,9 @@ class IntentLedger:
                 return self._replay(request, record, record.settlement)
             # 3. Unsettled for longer than Zuora remembers its key: a resend could execute it a second time.
             self._refuse_expired(record)
-            # 4. Held by another replica: wait for its end, as long as the deadline allows.
+            # 4. Held by another replica: wait for its end, as long as a call waits for that.
             if self._is_leased_by_another(record):
-                if self._clock.monotonic() + poll_s > context.deadline_s:
+                if self._clock.monotonic() + poll_s > context.awaited_until_s:
                     raise still_running("another replica holds the intent", resend_before(record))
                 await asyncio.sleep(self._uniform(poll_s / 2, poll_s))
                 poll_s = min(poll_s * 2, _POLL_S[1])

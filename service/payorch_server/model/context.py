@@ -1,10 +1,37 @@
 """The context of a call."""
 
+import contextlib
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from payorch_server.model.call_record import CallNotes
 from payorch_server.model.caller import Caller
 from payorch_server.model.identifiers import TrackId
+
+
+class WaitingCalls:
+    """The calls that wait for one execution, by their deadlines; they come and go while it lasts."""
+
+    def __init__(self) -> None:
+        self._deadlines_s: list[float] = []
+
+    def __repr__(self) -> str:
+        return f"WaitingCalls({len(self._deadlines_s)})"
+
+    @property
+    def latest_deadline_s(self) -> float:
+        """The latest of their deadlines on the monotonic clock; minus infinity where none waits."""
+        return max(self._deadlines_s, default=-math.inf)
+
+    @contextlib.contextmanager
+    def include(self, deadline_s: float) -> Iterator[None]:
+        """Count a call among them for as long as it waits."""
+        self._deadlines_s.append(deadline_s)
+        try:
+            yield
+        finally:
+            self._deadlines_s.remove(deadline_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +44,14 @@ class CallContext:
     caller: Caller
     notes: CallNotes = field(default_factory=CallNotes, compare=False, repr=False)
     """The only member that changes; copies of a context share it."""
+
+    waiting: WaitingCalls | None = field(default=None, compare=False, repr=False)
+    """The calls that wait for the execution this context is of; None outside an execution: the call itself waits."""
+
+    @property
+    def awaited_until_s(self) -> float:
+        """Until when a call waits for the result, on the monotonic clock; minus infinity where none waits."""
+        return self.deadline_s if self.waiting is None else min(self.deadline_s, self.waiting.latest_deadline_s)
 
     @property
     def namespace(self) -> str:

@@ -11,7 +11,7 @@ from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import EarlierSends
 from payorch_server.model.errors import CallError, UpstreamEvidence, call_error
 from payorch_server.model.identifiers import IdempotencyKey
-from payorch_server.model.outcome import Reason
+from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.usecases.zuora_operation import ZuoraOperation
 from payorch_server.zuora.client import ZuoraClient
@@ -104,9 +104,16 @@ class RoutedOperation(IntentOperation[T]):
         except CallError as error:
             if not self._operation.retry_with_new_key or error.failure.reason not in _TRANSIENT:
                 raise
+            refused = error
         # 3. Zuora would only repeat the refusal it has stored under that key.
         fresh = IdempotencyKey(f"po1-{self._entropy(_RANDOM_KEY_BYTES).hex()}")
-        return await self._zuora.execute(call, route=route, context=context, key=fresh)
+        try:
+            return await self._zuora.execute(call, route=route, context=context, key=fresh)
+        except CallError as error:
+            # 4. Nothing was sent under the new key, so the refusal is how the intent ended.
+            if error.verdict.outcome is Outcome.NOT_SENT:
+                raise refused from error
+            raise
 
     def parse(self, reply: ZuoraReply) -> T:
         """Return the result in a successful reply.

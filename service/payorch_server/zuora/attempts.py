@@ -21,7 +21,8 @@ class Attempts:
         """Those that reached the network, in their order."""
         self.tries = 0
         """Attempts, and those that failed before they were sent, such as at the token endpoint."""
-        self._doubtful = earlier.doubtful
+        self.doubtful = earlier.doubtful
+        """Whether one of them, or of an earlier execution, may have been executed."""
         self._answer_ids = set(earlier.answer_ids)
 
     def add(
@@ -55,9 +56,9 @@ class Attempts:
         """
         ids = {facts.zuora_request_id, facts.zuora_process_id} - {""}
         repeated = bool(ids & self._answer_ids)
-        reason = reason_given_earlier_sends(error.failure, doubtful=self._doubtful, repeated=repeated)
+        reason = reason_given_earlier_sends(error.failure, doubtful=self.doubtful, repeated=repeated)
         self._answer_ids |= ids
-        self._doubtful |= error.verdict.outcome is Outcome.UNKNOWN
+        self.doubtful |= error.verdict.outcome is Outcome.UNKNOWN
         last = error.failure.reason
         metadata = error.failure.metadata if reason is last else {"lastReason": last.name}
         return error_for(dataclasses.replace(error.failure, reason=reason, metadata=metadata, facts=facts))

@@ -1,6 +1,7 @@
 """The client of Zuora: it sends a call on a route, with a token and retries, and interprets the answer."""
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -180,7 +181,7 @@ class ZuoraClient:
         state = RetryState(
             reason=error.failure.reason,
             attempts=attempts.tries,
-            remaining_s=context.deadline_s - self._clock.monotonic() - _ENCODING_S - MIN_REMAINING_S,
+            remaining_s=self._awaited_s(context, attempts) - MIN_REMAINING_S,
             budget_left=budget.allows,
             retry_after_s=error.failure.evidence.retry_after_s,
         )
@@ -194,17 +195,19 @@ class ZuoraClient:
         entity_id = entity_id_on_wire(route.entity_id)
         credential, limiter_key = self._credential(route.tenant, entity_id), (route.tenant, entity_id)
         attempts.tries += 1
-        # 1. Wait for a token and for a free slot; if either fails, this attempt sent nothing.
+        # 1. Wait for a token and for a free slot, as long as a call waits for the result; if either fails, this attempt
+        # sent nothing.
         try:
-            token = await self._token(credential, route.tenant, context)
-            slot = await self._slot(limiter_key, context)
+            token = await self._token(credential, route.tenant, context, attempts)
+            slot = await self._slot(limiter_key, context, attempts)
         except CallError as cause:
             raise attempts.error_given_earlier(cause, UpstreamFacts(attempts.sent)) from cause
         # 2. Send.
         try:
             post = self._post(call, route, attempts, token)
             started_at, started_s = self._clock.now(), self._clock.monotonic()
-            answer, payload, error = await self._exchange(post, context, call.body)
+            connect_s = self._awaited_s(context, attempts)
+            answer, payload, error = await self._exchange(post, context, call.body, connect_s)
         finally:
             self._in_flight.leave(limiter_key, slot)
         # 3. Note the attempt, whatever its end.
@@ -224,29 +227,40 @@ class ZuoraClient:
             self._tokens.note_refused(credential, token, since_s=started_s)
         raise combined from error
 
-    async def _token(self, credential: Credential, tenant: str, context: CallContext) -> Token:
+    async def _token(self, credential: Credential, tenant: str, context: CallContext, attempts: Attempts) -> Token:
         """Return a token; note the wait if there was one."""
         waits, started_s = not self._tokens.has(credential), self._clock.monotonic()
         try:
-            return await self._tokens.get(credential, timeout_s=self._remaining(context))
+            return await self._tokens.get(credential, timeout_s=self._time_to_send_s(context, attempts))
         finally:
             if waits:
                 wait_s = self._clock.monotonic() - started_s
                 context.notes.add_phase("token", wait_s)
                 self._metrics.record_token_wait(tenant, wait_s)
 
-    async def _slot(self, key: LimiterKey, context: CallContext) -> object:
-        """Wait for a free slot and return it; note the wait if there was one."""
+    async def _slot(self, key: LimiterKey, context: CallContext, attempts: Attempts) -> object:
+        """Wait for a free slot and return it; note the wait if there was one.
+
+        Raises:
+            CallError: There was none in time, or no call waits for the result any more; NOT_SENT.
+        """
         tenant, started_s = self._tenants[key[0]], self._clock.monotonic()
         waits = self._in_flight.is_full(key, limit=tenant.max_in_flight)
-        max_wait_s = min(tenant.max_queue_s, self._remaining(context))
+        max_wait_s = min(tenant.max_queue_s, self._time_to_send_s(context, attempts))
         try:
-            return await self._in_flight.enter(key, limit=tenant.max_in_flight, wait_s=max_wait_s)
+            slot = await self._in_flight.enter(key, limit=tenant.max_in_flight, wait_s=max_wait_s)
         finally:
             if waits:
                 wait_s = self._clock.monotonic() - started_s
                 context.notes.add_phase("queue", wait_s)
                 self._metrics.record_queue_wait(key[0], wait_s)
+        # Nothing is awaited from here to the send: a call that leaves later leaves an intent that may be executed.
+        try:
+            self._time_to_send_s(context, attempts)
+        except CallError:
+            self._in_flight.leave(key, slot)
+            raise
+        return slot
 
     def _note(
         self,
@@ -279,12 +293,15 @@ class ZuoraClient:
         return next((name for name in self._tenants if self.credential(name) == whole), "")
 
     async def _exchange(
-        self, post: HttpPost, context: CallContext, sent: JsonObject
+        self, post: HttpPost, context: CallContext, sent: JsonObject, connect_s: float
     ) -> tuple[HttpResponse | None, JsonObject | None, CallError | None]:
         """Send once; return the answer, its payload and the error that it means, each if there is one."""
         with AttemptSpan(self._transport.tracer, post) as span:
             try:
-                answer = await self._transport.post(post, timeout_s=self._remaining(context), span=span.otel_span)
+                timeout_s = context.deadline_s - self._clock.monotonic() - _ENCODING_S
+                answer = await self._transport.post(
+                    post, timeout_s=timeout_s, connect_within_s=connect_s, span=span.otel_span
+                )
             except CallError as error:
                 span.note_error(error)
                 return None, None, error
@@ -300,11 +317,28 @@ class ZuoraClient:
         headers = self._headers(call, route, context, key)
         return UpstreamPreview("POST", self._url(call, route), tuple(sorted(headers.items())), preview_body(call.body))
 
-    def _remaining(self, context: CallContext) -> float:
-        remaining_s = context.deadline_s - self._clock.monotonic() - _ENCODING_S
-        if remaining_s < MIN_REMAINING_S:
-            raise call_error(Reason.DEADLINE_TOO_SHORT, f"{remaining_s:.3f} s are left before the deadline")
-        return remaining_s
+    def _awaited_s(self, context: CallContext, attempts: Attempts) -> float:
+        """Return how long the latest of the waiting calls still waits.
+
+        Where none waits, an intent in doubt is settled within the execution's own limit, and any other is given up.
+        """
+        until_s = context.awaited_until_s
+        if until_s == -math.inf and attempts.doubtful:
+            until_s = context.deadline_s
+        return until_s - self._clock.monotonic() - _ENCODING_S
+
+    def _time_to_send_s(self, context: CallContext, attempts: Attempts) -> float:
+        """Return how long an attempt may wait before it is sent.
+
+        Raises:
+            CallError: Too little time is left, or no call waits for the result; NOT_SENT.
+        """
+        awaited_s = self._awaited_s(context, attempts)
+        if awaited_s == -math.inf:
+            raise call_error(Reason.DEADLINE_TOO_SHORT, "no call waits for the result any more")
+        if awaited_s < MIN_REMAINING_S:
+            raise call_error(Reason.DEADLINE_TOO_SHORT, f"{awaited_s:.3f} s are left before the deadline")
+        return awaited_s
 
     def _credential(self, tenant_name: str, entity_id: str) -> Credential:
         tenant = self._tenants[tenant_name]

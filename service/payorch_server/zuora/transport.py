@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import math
 import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -62,18 +63,26 @@ class Transport:
         self.tracer = tracer
         """Makes the spans of attempts."""
 
-    async def post(self, post: HttpPost, *, timeout_s: float, span: trace.Span = trace.INVALID_SPAN) -> HttpResponse:
+    async def post(
+        self,
+        post: HttpPost,
+        *,
+        timeout_s: float,
+        connect_within_s: float = math.inf,
+        span: trace.Span = trace.INVALID_SPAN,
+    ) -> HttpResponse:
         """Send once.
 
         Args:
             post: What to send.
             timeout_s: For everything, from waiting for a connection to the last byte of the answer.
+            connect_within_s: For waiting for a connection and making one, if that is less than the settings allow.
             span: Of the attempt; its trace context is sent if the settings say so.
 
         Raises:
             CallError: No connection could be made; NOT_SENT. Or the request may have been executed; UNKNOWN.
         """
-        request = self._request(post, timeout_s, span)
+        request = self._request(post, min(connect_within_s, timeout_s), span)
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._http.handle_async_request(request)
@@ -103,7 +112,7 @@ class Transport:
             raise call_error(Reason.UPSTREAM_ANSWER_UNREADABLE, "the answer cannot be decompressed") from error
         return b"".join(parts)
 
-    def _request(self, post: HttpPost, timeout_s: float, span: trace.Span) -> httpx.Request:
+    def _request(self, post: HttpPost, connect_within_s: float, span: trace.Span) -> httpx.Request:
         body = post.body
         headers = {**self._headers, **post.headers}
         if self._settings.send_traceparent:
@@ -112,9 +121,9 @@ class Transport:
             body = gzip.compress(body, compresslevel=1)
             headers["content-encoding"] = "gzip"
         timeouts = {
-            "connect": min(self._settings.connect_timeout_s, timeout_s),
+            "connect": min(self._settings.connect_timeout_s, connect_within_s),
             # aiohttp counts waiting for a connection and making one together.
-            "pool": min(self._settings.pool_timeout_s + self._settings.connect_timeout_s, timeout_s),
+            "pool": min(self._settings.pool_timeout_s + self._settings.connect_timeout_s, connect_within_s),
             "read": None,
             "write": None,
         }

@@ -1,5 +1,7 @@
 import asyncio
+import contextlib
 import json
+import math
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -114,6 +116,66 @@ class TestRun:
 
         ((_, seen, _),) = zuora.sent
         assert seen.deadline_s == clock.monotonic() + EXECUTION_LIMIT_S
+
+    @pytest.mark.asyncio
+    async def test_knows_how_long_its_calls_wait(self) -> None:
+        """The latest deadline counts, and a call that left counts no more."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        executor = intent_executor(clock)
+        calls = [
+            asyncio.ensure_future(executor.run(intent_request(zuora.send), call_context(clock, seconds=seconds)))
+            for seconds in (3, 20, 8)
+        ]
+        await zuora.arrived.wait()
+        ((_, seen, _),) = zuora.sent
+        awaited_s = [seen.awaited_until_s]
+        for call in (calls[1], calls[2], calls[0]):
+            call.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await call
+            awaited_s.append(seen.awaited_until_s)
+
+        assert awaited_s == [1020.0, 1008.0, 1003.0, -math.inf]
+
+    @pytest.mark.asyncio
+    async def test_starts_again_for_a_call_that_has_the_time(self) -> None:
+        """The execution it joined had too little time to send: that was about the calls before it."""
+        clock, zuora = FakeClock(), Zuora([call_error(Reason.DEADLINE_TOO_SHORT, "")], gate=asyncio.Event())
+        executor = intent_executor(clock)
+        hasty, patient = (
+            asyncio.ensure_future(executor.run(intent_request(zuora.send), call_context(clock, seconds=seconds)))
+            for seconds in (3, 20)
+        )
+        await zuora.arrived.wait()
+        zuora.gate.set()
+
+        with pytest.raises(CallError) as caught:
+            await hasty
+
+        assert caught.value.failure.reason is Reason.DEADLINE_TOO_SHORT
+        assert (await patient).value == "pm-1"
+        assert len(zuora.sent) == 2
+
+    @pytest.mark.asyncio
+    async def test_waits_for_another_replica_as_long_as_its_calls_do(self) -> None:
+        """Nobody would receive what it finds out later."""
+        clock, polls = FakeClock(), 0
+        store = memory_store(clock)
+        leased = IntentRecord(fingerprint(), route(), "other", START.timestamp() + LEASE_S, START.timestamp())
+        await store_record(store, intent_request(Zuora().send), leased)
+
+        def uniform(_low: float, high: float) -> float:
+            nonlocal polls
+            polls += 1
+            clock.advance(high)
+            return 0.0
+
+        with pytest.raises(CallError) as caught:
+            await intent_executor(clock, store=store, uniform=uniform).run(
+                intent_request(Zuora().send), call_context(clock, seconds=3)
+            )
+
+        assert (caught.value.failure.reason, polls < 15) == (Reason.STILL_RUNNING, True)
 
     @pytest.mark.asyncio
     async def test_lets_equal_calls_join(self) -> None:

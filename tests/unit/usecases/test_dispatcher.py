@@ -155,6 +155,16 @@ class TestFreshKey:
         assert len(bench.keys) == 2
 
     @pytest.mark.asyncio
+    async def test_does_not_replace_the_refusal_by_a_send_that_failed(self) -> None:
+        """Nothing was sent under the new key, but the intent was: NOT_SENT would be wrong."""
+        bench = Bench(refusal(LOCKED), answer(429, {}, retry_after="60"))
+
+        with pytest.raises(CallError) as caught:
+            await bench.run("CreateSession")
+
+        assert caught.value.failure.reason is Reason.UPSTREAM_LOCKED
+
+    @pytest.mark.asyncio
     @pytest.mark.parametrize("code", [LOCKED, TEMPORARY])
     async def test_is_never_used_where_money_could_move(self, code: int) -> None:
         """The refusal ends the intent: one key for ever."""
