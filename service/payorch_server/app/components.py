@@ -35,6 +35,7 @@ from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
 from payorch_server.zuora.retry import MAX_ATTEMPTS
+from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import TokenCache
 from payorch_server.zuora.transport import Transport
 
@@ -110,11 +111,12 @@ class Components:
             clock=own.clock,
             tasks=own.tasks,
             uniform=_RANDOM.uniform,
-            fetched=lambda credential, failed: metrics.count_fetch(self.zuora.tenant_of(credential), failed=failed),
+            fetched=lambda credential, failed: metrics.count_fetch(
+                self.zuora.tenants.owner_of(credential), failed=failed
+            ),
         )
         return ZuoraClient(
-            tenants=settings.document.tenants,
-            secrets=settings.client_secrets,
+            tenants=TenantDirectory(settings.document.tenants, settings.client_secrets),
             transport=own.transport,
             tokens=tokens,
             in_flight=self.in_flight,
@@ -132,7 +134,7 @@ class Components:
 
     async def verify_credentials(self, fresh: Settings) -> Sequence[str]:
         """Try the credentials that have changed; return the problems with them."""
-        zuora = self.zuora.successor(fresh.document.tenants, fresh.client_secrets)
+        zuora = self.zuora.successor(TenantDirectory(fresh.document.tenants, fresh.client_secrets))
         return [
             problem
             for tenant in self._tenants_to_verify(zuora, fresh)
@@ -143,7 +145,7 @@ class Components:
         """Use other settings for every call that begins from now on; calls in progress end with theirs."""
         tenants = fresh.document.tenants
         # Everything that can fail comes before the first change.
-        before, zuora = self.policy.hash, self.zuora.successor(tenants, fresh.client_secrets)
+        before, zuora = self.policy.hash, self.zuora.successor(TenantDirectory(tenants, fresh.client_secrets))
         policy = self._build_policy(fresh, zuora)
         self.zuora, self.policy.current = zuora, policy
         self.identities.key_set = fresh.key_set
@@ -177,7 +179,7 @@ class Components:
         return [
             name
             for name in fresh.document.tenants
-            if name in ready and zuora.credential(name) != self.zuora.credential(name)
+            if name in ready and zuora.tenants.credential(name) != self.zuora.tenants.credential(name)
         ]
 
     def _warm(self, *tenants: str) -> None:

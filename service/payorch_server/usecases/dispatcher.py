@@ -117,7 +117,9 @@ class Dispatcher:
         if record is None:
             return None
         context.notes.route = RouteNames.of(record.route)
-        permit(context, Action(GET_INTENT.name, multi_org=self._zuora.uses_multi_org(record.route)), record.route)
+        permit(
+            context, Action(GET_INTENT.name, multi_org=self._zuora.tenants.uses_multi_org(record.route)), record.route
+        )
         expired = record.settlement is None and self._clock.now() > resend_before(record)
         return IntentStatus(record, in_flight=ledger.is_in_flight(record), expired=expired)
 
@@ -154,7 +156,7 @@ class Dispatcher:
     ) -> CallResult[T]:
         if isinstance(route, CallError):
             raise route
-        call = operation.build(route, self._zuora.tenant(route))
+        call = operation.build(route, self._zuora.tenants.of(route))
         preview = self._zuora.preview(call, route=route, context=context, key=key)
         return CallResult(CallReport(context.track_id, route), preview=preview)
 

@@ -75,14 +75,14 @@ class RoutedOperation(IntentOperation[T]):
             rpc=self._rpc,
             moves_money=self._operation.moves_money,
             raw_card_data=self._operation.raw_card_data,
-            multi_org=self._zuora.uses_multi_org(route),
+            multi_org=self._zuora.tenants.uses_multi_org(route),
         )
         permit(self._context, action, route)
         self._permitted.append(target)
 
     def route_exists(self, route: Route) -> bool:
         """Return whether a route that was pinned earlier is still configured."""
-        return self._zuora.serves(route)
+        return self._zuora.tenants.serves(route)
 
     async def send(self, route: Route, context: CallContext, earlier: EarlierSends) -> ZuoraReply:
         """Build the call and send it under the intent's key.
@@ -92,7 +92,7 @@ class RoutedOperation(IntentOperation[T]):
         Raises:
             CallError: With the outcome of all attempts.
         """
-        tenant = self._zuora.tenant(route)
+        tenant = self._zuora.tenants.of(route)
         # 1. The kill switch counts at the last moment, also for intents that were opened before it was thrown.
         if self._rpc in tenant.switched_off:
             detail = f"{self._rpc} is switched off for {route.tenant}"

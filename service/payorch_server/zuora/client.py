@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
-from urllib.parse import urlencode
 
 from payorch_server.model.attempt import UpstreamFacts, UpstreamPreview, ZuoraReply
 from payorch_server.model.context import CallContext
@@ -15,7 +14,7 @@ from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import IdempotencyKey, entity_id_on_wire
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
-from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token is sent here
+from payorch_server.model.secret import reveal  # noqa: TID251 - the token is sent here
 from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.attempts import Attempts, facts_of
@@ -35,7 +34,7 @@ from payorch_server.zuora.messages import (
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
 from payorch_server.zuora.retry import MAX_ATTEMPTS, RETRYABLE, RetryBudget, RetryState, wait_before_retry
-from payorch_server.zuora.settings import TenantSettings
+from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
 from payorch_server.zuora.transport import HttpPost, Transport
 
@@ -51,8 +50,7 @@ class ZuoraClient:
     def __init__(
         self,
         *,
-        tenants: Mapping[str, TenantSettings],
-        secrets: Mapping[str, Secret[str]],
+        tenants: TenantDirectory,
         transport: Transport,
         tokens: TokenCache,
         in_flight: ConcurrencyLimiter,
@@ -62,8 +60,8 @@ class ZuoraClient:
         quota: Quota | None = None,
         max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
-        self._tenants = tenants
-        self._secrets = secrets
+        self.tenants = tenants
+        """Whom it sends to."""
         self._transport = transport
         self._tokens = tokens
         self._in_flight = in_flight
@@ -74,14 +72,13 @@ class ZuoraClient:
         self._max_attempts = max_attempts
         self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
 
-    def successor(self, tenants: Mapping[str, TenantSettings], secrets: Mapping[str, Secret[str]]) -> "ZuoraClient":
+    def successor(self, tenants: TenantDirectory) -> "ZuoraClient":
         """Return a client for changed tenants that shares the connections, tokens and budgets of this client.
 
         This client does not change, so that calls in progress end with the tenants that they began with.
         """
         successor = ZuoraClient(
             tenants=tenants,
-            secrets=secrets,
             transport=self._transport,
             tokens=self._tokens,
             in_flight=self._in_flight,
@@ -94,38 +91,15 @@ class ZuoraClient:
         successor._budgets = self._budgets
         return successor
 
-    def credential(self, tenant: str) -> Credential:
-        """Return the credential of the tenant's tokens that are valid for all its entities."""
-        return self._credential(tenant, "")
-
     def forget_token(self, tenant: str) -> None:
         """Forget the tenant's token that is valid for all its entities."""
-        forgotten = self.credential(tenant)
+        forgotten = self.tenants.credential(tenant)
         self._tokens.keep(lambda credential: credential != forgotten)
 
     def forget_other_tokens(self) -> None:
         """Forget the tokens of credentials that no tenant has any more."""
-        in_use = [self.credential(tenant) for tenant in self._tenants]
+        in_use = [self.tenants.credential(name) for name in self.tenants.names]
         self._tokens.keep(lambda credential: replace(credential, entity_id="") in in_use)
-
-    def tenant(self, route: Route) -> TenantSettings:
-        """Return the settings of the route's tenant."""
-        return self._tenants[route.tenant]
-
-    def uses_multi_org(self, route: Route) -> bool:
-        """Return whether a call without orgs on the route goes to several; true where the tenant is gone."""
-        tenant = self._tenants.get(route.tenant)
-        return tenant is None or bool(tenant.orgs)
-
-    def serves(self, route: Route) -> bool:
-        """Return whether a pinned route is still configured: its tenant, on its host, with its entity."""
-        tenant = self._tenants.get(route.tenant)
-        if tenant is None or tenant.host != route.host:
-            return False
-        if route.client_id and route.client_id not in {tenant.client_id, *tenant.previous_client_ids}:
-            return False
-        entity_ids = {entity_id_on_wire(value) for value in tenant.entities.values()}
-        return not route.entity_id or entity_id_on_wire(route.entity_id) in entity_ids
 
     async def warm(self, tenant: str, *, timeout_s: float) -> float | None:
         """Fetch a token, which proves that the tenant's credentials work.
@@ -133,7 +107,7 @@ class ZuoraClient:
         Returns:
             How many seconds Zuora's clock is ahead of ours, or None if its answer has no date.
         """
-        token = await self._tokens.get(self._credential(tenant, ""), timeout_s=timeout_s)
+        token = await self._tokens.get(self.tenants.credential(tenant), timeout_s=timeout_s)
         return token.clock_offset_s
 
     async def execute(
@@ -193,7 +167,7 @@ class ZuoraClient:
     async def _attempt(self, call: Call, route: Route, context: CallContext, attempts: Attempts) -> ZuoraReply:
         """Send once, and add the attempt to those before it."""
         entity_id = entity_id_on_wire(route.entity_id)
-        credential, limiter_key = self._credential(route.tenant, entity_id), (route.tenant, entity_id)
+        credential, limiter_key = self.tenants.credential(route.tenant, entity_id), (route.tenant, entity_id)
         attempts.tries += 1
         # 1. Wait for a token and for a free slot, as long as a call waits for the result; if either fails, this attempt
         # sent nothing.
@@ -244,7 +218,7 @@ class ZuoraClient:
         Raises:
             CallError: There was none in time, or no call waits for the result any more; NOT_SENT.
         """
-        tenant, started_s = self._tenants[key[0]], self._clock.monotonic()
+        tenant, started_s = self.tenants.named(key[0]), self._clock.monotonic()
         waits = self._in_flight.is_full(key, limit=tenant.max_in_flight)
         max_wait_s = min(tenant.max_queue_s, self._time_to_send_s(context, attempts))
         try:
@@ -280,17 +254,12 @@ class ZuoraClient:
 
     def budgets(self) -> Mapping[str, float]:
         """Return what is left of the tenants' retry budgets, from 0 to 1."""
-        return {name: self._budgets[name].left / RetryBudget.MAX for name in self._tenants}
+        return {name: self._budgets[name].left / RetryBudget.MAX for name in self.tenants.names}
 
     def token_ages_s(self) -> Mapping[str, float]:
         """Return how old the tenants' tokens are, for those that have one."""
-        ages = {name: self._tokens.age_s(self.credential(name)) for name in self._tenants}
+        ages = {name: self._tokens.age_s(self.tenants.credential(name)) for name in self.tenants.names}
         return {name: age_s for name, age_s in ages.items() if age_s is not None}
-
-    def tenant_of(self, credential: Credential) -> str:
-        """Return the tenant that a credential belongs to; empty if no tenant has it any more."""
-        whole = replace(credential, entity_id="")
-        return next((name for name in self._tenants if self.credential(name) == whole), "")
 
     async def _exchange(
         self, post: HttpPost, context: CallContext, sent: JsonObject, connect_s: float
@@ -315,7 +284,9 @@ class ZuoraClient:
     def preview(self, call: Call, *, route: Route, context: CallContext, key: IdempotencyKey) -> UpstreamPreview:
         """Return what execute would send, without its token and with every secret replaced."""
         headers = self._headers(call, route, context, key)
-        return UpstreamPreview("POST", self._url(call, route), tuple(sorted(headers.items())), preview_body(call.body))
+        return UpstreamPreview(
+            "POST", self.tenants.url(call, route), tuple(sorted(headers.items())), preview_body(call.body)
+        )
 
     def _awaited_s(self, context: CallContext, attempts: Attempts) -> float:
         """Return how long the latest of the waiting calls still waits.
@@ -340,24 +311,14 @@ class ZuoraClient:
             raise call_error(Reason.DEADLINE_TOO_SHORT, f"{awaited_s:.3f} s are left before the deadline")
         return awaited_s
 
-    def _credential(self, tenant_name: str, entity_id: str) -> Credential:
-        tenant = self._tenants[tenant_name]
-        scope = entity_id if tenant.token_scope == "entity" else ""  # noqa: S105 - not a password
-        url = tenant.origin + tenant.paths.token
-        return Credential(url, tenant.paths.token, tenant.client_id, self._secrets[tenant_name], scope)
-
-    def _url(self, call: Call, route: Route) -> str:
-        query = f"?{urlencode(call.query)}" if call.query else ""
-        return f"{self._tenants[route.tenant].origin}{call.path}{query}"
-
     def _headers(self, call: Call, route: Route, context: CallContext, key: IdempotencyKey) -> dict[str, str]:
         return {
             "content-type": "application/json",
             TRACK_ID_HEADER: context.track_id,
             IDEMPOTENCY_KEY_HEADER: key,
-            **route_headers(route, self._tenants[route.tenant], versioned=call.versioned),
+            **route_headers(route, self.tenants.of(route), versioned=call.versioned),
         }
 
     def _post(self, call: Call, route: Route, attempts: Attempts, token: Token) -> HttpPost:
         headers = {**attempts.headers, "authorization": f"Bearer {reveal(token.value)}"}
-        return HttpPost(self._url(call, route), headers, attempts.body, call.path, len(attempts.sent) + 1)
+        return HttpPost(self.tenants.url(call, route), headers, attempts.body, call.path, len(attempts.sent) + 1)

@@ -26,6 +26,7 @@ from payorch_server.zuora.resources.payment_methods import (
     CreatedPaymentMethod,
     PaymentMethodRequest,
 )
+from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import TokenCache
 
 
@@ -36,8 +37,7 @@ async def create(
     clock, transport, tenants = FakeClock(), transport_over(wire), {"acme": tenant(entities={})}
     tokens = TokenCache(transport=transport, clock=clock, tasks=TaskOwner(), uniform=lambda low, _high: low)
     zuora = ZuoraClient(
-        tenants=tenants,
-        secrets={"acme": Secret("s")},
+        tenants=TenantDirectory(tenants, {"acme": Secret("s")}),
         transport=transport,
         tokens=tokens,
         in_flight=ConcurrencyLimiter(),

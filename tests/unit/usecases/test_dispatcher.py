@@ -31,6 +31,7 @@ from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.settings import TenantSettings
+from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import TokenCache
 from structlog.testing import capture_logs
 
@@ -90,8 +91,7 @@ class Bench:
         transport, tenants = transport_over(self.wire), {"acme": tenant(entities={})}
         self.tenants = tenants
         zuora = ZuoraClient(
-            tenants=tenants,
-            secrets={"acme": Secret("s")},
+            tenants=TenantDirectory(tenants, {"acme": Secret("s")}),
             transport=transport,
             tokens=TokenCache(transport=transport, clock=self.clock, tasks=TaskOwner(), uniform=lambda low, _high: low),
             in_flight=ConcurrencyLimiter(),

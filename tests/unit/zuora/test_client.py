@@ -21,6 +21,7 @@ from payorch_server.zuora.client import MIN_REMAINING_S, ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.settings import TenantSettings
+from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import TokenCache
 
 KEY = IdempotencyKey("po1-" + "0" * 40)
@@ -77,8 +78,7 @@ def parts_for(settings: TenantSettings, *script: httpx.Response | Exception) -> 
     zuora.script = list(script)
     transport = transport_over(zuora)
     client = ZuoraClient(
-        tenants={"acme": settings},
-        secrets={"acme": Secret("s")},
+        tenants=TenantDirectory({"acme": settings}, {"acme": Secret("s")}),
         transport=transport,
         tokens=TokenCache(transport=transport, clock=zuora.clock, tasks=tasks, uniform=lambda low, _high: low),
         in_flight=ConcurrencyLimiter(),

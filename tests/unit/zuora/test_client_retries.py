@@ -13,6 +13,7 @@ from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.messages import Call
+from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import TokenCache
 
 CALL = Call("decryption", "/v1/payment-methods/decryption", {"processPayment": True})
@@ -40,8 +41,10 @@ def client(wire: ScriptedTransport, clock: FakeClock, **settings: int) -> ZuoraC
     """Make a client whose retries do not wait."""
     transport = transport_over(wire)
     return ZuoraClient(
-        tenants={"acme": tenant(), "other": tenant(base_url="https://other.test")},
-        secrets={"acme": Secret("s"), "other": Secret("s")},
+        tenants=TenantDirectory(
+            {"acme": tenant(), "other": tenant(base_url="https://other.test")},
+            {"acme": Secret("s"), "other": Secret("s")},
+        ),
         transport=transport,
         tokens=TokenCache(transport=transport, clock=clock, tasks=TaskOwner(), uniform=lambda low, _high: low),
         in_flight=ConcurrencyLimiter(),
@@ -116,7 +119,7 @@ class TestExecute:
         wire = answers(*(status(503, request_id=f"r{n}") for n in range(9)))
         before = client(wire, FakeClock(), max_attempts=5)
 
-        await execute(before.successor({"acme": tenant()}, {"acme": Secret("s")}))
+        await execute(before.successor(TenantDirectory({"acme": tenant()}, {"acme": Secret("s")})))
 
         assert len(sent(wire)) == 5
 
@@ -261,4 +264,4 @@ class TestServes:
     )
     def test_compares_tenant_host_and_entity(self, changes: dict[str, str], *, expected: bool, reason: str) -> None:
         """Another host or tenant would execute the intent a second time."""
-        assert client(answers(), FakeClock()).serves(route(**changes)) is expected, reason
+        assert TenantDirectory({"acme": tenant()}, {}).serves(route(**changes)) is expected, reason

@@ -19,6 +19,7 @@ from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.messages import Call
+from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import TokenCache
 
 CALL = Call("decryption", "/v1/payment-methods/decryption", {"processPayment": True})
@@ -76,8 +77,7 @@ class Execution:
         """Execute, and return what comes of it."""
         transport = transport_over(ScriptedTransport(handler=self._answer))
         zuora = ZuoraClient(
-            tenants={"acme": tenant()},
-            secrets={"acme": Secret("s")},
+            tenants=TenantDirectory({"acme": tenant()}, {"acme": Secret("s")}),
             transport=transport,
             tokens=TokenCache(transport=transport, clock=self.clock, tasks=TaskOwner(), uniform=lambda low, _high: low),
             in_flight=ConcurrencyLimiter(),
