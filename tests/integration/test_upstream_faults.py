@@ -1,5 +1,6 @@
 """What Zuora, the network and the operator get wrong: one precise error each, and never a guess."""
 
+import asyncio
 import datetime as dt
 import ipaddress
 import ssl
@@ -20,6 +21,7 @@ from harness.stack import LocalStack, running
 from payorch import CallError
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from zuora_emulator import Emulator
 
 Stub = service_grpc.PaymentOrchestrationServiceStub
 
@@ -114,6 +116,26 @@ async def test_a_lost_answer_is_settled_by_the_services_own_resend(stack: LocalS
     entry = stack.emulator.ledger.of("decryption")[0]
     assert [entry] == stack.emulator.ledger.of("decryption")
     assert entry.effects["payment_id"] == answer.payment_id
+
+
+@pytest.mark.asyncio
+async def test_a_throttled_token_endpoint_is_asked_once() -> None:
+    """Fifty calls at once and one after another: one request, and each caller learns how long to wait."""
+    emulator = Emulator()
+    emulator.faults.add("token:429:30", times="always")
+    async with (
+        running(emulator=emulator, tenants=("acme",)) as stack,
+        grpc.aio.insecure_channel(stack.target) as channel,
+    ):
+        stub = Stub(channel)
+        at_once = await asyncio.gather(
+            *(refusal(stub.DecryptApplePay(decryption_request(), timeout=10)) for _ in range(25))
+        )
+        later = [await refusal(stub.CreateSession(session_request(), timeout=10)) for _ in range(25)]
+
+    assert {("TOKEN_UNAVAILABLE", "NOT_SENT", "RESEND_SAME_REQUEST_ID")} == {_told(error) for error in at_once + later}
+    assert all(0 < (error.retry_delay_s or 0) <= 30 for error in at_once + later)
+    assert 1 == emulator.journal.count("token")
 
 
 @pytest.mark.asyncio

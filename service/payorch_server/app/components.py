@@ -192,17 +192,20 @@ class Components:
             try:
                 await self.resources.store.check()
                 offset_s = await self.zuora.warm(tenant, timeout_s=_WARM_TIMEOUT_S)
-            except (CallError, StoreUnavailable) as error:
-                detail = str(error)
+            except StoreUnavailable as error:
+                detail, retry_s = str(error), _WARM_RETRY_S
+            except CallError as error:
+                # Until then the failure is remembered, and no request is sent.
+                detail, retry_s = str(error), error.failure.evidence.retry_after_s or _WARM_RETRY_S
             else:
                 if offset_s is None or abs(offset_s) <= self._zuora_http.max_clock_offset_s:
                     await self.health.set_ready(tenant)
                     return
-                detail = f"the clocks of Zuora and this machine differ by {offset_s:.0f} s"
+                detail, retry_s = f"the clocks of Zuora and this machine differ by {offset_s:.0f} s", _WARM_RETRY_S
                 # The offset was measured when the token was issued, so the next try needs another token.
                 self.zuora.forget_token(tenant)
-            _LOG.warning("tenant_not_ready", tenant=tenant, detail=detail, retry_s=_WARM_RETRY_S)
-            await asyncio.sleep(_WARM_RETRY_S)
+            _LOG.warning("tenant_not_ready", tenant=tenant, detail=detail, retry_s=round(retry_s, 1))
+            await asyncio.sleep(retry_s)
 
 
 async def _credential_problem(zuora: ZuoraClient, tenant: str) -> str:

@@ -206,6 +206,10 @@ class ZuoraClient:
         waits, started_s = not self._tokens.has(credential), self._clock.monotonic()
         try:
             return await self._tokens.get(credential, timeout_s=self._time_to_send_s(context, attempts))
+        except CallError:
+            # The failure is remembered for a while, so further attempts of this call would only wait.
+            attempts.tries = self._max_attempts
+            raise
         finally:
             if waits:
                 wait_s = self._clock.monotonic() - started_s

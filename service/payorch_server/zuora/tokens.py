@@ -21,7 +21,7 @@ from payorch_server.runtime.lifecycle import TaskOwner, ignore
 from payorch_server.telemetry.spans import start_child, use_span
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.errors import retry_after_s
-from payorch_server.zuora.messages import ENTITY_IDS_HEADER, HttpResponse, decode_object
+from payorch_server.zuora.messages import ENTITY_IDS_HEADER, HttpResponse, JsonObject, decode_object
 from payorch_server.zuora.settings import PRODUCTION_HOSTS
 from payorch_server.zuora.transport import HttpPost, Transport
 
@@ -41,6 +41,12 @@ _REFRESH_JITTER_S: Final = 60.0
 _JITTER_OF_LIFE: Final = 0.1
 _REFRESH_RETRY_S: Final = 30.0
 _RETIRE_INTERVAL_S: Final = 60.0
+# After a failed request none is sent for a while, as Zuora allows about a hundred a minute from one address, whatever
+# the tenant. What the answer demands is obeyed up to a minute; a longer wait would be an outage of our own making.
+_PAUSE_S: Final = 1.0
+_MAX_PAUSE_S: Final = 30.0
+_MAX_DOUBLINGS: Final = 5
+_MAX_DEMANDED_PAUSE_S: Final = 60.0
 # Zuora documents one hour and its sample assumes that when expires_in is missing.
 _DEFAULT_LIFE_S: Final = 3600.0
 
@@ -75,8 +81,19 @@ class Token:
     """How far Zuora's clock was ahead of ours when it issued the token; None if its answer had no date."""
 
 
+@dataclass(frozen=True, slots=True)
+class _FailedFetch:
+    """The last request for a token, which failed."""
+
+    error: CallError
+    until_s: float
+    """Until then no other request is sent; on the monotonic clock."""
+    in_a_row: int
+    """How many have failed since the last success."""
+
+
 class TokenCache:
-    """Tokens by credential."""
+    """Tokens by credential, and for a while the failures to get one."""
 
     def __init__(
         self,
@@ -95,6 +112,7 @@ class TokenCache:
         self._tokens: dict[Credential, Token] = {}
         self._fetches: dict[Credential, asyncio.Task[Token]] = {}
         self._spans: dict[Credential, trace.Span] = {}
+        self._failures: dict[Credential, _FailedFetch] = {}
         self._accepted_s: dict[Credential, tuple[int, float]] = {}
         self._retired_s: dict[Credential, float] = {}
         self._generation = 0
@@ -110,15 +128,19 @@ class TokenCache:
             timeout_s: How long the caller can wait; the fetch itself continues for others.
 
         Raises:
-            CallError: No token could be fetched; NOT_SENT.
+            CallError: No token could be fetched, now or shortly before; NOT_SENT.
         """
         token = self._tokens.get(credential)
         now_s = self._clock.monotonic()
         if token is not None and now_s < token.expires_s:
-            if now_s >= token.refresh_s:
+            if now_s >= token.refresh_s and not self._pause_left_s(credential):
                 self._refresh(credential, token)
             return token
-        fetch = self._fetches.get(credential) or self._start(credential)
+        fetch = self._fetches.get(credential)
+        if fetch is None:
+            if pause_s := self._pause_left_s(credential):
+                raise _retry_after(self._failures[credential].error, pause_s)
+            fetch = self._start(credential)
         return await self._wait(fetch, self._spans[credential], timeout_s)
 
     async def _wait(self, fetch: asyncio.Task[Token], fetch_span: trace.Span, timeout_s: float) -> Token:
@@ -134,6 +156,11 @@ class TokenCache:
             raise
         finally:
             span.end()
+
+    def _pause_left_s(self, credential: Credential) -> float:
+        """Return for how long no request is sent after a failed one; 0 when one may be sent."""
+        failed = self._failures.get(credential)
+        return max(failed.until_s - self._clock.monotonic(), 0.0) if failed else 0.0
 
     def has(self, credential: Credential) -> bool:
         """Return whether a token can be handed out at once."""
@@ -204,12 +231,32 @@ class TokenCache:
         del self._tokens[credential]
 
     def keep(self, wanted: Callable[[Credential], bool]) -> None:
-        """Forget every token except those of the wanted credentials."""
+        """Forget every token except those of the wanted credentials, and every failure."""
+        self._failures.clear()
         for by_credential in (self._tokens, self._accepted_s, self._retired_s):
             for credential in [credential for credential in by_credential if not wanted(credential)]:
                 del by_credential[credential]
 
     async def _fetch(self, credential: Credential) -> Token:
+        try:
+            token = await self._request(credential)
+        except CallError as error:
+            raise self._remember(credential, error) from error
+        self._failures.pop(credential, None)
+        self._tokens[credential] = token
+        return token
+
+    def _remember(self, credential: Credential, error: CallError) -> CallError:
+        """Start the pause after a failed request; return its error with what is left of the pause."""
+        before = self._failures.get(credential)
+        in_a_row = before.in_a_row + 1 if before else 1
+        ceiling_s = min(_PAUSE_S * 2.0 ** min(in_a_row - 1, _MAX_DOUBLINGS), _MAX_PAUSE_S)
+        demanded_s = min(error.failure.evidence.retry_after_s or 0.0, _MAX_DEMANDED_PAUSE_S)
+        pause_s = max(self._uniform(ceiling_s / 2, ceiling_s), demanded_s)
+        self._failures[credential] = _FailedFetch(error, self._clock.monotonic() + pause_s, in_a_row)
+        return _retry_after(error, pause_s)
+
+    async def _request(self, credential: Credential) -> Token:
         started_s = self._clock.monotonic()
         form = {
             "client_id": credential.client_id,
@@ -229,7 +276,7 @@ class TokenCache:
         _refuse_emulator(post.url, answer)
         value, life_s = _parse(answer)
         self._generation += 1
-        token = Token(
+        return Token(
             value=Secret(value),
             issued_s=started_s,
             refresh_s=started_s
@@ -239,8 +286,6 @@ class TokenCache:
             generation=self._generation,
             clock_offset_s=_clock_offset_s(answer, self._clock.now()),
         )
-        self._tokens[credential] = token
-        return token
 
 
 def _refuse_emulator(url: str, answer: HttpResponse) -> None:
@@ -257,21 +302,35 @@ def _not_sent(error: CallError) -> CallError:
     return call_error(Reason.TOKEN_UNAVAILABLE, f"the token request failed: {error.failure.detail}")
 
 
+def _retry_after(error: CallError, wait_s: float) -> CallError:
+    """Return an error with the time after which a request for a token is sent again."""
+    failure = error.failure
+    return error_for(replace(failure, evidence=replace(failure.evidence, retry_after_s=wait_s)))
+
+
 def _parse(answer: HttpResponse) -> tuple[str, float]:
     payload = decode_object(answer.body)
+    value = (payload or {}).get("access_token")
+    # 1. The credentials are refused.
     if answer.status in {400, 401, 403}:
-        raise call_error(Reason.UPSTREAM_CREDENTIALS_REJECTED, f"the token endpoint answered {answer.status}")
-    if answer.status == 429:  # noqa: PLR2004 - HTTP's own number
-        evidence = UpstreamEvidence(retry_after_s=retry_after_s(answer))
-        raise error_for(Failure(Reason.TOKEN_UNAVAILABLE, "the token endpoint answered 429", evidence=evidence))
-    if answer.status != 200 or payload is None:  # noqa: PLR2004
-        raise call_error(Reason.TOKEN_UNAVAILABLE, f"the token endpoint answered {answer.status} without a JSON object")
-    value = payload.get("access_token")
-    if not isinstance(value, str) or not value:
-        raise call_error(Reason.TOKEN_UNAVAILABLE, "the token endpoint answered 200 without access_token")
-    if not _TOKEN.fullmatch(value):
-        raise call_error(Reason.TOKEN_UNAVAILABLE, "the access_token holds characters that no header can have")
-    return value, _life_s(payload.get("expires_in"))
+        raise _no_token(answer, payload, Reason.UPSTREAM_CREDENTIALS_REJECTED)
+    # 2. Another failure, or a success without a token.
+    if answer.status != 200 or not value:  # noqa: PLR2004 - HTTP's own number
+        raise _no_token(answer, payload)
+    # 3. A token that cannot be sent.
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise call_error(Reason.TOKEN_UNAVAILABLE, "the access_token cannot be sent in a header")
+    return value, _life_s((payload or {}).get("expires_in"))
+
+
+def _no_token(answer: HttpResponse, payload: JsonObject | None, reason: Reason = Reason.TOKEN_UNAVAILABLE) -> CallError:
+    """Return the error for an answer without a token: its status and the kind of its body, none of its values."""
+    if payload is None:
+        kind = "a body that is not a JSON object" if answer.body else "an empty body"
+    else:
+        kind = f"a JSON object {'with' if payload.get('access_token') else 'without'} access_token"
+    evidence = UpstreamEvidence(retry_after_s=retry_after_s(answer))
+    return error_for(Failure(reason, f"the token endpoint answered {answer.status} with {kind}", evidence=evidence))
 
 
 def _life_s(expires_in: object) -> float:

@@ -135,6 +135,24 @@ class TestExecute:
         assert [one.headers["authorization"] for one in sent(wire)] == ["Bearer token-0", "Bearer token-1"]
 
     @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("said", "expected"),
+        [
+            (status(401), Reason.UPSTREAM_CREDENTIALS_REJECTED),
+            (httpx.UnsupportedProtocol("no"), Reason.UPSTREAM_UNREACHABLE),
+            (status(429, retry_after="1"), Reason.TOKEN_UNAVAILABLE),
+        ],
+    )
+    async def test_is_over_when_there_is_no_token(self, said: httpx.Response | Exception, expected: Reason) -> None:
+        """The failure is remembered for a while, so another attempt would only wait, and add requests to the limit."""
+        wire = ScriptedTransport(said)
+
+        error = await execute(client(wire, FakeClock()))
+
+        assert isinstance(error, CallError)
+        assert (error.failure.reason, len(wire.requests)) == (expected, 1)
+
+    @pytest.mark.asyncio
     async def test_knows_a_stored_401_by_its_request_id(self) -> None:
         """Zuora repeats it for a day: a new token does not help, a new request id does."""
         wire = answers(status(401), status(401))

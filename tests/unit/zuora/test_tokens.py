@@ -138,15 +138,161 @@ class TestGet:
         ],
     )
     async def test_says_not_sent_when_there_is_none(self, said: object, expected: Reason, reason: str) -> None:
-        """Nothing of the caller's was sent, whatever became of the token request; and the next call tries again."""
-        tokens = cache(ScriptedTransport(said, issued("two")), FakeClock())
+        """Nothing of the caller's was sent, whatever became of the token request; a second later a call tries again."""
+        clock = FakeClock()
+        tokens = cache(ScriptedTransport(said, issued("two")), clock)
 
         with pytest.raises(CallError) as caught:
             await taken(tokens)
 
         assert caught.value.failure.reason is expected, reason
         assert "canary" not in str(caught.value)
+        clock.advance(1)
         assert await name_of(tokens) == "two"
+
+
+async def refusal(tokens: TokenCache, credential: Credential = CREDENTIAL) -> tuple[Reason, float | None]:
+    """Fail to take a token; return why, and after which time another request is sent."""
+    with pytest.raises(CallError) as caught:
+        await taken(tokens, credential)
+    failure = caught.value.failure
+    return failure.reason, failure.evidence.retry_after_s
+
+
+class TestFailure:
+    """A failed request is remembered: the endpoint allows about a hundred a minute from one address."""
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("said", "wait_s", "reason"),
+        [
+            (answer(429, {}, retry_after="30"), 30, "what the answer demands"),
+            (answer(429, {}, ratelimit_reset="40"), 40, "the end of the limit's window"),
+            (answer(503, {}, retry_after="7"), 7, "of any status"),
+            (answer(401, {}, retry_after="7"), 7, "of a refusal too"),
+            (answer(429, {}, retry_after="3600"), 60, "a minute at most"),
+            (answer(429, {}, retry_after="0"), 0.5, "no wait at all"),
+            (answer(429, {}), 0.5, "no demand"),
+            (answer(401, {}), 0.5, "refused credentials"),
+            (answer(200, {}), 0.5, "no token in the answer"),
+            (httpx.UnsupportedProtocol("no"), 0.5, "no connection"),
+        ],
+    )
+    async def test_is_told_to_fifty_calls_and_costs_one_request(self, said: Any, wait_s: float, reason: str) -> None:
+        """To half of them at once, and to half one after another, with what is left to wait."""
+        clock, wire = FakeClock(), ScriptedTransport(said, issued("two"))
+        tokens = cache(wire, clock)
+
+        at_once = await asyncio.gather(*(refusal(tokens) for _ in range(25)))
+        clock.advance(wait_s / 2)
+        later = [await refusal(tokens) for _ in range(25)]
+
+        assert [{left_s for _, left_s in at_once}, {left_s for _, left_s in later}] == [{wait_s}, {wait_s / 2}], reason
+        assert len({why for why, _ in (*at_once, *later)}) == len(wire.requests) == 1
+        clock.advance(wait_s / 2)
+        assert await name_of(tokens) == "two"
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(("draws", "share"), [(min, 0.5), (max, 1.0)])
+    async def test_is_followed_by_growing_jittered_pauses(self, draws: Any, share: float) -> None:
+        """From half a second or one, up to half a minute at most, however long the endpoint fails."""
+        clock = FakeClock()
+        wire = ScriptedTransport(*(answer(500, {}) for _ in range(2000)))
+        tokens = cache(wire, clock, uniform=draws)
+        pauses = []
+        for _ in range(2000):
+            _, left_s = await refusal(tokens)
+            pauses.append(left_s)
+            clock.advance(left_s or 0.0)
+
+        assert [pause_s / share for pause_s in pauses[:7] if pause_s] == [1, 2, 4, 8, 16, 30, 30]
+        assert pauses[-1] == 30 * share
+
+    @pytest.mark.asyncio
+    async def test_is_forgotten_after_a_success(self) -> None:
+        """The next failure is a first one."""
+        clock = FakeClock()
+        said = [answer(500, {}), answer(500, {}), issued("one", 60), answer(500, {})]
+        tokens = cache(ScriptedTransport(*said), clock)
+        first, _ = await refusal(tokens), clock.advance(1)
+        _, _ = await refusal(tokens), clock.advance(1)
+        _, _ = await taken(tokens), clock.advance(60)
+
+        assert await refusal(tokens) == first
+
+    @pytest.mark.asyncio
+    async def test_is_forgotten_when_the_configuration_is_reloaded(self) -> None:
+        """An operator who has mended something sees at once whether that helped."""
+        tokens = cache(ScriptedTransport(answer(429, {}, retry_after="30"), issued("two")), FakeClock())
+        await refusal(tokens)
+
+        tokens.keep(lambda _credential: True)
+
+        assert await name_of(tokens) == "two"
+
+    @pytest.mark.asyncio
+    async def test_concerns_its_own_credential_alone(self) -> None:
+        """Another entity's token, or that of another tenant or secret, can still be had."""
+        wire = ScriptedTransport(answer(429, {}, retry_after="30"), issued("other"), issued("new"))
+        tokens = cache(wire, FakeClock())
+        await refusal(tokens)
+
+        names = await name_of(tokens, OTHER), await name_of(tokens, dataclasses.replace(OTHER, client_id="new"))
+
+        assert names == ("other", "new")
+
+    @pytest.mark.asyncio
+    async def test_of_a_refresh_counts_when_the_token_ends(self) -> None:
+        """Whether it ends by its time or by a 401, no request is sent before the endpoint allows it."""
+        clock = FakeClock()
+        wire = ScriptedTransport(issued("one", 120), answer(429, {}, retry_after="60"), issued("two"))
+        tokens = cache(wire, clock)
+        token = await taken(tokens)
+        clock.advance(96 - 60)
+        tokens._tokens[CREDENTIAL] = dataclasses.replace(token, refresh_s=clock.monotonic())
+        await taken(tokens)
+        await settled(tokens)
+        clock.advance(20)
+        tokens.note_refused(CREDENTIAL, token, since_s=clock.monotonic())
+
+        assert (await refusal(tokens), len(wire.requests)) == ((Reason.TOKEN_UNAVAILABLE, 40), 2)
+
+    @pytest.mark.asyncio
+    async def test_of_a_refresh_is_not_followed_by_one_before_its_time(self) -> None:
+        """The token before is still handed out meanwhile."""
+        clock = FakeClock()
+        wire = ScriptedTransport(issued("one"), answer(429, {}, retry_after="60"), issued("two"))
+        tokens = cache(wire, clock)
+        sent = []
+        for wait_s in (0, 2900, 31, 28, 1):
+            clock.advance(wait_s)
+            await taken(tokens)
+            await settled(tokens)
+            sent.append(len(wire.requests))
+
+        assert sent == [1, 2, 2, 2, 3]
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("said", "text"),
+        [
+            (answer(404, {"message": "canary"}), "answered 404 with a JSON object without access_token"),
+            (answer(500, {"access_token": "canary"}), "answered 500 with a JSON object with access_token"),
+            (answer(200, {"access_token": ""}), "answered 200 with a JSON object without access_token"),
+            (answer(401, {"canary": 1}), "answered 401 with a JSON object without access_token"),
+            (answer(429, {}), "answered 429 with a JSON object without access_token"),
+            (answer(200, b"<html>canary"), "answered 200 with a body that is not a JSON object"),
+            (answer(502, b"[]"), "answered 502 with a body that is not a JSON object"),
+            (answer(503, b""), "answered 503 with an empty body"),
+        ],
+    )
+    async def test_names_what_came(self, said: Any, text: str) -> None:
+        """Status and kind of body, so that an operator sees a wrong host at once, and none of its values."""
+        with pytest.raises(CallError) as caught:
+            await taken(cache(ScriptedTransport(said), FakeClock()))
+
+        assert text in str(caught.value)
+        assert "canary" not in str(caught.value)
 
 
 class TestShortLife:
