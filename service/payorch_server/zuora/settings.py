@@ -43,10 +43,6 @@ class ZuoraHttpSettings:
 
     connect_timeout_s: float = 2.0
     """Time for DNS, TCP and TLS; a failure here is known not to have sent anything."""
-    pool_timeout_s: float = 1.0
-    """Time to wait for a free connection."""
-    max_connections: int = 200
-    """Connections to all of Zuora; Zuora's own concurrency limits are 40 to 200 per tenant."""
     keepalive_s: float = 15.0
     """How long an idle connection is kept; short, so that Zuora's edge seldom closes one first."""
     ca_file: str = ""
@@ -122,8 +118,9 @@ class TenantSettings:
     legacy_session_amount: bool = False
     """Send authAmount in place of amount when a session only stores a method (the older form of the page)."""
     max_in_flight: int = 40
-    """Calls that a replica may have in flight, for each entity; further ones wait for their turn. Zuora's own limit is
-    40 for the whole tenant, or for each of its entities: divide it by the number of replicas."""
+    """Calls that a replica may have in flight, for each entity; further ones wait for their turn. Each has a connection
+    of its own, which no other tenant or entity can take. Zuora's own limit is 40 for the whole tenant, or for each of
+    its entities: divide it by the number of replicas."""
     max_queue_s: float = 5.0
     """How long a call may wait for its turn, before it is refused without having been sent."""
     switched_off: tuple[str, ...] = ()

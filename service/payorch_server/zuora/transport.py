@@ -48,7 +48,7 @@ class HttpPost:
 
 
 class Transport:
-    """Sends POSTs over a pool of connections; never follows a redirect, keeps no cookies, repeats nothing."""
+    """Sends POSTs over kept connections; never follows a redirect, keeps no cookies, repeats nothing."""
 
     def __init__(
         self, *, settings: ZuoraHttpSettings, version: str, http: httpx.AsyncBaseTransport, tracer: trace.Tracer
@@ -75,8 +75,8 @@ class Transport:
 
         Args:
             post: What to send.
-            timeout_s: For everything, from waiting for a connection to the last byte of the answer.
-            connect_within_s: For waiting for a connection and making one, if that is less than the settings allow.
+            timeout_s: For everything, from connecting to the last byte of the answer.
+            connect_within_s: For connecting, if that is less than the settings allow.
             span: Of the attempt; its trace context is sent if the settings say so.
 
         Raises:
@@ -122,8 +122,8 @@ class Transport:
             headers["content-encoding"] = "gzip"
         timeouts = {
             "connect": min(self._settings.connect_timeout_s, connect_within_s),
-            # aiohttp counts waiting for a connection and making one together.
-            "pool": min(self._settings.pool_timeout_s + self._settings.connect_timeout_s, connect_within_s),
+            # For aiohttp it bounds all of getting a connection: DNS, TCP and TLS together.
+            "pool": min(self._settings.connect_timeout_s, connect_within_s),
             "read": None,
             "write": None,
         }
@@ -159,20 +159,21 @@ def _brief(error: BaseException) -> str:
 def open_transport(
     *, settings: ZuoraHttpSettings, version: str, tracer: trace.Tracer, stack: AsyncExitStack
 ) -> Transport:
-    """Return a transport over aiohttp's pool, closed with the stack. Call it inside the running loop.
+    """Return a transport over aiohttp's pools, one for each origin, closed with the stack. Call it inside the loop.
 
     Args:
-        settings: Of the pool and of every request.
+        settings: Of the pools and of every request.
         version: Of the service; requests name it in their user agent.
         tracer: Makes the spans of attempts.
-        stack: Closes the pool.
+        stack: Closes the pools.
     """
     context = ssl.create_default_context(cafile=settings.ca_file or None)
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=settings.max_connections, ssl=context, keepalive_timeout=settings.keepalive_s
-        )
+        # aiohttp keeps the connections of each origin apart; only its limit would span them, and one origin that does
+        # not answer would take the connections of the others. ConcurrencyLimiter bounds the calls of each tenant and
+        # entity, so at most as many connections are open, and no call ever waits for one.
+        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=settings.keepalive_s)
         # No cookie of one tenant may travel with a call of another.
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
+from harness.black_hole import silent_server, unaccepting_port
 from harness.scripted_http import Chunks, ScriptedTransport, answer, transport_over
 from httpx_aiohttp.transport import map_aiohttp_exceptions
 from opentelemetry.trace import NoOpTracer
@@ -22,6 +23,8 @@ from payorch_server.zuora.transport import HttpPost, Transport, open_transport
 POST = HttpPost("https://zuora.test/v1/x", {"idempotency-key": "k"}, b'{"a":1}', "/v1/x")
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+# More than any limit that aiohttp or the service ever had for all origins together, which was 200.
+MANY = 250
 # Raised before a byte of the request is written, with what each must become. Everything else may have been executed.
 BEFORE_CONNECT: dict[type[BaseException], Reason] = {
     aiohttp.ClientConnectorError: Reason.UPSTREAM_UNREACHABLE,
@@ -267,6 +270,36 @@ async def answer_nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWr
     await writer.drain()
 
 
+def answer_all(opened: list[asyncio.StreamWriter]) -> Serve:
+    """Answer every request of a connection, and list the connections."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b'{"a":1}'):
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    return serve
+
+
+@contextlib.asynccontextmanager
+async def posts_under_way(transport: Transport, post: HttpPost) -> AsyncIterator[list[asyncio.Task[HttpResponse]]]:
+    """Send many times at once, for as long as the test lasts."""
+    tasks = [asyncio.ensure_future(transport.post(post, timeout_s=60.0)) for _ in range(MANY)]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def begun(*tasks: asyncio.Task[HttpResponse]) -> None:
+    """Wait until every task has come as far as it can without an answer of the network."""
+    for _ in tasks:
+        await asyncio.sleep(0)
+
+
 @pytest.mark.asyncio
 class TestOverASocket:
     """The real pool, against a server that misbehaves."""
@@ -303,26 +336,55 @@ class TestOverASocket:
 
         assert error.verdict.outcome is Outcome.NOT_SENT
 
-    async def test_opens_no_more_connections_than_allowed(self) -> None:
-        """Further calls wait for one of these; each is used again."""
+    async def test_uses_a_connection_again(self) -> None:
+        """Calls in turn need one connection."""
         opened: list[asyncio.StreamWriter] = []
-
-        async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            opened.append(writer)
-            with contextlib.suppress(asyncio.IncompleteReadError):
-                while await reader.readuntil(b'{"a":1}'):
-                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
-
         async with AsyncExitStack() as stack:
-            port = await stack.enter_async_context(loopback(answer_all))
-            transport = open_transport(
-                settings=ZuoraHttpSettings(max_connections=2), version="0", tracer=NoOpTracer(), stack=stack
-            )
+            port = await stack.enter_async_context(loopback(answer_all(opened)))
+            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
             post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
 
-            answers = await asyncio.gather(*(transport.post(post, timeout_s=5.0) for _ in range(10)))
+            answers = [await transport.post(post, timeout_s=5.0) for _ in range(10)]
 
-        assert ([200] * 10, 2) == ([got.status for got in answers], len(opened))
+        assert ([200] * 10, 1) == ([got.status for got in answers], len(opened))
+
+    async def test_takes_no_connection_from_another_origin(self) -> None:
+        """However many calls one origin leaves unanswered, a call to another does not wait for any of them."""
+        opened: list[asyncio.StreamWriter] = []
+        async with AsyncExitStack() as stack:
+            silent = await stack.enter_async_context(silent_server())
+            port = await stack.enter_async_context(loopback(answer_all(opened)))
+            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            unanswered = await stack.enter_async_context(
+                posts_under_way(transport, HttpPost(f"http://127.0.0.1:{silent.port}/x", {}, b"{}", "/x"))
+            )
+            await silent.until_accepted(MANY)
+
+            got = await transport.post(HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x"), timeout_s=15.0)
+
+            assert (200, 0) == (got.status, sum(task.done() for task in unanswered))
+
+    @pytest.mark.parametrize("stage", ["tcp", "tls"])
+    async def test_connects_beside_attempts_that_are_stuck(self, stage: str) -> None:
+        """New connections to one origin do not queue behind those to another that drops every packet."""
+        opened: list[asyncio.StreamWriter] = []
+        async with AsyncExitStack() as stack:
+            silent = await stack.enter_async_context(silent_server())
+            port = await stack.enter_async_context(loopback(answer_all(opened)))
+            settings = ZuoraHttpSettings(connect_timeout_s=15.0)
+            transport = open_transport(settings=settings, version="0", tracer=NoOpTracer(), stack=stack)
+            stuck_at = {
+                "tcp": f"http://127.0.0.1:{stack.enter_context(unaccepting_port())}/x",
+                "tls": f"https://127.0.0.1:{silent.port}/x",
+            }
+            stuck = await stack.enter_async_context(
+                posts_under_way(transport, HttpPost(stuck_at[stage], {}, b"{}", "/x"))
+            )
+            await begun(*stuck)
+
+            got = await transport.post(HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x"), timeout_s=18.0)
+
+            assert (200, 0) == (got.status, sum(task.done() for task in stuck))
 
     async def test_needs_a_readable_ca_file(self, tmp_path: Any) -> None:
         """A broken one ends the start; it never means less checking."""
