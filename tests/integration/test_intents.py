@@ -25,6 +25,7 @@ from payorch import CallError
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from payorch_server.usecases import dispatcher
 from zuora_emulator import Emulator, seed
 from zuora_emulator.clock import ManualClock
 from zuora_emulator.settings import Settings
@@ -234,7 +235,7 @@ class TestOwnership:
     @pytest.mark.asyncio
     async def test_outlives_a_short_deadline(self) -> None:
         """UNKNOWN with the advice to resend and until when; the resend returns the one payment."""
-        over = {"grpc": {"max_deadline_s": 1.0}}
+        over = {"grpc": {"default_deadline_s": 1.0, "max_deadline_s": 1.0}}
         async with frozen_stack("decryption:slow:1", over=over) as here:
             request = decryption_request()
 
@@ -251,9 +252,10 @@ class TestOwnership:
             assert entry.effects["payment_id"] == answer.payment_id
 
     @pytest.mark.asyncio
-    async def test_sends_nothing_when_too_little_time_is_left(self) -> None:
+    async def test_sends_nothing_when_too_little_time_is_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The caller's deadline is looked at before a record is written."""
-        async with frozen_stack(over={"grpc": {"max_deadline_s": 0.1}}) as here:
+        monkeypatch.setattr(dispatcher, "MIN_REMAINING_S", 30.0)
+        async with frozen_stack() as here:
             request = decryption_request()
 
             error = await refusal(here.stub.DecryptApplePay(request, timeout=15))

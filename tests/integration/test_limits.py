@@ -1,6 +1,8 @@
 """What one caller cannot take from the others: calls, metadata, pings, connections."""
 
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,6 +14,8 @@ from harness.requests import session_request
 from harness.stack import LocalStack, running
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from payorch_server import config
+from payorch_server.config import Settings
 
 Stub = service_grpc.PaymentOrchestrationServiceStub
 A_MINUTE = timedelta(minutes=1)
@@ -112,10 +116,17 @@ class TestConnections:
         assert (ENHANCE_YOUR_CALM, "too_many_pings") == (goodbye.code, goodbye.text)
 
     @pytest.mark.asyncio
-    async def test_that_ping_seldom_stay(self) -> None:
-        """The same pings are none too many where they may come so often."""
-        over, pings = {"grpc": {"min_ping_interval_s": 0.0}}, [number.to_bytes(8, "big") for number in range(8)]
-        async with running(over=over) as stack, connection(stack.application.grpc_port) as opened:
+    async def test_that_ping_seldom_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The same pings are none too many where they may come so often; no configuration allows that."""
+        pings, load = [number.to_bytes(8, "big") for number in range(8)], config.load
+
+        def load_with_any_ping(*files: Path) -> Settings:
+            settings = load(*files)
+            grpc = replace(settings.document.grpc, min_ping_interval_s=0.0)
+            return replace(settings, document=settings.document.model_copy(update={"grpc": grpc}))
+
+        monkeypatch.setattr(config, "load", load_with_any_ping)
+        async with running() as stack, connection(stack.application.grpc_port) as opened:
             answers = await ping(opened, *pings)
 
         assert pings == answers
@@ -123,7 +134,7 @@ class TestConnections:
     @pytest.mark.asyncio
     async def test_that_are_old_are_ended_politely(self) -> None:
         """So that clients find new replicas."""
-        over = {"grpc": {"max_connection_age_s": 0.2}}
+        over = {"grpc": {"max_connection_age_s": 1.0}}
         async with running(over=over) as stack, connection(stack.application.grpc_port) as opened:
             goodbye = await opened.goodbye()
 

@@ -140,7 +140,7 @@ async def test_another_policy_is_taken_over(watched: Watched) -> None:
             "a rule that leads nowhere",
         ),
         (
-            lambda content: content["grpc"].update(max_request_bytes=1),
+            lambda content: content["grpc"].update(max_request_bytes=8192),
             "grpc: has changed, which needs a restart",
             "a section that is read at the start only",
         ),

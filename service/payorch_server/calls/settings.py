@@ -1,9 +1,10 @@
 """Settings of the call history and of verbose logging."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from payorch_server.runtime import FORBID_EXTRA
+from payorch_server.runtime.ranges import count, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +13,11 @@ class CallHistorySettings:
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
-    max_in_memory: int = 2000
+    max_in_memory: Annotated[int, count(1, 1_000_000, "Track-Ids")] = 2000
     """Track-Ids that this process remembers; the oldest is forgotten first."""
     in_store: bool = False
     """Whether records go to the store too, where every replica finds them; one or two operations for each call."""
-    keep_s: float = 86_400.0
+    keep_s: Annotated[float, seconds(60, 2_592_000)] = 86_400.0
     """How long the store keeps them."""
 
 

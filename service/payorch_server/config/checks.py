@@ -25,7 +25,6 @@ _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HEADER: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _CERTIFICATE_IDENTITY: Final = re.compile(r"(dns:|urn:|[A-Za-z][A-Za-z0-9+.-]*://)[!-~]+")
-_MAX_CLOCK_SKEW_S: Final = 300
 _CLIENT_ID_CHARACTERS: Final = 36
 
 
@@ -33,6 +32,7 @@ def problems_of(document: Document) -> Iterator[str]:
     """List every problem of a document."""
     yield from _store_problems(document)
     yield from _listen_problems(document)
+    yield from _contradictions(document)
     yield from _http_problems(document.zuora_http)
     for name, tenant in document.tenants.items():
         yield from _tenant_problems(name, tenant, document.zuora_http.extra_hosts)
@@ -50,6 +50,28 @@ def _store_problems(document: Document) -> Iterator[str]:
         )
     if document.store.kind == "redis" and not document.intents.keys:
         yield "intents.keys: replicas that share a store must share at least one key"
+
+
+def _contradictions(document: Document) -> Iterator[str]:
+    """List the settings that are within their ranges and cannot be meant together."""
+    grpc = document.grpc
+    if grpc.default_deadline_s > grpc.max_deadline_s:
+        yield (
+            f"grpc.default_deadline_s: must be at most grpc.max_deadline_s, which caps every deadline at "
+            f"{grpc.max_deadline_s:.15g}; lower it, or raise grpc.max_deadline_s"
+        )
+    ports = {section: address[1] for section, listen in _listeners(document) if (address := split_address(listen))}
+    taken: dict[int, str] = {}
+    for section, port in ports.items():
+        if port and taken.setdefault(port, section) != section:
+            yield f"{section}.listen: has the port of {taken[port]}.listen; give each listener a port of its own"
+
+
+def _listeners(document: Document) -> Iterator[tuple[str, str]]:
+    yield "grpc", document.grpc.listen
+    yield "admin", document.admin.listen
+    if document.diagnostics.listen:
+        yield "diagnostics", document.diagnostics.listen
 
 
 def split_address(listen: str) -> tuple[str, int] | None:
@@ -70,10 +92,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _listen_problems(document: Document) -> Iterator[str]:
-    listeners = {"grpc": document.grpc.listen, "admin": document.admin.listen}
-    if document.diagnostics.listen:
-        listeners["diagnostics"] = document.diagnostics.listen
-    for section, listen in listeners.items():
+    for section, listen in _listeners(document):
         address = split_address(listen)
         if address is None:
             yield f"{section}.listen: {listen!r} is not host:port"
@@ -89,11 +108,8 @@ def _identity_problems(document: Document) -> Iterator[str]:
         if not _HEADER.fullmatch(mesh.header) or mesh.header.endswith("-bin"):
             yield "identity.mesh.header: must be the lower-case name of a text header, which does not end in -bin"
         yield from (f"identity.mesh.peers: {peer} {problem}" for peer in mesh.peers if (problem := _peer_problem(peer)))
-    if jwt is not None:
-        if not (jwt.issuer and jwt.audience):
-            yield "identity.jwt: must have issuer and audience, or tokens issued for other services would be accepted"
-        if not 0 <= jwt.clock_skew_s <= _MAX_CLOCK_SKEW_S:
-            yield f"identity.jwt.clock_skew_s: must be 0 to {_MAX_CLOCK_SKEW_S}, or expired tokens would be accepted"
+    if jwt is not None and not (jwt.issuer and jwt.audience):
+        yield "identity.jwt: must have issuer and audience, or tokens issued for other services would be accepted"
 
 
 def _peer_problem(peer: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from payorch_server.access.settings import AccessSettings
 from payorch_server.calls.settings import CallHistorySettings, VerboseSettings
@@ -16,6 +16,7 @@ from payorch_server.rpc.bearer import KeySet
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.settings import DiagnosticsSettings, GrpcSettings, IdentitySettings
 from payorch_server.runtime import FORBID_EXTRA
+from payorch_server.runtime.ranges import VariableText
 from payorch_server.store.settings import StoreSettings
 from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.usecases.settings import PaymentMethodSettings, SessionSettings
@@ -32,6 +33,14 @@ class AdminSettings:
 
     listen: str = "127.0.0.1:9464"
     """Host and port; port 0 takes a free one."""
+
+
+class _Variables(EnvSettingsSource):
+    """The environment, whose values are marked: a number there is text, and may be text nowhere else."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        self.env_vars = {name: value and VariableText(value) for name, value in self.env_vars.items()}
 
 
 class Document(BaseSettings):
@@ -82,14 +91,14 @@ class Document(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file."""
-        return env_settings, init_settings
+        return _Variables(settings_cls), init_settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,6 @@ _WITHOUT_AMOUNT: Final = frozenset(rpc.name for rpc in RPCS.values() if not rpc.
 _AMOUNT: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
-# The longest that an execution takes.
-_MAX_QUEUE_S: Final = 55.0
-
 
 def routing_problems(rules: Sequence[RuleSettings], tenants: Mapping[str, TenantSettings]) -> Iterator[str]:
     """Yield every problem of the rules.
@@ -47,7 +44,7 @@ def routing_problems(rules: Sequence[RuleSettings], tenants: Mapping[str, Tenant
 
 
 def tenant_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
-    """Yield the problems of a tenant's entities, orgs, kill switches and limits.
+    """Yield the problems of a tenant's entities, orgs and kill switches.
 
     Args:
         path: Of the tenant.
@@ -56,10 +53,6 @@ def tenant_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
     yield from _same_ids(f"{path}.entities", tenant.entities, entity_id_on_wire)
     yield from _same_ids(f"{path}.orgs", tenant.orgs, org_id_on_wire)
     yield from _outside(f"{path}.switched_off", tenant.switched_off, ROUTED_RPCS)
-    if tenant.max_in_flight < 1:
-        yield f"{path}.max_in_flight: must be at least 1; to stop an RPC name it in switched_off"
-    if not 0 <= tenant.max_queue_s <= _MAX_QUEUE_S:
-        yield f"{path}.max_queue_s: must be from 0 to {_MAX_QUEUE_S:.0f}"
 
 
 def _same_ids(path: str, ids: Mapping[str, str], on_wire: Callable[[str], str]) -> Iterator[str]:

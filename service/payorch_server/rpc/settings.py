@@ -1,7 +1,9 @@
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
+from payorch_server.intents.executor import EXECUTION_LIMIT_S
 from payorch_server.runtime import FORBID_EXTRA
+from payorch_server.runtime.ranges import count, seconds, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +35,29 @@ class GrpcSettings:
     """Allow plaintext on an address that other machines can reach, where a mesh or a network protects it."""
     reflection: bool = True
     """Whether callers may list the services and their messages."""
-    max_request_bytes: int = 262_144
+    max_request_bytes: Annotated[int, size(8_192, 1_048_576)] = 262_144
     """Larger requests are refused, those of more than twice this size by gRPC itself and without details. The largest
     legitimate one is an Apple Pay token of some kilobytes."""
-    max_metadata_bytes: int = 16_384
+    max_metadata_bytes: Annotated[int, size(8_192, 65_536)] = 16_384
     """Connections whose calls send more metadata are refused by gRPC itself."""
-    max_streams_per_connection: int = 1000
+    max_streams_per_connection: Annotated[int, count(1, 10_000, "calls")] = 1000
     """Concurrent calls on one connection. Clients queue further ones; those opened before a client has learnt the limit
     are refused by gRPC itself, so it is no smaller than max_calls_in_progress."""
-    max_calls_in_progress: int = 1000
+    max_calls_in_progress: Annotated[int, count(1, 10_000, "calls")] = 1000
     """Concurrent calls on all connections; further ones are refused before anything is sent."""
-    min_ping_interval_s: float = 10.0
+    min_ping_interval_s: Annotated[float, seconds(1, 300)] = 10.0
     """Connections whose clients ping more often, with or without calls, are closed."""
-    keepalive_s: float = 60.0
+    keepalive_s: Annotated[float, seconds(1, 7_200)] = 60.0
     """How long a connection may be idle before the service pings the client."""
-    default_deadline_s: float = 20.0
+    default_deadline_s: Annotated[float, seconds(1, EXECUTION_LIMIT_S)] = 20.0
     """For calls without a deadline."""
-    max_deadline_s: float = 55.0
+    max_deadline_s: Annotated[float, seconds(1, EXECUTION_LIMIT_S)] = 55.0
     """Cap on every deadline; below the 60 s after which Zuora gives up a connector call."""
-    drain_wait_s: float = 5.0
+    drain_wait_s: Annotated[float, seconds(0, 300)] = 5.0
     """Time from the first SIGTERM until new calls are refused, so that load balancers notice NOT_SERVING."""
-    drain_grace_s: float = 55.0
+    drain_grace_s: Annotated[float, seconds(1, 600)] = 55.0
     """Time for calls in progress to finish after that."""
-    max_connection_age_s: float = 300.0
+    max_connection_age_s: Annotated[float, seconds(1, 86_400)] = 300.0
     """Age at which a connection is closed gracefully, so that clients find new replicas; gRPC varies it by a tenth."""
 
 
@@ -84,8 +86,8 @@ class JwtSettings:
     """The required value of iss."""
     audience: str
     """The required value of aud, or one of its values."""
-    clock_skew_s: float = 30.0
-    """How far the issuer's clock may differ from the service's, 0 to 300."""
+    clock_skew_s: Annotated[float, seconds(0, 300)] = 30.0
+    """How far the issuer's clock may differ from the service's."""
 
 
 @dataclass(frozen=True, slots=True)

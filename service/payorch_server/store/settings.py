@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from payorch_server.runtime import FORBID_EXTRA
+from payorch_server.runtime.ranges import count, seconds
 
 _DEFAULT_PORT: Final = 6379
 
@@ -18,7 +19,7 @@ class StoreSettings:
 
     kind: Literal["memory", "redis"] = "memory"
     """In this process, for one replica that may forget everything at a restart; or in Redis, for all replicas."""
-    max_entries: int = 100_000
+    max_entries: Annotated[int, count(1, 10_000_000, "records")] = 100_000
     """Memory: records held at most. Beyond it nothing new is stored; nothing is ever evicted."""
     url: str = ""
     """Redis: redis://host:port/database, or rediss:// for TLS. No user or password in it, no Redis Cluster."""
@@ -33,13 +34,13 @@ class StoreSettings:
     """Redis with TLS: PEM file of a certificate chain and its key to show to the server; empty: none."""
     prefix: str = "payorch:"
     """Redis: what every key begins with, so that others may share the database. Changing it forgets every intent."""
-    connect_timeout_s: float = 1.0
+    connect_timeout_s: Annotated[float, seconds(0.05, 10)] = 1.0
     """Redis: time for DNS, TCP, TLS and authentication; a call that fails here is known not to have been sent."""
-    operation_timeout_s: float = 0.5
+    operation_timeout_s: Annotated[float, seconds(0.05, 10)] = 0.5
     """Redis: time for one operation, after which its effect is unknown. A healthy one takes a millisecond."""
-    max_connections: int = 50
+    max_connections: Annotated[int, count(1, 10_000, "connections")] = 50
     """Redis: connections of this process; an operation waits for a free one within connect_timeout_s."""
-    min_replicas: int = 0
+    min_replicas: Annotated[int, count(0, 10, "replicas")] = 0
     """Redis: replicas that must acknowledge a write, or the write counts as unknown. It makes losing an acknowledged
     write at a failover unlikely, at the price of their latency and of depending on them."""
 
@@ -57,11 +58,6 @@ class StoreSettings:
 
 def problems(settings: StoreSettings) -> Iterator[str]:
     """Say what is wrong with the settings, each sentence beginning with the setting's name."""
-    for name in ("connect_timeout_s", "operation_timeout_s", "max_entries", "max_connections"):
-        if not getattr(settings, name) > 0:
-            yield f"{name}: must be more than 0"
-    if settings.min_replicas < 0:
-        yield "min_replicas: must not be negative"
     if settings.kind == "redis":
         yield from _url_problems(settings)
 

@@ -1,9 +1,10 @@
 """Settings of traces, metrics and logs."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from payorch_server.runtime import FORBID_EXTRA
+from payorch_server.runtime.ranges import Range, Ratio, count, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +16,13 @@ class SamplingSettings:
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
-    ratio: float = 1.0
-    """Share of the other calls, from 0 to 1, chosen by trace id: all services with the same ratio choose the same."""
-    callers_per_s: float = 50.0
+    ratio: Ratio = 1.0
+    """Share of the other calls, chosen by trace id: all services with the same ratio choose the same."""
+    callers_per_s: Annotated[float, Range(0, 10_000, "calls per second")] = 50.0
     """Calls a second that are kept, beyond the ratio, because their callers' traces are sampled."""
-    slow_s: float = 2.0
+    slow_s: Annotated[float, seconds(0.001, 60)] = 2.0
     """Duration from which a call is slow."""
-    max_held_spans: int = 20_000
+    max_held_spans: Annotated[int, count(1, 1_000_000, "spans")] = 20_000
     """Spans of calls in progress that are held at most; beyond it those of the oldest call are lost."""
 
 

@@ -1,9 +1,10 @@
 """Settings of the use cases."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from payorch_server.runtime import FORBID_EXTRA
+from payorch_server.runtime.ranges import seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,7 @@ class SessionSettings:
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
-    max_age_s: float = 600.0
+    max_age_s: Annotated[float, seconds(0, 82_800)] = 600.0
     """How old a session may be to be returned again for its request_id."""
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from payorch_server.runtime import FORBID_EXTRA
+from payorch_server.runtime.ranges import count, seconds, size
 
 ENVIRONMENTS: Final = {
     "us1_production": "https://rest.na.zuora.com",
@@ -41,20 +42,20 @@ class ZuoraHttpSettings:
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
-    connect_timeout_s: float = 2.0
+    connect_timeout_s: Annotated[float, seconds(0.1, 10)] = 2.0
     """Time for DNS, TCP and TLS; a failure here is known not to have sent anything."""
-    keepalive_s: float = 15.0
+    keepalive_s: Annotated[float, seconds(1, 300)] = 15.0
     """How long an idle connection is kept; short, so that Zuora's edge seldom closes one first."""
     ca_file: str = ""
     """PEM file of certificate authorities; empty: those of the system."""
-    max_clock_offset_s: float = 60.0
+    max_clock_offset_s: Annotated[float, seconds(1, 300)] = 60.0
     """How far Zuora's clock may differ from ours; beyond, the tenant is not ready, because time guards intents."""
     extra_hosts: tuple[str, ...] = ()
     """Hosts that a tenant's base_url may name beside this machine and Zuora's sandboxes, such as an emulator in a test
     cluster. A change of tenants alone cannot send credentials elsewhere."""
-    gzip_over_bytes: int = 8192
+    gzip_over_bytes: Annotated[int, size(0, 16_777_216)] = 8192
     """Request bodies larger than this are compressed."""
-    max_answer_bytes: int = 1_048_576
+    max_answer_bytes: Annotated[int, size(65_536, 16_777_216)] = 1_048_576
     """Larger answers are refused as unreadable."""
     send_traceparent: bool = False
     """Whether requests carry the attempt's W3C trace context. Zuora's pages name no such header; the Track-Id is how
@@ -117,11 +118,11 @@ class TenantSettings:
     """Whether one token serves all entities of the client, or one is requested per entity."""
     legacy_session_amount: bool = False
     """Send authAmount in place of amount when a session only stores a method (the older form of the page)."""
-    max_in_flight: int = 40
+    max_in_flight: Annotated[int, count(1, 10_000, "calls")] = 40
     """Calls that a replica may have in flight, for each entity; further ones wait for their turn. Each has a connection
     of its own, which no other tenant or entity can take. Zuora's own limit is 40 for the whole tenant, or for each of
     its entities: divide it by the number of replicas."""
-    max_queue_s: float = 5.0
+    max_queue_s: Annotated[float, seconds(0, 55)] = 5.0
     """How long a call may wait for its turn, before it is refused without having been sent."""
     switched_off: tuple[str, ...] = ()
     """Names of RPCs, such as DecryptApplePay, that send nothing to this tenant: the kill switch."""

@@ -27,7 +27,7 @@ class Addresses:
 def _limits(code: Path | None) -> dict[str, Any]:
     """Return what lifts the limit on calls in flight, for a checkout that has one."""
     limited = code is None or (code / "service/payorch_server/zuora/concurrency.py").exists()
-    return {"max_in_flight": 1_000_000} if limited else {}
+    return {"max_in_flight": 10_000} if limited else {}
 
 
 def _configuration(upstream: str, secret: Path, code: Path | None, collector: str) -> dict[str, Any]:

@@ -245,9 +245,21 @@ class TestProblems:
                     ),
                 ]
             ],
-            ({"tenants.acme.max_in_flight": 0}, "tenants.acme.max_in_flight: must", "no call at all"),
-            ({"tenants.acme.max_queue_s": -1}, "tenants.acme.max_queue_s: must be from 0", "back in time"),
-            ({"tenants.acme.max_queue_s": 56}, "tenants.acme.max_queue_s: must be from 0", "longer than a flight"),
+            (
+                {"grpc.default_deadline_s": 30, "grpc.max_deadline_s": 20},
+                "grpc.default_deadline_s: must be at most grpc.max_deadline_s",
+                "a default that never applies",
+            ),
+            (
+                {"grpc.listen": "127.0.0.1:6000", "admin.listen": "[::1]:6000"},
+                "admin.listen: has the port of grpc.listen",
+                "one port for two",
+            ),
+            (
+                {"grpc.listen": "127.0.0.1:6000", "diagnostics.listen": "127.0.0.1:6000"},
+                "diagnostics.listen: has the port of grpc.listen",
+                "another one",
+            ),
             (
                 {"tenants.acme.switched_off": ["Create"]},
                 "tenants.acme.switched_off: Create is none of",
