@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 from harness.requests import MERCHANT_ID, minted_token
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import sensitivity_pb2
+from payorch_server.model.sensitive_text import scrub_text
 from payorch_server.rpc.decode_payment_method import further_violations
-from payorch_server.telemetry.scrubber import scrub_text
 from zuora_emulator import seed
 
 from canary.rules import Text, rules_of, text_for

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from payorch_server.telemetry.scrubber import SCRUBBED, scrub, scrub_text
+from payorch_server.model.card_numbers import SCRUBBED
+from payorch_server.model.sensitive_text import scrub_text
+from payorch_server.telemetry.scrubber import scrub
 
 TRACK_ID = "4bf92f3577b34da6a3ce929d0e0e4736-4111111111111111"
 
@@ -154,6 +156,36 @@ class TestScrubText:
             ('{"access_token":"abc","n":1}', '{"access_token":"[scrubbed]","n":1}'),
             (r'"{\"access_token\": \"abc\"}"', r'"{\"access_token\": \"[scrubbed]\"}"'),
             ("password = 'abc'", "password = '[scrubbed]'"),
+            ("card 4929.1234.5678.1236 refused", "card [scrubbed] refused"),
+            ("card 4929/1234/5678/1236 refused", "card [scrubbed] refused"),
+            ("card 4929_1234_5678_1236 refused", "card [scrubbed] refused"),
+            ("card 4929:1234:5678:1236 refused", "card [scrubbed] refused"),
+            ("card 4929, 1234, 5678, 1236 refused", "card [scrubbed] refused"),
+            ("card 4929 - 1234 - 5678 - 1236 refused", "card [scrubbed] refused"),
+            ("card 4929-1234/5678.1236 refused", "card [scrubbed] refused"),
+            ("card 3714.496353.98431 refused", "card [scrubbed] refused"),
+            ("card 4.9.2.9.1.2.3.4.5.6.7.8.1.2.3.6 refused", "card [scrubbed] refused"),
+            ("card 4929\u00a01234\u00a05678\u00a01236 refused", "card [scrubbed] refused"),
+            ("card 4929\u20131234\u20135678\u20131236 refused", "card [scrubbed] refused"),
+            ("card 4929\u200b1234\u200b5678\u200b1236 refused", "card [scrubbed] refused"),
+            ("card " + "\u200b".join("4929123456781236") + " refused", "card [scrubbed] refused"),
+            ("card 4929%201234%205678%201236 refused", "card [scrubbed] refused"),
+            ("card 4929%25201234%25205678%25201236 refused", "card [scrubbed] refused"),
+            ("card 4929%C2%A01234%C2%A05678%C2%A01236 refused", "card [scrubbed] refused"),
+            ("to jane%40example.com", "to [scrubbed]"),
+            ("card \uff14\uff19\uff12\uff19123456781236 refused", "card [scrubbed] refused"),
+            ("card \u0664\u0669\u0662\u0669 1234 5678 1236 refused", "card [scrubbed] refused"),
+            ("card NDkyOTEyMzQ1Njc4MTIzNg== refused", "card [scrubbed]== refused"),
+            ("card NDkyOTEyMzQ1Njc4MTIzNg refused", "card [scrubbed] refused"),
+            ("card NDkyOS0xMjM0LTU2NzgtMTIzNg refused", "card [scrubbed] refused"),
+            ("n=Y2FyZCA0OTI5MTIzNDU2NzgxMjM2IQ", "n=[scrubbed]"),
+            ("x-ZiA0OTI5MTIzNDU2NzgxMjM2IQ", "[scrubbed]"),
+            ("card 34393239313233343536373831323336 refused", "card [scrubbed] refused"),
+            ("card 34393239-3132-3334-3536-373831323336 refused", "card [scrubbed] refused"),
+            ("card 343932392d313233342d353637382d31323336 refused", "card [scrubbed] refused"),
+            ("card 34 39 32 39 31 32 33 34 35 36 37 38 31 32 33 36 refused", "card [scrubbed] refused"),
+            (r"card \x34\x39\x32\x39\x31\x32\x33\x34\x35\x36\x37\x38\x31\x32\x33\x36", r"card \x[scrubbed]"),
+            ("card %34%39%32%39%31%32%33%34%35%36%37%38%31%32%33%36 refused", "card %[scrubbed] refused"),
         ],
     )
     def test_replaces_the_secret_and_nothing_else(self, text: str, expected: str) -> None:
@@ -180,6 +212,13 @@ class TestScrubText:
             ("the bearer of a secret key: no token", "words"),
             ("client_secret_file: /run/secrets/a: no such file", "the name of a setting"),
             ("rule.py:12 decide > table.py:7 look", "where an exception arose"),
+            ("4929.1234.5678.1237", "no card number in groups"),
+            ("2026-11-26 00:26:38.123456 and 2026-11-26T00:26:38.123456Z", "times with parts of a second"),
+            ("10.123.204.117, 52.214.199.101 and 192.168.100.200:50051", "addresses of machines"),
+            ("limits 40, 1000, 250000, 300, 60", "numbers of a list"),
+            ("34393239313233343536373831323337", "hexadecimal digits of no card number"),
+            ("NDkyOTEyMzQ1Njc4MTIzNw", "Base64 of no card number"),
+            ("GET /a%20b?x=%2Fy", "an address"),
         ],
     )
     def test_leaves_the_rest_alone(self, text: str, reason: str) -> None:
@@ -191,6 +230,25 @@ class TestScrubText:
     def test_leaves_every_track_id_alone(self, track_id: str) -> None:
         """A tenth of those whose span is all digits pass Luhn's check."""
         assert track_id == scrub_text(track_id)
+
+    @given(
+        st.one_of(
+            st.uuids().map(str),
+            st.uuids().map(lambda made: made.hex),
+            st.from_regex(r"[0-9A-F]{16}", fullmatch=True).filter(lambda text: not text.isdecimal()),
+            st.from_regex(r"po1-[0-9]{40}", fullmatch=True),
+            st.from_regex(r"po1-[0-9a-f]{40}", fullmatch=True),
+            st.from_regex(r"hmac-[0-9]{32}", fullmatch=True),
+            st.from_regex(r"00-[0-9]{32}-[0-9]{16}-01", fullmatch=True),
+            st.datetimes().map(lambda moment: f"{moment.isoformat()}Z"),
+        ),
+        st.sampled_from(["{}", "5: {}", "12 {} 7", "{}, {}", "id={}", "[{}]"]),
+    )
+    def test_leaves_every_id_and_time_alone(self, text: str, around: str) -> None:
+        """Our own and Zuora's forms, also beside other numbers."""
+        line = around.format(text, text)
+
+        assert line == scrub_text(line)
 
     @given(st.text())
     @example("0@0@0")
