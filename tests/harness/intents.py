@@ -15,6 +15,7 @@ from payorch_server.model.earlier_sends import EarlierSends
 from payorch_server.model.errors import CallError, UpstreamEvidence
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.route import Route
+from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.store.memory import MemoryStore
@@ -65,7 +66,12 @@ def fingerprint(key_id: str = "k1", sensitive: str = "s1", **plain: str) -> Fing
 
 def upstream_facts(request_id: str = "z1", *, track_id: str = "track-1") -> UpstreamFacts:
     """Make the facts of an answer of Zuora."""
-    return UpstreamFacts(zuora_request_id=request_id, zuora_process_id="p1", echoed_track_id=track_id)
+    return UpstreamFacts(
+        zuora_request_id=request_id,
+        zuora_process_id="p1",
+        echoed_track_id=track_id,
+        answer_ids=(Secret(request_id), Secret("p1")),
+    )
 
 
 @dataclass(slots=True)

@@ -69,6 +69,16 @@ RECORDS: Final = {
         track_ids=("track-1", "track-2"),
         earliest_send_s=1789999999.5,
     ),
+    "in doubt, with hashed ids": IntentRecord(
+        FINGERPRINT,
+        ROUTE,
+        "fedcba9876543210",
+        0.0,
+        1790000000.25,
+        doubtful=True,
+        answer_ids=("hmac-0123456789abcdef0123456789abcdef",),
+        track_ids=("hmac-fedcba9876543210fedcba9876543210",),
+    ),
     "failed with what exists": IntentRecord(
         FINGERPRINT,
         ROUTE,
@@ -173,6 +183,7 @@ def computed() -> dict[str, Any]:
         "keyring": {
             "keyed_hash": {key_id: KEYRING.keyed_hash(key_id, b"value").hex() for key_id in KEYRING.key_ids},
             "name_in_spans": KEYRING.name_in_spans(IdempotencyKey("po1-00")),
+            "pseudonyms": [*KEYRING.pseudonyms("zreq-1", purpose="answer id")],
             "sealed": KEYRING.seal(b"value", purpose="po1-00")[1].hex(),
         },
         "trace_ids": {track_id: trace_id_of(TrackId(track_id)) for track_id in ("order-1", "a" * 32 + "-" + "b" * 16)},

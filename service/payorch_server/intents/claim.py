@@ -6,11 +6,11 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 
+from payorch_server.intents.answer_ids import AnswerIds
 from payorch_server.intents.intent import IntentRequest, IntentResult
 from payorch_server.intents.intent_record import (
     IntentRecord,
     Settlement,
-    append_recent,
     encode_record,
     encode_result,
     opened_at,
@@ -78,7 +78,11 @@ class IntentClaim(Generic[T]):
     @property
     def earlier_sends(self) -> EarlierSends:
         """What is known of sends before this execution."""
-        return EarlierSends(self.record.doubtful, frozenset(self.record.answer_ids))
+        return EarlierSends(self.record.doubtful, self._answer_ids)
+
+    @property
+    def _answer_ids(self) -> AnswerIds:
+        return AnswerIds(self.record.answer_ids, self._keyring)
 
     async def guard_token(self) -> None:
         """Claim the one-time token for the intent, before anything is sent.
@@ -136,7 +140,7 @@ class IntentClaim(Generic[T]):
             await self.release()
             return error
         # 3. Something may have been sent: keep the ids of answers, and settle the intent if no resend can help.
-        ids = append_recent(self.record.answer_ids, failure.facts.zuora_request_id, failure.facts.zuora_process_id)
+        ids = self._answer_ids.with_more(failure.facts.answer_ids)
         ended = dataclasses.replace(self.record, lease_until_s=0.0, doubtful=True, answer_ids=ids, passed_guard=True)
         if verdict.outcome is not Outcome.NOT_SENT and verdict.advice is not Advice.RESEND_SAME_REQUEST_ID:
             ended = dataclasses.replace(ended, settlement=self._failed_settlement(error))

@@ -102,7 +102,7 @@ class IntentRecord:
     doubtful: bool = False
     """Whether a send may have been executed without a recorded answer."""
     answer_ids: tuple[str, ...] = ()
-    """Zuora-Request-Ids and processIds of answers so far, the newest."""
+    """Zuora-Request-Ids and processIds of answers so far, hashed, the newest; see answer_ids.AnswerIds."""
     track_ids: tuple[str, ...] = ()
     """Of the executions so far, the newest."""
     settlement: Settlement | None = None

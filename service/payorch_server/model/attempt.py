@@ -8,6 +8,7 @@ from typing import Any
 from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import Outcome
 from payorch_server.model.route import Route
+from payorch_server.model.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class UpstreamFacts:
     zuora_process_id: str = ""
     echoed_track_id: str = ""
     """Zuora-Track-Id of the answer: that of the call which executed the intent."""
+    answer_ids: tuple[Secret[str], ...] = ()
+    """Zuora-Request-Id and processId of the answer as Zuora sent them, to be compared and never shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ key's stored answer: the key executed nothing else.
 An answer in doubt with the ids of an earlier answer is stored too, and stays in doubt however often the key is sent.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 
 from payorch_server.model.errors import Failure
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason, Verdict
+from payorch_server.model.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +21,8 @@ class EarlierSends:
 
     doubtful: bool = False
     """Whether one of them may have been executed."""
-    answer_ids: frozenset[str] = frozenset()
-    """Zuora-Request-Ids and processIds of their answers."""
+    answer_ids: Container[Secret[str]] = frozenset()
+    """Zuora-Request-Ids and processIds of their answers, as Zuora sent them."""
 
 
 NO_EARLIER_SENDS: Final = EarlierSends()

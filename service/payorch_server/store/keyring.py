@@ -16,6 +16,10 @@ _FINGERPRINT_LABEL: Final = b"payorch/fingerprint/1"
 _SEAL_LABEL: Final = b"payorch/seal/1"
 _SPAN_LABEL: Final = b"payorch/span/1"
 _SPAN_NAME_DIGITS: Final = 16
+_PSEUDONYM_LABEL: Final = b"payorch/pseudonym/1"
+_PSEUDONYM_DIGITS: Final = 32
+PSEUDONYM_PREFIX: Final = "hmac-"
+"""Begins the texts that stand for others."""
 
 
 class SealBroken(Exception):  # noqa: N818 - the seal is what is broken
@@ -37,6 +41,7 @@ class Keyring:
         self._hash_keys: Mapping[str, bytes] = {
             key_id: hmac.digest(reveal(secret), _FINGERPRINT_LABEL, sha256) for key_id, secret in keys
         }
+        self._pseudonym_keys = tuple(hmac.digest(reveal(secret), _PSEUDONYM_LABEL, sha256) for _, secret in keys)
         self._span_key = hmac.digest(reveal(keys[0][1]), _SPAN_LABEL, sha256)
         self._seals: Mapping[str, AESGCM] = {
             key_id: AESGCM(hmac.digest(reveal(secret), _SEAL_LABEL, sha256)) for key_id, secret in keys
@@ -52,6 +57,21 @@ class Keyring:
     def name_in_spans(self, key: str) -> str:
         """Return 16 hexadecimal digits by which spans of one intent are found, without naming the intent."""
         return hmac.digest(self._span_key, key.encode(), sha256).hex()[:_SPAN_NAME_DIGITS]
+
+    def pseudonyms(self, text: str, *, purpose: str) -> tuple[str, ...]:
+        """Return what stands for a text that must not be shown or stored: PSEUDONYM_PREFIX and 32 hexadecimal digits.
+
+        Args:
+            text: Equal texts have equal pseudonyms while the key is the same.
+            purpose: Texts of different purposes have different ones.
+
+        Returns:
+            One for each key, that of the key in use first.
+        """
+        value = f"{purpose}\0{text}".encode(errors="surrogatepass")
+        return tuple(
+            PSEUDONYM_PREFIX + hmac.digest(key, value, sha256).hex()[:_PSEUDONYM_DIGITS] for key in self._pseudonym_keys
+        )
 
     def seal(self, value: bytes, *, purpose: str) -> tuple[str, bytes]:
         """Encrypt a value for the store; return the id of the key and the sealed bytes."""

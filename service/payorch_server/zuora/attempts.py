@@ -8,6 +8,7 @@ from payorch_server.model.attempt import Attempt, UpstreamFacts
 from payorch_server.model.earlier_sends import EarlierSends, reason_given_earlier_sends
 from payorch_server.model.errors import CallError, error_for
 from payorch_server.model.outcome import Outcome
+from payorch_server.model.secret import Secret
 from payorch_server.zuora.messages import HttpResponse
 
 
@@ -23,7 +24,8 @@ class Attempts:
         """Attempts, and those that failed before they were sent, such as at the token endpoint."""
         self.doubtful = earlier.doubtful
         """Whether one of them, or of an earlier execution, may have been executed."""
-        self._answer_ids = set(earlier.answer_ids)
+        self._earlier_ids = earlier.answer_ids
+        self._answer_ids: set[Secret[str]] = set()
 
     def add(
         self, answer: HttpResponse | None, error: CallError | None, *, started_at: datetime, duration_s: float
@@ -54,10 +56,10 @@ class Attempts:
             error: What the attempt alone means.
             facts: What is known of all attempts, with the ids of its answer.
         """
-        ids = {facts.zuora_request_id, facts.zuora_process_id} - {""}
-        repeated = bool(ids & self._answer_ids)
+        ids = facts.answer_ids
+        repeated = any(answer_id in self._answer_ids or answer_id in self._earlier_ids for answer_id in ids)
         reason = reason_given_earlier_sends(error.failure, doubtful=self.doubtful, repeated=repeated)
-        self._answer_ids |= ids
+        self._answer_ids.update(ids)
         self.doubtful |= error.verdict.outcome is Outcome.UNKNOWN
         last = error.failure.reason
         metadata = error.failure.metadata if reason is last else {"lastReason": last.name}
@@ -77,9 +79,11 @@ def facts_of(
     if answer is None:
         return UpstreamFacts(sent)
     process_id = (payload or {}).get("processId")
+    process_id = process_id if isinstance(process_id, str) else ""
     return UpstreamFacts(
         attempts=sent,
         zuora_request_id=answer.zuora_request_id,
-        zuora_process_id=process_id if isinstance(process_id, str) else "",
+        zuora_process_id=process_id,
         echoed_track_id=answer.track_id,
+        answer_ids=tuple(Secret(text) for text in (answer.zuora_request_id, process_id) if text),
     )

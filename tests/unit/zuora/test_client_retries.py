@@ -170,7 +170,7 @@ class TestExecute:
         wire = answers(status(401), done())
         zuora = client(wire, FakeClock())
 
-        error = await execute(zuora, earlier=EarlierSends(answer_ids=frozenset({"r1"})))
+        error = await execute(zuora, earlier=EarlierSends(answer_ids=frozenset({Secret("r1")})))
         await execute(zuora)
 
         assert isinstance(error, CallError)
