@@ -4,7 +4,7 @@ import typing
 from dataclasses import MISSING
 
 import pytest
-from architecture.settings_fields import Setting, numeric_settings, settings
+from harness.settings_fields import Setting, numeric_settings, settings
 
 NUMBERS = numeric_settings()
 PLAIN = {bool, str}

@@ -41,6 +41,8 @@ def copy(tmp_path: Path) -> Path:
     """Return a folder with the generator and the chart, which may be changed."""
     shutil.copytree("tools/values", tmp_path / "tools/values")
     shutil.copytree(CHART, tmp_path / CHART)
+    (tmp_path / "docs").mkdir()
+    shutil.copy("docs/configuration.md", tmp_path / "docs")
     return tmp_path
 
 
@@ -62,6 +64,19 @@ class TestGenerator:
         assert generate(copy).returncode == 0
         assert "Labels of the pods." in (copy / CHART / file).read_text()
         assert generate(copy, "--check").returncode == 0
+
+    def test_finds_drift_of_the_ranges(self, copy: Path) -> None:
+        page = copy / "docs" / "configuration.md"
+        fresh = page.read_text()
+        page.write_text(
+            fresh.replace("| `grpc.max_deadline_s` | 55 | 1 | 55 |", "| `grpc.max_deadline_s` | 55 | 0 | 600 |")
+        )
+
+        done = generate(copy, "--check")
+
+        assert (done.returncode, "configuration.md" in done.stderr) == (1, True)
+        assert generate(copy).returncode == 0
+        assert page.read_text() == fresh
 
     @pytest.mark.parametrize(
         ("old", "new", "message", "reason"),

@@ -1,6 +1,6 @@
-"""Writes values.schema.json and the table of README.md of the chart, from its values file; the gate that finds drift.
+"""Writes what follows from the chart's values file and the service's schema; the gate that finds drift.
 
-python tools/values          write both
+python tools/values          write the chart's schema, and the tables of its README.md and of docs/configuration.md
 python tools/values --check  fail if one differs
 """
 
@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import ranges
 import readme
+from payorch_server.config import schema
 from values_file import FILE, ValuesError, read
 from values_schema import values_schema
 
@@ -20,6 +22,8 @@ def fresh_files() -> Iterator[tuple[Path, str]]:
     yield FILE.with_name("values.schema.json"), json.dumps(values_schema(values, comments), indent=2) + "\n"
     page = FILE.with_name("README.md")
     yield page, readme.with_values(page.read_text(encoding="utf-8"), values, comments)
+    page = FILE.parents[2] / "docs" / "configuration.md"
+    yield page, ranges.with_ranges(page.read_text(encoding="utf-8"), schema())
 
 
 def main() -> None:
@@ -34,7 +38,7 @@ def main() -> None:
         return
     differing = [file.name for file, text in files if not file.is_file() or file.read_text(encoding="utf-8") != text]
     if differing:
-        sys.exit(f"{' and '.join(differing)} of the chart differ from its values.yaml; run `make generate`.")
+        sys.exit(f"{' and '.join(differing)} differ from values.yaml or the service's schema; run `make generate`.")
 
 
 if __name__ == "__main__":

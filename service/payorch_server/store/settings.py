@@ -19,7 +19,7 @@ class StoreSettings:
 
     kind: Literal["memory", "redis"] = "memory"
     """In this process, for one replica that may forget everything at a restart; or in Redis, for all replicas."""
-    max_entries: Annotated[int, count(1, 10_000_000, "records")] = 100_000
+    max_entries: Annotated[int, count(1_000, 10_000_000, "records")] = 100_000
     """Memory: records held at most. Beyond it nothing new is stored; nothing is ever evicted."""
     url: str = ""
     """Redis: redis://host:port/database, or rediss:// for TLS. No user or password in it, no Redis Cluster."""
@@ -34,9 +34,9 @@ class StoreSettings:
     """Redis with TLS: PEM file of a certificate chain and its key to show to the server; empty: none."""
     prefix: str = "payorch:"
     """Redis: what every key begins with, so that others may share the database. Changing it forgets every intent."""
-    connect_timeout_s: Annotated[float, seconds(0.05, 10)] = 1.0
+    connect_timeout_s: Annotated[float, seconds(0.1, 10)] = 1.0
     """Redis: time for DNS, TCP, TLS and authentication; a call that fails here is known not to have been sent."""
-    operation_timeout_s: Annotated[float, seconds(0.05, 10)] = 0.5
+    operation_timeout_s: Annotated[float, seconds(0.1, 10)] = 0.5
     """Redis: time for one operation, after which its effect is unknown. A healthy one takes a millisecond."""
     max_connections: Annotated[int, count(1, 10_000, "connections")] = 50
     """Redis: connections of this process; an operation waits for a free one within connect_timeout_s."""

@@ -53,8 +53,8 @@ class ZuoraHttpSettings:
     extra_hosts: tuple[str, ...] = ()
     """Hosts that a tenant's base_url may name beside this machine and Zuora's sandboxes, such as an emulator in a test
     cluster. A change of tenants alone cannot send credentials elsewhere."""
-    gzip_over_bytes: Annotated[int, size(0, 16_777_216)] = 8192
-    """Request bodies larger than this are compressed."""
+    gzip_over_bytes: Annotated[int, size(1_024, 16_777_216)] = 8192
+    """Request bodies larger than this are compressed; those of token requests never are so large."""
     max_answer_bytes: Annotated[int, size(65_536, 16_777_216)] = 1_048_576
     """Larger answers are refused as unreadable."""
     send_traceparent: bool = False

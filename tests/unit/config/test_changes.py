@@ -52,7 +52,7 @@ class TestChangeProblems:
         other = {"accept_memory_store": True, "intents": {"namespace": "other"}, "sessions": {"max_age_s": 1.0},
             "payment_methods": {"raw_card_data": True}, "call_history": {"keep_s": 60.0},
             "identity": {"mesh": {"peers": ["127.0.0.1"]}}, "zuora_http": {"connect_timeout_s": 1.0},
-            "store": {"max_entries": 1}, "telemetry": {"log_level": "error"}, "grpc": {"listen": "[::1]:1"},
+            "store": {"max_entries": 1000}, "telemetry": {"log_level": "error"}, "grpc": {"listen": "[::1]:1"},
             "admin": {"listen": "[::1]:1"}, "diagnostics": {"listen": "[::1]:1"}}  # fmt: skip
 
         problems = list(change_problems(document(), document(**{section: other[section]})))
