@@ -79,6 +79,7 @@ METRICS: Final = (
     _gauge("payorch.intents.unsettled.age", unit="s"),
     _counter("payorch.upstream.retries", "tenant", "reason"),
     _gauge("payorch.upstream.retry_budget", "tenant"),
+    _gauge("payorch.upstream.circuit", "tenant", "entity"),
     _gauge("payorch.upstream.in_flight", "tenant"),
     _gauge("payorch.upstream.waiting", "tenant"),
     _seconds("payorch.upstream.queue.duration", "tenant"),

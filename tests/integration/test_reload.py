@@ -37,7 +37,12 @@ ACCESS = {
     ],
     "anonymous_may_move_money": True,
 }
-OF_EACH_TENANT = ("payorch_tenant_ready", "payorch_upstream_retry_budget", "payorch_token_age_seconds")
+OF_EACH_TENANT = (
+    "payorch_tenant_ready",
+    "payorch_upstream_retry_budget",
+    "payorch_upstream_circuit",
+    "payorch_token_age_seconds",
+)
 
 
 class Unquoted(str):

@@ -73,6 +73,13 @@ TENANT: Final = Page(
             thresholds=((0.1, ORANGE), (0.5, "green")),
             base=RED,
         ),
+        Panel(
+            "Circuit",
+            "0: calls are sent. 1: one is on its way to try. 2: Zuora has stopped answering, and none is sent.",
+            (("max by (tenant, entity) (payorch_upstream_circuit{TENANT})", "{{tenant}} {{entity}}"),),
+            "short",
+            thresholds=((1, ORANGE), (2, RED)),
+        ),
         ATTEMPTS,
         ATTEMPT_TIME,
     ),

@@ -30,6 +30,7 @@ from payorch_server.store.port import Store, StoreUnavailable
 from payorch_server.telemetry.providers import Telemetry
 from payorch_server.usecases.dispatcher import Dispatcher
 from payorch_server.usecases.policy import LivePolicy, Policy
+from payorch_server.zuora.breaker import CircuitBreakers
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.metrics import UpstreamMetrics
@@ -68,7 +69,7 @@ class Components:
         self._zuora_http = document.zuora_http
         # A key for this process alone will do where no other replica reads its records.
         self.keyring = Keyring(settings.keys or (("process", Secret(os.urandom(MIN_KEY_BYTES))),), entropy=os.urandom)
-        self.quota, self.in_flight = Quota(), ConcurrencyLimiter()
+        self.quota, self.in_flight, self.circuits = Quota(), ConcurrencyLimiter(), CircuitBreakers()
         self.calls = CallMetrics(resources.telemetry.meter, clock=resources.clock)
         self.call_history = CallHistory(settings=document.call_history, store=resources.store, tasks=resources.tasks)
         self.zuora = self._build_client(settings)
@@ -124,6 +125,7 @@ class Components:
             uniform=_RANDOM.uniform,
             metrics=metrics,
             quota=self.quota,
+            circuits=self.circuits,
             max_attempts=own.max_attempts,
         )
 

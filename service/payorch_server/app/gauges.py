@@ -88,6 +88,13 @@ def _publish_upstream(meter: Meter, components: Components) -> None:
         observe(meter, f"payorch.{name}", read, unit=unit, description=description)
     observe(
         meter,
+        "payorch.upstream.circuit",
+        lambda: _circuits(components),
+        unit="1",
+        description="0 where calls are sent, 2 where Zuora has stopped answering, 1 while a call tries.",
+    )
+    observe(
+        meter,
         "payorch.quota.left",
         lambda: _by_limit(components.quota.left(now_s=components.resources.clock.monotonic())),
         unit="{request}",
@@ -102,6 +109,13 @@ def _of_all(components: Components, calls: Mapping[str, int]) -> Mapping[str, fl
 
 def _by_tenant(values: Mapping[str, float]) -> list[Observation]:
     return [Observation(value, {"tenant": tenant}) for tenant, value in values.items()]
+
+
+def _circuits(components: Components) -> list[Observation]:
+    return [
+        Observation(components.circuits.state((tenant, entity_id)).value, {"tenant": tenant, "entity": entity})
+        for tenant, entity, entity_id in components.zuora.tenants.entities()
+    ]
 
 
 def _by_limit(values: Mapping[tuple[str, str], float]) -> list[Observation]:

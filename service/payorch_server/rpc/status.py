@@ -64,6 +64,7 @@ CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
     ),
     Reason.UPSTREAM_UNREACHABLE: (_Code.UNAVAILABLE, "No connection to Zuora could be made."),
     Reason.UPSTREAM_TLS_FAILED: (_Code.UNAVAILABLE, "Zuora's certificate was refused."),
+    Reason.UPSTREAM_CIRCUIT_OPEN: (_Code.UNAVAILABLE, "Zuora has stopped answering this tenant's calls."),
     Reason.UPSTREAM_NO_ANSWER: (_Code.UNAVAILABLE, "Zuora did not answer; the request may have been executed."),
     Reason.UPSTREAM_EDGE_FAILED: (
         _Code.UNAVAILABLE,

@@ -11,14 +11,15 @@ from payorch_server.model.attempt import UpstreamFacts, UpstreamPreview, ZuoraRe
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import NO_EARLIER_SENDS, EarlierSends
 from payorch_server.model.errors import CallError, call_error
-from payorch_server.model.identifiers import IdempotencyKey, entity_id_on_wire
+from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import reveal  # noqa: TID251 - the token is sent here
 from payorch_server.runtime.clock import Clock
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.attempts import Attempts, facts_of
-from payorch_server.zuora.concurrency import ConcurrencyLimiter, LimiterKey
+from payorch_server.zuora.breaker import CircuitBreakers
+from payorch_server.zuora.concurrency import ConcurrencyLimiter, LimiterKey, limiter_key
 from payorch_server.zuora.errors import classify, incomplete_answer
 from payorch_server.zuora.messages import (
     IDEMPOTENCY_KEY_HEADER,
@@ -58,6 +59,7 @@ class ZuoraClient:
         uniform: Callable[[float, float], float],
         metrics: UpstreamMetrics | None = None,
         quota: Quota | None = None,
+        circuits: CircuitBreakers | None = None,
         max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self.tenants = tenants
@@ -69,6 +71,7 @@ class ZuoraClient:
         self._uniform = uniform
         self._metrics = metrics or UpstreamMetrics()
         self._quota = quota or Quota()
+        self._circuits = circuits or CircuitBreakers()
         self._max_attempts = max_attempts
         self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
 
@@ -86,6 +89,7 @@ class ZuoraClient:
             uniform=self._uniform,
             metrics=self._metrics,
             quota=self._quota,
+            circuits=self._circuits,
             max_attempts=self._max_attempts,
         )
         successor._budgets = self._budgets
@@ -133,6 +137,11 @@ class ZuoraClient:
         """
         attempts = Attempts(encode_body(call.body), self._headers(call, route, context, key), earlier)
         budget = self._budgets[route.tenant]
+        # 0. Nothing is begun where Zuora has stopped answering.
+        try:
+            attempts.pass_circuit(self._circuits, limiter_key(route), now_s=self._clock.monotonic())
+        except CallError as cause:
+            raise attempts.error_given_earlier(cause, UpstreamFacts()) from cause
         while True:
             # 1. Send. A success ends the call.
             try:
@@ -166,14 +175,14 @@ class ZuoraClient:
 
     async def _attempt(self, call: Call, route: Route, context: CallContext, attempts: Attempts) -> ZuoraReply:
         """Send once, and add the attempt to those before it."""
-        entity_id = entity_id_on_wire(route.entity_id)
-        credential, limiter_key = self.tenants.credential(route.tenant, entity_id), (route.tenant, entity_id)
+        place = limiter_key(route)
+        credential = self.tenants.credential(*place)
         attempts.tries += 1
         # 1. Wait for a token and for a free slot, as long as a call waits for the result; if either fails, this attempt
         # sent nothing.
         try:
             token = await self._token(credential, route.tenant, context, attempts)
-            slot = await self._slot(limiter_key, context, attempts)
+            slot = await self._slot(place, context, attempts)
         except CallError as cause:
             raise attempts.error_given_earlier(cause, UpstreamFacts(attempts.sent)) from cause
         # 2. Send.
@@ -183,7 +192,7 @@ class ZuoraClient:
             connect_s = self._awaited_s(context, attempts)
             answer, payload, error = await self._exchange(post, context, call.body, connect_s)
         finally:
-            self._in_flight.leave(limiter_key, slot)
+            self._in_flight.leave(place, slot)
         # 3. Note the attempt, whatever its end.
         duration_s = self._clock.monotonic() - started_s
         self._note(route, post, context, answer, error, duration_s)
@@ -220,7 +229,8 @@ class ZuoraClient:
         """Wait for a free slot and return it; note the wait if there was one.
 
         Raises:
-            CallError: There was none in time, or no call waits for the result any more; NOT_SENT.
+            CallError: There was none in time, no call waits for the result any more, or Zuora has stopped answering
+                meanwhile; NOT_SENT.
         """
         tenant, started_s = self.tenants.named(key[0]), self._clock.monotonic()
         waits = self._in_flight.is_full(key, limit=tenant.max_in_flight)
@@ -235,6 +245,7 @@ class ZuoraClient:
         # Nothing is awaited from here to the send: a call that leaves later leaves an intent that may be executed.
         try:
             self._time_to_send_s(context, attempts)
+            attempts.pass_circuit(self._circuits, key, now_s=self._clock.monotonic())
         except CallError:
             self._in_flight.leave(key, slot)
             raise
@@ -249,12 +260,15 @@ class ZuoraClient:
         error: CallError | None,
         duration_s: float,
     ) -> None:
-        """Note how long a request to Zuora took, and how much of Zuora's limits its answer reports as left."""
+        """Note how long a request took, whether Zuora answers, and how much of its limits an answer reports as left."""
         context.notes.add_phase("zuora", duration_s)
         failed = error.failure.reason if error else None
         self._metrics.record_request(duration_s, template=post.template, host=route.host, answer=answer, failed=failed)
+        now_s, key = self._clock.monotonic(), limiter_key(route)
+        sent_s, answered, is_first = now_s - duration_s, answer is not None, post.ordinal == 1
+        self._circuits.note(key, error, answered=answered, is_first=is_first, sent_s=sent_s, now_s=now_s)
         if answer is not None:
-            self._quota.update(route.tenant, answer.headers, now_s=self._clock.monotonic())
+            self._quota.update(route.tenant, answer.headers, now_s=now_s)
 
     def budgets(self) -> Mapping[str, float]:
         """Return what is left of the tenants' retry budgets, from 0 to 1."""

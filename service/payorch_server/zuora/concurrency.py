@@ -10,10 +10,17 @@ from collections import Counter
 import anyio
 
 from payorch_server.model.errors import call_error
+from payorch_server.model.identifiers import entity_id_on_wire
 from payorch_server.model.outcome import Reason
+from payorch_server.model.route import Route
 
 LimiterKey = tuple[str, str]
 """Name of a tenant and wire form of an entity's id; the id is empty for a single-entity tenant."""
+
+
+def limiter_key(route: Route) -> LimiterKey:
+    """Return the tenant and the entity of a route."""
+    return route.tenant, entity_id_on_wire(route.entity_id)
 
 
 class ConcurrencyLimiter:

@@ -1,6 +1,6 @@
 """The tenants of a policy: their settings, their addresses and their credentials."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -30,6 +30,12 @@ class TenantDirectory:
     def named(self, name: str) -> TenantSettings:
         """Return the settings of a tenant."""
         return self._tenants[name]
+
+    def entities(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the name of a tenant, the name of an entity and its id on the wire; both empty where it has none."""
+        for name, tenant in self._tenants.items():
+            for entity, entity_id in (tenant.entities or {"": ""}).items():
+                yield name, entity, entity_id_on_wire(entity_id)
 
     def of(self, route: Route) -> TenantSettings:
         """Return the settings of a route's tenant."""

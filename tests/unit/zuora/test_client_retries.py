@@ -1,15 +1,20 @@
+import asyncio
+from typing import Any
+
 import httpx
 import pytest
 from harness.clock import FakeClock
+from harness.controlled_emulator import wait_until
 from harness.routes import context, route, tenant
 from harness.scripted_http import ScriptedTransport, answer, transport_over
 from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.earlier_sends import NO_EARLIER_SENDS, EarlierSends
-from payorch_server.model.errors import CallError
+from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.zuora.breaker import MIN_FAILURES, MIN_SILENCE_S, OPEN_S, CircuitBreakers, CircuitState
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.messages import Call
@@ -37,7 +42,7 @@ def answers(*script: httpx.Response | Exception) -> ScriptedTransport:
     return ScriptedTransport(handler=handle)
 
 
-def client(wire: ScriptedTransport, clock: FakeClock, **settings: int) -> ZuoraClient:
+def client(wire: ScriptedTransport, clock: FakeClock, **settings: Any) -> ZuoraClient:
     """Make a client whose retries do not wait."""
     transport = transport_over(wire)
     return ZuoraClient(
@@ -47,10 +52,9 @@ def client(wire: ScriptedTransport, clock: FakeClock, **settings: int) -> ZuoraC
         ),
         transport=transport,
         tokens=TokenCache(transport=transport, clock=clock, tasks=TaskOwner(), uniform=lambda low, _high: low),
-        in_flight=ConcurrencyLimiter(),
         clock=clock,
         uniform=lambda _low, _high: 0.0,
-        **settings,
+        **{"in_flight": ConcurrencyLimiter()} | settings,
     )
 
 
@@ -259,6 +263,91 @@ class TestBudget:
             assert refused.verdict.outcome is Outcome.REFUSED
 
         assert isinstance(await execute(zuora), ZuoraReply)
+
+
+PLACE = ("acme", "")
+
+
+def failed(clock: FakeClock, times: int) -> CircuitBreakers:
+    """Make breakers that have seen calls fail until now, over the time that opens one."""
+    circuits, lost = CircuitBreakers(), call_error(Reason.UPSTREAM_NO_ANSWER, "")
+    for number in range(times):
+        now_s = clock.monotonic() - MIN_SILENCE_S * (times - 1 - number) / (times - 1)
+        circuits.note(PLACE, lost, answered=False, is_first=True, sent_s=now_s, now_s=now_s)
+    return circuits
+
+
+class TestCircuit:
+    """Where Zuora has stopped answering, nothing is sent into the silence."""
+
+    @pytest.mark.asyncio
+    async def test_that_is_open_sends_nothing(self) -> None:
+        """Not even a token request; the client that takes its place after a reload knows it too."""
+        clock, wire = FakeClock(), answers(done())
+        zuora = client(wire, clock, circuits=failed(clock, MIN_FAILURES))
+
+        for sender in (zuora, zuora.successor(zuora.tenants)):
+            error = await execute(sender)
+
+            assert isinstance(error, CallError)
+            assert (Reason.UPSTREAM_CIRCUIT_OPEN, Outcome.NOT_SENT) == (error.failure.reason, error.verdict.outcome)
+            assert OPEN_S == error.failure.evidence.retry_after_s
+        assert [] == wire.requests
+
+    @pytest.mark.asyncio
+    async def test_that_is_open_leaves_an_intent_in_doubt(self) -> None:
+        """An earlier execution may have been executed; nothing is sent, waited for or taken from the budget."""
+        clock, wire = FakeClock(), answers(done())
+        zuora = client(wire, clock, circuits=failed(clock, MIN_FAILURES))
+
+        error = await execute(zuora, earlier=EarlierSends(doubtful=True))
+
+        assert isinstance(error, CallError)
+        assert (Reason.EARLIER_ATTEMPT_UNSETTLED, Outcome.UNKNOWN) == (error.failure.reason, error.verdict.outcome)
+        assert {"lastReason": "UPSTREAM_CIRCUIT_OPEN"} == dict(error.failure.metadata)
+        assert (OPEN_S, [], 1.0) == (error.failure.evidence.retry_after_s, wire.requests, zuora.budgets()["acme"])
+
+    @pytest.mark.asyncio
+    async def test_does_not_refuse_the_retries_of_the_call_that_opened_it(self) -> None:
+        """Its first attempt was the last straw; its second one settles it, and closes the circuit."""
+        clock, wire = FakeClock(), answers(httpx.ReadError("reset"), done())
+        circuits = failed(clock, MIN_FAILURES - 1)
+
+        reply = await execute(client(wire, clock, circuits=circuits))
+
+        assert isinstance(reply, ZuoraReply)
+        assert ([1, 2], CircuitState.CLOSED) == (
+            [attempt.ordinal for attempt in reply.facts.attempts], circuits.state(PLACE)
+        )  # fmt: skip
+
+    @pytest.mark.asyncio
+    async def test_lets_one_call_try_when_its_time_has_come(self) -> None:
+        """With the answer all others are sent again."""
+        clock, wire = FakeClock(), answers(done(), done())
+        zuora = client(wire, clock, circuits=failed(clock, MIN_FAILURES))
+        clock.advance(OPEN_S)
+
+        assert isinstance(await execute(zuora), ZuoraReply)
+        assert isinstance(await execute(zuora), ZuoraReply)
+
+    @pytest.mark.asyncio
+    async def test_that_opens_meanwhile_refuses_what_waited_for_a_slot(self) -> None:
+        """It has sent nothing yet, and gives its slot back."""
+        clock, wire = FakeClock(), answers(done())
+        circuits, in_flight = failed(clock, MIN_FAILURES - 1), ConcurrencyLimiter()
+        zuora = client(wire, clock, circuits=circuits, in_flight=in_flight)
+        slots = [await in_flight.enter(PLACE, limit=40, wait_s=1.0) for _ in range(40)]
+        waiting = asyncio.ensure_future(execute(zuora))
+        await wait_until(lambda: 1 == in_flight.by_tenant()[1]["acme"])
+        lost = call_error(Reason.UPSTREAM_NO_ANSWER, "")
+        circuits.note(PLACE, lost, answered=False, is_first=True, sent_s=clock.monotonic(), now_s=clock.monotonic())
+
+        in_flight.leave(PLACE, slots.pop())
+        error = await waiting
+
+        assert isinstance(error, CallError)
+        assert (Reason.UPSTREAM_CIRCUIT_OPEN, []) == (error.failure.reason, sent(wire))
+        assert 39 == in_flight.by_tenant()[0]["acme"]
 
 
 class TestServes:

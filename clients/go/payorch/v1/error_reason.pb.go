@@ -91,6 +91,9 @@ const (
 	ErrorReason_ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE ErrorReason = 46
 	// Zuora reported success without the promised id or token. UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE ErrorReason = 47
+	// Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
+	// RetryInfo says when the next one may be. NOT_SENT, resend.
+	ErrorReason_ERROR_REASON_UPSTREAM_CIRCUIT_OPEN ErrorReason = 48
 	// Zuora's token endpoint could not give a token. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_TOKEN_UNAVAILABLE ErrorReason = 50
 	// Zuora refuses the service's credentials: the operator must act. NOT_SENT, resend.
@@ -168,6 +171,7 @@ var (
 		45: "ERROR_REASON_UPSTREAM_KEY_CONFLICT",
 		46: "ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE",
 		47: "ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE",
+		48: "ERROR_REASON_UPSTREAM_CIRCUIT_OPEN",
 		50: "ERROR_REASON_TOKEN_UNAVAILABLE",
 		51: "ERROR_REASON_UPSTREAM_CREDENTIALS_REJECTED",
 		52: "ERROR_REASON_UPSTREAM_THROTTLED",
@@ -220,6 +224,7 @@ var (
 		"ERROR_REASON_UPSTREAM_KEY_CONFLICT":           45,
 		"ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE":      46,
 		"ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE":      47,
+		"ERROR_REASON_UPSTREAM_CIRCUIT_OPEN":           48,
 		"ERROR_REASON_TOKEN_UNAVAILABLE":               50,
 		"ERROR_REASON_UPSTREAM_CREDENTIALS_REJECTED":   51,
 		"ERROR_REASON_UPSTREAM_THROTTLED":              52,
@@ -275,7 +280,7 @@ var File_payorch_v1_error_reason_proto protoreflect.FileDescriptor
 const file_payorch_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x1dpayorch/v1/error_reason.proto\x12\n" +
-	"payorch.v1*\xe9\x0e\n" +
+	"payorch.v1*\x91\x0f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_REQUEST_INVALID\x10\x01\x12\"\n" +
@@ -307,7 +312,8 @@ const file_payorch_v1_error_reason_proto_rawDesc = "" +
 	"!ERROR_REASON_UPSTREAM_IN_PROGRESS\x10,\x12&\n" +
 	"\"ERROR_REASON_UPSTREAM_KEY_CONFLICT\x10-\x12+\n" +
 	"'ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE\x10.\x12+\n" +
-	"'ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE\x10/\x12\"\n" +
+	"'ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE\x10/\x12&\n" +
+	"\"ERROR_REASON_UPSTREAM_CIRCUIT_OPEN\x100\x12\"\n" +
 	"\x1eERROR_REASON_TOKEN_UNAVAILABLE\x102\x12.\n" +
 	"*ERROR_REASON_UPSTREAM_CREDENTIALS_REJECTED\x103\x12#\n" +
 	"\x1fERROR_REASON_UPSTREAM_THROTTLED\x104\x12)\n" +

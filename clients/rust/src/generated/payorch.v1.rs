@@ -623,6 +623,9 @@ pub enum ErrorReason {
     UpstreamAnswerUnreadable = 46,
     /// Zuora reported success without the promised id or token. UNKNOWN, look up.
     UpstreamAnswerIncomplete = 47,
+    /// Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
+    /// RetryInfo says when the next one may be. NOT_SENT, resend.
+    UpstreamCircuitOpen = 48,
     /// Zuora's token endpoint could not give a token. NOT_SENT, resend.
     TokenUnavailable = 50,
     /// Zuora refuses the service's credentials: the operator must act. NOT_SENT, resend.
@@ -705,6 +708,7 @@ impl ErrorReason {
             Self::UpstreamKeyConflict => "ERROR_REASON_UPSTREAM_KEY_CONFLICT",
             Self::UpstreamAnswerUnreadable => "ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE",
             Self::UpstreamAnswerIncomplete => "ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE",
+            Self::UpstreamCircuitOpen => "ERROR_REASON_UPSTREAM_CIRCUIT_OPEN",
             Self::TokenUnavailable => "ERROR_REASON_TOKEN_UNAVAILABLE",
             Self::UpstreamCredentialsRejected => {
                 "ERROR_REASON_UPSTREAM_CREDENTIALS_REJECTED"
@@ -772,6 +776,7 @@ impl ErrorReason {
             "ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE" => {
                 Some(Self::UpstreamAnswerIncomplete)
             }
+            "ERROR_REASON_UPSTREAM_CIRCUIT_OPEN" => Some(Self::UpstreamCircuitOpen),
             "ERROR_REASON_TOKEN_UNAVAILABLE" => Some(Self::TokenUnavailable),
             "ERROR_REASON_UPSTREAM_CREDENTIALS_REJECTED" => {
                 Some(Self::UpstreamCredentialsRejected)

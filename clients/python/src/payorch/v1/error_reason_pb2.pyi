@@ -90,6 +90,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Zuora answered with something that cannot be read. UNKNOWN, look up."""
     ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE: _ErrorReason.ValueType  # 47
     """Zuora reported success without the promised id or token. UNKNOWN, look up."""
+    ERROR_REASON_UPSTREAM_CIRCUIT_OPEN: _ErrorReason.ValueType  # 48
+    """Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
+    RetryInfo says when the next one may be. NOT_SENT, resend.
+    """
     ERROR_REASON_TOKEN_UNAVAILABLE: _ErrorReason.ValueType  # 50
     """Zuora's token endpoint could not give a token. NOT_SENT, resend."""
     ERROR_REASON_UPSTREAM_CREDENTIALS_REJECTED: _ErrorReason.ValueType  # 51
@@ -209,6 +213,10 @@ ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE: ErrorReason.ValueType  # 46
 """Zuora answered with something that cannot be read. UNKNOWN, look up."""
 ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE: ErrorReason.ValueType  # 47
 """Zuora reported success without the promised id or token. UNKNOWN, look up."""
+ERROR_REASON_UPSTREAM_CIRCUIT_OPEN: ErrorReason.ValueType  # 48
+"""Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
+RetryInfo says when the next one may be. NOT_SENT, resend.
+"""
 ERROR_REASON_TOKEN_UNAVAILABLE: ErrorReason.ValueType  # 50
 """Zuora's token endpoint could not give a token. NOT_SENT, resend."""
 ERROR_REASON_UPSTREAM_CREDENTIALS_REJECTED: ErrorReason.ValueType  # 51

@@ -263,6 +263,15 @@ public enum ErrorReason
   ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE(47),
   /**
    * <pre>
+   * Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
+   * RetryInfo says when the next one may be. NOT_SENT, resend.
+   * </pre>
+   *
+   * <code>ERROR_REASON_UPSTREAM_CIRCUIT_OPEN = 48;</code>
+   */
+  ERROR_REASON_UPSTREAM_CIRCUIT_OPEN(48),
+  /**
+   * <pre>
    * Zuora's token endpoint could not give a token. NOT_SENT, resend.
    * </pre>
    *
@@ -681,6 +690,15 @@ public enum ErrorReason
   public static final int ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE_VALUE = 47;
   /**
    * <pre>
+   * Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
+   * RetryInfo says when the next one may be. NOT_SENT, resend.
+   * </pre>
+   *
+   * <code>ERROR_REASON_UPSTREAM_CIRCUIT_OPEN = 48;</code>
+   */
+  public static final int ERROR_REASON_UPSTREAM_CIRCUIT_OPEN_VALUE = 48;
+  /**
+   * <pre>
    * Zuora's token endpoint could not give a token. NOT_SENT, resend.
    * </pre>
    *
@@ -897,6 +915,7 @@ public enum ErrorReason
       case 45: return ERROR_REASON_UPSTREAM_KEY_CONFLICT;
       case 46: return ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE;
       case 47: return ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE;
+      case 48: return ERROR_REASON_UPSTREAM_CIRCUIT_OPEN;
       case 50: return ERROR_REASON_TOKEN_UNAVAILABLE;
       case 51: return ERROR_REASON_UPSTREAM_CREDENTIALS_REJECTED;
       case 52: return ERROR_REASON_UPSTREAM_THROTTLED;

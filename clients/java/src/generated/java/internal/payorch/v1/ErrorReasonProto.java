@@ -36,7 +36,7 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
   static {
     java.lang.String[] descriptorData = {
       "\n\035payorch/v1/error_reason.proto\022\npayorch" +
-      ".v1*\351\016\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSP" +
+      ".v1*\221\017\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSP" +
       "ECIFIED\020\000\022 \n\034ERROR_REASON_REQUEST_INVALI" +
       "D\020\001\022\"\n\036ERROR_REASON_REQUEST_MALFORMED\020\002\022" +
       "\"\n\036ERROR_REASON_REQUEST_TOO_LARGE\020\003\022\037\n\033E" +
@@ -64,7 +64,8 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
       "ERROR_REASON_UPSTREAM_KEY_CONFLICT\020-\022+\n\'" +
       "ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE\020" +
       ".\022+\n\'ERROR_REASON_UPSTREAM_ANSWER_INCOMP" +
-      "LETE\020/\022\"\n\036ERROR_REASON_TOKEN_UNAVAILABLE" +
+      "LETE\020/\022&\n\"ERROR_REASON_UPSTREAM_CIRCUIT_" +
+      "OPEN\0200\022\"\n\036ERROR_REASON_TOKEN_UNAVAILABLE" +
       "\0202\022.\n*ERROR_REASON_UPSTREAM_CREDENTIALS_" +
       "REJECTED\0203\022#\n\037ERROR_REASON_UPSTREAM_THRO" +
       "TTLED\0204\022)\n%ERROR_REASON_UPSTREAM_REQUEST" +
