@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test everything simulate run demo bench soak rolling clients descriptors gateway chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test everything simulate run demo bench soak rolling hostile clients descriptors gateway chart cluster alerts pictures image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,7 +65,7 @@ test: $(READY)  ## All tests that need no other tool
 everything: $(READY)  ## Run all there is, continue after a failure, and end with one table; about an hour
 	@$(BIN)/python -m programs.everything check test simulate \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
-	  clients gateway chart alerts cluster bench soak rolling 'rolling CLIENT=plain' image
+	  clients gateway chart alerts cluster bench soak rolling 'rolling CLIENT=plain' hostile image
 
 simulate: $(READY)  ## The service against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
 	@$(BIN)/python -m programs.simulation $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
@@ -84,6 +84,9 @@ soak: $(READY)  ## Minutes of load while the collector is healthy, dead, slow or
 
 rolling: $(READY)  ## Restart two services in turn under steady load: no call may be lost; CLIENT=plain asks for no health
 	@$(BIN)/python -m programs.rolling $(if $(CLIENT),--client $(CLIENT))
+
+hostile: $(READY)  ## Attack a service limited to 512 MiB in every way of docs/security.md; ONLY=attack QUICK=1
+	@$(BIN)/python -m programs.hostile $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
 
 clients: $(READY)  ## Build, call and install every language's client; read the largest errors with grpc.aio, -js and -go
 	@PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.run --go '$(GO)'

@@ -1,0 +1,142 @@
+"""More calls than the service can serve: what is served, how the rest is refused, and what a refusal costs."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from programs.hostile.arena import Arena
+from programs.hostile.figures import Figure, at_least, at_most
+from programs.hostile.flood import Tally
+from programs.hostile.scenario import Scenario
+from programs.hostile.service import AttackError, Service
+
+_DEADLINE_S: Final = 5.0
+_COMFORTABLE: Final = 64
+_MOST_IN_FLIGHT: Final = 3000
+_FACTORS: Final = (1, 3, 10)
+_RECOVERED_AFTER_S: Final = 2.0
+_MIN_GOODPUT: Final = 0.8
+"""Of the successes per CPU second at the best load, which 3 times the capacity must leave."""
+_MIN_EXPLAINED: Final = 0.8
+"""Of the CPU time at 10 times the capacity, which successes and refusals must account for at their measured cost."""
+_MAX_BARE: Final = 0.01
+_CORE: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A load and what it cost the service."""
+
+    tally: Tally
+    cpu_s: float
+
+    @property
+    def ok_per_cpu_s(self) -> float:
+        """Successes for each second of the service's CPU."""
+        return self.tally.ok / max(self.cpu_s, 1e-9)
+
+    @property
+    def bare_share(self) -> float:
+        """Calls without a word about their outcome, of all that were sent."""
+        return (self.tally.bare + self.tally.late) / max(self.tally.sent, 1)
+
+
+def refusal_cpu_s(load: Load, *, best: float) -> float:
+    """Return what a refusal costs: the CPU time beside that of the successes, for each call that did not succeed.
+
+    Args:
+        load: More than the capacity.
+        best: Successes per CPU second at the best load.
+    """
+    rest_s = load.cpu_s - load.tally.ok / best
+    return max(rest_s, 0.0) / max(load.tally.sent - load.tally.ok, 1)
+
+
+def explained_share(load: Load, *, best: float, refusal_s: float) -> float:
+    """Return how much of a load's CPU time went into successes and refusals at their cost."""
+    others = load.tally.sent - load.tally.ok
+    return (load.tally.ok / best + others * refusal_s) / max(load.cpu_s, 1e-9)
+
+
+async def overload(arena: Arena) -> Sequence[Figure]:
+    """Find the capacity on one core, and offer multiples of it."""
+    cores = os.sched_getaffinity(0)
+    if len(cores) > 1:
+        arena.service.pin(_CORE)
+    try:
+        await _load(arena, rate=0, seconds=1.0)  # connections and caches
+        best = await _load(arena, rate=0, seconds=arena.lengths.overload_s)
+        capacity = best.tally.ok / best.tally.seconds
+        if not best.tally.ok:
+            raise AttackError(f"No call succeeds even without overload: {best.tally}.")
+        loads = [await _load(arena, rate=capacity * factor, seconds=arena.lengths.overload_s) for factor in _FACTORS]
+        await asyncio.sleep(_RECOVERED_AFTER_S)
+        again = await _load(arena, rate=0, seconds=arena.lengths.overload_s / 2)
+    finally:
+        if arena.service.alive:
+            arena.service.pin(*cores)
+    return [
+        Figure("capacity of a core, calls/s", capacity),
+        Figure("successes per CPU second", best.ok_per_cpu_s),
+        *_figures(loads, best.ok_per_cpu_s),
+        Figure(
+            f"of it {_RECOVERED_AFTER_S:.0f} s later", again.ok_per_cpu_s / best.ok_per_cpu_s, at_least(_MIN_GOODPUT)
+        ),
+    ]
+
+
+def _figures(loads: Sequence[Load], best: float) -> list[Figure]:
+    once, thrice, tenfold = loads
+    refusal_s = refusal_cpu_s(thrice, best=best)
+    figures = [
+        Figure("of it at 1 times the capacity", once.ok_per_cpu_s / best, at_least(_MIN_GOODPUT)),
+        Figure("of it at 3 times", thrice.ok_per_cpu_s / best, at_least(_MIN_GOODPUT), detail=str(thrice.tally)),
+        Figure("a refusal at 3 times, CPU ms", refusal_s * 1000),
+        Figure("of it at 10 times", tenfold.ok_per_cpu_s / best, detail=str(tenfold.tally)),
+        Figure(
+            "CPU explained at 10 times",
+            explained_share(tenfold, best=best, refusal_s=refusal_s),
+            at_least(_MIN_EXPLAINED),
+            detail=str(tenfold.tally),
+        ),
+    ]
+    figures += [
+        Figure(f"without an outcome at {factor} times", load.bare_share, at_most(_MAX_BARE), detail=str(load.tally))
+        for factor, load in zip(_FACTORS, loads, strict=True)
+    ]
+    return figures
+
+
+async def _load(arena: Arena, *, rate: float, seconds: float) -> Load:
+    """Have a process call; rate 0 keeps a comfortable number of calls in flight."""
+    service: Service = arena.service
+    in_flight = _MOST_IN_FLIGHT if rate else _COMFORTABLE
+    options = {
+        "--port": service.grpc_port,
+        "--tenant": "quick",
+        "--rate": rate,
+        "--seconds": seconds,
+        "--in-flight": in_flight,
+        "--deadline": _DEADLINE_S,
+    }
+    words = [str(word) for pair in options.items() for word in pair]
+    before_s = service.cpu_s
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "programs.hostile.flood", *words, stdout=asyncio.subprocess.PIPE
+    )
+    if len(cores := os.sched_getaffinity(0)) > 1:
+        os.sched_setaffinity(process.pid, cores - {_CORE})
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise AttackError(f"The process that calls ended with status {process.returncode}.")
+    return Load(msgspec.json.decode(output, type=Tally), service.cpu_s - before_s)
+
+
+SCENARIOS: Final = (
+    Scenario("overload", "More calls than there is room for are refused at once and cheaply.", overload),
+)
