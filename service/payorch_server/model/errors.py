@@ -58,6 +58,10 @@ class Failure:
     """For ErrorInfo.metadata; lowerCamel keys, units in the key."""
     evidence: UpstreamEvidence = field(default_factory=UpstreamEvidence)
     facts: UpstreamFacts = field(default_factory=UpstreamFacts)
+    is_broken: bool = False
+    """Whether the body of Zuora's answer could not be read in full."""
+    cut_off: bool = False
+    """Whether it broke off, so that another attempt may receive it whole."""
     resend_before: datetime | None = None
     """Until when a resend of the same request id is safe, UTC; None where nothing was sent."""
 

@@ -3,15 +3,18 @@
 import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from payorch_server.model.attempt import Attempt, UpstreamFacts
 from payorch_server.model.earlier_sends import EarlierSends, reason_given_earlier_sends
-from payorch_server.model.errors import CallError, error_for
+from payorch_server.model.errors import CallError, UpstreamEvidence, error_for
 from payorch_server.model.outcome import Outcome
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.breaker import CircuitBreakers
 from payorch_server.zuora.concurrency import LimiterKey
 from payorch_server.zuora.messages import HttpResponse
+
+_NOTHING_EXISTS: Final = UpstreamEvidence()
 
 
 class Attempts:
@@ -28,6 +31,7 @@ class Attempts:
         """Whether one of them, or of an earlier execution, may have been executed."""
         self._earlier_ids = earlier.answer_ids
         self._answer_ids: set[Secret[str]] = set()
+        self._existing = _NOTHING_EXISTS
         self._is_probe = False
 
     def pass_circuit(self, circuits: CircuitBreakers, key: LimiterKey, *, now_s: float) -> None:
@@ -76,13 +80,29 @@ class Attempts:
             facts: What is known of all attempts, with the ids of its answer.
         """
         ids = facts.answer_ids
-        repeated = any(answer_id in self._answer_ids or answer_id in self._earlier_ids for answer_id in ids)
+        known = any(answer_id in self._answer_ids or answer_id in self._earlier_ids for answer_id in ids)
+        # What is lost of a stored answer could say more than that a check refused the call.
+        proves_little = error.failure.is_broken and error.verdict.outcome is Outcome.NOT_SENT
+        repeated = known and not proves_little
         reason = reason_given_earlier_sends(error.failure, doubtful=self.doubtful, repeated=repeated)
         self._answer_ids.update(ids)
         self.doubtful |= error.verdict.outcome is Outcome.UNKNOWN
         last = error.failure.reason
         metadata = error.failure.metadata if reason is last else {"lastReason": last.name}
-        return error_for(dataclasses.replace(error.failure, reason=reason, metadata=metadata, facts=facts))
+        combined = error_for(dataclasses.replace(error.failure, reason=reason, metadata=metadata, facts=facts))
+        return self._with_existing_ids(combined)
+
+    def _with_existing_ids(self, error: CallError) -> CallError:
+        """Return an error in doubt with the ids that an earlier answer named, if its own names none."""
+        evidence = error.failure.evidence
+        if evidence.payment_method_id or evidence.payment_id:
+            self._existing = evidence
+            return error
+        if error.verdict.outcome is not Outcome.UNKNOWN:
+            return error
+        known = self._existing
+        kept = dataclasses.replace(evidence, payment_method_id=known.payment_method_id, payment_id=known.payment_id)
+        return error_for(dataclasses.replace(error.failure, evidence=kept))
 
 
 def facts_of(

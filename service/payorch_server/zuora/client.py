@@ -16,6 +16,7 @@ from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import reveal  # noqa: TID251 - the token is sent here
 from payorch_server.runtime.clock import Clock
+from payorch_server.zuora.answer_body import read_body
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.attempts import Attempts, facts_of
 from payorch_server.zuora.breaker import CircuitBreakers
@@ -27,14 +28,13 @@ from payorch_server.zuora.messages import (
     Call,
     HttpResponse,
     JsonObject,
-    decode_object,
     encode_body,
     preview_body,
     route_headers,
 )
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
-from payorch_server.zuora.retry import MAX_ATTEMPTS, RETRYABLE, RetryBudget, RetryState, wait_before_retry
+from payorch_server.zuora.retry import MAX_ATTEMPTS, RetryBudget, RetryState, is_retryable, wait_before_retry
 from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
 from payorch_server.zuora.transport import HttpPost, Transport
@@ -149,7 +149,7 @@ class ZuoraClient:
             except CallError as error:
                 # 2. Only failures that a retry can help cost budget: a final refusal does not make Zuora unhealthy, and
                 # must not cost other calls their retries.
-                if error.failure.reason in RETRYABLE:
+                if is_retryable(error.failure.reason, cut_off=error.failure.cut_off):
                     budget.note_failure()
                 # 3. Retry after a wait, or give up with the error.
                 await self._wait_or_raise(error, context, attempts, budget)
@@ -167,6 +167,7 @@ class ZuoraClient:
             remaining_s=self._awaited_s(context, attempts) - MIN_REMAINING_S,
             budget_left=budget.allows,
             retry_after_s=error.failure.evidence.retry_after_s,
+            cut_off=error.failure.cut_off,
         )
         wait_s = wait_before_retry(state, uniform=self._uniform, max_attempts=self._max_attempts)
         if wait_s is None:
@@ -282,7 +283,7 @@ class ZuoraClient:
     async def _exchange(
         self, post: HttpPost, context: CallContext, sent: JsonObject, connect_s: float
     ) -> tuple[HttpResponse | None, JsonObject | None, CallError | None]:
-        """Send once; return the answer, its payload and the error that it means, each if there is one."""
+        """Send once; return the answer, what its body says and the error that it means, each if there is one."""
         with AttemptSpan(self._transport.tracer, post) as span:
             try:
                 timeout_s = context.deadline_s - self._clock.monotonic() - _ENCODING_S
@@ -292,12 +293,12 @@ class ZuoraClient:
             except CallError as error:
                 span.note_error(error)
                 return None, None, error
-            payload = decode_object(answer.body)
-            failed = classify(answer, payload, UpstreamFacts(), sent=sent)
+            body = read_body(answer)
+            failed = classify(answer, body, UpstreamFacts(), sent=sent)
             if failed is not None:
                 span.note_error(failed)
             span.note_answer(answer, sent=context.track_id)
-            return answer, payload, failed
+            return answer, body.members, failed
 
     def preview(self, call: Call, *, route: Route, context: CallContext, key: IdempotencyKey) -> UpstreamPreview:
         """Return what execute would send, without its token and with every secret replaced."""

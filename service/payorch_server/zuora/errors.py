@@ -13,7 +13,8 @@ from typing import Final
 from payorch_server.model.attempt import UpstreamFacts, ZuoraReply
 from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, error_for
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
-from payorch_server.zuora.messages import HttpResponse, JsonObject, secret_texts, text_of
+from payorch_server.zuora.answer_body import AnswerBody, Form
+from payorch_server.zuora.messages import Damage, HttpResponse, JsonObject, secret_texts, text_of
 
 # The last two digits of Zuora's billing codes.
 CATEGORIES: Final = {
@@ -130,30 +131,32 @@ class _ErrorText:
 
 
 def classify(
-    answer: HttpResponse, payload: JsonObject | None, facts: UpstreamFacts, *, sent: JsonObject = NOTHING_SENT
+    answer: HttpResponse, body: AnswerBody, facts: UpstreamFacts, *, sent: JsonObject = NOTHING_SENT
 ) -> CallError | None:
     """Return the error an answer means, or None if it reports success.
 
     Args:
         answer: The HTTP answer.
-        payload: Its JSON object, or None if it has none.
+        body: What its body says.
         facts: What is known of the call; becomes part of the error.
         sent: The body of the request, whose secrets Zuora may quote.
     """
-    texts = tuple(_error_texts(payload)) if payload is not None else ()
-    # 1. A status of success and no report of failure in the body.
-    failed = payload is not None and _reports_failure(payload)
-    if 200 <= answer.status < 300 and answer.status != 202 and not failed:  # noqa: PLR2004 - HTTP's own numbers
-        return None if payload is not None else _unreadable(answer, facts)
-    # 2. A failure: the most severe meaning of its codes and its status.
+    # 1. A body that cannot be trusted: what remains is the status, and what ids are legible.
+    if body.form is Form.BROKEN:
+        return _broken(answer, body.members, facts)
+    payload = body.members
+    texts = tuple(_error_texts(payload))
+    # 2. A status of success and no report of failure in the body.
+    if _is_success(answer.status) and not _reports_failure(payload):
+        return None if body.form is Form.OBJECT else _unreadable(answer, facts)
+    # 3. A failure: the most severe meaning of its codes and its status.
     reason = _reason(answer.status, texts)
-    ids = payload or {}
-    method_id, payment_id = _method_id(ids), text_of(ids.get("paymentId"))
+    method_id, payment_id = _method_id(payload), text_of(payload.get("paymentId"))
     if method_id:
-        # 3. It names a payment method, so some of it happened.
+        # 4. It names a payment method, so some of it happened.
         reason = Reason.PAYMENT_REFUSED_METHOD_CREATED
-    elif ids.get("success") is True:
-        # 4. It reports success and error codes: a contradiction, of which neither side can be trusted.
+    elif payload.get("success") is True:
+        # 5. It reports success and error codes: a contradiction, of which neither side can be trusted.
         reason = Reason.UPSTREAM_ANSWER_UNREADABLE
     texts = _mask_secrets(sent, texts)
     evidence = UpstreamEvidence(
@@ -207,6 +210,37 @@ def promised_text(reply: ZuoraReply, member: str, *, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise incomplete_answer(name, reply.facts)
     return value
+
+
+def _is_success(status: int) -> bool:
+    # 202 promises work whose end is never reported.
+    return 200 <= status < 300 and status != 202  # noqa: PLR2004 - HTTP's own numbers
+
+
+def _broken(answer: HttpResponse, ids: JsonObject, facts: UpstreamFacts) -> CallError:
+    """Return what an answer means whose body cannot be trusted: never anything more certain than its status."""
+    by_status = STATUSES.get(answer.status) or _by_class(answer.status)
+    # 1. The id of a payment method: v1 and v2 name it so, and edges name their own things so.
+    is_method = _is_success(answer.status) or "success" in ids
+    method_id = ids.get("paymentMethodId") or (ids.get("id") if is_method else None) or ""
+    payment_id = ids.get("paymentId", "")
+    # 2. Where the status is a success or a refusal, or something exists, the lost text could say otherwise.
+    reason = by_status
+    if method_id or payment_id or _is_success(answer.status) or VERDICTS[by_status].outcome is Outcome.REFUSED:
+        is_late = answer.damage is Damage.LATE
+        reason = Reason.UPSTREAM_NO_ANSWER if is_late else Reason.UPSTREAM_ANSWER_UNREADABLE
+    damage = answer.damage.value if answer.damage else "is broken JSON"
+    failed = Failure(
+        reason,
+        f"status {answer.status}: the body {damage} ({len(answer.body)} bytes)",
+        evidence=UpstreamEvidence(
+            payment_method_id=method_id, payment_id=payment_id, retry_after_s=retry_after_s(answer)
+        ),
+        facts=facts,
+        is_broken=True,
+        cut_off=answer.damage is Damage.CUT,
+    )
+    return error_for(failed)
 
 
 def _unreadable(answer: HttpResponse, facts: UpstreamFacts) -> CallError:

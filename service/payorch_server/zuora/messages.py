@@ -1,5 +1,6 @@
 """Requests to Zuora and their answers, as values: paths, bodies and headers."""
 
+import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -62,15 +63,27 @@ def route_headers(route: Route, tenant: TenantSettings, *, versioned: bool) -> d
     return headers
 
 
+class Damage(enum.Enum):
+    """Why the body of an answer cannot be trusted; the value completes "the body ..."."""
+
+    CUT = "was cut off"
+    """The connection broke or its framing did; another answer may be whole."""
+    LATE = "did not arrive in time"
+    TOO_LARGE = "is too large"
+    UNDECODABLE = "cannot be decompressed"
+
+
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP answer, complete."""
+    """An HTTP answer: its status and headers, and its body as far as it arrived."""
 
     status: int
     headers: Mapping[str, str]
     """By lower-case name."""
     body: bytes = field(repr=False)
-    """As Zuora sent it, with tokens and personal data."""
+    """As Zuora sent it, without content codings, with tokens and personal data."""
+    damage: Damage | None = None
+    """What is wrong with the body; None if it is complete."""
 
     @property
     def zuora_request_id(self) -> str:
@@ -135,13 +148,18 @@ def _leaves(value: object) -> Iterator[str]:
         yield str(value)
 
 
-def decode_object(body: bytes) -> JsonObject | None:
-    """Return the JSON object in an answer, fractional numbers as Decimal, or None if there is none."""
+def decode_json(body: bytes) -> tuple[bool, Any]:
+    """Return whether the bytes are JSON, and its value, fractional numbers as Decimal."""
     try:
-        payload = _DECODER.decode(body)
+        return True, _DECODER.decode(body)
     # Not only bytes that are no JSON: also numbers beyond Decimal's range and nesting beyond the interpreter's.
     except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError):
-        return None
+        return False, None
+
+
+def decode_object(body: bytes) -> JsonObject | None:
+    """Return the JSON object in bytes, or None if there is none."""
+    _, payload = decode_json(body)
     return payload if isinstance(payload, dict) else None
 
 

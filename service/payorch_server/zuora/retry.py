@@ -30,6 +30,11 @@ RETRYABLE: Final = frozenset(
 )
 
 
+def is_retryable(reason: Reason, *, cut_off: bool = False) -> bool:
+    """Return whether another attempt under the same key can help; an answer that broke off may then arrive whole."""
+    return reason in RETRYABLE or (cut_off and reason is Reason.UPSTREAM_ANSWER_UNREADABLE)
+
+
 @dataclass(frozen=True, slots=True)
 class RetryState:
     """What the decision is made from."""
@@ -43,6 +48,8 @@ class RetryState:
     """Whether the tenant's retry budget allows another attempt."""
     retry_after_s: float | None = None
     """What Zuora's answer demands; None if nothing."""
+    cut_off: bool = False
+    """Whether the answer broke off."""
 
 
 def wait_before_retry(
@@ -55,7 +62,7 @@ def wait_before_retry(
         uniform: Draws from an interval; full jitter keeps callers apart.
         max_attempts: How many attempts a call has, with the first.
     """
-    if state.reason not in RETRYABLE or state.attempts >= max_attempts or not state.budget_left:
+    if not is_retryable(state.reason, cut_off=state.cut_off) or state.attempts >= max_attempts or not state.budget_left:
         return None
     # One new token is worth a try; a second refusal is about the credentials.
     if state.reason is Reason.UPSTREAM_CREDENTIALS_REJECTED and state.attempts > 1:

@@ -56,7 +56,7 @@ class ZuoraHttpSettings:
     gzip_over_bytes: Annotated[int, size(1_024, 16_777_216)] = 8192
     """Request bodies larger than this are compressed; those of token requests never are so large."""
     max_answer_bytes: Annotated[int, size(65_536, 16_777_216)] = 1_048_576
-    """Larger answers are refused as unreadable."""
+    """Bodies that are larger, or unpack to more, are unreadable; their status and headers count."""
     send_traceparent: bool = False
     """Whether requests carry the attempt's W3C trace context. Zuora's pages name no such header; the Track-Id is how
     Zuora's support finds a call."""

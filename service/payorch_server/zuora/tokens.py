@@ -19,16 +19,16 @@ from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the sec
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner, ignore
 from payorch_server.telemetry.spans import start_child, use_span
+from payorch_server.zuora.answer_body import read_object
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.errors import retry_after_s
-from payorch_server.zuora.messages import ENTITY_IDS_HEADER, HttpResponse, JsonObject, decode_object
+from payorch_server.zuora.messages import ENTITY_IDS_HEADER, HttpResponse, JsonObject
 from payorch_server.zuora.settings import PRODUCTION_HOSTS
 from payorch_server.zuora.transport import HttpPost, Transport
 
 # Ten seconds are what Zuora's own sample allows a token call.
 _FETCH_TIMEOUT_S: Final = 10.0
-# A token is not used in its last minute: a request sent then could arrive after its end. Of a short life it is half, or
-# every call would fetch a token, and the token endpoint has a limit by address.
+# A token is not used in its last minute, in which a request could arrive too late; of a short life it is half.
 _MAX_MARGIN_S: Final = 60.0
 _MARGIN_OF_LIFE: Final = 0.5
 # What a bearer token may be made of. Source: RFC 6750, section 2.1, b64token; wider, as other issuers write.
@@ -309,7 +309,7 @@ def _retry_after(error: CallError, wait_s: float) -> CallError:
 
 
 def _parse(answer: HttpResponse) -> tuple[str, float]:
-    payload = decode_object(answer.body)
+    payload = read_object(answer)
     value = (payload or {}).get("access_token")
     # 1. The credentials are refused.
     if answer.status in {400, 401, 403}:

@@ -1,6 +1,7 @@
-"""The HTTP client: it sends one request and returns the complete answer, or a precise error."""
+"""The HTTP client: it sends one request and returns the answer, or a precise error if no status arrived."""
 
 import asyncio
+import contextlib
 import gzip
 import math
 import ssl
@@ -13,21 +14,29 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
+from aiohttp.http_exceptions import HttpProcessingError
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry import trace
 
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.telemetry.spans import carry
-from payorch_server.zuora.messages import HttpResponse
+from payorch_server.zuora.content_coding import decompress
+from payorch_server.zuora.messages import Damage, HttpResponse
+from payorch_server.zuora.response_headers import header_fields
 from payorch_server.zuora.settings import ZuoraHttpSettings
 
 # httpx-aiohttp turns a connection that broke after the request was sent into httpx.ConnectTimeout, so its classes prove
 # nothing. These of aiohttp are raised before a byte of the request is written; everything else may have been executed.
 _NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _BAD_CERTIFICATE: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
+# How aiohttp's parser begins its text about what is not HTTP at all.
+_NO_STATUS_LINE: Final = "Bad status line"
 # httpx's own transports, such as an emulator in this process, raise these themselves.
 _NEVER_SENT: Final = (httpx.UnsupportedProtocol, httpx.InvalidURL)
+# Of an answer's head. Real ones have some forty fields; the largest, a content security policy, has a few kilobytes.
+_MAX_FIELD_BYTES: Final = 128 * 1024
+_MAX_FIELDS: Final = 512
 
 # A tenant has five; a parsed URL never changes.
 _MAX_URLS: Final = 256
@@ -79,38 +88,45 @@ class Transport:
             connect_within_s: For connecting, if that is less than the settings allow.
             span: Of the attempt; its trace context is sent if the settings say so.
 
+        Returns:
+            The answer from its status on; a body that breaks off or cannot be read is marked as damaged.
+
         Raises:
             CallError: No connection could be made; NOT_SENT. Or the request may have been executed; UNKNOWN.
         """
         request = self._request(post, min(connect_within_s, timeout_s), span)
+        received = _Received()
         try:
             async with asyncio.timeout(timeout_s):
-                response = await self._http.handle_async_request(request)
-                try:
-                    body = await self._read(response)
-                finally:
-                    await response.aclose()
+                await self._receive(request, received)
         except TimeoutError as error:
-            raise call_error(Reason.UPSTREAM_NO_ANSWER, f"no answer within {timeout_s:.1f} s") from error
+            if received.status == 0:
+                raise call_error(Reason.UPSTREAM_NO_ANSWER, f"no answer within {timeout_s:.1f} s") from error
+            if received.damage is Damage.CUT:
+                received.damage = Damage.LATE
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError, OSError) as error:
-            raise _translate(error, post) from error
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return HttpResponse(response.status_code, headers, body)
+            if received.status == 0:
+                raise _translate(error, post) from error
+        codings = received.headers.get("content-encoding", "")
+        body, damage = decompress(bytes(received.body), codings, max_bytes=self._settings.max_answer_bytes)
+        return HttpResponse(received.status, received.headers, body, received.damage or damage)
 
-    async def _read(self, response: httpx.Response) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        encoded = "content-encoding" in response.headers
+    async def _receive(self, request: httpx.Request, received: "_Received") -> None:
+        response = await self._http.handle_async_request(request)
+        received.headers = header_fields(response.headers.multi_items())
+        received.status = response.status_code
         try:
-            async for part in response.aiter_bytes() if encoded else response.aiter_raw():
-                size += len(part)
-                if size > self._settings.max_answer_bytes:
-                    limit = self._settings.max_answer_bytes
-                    raise call_error(Reason.UPSTREAM_ANSWER_UNREADABLE, f"the answer is larger than {limit} bytes")
-                parts.append(part)
-        except httpx.DecodingError as error:
-            raise call_error(Reason.UPSTREAM_ANSWER_UNREADABLE, "the answer cannot be decompressed") from error
-        return b"".join(parts)
+            async for part in response.aiter_raw():
+                room = self._settings.max_answer_bytes - len(received.body)
+                received.body += part[:room]
+                if len(part) > room:
+                    received.damage = Damage.TOO_LARGE
+                    return
+            received.damage = None
+        finally:
+            # A connection that breaks now costs nothing: what the answer says has been read.
+            with contextlib.suppress(httpx.HTTPError, httpx.StreamError, aiohttp.ClientError):
+                await response.aclose()
 
     def _request(self, post: HttpPost, connect_within_s: float, span: trace.Span) -> httpx.Request:
         body = post.body
@@ -132,6 +148,18 @@ class Transport:
         )
 
 
+@dataclass(slots=True)
+class _Received:
+    """What has arrived of an answer so far."""
+
+    status: int = 0
+    """0 before the head has arrived."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray, repr=False)
+    damage: Damage | None = Damage.CUT
+    """Of a body that has not arrived in full."""
+
+
 @lru_cache(maxsize=_MAX_URLS)
 def _parse_url(url: str) -> httpx.URL:
     return httpx.URL(url)
@@ -146,7 +174,16 @@ def _translate(error: Exception, post: HttpPost) -> CallError:
         return call_error(Reason.UPSTREAM_UNREACHABLE, f"no connection to {origin}: {_brief(cause)}")
     if isinstance(error, _NEVER_SENT):
         return call_error(Reason.UPSTREAM_UNREACHABLE, f"{origin} cannot be called: {type(error).__name__}")
+    if _is_unreadable_head(cause):
+        return call_error(Reason.UPSTREAM_ANSWER_UNREADABLE, f"the head of an answer of {origin} breaks HTTP's rules")
     return call_error(Reason.UPSTREAM_NO_ANSWER, f"the connection to {origin} failed: {_brief(cause)}")
+
+
+def _is_unreadable_head(error: BaseException) -> bool:
+    """Return whether an answer arrived whose header fields no attempt can read; without a status line it is none."""
+    # aiohttp's parser names what it met in the text alone.
+    text = error.message if isinstance(error, HttpProcessingError) else ""
+    return bool(text) and not text.startswith(_NO_STATUS_LINE)
 
 
 def _brief(error: BaseException) -> str:
@@ -175,7 +212,14 @@ def open_transport(
         # entity, so at most as many connections are open, and no call ever waits for one.
         connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=settings.keepalive_s)
         # No cookie of one tenant may travel with a call of another.
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            max_line_size=_MAX_FIELD_BYTES,
+            max_field_size=_MAX_FIELD_BYTES,
+            max_headers=_MAX_FIELDS,
+        )
 
     http = AiohttpTransport(verify=context, trust_env=False, client=session)
     stack.push_async_callback(http.aclose)

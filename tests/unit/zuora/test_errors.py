@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.errors import CallError
-from payorch_server.model.outcome import Advice, Outcome, Reason
+from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
 from payorch_server.model.secret import Secret
+from payorch_server.zuora.answer_body import AnswerBody, Form, read_body
 from payorch_server.zuora.errors import CATEGORIES, STATUSES, WORDS, classify, incomplete_answer
-from payorch_server.zuora.messages import HttpResponse, decode_object
+from payorch_server.zuora.messages import HttpResponse
 
 FACTS = UpstreamFacts(zuora_request_id="r1")
 
@@ -19,7 +20,8 @@ def error_of(status: int, body: Any, **headers: str) -> CallError | None:
     """Classify an answer as the client does."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return classify(HttpResponse(status, named, raw), decode_object(raw), FACTS)
+    answer = HttpResponse(status, named, raw)
+    return classify(answer, read_body(answer), FACTS)
 
 
 def reason_of(status: int, body: Any, **headers: str) -> Reason | None:
@@ -219,11 +221,30 @@ class TestQuickstart:
 class TestStatuses:
     """A status speaks when the body says nothing."""
 
-    @pytest.mark.parametrize("body", [b"", b"<html>Bad</html>", b'{"succ', b"[]", b"null", b"\xff\xfe", b'"text"'])
+    @pytest.mark.parametrize("body", [b"", b"<html>Bad</html>", b"[]", b"null", b"Bad Request", b'"text"'])
     @pytest.mark.parametrize(("status", "expected"), sorted(STATUSES.items()))
-    def test_decides_without_a_readable_body(self, status: int, expected: Reason, body: bytes) -> None:
-        """HTML, nothing and half an answer come from proxies."""
+    def test_decides_beside_a_complete_body_without_codes(self, status: int, expected: Reason, body: bytes) -> None:
+        """HTML and nothing come from proxies."""
         assert reason_of(status, body) is expected
+
+    @pytest.mark.parametrize("body", [b'{"succ', b"\xff\xff\x00", b"\x1b\x03\x80\xff", b"[1, 2", b'"half'])
+    @pytest.mark.parametrize(("status", "expected"), sorted(STATUSES.items()))
+    def test_refuses_nothing_beside_a_broken_body(self, status: int, expected: Reason, body: bytes) -> None:
+        """The part that is lost could say that something happened."""
+        refuses = VERDICTS[expected].outcome is Outcome.REFUSED
+
+        assert reason_of(status, body) is (Reason.UPSTREAM_ANSWER_UNREADABLE if refuses else expected)
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
+    @pytest.mark.parametrize("rest", ["", ', "reasons": [{"co', ', "paymentId": "p1", "x": {"id": "no"'])
+    def test_never_hides_a_method_that_a_broken_body_names(self, status: int, rest: str) -> None:
+        """What exists is shown, and its call is in doubt."""
+        error = error_of(status, f'{{"success": false, "processId": "P1", "paymentMethodId": "pm1"{rest}'.encode())
+
+        assert error is not None
+        assert error.failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
+        assert error.failure.evidence.payment_method_id == "pm1"
+        assert error.failure.evidence.payment_id == ("p1" if "p1" in rest else "")
 
     @pytest.mark.parametrize(
         ("status", "expected"),
@@ -525,7 +546,7 @@ class TestWordsThatWereSent:
         body = {"cardHolderInfo": {"name": Secret("Jane Q Public")}, "card": {"code": Secret("123"), "y": Secret(2039)}}
         payload = {"success": False, "reasons": [{"code": 53000020, "message": f"Invalid value: {text}"}]}
 
-        error = classify(HttpResponse(200, {}, b""), payload, UpstreamFacts(), sent=body)
+        error = classify(HttpResponse(200, {}, b""), AnswerBody(Form.OBJECT, payload), UpstreamFacts(), sent=body)
 
         assert error is not None
         told = error.failure.detail.casefold()
@@ -538,7 +559,7 @@ class TestWordsThatWereSent:
         body = {"paymentToken": Secret(msgspec.Raw(b'{"header":{"data":["abcdefgh+ijklmnop"]}}'))}
         payload = {"success": False, "reasons": [{"code": "ijklmnop", "message": "bad data in the header: bcdefg"}]}
 
-        error = classify(HttpResponse(200, {}, b""), payload, UpstreamFacts(), sent=body)
+        error = classify(HttpResponse(200, {}, b""), AnswerBody(Form.OBJECT, payload), UpstreamFacts(), sent=body)
 
         assert error is not None
         assert ("[masked]",) == error.failure.evidence.zuora_codes

@@ -15,8 +15,8 @@ from harness.scripted_http import Chunks, ScriptedTransport, answer, transport_o
 from httpx_aiohttp.transport import map_aiohttp_exceptions
 from opentelemetry.trace import NoOpTracer
 from payorch_server.model.errors import CallError
-from payorch_server.model.outcome import Outcome, Reason
-from payorch_server.zuora.messages import HttpResponse
+from payorch_server.model.outcome import Advice, Outcome, Reason
+from payorch_server.zuora.messages import Damage, HttpResponse
 from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.transport import HttpPost, Transport, open_transport
 
@@ -91,6 +91,17 @@ class FailingLate(httpx.AsyncByteStream):
             raise self._error
 
 
+class Stalled(httpx.AsyncByteStream):
+    """A body of which nothing follows its first bytes."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._content
+        await asyncio.Event().wait()
+
+
 async def failure_of(transport: Transport, post: HttpPost = POST, *, timeout_s: float = 5.0) -> CallError:
     """Send and return the error."""
     with pytest.raises(CallError) as caught:
@@ -125,11 +136,13 @@ class TestExceptions:
         ],
         ids=repr,
     )
-    async def test_in_the_middle_of_an_answer_leave_it_open(self, error: Exception) -> None:
-        """Whoever has begun to answer has had the request."""
-        wire = ScriptedTransport(httpx.Response(200, stream=FailingLate(error)))
+    async def test_in_the_middle_of_an_answer_keep_its_head(self, error: Exception) -> None:
+        """The status and the ids have arrived; the body is what is lost."""
+        wire = ScriptedTransport(httpx.Response(400, headers={"retry-after": "3"}, stream=FailingLate(error)))
 
-        assert (await failure_of(transport_over(wire))).verdict.outcome is Outcome.UNKNOWN
+        got = await transport_over(wire).post(POST, timeout_s=5.0)
+
+        assert got == HttpResponse(400, {"retry-after": "3"}, b'{"succ', Damage.CUT)
 
     @pytest.mark.parametrize("error", [OSError(1, "x"), ConnectionResetError(), TimeoutError()], ids=repr)
     async def test_of_the_system_leave_it_open(self, error: OSError) -> None:
@@ -191,18 +204,17 @@ class TestPost:
         """An endless answer must not fill the memory; it was executed all the same."""
         transport = transport_over(ScriptedTransport(answer(200, b"x" * size)), max_answer_bytes=64)
 
-        if readable:
-            assert len((await transport.post(POST, timeout_s=5.0)).body) == size
-        else:
-            assert (await failure_of(transport)).failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
+        got = await transport.post(POST, timeout_s=5.0)
+
+        assert (len(got.body), got.damage) == (64, None if readable else Damage.TOO_LARGE)
 
     async def test_limits_the_answer_after_decompression(self) -> None:
         """A thousandth of the bytes can be a bomb."""
         bomb = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Chunks(gzip.compress(b"x" * 10**6)))
 
-        error = await failure_of(transport_over(ScriptedTransport(bomb), max_answer_bytes=10_000))
+        got = await transport_over(ScriptedTransport(bomb), max_answer_bytes=10_000).post(POST, timeout_s=5.0)
 
-        assert error.failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
+        assert (len(got.body), got.damage) == (10_000, Damage.TOO_LARGE)
 
     async def test_reads_gzip(self) -> None:
         """Zuora compresses from a thousand bytes on."""
@@ -210,13 +222,21 @@ class TestPost:
 
         assert (await transport_over(ScriptedTransport(packed)).post(POST, timeout_s=5.0)).body == b'{"a":1}'
 
-    async def test_looks_up_an_answer_that_cannot_be_decompressed(self) -> None:
-        """It was executed; resending would bring the same bytes."""
-        broken = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Chunks(b"not gzip at all"))
+    async def test_keeps_the_head_of_an_answer_that_cannot_be_decompressed(self) -> None:
+        """A status that arrived is never thrown away."""
+        broken = httpx.Response(429, headers={"content-encoding": "gzip"}, stream=Chunks(b"not gzip at all"))
 
-        error = await failure_of(transport_over(ScriptedTransport(broken)))
+        got = await transport_over(ScriptedTransport(broken)).post(POST, timeout_s=5.0)
 
-        assert error.failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
+        assert (got.status, got.body, got.damage) == (429, b"", Damage.UNDECODABLE)
+
+    async def test_keeps_the_head_of_an_answer_whose_body_never_ends(self) -> None:
+        """The time is up, and what has arrived counts."""
+        stalled = httpx.Response(403, stream=Stalled(b'{"succ'))
+
+        got = await transport_over(ScriptedTransport(stalled)).post(POST, timeout_s=0.01)
+
+        assert (got.status, got.body, got.damage) == (403, b'{"succ', Damage.LATE)
 
     async def test_leaves_it_open_when_the_time_is_up(self) -> None:
         """A slow answer may still come."""
@@ -257,9 +277,9 @@ async def close_after_reading(reader: asyncio.StreamReader, _writer: asyncio.Str
 
 
 async def close_in_the_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Begin an answer."""
+    """Begin the head of an answer."""
     await reader.readuntil(b'{"a":1}')
-    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-len")
     await writer.drain()
 
 
@@ -282,6 +302,17 @@ def answer_all(opened: list[asyncio.StreamWriter]) -> Serve:
     return serve
 
 
+def answering(text: bytes) -> Serve:
+    """Read the request, write this text, and close."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b'{"a":1}')
+        writer.write(text)
+        await writer.drain()
+
+    return serve
+
+
 @contextlib.asynccontextmanager
 async def posts_under_way(transport: Transport, post: HttpPost) -> AsyncIterator[list[asyncio.Task[HttpResponse]]]:
     """Send many times at once, for as long as the test lasts."""
@@ -300,6 +331,12 @@ async def begun(*tasks: asyncio.Task[HttpResponse]) -> None:
         await asyncio.sleep(0)
 
 
+async def post_to(port: int, stack: AsyncExitStack) -> HttpResponse:
+    """Send one request over the real pool."""
+    transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+    return await transport.post(HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x"), timeout_s=5.0)
+
+
 @pytest.mark.asyncio
 class TestOverASocket:
     """The real pool, against a server that misbehaves."""
@@ -314,6 +351,67 @@ class TestOverASocket:
             error = await failure_of(transport, HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x"))
 
         assert (error.failure.reason, error.verdict.outcome) == (Reason.UPSTREAM_NO_ANSWER, Outcome.UNKNOWN)
+
+    @pytest.mark.parametrize(
+        ("head", "body"),
+        [
+            (b"content-length: 100", b'{"a'),
+            (b"transfer-encoding: chunked", b'3\r\n{"a\r\n50\r\n'),
+        ],
+        ids=["length", "chunked"],
+    )
+    async def test_keeps_the_head_of_an_answer_that_is_cut_off(self, head: bytes, body: bytes) -> None:
+        """Status, headers and what arrived of the body survive the connection."""
+        async with AsyncExitStack() as stack:
+            port = await stack.enter_async_context(
+                loopback(answering(b"HTTP/1.1 403 X\r\nzuora-request-id: r1\r\n" + head + b"\r\n\r\n" + body))
+            )
+            got = await post_to(port, stack)
+
+        assert (got.status, got.zuora_request_id, got.body, got.damage) == (403, "r1", b'{"a', Damage.CUT)
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            b"content-security-policy: " + b"x" * 9_000,
+            b"report-to: " + b"x" * 100_000,
+            b"\r\n".join(b"x-%d: y" % index for index in range(500)),
+            b"\r\n".join(b"set-cookie: %d=%s" % (index, b"x" * 1000) for index in range(40)),
+        ],
+        ids=["a field beyond 8 KiB", "a field of 100 KB", "500 fields", "40 cookies"],
+    )
+    async def test_reads_heads_that_are_far_larger_than_real_ones(self, fields: bytes) -> None:
+        """An edge that begins to send a long policy must not end every call of every tenant."""
+        async with AsyncExitStack() as stack:
+            port = await stack.enter_async_context(
+                loopback(answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n" + fields + b"\r\n\r\n{}"))
+            )
+            got = await post_to(port, stack)
+
+        assert (got.status, got.body, got.damage) == (200, b"{}", None)
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"x: " + b"x" * 200_000,
+            b"\r\n".join(b"x-%d: y" % index for index in range(600)),
+            b"x y: 1",
+            b"x: a\0b",
+            b"content-length: 2\r\ncontent-length: 2",
+            b"content-length: 2a",
+            b"content-length: 2\r\ntransfer-encoding: chunked",
+        ],
+        ids=["too large", "too many", "blank in a name", "nul", "two lengths", "no length", "length and chunked"],
+    )
+    async def test_does_not_resend_for_a_head_that_no_attempt_can_read(self, head: bytes) -> None:
+        """The answer exists, and its next copy breaks the same rule."""
+        async with AsyncExitStack() as stack:
+            port = await stack.enter_async_context(loopback(answering(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n{}")))
+            with pytest.raises(CallError) as caught:
+                await post_to(port, stack)
+
+        assert caught.value.failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
+        assert caught.value.verdict.advice is Advice.LOOK_UP
 
     async def test_knows_that_nothing_was_sent_to_a_closed_port(self) -> None:
         """Refused before a connection existed."""

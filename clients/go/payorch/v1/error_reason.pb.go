@@ -87,7 +87,8 @@ const (
 	ErrorReason_ERROR_REASON_UPSTREAM_IN_PROGRESS ErrorReason = 44
 	// Zuora says the idempotency key was used for a different request. UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_UPSTREAM_KEY_CONFLICT ErrorReason = 45
-	// Zuora answered with something that cannot be read. UNKNOWN, look up.
+	// Zuora answered, and the body that decides cannot be read in full: cut off, too large, badly coded or not JSON.
+	// UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE ErrorReason = 46
 	// Zuora reported success without the promised id or token. UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE ErrorReason = 47

@@ -619,7 +619,8 @@ pub enum ErrorReason {
     UpstreamInProgress = 44,
     /// Zuora says the idempotency key was used for a different request. UNKNOWN, look up.
     UpstreamKeyConflict = 45,
-    /// Zuora answered with something that cannot be read. UNKNOWN, look up.
+    /// Zuora answered, and the body that decides cannot be read in full: cut off, too large, badly coded or not JSON.
+    /// UNKNOWN, look up.
     UpstreamAnswerUnreadable = 46,
     /// Zuora reported success without the promised id or token. UNKNOWN, look up.
     UpstreamAnswerIncomplete = 47,

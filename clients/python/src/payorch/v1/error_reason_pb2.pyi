@@ -87,7 +87,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UPSTREAM_KEY_CONFLICT: _ErrorReason.ValueType  # 45
     """Zuora says the idempotency key was used for a different request. UNKNOWN, look up."""
     ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE: _ErrorReason.ValueType  # 46
-    """Zuora answered with something that cannot be read. UNKNOWN, look up."""
+    """Zuora answered, and the body that decides cannot be read in full: cut off, too large, badly coded or not JSON.
+    UNKNOWN, look up.
+    """
     ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE: _ErrorReason.ValueType  # 47
     """Zuora reported success without the promised id or token. UNKNOWN, look up."""
     ERROR_REASON_UPSTREAM_CIRCUIT_OPEN: _ErrorReason.ValueType  # 48
@@ -210,7 +212,9 @@ ERROR_REASON_UPSTREAM_IN_PROGRESS: ErrorReason.ValueType  # 44
 ERROR_REASON_UPSTREAM_KEY_CONFLICT: ErrorReason.ValueType  # 45
 """Zuora says the idempotency key was used for a different request. UNKNOWN, look up."""
 ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE: ErrorReason.ValueType  # 46
-"""Zuora answered with something that cannot be read. UNKNOWN, look up."""
+"""Zuora answered, and the body that decides cannot be read in full: cut off, too large, badly coded or not JSON.
+UNKNOWN, look up.
+"""
 ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE: ErrorReason.ValueType  # 47
 """Zuora reported success without the promised id or token. UNKNOWN, look up."""
 ERROR_REASON_UPSTREAM_CIRCUIT_OPEN: ErrorReason.ValueType  # 48

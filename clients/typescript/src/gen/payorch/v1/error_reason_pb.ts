@@ -220,7 +220,8 @@ export enum ErrorReason {
   UPSTREAM_KEY_CONFLICT = 45,
 
   /**
-   * Zuora answered with something that cannot be read. UNKNOWN, look up.
+   * Zuora answered, and the body that decides cannot be read in full: cut off, too large, badly coded or not JSON.
+   * UNKNOWN, look up.
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE = 46;
    */

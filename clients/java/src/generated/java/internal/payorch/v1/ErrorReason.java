@@ -247,7 +247,8 @@ public enum ErrorReason
   ERROR_REASON_UPSTREAM_KEY_CONFLICT(45),
   /**
    * <pre>
-   * Zuora answered with something that cannot be read. UNKNOWN, look up.
+   * Zuora answered, and the body that decides cannot be read in full: cut off, too large, badly coded or not JSON.
+   * UNKNOWN, look up.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE = 46;</code>
@@ -674,7 +675,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_UPSTREAM_KEY_CONFLICT_VALUE = 45;
   /**
    * <pre>
-   * Zuora answered with something that cannot be read. UNKNOWN, look up.
+   * Zuora answered, and the body that decides cannot be read in full: cut off, too large, badly coded or not JSON.
+   * UNKNOWN, look up.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE = 46;</code>
