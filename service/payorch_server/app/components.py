@@ -33,6 +33,7 @@ from payorch_server.usecases.policy import LivePolicy, Policy
 from payorch_server.zuora.breaker import CircuitBreakers
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
+from payorch_server.zuora.entity_status import EntityStatus, entity_statuses
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
 from payorch_server.zuora.retry import MAX_ATTEMPTS
@@ -72,6 +73,8 @@ class Components:
         self.quota, self.in_flight, self.circuits = Quota(), ConcurrencyLimiter(), CircuitBreakers()
         self.calls = CallMetrics(resources.telemetry.meter, clock=resources.clock)
         self.call_history = CallHistory(settings=document.call_history, store=resources.store, tasks=resources.tasks)
+        self._upstream_metrics = UpstreamMetrics(resources.telemetry.meter)
+        self._tokens = self._build_tokens()
         self.zuora = self._build_client(settings)
         self.executor = self._build_executor()
         self.policy = LivePolicy(self._build_policy(settings, self.zuora))
@@ -104,26 +107,40 @@ class Components:
             execution_ended=self._execution_ended,
         )
 
-    def _build_client(self, settings: Settings) -> ZuoraClient:
+    def entity_statuses(self) -> Sequence[EntityStatus]:
+        """Return what this process knows of each entity of each tenant."""
+        statuses = entity_statuses(
+            self.zuora.tenants,
+            quota=self.quota,
+            in_flight=self.in_flight,
+            circuits=self.circuits,
+            tokens=self._tokens,
+            now_s=self.resources.clock.monotonic(),
+        )
+        return tuple(statuses)
+
+    def _build_tokens(self) -> TokenCache:
         own = self.resources
-        metrics = UpstreamMetrics(own.telemetry.meter)
-        tokens = TokenCache(
+        return TokenCache(
             transport=own.transport,
             clock=own.clock,
             tasks=own.tasks,
             uniform=_RANDOM.uniform,
-            fetched=lambda credential, failed: metrics.count_fetch(
+            fetched=lambda credential, failed: self._upstream_metrics.count_fetch(
                 self.zuora.tenants.owner_of(credential), failed=failed
             ),
         )
+
+    def _build_client(self, settings: Settings) -> ZuoraClient:
+        own = self.resources
         return ZuoraClient(
             tenants=TenantDirectory(settings.document.tenants, settings.client_secrets),
             transport=own.transport,
-            tokens=tokens,
+            tokens=self._tokens,
             in_flight=self.in_flight,
             clock=own.clock,
             uniform=_RANDOM.uniform,
-            metrics=metrics,
+            metrics=self._upstream_metrics,
             quota=self.quota,
             circuits=self.circuits,
             max_attempts=own.max_attempts,

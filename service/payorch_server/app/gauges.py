@@ -113,8 +113,8 @@ def _by_tenant(values: Mapping[str, float]) -> list[Observation]:
 
 def _circuits(components: Components) -> list[Observation]:
     return [
-        Observation(components.circuits.state((tenant, entity_id)).value, {"tenant": tenant, "entity": entity})
-        for tenant, entity, entity_id in components.zuora.tenants.entities()
+        Observation(status.circuit.value, {"tenant": status.tenant, "entity": status.entity})
+        for status in components.entity_statuses()
     ]
 
 

@@ -225,7 +225,7 @@ async def _start_diagnostics(
     # No AuthzInterceptor: the servicer checks the right to diagnostics, and for which namespace.
     server = build_diagnostics_server(
         settings=document.grpc,
-        servicer=DiagnosticsServicer(components.call_history),
+        servicer=DiagnosticsServicer(components.call_history, components.entity_statuses),
         interceptors=(
             boundary,
             AdmissionInterceptor(document.grpc),

@@ -1,6 +1,6 @@
 """The servicer for operators: decode, call, encode. The command line uses the same decoder and encoders."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -25,6 +25,9 @@ from payorch_server.rpc.encode import route_taken
 from payorch_server.rpc.payment_orchestration import OPERATIONS
 from payorch_server.rpc.status import ADVICE, OUTCOMES, attempt_message
 from payorch_server.rpc.validation import Check
+from payorch_server.zuora.breaker import CircuitState
+from payorch_server.zuora.entity_status import EntityStatus
+from payorch_server.zuora.quota import LimitReading
 from payorch_server.zuora.resources.payment_methods import REFUSED
 
 _METHODS: Final = frozenset(
@@ -41,14 +44,26 @@ _DISPOSITIONS: Final[Mapping[str, diagnostics_pb2.IntentDisposition.ValueType]] 
     "replayed": diagnostics_pb2.INTENT_DISPOSITION_REPLAYED,
     "unrecorded": diagnostics_pb2.INTENT_DISPOSITION_UNRECORDED,
 }
+_CIRCUITS: Final[Mapping[CircuitState, diagnostics_pb2.CircuitState.ValueType]] = {
+    CircuitState.CLOSED: diagnostics_pb2.CIRCUIT_STATE_CLOSED,
+    CircuitState.HALF_OPEN: diagnostics_pb2.CIRCUIT_STATE_HALF_OPEN,
+    CircuitState.OPEN: diagnostics_pb2.CIRCUIT_STATE_OPEN,
+}
 _REASONS: Final = {name.removeprefix("ERROR_REASON_"): number for name, number in error_reason_pb2.ErrorReason.items()}
 
 
 class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
     """Serves payorch.v1.DiagnosticsService."""
 
-    def __init__(self, call_history: CallHistory) -> None:
+    def __init__(self, call_history: CallHistory, statuses: Callable[[], Sequence[EntityStatus]]) -> None:
+        """Make a servicer.
+
+        Args:
+            call_history: Has the records of ended calls.
+            statuses: Returns what is known of each entity of each tenant.
+        """
         self._call_history = call_history
+        self._statuses = statuses
 
     async def GetCall(  # noqa: N802 - generated name
         self, request: diagnostics_pb2.GetCallRequest, _context: Any
@@ -58,6 +73,14 @@ class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
         permit_diagnostics(context, "GetCall", namespace=context.namespace)
         records = await self._call_history.of(track_id, namespace=context.namespace)
         return encode_calls(records, trace_id=trace_id_of(track_id))
+
+    async def GetQuota(  # noqa: N802 - generated name
+        self, request: diagnostics_pb2.GetQuotaRequest, _context: Any
+    ) -> diagnostics_pb2.GetQuotaResponse:
+        """Return what is left of Zuora's limits, and how the way to Zuora is."""
+        context = active_call().context
+        permit_diagnostics(context, "GetQuota", namespace=context.namespace)
+        return encode_quota(statuses_of(request, self._statuses()))
 
     async def ExplainRoute(  # noqa: N802 - generated name
         self, request: diagnostics_pb2.ExplainRouteRequest, _context: Any
@@ -123,6 +146,49 @@ def encode_call_record(record: CallRecord) -> diagnostics_pb2.CallRecord:
         message.existing.payment_method_id = record.evidence.payment_method_id
         message.existing.payment_id = record.evidence.payment_id
     return message
+
+
+def statuses_of(request: diagnostics_pb2.GetQuotaRequest, statuses: Sequence[EntityStatus]) -> Sequence[EntityStatus]:
+    """Return the statuses that a request is about.
+
+    Raises:
+        InvalidRequestError: It names no tenant of the configuration.
+    """
+    wanted = [status for status in statuses if request.tenant in {"", status.tenant}]
+    if request.tenant and not wanted:
+        raise invalid(Violation("tenant", "tenant.known", "must be the name of a tenant of the configuration"))
+    return wanted
+
+
+def encode_quota(statuses: Sequence[EntityStatus]) -> diagnostics_pb2.GetQuotaResponse:
+    """Return the response."""
+    return diagnostics_pb2.GetQuotaResponse(entities=[_entity_quota(status) for status in statuses])
+
+
+def _entity_quota(status: EntityStatus) -> diagnostics_pb2.EntityQuota:
+    return diagnostics_pb2.EntityQuota(
+        tenant=status.tenant,
+        entity=status.entity,
+        rate_limit=_reported(status.rate, status.now_s),
+        concurrency_limit=_reported(status.concurrency, status.now_s),
+        max_calls_in_flight=status.max_in_flight,
+        calls_in_flight=status.in_flight,
+        calls_queued=status.waiting,
+        token_age=None if status.token_age_s is None else _duration(status.token_age_s),
+        circuit=_CIRCUITS[status.circuit],
+        circuit_delay=None if status.circuit is CircuitState.CLOSED else _duration(status.circuit_wait_s),
+    )
+
+
+def _reported(reading: LimitReading | None, now_s: float) -> diagnostics_pb2.ReportedLimit | None:
+    if reading is None:
+        return None
+    return diagnostics_pb2.ReportedLimit(
+        remaining=int(reading.left),
+        limit=None if reading.limit is None else int(reading.limit),
+        reset_delay=None if reading.reset_s is None else _duration(reading.reset_s - now_s),
+        age=_duration(now_s - reading.at_s),
+    )
 
 
 def _duration(seconds: float) -> Duration:

@@ -108,6 +108,11 @@ class CircuitBreakers:
         breaker = self._breakers.get(key)
         return breaker.state if breaker else CircuitState.CLOSED
 
+    def wait_s(self, key: LimiterKey, *, now_s: float) -> float:
+        """Return how long no call to a tenant's entity may be sent; 0 if one may."""
+        breaker = self._breakers.get(key)
+        return breaker.wait_s(now_s=now_s) if breaker else 0.0
+
     def admit(self, key: LimiterKey, *, now_s: float) -> bool:
         """Return whether an execution that may begin is the probe of a broken circuit.
 

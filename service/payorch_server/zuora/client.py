@@ -269,7 +269,7 @@ class ZuoraClient:
         sent_s, answered, is_first = now_s - duration_s, answer is not None, post.ordinal == 1
         self._circuits.note(key, error, answered=answered, is_first=is_first, sent_s=sent_s, now_s=now_s)
         if answer is not None:
-            self._quota.update(route.tenant, answer.headers, now_s=now_s)
+            self._quota.update(key, answer.headers, now_s=now_s)
 
     def budgets(self) -> Mapping[str, float]:
         """Return what is left of the tenants' retry budgets, from 0 to 1."""

@@ -40,6 +40,11 @@ class ConcurrencyLimiter:
         limiter = self._limiters.get(key)
         return limiter is not None and limiter.borrowed_tokens >= limit
 
+    def count(self, key: LimiterKey) -> tuple[int, int]:
+        """Return how many calls to a tenant's entity are in flight, and how many wait."""
+        limiter = self._limiters.get(key)
+        return (limiter.borrowed_tokens, limiter.statistics().tasks_waiting) if limiter else (0, 0)
+
     def by_tenant(self) -> tuple[Counter[str], Counter[str]]:
         """Return how many calls are in flight and how many wait, by tenant."""
         in_flight: Counter[str] = Counter()

@@ -144,6 +144,63 @@ func (IntentDisposition) EnumDescriptor() ([]byte, []int) {
 	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{1}
 }
 
+// Whether calls to a tenant's entity are sent.
+type CircuitState int32
+
+const (
+	// Not stated.
+	CircuitState_CIRCUIT_STATE_UNSPECIFIED CircuitState = 0
+	// All are.
+	CircuitState_CIRCUIT_STATE_CLOSED CircuitState = 1
+	// One is on its way to find out whether Zuora answers again; the others are refused.
+	CircuitState_CIRCUIT_STATE_HALF_OPEN CircuitState = 2
+	// None is: Zuora has stopped answering.
+	CircuitState_CIRCUIT_STATE_OPEN CircuitState = 3
+)
+
+// Enum value maps for CircuitState.
+var (
+	CircuitState_name = map[int32]string{
+		0: "CIRCUIT_STATE_UNSPECIFIED",
+		1: "CIRCUIT_STATE_CLOSED",
+		2: "CIRCUIT_STATE_HALF_OPEN",
+		3: "CIRCUIT_STATE_OPEN",
+	}
+	CircuitState_value = map[string]int32{
+		"CIRCUIT_STATE_UNSPECIFIED": 0,
+		"CIRCUIT_STATE_CLOSED":      1,
+		"CIRCUIT_STATE_HALF_OPEN":   2,
+		"CIRCUIT_STATE_OPEN":        3,
+	}
+)
+
+func (x CircuitState) Enum() *CircuitState {
+	p := new(CircuitState)
+	*p = x
+	return p
+}
+
+func (x CircuitState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CircuitState) Descriptor() protoreflect.EnumDescriptor {
+	return file_payorch_v1_diagnostics_service_proto_enumTypes[2].Descriptor()
+}
+
+func (CircuitState) Type() protoreflect.EnumType {
+	return &file_payorch_v1_diagnostics_service_proto_enumTypes[2]
+}
+
+func (x CircuitState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CircuitState.Descriptor instead.
+func (CircuitState) EnumDescriptor() ([]byte, []int) {
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{2}
+}
+
 // What routing and access policy see of a call. It is also the form of the call in `payorch-server routes explain`.
 type ExplainRouteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -861,6 +918,300 @@ func (x *CallRecord) GetExisting() *ExistingIds {
 	return nil
 }
 
+// Whose limits to report.
+type GetQuotaRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of a tenant, at most 64 characters; an unknown one is refused. Absent: all tenants.
+	Tenant        string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetQuotaRequest) Reset() {
+	*x = GetQuotaRequest{}
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetQuotaRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetQuotaRequest) ProtoMessage() {}
+
+func (x *GetQuotaRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetQuotaRequest.ProtoReflect.Descriptor instead.
+func (*GetQuotaRequest) Descriptor() ([]byte, []int) {
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GetQuotaRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+// What one replica knows. Other replicas, and other systems of the tenant, use the same limits.
+type GetQuotaResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each entity of each tenant, or the tenant itself where it has none, in the order of the configuration.
+	Entities      []*EntityQuota `protobuf:"bytes,1,rep,name=entities,proto3" json:"entities,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetQuotaResponse) Reset() {
+	*x = GetQuotaResponse{}
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetQuotaResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetQuotaResponse) ProtoMessage() {}
+
+func (x *GetQuotaResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetQuotaResponse.ProtoReflect.Descriptor instead.
+func (*GetQuotaResponse) Descriptor() ([]byte, []int) {
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GetQuotaResponse) GetEntities() []*EntityQuota {
+	if x != nil {
+		return x.Entities
+	}
+	return nil
+}
+
+// The limits of a tenant's entity, and the calls to it.
+type EntityQuota struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the tenant.
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Name of the entity; empty for a tenant without entities.
+	Entity string `protobuf:"bytes,2,opt,name=entity,proto3" json:"entity,omitempty"`
+	// The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
+	// that is not known: no answer of the last five minutes reported it, or its window has ended since.
+	RateLimit *ReportedLimit `protobuf:"bytes,3,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
+	// The limit of concurrent requests: Zuora's headers Concurrency-Limit-Remaining and Concurrency-Limit-Limit. Absent
+	// when no answer of the last five minutes reported it.
+	ConcurrencyLimit *ReportedLimit `protobuf:"bytes,4,opt,name=concurrency_limit,json=concurrencyLimit,proto3" json:"concurrency_limit,omitempty"`
+	// How many calls this replica may have in flight there: the tenant's max_in_flight.
+	MaxCallsInFlight int32 `protobuf:"varint,5,opt,name=max_calls_in_flight,json=maxCallsInFlight,proto3" json:"max_calls_in_flight,omitempty"`
+	// Calls of this replica that are in flight.
+	CallsInFlight int32 `protobuf:"varint,6,opt,name=calls_in_flight,json=callsInFlight,proto3" json:"calls_in_flight,omitempty"`
+	// Calls of this replica that wait for one of these to end.
+	CallsQueued int32 `protobuf:"varint,7,opt,name=calls_queued,json=callsQueued,proto3" json:"calls_queued,omitempty"`
+	// Age of the access token in use; absent when there is none.
+	TokenAge *durationpb.Duration `protobuf:"bytes,8,opt,name=token_age,json=tokenAge,proto3" json:"token_age,omitempty"`
+	// Whether calls are sent.
+	Circuit CircuitState `protobuf:"varint,9,opt,name=circuit,proto3,enum=payorch.v1.CircuitState" json:"circuit,omitempty"`
+	// How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+	CircuitDelay  *durationpb.Duration `protobuf:"bytes,10,opt,name=circuit_delay,json=circuitDelay,proto3" json:"circuit_delay,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EntityQuota) Reset() {
+	*x = EntityQuota{}
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EntityQuota) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EntityQuota) ProtoMessage() {}
+
+func (x *EntityQuota) ProtoReflect() protoreflect.Message {
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EntityQuota.ProtoReflect.Descriptor instead.
+func (*EntityQuota) Descriptor() ([]byte, []int) {
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *EntityQuota) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *EntityQuota) GetEntity() string {
+	if x != nil {
+		return x.Entity
+	}
+	return ""
+}
+
+func (x *EntityQuota) GetRateLimit() *ReportedLimit {
+	if x != nil {
+		return x.RateLimit
+	}
+	return nil
+}
+
+func (x *EntityQuota) GetConcurrencyLimit() *ReportedLimit {
+	if x != nil {
+		return x.ConcurrencyLimit
+	}
+	return nil
+}
+
+func (x *EntityQuota) GetMaxCallsInFlight() int32 {
+	if x != nil {
+		return x.MaxCallsInFlight
+	}
+	return 0
+}
+
+func (x *EntityQuota) GetCallsInFlight() int32 {
+	if x != nil {
+		return x.CallsInFlight
+	}
+	return 0
+}
+
+func (x *EntityQuota) GetCallsQueued() int32 {
+	if x != nil {
+		return x.CallsQueued
+	}
+	return 0
+}
+
+func (x *EntityQuota) GetTokenAge() *durationpb.Duration {
+	if x != nil {
+		return x.TokenAge
+	}
+	return nil
+}
+
+func (x *EntityQuota) GetCircuit() CircuitState {
+	if x != nil {
+		return x.Circuit
+	}
+	return CircuitState_CIRCUIT_STATE_UNSPECIFIED
+}
+
+func (x *EntityQuota) GetCircuitDelay() *durationpb.Duration {
+	if x != nil {
+		return x.CircuitDelay
+	}
+	return nil
+}
+
+// A limit as an answer of Zuora reported it.
+type ReportedLimit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many requests were left.
+	Remaining int64 `protobuf:"varint,1,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	// Of how many; absent when the answer did not say.
+	Limit *int64 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	// How long it lasts from now until the limit's window ends; absent when the answer did not say.
+	ResetDelay *durationpb.Duration `protobuf:"bytes,3,opt,name=reset_delay,json=resetDelay,proto3" json:"reset_delay,omitempty"`
+	// How long ago the answer came.
+	Age           *durationpb.Duration `protobuf:"bytes,4,opt,name=age,proto3" json:"age,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportedLimit) Reset() {
+	*x = ReportedLimit{}
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportedLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportedLimit) ProtoMessage() {}
+
+func (x *ReportedLimit) ProtoReflect() protoreflect.Message {
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportedLimit.ProtoReflect.Descriptor instead.
+func (*ReportedLimit) Descriptor() ([]byte, []int) {
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ReportedLimit) GetRemaining() int64 {
+	if x != nil {
+		return x.Remaining
+	}
+	return 0
+}
+
+func (x *ReportedLimit) GetLimit() int64 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ReportedLimit) GetResetDelay() *durationpb.Duration {
+	if x != nil {
+		return x.ResetDelay
+	}
+	return nil
+}
+
+func (x *ReportedLimit) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
 var File_payorch_v1_diagnostics_service_proto protoreflect.FileDescriptor
 
 const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
@@ -943,7 +1294,31 @@ const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
 	"\vPhasesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12/\n" +
 	"\x05value\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05value:\x028\x01B\a\n" +
-	"\x05_code*R\n" +
+	"\x05_code\"6\n" +
+	"\x0fGetQuotaRequest\x12#\n" +
+	"\x06tenant\x18\x01 \x01(\tB\v\xe2A\x01\x01\xbaH\x04r\x02\x18@R\x06tenant\"G\n" +
+	"\x10GetQuotaResponse\x123\n" +
+	"\bentities\x18\x01 \x03(\v2\x17.payorch.v1.EntityQuotaR\bentities\"\xe5\x03\n" +
+	"\vEntityQuota\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x16\n" +
+	"\x06entity\x18\x02 \x01(\tR\x06entity\x128\n" +
+	"\n" +
+	"rate_limit\x18\x03 \x01(\v2\x19.payorch.v1.ReportedLimitR\trateLimit\x12F\n" +
+	"\x11concurrency_limit\x18\x04 \x01(\v2\x19.payorch.v1.ReportedLimitR\x10concurrencyLimit\x12-\n" +
+	"\x13max_calls_in_flight\x18\x05 \x01(\x05R\x10maxCallsInFlight\x12&\n" +
+	"\x0fcalls_in_flight\x18\x06 \x01(\x05R\rcallsInFlight\x12!\n" +
+	"\fcalls_queued\x18\a \x01(\x05R\vcallsQueued\x126\n" +
+	"\ttoken_age\x18\b \x01(\v2\x19.google.protobuf.DurationR\btokenAge\x122\n" +
+	"\acircuit\x18\t \x01(\x0e2\x18.payorch.v1.CircuitStateR\acircuit\x12>\n" +
+	"\rcircuit_delay\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\fcircuitDelay\"\xbb\x01\n" +
+	"\rReportedLimit\x12\x1c\n" +
+	"\tremaining\x18\x01 \x01(\x03R\tremaining\x12\x19\n" +
+	"\x05limit\x18\x02 \x01(\x03H\x00R\x05limit\x88\x01\x01\x12:\n" +
+	"\vreset_delay\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"resetDelay\x12+\n" +
+	"\x03age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x03ageB\b\n" +
+	"\x06_limit*R\n" +
 	"\bCallKind\x12\x19\n" +
 	"\x15CALL_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eCALL_KIND_CALL\x10\x01\x12\x17\n" +
@@ -954,10 +1329,16 @@ const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
 	"\x1dINTENT_DISPOSITION_TAKEN_OVER\x10\x02\x12\x1d\n" +
 	"\x19INTENT_DISPOSITION_JOINED\x10\x03\x12\x1f\n" +
 	"\x1bINTENT_DISPOSITION_REPLAYED\x10\x04\x12!\n" +
-	"\x1dINTENT_DISPOSITION_UNRECORDED\x10\x052\xb5\x01\n" +
+	"\x1dINTENT_DISPOSITION_UNRECORDED\x10\x05*|\n" +
+	"\fCircuitState\x12\x1d\n" +
+	"\x19CIRCUIT_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14CIRCUIT_STATE_CLOSED\x10\x01\x12\x1b\n" +
+	"\x17CIRCUIT_STATE_HALF_OPEN\x10\x02\x12\x16\n" +
+	"\x12CIRCUIT_STATE_OPEN\x10\x032\x81\x02\n" +
 	"\x12DiagnosticsService\x12V\n" +
 	"\fExplainRoute\x12\x1f.payorch.v1.ExplainRouteRequest\x1a .payorch.v1.ExplainRouteResponse\"\x03\x90\x02\x01\x12G\n" +
-	"\aGetCall\x12\x1a.payorch.v1.GetCallRequest\x1a\x1b.payorch.v1.GetCallResponse\"\x03\x90\x02\x01b\x06proto3"
+	"\aGetCall\x12\x1a.payorch.v1.GetCallRequest\x1a\x1b.payorch.v1.GetCallResponse\"\x03\x90\x02\x01\x12J\n" +
+	"\bGetQuota\x12\x1b.payorch.v1.GetQuotaRequest\x1a\x1c.payorch.v1.GetQuotaResponse\"\x03\x90\x02\x01b\x06proto3"
 
 var (
 	file_payorch_v1_diagnostics_service_proto_rawDescOnce sync.Once
@@ -971,66 +1352,81 @@ func file_payorch_v1_diagnostics_service_proto_rawDescGZIP() []byte {
 	return file_payorch_v1_diagnostics_service_proto_rawDescData
 }
 
-var file_payorch_v1_diagnostics_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_payorch_v1_diagnostics_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_payorch_v1_diagnostics_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_payorch_v1_diagnostics_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_payorch_v1_diagnostics_service_proto_goTypes = []any{
 	(CallKind)(0),                 // 0: payorch.v1.CallKind
 	(IntentDisposition)(0),        // 1: payorch.v1.IntentDisposition
-	(*ExplainRouteRequest)(nil),   // 2: payorch.v1.ExplainRouteRequest
-	(*ExplainRouteResponse)(nil),  // 3: payorch.v1.ExplainRouteResponse
-	(*RejectedRule)(nil),          // 4: payorch.v1.RejectedRule
-	(*RouteRefusal)(nil),          // 5: payorch.v1.RouteRefusal
-	(*GetCallRequest)(nil),        // 6: payorch.v1.GetCallRequest
-	(*GetCallResponse)(nil),       // 7: payorch.v1.GetCallResponse
-	(*CallRecord)(nil),            // 8: payorch.v1.CallRecord
-	nil,                           // 9: payorch.v1.ExplainRouteResponse.HeadersEntry
-	nil,                           // 10: payorch.v1.RouteRefusal.MetadataEntry
-	nil,                           // 11: payorch.v1.CallRecord.PhasesEntry
-	(Operation)(0),                // 12: payorch.v1.Operation
-	(*RouteHints)(nil),            // 13: payorch.v1.RouteHints
-	(*money.Money)(nil),           // 14: google.type.Money
-	(*RouteTaken)(nil),            // 15: payorch.v1.RouteTaken
-	(ErrorReason)(0),              // 16: payorch.v1.ErrorReason
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
-	(code.Code)(0),                // 19: google.rpc.Code
-	(Outcome)(0),                  // 20: payorch.v1.Outcome
-	(Advice)(0),                   // 21: payorch.v1.Advice
-	(*Attempt)(nil),               // 22: payorch.v1.Attempt
-	(*ExistingIds)(nil),           // 23: payorch.v1.ExistingIds
+	(CircuitState)(0),             // 2: payorch.v1.CircuitState
+	(*ExplainRouteRequest)(nil),   // 3: payorch.v1.ExplainRouteRequest
+	(*ExplainRouteResponse)(nil),  // 4: payorch.v1.ExplainRouteResponse
+	(*RejectedRule)(nil),          // 5: payorch.v1.RejectedRule
+	(*RouteRefusal)(nil),          // 6: payorch.v1.RouteRefusal
+	(*GetCallRequest)(nil),        // 7: payorch.v1.GetCallRequest
+	(*GetCallResponse)(nil),       // 8: payorch.v1.GetCallResponse
+	(*CallRecord)(nil),            // 9: payorch.v1.CallRecord
+	(*GetQuotaRequest)(nil),       // 10: payorch.v1.GetQuotaRequest
+	(*GetQuotaResponse)(nil),      // 11: payorch.v1.GetQuotaResponse
+	(*EntityQuota)(nil),           // 12: payorch.v1.EntityQuota
+	(*ReportedLimit)(nil),         // 13: payorch.v1.ReportedLimit
+	nil,                           // 14: payorch.v1.ExplainRouteResponse.HeadersEntry
+	nil,                           // 15: payorch.v1.RouteRefusal.MetadataEntry
+	nil,                           // 16: payorch.v1.CallRecord.PhasesEntry
+	(Operation)(0),                // 17: payorch.v1.Operation
+	(*RouteHints)(nil),            // 18: payorch.v1.RouteHints
+	(*money.Money)(nil),           // 19: google.type.Money
+	(*RouteTaken)(nil),            // 20: payorch.v1.RouteTaken
+	(ErrorReason)(0),              // 21: payorch.v1.ErrorReason
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
+	(code.Code)(0),                // 24: google.rpc.Code
+	(Outcome)(0),                  // 25: payorch.v1.Outcome
+	(Advice)(0),                   // 26: payorch.v1.Advice
+	(*Attempt)(nil),               // 27: payorch.v1.Attempt
+	(*ExistingIds)(nil),           // 28: payorch.v1.ExistingIds
 }
 var file_payorch_v1_diagnostics_service_proto_depIdxs = []int32{
-	12, // 0: payorch.v1.ExplainRouteRequest.operation:type_name -> payorch.v1.Operation
-	13, // 1: payorch.v1.ExplainRouteRequest.route:type_name -> payorch.v1.RouteHints
-	14, // 2: payorch.v1.ExplainRouteRequest.amount:type_name -> google.type.Money
-	15, // 3: payorch.v1.ExplainRouteResponse.route_taken:type_name -> payorch.v1.RouteTaken
-	4,  // 4: payorch.v1.ExplainRouteResponse.rejected_rules:type_name -> payorch.v1.RejectedRule
-	9,  // 5: payorch.v1.ExplainRouteResponse.headers:type_name -> payorch.v1.ExplainRouteResponse.HeadersEntry
-	5,  // 6: payorch.v1.ExplainRouteResponse.refusal:type_name -> payorch.v1.RouteRefusal
-	16, // 7: payorch.v1.RouteRefusal.error_reason:type_name -> payorch.v1.ErrorReason
-	10, // 8: payorch.v1.RouteRefusal.metadata:type_name -> payorch.v1.RouteRefusal.MetadataEntry
-	8,  // 9: payorch.v1.GetCallResponse.calls:type_name -> payorch.v1.CallRecord
+	17, // 0: payorch.v1.ExplainRouteRequest.operation:type_name -> payorch.v1.Operation
+	18, // 1: payorch.v1.ExplainRouteRequest.route:type_name -> payorch.v1.RouteHints
+	19, // 2: payorch.v1.ExplainRouteRequest.amount:type_name -> google.type.Money
+	20, // 3: payorch.v1.ExplainRouteResponse.route_taken:type_name -> payorch.v1.RouteTaken
+	5,  // 4: payorch.v1.ExplainRouteResponse.rejected_rules:type_name -> payorch.v1.RejectedRule
+	14, // 5: payorch.v1.ExplainRouteResponse.headers:type_name -> payorch.v1.ExplainRouteResponse.HeadersEntry
+	6,  // 6: payorch.v1.ExplainRouteResponse.refusal:type_name -> payorch.v1.RouteRefusal
+	21, // 7: payorch.v1.RouteRefusal.error_reason:type_name -> payorch.v1.ErrorReason
+	15, // 8: payorch.v1.RouteRefusal.metadata:type_name -> payorch.v1.RouteRefusal.MetadataEntry
+	9,  // 9: payorch.v1.GetCallResponse.calls:type_name -> payorch.v1.CallRecord
 	0,  // 10: payorch.v1.CallRecord.kind:type_name -> payorch.v1.CallKind
-	17, // 11: payorch.v1.CallRecord.start_time:type_name -> google.protobuf.Timestamp
-	18, // 12: payorch.v1.CallRecord.duration:type_name -> google.protobuf.Duration
-	19, // 13: payorch.v1.CallRecord.code:type_name -> google.rpc.Code
-	20, // 14: payorch.v1.CallRecord.outcome:type_name -> payorch.v1.Outcome
-	21, // 15: payorch.v1.CallRecord.advice:type_name -> payorch.v1.Advice
-	16, // 16: payorch.v1.CallRecord.error_reason:type_name -> payorch.v1.ErrorReason
+	22, // 11: payorch.v1.CallRecord.start_time:type_name -> google.protobuf.Timestamp
+	23, // 12: payorch.v1.CallRecord.duration:type_name -> google.protobuf.Duration
+	24, // 13: payorch.v1.CallRecord.code:type_name -> google.rpc.Code
+	25, // 14: payorch.v1.CallRecord.outcome:type_name -> payorch.v1.Outcome
+	26, // 15: payorch.v1.CallRecord.advice:type_name -> payorch.v1.Advice
+	21, // 16: payorch.v1.CallRecord.error_reason:type_name -> payorch.v1.ErrorReason
 	1,  // 17: payorch.v1.CallRecord.intent:type_name -> payorch.v1.IntentDisposition
-	11, // 18: payorch.v1.CallRecord.phases:type_name -> payorch.v1.CallRecord.PhasesEntry
-	22, // 19: payorch.v1.CallRecord.attempts:type_name -> payorch.v1.Attempt
-	23, // 20: payorch.v1.CallRecord.existing:type_name -> payorch.v1.ExistingIds
-	18, // 21: payorch.v1.CallRecord.PhasesEntry.value:type_name -> google.protobuf.Duration
-	2,  // 22: payorch.v1.DiagnosticsService.ExplainRoute:input_type -> payorch.v1.ExplainRouteRequest
-	6,  // 23: payorch.v1.DiagnosticsService.GetCall:input_type -> payorch.v1.GetCallRequest
-	3,  // 24: payorch.v1.DiagnosticsService.ExplainRoute:output_type -> payorch.v1.ExplainRouteResponse
-	7,  // 25: payorch.v1.DiagnosticsService.GetCall:output_type -> payorch.v1.GetCallResponse
-	24, // [24:26] is the sub-list for method output_type
-	22, // [22:24] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	16, // 18: payorch.v1.CallRecord.phases:type_name -> payorch.v1.CallRecord.PhasesEntry
+	27, // 19: payorch.v1.CallRecord.attempts:type_name -> payorch.v1.Attempt
+	28, // 20: payorch.v1.CallRecord.existing:type_name -> payorch.v1.ExistingIds
+	12, // 21: payorch.v1.GetQuotaResponse.entities:type_name -> payorch.v1.EntityQuota
+	13, // 22: payorch.v1.EntityQuota.rate_limit:type_name -> payorch.v1.ReportedLimit
+	13, // 23: payorch.v1.EntityQuota.concurrency_limit:type_name -> payorch.v1.ReportedLimit
+	23, // 24: payorch.v1.EntityQuota.token_age:type_name -> google.protobuf.Duration
+	2,  // 25: payorch.v1.EntityQuota.circuit:type_name -> payorch.v1.CircuitState
+	23, // 26: payorch.v1.EntityQuota.circuit_delay:type_name -> google.protobuf.Duration
+	23, // 27: payorch.v1.ReportedLimit.reset_delay:type_name -> google.protobuf.Duration
+	23, // 28: payorch.v1.ReportedLimit.age:type_name -> google.protobuf.Duration
+	23, // 29: payorch.v1.CallRecord.PhasesEntry.value:type_name -> google.protobuf.Duration
+	3,  // 30: payorch.v1.DiagnosticsService.ExplainRoute:input_type -> payorch.v1.ExplainRouteRequest
+	7,  // 31: payorch.v1.DiagnosticsService.GetCall:input_type -> payorch.v1.GetCallRequest
+	10, // 32: payorch.v1.DiagnosticsService.GetQuota:input_type -> payorch.v1.GetQuotaRequest
+	4,  // 33: payorch.v1.DiagnosticsService.ExplainRoute:output_type -> payorch.v1.ExplainRouteResponse
+	8,  // 34: payorch.v1.DiagnosticsService.GetCall:output_type -> payorch.v1.GetCallResponse
+	11, // 35: payorch.v1.DiagnosticsService.GetQuota:output_type -> payorch.v1.GetQuotaResponse
+	33, // [33:36] is the sub-list for method output_type
+	30, // [30:33] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_payorch_v1_diagnostics_service_proto_init() }
@@ -1043,13 +1439,14 @@ func file_payorch_v1_diagnostics_service_proto_init() {
 	file_payorch_v1_payment_orchestration_service_proto_init()
 	file_payorch_v1_routing_proto_init()
 	file_payorch_v1_diagnostics_service_proto_msgTypes[6].OneofWrappers = []any{}
+	file_payorch_v1_diagnostics_service_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_payorch_v1_diagnostics_service_proto_rawDesc), len(file_payorch_v1_diagnostics_service_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   10,
+			NumEnums:      3,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,20 +21,25 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	DiagnosticsService_ExplainRoute_FullMethodName = "/payorch.v1.DiagnosticsService/ExplainRoute"
 	DiagnosticsService_GetCall_FullMethodName      = "/payorch.v1.DiagnosticsService/GetCall"
+	DiagnosticsService_GetQuota_FullMethodName     = "/payorch.v1.DiagnosticsService/GetQuota"
 )
 
 // DiagnosticsServiceClient is the client API for DiagnosticsService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-// requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+// Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+// served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+// PaymentOrchestrationService's.
 type DiagnosticsServiceClient interface {
 	// Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
 	// that the route decides, and what would refuse the call before anything is sent.
 	ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error)
 	// Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
 	GetCall(ctx context.Context, in *GetCallRequest, opts ...grpc.CallOption) (*GetCallResponse, error)
+	// Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+	// that answers knows it.
+	GetQuota(ctx context.Context, in *GetQuotaRequest, opts ...grpc.CallOption) (*GetQuotaResponse, error)
 }
 
 type diagnosticsServiceClient struct {
@@ -65,18 +70,32 @@ func (c *diagnosticsServiceClient) GetCall(ctx context.Context, in *GetCallReque
 	return out, nil
 }
 
+func (c *diagnosticsServiceClient) GetQuota(ctx context.Context, in *GetQuotaRequest, opts ...grpc.CallOption) (*GetQuotaResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetQuotaResponse)
+	err := c.cc.Invoke(ctx, DiagnosticsService_GetQuota_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DiagnosticsServiceServer is the server API for DiagnosticsService service.
 // All implementations must embed UnimplementedDiagnosticsServiceServer
 // for forward compatibility.
 //
-// Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-// requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+// Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+// served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+// PaymentOrchestrationService's.
 type DiagnosticsServiceServer interface {
 	// Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
 	// that the route decides, and what would refuse the call before anything is sent.
 	ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error)
 	// Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
 	GetCall(context.Context, *GetCallRequest) (*GetCallResponse, error)
+	// Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+	// that answers knows it.
+	GetQuota(context.Context, *GetQuotaRequest) (*GetQuotaResponse, error)
 	mustEmbedUnimplementedDiagnosticsServiceServer()
 }
 
@@ -92,6 +111,9 @@ func (UnimplementedDiagnosticsServiceServer) ExplainRoute(context.Context, *Expl
 }
 func (UnimplementedDiagnosticsServiceServer) GetCall(context.Context, *GetCallRequest) (*GetCallResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetCall not implemented")
+}
+func (UnimplementedDiagnosticsServiceServer) GetQuota(context.Context, *GetQuotaRequest) (*GetQuotaResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetQuota not implemented")
 }
 func (UnimplementedDiagnosticsServiceServer) mustEmbedUnimplementedDiagnosticsServiceServer() {}
 func (UnimplementedDiagnosticsServiceServer) testEmbeddedByValue()                            {}
@@ -150,6 +172,24 @@ func _DiagnosticsService_GetCall_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DiagnosticsService_GetQuota_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetQuotaRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DiagnosticsServiceServer).GetQuota(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DiagnosticsService_GetQuota_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DiagnosticsServiceServer).GetQuota(ctx, req.(*GetQuotaRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // DiagnosticsService_ServiceDesc is the grpc.ServiceDesc for DiagnosticsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -164,6 +204,10 @@ var DiagnosticsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetCall",
 			Handler:    _DiagnosticsService_GetCall_Handler,
+		},
+		{
+			MethodName: "GetQuota",
+			Handler:    _DiagnosticsService_GetQuota_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -2302,6 +2302,72 @@ pub struct CallRecord {
     #[prost(message, optional, tag = "25")]
     pub existing: ::core::option::Option<ExistingIds>,
 }
+/// Whose limits to report.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetQuotaRequest {
+    /// Name of a tenant, at most 64 characters; an unknown one is refused. Absent: all tenants.
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+}
+/// What one replica knows. Other replicas, and other systems of the tenant, use the same limits.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetQuotaResponse {
+    /// Each entity of each tenant, or the tenant itself where it has none, in the order of the configuration.
+    #[prost(message, repeated, tag = "1")]
+    pub entities: ::prost::alloc::vec::Vec<EntityQuota>,
+}
+/// The limits of a tenant's entity, and the calls to it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EntityQuota {
+    /// Name of the tenant.
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    /// Name of the entity; empty for a tenant without entities.
+    #[prost(string, tag = "2")]
+    pub entity: ::prost::alloc::string::String,
+    /// The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
+    /// that is not known: no answer of the last five minutes reported it, or its window has ended since.
+    #[prost(message, optional, tag = "3")]
+    pub rate_limit: ::core::option::Option<ReportedLimit>,
+    /// The limit of concurrent requests: Zuora's headers Concurrency-Limit-Remaining and Concurrency-Limit-Limit. Absent
+    /// when no answer of the last five minutes reported it.
+    #[prost(message, optional, tag = "4")]
+    pub concurrency_limit: ::core::option::Option<ReportedLimit>,
+    /// How many calls this replica may have in flight there: the tenant's max_in_flight.
+    #[prost(int32, tag = "5")]
+    pub max_calls_in_flight: i32,
+    /// Calls of this replica that are in flight.
+    #[prost(int32, tag = "6")]
+    pub calls_in_flight: i32,
+    /// Calls of this replica that wait for one of these to end.
+    #[prost(int32, tag = "7")]
+    pub calls_queued: i32,
+    /// Age of the access token in use; absent when there is none.
+    #[prost(message, optional, tag = "8")]
+    pub token_age: ::core::option::Option<::prost_types::Duration>,
+    /// Whether calls are sent.
+    #[prost(enumeration = "CircuitState", tag = "9")]
+    pub circuit: i32,
+    /// How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+    #[prost(message, optional, tag = "10")]
+    pub circuit_delay: ::core::option::Option<::prost_types::Duration>,
+}
+/// A limit as an answer of Zuora reported it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportedLimit {
+    /// How many requests were left.
+    #[prost(int64, tag = "1")]
+    pub remaining: i64,
+    /// Of how many; absent when the answer did not say.
+    #[prost(int64, optional, tag = "2")]
+    pub limit: ::core::option::Option<i64>,
+    /// How long it lasts from now until the limit's window ends; absent when the answer did not say.
+    #[prost(message, optional, tag = "3")]
+    pub reset_delay: ::core::option::Option<::prost_types::Duration>,
+    /// How long ago the answer came.
+    #[prost(message, optional, tag = "4")]
+    pub age: ::core::option::Option<::prost_types::Duration>,
+}
 /// What a call record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -2380,6 +2446,43 @@ impl IntentDisposition {
         }
     }
 }
+/// Whether calls to a tenant's entity are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CircuitState {
+    /// Not stated.
+    Unspecified = 0,
+    /// All are.
+    Closed = 1,
+    /// One is on its way to find out whether Zuora answers again; the others are refused.
+    HalfOpen = 2,
+    /// None is: Zuora has stopped answering.
+    Open = 3,
+}
+impl CircuitState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CIRCUIT_STATE_UNSPECIFIED",
+            Self::Closed => "CIRCUIT_STATE_CLOSED",
+            Self::HalfOpen => "CIRCUIT_STATE_HALF_OPEN",
+            Self::Open => "CIRCUIT_STATE_OPEN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CIRCUIT_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "CIRCUIT_STATE_CLOSED" => Some(Self::Closed),
+            "CIRCUIT_STATE_HALF_OPEN" => Some(Self::HalfOpen),
+            "CIRCUIT_STATE_OPEN" => Some(Self::Open),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 pub mod diagnostics_service_client {
     #![allow(
@@ -2391,8 +2494,9 @@ pub mod diagnostics_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-    /// requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+    /// Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+    /// served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+    /// PaymentOrchestrationService's.
     #[derive(Debug, Clone)]
     pub struct DiagnosticsServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -2524,6 +2628,32 @@ pub mod diagnostics_service_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("payorch.v1.DiagnosticsService", "GetCall"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+        /// that answers knows it.
+        pub async fn get_quota(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetQuotaRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetQuotaResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/payorch.v1.DiagnosticsService/GetQuota",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("payorch.v1.DiagnosticsService", "GetQuota"));
             self.inner.unary(req, path, codec).await
         }
     }

@@ -87,6 +87,34 @@ INTENT_DISPOSITION_UNRECORDED: IntentDisposition.ValueType  # 5
 """It executed the intent without a record, because the store could not be reached."""
 Global___IntentDisposition: _TypeAlias = IntentDisposition  # noqa: Y015
 
+class _CircuitState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CircuitStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CircuitState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CIRCUIT_STATE_UNSPECIFIED: _CircuitState.ValueType  # 0
+    """Not stated."""
+    CIRCUIT_STATE_CLOSED: _CircuitState.ValueType  # 1
+    """All are."""
+    CIRCUIT_STATE_HALF_OPEN: _CircuitState.ValueType  # 2
+    """One is on its way to find out whether Zuora answers again; the others are refused."""
+    CIRCUIT_STATE_OPEN: _CircuitState.ValueType  # 3
+    """None is: Zuora has stopped answering."""
+
+class CircuitState(_CircuitState, metaclass=_CircuitStateEnumTypeWrapper):
+    """Whether calls to a tenant's entity are sent."""
+
+CIRCUIT_STATE_UNSPECIFIED: CircuitState.ValueType  # 0
+"""Not stated."""
+CIRCUIT_STATE_CLOSED: CircuitState.ValueType  # 1
+"""All are."""
+CIRCUIT_STATE_HALF_OPEN: CircuitState.ValueType  # 2
+"""One is on its way to find out whether Zuora answers again; the others are refused."""
+CIRCUIT_STATE_OPEN: CircuitState.ValueType  # 3
+"""None is: Zuora has stopped answering."""
+Global___CircuitState: _TypeAlias = CircuitState  # noqa: Y015
+
 @_typing.final
 class ExplainRouteRequest(_message.Message):
     """What routing and access policy see of a call. It is also the form of the call in `payorch-server routes explain`."""
@@ -521,3 +549,159 @@ class CallRecord(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
 
 Global___CallRecord: _TypeAlias = CallRecord  # noqa: Y015
+
+@_typing.final
+class GetQuotaRequest(_message.Message):
+    """Whose limits to report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """Name of a tenant, at most 64 characters; an unknown one is refused. Absent: all tenants."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQuotaRequest: _TypeAlias = GetQuotaRequest  # noqa: Y015
+
+@_typing.final
+class GetQuotaResponse(_message.Message):
+    """What one replica knows. Other replicas, and other systems of the tenant, use the same limits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTITIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entities(self) -> _containers.RepeatedCompositeFieldContainer[Global___EntityQuota]:
+        """Each entity of each tenant, or the tenant itself where it has none, in the order of the configuration."""
+
+    def __init__(
+        self,
+        *,
+        entities: _abc.Iterable[Global___EntityQuota] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entities", b"entities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQuotaResponse: _TypeAlias = GetQuotaResponse  # noqa: Y015
+
+@_typing.final
+class EntityQuota(_message.Message):
+    """The limits of a tenant's entity, and the calls to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    ENTITY_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_FIELD_NUMBER: _builtins.int
+    CONCURRENCY_LIMIT_FIELD_NUMBER: _builtins.int
+    MAX_CALLS_IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    CALLS_IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    CALLS_QUEUED_FIELD_NUMBER: _builtins.int
+    TOKEN_AGE_FIELD_NUMBER: _builtins.int
+    CIRCUIT_FIELD_NUMBER: _builtins.int
+    CIRCUIT_DELAY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """Name of the tenant."""
+    entity: _builtins.str
+    """Name of the entity; empty for a tenant without entities."""
+    max_calls_in_flight: _builtins.int
+    """How many calls this replica may have in flight there: the tenant's max_in_flight."""
+    calls_in_flight: _builtins.int
+    """Calls of this replica that are in flight."""
+    calls_queued: _builtins.int
+    """Calls of this replica that wait for one of these to end."""
+    circuit: Global___CircuitState.ValueType
+    """Whether calls are sent."""
+    @_builtins.property
+    def rate_limit(self) -> Global___ReportedLimit:
+        """The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
+        that is not known: no answer of the last five minutes reported it, or its window has ended since.
+        """
+
+    @_builtins.property
+    def concurrency_limit(self) -> Global___ReportedLimit:
+        """The limit of concurrent requests: Zuora's headers Concurrency-Limit-Remaining and Concurrency-Limit-Limit. Absent
+        when no answer of the last five minutes reported it.
+        """
+
+    @_builtins.property
+    def token_age(self) -> _duration_pb2.Duration:
+        """Age of the access token in use; absent when there is none."""
+
+    @_builtins.property
+    def circuit_delay(self) -> _duration_pb2.Duration:
+        """How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        entity: _builtins.str = ...,
+        rate_limit: Global___ReportedLimit | None = ...,
+        concurrency_limit: Global___ReportedLimit | None = ...,
+        max_calls_in_flight: _builtins.int = ...,
+        calls_in_flight: _builtins.int = ...,
+        calls_queued: _builtins.int = ...,
+        token_age: _duration_pb2.Duration | None = ...,
+        circuit: Global___CircuitState.ValueType = ...,
+        circuit_delay: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["circuit_delay", b"circuit_delay", "concurrency_limit", b"concurrency_limit", "rate_limit", b"rate_limit", "token_age", b"token_age"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_in_flight", b"calls_in_flight", "calls_queued", b"calls_queued", "circuit", b"circuit", "circuit_delay", b"circuit_delay", "concurrency_limit", b"concurrency_limit", "entity", b"entity", "max_calls_in_flight", b"max_calls_in_flight", "rate_limit", b"rate_limit", "tenant", b"tenant", "token_age", b"token_age"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntityQuota: _TypeAlias = EntityQuota  # noqa: Y015
+
+@_typing.final
+class ReportedLimit(_message.Message):
+    """A limit as an answer of Zuora reported it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMAINING_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    RESET_DELAY_FIELD_NUMBER: _builtins.int
+    AGE_FIELD_NUMBER: _builtins.int
+    remaining: _builtins.int
+    """How many requests were left."""
+    limit: _builtins.int
+    """Of how many; absent when the answer did not say."""
+    @_builtins.property
+    def reset_delay(self) -> _duration_pb2.Duration:
+        """How long it lasts from now until the limit's window ends; absent when the answer did not say."""
+
+    @_builtins.property
+    def age(self) -> _duration_pb2.Duration:
+        """How long ago the answer came."""
+
+    def __init__(
+        self,
+        *,
+        remaining: _builtins.int = ...,
+        limit: _builtins.int | None = ...,
+        reset_delay: _duration_pb2.Duration | None = ...,
+        age: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "age", b"age", "limit", b"limit", "reset_delay", b"reset_delay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "age", b"age", "limit", b"limit", "remaining", b"remaining", "reset_delay", b"reset_delay"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
+    _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
+
+Global___ReportedLimit: _TypeAlias = ReportedLimit  # noqa: Y015

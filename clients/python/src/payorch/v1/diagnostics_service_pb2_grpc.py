@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class DiagnosticsServiceStub:
-    """Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-    requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+    """Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+    served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+    PaymentOrchestrationService's.
     """
 
     def __init__(self, channel):
@@ -46,11 +47,17 @@ class DiagnosticsServiceStub:
                 request_serializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetCallRequest.SerializeToString,
                 response_deserializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetCallResponse.FromString,
                 _registered_method=True)
+        self.GetQuota = channel.unary_unary(
+                '/payorch.v1.DiagnosticsService/GetQuota',
+                request_serializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetQuotaRequest.SerializeToString,
+                response_deserializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetQuotaResponse.FromString,
+                _registered_method=True)
 
 
 class DiagnosticsServiceServicer:
-    """Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-    requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+    """Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+    served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+    PaymentOrchestrationService's.
     """
 
     def ExplainRoute(self, request, context):
@@ -63,6 +70,14 @@ class DiagnosticsServiceServicer:
 
     def GetCall(self, request, context):
         """Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQuota(self, request, context):
+        """Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+        that answers knows it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,6 +96,11 @@ def add_DiagnosticsServiceServicer_to_server(servicer, server):
                     request_deserializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetCallRequest.FromString,
                     response_serializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetCallResponse.SerializeToString,
             ),
+            'GetQuota': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuota,
+                    request_deserializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetQuotaRequest.FromString,
+                    response_serializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetQuotaResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'payorch.v1.DiagnosticsService', rpc_method_handlers)
@@ -90,8 +110,9 @@ def add_DiagnosticsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DiagnosticsService:
-    """Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-    requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+    """Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+    served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+    PaymentOrchestrationService's.
     """
 
     @staticmethod
@@ -138,6 +159,33 @@ class DiagnosticsService:
             '/payorch.v1.DiagnosticsService/GetCall',
             payorch_dot_v1_dot_diagnostics__service__pb2.GetCallRequest.SerializeToString,
             payorch_dot_v1_dot_diagnostics__service__pb2.GetCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuota(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payorch.v1.DiagnosticsService/GetQuota',
+            payorch_dot_v1_dot_diagnostics__service__pb2.GetQuotaRequest.SerializeToString,
+            payorch_dot_v1_dot_diagnostics__service__pb2.GetQuotaResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,8 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DiagnosticsServiceStub:
-    """Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-    requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+    """Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+    served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+    PaymentOrchestrationService's.
     """
 
     @_typing.overload
@@ -41,11 +42,16 @@ class DiagnosticsServiceStub:
     """
     GetCall: _grpc.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetCallRequest, _diagnostics_service_pb2.GetCallResponse]
     """Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said."""
+    GetQuota: _grpc.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetQuotaRequest, _diagnostics_service_pb2.GetQuotaResponse]
+    """Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+    that answers knows it.
+    """
 
 @_typing.type_check_only
 class DiagnosticsServiceAsyncStub(DiagnosticsServiceStub):
-    """Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-    requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+    """Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+    served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+    PaymentOrchestrationService's.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -55,10 +61,15 @@ class DiagnosticsServiceAsyncStub(DiagnosticsServiceStub):
     """
     GetCall: _aio.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetCallRequest, _diagnostics_service_pb2.GetCallResponse]  # type: ignore[assignment]
     """Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said."""
+    GetQuota: _aio.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetQuotaRequest, _diagnostics_service_pb2.GetQuotaResponse]  # type: ignore[assignment]
+    """Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+    that answers knows it.
+    """
 
 class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-    requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+    """Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+    served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+    PaymentOrchestrationService's.
     """
 
     @_abc_1.abstractmethod
@@ -78,5 +89,15 @@ class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_diagnostics_service_pb2.GetCallResponse, _abc.Awaitable[_diagnostics_service_pb2.GetCallResponse]]:
         """Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said."""
+
+    @_abc_1.abstractmethod
+    def GetQuota(
+        self,
+        request: _diagnostics_service_pb2.GetQuotaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_diagnostics_service_pb2.GetQuotaResponse, _abc.Awaitable[_diagnostics_service_pb2.GetQuotaResponse]]:
+        """Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+        that answers knows it.
+        """
 
 def add_DiagnosticsServiceServicer_to_server(servicer: DiagnosticsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,7 +25,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payorch/v1/diagnostics_service.proto.
  */
 export const file_payorch_v1_diagnostics_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwYXlvcmNoL3YxL2RpYWdub3N0aWNzX3NlcnZpY2UucHJvdG8SCnBheW9yY2gudjEi6wIKE0V4cGxhaW5Sb3V0ZVJlcXVlc3QSOwoJb3BlcmF0aW9uGAEgASgOMhUucGF5b3JjaC52MS5PcGVyYXRpb25CEeJBAQK6SAqCAQQQASAAyAEBEisKBXJvdXRlGAIgASgLMhYucGF5b3JjaC52MS5Sb3V0ZUhpbnRzQgTiQQEBEigKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5QgTiQQEBEi8KDWN1cnJlbmN5X2NvZGUYBCABKAlCGOJBAQG6SBFyDzINXihbQS1aXXszfSk/JBIcCgdhY2NvdW50GAUgASgJQgviQQEBukgEcgIYQBIcCgZjYWxsZXIYBiABKAlCDOJBAQG6SAVyAxiBBBIZCgttb3Zlc19tb25leRgHIAEoCEIE4kEBARIbCg1yYXdfY2FyZF9kYXRhGAggASgIQgTiQQEBEhsKBm1ldGhvZBgJIAEoCUIL4kEBAbpIBHICGEAi0QIKFEV4cGxhaW5Sb3V0ZVJlc3BvbnNlEisKC3JvdXRlX3Rha2VuGAEgASgLMhYucGF5b3JjaC52MS5Sb3V0ZVRha2VuEhQKDG1hdGNoZWRfcnVsZRgCIAEoCRIwCg5yZWplY3RlZF9ydWxlcxgDIAMoCzIYLnBheW9yY2gudjEuUmVqZWN0ZWRSdWxlEj4KB2hlYWRlcnMYBCADKAsyLS5wYXlvcmNoLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlLkhlYWRlcnNFbnRyeRIUCgxnYXRld2F5X3NlbnQYBSABKAkSEwoLcG9saWN5X2hhc2gYBiABKAkSKQoHcmVmdXNhbBgHIAEoCzIYLnBheW9yY2gudjEuUm91dGVSZWZ1c2FsGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlEKDFJlamVjdGVkUnVsZRIMCgRydWxlGAEgASgJEhEKCWNvbmRpdGlvbhgCIAEoCRIQCghleHBlY3RlZBgDIAEoCRIOCgZhY3R1YWwYBCABKAkivQEKDFJvdXRlUmVmdXNhbBItCgxlcnJvcl9yZWFzb24YASABKA4yFy5wYXlvcmNoLnYxLkVycm9yUmVhc29uEjgKCG1ldGFkYXRhGAIgAygLMiYucGF5b3JjaC52MS5Sb3V0ZVJlZnVzYWwuTWV0YWRhdGFFbnRyeRITCgtmaWVsZF9wYXRocxgDIAMoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOR2V0Q2FsbFJlcXVlc3QSHwoIdHJhY2tfaWQYASABKAlCDeJBAQK6SAZyBBABGEAiSgoPR2V0Q2FsbFJlc3BvbnNlEiUKBWNhbGxzGAEgAygLMhYucGF5b3JjaC52MS5DYWxsUmVjb3JkEhAKCHRyYWNlX2lkGAIgASgJIrMGCgpDYWxsUmVjb3JkEiIKBGtpbmQYASABKA4yFC5wYXlvcmNoLnYxLkNhbGxLaW5kEgsKA3JwYxgCIAEoCRIQCgh0cmFja19pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRIOCgZjYWxsZXIYBSABKAkSLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIwoEY29kZRgIIAEoDjIQLmdvb2dsZS5ycGMuQ29kZUgAiAEBEiQKB291dGNvbWUYCSABKA4yEy5wYXlvcmNoLnYxLk91dGNvbWUSIgoGYWR2aWNlGAogASgOMhIucGF5b3JjaC52MS5BZHZpY2USLQoMZXJyb3JfcmVhc29uGAsgASgOMhcucGF5b3JjaC52MS5FcnJvclJlYXNvbhIOCgZkZXRhaWwYDCABKAkSDgoGdGVuYW50GA0gASgJEg4KBmVudGl0eRgOIAEoCRIUCgxtYXRjaGVkX3J1bGUYDyABKAkSEwoLcG9saWN5X2hhc2gYECABKAkSLQoGaW50ZW50GBEgASgOMh0ucGF5b3JjaC52MS5JbnRlbnREaXNwb3NpdGlvbhIyCgZwaGFzZXMYEiADKAsyIi5wYXlvcmNoLnYxLkNhbGxSZWNvcmQuUGhhc2VzRW50cnkSJQoIYXR0ZW1wdHMYEyADKAsyEy5wYXlvcmNoLnYxLkF0dGVtcHQSGQoRZXhlY3V0ZWRfdHJhY2tfaWQYFSABKAkSGAoQenVvcmFfcmVxdWVzdF9pZBgWIAEoCRIYChB6dW9yYV9wcm9jZXNzX2lkGBcgASgJEhMKC3p1b3JhX2NvZGVzGBggAygJEikKCGV4aXN0aW5nGBkgASgLMhcucGF5b3JjaC52MS5FeGlzdGluZ0lkcxpICgtQaGFzZXNFbnRyeRILCgNrZXkYASABKAkSKAoFdmFsdWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb246AjgBQgcKBV9jb2RlKlIKCENhbGxLaW5kEhkKFUNBTExfS0lORF9VTlNQRUNJRklFRBAAEhIKDkNBTExfS0lORF9DQUxMEAESFwoTQ0FMTF9LSU5EX0VYRUNVVElPThACKtwBChFJbnRlbnREaXNwb3NpdGlvbhIiCh5JTlRFTlRfRElTUE9TSVRJT05fVU5TUEVDSUZJRUQQABIdChlJTlRFTlRfRElTUE9TSVRJT05fT1BFTkVEEAESIQodSU5URU5UX0RJU1BPU0lUSU9OX1RBS0VOX09WRVIQAhIdChlJTlRFTlRfRElTUE9TSVRJT05fSk9JTkVEEAMSHwobSU5URU5UX0RJU1BPU0lUSU9OX1JFUExBWUVEEAQSIQodSU5URU5UX0RJU1BPU0lUSU9OX1VOUkVDT1JERUQQBTK1AQoSRGlhZ25vc3RpY3NTZXJ2aWNlElYKDEV4cGxhaW5Sb3V0ZRIfLnBheW9yY2gudjEuRXhwbGFpblJvdXRlUmVxdWVzdBogLnBheW9yY2gudjEuRXhwbGFpblJvdXRlUmVzcG9uc2UiA5ACARJHCgdHZXRDYWxsEhoucGF5b3JjaC52MS5HZXRDYWxsUmVxdWVzdBobLnBheW9yY2gudjEuR2V0Q2FsbFJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_code, file_google_type_money, file_payorch_v1_call, file_payorch_v1_error_reason, file_payorch_v1_payment_orchestration_service, file_payorch_v1_routing]);
+  fileDesc("CiRwYXlvcmNoL3YxL2RpYWdub3N0aWNzX3NlcnZpY2UucHJvdG8SCnBheW9yY2gudjEi6wIKE0V4cGxhaW5Sb3V0ZVJlcXVlc3QSOwoJb3BlcmF0aW9uGAEgASgOMhUucGF5b3JjaC52MS5PcGVyYXRpb25CEeJBAQK6SAqCAQQQASAAyAEBEisKBXJvdXRlGAIgASgLMhYucGF5b3JjaC52MS5Sb3V0ZUhpbnRzQgTiQQEBEigKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5QgTiQQEBEi8KDWN1cnJlbmN5X2NvZGUYBCABKAlCGOJBAQG6SBFyDzINXihbQS1aXXszfSk/JBIcCgdhY2NvdW50GAUgASgJQgviQQEBukgEcgIYQBIcCgZjYWxsZXIYBiABKAlCDOJBAQG6SAVyAxiBBBIZCgttb3Zlc19tb25leRgHIAEoCEIE4kEBARIbCg1yYXdfY2FyZF9kYXRhGAggASgIQgTiQQEBEhsKBm1ldGhvZBgJIAEoCUIL4kEBAbpIBHICGEAi0QIKFEV4cGxhaW5Sb3V0ZVJlc3BvbnNlEisKC3JvdXRlX3Rha2VuGAEgASgLMhYucGF5b3JjaC52MS5Sb3V0ZVRha2VuEhQKDG1hdGNoZWRfcnVsZRgCIAEoCRIwCg5yZWplY3RlZF9ydWxlcxgDIAMoCzIYLnBheW9yY2gudjEuUmVqZWN0ZWRSdWxlEj4KB2hlYWRlcnMYBCADKAsyLS5wYXlvcmNoLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlLkhlYWRlcnNFbnRyeRIUCgxnYXRld2F5X3NlbnQYBSABKAkSEwoLcG9saWN5X2hhc2gYBiABKAkSKQoHcmVmdXNhbBgHIAEoCzIYLnBheW9yY2gudjEuUm91dGVSZWZ1c2FsGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlEKDFJlamVjdGVkUnVsZRIMCgRydWxlGAEgASgJEhEKCWNvbmRpdGlvbhgCIAEoCRIQCghleHBlY3RlZBgDIAEoCRIOCgZhY3R1YWwYBCABKAkivQEKDFJvdXRlUmVmdXNhbBItCgxlcnJvcl9yZWFzb24YASABKA4yFy5wYXlvcmNoLnYxLkVycm9yUmVhc29uEjgKCG1ldGFkYXRhGAIgAygLMiYucGF5b3JjaC52MS5Sb3V0ZVJlZnVzYWwuTWV0YWRhdGFFbnRyeRITCgtmaWVsZF9wYXRocxgDIAMoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOR2V0Q2FsbFJlcXVlc3QSHwoIdHJhY2tfaWQYASABKAlCDeJBAQK6SAZyBBABGEAiSgoPR2V0Q2FsbFJlc3BvbnNlEiUKBWNhbGxzGAEgAygLMhYucGF5b3JjaC52MS5DYWxsUmVjb3JkEhAKCHRyYWNlX2lkGAIgASgJIrMGCgpDYWxsUmVjb3JkEiIKBGtpbmQYASABKA4yFC5wYXlvcmNoLnYxLkNhbGxLaW5kEgsKA3JwYxgCIAEoCRIQCgh0cmFja19pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRIOCgZjYWxsZXIYBSABKAkSLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIwoEY29kZRgIIAEoDjIQLmdvb2dsZS5ycGMuQ29kZUgAiAEBEiQKB291dGNvbWUYCSABKA4yEy5wYXlvcmNoLnYxLk91dGNvbWUSIgoGYWR2aWNlGAogASgOMhIucGF5b3JjaC52MS5BZHZpY2USLQoMZXJyb3JfcmVhc29uGAsgASgOMhcucGF5b3JjaC52MS5FcnJvclJlYXNvbhIOCgZkZXRhaWwYDCABKAkSDgoGdGVuYW50GA0gASgJEg4KBmVudGl0eRgOIAEoCRIUCgxtYXRjaGVkX3J1bGUYDyABKAkSEwoLcG9saWN5X2hhc2gYECABKAkSLQoGaW50ZW50GBEgASgOMh0ucGF5b3JjaC52MS5JbnRlbnREaXNwb3NpdGlvbhIyCgZwaGFzZXMYEiADKAsyIi5wYXlvcmNoLnYxLkNhbGxSZWNvcmQuUGhhc2VzRW50cnkSJQoIYXR0ZW1wdHMYEyADKAsyEy5wYXlvcmNoLnYxLkF0dGVtcHQSGQoRZXhlY3V0ZWRfdHJhY2tfaWQYFSABKAkSGAoQenVvcmFfcmVxdWVzdF9pZBgWIAEoCRIYChB6dW9yYV9wcm9jZXNzX2lkGBcgASgJEhMKC3p1b3JhX2NvZGVzGBggAygJEikKCGV4aXN0aW5nGBkgASgLMhcucGF5b3JjaC52MS5FeGlzdGluZ0lkcxpICgtQaGFzZXNFbnRyeRILCgNrZXkYASABKAkSKAoFdmFsdWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb246AjgBQgcKBV9jb2RlIi4KD0dldFF1b3RhUmVxdWVzdBIbCgZ0ZW5hbnQYASABKAlCC+JBAQG6SARyAhhAIj0KEEdldFF1b3RhUmVzcG9uc2USKQoIZW50aXRpZXMYASADKAsyFy5wYXlvcmNoLnYxLkVudGl0eVF1b3RhIukCCgtFbnRpdHlRdW90YRIOCgZ0ZW5hbnQYASABKAkSDgoGZW50aXR5GAIgASgJEi0KCnJhdGVfbGltaXQYAyABKAsyGS5wYXlvcmNoLnYxLlJlcG9ydGVkTGltaXQSNAoRY29uY3VycmVuY3lfbGltaXQYBCABKAsyGS5wYXlvcmNoLnYxLlJlcG9ydGVkTGltaXQSGwoTbWF4X2NhbGxzX2luX2ZsaWdodBgFIAEoBRIXCg9jYWxsc19pbl9mbGlnaHQYBiABKAUSFAoMY2FsbHNfcXVldWVkGAcgASgFEiwKCXRva2VuX2FnZRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgdjaXJjdWl0GAkgASgOMhgucGF5b3JjaC52MS5DaXJjdWl0U3RhdGUSMAoNY2lyY3VpdF9kZWxheRgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKYAQoNUmVwb3J0ZWRMaW1pdBIRCglyZW1haW5pbmcYASABKAMSEgoFbGltaXQYAiABKANIAIgBARIuCgtyZXNldF9kZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNhZ2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCAoGX2xpbWl0KlIKCENhbGxLaW5kEhkKFUNBTExfS0lORF9VTlNQRUNJRklFRBAAEhIKDkNBTExfS0lORF9DQUxMEAESFwoTQ0FMTF9LSU5EX0VYRUNVVElPThACKtwBChFJbnRlbnREaXNwb3NpdGlvbhIiCh5JTlRFTlRfRElTUE9TSVRJT05fVU5TUEVDSUZJRUQQABIdChlJTlRFTlRfRElTUE9TSVRJT05fT1BFTkVEEAESIQodSU5URU5UX0RJU1BPU0lUSU9OX1RBS0VOX09WRVIQAhIdChlJTlRFTlRfRElTUE9TSVRJT05fSk9JTkVEEAMSHwobSU5URU5UX0RJU1BPU0lUSU9OX1JFUExBWUVEEAQSIQodSU5URU5UX0RJU1BPU0lUSU9OX1VOUkVDT1JERUQQBSp8CgxDaXJjdWl0U3RhdGUSHQoZQ0lSQ1VJVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFENJUkNVSVRfU1RBVEVfQ0xPU0VEEAESGwoXQ0lSQ1VJVF9TVEFURV9IQUxGX09QRU4QAhIWChJDSVJDVUlUX1NUQVRFX09QRU4QAzKBAgoSRGlhZ25vc3RpY3NTZXJ2aWNlElYKDEV4cGxhaW5Sb3V0ZRIfLnBheW9yY2gudjEuRXhwbGFpblJvdXRlUmVxdWVzdBogLnBheW9yY2gudjEuRXhwbGFpblJvdXRlUmVzcG9uc2UiA5ACARJHCgdHZXRDYWxsEhoucGF5b3JjaC52MS5HZXRDYWxsUmVxdWVzdBobLnBheW9yY2gudjEuR2V0Q2FsbFJlc3BvbnNlIgOQAgESSgoIR2V0UXVvdGESGy5wYXlvcmNoLnYxLkdldFF1b3RhUmVxdWVzdBocLnBheW9yY2gudjEuR2V0UXVvdGFSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_code, file_google_type_money, file_payorch_v1_call, file_payorch_v1_error_reason, file_payorch_v1_payment_orchestration_service, file_payorch_v1_routing]);
 
 /**
  * What routing and access policy see of a call. It is also the form of the call in `payorch-server routes explain`.
@@ -484,6 +484,176 @@ export const CallRecordSchema: GenMessage<CallRecord> = /*@__PURE__*/
   messageDesc(file_payorch_v1_diagnostics_service, 6);
 
 /**
+ * Whose limits to report.
+ *
+ * @generated from message payorch.v1.GetQuotaRequest
+ */
+export type GetQuotaRequest = Message<"payorch.v1.GetQuotaRequest"> & {
+  /**
+   * Name of a tenant, at most 64 characters; an unknown one is refused. Absent: all tenants.
+   *
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+};
+
+/**
+ * Describes the message payorch.v1.GetQuotaRequest.
+ * Use `create(GetQuotaRequestSchema)` to create a new message.
+ */
+export const GetQuotaRequestSchema: GenMessage<GetQuotaRequest> = /*@__PURE__*/
+  messageDesc(file_payorch_v1_diagnostics_service, 7);
+
+/**
+ * What one replica knows. Other replicas, and other systems of the tenant, use the same limits.
+ *
+ * @generated from message payorch.v1.GetQuotaResponse
+ */
+export type GetQuotaResponse = Message<"payorch.v1.GetQuotaResponse"> & {
+  /**
+   * Each entity of each tenant, or the tenant itself where it has none, in the order of the configuration.
+   *
+   * @generated from field: repeated payorch.v1.EntityQuota entities = 1;
+   */
+  entities: EntityQuota[];
+};
+
+/**
+ * Describes the message payorch.v1.GetQuotaResponse.
+ * Use `create(GetQuotaResponseSchema)` to create a new message.
+ */
+export const GetQuotaResponseSchema: GenMessage<GetQuotaResponse> = /*@__PURE__*/
+  messageDesc(file_payorch_v1_diagnostics_service, 8);
+
+/**
+ * The limits of a tenant's entity, and the calls to it.
+ *
+ * @generated from message payorch.v1.EntityQuota
+ */
+export type EntityQuota = Message<"payorch.v1.EntityQuota"> & {
+  /**
+   * Name of the tenant.
+   *
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * Name of the entity; empty for a tenant without entities.
+   *
+   * @generated from field: string entity = 2;
+   */
+  entity: string;
+
+  /**
+   * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
+   * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+   *
+   * @generated from field: payorch.v1.ReportedLimit rate_limit = 3;
+   */
+  rateLimit?: ReportedLimit | undefined;
+
+  /**
+   * The limit of concurrent requests: Zuora's headers Concurrency-Limit-Remaining and Concurrency-Limit-Limit. Absent
+   * when no answer of the last five minutes reported it.
+   *
+   * @generated from field: payorch.v1.ReportedLimit concurrency_limit = 4;
+   */
+  concurrencyLimit?: ReportedLimit | undefined;
+
+  /**
+   * How many calls this replica may have in flight there: the tenant's max_in_flight.
+   *
+   * @generated from field: int32 max_calls_in_flight = 5;
+   */
+  maxCallsInFlight: number;
+
+  /**
+   * Calls of this replica that are in flight.
+   *
+   * @generated from field: int32 calls_in_flight = 6;
+   */
+  callsInFlight: number;
+
+  /**
+   * Calls of this replica that wait for one of these to end.
+   *
+   * @generated from field: int32 calls_queued = 7;
+   */
+  callsQueued: number;
+
+  /**
+   * Age of the access token in use; absent when there is none.
+   *
+   * @generated from field: google.protobuf.Duration token_age = 8;
+   */
+  tokenAge?: Duration | undefined;
+
+  /**
+   * Whether calls are sent.
+   *
+   * @generated from field: payorch.v1.CircuitState circuit = 9;
+   */
+  circuit: CircuitState;
+
+  /**
+   * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+   *
+   * @generated from field: google.protobuf.Duration circuit_delay = 10;
+   */
+  circuitDelay?: Duration | undefined;
+};
+
+/**
+ * Describes the message payorch.v1.EntityQuota.
+ * Use `create(EntityQuotaSchema)` to create a new message.
+ */
+export const EntityQuotaSchema: GenMessage<EntityQuota> = /*@__PURE__*/
+  messageDesc(file_payorch_v1_diagnostics_service, 9);
+
+/**
+ * A limit as an answer of Zuora reported it.
+ *
+ * @generated from message payorch.v1.ReportedLimit
+ */
+export type ReportedLimit = Message<"payorch.v1.ReportedLimit"> & {
+  /**
+   * How many requests were left.
+   *
+   * @generated from field: int64 remaining = 1;
+   */
+  remaining: bigint;
+
+  /**
+   * Of how many; absent when the answer did not say.
+   *
+   * @generated from field: optional int64 limit = 2;
+   */
+  limit?: bigint | undefined;
+
+  /**
+   * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+   *
+   * @generated from field: google.protobuf.Duration reset_delay = 3;
+   */
+  resetDelay?: Duration | undefined;
+
+  /**
+   * How long ago the answer came.
+   *
+   * @generated from field: google.protobuf.Duration age = 4;
+   */
+  age?: Duration | undefined;
+};
+
+/**
+ * Describes the message payorch.v1.ReportedLimit.
+ * Use `create(ReportedLimitSchema)` to create a new message.
+ */
+export const ReportedLimitSchema: GenMessage<ReportedLimit> = /*@__PURE__*/
+  messageDesc(file_payorch_v1_diagnostics_service, 10);
+
+/**
  * What a call record is about.
  *
  * @generated from enum payorch.v1.CallKind
@@ -573,8 +743,50 @@ export const IntentDispositionSchema: GenEnum<IntentDisposition> = /*@__PURE__*/
   enumDesc(file_payorch_v1_diagnostics_service, 1);
 
 /**
- * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
- * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+ * Whether calls to a tenant's entity are sent.
+ *
+ * @generated from enum payorch.v1.CircuitState
+ */
+export enum CircuitState {
+  /**
+   * Not stated.
+   *
+   * @generated from enum value: CIRCUIT_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * All are.
+   *
+   * @generated from enum value: CIRCUIT_STATE_CLOSED = 1;
+   */
+  CLOSED = 1,
+
+  /**
+   * One is on its way to find out whether Zuora answers again; the others are refused.
+   *
+   * @generated from enum value: CIRCUIT_STATE_HALF_OPEN = 2;
+   */
+  HALF_OPEN = 2,
+
+  /**
+   * None is: Zuora has stopped answering.
+   *
+   * @generated from enum value: CIRCUIT_STATE_OPEN = 3;
+   */
+  OPEN = 3,
+}
+
+/**
+ * Describes the enum payorch.v1.CircuitState.
+ */
+export const CircuitStateSchema: GenEnum<CircuitState> = /*@__PURE__*/
+  enumDesc(file_payorch_v1_diagnostics_service, 2);
+
+/**
+ * Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+ * served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+ * PaymentOrchestrationService's.
  *
  * @generated from service payorch.v1.DiagnosticsService
  */
@@ -599,6 +811,17 @@ export const DiagnosticsService: GenService<{
     methodKind: "unary";
     input: typeof GetCallRequestSchema;
     output: typeof GetCallResponseSchema;
+  },
+  /**
+   * Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+   * that answers knows it.
+   *
+   * @generated from rpc payorch.v1.DiagnosticsService.GetQuota
+   */
+  getQuota: {
+    methodKind: "unary";
+    input: typeof GetQuotaRequestSchema;
+    output: typeof GetQuotaResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_payorch_v1_diagnostics_service, 0);

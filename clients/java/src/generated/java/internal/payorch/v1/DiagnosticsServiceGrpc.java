@@ -4,8 +4,9 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
 
 /**
  * <pre>
- * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
- * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+ * Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+ * served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+ * PaymentOrchestrationService's.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -80,6 +81,38 @@ public final class DiagnosticsServiceGrpc {
     return getGetCallMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<internal.payorch.v1.GetQuotaRequest,
+      internal.payorch.v1.GetQuotaResponse> getGetQuotaMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "GetQuota",
+      requestType = internal.payorch.v1.GetQuotaRequest.class,
+      responseType = internal.payorch.v1.GetQuotaResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<internal.payorch.v1.GetQuotaRequest,
+      internal.payorch.v1.GetQuotaResponse> getGetQuotaMethod() {
+    io.grpc.MethodDescriptor<internal.payorch.v1.GetQuotaRequest, internal.payorch.v1.GetQuotaResponse> getGetQuotaMethod;
+    if ((getGetQuotaMethod = DiagnosticsServiceGrpc.getGetQuotaMethod) == null) {
+      synchronized (DiagnosticsServiceGrpc.class) {
+        if ((getGetQuotaMethod = DiagnosticsServiceGrpc.getGetQuotaMethod) == null) {
+          DiagnosticsServiceGrpc.getGetQuotaMethod = getGetQuotaMethod =
+              io.grpc.MethodDescriptor.<internal.payorch.v1.GetQuotaRequest, internal.payorch.v1.GetQuotaResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "GetQuota"))
+              .setSafe(true)
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  internal.payorch.v1.GetQuotaRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  internal.payorch.v1.GetQuotaResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new DiagnosticsServiceMethodDescriptorSupplier("GetQuota"))
+              .build();
+        }
+      }
+    }
+    return getGetQuotaMethod;
+  }
+
   /**
    * Creates a new async stub that supports all call types for the service
    */
@@ -141,8 +174,9 @@ public final class DiagnosticsServiceGrpc {
 
   /**
    * <pre>
-   * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-   * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+   * Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+   * served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+   * PaymentOrchestrationService's.
    * </pre>
    */
   public interface AsyncService {
@@ -167,13 +201,25 @@ public final class DiagnosticsServiceGrpc {
         io.grpc.stub.StreamObserver<internal.payorch.v1.GetCallResponse> responseObserver) {
       io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetCallMethod(), responseObserver);
     }
+
+    /**
+     * <pre>
+     * Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+     * that answers knows it.
+     * </pre>
+     */
+    default void getQuota(internal.payorch.v1.GetQuotaRequest request,
+        io.grpc.stub.StreamObserver<internal.payorch.v1.GetQuotaResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetQuotaMethod(), responseObserver);
+    }
   }
 
   /**
    * Base class for the server implementation of the service DiagnosticsService.
    * <pre>
-   * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-   * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+   * Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+   * served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+   * PaymentOrchestrationService's.
    * </pre>
    */
   public static abstract class DiagnosticsServiceImplBase
@@ -187,8 +233,9 @@ public final class DiagnosticsServiceGrpc {
   /**
    * A stub to allow clients to do asynchronous rpc calls to service DiagnosticsService.
    * <pre>
-   * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-   * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+   * Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+   * served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+   * PaymentOrchestrationService's.
    * </pre>
    */
   public static final class DiagnosticsServiceStub
@@ -226,13 +273,26 @@ public final class DiagnosticsServiceGrpc {
       io.grpc.stub.ClientCalls.asyncUnaryCall(
           getChannel().newCall(getGetCallMethod(), getCallOptions()), request, responseObserver);
     }
+
+    /**
+     * <pre>
+     * Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+     * that answers knows it.
+     * </pre>
+     */
+    public void getQuota(internal.payorch.v1.GetQuotaRequest request,
+        io.grpc.stub.StreamObserver<internal.payorch.v1.GetQuotaResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getGetQuotaMethod(), getCallOptions()), request, responseObserver);
+    }
   }
 
   /**
    * A stub to allow clients to do synchronous rpc calls to service DiagnosticsService.
    * <pre>
-   * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-   * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+   * Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+   * served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+   * PaymentOrchestrationService's.
    * </pre>
    */
   public static final class DiagnosticsServiceBlockingV2Stub
@@ -268,13 +328,25 @@ public final class DiagnosticsServiceGrpc {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getGetCallMethod(), getCallOptions(), request);
     }
+
+    /**
+     * <pre>
+     * Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+     * that answers knows it.
+     * </pre>
+     */
+    public internal.payorch.v1.GetQuotaResponse getQuota(internal.payorch.v1.GetQuotaRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getGetQuotaMethod(), getCallOptions(), request);
+    }
   }
 
   /**
    * A stub to allow clients to do limited synchronous rpc calls to service DiagnosticsService.
    * <pre>
-   * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-   * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+   * Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+   * served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+   * PaymentOrchestrationService's.
    * </pre>
    */
   public static final class DiagnosticsServiceBlockingStub
@@ -310,13 +382,25 @@ public final class DiagnosticsServiceGrpc {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getGetCallMethod(), getCallOptions(), request);
     }
+
+    /**
+     * <pre>
+     * Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+     * that answers knows it.
+     * </pre>
+     */
+    public internal.payorch.v1.GetQuotaResponse getQuota(internal.payorch.v1.GetQuotaRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getGetQuotaMethod(), getCallOptions(), request);
+    }
   }
 
   /**
    * A stub to allow clients to do ListenableFuture-style rpc calls to service DiagnosticsService.
    * <pre>
-   * Explains to operators where calls go and why, and what happened to them. It is served on a separate listener,
-   * requires a separate right and sends nothing to Zuora. Its errors have the form of PaymentOrchestrationService's.
+   * Explains to operators where calls go and why, what happened to them, and how much of Zuora's limits is left. It is
+   * served on a separate listener, requires a separate right and sends nothing to Zuora. Its errors have the form of
+   * PaymentOrchestrationService's.
    * </pre>
    */
   public static final class DiagnosticsServiceFutureStub
@@ -354,10 +438,23 @@ public final class DiagnosticsServiceGrpc {
       return io.grpc.stub.ClientCalls.futureUnaryCall(
           getChannel().newCall(getGetCallMethod(), getCallOptions()), request);
     }
+
+    /**
+     * <pre>
+     * Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
+     * that answers knows it.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.GetQuotaResponse> getQuota(
+        internal.payorch.v1.GetQuotaRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getGetQuotaMethod(), getCallOptions()), request);
+    }
   }
 
   private static final int METHODID_EXPLAIN_ROUTE = 0;
   private static final int METHODID_GET_CALL = 1;
+  private static final int METHODID_GET_QUOTA = 2;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -383,6 +480,10 @@ public final class DiagnosticsServiceGrpc {
         case METHODID_GET_CALL:
           serviceImpl.getCall((internal.payorch.v1.GetCallRequest) request,
               (io.grpc.stub.StreamObserver<internal.payorch.v1.GetCallResponse>) responseObserver);
+          break;
+        case METHODID_GET_QUOTA:
+          serviceImpl.getQuota((internal.payorch.v1.GetQuotaRequest) request,
+              (io.grpc.stub.StreamObserver<internal.payorch.v1.GetQuotaResponse>) responseObserver);
           break;
         default:
           throw new AssertionError();
@@ -416,6 +517,13 @@ public final class DiagnosticsServiceGrpc {
               internal.payorch.v1.GetCallRequest,
               internal.payorch.v1.GetCallResponse>(
                 service, METHODID_GET_CALL)))
+        .addMethod(
+          getGetQuotaMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              internal.payorch.v1.GetQuotaRequest,
+              internal.payorch.v1.GetQuotaResponse>(
+                service, METHODID_GET_QUOTA)))
         .build();
   }
 
@@ -466,6 +574,7 @@ public final class DiagnosticsServiceGrpc {
               .setSchemaDescriptor(new DiagnosticsServiceFileDescriptorSupplier())
               .addMethod(getExplainRouteMethod())
               .addMethod(getGetCallMethod())
+              .addMethod(getGetQuotaMethod())
               .build();
         }
       }

@@ -76,6 +76,26 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_payorch_v1_CallRecord_PhasesEntry_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payorch_v1_GetQuotaRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payorch_v1_GetQuotaRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payorch_v1_GetQuotaResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payorch_v1_GetQuotaResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payorch_v1_EntityQuota_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payorch_v1_EntityQuota_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payorch_v1_ReportedLimit_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payorch_v1_ReportedLimit_fieldAccessorTable;
 
   public static com.google.protobuf.Descriptors.FileDescriptor
       getDescriptor() {
@@ -154,21 +174,46 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
       "zuoraCodes\0223\n\010existing\030\031 \001(\0132\027.payorch.v" +
       "1.ExistingIdsR\010existing\032T\n\013PhasesEntry\022\020" +
       "\n\003key\030\001 \001(\tR\003key\022/\n\005value\030\002 \001(\0132\031.google" +
-      ".protobuf.DurationR\005value:\0028\001B\007\n\005_code*R" +
-      "\n\010CallKind\022\031\n\025CALL_KIND_UNSPECIFIED\020\000\022\022\n" +
-      "\016CALL_KIND_CALL\020\001\022\027\n\023CALL_KIND_EXECUTION" +
-      "\020\002*\334\001\n\021IntentDisposition\022\"\n\036INTENT_DISPO" +
-      "SITION_UNSPECIFIED\020\000\022\035\n\031INTENT_DISPOSITI" +
-      "ON_OPENED\020\001\022!\n\035INTENT_DISPOSITION_TAKEN_" +
-      "OVER\020\002\022\035\n\031INTENT_DISPOSITION_JOINED\020\003\022\037\n" +
-      "\033INTENT_DISPOSITION_REPLAYED\020\004\022!\n\035INTENT" +
-      "_DISPOSITION_UNRECORDED\020\0052\265\001\n\022Diagnostic" +
-      "sService\022V\n\014ExplainRoute\022\037.payorch.v1.Ex" +
-      "plainRouteRequest\032 .payorch.v1.ExplainRo" +
-      "uteResponse\"\003\220\002\001\022G\n\007GetCall\022\032.payorch.v1" +
-      ".GetCallRequest\032\033.payorch.v1.GetCallResp" +
-      "onse\"\003\220\002\001B0\n\023internal.payorch.v1B\027Diagno" +
-      "sticsServiceProtoP\001b\006proto3"
+      ".protobuf.DurationR\005value:\0028\001B\007\n\005_code\"6" +
+      "\n\017GetQuotaRequest\022#\n\006tenant\030\001 \001(\tB\013\342A\001\001\272" +
+      "H\004r\002\030@R\006tenant\"G\n\020GetQuotaResponse\0223\n\010en" +
+      "tities\030\001 \003(\0132\027.payorch.v1.EntityQuotaR\010e" +
+      "ntities\"\345\003\n\013EntityQuota\022\026\n\006tenant\030\001 \001(\tR" +
+      "\006tenant\022\026\n\006entity\030\002 \001(\tR\006entity\0228\n\nrate_" +
+      "limit\030\003 \001(\0132\031.payorch.v1.ReportedLimitR\t" +
+      "rateLimit\022F\n\021concurrency_limit\030\004 \001(\0132\031.p" +
+      "ayorch.v1.ReportedLimitR\020concurrencyLimi" +
+      "t\022-\n\023max_calls_in_flight\030\005 \001(\005R\020maxCalls" +
+      "InFlight\022&\n\017calls_in_flight\030\006 \001(\005R\rcalls" +
+      "InFlight\022!\n\014calls_queued\030\007 \001(\005R\013callsQue" +
+      "ued\0226\n\ttoken_age\030\010 \001(\0132\031.google.protobuf" +
+      ".DurationR\010tokenAge\0222\n\007circuit\030\t \001(\0162\030.p" +
+      "ayorch.v1.CircuitStateR\007circuit\022>\n\rcircu" +
+      "it_delay\030\n \001(\0132\031.google.protobuf.Duratio" +
+      "nR\014circuitDelay\"\273\001\n\rReportedLimit\022\034\n\trem" +
+      "aining\030\001 \001(\003R\tremaining\022\031\n\005limit\030\002 \001(\003H\000" +
+      "R\005limit\210\001\001\022:\n\013reset_delay\030\003 \001(\0132\031.google" +
+      ".protobuf.DurationR\nresetDelay\022+\n\003age\030\004 " +
+      "\001(\0132\031.google.protobuf.DurationR\003ageB\010\n\006_" +
+      "limit*R\n\010CallKind\022\031\n\025CALL_KIND_UNSPECIFI" +
+      "ED\020\000\022\022\n\016CALL_KIND_CALL\020\001\022\027\n\023CALL_KIND_EX" +
+      "ECUTION\020\002*\334\001\n\021IntentDisposition\022\"\n\036INTEN" +
+      "T_DISPOSITION_UNSPECIFIED\020\000\022\035\n\031INTENT_DI" +
+      "SPOSITION_OPENED\020\001\022!\n\035INTENT_DISPOSITION" +
+      "_TAKEN_OVER\020\002\022\035\n\031INTENT_DISPOSITION_JOIN" +
+      "ED\020\003\022\037\n\033INTENT_DISPOSITION_REPLAYED\020\004\022!\n" +
+      "\035INTENT_DISPOSITION_UNRECORDED\020\005*|\n\014Circ" +
+      "uitState\022\035\n\031CIRCUIT_STATE_UNSPECIFIED\020\000\022" +
+      "\030\n\024CIRCUIT_STATE_CLOSED\020\001\022\033\n\027CIRCUIT_STA" +
+      "TE_HALF_OPEN\020\002\022\026\n\022CIRCUIT_STATE_OPEN\020\0032\201" +
+      "\002\n\022DiagnosticsService\022V\n\014ExplainRoute\022\037." +
+      "payorch.v1.ExplainRouteRequest\032 .payorch" +
+      ".v1.ExplainRouteResponse\"\003\220\002\001\022G\n\007GetCall" +
+      "\022\032.payorch.v1.GetCallRequest\032\033.payorch.v" +
+      "1.GetCallResponse\"\003\220\002\001\022J\n\010GetQuota\022\033.pay" +
+      "orch.v1.GetQuotaRequest\032\034.payorch.v1.Get" +
+      "QuotaResponse\"\003\220\002\001B0\n\023internal.payorch.v" +
+      "1B\027DiagnosticsServiceProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -243,6 +288,30 @@ public final class DiagnosticsServiceProto extends com.google.protobuf.Generated
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_CallRecord_PhasesEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
+    internal_static_payorch_v1_GetQuotaRequest_descriptor =
+      getDescriptor().getMessageType(7);
+    internal_static_payorch_v1_GetQuotaRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payorch_v1_GetQuotaRequest_descriptor,
+        new java.lang.String[] { "Tenant", });
+    internal_static_payorch_v1_GetQuotaResponse_descriptor =
+      getDescriptor().getMessageType(8);
+    internal_static_payorch_v1_GetQuotaResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payorch_v1_GetQuotaResponse_descriptor,
+        new java.lang.String[] { "Entities", });
+    internal_static_payorch_v1_EntityQuota_descriptor =
+      getDescriptor().getMessageType(9);
+    internal_static_payorch_v1_EntityQuota_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payorch_v1_EntityQuota_descriptor,
+        new java.lang.String[] { "Tenant", "Entity", "RateLimit", "ConcurrencyLimit", "MaxCallsInFlight", "CallsInFlight", "CallsQueued", "TokenAge", "Circuit", "CircuitDelay", });
+    internal_static_payorch_v1_ReportedLimit_descriptor =
+      getDescriptor().getMessageType(10);
+    internal_static_payorch_v1_ReportedLimit_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payorch_v1_ReportedLimit_descriptor,
+        new java.lang.String[] { "Remaining", "Limit", "ResetDelay", "Age", });
     descriptor.resolveAllFeaturesImmutable();
     com.google.api.FieldBehaviorProto.getDescriptor();
     com.google.protobuf.DurationProto.getDescriptor();
