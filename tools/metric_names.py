@@ -98,6 +98,8 @@ METRICS: Final = (
     _counter("payorch.replays", "tenant"),
     _counter("payorch.spans.dropped", "reason"),
     _counter("payorch.call_records.lost"),
+    _counter("payorch.log.lost", stream={"log", "audit"}),
+    _gauge("payorch.log.stalled", "stream"),
 )
 SERIES: Final = {name: labels for metric in METRICS for name, labels in metric.series()}
 """Every series in Prometheus, and its labels."""

@@ -253,7 +253,8 @@ def main() -> None:
     try:
         # The audit cannot be silenced, and thousands of its lines would bury what this program says.
         with LOG.open("w") as log, contextlib.redirect_stderr(log):
-            start_logging(TelemetrySettings(log_format="json"))
+            with contextlib.redirect_stdout(log):
+                start_logging(TelemetrySettings(log_format="json"))
             asyncio.run(photograph_all(arguments.only, arguments.seconds))
     except PictureError as error:
         sys.exit(str(error))

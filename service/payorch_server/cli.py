@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,11 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_trace(commands.add_parser("trace", help="show what happened to the calls with a Zuora-Track-Id"))
     _add_routes(commands.add_parser("routes", help="explain, test, lint or compare routing policies in files"))
     parsed = parser.parse_args(arguments)
+    _silence_grpc()
     try:
         return int(parsed.run(parsed))
     except CommandError as error:
         print(error, file=sys.stderr)
         return error.exit_status
+
+
+def _silence_grpc() -> None:
+    """Keep the bytes of peers out of both streams, in which they could look like lines of ours.
+
+    gRPC writes them to standard error as they came. It reads the variable when it is imported; an operator who sets it
+    gets its log.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # noqa: TID251 - not read here, and no setting
 
 
 def _add_credentials(parser: argparse.ArgumentParser) -> None:
@@ -136,22 +147,18 @@ def _diff(parsed: argparse.Namespace) -> int:
 
 def _serve(parsed: argparse.Namespace) -> int:
     import asyncio
-    import os
-
-    # gRPC writes bytes of its peers to standard error as they came, so a peer could write lines that look like ours.
-    # It reads the variable when it is imported; an operator who sets it gets its log.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # noqa: TID251 - not read here, and no setting
 
     from payorch_server.config import load
-    from payorch_server.telemetry.logging import start_logging
+    from payorch_server.telemetry.logging import redirect_standard_streams, start_logging
 
     settings = load(*parsed.config)
-    start_logging(settings.document.telemetry)
+    streams = start_logging(settings.document.telemetry)
+    redirect_standard_streams(streams)
 
     from payorch_server.app.start import serve
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, files=parsed.config))
+        runner.run(serve(settings, files=parsed.config, streams=streams))
     return 0
 
 

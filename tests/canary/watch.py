@@ -2,11 +2,7 @@
 
 import asyncio
 import gc
-import io
 import json
-import logging
-import sys
-import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -15,15 +11,14 @@ from typing import Any
 
 import aiohttp
 import grpc
-import structlog
 from google.rpc import status_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from harness.log_files import logging_to_files
 from harness.stack import LocalStack, merged, running
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
 from payorch import CallError
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
-from payorch_server.telemetry.logging import start_logging
 from payorch_server.telemetry.settings import TelemetrySettings
 from redis import Redis
 from starlette.types import Receive, Scope, Send
@@ -136,19 +131,13 @@ def reprs() -> list[str]:
 
 @contextmanager
 def logged(sinks: Sinks, log_format: str = "json") -> Iterator[None]:
-    """Write log lines of every level into the sink `log`."""
-    root = logging.getLogger()
-    configured = structlog.get_config() if structlog.is_configured() else None
-    saved = (sys.stderr, sys.excepthook, threading.excepthook, root.handlers[:], root.level)
-    stream = io.BytesIO()
-    sys.stderr = io.TextIOWrapper(stream, write_through=True)
-    start_logging(TelemetrySettings(log_level="debug", log_format=log_format))  # type: ignore[arg-type] # one of two
-    try:
-        yield
-    finally:
-        structlog.configure(**configured) if configured else structlog.reset_defaults()
-        sinks.add("log", stream.getvalue())
-        sys.stderr, sys.excepthook, threading.excepthook, root.handlers[:], root.level = saved
+    """Write log lines of every level, and the audit, into the sink `log`."""
+    settings = TelemetrySettings(log_level="debug", log_format=log_format)  # type: ignore[arg-type] # one of two
+    with logging_to_files(settings) as files:
+        try:
+            yield
+        finally:
+            sinks.add("log", *files.read())
 
 
 def lenient() -> Emulator:

@@ -26,9 +26,16 @@ def write_configuration(folder: Path, emulator_url: str, over: Mapping[str, Any]
     return file
 
 
-async def start_service(file: Path) -> asyncio.subprocess.Process:
-    """Start the service; its log comes through the pipe of its standard error."""
-    return await asyncio.create_subprocess_exec(COMMAND, "serve", "--config", str(file), stderr=asyncio.subprocess.PIPE)
+async def start_service(file: Path, *, audit: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
+    """Start the service; its log comes through the pipe of its standard error.
+
+    Args:
+        file: Its configuration.
+        audit: Where its standard output goes.
+    """
+    return await asyncio.create_subprocess_exec(
+        COMMAND, "serve", "--config", str(file), stdout=audit, stderr=asyncio.subprocess.PIPE
+    )
 
 
 async def grpc_port(process: asyncio.subprocess.Process) -> int:

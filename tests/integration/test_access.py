@@ -242,16 +242,15 @@ class Replica:
     async def audit(self) -> list[tuple[str, ...]]:
         """End the process, and return what its audit says."""
         self._process.terminate()
-        assert self._process.stderr is not None
-        lines = [json.loads(line) for line in (await self._process.stderr.read()).splitlines()]
-        assert 0 == await self._process.wait()
-        return audited(lines)
+        audit, _ = await self._process.communicate()
+        assert 0 == self._process.returncode
+        return audited([json.loads(line) for line in audit.splitlines()])
 
 
 @asynccontextmanager
 async def replica(file: Path) -> AsyncIterator[Replica]:
     """Start a service process, and end it by force if nobody did."""
-    process = await start_service(file)
+    process = await start_service(file, audit=asyncio.subprocess.PIPE)
     try:
         target = f"127.0.0.1:{await grpc_port(process)}"
         async with grpc.aio.insecure_channel(target) as channel:

@@ -156,5 +156,17 @@ OVERVIEW: Final = Page(
             ((rate("payorch_call_records_lost_total", "instance"), "{{instance}}"),),
             thresholds=((0.01, ORANGE),),
         ),
+        Panel(
+            "Log lines lost",
+            "Lines of the log and of the audit that will never be written.",
+            ((rate("payorch_log_lost_total", "stream"), "{{stream}}"),),
+            thresholds=((0.01, ORANGE),),
+        ),
+        Panel(
+            "Log stalled",
+            "1 while lines do not get out. Payments are refused while the audit's do not.",
+            (("max by (instance, stream) (payorch_log_stalled{JOB})", "{{instance}} {{stream}}"),),
+            thresholds=((1, RED),),
+        ),
     ),
 )

@@ -1,6 +1,5 @@
 """Checks the rights of callers, after routing and before any join or replay; each decision is one audit line."""
 
-import contextlib
 import dataclasses
 from dataclasses import dataclass
 from typing import Final
@@ -13,8 +12,10 @@ from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 
-# Written at any telemetry.log_level: an audit log must not be silenced.
-_AUDIT: Final = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(0))
+# Written at any telemetry.log_level, because an audit log must not be silenced, and to a stream of its own.
+_AUDIT: Final = structlog.wrap_logger(
+    None, wrapper_class=structlog.make_filtering_bound_logger(0), logger_factory_args=("payorch.audit",)
+)
 DIAGNOSTICS: Final = "diagnostics"
 """The right to use the service's diagnostics."""
 
@@ -73,15 +74,18 @@ def permit_rpc(context: CallContext, rpc: str) -> None:
         raise _deny(context, rpc, missing)
 
 
-def permit(context: CallContext, action: Action, route: Route) -> None:
+def permit(context: CallContext, action: Action, route: Route) -> bool:
     """Refuse a caller that lacks a right on its route.
+
+    Returns:
+        Whether the audit has accepted the line of this decision: it is queued, and lines are being written.
 
     Raises:
         CallError: A right is missing; NOT_SENT.
     """
     if missing := missing_on_route(context.caller, action, route):
         raise _deny(context, action.rpc, missing, route)
-    _audit(context, action.rpc, "allowed", route, moves_money=action.moves_money)
+    return _audit(context, action.rpc, "allowed", route, moves_money=action.moves_money)
 
 
 def permit_diagnostics(context: CallContext, rpc: str, *, namespace: str) -> None:
@@ -143,7 +147,7 @@ def _deny(context: CallContext, rpc: str, missing: MissingRight, route: Route | 
     return denial(context.caller.identity, missing)
 
 
-def _audit(context: CallContext, rpc: str, decision: str, route: Route | None, **further: str | bool) -> None:
+def _audit(context: CallContext, rpc: str, decision: str, route: Route | None, **further: str | bool) -> bool:
     fields = (
         {
             "tenant": route.tenant,
@@ -156,9 +160,8 @@ def _audit(context: CallContext, rpc: str, decision: str, route: Route | None, *
         if route
         else {}
     )
-    # A failure to log must not cost the caller the response; monitoring notices that the lines have stopped.
-    with contextlib.suppress(Exception):
-        _AUDIT.info(
+    try:
+        accepted = _AUDIT.info(
             "access",
             decision=decision,
             caller=context.caller.identity,
@@ -168,3 +171,7 @@ def _audit(context: CallContext, rpc: str, decision: str, route: Route | None, *
             **fields,
             **further,
         )
+    except Exception:  # noqa: BLE001 - a line that is missing is for the caller of this function to judge
+        return False
+    # A logger without a stream of its own, as in tests, returns nothing and has written the line.
+    return accepted is not False

@@ -27,6 +27,7 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import MIN_KEY_BYTES, Keyring
 from payorch_server.store.port import Store, StoreUnavailable
+from payorch_server.telemetry.log_writer import LogWriter
 from payorch_server.telemetry.providers import Telemetry
 from payorch_server.usecases.dispatcher import Dispatcher
 from payorch_server.usecases.policy import LivePolicy, Policy
@@ -59,6 +60,8 @@ class Resources:
     telemetry: Telemetry
     max_attempts: int = MAX_ATTEMPTS
     """How often a call is sent to Zuora at most."""
+    streams: Sequence[LogWriter] = ()
+    """The log and the audit, where they have writers."""
 
 
 class Components:
@@ -188,6 +191,7 @@ class Components:
             clock=own.clock,
             entropy=os.urandom,
             tracer=own.telemetry.tracer,
+            audit_required=document.telemetry.audit == "required",
         )
         access = access_table(document.access, namespace=document.intents.namespace)
         return Policy(access, dispatcher, document.verbose)

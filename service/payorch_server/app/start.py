@@ -42,6 +42,7 @@ from payorch_server.runtime.lifecycle import TaskOwner, termination
 from payorch_server.store.factory import CountedStore, open_store
 from payorch_server.store.port import Store
 from payorch_server.telemetry.instruments import BUCKETS_S
+from payorch_server.telemetry.logging import LogStreams
 from payorch_server.telemetry.providers import start_telemetry
 from payorch_server.zuora.retry import MAX_ATTEMPTS
 from payorch_server.zuora.transport import open_transport
@@ -63,6 +64,8 @@ class StartOptions:
     """Further receivers of spans."""
     max_attempts: int = MAX_ATTEMPTS
     """How often a call is sent to Zuora at most."""
+    streams: LogStreams | None = None
+    """Where lines go, to be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +131,26 @@ async def start(
     return Application(grpc_port, admin_port, diagnostics_port, components, server, settings)
 
 
-async def serve(settings: Settings, *, files: Sequence[Path]) -> None:
+async def serve(settings: Settings, *, files: Sequence[Path], streams: LogStreams) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once.
 
     Args:
         settings: A configuration that has passed every check.
         files: The configuration files to watch.
+        streams: Where lines go; their last lines are written before a second signal ends the process.
 
     Raises:
         StartError: An address cannot be listened on.
     """
     stop = asyncio.Event()
-    with termination(on_first=stop.set, on_second=lambda: os._exit(130)):
+
+    def end() -> None:
+        streams.close()
+        os._exit(130)
+
+    with termination(on_first=stop.set, on_second=end):
         async with AsyncExitStack() as stack:
-            application = await start(settings, stack=stack, files=files)
+            application = await start(settings, stack=stack, files=files, options=StartOptions(streams=streams))
             await stop.wait()
             await application.drain()
     _LOG.info("stopped")
@@ -158,7 +167,8 @@ def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitS
     stack.push_async_callback(store.close)
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
-    return Resources(transport, store, clock, tasks, telemetry, options.max_attempts)
+    streams = options.streams.all if options.streams else ()
+    return Resources(transport, store, clock, tasks, telemetry, options.max_attempts, streams)
 
 
 def _open_store(settings: Settings, meter: Meter, clock: Clock) -> Store:

@@ -41,6 +41,7 @@ class Reason(enum.Enum):
     SESSION_STALE = enum.auto()
     APPLE_PAY_TOKEN_REUSED = enum.auto()
     STORE_UNAVAILABLE = enum.auto()
+    AUDIT_UNAVAILABLE = enum.auto()
     ROUTE_NOT_FOUND = enum.auto()
     ROUTE_HINT_UNKNOWN = enum.auto()
     ROUTE_HINT_CONTRADICTED = enum.auto()
@@ -110,6 +111,7 @@ VERDICTS: Final = {
     Reason.SESSION_STALE: _REFUSED_NEW,
     Reason.APPLE_PAY_TOKEN_REUSED: _NOT_SENT_FIX,
     Reason.STORE_UNAVAILABLE: _NOT_SENT_RESEND,
+    Reason.AUDIT_UNAVAILABLE: _NOT_SENT_RESEND,
     Reason.ROUTE_NOT_FOUND: _NOT_SENT_FIX,
     Reason.ROUTE_HINT_UNKNOWN: _NOT_SENT_FIX,
     Reason.ROUTE_HINT_CONTRADICTED: _NOT_SENT_FIX,

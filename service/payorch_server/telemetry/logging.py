@@ -1,60 +1,171 @@
-"""Structured log lines to standard error, which hold only what was chosen to be logged.
+"""Structured lines, which hold only what was chosen to be logged.
+
+The log goes to standard error, the audit to standard output, which container runtimes keep apart.
 
 Texts of exceptions and of libraries could hold anything, so of both only the kind and the place are written.
 """
 
+import atexit
+import io
 import logging
 import re
 import sys
 import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
 import msgspec
 import structlog
 
+from payorch_server.telemetry.log_writer import LogWriter
 from payorch_server.telemetry.scrubber import scrub
 from payorch_server.telemetry.settings import TelemetrySettings
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _LOG: Final = structlog.get_logger("payorch.process")
+_AUDIT: Final = "payorch.audit"
+_FLUSH_S: Final = 1.0
 _MAX_FRAMES: Final = 8
 # The words of a text before its first value.
 _WORDS: Final = re.compile(r"[A-Za-z ,.]{0,100}")
 
 
-def _render_json(_logger: Any, _method: str, event: structlog.typing.EventDict) -> bytes:
-    return msgspec.json.encode(event, enc_hook=str)
+@dataclass(frozen=True, slots=True)
+class LogStreams:
+    """The streams of a process, each with its writer."""
+
+    log: LogWriter
+    """To standard error."""
+    audit: LogWriter
+    """To standard output: what forges or floods the log does not reach it."""
+
+    @property
+    def all(self) -> Sequence[LogWriter]:
+        """Both."""
+        return self.log, self.audit
+
+    def close(self) -> None:
+        """Write what is held; takes two seconds at most."""
+        for writer in self.all:
+            writer.close(timeout_s=_FLUSH_S)
 
 
-def start_logging(settings: TelemetrySettings) -> None:
-    """Send structured log lines to standard error, as JSON or for people.
+def start_logging(settings: TelemetrySettings) -> LogStreams:
+    """Send structured lines to standard error and, for the audit, to standard output, as JSON or for people.
 
     What libraries log and what crashes the process or a thread is written in the same way.
+
+    Returns:
+        The streams. A line is written soon after it was logged, the last ones when the process ends.
     """
-    json = settings.log_format == "json"
+    render = _renderer(settings)
+    log, audit = (
+        LogWriter(stream.fileno(), name=name, lost_line=_lost_line(render, name))
+        for stream, name in ((sys.stderr, "log"), (sys.stdout, "audit"))
+    )
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # Before the scrubber, which sees what it is given and nothing that is made after it.
-            structlog.processors.format_exc_info,
-            scrub,
-            _render_json if json else _console(),
-        ],
+        processors=[render],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer)
-        if json
-        else structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda name="", *_: _AuditLogger(audit) if name == _AUDIT else _StreamLogger(log),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_LibraryHandler()], force=True)
     sys.excepthook = _log_process_crash
     threading.excepthook = _log_thread_crash
+    streams = LogStreams(log, audit)
+    atexit.register(streams.close)
+    return streams
 
 
-def _console() -> structlog.dev.ConsoleRenderer:
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+def redirect_standard_streams(streams: LogStreams) -> None:
+    """Have everything else that this process prints written to the log by its thread.
+
+    A print on the event loop could be blocked by a reader, and one to standard output would be in the audit.
+    """
+    sys.stdout = sys.stderr = _LogText(streams.log)
+    sys.unraisablehook = _log_unraisable
+    logging.captureWarnings(capture=True)
+
+
+_Render = Callable[[Any, str, structlog.typing.EventDict], bytes]
+
+
+def _renderer(settings: TelemetrySettings) -> _Render:
+    """Return the function that renders an event, to nothing if that fails: no line is worth a failed call."""
+    processors = (
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # Before the scrubber, which sees what it is given and nothing that is made after it.
+        structlog.processors.format_exc_info,
+        scrub,
+    )
+    write = _json if settings.log_format == "json" else _for_people()
+
+    def render(logger: Any, method: str, event: Any) -> bytes:
+        try:
+            for processor in processors:
+                event = processor(logger, method, event)
+            return write(logger, method, event)
+        except Exception:  # noqa: BLE001 - a value may fail in any way; the line is counted as lost
+            return b""
+
+    return render
+
+
+def _json(_logger: Any, _method: str, event: structlog.typing.EventDict) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)
+
+
+def _for_people() -> _Render:
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    return lambda logger, method, event: console(logger, method, event).encode(errors="backslashreplace")
+
+
+def _lost_line(render: _Render, stream: str) -> Callable[[int], bytes]:
+    def lost_line(lines: int) -> bytes:
+        return render(None, "warning", {"event": "lines_lost", "stream": stream, "lines": lines}) + b"\n"
+
+    return lost_line
+
+
+class _StreamLogger:
+    """What structlog calls with a rendered line, or with nothing if it could not be rendered."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._writer = writer
+
+    def write(self, line: bytes) -> bool:
+        if line:
+            return self._writer.write(line)
+        self._writer.count_lost()
+        return False
+
+    debug = info = warning = error = write
+
+
+class _AuditLogger(_StreamLogger):
+    """Its methods return whether the line is accepted: it is queued, and lines are being written."""
+
+    def info(self, line: bytes) -> bool:
+        return self.write(line) and not self._writer.is_stalled
+
+
+class _LogText(io.TextIOBase):
+    """A standard stream whose text goes to a writer, line by line."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._writer = writer
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._writer.write(line.encode(errors="backslashreplace"))
+        return len(text)
 
 
 class _LibraryHandler(logging.Handler):
@@ -87,3 +198,8 @@ def _log_process_crash(kind: type[BaseException], error: BaseException, _trace_b
 def _log_thread_crash(ended: threading.ExceptHookArgs) -> None:
     if ended.exc_value is not None:
         _LOG.error("thread_crashed", type=type(ended.exc_value).__name__, where=where(ended.exc_value))
+
+
+def _log_unraisable(ignored: Any) -> None:
+    if ignored.exc_value is not None:
+        _LOG.error("exception_ignored", type=type(ignored.exc_value).__name__, where=where(ignored.exc_value))

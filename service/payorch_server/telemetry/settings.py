@@ -49,3 +49,7 @@ class TelemetrySettings:
     """The least severe level that is written."""
     log_format: Literal["json", "console"] = "json"
     """JSON lines for machines, or coloured lines for people."""
+    audit: Literal["required", "best_effort"] = "required"
+    """Whether a payment needs its line in the audit, which goes to standard output. required: while the audit is not
+    being read, calls that move money are refused with AUDIT_UNAVAILABLE. best_effort: they go on, and lost lines are
+    counted. All other calls always do."""

@@ -62,6 +62,7 @@ class Dispatcher:
         clock: Clock,
         entropy: Callable[[int], bytes],
         tracer: trace.Tracer | None = None,
+        audit_required: bool = True,
     ) -> None:
         self.routing = routing
         """Where calls go."""
@@ -70,6 +71,7 @@ class Dispatcher:
         self._clock = clock
         self._entropy = entropy
         self._tracer = tracer or trace.NoOpTracer()
+        self._audit_required = audit_required
 
     async def run(self, intent: Intent, context: CallContext, operation: ZuoraOperation[T]) -> CallResult[T]:
         """Route the call, then execute, join or replay its intent, or only show what would be sent.
@@ -149,6 +151,7 @@ class Dispatcher:
             context=context,
             zuora=self._zuora,
             entropy=self._entropy,
+            audit_required=self._audit_required,
         )
 
     def _preview(

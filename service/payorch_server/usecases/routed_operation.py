@@ -35,6 +35,7 @@ class RoutedOperation(IntentOperation[T]):
         context: CallContext,
         zuora: ZuoraClient,
         entropy: Callable[[int], bytes],
+        audit_required: bool = True,
     ) -> None:
         """Bind an operation to a call.
 
@@ -45,6 +46,7 @@ class RoutedOperation(IntentOperation[T]):
             context: Of the call; its caller's rights are checked.
             zuora: Sends it.
             entropy: Returns so many random bytes.
+            audit_required: Whether nothing that moves money is sent without its line in the audit.
         """
         self.moves_money = operation.moves_money
         self.result_type = operation.result_type
@@ -56,6 +58,8 @@ class RoutedOperation(IntentOperation[T]):
         self._context = context
         self._zuora = zuora
         self._entropy = entropy
+        self._needs_audit = audit_required and operation.moves_money
+        self._audited = True
         self._permitted: list[tuple[str, str, tuple[str, ...]]] = []
 
     def permit(self, route: Route) -> None:
@@ -77,7 +81,7 @@ class RoutedOperation(IntentOperation[T]):
             raw_card_data=self._operation.raw_card_data,
             multi_org=self._zuora.tenants.uses_multi_org(route),
         )
-        permit(self._context, action, route)
+        self._audited &= permit(self._context, action, route)
         self._permitted.append(target)
 
     def route_exists(self, route: Route) -> bool:
@@ -97,7 +101,10 @@ class RoutedOperation(IntentOperation[T]):
         if self._rpc in tenant.switched_off:
             detail = f"{self._rpc} is switched off for {route.tenant}"
             raise call_error(Reason.SWITCHED_OFF, detail, tenant=route.tenant)
-        # 2. All attempts under the intent's key.
+        # 2. Its permission has no line in the audit. What was sent before counts: the intent's record says it.
+        if self._needs_audit and not self._audited:
+            raise call_error(Reason.AUDIT_UNAVAILABLE, "the audit did not accept the line of the permission")
+        # 3. All attempts under the intent's key.
         call = self._operation.build(route, tenant)
         try:
             return await self._zuora.execute(call, route=route, context=context, key=self._key, earlier=earlier)
@@ -105,12 +112,12 @@ class RoutedOperation(IntentOperation[T]):
             if not self._operation.retry_with_new_key or error.failure.reason not in _TRANSIENT:
                 raise
             refused = error
-        # 3. Zuora would only repeat the refusal it has stored under that key.
+        # 4. Zuora would only repeat the refusal it has stored under that key.
         fresh = IdempotencyKey(f"po1-{self._entropy(_RANDOM_KEY_BYTES).hex()}")
         try:
             return await self._zuora.execute(call, route=route, context=context, key=fresh)
         except CallError as error:
-            # 4. Nothing was sent under the new key, so the refusal is how the intent ended.
+            # 5. Nothing was sent under the new key, so the refusal is how the intent ended.
             if error.verdict.outcome is Outcome.NOT_SENT:
                 raise refused from error
             raise

@@ -230,8 +230,8 @@ class TestStrangers:
         ]
 
 
-def test_a_broken_log_costs_no_answer() -> None:
-    """The decision stands although it could not be logged."""
+def test_a_broken_audit_changes_no_decision() -> None:
+    """The decision stands, and its line is reported as not accepted."""
     decisions: list[Any] = []
 
     def broken(_logger: object, _method: str, event: Any) -> NoReturn:
@@ -241,8 +241,8 @@ def test_a_broken_log_costs_no_answer() -> None:
     before = structlog.get_config()
     structlog.configure(processors=[broken])
     try:
-        permit(context(), Action("CreateSession"), route())
+        accepted = permit(context(), Action("CreateSession"), route())
     finally:
         structlog.configure(**before)
 
-    assert decisions == ["allowed"]
+    assert (["allowed"], False) == (decisions, accepted)

@@ -1,32 +1,25 @@
-"""What reaches standard error."""
+"""What reaches standard error and standard output."""
 
 import json
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import warnings
 from types import SimpleNamespace
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import pytest
 import structlog
-from payorch_server.telemetry.logging import start_logging
+from harness.log_files import logging_to_files
+from harness.routes import context, route
+from payorch_server.access.permission import Action, permit
+from payorch_server.telemetry.logging import redirect_standard_streams
 from payorch_server.telemetry.settings import TelemetrySettings
 
 CARD = "4111111111111111"
 SECRET = "never-shown"
 
-
-@pytest.fixture
-def logged_text(capsysbinary: pytest.CaptureFixture[bytes]) -> Iterator[Callable[[], str]]:
-    """Return what was written to standard error; everything that `start_logging` sets is set back."""
-    root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
-    handlers, level = root.handlers[:], root.level
-    configured = structlog.get_config() if structlog.is_configured() else None
-    yield lambda: str(capsysbinary.readouterr().err, "utf-8")
-    structlog.configure(**configured) if configured else structlog.reset_defaults()
-    root.handlers[:], root.level = handlers, level
-    sys.excepthook, threading.excepthook = hooks
+Format = Literal["json", "console"]
 
 
 def _raised(text: str) -> ValueError:
@@ -44,52 +37,117 @@ def _raise(text: str) -> NoReturn:
 class TestLines:
     """JSON for machines and lines for people are treated alike."""
 
-    def test_are_scrubbed(self, logged_text: Callable[[], str], log_format: str) -> None:
+    def test_are_scrubbed(self, log_format: Format) -> None:
         """Values, names and the text of an exception that is asked for."""
-        start_logging(TelemetrySettings(log_format=log_format))  # type: ignore[arg-type] # one of the two
+        with logging_to_files(TelemetrySettings(log_format=log_format)) as files:
+            structlog.get_logger().info("call", detail=CARD, inner={CARD: [CARD]}, exc_info=_raised(CARD))
+            log, _ = files.read()
 
-        structlog.get_logger().info("call", detail=CARD, inner={CARD: [CARD]}, exc_info=_raised(CARD))
+        assert b"ValueError" in log
+        assert CARD.encode() not in log
 
-        text = logged_text()
-        assert "ValueError" in text
-        assert CARD not in text
+    def test_show_what_libraries_log_without_their_values(self, log_format: Format) -> None:
+        """The event loop quotes exceptions that were never retrieved."""
+        with logging_to_files(TelemetrySettings(log_format=log_format)) as files:
+            logging.getLogger("asyncio").error(
+                f"Task exception was never retrieved\nfuture: <{SECRET}>",  # noqa: G004 - it is how the loop does it
+                exc_info=_raised(SECRET),
+            )
+            logging.getLogger("lib").warning("took %s", SECRET)
+            log, _ = files.read()
 
-    def test_tell_what_libraries_say_without_their_values(
-        self, logged_text: Callable[[], str], log_format: str
-    ) -> None:
-        """The event loop quotes exceptions that nobody retrieved."""
-        start_logging(TelemetrySettings(log_format=log_format))  # type: ignore[arg-type] # one of the two
+        assert b"Task exception was never retrieved" in log
+        assert b"_raised" in log
+        assert SECRET.encode() not in log
 
-        logging.getLogger("asyncio").error(
-            f"Task exception was never retrieved\nfuture: <{SECRET}>",  # noqa: G004 - it is how the loop does it
-            exc_info=_raised(SECRET),
-        )
-        logging.getLogger("lib").warning("took %s", SECRET)
-
-        text = logged_text()
-        assert "Task exception was never retrieved" in text
-        assert "_raised" in text
-        assert SECRET not in text
-
-    def test_tell_how_the_process_ends(self, logged_text: Callable[[], str], log_format: str) -> None:
+    def test_show_how_the_process_ends(self, log_format: Format) -> None:
         """The interpreter would print the exception's text."""
-        start_logging(TelemetrySettings(log_format=log_format))  # type: ignore[arg-type] # one of the two
-        error = _raised(SECRET)
+        with logging_to_files(TelemetrySettings(log_format=log_format)) as files:
+            error = _raised(SECRET)
+            sys.excepthook(ValueError, error, error.__traceback__)
+            threading.excepthook(SimpleNamespace(exc_value=error))  # type: ignore[arg-type] # its class cannot be made
+            log, _ = files.read()
 
-        sys.excepthook(ValueError, error, error.__traceback__)
-        threading.excepthook(SimpleNamespace(exc_value=error))  # type: ignore[arg-type] # its class cannot be made
+        assert 2 == log.count(b"ValueError")
+        assert SECRET.encode() not in log
 
-        text = logged_text()
-        assert 2 == text.count("ValueError")
-        assert SECRET not in text
+    def test_hold_whatever_else_the_process_prints(self, log_format: Format) -> None:
+        """Prints, warnings and ignored exceptions: none of them is written by the thread that made it."""
+        with logging_to_files(TelemetrySettings(log_format=log_format)) as files:
+            redirect_standard_streams(files.streams)
+            print("printed", "text")  # noqa: T201 - as a library may
+            print("end", end="\n\n", file=sys.stderr)  # noqa: T201 - as a library may
+            warnings.showwarning(UserWarning(SECRET), UserWarning, "file.py", 1)
+            sys.unraisablehook(SimpleNamespace(exc_value=_raised(SECRET)))  # type: ignore[arg-type] # as above
+            log, audit = files.read()
+
+        assert log.startswith(b"printed text\nend\n\n")
+        assert b"py.warnings" in log
+        assert b"exception_ignored" in log
+        assert SECRET.encode() not in log
+        assert b"" == audit
+
+    def test_of_the_audit_are_a_stream_of_their_own(self, log_format: Format) -> None:
+        """Neither stream holds lines of the other, and the least level does not matter to the audit."""
+        with logging_to_files(TelemetrySettings(log_format=log_format, log_level="error")) as files:
+            accepted = permit(context(), Action("CreateSession"), route())
+            structlog.get_logger().error("call", code="INTERNAL")
+            log, audit = files.read()
+
+        assert accepted
+        assert (1, 0) == (audit.count(b"allowed"), audit.count(b"INTERNAL"))
+        assert (0, 1) == (log.count(b"allowed"), log.count(b"INTERNAL"))
+
+    def test_that_cannot_be_rendered_are_counted_and_cost_no_call(self, log_format: Format) -> None:
+        """A value whose text fails, as others may."""
+
+        class Failing:
+            def __str__(self) -> str:
+                raise ValueError(SECRET)
+
+            __repr__ = __str__
+
+        with logging_to_files(TelemetrySettings(log_format=log_format)) as files:
+            structlog.get_logger().info("call", value=Failing())
+            log, _ = files.read()
+
+        assert 1 == files.streams.log.lost
+        assert (1, 0) == (log.count(b"lines_lost"), log.count(SECRET.encode()))
 
 
-def test_a_line_is_one_json_object(logged_text: Callable[[], str]) -> None:
-    """With its level and its time."""
-    start_logging(TelemetrySettings())
+class TestJson:
+    """A line is one JSON object."""
 
-    structlog.get_logger().info("call", code="OK")
+    def test_has_level_and_time(self) -> None:
+        """Beside the event and its members."""
+        with logging_to_files(TelemetrySettings()) as files:
+            structlog.get_logger().info("call", code="OK")
+            line = json.loads(files.read()[0])
 
-    line = json.loads(logged_text())
-    assert {"event": "call", "code": "OK", "level": "info"} == {name: line[name] for name in ("event", "code", "level")}
-    assert "timestamp" in line
+        names = ("event", "code", "level")
+        assert {"event": "call", "code": "OK", "level": "info"} == {name: line[name] for name in names}
+        assert "timestamp" in line
+
+    def test_reports_lost_lines(self) -> None:
+        """With the stream and their number."""
+        with logging_to_files(TelemetrySettings()) as files:
+            for _ in range(3):
+                files.streams.audit.count_lost()
+            lines = [json.loads(line) for line in files.read()[1].splitlines()]
+
+        assert {("lines_lost", "audit", "warning")} == {
+            (line["event"], line["stream"], line["level"]) for line in lines
+        }
+        assert 3 == sum(line["lines"] for line in lines)
+
+
+class TestAudit:
+    """A line is accepted if it will be written soon."""
+
+    def test_accepts_nothing_while_its_writer_does_not_write(self) -> None:
+        """The line is queued all the same, or counted as lost."""
+        with logging_to_files(TelemetrySettings()) as files:
+            files.streams.audit.close(timeout_s=1.0)
+
+            assert not permit(context(), Action("CreateSession"), route())
+            assert 1 == files.streams.audit.lost

@@ -1,9 +1,11 @@
 import dataclasses
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import httpx
 import pytest
+import structlog
 from harness.clock import FakeClock
 from harness.intents import DAY_S, REQUEST_ID, FailingStore, call_context, fingerprint, intent_executor, memory_store
 from harness.keyring import counted_entropy
@@ -411,6 +413,81 @@ class TestKillSwitch:
 
         assert caught.value.failure.reason is Reason.EARLIER_ATTEMPT_UNSETTLED
         assert len(bench.keys) == 3
+
+
+class _FullAudit:
+    """A logger that accepts no line."""
+
+    def info(self, _line: object) -> bool:
+        return False
+
+
+@contextmanager
+def audit_that_accepts_nothing() -> Iterator[None]:
+    """Refuse every line until the context ends."""
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[lambda _logger, _method, _event: "line"], logger_factory=lambda *_names: _FullAudit()
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+@pytest.mark.asyncio
+class TestAudit:
+    """No money moves without a line of its permission."""
+
+    async def test_refuses_what_moves_money_before_anything_is_sent(self) -> None:
+        """Nothing is recorded, so that the resend executes it once."""
+        bench = Bench(done())
+
+        with audit_that_accepts_nothing(), pytest.raises(CallError) as caught:
+            await bench.run("DecryptApplePay")
+        sent, again = len(bench.keys), await bench.run("DecryptApplePay")
+
+        assert (caught.value.failure.reason, caught.value.verdict.outcome) == (
+            Reason.AUDIT_UNAVAILABLE,
+            Outcome.NOT_SENT,
+        )
+        assert (0, "it") == (sent, again.value)
+
+    async def test_proves_nothing_of_an_earlier_send(self) -> None:
+        """That one may have been executed: the outcome stays unknown."""
+        bench = Bench(*(httpx.ReadError("reset") for _ in range(3)))
+        with pytest.raises(CallError):
+            await bench.run("DecryptApplePay")
+
+        with audit_that_accepts_nothing(), pytest.raises(CallError) as caught:
+            await bench.run("DecryptApplePay")
+
+        assert caught.value.failure.reason is Reason.EARLIER_ATTEMPT_UNSETTLED
+        assert len(bench.keys) == 3
+
+    async def test_takes_no_answer_from_a_payment_that_was_sent(self) -> None:
+        """A resend receives the recorded result, and a preview is no payment."""
+        bench = Bench(done())
+        await bench.run("DecryptApplePay")
+
+        with audit_that_accepts_nothing():
+            replayed = await bench.run("DecryptApplePay")
+            shown = await bench.run("DecryptApplePay", validate_only=True)
+
+        assert "it" == replayed.value
+        assert shown.preview is not None
+        assert len(bench.keys) == 1
+
+    async def test_is_not_needed_by_other_calls(self) -> None:
+        """Nor by payments where the operator has decided so."""
+        bench = Bench(done(), done())
+
+        with audit_that_accepts_nothing():
+            session = await bench.run("CreateSession")
+            bench.dispatcher._audit_required = False
+            payment = await bench.run("DecryptApplePay")
+
+        assert ("it", "it") == (session.value, payment.value)
 
 
 @pytest.mark.asyncio

@@ -588,6 +588,8 @@ pub enum ErrorReason {
     ApplePayTokenReused = 14,
     /// The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend.
     StoreUnavailable = 15,
+    /// The audit cannot be written, and no money may move without it. NOT_SENT, resend.
+    AuditUnavailable = 16,
     /// No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request.
     RouteNotFound = 20,
     /// A route hint names something the policy does not know; metadata: hint. NOT_SENT, fix the request.
@@ -693,6 +695,7 @@ impl ErrorReason {
             Self::SessionStale => "ERROR_REASON_SESSION_STALE",
             Self::ApplePayTokenReused => "ERROR_REASON_APPLE_PAY_TOKEN_REUSED",
             Self::StoreUnavailable => "ERROR_REASON_STORE_UNAVAILABLE",
+            Self::AuditUnavailable => "ERROR_REASON_AUDIT_UNAVAILABLE",
             Self::RouteNotFound => "ERROR_REASON_ROUTE_NOT_FOUND",
             Self::RouteHintUnknown => "ERROR_REASON_ROUTE_HINT_UNKNOWN",
             Self::RouteHintContradicted => "ERROR_REASON_ROUTE_HINT_CONTRADICTED",
@@ -755,6 +758,7 @@ impl ErrorReason {
             "ERROR_REASON_SESSION_STALE" => Some(Self::SessionStale),
             "ERROR_REASON_APPLE_PAY_TOKEN_REUSED" => Some(Self::ApplePayTokenReused),
             "ERROR_REASON_STORE_UNAVAILABLE" => Some(Self::StoreUnavailable),
+            "ERROR_REASON_AUDIT_UNAVAILABLE" => Some(Self::AuditUnavailable),
             "ERROR_REASON_ROUTE_NOT_FOUND" => Some(Self::RouteNotFound),
             "ERROR_REASON_ROUTE_HINT_UNKNOWN" => Some(Self::RouteHintUnknown),
             "ERROR_REASON_ROUTE_HINT_CONTRADICTED" => Some(Self::RouteHintContradicted),

@@ -5,7 +5,6 @@ would send its text to the caller.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -215,9 +214,10 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
 
     def _close(self, call: _Call, error: CallError | None, unexpected: Exception | None = None) -> None:
         """End the span and write the log line of a call; their failure does not change the response."""
-        # A failure of logging cannot be logged.
-        with contextlib.suppress(Exception):
+        try:
             self._finish_telemetry(call, error, unexpected)
+        except Exception as defect:  # noqa: BLE001 - the response is decided
+            _LOG.error("call_not_logged", track_id=call.track_id, type=type(defect).__name__, where=where(defect))
 
     def _finish_telemetry(self, call: _Call, error: CallError | None, unexpected: Exception | None) -> None:
         code = grpc.StatusCode.OK if error is None else code_of(error)

@@ -1,6 +1,5 @@
 """Logs requests and responses, redacted, to help find mistakes."""
 
-import contextlib
 from typing import Any, Final
 
 import grpc
@@ -9,6 +8,7 @@ from payorch import redacted
 
 from payorch_server.rpc.current import active_call
 from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
+from payorch_server.telemetry.logging import where
 from payorch_server.telemetry.settings import TelemetrySettings
 
 # Written at any telemetry.log_level: these lines were requested.
@@ -37,6 +37,8 @@ class PayloadInterceptor(UnaryInterceptor):
 
 
 def _log_payload(event: str, method: str, payload: Any) -> None:
-    # A failure to log must not cost the caller the response.
-    with contextlib.suppress(Exception):
-        _LOG.info(event, method=method, track_id=active_call().context.track_id, payload=redacted(payload))
+    track_id = active_call().context.track_id
+    try:
+        _LOG.info(event, method=method, track_id=track_id, payload=redacted(payload))
+    except Exception as defect:  # noqa: BLE001 - a failure to log must not cost the caller the response
+        _LOG.error("payload_not_logged", track_id=track_id, type=type(defect).__name__, where=where(defect))

@@ -52,6 +52,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The Apple Pay token was used by another intent. NOT_SENT, fix the request."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 15
     """The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend."""
+    ERROR_REASON_AUDIT_UNAVAILABLE: _ErrorReason.ValueType  # 16
+    """The audit cannot be written, and no money may move without it. NOT_SENT, resend."""
     ERROR_REASON_ROUTE_NOT_FOUND: _ErrorReason.ValueType  # 20
     """No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request."""
     ERROR_REASON_ROUTE_HINT_UNKNOWN: _ErrorReason.ValueType  # 21
@@ -177,6 +179,8 @@ ERROR_REASON_APPLE_PAY_TOKEN_REUSED: ErrorReason.ValueType  # 14
 """The Apple Pay token was used by another intent. NOT_SENT, fix the request."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 15
 """The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend."""
+ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason.ValueType  # 16
+"""The audit cannot be written, and no money may move without it. NOT_SENT, resend."""
 ERROR_REASON_ROUTE_NOT_FOUND: ErrorReason.ValueType  # 20
 """No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request."""
 ERROR_REASON_ROUTE_HINT_UNKNOWN: ErrorReason.ValueType  # 21

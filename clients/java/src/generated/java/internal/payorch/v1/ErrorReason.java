@@ -132,6 +132,14 @@ public enum ErrorReason
   ERROR_REASON_STORE_UNAVAILABLE(15),
   /**
    * <pre>
+   * The audit cannot be written, and no money may move without it. NOT_SENT, resend.
+   * </pre>
+   *
+   * <code>ERROR_REASON_AUDIT_UNAVAILABLE = 16;</code>
+   */
+  ERROR_REASON_AUDIT_UNAVAILABLE(16),
+  /**
+   * <pre>
    * No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request.
    * </pre>
    *
@@ -560,6 +568,14 @@ public enum ErrorReason
   public static final int ERROR_REASON_STORE_UNAVAILABLE_VALUE = 15;
   /**
    * <pre>
+   * The audit cannot be written, and no money may move without it. NOT_SENT, resend.
+   * </pre>
+   *
+   * <code>ERROR_REASON_AUDIT_UNAVAILABLE = 16;</code>
+   */
+  public static final int ERROR_REASON_AUDIT_UNAVAILABLE_VALUE = 16;
+  /**
+   * <pre>
    * No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request.
    * </pre>
    *
@@ -901,6 +917,7 @@ public enum ErrorReason
       case 13: return ERROR_REASON_SESSION_STALE;
       case 14: return ERROR_REASON_APPLE_PAY_TOKEN_REUSED;
       case 15: return ERROR_REASON_STORE_UNAVAILABLE;
+      case 16: return ERROR_REASON_AUDIT_UNAVAILABLE;
       case 20: return ERROR_REASON_ROUTE_NOT_FOUND;
       case 21: return ERROR_REASON_ROUTE_HINT_UNKNOWN;
       case 22: return ERROR_REASON_ROUTE_HINT_CONTRADICTED;
