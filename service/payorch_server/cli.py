@@ -149,8 +149,11 @@ def _serve(parsed: argparse.Namespace) -> int:
     import asyncio
 
     from payorch_server.config import load
+    from payorch_server.runtime.core_dumps import forbid_core_dumps
     from payorch_server.telemetry.logging import redirect_standard_streams, start_logging
 
+    # Before anything secret is read.
+    forbid_core_dumps()
     settings = load(*parsed.config)
     streams = start_logging(settings.document.telemetry)
     redirect_standard_streams(streams)
@@ -172,6 +175,9 @@ def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
 
 def _check_config(parsed: argparse.Namespace) -> int:
     from payorch_server.config import ConfigError, Document, change_problems, load, load_document
+    from payorch_server.runtime.core_dumps import forbid_core_dumps
+
+    forbid_core_dumps()
 
     def read(files: Sequence[Path]) -> Document:
         return load_document(*files) if parsed.without_secrets else load(*files).document

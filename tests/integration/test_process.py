@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import os
 import re
+import resource
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +69,42 @@ async def test_a_peer_writes_no_line_into_the_log(tmp_path: Path) -> None:
 
     assert b"jwt:cfo" not in log
     assert all(isinstance(json.loads(line), dict) for line in log.splitlines())
+
+
+def test_leaves_no_core_dump(tmp_path: Path) -> None:
+    """Whatever limit it was started with; only this shows it where the kernel hands dumps to files."""
+    file = write_configuration(tmp_path, "http://127.0.0.1:9")
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [COMMAND, "serve", "--config", file], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (1 << 30, 1 << 30)),  # noqa: PLW1509 - no threads
+    )  # fmt: skip
+    assert process.stderr is not None
+    with process.stderr as log:
+        while b"listening" not in log.readline():
+            pass
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+        process.send_signal(signal.SIGABRT)
+        _, status = os.waitpid(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
+    assert (-signal.SIGABRT, False) == (process.returncode, os.WCOREDUMP(status))
+    assert [] == list(tmp_path.glob("core*"))
+
+
+def test_is_not_dumpable() -> None:
+    """A kernel that hands dumps to a program looks at this flag alone."""
+    lines = (
+        "import ctypes",
+        "from payorch_server.runtime.core_dumps import forbid_core_dumps",
+        "prctl, get_dumpable = ctypes.CDLL(None).prctl, 3",
+        "before = prctl(get_dumpable)",
+        "forbid_core_dumps()",
+        "print(before, prctl(get_dumpable))",
+    )
+    ended = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)  # noqa: S603 - our own
+
+    assert "1 0\n" == ended.stdout
 
 
 @pytest.mark.asyncio
