@@ -127,8 +127,10 @@ class Planter:
             setattr(message, one.name, self._scalar(one, sensitive=sensitive))
 
     def _set_entry(self, entries: Any, one: FieldDescriptor, *, sensitive: bool) -> None:
-        # Names of custom fields end so at the operation that wants it, and may do so at the other.
-        key = "".join(self.rng.choices(string.ascii_lowercase, k=16)) + "__c"
+        # Names of custom fields end so at the operation that wants it, and may do so at the other. A custom type's own
+        # fields have letters and digits alone.
+        ending = "" if one.full_name == "payorch.v1.CustomMethod.fields" else "__c"
+        key = "".join(self.rng.choices(string.ascii_lowercase, k=16)) + ending
         if sensitive:
             self.canaries.append(Canary(f"{one.full_name} (key)", key))
         value = one.message_type.fields_by_name["value"]

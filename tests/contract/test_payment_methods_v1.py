@@ -63,6 +63,8 @@ async def test_creating_every_type(caller: Caller, type_: str) -> None:
         ({"type": "Cheque"}, 400, 20, "no such type"),
         ({"type": "Example__c_20002"}, 400, 20, "another tenant's custom type"),
         ({"type": "example__c_10001"}, 400, 20, "custom types begin with a capital"),
+        ({"type": "Example__c_10001", "userReferenceId": "x"}, 400, 20, "a reserved name"),
+        ({"type": "Example__c_10001", "any_field": "x"}, 400, 20, "an underscore in a custom type's field"),
         ({"type": "SEPA"}, 400, 22, "a field of the type"),
         ({"type": "SEPA", "IBAN": "DE00"}, 400, 20, "check digits"),
         (CARD | {"cardNumber": "4111111111111112"}, 400, 20, "check digits"),

@@ -16,6 +16,7 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
 from payorch_server.applepay import AppleToken
 from payorch_server.intents.token_guard import token_name
+from payorch_server.model.card_numbers import may_hold_card_number, without_card_numbers
 from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.operation import CREATE_PAYMENT_METHOD
 from payorch_server.model.secret import Secret
@@ -24,7 +25,7 @@ from payorch_server.rpc.decode import NO_OVERRIDES, apple_token, hints_of, inten
 from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.create_payment_method import CreatePaymentMethod
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, PaymentMethodRequest, Selection, Value
-from payorch_server.zuora.resources.payment_methods_v1 import COMMON_MEMBERS
+from payorch_server.zuora.resources.payment_methods_v1 import CARD_NAMES, RESERVED_NAMES
 
 _V2_ONLY: Final = ("billing_details", "retry_rule", "device_session_id", "bank_identification_number", "selection")
 _APPLE_PAY: Final = frozenset({"apple_pay", "adyen_apple_pay"})
@@ -87,9 +88,19 @@ def further_violations(request: Any) -> Iterator[Violation]:
     for name in request.custom_fields:
         if not name.endswith("__c"):
             yield Violation(f'custom_fields["{name}"]', "custom_field.name", "must end in __c for this method")
-    for name in request.custom.fields:
-        if name in COMMON_MEMBERS or name in request.custom_fields:
-            yield Violation(f'custom.fields["{name}"]', "custom.reserved", "is the name of another member of the body")
+    for name, value in request.custom.fields.items():
+        yield from _custom_violations(f'custom.fields["{name}"]', name, value)
+
+
+def _custom_violations(path: str, name: str, value: payment_method_pb2.CustomFieldValue) -> Iterator[Violation]:
+    """Find what would become a member with another meaning, or bring card data past the fields for it."""
+    if name.lower() in RESERVED_NAMES:
+        yield Violation(path, "custom.reserved", "is a name that Zuora reserves; give the type's field another name")
+    text = value.text or value.decimal
+    if name.lower() in CARD_NAMES:
+        yield Violation(path, "custom.card_data", "is the name of card data, which belongs in card; omit it")
+    elif may_hold_card_number(text) and without_card_numbers(text) != text:
+        yield Violation(path, "custom.card_data", "must not contain a card number, which belongs in card; omit it")
 
 
 def _wallet_token(kind: str, arm: Any, token: AppleToken | None) -> dict[str, Any]:

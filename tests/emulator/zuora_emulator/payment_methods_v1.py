@@ -68,6 +68,42 @@ _MANDATE_LENGTHS = {"mandateId": 36, "mandateReason": 64, "mandateStatus": 64}
 _STRINGIFIED = ("applePaymentData", "googlePaymentToken")
 _OBJECTS = frozenset({"cardHolderInfo", "tokens"})
 _NUMERIC = frozenset({"expirationMonth", "expirationYear"})
+_RESERVED = frozenset(
+    [
+        "achcity",
+        "accountid",
+        "accountnumber",
+        "baid",
+        "bankidentificationnumber",
+        "cardholderinfo",
+        "createdby",
+        "createddate",
+        "existingmandate",
+        "id",
+        "iscompany",
+        "isdefault",
+        "lastfailedsaletransactiondate",
+        "lasttransaction",
+        "lasttransactiondatetime",
+        "lasttransactionstatus",
+        "maxconsecutivepaymentfailures",
+        "methodreferenceid",
+        "methodspecificdata",
+        "numconsecutivefailures",
+        "paymentretrywindow",
+        "status",
+        "subtype",
+        "success",
+        "tokenid",
+        "totalnumberoferrorpayments",
+        "totalnumberofprocessedpayments",
+        "updatedby",
+        "updateddate",
+        "usedefaultretryrule",
+        "userreferenceid",
+    ]
+)
+"""Reserved field names of custom types, without those that are members of this operation's body."""
 _CUSTOM_TYPE = re.compile(r"([A-Z][A-Za-z0-9]{0,18})__c_([0-9]+)")
 
 
@@ -99,6 +135,7 @@ def create_payment_method_v1(call: Call) -> Answer:
 def _check_type(call: Call, fields: Fields, kind: str) -> None:
     custom = _CUSTOM_TYPE.fullmatch(kind)
     if custom is not None and custom.group(2) == call.client.tenant:
+        _check_own_fields(call, fields)
         return
     if kind not in REQUIRED:
         fields.refuse(20, "Invalid value: type is no payment method type of this tenant", "type")
@@ -110,6 +147,15 @@ def _check_type(call: Call, fields: Fields, kind: str) -> None:
             fields.text(name, required=True, longest=LONGEST.get(name), allowed=_CHOICES.get(name))
         elif name not in fields:
             fields.refuse(22, f"Missing required value: {name}", name)
+
+
+def _check_own_fields(call: Call, fields: Fields) -> None:
+    """Refuse names that no field of a custom type can have. What real Zuora does with them is not documented."""
+    for name in call.body:
+        if name.lower() in _RESERVED:
+            fields.refuse(20, f"Invalid value: {name} is a reserved field name", name)
+        elif "_" in name and not name.endswith("__c"):
+            fields.refuse(20, f"Invalid value: {name} must have letters and digits only", name)
 
 
 def _check_common(call: Call, fields: Fields) -> None:

@@ -16,7 +16,6 @@ from payorch_server.rpc.decode_payment_method import decode_create_payment_metho
 from payorch_server.zuora.messages import encode_body, preview_body
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, CREATED_BY_V2
-from payorch_server.zuora.resources.payment_methods_v1 import COMMON_MEMBERS
 
 Request = service_pb2.CreatePaymentMethodRequest
 # Fields that are not sent to Zuora, with the reason.
@@ -324,6 +323,62 @@ class TestCustomValues:
             assert msgspec.json.decode(expected, type=Decimal) == Decimal(value["decimal"])
 
 
+RESERVED_BY_ZUORA = [
+    "AchCity",
+    "AccountId",
+    "accountKey",
+    "accountNumber",
+    "BAID",
+    "bankIdentificationNumber",
+    "cardHolderInfo",
+    "createdBy",
+    "createdDate",
+    "deviceSessionId",
+    "existingMandate",
+    "id",
+    "IPAddress",
+    "IsCompany",
+    "isDefault",
+    "lastFailedSaleTransactionDate",
+    "lastTransaction",
+    "lastTransactionDateTime",
+    "lastTransactionStatus",
+    "maxConsecutivePaymentFailures",
+    "MethodReferenceId",
+    "MethodSpecificData",
+    "mitConsentAgreementRef",
+    "mitConsentAgreementSrc",
+    "mitNetworkTransactionId",
+    "mitProfileAction",
+    "mitProfileAgreedOn",
+    "mitProfileType",
+    "numConsecutiveFailures",
+    "paymentRetryWindow",
+    "status",
+    "SubType",
+    "success",
+    "TokenId",
+    "totalNumberOfErrorPayments",
+    "totalNumberOfProcessedPayments",
+    "type",
+    "updatedBy",
+    "updatedDate",
+    "useDefaultRetryRule",
+    "UserReferenceId",
+]
+
+
+def with_own_field(name: str, **value: Any) -> Any:
+    """Make a request for a custom type with one field of its own."""
+
+    def add(request: Any) -> None:
+        request.custom.type = "AmazonPay__c_12368"
+        request.custom.fields.clear()
+        request.custom.fields[name].CopyFrom(payment_method_pb2.CustomFieldValue(**value))
+
+    return request_with(add, "custom")
+
+
 class TestFurtherViolations:
     """What no proto rule can say."""
 
@@ -345,17 +400,46 @@ class TestFurtherViolations:
         assert [violation.field for violation in further_violations(v1)] == [field]
         assert list(further_violations(v2)) == []
 
-    @pytest.mark.parametrize("name", [*sorted(COMMON_MEMBERS), "own__c"])
+    @pytest.mark.parametrize("name", [*RESERVED_BY_ZUORA, "authGateway", "makeDefault", "screeningAmount", "tokens"])
     def test_keep_custom_fields_out_of_other_members(self, name: str) -> None:
-        """A type's own field must not take another's place."""
+        """A type's own field must not take another's place, nor a name that Zuora reserves, in whatever case."""
+        for written in (name, name[0].lower() + name[1:], name.lower()):
+            (violation,) = further_violations(with_own_field(written, text="x"))
 
-        def take(request: Any) -> None:
-            request.custom_fields["own__c"].text = "x"
-            request.custom.fields[name].text = "x"
+            assert (violation.field, violation.rule) == (f'custom.fields["{written}"]', "custom.reserved")
 
-        (violation,) = further_violations(request_with(take, "custom"))
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("cardNumber", {"text": "x"}),
+            ("cVV", {"decimal": "123"}),
+            ("securityCode", {"text": "123"}),
+            ("expirationMonth", {"text": "12"}),
+            ("note", {"text": "4111111111111111"}),
+            ("note", {"text": "my card 4111 1111-1111 1111!"}),
+            ("note", {"text": "NDExMTExMTExMTExMTExMQ=="}),
+            ("note", {"decimal": "4111111111111111"}),
+        ],
+    )
+    def test_keep_card_data_out_of_custom_fields(self, name: str, value: dict[str, str]) -> None:
+        """By its name and by its form; the value is not in the violation."""
+        (violation,) = further_violations(with_own_field(name, **value))
 
-        assert (violation.field, violation.rule) == (f'custom.fields["{name}"]', "custom.reserved")
+        assert (violation.field, violation.rule) == (f'custom.fields["{name}"]', "custom.card_data")
+        assert "4111" not in violation.description
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("walletId", {"text": "amzn1.account.AF4111111111111112"}),
+            ("reference", {"text": "6f1c8a44-9d7f-4c3a-8f1e-0a1b2c3d4e5f"}),
+            ("count", {"decimal": "12"}),
+            ("agreed", {"flag": True}),
+        ],
+    )
+    def test_accept_other_fields_of_a_custom_type(self, name: str, value: dict[str, Any]) -> None:
+        """What a wallet calls its own."""
+        assert list(further_violations(with_own_field(name, **value))) == []
 
     def test_are_told_all_at_once(self) -> None:
         """Decoding refuses with every one of them."""

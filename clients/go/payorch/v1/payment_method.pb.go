@@ -1630,7 +1630,9 @@ type CustomMethod struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The custom type: "<internal name>__c_<tenant number>", such as "AmazonPay__c_12368". v1: `type`.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	// The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+	// The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+	// in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+	// body.
 	Fields        map[string]*CustomFieldValue `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1876,10 +1878,11 @@ const file_payorch_v1_payment_method_proto_rawDesc = "" +
 	"\x16PaypalBillingAgreement\x12(\n" +
 	"\x04baid\x18\x01 \x01(\tB\x14\xe2A\x01\x02\x90\x9e$\x01\x80\x01\x01\xbaH\x06r\x04\x10\x01\x18@R\x04baid\"D\n" +
 	"\x10PaypalVaultToken\x120\n" +
-	"\btoken_id\x18\x01 \x01(\tB\x15\xe2A\x01\x02\x90\x9e$\x01\x80\x01\x01\xbaH\ar\x05\x10\x01\x18\xff\x01R\atokenId\"\xa3\x02\n" +
+	"\btoken_id\x18\x01 \x01(\tB\x15\xe2A\x01\x02\x90\x9e$\x01\x80\x01\x01\xbaH\ar\x05\x10\x01\x18\xff\x01R\atokenId\"\xa1\x03\n" +
 	"\fCustomMethod\x12F\n" +
-	"\x04type\x18\x01 \x01(\tB2\xe2A\x01\x02\xbaH+r)2'^[A-Z][A-Za-z0-9]{0,18}__c_[0-9]{1,20}$R\x04type\x12r\n" +
-	"\x06fields\x18\x02 \x03(\v2$.payorch.v1.CustomMethod.FieldsEntryB4\xe2A\x01\x02\x90\x9e$\x01\x80\x01\x01\xbaH&\x9a\x01#\b\x01\x10\x14\"\x1dr\x1b2\x19^[a-z][A-Za-z0-9_]{0,29}$R\x06fields\x1aW\n" +
+	"\x04type\x18\x01 \x01(\tB2\xe2A\x01\x02\xbaH+r)2'^[A-Z][A-Za-z0-9]{0,18}__c_[0-9]{1,20}$R\x04type\x12\xef\x01\n" +
+	"\x06fields\x18\x02 \x03(\v2$.payorch.v1.CustomMethod.FieldsEntryB\xb0\x01\xe2A\x01\x02\x90\x9e$\x01\x80\x01\x01\xbaH\xa1\x01\x9a\x01\x9d\x01\b\x01\x10\x14\"\x96\x01\xba\x01\x92\x01\n" +
+	"\vcustom.name\x12Ymust be at most 30 letters and digits, the first a lower-case letter, without underscores\x1a(this.matches('^[a-z][A-Za-z0-9]{0,29}$')R\x06fields\x1aW\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
 	"\x05value\x18\x02 \x01(\v2\x1c.payorch.v1.CustomFieldValueR\x05value:\x028\x01\"\xe5\x02\n" +

@@ -1149,7 +1149,9 @@ pub struct CustomMethod {
     /// The custom type: "<internal name>\_*c*<tenant number>", such as "AmazonPay__c_12368". v1: `type`.
     #[prost(string, tag = "1")]
     pub r#type: ::prost::alloc::string::String,
-    /// The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+    /// The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+    /// in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+    /// body.
     #[prost(map = "string, message", tag = "2")]
     pub fields: ::std::collections::HashMap<
         ::prost::alloc::string::String,

@@ -16,25 +16,30 @@ from payorch_server.zuora.messages import Call
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, CreatedPaymentMethod, PaymentMethodRequest
 from payorch_server.zuora.settings import TenantSettings
 
-COMMON_MEMBERS: Final = frozenset(
-    {
-        "type",
-        "accountKey",
-        "authGateway",
-        "currencyCode",
-        "gatewayOptions",
-        "ipAddress",
-        "makeDefault",
-        "mandateInfo",
-        "paymentGatewayNumber",
-        "paymentMethodNumber",
-        "processingOptions",
-        "skipValidation",
-        "tokenize",
-        "tokens",
-    }
-)
-"""Members that every type has; a custom type's own field must not take their place."""
+_RESERVED: Final = """
+    AchCity AccountId accountKey accountNumber BAID bankIdentificationNumber cardHolderInfo createdBy createdDate
+    deviceSessionId existingMandate id IPAddress IsCompany isDefault lastFailedSaleTransactionDate lastTransaction
+    lastTransactionDateTime lastTransactionStatus maxConsecutivePaymentFailures MethodReferenceId
+    MethodSpecificData mitConsentAgreementRef mitConsentAgreementSrc mitNetworkTransactionId mitProfileAction
+    mitProfileAgreedOn mitProfileType numConsecutiveFailures paymentRetryWindow status SubType success TokenId
+    totalNumberOfErrorPayments totalNumberOfProcessedPayments type updatedBy updatedDate useDefaultRetryRule
+    UserReferenceId
+"""
+"""Source: Zuora, "Reserved field names" of custom payment methods (read 2026-11-25); the capitals are its own."""
+_COMMON: Final = """
+    authGateway currencyCode gatewayOptions ipAddress makeDefault mandateInfo paymentGatewayNumber paymentMethodNumber
+    processingOptions screeningAmount skipValidation tokenize tokens
+"""
+"""Members of every type's body."""
+_CARD: Final = """
+    cardMaskNumber cardNumber cardSecurityCode cardVerificationValue creditCardMaskNumber creditCardNumber
+    creditCardSecurityCode cvc cvc2 cvv cvv2 expirationMonth expirationYear pan pin pinBlock primaryAccountNumber
+    securityCode track1 track2 trackData
+"""
+RESERVED_NAMES: Final = frozenset(f"{_RESERVED} {_COMMON}".lower().split())
+"""Names, in lower case, that a custom type's own field must not have: it would take another member's place."""
+CARD_NAMES: Final = frozenset(_CARD.lower().split())
+"""Names, in lower case, of card data; only the fields for cards may hold it."""
 
 
 def build(request: PaymentMethodRequest, *, route: Route, tenant: TenantSettings) -> Call:

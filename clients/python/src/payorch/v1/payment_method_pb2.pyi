@@ -805,7 +805,10 @@ class CustomMethod(_message.Message):
     """The custom type: "<internal name>__c_<tenant number>", such as "AmazonPay__c_12368". v1: `type`."""
     @_builtins.property
     def fields(self) -> _containers.MessageMap[_builtins.str, Global___CustomFieldValue]:
-        """The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body."""
+        """The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+        in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+        body.
+        """
 
     def __init__(
         self,

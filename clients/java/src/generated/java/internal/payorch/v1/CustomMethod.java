@@ -140,7 +140,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+   * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+   * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+   * body.
    * </pre>
    *
    * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -161,7 +163,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+   * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+   * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+   * body.
    * </pre>
    *
    * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -172,7 +176,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+   * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+   * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+   * body.
    * </pre>
    *
    * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -190,7 +196,9 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
   }
   /**
    * <pre>
-   * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+   * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+   * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+   * body.
    * </pre>
    *
    * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -696,7 +704,9 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+     * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+     * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+     * body.
      * </pre>
      *
      * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -717,7 +727,9 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+     * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+     * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+     * body.
      * </pre>
      *
      * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -728,7 +740,9 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+     * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+     * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+     * body.
      * </pre>
      *
      * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -745,7 +759,9 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+     * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+     * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+     * body.
      * </pre>
      *
      * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -767,7 +783,9 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+     * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+     * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+     * body.
      * </pre>
      *
      * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -790,7 +808,9 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+     * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+     * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+     * body.
      * </pre>
      *
      * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -807,7 +827,9 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+     * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+     * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+     * body.
      * </pre>
      *
      * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -825,7 +847,9 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+     * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+     * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+     * body.
      * </pre>
      *
      * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>

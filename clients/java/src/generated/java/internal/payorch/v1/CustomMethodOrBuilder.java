@@ -32,7 +32,9 @@ public interface CustomMethodOrBuilder extends
 
   /**
    * <pre>
-   * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+   * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+   * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+   * body.
    * </pre>
    *
    * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -40,7 +42,9 @@ public interface CustomMethodOrBuilder extends
   int getFieldsCount();
   /**
    * <pre>
-   * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+   * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+   * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+   * body.
    * </pre>
    *
    * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -55,7 +59,9 @@ public interface CustomMethodOrBuilder extends
   getFields();
   /**
    * <pre>
-   * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+   * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+   * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+   * body.
    * </pre>
    *
    * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -64,7 +70,9 @@ public interface CustomMethodOrBuilder extends
   getFieldsMap();
   /**
    * <pre>
-   * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+   * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+   * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+   * body.
    * </pre>
    *
    * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -76,7 +84,9 @@ internal.payorch.v1.CustomFieldValue getFieldsOrDefault(
 internal.payorch.v1.CustomFieldValue defaultValue);
   /**
    * <pre>
-   * The type's own fields by name, first letter in lower case; 1 to 20. v1: members of the body.
+   * The type's own fields by name, first letter in lower case, letters and digits; 1 to 20. Names that Zuora reserves,
+   * in any case, and card data are refused: a custom type is no way around the fields for cards. v1: members of the
+   * body.
    * </pre>
    *
    * <code>map&lt;string, .payorch.v1.CustomFieldValue&gt; fields = 2 [json_name = "fields", debug_redact = true, (.google.api.field_behavior) = REQUIRED, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>

@@ -276,25 +276,28 @@ public final class PaymentMethodProto extends com.google.protobuf.GeneratedFile 
       "edential\022\005\272H\002\010\001\"B\n\026PaypalBillingAgreemen" +
       "t\022(\n\004baid\030\001 \001(\tB\024\200\001\001\342A\001\002\220\236$\001\272H\006r\004\020\001\030@R\004b" +
       "aid\"D\n\020PaypalVaultToken\0220\n\010token_id\030\001 \001(" +
-      "\tB\025\200\001\001\342A\001\002\220\236$\001\272H\007r\005\020\001\030\377\001R\007tokenId\"\243\002\n\014Cu" +
+      "\tB\025\200\001\001\342A\001\002\220\236$\001\272H\007r\005\020\001\030\377\001R\007tokenId\"\241\003\n\014Cu" +
       "stomMethod\022F\n\004type\030\001 \001(\tB2\342A\001\002\272H+r)2\'^[A" +
       "-Z][A-Za-z0-9]{0,18}__c_[0-9]{1,20}$R\004ty" +
-      "pe\022r\n\006fields\030\002 \003(\0132$.payorch.v1.CustomMe" +
-      "thod.FieldsEntryB4\200\001\001\342A\001\002\220\236$\001\272H&\232\001#\010\001\020\024\"" +
-      "\035r\0332\031^[a-z][A-Za-z0-9_]{0,29}$R\006fields\032W" +
-      "\n\013FieldsEntry\022\020\n\003key\030\001 \001(\tR\003key\0222\n\005value" +
-      "\030\002 \001(\0132\034.payorch.v1.CustomFieldValueR\005va" +
-      "lue:\0028\001\"\345\002\n\021ResponseSelection\022V\n\025payment" +
-      "_method_fields\030\001 \003(\tB\"\342A\001\001\272H\033\222\001\030\020<\030\001\"\022r\020" +
-      "2\016^[a-z_]{1,64}$R\023paymentMethodFields\022I\n" +
-      "\016account_fields\030\002 \003(\tB\"\342A\001\001\272H\033\222\001\030\020<\030\001\"\022r" +
-      "\0202\016^[a-z_]{1,64}$R\raccountFields\022;\n\006expa" +
-      "nd\030\003 \003(\tB#\342A\001\001\272H\034\222\001\031\020\n\030\001\"\023r\0212\017^[a-z_.]{1" +
-      ",64}$R\006expand\0221\n\007filters\030\004 \003(\tB\027\342A\001\001\272H\020\222" +
-      "\001\r\020\n\030\001\"\007r\005\020\001\030\377\001R\007filters\022/\n\tpage_size\030\005 " +
-      "\001(\005B\r\342A\001\001\272H\006\032\004\030c(\001H\000R\010pageSize\210\001\001B\014\n\n_pa" +
-      "ge_sizeB+\n\023internal.payorch.v1B\022PaymentM" +
-      "ethodProtoP\001b\006proto3"
+      "pe\022\357\001\n\006fields\030\002 \003(\0132$.payorch.v1.CustomM" +
+      "ethod.FieldsEntryB\260\001\200\001\001\342A\001\002\220\236$\001\272H\241\001\232\001\235\001\010" +
+      "\001\020\024\"\226\001\272\001\222\001\n\013custom.name\022Ymust be at most" +
+      " 30 letters and digits, the first a lowe" +
+      "r-case letter, without underscores\032(this" +
+      ".matches(\'^[a-z][A-Za-z0-9]{0,29}$\')R\006fi" +
+      "elds\032W\n\013FieldsEntry\022\020\n\003key\030\001 \001(\tR\003key\0222\n" +
+      "\005value\030\002 \001(\0132\034.payorch.v1.CustomFieldVal" +
+      "ueR\005value:\0028\001\"\345\002\n\021ResponseSelection\022V\n\025p" +
+      "ayment_method_fields\030\001 \003(\tB\"\342A\001\001\272H\033\222\001\030\020<" +
+      "\030\001\"\022r\0202\016^[a-z_]{1,64}$R\023paymentMethodFie" +
+      "lds\022I\n\016account_fields\030\002 \003(\tB\"\342A\001\001\272H\033\222\001\030\020" +
+      "<\030\001\"\022r\0202\016^[a-z_]{1,64}$R\raccountFields\022;" +
+      "\n\006expand\030\003 \003(\tB#\342A\001\001\272H\034\222\001\031\020\n\030\001\"\023r\0212\017^[a-" +
+      "z_.]{1,64}$R\006expand\0221\n\007filters\030\004 \003(\tB\027\342A" +
+      "\001\001\272H\020\222\001\r\020\n\030\001\"\007r\005\020\001\030\377\001R\007filters\022/\n\tpage_s" +
+      "ize\030\005 \001(\005B\r\342A\001\001\272H\006\032\004\030c(\001H\000R\010pageSize\210\001\001B" +
+      "\014\n\n_page_sizeB+\n\023internal.payorch.v1B\022Pa" +
+      "ymentMethodProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
