@@ -6,7 +6,7 @@ from typing import Final
 
 from payorch_server.access.settings import AccessSettings, CallerSettings
 from payorch_server.config.document import Document
-from payorch_server.model.caller import ANONYMOUS, ANY
+from payorch_server.model.caller import ANONYMOUS, ANY, has_spiffe_scheme, is_spiffe_id
 from payorch_server.model.operation import RPCS
 
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -51,7 +51,25 @@ def _identity_problem(caller: str) -> str:
         return "must be 1 to 512 characters from 0x21 to 0x7E; a * may only stand at the end"
     if stem != caller and not stem.endswith(_BOUNDARIES):
         return f"a prefix must end with one of {' '.join(_BOUNDARIES)} before the *"
-    return ""
+    return _spiffe_problem(stem if stem == caller else stem.rstrip("".join(_BOUNDARIES)), stem)
+
+
+def _spiffe_problem(known: str, stem: str) -> str:
+    """Return why no certificate can carry such a SPIFFE id, or an empty text.
+
+    Args:
+        known: The identity, or of a prefix what precedes the last boundary.
+        stem: The identity or prefix as it is written.
+    """
+    if not has_spiffe_scheme(stem):
+        return ""
+    # One boundary may end a prefix; several would be an empty segment or a dot segment.
+    if is_spiffe_id(known) and len(stem) - len(known) <= 1:
+        return ""
+    return (
+        "must be a SPIFFE id such as spiffe://example.org/ns/shop/sa/checkout, the trust domain in lower case, without "
+        "empty, dot or encoded segments and without a slash at its end, or a prefix of one and a *"
+    )
 
 
 def _source_problem(caller: str, document: Document) -> str:

@@ -1,11 +1,31 @@
 """Who calls, and what that caller may do."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 ANY: Final = "*"
 """In a right: all, also those that are added later."""
+
+# Source: SPIFFE, "The SPIFFE Identity and Verifiable Identity Document", section 2 (read 2026-11-25).
+_TRUST_DOMAIN: Final = "[a-z0-9._-]{1,255}"
+_SEGMENT: Final = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+"
+_SPIFFE_ID: Final = re.compile(rf"spiffe://{_TRUST_DOMAIN}(?:/{_SEGMENT})*")
+
+
+def is_spiffe_id(identity: str) -> bool:
+    """Return whether an identity with the scheme spiffe is well-formed.
+
+    An id whose path has dot segments, empty or encoded ones could be read as another: a prefix of the access policy
+    would match what a verifier elsewhere resolves to a path outside of it.
+    """
+    return _SPIFFE_ID.fullmatch(identity) is not None
+
+
+def has_spiffe_scheme(identity: str) -> bool:
+    """Return whether an identity claims to be a SPIFFE id, in whatever case."""
+    return identity[:7].lower() == "spiffe:"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote
 
-from payorch_server.model.caller import ANONYMOUS
+from payorch_server.model.caller import ANONYMOUS, has_spiffe_scheme, is_spiffe_id
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
@@ -148,10 +148,14 @@ def identities_in(uris: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
     """Return URIs unchanged, then `dns:` and each name.
 
     URIs that look like identities of another source are dropped: a certificate authority does not issue tokens, and
-    the right to a URI is not the right to a name.
+    the right to a URI is not the right to a name. So are URIs of the scheme spiffe that are no SPIFFE ids.
     """
-    allowed = [uri for uri in uris if ":" in uri and not uri.lower().startswith(_RESERVED)]
+    allowed = [uri for uri in uris if ":" in uri and not uri.lower().startswith(_RESERVED) and not _is_false_id(uri)]
     return (*allowed, *(f"dns:{name}" for name in names if name))
+
+
+def _is_false_id(uri: str) -> bool:
+    return has_spiffe_scheme(uri) and not is_spiffe_id(uri)
 
 
 class HeaderFormatError(Exception):

@@ -113,6 +113,21 @@ class TestAccess:
             (caller("jwt:check*"), "caller: a prefix must end with one of / : . - @ before the *", "half a word"),
             (caller("anonymous*"), "caller: a prefix must end with", "nobody and all that begin so"),
             (caller("checkout"), "caller: must begin with a scheme such as spiffe:", "no scheme"),
+            *[
+                (caller(malformed), "caller: must be a SPIFFE id such as", "no certificate can carry it")
+                for malformed in (
+                    "spiffe://corp/ns/../admin",
+                    "spiffe://corp/ns/../*",
+                    "spiffe://corp/ns//*",
+                    "spiffe://corp/ns/.*",
+                    "spiffe://corp/ns/",
+                    "spiffe://corp/%2e%2e/x",
+                    "spiffe://Corp/*",
+                    "SPIFFE://corp/ns",
+                    "spiffe://*",
+                    "spiffe:*",
+                )
+            ],
             (caller("mesh:checkout"), "caller: no header carries it; set identity.mesh with", "no mesh"),
             (
                 caller("dns:a.shop"),

@@ -33,7 +33,7 @@ class TestParseHeader:
             (f"URI=;URI={SHOP}", (SHOP,), "an empty URI is none"),
             (f"URI=dns:a.shop;URI={SHOP}", (SHOP,), "a URI that looks like a DNS name is none"),
             (f"URI={SHOP};", (SHOP,), "a semicolon at the end"),
-            ("URI=spiffe://x/a=b", ("spiffe://x/a=b",), "an equals sign in the value"),
+            ("URI=https://x/a=b", ("https://x/a=b",), "an equals sign in the value"),
         ],
     )
     def test_returns_the_names_of_the_caller(self, text: str, expected: tuple[str, ...], reason: str) -> None:
@@ -75,18 +75,18 @@ class TestParseHeader:
     @given(uris=st.lists(PLAIN, min_size=1, max_size=3), names=st.lists(PLAIN, max_size=3), subject=QUOTED)
     def test_reads_what_envoy_writes(self, uris: list[str], names: list[str], subject: str) -> None:
         """No subject, however chosen, adds or hides a name."""
-        pairs = [f"Hash={HASH}", f"Subject={quoted(subject)}", *(f"URI=spiffe:{one}" for one in uris)]
+        pairs = [f"Hash={HASH}", f"Subject={quoted(subject)}", *(f"URI=urn:{one}" for one in uris)]
         pairs += [f"DNS={one}" for one in names]
 
-        expected = (*(f"spiffe:{one}" for one in uris), *(f"dns:{one}" for one in names))
+        expected = (*(f"urn:{one}" for one in uris), *(f"dns:{one}" for one in names))
         assert expected == parse_client_certificate_header(";".join(pairs))
 
     @given(st.lists(QUOTED, min_size=1, max_size=3))
     def test_reads_quoted_names(self, uris: list[str]) -> None:
         """Whatever is quoted comes back as it was."""
-        spiffe = tuple(f"spiffe:{one}" for one in uris)
+        urns = tuple(f"urn:{one}" for one in uris)
 
-        assert spiffe == parse_client_certificate_header(";".join(f"URI={quoted(one)}" for one in spiffe))
+        assert urns == parse_client_certificate_header(";".join(f"URI={quoted(one)}" for one in urns))
 
     @given(st.text())
     def test_never_fails_otherwise(self, text: str) -> None:
