@@ -85,7 +85,7 @@ soak: $(READY)  ## Minutes of load while the collector is healthy, dead, slow or
 rolling: $(READY)  ## Restart two services in turn under steady load: no call may be lost; CLIENT=plain asks for no health
 	@$(BIN)/python -m programs.rolling $(if $(CLIENT),--client $(CLIENT))
 
-hostile: $(READY)  ## Attack a service limited to 512 MiB in every way of docs/security.md; ONLY=attack QUICK=1
+hostile: $(READY)  ## Attack one service that is limited to 512 MiB; ONLY=attack, QUICK=1 in four minutes
 	@$(BIN)/python -m programs.hostile $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
 
 clients: $(READY)  ## Build, call and install every language's client; read the largest errors with grpc.aio, -js and -go

@@ -1,7 +1,6 @@
 """A caller that speaks HTTP/2 by hand: cheap enough to flood, and free to break every rule but flow control."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -67,7 +66,7 @@ class Peer(asyncio.Protocol):
         self._received = bytearray()
         self._next = 1
         self._window = self._first_window = _FIRST_WINDOW
-        self._waiting: deque[tuple[Stream, memoryview, int]] = deque()
+        self._waiting: dict[int, tuple[Stream, memoryview, int]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin as a client does."""
@@ -105,9 +104,9 @@ class Peer(asyncio.Protocol):
         return stream
 
     def send(self, stream: Stream, data: bytes, *, end: bool = True) -> None:
-        """Send data as far as the windows allow, the rest as they open."""
-        self._waiting.append((stream, memoryview(data), END_STREAM if end else 0))
-        self._pump()
+        """Send the only data of a stream as far as the windows allow, the rest as they open."""
+        self._waiting[stream.number] = (stream, memoryview(data), END_STREAM if end else 0)
+        self._pump(stream.number)
 
     def forget(self, stream: Stream) -> None:
         """Keep no state of a stream."""
@@ -123,12 +122,19 @@ class Peer(asyncio.Protocol):
         """Streams whose data the windows hold back."""
         return len(self._waiting)
 
-    def _pump(self) -> None:
-        for _ in range(len(self._waiting)):
-            stream, data, flags = self._waiting.popleft()
-            rest = self._send_some(stream, data, flags)
-            if rest and not stream.ended_s:
-                self._waiting.append((stream, rest, flags))
+    def _pump_all(self) -> None:
+        for number in [*self._waiting]:
+            if self._window <= 0:
+                return
+            self._pump(number)
+
+    def _pump(self, number: int) -> None:
+        if number not in self._waiting:
+            return
+        stream, data, flags = self._waiting.pop(number)
+        rest = self._send_some(stream, data, flags)
+        if rest and not stream.ended_s:
+            self._waiting[number] = (stream, rest, flags)
 
     def _send_some(self, stream: Stream, data: memoryview, flags: int) -> memoryview:
         """Send what the windows allow; return the rest."""
@@ -171,14 +177,15 @@ class Peer(asyncio.Protocol):
                     stream.window += value - self._first_window
                 self._first_window = value
         self.write(frame(SETTINGS, flags=ACK))
-        self._pump()
+        self._pump_all()
 
     def _open_window(self, stream: Stream | None, number: int, more: int) -> None:
         if number == 0:
             self._window += more
+            self._pump_all()
         elif stream is not None:
             stream.window += more
-        self._pump()
+            self._pump(number)
 
     def _end(self, stream: Stream) -> None:
         if not stream.ended_s:

@@ -81,8 +81,10 @@ async def _aftermath(
     await asyncio.sleep(max(_PROBED_S - (perf_counter() - began_s), 0.0))
     ended_s = perf_counter()
     await probes.until_over(ended_s)
+    if not arena.service.alive:
+        return (Figure("deaths", 1, at_most(0), detail=arena.service.death),)
     figures = [
-        Figure("deaths", 0 if arena.service.alive else 1, at_most(0), usual=True, detail=arena.service.death),
+        Figure("deaths", 0, at_most(0), usual=True),
         Figure("peak memory, MB", peak, at_most(MAX_PEAK_MB), detail=f"It had {before_mb:.0f} MB before."),
     ]
     for kind in KINDS:
