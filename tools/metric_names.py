@@ -85,6 +85,7 @@ METRICS: Final = (
     _seconds("payorch.upstream.queue.duration", "tenant"),
     _counter("payorch.token.fetches", "tenant", result={"fetched", *REASONS}),
     _seconds("payorch.token.wait.duration", "tenant"),
+    _gauge("payorch.clock.offset", "tenant", unit="s"),
     _gauge("payorch.token.age", "tenant", unit="s"),
     _gauge("payorch.quota.left", "tenant", "limit"),
     _counter("payorch.route.decisions", "tenant", "rule", result={"routed", "refused"}),

@@ -42,6 +42,7 @@ OF_EACH_TENANT = (
     "payorch_upstream_retry_budget",
     "payorch_upstream_circuit",
     "payorch_token_age_seconds",
+    "payorch_clock_offset_seconds",
 )
 
 

@@ -31,6 +31,14 @@ TOKENS_AND_QUOTA: Final = Page(
         ),
         TOKEN_WAIT,
         Panel(
+            "Clock offset",
+            "Zuora's clock less the instance's, the largest of any instance. Beyond a minute, by default, payments are"
+            " refused.",
+            (("max by (tenant) (abs(payorch_clock_offset_seconds{TENANT}))", "{{tenant}}"),),
+            "s",
+            thresholds=((30, ORANGE), (60, RED)),
+        ),
+        Panel(
             "Credentials rejected",
             "Calls that failed because Zuora refuses the service's own credentials.",
             (

@@ -1,6 +1,7 @@
 """The components of a running service behind its listeners, and how a changed configuration replaces them."""
 
 import asyncio
+import contextlib
 import os
 import random
 from collections.abc import Sequence
@@ -33,18 +34,22 @@ from payorch_server.usecases.dispatcher import Dispatcher
 from payorch_server.usecases.policy import LivePolicy, Policy
 from payorch_server.zuora.breaker import CircuitBreakers
 from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.clock_offset import TOKEN_OPERATION, ClockOffset, ClockOffsets
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.entity_status import EntityStatus, entity_statuses
+from payorch_server.zuora.messages import HttpResponse
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
 from payorch_server.zuora.retry import MAX_ATTEMPTS
 from payorch_server.zuora.tenants import TenantDirectory
-from payorch_server.zuora.tokens import TokenCache
+from payorch_server.zuora.tokens import Credential, TokenCache
 from payorch_server.zuora.transport import Transport
 
 _LOG: Final = structlog.get_logger("payorch.app")
 _WARM_TIMEOUT_S: Final = 15.0
 _WARM_RETRY_S: Final = 5.0
+# Zuora allows about a hundred token requests a minute from one address.
+_PROBE_S: Final = 20.0
 # For jitter; nothing secret depends on it.
 _RANDOM: Final = random.SystemRandom()
 
@@ -76,6 +81,9 @@ class Components:
         self.quota, self.in_flight, self.circuits = Quota(), ConcurrencyLimiter(), CircuitBreakers()
         self.calls = CallMetrics(resources.telemetry.meter, clock=resources.clock)
         self.call_history = CallHistory(settings=document.call_history, store=resources.store, tasks=resources.tasks)
+        self.clocks = ClockOffsets(
+            clock=resources.clock, max_offset_s=self._zuora_http.max_clock_offset_s, changed=self._on_clock_judged
+        )
         self._upstream_metrics = UpstreamMetrics(resources.telemetry.meter)
         self._tokens = self._build_tokens()
         self.zuora = self._build_client(settings)
@@ -132,6 +140,7 @@ class Components:
             fetched=lambda credential, failed: self._upstream_metrics.count_fetch(
                 self.zuora.tenants.owner_of(credential), failed=failed
             ),
+            answered=self._on_token_answer,
         )
 
     def _build_client(self, settings: Settings) -> ZuoraClient:
@@ -146,8 +155,30 @@ class Components:
             metrics=self._upstream_metrics,
             quota=self.quota,
             circuits=self.circuits,
+            clocks=self.clocks,
             max_attempts=own.max_attempts,
         )
+
+    def _on_token_answer(self, credential: Credential, answer: HttpResponse, duration_s: float) -> None:
+        for tenant in self.zuora.tenants.owners_of(credential):
+            self.clocks.note(tenant, answer, operation=TOKEN_OPERATION, duration_s=duration_s)
+
+    def _on_clock_judged(self, tenant: str, judged: ClockOffset) -> None:
+        """Log that money of a tenant is refused from now on, and probe until it can move again; or log that it can."""
+        offset_s = round(self.clocks.offsets_s()[tenant], 1)
+        if judged.too_large:
+            _LOG.error("clock_offset_too_large", tenant=tenant, offset_s=offset_s)
+            _ = self.resources.tasks.start(self._probe_clock(tenant), name=f"probe clock {tenant}")
+        else:
+            _LOG.info("clock_offset_within_limit", tenant=tenant, offset_s=offset_s)
+
+    async def _probe_clock(self, tenant: str) -> None:
+        """Fetch tokens until one's answer shows the right time: without other calls nothing else would."""
+        while self.clocks.too_large(tenant) and tenant in self.health.states:
+            await asyncio.sleep(_RANDOM.uniform(_PROBE_S / 2, _PROBE_S))
+            # A failed request is remembered: until its pause is over, this sends none.
+            with contextlib.suppress(CallError):
+                await self.zuora.renew_token(tenant, timeout_s=_WARM_TIMEOUT_S)
 
     async def begin(self) -> None:
         """Publish that no tenant is ready, and start to warm up all of them."""
@@ -175,6 +206,7 @@ class Components:
             self.credentials.replace(fresh.certificate)
         self.zuora.forget_other_tokens()
         fresh_tenants = [name for name in tenants if name not in self.health.states]
+        self.clocks.keep(tuple(tenants))
         await self.health.replace(tuple(tenants))
         self._warm(*fresh_tenants)
         _LOG.info(
@@ -211,22 +243,24 @@ class Components:
 
     async def _until_ready(self, tenant: str) -> None:
         """Try the store and the tenant's first token until both work; a failing tenant must not end the process."""
+        fetch_token = self.zuora.warm
         while tenant in self.health.states:
             try:
                 await self.resources.store.check()
-                offset_s = await self.zuora.warm(tenant, timeout_s=_WARM_TIMEOUT_S)
+                await fetch_token(tenant, timeout_s=_WARM_TIMEOUT_S)
             except StoreUnavailable as error:
                 detail, retry_s = str(error), _WARM_RETRY_S
             except CallError as error:
                 # Until then the failure is remembered, and no request is sent.
                 detail, retry_s = str(error), error.failure.evidence.retry_after_s or _WARM_RETRY_S
             else:
-                if offset_s is None or abs(offset_s) <= self._zuora_http.max_clock_offset_s:
+                offset_s = self.clocks.offsets_s().get(tenant, 0.0)
+                if abs(offset_s) <= self._zuora_http.max_clock_offset_s:
                     await self.health.set_ready(tenant)
                     return
                 detail, retry_s = f"the clocks of Zuora and this machine differ by {offset_s:.0f} s", _WARM_RETRY_S
-                # The offset was measured when the token was issued, so the next try needs another token.
-                self.zuora.forget_token(tenant)
+                # The next answer shows Zuora's clock again.
+                fetch_token = self.zuora.renew_token
             _LOG.warning("tenant_not_ready", tenant=tenant, detail=detail, retry_s=round(retry_s, 1))
             await asyncio.sleep(retry_s)
 

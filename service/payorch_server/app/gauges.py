@@ -50,6 +50,7 @@ def publish(components: Components, admission: AdmissionInterceptor, *, version:
     _publish_streams(meter, components.resources.streams)
     _publish_certificate(meter, components)
     _publish_upstream(meter, components)
+    _publish_clocks(meter, components)
 
 
 def _publish_streams(meter: Meter, streams: Sequence[LogWriter]) -> None:
@@ -117,6 +118,16 @@ def _publish_upstream(meter: Meter, components: Components) -> None:
         lambda: _by_limit(components.quota.left(now_s=components.resources.clock.monotonic())),
         unit="{request}",
         description="What is left of Zuora's limits, as reported in its answers.",
+    )
+
+
+def _publish_clocks(meter: Meter, components: Components) -> None:
+    observe(
+        meter,
+        "payorch.clock.offset",
+        lambda: _by_tenant(components.clocks.offsets_s()),
+        unit="s",
+        description="How far Zuora's clock is ahead of this machine's.",
     )
 
 

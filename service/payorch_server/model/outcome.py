@@ -42,6 +42,7 @@ class Reason(enum.Enum):
     APPLE_PAY_TOKEN_REUSED = enum.auto()
     STORE_UNAVAILABLE = enum.auto()
     AUDIT_UNAVAILABLE = enum.auto()
+    CLOCK_OFFSET_TOO_LARGE = enum.auto()
     ROUTE_NOT_FOUND = enum.auto()
     ROUTE_HINT_UNKNOWN = enum.auto()
     ROUTE_HINT_CONTRADICTED = enum.auto()
@@ -112,6 +113,7 @@ VERDICTS: Final = {
     Reason.APPLE_PAY_TOKEN_REUSED: _NOT_SENT_FIX,
     Reason.STORE_UNAVAILABLE: _NOT_SENT_RESEND,
     Reason.AUDIT_UNAVAILABLE: _NOT_SENT_RESEND,
+    Reason.CLOCK_OFFSET_TOO_LARGE: _NOT_SENT_RESEND,
     Reason.ROUTE_NOT_FOUND: _NOT_SENT_FIX,
     Reason.ROUTE_HINT_UNKNOWN: _NOT_SENT_FIX,
     Reason.ROUTE_HINT_CONTRADICTED: _NOT_SENT_FIX,

@@ -24,7 +24,12 @@ _MAX_ID_BYTES: Final = 80
 _MAX_CODE_BYTES: Final = 40
 # Room for the count of omitted violations and the lengths around a BadRequest.
 _SPARE_BYTES: Final = 96
-_RETRY_S: Final = {Reason.UPSTREAM_IN_PROGRESS: 2.0, Reason.OVERLOADED: 0.5, Reason.AUDIT_UNAVAILABLE: 5.0}
+_RETRY_S: Final = {
+    Reason.UPSTREAM_IN_PROGRESS: 2.0,
+    Reason.OVERLOADED: 0.5,
+    Reason.AUDIT_UNAVAILABLE: 5.0,
+    Reason.CLOCK_OFFSET_TOO_LARGE: 20.0,
+}
 
 _Code = grpc.StatusCode
 
@@ -43,6 +48,10 @@ CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.APPLE_PAY_TOKEN_REUSED: (_Code.ALREADY_EXISTS, "The Apple Pay token was used by another intent."),
     Reason.STORE_UNAVAILABLE: (_Code.UNAVAILABLE, "Payments are refused while the intent store is unavailable."),
     Reason.AUDIT_UNAVAILABLE: (_Code.UNAVAILABLE, "Payments are refused while the audit cannot be written."),
+    Reason.CLOCK_OFFSET_TOO_LARGE: (
+        _Code.UNAVAILABLE,
+        "Payments are refused while the clocks of the service and of Zuora differ too much.",
+    ),
     Reason.ROUTE_NOT_FOUND: (_Code.FAILED_PRECONDITION, "No routing rule matches this call."),
     Reason.ROUTE_HINT_UNKNOWN: (_Code.INVALID_ARGUMENT, "A route hint names something the policy does not know."),
     Reason.ROUTE_HINT_CONTRADICTED: (_Code.FAILED_PRECONDITION, "A route hint contradicts the rule that matches."),

@@ -11,6 +11,7 @@ from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import EarlierSends
 from payorch_server.model.errors import CallError, UpstreamEvidence, call_error
 from payorch_server.model.identifiers import IdempotencyKey
+from payorch_server.model.operation import RPCS
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.usecases.zuora_operation import ZuoraOperation
@@ -104,7 +105,11 @@ class RoutedOperation(IntentOperation[T]):
         # 2. Its permission has no line in the audit. What was sent before counts: the intent's record says it.
         if self._needs_audit and not self._audited:
             raise call_error(Reason.AUDIT_UNAVAILABLE, "the audit did not accept the line of the permission")
-        # 3. All attempts under the intent's key.
+        # 3. Without the right time, the limit for resends guards nothing.
+        if RPCS[self._rpc].is_guarded_by_time and self._zuora.clocks.too_large(route.tenant):
+            detail = f"the clocks of {route.tenant} and this machine differ too much"
+            raise call_error(Reason.CLOCK_OFFSET_TOO_LARGE, detail, tenant=route.tenant)
+        # 4. All attempts under the intent's key.
         call = self._operation.build(route, tenant)
         try:
             return await self._zuora.execute(call, route=route, context=context, key=self._key, earlier=earlier)
@@ -112,7 +117,7 @@ class RoutedOperation(IntentOperation[T]):
             if not self._operation.retry_with_new_key or error.failure.reason not in _TRANSIENT:
                 raise
             refused = error
-        # 4. Zuora would only repeat the refusal it has stored under that key.
+        # 5. Zuora would only repeat the refusal it has stored under that key.
         fresh = IdempotencyKey(f"po1-{self._entropy(_RANDOM_KEY_BYTES).hex()}")
         try:
             return await self._zuora.execute(call, route=route, context=context, key=fresh)

@@ -20,6 +20,7 @@ from payorch_server.zuora.answer_body import read_body
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.attempts import Attempts, facts_of
 from payorch_server.zuora.breaker import CircuitBreakers
+from payorch_server.zuora.clock_offset import ClockOffsets
 from payorch_server.zuora.concurrency import ConcurrencyLimiter, LimiterKey, limiter_key
 from payorch_server.zuora.errors import classify, incomplete_answer
 from payorch_server.zuora.messages import (
@@ -35,6 +36,7 @@ from payorch_server.zuora.messages import (
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
 from payorch_server.zuora.retry import MAX_ATTEMPTS, RetryBudget, RetryState, is_retryable, wait_before_retry
+from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
 from payorch_server.zuora.transport import HttpPost, Transport
@@ -60,6 +62,7 @@ class ZuoraClient:
         metrics: UpstreamMetrics | None = None,
         quota: Quota | None = None,
         circuits: CircuitBreakers | None = None,
+        clocks: ClockOffsets | None = None,
         max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self.tenants = tenants
@@ -72,6 +75,8 @@ class ZuoraClient:
         self._metrics = metrics or UpstreamMetrics()
         self._quota = quota or Quota()
         self._circuits = circuits or CircuitBreakers()
+        self.clocks = clocks or ClockOffsets(clock=clock, max_offset_s=ZuoraHttpSettings().max_clock_offset_s)
+        """What is known of the clocks of the tenants."""
         self._max_attempts = max_attempts
         self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
 
@@ -90,29 +95,24 @@ class ZuoraClient:
             metrics=self._metrics,
             quota=self._quota,
             circuits=self._circuits,
+            clocks=self.clocks,
             max_attempts=self._max_attempts,
         )
         successor._budgets = self._budgets
         return successor
-
-    def forget_token(self, tenant: str) -> None:
-        """Forget the tenant's token that is valid for all its entities."""
-        forgotten = self.tenants.credential(tenant)
-        self._tokens.keep(lambda credential: credential != forgotten)
 
     def forget_other_tokens(self) -> None:
         """Forget the tokens of credentials that no tenant has any more."""
         in_use = [self.tenants.credential(name) for name in self.tenants.names]
         self._tokens.keep(lambda credential: replace(credential, entity_id="") in in_use)
 
-    async def warm(self, tenant: str, *, timeout_s: float) -> float | None:
-        """Fetch a token, which proves that the tenant's credentials work.
+    async def warm(self, tenant: str, *, timeout_s: float) -> None:
+        """Fetch a token, unless there is one, which proves that the tenant's credentials work."""
+        await self._tokens.get(self.tenants.credential(tenant), timeout_s=timeout_s)
 
-        Returns:
-            How many seconds Zuora's clock is ahead of ours, or None if its answer has no date.
-        """
-        token = await self._tokens.get(self.tenants.credential(tenant), timeout_s=timeout_s)
-        return token.clock_offset_s
+    async def renew_token(self, tenant: str, *, timeout_s: float) -> None:
+        """Fetch another token, whose answer shows Zuora's clock."""
+        await self._tokens.fetch(self.tenants.credential(tenant), timeout_s=timeout_s)
 
     async def execute(
         self,
@@ -270,6 +270,7 @@ class ZuoraClient:
         self._circuits.note(key, error, answered=answered, is_first=is_first, sent_s=sent_s, now_s=now_s)
         if answer is not None:
             self._quota.update(key, answer.headers, now_s=now_s)
+            self.clocks.note(route.tenant, answer, operation=post.template, duration_s=duration_s)
 
     def budgets(self) -> Mapping[str, float]:
         """Return what is left of the tenants' retry budgets, from 0 to 1."""

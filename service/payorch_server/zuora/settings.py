@@ -49,7 +49,8 @@ class ZuoraHttpSettings:
     ca_file: str = ""
     """PEM file of certificate authorities; empty: those of the system."""
     max_clock_offset_s: Annotated[float, seconds(1, 300)] = 60.0
-    """How far Zuora's clock may differ from ours; beyond, the tenant is not ready, because time guards intents."""
+    """How far Zuora's clock may differ from ours, by the Date of its answers, because time guards intents. Beyond, a
+    tenant does not become ready, and after three answers in a row of two operations its payments are refused."""
     extra_hosts: tuple[str, ...] = ()
     """Hosts that a tenant's base_url may name beside this machine and Zuora's sandboxes, such as an emulator in a test
     cluster. A change of tenants alone cannot send credentials elsewhere."""

@@ -75,6 +75,10 @@ class TenantDirectory:
         return Credential(url, tenant.paths.token, tenant.client_id, self._secrets[name], scope)
 
     def owner_of(self, credential: Credential) -> str:
-        """Return the tenant that a credential belongs to; empty if no tenant has it any more."""
+        """Return the first tenant that a credential belongs to; empty if no tenant has it any more."""
+        return next(iter(self.owners_of(credential)), "")
+
+    def owners_of(self, credential: Credential) -> tuple[str, ...]:
+        """Return the tenants that share a credential."""
         whole = replace(credential, entity_id="")
-        return next((name for name in self._tenants if self.credential(name) == whole), "")
+        return tuple(name for name in self._tenants if self.credential(name) == whole)

@@ -1,29 +1,24 @@
 """OAuth tokens: cached by credential, fetched single-flight, replaced before they expire."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, call_error, error_for
+from payorch_server.model.errors import CallError, call_error, error_for
 from payorch_server.model.identifiers import entity_id_on_wire
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the secret goes into the token request here
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner, ignore
 from payorch_server.telemetry.spans import start_child, use_span
-from payorch_server.zuora.answer_body import read_object
 from payorch_server.zuora.attempt_span import AttemptSpan
-from payorch_server.zuora.errors import retry_after_s
-from payorch_server.zuora.messages import ENTITY_IDS_HEADER, HttpResponse, JsonObject
-from payorch_server.zuora.settings import PRODUCTION_HOSTS
+from payorch_server.zuora.messages import ENTITY_IDS_HEADER, HttpResponse
+from payorch_server.zuora.token_answers import read_token, refuse_emulator
 from payorch_server.zuora.transport import HttpPost, Transport
 
 # Ten seconds are what Zuora's own sample allows a token call.
@@ -31,10 +26,6 @@ _FETCH_TIMEOUT_S: Final = 10.0
 # A token is not used in its last minute, in which a request could arrive too late; of a short life it is half.
 _MAX_MARGIN_S: Final = 60.0
 _MARGIN_OF_LIFE: Final = 0.5
-# What a bearer token may be made of. Source: RFC 6750, section 2.1, b64token; wider, as other issuers write.
-_TOKEN: Final = re.compile(r"[!-~]+")
-# Every answer of the emulator of this project has it.
-_EMULATOR: Final = "zuora-emulator"
 # At four fifths of its life; the jitter spreads replicas that started together.
 _REFRESH_AT: Final = 0.8
 _REFRESH_JITTER_S: Final = 60.0
@@ -47,8 +38,6 @@ _PAUSE_S: Final = 1.0
 _MAX_PAUSE_S: Final = 30.0
 _MAX_DOUBLINGS: Final = 5
 _MAX_DEMANDED_PAUSE_S: Final = 60.0
-# Zuora documents one hour and its sample assumes that when expires_in is missing.
-_DEFAULT_LIFE_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +66,6 @@ class Token:
     """On the monotonic clock."""
     refresh_s: float
     """From then on a new token is fetched while this one is still handed out; on the monotonic clock."""
-    clock_offset_s: float | None = None
-    """How far Zuora's clock was ahead of ours when it issued the token; None if its answer had no date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +90,24 @@ class TokenCache:
         tasks: TaskOwner,
         uniform: Callable[[float, float], float],
         fetched: Callable[[Credential, Reason | None], None] = ignore,
+        answered: Callable[[Credential, HttpResponse, float], None] = ignore,
     ) -> None:
+        """Have no token yet.
+
+        Args:
+            transport: Sends the requests.
+            clock: For the lives of tokens.
+            tasks: Owns the fetches.
+            uniform: Draws from an interval.
+            fetched: Called after every fetch, with the reason if it failed.
+            answered: Called for every answer, with the seconds that it took.
+        """
         self._transport = transport
         self._clock = clock
         self._tasks = tasks
         self._uniform = uniform
         self._fetched = fetched
+        self._answered = answered
         self._tokens: dict[Credential, Token] = {}
         self._fetches: dict[Credential, asyncio.Task[Token]] = {}
         self._spans: dict[Credential, trace.Span] = {}
@@ -136,6 +135,18 @@ class TokenCache:
             if now_s >= token.refresh_s and not self._pause_left_s(credential):
                 self._refresh(credential, token)
             return token
+        return await self.fetch(credential, timeout_s=timeout_s)
+
+    async def fetch(self, credential: Credential, *, timeout_s: float) -> Token:
+        """Return a new token, even if there is one that can be used.
+
+        Args:
+            credential: Whose token.
+            timeout_s: How long the caller can wait.
+
+        Raises:
+            CallError: No token could be fetched, now or shortly before; NOT_SENT.
+        """
         fetch = self._fetches.get(credential)
         if fetch is None:
             if pause_s := self._pause_left_s(credential):
@@ -273,8 +284,9 @@ class TokenCache:
                 attempt.note_answer(answer)
         except CallError as error:
             raise _not_sent(error) from error
-        _refuse_emulator(post.url, answer)
-        value, life_s = _parse(answer)
+        self._answered(credential, answer, self._clock.monotonic() - started_s)
+        refuse_emulator(post.url, answer)
+        value, life_s = read_token(answer)
         self._generation += 1
         return Token(
             value=Secret(value),
@@ -284,14 +296,7 @@ class TokenCache:
             - self._uniform(0.0, min(_REFRESH_JITTER_S, _JITTER_OF_LIFE * life_s)),
             expires_s=started_s + life_s - min(_MAX_MARGIN_S, _MARGIN_OF_LIFE * life_s),
             generation=self._generation,
-            clock_offset_s=_clock_offset_s(answer, self._clock.now()),
         )
-
-
-def _refuse_emulator(url: str, answer: HttpResponse) -> None:
-    """Refuse tokens of an emulator on a production host: its answers about money would be invented."""
-    if _EMULATOR in answer.headers and urlsplit(url).hostname in PRODUCTION_HOSTS:
-        raise call_error(Reason.TOKEN_UNAVAILABLE, "an emulator answers in the place of Zuora's production")
 
 
 def _not_sent(error: CallError) -> CallError:
@@ -306,45 +311,3 @@ def _retry_after(error: CallError, wait_s: float) -> CallError:
     """Return an error with the time after which a request for a token is sent again."""
     failure = error.failure
     return error_for(replace(failure, evidence=replace(failure.evidence, retry_after_s=wait_s)))
-
-
-def _parse(answer: HttpResponse) -> tuple[str, float]:
-    payload = read_object(answer)
-    value = (payload or {}).get("access_token")
-    # 1. The credentials are refused.
-    if answer.status in {400, 401, 403}:
-        raise _no_token(answer, payload, Reason.UPSTREAM_CREDENTIALS_REJECTED)
-    # 2. Another failure, or a success without a token.
-    if answer.status != 200 or not value:  # noqa: PLR2004 - HTTP's own number
-        raise _no_token(answer, payload)
-    # 3. A token that cannot be sent.
-    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise call_error(Reason.TOKEN_UNAVAILABLE, "the access_token cannot be sent in a header")
-    return value, _life_s((payload or {}).get("expires_in"))
-
-
-def _no_token(answer: HttpResponse, payload: JsonObject | None, reason: Reason = Reason.TOKEN_UNAVAILABLE) -> CallError:
-    """Return the error for an answer without a token: its status and the kind of its body, none of its values."""
-    if payload is None:
-        kind = "a body that is not a JSON object" if answer.body else "an empty body"
-    else:
-        kind = f"a JSON object {'with' if payload.get('access_token') else 'without'} access_token"
-    evidence = UpstreamEvidence(retry_after_s=retry_after_s(answer))
-    return error_for(Failure(reason, f"the token endpoint answered {answer.status} with {kind}", evidence=evidence))
-
-
-def _life_s(expires_in: object) -> float:
-    """Return the token's lifetime; anything but a positive number counts as the documented hour."""
-    try:
-        life_s = float(str(expires_in))
-    except ValueError:
-        return _DEFAULT_LIFE_S
-    return life_s if 0 < life_s <= 24 * _DEFAULT_LIFE_S else _DEFAULT_LIFE_S
-
-
-def _clock_offset_s(answer: HttpResponse, now: datetime) -> float | None:
-    try:
-        stated = parsedate_to_datetime(answer.headers.get("date", ""))
-    except ValueError:
-        return None
-    return (stated - now).total_seconds() if stated.tzinfo else None

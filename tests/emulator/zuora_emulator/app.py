@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from email.utils import format_datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -115,7 +116,8 @@ def _application(world: World) -> ASGIApp:
 def _route(world: World, path: str, operation: Operation) -> Route:
     async def endpoint(request: Request) -> Response:
         arrived = await _arrived(world, operation, request)
-        return _response(await answer_to(world, arrived), request)
+        answer = await answer_to(world, arrived)
+        return _response(answer.with_headers(("date", format_datetime(world.clock.now(), usegmt=True))), request)
 
     return Route(path, endpoint, methods=_ALL_METHODS)
 

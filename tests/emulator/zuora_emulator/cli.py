@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -57,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--fault", action="append", default=[], metavar="OP:KIND[:ARG]", help="misbehave always")
     serve.add_argument("--fault-once", action="append", default=[], metavar="OP:KIND[:ARG]", help="misbehave once")
     serve.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE", help="set a switch")
+    serve.add_argument(
+        "--clock-ahead", type=float, default=0.0, metavar="SECONDS", help="set the clock wrong; negative: behind"
+    )
     serve.set_defaults(run=_serve)
 
     mint = commands.add_parser("mint-apple-pay-token", help="print an Apple Pay token that the emulator can open")
@@ -75,7 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(chosen: argparse.Namespace) -> None:
     if not 0 <= chosen.port <= _LARGEST_PORT:
         raise CommandError(f"Cannot listen on port {chosen.port}; ports go from 0 to {_LARGEST_PORT}.")
-    emulator = Emulator(settings=_settings(chosen.switch))
+    clock = SystemClock(timedelta(seconds=chosen.clock_ahead))
+    emulator = Emulator(clock=clock, settings=_settings(chosen.switch))
     for text in chosen.fault_once:
         emulator.faults.add(parse_fault(text))
     for text in chosen.fault:

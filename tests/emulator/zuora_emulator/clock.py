@@ -18,11 +18,18 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's time, for people and other languages."""
+    """The machine's time, for people and other languages.
+
+    Args:
+        ahead: how wrong the clock is; may be changed at any time.
+    """
+
+    def __init__(self, ahead: timedelta = timedelta()) -> None:
+        self.ahead = ahead
 
     def now(self) -> datetime:
         """The time in UTC, aware."""
-        return datetime.now(UTC)  # noqa: TID251 - the one place of the emulator that reads the machine's clock
+        return self.ahead + datetime.now(UTC)  # noqa: TID251 - the one place of the emulator that reads the machine's clock
 
     async def sleep(self, seconds: float) -> None:
         """Come back after that many real seconds."""

@@ -114,6 +114,7 @@ async def serving(emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0)
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,  # the emulator's own clock writes it
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = _Server(config)

@@ -32,6 +32,7 @@ from payorch_server.usecases.settings import PaymentMethodSettings, SessionSetti
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.settings import TenantSettings, ZuoraHttpSettings
+from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import TokenCache
 from payorch_server.zuora.transport import Transport
 
@@ -139,8 +140,7 @@ class Instance:
         transport = Transport(settings=ZuoraHttpSettings(), version="0", http=http, tracer=tracer)
         keyring = Keyring(configuration.keys, entropy=rng.randbytes)
         zuora = parts.zuora(
-            tenants=configuration.tenants,
-            secrets=configuration.secrets,
+            tenants=TenantDirectory(configuration.tenants, configuration.secrets),
             transport=transport,
             tokens=TokenCache(transport=transport, clock=clock, tasks=self._owner, uniform=rng.uniform),
             in_flight=ConcurrencyLimiter(),

@@ -58,6 +58,9 @@ const (
 	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 15
 	// The audit cannot be written, and no money may move without it. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_AUDIT_UNAVAILABLE ErrorReason = 16
+	// The clocks of the service and of Zuora differ too much to guard against a second execution; metadata: tenant.
+	// NOT_SENT, resend.
+	ErrorReason_ERROR_REASON_CLOCK_OFFSET_TOO_LARGE ErrorReason = 17
 	// No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_ROUTE_NOT_FOUND ErrorReason = 20
 	// A route hint names something the policy does not know; metadata: hint. NOT_SENT, fix the request.
@@ -159,6 +162,7 @@ var (
 		14: "ERROR_REASON_APPLE_PAY_TOKEN_REUSED",
 		15: "ERROR_REASON_STORE_UNAVAILABLE",
 		16: "ERROR_REASON_AUDIT_UNAVAILABLE",
+		17: "ERROR_REASON_CLOCK_OFFSET_TOO_LARGE",
 		20: "ERROR_REASON_ROUTE_NOT_FOUND",
 		21: "ERROR_REASON_ROUTE_HINT_UNKNOWN",
 		22: "ERROR_REASON_ROUTE_HINT_CONTRADICTED",
@@ -213,6 +217,7 @@ var (
 		"ERROR_REASON_APPLE_PAY_TOKEN_REUSED":          14,
 		"ERROR_REASON_STORE_UNAVAILABLE":               15,
 		"ERROR_REASON_AUDIT_UNAVAILABLE":               16,
+		"ERROR_REASON_CLOCK_OFFSET_TOO_LARGE":          17,
 		"ERROR_REASON_ROUTE_NOT_FOUND":                 20,
 		"ERROR_REASON_ROUTE_HINT_UNKNOWN":              21,
 		"ERROR_REASON_ROUTE_HINT_CONTRADICTED":         22,
@@ -285,7 +290,7 @@ var File_payorch_v1_error_reason_proto protoreflect.FileDescriptor
 const file_payorch_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x1dpayorch/v1/error_reason.proto\x12\n" +
-	"payorch.v1*\xb5\x0f\n" +
+	"payorch.v1*\xde\x0f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_REQUEST_INVALID\x10\x01\x12\"\n" +
@@ -302,7 +307,8 @@ const file_payorch_v1_error_reason_proto_rawDesc = "" +
 	"\x1aERROR_REASON_SESSION_STALE\x10\r\x12'\n" +
 	"#ERROR_REASON_APPLE_PAY_TOKEN_REUSED\x10\x0e\x12\"\n" +
 	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x0f\x12\"\n" +
-	"\x1eERROR_REASON_AUDIT_UNAVAILABLE\x10\x10\x12 \n" +
+	"\x1eERROR_REASON_AUDIT_UNAVAILABLE\x10\x10\x12'\n" +
+	"#ERROR_REASON_CLOCK_OFFSET_TOO_LARGE\x10\x11\x12 \n" +
 	"\x1cERROR_REASON_ROUTE_NOT_FOUND\x10\x14\x12#\n" +
 	"\x1fERROR_REASON_ROUTE_HINT_UNKNOWN\x10\x15\x12(\n" +
 	"$ERROR_REASON_ROUTE_HINT_CONTRADICTED\x10\x16\x12#\n" +

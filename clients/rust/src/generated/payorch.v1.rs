@@ -590,6 +590,9 @@ pub enum ErrorReason {
     StoreUnavailable = 15,
     /// The audit cannot be written, and no money may move without it. NOT_SENT, resend.
     AuditUnavailable = 16,
+    /// The clocks of the service and of Zuora differ too much to guard against a second execution; metadata: tenant.
+    /// NOT_SENT, resend.
+    ClockOffsetTooLarge = 17,
     /// No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request.
     RouteNotFound = 20,
     /// A route hint names something the policy does not know; metadata: hint. NOT_SENT, fix the request.
@@ -696,6 +699,7 @@ impl ErrorReason {
             Self::ApplePayTokenReused => "ERROR_REASON_APPLE_PAY_TOKEN_REUSED",
             Self::StoreUnavailable => "ERROR_REASON_STORE_UNAVAILABLE",
             Self::AuditUnavailable => "ERROR_REASON_AUDIT_UNAVAILABLE",
+            Self::ClockOffsetTooLarge => "ERROR_REASON_CLOCK_OFFSET_TOO_LARGE",
             Self::RouteNotFound => "ERROR_REASON_ROUTE_NOT_FOUND",
             Self::RouteHintUnknown => "ERROR_REASON_ROUTE_HINT_UNKNOWN",
             Self::RouteHintContradicted => "ERROR_REASON_ROUTE_HINT_CONTRADICTED",
@@ -759,6 +763,7 @@ impl ErrorReason {
             "ERROR_REASON_APPLE_PAY_TOKEN_REUSED" => Some(Self::ApplePayTokenReused),
             "ERROR_REASON_STORE_UNAVAILABLE" => Some(Self::StoreUnavailable),
             "ERROR_REASON_AUDIT_UNAVAILABLE" => Some(Self::AuditUnavailable),
+            "ERROR_REASON_CLOCK_OFFSET_TOO_LARGE" => Some(Self::ClockOffsetTooLarge),
             "ERROR_REASON_ROUTE_NOT_FOUND" => Some(Self::RouteNotFound),
             "ERROR_REASON_ROUTE_HINT_UNKNOWN" => Some(Self::RouteHintUnknown),
             "ERROR_REASON_ROUTE_HINT_CONTRADICTED" => Some(Self::RouteHintContradicted),

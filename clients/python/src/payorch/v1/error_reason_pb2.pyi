@@ -54,6 +54,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend."""
     ERROR_REASON_AUDIT_UNAVAILABLE: _ErrorReason.ValueType  # 16
     """The audit cannot be written, and no money may move without it. NOT_SENT, resend."""
+    ERROR_REASON_CLOCK_OFFSET_TOO_LARGE: _ErrorReason.ValueType  # 17
+    """The clocks of the service and of Zuora differ too much to guard against a second execution; metadata: tenant.
+    NOT_SENT, resend.
+    """
     ERROR_REASON_ROUTE_NOT_FOUND: _ErrorReason.ValueType  # 20
     """No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request."""
     ERROR_REASON_ROUTE_HINT_UNKNOWN: _ErrorReason.ValueType  # 21
@@ -181,6 +185,10 @@ ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 15
 """The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend."""
 ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason.ValueType  # 16
 """The audit cannot be written, and no money may move without it. NOT_SENT, resend."""
+ERROR_REASON_CLOCK_OFFSET_TOO_LARGE: ErrorReason.ValueType  # 17
+"""The clocks of the service and of Zuora differ too much to guard against a second execution; metadata: tenant.
+NOT_SENT, resend.
+"""
 ERROR_REASON_ROUTE_NOT_FOUND: ErrorReason.ValueType  # 20
 """No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request."""
 ERROR_REASON_ROUTE_HINT_UNKNOWN: ErrorReason.ValueType  # 21

@@ -140,6 +140,15 @@ public enum ErrorReason
   ERROR_REASON_AUDIT_UNAVAILABLE(16),
   /**
    * <pre>
+   * The clocks of the service and of Zuora differ too much to guard against a second execution; metadata: tenant.
+   * NOT_SENT, resend.
+   * </pre>
+   *
+   * <code>ERROR_REASON_CLOCK_OFFSET_TOO_LARGE = 17;</code>
+   */
+  ERROR_REASON_CLOCK_OFFSET_TOO_LARGE(17),
+  /**
+   * <pre>
    * No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request.
    * </pre>
    *
@@ -576,6 +585,15 @@ public enum ErrorReason
   public static final int ERROR_REASON_AUDIT_UNAVAILABLE_VALUE = 16;
   /**
    * <pre>
+   * The clocks of the service and of Zuora differ too much to guard against a second execution; metadata: tenant.
+   * NOT_SENT, resend.
+   * </pre>
+   *
+   * <code>ERROR_REASON_CLOCK_OFFSET_TOO_LARGE = 17;</code>
+   */
+  public static final int ERROR_REASON_CLOCK_OFFSET_TOO_LARGE_VALUE = 17;
+  /**
+   * <pre>
    * No routing rule matches; metadata: rulesTried. NOT_SENT, fix the request.
    * </pre>
    *
@@ -918,6 +936,7 @@ public enum ErrorReason
       case 14: return ERROR_REASON_APPLE_PAY_TOKEN_REUSED;
       case 15: return ERROR_REASON_STORE_UNAVAILABLE;
       case 16: return ERROR_REASON_AUDIT_UNAVAILABLE;
+      case 17: return ERROR_REASON_CLOCK_OFFSET_TOO_LARGE;
       case 20: return ERROR_REASON_ROUTE_NOT_FOUND;
       case 21: return ERROR_REASON_ROUTE_HINT_UNKNOWN;
       case 22: return ERROR_REASON_ROUTE_HINT_CONTRADICTED;
