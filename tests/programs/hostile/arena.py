@@ -1,7 +1,7 @@
 """What every attack finds: the service with all that surrounds it, and ordinary calls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -58,6 +58,12 @@ class Arena:
         options = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0))
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self.service.grpc_port}", options=options) as channel:
             yield service_grpc.PaymentOrchestrationServiceStub(channel)
+
+    async def ledger(self) -> Sequence[Mapping[str, Any]]:
+        """Return what the emulator has executed so far."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.emulator_url}/_emulator/ledger") as answer:
+            entries: Sequence[Mapping[str, Any]] = (await answer.json())["entries"]
+        return entries
 
     async def requests_at(self, name: str) -> dict[str, int]:
         """Return how many requests an odd upstream has got so far, by path."""
@@ -133,7 +139,5 @@ async def recovery(arena: Arena) -> tuple[float, str]:
 
 async def executed_twice(arena: Arena) -> Figure:
     """Look into the emulator's ledger for intents that were executed more than once."""
-    async with aiohttp.ClientSession() as session, session.get(f"{arena.emulator_url}/_emulator/ledger") as answer:
-        entries = (await answer.json())["entries"]
-    keys = [entry["idempotency_key"] for entry in entries if entry["operation"] != "token"]
+    keys = [entry["idempotency_key"] for entry in await arena.ledger() if entry["operation"] != "token"]
     return Figure("intents executed twice", len(keys) - len(set(keys)), at_most(0))

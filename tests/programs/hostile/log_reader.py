@@ -37,6 +37,8 @@ class LogReader:
         self.file = file
         self.lines = 0
         self.foreign = 0
+        self.payments_allowed = 0
+        """Lines of the audit that permit a payment."""
         self.foreign_lines: list[bytes] = []
         """The first of them."""
         self._events: dict[str, dict[str, object]] = {}
@@ -60,7 +62,7 @@ class LogReader:
 
     def forget(self) -> None:
         """Start to count again."""
-        self.lines = self.foreign = 0
+        self.lines = self.foreign = self.payments_allowed = 0
         self.foreign_lines = []
         self._events = {}
 
@@ -121,6 +123,7 @@ class LogReader:
         if is_ours(line):
             event = msgspec.json.decode(line)
             self._events[str(event["event"])] = event
+            self.payments_allowed += bool(event.get("moves_money")) and event.get("decision") == "allowed"
             return
         self.foreign += 1
         if len(self.foreign_lines) < _KEPT:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from harness.requests import session_request
 
 from programs.hostile.arena import Arena, described, outcome_of, payment_request
+from programs.hostile.before_admission import until
 from programs.hostile.figures import Figure, at_least, at_most
 from programs.hostile.scenario import Scenario
 
@@ -16,6 +17,7 @@ _SESSIONS_PER_S: Final = 10
 _SESSIONS_FOR_A_PAYMENT: Final = 5
 _DEADLINE_S: Final = 4.0
 _GONE_S: Final = 5.0
+_AUDIT_READ_S: Final = 5.0
 _AUDIT_UNAVAILABLE: Final = "AUDIT_UNAVAILABLE"
 
 
@@ -52,9 +54,21 @@ class _Load:
             errors.append(described(error))
 
 
+async def _executed(arena: Arena) -> int:
+    return sum(entry["operation"] == "decryption" for entry in await arena.ledger())
+
+
+async def _unaudited(arena: Arena, executed_before: int) -> Figure:
+    """Count the payments of an attack that the audit does not have, once it is read again."""
+    executed = await _executed(arena) - executed_before
+    await until(lambda: arena.service.audit.payments_allowed >= executed, _AUDIT_READ_S)
+    missing = executed - arena.service.audit.payments_allowed
+    return Figure(f"of {executed} payments without a line", max(missing, 0), at_most(0))
+
+
 async def stalled_log(arena: Arena) -> Sequence[Figure]:
     """Read no line of the log for a while: calls continue, also those that move money."""
-    load = _Load()
+    load, lost_before = _Load(), await arena.metric("payorch_log_lost_total")
     async with arena.stub() as stub:
         arena.service.log.stall()
         try:
@@ -64,6 +78,7 @@ async def stalled_log(arena: Arena) -> Sequence[Figure]:
     errors = [*load.session_errors, *load.payment_errors]
     return (
         Figure("calls", load.sessions + load.payments),
+        Figure("lines lost, which are counted", await arena.metric("payorch_log_lost_total") - lost_before),
         Figure("of them failed", len(errors), at_most(0), detail=", ".join(sorted(set(errors)))),
         Figure("slowest call, s", load.slowest_s, at_most(_DEADLINE_S)),
     )
@@ -71,7 +86,7 @@ async def stalled_log(arena: Arena) -> Sequence[Figure]:
 
 async def audit_gone(arena: Arena) -> Sequence[Figure]:
     """Close the audit's pipe: no payment without its line, everything else continues."""
-    load = _Load()
+    load, executed_before = _Load(), await _executed(arena)
     async with arena.stub() as stub:
         arena.service.audit.leave()
         try:
@@ -82,13 +97,14 @@ async def audit_gone(arena: Arena) -> Sequence[Figure]:
     others = ", ".join(sorted({*load.session_errors, *load.payment_errors}))
     return (
         Figure(f"of {load.payments} payments refused for the audit", refused, at_least(load.payments), detail=others),
+        await _unaudited(arena, executed_before),
         Figure(f"of {load.sessions} other calls failed", len(load.session_errors), at_most(0), detail=others),
     )
 
 
 async def audit_stalled(arena: Arena) -> Sequence[Figure]:
     """Read no line of the audit: once its pipe is full, no payment without its line; everything else continues."""
-    load = _Load()
+    load, executed_before = _Load(), await _executed(arena)
     async with arena.stub() as stub:
         arena.service.audit.stall()
         try:
@@ -106,6 +122,7 @@ async def audit_stalled(arena: Arena) -> Sequence[Figure]:
         ),
         Figure("payments failed otherwise than for the audit", len(others), at_most(0), detail=str(others)),
         Figure(f"of {load.payments} payments refused for the audit", refused, at_least(1)),
+        await _unaudited(arena, executed_before),
     )
 
 
