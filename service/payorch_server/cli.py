@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from payorch_server.model.errors import CommandError
+from payorch_server.runtime.core_dumps import forbid_core_dumps
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_trace(commands.add_parser("trace", help="show what happened to the calls with a Zuora-Track-Id"))
     _add_routes(commands.add_parser("routes", help="explain, test, lint or compare routing policies in files"))
     parsed = parser.parse_args(arguments)
+    # Before anything secret is read and before gRPC is imported.
+    forbid_core_dumps()
     _silence_grpc()
     try:
         return int(parsed.run(parsed))
@@ -149,11 +152,8 @@ def _serve(parsed: argparse.Namespace) -> int:
     import asyncio
 
     from payorch_server.config import load
-    from payorch_server.runtime.core_dumps import forbid_core_dumps
     from payorch_server.telemetry.logging import redirect_standard_streams, start_logging
 
-    # Before anything secret is read.
-    forbid_core_dumps()
     settings = load(*parsed.config)
     streams = start_logging(settings.document.telemetry)
     redirect_standard_streams(streams)
@@ -175,9 +175,6 @@ def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
 
 def _check_config(parsed: argparse.Namespace) -> int:
     from payorch_server.config import ConfigError, Document, change_problems, load, load_document
-    from payorch_server.runtime.core_dumps import forbid_core_dumps
-
-    forbid_core_dumps()
 
     def read(files: Sequence[Path]) -> Document:
         return load_document(*files) if parsed.without_secrets else load(*files).document
