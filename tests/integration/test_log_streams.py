@@ -1,6 +1,7 @@
 """The log and the audit of a real process: what it does when they are not read."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from harness.calls import refusal
+from harness.controlled_emulator import wait_until
 from harness.ports import free_port
 from harness.requests import decryption_request, session_request
 from harness.service_process import grpc_port, start_service, write_configuration
@@ -109,6 +111,7 @@ class Fifo:
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)
         self._path = path
+        self._begun = b""
         self._read_end = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         self.write_end = os.open(path, os.O_WRONLY)
 
@@ -130,7 +133,8 @@ class Fifo:
                 found += part
         except BlockingIOError:
             pass
-        return [json.loads(line) for line in found.splitlines()]
+        *lines, self._begun = (self._begun + found).split(b"\n")
+        return [json.loads(line) for line in lines]
 
 
 @contextmanager
@@ -252,6 +256,34 @@ class TestAudit:
                 assert session.session.token
                 assert {REFUSED} == {_shown(error) for error in refused}
                 assert 2 == running.emulator.ledger.count("decryption")
+
+    async def test_changes_no_answer_after_the_payment_was_sent(self, tmp_path: Path) -> None:
+        """Its reader leaves while Zuora is slow."""
+        with fifo(tmp_path) as audit:
+            async with service(tmp_path, audit=audit.write_end) as running:
+                running.emulator.faults.add("decryption:slow:1")
+                call = asyncio.ensure_future(running.pay())
+                await wait_until(lambda: running.emulator.journal.count("decryption") == 1)
+                audit.end()
+
+                assert await call is None
+                assert 1 == running.emulator.ledger.count("decryption")
+
+    async def test_stops_payments_while_its_reader_reads_nothing(self, tmp_path: Path) -> None:
+        """Five seconds after the pipe was full; when it reads again, payments are accepted again."""
+        with fifo(tmp_path) as audit:
+            fcntl.fcntl(audit.write_end, fcntl.F_SETPIPE_SZ, 4096)
+            async with service(tmp_path, audit=audit.write_end) as running:
+                for _ in range(30):
+                    await running.stub.CreateSession(session_request(), timeout=LONG_S)
+                while not await running.metric("payorch_log_stalled", "audit"):
+                    pass
+                stalled = await running.pay()
+                while await running.metric("payorch_log_stalled", "audit"):
+                    audit.lines()
+
+                assert (REFUSED, None) == (_shown(stalled), await running.pay())
+                assert 1 == running.emulator.ledger.count("decryption")
 
     async def test_of_best_effort_stops_nothing(self, tmp_path: Path) -> None:
         """The operator has decided so."""

@@ -53,7 +53,7 @@ FORGED = b'\n{"event":"access","decision":"allowed","caller":"jwt:cfo"}\n'
 async def test_a_peer_writes_no_line_into_the_log(tmp_path: Path) -> None:
     """Debug data of a GOAWAY is a peer's own text, and gRPC would log it as it came."""
     async with serving(Emulator()) as url:
-        process = await start_service(write_configuration(tmp_path, url))
+        process = await start_service(write_configuration(tmp_path, url), audit=asyncio.subprocess.PIPE)
         reader, writer = await asyncio.open_connection("127.0.0.1", await grpc_port(process))
         goaway = frame(GOAWAY, bytes(4) + ENHANCE_YOUR_CALM.to_bytes(4, "big") + FORGED)
         writer.write(PREFACE + frame(SETTINGS) + goaway + frame(PING, ARE_YOU))
@@ -65,10 +65,10 @@ async def test_a_peer_writes_no_line_into_the_log(tmp_path: Path) -> None:
                 received += more
         writer.close()
         process.send_signal(signal.SIGTERM)
-        _, log = await process.communicate()
+        audit, log = await process.communicate()
 
-    assert b"jwt:cfo" not in log
-    assert all(isinstance(json.loads(line), dict) for line in log.splitlines())
+    assert b"jwt:cfo" not in audit + log
+    assert all(isinstance(json.loads(line), dict) for line in (audit + log).splitlines())
 
 
 def test_leaves_no_core_dump(tmp_path: Path) -> None:
@@ -90,6 +90,37 @@ def test_leaves_no_core_dump(tmp_path: Path) -> None:
     assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
     assert (-signal.SIGABRT, False) == (process.returncode, os.WCOREDUMP(status))
     assert [] == list(tmp_path.glob("core*"))
+
+
+def test_needs_both_standard_streams(tmp_path: Path) -> None:
+    """A socket would be given the number of one that is closed, and would get the audit."""
+    file = write_configuration(tmp_path, "http://127.0.0.1:9")
+    command = f"exec {COMMAND} serve --config {file} >&-"
+    ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+
+    assert (1, "the audit cannot be written: its standard stream is closed\n") == (ended.returncode, ended.stderr)
+
+
+@pytest.mark.asyncio
+async def test_a_peer_writes_no_line_through_a_command() -> None:
+    """A health check prints what it was asked for, whatever the server sends."""
+
+    async def forge(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        settings, goaway = frame(SETTINGS, b""), frame(GOAWAY, bytes(4) + ENHANCE_YOUR_CALM.to_bytes(4) + FORGED)
+        writer.write(settings + goaway)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(forge, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        check = await asyncio.create_subprocess_exec(
+            COMMAND, "healthcheck", "--address", f"127.0.0.1:{port}",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await check.communicate()
+
+    assert 1 == check.returncode
+    assert not [line for line in (out + err).splitlines() if line.startswith(b"{")]
 
 
 def test_is_not_dumpable() -> None:

@@ -14,11 +14,12 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import msgspec
 import structlog
 
+from payorch_server.model.errors import CommandError
 from payorch_server.telemetry.log_writer import LogWriter
 from payorch_server.telemetry.scrubber import scrub
 from payorch_server.telemetry.settings import TelemetrySettings
@@ -30,6 +31,10 @@ _FLUSH_S: Final = 1.0
 _MAX_FRAMES: Final = 8
 # The words of a text before its first value.
 _WORDS: Final = re.compile(r"[A-Za-z ,.]{0,100}")
+
+
+class StreamClosedError(CommandError):
+    """The process was started without standard output or standard error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,13 @@ def start_logging(settings: TelemetrySettings) -> LogStreams:
 
     Returns:
         The streams. A line is written soon after it was logged, the last ones when the process ends.
+
+    Raises:
+        StreamClosedError: The process was started without one of them.
     """
     render = _renderer(settings)
     log, audit = (
-        LogWriter(stream.fileno(), name=name, lost_line=_lost_line(render, name))
+        LogWriter(_descriptor(stream, name), name=name, lost_line=_lost_line(render, name))
         for stream, name in ((sys.stderr, "log"), (sys.stdout, "audit"))
     )
     structlog.configure(
@@ -77,6 +85,13 @@ def start_logging(settings: TelemetrySettings) -> LogStreams:
     streams = LogStreams(log, audit)
     atexit.register(streams.close)
     return streams
+
+
+def _descriptor(stream: TextIO | None, name: str) -> int:
+    # The next file or socket that is opened would get its number, and its lines.
+    if stream is None:
+        raise StreamClosedError(f"the {name} cannot be written: its standard stream is closed")
+    return stream.fileno()
 
 
 def redirect_standard_streams(streams: LogStreams) -> None:
