@@ -107,11 +107,15 @@ class ScriptedOperation(IntentOperation[str]):
         route_exists: Callable[[Route], bool] = lambda _route: True,
         ids_of: Callable[[str], UpstreamEvidence] = lambda value: UpstreamEvidence(payment_method_id=value),
         moves_money: bool = True,
+        needs_record: bool | None = None,
+        is_disposable: bool = False,
         guarded_token: str = "",
         stale_after_s: float | None = None,
     ) -> None:
         self.result_type = str
         self.moves_money = moves_money
+        self.needs_record = moves_money if needs_record is None else needs_record
+        self.is_disposable = is_disposable
         self.guarded_token = guarded_token
         self.stale_after_s = stale_after_s
         self._send = send

@@ -18,9 +18,10 @@ from payorch_server.intents.intent_record import (
     store_key,
     stored_evidence,
 )
+from payorch_server.intents.process_memory import ProcessMemory
 from payorch_server.intents.token_guard import TokenGuard
 from payorch_server.model.attempt import UpstreamFacts
-from payorch_server.model.earlier_sends import EarlierSends
+from payorch_server.model.earlier_sends import WORTH_RESENDING, EarlierSends, error_given_doubt
 from payorch_server.model.errors import CallError, call_error, error_for
 from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.runtime.clock import Clock
@@ -50,6 +51,7 @@ class IntentClaim(Generic[T]):
         keyring: Keyring,
         clock: Clock,
         guard: TokenGuard,
+        memory: ProcessMemory,
     ) -> None:
         """Hold an intent.
 
@@ -61,6 +63,7 @@ class IntentClaim(Generic[T]):
             keyring: Seals results.
             clock: For the time of settlement.
             guard: Of one-time tokens.
+            memory: Remembers what the store could not be given.
         """
         self.record = record
         self.version = version
@@ -71,6 +74,7 @@ class IntentClaim(Generic[T]):
         self._keyring = keyring
         self._clock = clock
         self._guard = guard
+        self._memory = memory
 
     def __repr__(self) -> str:
         return f"IntentClaim({self._request.key}, version {self.version})"
@@ -88,7 +92,7 @@ class IntentClaim(Generic[T]):
         """Claim the one-time token for the intent, before anything is sent.
 
         Raises:
-            CallError: The token belongs to another intent, or a payment cannot be guarded without the store; NOT_SENT.
+            CallError: The token belongs to another intent, or cannot be guarded without the store; NOT_SENT.
         """
         token, owner = self._operation.guarded_token, self._key
         # 1. Nothing to guard, or nothing that a guard could refer to.
@@ -97,8 +101,8 @@ class IntentClaim(Generic[T]):
         try:
             is_ours = await self._guard.claim(token, owner=owner)
         except StoreUnavailable as error:
-            # 2. The store is away: a payment stops here, anything else is sent unguarded.
-            if self._operation.moves_money:
+            # 2. The store is away: what needs a record stops here, anything else is sent unguarded.
+            if self._operation.needs_record:
                 await self._release_lease()
                 raise call_error(Reason.STORE_UNAVAILABLE, str(error)) from error
             _LOG.warning("token_not_guarded", rpc=self._request.rpc, detail=str(error))
@@ -147,7 +151,7 @@ class IntentClaim(Generic[T]):
         await self._write(ended)
         # 4. A refusal from before a payment gateway could see the token frees it for a corrected request.
         if self._guard.is_released_by(failure.reason):
-            await self._suppress_store_errors(self._guard.release(self._operation.guarded_token, owner=self._key))
+            await self._is_done(self._guard.release(self._operation.guarded_token, owner=self._key))
         return error
 
     async def release(self) -> None:
@@ -155,37 +159,50 @@ class IntentClaim(Generic[T]):
         if self.version is None:
             return
         if self._operation.guarded_token:
-            await self._suppress_store_errors(self._guard.release(self._operation.guarded_token, owner=self._key))
+            await self._is_done(self._guard.release(self._operation.guarded_token, owner=self._key))
+        self._memory.note_unsent(self._request.key)
         await self._release_lease()
 
     def _error_for_callers(self, error: CallError) -> CallError:
+        if self.record.doubtful:
+            error = error_given_doubt(error)
         failure = dataclasses.replace(error.failure, resend_before=resend_before(self.record))
-        if self.record.doubtful and error.verdict.outcome is Outcome.NOT_SENT:
-            failure = dataclasses.replace(failure, reason=Reason.EARLIER_ATTEMPT_UNSETTLED, violations=())
+        # Unrecorded, a resend may take another route, and what it creates then is a second one.
+        if self.version is None and not self._operation.is_disposable and error.verdict == WORTH_RESENDING:
+            metadata = {"lastReason": failure.metadata.get("lastReason", failure.reason.name)}
+            failure = dataclasses.replace(
+                failure, reason=Reason.INTENT_NOT_RECORDED, metadata=metadata, resend_before=None
+            )
         return error_for(failure)
 
     async def _release_lease(self) -> None:
         """End an execution that sent nothing: forget the intent, unless an earlier execution may have sent it."""
         if self.record.doubtful:
-            await self._write(dataclasses.replace(self.record, lease_until_s=0.0))
-        elif self.version is not None:
-            await self._suppress_store_errors(self._store.compare_and_delete(self._key, version=self.version))
+            await self._write(dataclasses.replace(self.record, lease_until_s=0.0), sent=False)
+            return
+        if self.version is None:
+            return
+        if not await self._is_done(self._store.compare_and_delete(self._key, version=self.version)):
+            self._memory.note_end(self.record.owner, sent=False)
 
-    async def _write(self, record: IntentRecord) -> None:
+    async def _write(self, record: IntentRecord, *, sent: bool = True) -> None:
         """Write the end of the execution; if that fails, the next one settles the intent again under the same key."""
         if self.version is None:
             return
         value = encode_record(record)
-        await self._suppress_store_errors(
-            self._store.compare_and_set(self._key, value, version=self.version, ttl_s=self._guard.keep_s)
-        )
+        written = self._store.compare_and_set(self._key, value, version=self.version, ttl_s=self._guard.keep_s)
+        if not await self._is_done(written):
+            self._memory.note_end(self.record.owner, sent=sent)
 
-    async def _suppress_store_errors(self, work: Awaitable[object]) -> None:
+    async def _is_done(self, work: Awaitable[object]) -> bool:
+        """Do something in the store; return False, and log it, if that failed."""
         try:
             await work
         # ValueError: more than the store takes. Nothing about a record may cost a caller the outcome.
         except (StoreUnavailable, ValueError) as error:
             _LOG.warning("execution_end_not_recorded", rpc=self._request.rpc, detail=str(error))
+            return False
+        return True
 
     def _settlement(self, reason: str, facts: UpstreamFacts) -> Settlement:
         return Settlement(

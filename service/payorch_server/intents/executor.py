@@ -25,7 +25,7 @@ from payorch_server.intents.intent_spans import IntentSpans
 from payorch_server.intents.ledger import IntentLedger, still_running
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.context import CallContext, WaitingCalls
-from payorch_server.model.errors import CallError
+from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
@@ -89,6 +89,8 @@ class _Execution(Generic[T]):
     """Ends with the execution, perhaps long after the call that started it."""
     waiting: WaitingCalls = dataclasses.field(default_factory=WaitingCalls)
     """The call that started it and those that joined, as long as they wait."""
+    is_lookup_needed: bool = False
+    """Whether a call that leaves must look up the outcome: it is unrecorded, and a resend could take another route."""
     task: asyncio.Task[IntentResult[T]] = dataclasses.field(init=False)
 
     @property
@@ -152,12 +154,14 @@ class IntentExecutor:
             if execution is None:
                 return await self._wait_for(self._start(request, context), context)
             # 2. Every further call joins it, if it may and its request is the same.
+            context.notes.intent_read = execution.context.notes.intent_read
             _require_route(request, execution)
             require_same_request(execution.fingerprints, request)
             context.notes.intent = "joined"
             try:
                 result = await self._join(execution, request, context)
             except CallError as error:
+                context.notes.intent_read = execution.context.notes.intent_read
                 # The intent's own route may be known by now, and the error reveals something about it.
                 _require_route(request, execution)
                 if error.failure.reason not in _OF_EARLIER_CALLS:
@@ -192,7 +196,10 @@ class IntentExecutor:
                 async with asyncio.timeout(max(wait_s, 0.0)):
                     return await asyncio.shield(execution.task)
         except TimeoutError as error:
-            raise still_running(f"not settled within {wait_s:.2f} s", execution.resend_before) from error
+            detail = f"not settled within {wait_s:.2f} s"
+            if execution.is_lookup_needed:
+                raise call_error(Reason.INTENT_NOT_RECORDED, detail, lastReason=Reason.STILL_RUNNING.name) from error
+            raise still_running(detail, execution.resend_before) from error
 
     def _start(self, request: IntentRequest[T], context: CallContext) -> _Execution[T]:
         span = self.spans.start_execution(request.key)
@@ -215,6 +222,7 @@ class IntentExecutor:
             return claim
         # 2. A one-time token belongs to one intent.
         await claim.guard_token()
+        self.ledger.memory.note_sent(execution.request.key, claim.record.route)
         # 3. Send under the intent's one key, and parse the answer.
         try:
             reply = await operation.send(claim.record.route, context, claim.earlier_sends)
@@ -231,11 +239,12 @@ class IntentExecutor:
         try:
             claim = await self.ledger.claim_or_replay(execution.request, context, permit=execution.permit)
         except StoreUnavailable as error:
-            claim = self.ledger.claim_unrecorded(execution.request, context, error)
+            claim = self.ledger.claim_unrecorded(execution.request, context, error, permit=execution.permit)
         context.notes.add_phase("record", self._clock.monotonic() - started_s)
         context.notes.intent = _disposition(claim)
         if isinstance(claim, IntentClaim):
             execution.route, execution.resend_before = claim.record.route, resend_before(claim.record)
+            execution.is_lookup_needed = claim.version is None and not execution.request.operation.is_disposable
         return claim
 
     def _forget(self, key: IdempotencyKey, execution: _Execution[Any]) -> None:

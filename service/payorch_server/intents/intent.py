@@ -44,7 +44,11 @@ class IntentOperation(ABC, Generic[T]):
     """What an intent executes, for one caller. Implemented by `usecases.routed_operation.RoutedOperation`."""
 
     moves_money: bool
-    """Whether it may not be sent unrecorded."""
+    """Whether it pays, so that it is never sent before its one-time token was guarded."""
+    needs_record: bool
+    """Whether it is refused while the store cannot be reached."""
+    is_disposable: bool
+    """Whether an unused result costs nothing, so that a second one does no harm."""
     result_type: Any
     """Of what parse returns, to read a recorded result."""
     guarded_token: str

@@ -2,9 +2,9 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -24,6 +24,7 @@ from payorch_server.intents.intent_record import (
     resend_before,
     store_key,
 )
+from payorch_server.intents.process_memory import ProcessMemory
 from payorch_server.intents.token_guard import TokenGuard
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
@@ -68,6 +69,8 @@ class IntentLedger:
         self._uniform = uniform
         self._entropy = entropy
         self._guard = TokenGuard(store=store, keep_s=KEEP_S)
+        self.memory = ProcessMemory()
+        """What this process knows of intents without the store."""
 
     def __repr__(self) -> str:
         return f"IntentLedger({self._store!r})"
@@ -112,10 +115,12 @@ class IntentLedger:
         await self._refuse_too_old(request)
         while True:
             # 1. New: it is recorded, and this execution holds it.
-            stored = await self._open(request, context)
+            stored = await self._open(request, context, permit)
             if isinstance(stored, IntentClaim):
                 return stored
             record = decode_record(stored.value)
+            if record.doubtful or record.settlement is not None:
+                self.memory.note_sent(request.key, record.route)
             # Before anything else is revealed of it: the caller may lack the right to the route it is pinned to.
             permit(record.route)
             require_same_request({record.fingerprint.key_id: record.fingerprint}, request)
@@ -124,35 +129,54 @@ class IntentLedger:
                 return self._replay(request, record, record.settlement)
             # 3. Unsettled for longer than Zuora remembers its key: a resend could execute it a second time.
             self._refuse_expired(record)
-            # 4. Held by another replica: wait for its end, as long as a call waits for that.
-            if self._is_leased_by_another(record):
+            # 4. Held by another replica: wait for its end, as long as a call waits for that. The lease of an execution
+            # that ended in this process stands only because the store was away.
+            sent = self.memory.sent_by(record.owner)
+            if sent is None and self._is_leased_by_another(record):
                 if self._clock.monotonic() + poll_s > context.awaited_until_s:
                     raise still_running("another replica holds the intent", resend_before(record))
                 await asyncio.sleep(self._uniform(poll_s / 2, poll_s))
                 poll_s = min(poll_s * 2, _POLL_S[1])
                 continue
             # 5. Abandoned: take it over with the same key on the same route, unless another replica is faster.
-            taken = self._take_over(request, record, context)
+            taken = self._take_over(request, record, context, sent=sent is not False)
             value, version = encode_record(taken), stored.version
-            if await self._store.compare_and_set(store_key(request.key), value, version=version, ttl_s=KEEP_S):
+            if await self._write_first(
+                self._store.compare_and_set(store_key(request.key), value, version=version, ttl_s=KEEP_S),
+                taken,
+                request,
+            ):
                 return self._claim(request, taken, version + 1)
 
     def claim_unrecorded(
-        self, request: IntentRequest[T], context: CallContext, error: StoreUnavailable
+        self,
+        request: IntentRequest[T],
+        context: CallContext,
+        error: StoreUnavailable,
+        *,
+        permit: Callable[[Route], None],
     ) -> IntentClaim[T]:
         """Claim the intent without the store, if that is allowed: Zuora knows the key for a day.
 
         An earlier send that is in doubt may be on record where it cannot be read, so the intent counts as in doubt.
 
+        Args:
+            request: The intent.
+            context: Of the execution.
+            error: Why the store cannot be used.
+            permit: Refuses the caller on the route that this process sent the intent on.
+
         Raises:
-            CallError: It moves money, it has no route, or its time stamp is older than Zuora's memory.
+            CallError: It needs a record, it has no route, or its time stamp is older than Zuora's memory.
         """
-        if request.operation.moves_money:
+        if request.operation.needs_record:
             raise call_error(Reason.STORE_UNAVAILABLE, str(error)) from error
         if self._is_too_old(request):
             raise call_error(Reason.INTENT_EXPIRED, "its UUIDv7 is older than 23 hours and no record can be read")
         _LOG.warning("intent_not_recorded", rpc=request.rpc, detail=str(error))
-        return self._claim(request, dataclasses.replace(self._new_record(request, context), doubtful=True), None)
+        return self._claim(
+            request, dataclasses.replace(self._new_record(request, context, permit), doubtful=True), None
+        )
 
     def _claim(self, request: IntentRequest[T], record: IntentRecord, version: int | None) -> IntentClaim[T]:
         return IntentClaim(
@@ -163,43 +187,85 @@ class IntentLedger:
             keyring=self.keyring,
             clock=self._clock,
             guard=self._guard,
+            memory=self.memory,
         )
 
-    async def _open(self, request: IntentRequest[T], context: CallContext) -> IntentClaim[T] | StoredValue:
+    async def _open(
+        self, request: IntentRequest[T], context: CallContext, permit: Callable[[Route], None]
+    ) -> IntentClaim[T] | StoredValue:
         """Record the intent, or return what is recorded of it."""
-        key = store_key(request.key)
-        if isinstance(request.route, CallError):
+        key, refusal = store_key(request.key), self._route_refusal(request)
+        if refusal is not None:
             stored = await self._store.get(key)
+            context.notes.intent_read = True
             if stored is None:
-                raise request.route
+                raise refusal
             return stored
-        fresh = self._new_record(request, context)
+        fresh = self._new_record(request, context, permit)
         # Random, so that a late write for a record that was lost or released cannot hit this one.
         version = int.from_bytes(self._entropy(_VERSION_BYTES)) + 1
-        stored = await self._store.put_if_absent(key, encode_record(fresh), ttl_s=KEEP_S, version=version)
+        put = self._store.put_if_absent(key, encode_record(fresh), ttl_s=KEEP_S, version=version)
+        stored = await self._write_first(put, fresh, request)
+        context.notes.intent_read = True
         return self._claim(request, fresh, version) if stored is None else stored
 
-    def _take_over(self, request: IntentRequest[T], record: IntentRecord, context: CallContext) -> IntentRecord:
-        """Return the record of an unsettled intent as this execution continues it: same key, same route."""
-        route = record.route
-        if not request.operation.route_exists(route):
-            raise call_error(Reason.ROUTE_GONE, f"tenant {route.tenant} on {route.host} is not configured")
+    async def _write_first(self, work: Awaitable[T], record: IntentRecord, request: IntentRequest[Any]) -> T:
+        """Write the lease of an execution that has sent nothing yet.
+
+        A write that ended in StoreUnavailable may have happened, or happen later, and the execution ends here or
+        continues unrecorded: its lease then keeps only other processes away.
+        """
+        try:
+            return await work
+        except StoreUnavailable:
+            self.memory.note_end(record.owner, sent=not request.operation.needs_record)
+            raise
+
+    def _take_over(
+        self, request: IntentRequest[T], record: IntentRecord, context: CallContext, *, sent: bool
+    ) -> IntentRecord:
+        """Return the record of an unsettled intent as this execution continues it: same key, same route.
+
+        Args:
+            request: The intent.
+            record: As it is.
+            context: Of this execution.
+            sent: Whether the execution that held it may have sent it.
+        """
+        _require_route(request, record.route)
         return dataclasses.replace(
             record,
             owner=self._entropy(8).hex(),
             lease_until_s=self._now_s() + LEASE_S,
             takeovers=record.takeovers + 1,
-            # The execution that held it may have sent it, and recorded no end.
-            doubtful=True,
+            doubtful=record.doubtful or sent,
             track_ids=append_recent(record.track_ids, context.track_id),
         )
 
-    def _new_record(self, request: IntentRequest[T], context: CallContext) -> IntentRecord:
-        if isinstance(request.route, CallError):
-            raise request.route
+    def _route_refusal(self, request: IntentRequest[T]) -> CallError | None:
+        """Return why the intent has no route; one that this process sent has one."""
+        if not isinstance(request.route, CallError) or self.memory.route_of(request.key) is not None:
+            return None
+        return request.route
+
+    def _new_record(
+        self, request: IntentRequest[T], context: CallContext, permit: Callable[[Route], None]
+    ) -> IntentRecord:
+        """Return the record of an intent of which the store has none.
+
+        If this process sent it, the store has lost the record: the intent keeps its route and its doubt.
+        """
+        sent_on = self.memory.route_of(request.key)
+        route = sent_on or request.route
+        if isinstance(route, CallError):
+            raise route
+        if sent_on is not None:
+            permit(sent_on)
+            _require_route(request, sent_on)
         return IntentRecord(
             fingerprint=next(iter(request.fingerprints.values())),
-            route=request.route,
+            route=route,
+            doubtful=sent_on is not None,
             owner=self._entropy(8).hex(),
             lease_until_s=self._now_s() + LEASE_S,
             opened_at_s=self._now_s(),
@@ -257,6 +323,11 @@ class IntentLedger:
 
     def _now_s(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _require_route(request: IntentRequest[Any], route: Route) -> None:
+    if not request.operation.route_exists(route):
+        raise call_error(Reason.ROUTE_GONE, f"tenant {route.tenant} on {route.host} is not configured")
 
 
 def still_running(detail: str, until: datetime) -> CallError:

@@ -77,6 +77,10 @@ class CallNotes:
     trace_id: str = ""
     route: RouteNames = field(default_factory=RouteNames)
     intent: str = ""
+    sent_before: bool = False
+    """Whether an earlier call of the intent may have been sent, as this process or the metadata of gRPC shows."""
+    intent_read: bool = False
+    """Whether the end of the call takes the record of its intent into account."""
     phases_s: dict[str, float] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
     executed_track_id: str = ""

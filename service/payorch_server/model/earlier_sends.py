@@ -7,10 +7,10 @@ An answer in doubt with the ids of an earlier answer is stored too, and stays in
 """
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from payorch_server.model.errors import Failure
+from payorch_server.model.errors import CallError, Failure, error_for
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason, Verdict
 from payorch_server.model.secret import Secret
 
@@ -31,7 +31,8 @@ NO_EARLIER_SENDS: Final = EarlierSends()
 _EARLY_CHECKS: Final = frozenset(
     {Reason.UPSTREAM_CREDENTIALS_REJECTED, Reason.UPSTREAM_PERMISSION_DENIED, Reason.UPSTREAM_THROTTLED}
 )
-_WORTH_RESENDING: Final = Verdict(Outcome.UNKNOWN, Advice.RESEND_SAME_REQUEST_ID)
+WORTH_RESENDING: Final = Verdict(Outcome.UNKNOWN, Advice.RESEND_SAME_REQUEST_ID)
+"""In doubt, and a resend settles it."""
 
 
 def reason_given_earlier_sends(failed: Failure, *, doubtful: bool, repeated: bool) -> Reason:
@@ -45,10 +46,22 @@ def reason_given_earlier_sends(failed: Failure, *, doubtful: bool, repeated: boo
     reason = failed.reason
     if repeated and reason in _EARLY_CHECKS:
         return Reason.UPSTREAM_REFUSAL_STORED
-    if repeated and VERDICTS[reason] == _WORTH_RESENDING:
+    if repeated and VERDICTS[reason] == WORTH_RESENDING:
         return Reason.UPSTREAM_INTERNAL
     if not doubtful:
         return reason
     outcome = VERDICTS[reason].outcome
     proves_nothing = outcome is Outcome.NOT_SENT or (outcome is Outcome.REFUSED and not repeated)
     return Reason.EARLIER_ATTEMPT_UNSETTLED if proves_nothing else reason
+
+
+def error_given_doubt(error: CallError) -> CallError:
+    """Return what an error means for an intent that an earlier call may have had executed.
+
+    NOT_SENT would be true of this call alone, and a caller could take it for the end of the intent.
+    """
+    if error.verdict.outcome is not Outcome.NOT_SENT:
+        return error
+    failure = error.failure
+    metadata = {"lastReason": failure.reason.name}
+    return error_for(replace(failure, reason=Reason.EARLIER_ATTEMPT_UNSETTLED, violations=(), metadata=metadata))

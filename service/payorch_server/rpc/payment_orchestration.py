@@ -76,7 +76,12 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
     ) -> service_pb2.DecryptApplePayResponse:
         """Decrypt an Apple Pay token at Zuora."""
         command, active = decode_decrypt_apple_pay(request, self._options.keyring), active_call()
-        result = await decrypt_apple_pay(command, context=active.context, dispatcher=active.policy.dispatcher)
+        result = await decrypt_apple_pay(
+            command,
+            context=active.context,
+            dispatcher=active.policy.dispatcher,
+            settings=self._options.payment_methods,
+        )
         return encode_decrypt_apple_pay(result, command.expected_amount)
 
     async def CreatePaymentMethod(  # noqa: N802
@@ -88,7 +93,7 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
             command,
             context=active.context,
             dispatcher=active.policy.dispatcher,
-            raw_card_data=self._options.payment_methods.raw_card_data,
+            settings=self._options.payment_methods,
         )
         return encode_create_payment_method(result)
 

@@ -25,10 +25,10 @@ _MAX_CODE_BYTES: Final = 40
 # Room for the count of omitted violations and the lengths around a BadRequest.
 _SPARE_BYTES: Final = 96
 _RETRY_S: Final = {
-    Reason.UPSTREAM_IN_PROGRESS: 2.0,
-    Reason.OVERLOADED: 0.5,
-    Reason.AUDIT_UNAVAILABLE: 5.0,
-    Reason.CLOCK_OFFSET_TOO_LARGE: 20.0,
+    Reason.UPSTREAM_IN_PROGRESS.name: 2.0,
+    Reason.OVERLOADED.name: 0.5,
+    Reason.AUDIT_UNAVAILABLE.name: 5.0,
+    Reason.CLOCK_OFFSET_TOO_LARGE.name: 20.0,
 }
 
 _Code = grpc.StatusCode
@@ -46,7 +46,7 @@ CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.ROUTE_GONE: (_Code.UNKNOWN, "The tenant that the intent was sent to is no longer configured."),
     Reason.SESSION_STALE: (_Code.FAILED_PRECONDITION, "The session of this request id is too old to be used."),
     Reason.APPLE_PAY_TOKEN_REUSED: (_Code.ALREADY_EXISTS, "The Apple Pay token was used by another intent."),
-    Reason.STORE_UNAVAILABLE: (_Code.UNAVAILABLE, "Payments are refused while the intent store is unavailable."),
+    Reason.STORE_UNAVAILABLE: (_Code.UNAVAILABLE, "Without the intent store, only sessions are created."),
     Reason.AUDIT_UNAVAILABLE: (_Code.UNAVAILABLE, "Payments are refused while the audit cannot be written."),
     Reason.CLOCK_OFFSET_TOO_LARGE: (
         _Code.UNAVAILABLE,
@@ -71,6 +71,10 @@ CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.EARLIER_ATTEMPT_UNSETTLED: (
         _Code.UNAVAILABLE,
         "An earlier attempt may have been executed; this one was not.",
+    ),
+    Reason.INTENT_NOT_RECORDED: (
+        _Code.UNKNOWN,
+        "The request may have been executed, and the store could not record it.",
     ),
     Reason.UPSTREAM_UNREACHABLE: (_Code.UNAVAILABLE, "No connection to Zuora could be made."),
     Reason.UPSTREAM_TLS_FAILED: (_Code.UNAVAILABLE, "Zuora's certificate was refused."),
@@ -230,7 +234,8 @@ def attempt_message(attempt: Attempt) -> call_pb2.Attempt:
 
 def _further_details(failure: Failure) -> list[Message]:
     details: list[Message] = []
-    retry_s = failure.evidence.retry_after_s or _RETRY_S.get(failure.reason)
+    obstacle = failure.metadata.get("lastReason", failure.reason.name)
+    retry_s = failure.evidence.retry_after_s or _RETRY_S.get(obstacle)
     if retry_s is not None:
         info = error_details_pb2.RetryInfo()
         info.retry_delay.FromNanoseconds(int(retry_s * 1e9))

@@ -9,6 +9,7 @@ from payorch_server.model.errors import UpstreamEvidence, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent
+from payorch_server.usecases.settings import PaymentMethodSettings
 from payorch_server.usecases.zuora_operation import ZuoraOperation
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.resources import payment_methods, payment_methods_v1
@@ -32,7 +33,7 @@ class CreatePaymentMethod:
 
 
 async def create_payment_method(
-    command: CreatePaymentMethod, *, context: CallContext, dispatcher: Dispatcher, raw_card_data: bool
+    command: CreatePaymentMethod, *, context: CallContext, dispatcher: Dispatcher, settings: PaymentMethodSettings
 ) -> CallResult[CreatedPaymentMethod]:
     """Create a payment method by the operation that can create its kind.
 
@@ -40,7 +41,7 @@ async def create_payment_method(
         command: What to create.
         context: Track-Id, deadline and namespace.
         dispatcher: Runs the call.
-        raw_card_data: Whether card numbers may pass through.
+        settings: Whether card numbers may pass through, and whether it may stay unrecorded.
 
     Raises:
         CallError: With any outcome.
@@ -48,12 +49,13 @@ async def create_payment_method(
     request = command.request
     if why := REFUSED.get(request.kind):
         raise call_error(Reason.PAYMENT_METHOD_TYPE_UNSUPPORTED, why, methodType=request.kind, why=why)
-    if request.kind == "card" and not raw_card_data:
+    if request.kind == "card" and not settings.raw_card_data:
         raise call_error(Reason.RAW_CARD_DATA_DISABLED, "payment_methods.raw_card_data is false")
     created_by = QuickstartCreation if request.kind not in CREATED_BY_V1 else V1Creation
     operation = created_by(
         request=request,
         moves_money=command.moves_money,
+        needs_record=command.moves_money or not settings.allow_unrecorded,
         raw_card_data=request.kind == "card",
         guarded_token=command.guarded_token,
     )

@@ -38,7 +38,7 @@ async def create_session(
         CallError: With any outcome.
     """
     operation = SessionCreation(
-        session=command.session, moves_money=False, retry_with_new_key=True, stale_after_s=max_age_s
+        session=command.session, moves_money=False, needs_record=False, is_disposable=True, stale_after_s=max_age_s
     )
     return await dispatcher.run(command.intent, context, operation)
 

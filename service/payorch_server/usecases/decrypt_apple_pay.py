@@ -10,6 +10,7 @@ from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.money import Amount
 from payorch_server.model.route import Route
 from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent
+from payorch_server.usecases.settings import PaymentMethodSettings
 from payorch_server.usecases.zuora_operation import ZuoraOperation
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.resources import decryption
@@ -33,15 +34,24 @@ class DecryptApplePay:
 
 
 async def decrypt_apple_pay(
-    command: DecryptApplePay, *, context: CallContext, dispatcher: Dispatcher
+    command: DecryptApplePay, *, context: CallContext, dispatcher: Dispatcher, settings: PaymentMethodSettings
 ) -> CallResult[decryption.DecryptionResult]:
     """Create a payment method from a token and, if requested, pay an invoice.
+
+    Args:
+        command: What to decrypt.
+        context: Track-Id, deadline and namespace.
+        dispatcher: Runs the call.
+        settings: Whether it may stay unrecorded if it pays nothing.
 
     Raises:
         CallError: With any outcome.
     """
     operation = ApplePayDecryption(
-        request=command.request, moves_money=command.moves_money, guarded_token=command.guarded_token
+        request=command.request,
+        moves_money=command.moves_money,
+        needs_record=command.moves_money or not settings.allow_unrecorded,
+        guarded_token=command.guarded_token,
     )
     return await dispatcher.run(command.intent, context, operation)
 

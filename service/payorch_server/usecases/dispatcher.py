@@ -87,12 +87,14 @@ class Dispatcher:
         # 1. Route. A refusal matters only if the intent is new, so it is a value until that is known.
         route = self._resolve(intent, context)
         key = self._key(intent, context)
+        context.notes.sent_before |= self._executor.ledger.memory.route_of(key) is not None
         routed = self._bind(operation, intent, context, key)
         # 2. Permit, before anything is shown, joined or replayed; again later if the intent is pinned elsewhere.
         if isinstance(route, Route):
             routed.permit(route)
         # 3. Only show what would be sent.
         if intent.validate_only:
+            context.notes.intent_read = True
             return self._preview(operation, route, context, key)
         # 4. Too little time is left for any send.
         remaining_s = context.deadline_s - self._clock.monotonic()

@@ -50,6 +50,8 @@ class RoutedOperation(IntentOperation[T]):
             audit_required: Whether nothing that moves money is sent without its line in the audit.
         """
         self.moves_money = operation.moves_money
+        self.needs_record = operation.needs_record
+        self.is_disposable = operation.is_disposable
         self.result_type = operation.result_type
         self.guarded_token = operation.guarded_token
         self.stale_after_s = operation.stale_after_s
@@ -114,7 +116,7 @@ class RoutedOperation(IntentOperation[T]):
         try:
             return await self._zuora.execute(call, route=route, context=context, key=self._key, earlier=earlier)
         except CallError as error:
-            if not self._operation.retry_with_new_key or error.failure.reason not in _TRANSIENT:
+            if not self._operation.is_disposable or error.failure.reason not in _TRANSIENT:
                 raise
             refused = error
         # 5. Zuora would only repeat the refusal it has stored under that key.

@@ -23,5 +23,8 @@ class PaymentMethodSettings:
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
+    allow_unrecorded: bool = False
+    """Whether payment methods are created also while the store cannot be reached, as long as no money moves. A lost
+    answer is then to be looked up: a resend could create a second one, in another tenant if routing has changed."""
     raw_card_data: bool = False
     """Whether requests may contain card numbers; this widens the scope of PCI DSS to this service and its callers."""

@@ -24,7 +24,9 @@ class ZuoraOperation(ABC, Generic[T]):
     """Whether it carries a card number."""
     guarded_token: str = ""
     """Names the one-time token in it; empty if there is none."""
-    retry_with_new_key: bool = False
+    needs_record: bool = True
+    """Whether it is refused while the store cannot be reached: unrecorded, a resend could take another route."""
+    is_disposable: bool = False
     """Whether an unused result costs nothing, so that a transient refusal may be followed by a new key at once."""
     stale_after_s: float | None = None
     """Age from which a recorded result is of no use."""

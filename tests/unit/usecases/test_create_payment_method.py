@@ -17,6 +17,7 @@ from payorch_server.routing.table import RoutingTable
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.usecases.create_payment_method import CreatePaymentMethod, create_payment_method
 from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent
+from payorch_server.usecases.settings import PaymentMethodSettings
 from payorch_server.zuora.client import ZuoraClient
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.resources.payment_methods import (
@@ -51,7 +52,9 @@ async def create(
         PaymentMethodRequest(kind, members),
     )
     dispatcher = Dispatcher(routing=routing, zuora=zuora, executor=intent_executor(clock), clock=clock, entropy=bytes)
-    return await create_payment_method(command, context=context(), dispatcher=dispatcher, raw_card_data=raw)
+    return await create_payment_method(
+        command, context=context(), dispatcher=dispatcher, settings=PaymentMethodSettings(raw_card_data=raw)
+    )
 
 
 class TestCreatePaymentMethod:

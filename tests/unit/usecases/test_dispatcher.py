@@ -120,7 +120,8 @@ class Bench:
         members: dict[str, Any] = {
             "path": PATHS[rpc],
             "moves_money": rpc != "CreateSession",
-            "retry_with_new_key": rpc == "CreateSession",
+            "needs_record": rpc != "CreateSession",
+            "is_disposable": rpc == "CreateSession",
         }
         intent = Intent(RequestId(REQUEST_ID), RouteQuery(rpc, RouteHints()), validate_only, {"k1": fingerprint()})
         return await self.dispatcher.run(intent, context or call_context(self.clock), _Operation(**members | work))

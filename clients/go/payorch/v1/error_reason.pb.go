@@ -54,7 +54,8 @@ const (
 	ErrorReason_ERROR_REASON_SESSION_STALE ErrorReason = 13
 	// The Apple Pay token was used by another intent. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_APPLE_PAY_TOKEN_REUSED ErrorReason = 14
-	// The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend.
+	// The store of intents cannot be reached, and without it no money may move and no payment method may be created.
+	// NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 15
 	// The audit cannot be written, and no money may move without it. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_AUDIT_UNAVAILABLE ErrorReason = 16
@@ -79,6 +80,9 @@ const (
 	// This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
 	// resend.
 	ErrorReason_ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED ErrorReason = 35
+	// The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
+	// look up.
+	ErrorReason_ERROR_REASON_INTENT_NOT_RECORDED ErrorReason = 36
 	// No connection to Zuora could be made. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_UNREACHABLE ErrorReason = 40
 	// Zuora's certificate was refused. NOT_SENT, resend.
@@ -171,6 +175,7 @@ var (
 		33: "ERROR_REASON_CALLER_LEFT",
 		34: "ERROR_REASON_STILL_RUNNING",
 		35: "ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED",
+		36: "ERROR_REASON_INTENT_NOT_RECORDED",
 		40: "ERROR_REASON_UPSTREAM_UNREACHABLE",
 		41: "ERROR_REASON_UPSTREAM_TLS_FAILED",
 		42: "ERROR_REASON_UPSTREAM_NO_ANSWER",
@@ -226,6 +231,7 @@ var (
 		"ERROR_REASON_CALLER_LEFT":                     33,
 		"ERROR_REASON_STILL_RUNNING":                   34,
 		"ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED":       35,
+		"ERROR_REASON_INTENT_NOT_RECORDED":             36,
 		"ERROR_REASON_UPSTREAM_UNREACHABLE":            40,
 		"ERROR_REASON_UPSTREAM_TLS_FAILED":             41,
 		"ERROR_REASON_UPSTREAM_NO_ANSWER":              42,
@@ -290,7 +296,7 @@ var File_payorch_v1_error_reason_proto protoreflect.FileDescriptor
 const file_payorch_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x1dpayorch/v1/error_reason.proto\x12\n" +
-	"payorch.v1*\xde\x0f\n" +
+	"payorch.v1*\x84\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_REQUEST_INVALID\x10\x01\x12\"\n" +
@@ -316,7 +322,8 @@ const file_payorch_v1_error_reason_proto_rawDesc = "" +
 	"\x17ERROR_REASON_OVERLOADED\x10\x1f\x12\x1c\n" +
 	"\x18ERROR_REASON_CALLER_LEFT\x10!\x12\x1e\n" +
 	"\x1aERROR_REASON_STILL_RUNNING\x10\"\x12*\n" +
-	"&ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED\x10#\x12%\n" +
+	"&ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED\x10#\x12$\n" +
+	" ERROR_REASON_INTENT_NOT_RECORDED\x10$\x12%\n" +
 	"!ERROR_REASON_UPSTREAM_UNREACHABLE\x10(\x12$\n" +
 	" ERROR_REASON_UPSTREAM_TLS_FAILED\x10)\x12#\n" +
 	"\x1fERROR_REASON_UPSTREAM_NO_ANSWER\x10*\x12%\n" +

@@ -586,7 +586,8 @@ pub enum ErrorReason {
     SessionStale = 13,
     /// The Apple Pay token was used by another intent. NOT_SENT, fix the request.
     ApplePayTokenReused = 14,
-    /// The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend.
+    /// The store of intents cannot be reached, and without it no money may move and no payment method may be created.
+    /// NOT_SENT, resend.
     StoreUnavailable = 15,
     /// The audit cannot be written, and no money may move without it. NOT_SENT, resend.
     AuditUnavailable = 16,
@@ -611,6 +612,9 @@ pub enum ErrorReason {
     /// This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
     /// resend.
     EarlierAttemptUnsettled = 35,
+    /// The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
+    /// look up.
+    IntentNotRecorded = 36,
     /// No connection to Zuora could be made. NOT_SENT, resend.
     UpstreamUnreachable = 40,
     /// Zuora's certificate was refused. NOT_SENT, resend.
@@ -708,6 +712,7 @@ impl ErrorReason {
             Self::CallerLeft => "ERROR_REASON_CALLER_LEFT",
             Self::StillRunning => "ERROR_REASON_STILL_RUNNING",
             Self::EarlierAttemptUnsettled => "ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED",
+            Self::IntentNotRecorded => "ERROR_REASON_INTENT_NOT_RECORDED",
             Self::UpstreamUnreachable => "ERROR_REASON_UPSTREAM_UNREACHABLE",
             Self::UpstreamTlsFailed => "ERROR_REASON_UPSTREAM_TLS_FAILED",
             Self::UpstreamNoAnswer => "ERROR_REASON_UPSTREAM_NO_ANSWER",
@@ -774,6 +779,7 @@ impl ErrorReason {
             "ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED" => {
                 Some(Self::EarlierAttemptUnsettled)
             }
+            "ERROR_REASON_INTENT_NOT_RECORDED" => Some(Self::IntentNotRecorded),
             "ERROR_REASON_UPSTREAM_UNREACHABLE" => Some(Self::UpstreamUnreachable),
             "ERROR_REASON_UPSTREAM_TLS_FAILED" => Some(Self::UpstreamTlsFailed),
             "ERROR_REASON_UPSTREAM_NO_ANSWER" => Some(Self::UpstreamNoAnswer),

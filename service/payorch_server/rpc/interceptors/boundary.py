@@ -5,7 +5,7 @@ would send its text to the caller.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -21,8 +21,10 @@ from payorch_server.calls.recording import log_fields, record_of_call
 from payorch_server.model.call_record import CallNotes, CallRecord
 from payorch_server.model.caller import UNIDENTIFIED
 from payorch_server.model.context import CallContext
+from payorch_server.model.earlier_sends import error_given_doubt
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import TrackId
+from payorch_server.model.operation import ROUTED_RPCS
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.current import ActiveCall, current_caller, set_active_call
 from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
@@ -147,7 +149,10 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             try:
                 response = await self._serve(call, behaviour, request, context)
             # 1. An expected error: its status goes to the caller.
-            except CallError as error:
+            except CallError as raised:
+                error = raised
+                if call.notes.sent_before and not call.notes.intent_read:
+                    error = error_given_doubt(raised)
                 self._close(call, error)
                 await early_metadata.finish()
                 await self._abort(context, error, call.track_id)
@@ -188,7 +193,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             span.set_attribute(f"baggage.{name}", value)
         link_track_id(span, track_id, self._tracer)
         trace_id = span.get_span_context().trace_id
-        notes = CallNotes(trace_id=f"{trace_id:032x}" if trace_id else "")
+        notes = CallNotes(trace_id=f"{trace_id:032x}" if trace_id else "", sent_before=_is_retry(method, metadata))
         return _Call(method, span, track_id, problem, started_s, notes)
 
     async def _serve(self, call: _Call, behaviour: Behaviour, request: Any, context: Any) -> Any:
@@ -239,6 +244,16 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             # The exception's text could contain secrets; its type and location cannot.
             _LOG.error("call_crashed", **fields, type=type(unexpected).__name__, where=where(unexpected))
         self._ended(record)
+
+
+def _is_retry(method: str, metadata: Iterable[tuple[str, str | bytes]]) -> bool:
+    """Return whether gRPC itself sent a call of a routed RPC before: its metadata counts the attempts.
+
+    Source: gRPC proposal A6, "Client Retries".
+    """
+    if method.rpartition("/")[2] not in ROUTED_RPCS:
+        return False
+    return any(name == "grpc-previous-rpc-attempts" and value != "0" for name, value in metadata)
 
 
 def _end_span(span: trace.Span, record: CallRecord, *, is_server_fault: bool) -> None:

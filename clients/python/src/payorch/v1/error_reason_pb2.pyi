@@ -51,7 +51,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_APPLE_PAY_TOKEN_REUSED: _ErrorReason.ValueType  # 14
     """The Apple Pay token was used by another intent. NOT_SENT, fix the request."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 15
-    """The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend."""
+    """The store of intents cannot be reached, and without it no money may move and no payment method may be created.
+    NOT_SENT, resend.
+    """
     ERROR_REASON_AUDIT_UNAVAILABLE: _ErrorReason.ValueType  # 16
     """The audit cannot be written, and no money may move without it. NOT_SENT, resend."""
     ERROR_REASON_CLOCK_OFFSET_TOO_LARGE: _ErrorReason.ValueType  # 17
@@ -77,6 +79,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED: _ErrorReason.ValueType  # 35
     """This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
     resend.
+    """
+    ERROR_REASON_INTENT_NOT_RECORDED: _ErrorReason.ValueType  # 36
+    """The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
+    look up.
     """
     ERROR_REASON_UPSTREAM_UNREACHABLE: _ErrorReason.ValueType  # 40
     """No connection to Zuora could be made. NOT_SENT, resend."""
@@ -182,7 +188,9 @@ request id.
 ERROR_REASON_APPLE_PAY_TOKEN_REUSED: ErrorReason.ValueType  # 14
 """The Apple Pay token was used by another intent. NOT_SENT, fix the request."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 15
-"""The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend."""
+"""The store of intents cannot be reached, and without it no money may move and no payment method may be created.
+NOT_SENT, resend.
+"""
 ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason.ValueType  # 16
 """The audit cannot be written, and no money may move without it. NOT_SENT, resend."""
 ERROR_REASON_CLOCK_OFFSET_TOO_LARGE: ErrorReason.ValueType  # 17
@@ -208,6 +216,10 @@ ERROR_REASON_STILL_RUNNING: ErrorReason.ValueType  # 34
 ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED: ErrorReason.ValueType  # 35
 """This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
 resend.
+"""
+ERROR_REASON_INTENT_NOT_RECORDED: ErrorReason.ValueType  # 36
+"""The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
+look up.
 """
 ERROR_REASON_UPSTREAM_UNREACHABLE: ErrorReason.ValueType  # 40
 """No connection to Zuora could be made. NOT_SENT, resend."""

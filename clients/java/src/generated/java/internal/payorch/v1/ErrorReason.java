@@ -124,7 +124,8 @@ public enum ErrorReason
   ERROR_REASON_APPLE_PAY_TOKEN_REUSED(14),
   /**
    * <pre>
-   * The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend.
+   * The store of intents cannot be reached, and without it no money may move and no payment method may be created.
+   * NOT_SENT, resend.
    * </pre>
    *
    * <code>ERROR_REASON_STORE_UNAVAILABLE = 15;</code>
@@ -213,6 +214,15 @@ public enum ErrorReason
    * <code>ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED = 35;</code>
    */
   ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED(35),
+  /**
+   * <pre>
+   * The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
+   * look up.
+   * </pre>
+   *
+   * <code>ERROR_REASON_INTENT_NOT_RECORDED = 36;</code>
+   */
+  ERROR_REASON_INTENT_NOT_RECORDED(36),
   /**
    * <pre>
    * No connection to Zuora could be made. NOT_SENT, resend.
@@ -569,7 +579,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_APPLE_PAY_TOKEN_REUSED_VALUE = 14;
   /**
    * <pre>
-   * The store of intents cannot be reached, and no money may move without it. NOT_SENT, resend.
+   * The store of intents cannot be reached, and without it no money may move and no payment method may be created.
+   * NOT_SENT, resend.
    * </pre>
    *
    * <code>ERROR_REASON_STORE_UNAVAILABLE = 15;</code>
@@ -658,6 +669,15 @@ public enum ErrorReason
    * <code>ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED = 35;</code>
    */
   public static final int ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED_VALUE = 35;
+  /**
+   * <pre>
+   * The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
+   * look up.
+   * </pre>
+   *
+   * <code>ERROR_REASON_INTENT_NOT_RECORDED = 36;</code>
+   */
+  public static final int ERROR_REASON_INTENT_NOT_RECORDED_VALUE = 36;
   /**
    * <pre>
    * No connection to Zuora could be made. NOT_SENT, resend.
@@ -945,6 +965,7 @@ public enum ErrorReason
       case 33: return ERROR_REASON_CALLER_LEFT;
       case 34: return ERROR_REASON_STILL_RUNNING;
       case 35: return ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED;
+      case 36: return ERROR_REASON_INTENT_NOT_RECORDED;
       case 40: return ERROR_REASON_UPSTREAM_UNREACHABLE;
       case 41: return ERROR_REASON_UPSTREAM_TLS_FAILED;
       case 42: return ERROR_REASON_UPSTREAM_NO_ANSWER;

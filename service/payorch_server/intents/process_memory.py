@@ -1,0 +1,67 @@
+"""What this process remembers of intents, for where the store cannot say it."""
+
+from typing import Final, Generic, TypeVar
+
+from payorch_server.model.identifiers import IdempotencyKey
+from payorch_server.model.route import Route
+
+V = TypeVar("V")
+
+_MAX_INTENTS: Final = 16_384
+"""Some minutes of calls at full load, in a few megabytes."""
+
+
+class _Newest(Generic[V]):
+    """The newest entries by key."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._entries: dict[str, V] = {}
+
+    def add(self, key: str, value: V) -> None:
+        self._entries.pop(key, None)
+        self._entries[key] = value
+        if len(self._entries) > self._size:
+            del self._entries[next(iter(self._entries))]
+
+    def get(self, key: str) -> V | None:
+        return self._entries.get(key)
+
+    def remove(self, key: str) -> None:
+        self._entries.pop(key, None)
+
+
+class ProcessMemory:
+    """The intents that may have been sent, and the executions whose end the store does not show.
+
+    It only ever makes an outcome less certain or a wait shorter, so that it may forget the oldest entries.
+    """
+
+    def __init__(self, max_intents: int = _MAX_INTENTS) -> None:
+        self._sent: _Newest[Route] = _Newest(max_intents)
+        self._ended: _Newest[bool] = _Newest(max_intents)
+
+    def note_sent(self, key: IdempotencyKey, route: Route) -> None:
+        """Note that an intent is about to be sent on a route, or was."""
+        self._sent.add(key, route)
+
+    def note_unsent(self, key: IdempotencyKey) -> None:
+        """Note that no execution of an intent has sent it."""
+        self._sent.remove(key)
+
+    def route_of(self, key: IdempotencyKey) -> Route | None:
+        """Return the route on which an intent may have been sent, or None if nothing is known of it."""
+        return self._sent.get(key)
+
+    def note_end(self, owner: str, *, sent: bool) -> None:
+        """Note that an execution ended here, although its lease may still stand in the store.
+
+        Args:
+            owner: Its random name.
+            sent: Whether it may have sent the intent.
+        """
+        self._ended.add(owner, sent)
+
+    def sent_by(self, owner: str) -> bool | None:
+        """Return whether an execution that ended here may have sent its intent; None if it is not known to have."""
+        return self._ended.get(owner)

@@ -1,0 +1,256 @@
+import asyncio
+
+import pytest
+from harness.clock import FakeClock
+from harness.intents import (
+    FailingStore,
+    Zuora,
+    call_context,
+    intent_executor,
+    intent_request,
+    memory_store,
+    record_of,
+)
+from harness.routes import route
+from payorch_server.intents.executor import IntentExecutor
+from payorch_server.intents.intent import IntentRequest
+from payorch_server.intents.process_memory import ProcessMemory
+from payorch_server.model.errors import CallError, call_error
+from payorch_server.model.identifiers import IdempotencyKey
+from payorch_server.model.outcome import Advice, Outcome, Reason
+from payorch_server.model.route import Route
+from payorch_server.store.memory import MemoryStore
+
+EVERYTHING = frozenset({"get", "put_if_absent", "compare_and_set", "compare_and_delete"})
+LOST = Reason.UPSTREAM_NO_ANSWER
+
+
+class Process:
+    """One process over a store that a test breaks and loses."""
+
+    def __init__(self, *answers: Exception | str, acts: bool = False) -> None:
+        """Start it.
+
+        Args:
+            answers: Of Zuora, in order.
+            acts: Whether the store does what it reports as failed.
+        """
+        self.clock = FakeClock()
+        self.zuora = Zuora(list(answers))
+        self.inner: MemoryStore = memory_store(self.clock)
+        self.broken: frozenset[str] = frozenset()
+        """The operations of the store that fail."""
+        store = FailingStore(self.inner, fails=self._is_broken, acts=acts)
+        self.executor: IntentExecutor = intent_executor(self.clock, store=store)
+
+    def _is_broken(self, operation: str, _key: str) -> bool:
+        return operation in self.broken
+
+    def request(self, *, to: Route | CallError | None = None, **operation: object) -> IntentRequest[str]:
+        """Make a request for the intent."""
+        return intent_request(self.zuora.send, to=to, **operation)
+
+    async def run(self, request: IntentRequest[str]) -> str | CallError:
+        """Run a call of the intent; return its value or error."""
+        try:
+            return (await self.executor.run(request, call_context(self.clock))).value
+        except CallError as error:
+            return error
+
+
+def reason_of(end: str | CallError) -> Reason:
+    """Return why a call failed."""
+    assert isinstance(end, CallError)
+    return end.failure.reason
+
+
+class TestLease:
+    """A lease that stands only because the store was away keeps nothing away in its own process."""
+
+    @pytest.mark.asyncio
+    async def test_is_taken_over_when_the_first_write_timed_out(self) -> None:
+        """It happened all the same; the execution ended before any send, so the intent is as new as before."""
+        process = Process(call_error(Reason.UPSTREAM_UNREACHABLE, ""), "pm-1", acts=True)
+        process.broken = frozenset({"put_if_absent"})
+        assert reason_of(await process.run(process.request())) is Reason.STORE_UNAVAILABLE
+        process.broken = frozenset()
+
+        unsent = await process.run(process.request())
+        settled = await process.run(process.request())
+
+        assert isinstance(unsent, CallError)
+        assert (unsent.failure.reason, unsent.verdict.outcome) == (Reason.UPSTREAM_UNREACHABLE, Outcome.NOT_SENT)
+        assert settled == "pm-1"
+
+    @pytest.mark.asyncio
+    async def test_is_taken_over_when_its_release_failed(self) -> None:
+        """Nothing was sent, and the record could not be deleted."""
+        process = Process(call_error(Reason.TOKEN_UNAVAILABLE, ""))
+        process.broken = frozenset({"compare_and_delete"})
+        assert reason_of(await process.run(process.request())) is Reason.TOKEN_UNAVAILABLE
+        process.broken = frozenset()
+
+        assert await process.run(process.request()) == "pm-1"
+        assert not process.zuora.sent[1][2].doubtful
+
+    @pytest.mark.asyncio
+    async def test_keeps_its_doubt_when_the_end_was_not_written(self) -> None:
+        """It was executed; the next call learns that from Zuora at once, not after 70 s."""
+        process = Process("pm-1", "pm-1")
+        process.broken = frozenset({"compare_and_set"})
+        assert await process.run(process.request()) == "pm-1"
+        process.broken = frozenset()
+
+        assert await process.run(process.request()) == "pm-1"
+        assert process.zuora.sent[1][2].doubtful
+
+    @pytest.mark.asyncio
+    async def test_counts_as_sent_when_the_call_went_on_unrecorded(self) -> None:
+        """A session needs no record: after the first write timed out it was sent."""
+        process = Process("s-1", "s-1", acts=True)
+        process.broken = frozenset({"put_if_absent"})
+        session = process.request(moves_money=False)
+        assert await process.run(session) == "s-1"
+        process.broken = frozenset()
+
+        assert await process.run(session) == "s-1"
+        assert process.zuora.sent[1][2].doubtful
+
+
+class TestLostRecord:
+    """An intent that this process sent keeps its doubt and its route when the store loses the record."""
+
+    @pytest.mark.asyncio
+    async def test_leaves_the_intent_in_doubt_on_its_route(self) -> None:
+        """Routing has moved: neither another tenant nor NOT_SENT may follow."""
+        process = Process(call_error(LOST, ""), call_error(Reason.TOKEN_UNAVAILABLE, ""), "pm-1")
+        assert reason_of(await process.run(process.request())) is LOST
+        moved = process.request(to=route(tenant="other"))
+        await self._lose(process, moved)
+
+        unsettled = await process.run(moved)
+        settled = await process.run(moved)
+
+        assert (reason_of(unsettled), settled) == (Reason.EARLIER_ATTEMPT_UNSETTLED, "pm-1")
+        assert [pinned.tenant for pinned, _, _ in process.zuora.sent] == ["acme"] * 3
+
+    @pytest.mark.asyncio
+    async def test_does_not_need_a_rule_that_matches(self) -> None:
+        """The rule is gone, the tenant is not."""
+        process = Process(call_error(LOST, ""), "pm-1")
+        await process.run(process.request())
+        refused = process.request(to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
+        await self._lose(process, refused)
+
+        assert await process.run(refused) == "pm-1"
+
+    @pytest.mark.asyncio
+    async def test_is_not_continued_where_its_tenant_is_gone(self) -> None:
+        """Nothing else may be called for it."""
+        process = Process(call_error(LOST, ""))
+        await process.run(process.request())
+        gone = process.request(route_exists=lambda _route: False)
+        await self._lose(process, gone)
+
+        assert reason_of(await process.run(gone)) is Reason.ROUTE_GONE
+        assert len(process.zuora.sent) == 1
+
+    @pytest.mark.asyncio
+    async def test_is_not_shown_to_who_may_not_use_its_route(self) -> None:
+        """The caller has the right to the new route alone."""
+        process = Process(call_error(LOST, ""))
+        await process.run(process.request())
+
+        def permit(asked: Route) -> None:
+            if asked.tenant == "acme":
+                raise call_error(Reason.CALLER_NOT_PERMITTED, "acme")
+
+        moved = process.request(to=route(tenant="other"), permit=permit)
+        await self._lose(process, moved)
+
+        assert reason_of(await process.run(moved)) is Reason.CALLER_NOT_PERMITTED
+        assert len(process.zuora.sent) == 1
+
+    @pytest.mark.asyncio
+    async def test_is_a_new_beginning_for_what_was_never_sent(self) -> None:
+        """The record was deleted because nothing was sent, not lost."""
+        process = Process(call_error(Reason.UPSTREAM_UNREACHABLE, ""))
+        await process.run(process.request())
+
+        assert await process.run(process.request(to=route(tenant="other"))) == "pm-1"
+        assert not process.zuora.sent[1][2].doubtful
+
+    @staticmethod
+    async def _lose(process: Process, request: IntentRequest[str]) -> None:
+        stored = await process.inner.get(f"intent:{request.key}")
+        assert stored is not None
+        assert await process.inner.compare_and_delete(f"intent:{request.key}", version=stored.version)
+
+
+class TestUnrecordedIntent:
+    """While the store is away, what needs a record is refused, and what goes on unrecorded advises to look it up."""
+
+    @pytest.mark.asyncio
+    async def test_is_refused_where_it_needs_a_record(self) -> None:
+        """A payment method without a payment, too: a resend could create it in another tenant."""
+        process = Process()
+        process.broken = EVERYTHING
+
+        end = await process.run(process.request(moves_money=False, needs_record=True))
+
+        assert isinstance(end, CallError)
+        assert (end.failure.reason, end.verdict.outcome) == (Reason.STORE_UNAVAILABLE, Outcome.NOT_SENT)
+        assert process.zuora.sent == []
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("last", [LOST, Reason.UPSTREAM_EDGE_FAILED, Reason.TOKEN_UNAVAILABLE])
+    async def test_is_to_be_looked_up(self, last: Reason) -> None:
+        """No record is written afterwards either: the resend could take another route by then."""
+        process = Process(call_error(last, ""))
+        process.broken = EVERYTHING
+        request = process.request(moves_money=False)
+
+        end = await process.run(request)
+
+        assert isinstance(end, CallError)
+        assert (end.failure.reason, end.verdict.advice) == (Reason.INTENT_NOT_RECORDED, Advice.LOOK_UP)
+        assert end.failure.metadata == {"lastReason": last.name}
+        assert end.failure.resend_before is None
+        assert await record_of(process.inner, request) is None
+
+    @pytest.mark.asyncio
+    async def test_is_to_be_looked_up_by_a_call_that_leaves(self) -> None:
+        """Its resend could meet another process."""
+        process = Process()
+        process.zuora.gate = asyncio.Event()
+        process.broken = EVERYTHING
+
+        with pytest.raises(CallError) as caught:
+            await process.executor.run(process.request(moves_money=False), call_context(process.clock, seconds=0.06))
+
+        assert caught.value.failure.reason is Reason.INTENT_NOT_RECORDED
+        process.zuora.gate.set()
+
+    @pytest.mark.asyncio
+    async def test_is_resent_where_a_second_one_does_no_harm(self) -> None:
+        """A session that is not used costs nothing."""
+        process = Process(call_error(LOST, ""))
+        process.broken = EVERYTHING
+
+        end = await process.run(process.request(moves_money=False, is_disposable=True))
+
+        assert reason_of(end) is LOST
+
+
+class TestProcessMemory:
+    """It is bounded, and keeps the newest."""
+
+    def test_forgets_the_oldest(self) -> None:
+        """What is noted again is new."""
+        memory = ProcessMemory(max_intents=2)
+        for key in ("a", "b", "a", "c"):
+            memory.note_sent(IdempotencyKey(key), route())
+            memory.note_end(key, sent=True)
+
+        assert [memory.route_of(IdempotencyKey(key)) is not None for key in "abc"] == [True, False, True]
+        assert [memory.sent_by(key) for key in "abc"] == [True, None, True]
