@@ -38,7 +38,7 @@ class _TenantInKey(Dispatcher):
 
 class _NewKeyAfterRefusal(Dispatcher):
     def _bind(self, operation: ZuoraOperation[Any], *call: Any) -> RoutedOperation[Any]:
-        return super()._bind(dataclasses.replace(operation, retry_with_new_key=True), *call)
+        return super()._bind(dataclasses.replace(operation, is_disposable=True), *call)
 
 
 class _Forgetful(dict[str, Any]):

@@ -181,9 +181,9 @@ class Instance:
     def _count_take_overs(self) -> None:
         taken_over = self.executor.ledger._take_over
 
-        def counted(*record: Any) -> Any:
+        def counted(*record: Any, **about: Any) -> Any:
             self._counts.executions["take-overs"] += 1
-            return taken_over(*record)
+            return taken_over(*record, **about)
 
         self.executor.ledger._take_over = counted  # type: ignore[method-assign] # to be counted
 
