@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import grpc
 import pytest
+from harness.authority import machine_now
 from harness.callers import TOKENS, access_settings
 from harness.redis_server import Servers, servers
 from harness.requests import decryption_request, payment_method_request, session_request
@@ -59,7 +60,8 @@ async def test_every_end_of_a_range_serves_calls(
     if reason := NOT_HERE.get(request.node.callspec.id):
         pytest.skip(reason)
     over = configured(setting, end, tmp_path, redis.all[0].url)
-    known = (("authorization", f"Bearer {TOKENS.token('shop')}"),)
+    token = TOKENS.token("shop", exp=machine_now().timestamp() + 50)
+    known = (("authorization", f"Bearer {token}"),)
     async with running(over=over) as stack, grpc.aio.insecure_channel(stack.target) as channel:
         stub = service_grpc.PaymentOrchestrationServiceStub(channel)
 

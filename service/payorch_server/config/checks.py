@@ -110,6 +110,8 @@ def _identity_problems(document: Document) -> Iterator[str]:
         yield from (f"identity.mesh.peers: {peer} {problem}" for peer in mesh.peers if (problem := _peer_problem(peer)))
     if jwt is not None and not (jwt.issuer and jwt.audience):
         yield "identity.jwt: must have issuer and audience, or tokens issued for other services would be accepted"
+    if jwt is not None and jwt.clock_skew_s >= jwt.max_lifetime_s:
+        yield "identity.jwt.clock_skew_s: must be less than identity.jwt.max_lifetime_s; lower it, or raise the other"
 
 
 def _peer_problem(peer: str) -> str:

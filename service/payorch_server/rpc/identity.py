@@ -67,7 +67,7 @@ class IdentityResolver:
         self.key_set = key_set
         """Public keys of the issuer of tokens; replaced as a whole."""
         jwt = settings.jwt
-        self._rules = TokenRules(jwt.issuer, jwt.audience, jwt.clock_skew_s) if jwt else None
+        self._rules = TokenRules(jwt.issuer, jwt.audience, jwt.clock_skew_s, jwt.max_lifetime_s) if jwt else None
         self._mesh = settings.mesh
 
     def __repr__(self) -> str:

@@ -88,6 +88,8 @@ class JwtSettings:
     """The required value of aud, or one of its values."""
     clock_skew_s: Annotated[float, seconds(0, 300)] = 30.0
     """How far the issuer's clock may differ from the service's."""
+    max_lifetime_s: Annotated[float, seconds(60, 604_800)] = 86_400.0
+    """Longest life of a token: a stolen one ends with it. From iat to exp, or from now where a token has no iat."""
 
 
 @dataclass(frozen=True, slots=True)

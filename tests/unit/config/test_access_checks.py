@@ -368,6 +368,7 @@ class TestIdentity:
         [
             ({**JWT, "issuer": ""}, "identity.jwt: must have issuer and audience", "tokens of anybody"),
             ({**JWT, "audience": ""}, "identity.jwt: must have issuer and audience", "tokens for anybody"),
+            ({**JWT, "clock_skew_s": 60, "max_lifetime_s": 60}, "identity.jwt.clock_skew_s: must be less", "no end"),
             ({**JWT, "key_set_file": "none"}, "identity.jwt.key_set_file: none cannot be read: No such", "no file"),
             ({**JWT, "key_set_file": "empty"}, "identity.jwt.key_set_file: empty is empty", "an empty file"),
             ({**JWT, "key_set_file": "broken.json"}, "identity.jwt.key_set_file: is not a JSON Web Key Set", "no keys"),

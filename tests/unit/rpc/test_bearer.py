@@ -16,7 +16,9 @@ from payorch_server.rpc.bearer import KeySet, KeySetError, TokenError, TokenRule
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW_S = NOW.timestamp()
 SKEW_S = 30.0
-RULES = TokenRules(ISSUER, AUDIENCE, SKEW_S)
+LIFETIME_S = 7200.0
+RULES = TokenRules(ISSUER, AUDIENCE, SKEW_S, LIFETIME_S)
+A_LIFETIME = f"a lifetime of at most {LIFETIME_S:.0f} s"
 ISSUERS = {algorithm: Issuer(algorithm, kid=algorithm) for algorithm in KINDS}
 KEYS = parse_key_set(key_set(*ISSUERS.values()))
 GOOD = ISSUERS["ES256"]
@@ -113,6 +115,9 @@ class TestSubject:
             ({"sub": "a b/ü"}, "any printable characters"),
             ({"exp": NOW_S - SKEW_S + 0.001}, "just within the skew after its end"),
             ({"nbf": NOW_S + SKEW_S}, "just within the skew before its beginning"),
+            ({"exp": NOW_S + LIFETIME_S}, "the longest life"),
+            ({"exp": NOW_S + LIFETIME_S + SKEW_S, "iat": NOW_S + SKEW_S}, "the same by the issuer's clock"),
+            ({"exp": NOW_S + LIFETIME_S + SKEW_S, "iat": None}, "without iat the clocks may differ"),
             ({"iat": NOW_S + SKEW_S}, "issued by a clock that is as fast as allowed"),
         ],
     )
@@ -144,6 +149,10 @@ class TestSubject:
             ({"nbf": False}, "times", "no time"),
             ({"iat": NOW_S + SKEW_S + 1}, "not yet valid", "from the future"),
             ({"iat": "now"}, "times", "no time"),
+            ({"exp": NOW_S + LIFETIME_S + 1}, A_LIFETIME, "a second longer than allowed"),
+            ({"exp": NOW_S + 1, "iat": NOW_S - LIFETIME_S}, A_LIFETIME, "nearly over, but it was too long"),
+            ({"exp": NOW_S + LIFETIME_S + SKEW_S + 1, "iat": None}, A_LIFETIME, "no iat hides the life that is left"),
+            ({"exp": 253_402_300_799}, A_LIFETIME, "until the year 9999"),
             ({"sub": None}, "missing claim", "of nobody"),
             ({"sub": ""}, "sub", "an empty name"),
             ({"sub": "x" * 257}, "sub", "one character too many"),
@@ -173,7 +182,7 @@ class TestSubject:
 
     def test_allows_no_difference_of_clocks_where_none_is_configured(self) -> None:
         """The border is the moment itself."""
-        strict = TokenRules(ISSUER, AUDIENCE, 0.0)
+        strict = TokenRules(ISSUER, AUDIENCE, 0.0, LIFETIME_S)
         over = GOOD.token(now=NOW, exp=NOW_S)
 
         with pytest.raises(TokenError, match="expired"):
