@@ -3,11 +3,13 @@
 `PAYORCH_GRPC__LISTEN=0.0.0.0:50051` overrides `grpc: {listen: ...}`. Every problem is reported at once, with its path.
 """
 
+import codecs
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -22,6 +24,12 @@ from payorch_server.rpc.certificate import problems_of as certificate_problems
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.store.keyring import MIN_KEY_BYTES
 from payorch_server.zuora.settings import TenantSettings
+
+_CLIENT_SECRET: Final = re.compile("[ -~]*")
+_WHITE_SPACE: Final = " \t\r\n"
+"""Around a secret; editors and shells end files with some of it."""
+_BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""Editors put them before texts. A random key begins with one in one of 30,000 cases; make another one then."""
 
 
 def load(*files: Path, clock: Clock | None = None) -> Settings:
@@ -117,28 +125,42 @@ def _read_secrets(tenants: Mapping[str, TenantSettings]) -> tuple[dict[str, Secr
     secrets: dict[str, Secret[str]] = {}
     problems: list[str] = []
     for name, tenant in tenants.items():
-        try:
-            text = Path(tenant.client_secret_file).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not text"
-            problems.append(f"tenants.{name}.client_secret_file: {tenant.client_secret_file} cannot be read: {reason}")
-            continue
-        if not text:
-            problems.append(f"tenants.{name}.client_secret_file: {tenant.client_secret_file} is empty")
+        path = f"tenants.{name}.client_secret_file"
+        text = _read_text(path, tenant.client_secret_file, problems)
+        if text and not _CLIENT_SECRET.fullmatch(text):
+            problems.append(
+                f"{path}: {tenant.client_secret_file} must contain characters from 0x20 to 0x7E alone (RFC 6749); "
+                "write the secret again as Zuora showed it"
+            )
         secrets[name] = Secret(text)
     return secrets, problems
+
+
+def _read_text(path: str, file: str, problems: list[str]) -> str:
+    """Return the text of a file without white space around it; empty if there is a problem, which is then listed."""
+    before = len(problems)
+    content = _read_bytes(path, file, problems)
+    if len(problems) > before:
+        return ""
+    try:
+        text = content.decode().strip(_WHITE_SPACE)
+    except UnicodeDecodeError:
+        problems.append(f"{path}: {file} cannot be read: not text in UTF-8; save it in that encoding")
+        return ""
+    if not text:
+        problems.append(f"{path}: {file} is empty")
+    elif not text.isprintable():
+        problems.append(f"{path}: {file} contains a character that is not printable; write the text as one line")
+        return ""
+    return text
 
 
 def _read_keys(document: Document, problems: list[str]) -> tuple[tuple[str, Secret[bytes]], ...]:
     keys: list[tuple[str, Secret[bytes]]] = []
     for index, key in enumerate(document.intents.keys):
         path = f"intents.keys.{index} ({key.id}).file"
-        try:
-            secret = Path(key.file).read_bytes()
-        except OSError as error:
-            problems.append(f"{path}: {key.file} cannot be read: {error.strerror}")
-            continue
-        if len(secret) < MIN_KEY_BYTES:
+        secret = _read_bytes(path, key.file, problems)
+        if 0 < len(secret) < MIN_KEY_BYTES:
             problems.append(f"{path}: must contain at least {MIN_KEY_BYTES} random bytes")
         keys.append((key.id, Secret(secret)))
     if len({key.id for key in document.intents.keys}) != len(document.intents.keys):
@@ -149,11 +171,8 @@ def _read_keys(document: Document, problems: list[str]) -> tuple[tuple[str, Secr
 def _read_password(document: Document, problems: list[str]) -> Secret[str] | None:
     if not document.store.password_file:
         return None
-    try:
-        return Secret(Path(document.store.password_file).read_text().strip())
-    except (OSError, UnicodeDecodeError):
-        problems.append(f"store.password_file: {document.store.password_file} cannot be read")
-        return None
+    text = _read_text("store.password_file", document.store.password_file, problems)
+    return Secret(text) if text else None
 
 
 def _read_certificate(document: Document, problems: list[str], now: datetime) -> ServerCertificate | None:
@@ -189,4 +208,7 @@ def _read_bytes(path: str, file: str, problems: list[str]) -> bytes:
         return b""
     if not content:
         problems.append(f"{path}: {file} is empty")
+    elif content.startswith(_BYTE_ORDER_MARKS):
+        problems.append(f"{path}: {file} begins with a byte order mark; save it without one")
+        return b""
     return content

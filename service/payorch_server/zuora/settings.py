@@ -98,8 +98,9 @@ class TenantSettings:
     client_id: str
     """OAuth client id, 36 characters."""
     client_secret_file: str
-    """File that holds the OAuth client secret; trailing white space is dropped. It is watched: a new secret is used as
-    soon as Zuora has issued a token for it, and calls in progress end with the one before."""
+    """File that holds the OAuth client secret, characters from 0x20 to 0x7E; white space around it is dropped. It is
+    watched: a new secret is used as soon as Zuora has issued a token for it, and calls in progress end with the one
+    before."""
     previous_client_ids: tuple[str, ...] = ()
     """Earlier OAuth clients of this same tenant; intents that they left unsettled continue with the present one."""
     environment: str = ""

@@ -286,6 +286,64 @@ class TestProblems:
         assert any(problem.startswith(start) for problem in found), (reason, found)
 
     @pytest.mark.parametrize(
+        ("content", "problem", "reason"),
+        [
+            (b"\xef\xbb\xbf" + CANARY.encode(), "begins with a byte order mark; save it", "UTF-8 as editors write it"),
+            (CANARY.encode("utf-16"), "begins with a byte order mark; save it", "UTF-16"),
+            (f"{CANARY}\x00".encode(), "contains a character that is not printable", "NUL"),
+            (f"{CANARY}\n{CANARY}".encode(), "contains a character that is not printable", "two lines"),
+            (f"\u200b{CANARY}".encode(), "contains a character that is not printable", "a blank of no width"),
+            (f"{CANARY}\u00a0".encode(), "contains a character that is not printable", "a blank that does not break"),
+            (f"{CANARY}\u00e9".encode(), "must contain characters from 0x20 to 0x7E alone", "a letter beyond ASCII"),
+            (b"\xff\x00", "cannot be read: not text in UTF-8", "bytes"),
+            (b" \r\n", "is empty", "white space alone"),
+            (b"", "is empty", "nothing"),
+        ],
+    )
+    def test_cover_what_is_in_the_file_of_a_client_secret(
+        self, write: Write, good: dict[str, Any], content: bytes, problem: str, reason: str
+    ) -> None:
+        """RFC 6749 allows 0x20 to 0x7E; what an editor added would only be refused by Zuora."""
+        file = Path(good["tenants"]["acme"]["client_secret_file"])
+        file.write_bytes(content)
+
+        (found,) = problems_of(write())
+
+        assert found.startswith(f"tenants.acme.client_secret_file: {file} {problem}"), reason
+
+    @pytest.mark.parametrize("content", [CANARY, f"{CANARY}\r\n", f"\t{CANARY} \n\n"])
+    def test_are_not_made_of_white_space_around_a_secret(
+        self, write: Write, good: dict[str, Any], content: str
+    ) -> None:
+        """Shells and editors end a file with it."""
+        Path(good["tenants"]["acme"]["client_secret_file"]).write_text(content, newline="")
+
+        assert reveal(load(write()).client_secrets["acme"]) == CANARY
+
+    @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"])
+    @pytest.mark.parametrize(
+        ("setting", "section"),
+        [
+            ("store.password_file", {"store": {"password_file": "FILE"}}),
+            ("intents.keys.0 (one).file", {"intents": {"keys": [{"id": "one", "file": "FILE"}]}}),
+            ("grpc.tls.key_file", {"grpc": {"tls": {"certificate_file": "/dev/null", "key_file": "FILE"}}}),
+            (
+                "identity.jwt.key_set_file",
+                {"identity": {"jwt": {"key_set_file": "FILE", "issuer": "i", "audience": "a"}}},
+            ),
+        ],
+    )
+    def test_cover_a_byte_order_mark_in_every_file(
+        self, write: Write, tmp_path: Path, setting: str, section: dict[str, Any], mark: bytes
+    ) -> None:
+        """Each reader would make something else of it."""
+        file = tmp_path / "marked"
+        file.write_bytes(mark + b"k" * 64)
+        content = yaml.safe_load(yaml.safe_dump(section).replace("FILE", str(file)))
+
+        assert f"{setting}: {file} begins with a byte order mark; save it without one" in problems_of(write(**content))
+
+    @pytest.mark.parametrize(
         ("target", "tenant", "expected", "reason"),
         [
             ({}, {"entities": {"us": "a" * 32}}, "to.entity: must name one", "a tenant with entities needs one"),
