@@ -1,6 +1,7 @@
 """What is done to the service while everything is watched."""
 
 import asyncio
+import base64
 import contextlib
 import logging
 import random
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import grpc
 import structlog
@@ -43,6 +45,24 @@ from canary.watch import Watch, lenient, logged, until_ready, watched
 
 UNFORESEEN = "CanaryOfAnExceptionNobodyForesaw"
 WRONG_KEY = "CanaryOfTheKeyOfAMap"
+CARD = "4929123456781236"
+"""Of no request: Zuora may quote what it knows from elsewhere."""
+_GROUPS = [CARD[at : at + 4] for at in range(0, len(CARD), 4)]
+CARD_FORMS = (
+    *(
+        separator.join(_GROUPS)
+        for separator in ("", " ", "-", ".", "/", "_", ":", ", ", " - ", "\u00a0", "\u200b", "%20")
+    ),
+    "\u200b".join(CARD),
+    ".".join(CARD),
+    "".join(chr(0xFF10 + int(digit)) for digit in CARD),
+    "".join(chr(0x0660 + int(digit)) for digit in CARD),
+    CARD.encode().hex(),
+    "-".join(_GROUPS).encode().hex().upper(),
+    base64.b64encode(CARD.encode()).decode(),
+    base64.urlsafe_b64encode(f"no. {CARD}!".encode()).decode().rstrip("="),
+)
+ID_HEADERS = ("zuora-request-id", "zuora-track-id")
 FAULTS = (
     "400", "401", "403", "404", "409", "415", "422", "423", "429:70", "500", "502", "503:70", "504", "html", "empty",
     "truncated", "no_id", "drop", "drop_after", "success_false:90000050", "success_false:90000061",
@@ -106,6 +126,22 @@ def _upper_snake(name: str) -> str:
     return "".join(f"_{one}" if one.isupper() else one.upper() for one in name).lstrip("_")
 
 
+def written_forms(value: str) -> tuple[str, ...]:
+    """Return a value as it may be quoted: in clear, encoded and reversed."""
+    encoded = value.encode()
+    return (
+        value,
+        value.swapcase(),
+        value[::-1],
+        quote(value, safe=""),
+        "".join(f"%{byte:02x}" for byte in encoded),
+        encoded.hex(),
+        encoded.hex().upper(),
+        base64.b64encode(encoded).decode(),
+        base64.urlsafe_b64encode(b"is " + encoded).decode().rstrip("="),
+    )
+
+
 def fresh(one: Planted, number: int) -> Any:
     """Return the request again as a new intent."""
     request = type(one.request).FromString(one.request.SerializeToString())
@@ -119,12 +155,18 @@ def planted_for(rpc: str, arm: str) -> Planted:
 
 
 async def quoting(folder: Path) -> Seen:
-    """Zuora's refusals quote the request, some values at a time, as a text is cut before it is told."""
-    emulator, texts = lenient(), list[str]()
+    """Zuora's refusals quote the request wherever a text can stand, one form of one value at a time."""
+    emulator, quoted = lenient(), [""]
 
     def refusal() -> tuple[int, Any, dict[str, str]]:
-        said = [{"code": 53000020, "message": f"Invalid value: {text}, {text.upper()}!"} for text in texts]
-        return 400, {"success": False, "reasons": said}, {}
+        text = quoted[0]
+        reasons = [
+            {"code": 53000020, "message": f"Invalid value: {text}, {text.upper()}!"},
+            {"code": text, "message": f"value={text}."},
+        ]
+        # Headers cannot hold every text.
+        head = dict.fromkeys(ID_HEADERS, text) if text.isascii() and text.isprintable() else {}
+        return 400, {"success": False, "processId": text, "reasons": reasons}, head
 
     wanted = (("DecryptApplePay", "no_charge", DECRYPTION), ("CreatePaymentMethod", "sepa_debit", PAYMENT_METHODS_PATH))
     for _, _, path in wanted:
@@ -134,9 +176,11 @@ async def quoting(folder: Path) -> Seen:
             one = planted_for(rpc, arm)
             watch.canaries += [canary for canary in one.canaries if not canary.where.endswith("(key)")]
             values = [canary.value for canary in one.canaries if not canary.where.endswith("(key)")]
-            for number, value in enumerate(values):
-                texts[:] = [value]
+            forms = [*(form for value in values for form in written_forms(value)), *CARD_FORMS]
+            for number, form in enumerate(forms):
+                quoted[0] = form
                 await watch.call(rpc, fresh(one, number))
+        watch.canaries += named({"card number of another": CARD})
     return Seen(watch.canaries, watch.sinks, {})
 
 

@@ -59,10 +59,18 @@ def hits(canaries: Iterable[Canary], sinks: Sinks) -> set[Hit]:
     for sink, written in sinks.written.items():
         told = bytes(written)
         lower = told.lower()
+        digits = re.sub(rb"[^0-9A-Za-z]", b"", told)
         for canary in wanted:
             if not canary.where.endswith(ALLOWED.get(sink, "\0")):
                 found |= {Hit(sink, canary.where, form) for form in _forms_in(canary.value, told, lower)}
+                if is_long_number(canary.value) and canary.value.encode() in digits:
+                    found.add(Hit(sink, canary.where, "digits in groups"))
     return found
+
+
+def is_long_number(value: str) -> bool:
+    """Tell whether a value is found by its digits, whatever stands between them."""
+    return value.isdigit() and len(value) >= _SHORT_DIGITS
 
 
 def _forms_in(value: str, told: bytes, lower: bytes) -> Iterator[str]:
@@ -86,6 +94,8 @@ def forms(value: str) -> tuple[tuple[tuple[str, bytes], ...], tuple[tuple[str, b
         value.encode().hex().encode(): "hex",
         json.dumps(value)[1:-1].lower().encode(): "JSON",
         json.dumps(value, ensure_ascii=False)[1:-1].encode().lower(): "JSON",
+        value[::-1].encode().lower(): "reversed",
+        "".join(f"%{byte:02x}" for byte in value.encode()).encode(): "percent-encoded letters",
         value.encode().lower(): "text",
     }
     exact = {

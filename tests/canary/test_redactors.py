@@ -17,9 +17,8 @@ from payorch_server.rpc import decode, decode_payment_method, health, request_fi
 from payorch_server.rpc.interceptors import boundary, payloads
 from payorch_server.store import keyring
 from payorch_server.telemetry import logging, span_allowlist
-from payorch_server.zuora import errors as zuora_errors
 from payorch_server.zuora import messages as calls
-from payorch_server.zuora import transport
+from payorch_server.zuora import quotes, transport
 from zuora_emulator import journal
 
 from canary import scenarios
@@ -52,7 +51,7 @@ def _scrubber(patch: Patch) -> None:
 
 
 def _words(patch: Patch) -> None:
-    patch.setattr(zuora_errors, "_mask_secrets", lambda _sent, texts: texts)
+    patch.setattr(quotes.Quotes, "mask_text", lambda _self, text: text)
 
 
 def _keys_of_maps(patch: Patch) -> None:
@@ -190,6 +189,9 @@ REMOVALS = [
     Removal("reprs", "wrapping while decoding", _secret_of_decoding, arms),
     Removal("reprs", "a POST without headers", _headers_of_a_post, arms),
     Removal("preview", "the preview of a body", _preview, quietly),
+    Removal("spans", "the mask over quoted ids", _words, scenarios.quoting),
+    Removal("status", "the mask over quoted ids", _words, scenarios.quoting),
+    Removal("store", "the mask over quoted ids", _words, scenarios.quoting),
     Removal("store", "the seal of results", _seal, quietly),
     Removal("store", "the hashes of fields", _fingerprint, quietly),
     Removal("store", "the hash of an Apple Pay token", _token_name, quietly),

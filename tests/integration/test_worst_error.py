@@ -42,6 +42,7 @@ MAX_WIRE_BYTES = 5 * 1024  # with the status as Base64; gRPC and proxies begin t
 HEADER_OVERHEAD = 32  # RFC 9113 counts as many beside name and value of each header
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LONG = "\U0001f4b3\u00e9" * 300
+LONGEST_CODE, LONGEST_ID = "c" * 40, "i" * 64
 TRACK_ID = (("zuora-track-id", "~" * 64),)
 
 
@@ -117,15 +118,15 @@ async def test_the_worst_error_of_every_reason_arrives(
 ) -> None:
     """Every text, id and list as long as it can be, five attempts and more, all at once."""
     servicer, call = failing
-    attempts = tuple(Attempt(2**31 - 1, 599, LONG, NOON, 1e6 - 1e-9, Outcome.UNKNOWN) for _ in range(5))
+    attempts = tuple(Attempt(2**31 - 1, 599, LONGEST_ID, NOON, 1e6 - 1e-9, Outcome.UNKNOWN) for _ in range(5))
     for reason in Reason:
         servicer.failed = Failure(
             reason,
             LONG,
             violations=(Violation(LONG, LONG, LONG),) * violations,
             metadata={"rule": LONG, "hint": LONG},
-            evidence=UpstreamEvidence((LONG,) * 50, LONG, LONG, 86_400.0),
-            facts=UpstreamFacts(attempts, LONG, LONG, LONG),
+            evidence=UpstreamEvidence((LONGEST_CODE,) * 50, LONGEST_ID, LONGEST_ID, 86_400.0),
+            facts=UpstreamFacts(attempts, LONGEST_ID, LONGEST_ID, LONGEST_ID),
             resend_before=NOON.replace(microsecond=999_999),
         )
 
@@ -192,4 +193,4 @@ async def test_the_longest_answer_of_zuora_still_tells_its_outcome(status: int) 
 
     assert error.call_outcome is not None
     assert 10 == len(error.call_outcome.zuora_codes)
-    assert "9" * 80 == error.call_outcome.existing.payment_id
+    assert "[masked]" == error.call_outcome.existing.payment_id

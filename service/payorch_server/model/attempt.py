@@ -9,6 +9,7 @@ from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import Outcome
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
+from payorch_server.model.shown_forms import shown_id, shown_track_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,10 @@ class Attempt:
     outcome: Outcome
     """What this attempt alone would mean."""
 
+    def __post_init__(self) -> None:
+        """Keep no id but in a known form."""
+        object.__setattr__(self, "zuora_request_id", shown_id(self.zuora_request_id))
+
 
 @dataclass(frozen=True, slots=True)
 class UpstreamFacts:
@@ -39,6 +44,12 @@ class UpstreamFacts:
     """Zuora-Track-Id of the answer: that of the call which executed the intent."""
     answer_ids: tuple[Secret[str], ...] = ()
     """Zuora-Request-Id and processId of the answer as Zuora sent them, to be compared and never shown."""
+
+    def __post_init__(self) -> None:
+        """Keep no id but in a known form."""
+        object.__setattr__(self, "zuora_request_id", shown_id(self.zuora_request_id))
+        object.__setattr__(self, "zuora_process_id", shown_id(self.zuora_process_id))
+        object.__setattr__(self, "echoed_track_id", shown_track_id(self.echoed_track_id))
 
 
 @dataclass(frozen=True, slots=True)

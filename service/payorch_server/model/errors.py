@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.outcome import VERDICTS, Reason, Verdict
+from payorch_server.model.shown_forms import shown_code, shown_id
 
 _MAX_DETAIL_CHARACTERS: Final = 400
 _KEY: Final = re.compile(r'\[".*"\]', re.DOTALL)
@@ -44,6 +45,12 @@ class UpstreamEvidence:
     payment_method_id: str = ""
     payment_id: str = ""
     retry_after_s: float | None = None
+
+    def __post_init__(self) -> None:
+        """Keep no code and no id but in a known form."""
+        object.__setattr__(self, "zuora_codes", tuple(map(shown_code, self.zuora_codes)))
+        object.__setattr__(self, "payment_method_id", shown_id(self.payment_method_id))
+        object.__setattr__(self, "payment_id", shown_id(self.payment_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ from urllib.parse import unquote_plus
 
 from payorch_server.model.card_numbers import SCRUBBED, may_hold_card_number, without_card_numbers
 
+# Hashes and Zuora's processIds have 32 and 16 hexadecimal digits; of IBANs only Belgium's are as long as these.
 _IBAN: Final = re.compile(
-    r"(?<![0-9A-Za-z])(?![0-9A-F]{32}(?![0-9A-Za-z]))[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]){11,30}(?![0-9A-Za-z])"
+    r"(?<![0-9A-Za-z])(?!(?:[0-9A-F]{32}|(?!BE)[0-9A-F]{16})(?![0-9A-Za-z]))"
+    r"[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]){11,30}(?![0-9A-Za-z])"
 )
 _JWT: Final = re.compile(r"(?<![0-9A-Za-z_-])eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*){0,2}")
 _BEARER: Final = re.compile(r"(?i)(?<![a-z])bearer[ \t]+[0-9a-z._~+/-]{8,}=*")

@@ -10,14 +10,15 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from payorch_server.model.errors import CallError
-from payorch_server.model.identifiers import TrackId, parse_track_id, span_ids_of
+from payorch_server.model.identifiers import TrackId, span_ids_of
+from payorch_server.model.shown_forms import MASKED, shown_id, shown_track_id
 from payorch_server.zuora.messages import HttpResponse
+from payorch_server.zuora.quotes import Quotes
 from payorch_server.zuora.transport import HttpPost
 
 # A tenant has five.
 _MAX_URLS: Final = 256
 _FIRST_FAILED_STATUS: Final = 400
-_REQUEST_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 # Numbers, windows, and what separates them. Source: Zuora, "Rate limits" (read 2026-11-20).
 _LIMIT: Final = re.compile(r"[0-9w=;, ]{1,100}")
 _LIMIT_HEADERS: Final = (
@@ -58,25 +59,29 @@ class AttemptSpan:
             self._fail(error.failure.reason.name if isinstance(error, CallError) else type(error).__name__)
         self.otel_span.end()
 
-    def note_answer(self, answer: HttpResponse, *, sent: TrackId | None = None) -> None:
+    def note_answer(self, answer: HttpResponse, *, quotes: Quotes, sent: TrackId | None = None) -> None:
         """Set what an answer shows.
 
         Args:
             answer: Zuora's.
+            quotes: The secrets of the request, which the answer may quote.
             sent: The Track-Id of the request; an answer with another one was made for an earlier call.
         """
         if not self._is_recording:
             return
         self.otel_span.set_attribute("http.response.status_code", answer.status)
-        if _REQUEST_ID.fullmatch(request_id := answer.zuora_request_id):
+        if request_id := shown_id(quotes.mask_id(answer.zuora_request_id)):
             self.otel_span.set_attribute("zuora.request_id", request_id)
         for name in _LIMIT_HEADERS:
             if _LIMIT.fullmatch(value := answer.headers.get(name, "")):
                 self.otel_span.set_attribute(f"http.response.header.{name}", (value,))
         if answer.status >= _FIRST_FAILED_STATUS:
             self._fail(str(answer.status))
-        echoed = parse_track_id(answer.track_id)
-        if sent is not None and echoed is not None and echoed != sent:
+        if sent is None or answer.track_id in {"", sent}:
+            return
+        echoed = TrackId(shown_track_id(quotes.mask_id(answer.track_id)))
+        self.otel_span.set_attribute("zuora.executed_track_id", echoed)
+        if echoed != MASKED:
             self._link_to_executed(echoed)
 
     def note_error(self, error: CallError) -> None:
@@ -92,7 +97,6 @@ class AttemptSpan:
     def _link_to_executed(self, track_id: TrackId) -> None:
         """Link to the call that Zuora's answer was made for: to its span, or to the trace that leads to it."""
         trace_id, span_id = span_ids_of(track_id)
-        self.otel_span.set_attribute("zuora.executed_track_id", track_id)
         self.otel_span.add_link(
             SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
         )

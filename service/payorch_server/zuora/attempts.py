@@ -8,11 +8,13 @@ from typing import Final
 from payorch_server.model.attempt import Attempt, UpstreamFacts
 from payorch_server.model.earlier_sends import EarlierSends, reason_given_earlier_sends
 from payorch_server.model.errors import CallError, UpstreamEvidence, error_for
+from payorch_server.model.identifiers import TrackId
 from payorch_server.model.outcome import Outcome
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.breaker import CircuitBreakers
 from payorch_server.zuora.concurrency import LimiterKey
 from payorch_server.zuora.messages import HttpResponse
+from payorch_server.zuora.quotes import Quotes
 
 _NOTHING_EXISTS: Final = UpstreamEvidence()
 
@@ -20,9 +22,11 @@ _NOTHING_EXISTS: Final = UpstreamEvidence()
 class Attempts:
     """The attempts so far; each sends the same body and headers, but for the token."""
 
-    def __init__(self, body: bytes, headers: Mapping[str, str], earlier: EarlierSends) -> None:
+    def __init__(self, body: bytes, headers: Mapping[str, str], earlier: EarlierSends, quotes: Quotes) -> None:
         self.body = body
         self.headers = headers
+        self.quotes = quotes
+        """The secrets of the body, which answers may quote."""
         self.sent: tuple[Attempt, ...] = ()
         """Those that reached the network, in their order."""
         self.tries = 0
@@ -65,7 +69,7 @@ class Attempts:
             Attempt(
                 ordinal=len(self.sent) + 1,
                 http_status=answer.status if answer else 0,
-                zuora_request_id=answer.zuora_request_id if answer else "",
+                zuora_request_id=self.quotes.mask_id(answer.zuora_request_id) if answer else "",
                 started_at=started_at,
                 duration_s=duration_s,
                 outcome=error.verdict.outcome if error else Outcome.SUCCEEDED,
@@ -106,23 +110,25 @@ class Attempts:
 
 
 def facts_of(
-    answer: HttpResponse | None, payload: Mapping[str, object] | None, sent: tuple[Attempt, ...]
+    answer: HttpResponse | None, payload: Mapping[str, object] | None, attempts: Attempts, *, track_id: TrackId
 ) -> UpstreamFacts:
     """Return what is known of a call after an attempt.
 
     Args:
         answer: Zuora's, or None if there was none.
         payload: Its JSON object, or None if it has none.
-        sent: The attempts so far.
+        attempts: So far.
+        track_id: Of the call, as it was sent.
     """
     if answer is None:
-        return UpstreamFacts(sent)
+        return UpstreamFacts(attempts.sent)
+    quotes = attempts.quotes
     process_id = (payload or {}).get("processId")
     process_id = process_id if isinstance(process_id, str) else ""
     return UpstreamFacts(
-        attempts=sent,
-        zuora_request_id=answer.zuora_request_id,
-        zuora_process_id=process_id,
-        echoed_track_id=answer.track_id,
+        attempts=attempts.sent,
+        zuora_request_id=quotes.mask_id(answer.zuora_request_id),
+        zuora_process_id=quotes.mask_id(process_id),
+        echoed_track_id=answer.track_id if answer.track_id == track_id else quotes.mask_id(answer.track_id),
         answer_ids=tuple(Secret(text) for text in (answer.zuora_request_id, process_id) if text),
     )

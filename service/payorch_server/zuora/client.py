@@ -35,6 +35,7 @@ from payorch_server.zuora.messages import (
 )
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
+from payorch_server.zuora.quotes import Quotes
 from payorch_server.zuora.retry import MAX_ATTEMPTS, RetryBudget, RetryState, is_retryable, wait_before_retry
 from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.tenants import TenantDirectory
@@ -135,7 +136,9 @@ class ZuoraClient:
         Raises:
             CallError: With any outcome, and everything known about the attempts.
         """
-        attempts = Attempts(encode_body(call.body), self._headers(call, route, context, key), earlier)
+        attempts = Attempts(
+            encode_body(call.body), self._headers(call, route, context, key), earlier, Quotes(call.body)
+        )
         budget = self._budgets[route.tenant]
         # 0. Nothing is begun where Zuora has stopped answering.
         try:
@@ -191,14 +194,14 @@ class ZuoraClient:
             post = self._post(call, route, attempts, token)
             started_at, started_s = self._clock.now(), self._clock.monotonic()
             connect_s = self._awaited_s(context, attempts)
-            answer, payload, error = await self._exchange(post, context, call.body, connect_s)
+            answer, payload, error = await self._exchange(post, context, attempts.quotes, connect_s)
         finally:
             self._in_flight.leave(place, slot)
         # 3. Note the attempt, whatever its end.
         duration_s = self._clock.monotonic() - started_s
         self._note(route, post, context, answer, error, duration_s)
         attempts.add(answer, error, started_at=started_at, duration_s=duration_s)
-        facts = facts_of(answer, payload, attempts.sent)
+        facts = facts_of(answer, payload, attempts, track_id=context.track_id)
         # 4. A success.
         if answer is not None and error is None:
             self._tokens.note_accepted(credential, token)
@@ -282,7 +285,7 @@ class ZuoraClient:
         return {name: age_s for name, age_s in ages.items() if age_s is not None}
 
     async def _exchange(
-        self, post: HttpPost, context: CallContext, sent: JsonObject, connect_s: float
+        self, post: HttpPost, context: CallContext, quotes: Quotes, connect_s: float
     ) -> tuple[HttpResponse | None, JsonObject | None, CallError | None]:
         """Send once; return the answer, what its body says and the error that it means, each if there is one."""
         with AttemptSpan(self._transport.tracer, post) as span:
@@ -295,10 +298,11 @@ class ZuoraClient:
                 span.note_error(error)
                 return None, None, error
             body = read_body(answer)
-            failed = classify(answer, body, UpstreamFacts(), sent=sent)
+            failed = classify(answer, body, UpstreamFacts(), quotes=quotes)
             if failed is not None:
+                failed = quotes.mask_error(failed)
                 span.note_error(failed)
-            span.note_answer(answer, sent=context.track_id)
+            span.note_answer(answer, quotes=quotes, sent=context.track_id)
             return answer, body.members, failed
 
     def preview(self, call: Call, *, route: Route, context: CallContext, key: IdempotencyKey) -> UpstreamPreview:

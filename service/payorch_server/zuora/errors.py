@@ -6,15 +6,16 @@ Sources: Zuora, "Error codes", "Error handling" and "Idempotent requests" (read 
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Final
 
 from payorch_server.model.attempt import UpstreamFacts, ZuoraReply
 from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, error_for
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
+from payorch_server.model.shown_forms import MASKED
 from payorch_server.zuora.answer_body import AnswerBody, Form
-from payorch_server.zuora.messages import Damage, HttpResponse, JsonObject, secret_texts, text_of
+from payorch_server.zuora.messages import Damage, HttpResponse, JsonObject, text_of
+from payorch_server.zuora.quotes import NOTHING_QUOTED, Quotes
 
 # The last two digits of Zuora's billing codes.
 CATEGORIES: Final = {
@@ -108,13 +109,10 @@ _MAX_CODES: Final = 10
 # Zuora forgets an idempotency key after a day, so a longer wait has no meaning.
 _MAX_RETRY_AFTER_S: Final = 86_400.0
 _MAX_DETAIL_CHARACTERS: Final = 400
-# The part of a message that is masked; less of it is kept.
-_MAX_MESSAGE_CHARACTERS: Final = 2000
-# Shorter words reveal nothing; a part of a word reveals something from this length on.
-_WORD: Final = re.compile(r"\w{3,}")
-_PART: Final = 6
-_MASKED: Final = "[masked]"
-NOTHING_SENT: Final[JsonObject] = MappingProxyType({})
+# Content types of proxies and servers, which may stand in a text for operators.
+_MEDIA_TYPES: Final = frozenset(
+    {"application/json", "application/problem+json", "application/xml", "text/html", "text/plain", "text/xml"}
+)
 # Such as 53200020 or 90000011: six digits of resource and two of category.
 _BILLING_CODE: Final = re.compile(r"[569][0-9]{7}")
 # Words with an address or five digits and more, except Zuora's own codes in front.
@@ -124,14 +122,14 @@ _LONG_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\d(?:[ -]?\d){11,}(?![0-9A-Za
 
 @dataclass(frozen=True, slots=True)
 class _ErrorText:
-    """One code with its message."""
+    """One code with its message, which may quote the request."""
 
-    code: str
-    message: str
+    code: str = field(repr=False)
+    message: str = field(repr=False)
 
 
 def classify(
-    answer: HttpResponse, body: AnswerBody, facts: UpstreamFacts, *, sent: JsonObject = NOTHING_SENT
+    answer: HttpResponse, body: AnswerBody, facts: UpstreamFacts, *, quotes: Quotes = NOTHING_QUOTED
 ) -> CallError | None:
     """Return the error an answer means, or None if it reports success.
 
@@ -139,7 +137,7 @@ def classify(
         answer: The HTTP answer.
         body: What its body says.
         facts: What is known of the call; becomes part of the error.
-        sent: The body of the request, whose secrets Zuora may quote.
+        quotes: The secrets of the request, which Zuora may quote.
     """
     # 1. A body that cannot be trusted: what remains is the status, and what ids are legible.
     if body.form is Form.BROKEN:
@@ -158,9 +156,9 @@ def classify(
     elif payload.get("success") is True:
         # 5. It reports success and error codes: a contradiction, of which neither side can be trusted.
         reason = Reason.UPSTREAM_ANSWER_UNREADABLE
-    texts = _mask_secrets(sent, texts)
+    texts = _mask_quotes(quotes, texts[:_MAX_CODES])
     evidence = UpstreamEvidence(
-        zuora_codes=tuple(text.code[:40] for text in texts if text.code)[:_MAX_CODES],
+        zuora_codes=tuple(text.code for text in texts if text.code)[:_MAX_CODES],
         payment_method_id=method_id,
         payment_id=payment_id,
         retry_after_s=retry_after_s(answer),
@@ -168,18 +166,9 @@ def classify(
     return error_for(Failure(reason, _detail(answer, texts), evidence=evidence, facts=facts))
 
 
-def _mask_secrets(sent: JsonObject, texts: tuple[_ErrorText, ...]) -> tuple[_ErrorText, ...]:
-    """Return the texts, masking every word that occurs in a secret that was sent, or is a large part of such a word."""
-    secrets = "\n".join(secret_texts(sent)).casefold()
-    words = frozenset(_WORD.findall(secrets))
-
-    def mask(match: re.Match[str]) -> str:
-        word = match.group().casefold()
-        return _MASKED if word in words or (len(word) >= _PART and word in secrets) else match.group()
-
+def _mask_quotes(quotes: Quotes, texts: Iterable[_ErrorText]) -> tuple[_ErrorText, ...]:
     return tuple(
-        _ErrorText(_WORD.sub(mask, text.code), _WORD.sub(mask, text.message[:_MAX_MESSAGE_CHARACTERS]))
-        for text in texts
+        _ErrorText(text.code and quotes.mask_code(text.code), quotes.mask_text(text.message)) for text in texts
     )
 
 
@@ -244,7 +233,8 @@ def _broken(answer: HttpResponse, ids: JsonObject, facts: UpstreamFacts) -> Call
 
 
 def _unreadable(answer: HttpResponse, facts: UpstreamFacts) -> CallError:
-    kind = answer.headers.get("content-type", "no content type")[:60]
+    kind = answer.headers.get("content-type", "none").partition(";")[0].strip().lower()
+    kind = kind if kind in _MEDIA_TYPES else "unknown type"
     detail = f"status {answer.status} with {len(answer.body)} bytes of {kind} that are not a JSON object"
     return error_for(Failure(Reason.UPSTREAM_ANSWER_UNREADABLE, detail, facts=facts))
 
@@ -312,7 +302,7 @@ def _is_of_unknown_category(code: str) -> bool:
 
 def _detail(answer: HttpResponse, texts: tuple[_ErrorText, ...]) -> str:
     joined = "; ".join(f"{text.code} {text.message}".strip() for text in texts) or f"{len(answer.body)} bytes"
-    masked = _PERSONAL.sub(_MASKED, _LONG_NUMBER.sub("[number]", joined))
+    masked = _PERSONAL.sub(MASKED, _LONG_NUMBER.sub("[number]", joined))
     return f"status {answer.status}: {masked}"[:_MAX_DETAIL_CHARACTERS]
 
 

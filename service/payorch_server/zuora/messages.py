@@ -78,8 +78,8 @@ class HttpResponse:
     """An HTTP answer: its status and headers, and its body as far as it arrived."""
 
     status: int
-    headers: Mapping[str, str]
-    """By lower-case name."""
+    headers: Mapping[str, str] = field(repr=False)
+    """By lower-case name; they may quote the request."""
     body: bytes = field(repr=False)
     """As Zuora sent it, without content codings, with tokens and personal data."""
     damage: Damage | None = None

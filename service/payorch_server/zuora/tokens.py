@@ -18,6 +18,7 @@ from payorch_server.runtime.lifecycle import TaskOwner, ignore
 from payorch_server.telemetry.spans import start_child, use_span
 from payorch_server.zuora.attempt_span import AttemptSpan
 from payorch_server.zuora.messages import ENTITY_IDS_HEADER, HttpResponse
+from payorch_server.zuora.quotes import Quotes
 from payorch_server.zuora.token_answers import read_token, refuse_emulator
 from payorch_server.zuora.transport import HttpPost, Transport
 
@@ -281,7 +282,7 @@ class TokenCache:
         try:
             with AttemptSpan(self._transport.tracer, post) as attempt:
                 answer = await self._transport.post(post, timeout_s=_FETCH_TIMEOUT_S, span=attempt.otel_span)
-                attempt.note_answer(answer)
+                attempt.note_answer(answer, quotes=Quotes({"client_secret": credential.client_secret}))
         except CallError as error:
             raise _not_sent(error) from error
         self._answered(credential, answer, self._clock.monotonic() - started_s)

@@ -26,6 +26,7 @@ ADVICE_WORDS = {
 }
 TRACK_ID = TrackId("x" * 64)
 LONG = "\U0001f4b3\u00e9" * 300
+LONGEST_CODE, LONGEST_ID = "c" * 40, "i" * 64
 # RFC 9113 counts 32 bytes beside name and value of each header.
 HEADER_OVERHEAD = 32
 
@@ -210,14 +211,14 @@ class TestSize:
     @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
     def test_stays_small_in_the_worst_case(self, reason: Reason, violations: int) -> None:
         """Everything as long as it can be, all at once: 3 KiB of status, 4 KiB of trailers."""
-        attempts = tuple(Attempt(2**31 - 1, 599, LONG, START, 1e6 - 1e-9, Outcome.UNKNOWN) for _ in range(50))
+        attempts = tuple(Attempt(2**31 - 1, 599, LONGEST_ID, START, 1e6 - 1e-9, Outcome.UNKNOWN) for _ in range(50))
         worst = Failure(
             reason,
             LONG,
             violations=(Violation(LONG, LONG, LONG),) * violations,
             metadata={"rule": LONG, "hint": LONG},
-            evidence=UpstreamEvidence((LONG,) * 50, LONG, LONG, 86_400.0),
-            facts=UpstreamFacts(attempts, LONG, LONG, LONG),
+            evidence=UpstreamEvidence((LONGEST_CODE,) * 50, LONGEST_ID, LONGEST_ID, 86_400.0),
+            facts=UpstreamFacts(attempts, LONGEST_ID, LONGEST_ID, LONGEST_ID),
         )
         error = error_for(worst)
 
