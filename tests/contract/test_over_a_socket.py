@@ -40,6 +40,20 @@ async def test_cut_connections_are_reset(fault: str, executed: int) -> None:
         assert emulator.ledger.count("sessions") == executed + 1
 
 
+@pytest.mark.parametrize(("fault", "executed"), [("silence", 0), ("silence_after", 1)])
+async def test_silence_lasts_until_the_caller_leaves(fault: str, executed: int) -> None:
+    emulator = Emulator(clock=ManualClock(), opener=open_stand_in)
+    async with serving(emulator) as base_url, httpx.AsyncClient(base_url=base_url, trust_env=False) as http:
+        headers = await bearer(http)
+        emulator.faults.add(f"sessions:{fault}")
+
+        with pytest.raises(httpx.ReadTimeout):
+            await http.post(SESSIONS, json=SESSION, headers=headers, timeout=0.2)
+
+        assert emulator.ledger.count("sessions") == executed
+        assert (await http.post(SESSIONS, json=SESSION, headers=headers)).status_code == 200
+
+
 async def test_in_flight_is_a_conflict() -> None:
     clock = ManualClock(jump=False)
     emulator = Emulator(clock=clock, opener=open_stand_in)

@@ -40,6 +40,10 @@ class ConnectionCut(Exception):  # noqa: N818 - what the caller of the in-proces
     """The connection ends without an answer; over a socket the server aborts it, in process the caller gets this."""
 
 
+class NeverAnswered(ConnectionCut):
+    """The connection stays, and nothing comes over it until the caller ends it; in process the call never returns."""
+
+
 def json_bytes(value: Any) -> bytes:
     """Encode to JSON; decimals become numbers with their exact digits."""
     return _encoder.encode(value)

@@ -10,7 +10,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zuora_emulator import operations
-from zuora_emulator.answers import MARKER, Answer, json_answer
+from zuora_emulator.answers import MARKER, Answer, NeverAnswered, json_answer
 from zuora_emulator.apple_tokens import TokenOpener, open_with_published_authority
 from zuora_emulator.call import Arrived, packed
 from zuora_emulator.clock import Clock, SystemClock
@@ -116,7 +116,12 @@ def _application(world: World) -> ASGIApp:
 def _route(world: World, path: str, operation: Operation) -> Route:
     async def endpoint(request: Request) -> Response:
         arrived = await _arrived(world, operation, request)
-        answer = await answer_to(world, arrived)
+        try:
+            answer = await answer_to(world, arrived)
+        except NeverAnswered:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            raise
         return _response(answer.with_headers(("date", format_datetime(world.clock.now(), usegmt=True))), request)
 
     return Route(path, endpoint, methods=_ALL_METHODS)

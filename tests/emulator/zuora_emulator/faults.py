@@ -21,6 +21,8 @@ class Kind(StrEnum):
     SLOW = "slow"  # yes, answered after that many seconds
     DROP = "drop"  # no; the connection is cut
     DROP_AFTER = "drop_after"  # yes; the connection is cut instead of an answer
+    SILENCE = "silence"  # no; the connection stays, and no answer ever comes
+    SILENCE_AFTER = "silence_after"  # yes; the same
     HTML = "html"  # no; 502 with an edge's page
     EMPTY = "empty"  # yes; 200 without a body
     TRUNCATED = "truncated"  # yes; the JSON ends in the middle

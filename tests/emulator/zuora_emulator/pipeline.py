@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zuora_emulator import oauth
-from zuora_emulator.answers import MARKER, Answer, Answered, ConnectionCut, html_answer, json_bytes
+from zuora_emulator.answers import MARKER, Answer, Answered, ConnectionCut, NeverAnswered, html_answer, json_bytes
 from zuora_emulator.call import Arrived, Call, decoded_form, decoded_json, unpacked
 from zuora_emulator.decryption import decrypt
 from zuora_emulator.errors import Context, Reason, Refused, key_refusal_answer, refusal_answer, refused
@@ -56,6 +56,8 @@ class _Passage:
         if self.fault is not None:
             if self.fault.kind is Kind.DROP:
                 raise ConnectionCut
+            if self.fault.kind is Kind.SILENCE:
+                raise NeverAnswered
             early = edge_answer(self.fault, self.context)
             if early is not None:
                 self.outcome = "fault"
@@ -216,6 +218,8 @@ class _Passage:
         """Spoil the answer on its way, after everything was done and stored."""
         if self._has(Kind.DROP_AFTER):
             raise ConnectionCut
+        if self._has(Kind.SILENCE_AFTER):
+            raise NeverAnswered
         if self.fault is not None and self.fault.kind is Kind.STATUS_AFTER:
             return html_answer(self.fault.status, "An edge answers in place of Zuora")
         if self._has(Kind.EMPTY):
@@ -230,6 +234,7 @@ async def answer_to(world: World, arrived: Arrived) -> Answer:
 
     Raises:
         ConnectionCut: the answer is that the connection ends.
+        NeverAnswered: there is none.
     """
     arrival = _recorded(world, arrived)
     if grant := grant_of(arrived, world.state):

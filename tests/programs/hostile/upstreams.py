@@ -1,6 +1,6 @@
 """Upstreams that are not Zuora as it should be: in one process, a port for each oddity.
 
-They stand in for what the emulator cannot do: it answers every request in the end, and with a body of its own making.
+They stand in for what the emulator cannot do: its answers are all of its own making.
 """
 
 import asyncio
