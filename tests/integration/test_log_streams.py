@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import aiohttp
 import grpc
@@ -21,10 +21,13 @@ from harness.controlled_emulator import wait_until
 from harness.ports import free_port
 from harness.requests import decryption_request, session_request
 from harness.service_process import grpc_port, start_service, write_configuration
+from harness.stack import running as running_stack
 from payorch import CallError
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
+from payorch_server.rpc.interceptors import boundary, payloads
+from structlog.testing import capture_logs
 from zuora_emulator import Emulator, serving
 
 # Each call logs its request; 30 of them are more than the queue and any pipe hold.
@@ -293,3 +296,30 @@ class TestAudit:
 
                 assert [None, None] == [await running.pay() for _ in range(2)]
                 audit.begin()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("module", "function", "event"),
+    [(boundary, "record_of_call", "call_not_logged"), (payloads, "redacted", "payload_not_logged")],
+)
+async def test_a_line_that_cannot_be_made_is_reported_and_costs_no_answer(
+    monkeypatch: pytest.MonkeyPatch, module: Any, function: str, event: str
+) -> None:
+    """A defect of ours; its text could hold anything, so only its kind and its place are shown."""
+
+    def fail(*_arguments: object, **_named: object) -> NoReturn:
+        raise ValueError("private")
+
+    async with (
+        running_stack(over={"telemetry": {"log_level": "debug"}}) as stack,
+        grpc.aio.insecure_channel(stack.target) as channel,
+    ):
+        monkeypatch.setattr(module, function, fail)
+        with capture_logs() as logs:
+            stub = service_grpc.PaymentOrchestrationServiceStub(channel)
+            answer = await stub.CreateSession(session_request(), timeout=LONG_S)
+
+    assert answer.session.token
+    assert {("error", "ValueError")} == {(line["log_level"], line["type"]) for line in logs if line["event"] == event}
+    assert "private" not in str(logs)

@@ -6,7 +6,6 @@ only adds to what the key itself guarantees: losing it costs joins and refusals,
 """
 
 import asyncio
-import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
@@ -32,6 +31,7 @@ from payorch_server.model.route import Route
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner, ignore
 from payorch_server.store.port import StoreUnavailable
+from payorch_server.telemetry.logging import where
 from payorch_server.telemetry.spans import record_failure, use_span
 
 T = TypeVar("T")
@@ -277,9 +277,10 @@ class IntentExecutor:
             ended_at=self._clock.now(),
             duration_s=duration_s,
         )
-        # A failing listener must not cost a caller the answer.
-        with contextlib.suppress(Exception):
+        try:
             self._execution_ended(record, execution.request.key)
+        except Exception as defect:  # noqa: BLE001 - a failing listener must not cost a caller the answer
+            _LOG.error("execution_not_counted", rpc=record.rpc, type=type(defect).__name__, where=where(defect))
 
 
 def _disposition(claim: IntentClaim[Any] | IntentResult[Any]) -> str:

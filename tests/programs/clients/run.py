@@ -137,7 +137,9 @@ async def _service() -> AsyncIterator[str]:
             over = {"tenants": {SOLO_TENANT: {"base_url": upstream}}}
             file = write_configuration(Path(folder), emulator, over)
             command = (sys.executable, "-m", "programs.clients.many_attempts", str(file))
-            process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+            process = await asyncio.create_subprocess_exec(
+                *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            )
             try:
                 port = await grpc_port(process)
                 assert process.stderr is not None

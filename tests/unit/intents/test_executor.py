@@ -6,6 +6,7 @@ import math
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 from uuid import UUID
 
 import pytest
@@ -261,6 +262,27 @@ class TestRun:
         ((record, key),) = reported
         assert (record.intent, record.started_at, record.duration_s) == ("opened", START, 2.0)
         assert key == intent_request(send).key
+
+    @pytest.mark.asyncio
+    async def test_logs_a_report_that_fails(self) -> None:
+        """The caller has its answer all the same."""
+        clock, zuora = FakeClock(), Zuora()
+
+        def fail(*_ended: object) -> NoReturn:
+            raise ValueError("private")
+
+        executor = IntentExecutor(
+            ledger=intent_executor(clock).ledger, clock=clock, tasks=TaskOwner(), execution_ended=fail
+        )
+        with capture_logs() as logs:
+            result = await executor.run(intent_request(zuora.send), call_context(clock))
+            await asyncio.sleep(0)
+
+        assert result.value
+        assert [("execution_not_counted", "ValueError")] == [
+            (line["event"], line["type"]) for line in logs if line["log_level"] == "error"
+        ]
+        assert "private" not in str(logs)
 
     @pytest.mark.asyncio
     @pytest.mark.parametrize("moment", ["in flight", "settled"])
