@@ -111,6 +111,7 @@ class ScriptedOperation(IntentOperation[str]):
         is_disposable: bool = False,
         guarded_token: str = "",
         stale_after_s: float | None = None,
+        zuora_now_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.result_type = str
         self.moves_money = moves_money
@@ -122,6 +123,7 @@ class ScriptedOperation(IntentOperation[str]):
         self._permit = permit
         self._route_exists = route_exists
         self._ids_of = ids_of
+        self._zuora_now_s = zuora_now_s
 
     def permit(self, route: Route) -> None:
         """Ask the test."""
@@ -130,6 +132,10 @@ class ScriptedOperation(IntentOperation[str]):
     def route_exists(self, route: Route) -> bool:
         """Ask the test."""
         return self._route_exists(route)
+
+    def zuora_now_s(self, _route: Route) -> float | None:
+        """Ask the test."""
+        return self._zuora_now_s()
 
     async def send(self, route: Route, context: CallContext, earlier: EarlierSends) -> ZuoraReply:
         """Wrap what the test answers."""

@@ -13,6 +13,7 @@ from payorch_server.intents.intent_record import (
     Settlement,
     encode_record,
     encode_result,
+    first_send,
     opened_at,
     resend_before,
     store_key,
@@ -82,7 +83,7 @@ class IntentClaim(Generic[T]):
     @property
     def earlier_sends(self) -> EarlierSends:
         """What is known of sends before this execution."""
-        return EarlierSends(self.record.doubtful, self._answer_ids)
+        return EarlierSends(self.record.doubtful, self._answer_ids, first_send(self.record).timestamp())
 
     @property
     def _answer_ids(self) -> AnswerIds:

@@ -69,6 +69,10 @@ class IntentOperation(ABC, Generic[T]):
         """Return whether a route that was pinned earlier is still configured."""
 
     @abstractmethod
+    def zuora_now_s(self, route: Route) -> float | None:
+        """Return Zuora's time now, Unix time, as far as the answers on a route have shown it."""
+
+    @abstractmethod
     async def send(self, route: Route, context: CallContext, earlier: EarlierSends) -> ZuoraReply:
         """Send it on a route under its one key.
 

@@ -121,10 +121,14 @@ def opened_at(record: IntentRecord) -> datetime:
     return datetime.fromtimestamp(record.opened_at_s, UTC)
 
 
+def first_send(record: IntentRecord) -> datetime:
+    """Return the moment before which nothing of the intent was sent, UTC."""
+    return datetime.fromtimestamp(record.earliest_send_s, UTC) if record.earliest_send_s else opened_at(record)
+
+
 def resend_before(record: IntentRecord) -> datetime:
     """Return until when a resend of the intent is safe, UTC."""
-    moment = datetime.fromtimestamp(record.earliest_send_s, UTC) if record.earliest_send_s else opened_at(record)
-    return moment + RESEND_LIMIT
+    return first_send(record) + RESEND_LIMIT
 
 
 def minted_at(request_id: str) -> datetime | None:

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -94,8 +94,8 @@ class IntentLedger:
     def resend_before_if_new(self, request: IntentRequest[T]) -> datetime:
         """Return until when a resend of the intent is safe if nothing of it is recorded, UTC."""
         minted = minted_at(request.request_id)
-        now = self._clock.now()
-        return (now if minted is None else min(minted, now)) + RESEND_LIMIT
+        opened = datetime.fromtimestamp(self._opening_s(request), UTC)
+        return (opened if minted is None else min(minted, opened)) + RESEND_LIMIT
 
     async def claim_or_replay(
         self, request: IntentRequest[T], context: CallContext, *, permit: Callable[[Route], None]
@@ -128,7 +128,7 @@ class IntentLedger:
             if record.settlement is not None:
                 return self._replay(request, record, record.settlement)
             # 3. Unsettled for longer than Zuora remembers its key: a resend could execute it a second time.
-            self._refuse_expired(record)
+            self._refuse_expired(request, record)
             # 4. Held by another replica: wait for its end, as long as a call waits for that. The lease of an execution
             # that ended in this process stands only because the store was away.
             sent = self.memory.sent_by(record.owner)
@@ -268,7 +268,7 @@ class IntentLedger:
             doubtful=sent_on is not None,
             owner=self._entropy(8).hex(),
             lease_until_s=self._now_s() + LEASE_S,
-            opened_at_s=self._now_s(),
+            opened_at_s=self._opening_s(request),
             earliest_send_s=self._earliest_send_s(request),
             track_ids=(context.track_id,),
         )
@@ -312,10 +312,18 @@ class IntentLedger:
 
     def _earliest_send_s(self, request: IntentRequest[T]) -> float:
         minted = minted_at(request.request_id)
-        return 0.0 if minted is None else min(minted.timestamp(), self._now_s())
+        return 0.0 if minted is None else min(minted.timestamp(), self._opening_s(request))
 
-    def _refuse_expired(self, record: IntentRecord) -> None:
-        if self._clock.now() > resend_before(record):
+    def _opening_s(self, request: IntentRequest[T]) -> float:
+        """Return the time now by the clock that is behind, ours or Zuora's: a new intent was opened no earlier."""
+        now_s = self._now_s()
+        zuora_s = None if isinstance(request.route, CallError) else request.operation.zuora_now_s(request.route)
+        return now_s if zuora_s is None else min(now_s, max(zuora_s, 0.0))
+
+    def _refuse_expired(self, request: IntentRequest[T], record: IntentRecord) -> None:
+        # By the clock that is ahead, ours or Zuora's.
+        now_s = max(self._now_s(), request.operation.zuora_now_s(record.route) or 0.0)
+        if now_s > resend_before(record).timestamp():
             raise call_error(Reason.INTENT_EXPIRED, "opened more than 23 hours ago and never settled")
 
     def _is_leased_by_another(self, record: IntentRecord) -> bool:

@@ -3,6 +3,8 @@
 A refusal proves nothing about an earlier send that may have been executed: Zuora may have refused it before it looked
 at the key, and "the invoice is paid" may be about that very send. A refusal with the ids of an earlier answer is the
 key's stored answer: the key executed nothing else.
+That holds only while Zuora cannot have forgotten the key: after that it executes the call a second time, and the later
+attempts repeat the answer to that.
 An answer in doubt with the ids of an earlier answer is stored too, and stays in doubt however often the key is sent.
 """
 
@@ -23,6 +25,8 @@ class EarlierSends:
     """Whether one of them may have been executed."""
     answer_ids: Container[Secret[str]] = frozenset()
     """Zuora-Request-Ids and processIds of their answers, as Zuora sent them."""
+    first_send_s: float | None = None
+    """Unix time before which nothing of the intent was sent; None where its age does not matter."""
 
 
 NO_EARLIER_SENDS: Final = EarlierSends()

@@ -11,6 +11,8 @@ IdempotencyKey = NewType("IdempotencyKey", str)
 
 RESEND_LIMIT: Final = timedelta(hours=23)
 """For how long after its first send an intent may be sent again: Zuora forgets a key 24 hours after its first use."""
+REPETITION_LIMIT: Final = timedelta(hours=22)
+"""For how long after its first send a repeated answer is believed to be the stored one, by Zuora's clock."""
 
 _MAX_TRACK_ID_CHARACTERS: Final = 64
 # The comma is legal at Zuora, but joins repeated HTTP headers, so an id with one could be read as two.

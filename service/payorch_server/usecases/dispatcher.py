@@ -124,7 +124,8 @@ class Dispatcher:
         permit(
             context, Action(GET_INTENT.name, multi_org=self._zuora.tenants.uses_multi_org(record.route)), record.route
         )
-        expired = record.settlement is None and self._clock.now() > resend_before(record)
+        now_s = max(self._clock.now().timestamp(), self._zuora.clocks.now_s(record.route.tenant) or 0.0)
+        expired = record.settlement is None and now_s > resend_before(record).timestamp()
         return IntentStatus(record, in_flight=ledger.is_in_flight(record), expired=expired)
 
     def _resolve(self, intent: Intent, context: CallContext) -> Route | CallError:

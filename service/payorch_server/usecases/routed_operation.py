@@ -1,5 +1,6 @@
 """An operation of Zuora bound to a call: to its caller's rights, its key and the client that sends it."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -91,6 +92,10 @@ class RoutedOperation(IntentOperation[T]):
         """Return whether a route that was pinned earlier is still configured."""
         return self._zuora.tenants.serves(route)
 
+    def zuora_now_s(self, route: Route) -> float | None:
+        """Return Zuora's time now, Unix time, as far as the tenant's answers have shown it."""
+        return self._zuora.clocks.now_s(route.tenant)
+
     async def send(self, route: Route, context: CallContext, earlier: EarlierSends) -> ZuoraReply:
         """Build the call and send it under the intent's key.
 
@@ -108,7 +113,9 @@ class RoutedOperation(IntentOperation[T]):
         if self._needs_audit and not self._audited:
             raise call_error(Reason.AUDIT_UNAVAILABLE, "the audit did not accept the line of the permission")
         # 3. Without the right time, the limit for resends guards nothing.
-        if RPCS[self._rpc].is_guarded_by_time and self._zuora.clocks.too_large(route.tenant):
+        if not RPCS[self._rpc].is_guarded_by_time:
+            earlier = dataclasses.replace(earlier, first_send_s=None)
+        elif self._zuora.clocks.too_large(route.tenant):
             detail = f"the clocks of {route.tenant} and this machine differ too much"
             raise call_error(Reason.CLOCK_OFFSET_TOO_LARGE, detail, tenant=route.tenant)
         # 4. All attempts under the intent's key.

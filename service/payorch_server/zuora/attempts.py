@@ -8,7 +8,7 @@ from typing import Final
 from payorch_server.model.attempt import Attempt, UpstreamFacts
 from payorch_server.model.earlier_sends import EarlierSends, reason_given_earlier_sends
 from payorch_server.model.errors import CallError, UpstreamEvidence, error_for
-from payorch_server.model.identifiers import TrackId
+from payorch_server.model.identifiers import REPETITION_LIMIT, TrackId
 from payorch_server.model.outcome import Outcome
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.breaker import CircuitBreakers
@@ -33,6 +33,8 @@ class Attempts:
         """Attempts, and those that failed before they were sent, such as at the token endpoint."""
         self.doubtful = earlier.doubtful
         """Whether one of them, or of an earlier execution, may have been executed."""
+        self.first_send_s = earlier.first_send_s
+        """Before which nothing of the intent was sent, Unix time; None where its age does not matter."""
         self._earlier_ids = earlier.answer_ids
         self._answer_ids: set[Secret[str]] = set()
         self._existing = _NOTHING_EXISTS
@@ -76,18 +78,21 @@ class Attempts:
             ),
         )
 
-    def error_given_earlier(self, error: CallError, facts: UpstreamFacts) -> CallError:
+    def error_given_earlier(self, error: CallError, facts: UpstreamFacts, *, answered_at_s: float = 0.0) -> CallError:
         """Return what a failed attempt means for the intent, and remember its answer for the next attempt.
 
         Args:
             error: What the attempt alone means.
             facts: What is known of all attempts, with the ids of its answer.
+            answered_at_s: When its answer was written at the latest, Unix time; 0 without an answer.
         """
         ids = facts.answer_ids
         known = any(answer_id in self._answer_ids or answer_id in self._earlier_ids for answer_id in ids)
         # What is lost of a stored answer could say more than that a check refused the call.
         proves_little = error.failure.is_broken and error.verdict.outcome is Outcome.NOT_SENT
-        repeated = known and not proves_little
+        # An answer to a second execution is repeated as well, once Zuora has forgotten the first.
+        age_s = answered_at_s - (answered_at_s if self.first_send_s is None else self.first_send_s)
+        repeated = known and not proves_little and age_s <= REPETITION_LIMIT.total_seconds()
         reason = reason_given_earlier_sends(error.failure, doubtful=self.doubtful, repeated=repeated)
         self._answer_ids.update(ids)
         self.doubtful |= error.verdict.outcome is Outcome.UNKNOWN

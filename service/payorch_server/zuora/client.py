@@ -37,7 +37,6 @@ from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
 from payorch_server.zuora.quotes import Quotes
 from payorch_server.zuora.retry import MAX_ATTEMPTS, RetryBudget, RetryState, is_retryable, wait_before_retry
-from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
 from payorch_server.zuora.transport import HttpPost, Transport
@@ -76,7 +75,7 @@ class ZuoraClient:
         self._metrics = metrics or UpstreamMetrics()
         self._quota = quota or Quota()
         self._circuits = circuits or CircuitBreakers()
-        self.clocks = clocks or ClockOffsets(clock=clock, max_offset_s=ZuoraHttpSettings().max_clock_offset_s)
+        self.clocks = clocks or ClockOffsets(clock=clock)
         """What is known of the clocks of the tenants."""
         self._max_attempts = max_attempts
         self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
@@ -182,8 +181,7 @@ class ZuoraClient:
         place = limiter_key(route)
         credential = self.tenants.credential(*place)
         attempts.tries += 1
-        # 1. Wait for a token and for a free slot, as long as a call waits for the result; if either fails, this attempt
-        # sent nothing.
+        # 1. Wait for a token and a free slot, as long as a call waits for the result; if either fails, nothing is sent.
         try:
             token = await self._token(credential, route.tenant, context, attempts)
             slot = await self._slot(place, context, attempts)
@@ -208,7 +206,9 @@ class ZuoraClient:
             return ZuoraReply(answer.status, payload or {}, facts)
         # 5. A failure, which may mean more or less after earlier sends. A 401 retires the token, also where it leaves
         # the intent in doubt; not a stored 401, which is about a token of long ago.
-        combined = attempts.error_given_earlier(error or incomplete_answer("an answer", facts), facts)
+        answered_at_s = self.clocks.answered_at_s(route.tenant, answer)
+        failed = error or incomplete_answer("an answer", facts)
+        combined = attempts.error_given_earlier(failed, facts, answered_at_s=answered_at_s)
         rejected = error is not None and error.failure.reason is Reason.UPSTREAM_CREDENTIALS_REJECTED
         if rejected and combined.failure.reason is not Reason.UPSTREAM_REFUSAL_STORED:
             self._tokens.note_refused(credential, token, since_s=started_s)
@@ -233,8 +233,8 @@ class ZuoraClient:
         """Wait for a free slot and return it; note the wait if there was one.
 
         Raises:
-            CallError: There was none in time, no call waits for the result any more, or Zuora has stopped answering
-                meanwhile; NOT_SENT.
+            CallError: There was none in time, no call waits any more, the intent is too old by Zuora's clock, or Zuora
+                has stopped answering; nothing was sent.
         """
         tenant, started_s = self.tenants.named(key[0]), self._clock.monotonic()
         waits = self._in_flight.is_full(key, limit=tenant.max_in_flight)
@@ -249,6 +249,7 @@ class ZuoraClient:
         # Nothing is awaited from here to the send: a call that leaves later leaves an intent that may be executed.
         try:
             self._time_to_send_s(context, attempts)
+            self.clocks.check_age(key[0], attempts.first_send_s)
             attempts.pass_circuit(self._circuits, key, now_s=self._clock.monotonic())
         except CallError:
             self._in_flight.leave(key, slot)

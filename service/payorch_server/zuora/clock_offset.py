@@ -10,15 +10,20 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from payorch_server.model.errors import call_error
+from payorch_server.model.identifiers import RESEND_LIMIT
+from payorch_server.model.outcome import Reason
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import ignore
 from payorch_server.zuora.messages import HttpResponse
+from payorch_server.zuora.settings import ZuoraHttpSettings
 
 TOKEN_OPERATION: Final = "token"  # noqa: S105 - not a password
 """The name under which answers of the token endpoint count."""
 # One answer may come from a machine whose clock is wrong, or from a cache; so may all answers of one operation.
 _ANSWERS: Final = 3
 _OPERATIONS: Final = 2
+_DEFAULT_LIMIT_S: Final = ZuoraHttpSettings().max_clock_offset_s
 # A Date has no fractions: it names the second that had begun.
 _RESOLUTION_S: Final = 1.0
 
@@ -105,7 +110,11 @@ class ClockOffsets:
     """The clocks of all tenants."""
 
     def __init__(
-        self, *, clock: Clock, max_offset_s: float, changed: Callable[[str, ClockOffset], None] = ignore
+        self,
+        *,
+        clock: Clock,
+        max_offset_s: float = _DEFAULT_LIMIT_S,
+        changed: Callable[[str, ClockOffset], None] = ignore,
     ) -> None:
         """Know nothing yet.
 
@@ -115,6 +124,7 @@ class ClockOffsets:
             changed: Called with a tenant and its judgement whenever its offset becomes too large, or ceases to be.
         """
         self._clock = clock
+        self._max_offset_s = max_offset_s
         self._changed = changed
         self._by_tenant = defaultdict[str, ClockOffset](lambda: ClockOffset(max_offset_s=max_offset_s))
 
@@ -152,6 +162,34 @@ class ClockOffsets:
         """Return Zuora's time now, Unix time, as far as a tenant's answers have shown it."""
         offset = self._by_tenant.get(tenant)
         return offset.now_s(self._clock.monotonic()) if offset else None
+
+    def answered_at_s(self, tenant: str, answer: HttpResponse | None) -> float:
+        """Return when an answer was written at the latest, Unix time: by its Date, or by the clock that is ahead."""
+        stated_s = date_s(answer) if answer is not None else None
+        if stated_s is not None:
+            return stated_s + _RESOLUTION_S
+        return max(self._clock.now().timestamp(), self.now_s(tenant) or 0.0)
+
+    def check_age(self, tenant: str, first_send_s: float | None) -> None:
+        """Refuse to send an intent that Zuora may have forgotten, or whose age cannot be told.
+
+        Args:
+            tenant: Where it would be sent.
+            first_send_s: Before which nothing of it was sent, by the clocks that were known when it was opened; None
+                where its age does not matter.
+
+        Raises:
+            CallError: It is too old by Zuora's clock; or it was opened by a clock that was ahead, before any answer of
+                Zuora could show that; NOT_SENT.
+        """
+        zuora_s = self.now_s(tenant)
+        if zuora_s is None or first_send_s is None:
+            return
+        if zuora_s - first_send_s > RESEND_LIMIT.total_seconds():
+            raise call_error(Reason.INTENT_EXPIRED, "first sent more than 23 hours ago by Zuora's clock")
+        if first_send_s - zuora_s > self._max_offset_s:
+            detail = "opened by a clock that is ahead of Zuora's"
+            raise call_error(Reason.CLOCK_OFFSET_TOO_LARGE, detail, tenant=tenant)
 
     def offsets_s(self) -> Mapping[str, float]:
         """Return how far Zuora's clock is ahead of ours, by tenant, for those that have answered."""

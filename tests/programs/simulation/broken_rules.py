@@ -11,6 +11,7 @@ from payorch_server.intents.intent_record import IntentRecord
 from payorch_server.intents.ledger import IntentLedger
 from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.context import CallContext
+from payorch_server.model.earlier_sends import NO_EARLIER_SENDS, EarlierSends
 from payorch_server.model.errors import CallError, error_for
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
@@ -62,8 +63,13 @@ class _NoTimeGuard(IntentLedger):
     async def _refuse_too_old(self, _request: IntentRequest[Any]) -> None:
         return
 
-    def _refuse_expired(self, _record: IntentRecord) -> None:
+    def _refuse_expired(self, _request: IntentRequest[Any], _record: IntentRecord) -> None:
         return
+
+
+class _NoAgeCheck(ZuoraClient):
+    async def execute(self, *call: Any, earlier: EarlierSends = NO_EARLIER_SENDS, **about: Any) -> ZuoraReply:
+        return await super().execute(*call, earlier=dataclasses.replace(earlier, first_send_s=None), **about)
 
 
 class _NoPinning(IntentLedger):
@@ -89,7 +95,7 @@ BROKEN_RULES: Final[Mapping[str, Parts]] = {
     "new-key-after-refusal": Parts(dispatcher=_NewKeyAfterRefusal),
     "no-join": Parts(executor=_NoJoin),
     "no-lease": Parts(ledger=_NoLease),
-    "no-time-guard": Parts(ledger=_NoTimeGuard),
+    "no-time-guard": Parts(ledger=_NoTimeGuard, zuora=_NoAgeCheck),
     "safe-on-99": Parts(zuora=_SafeOn99),
     "no-pinning": Parts(ledger=_NoPinning),
 }
