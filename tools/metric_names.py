@@ -95,6 +95,7 @@ METRICS: Final = (
     _gauge("payorch.policy.info", "policy_hash", "version"),
     _gauge("payorch.certificate.expiry", unit="s"),
     _gauge("payorch.tenant.ready", "tenant"),
+    _gauge("payorch.money.accepted"),
     _counter("payorch.store.failures", "operation"),
     _counter("payorch.replays", "tenant"),
     _counter("payorch.spans.dropped", "reason"),

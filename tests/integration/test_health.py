@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from payorch_server.runtime.clock import SystemClock
 from zuora_emulator import Emulator
 
 _SERVICE = "payorch.v1.PaymentOrchestrationService"
+_MONEY = f"{_SERVICE}/money"
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -93,6 +95,39 @@ async def test_a_store_that_evicts_keeps_the_service_from_calls(tmp_path: Path) 
 
     assert {503} == set(statuses)
     assert 0 == stack.emulator.journal.count("token")
+
+
+@pytest.mark.asyncio
+async def test_a_lost_store_makes_money_alone_unhealthy(tmp_path: Path) -> None:
+    """All replicas would leave the load balancer together, and callers would get no error of ours any more."""
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 32)
+    with servers() as redis_servers:
+        redis = redis_servers.start("--maxmemory-policy", "noeviction")
+        over = {"store": {"kind": "redis", "url": redis.url}, "intents": {"keys": [{"id": "one", "file": str(key)}]}}
+        async with (
+            running(over=over, tenants=("acme",)) as stack,
+            grpc.aio.insecure_channel(stack.target) as channel,
+            httpx.AsyncClient() as http,
+        ):
+            await _wait_for(channel, _MONEY, _SERVING)
+            redis.kill()
+            await _wait_for(channel, _MONEY, _NOT_SERVING)
+
+            content = await http.get(f"{stack.admin_url}/readyz")
+            statuses = [await _health(channel, name) for name in ("", _SERVICE, "tenant/acme")]
+
+            assert [_SERVING] * 3 == statuses
+            assert 200 == content.status_code
+            money = json.loads(content.content)["money"]
+            assert money["accepted"] is False
+            assert [
+                "the store of intents cannot be used: check: the server cannot be reached or has closed the connection"
+            ] == (money["obstacles"])
+            metrics = (await http.get(f"{stack.admin_url}/metrics")).text
+            assert re.search(r"^payorch_money_accepted\{.*\} 0\.0$", metrics, re.MULTILINE)
+            redis.start()
+            await _wait_for(channel, _MONEY, _SERVING)
 
 
 @pytest.mark.asyncio

@@ -15,6 +15,8 @@ class Readiness:
 
     tenants: Mapping[str, bool]
     """Whether each tenant is ready; one suffices for the service to be ready."""
+    money_obstacles: Sequence[str]
+    """Why no money moves at present; it does not count for readiness, because every replica has the same obstacles."""
     policy_hash: str
     """Hash of the policy in force."""
     refused_change: Sequence[str]
@@ -50,6 +52,7 @@ async def start_admin(
         body = {
             "ready": serving,
             "tenants": dict(state.tenants),
+            "money": {"accepted": not state.money_obstacles, "obstacles": list(state.money_obstacles)},
             "policy_hash": state.policy_hash,
             "refused_change": list(state.refused_change),
         }

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from payorch_server.access.callers import access_table
+from payorch_server.app.money_readiness import MoneyReadiness
 from payorch_server.calls.history import CallHistory
 from payorch_server.calls.metrics import CallMetrics
 from payorch_server.config import Settings
@@ -92,6 +93,7 @@ class Components:
         self.identities = IdentityResolver(document.identity, settings.key_set)
         self.credentials = Credentials(settings.certificate) if settings.certificate else None
         self.health = Health(tuple(document.tenants))
+        self.money = self._build_money_readiness(audit_required=document.telemetry.audit == "required")
 
     def __repr__(self) -> str:
         return f"Components({self.policy!r})"
@@ -159,6 +161,24 @@ class Components:
             max_attempts=own.max_attempts,
         )
 
+    def _build_money_readiness(self, *, audit_required: bool) -> MoneyReadiness:
+        audits = [stream for stream in self.resources.streams if audit_required and stream.name == "audit"]
+
+        def audit_obstacle() -> str:
+            return "the audit cannot be written" if any(stream.is_stalled for stream in audits) else ""
+
+        def clock_obstacle() -> str:
+            tenants = self.clocks.too_large_for
+            names = ", ".join(tenants)
+            return f"the clocks of the service and of Zuora differ too much for {names}" if tenants else ""
+
+        return MoneyReadiness(
+            store=self.resources.store,
+            obstacles=(audit_obstacle, clock_obstacle),
+            publish=lambda accepted: self.health.set_money(accepted=accepted),
+            uniform=_RANDOM.uniform,
+        )
+
     def _on_token_answer(self, credential: Credential, answer: HttpResponse, duration_s: float) -> None:
         for tenant in self.zuora.tenants.owners_of(credential):
             self.clocks.note(tenant, answer, operation=TOKEN_OPERATION, duration_s=duration_s)
@@ -184,6 +204,7 @@ class Components:
         """Publish that no tenant is ready, and start to warm up all of them."""
         await self.health.start()
         self._warm(*self.health.states)
+        _ = self.resources.tasks.start(self.money.watch(), name="check what payments need")
 
     async def verify_credentials(self, fresh: Settings) -> Sequence[str]:
         """Try the credentials that have changed; return the problems with them."""

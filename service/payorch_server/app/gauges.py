@@ -34,6 +34,20 @@ def publish(components: Components, admission: AdmissionInterceptor, *, version:
         unit="1",
         description="The policy in force, and the version of the service.",
     )
+    meter.create_observable_counter(
+        "payorch.call_records.lost",
+        callbacks=[lambda _options: [Observation(components.call_history.lost)]],
+        unit="{record}",
+        description="Records of ended calls that did not reach the store.",
+    )
+    _publish_readiness(meter, components)
+    _publish_streams(meter, components.resources.streams)
+    _publish_certificate(meter, components)
+    _publish_upstream(meter, components)
+    _publish_clocks(meter, components)
+
+
+def _publish_readiness(meter: Meter, components: Components) -> None:
     observe(
         meter,
         "payorch.tenant.ready",
@@ -41,16 +55,13 @@ def publish(components: Components, admission: AdmissionInterceptor, *, version:
         unit="1",
         description="1 where the tenant's credentials work.",
     )
-    meter.create_observable_counter(
-        "payorch.call_records.lost",
-        callbacks=[lambda _options: [Observation(components.call_history.lost)]],
-        unit="{record}",
-        description="Records of ended calls that did not reach the store.",
+    observe(
+        meter,
+        "payorch.money.accepted",
+        lambda: [Observation(int(components.money.ready))],
+        unit="1",
+        description="1 where calls that move money are sent, as of the last check of what they need.",
     )
-    _publish_streams(meter, components.resources.streams)
-    _publish_certificate(meter, components)
-    _publish_upstream(meter, components)
-    _publish_clocks(meter, components)
 
 
 def _publish_streams(meter: Meter, streams: Sequence[LogWriter]) -> None:

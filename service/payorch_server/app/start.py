@@ -260,7 +260,9 @@ async def _start_admin(
     settings: AdminSettings, components: Components, reloader: Reloader, stack: AsyncExitStack
 ) -> int:
     def readiness() -> Readiness:
-        return Readiness(components.health.states, components.policy.hash, reloader.problems)
+        return Readiness(
+            components.health.states, components.money.obstacles, components.policy.hash, reloader.problems
+        )
 
     exposition = components.resources.telemetry.exposition
     try:

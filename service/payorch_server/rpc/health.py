@@ -4,6 +4,8 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
 SERVICE: Final = "payorch.v1.PaymentOrchestrationService"
+MONEY: Final = f"{SERVICE}/money"
+"""The health name of calls that move money: the service can be healthy while they are refused."""
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -20,6 +22,7 @@ class Health:
         self.servicer = health_aio.HealthServicer()
         self._tenants = tenants
         self._ready: set[str] = set()
+        self._money = False
         self._draining = False
 
     @property
@@ -43,6 +46,11 @@ class Health:
         self._ready.add(tenant)
         await self._publish()
 
+    async def set_money(self, *, accepted: bool) -> None:
+        """Publish whether calls that move money are sent at present."""
+        self._money = accepted
+        await self._publish()
+
     async def replace(self, tenants: tuple[str, ...]) -> None:
         """Replace the tenants: removed ones become NOT_SERVING, new ones are not ready yet."""
         removed = set(self._tenants) - set(tenants)
@@ -61,5 +69,6 @@ class Health:
     async def _publish(self) -> None:
         for name in ("", SERVICE):
             await self.servicer.set(name, _SERVING if self.ready else _NOT_SERVING)
+        await self.servicer.set(MONEY, _SERVING if self.ready and self._money else _NOT_SERVING)
         for tenant, is_ready in self.states.items():
             await self.servicer.set(tenant_service(tenant), _SERVING if is_ready else _NOT_SERVING)
