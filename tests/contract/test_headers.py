@@ -1,4 +1,5 @@
 import gzip
+from datetime import timedelta
 
 import pytest
 from contract.zuora_caller import DECRYPTION, METHODS, METHODS_V1, SESSIONS, Caller, CallWith
@@ -166,6 +167,17 @@ async def test_every_answer_is_marked(caller: Caller, path: str) -> None:
     answer = await caller.http.get(path)
 
     assert answer.headers["zuora-emulator"] == "not-zuora"
+
+
+@pytest.mark.parametrize("path", ["/oauth/token", SESSIONS, METHODS])
+async def test_every_answer_has_the_date_of_the_emulators_clock(caller: Caller, path: str) -> None:
+    before = await caller.http.post(path)
+    caller.clock.advance(timedelta(hours=25, seconds=0.9))
+
+    after = await caller.http.post(path)
+
+    assert before.headers.get_list("date") == ["Fri, 20 Nov 2026 12:00:00 GMT"]
+    assert after.headers.get_list("date") == ["Sat, 21 Nov 2026 13:00:00 GMT"]
 
 
 async def test_every_answer_reports_limits(caller: Caller) -> None:
