@@ -92,7 +92,7 @@ class Peer(asyncio.Protocol):
 
     def write(self, raw: bytes) -> None:
         """Send bytes as they are."""
-        if self._transport is not None and not self.closed:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(raw)
 
     def open(self, block: bytes, *, flags: int = 0) -> Stream:
