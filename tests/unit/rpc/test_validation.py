@@ -188,6 +188,46 @@ class TestAllAtOnce:
         assert canary[:22] not in repr(violations_of(request))
 
 
+class TestManyViolations:
+    """Each costs time in which no other call is served."""
+
+    def test_of_elements_are_not_looked_at(self) -> None:
+        """One violation names the field that has too many elements."""
+        request = method(gateway_options={f" {number}": "" for number in range(9000)})
+
+        assert ["gateway_options"] == [violation.field for violation in violations_of(request)]
+
+    def test_of_elements_of_several_fields_are_counted_together(self) -> None:
+        """Those of a message in a oneof as well."""
+        invoices = [session_pb2.SessionInvoice(invoice_number=f"INV{number}") for number in range(1000)]
+        flow = session_pb2.PayAndStore(amount=money_pb2.Money(currency_code="EUR", units=1), invoices=invoices)
+        request = session(pay_and_store=flow, gateway_options={f"option {number}": "" for number in range(501)})
+
+        assert ["pay_and_store.invoices"] == [violation.field for violation in violations_of(request)]
+
+    def test_that_no_rule_forbids_are_looked_at(self) -> None:
+        """The largest request that keeps the rules has no violation."""
+        invoices = [session_pb2.SessionInvoice(invoice_number=f"INV{number}") for number in range(1000)]
+        flow = session_pb2.PayAndStore(
+            amount=money_pb2.Money(currency_code="EUR", units=1), account_id="a", invoices=invoices
+        )
+
+        VALIDATOR.check(session(pay_and_store=flow, gateway_options={f"option{number}": "x" for number in range(100)}))
+
+    def test_of_unknown_fields_are_the_first(self) -> None:
+        """A request can have a hundred thousand of them."""
+        request = session()
+        request.MergeFromString(b"".join(_unknown(number) for number in range(9000, 9200)))
+
+        assert 100 == len(violations_of(request))
+
+
+def _unknown(number: int) -> bytes:
+    """Encode a varint field with a number of two or three bytes."""
+    key = number << 3
+    return bytes((key & 0x7F | 0x80, key >> 7 & 0x7F | 0x80, key >> 14, 1))
+
+
 class TestPaths:
     """A path can be followed by a person."""
 
