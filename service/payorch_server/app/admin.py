@@ -1,12 +1,16 @@
 """Probes and metrics over HTTP; GET only."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Final, cast
 
 from aiohttp import web
 
 from payorch_server.config import AdminSettings, split_address
+
+_MAX_CONNECTIONS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,19 @@ async def start_admin(
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, host, port)
-    await site.start()
-    return int(runner.addresses[0][1])
+    serve = cast("web.Server", runner.server)
+    listener = await asyncio.get_running_loop().create_server(lambda: _connect(serve), host, port)
+    stack.callback(listener.close)
+    return int(listener.sockets[0].getsockname()[1])
+
+
+def _connect(serve: web.Server) -> asyncio.Protocol:
+    """Return the handler of a new connection; beyond the limit the oldest is closed.
+
+    aiohttp waits for ever for the rest of a request. Probes and scrapes take milliseconds, so an old connection is one
+    that is idle or never sends it.
+    """
+    connections = serve.connections
+    if len(connections) >= _MAX_CONNECTIONS:
+        connections[0].force_close()
+    return serve()
