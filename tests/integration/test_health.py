@@ -5,6 +5,7 @@ import json
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -185,3 +186,48 @@ async def test_a_drain_is_announced_before_calls_are_refused(stack: LocalStack, 
     await watching
 
     assert [_SERVING, _NOT_SERVING] == seen
+
+
+@pytest.mark.asyncio
+async def test_a_drain_does_not_wait_for_what_is_no_call() -> None:
+    """Watches, reflection and calls without a message end before the grace does; watchers see NOT_SERVING first."""
+    seen: list[int] = []
+    async with (
+        running(over={"grpc": {"drain_grace_s": 120.0}}) as stack,
+        grpc.aio.insecure_channel(stack.target) as channel,
+    ):
+        await _wait_for(channel, _SERVICE, _SERVING)
+        watch: Any = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=_SERVICE))
+        seen.append((await watch.read()).status)
+        reflected: Any = channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")()
+        silent: Any = channel.stream_unary(f"/{_SERVICE}/CreateSession")()
+        interceptors = stack.application.interceptors
+        while interceptors.streams.open < 2 or not interceptors.receive.waiting:
+            await asyncio.sleep(0)
+
+        async with asyncio.timeout(15):
+            await stack.application.drain()
+        seen.append((await watch.read()).status)
+
+        assert [_SERVING, _NOT_SERVING] == seen
+        assert {grpc.StatusCode.UNAVAILABLE} == {await watch.code(), await reflected.code()}
+        assert grpc.StatusCode.DEADLINE_EXCEEDED is await silent.code()
+
+
+@pytest.mark.asyncio
+async def test_requests_that_never_end_do_not_pile_up(stack: LocalStack) -> None:
+    """Beyond a hundred connections the oldest is closed, so that a probe is always answered."""
+    port = stack.application.admin_port
+    opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(120)]
+    for _, writer in opened:
+        writer.write(b"GET /livez HTTP/1.1\r\n")
+
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"{stack.admin_url}/livez", timeout=10)
+
+    assert 200 == answer.status_code
+    for reader, _ in opened[:20]:
+        async with asyncio.timeout(10):
+            assert b"" == await reader.read()
+    for _, writer in opened:
+        writer.close()

@@ -1,5 +1,6 @@
 """What one caller cannot take from the others: calls, metadata, pings, connections."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from harness.calls import refusal
 from harness.controlled_emulator import frozen_emulator
 from harness.http2 import ENHANCE_YOUR_CALM, GOAWAY, NO_ERROR, PING, Connection, connection
@@ -19,6 +21,7 @@ from payorch_server.config import Settings
 
 Stub = service_grpc.PaymentOrchestrationServiceStub
 A_MINUTE = timedelta(minutes=1)
+_CREATE_SESSION = "/payorch.v1.PaymentOrchestrationService/CreateSession"
 
 
 class TestCallsInProgress:
@@ -43,7 +46,8 @@ class TestCallsInProgress:
 
             assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED") == (error.code, error.reason)
             assert (call_pb2.OUTCOME_NOT_SENT, call_pb2.ADVICE_RESEND_SAME_REQUEST_ID) == (error.outcome, error.advice)
-            assert 0.5 == error.retry_delay_s
+            assert error.retry_delay_s is not None
+            assert 0.5 <= error.retry_delay_s < 1.5
             assert 1 == emulator.journal.count("sessions")
             clock.advance(A_MINUTE)
             await first
@@ -64,6 +68,89 @@ class TestCallsInProgress:
                 assert "OVERLOADED" != error.reason
 
             assert (await Stub(channel).CreateSession(session_request(), timeout=10)).session.token
+
+    @pytest.mark.asyncio
+    async def test_whose_message_never_comes_are_counted(self) -> None:
+        """They cost no less than others, and gRPC would wait for them for ever."""
+        over = {"grpc": {"max_calls_in_progress": 1}}
+        async with running(over=over) as stack, grpc.aio.insecure_channel(stack.target) as channel:
+            silent: Any = channel.stream_unary(_CREATE_SESSION)()
+            while not stack.application.interceptors.admission.in_progress:
+                await asyncio.sleep(0)
+
+            error = await refusal(Stub(channel).CreateSession(session_request(), timeout=10))
+            silent.cancel()
+            while stack.application.interceptors.admission.in_progress:
+                await asyncio.sleep(0)
+
+            assert "OVERLOADED" == error.reason
+            assert (await Stub(channel).CreateSession(session_request(), timeout=10)).session.token
+
+    @pytest.mark.asyncio
+    async def test_without_a_message_are_refused(self, channel: grpc.aio.Channel) -> None:
+        """A client that ends its side without one made a mistake."""
+        nothing: Any = channel.stream_unary(_CREATE_SESSION)(iter(()), timeout=10)
+
+        error = await refusal(nothing)
+
+        assert (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_MALFORMED") == (error.code, error.reason)
+
+    @pytest.mark.asyncio
+    async def test_that_have_waited_too_long_are_refused(self) -> None:
+        """Each with all that a caller needs, none of them by gRPC itself, and the next call is served."""
+        async with running(over={"grpc": {"max_start_delay_s": 0.01}}) as stack:
+            admission = stack.application.interceptors.admission
+            async with grpc.aio.insecure_channel(stack.target) as channel:
+                calls = [Stub(channel).CreateSession(session_request(), timeout=15) for _ in range(300)]
+                most = 0
+                while not all(call.done() for call in calls):
+                    most = max(most, admission.in_progress)
+                    await asyncio.sleep(0.005)
+
+                errors = [await refusal(call) for call in calls if await call.code() is not grpc.StatusCode.OK]
+                answer = await Stub(channel).CreateSession(session_request(), timeout=10)
+
+        assert {("OVERLOADED", call_pb2.OUTCOME_NOT_SENT)} == {(error.reason, error.outcome) for error in errors}
+        assert len(errors) < 300
+        assert most > 20, "calls that wait are calls in progress"
+        assert answer.session.token
+
+
+class TestStreams:
+    """Watches of the health and reflection live as long as their clients like."""
+
+    @pytest.mark.asyncio
+    async def test_of_one_connection_are_few(self, channel: grpc.aio.Channel) -> None:
+        """One client watches some names, not thousands."""
+        watches = [_watch(channel) for _ in range(10)]
+        for watch in watches:
+            await watch.read()
+
+        error = await refusal(_watch(channel).read())
+
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED is error.code
+
+    @pytest.mark.asyncio
+    async def test_of_all_connections_are_limited(self) -> None:
+        """And leave their place when they end."""
+        async with (
+            running(over={"grpc": {"max_health_streams": 1}}) as stack,
+            grpc.aio.insecure_channel(stack.target) as one,
+            grpc.aio.insecure_channel(stack.target, options=(("grpc.use_local_subchannel_pool", 1),)) as another,
+        ):
+            watch = _watch(one)
+            await watch.read()
+            error = await refusal(_watch(another).read())
+            watch.cancel()
+            while stack.application.interceptors.streams.open:
+                await asyncio.sleep(0)
+
+            assert grpc.StatusCode.RESOURCE_EXHAUSTED is error.code
+            assert await _watch(another).read()
+
+
+def _watch(channel: grpc.aio.Channel) -> Any:
+    return health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=15)
 
 
 class TestMetadata:
@@ -90,6 +177,16 @@ class TestMetadata:
         assert answer.session.token
 
 
+async def _is_closed(port: int) -> bool:
+    """Connect, and return whether the service hangs up at once."""
+    async with connection(port) as opened:
+        try:
+            await ping(opened, b"12345678")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return True
+    return False
+
+
 async def ping(opened: Connection, *payloads: bytes) -> list[bytes]:
     """Ping, each time after the answer to the last; return what the answers hold."""
     frames, answers = opened.frames(), []
@@ -104,6 +201,17 @@ async def ping(opened: Connection, *payloads: bytes) -> list[bytes]:
 
 class TestConnections:
     """How the service ends them."""
+
+    @pytest.mark.asyncio
+    async def test_beyond_the_limit_are_closed(self) -> None:
+        """The others are served."""
+        async with running(over={"grpc": {"max_connections": 2}}) as stack:
+            port = stack.application.grpc_port
+            async with connection(port) as one, connection(port):
+                await ping(one, b"12345678")
+
+                assert await _is_closed(port)
+                assert [b"87654321"] == await ping(one, b"87654321")
 
     @pytest.mark.asyncio
     async def test_that_ping_too_often_are_ended(self, stack: LocalStack) -> None:

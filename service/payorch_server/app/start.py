@@ -28,6 +28,8 @@ from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
+from payorch_server.rpc.interceptors.receive import ReceiveInterceptor
+from payorch_server.rpc.interceptors.streams import StreamsInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.payment_orchestration import (
     FURTHER_CHECKS,
@@ -35,8 +37,10 @@ from payorch_server.rpc.payment_orchestration import (
     PaymentOrchestrationServicer,
     ServicerOptions,
 )
+from payorch_server.rpc.refusals import Refusals
 from payorch_server.rpc.server import ListenError, build_diagnostics_server, build_server, listen
 from payorch_server.rpc.validation import Validator
+from payorch_server.rpc.waiting_calls import OpenCalls, WaitingCalls
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner, termination
 from payorch_server.store.factory import CountedStore, open_store
@@ -69,6 +73,16 @@ class StartOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Interceptors:
+    """Interceptors of the whole process, and those of the listener for callers."""
+
+    boundary: BoundaryInterceptor
+    admission: AdmissionInterceptor
+    streams: StreamsInterceptor
+    receive: ReceiveInterceptor
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
     """A listening service."""
 
@@ -79,6 +93,7 @@ class Application:
     components: Components
     server: grpc.aio.Server
     settings: Settings
+    interceptors: Interceptors
 
     async def drain(self) -> None:
         """Report NOT_SERVING, wait until load balancers have noticed, refuse new calls, let the others finish."""
@@ -86,6 +101,9 @@ class Application:
         _LOG.info("draining", wait_s=listener.drain_wait_s, grace_s=listener.drain_grace_s)
         await self.components.health.drain()
         await asyncio.sleep(listener.drain_wait_s)
+        # Watchers have seen NOT_SERVING; only calls are worth the grace.
+        self.interceptors.streams.drain()
+        self.interceptors.receive.drain()
         stopping_s = clock.monotonic()
         await self.server.stop(listener.drain_grace_s)
         # Executions belong to the service: those whose callers left still run, for as long as one may take.
@@ -113,22 +131,24 @@ async def start(
     resources = _open_resources(settings, options or StartOptions(), stack)
     components = Components(settings, resources)
     reloader = Reloader(files=files, settings_in_use=settings, components=components)
-    boundary, admission = _boundary(document, components), AdmissionInterceptor(document.grpc)
-    publish(components, admission, version=version(_PACKAGE))
+    open_calls = OpenCalls()
+    interceptors = _interceptors(document, components, open_calls)
+    publish(components, interceptors.admission, version=version(_PACKAGE))
 
-    server = _build_server(document, components, (boundary, admission))
+    server = _build_server(document, components, interceptors)
+    open_calls.of_newest_server()
     grpc_port = _listen(server, "grpc", document.grpc.listen, components)
     await components.begin()
     await server.start()
     stack.push_async_callback(server.stop, None)
-    diagnostics_port = await _start_diagnostics(document, components, boundary, stack)
+    diagnostics_port = await _start_diagnostics(document, components, interceptors, stack)
     admin_port = await _start_admin(document.admin, components, reloader, stack)
     if files:
         _ = resources.tasks.start(reloader.run(), name="reload")
 
     _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=components.policy.hash)
     _warn_if_unfit_for_production(document)
-    return Application(grpc_port, admin_port, diagnostics_port, components, server, settings)
+    return Application(grpc_port, admin_port, diagnostics_port, components, server, settings, interceptors)
 
 
 async def serve(settings: Settings, *, files: Sequence[Path], streams: LogStreams) -> None:
@@ -206,9 +226,21 @@ def _boundary(document: Document, components: Components) -> BoundaryInterceptor
     )
 
 
-def _build_server(
-    document: Document, components: Components, outermost: Sequence[grpc.aio.ServerInterceptor]
-) -> grpc.aio.Server:
+def _interceptors(document: Document, components: Components, open_calls: OpenCalls) -> Interceptors:
+    return Interceptors(
+        boundary=_boundary(document, components),
+        admission=_admission(document, components, open_calls),
+        streams=StreamsInterceptor(limit=document.grpc.max_health_streams),
+        receive=ReceiveInterceptor(max_request_bytes=document.grpc.max_request_bytes),
+    )
+
+
+def _admission(document: Document, components: Components, open_calls: OpenCalls) -> AdmissionInterceptor:
+    waiting = WaitingCalls(clock=components.resources.clock, count_open=open_calls.count)
+    return AdmissionInterceptor(document.grpc, refusals=Refusals(count=components.calls.count_refusal), waiting=waiting)
+
+
+def _build_server(document: Document, components: Components, interceptors: Interceptors) -> grpc.aio.Server:
     validator = Validator(FURTHER_CHECKS)
     validator.warm(request_type() for request_type in REQUEST_TYPES)
     options = ServicerOptions(components.keyring, document.payment_methods, document.sessions)
@@ -216,9 +248,12 @@ def _build_server(
         settings=document.grpc,
         servicer=PaymentOrchestrationServicer(options),
         interceptors=(
-            *outermost,
+            interceptors.admission,
+            interceptors.streams,
+            interceptors.boundary,
             AuthnInterceptor(identities=components.identities, clock=components.resources.clock),
             AuthzInterceptor(),
+            interceptors.receive,
             PayloadInterceptor(document.telemetry),
             ValidateInterceptor(validator),
         ),
@@ -227,22 +262,26 @@ def _build_server(
 
 
 async def _start_diagnostics(
-    document: Document, components: Components, boundary: BoundaryInterceptor, stack: AsyncExitStack
+    document: Document, components: Components, interceptors: Interceptors, stack: AsyncExitStack
 ) -> int:
     """Listen for operators, if the configuration names an address; return the port, or 0."""
     if not document.diagnostics.listen:
         return 0
+    open_calls = OpenCalls()
     # No AuthzInterceptor: the servicer checks the right to diagnostics, and for which namespace.
     server = build_diagnostics_server(
         settings=document.grpc,
         servicer=DiagnosticsServicer(components.call_history, components.entity_statuses),
         interceptors=(
-            boundary,
-            AdmissionInterceptor(document.grpc),
+            _admission(document, components, open_calls),
+            interceptors.streams,
+            interceptors.boundary,
             AuthnInterceptor(identities=components.identities, clock=components.resources.clock),
+            interceptors.receive,
             ValidateInterceptor(Validator(EXPLAIN_CHECKS)),
         ),
     )
+    open_calls.of_newest_server()
     port = _listen(server, "diagnostics", document.diagnostics.listen, components)
     await server.start()
     stack.push_async_callback(server.stop, None)

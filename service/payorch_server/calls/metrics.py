@@ -7,7 +7,7 @@ from opentelemetry.metrics import Meter, Observation
 
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
-from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.model.outcome import VERDICTS, Outcome, Reason
 from payorch_server.runtime.clock import Clock
 from payorch_server.telemetry.instruments import CheapCounter, observe
 
@@ -55,6 +55,10 @@ class CallMetrics:
             self._access.add("allowed", "")
         if record.executed_track_id and record.executed_track_id != record.track_id:
             self._replays.add(route.tenant)
+
+    def count_refusal(self, rpc: str, reason: Reason) -> None:
+        """Count a call that was refused before it was received."""
+        self._calls.add(rpc, "", VERDICTS[reason].outcome.name, reason.name)
 
     def count_execution(self, record: CallRecord, key: IdempotencyKey) -> None:
         """Count an execution of an intent, and note whether the intent is settled."""

@@ -22,6 +22,8 @@ from payorch_server.rpc.settings import GrpcSettings
 _RECEIVE_LIMIT_FACTOR: Final = 2
 _IDENTITY_ENCODING_ONLY: Final = 1 << grpc.Compression.NoCompression.value
 _CONNECTION_GRACE_S: Final = 60.0
+_HANDSHAKE_TIMEOUT_MS: Final = 10_000
+_MAX_WAITING: Final = 5000
 
 
 def build_server(
@@ -74,6 +76,14 @@ def _server(settings: GrpcSettings, interceptors: Sequence[grpc.aio.ServerInterc
             ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ENCODING_ONLY),
             ("grpc.max_metadata_size", settings.max_metadata_bytes),
             ("grpc.max_concurrent_streams", settings.max_streams_per_connection),
+            ("grpc.max_allowed_incoming_connections", settings.max_connections),
+            # The handshakes of TLS and HTTP/2 together.
+            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_TIMEOUT_MS),
+            # Beyond these gRPC itself ends calls that wait, without details, so the service refuses them long before.
+            ("grpc.server.max_pending_requests", _MAX_WAITING),
+            ("grpc.server.max_pending_requests_hard_limit", _MAX_WAITING),
+            # Where the counts of calls come from that show how many wait.
+            ("grpc.enable_channelz", 1),
             # Clients that ping more often are disconnected with enhance_your_calm.
             ("grpc.http2.min_ping_interval_without_data_ms", int(settings.min_ping_interval_s * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),

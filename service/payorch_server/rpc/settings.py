@@ -45,6 +45,13 @@ class GrpcSettings:
     are refused by gRPC itself, so it is no smaller than max_calls_in_progress."""
     max_calls_in_progress: Annotated[int, count(1, 10_000, "calls")] = 1000
     """Concurrent calls on all connections; further ones are refused before anything is sent."""
+    max_start_delay_s: Annotated[float, seconds(0.01, 10)] = 0.5
+    """Calls that have waited longer than this when they start are refused. Calls wait when there are more than the
+    service can serve; serving the old ones would make all of them late."""
+    max_connections: Annotated[int, count(1, 100_000, "connections")] = 2000
+    """Connections; further ones are closed at once."""
+    max_health_streams: Annotated[int, count(1, 10_000, "streams")] = 200
+    """Concurrent watches of the health and streams of reflection; at most 10 on one connection."""
     min_ping_interval_s: Annotated[float, seconds(1, 300)] = 10.0
     """Connections whose clients ping more often, with or without calls, are closed."""
     keepalive_s: Annotated[float, seconds(1, 7_200)] = 60.0

@@ -15,8 +15,8 @@ from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.money import problem_with_amount
 
 _MONEY: Final = "google.type.Money"
-# Each violation costs some 20 us of the event loop, so what is looked at is bounded: no request that keeps the rules has
-# more elements in its lists and maps, and a smaller one cannot have many.
+# Each violation costs some 20 us of the event loop, so what is looked at is bounded. No request that keeps the rules
+# has more elements in its lists and maps, and a smaller one cannot have many.
 _MAX_ELEMENTS: Final = 1500
 _SMALL_BYTES: Final = 8192
 _MAX_UNKNOWN_FIELDS: Final = 100

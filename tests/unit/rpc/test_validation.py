@@ -212,7 +212,10 @@ class TestManyViolations:
             amount=money_pb2.Money(currency_code="EUR", units=1), account_id="a", invoices=invoices
         )
 
-        VALIDATOR.check(session(pay_and_store=flow, gateway_options={f"option{number}": "x" for number in range(100)}))
+        request = session(pay_and_store=flow, gateway_options={f"option{number}": "x" for number in range(100)})
+
+        assert 8192 < request.ByteSize()
+        VALIDATOR.check(request)
 
     def test_of_unknown_fields_are_the_first(self) -> None:
         """A request can have a hundred thousand of them."""

@@ -70,8 +70,8 @@ const (
 	ErrorReason_ERROR_REASON_ROUTE_HINT_CONTRADICTED ErrorReason = 22
 	// Too little time remained before the deadline to send anything. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_DEADLINE_TOO_SHORT ErrorReason = 30
-	// The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
-	// resend.
+	// The service is at its limit of calls in progress, or the call waited too long for its start; metadata: tenant, when
+	// the limit is a tenant's. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 31
 	// The caller disconnected, or its deadline passed, while the call was in progress. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_CALLER_LEFT ErrorReason = 33

@@ -602,8 +602,8 @@ pub enum ErrorReason {
     RouteHintContradicted = 22,
     /// Too little time remained before the deadline to send anything. NOT_SENT, resend.
     DeadlineTooShort = 30,
-    /// The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
-    /// resend.
+    /// The service is at its limit of calls in progress, or the call waited too long for its start; metadata: tenant, when
+    /// the limit is a tenant's. NOT_SENT, resend.
     Overloaded = 31,
     /// The caller disconnected, or its deadline passed, while the call was in progress. UNKNOWN, resend.
     CallerLeft = 33,
@@ -1914,6 +1914,8 @@ pub mod payment_orchestration_service_client {
     /// Every error is a google.rpc.Status with one google.rpc.ErrorInfo (domain "payorch", reason from ErrorReason) and
     /// a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
     /// means: outcome UNKNOWN, advice resend with the same request id.
+    ///
+    /// Requests are sent uncompressed: compressed ones are refused with UNIMPLEMENTED and without details.
     ///
     /// Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
     /// Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a

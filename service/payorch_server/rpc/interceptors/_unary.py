@@ -1,4 +1,4 @@
-"""Wraps the handlers of our unary methods."""
+"""Wraps the handlers of our methods."""
 
 import abc
 from collections.abc import Awaitable, Callable
@@ -7,6 +7,7 @@ from typing import Any, cast
 import grpc
 
 Behaviour = Callable[[Any, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[Any]]
+"""What serves a call: before its message is received, the first argument is not used."""
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]]
 OURS = "/payorch."
 
@@ -16,16 +17,19 @@ def is_ours(method: str) -> bool:
     return method.startswith(OURS)
 
 
+def behaviour_of(handler: "grpc.RpcMethodHandler[Any, Any]") -> Behaviour | None:
+    """Return the behaviour of a handler with one response; None for other handlers."""
+    return cast("Behaviour | None", handler.stream_unary or handler.unary_unary)
+
+
 def with_behaviour(
-    handler: "grpc.RpcMethodHandler[Any, Any]",
-    behaviour: Behaviour,
-    *,
-    request_deserializer: Callable[[bytes], Any] | None = None,
+    handler: "grpc.RpcMethodHandler[Any, Any]", behaviour: Behaviour
 ) -> "grpc.RpcMethodHandler[Any, Any]":
-    """Return a handler like the given one with another behaviour, and another deserializer if one is given."""
-    return grpc.unary_unary_rpc_method_handler(
+    """Return a handler like the given one with another behaviour."""
+    make = grpc.stream_unary_rpc_method_handler if handler.stream_unary else grpc.unary_unary_rpc_method_handler
+    return make(
         behaviour,
-        request_deserializer=request_deserializer or handler.request_deserializer,
+        request_deserializer=handler.request_deserializer,
         response_serializer=handler.response_serializer,
     )
 
@@ -48,6 +52,7 @@ class UnaryInterceptor(grpc.aio.ServerInterceptor):
         """Wrap the handlers of our methods."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or handler.unary_unary is None or not is_ours(method):
+        behaviour = behaviour_of(handler) if handler else None
+        if handler is None or behaviour is None or not is_ours(method):
             return handler
-        return with_behaviour(handler, self.around(cast("Behaviour", handler.unary_unary), method[1:]))
+        return with_behaviour(handler, self.around(behaviour, method[1:]))

@@ -5,13 +5,12 @@ would send its text to the caller.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -27,7 +26,7 @@ from payorch_server.model.identifiers import TrackId
 from payorch_server.model.operation import ROUTED_RPCS
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.current import ActiveCall, current_caller, set_active_call
-from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours, with_behaviour
+from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, behaviour_of, is_ours, with_behaviour
 from payorch_server.rpc.interceptors.early_metadata import EarlyMetadata
 from payorch_server.rpc.settings import GrpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
@@ -53,15 +52,6 @@ _SERVER_FAULTS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _UndecodableRequest:
-    """Replaces a request that could not be decoded, so that the error carries details."""
-
-    reason: Reason
-    detail: str
-    metadata: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class _Call:
     """A call that is not closed yet."""
 
@@ -69,7 +59,7 @@ class _Call:
     span: trace.Span
     track_id: TrackId
     problem: CallError | None
-    """Why the call is refused before its request is read."""
+    """Why the call is refused before its message is received."""
     started_s: float
     notes: CallNotes
 
@@ -97,7 +87,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         self._ended = ended
         # Only existing methods are added, so no caller can make it grow.
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
-        self._unknown: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
+        self._unknown: grpc.RpcMethodHandler[Any, Any] = grpc.stream_unary_rpc_method_handler(
             self._with_boundary("unknown", _unknown_method)
         )
 
@@ -117,29 +107,12 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return self._unknown
         # 3. Health and reflection pass through unchanged.
-        if not is_ours(method) or handler.unary_unary is None:
+        behaviour = behaviour_of(handler)
+        if not is_ours(method) or behaviour is None:
             return handler
         # 4. The first call of one of our methods.
-        self._wrapped[method] = with_behaviour(
-            handler,
-            self._with_boundary(method[1:], cast("Behaviour", handler.unary_unary)),
-            request_deserializer=self._guarded_deserializer(handler.request_deserializer),
-        )
+        self._wrapped[method] = with_behaviour(handler, self._with_boundary(method[1:], behaviour))
         return self._wrapped[method]
-
-    def _guarded_deserializer(self, deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
-        limit = self._settings.max_request_bytes
-
-        def guarded_deserializer(message: bytes) -> Any:
-            if len(message) > limit:
-                detail = f"{len(message)} bytes, the limit is {limit}"
-                return _UndecodableRequest(Reason.REQUEST_TOO_LARGE, detail, {"maxBytes": str(limit)})
-            try:
-                return deserialize(message) if deserialize else message
-            except DecodeError:
-                return _UndecodableRequest(Reason.REQUEST_MALFORMED, f"{len(message)} bytes cannot be decoded", {})
-
-        return guarded_deserializer
 
     def _with_boundary(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def with_boundary(request: Any, context: Any) -> Any:
@@ -199,8 +172,6 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
     async def _serve(self, call: _Call, behaviour: Behaviour, request: Any, context: Any) -> Any:
         if call.problem:
             raise call.problem
-        if isinstance(request, _UndecodableRequest):
-            raise call_error(request.reason, request.detail, **request.metadata)
         call_context = CallContext(call.track_id, self._deadline_s(context, call.started_s), UNIDENTIFIED, call.notes)
         # From here to its end the call sees one policy, even if another is loaded meanwhile.
         set_active_call(ActiveCall(call_context, self._policy.current))

@@ -69,8 +69,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 30
     """Too little time remained before the deadline to send anything. NOT_SENT, resend."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 31
-    """The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
-    resend.
+    """The service is at its limit of calls in progress, or the call waited too long for its start; metadata: tenant, when
+    the limit is a tenant's. NOT_SENT, resend.
     """
     ERROR_REASON_CALLER_LEFT: _ErrorReason.ValueType  # 33
     """The caller disconnected, or its deadline passed, while the call was in progress. UNKNOWN, resend."""
@@ -206,8 +206,8 @@ ERROR_REASON_ROUTE_HINT_CONTRADICTED: ErrorReason.ValueType  # 22
 ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 30
 """Too little time remained before the deadline to send anything. NOT_SENT, resend."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 31
-"""The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
-resend.
+"""The service is at its limit of calls in progress, or the call waited too long for its start; metadata: tenant, when
+the limit is a tenant's. NOT_SENT, resend.
 """
 ERROR_REASON_CALLER_LEFT: ErrorReason.ValueType  # 33
 """The caller disconnected, or its deadline passed, while the call was in progress. UNKNOWN, resend."""

@@ -163,8 +163,8 @@ export enum ErrorReason {
   DEADLINE_TOO_SHORT = 30,
 
   /**
-   * The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
-   * resend.
+   * The service is at its limit of calls in progress, or the call waited too long for its start; metadata: tenant, when
+   * the limit is a tenant's. NOT_SENT, resend.
    *
    * @generated from enum value: ERROR_REASON_OVERLOADED = 31;
    */

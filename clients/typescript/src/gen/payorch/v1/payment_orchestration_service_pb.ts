@@ -899,6 +899,8 @@ export const IntentStateSchema: GenEnum<IntentState> = /*@__PURE__*/
  * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
  * means: outcome UNKNOWN, advice resend with the same request id.
  *
+ * Requests are sent uncompressed: compressed ones are refused with UNIMPLEMENTED and without details.
+ *
  * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
  * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
  * second.

@@ -182,8 +182,8 @@ public enum ErrorReason
   ERROR_REASON_DEADLINE_TOO_SHORT(30),
   /**
    * <pre>
-   * The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
-   * resend.
+   * The service is at its limit of calls in progress, or the call waited too long for its start; metadata: tenant, when
+   * the limit is a tenant's. NOT_SENT, resend.
    * </pre>
    *
    * <code>ERROR_REASON_OVERLOADED = 31;</code>
@@ -637,8 +637,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_DEADLINE_TOO_SHORT_VALUE = 30;
   /**
    * <pre>
-   * The service is at its limit of calls in progress; metadata: tenant, when the limit is a tenant's. NOT_SENT,
-   * resend.
+   * The service is at its limit of calls in progress, or the call waited too long for its start; metadata: tenant, when
+   * the limit is a tenant's. NOT_SENT, resend.
    * </pre>
    *
    * <code>ERROR_REASON_OVERLOADED = 31;</code>

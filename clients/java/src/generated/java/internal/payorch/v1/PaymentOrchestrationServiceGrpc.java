@@ -9,6 +9,7 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * Every error is a google.rpc.Status with one google.rpc.ErrorInfo (domain "payorch", reason from ErrorReason) and
  * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
  * means: outcome UNKNOWN, advice resend with the same request id.
+ * Requests are sent uncompressed: compressed ones are refused with UNIMPLEMENTED and without details.
  * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
  * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
  * second.
@@ -216,6 +217,7 @@ public final class PaymentOrchestrationServiceGrpc {
    * Every error is a google.rpc.Status with one google.rpc.ErrorInfo (domain "payorch", reason from ErrorReason) and
    * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
    * means: outcome UNKNOWN, advice resend with the same request id.
+   * Requests are sent uncompressed: compressed ones are refused with UNIMPLEMENTED and without details.
    * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
    * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
    * second.
@@ -274,6 +276,7 @@ public final class PaymentOrchestrationServiceGrpc {
    * Every error is a google.rpc.Status with one google.rpc.ErrorInfo (domain "payorch", reason from ErrorReason) and
    * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
    * means: outcome UNKNOWN, advice resend with the same request id.
+   * Requests are sent uncompressed: compressed ones are refused with UNIMPLEMENTED and without details.
    * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
    * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
    * second.
@@ -295,6 +298,7 @@ public final class PaymentOrchestrationServiceGrpc {
    * Every error is a google.rpc.Status with one google.rpc.ErrorInfo (domain "payorch", reason from ErrorReason) and
    * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
    * means: outcome UNKNOWN, advice resend with the same request id.
+   * Requests are sent uncompressed: compressed ones are refused with UNIMPLEMENTED and without details.
    * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
    * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
    * second.
@@ -368,6 +372,7 @@ public final class PaymentOrchestrationServiceGrpc {
    * Every error is a google.rpc.Status with one google.rpc.ErrorInfo (domain "payorch", reason from ErrorReason) and
    * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
    * means: outcome UNKNOWN, advice resend with the same request id.
+   * Requests are sent uncompressed: compressed ones are refused with UNIMPLEMENTED and without details.
    * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
    * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
    * second.
@@ -437,6 +442,7 @@ public final class PaymentOrchestrationServiceGrpc {
    * Every error is a google.rpc.Status with one google.rpc.ErrorInfo (domain "payorch", reason from ErrorReason) and
    * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
    * means: outcome UNKNOWN, advice resend with the same request id.
+   * Requests are sent uncompressed: compressed ones are refused with UNIMPLEMENTED and without details.
    * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
    * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
    * second.
@@ -506,6 +512,7 @@ public final class PaymentOrchestrationServiceGrpc {
    * Every error is a google.rpc.Status with one google.rpc.ErrorInfo (domain "payorch", reason from ErrorReason) and
    * a CallOutcome; `payorch-outcome` and `payorch-advice` are repeated as plain trailers. An error without a CallOutcome
    * means: outcome UNKNOWN, advice resend with the same request id.
+   * Requests are sent uncompressed: compressed ones are refused with UNIMPLEMENTED and without details.
    * Metadata in: `zuora-track-id` (one value, 1 to 64 characters from 0x21 to 0x7E without : ; " ' ,), `traceparent`.
    * Metadata out: `zuora-track-id` in the trailers, and also in the initial metadata when the call takes longer than a
    * second.

@@ -1,0 +1,94 @@
+"""How long calls have waited when they start.
+
+gRPC queues calls in its core until the event loop has time for them, and keeps no time of arrival. It does count the
+calls that it has received and those that have ended, so a look at the counts shows how many wait. A call that starts
+after all of them was not there at that look; one that starts earlier has waited at least since then.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from grpc._cython import cygrpc  # type: ignore[attr-defined] # the core's counts have no public form in Python
+
+from payorch_server.runtime.clock import Clock
+
+# A look costs about 0.1 ms.
+_LOOK_EVERY_S: Final = 0.02
+_MAX_LOOKS: Final = 1000
+
+
+class OpenCalls:
+    """The calls of one server, by the counts of gRPC's core."""
+
+    def __init__(self) -> None:
+        self._server_id = 0
+
+    def __repr__(self) -> str:
+        return f"OpenCalls(server {self._server_id})"
+
+    def of_newest_server(self) -> None:
+        """Count the calls of the server that this process has made last."""
+        page: dict[str, Any] = {}
+        while not page.get("end"):
+            page = json.loads(cygrpc.channelz_get_servers(self._server_id + 1))
+            ids = [int(server["ref"]["serverId"]) for server in page.get("server", ())]
+            self._server_id = max([self._server_id, *ids])
+
+    def count(self) -> int:
+        """Return how many calls the server has received that have not ended, whether or not they have started."""
+        counts = json.loads(cygrpc.channelz_get_server(self._server_id))["server"]["data"]
+        received, succeeded, failed = (int(counts[name]) for name in ("callsStarted", "callsSucceeded", "callsFailed"))
+        return received - succeeded - failed
+
+
+class WaitingCalls:
+    """The calls that wait in gRPC's core, and how long those have waited that start."""
+
+    def __init__(self, *, clock: Clock, count_open: Callable[[], int]) -> None:
+        """Make one for a server.
+
+        Args:
+            clock: The time.
+            count_open: Returns how many calls the server has received that have not ended.
+        """
+        self._clock = clock
+        self._count_open = count_open
+        self._started = 0
+        self._ended = 0
+        # Each look: when, and which number the last call that waited then will have when it starts. Both ascend.
+        self._looks: deque[tuple[float, int]] = deque(maxlen=_MAX_LOOKS)
+        self._next_look_s = 0.0
+
+    def __repr__(self) -> str:
+        return f"WaitingCalls({self._started} started, {self._ended} ended, {len(self._looks)} looks)"
+
+    def count(self) -> int:
+        """Return how many calls wait now."""
+        return max(self._count_open() - (self._started - self._ended), 0)
+
+    def start(self) -> float:
+        """Note that a call starts; return how long it has waited at least, in seconds."""
+        self._started += 1
+        now_s = self._clock.monotonic()
+        while self._looks and self._looks[0][1] < self._started:
+            self._looks.popleft()
+        waited_s = now_s - self._looks[0][0] if self._looks else 0.0
+        if now_s >= self._next_look_s:
+            self._next_look_s = now_s + _LOOK_EVERY_S
+            self._look(now_s)
+        return waited_s
+
+    def end(self) -> None:
+        """Note that a call that started has ended."""
+        self._ended += 1
+
+    def _look(self, now_s: float) -> None:
+        last = self._started + self.count()
+        # Calls that ended while they waited never start, so the later numbers of earlier looks were too high.
+        since_s = now_s
+        while self._looks and self._looks[-1][1] >= last:
+            since_s, _ = self._looks.pop()
+        if last > self._started:
+            self._looks.append((since_s, last))
