@@ -121,6 +121,8 @@ class Network:
         self._emulators = emulators
         self._background: dict[asyncio.Task[Any], None] = {}
         self.faults_on = False
+        self.silent: dict[str, str] = {}
+        """What befalls every call to a host that has stopped answering, by host; tokens still come."""
         self.sends = Sends()
         self.intents: dict[str, str] = {}
         """Name of the intent by Track-Id, for the log."""
@@ -175,6 +177,7 @@ class Network:
                 counts.faults[f"token/{kind}"] += 1
             return ("drop_before", "") if kind == "token_drop" else ("", kind)
         wire, zuora = drawn(self._rng, WIRE, factor=factor), drawn(self._rng, ZUORA, factor=factor)
+        wire = self.silent.get(send.host, wire)
         counts.opportunities["wire"] += 1
         counts.opportunities["zuora"] += 1
         if wire:

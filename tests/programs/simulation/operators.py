@@ -80,6 +80,16 @@ async def store_loss(world: World) -> None:
     world.store.empty()
 
 
+async def silence(world: World) -> None:
+    """Let a host of Zuora's drop all connection attempts, or execute and never answer, for longer than a call lasts."""
+    host, kind = world.rng.choice(tuple(world.emulators)), world.rng.choice(("connect_timeout", "hang"))
+    world.log.add("zuora", f"falls silent at {host} [{kind}]")
+    world.network.silent[host] = kind
+    await asyncio.sleep(world.rng.uniform(20.0, 120.0))
+    world.network.silent.pop(host, None)
+    world.log.add("zuora", f"answers again at {host}")
+
+
 Act = Callable[[World], Awaitable[None]]
 
 ACTS: Final[dict[str, tuple[Act, float, bool]]] = {
@@ -87,6 +97,7 @@ ACTS: Final[dict[str, tuple[Act, float, bool]]] = {
     "reload": (reload, 0.6, False),
     "roll_out": (roll_out, 0.15, False),
     "rotate_secret": (rotate_secret, 0.15, False),
+    "silence": (silence, 0.5, False),
     "store_outage": (store_outage, 0.3, True),
     "store_fail_over": (store_fail_over, 0.4, True),
     "store_loss": (store_loss, 0.3, True),
