@@ -152,8 +152,10 @@ def _serve(parsed: argparse.Namespace) -> int:
     import asyncio
 
     from payorch_server.config import load
+    from payorch_server.runtime.lifecycle import raise_open_file_limit
     from payorch_server.telemetry.logging import redirect_standard_streams, start_logging
 
+    raise_open_file_limit()
     settings = load(*parsed.config)
     streams = start_logging(settings.document.telemetry)
     redirect_standard_streams(streams)

@@ -139,6 +139,24 @@ def test_is_not_dumpable() -> None:
 
 
 @pytest.mark.asyncio
+async def test_opens_as_many_files_as_it_may(tmp_path: Path) -> None:
+    """Every connection is one; the soft limit of most systems is for interactive programs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, hard), hard))
+    try:
+        async with serving(Emulator()) as url:
+            process = await start_service(write_configuration(tmp_path, url))
+            await grpc_port(process)
+            limits = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+            process.kill()
+            await process.wait()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert (hard, hard) == limits
+
+
+@pytest.mark.asyncio
 async def test_an_end_has_its_order(tmp_path: Path) -> None:
     """NOT_SERVING; calls are still taken; those in progress end; their spans are sent; exit status 0."""
     emulator = Emulator()

@@ -1,7 +1,8 @@
-"""The tasks of a process, its signals, and callbacks that do nothing."""
+"""The tasks of a process, its signals, its limit of open files, and callbacks that do nothing."""
 
 import asyncio
 import contextlib
+import resource
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
@@ -35,6 +36,19 @@ class TaskOwner:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def raise_open_file_limit() -> None:
+    """Raise the limit of open files to what the process may set itself.
+
+    Container runtimes often begin at 1024, which the connections of 25 entities that do not answer would use up: after
+    that no tenant gets a connection, and no caller is accepted.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # macOS allows fewer than it says; the limit then stays as it is.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextlib.contextmanager
