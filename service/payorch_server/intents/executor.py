@@ -19,7 +19,7 @@ from opentelemetry import trace
 from payorch_server.calls.recording import record_of_execution
 from payorch_server.intents.claim import IntentClaim
 from payorch_server.intents.intent import Fingerprint, IntentRequest, IntentResult, require_same_request
-from payorch_server.intents.intent_record import resend_before
+from payorch_server.intents.intent_record import resend_before, sent_intent
 from payorch_server.intents.intent_spans import IntentSpans
 from payorch_server.intents.ledger import IntentLedger, still_running
 from payorch_server.model.call_record import CallRecord
@@ -222,7 +222,7 @@ class IntentExecutor:
             return claim
         # 2. A one-time token belongs to one intent.
         await claim.guard_token()
-        self.ledger.memory.note_sent(execution.request.key, claim.record.route)
+        self.ledger.memory.note_sent(execution.request.key, sent_intent(claim.record))
         # 3. Send under the intent's one key, and parse the answer.
         try:
             reply = await operation.send(claim.record.route, context, claim.earlier_sends)

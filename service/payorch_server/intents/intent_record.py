@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from payorch_server.intents.intent import Fingerprint
+from payorch_server.intents.process_memory import SentIntent
 from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
 from payorch_server.model.outcome import Reason
@@ -129,6 +130,11 @@ def first_send(record: IntentRecord) -> datetime:
 def resend_before(record: IntentRecord) -> datetime:
     """Return until when a resend of the intent is safe, UTC."""
     return first_send(record) + RESEND_LIMIT
+
+
+def sent_intent(record: IntentRecord) -> SentIntent:
+    """Return what a process remembers of an intent that it sends."""
+    return SentIntent(record.route, record.opened_at_s)
 
 
 def minted_at(request_id: str) -> datetime | None:

@@ -22,6 +22,7 @@ from payorch_server.intents.intent_record import (
     opened_at,
     reason_of,
     resend_before,
+    sent_intent,
     store_key,
 )
 from payorch_server.intents.process_memory import ProcessMemory
@@ -120,7 +121,7 @@ class IntentLedger:
                 return stored
             record = decode_record(stored.value)
             if record.doubtful or record.settlement is not None:
-                self.memory.note_sent(request.key, record.route)
+                self.memory.note_sent(request.key, sent_intent(record))
             # Before anything else is revealed of it: the caller may lack the right to the route it is pinned to.
             permit(record.route)
             require_same_request({record.fingerprint.key_id: record.fingerprint}, request)
@@ -244,7 +245,7 @@ class IntentLedger:
 
     def _route_refusal(self, request: IntentRequest[T]) -> CallError | None:
         """Return why the intent has no route; one that this process sent has one."""
-        if not isinstance(request.route, CallError) or self.memory.route_of(request.key) is not None:
+        if not isinstance(request.route, CallError) or self.memory.sent(request.key) is not None:
             return None
         return request.route
 
@@ -253,22 +254,22 @@ class IntentLedger:
     ) -> IntentRecord:
         """Return the record of an intent of which the store has none.
 
-        If this process sent it, the store has lost the record: the intent keeps its route and its doubt.
+        If this process sent it, the store has lost the record: the intent keeps its route, its doubt and its age.
         """
-        sent_on = self.memory.route_of(request.key)
-        route = sent_on or request.route
+        sent = self.memory.sent(request.key)
+        route = sent.route if sent else request.route
         if isinstance(route, CallError):
             raise route
-        if sent_on is not None:
-            permit(sent_on)
-            _require_route(request, sent_on)
+        if sent is not None:
+            permit(route)
+            _require_route(request, route)
         return IntentRecord(
             fingerprint=next(iter(request.fingerprints.values())),
             route=route,
-            doubtful=sent_on is not None,
+            doubtful=sent is not None,
             owner=self._entropy(8).hex(),
             lease_until_s=self._now_s() + LEASE_S,
-            opened_at_s=self._opening_s(request),
+            opened_at_s=sent.opened_at_s if sent else self._opening_s(request),
             earliest_send_s=self._earliest_send_s(request),
             track_ids=(context.track_id,),
         )

@@ -1,5 +1,6 @@
 """What this process remembers of intents, for where the store cannot say it."""
 
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from payorch_server.model.identifiers import IdempotencyKey
@@ -9,6 +10,15 @@ V = TypeVar("V")
 
 _MAX_INTENTS: Final = 16_384
 """Some minutes of calls at full load, in a few megabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentIntent:
+    """An intent that may have been sent."""
+
+    route: Route
+    opened_at_s: float
+    """Unix time, before the first byte was sent."""
 
 
 class _Newest(Generic[V]):
@@ -38,19 +48,19 @@ class ProcessMemory:
     """
 
     def __init__(self, max_intents: int = _MAX_INTENTS) -> None:
-        self._sent: _Newest[Route] = _Newest(max_intents)
+        self._sent: _Newest[SentIntent] = _Newest(max_intents)
         self._ended: _Newest[bool] = _Newest(max_intents)
 
-    def note_sent(self, key: IdempotencyKey, route: Route) -> None:
-        """Note that an intent is about to be sent on a route, or was."""
-        self._sent.add(key, route)
+    def note_sent(self, key: IdempotencyKey, sent: SentIntent) -> None:
+        """Note that an intent is about to be sent, or was."""
+        self._sent.add(key, sent)
 
     def note_unsent(self, key: IdempotencyKey) -> None:
         """Note that no execution of an intent has sent it."""
         self._sent.remove(key)
 
-    def route_of(self, key: IdempotencyKey) -> Route | None:
-        """Return the route on which an intent may have been sent, or None if nothing is known of it."""
+    def sent(self, key: IdempotencyKey) -> SentIntent | None:
+        """Return what is known of an intent that may have been sent, or None."""
         return self._sent.get(key)
 
     def note_end(self, owner: str, *, sent: bool) -> None:

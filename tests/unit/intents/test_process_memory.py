@@ -14,7 +14,7 @@ from harness.intents import (
 from harness.routes import route
 from payorch_server.intents.executor import IntentExecutor
 from payorch_server.intents.intent import IntentRequest
-from payorch_server.intents.process_memory import ProcessMemory
+from payorch_server.intents.process_memory import ProcessMemory, SentIntent
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Advice, Outcome, Reason
@@ -135,6 +135,19 @@ class TestLostRecord:
         assert [pinned.tenant for pinned, _, _ in process.zuora.sent] == ["acme"] * 3
 
     @pytest.mark.asyncio
+    async def test_keeps_the_age_of_the_intent(self) -> None:
+        """Zuora forgets the key a day after the first send, whenever the record was lost."""
+        process = Process(call_error(LOST, ""), call_error(LOST, ""))
+        await process.run(process.request())
+        process.clock.advance(20 * 3600)
+        await self._lose(process, process.request())
+        assert reason_of(await process.run(process.request())) is LOST
+        process.clock.advance(4 * 3600)
+
+        assert reason_of(await process.run(process.request())) is Reason.INTENT_EXPIRED
+        assert len(process.zuora.sent) == 2
+
+    @pytest.mark.asyncio
     async def test_does_not_need_a_rule_that_matches(self) -> None:
         """The rule is gone, the tenant is not."""
         process = Process(call_error(LOST, ""), "pm-1")
@@ -249,8 +262,8 @@ class TestProcessMemory:
         """What is noted again is new."""
         memory = ProcessMemory(max_intents=2)
         for key in ("a", "b", "a", "c"):
-            memory.note_sent(IdempotencyKey(key), route())
+            memory.note_sent(IdempotencyKey(key), SentIntent(route(), 0.0))
             memory.note_end(key, sent=True)
 
-        assert [memory.route_of(IdempotencyKey(key)) is not None for key in "abc"] == [True, False, True]
+        assert [memory.sent(IdempotencyKey(key)) is not None for key in "abc"] == [True, False, True]
         assert [memory.sent_by(key) for key in "abc"] == [True, None, True]
