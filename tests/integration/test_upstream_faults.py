@@ -46,6 +46,11 @@ FAULTS = [
     ("decryption:499_after", "UPSTREAM_EDGE_FAILED", "UNKNOWN", "RESEND_SAME_REQUEST_ID", 1),
     ("decryption:empty", "UPSTREAM_ANSWER_UNREADABLE", "UNKNOWN", "LOOK_UP", 1),
     ("decryption:truncated", "UPSTREAM_ANSWER_UNREADABLE", "UNKNOWN", "LOOK_UP", 1),
+    ("decryption:declined_as_fault", "UPSTREAM_INTERNAL", "UNKNOWN", "LOOK_UP", 0),
+    ("decryption:bad_coding", "UPSTREAM_ANSWER_UNREADABLE", "UNKNOWN", "LOOK_UP", 1),
+    ("decryption:bad_coding:400", "UPSTREAM_ANSWER_UNREADABLE", "UNKNOWN", "LOOK_UP", 1),
+    ("decryption:too_large:404", "UPSTREAM_ANSWER_UNREADABLE", "UNKNOWN", "LOOK_UP", 1),
+    ("decryption:bomb:400", "UPSTREAM_ANSWER_UNREADABLE", "UNKNOWN", "LOOK_UP", 1),
     ("decryption:no_id", "UPSTREAM_ANSWER_INCOMPLETE", "UNKNOWN", "LOOK_UP", 1),
     ("decryption:declined", "PAYMENT_REFUSED_METHOD_CREATED", "PARTIAL", "LOOK_UP", 1),
     ("decryption:403", "UPSTREAM_PERMISSION_DENIED", "NOT_SENT", "RESEND_SAME_REQUEST_ID", 0),
@@ -103,6 +108,61 @@ async def test_a_method_that_exists_is_named_when_its_payment_failed(stack: Loca
     assert error.call_outcome is not None
     created = stack.emulator.ledger.of("decryption")[0].effects["payment_method_id"]
     assert created == error.call_outcome.existing.payment_method_id
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["bom", "utf_16", "long_header", "twice", "contradictory"])
+async def test_an_answer_that_is_complete_is_read(stack: LocalStack, stub: Stub, kind: str) -> None:
+    """Proxies and other people's servers write it in their way, and it says what it says; the token's answer too."""
+    stack.emulator.faults.add(f"token:{kind}", times="always")
+    stack.emulator.faults.add(f"decryption:{kind}", times="always")
+
+    answer = await stub.DecryptApplePay(decryption_request(), timeout=10)
+
+    (entry,) = stack.emulator.ledger.of("decryption")
+    assert entry.effects["payment_id"] == answer.payment_id
+    assert 1 == answer.call.attempt_count
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_breaks_off_is_fetched_again(stack: LocalStack, stub: Stub) -> None:
+    """The status says little without its body; the second attempt carries the same key, and there is one payment."""
+    stack.emulator.faults.add("decryption:cut")
+    stack.emulator.faults.add("decryption:cut:400")
+
+    answer = await stub.DecryptApplePay(decryption_request(), timeout=10)
+
+    (entry,) = stack.emulator.ledger.of("decryption")
+    assert entry.effects["payment_id"] == answer.payment_id
+    assert 3 == answer.call.attempt_count
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status", [200, 400, 404])
+async def test_a_body_that_always_breaks_off_is_recorded(stack: LocalStack, stub: Stub, status: int) -> None:
+    """Three attempts show it; later resends get the record, and the caller what can be known."""
+    stack.emulator.faults.add(f"decryption:cut:{status}", times="always")
+    request = decryption_request()
+
+    errors = [await refusal(stub.DecryptApplePay(request, timeout=10)) for _ in range(2)]
+
+    for error in errors:
+        assert ("UPSTREAM_ANSWER_UNREADABLE", "UNKNOWN", "LOOK_UP") == _told(error)
+    assert 3 == stack.emulator.journal.count("decryption")
+    outcome = errors[0].call_outcome
+    assert outcome is not None
+    assert {status} == {attempt.http_status for attempt in outcome.attempts}
+    assert all(attempt.zuora_request_id for attempt in outcome.attempts)
+
+
+@pytest.mark.asyncio
+async def test_a_limit_keeps_its_wait_beside_an_unreadable_body(stack: LocalStack, stub: Stub) -> None:
+    """The header arrived, whatever the body is."""
+    stack.emulator.faults.add("decryption:bad_coding:429", times="always")
+
+    error = await refusal(stub.DecryptApplePay(decryption_request(), timeout=10))
+
+    assert error.reason == "UPSTREAM_THROTTLED"
 
 
 @pytest.mark.asyncio

@@ -18,6 +18,8 @@ class Answer:
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    is_cut: bool = False
+    """Whether the connection breaks before the end of the body."""
 
     def with_headers(self, *headers: tuple[str, str]) -> "Answer":
         """Return the same answer with these headers after its own."""

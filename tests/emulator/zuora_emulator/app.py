@@ -10,7 +10,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zuora_emulator import operations
-from zuora_emulator.answers import MARKER, Answer, NeverAnswered, json_answer
+from zuora_emulator.answers import MARKER, Answer, ConnectionCut, NeverAnswered, json_answer
 from zuora_emulator.apple_tokens import TokenOpener, open_with_published_authority
 from zuora_emulator.call import Arrived, packed
 from zuora_emulator.clock import Clock, SystemClock
@@ -147,15 +147,27 @@ async def _arrived(world: World, operation: Operation, request: Request) -> Arri
 
 def _response(answer: Answer, request: Request) -> Response:
     body = answer.body
-    response = Response(status_code=answer.status)
     headers = list(answer.headers)
-    if len(body) > _COMPRESSED_FROM and "gzip" in request.headers.get("accept-encoding", ""):
+    accepts_gzip = "gzip" in request.headers.get("accept-encoding", "")
+    if len(body) > _COMPRESSED_FROM and accepts_gzip and answer.header("content-encoding") is None:
         body = packed(body)
         headers.append(("content-encoding", "gzip"))
     headers.append(("content-length", str(len(body))))
+    response = _CutResponse() if answer.is_cut else Response()
+    response.status_code = answer.status
     response.body = body
     response.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     return response
+
+
+class _CutResponse(Response):
+    """A response of which half arrives."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send half of the body, and cut the connection."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body[: len(self.body) // 2], "more_body": True})
+        raise ConnectionCut
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

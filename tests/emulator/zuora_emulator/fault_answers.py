@@ -19,6 +19,9 @@ EDGE_STATUSES = frozenset({401, 408, 429, 502, 503, 504})
 _EDGE_TITLES = {408: "Request Timeout", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 _CATEGORY_BY_STATUS = {403: 10, 404: 40, 405: 45, 406: 45, 409: 50, 415: 45, 423: 50}
 _UNKNOWN_OBJECT = 500000
+_INTERNAL_FAULT = 53000060
+DECLINE_MESSAGE = "Transaction declined.do_not_honor - The bank declined the payment."
+"""Seen in answers of Zuora's, with the code of an internal fault."""
 _FIRST_SERVER_ERROR = 500
 
 
@@ -55,6 +58,9 @@ def api_answer(fault: Fault, context: Context) -> Answer | None:
     """Return the answer of a fault that the API itself gives instead of executing; None for any other fault."""
     if fault.kind is Kind.SUCCESS_FALSE:
         reasons = [{"code": coded(fault.code, context), "message": "The scripted fault of the emulator."}]
+        return json_answer(200, common_body(reasons, context))
+    if fault.kind is Kind.DECLINED_AS_FAULT:
+        reasons = [{"code": coded(_INTERNAL_FAULT, context), "message": DECLINE_MESSAGE}]
         return json_answer(200, common_body(reasons, context))
     if fault.kind is not Kind.STATUS:
         return None

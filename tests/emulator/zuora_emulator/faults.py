@@ -28,9 +28,20 @@ class Kind(StrEnum):
     TRUNCATED = "truncated"  # yes; the JSON ends in the middle
     NO_ID = "no_id"  # yes; the promised id is missing
     DECLINED = "declined"  # yes; the payment method is created, its payment is declined
+    CUT = "cut"  # yes; the body breaks off, written as cut or with the status of an edge as cut:400
+    BAD_CODING = "bad_coding"  # yes; says gzip and is plain, also with a status
+    TOO_LARGE = "too_large"  # yes; two megabytes, also with a status
+    BOMB = "bomb"  # yes; fifty kilobytes that unpack to fifty megabytes, also with a status
+    BOM = "bom"  # yes; begins with a byte order mark
+    UTF_16 = "utf_16"  # yes; in UTF-16
+    LONG_HEADER = "long_header"  # yes; with a header of nine kilobytes
+    TWICE = "twice"  # yes; every header that is single comes twice
+    CONTRADICTORY = "contradictory"  # yes; the same, with another value
+    DECLINED_AS_FAULT = "declined_as_fault"  # no; the payment is declined, in the words of an internal fault
 
 
 _AFTER = "_after"
+_WITH_STATUS = frozenset({Kind.CUT, Kind.BAD_CODING, Kind.TOO_LARGE, Kind.BOMB})
 _NAMED = frozenset(Kind) - {Kind.STATUS, Kind.STATUS_AFTER}
 
 
@@ -41,7 +52,7 @@ class Fault:
     operation: str
     kind: Kind
     status: int = 0
-    """HTTP status, for STATUS and STATUS_AFTER."""
+    """HTTP status, for STATUS and STATUS_AFTER; for damaged bodies 0 or a status in the place of the answer's own."""
     code: int = 0
     """8-digit reason code, for SUCCESS_FALSE."""
     seconds: float = 0
@@ -59,7 +70,7 @@ class Fault:
             case Kind.SLOW:
                 return f"{self.operation}:{self.kind}:{self.seconds:g}"
             case _:
-                return f"{self.operation}:{self.kind}"
+                return f"{self.operation}:{self.kind}" + (f":{self.status}" if self.status else "")
 
 
 class FaultSyntaxError(ValueError):
@@ -115,6 +126,8 @@ def _status_fault(operation: str, status: int, argument: str) -> Fault:
 def _named_fault(operation: str, kind: Kind, argument: str) -> Fault:
     if kind is Kind.SLOW:
         return Fault(operation=operation, kind=kind, seconds=_seconds(argument))
+    if kind in _WITH_STATUS and argument.isascii() and argument.isdigit():
+        return Fault(operation=operation, kind=kind, status=_any_status(int(argument)))
     if kind is Kind.SUCCESS_FALSE:
         if not (len(argument) == 8 and argument.isascii() and argument.isdigit()):
             raise FaultSyntaxError(
@@ -124,6 +137,12 @@ def _named_fault(operation: str, kind: Kind, argument: str) -> Fault:
     if argument:
         raise FaultSyntaxError(f"{kind} takes no argument; {argument!r} is too much.")
     return Fault(operation=operation, kind=kind)
+
+
+def _any_status(status: int) -> int:
+    if not 200 <= status <= 599:
+        raise FaultSyntaxError(f"{status} is no status of an answer; use one from 200 to 599.")
+    return status
 
 
 _LONGEST_SECONDS = 86_400

@@ -10,6 +10,7 @@ from typing import Any
 from zuora_emulator import oauth
 from zuora_emulator.answers import MARKER, Answer, Answered, ConnectionCut, NeverAnswered, html_answer, json_bytes
 from zuora_emulator.call import Arrived, Call, decoded_form, decoded_json, unpacked
+from zuora_emulator.damage import damaged
 from zuora_emulator.decryption import decrypt
 from zuora_emulator.errors import Context, Reason, Refused, key_refusal_answer, refusal_answer, refused
 from zuora_emulator.fault_answers import api_answer, edge_answer
@@ -226,7 +227,7 @@ class _Passage:
             return Answer(200, b"", answer.headers)
         if self._has(Kind.TRUNCATED):
             return Answer(answer.status, answer.body[: len(answer.body) // 2], answer.headers)
-        return answer
+        return answer if self.fault is None else damaged(answer, self.fault)
 
 
 async def answer_to(world: World, arrived: Arrived) -> Answer:

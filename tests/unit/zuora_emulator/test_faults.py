@@ -8,9 +8,13 @@ operations = st.sampled_from(sorted(BY_NAME))
 plain = st.builds(
     Fault,
     operation=operations,
-    kind=st.sampled_from(
-        [Kind.DROP, Kind.DROP_AFTER, Kind.HTML, Kind.EMPTY, Kind.TRUNCATED, Kind.NO_ID, Kind.DECLINED]
-    ),
+    kind=st.sampled_from(sorted(set(Kind) - {Kind.STATUS, Kind.STATUS_AFTER, Kind.SLOW, Kind.SUCCESS_FALSE})),
+)
+damages = st.builds(
+    Fault,
+    operation=operations,
+    kind=st.sampled_from([Kind.CUT, Kind.BAD_CODING, Kind.TOO_LARGE, Kind.BOMB]),
+    status=st.integers(200, 599),
 )
 statuses = st.builds(Fault, operation=operations, kind=st.just(Kind.STATUS), status=st.integers(400, 599))
 late_statuses = st.builds(Fault, operation=operations, kind=st.just(Kind.STATUS_AFTER), status=st.integers(400, 599))
@@ -32,7 +36,7 @@ refusals = st.builds(
 )
 
 
-@given(st.one_of(plain, statuses, late_statuses, throttles, slow, refusals))
+@given(st.one_of(plain, damages, statuses, late_statuses, throttles, slow, refusals))
 def test_parse_reads_what_is_written(fault: Fault) -> None:
     assert parse_fault(str(fault)) == fault
 
@@ -61,6 +65,9 @@ def test_parse_refuses_in_a_sentence_or_reads(text: str) -> None:
         ("sessions:399_after", "no error status", "a redirect"),
         ("sessions:499_after:1", "no argument", "an argument too much"),
         ("sessions:429:x", "no number", "words for seconds"),
+        ("sessions:cut:199", "no status", "an interim answer"),
+        ("sessions:cut:x", "no argument", "no status"),
+        ("sessions:bom:400", "no argument", "a status that it does not take"),
         ("sessions:429:1.5", "whole seconds", "half a second"),
         ("sessions:slow", "no number", "no seconds"),
         ("sessions:slow:0", "not between", "no time"),
