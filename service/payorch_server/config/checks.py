@@ -25,6 +25,9 @@ _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HEADER: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _CERTIFICATE_IDENTITY: Final = re.compile(r"(dns:|urn:|[A-Za-z][A-Za-z0-9+.-]*://)[!-~]+")
+# Zuora's internal faults, which alone hide declines.
+_DECLINE_CODE: Final = re.compile(r"[569][0-9]{5}60")
+_MIN_DECLINE_CHARACTERS: Final = 8
 _CLIENT_ID_CHARACTERS: Final = 36
 
 
@@ -152,7 +155,16 @@ def _tenant_problems(name: str, tenant: TenantSettings, extra_hosts: Sequence[st
     for org, value in tenant.orgs.items():
         if not value or "," in value:
             yield f"{path}.orgs.{org}: must be one id without a comma"
+    yield from _decline_problems(path, tenant)
     yield from tenant_problems(path, tenant)
+
+
+def _decline_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
+    for at, decline in enumerate(tenant.declines):
+        if not _DECLINE_CODE.fullmatch(decline.code):
+            yield f"{path}.declines.{at}.code: must be one of Zuora's codes of eight digits that end in 60"
+        if len(decline.message.strip()) < _MIN_DECLINE_CHARACTERS:
+            yield f"{path}.declines.{at}.message: must have {_MIN_DECLINE_CHARACTERS} characters or more"
 
 
 def _host_problems(path: str, tenant: TenantSettings, extra_hosts: Sequence[str]) -> Iterator[str]:

@@ -69,7 +69,7 @@ class ApplePayDecryption(ZuoraOperation[decryption.DecryptionResult]):
 
     def parse(self, reply: ZuoraReply) -> decryption.DecryptionResult:
         """Return what was created and paid."""
-        return decryption.parse(reply)
+        return decryption.parse(reply, pays=bool(self.request.invoice))
 
     def ids_of(self, value: decryption.DecryptionResult) -> UpstreamEvidence:
         """Return the ids of the payment method and the payment."""

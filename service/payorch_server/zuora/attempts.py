@@ -11,10 +11,13 @@ from payorch_server.model.errors import CallError, UpstreamEvidence, error_for
 from payorch_server.model.identifiers import REPETITION_LIMIT, TrackId
 from payorch_server.model.outcome import Outcome
 from payorch_server.model.secret import Secret
+from payorch_server.zuora.answer_body import AnswerBody
 from payorch_server.zuora.breaker import CircuitBreakers
 from payorch_server.zuora.concurrency import LimiterKey
-from payorch_server.zuora.messages import HttpResponse
+from payorch_server.zuora.errors import classify
+from payorch_server.zuora.messages import Call, HttpResponse, encode_body
 from payorch_server.zuora.quotes import Quotes
+from payorch_server.zuora.settings import Declines
 
 _NOTHING_EXISTS: Final = UpstreamEvidence()
 
@@ -22,11 +25,13 @@ _NOTHING_EXISTS: Final = UpstreamEvidence()
 class Attempts:
     """The attempts so far; each sends the same body and headers, but for the token."""
 
-    def __init__(self, body: bytes, headers: Mapping[str, str], earlier: EarlierSends, quotes: Quotes) -> None:
-        self.body = body
+    def __init__(self, call: Call, headers: Mapping[str, str], earlier: EarlierSends, declines: Declines = ()) -> None:
+        self.body = encode_body(call.body)
         self.headers = headers
-        self.quotes = quotes
+        self.quotes = Quotes(call.body)
         """The secrets of the body, which answers may quote."""
+        self._operation = call.operation
+        self._declines = declines
         self.sent: tuple[Attempt, ...] = ()
         """Those that reached the network, in their order."""
         self.tries = 0
@@ -77,6 +82,15 @@ class Attempts:
                 outcome=error.verdict.outcome if error else Outcome.SUCCEEDED,
             ),
         )
+
+    def error_of(self, answer: HttpResponse, body: AnswerBody) -> CallError | None:
+        """Return the error that an answer alone means, without what it quotes, or None for a success."""
+        # A message by which a gateway declines proves nothing about other sends.
+        declines = () if self.doubtful else self._declines
+        failed = classify(
+            answer, body, UpstreamFacts(), operation=self._operation, quotes=self.quotes, declines=declines
+        )
+        return self.quotes.mask_error(failed) if failed else None
 
     def error_given_earlier(self, error: CallError, facts: UpstreamFacts, *, answered_at_s: float = 0.0) -> CallError:
         """Return what a failed attempt means for the intent, and remember its answer for the next attempt.

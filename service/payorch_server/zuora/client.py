@@ -22,20 +22,18 @@ from payorch_server.zuora.attempts import Attempts, facts_of
 from payorch_server.zuora.breaker import CircuitBreakers
 from payorch_server.zuora.clock_offset import ClockOffsets
 from payorch_server.zuora.concurrency import ConcurrencyLimiter, LimiterKey, limiter_key
-from payorch_server.zuora.errors import classify, incomplete_answer
+from payorch_server.zuora.errors import incomplete_answer
 from payorch_server.zuora.messages import (
     IDEMPOTENCY_KEY_HEADER,
     TRACK_ID_HEADER,
     Call,
     HttpResponse,
     JsonObject,
-    encode_body,
     preview_body,
     route_headers,
 )
 from payorch_server.zuora.metrics import UpstreamMetrics
 from payorch_server.zuora.quota import Quota
-from payorch_server.zuora.quotes import Quotes
 from payorch_server.zuora.retry import MAX_ATTEMPTS, RetryBudget, RetryState, is_retryable, wait_before_retry
 from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import Credential, Token, TokenCache
@@ -135,9 +133,8 @@ class ZuoraClient:
         Raises:
             CallError: With any outcome, and everything known about the attempts.
         """
-        attempts = Attempts(
-            encode_body(call.body), self._headers(call, route, context, key), earlier, Quotes(call.body)
-        )
+        declines = self.tenants.of(route).declines
+        attempts = Attempts(call, self._headers(call, route, context, key), earlier, declines)
         budget = self._budgets[route.tenant]
         # 0. Nothing is begun where Zuora has stopped answering.
         try:
@@ -192,7 +189,7 @@ class ZuoraClient:
             post = self._post(call, route, attempts, token)
             started_at, started_s = self._clock.now(), self._clock.monotonic()
             connect_s = self._awaited_s(context, attempts)
-            answer, payload, error = await self._exchange(post, context, attempts.quotes, connect_s)
+            answer, payload, error = await self._exchange(post, context, attempts, connect_s)
         finally:
             self._in_flight.leave(place, slot)
         # 3. Note the attempt, whatever its end.
@@ -286,7 +283,7 @@ class ZuoraClient:
         return {name: age_s for name, age_s in ages.items() if age_s is not None}
 
     async def _exchange(
-        self, post: HttpPost, context: CallContext, quotes: Quotes, connect_s: float
+        self, post: HttpPost, context: CallContext, attempts: Attempts, connect_s: float
     ) -> tuple[HttpResponse | None, JsonObject | None, CallError | None]:
         """Send once; return the answer, what its body says and the error that it means, each if there is one."""
         with AttemptSpan(self._transport.tracer, post) as span:
@@ -299,11 +296,10 @@ class ZuoraClient:
                 span.note_error(error)
                 return None, None, error
             body = read_body(answer)
-            failed = classify(answer, body, UpstreamFacts(), quotes=quotes)
+            failed = attempts.error_of(answer, body)
             if failed is not None:
-                failed = quotes.mask_error(failed)
                 span.note_error(failed)
-            span.note_answer(answer, quotes=quotes, sent=context.track_id)
+            span.note_answer(answer, quotes=attempts.quotes, sent=context.track_id)
             return answer, body.members, failed
 
     def preview(self, call: Call, *, route: Route, context: CallContext, key: IdempotencyKey) -> UpstreamPreview:

@@ -5,17 +5,16 @@ Sources: Zuora, "Error codes", "Error handling" and "Idempotent requests" (read 
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from payorch_server.model.attempt import UpstreamFacts, ZuoraReply
 from payorch_server.model.errors import CallError, Failure, UpstreamEvidence, error_for
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
-from payorch_server.model.shown_forms import MASKED
 from payorch_server.zuora.answer_body import AnswerBody, Form
+from payorch_server.zuora.error_texts import ErrorText, error_texts, mask_quotes, private_text
 from payorch_server.zuora.messages import Damage, HttpResponse, JsonObject, text_of
 from payorch_server.zuora.quotes import NOTHING_QUOTED, Quotes
+from payorch_server.zuora.settings import Declines
 
 # The last two digits of Zuora's billing codes.
 CATEGORIES: Final = {
@@ -108,28 +107,30 @@ _TOO_MANY_REQUESTS: Final = 429
 _MAX_CODES: Final = 10
 # Zuora forgets an idempotency key after a day, so a longer wait has no meaning.
 _MAX_RETRY_AFTER_S: Final = 86_400.0
-_MAX_DETAIL_CHARACTERS: Final = 400
 # Content types of proxies and servers, which may stand in a text for operators.
 _MEDIA_TYPES: Final = frozenset(
     {"application/json", "application/problem+json", "application/xml", "text/html", "text/plain", "text/xml"}
 )
 # Such as 53200020 or 90000011: six digits of resource and two of category.
 _BILLING_CODE: Final = re.compile(r"[569][0-9]{7}")
-# Words with an address or five digits and more, except Zuora's own codes in front.
-_PERSONAL: Final = re.compile(r"(?<=\s)(?:\S*@\S*|\S*(?:\d\S*){5,})")
-_LONG_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\d(?:[ -]?\d){11,}(?![0-9A-Za-z])")
-
-
-@dataclass(frozen=True, slots=True)
-class _ErrorText:
-    """One code with its message, which may quote the request."""
-
-    code: str = field(repr=False)
-    message: str = field(repr=False)
+# Sessions have a family of their own as well, such as 71012540; elsewhere those digits are another product's.
+_SESSION_CODE: Final = re.compile(r"[5679][0-9]{7}")
+_SESSIONS: Final = "sessions"
+# Statuses beside which a tenant's configured declines count: those of Zuora's own failures.
+_DECLINING: Final = frozenset({200, 400, 402, 500})
+# HTTP's last registered status, and one that hosting software made its own.
+_LAST_OF_HTTP: Final = 511
+_BANDWIDTH_EXCEEDED: Final = 509
 
 
 def classify(
-    answer: HttpResponse, body: AnswerBody, facts: UpstreamFacts, *, quotes: Quotes = NOTHING_QUOTED
+    answer: HttpResponse,
+    body: AnswerBody,
+    facts: UpstreamFacts,
+    *,
+    operation: str = "",
+    quotes: Quotes = NOTHING_QUOTED,
+    declines: Declines = (),
 ) -> CallError | None:
     """Return the error an answer means, or None if it reports success.
 
@@ -137,51 +138,67 @@ def classify(
         answer: The HTTP answer.
         body: What its body says.
         facts: What is known of the call; becomes part of the error.
+        operation: Short name of the operation, which has codes of its own.
         quotes: The secrets of the request, which Zuora may quote.
+        declines: How the tenant's gateways decline; empty where an attempt of the intent is in doubt.
     """
     # 1. A body that cannot be trusted: what remains is the status, and what ids are legible.
     if body.form is Form.BROKEN:
         return _broken(answer, body.members, facts)
     payload = body.members
-    texts = tuple(_error_texts(payload))
+    texts = tuple(error_texts(payload))
     # 2. A status of success and no report of failure in the body.
     if _is_success(answer.status) and not _reports_failure(payload):
         return None if body.form is Form.OBJECT else _unreadable(answer, facts)
     # 3. A failure: the most severe meaning of its codes and its status.
-    reason = _reason(answer.status, texts)
+    reason = _reason(answer.status, texts, _SESSION_CODE if operation == _SESSIONS else _BILLING_CODE)
     method_id, payment_id = _method_id(payload), text_of(payload.get("paymentId"))
     if method_id:
         # 4. It names a payment method, so some of it happened.
         reason = Reason.PAYMENT_REFUSED_METHOD_CREATED
-    elif payload.get("success") is True:
-        # 5. It reports success and error codes: a contradiction, of which neither side can be trusted.
+    elif payment_id or payload.get("success") is True:
+        # 5. It reports error codes and a payment or success: a contradiction, of which neither side can be trusted.
         reason = Reason.UPSTREAM_ANSWER_UNREADABLE
-    texts = _mask_quotes(quotes, texts[:_MAX_CODES])
+    elif reason is Reason.UPSTREAM_INTERNAL and _is_decline(answer.status, payload, texts, declines):
+        # 6. It names nothing that exists, and one code with a message by which this tenant's gateways decline.
+        reason = Reason.PAYMENT_DECLINED
+    texts = mask_quotes(quotes, texts[:_MAX_CODES])
     evidence = UpstreamEvidence(
         zuora_codes=tuple(text.code for text in texts if text.code)[:_MAX_CODES],
         payment_method_id=method_id,
         payment_id=payment_id,
         retry_after_s=retry_after_s(answer),
     )
-    return error_for(Failure(reason, _detail(answer, texts), evidence=evidence, facts=facts))
+    return error_for(Failure(reason, private_text(answer, texts), evidence=evidence, facts=facts))
 
 
-def _mask_quotes(quotes: Quotes, texts: Iterable[_ErrorText]) -> tuple[_ErrorText, ...]:
-    return tuple(
-        _ErrorText(text.code and quotes.mask_code(text.code), quotes.mask_text(text.message)) for text in texts
-    )
+def _is_decline(status: int, payload: JsonObject, texts: tuple[ErrorText, ...], declines: Declines) -> bool:
+    if status not in _DECLINING or len(texts) != 1 or not _is_false(payload.get("success")) or payload.get("id"):
+        return False
+    (text,) = texts
+    return any(text.code == decline.code and text.message.startswith(decline.message) for decline in declines)
 
 
 def _method_id(payload: JsonObject) -> str:
     """Return the id of a payment method that a failed answer names: it exists."""
-    v1_id = payload.get("id") if payload.get("success") is False else None
+    v1_id = payload.get("id") if _is_false(payload.get("success")) else None
     return text_of(payload.get("paymentMethodId")) or text_of(v1_id)
 
 
-def incomplete_answer(missing: str, facts: UpstreamFacts) -> CallError:
-    """Return the error for a success that lacks what the operation promises."""
+def incomplete_answer(missing: str, facts: UpstreamFacts, payload: JsonObject | None = None) -> CallError:
+    """Return the error for a success that lacks what the operation promises.
+
+    Args:
+        missing: What it lacks, for operators.
+        facts: What is known of the call.
+        payload: The answer; the ids in it are of what exists.
+    """
+    ids = payload or {}
+    exists = UpstreamEvidence(
+        payment_method_id=text_of(ids.get("paymentMethodId")), payment_id=text_of(ids.get("paymentId"))
+    )
     detail = f"Zuora reported success without {missing}"
-    return error_for(Failure(Reason.UPSTREAM_ANSWER_INCOMPLETE, detail, facts=facts))
+    return error_for(Failure(Reason.UPSTREAM_ANSWER_INCOMPLETE, detail, evidence=exists, facts=facts))
 
 
 def promised_text(reply: ZuoraReply, member: str, *, name: str) -> str:
@@ -197,7 +214,7 @@ def promised_text(reply: ZuoraReply, member: str, *, name: str) -> str:
     """
     value = reply.payload.get(member)
     if not isinstance(value, str) or not value:
-        raise incomplete_answer(name, reply.facts)
+        raise incomplete_answer(name, reply.facts, reply.payload)
     return value
 
 
@@ -240,38 +257,29 @@ def _unreadable(answer: HttpResponse, facts: UpstreamFacts) -> CallError:
 
 
 def _reports_failure(payload: JsonObject) -> bool:
-    if payload.get("success") is False or payload.get("Success") is False:
+    if _is_false(payload.get("success")) or _is_false(payload.get("Success")):
         return True
     # A successful answer may carry the members as well, null or empty.
-    return any(payload.get(member) for member in ("reasons", "errors", "Errors"))
+    return any(payload.get(member) for member in ("reasons", "errors", "Errors", "faultcode"))
 
 
-def _error_texts(payload: JsonObject) -> Iterable[_ErrorText]:
-    for member in ("reasons", "errors", "Errors"):
-        listed = payload.get(member)
-        for entry in listed if isinstance(listed, list) else ():
-            if isinstance(entry, Mapping):
-                code, message = entry.get("code", entry.get("Code")), entry.get("message", entry.get("Message"))
-                yield _ErrorText(text_of(code), text_of(message))
-    if isinstance(payload.get("type"), str) and ("errors" in payload or "message" in payload):
-        yield _ErrorText(payload["type"], "")
-    if "code" in payload or ("message" in payload and "reasons" not in payload):
-        yield _ErrorText(text_of(payload.get("code")), text_of(payload.get("message")))
+def _is_false(value: object) -> bool:
+    return value is False or (isinstance(value, str) and value.strip().lower() == "false")
 
 
-def _reason(status: int, texts: tuple[_ErrorText, ...]) -> Reason:
+def _reason(status: int, texts: tuple[ErrorText, ...], family: re.Pattern[str]) -> Reason:
     codes = [text.code for text in texts]
     # Quickstart calls every 402 request_failed; the code beside it separates a declined payment from a broken rule.
     if "card_error" in codes:
         codes = [code for code in codes if code != "request_failed"]
-    known = [reason for code in codes if (reason := _by_code(code)) is not None]
+    known = [reason for code in codes if (reason := _by_code(code, family)) is not None]
     by_status = STATUSES.get(status)
-    if any(_is_of_unknown_category(code) for code in codes):
+    if any(_is_of_unknown_category(code, family) for code in codes):
         known.append(by_status or Reason.UPSTREAM_CODE_UNKNOWN)
     if not known:
         return by_status or _by_class(status)
-    if status in _DOUBTFUL:
-        known.append(STATUSES[status])
+    if status in _DOUBTFUL or _is_of_an_edge(status):
+        known.append(by_status or _by_class(status))
     return min(known, key=_rank)
 
 
@@ -282,28 +290,27 @@ def _rank(reason: Reason) -> int:
 
 def _by_class(status: int) -> Reason:
     # Proxies have 4xx statuses of their own, such as 499 when they stop waiting although Zuora is about to answer.
-    if 400 <= status < 500:  # noqa: PLR2004
+    if 400 <= status < 500 or _is_of_an_edge(status):  # noqa: PLR2004
         return Reason.UPSTREAM_EDGE_FAILED
     # 3xx is never followed, and 202 promises work whose end is never reported.
     return Reason.UPSTREAM_CODE_UNKNOWN
 
 
-def _by_code(code: str) -> Reason | None:
+def _is_of_an_edge(status: int) -> bool:
+    """Return whether a 5xx is none of HTTP's: edges say with 520 and its kin what 502 to 504 say."""
+    return _LAST_OF_HTTP < status < 600 or status == _BANDWIDTH_EXCEEDED  # noqa: PLR2004
+
+
+def _by_code(code: str, family: re.Pattern[str]) -> Reason | None:
     if code in WORDS:
         return WORDS[code]
     if not code.isascii() or not code.isdigit():
         return None
-    return CATEGORIES.get(int(code[-2:])) if len(code) == 2 or _BILLING_CODE.fullmatch(code) else None  # noqa: PLR2004 - "70"
+    return CATEGORIES.get(int(code[-2:])) if len(code) == 2 or family.fullmatch(code) else None  # noqa: PLR2004 - "70"
 
 
-def _is_of_unknown_category(code: str) -> bool:
-    return bool(_BILLING_CODE.fullmatch(code)) and int(code[-2:]) not in CATEGORIES
-
-
-def _detail(answer: HttpResponse, texts: tuple[_ErrorText, ...]) -> str:
-    joined = "; ".join(f"{text.code} {text.message}".strip() for text in texts) or f"{len(answer.body)} bytes"
-    masked = _PERSONAL.sub(MASKED, _LONG_NUMBER.sub("[number]", joined))
-    return f"status {answer.status}: {masked}"[:_MAX_DETAIL_CHARACTERS]
+def _is_of_unknown_category(code: str, family: re.Pattern[str]) -> bool:
+    return bool(family.fullmatch(code)) and int(code[-2:]) not in CATEGORIES
 
 
 def retry_after_s(answer: HttpResponse) -> float | None:

@@ -171,3 +171,11 @@ def text_of(value: object) -> str:
     if isinstance(value, int) and abs(value) >= 10**_MAX_DIGITS:
         return ""
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def whole_number(value: object) -> int | None:
+    """Return a JSON number that is whole, also one that is written 12.0; None for anything else."""
+    if isinstance(value, Decimal):
+        is_whole = value.is_finite() and abs(value.adjusted()) <= _MAX_DIGITS and value == value.to_integral_value()
+        return int(value) if is_whole else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

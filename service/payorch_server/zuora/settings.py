@@ -90,6 +90,21 @@ class GatewaySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclineSettings:
+    """How a tenant's gateways decline a payment that Zuora reports as an internal fault."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    code: str
+    """Zuora's code, of category 60, such as "53000060"."""
+    message: str
+    """How the message begins, 8 characters at least, such as "Transaction declined."; case matters."""
+
+
+Declines = tuple[DeclineSettings, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TenantSettings:
     """A Zuora tenant and the credentials for it."""
 
@@ -128,6 +143,10 @@ class TenantSettings:
     """How long a call may wait for its turn, before it is refused without having been sent."""
     switched_off: tuple[str, ...] = ()
     """Names of RPCs, such as DecryptApplePay, that send nothing to this tenant: the kill switch."""
+    declines: Declines = ()
+    """Answers that mean that a payment was declined, and nothing was created or paid. None by default: add a pair only
+    after Zuora's support has confirmed it for this tenant. Answers with an id or a second code, and attempts after one
+    that is in doubt, never count."""
     paths: PathSettings = PathSettings()
     """The paths of the operations."""
 

@@ -162,6 +162,21 @@ class TestProblems:
                 "tenants.acme.client_secret_file: /dev/null is",
                 "empty",
             ),
+            (
+                {"tenants.acme.declines": [{"code": "53000020", "message": "Transaction declined."}]},
+                "tenants.acme.declines.0.code: must be one of Zuora's codes of eight digits that end in 60",
+                "a code that is no internal fault",
+            ),
+            (
+                {"tenants.acme.declines": [{"code": "53000060", "message": "  Trans   "}]},
+                "tenants.acme.declines.0.message: must have 8 characters",
+                "the beginning of any message",
+            ),
+            (
+                {"tenants.acme.declines": [{"code": "53000060"}]},
+                "tenants.acme.declines.0.message: ",
+                "a code without a message",
+            ),
             ({"tenants.acme.base_url": ""}, "tenants.acme: give either", "neither host"),
             ({"tenants.acme.environment": "us1_production"}, "tenants.acme: give either", "both hosts"),
             ({"tenants.acme.base_url": "http://zuora.test"}, "tenants.acme.base_url: http is", "http beyond loopback"),

@@ -76,6 +76,8 @@ BANK = {
 }
 METHODS: list[dict[str, Any]] = [
     COMMON | {"type": "card", "card": CARD | {"mandate": MANDATE}},
+    COMMON | {"type": "apple_pay", "apple_pay": {"token": "t", "card": CARD | {"mandate": MANDATE}}},
+    COMMON | {"type": "google_pay", "google_pay": {"token": "t", "card": CARD | {"mandate": MANDATE}}},
     COMMON | {"type": "cc_ref", "cc_ref": {"token": "t", "second_token": "t2", "card": CARD, "mandate": MANDATE}},
     COMMON | {"type": "apple_pay", "apple_pay": {"token": "t", "payment_id": "p", "card": CARD}},
     COMMON | {"type": "sepa_debit", "sepa_debit": BANK},
@@ -145,6 +147,8 @@ class TestPaymentMethod:
             ({"id": "x", "type": "newer", "newer": {"field": 1}}, "a type that came later"),
             ({"id": "x", "type": "card", "card": "text"}, "an object that is none"),
             ({"id": "x", "type": "card", "card": {"expiry_month": "12", "mandate": []}}, "members of other types"),
+            ({"id": "x", "type": "card", "card": {"expiry_month": Decimal("12.5"), "mandate": {}}}, "no whole number"),
+            ({"id": "x", "type": "card", "card": {"expiry_month": Decimal("1E99")}}, "a number beyond the field's"),
             ({"id": "x", "maximum_payment_attempts": 2**31, "auto_generated": 1}, "numbers beyond the field"),
         ],
     )

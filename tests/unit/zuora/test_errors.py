@@ -11,10 +11,13 @@ from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.answer_body import AnswerBody, Form, read_body
 from payorch_server.zuora.errors import CATEGORIES, STATUSES, WORDS, classify, incomplete_answer
-from payorch_server.zuora.messages import HttpResponse
+from payorch_server.zuora.messages import Damage, HttpResponse
 from payorch_server.zuora.quotes import Quotes
+from payorch_server.zuora.settings import DeclineSettings
 
 FACTS = UpstreamFacts(zuora_request_id="r1")
+DECLINE = DeclineSettings("53000060", "Transaction declined.")
+DECLINED = {"success": False, "processId": "P", "reasons": [{"code": 53000060, "message": "Transaction declined.x"}]}
 
 
 def error_of(status: int, body: Any, **headers: str) -> CallError | None:
@@ -22,7 +25,7 @@ def error_of(status: int, body: Any, **headers: str) -> CallError | None:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     answer = HttpResponse(status, named, raw)
-    return classify(answer, read_body(answer), FACTS)
+    return classify(answer, read_body(answer), FACTS, operation="decryption")
 
 
 def reason_of(status: int, body: Any, **headers: str) -> Reason | None:
@@ -260,7 +263,12 @@ class TestStatuses:
             (418, Reason.UPSTREAM_EDGE_FAILED),
             (499, Reason.UPSTREAM_EDGE_FAILED),
             (501, Reason.UPSTREAM_CODE_UNKNOWN),
-            (520, Reason.UPSTREAM_CODE_UNKNOWN),
+            (505, Reason.UPSTREAM_CODE_UNKNOWN),
+            (509, Reason.UPSTREAM_EDGE_FAILED),
+            (511, Reason.UPSTREAM_CODE_UNKNOWN),
+            (520, Reason.UPSTREAM_EDGE_FAILED),
+            (530, Reason.UPSTREAM_EDGE_FAILED),
+            (599, Reason.UPSTREAM_EDGE_FAILED),
             (999, Reason.UPSTREAM_CODE_UNKNOWN),
         ],
     )
@@ -319,6 +327,7 @@ class TestSeveralReasons:
             (504, [53200061], Reason.UPSTREAM_EDGE_FAILED, "so does a gateway timeout beside a temporary fault"),
             (503, [53200070], Reason.UPSTREAM_EDGE_FAILED, "and an unavailable service beside a limit"),
             (408, [53200030], Reason.UPSTREAM_NO_ANSWER, "and a timeout"),
+            (520, [53200030], Reason.UPSTREAM_EDGE_FAILED, "and a status of an edge's own"),
         ],
     )
     def test_lets_the_least_permissive_win(self, status: int, codes: list[Any], expected: Reason, reason: str) -> None:
@@ -333,6 +342,124 @@ class TestSeveralReasons:
 
         assert error is not None
         assert (error.verdict.outcome, error.verdict.advice) == (Outcome.UNKNOWN, Advice.RESEND_SAME_REQUEST_ID)
+
+
+class TestSessionCodes:
+    """Sessions have a family of codes that begins with 7."""
+
+    @pytest.mark.parametrize(
+        ("code", "expected"),
+        [
+            ("71012540", Reason.UPSTREAM_NOT_FOUND),
+            ("71012514", Reason.UPSTREAM_CODE_UNKNOWN),
+            ("70002070", Reason.UPSTREAM_THROTTLED),
+            ("71012560", Reason.UPSTREAM_INTERNAL),
+            ("53200020", Reason.UPSTREAM_REQUEST_REFUSED),
+        ],
+    )
+    def test_have_the_same_categories(self, code: str, expected: Reason) -> None:
+        """A refusal with status 200 is a refusal."""
+        answer = HttpResponse(200, {}, json.dumps(refusal(code)).encode())
+
+        error = classify(answer, read_body(answer), FACTS, operation="sessions")
+
+        assert error is not None
+        assert error.failure.reason is expected
+
+    def test_are_not_known_elsewhere(self) -> None:
+        """There the digits belong to another product, and money may have moved."""
+        assert reason_of(200, refusal("71012540")) is Reason.UPSTREAM_CODE_UNKNOWN
+
+
+class TestConfiguredDeclines:
+    """A decline that Zuora reports as an internal fault, where the tenant's operator has named it."""
+
+    def test_are_none_by_default(self) -> None:
+        """By Zuora's documents the outcome is unknown."""
+        assert reason_of(200, DECLINED) is Reason.UPSTREAM_INTERNAL
+
+    @pytest.mark.parametrize("status", [200, 400, 402, 500])
+    def test_are_declined_payments(self, status: int) -> None:
+        """Code and beginning of the message both agree."""
+        assert _declined(status, DECLINED) is Reason.PAYMENT_DECLINED
+
+    @pytest.mark.parametrize(
+        ("status", "changes", "reason"),
+        [
+            (409, {}, "a status that stays in doubt"),
+            (502, {}, "an edge's status"),
+            (520, {}, "another of an edge"),
+            (499, {}, "a status that no failure of Zuora's has"),
+            (200, {"paymentMethodId": "pm1"}, "a method exists"),
+            (200, {"paymentId": "p1"}, "a payment exists"),
+            (200, {"id": "pm1"}, "a method of v1 exists"),
+            (200, {"success": True}, "it contradicts itself"),
+            (200, {"success": None}, "it does not say that it failed"),
+            (200, {"code": 53000060, "message": "Transaction declined."}, "a second code, though the same"),
+            (
+                200,
+                {"reasons": [*DECLINED["reasons"], {"code": 53200030, "message": "no"}]},  # type: ignore[misc]  # a list
+                "a second code",
+            ),
+            (200, {"reasons": [{"code": 53000060, "message": "transaction declined."}]}, "another message"),
+            (200, {"reasons": [{"code": 53000060, "message": "x Transaction declined."}]}, "not at its beginning"),
+            (200, {"reasons": [{"code": 53000061, "message": "Transaction declined."}]}, "another code"),
+            (200, {"reasons": [{"code": 53000099, "message": "Transaction declined."}]}, "a code of the gateway"),
+        ],
+    )
+    def test_need_all_that_speaks_for_them(self, status: int, changes: dict[str, Any], reason: str) -> None:
+        """Whatever speaks against a decline wins."""
+        assert _declined(status, DECLINED | changes) is not Reason.PAYMENT_DECLINED, reason
+
+    def test_need_a_whole_body(self) -> None:
+        """What is lost could be an id."""
+        raw = json.dumps(DECLINED).encode()
+        answer = HttpResponse(200, {}, raw, Damage.CUT)
+
+        error = classify(answer, read_body(answer), FACTS, operation="decryption", declines=(DECLINE,))
+
+        assert error is not None
+        assert error.verdict.outcome is Outcome.UNKNOWN
+
+
+def _declined(status: int, body: dict[str, Any]) -> Reason:
+    answer = HttpResponse(status, {}, json.dumps(body).encode())
+    error = classify(answer, read_body(answer), FACTS, operation="decryption", declines=(DECLINE,))
+    assert error is not None
+    return error.failure.reason
+
+
+class TestOddForms:
+    """Failures as other layers write them."""
+
+    @pytest.mark.parametrize("success", ["false", "False", False])
+    def test_are_failures_in_text_too(self, success: Any) -> None:
+        """A failure without a code is an unknown one, not a success that lacks something."""
+        assert reason_of(200, {"success": success}) is Reason.UPSTREAM_CODE_UNKNOWN
+        assert reason_of(200, {"success": success, "id": "pm1"}) is Reason.PAYMENT_REFUSED_METHOD_CREATED
+
+    def test_are_faults_of_the_older_interface(self) -> None:
+        """Its text reaches the operator."""
+        error = error_of(200, {"faultcode": "fns:INVALID_VALUE", "faultstring": "no such account"})
+
+        assert error is not None
+        assert error.failure.reason is Reason.UPSTREAM_CODE_UNKNOWN
+        assert "no such account" in error.failure.detail
+
+    @pytest.mark.parametrize("code", ["53200020.0", "5.320002E7"])
+    def test_are_codes_written_as_fractions(self, code: str) -> None:
+        """Other people's JSON writers know one kind of number."""
+        body = f'{{"success": false, "reasons": [{{"code": {code}, "message": "no"}}]}}'.encode()
+
+        assert reason_of(200, body) is Reason.UPSTREAM_REQUEST_REFUSED
+
+    @pytest.mark.parametrize("status", [200, 400, 401, 429])
+    def test_are_payments_beside_a_refusal(self, status: int) -> None:
+        """What has a payment is not refused, whatever the code says."""
+        error = error_of(status, refusal(53200030, paymentId="p1"))
+
+        assert error is not None
+        assert (error.verdict.outcome, error.failure.evidence.payment_id) == (Outcome.UNKNOWN, "p1")
 
 
 class TestPartial:

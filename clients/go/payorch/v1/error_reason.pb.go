@@ -89,8 +89,8 @@ const (
 	ErrorReason_ERROR_REASON_UPSTREAM_TLS_FAILED ErrorReason = 41
 	// The connection broke or timed out after the request may have been sent. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_NO_ANSWER ErrorReason = 42
-	// A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
-	// such as 499. UNKNOWN, resend.
+	// A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
+	// server sends before executing, such as 499. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_EDGE_FAILED ErrorReason = 43
 	// A first send with the same idempotency key is still running at Zuora. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_IN_PROGRESS ErrorReason = 44

@@ -624,7 +624,8 @@ type DecryptApplePayResponse struct {
 	Call *CallInfo `protobuf:"bytes,2,opt,name=call,proto3" json:"call,omitempty"`
 	// What would be sent; set for validate_only alone.
 	UpstreamRequest *UpstreamRequest `protobuf:"bytes,3,opt,name=upstream_request,json=upstreamRequest,proto3" json:"upstream_request,omitempty"`
-	// Zuora's id of the payment; empty when none was asked for or Zuora reported none.
+	// Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+	// UPSTREAM_ANSWER_INCOMPLETE.
 	PaymentId string `protobuf:"bytes,4,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
 	// The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.
 	ReportedAmount string `protobuf:"bytes,5,opt,name=reported_amount,json=reportedAmount,proto3" json:"reported_amount,omitempty"`

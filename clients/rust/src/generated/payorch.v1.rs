@@ -621,8 +621,8 @@ pub enum ErrorReason {
     UpstreamTlsFailed = 41,
     /// The connection broke or timed out after the request may have been sent. UNKNOWN, resend.
     UpstreamNoAnswer = 42,
-    /// A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
-    /// such as 499. UNKNOWN, resend.
+    /// A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
+    /// server sends before executing, such as 499. UNKNOWN, resend.
     UpstreamEdgeFailed = 43,
     /// A first send with the same idempotency key is still running at Zuora. UNKNOWN, resend.
     UpstreamInProgress = 44,
@@ -1577,7 +1577,8 @@ pub struct DecryptApplePayResponse {
     /// What would be sent; set for validate_only alone.
     #[prost(message, optional, tag = "3")]
     pub upstream_request: ::core::option::Option<UpstreamRequest>,
-    /// Zuora's id of the payment; empty when none was asked for or Zuora reported none.
+    /// Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+    /// UPSTREAM_ANSWER_INCOMPLETE.
     #[prost(string, tag = "4")]
     pub payment_id: ::prost::alloc::string::String,
     /// The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none.

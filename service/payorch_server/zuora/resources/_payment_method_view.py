@@ -5,14 +5,15 @@ from typing import Any, Final
 
 import msgspec
 
-from payorch_server.zuora.messages import JsonObject, text_of
+from payorch_server.zuora.messages import JsonObject, text_of, whole_number
 
 _INT32_MAX: Final = 2**31 - 1
 _JSON: Final = msgspec.json.Encoder(decimal_format="number")
 
 
 def _integer(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _INT32_MAX else None
+    number = whole_number(value)
+    return number if number is not None and 0 <= number <= _INT32_MAX else None
 
 
 def _flag(value: object) -> bool | None:
@@ -108,16 +109,20 @@ def view_of(payload: JsonObject) -> dict[str, Any]:
     nested = own.get("card")
     parts = {
         "card": _read(own if kind == "card" else nested, _CARD),
-        "mandate": _mandate(own.get("mandate")),
+        # Wallets carry it in the card.
+        "mandate": _mandate(own.get("mandate")) or _mandate(_member(nested, "mandate")),
         "bank_account": _read(own, _BANK_ACCOUNT) if str(kind).endswith("_debit") else {},
         "paypal": _read(own, _PAYPAL) if str(kind).startswith("paypal") else {},
     }
     return view | {name: part for name, part in parts.items() if part} | _read(own, _TOKENS)
 
 
+def _member(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
 def _mandate(value: object) -> dict[str, Any]:
-    acceptance = value.get("customer_acceptance") if isinstance(value, Mapping) else None
-    return _read(value, _MANDATE) | _read(acceptance, _ACCEPTANCE)
+    return _read(value, _MANDATE) | _read(_member(value, "customer_acceptance"), _ACCEPTANCE)
 
 
 def _read(value: object, fields: Fields) -> dict[str, Any]:

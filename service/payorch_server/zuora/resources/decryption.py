@@ -18,7 +18,7 @@ from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.route import ZUORA_DEFAULT, Route
 from payorch_server.model.secret import Secret
-from payorch_server.zuora.errors import promised_text
+from payorch_server.zuora.errors import incomplete_answer, promised_text
 from payorch_server.zuora.messages import Call, text_of
 from payorch_server.zuora.settings import TenantSettings
 
@@ -55,7 +55,7 @@ class DecryptionResult:
 
     payment_method_id: str
     payment_id: str
-    """Empty when none was requested or reported."""
+    """Empty when none was requested."""
     amount: str
     """Decimal text without a currency; empty when not reported."""
 
@@ -100,11 +100,18 @@ def problem_with_gateway(route: Route) -> Violation | None:
     return Violation("pay_invoice", "route.gateway", description)
 
 
-def parse(reply: ZuoraReply) -> DecryptionResult:
-    """Return the result; paymentId and amount are not promised by the page.
+def parse(reply: ZuoraReply, *, pays: bool) -> DecryptionResult:
+    """Return the result; an amount is not promised by the page.
+
+    Args:
+        reply: A success.
+        pays: Whether a payment was requested.
 
     Raises:
-        CallError: The answer has no payment method id; UNKNOWN.
+        CallError: The answer has no payment method id, or no payment id though it pays; UNKNOWN.
     """
     method_id = promised_text(reply, "paymentMethodId", name="a payment method id")
-    return DecryptionResult(method_id, text_of(reply.payload.get("paymentId")), text_of(reply.payload.get("amount")))
+    payment_id = text_of(reply.payload.get("paymentId"))
+    if pays and not payment_id:
+        raise incomplete_answer("a payment id", reply.facts, reply.payload)
+    return DecryptionResult(method_id, payment_id, text_of(reply.payload.get("amount")))

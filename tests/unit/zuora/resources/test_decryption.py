@@ -6,7 +6,7 @@ import pytest
 from harness.routes import CHOSEN_BY_ZUORA, route, tenant
 from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.errors import CallError, InvalidRequestError
-from payorch_server.model.outcome import Outcome
+from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.messages import encode_body, preview_body
 from payorch_server.zuora.resources.decryption import (
@@ -97,7 +97,7 @@ class TestParse:
             (
                 {"paymentMethodId": "pm", "success": True},
                 DecryptionResult("pm", "", ""),
-                "as the page shows it without one, even beside processPayment",
+                "as the page shows it without one",
             ),
             (
                 {"paymentMethodId": "pm", "amount": Decimal("12.30"), "paymentId": None},
@@ -108,12 +108,28 @@ class TestParse:
     )
     def test_reads_what_is_there(self, payload: dict[str, Any], expected: DecryptionResult, reason: str) -> None:
         """The rest is empty."""
-        assert parse(ZuoraReply(200, payload)) == expected, reason
+        assert parse(ZuoraReply(200, payload), pays=False) == expected, reason
 
     @pytest.mark.parametrize("payload", [{}, {"paymentMethodId": ""}, {"paymentMethodId": 7}, {"id": "pm"}])
     def test_looks_up_a_success_without_it(self, payload: dict[str, Any]) -> None:
         """A method may exist, and a payment."""
         with pytest.raises(CallError) as caught:
-            parse(ZuoraReply(200, payload))
+            parse(ZuoraReply(200, payload), pays=False)
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
+
+    @pytest.mark.parametrize("payment_id", [None, "", True, {}])
+    def test_looks_up_a_payment_without_its_id(self, payment_id: Any) -> None:
+        """A success would show its caller no payment; what exists is named."""
+        with pytest.raises(CallError) as caught:
+            parse(ZuoraReply(200, {"paymentMethodId": "pm", "paymentId": payment_id, "success": True}), pays=True)
+
+        assert caught.value.failure.reason is Reason.UPSTREAM_ANSWER_INCOMPLETE
+        assert caught.value.failure.evidence.payment_method_id == "pm"
+
+    def test_names_the_payment_of_a_success_without_a_method(self) -> None:
+        """It exists, whatever is missing."""
+        with pytest.raises(CallError) as caught:
+            parse(ZuoraReply(200, {"paymentId": "p", "success": True}), pays=True)
+
+        assert caught.value.failure.evidence.payment_id == "p"

@@ -91,8 +91,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UPSTREAM_NO_ANSWER: _ErrorReason.ValueType  # 42
     """The connection broke or timed out after the request may have been sent. UNKNOWN, resend."""
     ERROR_REASON_UPSTREAM_EDGE_FAILED: _ErrorReason.ValueType  # 43
-    """A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
-    such as 499. UNKNOWN, resend.
+    """A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
+    server sends before executing, such as 499. UNKNOWN, resend.
     """
     ERROR_REASON_UPSTREAM_IN_PROGRESS: _ErrorReason.ValueType  # 44
     """A first send with the same idempotency key is still running at Zuora. UNKNOWN, resend."""
@@ -228,8 +228,8 @@ ERROR_REASON_UPSTREAM_TLS_FAILED: ErrorReason.ValueType  # 41
 ERROR_REASON_UPSTREAM_NO_ANSWER: ErrorReason.ValueType  # 42
 """The connection broke or timed out after the request may have been sent. UNKNOWN, resend."""
 ERROR_REASON_UPSTREAM_EDGE_FAILED: ErrorReason.ValueType  # 43
-"""A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
-such as 499. UNKNOWN, resend.
+"""A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
+server sends before executing, such as 499. UNKNOWN, resend.
 """
 ERROR_REASON_UPSTREAM_IN_PROGRESS: ErrorReason.ValueType  # 44
 """A first send with the same idempotency key is still running at Zuora. UNKNOWN, resend."""

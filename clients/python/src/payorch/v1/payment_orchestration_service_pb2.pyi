@@ -341,7 +341,9 @@ class DecryptApplePayResponse(_message.Message):
     payment_method_id: _builtins.str
     """Zuora's id of the payment method."""
     payment_id: _builtins.str
-    """Zuora's id of the payment; empty when none was asked for or Zuora reported none."""
+    """Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+    UPSTREAM_ANSWER_INCOMPLETE.
+    """
     reported_amount: _builtins.str
     """The amount paid as Zuora reports it: decimal text without a currency. Empty when it reports none."""
     amount_check: Global___AmountCheck.ValueType

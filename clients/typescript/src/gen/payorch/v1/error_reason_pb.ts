@@ -222,8 +222,8 @@ export enum ErrorReason {
   UPSTREAM_NO_ANSWER = 42,
 
   /**
-   * A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
-   * such as 499. UNKNOWN, resend.
+   * A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
+   * server sends before executing, such as 499. UNKNOWN, resend.
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_EDGE_FAILED = 43;
    */

@@ -291,7 +291,8 @@ export type DecryptApplePayResponse = Message<"payorch.v1.DecryptApplePayRespons
   upstreamRequest?: UpstreamRequest | undefined;
 
   /**
-   * Zuora's id of the payment; empty when none was asked for or Zuora reported none.
+   * Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+   * UPSTREAM_ANSWER_INCOMPLETE.
    *
    * @generated from field: string payment_id = 4;
    */

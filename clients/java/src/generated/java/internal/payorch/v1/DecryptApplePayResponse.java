@@ -185,7 +185,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object paymentId_ = "";
   /**
    * <pre>
-   * Zuora's id of the payment; empty when none was asked for or Zuora reported none.
+   * Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+   * UPSTREAM_ANSWER_INCOMPLETE.
    * </pre>
    *
    * <code>string payment_id = 4 [json_name = "paymentId"];</code>
@@ -206,7 +207,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Zuora's id of the payment; empty when none was asked for or Zuora reported none.
+   * Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+   * UPSTREAM_ANSWER_INCOMPLETE.
    * </pre>
    *
    * <code>string payment_id = 4 [json_name = "paymentId"];</code>
@@ -1158,7 +1160,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object paymentId_ = "";
     /**
      * <pre>
-     * Zuora's id of the payment; empty when none was asked for or Zuora reported none.
+     * Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+     * UPSTREAM_ANSWER_INCOMPLETE.
      * </pre>
      *
      * <code>string payment_id = 4 [json_name = "paymentId"];</code>
@@ -1178,7 +1181,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's id of the payment; empty when none was asked for or Zuora reported none.
+     * Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+     * UPSTREAM_ANSWER_INCOMPLETE.
      * </pre>
      *
      * <code>string payment_id = 4 [json_name = "paymentId"];</code>
@@ -1199,7 +1203,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's id of the payment; empty when none was asked for or Zuora reported none.
+     * Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+     * UPSTREAM_ANSWER_INCOMPLETE.
      * </pre>
      *
      * <code>string payment_id = 4 [json_name = "paymentId"];</code>
@@ -1216,7 +1221,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's id of the payment; empty when none was asked for or Zuora reported none.
+     * Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+     * UPSTREAM_ANSWER_INCOMPLETE.
      * </pre>
      *
      * <code>string payment_id = 4 [json_name = "paymentId"];</code>
@@ -1230,7 +1236,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's id of the payment; empty when none was asked for or Zuora reported none.
+     * Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+     * UPSTREAM_ANSWER_INCOMPLETE.
      * </pre>
      *
      * <code>string payment_id = 4 [json_name = "paymentId"];</code>

@@ -86,7 +86,8 @@ public interface DecryptApplePayResponseOrBuilder extends
 
   /**
    * <pre>
-   * Zuora's id of the payment; empty when none was asked for or Zuora reported none.
+   * Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+   * UPSTREAM_ANSWER_INCOMPLETE.
    * </pre>
    *
    * <code>string payment_id = 4 [json_name = "paymentId"];</code>
@@ -95,7 +96,8 @@ public interface DecryptApplePayResponseOrBuilder extends
   java.lang.String getPaymentId();
   /**
    * <pre>
-   * Zuora's id of the payment; empty when none was asked for or Zuora reported none.
+   * Zuora's id of the payment; empty when none was asked for. A payment that Zuora reports without its id is an error,
+   * UPSTREAM_ANSWER_INCOMPLETE.
    * </pre>
    *
    * <code>string payment_id = 4 [json_name = "paymentId"];</code>

@@ -249,8 +249,8 @@ public enum ErrorReason
   ERROR_REASON_UPSTREAM_NO_ANSWER(42),
   /**
    * <pre>
-   * A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
-   * such as 499. UNKNOWN, resend.
+   * A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
+   * server sends before executing, such as 499. UNKNOWN, resend.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_EDGE_FAILED = 43;</code>
@@ -704,8 +704,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_UPSTREAM_NO_ANSWER_VALUE = 42;
   /**
    * <pre>
-   * A proxy in front of Zuora answered: 502, 503, 504, or a 4xx that neither Zuora nor a server sends before executing,
-   * such as 499. UNKNOWN, resend.
+   * A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
+   * server sends before executing, such as 499. UNKNOWN, resend.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_EDGE_FAILED = 43;</code>
