@@ -17,6 +17,7 @@ from urllib.parse import quote
 import grpc
 import structlog
 from harness.controlled_emulator import DECRYPTION, answer_path_with, wait_until
+from harness.keyring import KEYRING
 from harness.service_process import grpc_port, write_configuration
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
@@ -25,6 +26,7 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.access.callers import access_table
 from payorch_server.model.errors import Failure, error_for
+from payorch_server.model.identifiers import parse_track_id
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
@@ -184,6 +186,25 @@ async def quoting(folder: Path) -> Seen:
     return Seen(watch.canaries, watch.sinks, {})
 
 
+async def named_by_secrets(folder: Path) -> Seen:
+    """Callers name their calls by a card number, in forms that a Track-Id can have: a success, a resend, a refusal."""
+    emulator = lenient()
+    track_ids = [form for form in CARD_FORMS if parse_track_id(form)]
+    async with watched(folder, emulator=emulator, over={"call_history": {"in_store": True}}, sweeps=True) as watch:
+        for number, track_id in enumerate(track_ids):
+            planted = planted_for("CreateSession", "store_only")
+            watch.canaries += planted.canaries
+            for _ in range(2):
+                await watch.call("CreateSession", fresh(planted, number), track_id=track_id)
+            emulator.faults.add("sessions:400")
+            await watch.call("CreateSession", fresh(planted, 1000 + number), track_id=track_id)
+        watch.canaries += named({"Track-Id": CARD})
+    # The caller receives its own Track-Id, and so does Zuora.
+    for sink in ("metadata", "status", "client error", "journal"):
+        watch.sinks.written.pop(sink, None)
+    return Seen(watch.canaries, watch.sinks, {})
+
+
 async def failing(folder: Path) -> Seen:
     """Every fault of the emulator, then a deadline that passes, and a caller who leaves."""
     emulator, one = lenient(), planted_for("CreatePaymentMethod", "card")
@@ -318,7 +339,12 @@ async def _served(servicer: _Scripted, spans: InMemorySpanExporter) -> AsyncIter
     settings, policy = GrpcSettings(), LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
     telemetry = start_telemetry(TelemetrySettings(), processors=(SimpleSpanProcessor(spans),))
     boundary = BoundaryInterceptor(
-        settings=settings, policy=policy, tracer=telemetry.tracer, clock=SystemClock(), tasks=TaskOwner()
+        settings=settings,
+        policy=policy,
+        keyring=KEYRING,
+        tracer=telemetry.tracer,
+        clock=SystemClock(),
+        tasks=TaskOwner(),
     )
     health = Health(())
     await health.start()

@@ -64,6 +64,16 @@ async def test_zuora_quotes_the_request(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.timeout(60)
+async def test_calls_that_are_named_by_a_card_number(tmp_path: Path) -> None:
+    """Such a Track-Id is hashed in the log, spans, records and keys of the store."""
+    seen = await scenarios.named_by_secrets(tmp_path)
+
+    assert [] == leaks(seen)
+    assert all(b"hmac-" in seen.sinks[sink] for sink in ("log", "spans", "records", "store"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.timeout(60)
 async def test_whatever_goes_wrong(tmp_path: Path) -> None:
     """Faults of Zuora and of the network, a deadline, a caller who leaves."""
     seen = await scenarios.failing(tmp_path)

@@ -52,10 +52,11 @@ class Watch:
     redis_url: str = ""
     canaries: list[Canary] = field(default_factory=lambda: list(KNOWN))
 
-    async def call(self, rpc: str, request: Any, *, timeout_s: float = 10) -> Any:
+    async def call(self, rpc: str, request: Any, *, timeout_s: float = 10, track_id: str = "") -> Any:
         """Call; return the response, or the error as a caller sees it. All but the response is kept."""
         method = getattr(service_grpc.PaymentOrchestrationServiceStub(self.channel), rpc)
-        call = method(request, timeout=timeout_s, metadata=(("authorization", f"Bearer {CREDENTIAL}"),))
+        own = (("zuora-track-id", track_id),) if track_id else ()
+        call = method(request, timeout=timeout_s, metadata=(("authorization", f"Bearer {CREDENTIAL}"), *own))
         try:
             answer = await call
         except grpc.RpcError as error:

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+from harness.keyring import KEYRING
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
 from opentelemetry.trace import StatusCode
@@ -78,6 +79,7 @@ async def watched() -> AsyncIterator[Watched]:
     boundary = BoundaryInterceptor(
         settings=GrpcSettings(),
         policy=policy,
+        keyring=KEYRING,
         tracer=telemetry.tracer,
         clock=SystemClock(),
         tasks=TaskOwner(),

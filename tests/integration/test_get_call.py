@@ -16,6 +16,7 @@ from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.commands import trace
+from payorch_server.model.identifiers import TrackId, trace_id_of
 
 TRACK_ID = "ticket-4711"
 
@@ -68,6 +69,29 @@ async def test_a_refusal_is_told_in_zuoras_words(stack: LocalStack, stub: Any, a
     assert (error.outcome, error.advice) == (call.outcome, call.advice)
     assert call.zuora_request_id
     assert call.detail
+
+
+@pytest.mark.asyncio
+async def test_a_track_id_that_is_a_card_number_is_recorded_as_its_hash(
+    stack: LocalStack, stub: Any, asked: Any
+) -> None:
+    """Zuora and the caller see the caller's own, and both forms lead to the records."""
+    card = "4929-1234-5678-1236"
+
+    call = stub.CreateSession(session_request(), metadata=(("zuora-track-id", card),), timeout=10)
+    response = await call
+    found = await asked(card)
+
+    hashed = found.calls[0].track_id
+    assert hashed.startswith("hmac-")
+    assert {(record.track_id, record.executed_track_id) for record in found.calls} == {(hashed, hashed)}
+    assert (await asked(hashed)) == found
+    assert stack.emulator.journal.of("sessions")[-1].track_id == card == response.call.track_id
+    assert ("zuora-track-id", card) in tuple(await call.trailing_metadata())
+    assert response.call.replayed == call_pb2.REPLAY_NO
+    assert found.trace_id == trace_id_of(TrackId(hashed)) != trace_id_of(TrackId(card))
+    status, text = await asyncio.to_thread(tell, stack, card)
+    assert (status, card in text, found.trace_id in text) == (0, False, True)
 
 
 @pytest.mark.asyncio

@@ -11,6 +11,7 @@ import pytest_asyncio
 from google.rpc import status_pb2
 from harness.calls import refusal
 from harness.controlled_emulator import DECRYPTION, answer_path_with
+from harness.keyring import KEYRING
 from harness.requests import decryption_request
 from harness.stack import running
 from opentelemetry.trace import NoOpTracer
@@ -86,7 +87,7 @@ async def failing() -> AsyncIterator[tuple[_Failing, Callable[[], Any]]]:
     settings = GrpcSettings()
     policy = LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
     boundary = BoundaryInterceptor(
-        settings=settings, policy=policy, tracer=NoOpTracer(), clock=SystemClock(), tasks=TaskOwner()
+        settings=settings, policy=policy, keyring=KEYRING, tracer=NoOpTracer(), clock=SystemClock(), tasks=TaskOwner()
     )
     authn = AuthnInterceptor(identities=IdentityResolver(IdentitySettings(), None), clock=SystemClock())
     health = Health(())

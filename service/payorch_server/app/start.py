@@ -218,6 +218,7 @@ def _boundary(document: Document, components: Components) -> BoundaryInterceptor
     return BoundaryInterceptor(
         settings=document.grpc,
         policy=components.policy,
+        keyring=components.keyring,
         tracer=resources.telemetry.tracer,
         clock=resources.clock,
         tasks=resources.tasks,
@@ -271,7 +272,7 @@ async def _start_diagnostics(
     # No AuthzInterceptor: the servicer checks the right to diagnostics, and for which namespace.
     server = build_diagnostics_server(
         settings=document.grpc,
-        servicer=DiagnosticsServicer(components.call_history, components.entity_statuses),
+        servicer=DiagnosticsServicer(components.call_history, components.entity_statuses, components.keyring),
         interceptors=(
             _admission(document, components, open_calls),
             interceptors.streams,

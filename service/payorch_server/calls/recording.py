@@ -10,6 +10,7 @@ from payorch_server.model.caller import Caller
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.model.sensitive_text import scrub_text
 
 _ROUTE_FIELDS: Final = ("tenant", "entity", "rule", "policy_hash")
 _DIGITS: Final = 6
@@ -109,7 +110,7 @@ def _record(
         code=code,
         advice=advice,
         reason=reason,
-        detail=detail,
+        detail=scrub_text(detail),
         route=notes.route,
         intent=notes.intent,
         right=right,

@@ -11,6 +11,7 @@ from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
 
 from payorch_server.model.identifiers import TRACK_ID_RULE, parse_track_id, trace_id_of
+from payorch_server.model.shown_forms import MASKED, shown_track_id
 
 _TIMEOUT_S: Final = 10.0
 _WIDTH: Final = 48
@@ -28,20 +29,27 @@ def show(track_id: str, *, channel: grpc.Channel, link: str) -> tuple[int, str]:
     parsed = parse_track_id(track_id)
     if parsed is None:
         return 2, f"{track_id!r} is not a Track-Id: it {TRACK_ID_RULE}."
-    trace = link.replace("{trace_id}", trace_id_of(parsed)) if link else trace_id_of(parsed)
     request = diagnostics_pb2.GetCallRequest(track_id=track_id)
     try:
         response = diagnostics_grpc.DiagnosticsServiceStub(channel).GetCall(request, timeout=_TIMEOUT_S)
     except grpc.RpcError as error:
         failure = CallError.from_rpc_error(error)
         cause = f"{failure.reason or failure.code.name}: {failure.message}"
-        return 1, f"The records could not be read ({cause}).\nThe trace of this Track-Id is {trace}."
+        text = f"The records could not be read ({cause})."
+        # The service hashes a Track-Id that looks like a secret, and alone knows its trace.
+        is_shown = shown_track_id(parsed) != MASKED
+        return 1, f"{text}\nThe trace of this Track-Id is {_trace(trace_id_of(parsed), link)}." if is_shown else text
+    trace = _trace(response.trace_id, link)
     if not response.calls:
         return 1, (
             f"There is no record of {track_id}. Records are kept for a limited time, and only by the replica that "
             f"served the call unless call_history.in_store is set.\nThe trace of this Track-Id is {trace}."
         )
     return 0, "\n\n".join("\n".join(_lines(call)) for call in response.calls) + f"\n\ntrace {trace}"
+
+
+def _trace(trace_id: str, link: str) -> str:
+    return link.replace("{trace_id}", trace_id) if link else trace_id
 
 
 def _lines(call: diagnostics_pb2.CallRecord) -> Iterator[str]:

@@ -66,7 +66,8 @@ class ZuoraReply:
 class CallReport:
     """What a caller receives about its call besides the result."""
 
-    track_id: TrackId
+    track_id: TrackId = field(repr=False)
+    """As the caller gave it."""
     route: Route
     facts: UpstreamFacts = UpstreamFacts()
     first_sent_at: datetime | None = None

@@ -39,6 +39,7 @@ class CallContext:
     """What belongs to a call on its way from the gRPC port to Zuora."""
 
     track_id: TrackId
+    """As it is shown and recorded: the caller's, or a keyed hash of one that looks like a secret."""
     deadline_s: float
     """Absolute, on the monotonic clock."""
     caller: Caller
@@ -47,6 +48,13 @@ class CallContext:
 
     waiting: WaitingCalls | None = field(default=None, compare=False, repr=False)
     """The calls that wait for the execution this context is of; None outside an execution: the call itself waits."""
+    given_track_id: TrackId | None = field(default=None, repr=False)
+    """The caller's own, where it is shown as a hash."""
+
+    @property
+    def track_id_on_wire(self) -> TrackId:
+        """The Track-Id for Zuora and for the caller."""
+        return self.given_track_id or self.track_id
 
     @property
     def awaited_until_s(self) -> float:

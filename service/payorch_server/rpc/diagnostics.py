@@ -1,5 +1,6 @@
 """The servicer for operators: decode, call, encode. The command line uses the same decoder and encoders."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -24,7 +25,9 @@ from payorch_server.rpc.decode import amount_in, hints_of
 from payorch_server.rpc.encode import route_taken
 from payorch_server.rpc.payment_orchestration import OPERATIONS
 from payorch_server.rpc.status import ADVICE, OUTCOMES, attempt_message
+from payorch_server.rpc.track_ids import recorded_track_ids
 from payorch_server.rpc.validation import Check
+from payorch_server.store.keyring import Keyring
 from payorch_server.zuora.breaker import CircuitState
 from payorch_server.zuora.entity_status import EntityStatus
 from payorch_server.zuora.quota import LimitReading
@@ -55,15 +58,19 @@ _REASONS: Final = {name.removeprefix("ERROR_REASON_"): number for name, number i
 class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
     """Serves payorch.v1.DiagnosticsService."""
 
-    def __init__(self, call_history: CallHistory, statuses: Callable[[], Sequence[EntityStatus]]) -> None:
+    def __init__(
+        self, call_history: CallHistory, statuses: Callable[[], Sequence[EntityStatus]], keyring: Keyring
+    ) -> None:
         """Make a servicer.
 
         Args:
             call_history: Has the records of ended calls.
             statuses: Returns what is known of each entity of each tenant.
+            keyring: Hashes Track-Ids that look like secrets.
         """
         self._call_history = call_history
         self._statuses = statuses
+        self._keyring = keyring
 
     async def GetCall(  # noqa: N802 - generated name
         self, request: diagnostics_pb2.GetCallRequest, _context: Any
@@ -71,8 +78,9 @@ class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
         """Return the records of the calls with a Track-Id."""
         context, track_id = active_call().context, track_id_of(request)
         permit_diagnostics(context, "GetCall", namespace=context.namespace)
-        records = await self._call_history.of(track_id, namespace=context.namespace)
-        return encode_calls(records, trace_id=trace_id_of(track_id))
+        recorded = recorded_track_ids(track_id, self._keyring)
+        found = [await self._call_history.of(name, namespace=context.namespace) for name in reversed(recorded)]
+        return encode_calls([*itertools.chain(*found)], trace_id=trace_id_of(recorded[0]))
 
     async def GetQuota(  # noqa: N802 - generated name
         self, request: diagnostics_pb2.GetQuotaRequest, _context: Any

@@ -1,4 +1,4 @@
-"""The Track-Id of a call, and its link to the call's trace."""
+"""The Track-Id of a call, under what it is shown and recorded, and its link to the call's trace."""
 
 import secrets
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, TraceFlags
 from payorch_server.model.errors import CallError, Failure, Violation, error_for
 from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, minted_track_id, parse_track_id, span_ids_of
 from payorch_server.model.outcome import Reason
+from payorch_server.model.shown_forms import MASKED, shown_track_id
+from payorch_server.store.keyring import Keyring
 from payorch_server.zuora.messages import TRACK_ID_HEADER
 
 TRACK_ID_KEY: Final = TRACK_ID_HEADER
@@ -34,6 +36,21 @@ def track_id_of(metadata: Sequence[tuple[str, Any]], span: trace.Span) -> tuple[
         detail = f"{len(given)} values of {TRACK_ID_KEY}, or one that breaks the rule"
         return minted, error_for(Failure(Reason.TRACK_ID_INVALID, detail, violations=(violation,)))
     return track_id, None
+
+
+def recorded_track_ids(track_id: TrackId, keyring: Keyring) -> tuple[TrackId, ...]:
+    """Return under what a Track-Id is shown and recorded: itself, or keyed hashes of one that looks like a secret.
+
+    Args:
+        track_id: As a caller gave it.
+        keyring: Has the fleet's keys.
+
+    Returns:
+        The form in use first; a second one where records may have been written under the previous key.
+    """
+    if shown_track_id(track_id) != MASKED:
+        return (track_id,)
+    return tuple(map(TrackId, keyring.pseudonyms(track_id, purpose="track id")))
 
 
 def link_track_id(span: trace.Span, track_id: TrackId, tracer: trace.Tracer) -> None:

@@ -12,6 +12,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import Attributes
 
 from payorch_server.model.errors import CallError
+from payorch_server.model.sensitive_text import scrub_text
 
 _TRACE_CONTEXT: Final = TraceContextTextMapPropagator()
 _BAGGAGE: Final = W3CBaggagePropagator()
@@ -62,7 +63,7 @@ def caller_context(metadata: Sequence[tuple[str, Any]]) -> Context:
 
 
 def caller_baggage(metadata: Sequence[tuple[str, Any]], *, allowed: Collection[str]) -> Mapping[str, str]:
-    """Return the allowed entries of a call's baggage, cut to a length that a span can carry.
+    """Return the allowed entries of a call's baggage, scrubbed, and cut to a length that a span can carry.
 
     Args:
         metadata: Keys and values as gRPC gives them.
@@ -71,7 +72,7 @@ def caller_baggage(metadata: Sequence[tuple[str, Any]], *, allowed: Collection[s
     if not allowed:
         return {}
     entries = baggage.get_all(_BAGGAGE.extract(dict(metadata), context=Context()))
-    return {name: str(entries[name])[:_MAX_BAGGAGE_CHARACTERS] for name in allowed if name in entries}
+    return {name: scrub_text(str(entries[name]))[:_MAX_BAGGAGE_CHARACTERS] for name in allowed if name in entries}
 
 
 def carry(span: trace.Span, headers: MutableMapping[str, str]) -> None:

@@ -164,10 +164,10 @@ class Dispatcher:
             raise route
         call = operation.build(route, self._zuora.tenants.of(route))
         preview = self._zuora.preview(call, route=route, context=context, key=key)
-        return CallResult(CallReport(context.track_id, route), preview=preview)
+        return CallResult(CallReport(context.track_id_on_wire, route), preview=preview)
 
 
 def _report(context: CallContext, result: IntentResult[T]) -> CallReport:
     echoed = result.facts.echoed_track_id
     replayed = True if result.replayed else (echoed != context.track_id if echoed else None)
-    return CallReport(context.track_id, result.route, result.facts, result.first_sent_at, replayed)
+    return CallReport(context.track_id_on_wire, result.route, result.facts, result.first_sent_at, replayed)

@@ -18,8 +18,8 @@ class Policy:
 
     def is_verbose(self, context: CallContext) -> bool:
         """Return whether request and response of a call are written to the log, redacted."""
-        verbose = self.verbose
-        return context.caller.identity in verbose.callers or context.track_id.startswith(verbose.track_id_prefixes)
+        verbose, track_id = self.verbose, context.track_id_on_wire
+        return context.caller.identity in verbose.callers or track_id.startswith(verbose.track_id_prefixes)
 
 
 class LivePolicy:

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Final
 
 from payorch_server.model.attempt import Attempt, UpstreamFacts
+from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import EarlierSends, reason_given_earlier_sends
 from payorch_server.model.errors import CallError, UpstreamEvidence, error_for
-from payorch_server.model.identifiers import REPETITION_LIMIT, TrackId
+from payorch_server.model.identifiers import REPETITION_LIMIT
 from payorch_server.model.outcome import Outcome
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.answer_body import AnswerBody
@@ -129,7 +130,7 @@ class Attempts:
 
 
 def facts_of(
-    answer: HttpResponse | None, payload: Mapping[str, object] | None, attempts: Attempts, *, track_id: TrackId
+    answer: HttpResponse | None, payload: Mapping[str, object] | None, attempts: Attempts, context: CallContext
 ) -> UpstreamFacts:
     """Return what is known of a call after an attempt.
 
@@ -137,17 +138,17 @@ def facts_of(
         answer: Zuora's, or None if there was none.
         payload: Its JSON object, or None if it has none.
         attempts: So far.
-        track_id: Of the call, as it was sent.
+        context: Of the call.
     """
     if answer is None:
         return UpstreamFacts(attempts.sent)
-    quotes = attempts.quotes
+    quotes, is_own = attempts.quotes, answer.track_id == context.track_id_on_wire
     process_id = (payload or {}).get("processId")
     process_id = process_id if isinstance(process_id, str) else ""
     return UpstreamFacts(
         attempts=attempts.sent,
         zuora_request_id=quotes.mask_id(answer.zuora_request_id),
         zuora_process_id=quotes.mask_id(process_id),
-        echoed_track_id=answer.track_id if answer.track_id == track_id else quotes.mask_id(answer.track_id),
+        echoed_track_id=context.track_id if is_own else quotes.mask_id(answer.track_id),
         answer_ids=tuple(Secret(text) for text in (answer.zuora_request_id, process_id) if text),
     )

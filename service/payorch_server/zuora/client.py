@@ -196,7 +196,7 @@ class ZuoraClient:
         duration_s = self._clock.monotonic() - started_s
         self._note(route, post, context, answer, error, duration_s)
         attempts.add(answer, error, started_at=started_at, duration_s=duration_s)
-        facts = facts_of(answer, payload, attempts, track_id=context.track_id)
+        facts = facts_of(answer, payload, attempts, context)
         # 4. A success.
         if answer is not None and error is None:
             self._tokens.note_accepted(credential, token)
@@ -299,7 +299,7 @@ class ZuoraClient:
             failed = attempts.error_of(answer, body)
             if failed is not None:
                 span.note_error(failed)
-            span.note_answer(answer, quotes=attempts.quotes, sent=context.track_id)
+            span.note_answer(answer, quotes=attempts.quotes, sent=context.track_id_on_wire)
             return answer, body.members, failed
 
     def preview(self, call: Call, *, route: Route, context: CallContext, key: IdempotencyKey) -> UpstreamPreview:
@@ -335,7 +335,7 @@ class ZuoraClient:
     def _headers(self, call: Call, route: Route, context: CallContext, key: IdempotencyKey) -> dict[str, str]:
         return {
             "content-type": "application/json",
-            TRACK_ID_HEADER: context.track_id,
+            TRACK_ID_HEADER: context.track_id_on_wire,
             IDEMPOTENCY_KEY_HEADER: key,
             **route_headers(route, self.tenants.of(route), versioned=call.versioned),
         }

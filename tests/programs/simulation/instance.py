@@ -168,7 +168,7 @@ class Instance:
         )
         policy = LivePolicy(Policy(access_table(None, namespace=namespace), self._dispatcher))
         boundary = BoundaryInterceptor(
-            settings=GrpcSettings(), policy=policy, tracer=tracer, clock=clock, tasks=self._owner
+            settings=GrpcSettings(), policy=policy, keyring=keyring, tracer=tracer, clock=clock, tasks=self._owner
         )
         authn = AuthnInterceptor(identities=IdentityResolver(IdentitySettings(), None), clock=clock)
         self._interceptors = boundary, authn, AuthzInterceptor(), ValidateInterceptor(_VALIDATOR)

@@ -6,7 +6,7 @@ would send its text to the caller.
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import grpc
@@ -30,9 +30,10 @@ from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, beha
 from payorch_server.rpc.interceptors.early_metadata import EarlyMetadata
 from payorch_server.rpc.settings import GrpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
-from payorch_server.rpc.track_ids import TRACK_ID_KEY, link_track_id, track_id_of
+from payorch_server.rpc.track_ids import TRACK_ID_KEY, link_track_id, recorded_track_ids, track_id_of
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner, ignore
+from payorch_server.store.keyring import Keyring
 from payorch_server.telemetry.logging import where
 from payorch_server.telemetry.spans import caller_baggage, caller_context
 from payorch_server.usecases.policy import LivePolicy
@@ -58,6 +59,9 @@ class _Call:
     method: str
     span: trace.Span
     track_id: TrackId
+    """As it is shown and recorded."""
+    given_track_id: TrackId = field(repr=False)
+    """As the caller gave it, and gets it back."""
     problem: CallError | None
     """Why the call is refused before its message is received."""
     started_s: float
@@ -72,6 +76,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         *,
         settings: GrpcSettings,
         policy: LivePolicy,
+        keyring: Keyring,
         tracer: trace.Tracer,
         clock: Clock,
         tasks: TaskOwner,
@@ -81,6 +86,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         self._baggage = baggage
         self._settings = settings
         self._policy = policy
+        self._keyring = keyring
         self._tracer = tracer
         self._clock = clock
         self._tasks = tasks
@@ -118,7 +124,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         async def with_boundary(request: Any, context: Any) -> Any:
             call = self._open(method, context)
             token = otel_context.attach(trace.set_span_in_context(call.span))
-            early_metadata = EarlyMetadata(context, ((TRACK_ID_KEY, call.track_id),), self._tasks)
+            early_metadata = EarlyMetadata(context, ((TRACK_ID_KEY, call.given_track_id),), self._tasks)
             try:
                 response = await self._serve(call, behaviour, request, context)
             # 1. An expected error: its status goes to the caller.
@@ -128,7 +134,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
                     error = error_given_doubt(raised)
                 self._close(call, error)
                 await early_metadata.finish()
-                await self._abort(context, error, call.track_id)
+                await self._abort(context, error, call.given_track_id)
             # 2. The caller is no longer waiting: no response is possible.
             except asyncio.CancelledError:
                 self._close(call, call_error(Reason.CALLER_LEFT, "cancelled by the caller or by its deadline"))
@@ -138,12 +144,12 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
                 defect = call_error(Reason.INTERNAL, f"unexpected {type(unexpected).__name__}")
                 self._close(call, defect, unexpected)
                 await early_metadata.finish()
-                await self._abort(context, defect, call.track_id)
+                await self._abort(context, defect, call.given_track_id)
             # 4. Success.
             else:
                 self._close(call, None)
                 await early_metadata.finish()
-                context.set_trailing_metadata(((TRACK_ID_KEY, call.track_id),))
+                context.set_trailing_metadata(((TRACK_ID_KEY, call.given_track_id),))
                 return response
             finally:
                 early_metadata.cancel()
@@ -160,19 +166,26 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             kind=SpanKind.SERVER,
             attributes={"rpc.system.name": "grpc", "rpc.method": method},
         )
-        track_id, problem = track_id_of(metadata, span)
+        given_track_id, problem = track_id_of(metadata, span)
+        track_id = recorded_track_ids(given_track_id, self._keyring)[0]
         span.set_attribute("zuora.track_id", track_id)
         for name, value in caller_baggage(metadata, allowed=self._baggage).items():
             span.set_attribute(f"baggage.{name}", value)
         link_track_id(span, track_id, self._tracer)
         trace_id = span.get_span_context().trace_id
         notes = CallNotes(trace_id=f"{trace_id:032x}" if trace_id else "", sent_before=_is_retry(method, metadata))
-        return _Call(method, span, track_id, problem, started_s, notes)
+        return _Call(method, span, track_id, given_track_id, problem, started_s, notes)
 
     async def _serve(self, call: _Call, behaviour: Behaviour, request: Any, context: Any) -> Any:
         if call.problem:
             raise call.problem
-        call_context = CallContext(call.track_id, self._deadline_s(context, call.started_s), UNIDENTIFIED, call.notes)
+        call_context = CallContext(
+            call.track_id,
+            self._deadline_s(context, call.started_s),
+            UNIDENTIFIED,
+            call.notes,
+            given_track_id=call.given_track_id,
+        )
         # From here to its end the call sees one policy, even if another is loaded meanwhile.
         set_active_call(ActiveCall(call_context, self._policy.current))
         return await behaviour(request, context)
