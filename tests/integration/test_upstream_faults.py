@@ -111,6 +111,20 @@ async def test_a_method_that_exists_is_named_when_its_payment_failed(stack: Loca
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["500", "empty", "no_id", "success_false:71012560", "bad_coding:400"])
+async def test_a_session_in_doubt_is_replaced_by_another(stack: LocalStack, stub: Stub, kind: str) -> None:
+    """There is nothing to look up; the record and GetIntent advise the same."""
+    stack.emulator.faults.add(f"sessions:{kind}")
+    request = session_request()
+
+    errors = [await refusal(stub.CreateSession(request, timeout=10)) for _ in range(2)]
+
+    for error in errors:
+        assert ("UNKNOWN", "USE_NEW_REQUEST_ID") == _told(error)[1:]
+    await stub.CreateSession(session_request(), timeout=10)
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("kind", ["bom", "utf_16", "long_header", "twice", "contradictory"])
 async def test_an_answer_that_is_complete_is_read(stack: LocalStack, stub: Stub, kind: str) -> None:
     """Proxies and other people's servers write it in their way, and it says what it says; the token's answer too."""

@@ -167,7 +167,8 @@ class IntentClaim(Generic[T]):
     def _error_for_callers(self, error: CallError) -> CallError:
         if self.record.doubtful:
             error = error_given_doubt(error)
-        failure = dataclasses.replace(error.failure, resend_before=resend_before(self.record))
+        rpc = self._request.rpc
+        failure = dataclasses.replace(error.failure, rpc=rpc, resend_before=resend_before(self.record))
         # Unrecorded, a resend may take another route, and what it creates then is a second one.
         if self.version is None and not self._operation.is_disposable and error.verdict == WORTH_RESENDING:
             metadata = {"lastReason": failure.metadata.get("lastReason", failure.reason.name)}

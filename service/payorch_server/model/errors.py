@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import ClassVar, Final
 
 from payorch_server.model.attempt import UpstreamFacts
-from payorch_server.model.outcome import VERDICTS, Reason, Verdict
+from payorch_server.model.outcome import Reason, Verdict, verdict_of
 from payorch_server.model.shown_forms import shown_code, shown_id
 
 _MAX_DETAIL_CHARACTERS: Final = 400
@@ -69,6 +69,8 @@ class Failure:
     """Whether the body of Zuora's answer could not be read in full."""
     cut_off: bool = False
     """Whether it broke off, so that another attempt may receive it whole."""
+    rpc: str = ""
+    """Name of the RPC whose intent failed; empty where no intent is concerned."""
     resend_before: datetime | None = None
     """Until when a resend of the same request id is safe, UTC; None where nothing was sent."""
 
@@ -83,7 +85,7 @@ class CallError(Exception):
     @property
     def verdict(self) -> Verdict:
         """What the failure means for the caller."""
-        return VERDICTS[self.failure.reason]
+        return verdict_of(self.failure.reason, rpc=self.failure.rpc)
 
 
 class InvalidRequestError(CallError):

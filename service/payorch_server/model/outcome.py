@@ -4,6 +4,8 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
+from payorch_server.model.operation import CREATE_SESSION
+
 
 class Outcome(enum.Enum):
     """What happened at Zuora, as far as is known."""
@@ -97,6 +99,7 @@ _REFUSED_FIX: Final = Verdict(Outcome.REFUSED, Advice.FIX_REQUEST)
 _REFUSED_NEW: Final = Verdict(Outcome.REFUSED, Advice.USE_NEW_REQUEST_ID)
 _UNKNOWN_RESEND: Final = Verdict(Outcome.UNKNOWN, Advice.RESEND_SAME_REQUEST_ID)
 _UNKNOWN_LOOK_UP: Final = Verdict(Outcome.UNKNOWN, Advice.LOOK_UP)
+_UNKNOWN_NEW: Final = Verdict(Outcome.UNKNOWN, Advice.USE_NEW_REQUEST_ID)
 _PARTIAL_LOOK_UP: Final = Verdict(Outcome.PARTIAL, Advice.LOOK_UP)
 
 VERDICTS: Final = {
@@ -155,3 +158,18 @@ VERDICTS: Final = {
     Reason.INTERNAL: _UNKNOWN_RESEND,
 }
 """The one table; a test walks it against payorch.v1.ErrorReason and its comments."""
+
+# What differs for an RPC. A session does nothing until a browser uses its token, and no operation of Zuora's reads
+# sessions: there is nothing to look up.
+_VERDICTS_OF_RPC: Final = {(CREATE_SESSION.name, _UNKNOWN_LOOK_UP): _UNKNOWN_NEW}
+
+
+def verdict_of(reason: Reason, *, rpc: str) -> Verdict:
+    """Return what a reason means for a caller of an RPC.
+
+    Args:
+        reason: Why the call failed.
+        rpc: Name of the RPC, such as `CreateSession`; empty where it is not known.
+    """
+    verdict = VERDICTS[reason]
+    return _VERDICTS_OF_RPC.get((rpc, verdict), verdict)

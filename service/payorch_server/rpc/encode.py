@@ -122,15 +122,15 @@ def _method_fields(view: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def encode_intent(status: IntentStatus | None) -> service_pb2.GetIntentResponse:
-    """Return the response; None: there is no record of the intent."""
+def encode_intent(status: IntentStatus | None, *, rpc: str) -> service_pb2.GetIntentResponse:
+    """Return the response for an RPC's intent; None: there is no record of it."""
     if status is None:
         return service_pb2.GetIntentResponse(intent_state=service_pb2.INTENT_STATE_NOT_FOUND)
     record, in_flight = status.record, status.in_flight
     response = service_pb2.GetIntentResponse(
         intent_state=service_pb2.INTENT_STATE_IN_FLIGHT if in_flight else service_pb2.INTENT_STATE_SETTLED,
         track_ids=record.track_ids,
-        call_outcome=None if in_flight else recorded_outcome(status),
+        call_outcome=None if in_flight else recorded_outcome(status, rpc=rpc),
     )
     response.first_send_time.FromDatetime(opened_at(record))
     settlement = record.settlement

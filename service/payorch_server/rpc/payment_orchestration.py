@@ -103,4 +103,4 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         """Return the state of an intent in the caller's namespace."""
         rpc, request_id, active = OPERATIONS[request.operation], RequestId(request.request_id), active_call()
         status = await active.policy.dispatcher.look_up(rpc=rpc, request_id=request_id, context=active.context)
-        return encode_intent(status)
+        return encode_intent(status, rpc=rpc)

@@ -11,7 +11,7 @@ from payorch_server.intents.intent_record import IntentStatus, reason_of, resend
 from payorch_server.model.attempt import Attempt
 from payorch_server.model.errors import CallError, Failure
 from payorch_server.model.identifiers import TrackId
-from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason, Verdict
+from payorch_server.model.outcome import Advice, Outcome, Reason, Verdict, verdict_of
 
 DOMAIN: Final = "payorch"
 MAX_VIOLATIONS: Final = 25
@@ -196,11 +196,12 @@ def _call_outcome(error: CallError, track_id: TrackId) -> call_pb2.CallOutcome:
     return outcome
 
 
-def recorded_outcome(status: IntentStatus) -> call_pb2.CallOutcome:
-    """Return the outcome of an intent that is not in flight: its settlement, or UNKNOWN if it has none."""
+def recorded_outcome(status: IntentStatus, *, rpc: str) -> call_pb2.CallOutcome:
+    """Return the outcome of an RPC's intent that is not in flight: its settlement, or UNKNOWN if it has none."""
     settlement = status.record.settlement
     if settlement is None and status.expired:
-        return call_pb2.CallOutcome(outcome=call_pb2.OUTCOME_UNKNOWN, advice=call_pb2.ADVICE_LOOK_UP)
+        expired = verdict_of(Reason.INTENT_EXPIRED, rpc=rpc)
+        return call_pb2.CallOutcome(outcome=OUTCOMES[expired.outcome], advice=ADVICE[expired.advice])
     if settlement is None:
         unsettled = call_pb2.CallOutcome(
             outcome=call_pb2.OUTCOME_UNKNOWN, advice=call_pb2.ADVICE_RESEND_SAME_REQUEST_ID
@@ -208,7 +209,7 @@ def recorded_outcome(status: IntentStatus) -> call_pb2.CallOutcome:
         unsettled.resend_before_time.FromDatetime(resend_before(status.record))
         return unsettled
     reason = reason_of(settlement)
-    verdict = VERDICTS[reason] if reason else Verdict(Outcome.SUCCEEDED, Advice.NONE)
+    verdict = verdict_of(reason, rpc=rpc) if reason else Verdict(Outcome.SUCCEEDED, Advice.NONE)
     return call_pb2.CallOutcome(
         outcome=OUTCOMES[verdict.outcome],
         advice=ADVICE[verdict.advice],

@@ -14,7 +14,7 @@ from payorch_server.intents.intent_record import IntentStatus, resend_before
 from payorch_server.model.attempt import CallReport, UpstreamPreview
 from payorch_server.model.call_record import RouteNames
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import CallError, call_error
+from payorch_server.model.errors import CallError, call_error, error_for
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.operation import GET_INTENT
 from payorch_server.model.outcome import Reason
@@ -102,7 +102,11 @@ class Dispatcher:
             raise call_error(Reason.DEADLINE_TOO_SHORT, f"{remaining_s:.3f} s are left before the deadline")
         # 5. Execute, join or replay.
         request = IntentRequest(key, intent.query.rpc, intent.request_id, intent.fingerprints, route, routed)
-        result = await self._executor.run(request, context)
+        try:
+            result = await self._executor.run(request, context)
+        except CallError as error:
+            # The advice depends on the RPC. Calls that joined one execution share its error, so each gets its own.
+            raise error_for(dataclasses.replace(error.failure, rpc=intent.query.rpc)) from error
         # Noted for every call: the execution notes it too, but for the call that started it only.
         context.notes.route = RouteNames.of(result.route)
         context.notes.note_success(result.facts, operation.ids_of(result.value))

@@ -7,7 +7,7 @@ from typing import Final
 
 from programs.simulation.callers import Callers
 from programs.simulation.clock import START
-from programs.simulation.grpc_context import LOOK_UP, RESEND
+from programs.simulation.grpc_context import LOOK_UP, NEW, RESEND
 from programs.simulation.intent import Answer, Intent, Purpose
 from programs.simulation.network import Send
 from programs.simulation.world import World
@@ -120,7 +120,9 @@ class Auditor:
             yield "4 deadline", f"took {answer.ended_s - answer.began_s:.3f} s of {answer.allowed_s} s"
         if seen.reason == "INTERNAL":
             yield "0 unforeseen", "the service failed in a way it did not foresee"
-        if seen.outcome in {"UNKNOWN", "PARTIAL"} and seen.advice not in {LOOK_UP, RESEND}:
+        # A session in doubt cannot be looked up, and does nothing until a browser uses it.
+        settles = NEW if intent.purpose.rpc == "CreateSession" and seen.outcome == "UNKNOWN" else LOOK_UP
+        if seen.outcome in {"UNKNOWN", "PARTIAL"} and seen.advice not in {settles, RESEND}:
             yield "3 advice", f"{seen.outcome} came with {seen.advice}"
         if seen.outcome == "PARTIAL" and seen.advice != LOOK_UP:
             yield "3 advice", f"PARTIAL came with {seen.advice}"

@@ -1,5 +1,6 @@
 import pytest
-from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
+from payorch_server.model.operation import RPCS
+from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason, Verdict, verdict_of
 
 ALLOWED = {
     Outcome.NOT_SENT: {Advice.RESEND_SAME_REQUEST_ID, Advice.FIX_REQUEST},
@@ -22,3 +23,15 @@ class TestVerdicts:
         verdict = VERDICTS[reason]
 
         assert verdict.advice in ALLOWED[verdict.outcome]
+
+    @pytest.mark.parametrize("rpc", ["", *RPCS])
+    @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
+    def test_differ_for_sessions_in_doubt_alone(self, reason: Reason, rpc: str) -> None:
+        """There is nothing to look up, and a session that nobody uses does nothing; the outcome stays what it is."""
+        verdict, of_rpc = VERDICTS[reason], verdict_of(reason, rpc=rpc)
+
+        assert of_rpc.outcome is verdict.outcome
+        if rpc == "CreateSession" and verdict == Verdict(Outcome.UNKNOWN, Advice.LOOK_UP):
+            assert of_rpc.advice is Advice.USE_NEW_REQUEST_ID
+        else:
+            assert of_rpc == verdict

@@ -101,7 +101,8 @@ const (
 	Advice_ADVICE_RESEND_SAME_REQUEST_ID Advice = 2
 	// The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id.
 	Advice_ADVICE_FIX_REQUEST Advice = 3
-	// The same request may succeed later, as a new intent with a new request_id.
+	// The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
+	// alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
 	Advice_ADVICE_USE_NEW_REQUEST_ID Advice = 4
 	// Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome.
 	Advice_ADVICE_LOOK_UP Advice = 5

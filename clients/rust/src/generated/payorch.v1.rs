@@ -483,7 +483,8 @@ pub enum Advice {
     ResendSameRequestId = 2,
     /// The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id.
     FixRequest = 3,
-    /// The same request may succeed later, as a new intent with a new request_id.
+    /// The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
+    /// alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
     UseNewRequestId = 4,
     /// Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome.
     LookUp = 5,

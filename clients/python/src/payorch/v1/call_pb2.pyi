@@ -77,7 +77,9 @@ class _AdviceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Advice.ValueTy
     ADVICE_FIX_REQUEST: _Advice.ValueType  # 3
     """The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id."""
     ADVICE_USE_NEW_REQUEST_ID: _Advice.ValueType  # 4
-    """The same request may succeed later, as a new intent with a new request_id."""
+    """The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
+    alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
+    """
     ADVICE_LOOK_UP: _Advice.ValueType  # 5
     """Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome."""
 
@@ -93,7 +95,9 @@ ADVICE_RESEND_SAME_REQUEST_ID: Advice.ValueType  # 2
 ADVICE_FIX_REQUEST: Advice.ValueType  # 3
 """The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id."""
 ADVICE_USE_NEW_REQUEST_ID: Advice.ValueType  # 4
-"""The same request may succeed later, as a new intent with a new request_id."""
+"""The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
+alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
+"""
 ADVICE_LOOK_UP: Advice.ValueType  # 5
 """Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome."""
 Global___Advice: _TypeAlias = Advice  # noqa: Y015

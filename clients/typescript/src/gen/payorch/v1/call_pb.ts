@@ -399,7 +399,8 @@ export enum Advice {
   FIX_REQUEST = 3,
 
   /**
-   * The same request may succeed later, as a new intent with a new request_id.
+   * The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
+   * alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
    *
    * @generated from enum value: ADVICE_USE_NEW_REQUEST_ID = 4;
    */

@@ -49,7 +49,8 @@ public enum Advice
   ADVICE_FIX_REQUEST(3),
   /**
    * <pre>
-   * The same request may succeed later, as a new intent with a new request_id.
+   * The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
+   * alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
    * </pre>
    *
    * <code>ADVICE_USE_NEW_REQUEST_ID = 4;</code>
@@ -109,7 +110,8 @@ public enum Advice
   public static final int ADVICE_FIX_REQUEST_VALUE = 3;
   /**
    * <pre>
-   * The same request may succeed later, as a new intent with a new request_id.
+   * The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
+   * alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
    * </pre>
    *
    * <code>ADVICE_USE_NEW_REQUEST_ID = 4;</code>
