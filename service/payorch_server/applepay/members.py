@@ -55,7 +55,7 @@ class Members:
         if isinstance(value, dict):
             return Members(values=value, prefix=f"{self.prefix}{name}.", violations=self.violations)
         if isinstance(value, str):
-            self.refuse(name, TokenRule.WRONG_TYPE, "be the JSON object, not a JSON string of it")
+            self.refuse(name, TokenRule.WRONG_TYPE, _not_text(value))
         elif name in self.values:
             self.refuse(name, TokenRule.WRONG_TYPE, "be a JSON object")
         else:
@@ -101,6 +101,15 @@ class Members:
             self.refuse(name, TokenRule.NOT_P256, "be the SubjectPublicKeyInfo of a point on P-256")
             return b""
         return key
+
+
+def _not_text(value: str) -> str:
+    """Return what an object must be instead of this text, in words for its maker."""
+    if not value:
+        return "be the JSON object, not an empty string, which simulators hand out"
+    if _decode_base64(value) is not None:
+        return "be the JSON object, not base64 of it"
+    return "be the JSON object, not a JSON string of it"
 
 
 def _decode_base64(text: str) -> bytes | None:

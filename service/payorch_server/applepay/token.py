@@ -28,6 +28,7 @@ _VERSION: Final = "EC_v1"
 _RSA_VERSION: Final = "RSA_v1"
 _WRAPPED: Final = "paymentData"
 _WRAPPER_ID: Final = "transactionIdentifier"
+_APPLICATION_DATA: Final = "applicationData"
 _INNER_MEMBERS: Final = frozenset({"version", "data", "signature", "header"})
 
 
@@ -93,7 +94,8 @@ def _parse(token_json: bytes, violations: list[TokenViolation]) -> AppleToken | 
     if inner is None:
         return None
     sealed = _check_inner(inner)
-    if _WRAPPER_ID in document.members and is_wrapped:
+    # Apple omits what has no value; typed readers on the way write it as null, which says the same.
+    if document.members.get(_WRAPPER_ID) is not None and is_wrapped:
         _check_wrapper_id(outer, sealed.transaction_id)
     return AppleToken(
         payment_data_json=(member_text(document.text, _WRAPPED) if is_wrapped else document.text).encode(),
@@ -116,6 +118,9 @@ def _read(token_json: bytes) -> TokenJson | TokenViolation:
         return TokenViolation("", TokenRule.AMBIGUOUS_LEVEL, f"token_json must {must}")
     if "token" in names and not names & {_WRAPPED, *_INNER_MEMBERS}:
         must = "be the token member of the payment, not the whole payment"
+        return TokenViolation("", TokenRule.WRONG_LEVEL, f"token_json must {must}")
+    if "details" in names and not names & {_WRAPPED, *_INNER_MEMBERS}:
+        must = "be details.token of the payment response, not the whole response"
         return TokenViolation("", TokenRule.WRONG_LEVEL, f"token_json must {must}")
     return document
 
@@ -148,8 +153,12 @@ def _check_inner(inner: Members) -> _EncryptedParts:
         ephemeral_public_key=b"" if version == _RSA_VERSION else header.p256_key("ephemeralPublicKey"),
         public_key_hash=header.sha256_base64("publicKeyHash"),
         transaction_id=header.sha256_hex("transactionId"),
-        application_data=header.sha256_hex("applicationData") if "applicationData" in header.values else b"",
+        application_data=header.sha256_hex(_APPLICATION_DATA) if _has(header, _APPLICATION_DATA) else b"",
     )
+
+
+def _has(header: Members, name: str) -> bool:
+    return header.values.get(name) is not None
 
 
 def _check_version(inner: Members) -> str | None:

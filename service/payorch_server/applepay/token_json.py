@@ -33,7 +33,8 @@ class TokenJson:
 def read_token_json(encoded: bytes) -> TokenJson | TokenViolation:
     """Return the document, or what keeps it from being one; no parser's error leaves, since it would hold the text."""
     try:
-        text = encoded.decode("utf-8").strip(_WHITE_SPACE)
+        # A byte order mark in front is no part of the text.
+        text = encoded.decode("utf-8-sig").strip(_WHITE_SPACE)
     except UnicodeDecodeError:
         return TokenViolation("", TokenRule.NOT_UTF8, "token_json must be UTF-8")
     repeated: list[dict[str, Any]] = []

@@ -116,6 +116,35 @@ class TestRightTokens:
         """A request without application data gives a token without its hash."""
         assert parse(mint()).version == "EC_v1"
 
+    @pytest.mark.parametrize(
+        "token",
+        [
+            header(applicationData=None),
+            WRAPPED | {"transactionIdentifier": None},
+            WRAPPED | {"paymentMethod": None},
+            header(wrappedKey=None),
+        ],
+        ids=["application data", "identifier", "payment method", "wrapped key"],
+    )
+    def test_null_of_what_may_be_missing_is_absent(self, token: dict[str, Any]) -> None:
+        """Apple omits what has no value, and typed readers on the way write it as null; the text stays as it came."""
+        read = parse(token)
+
+        assert json.loads(read.payment_data_json) == token.get("paymentData", token)
+
+    def test_null_changes_no_fingerprint(self) -> None:
+        """It is the same token."""
+        assert (
+            parse(header(applicationData=None)).fingerprint_sha256
+            == parse(TOKEN | {"header": without(HEADER, "applicationData")}).fingerprint_sha256
+        )
+
+    def test_byte_order_mark_is_no_part_of_the_text(self) -> None:
+        """Some files begin with it."""
+        text = json.dumps(TOKEN).encode()
+
+        assert parse(b"\xef\xbb\xbf" + text).payment_data_json == text
+
     def test_longest_token_is_read(self) -> None:
         """The limit counts all bytes, and the last one still fits."""
         text = json.dumps(TOKEN).encode()
@@ -199,6 +228,24 @@ class TestRefusals:
     def test_repeated_name(self, text: str, expected: Found) -> None:
         """Readers differ in which of two equal names they take, so none is taken."""
         assert violations(text.encode()) == expected
+
+    @pytest.mark.parametrize(
+        ("token", "says"),
+        [
+            (WRAPPED | {"paymentData": ""}, "an empty string, which simulators hand out"),
+            (WRAPPED | {"paymentData": b64(TEXT.encode())}, "base64 of it"),
+            (WRAPPED | {"paymentData": json.dumps(TOKEN)}, "a JSON string of it"),
+            ({"methodName": "m", "details": {"token": WRAPPED}}, "be details.token of the payment response"),
+            ({"token": WRAPPED}, "be the token member of the payment"),
+        ],
+    )
+    def test_names_what_came_instead(self, token: dict[str, Any], says: str) -> None:
+        """Each has another cause in the page or the app."""
+        with pytest.raises(InvalidTokenError) as caught:
+            parse(token)
+
+        (violation,) = caught.value.violations
+        assert says in violation.description
 
     def test_coordinate_has_one_form(self) -> None:
         """Adding the field's prime gives the same residue, and is still no coordinate."""

@@ -66,6 +66,9 @@ def read_token(token: object) -> SealedToken:
     if token["version"] != VERSION:
         raise TokenRefused(RefusalReason.UNSUPPORTED_VERSION, "only EC_v1 is supported")
     header = token["header"]
+    if isinstance(header, Mapping):
+        # Null says what a missing member says, and no signature covers it.
+        header = {name: value for name, value in header.items() if value is not None}
     _require(
         isinstance(header, Mapping) and header.keys() - {"applicationData"} == _HEADER_MEMBERS,
         "the header has not exactly the members of EC_v1",
