@@ -161,12 +161,17 @@ async def half_requests(arena: Arena) -> Sequence[Figure]:
             reader, writer = await asyncio.open_connection("127.0.0.1", arena.service.admin_port)
             writer.write(_HALF_REQUEST)
             connections.append((reader, writer))
-        await until(lambda: all(reader.at_eof() for reader, _ in connections), _HALF_HELD_S)
-        still_open = sum(not reader.at_eof() for reader, _ in connections)
+        await until(lambda: all(_over(reader) for reader, _ in connections), _HALF_HELD_S)
+        still_open = sum(not _over(reader) for reader, _ in connections)
     finally:
         for _, writer in connections:
             writer.close()
     return (Figure(f"of {len(connections)} open after {_HALF_HELD_S:.0f} s", still_open, at_most(_MAX_HALF_OPEN)),)
+
+
+def _over(reader: asyncio.StreamReader) -> bool:
+    """Whether the other side has closed or reset a connection."""
+    return reader.at_eof() or reader.exception() is not None
 
 
 SCENARIOS: Final = (
