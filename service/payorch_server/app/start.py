@@ -237,7 +237,11 @@ def _interceptors(document: Document, components: Components, open_calls: OpenCa
 
 
 def _admission(document: Document, components: Components, open_calls: OpenCalls) -> AdmissionInterceptor:
-    waiting = WaitingCalls(clock=components.resources.clock, count_open=open_calls.count)
+    waiting = WaitingCalls(
+        clock=components.resources.clock,
+        count_open=open_calls.count,
+        call_later=asyncio.get_running_loop().call_later,
+    )
     return AdmissionInterceptor(document.grpc, refusals=Refusals(count=components.calls.count_refusal), waiting=waiting)
 
 

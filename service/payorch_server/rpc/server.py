@@ -15,6 +15,7 @@ from payorch_server.rpc.diagnostics import DiagnosticsServicer
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.payment_orchestration import PaymentOrchestrationServicer
 from payorch_server.rpc.settings import GrpcSettings
+from payorch_server.rpc.waiting_calls import MAX_WAITING
 
 # gRPC reads a whole message before any of our code runs, for every stream of a connection at once. So its own limit
 # lies just above max_request_bytes, which refuses with details, and only the identity encoding is accepted: sixteen
@@ -23,7 +24,6 @@ _RECEIVE_LIMIT_FACTOR: Final = 2
 _IDENTITY_ENCODING_ONLY: Final = 1 << grpc.Compression.NoCompression.value
 _CONNECTION_GRACE_S: Final = 60.0
 _HANDSHAKE_TIMEOUT_MS: Final = 10_000
-_MAX_WAITING: Final = 5000
 
 
 def build_server(
@@ -80,8 +80,8 @@ def _server(settings: GrpcSettings, interceptors: Sequence[grpc.aio.ServerInterc
             # The handshakes of TLS and HTTP/2 together.
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE_TIMEOUT_MS),
             # Beyond these gRPC itself ends calls that wait, without details, so the service refuses them long before.
-            ("grpc.server.max_pending_requests", _MAX_WAITING),
-            ("grpc.server.max_pending_requests_hard_limit", _MAX_WAITING),
+            ("grpc.server.max_pending_requests", MAX_WAITING),
+            ("grpc.server.max_pending_requests_hard_limit", MAX_WAITING),
             # Where the counts of calls come from that show how many wait.
             ("grpc.enable_channelz", 1),
             # Clients that ping more often are disconnected with enhance_your_calm.

@@ -3,6 +3,10 @@
 gRPC queues calls in its core until the event loop has time for them, and keeps no time of arrival. It does count the
 calls that it has received and those that have ended, so a look at the counts shows how many wait. A call that starts
 after all of them was not there at that look; one that starts earlier has waited at least since then.
+
+Calls that gRPC ends because too many wait are received and never counted as ended. So the difference is corrected
+whenever the truth shows: there are never fewer than none waiting, never more than gRPC keeps, and none while the event
+loop has time and no call starts.
 """
 
 import json
@@ -17,6 +21,11 @@ from payorch_server.runtime.clock import Clock
 # A look costs about 0.1 ms.
 _LOOK_EVERY_S: Final = 0.02
 _MAX_LOOKS: Final = 1000
+# Twice in a row, on time and without a start between: nothing waits.
+_TICK_S: Final = 0.01
+_QUIET_TICKS: Final = 2
+MAX_WAITING: Final = 5000
+"""How many calls gRPC keeps waiting; it ends further ones without details."""
 
 
 class OpenCalls:
@@ -46,17 +55,26 @@ class OpenCalls:
 class WaitingCalls:
     """The calls that wait in gRPC's core, and how long those have waited that start."""
 
-    def __init__(self, *, clock: Clock, count_open: Callable[[], int]) -> None:
+    def __init__(
+        self, *, clock: Clock, count_open: Callable[[], int], call_later: Callable[[float, Callable[[], None]], object]
+    ) -> None:
         """Make one for a server.
 
         Args:
             clock: The time.
             count_open: Returns how many calls the server has received that have not ended.
+            call_later: Calls back after some seconds, when the event loop has time.
         """
         self._clock = clock
         self._count_open = count_open
+        self._call_later = call_later
         self._started = 0
         self._ended = 0
+        self._never_ended = 0
+        self._ticks = False
+        self._due_s = 0.0
+        self._started_before_tick = 0
+        self._quiet_ticks = 0
         # Each look: when, and which number the last call that waited then will have when it starts. Both ascend.
         self._looks: deque[tuple[float, int]] = deque(maxlen=_MAX_LOOKS)
         self._next_look_s = 0.0
@@ -66,7 +84,9 @@ class WaitingCalls:
 
     def count(self) -> int:
         """Return how many calls wait now."""
-        return max(self._count_open() - (self._started - self._ended), 0)
+        not_started = max(self._count_open() - (self._started - self._ended), 0)
+        self._never_ended = min(max(self._never_ended, not_started - MAX_WAITING), not_started)
+        return not_started - self._never_ended
 
     def start(self) -> float:
         """Note that a call starts; return how long it has waited at least, in seconds."""
@@ -78,11 +98,30 @@ class WaitingCalls:
         if now_s >= self._next_look_s:
             self._next_look_s = now_s + _LOOK_EVERY_S
             self._look(now_s)
+        if not self._ticks:
+            self._ticks, self._quiet_ticks = True, 0
+            self._schedule(now_s)
         return waited_s
 
     def end(self) -> None:
         """Note that a call that started has ended."""
         self._ended += 1
+
+    def tick(self) -> None:
+        """Find out whether any call waits: a loop that is on time would have started it."""
+        now_s = self._clock.monotonic()
+        is_quiet = self._started == self._started_before_tick and now_s - self._due_s < _TICK_S
+        self._quiet_ticks = self._quiet_ticks + 1 if is_quiet else 0
+        if self._quiet_ticks == _QUIET_TICKS:
+            self._never_ended += self.count()
+            self._looks.clear()
+            self._ticks = False
+        else:
+            self._schedule(now_s)
+
+    def _schedule(self, now_s: float) -> None:
+        self._due_s, self._started_before_tick = now_s + _TICK_S, self._started
+        self._call_later(_TICK_S, self.tick)
 
     def _look(self, now_s: float) -> None:
         last = self._started + self.count()

@@ -15,6 +15,7 @@ from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.rpc.refusals import Refusals
 from payorch_server.rpc.settings import GrpcSettings
 from payorch_server.rpc.waiting_calls import WaitingCalls
+from payorch_server.runtime.lifecycle import ignore
 
 CREATE = "/payorch.v1.PaymentOrchestrationService/CreateSession"
 READ = "/payorch.v1.PaymentOrchestrationService/GetIntent"
@@ -77,7 +78,7 @@ class Edge:
     def __init__(self, settings: GrpcSettings | None = None) -> None:
         self.clock = FakeClock()
         self.counted: Counter[tuple[str, Reason]] = Counter()
-        self.waiting = WaitingCalls(clock=self.clock, count_open=lambda: 0)
+        self.waiting = WaitingCalls(clock=self.clock, count_open=lambda: 0, call_later=ignore)
         self.waited_s = 0.0
         start = self.waiting.start
         self.waiting.start = lambda: start() + self.waited_s  # type: ignore[method-assign] # set by the test

@@ -1,7 +1,11 @@
+from collections.abc import Callable
+
 from harness.clock import FakeClock
-from payorch_server.rpc.waiting_calls import WaitingCalls
+from payorch_server.rpc.waiting_calls import MAX_WAITING, WaitingCalls
+from payorch_server.runtime.lifecycle import ignore
 
 LOOK_S = 0.02
+TICK_S = 0.01
 
 
 class Core:
@@ -10,7 +14,19 @@ class Core:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.open = 0
-        self.waiting = WaitingCalls(clock=self.clock, count_open=lambda: self.open)
+        self.ticks: list[Callable[[], None]] = []
+        self.waiting = WaitingCalls(
+            clock=self.clock,
+            count_open=lambda: self.open,
+            call_later=lambda _seconds, tick: self.ticks.append(tick),
+        )
+
+    def have_time(self, *, late_s: float = 0.0) -> None:
+        """Let the event loop run for a tick that comes as late as that."""
+        self.clock.advance(TICK_S + late_s)
+        for tick in self.ticks[-1:]:
+            self.ticks.clear()
+            tick()
 
     def receive(self, calls: int) -> None:
         """Receive calls."""
@@ -80,10 +96,64 @@ class TestWaitingCalls:
 
         assert 4 == core.waiting.count()
 
+    def test_that_grpc_ended_are_no_longer_waited_for(self) -> None:
+        """Its counts still have them, which shows as soon as the loop has time and no call starts."""
+        core = Core()
+        core.receive(1001)
+        core.serve()
+        for _ in range(2):
+            assert 1000 == core.waiting.count()
+            core.have_time()
+        assert 0 == core.waiting.count()
+
+        core.receive(1)
+        core.serve()
+        core.clock.advance(1.0)
+        core.receive(1)
+
+        assert 0.0 == core.serve()
+
+    def test_that_a_busy_loop_has_not_started_still_wait(self) -> None:
+        """Late ticks show that the loop has no time."""
+        core = Core()
+        core.receive(11)
+        core.serve()
+
+        for _ in range(9):
+            core.have_time(late_s=0.02)
+
+        assert 10 == core.waiting.count()
+
+    def test_are_never_more_than_grpc_keeps(self) -> None:
+        """It ends all others."""
+        core = Core()
+        core.receive(MAX_WAITING + 501)
+        core.serve()
+        assert MAX_WAITING == core.waiting.count()
+
+        core.give_up(MAX_WAITING)
+
+        assert 0 == core.waiting.count()
+
+    def test_are_never_fewer_than_none(self) -> None:
+        """What was wrongly taken for ended by gRPC is corrected once it has really ended."""
+        core = Core()
+        core.receive(11)
+        core.serve()
+        for _ in range(2):
+            core.have_time()
+        for _ in range(10):
+            core.serve()
+        assert 0 == core.waiting.count()
+
+        core.receive(5)
+
+        assert 5 == core.waiting.count()
+
     def test_looks_seldom(self) -> None:
         """A look costs as much as half a refusal."""
         looks, clock = [], FakeClock()
-        waiting = WaitingCalls(clock=clock, count_open=lambda: looks.append(clock.monotonic()) or 0)
+        waiting = WaitingCalls(clock=clock, count_open=lambda: looks.append(clock.monotonic()) or 0, call_later=ignore)
 
         for _ in range(1000):
             waiting.start()
