@@ -136,21 +136,21 @@ class ZuoraClient:
         declines = self.tenants.of(route).declines
         attempts = Attempts(call, self._headers(call, route, context, key), earlier, declines)
         budget = self._budgets[route.tenant]
-        # 0. Nothing is begun where Zuora has stopped answering.
+        # 1. Nothing is begun where Zuora has stopped answering.
         try:
             attempts.pass_circuit(self._circuits, limiter_key(route), now_s=self._clock.monotonic())
         except CallError as cause:
             raise attempts.error_given_earlier(cause, UpstreamFacts()) from cause
         while True:
-            # 1. Send. A success ends the call.
+            # 2. Send. A success ends the call.
             try:
                 reply = await self._attempt(call, route, context, attempts)
             except CallError as error:
-                # 2. Only failures that a retry can help cost budget: a final refusal does not make Zuora unhealthy, and
+                # 3. Only failures that a retry can help cost budget: a final refusal does not make Zuora unhealthy, and
                 # must not cost other calls their retries.
                 if is_retryable(error.failure.reason, cut_off=error.failure.cut_off):
                     budget.note_failure()
-                # 3. Retry after a wait, or give up with the error.
+                # 4. Retry after a wait, or give up with the error.
                 await self._wait_or_raise(error, context, attempts, budget)
                 self._metrics.count_retry(route.tenant, error.failure.reason)
             else:
