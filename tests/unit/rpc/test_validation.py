@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.message import Message
 from google.type import money_pb2
 from harness.filled_requests import REQUEST_ID
-from payorch.v1 import payment_method_pb2, session_pb2
+from payorch.v1 import apple_pay_pb2, payment_method_pb2, session_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.model.errors import InvalidRequestError, Violation
 from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS
@@ -48,6 +48,54 @@ def with_unknown(message: Any) -> Any:
     """Add a field that the message's type does not have."""
     message.MergeFromString(UNKNOWN)
     return message
+
+
+IDS = [
+    (payment_method_pb2.AccountById, "id"),
+    (payment_method_pb2.AccountByNumber, "number"),
+    (service_pb2.DecryptApplePayRequest, "account_id"),
+    (session_pb2.StoreOnly, "account_id"),
+    (session_pb2.PayAndStore, "account_id"),
+    (session_pb2.OneTimePayment, "account_id"),
+    (session_pb2.SessionInvoice, "invoice_number"),
+    (apple_pay_pb2.PayInvoice, "invoice"),
+]
+
+
+class TestIdsOfZuora:
+    """What names an account or an invoice is what it looks like."""
+
+    @pytest.mark.parametrize(("kind", "field"), IDS, ids=lambda value: getattr(value, "__name__", value))
+    @pytest.mark.parametrize(
+        "text", [" A1", "A1 ", "A1\n", "\tA1", "A1\u200b", "\ufeffA1", "A1\u00a0", "A\n1"], ids=repr
+    )
+    def test_have_nothing_invisible_at_their_ends(self, kind: type[Message], field: str, text: str) -> None:
+        """Zuora would not find them, and routing rules would not match them."""
+        broken = [(found.field, found.rule) for found in violations_of(kind(**{field: text}))]
+
+        assert (field, "string.pattern") in broken
+
+    @pytest.mark.parametrize(("kind", "field"), IDS, ids=lambda value: getattr(value, "__name__", value))
+    @pytest.mark.parametrize("text", ["A1", "A 1", "A-1/b", "\u00c41", "x"])
+    def test_may_be_any_visible_text(self, kind: type[Message], field: str, text: str) -> None:
+        """Tenants number their accounts as they like."""
+        fixed = with_unknown(kind(**{field: text}))
+
+        assert field not in {found.field for found in violations_of(fixed)}
+
+    def test_are_all_covered(self) -> None:
+        """A field for an account or an invoice that a new version adds is listed here."""
+        files = (apple_pay_pb2, payment_method_pb2, service_pb2, session_pb2)
+        names = {"account_id", "invoice", "invoice_number"}
+        found = {
+            (message.full_name, field.name)
+            for file in files
+            for message in file.DESCRIPTOR.message_types_by_name.values()
+            for field in message.fields
+            if field.name in names and field.type == field.TYPE_STRING
+        }
+
+        assert found <= {(kind.DESCRIPTOR.full_name, field) for kind, field in IDS}
 
 
 class TestUnknownFields:

@@ -350,10 +350,10 @@ const file_payorch_v1_apple_pay_proto_rawDesc = "" +
 	"\x18consent_agreement_source\x18\x03 \x01(\tB\x13\xe2A\x01\x02\xbaH\fr\n" +
 	"R\bExternalR\x16consentAgreementSource\"\n" +
 	"\n" +
-	"\bNoCharge\"6\n" +
+	"\bNoCharge\"T\n" +
 	"\n" +
-	"PayInvoice\x12(\n" +
-	"\ainvoice\x18\x01 \x01(\tB\x0e\xe2A\x01\x02\xbaH\ar\x05\x10\x01\x18\xff\x01R\ainvoiceb\x06proto3"
+	"PayInvoice\x12F\n" +
+	"\ainvoice\x18\x01 \x01(\tB,\xe2A\x01\x02\xbaH%r#\x10\x01\x18\xff\x012\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\ainvoiceb\x06proto3"
 
 var (
 	file_payorch_v1_apple_pay_proto_rawDescOnce sync.Once

@@ -63,7 +63,8 @@ func (*NoAccount) Descriptor() ([]byte, []int) {
 // The customer account by its id.
 type AccountById struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Zuora id of the account, 1 to 64 characters. v2: `account_id`; v1: `accountKey`.
+	// Zuora id of the account, 1 to 64 characters, no blank or invisible one at either end. v2: `account_id`; v1:
+	// `accountKey`.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -109,7 +110,8 @@ func (x *AccountById) GetId() string {
 // The customer account by its number.
 type AccountByNumber struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Number of the account, such as "A00000001", 1 to 70 characters. v2: `account_number`; v1: `accountKey`.
+	// Number of the account, such as "A00000001", 1 to 70 characters, no blank or invisible one at either end. v2:
+	// `account_number`; v1: `accountKey`.
 	Number        string `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1770,11 +1772,11 @@ const file_payorch_v1_payment_method_proto_rawDesc = "" +
 	"\n" +
 	"\x1fpayorch/v1/payment_method.proto\x12\n" +
 	"payorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1apayorch/v1/apple_pay.proto\x1a\x1bpayorch/v1/bank_debit.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\v\n" +
-	"\tNoAccount\",\n" +
-	"\vAccountById\x12\x1d\n" +
-	"\x02id\x18\x01 \x01(\tB\r\xe2A\x01\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\"8\n" +
-	"\x0fAccountByNumber\x12%\n" +
-	"\x06number\x18\x01 \x01(\tB\r\xe2A\x01\x02\xbaH\x06r\x04\x10\x01\x18FR\x06number\"\xd1\x01\n" +
+	"\tNoAccount\"J\n" +
+	"\vAccountById\x12;\n" +
+	"\x02id\x18\x01 \x01(\tB+\xe2A\x01\x02\xbaH$r\"\x10\x01\x18@2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\x02id\"V\n" +
+	"\x0fAccountByNumber\x12C\n" +
+	"\x06number\x18\x01 \x01(\tB+\xe2A\x01\x02\xbaH$r\"\x10\x01\x18F2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\x06number\"\xd1\x01\n" +
 	"\x0eBillingDetails\x12'\n" +
 	"\x04name\x18\x01 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x04name\x12)\n" +
 	"\x05email\x18\x02 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x05email\x12(\n" +

@@ -831,14 +831,16 @@ pub struct NoAccount {}
 /// The customer account by its id.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AccountById {
-    /// Zuora id of the account, 1 to 64 characters. v2: `account_id`; v1: `accountKey`.
+    /// Zuora id of the account, 1 to 64 characters, no blank or invisible one at either end. v2: `account_id`; v1:
+    /// `accountKey`.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
 }
 /// The customer account by its number.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AccountByNumber {
-    /// Number of the account, such as "A00000001", 1 to 70 characters. v2: `account_number`; v1: `accountKey`.
+    /// Number of the account, such as "A00000001", 1 to 70 characters, no blank or invisible one at either end. v2:
+    /// `account_number`; v1: `accountKey`.
     #[prost(string, tag = "1")]
     pub number: ::prost::alloc::string::String,
 }

@@ -47,7 +47,9 @@ class AccountById(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Zuora id of the account, 1 to 64 characters. v2: `account_id`; v1: `accountKey`."""
+    """Zuora id of the account, 1 to 64 characters, no blank or invisible one at either end. v2: `account_id`; v1:
+    `accountKey`.
+    """
     def __init__(
         self,
         *,
@@ -69,7 +71,9 @@ class AccountByNumber(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     number: _builtins.str
-    """Number of the account, such as "A00000001", 1 to 70 characters. v2: `account_number`; v1: `accountKey`."""
+    """Number of the account, such as "A00000001", 1 to 70 characters, no blank or invisible one at either end. v2:
+    `account_number`; v1: `accountKey`.
+    """
     def __init__(
         self,
         *,

@@ -27,7 +27,7 @@ from google.type import money_pb2 as google_dot_type_dot_money__pb2
 from payorch.v1 import sensitivity_pb2 as payorch_dot_v1_dot_sensitivity__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18payorch/v1/session.proto\x12\npayorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xf5\x01\n\tStoreOnly\x12\xbb\x01\n\x13verification_amount\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyBv\xe2\x41\x01\x02\xbaHo\xba\x01i\n\x0emoney.positive\x12 amount must be greater than zero\x1a\x35this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x12verificationAmount\x12*\n\naccount_id\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\taccountId\"\xaa\x02\n\x0eOneTimePayment\x12\xa2\x01\n\x06\x61mount\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyBv\xe2\x41\x01\x02\xbaHo\xba\x01i\n\x0emoney.positive\x12 amount must be greater than zero\x1a\x35this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x06\x61mount\x12,\n\naccount_id\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@R\taccountId\x12\x45\n\x08invoices\x18\x03 \x03(\x0b\x32\x1a.payorch.v1.SessionInvoiceB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x08invoices\"\xa7\x02\n\x0bPayAndStore\x12\xa2\x01\n\x06\x61mount\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyBv\xe2\x41\x01\x02\xbaHo\xba\x01i\n\x0emoney.positive\x12 amount must be greater than zero\x1a\x35this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x06\x61mount\x12,\n\naccount_id\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@R\taccountId\x12\x45\n\x08invoices\x18\x03 \x03(\x0b\x32\x1a.payorch.v1.SessionInvoiceB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x08invoices\"G\n\x0eSessionInvoice\x12\x35\n\x0einvoice_number\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xff\x01R\rinvoiceNumber\"(\n\x07Session\x12\x1d\n\x05token\x18\x01 \x01(\tB\x07\x80\x01\x01\x90\x9e$\x01R\x05tokenb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18payorch/v1/session.proto\x12\npayorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\x93\x02\n\tStoreOnly\x12\xbb\x01\n\x13verification_amount\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyBv\xe2\x41\x01\x02\xbaHo\xba\x01i\n\x0emoney.positive\x12 amount must be greater than zero\x1a\x35this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x12verificationAmount\x12H\n\naccount_id\x18\x02 \x01(\tB)\xe2\x41\x01\x01\xbaH\"r \x18@2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\taccountId\"\xc8\x02\n\x0eOneTimePayment\x12\xa2\x01\n\x06\x61mount\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyBv\xe2\x41\x01\x02\xbaHo\xba\x01i\n\x0emoney.positive\x12 amount must be greater than zero\x1a\x35this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x06\x61mount\x12J\n\naccount_id\x18\x02 \x01(\tB+\xe2\x41\x01\x02\xbaH$r\"\x10\x01\x18@2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\taccountId\x12\x45\n\x08invoices\x18\x03 \x03(\x0b\x32\x1a.payorch.v1.SessionInvoiceB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x08invoices\"\xc5\x02\n\x0bPayAndStore\x12\xa2\x01\n\x06\x61mount\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyBv\xe2\x41\x01\x02\xbaHo\xba\x01i\n\x0emoney.positive\x12 amount must be greater than zero\x1a\x35this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x06\x61mount\x12J\n\naccount_id\x18\x02 \x01(\tB+\xe2\x41\x01\x02\xbaH$r\"\x10\x01\x18@2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\taccountId\x12\x45\n\x08invoices\x18\x03 \x03(\x0b\x32\x1a.payorch.v1.SessionInvoiceB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x08invoices\"e\n\x0eSessionInvoice\x12S\n\x0einvoice_number\x18\x01 \x01(\tB,\xe2\x41\x01\x02\xbaH%r#\x10\x01\x18\xff\x01\x32\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\rinvoiceNumber\"(\n\x07Session\x12\x1d\n\x05token\x18\x01 \x01(\tB\x07\x80\x01\x01\x90\x9e$\x01R\x05tokenb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,31 +37,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOREONLY'].fields_by_name['verification_amount']._loaded_options = None
   _globals['_STOREONLY'].fields_by_name['verification_amount']._serialized_options = b'\342A\001\002\272Ho\272\001i\n\016money.positive\022 amount must be greater than zero\0325this.units > 0 || (this.units == 0 && this.nanos > 0)\310\001\001'
   _globals['_STOREONLY'].fields_by_name['account_id']._loaded_options = None
-  _globals['_STOREONLY'].fields_by_name['account_id']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_STOREONLY'].fields_by_name['account_id']._serialized_options = b'\342A\001\001\272H\"r \030@2\034^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$'
   _globals['_ONETIMEPAYMENT'].fields_by_name['amount']._loaded_options = None
   _globals['_ONETIMEPAYMENT'].fields_by_name['amount']._serialized_options = b'\342A\001\002\272Ho\272\001i\n\016money.positive\022 amount must be greater than zero\0325this.units > 0 || (this.units == 0 && this.nanos > 0)\310\001\001'
   _globals['_ONETIMEPAYMENT'].fields_by_name['account_id']._loaded_options = None
-  _globals['_ONETIMEPAYMENT'].fields_by_name['account_id']._serialized_options = b'\342A\001\002\272H\006r\004\020\001\030@'
+  _globals['_ONETIMEPAYMENT'].fields_by_name['account_id']._serialized_options = b'\342A\001\002\272H$r\"\020\001\030@2\034^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$'
   _globals['_ONETIMEPAYMENT'].fields_by_name['invoices']._loaded_options = None
   _globals['_ONETIMEPAYMENT'].fields_by_name['invoices']._serialized_options = b'\342A\001\001\272H\006\222\001\003\020\350\007'
   _globals['_PAYANDSTORE'].fields_by_name['amount']._loaded_options = None
   _globals['_PAYANDSTORE'].fields_by_name['amount']._serialized_options = b'\342A\001\002\272Ho\272\001i\n\016money.positive\022 amount must be greater than zero\0325this.units > 0 || (this.units == 0 && this.nanos > 0)\310\001\001'
   _globals['_PAYANDSTORE'].fields_by_name['account_id']._loaded_options = None
-  _globals['_PAYANDSTORE'].fields_by_name['account_id']._serialized_options = b'\342A\001\002\272H\006r\004\020\001\030@'
+  _globals['_PAYANDSTORE'].fields_by_name['account_id']._serialized_options = b'\342A\001\002\272H$r\"\020\001\030@2\034^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$'
   _globals['_PAYANDSTORE'].fields_by_name['invoices']._loaded_options = None
   _globals['_PAYANDSTORE'].fields_by_name['invoices']._serialized_options = b'\342A\001\001\272H\006\222\001\003\020\350\007'
   _globals['_SESSIONINVOICE'].fields_by_name['invoice_number']._loaded_options = None
-  _globals['_SESSIONINVOICE'].fields_by_name['invoice_number']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\377\001'
+  _globals['_SESSIONINVOICE'].fields_by_name['invoice_number']._serialized_options = b'\342A\001\002\272H%r#\020\001\030\377\0012\034^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$'
   _globals['_SESSION'].fields_by_name['token']._loaded_options = None
   _globals['_SESSION'].fields_by_name['token']._serialized_options = b'\200\001\001\220\236$\001'
   _globals['_STOREONLY']._serialized_start=129
-  _globals['_STOREONLY']._serialized_end=374
-  _globals['_ONETIMEPAYMENT']._serialized_start=377
-  _globals['_ONETIMEPAYMENT']._serialized_end=675
-  _globals['_PAYANDSTORE']._serialized_start=678
-  _globals['_PAYANDSTORE']._serialized_end=973
-  _globals['_SESSIONINVOICE']._serialized_start=975
-  _globals['_SESSIONINVOICE']._serialized_end=1046
-  _globals['_SESSION']._serialized_start=1048
-  _globals['_SESSION']._serialized_end=1088
+  _globals['_STOREONLY']._serialized_end=404
+  _globals['_ONETIMEPAYMENT']._serialized_start=407
+  _globals['_ONETIMEPAYMENT']._serialized_end=735
+  _globals['_PAYANDSTORE']._serialized_start=738
+  _globals['_PAYANDSTORE']._serialized_end=1063
+  _globals['_SESSIONINVOICE']._serialized_start=1065
+  _globals['_SESSIONINVOICE']._serialized_end=1166
+  _globals['_SESSION']._serialized_start=1168
+  _globals['_SESSION']._serialized_end=1208
 # @@protoc_insertion_point(module_scope)

@@ -12,7 +12,8 @@ public interface AccountByIdOrBuilder extends
 
   /**
    * <pre>
-   * Zuora id of the account, 1 to 64 characters. v2: `account_id`; v1: `accountKey`.
+   * Zuora id of the account, 1 to 64 characters, no blank or invisible one at either end. v2: `account_id`; v1:
+   * `accountKey`.
    * </pre>
    *
    * <code>string id = 1 [json_name = "id", (.google.api.field_behavior) = REQUIRED];</code>
@@ -21,7 +22,8 @@ public interface AccountByIdOrBuilder extends
   java.lang.String getId();
   /**
    * <pre>
-   * Zuora id of the account, 1 to 64 characters. v2: `account_id`; v1: `accountKey`.
+   * Zuora id of the account, 1 to 64 characters, no blank or invisible one at either end. v2: `account_id`; v1:
+   * `accountKey`.
    * </pre>
    *
    * <code>string id = 1 [json_name = "id", (.google.api.field_behavior) = REQUIRED];</code>

@@ -58,7 +58,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object number_ = "";
   /**
    * <pre>
-   * Number of the account, such as "A00000001", 1 to 70 characters. v2: `account_number`; v1: `accountKey`.
+   * Number of the account, such as "A00000001", 1 to 70 characters, no blank or invisible one at either end. v2:
+   * `account_number`; v1: `accountKey`.
    * </pre>
    *
    * <code>string number = 1 [json_name = "number", (.google.api.field_behavior) = REQUIRED];</code>
@@ -79,7 +80,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Number of the account, such as "A00000001", 1 to 70 characters. v2: `account_number`; v1: `accountKey`.
+   * Number of the account, such as "A00000001", 1 to 70 characters, no blank or invisible one at either end. v2:
+   * `account_number`; v1: `accountKey`.
    * </pre>
    *
    * <code>string number = 1 [json_name = "number", (.google.api.field_behavior) = REQUIRED];</code>
@@ -403,7 +405,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object number_ = "";
     /**
      * <pre>
-     * Number of the account, such as "A00000001", 1 to 70 characters. v2: `account_number`; v1: `accountKey`.
+     * Number of the account, such as "A00000001", 1 to 70 characters, no blank or invisible one at either end. v2:
+     * `account_number`; v1: `accountKey`.
      * </pre>
      *
      * <code>string number = 1 [json_name = "number", (.google.api.field_behavior) = REQUIRED];</code>
@@ -423,7 +426,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Number of the account, such as "A00000001", 1 to 70 characters. v2: `account_number`; v1: `accountKey`.
+     * Number of the account, such as "A00000001", 1 to 70 characters, no blank or invisible one at either end. v2:
+     * `account_number`; v1: `accountKey`.
      * </pre>
      *
      * <code>string number = 1 [json_name = "number", (.google.api.field_behavior) = REQUIRED];</code>
@@ -444,7 +448,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Number of the account, such as "A00000001", 1 to 70 characters. v2: `account_number`; v1: `accountKey`.
+     * Number of the account, such as "A00000001", 1 to 70 characters, no blank or invisible one at either end. v2:
+     * `account_number`; v1: `accountKey`.
      * </pre>
      *
      * <code>string number = 1 [json_name = "number", (.google.api.field_behavior) = REQUIRED];</code>
@@ -461,7 +466,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Number of the account, such as "A00000001", 1 to 70 characters. v2: `account_number`; v1: `accountKey`.
+     * Number of the account, such as "A00000001", 1 to 70 characters, no blank or invisible one at either end. v2:
+     * `account_number`; v1: `accountKey`.
      * </pre>
      *
      * <code>string number = 1 [json_name = "number", (.google.api.field_behavior) = REQUIRED];</code>
@@ -475,7 +481,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Number of the account, such as "A00000001", 1 to 70 characters. v2: `account_number`; v1: `accountKey`.
+     * Number of the account, such as "A00000001", 1 to 70 characters, no blank or invisible one at either end. v2:
+     * `account_number`; v1: `accountKey`.
      * </pre>
      *
      * <code>string number = 1 [json_name = "number", (.google.api.field_behavior) = REQUIRED];</code>

@@ -12,7 +12,8 @@ public interface AccountByNumberOrBuilder extends
 
   /**
    * <pre>
-   * Number of the account, such as "A00000001", 1 to 70 characters. v2: `account_number`; v1: `accountKey`.
+   * Number of the account, such as "A00000001", 1 to 70 characters, no blank or invisible one at either end. v2:
+   * `account_number`; v1: `accountKey`.
    * </pre>
    *
    * <code>string number = 1 [json_name = "number", (.google.api.field_behavior) = REQUIRED];</code>
@@ -21,7 +22,8 @@ public interface AccountByNumberOrBuilder extends
   java.lang.String getNumber();
   /**
    * <pre>
-   * Number of the account, such as "A00000001", 1 to 70 characters. v2: `account_number`; v1: `accountKey`.
+   * Number of the account, such as "A00000001", 1 to 70 characters, no blank or invisible one at either end. v2:
+   * `account_number`; v1: `accountKey`.
    * </pre>
    *
    * <code>string number = 1 [json_name = "number", (.google.api.field_behavior) = REQUIRED];</code>

@@ -80,9 +80,10 @@ public final class ApplePayProto extends com.google.protobuf.GeneratedFile {
       "A\001\002\272H\032r\030R\tRecurringR\013UnscheduledR\004type\022M" +
       "\n\030consent_agreement_source\030\003 \001(\tB\023\342A\001\002\272H" +
       "\014r\nR\010ExternalR\026consentAgreementSource\"\n\n" +
-      "\010NoCharge\"6\n\nPayInvoice\022(\n\007invoice\030\001 \001(\t" +
-      "B\016\342A\001\002\272H\007r\005\020\001\030\377\001R\007invoiceB&\n\023internal.pa" +
-      "yorch.v1B\rApplePayProtoP\001b\006proto3"
+      "\010NoCharge\"T\n\nPayInvoice\022F\n\007invoice\030\001 \001(\t" +
+      "B,\342A\001\002\272H%r#\020\001\030\377\0012\034^([^\\pZ\\pC](.*[^\\pZ\\pC" +
+      "])?)?$R\007invoiceB&\n\023internal.payorch.v1B\r" +
+      "ApplePayProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
