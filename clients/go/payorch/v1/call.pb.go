@@ -218,7 +218,8 @@ type CallInfo struct {
 	// The Zuora-Track-Id of this call: the caller's own, or "<trace id>-<span id>" minted by the service.
 	TrackId string `protobuf:"bytes,1,opt,name=track_id,json=trackId,proto3" json:"track_id,omitempty"`
 	// The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-	// it. Empty when Zuora echoed none.
+	// it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+	// "[masked]" if an earlier call had it.
 	ExecutedTrackId string `protobuf:"bytes,2,opt,name=executed_track_id,json=executedTrackId,proto3" json:"executed_track_id,omitempty"`
 	// Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
 	ZuoraRequestId string `protobuf:"bytes,3,opt,name=zuora_request_id,json=zuoraRequestId,proto3" json:"zuora_request_id,omitempty"`
@@ -497,7 +498,8 @@ type CallOutcome struct {
 	Advice Advice `protobuf:"varint,2,opt,name=advice,proto3,enum=payorch.v1.Advice" json:"advice,omitempty"`
 	// Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
 	ResendBeforeTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=resend_before_time,json=resendBeforeTime,proto3" json:"resend_before_time,omitempty"`
-	// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+	// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+	// what has no known form of a code, and of ids that have none.
 	ZuoraCodes []string `protobuf:"bytes,4,rep,name=zuora_codes,json=zuoraCodes,proto3" json:"zuora_codes,omitempty"`
 	// Zuora's processId; empty when there was none.
 	ZuoraProcessId string `protobuf:"bytes,5,opt,name=zuora_process_id,json=zuoraProcessId,proto3" json:"zuora_process_id,omitempty"`

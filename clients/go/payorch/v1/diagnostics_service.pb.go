@@ -615,7 +615,7 @@ type GetCallResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
 	Calls []*CallRecord `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"`
-	// The trace of the Track-Id, computed from it: 32 hexadecimal digits.
+	// The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
 	TraceId       string `protobuf:"bytes,2,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -672,7 +672,7 @@ type CallRecord struct {
 	Kind CallKind `protobuf:"varint,1,opt,name=kind,proto3,enum=payorch.v1.CallKind" json:"kind,omitempty"`
 	// Name of the RPC.
 	Rpc string `protobuf:"bytes,2,opt,name=rpc,proto3" json:"rpc,omitempty"`
-	// Its Zuora-Track-Id.
+	// Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number.
 	TrackId string `protobuf:"bytes,3,opt,name=track_id,json=trackId,proto3" json:"track_id,omitempty"`
 	// Its trace, 32 hexadecimal digits; empty when there was none.
 	TraceId string `protobuf:"bytes,4,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`

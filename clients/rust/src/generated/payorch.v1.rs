@@ -311,7 +311,8 @@ pub struct CallInfo {
     #[prost(string, tag = "1")]
     pub track_id: ::prost::alloc::string::String,
     /// The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-    /// it. Empty when Zuora echoed none.
+    /// it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+    /// "\[masked\]" if an earlier call had it.
     #[prost(string, tag = "2")]
     pub executed_track_id: ::prost::alloc::string::String,
     /// Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
@@ -385,7 +386,8 @@ pub struct CallOutcome {
     /// Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
     #[prost(message, optional, tag = "3")]
     pub resend_before_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+    /// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "\[masked\]" takes the place of
+    /// what has no known form of a code, and of ids that have none.
     #[prost(string, repeated, tag = "4")]
     pub zuora_codes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Zuora's processId; empty when there was none.
@@ -2242,7 +2244,7 @@ pub struct GetCallResponse {
     /// Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
     #[prost(message, repeated, tag = "1")]
     pub calls: ::prost::alloc::vec::Vec<CallRecord>,
-    /// The trace of the Track-Id, computed from it: 32 hexadecimal digits.
+    /// The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
     #[prost(string, tag = "2")]
     pub trace_id: ::prost::alloc::string::String,
 }
@@ -2255,7 +2257,7 @@ pub struct CallRecord {
     /// Name of the RPC.
     #[prost(string, tag = "2")]
     pub rpc: ::prost::alloc::string::String,
-    /// Its Zuora-Track-Id.
+    /// Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number.
     #[prost(string, tag = "3")]
     pub track_id: ::prost::alloc::string::String,
     /// Its trace, 32 hexadecimal digits; empty when there was none.

@@ -150,7 +150,8 @@ class CallInfo(_message.Message):
     """The Zuora-Track-Id of this call: the caller's own, or "<trace id>-<span id>" minted by the service."""
     executed_track_id: _builtins.str
     """The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-    it. Empty when Zuora echoed none.
+    it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+    "[masked]" if an earlier call had it.
     """
     zuora_request_id: _builtins.str
     """Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none."""
@@ -300,7 +301,9 @@ class CallOutcome(_message.Message):
 
     @_builtins.property
     def zuora_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10."""
+        """Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+        what has no known form of a code, and of ids that have none.
+        """
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:

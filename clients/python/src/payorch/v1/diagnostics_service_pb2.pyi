@@ -382,7 +382,7 @@ class GetCallResponse(_message.Message):
     CALLS_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
     trace_id: _builtins.str
-    """The trace of the Track-Id, computed from it: 32 hexadecimal digits."""
+    """The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits."""
     @_builtins.property
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallRecord]:
         """Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10."""
@@ -457,7 +457,7 @@ class CallRecord(_message.Message):
     rpc: _builtins.str
     """Name of the RPC."""
     track_id: _builtins.str
-    """Its Zuora-Track-Id."""
+    """Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number."""
     trace_id: _builtins.str
     """Its trace, 32 hexadecimal digits; empty when there was none."""
     caller: _builtins.str

@@ -32,7 +32,8 @@ export type CallInfo = Message<"payorch.v1.CallInfo"> & {
 
   /**
    * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-   * it. Empty when Zuora echoed none.
+   * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+   * "[masked]" if an earlier call had it.
    *
    * @generated from field: string executed_track_id = 2;
    */
@@ -216,7 +217,8 @@ export type CallOutcome = Message<"payorch.v1.CallOutcome"> & {
   resendBeforeTime?: Timestamp | undefined;
 
   /**
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+   * what has no known form of a code, and of ids that have none.
    *
    * @generated from field: repeated string zuora_codes = 4;
    */

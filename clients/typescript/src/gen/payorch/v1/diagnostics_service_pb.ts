@@ -287,7 +287,7 @@ export type GetCallResponse = Message<"payorch.v1.GetCallResponse"> & {
   calls: CallRecord[];
 
   /**
-   * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
    *
    * @generated from field: string trace_id = 2;
    */
@@ -322,7 +322,7 @@ export type CallRecord = Message<"payorch.v1.CallRecord"> & {
   rpc: string;
 
   /**
-   * Its Zuora-Track-Id.
+   * Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number.
    *
    * @generated from field: string track_id = 3;
    */

@@ -113,7 +113,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-   * it. Empty when Zuora echoed none.
+   * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+   * "[masked]" if an earlier call had it.
    * </pre>
    *
    * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -135,7 +136,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-   * it. Empty when Zuora echoed none.
+   * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+   * "[masked]" if an earlier call had it.
    * </pre>
    *
    * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -1105,7 +1107,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-     * it. Empty when Zuora echoed none.
+     * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+     * "[masked]" if an earlier call had it.
      * </pre>
      *
      * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -1126,7 +1129,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-     * it. Empty when Zuora echoed none.
+     * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+     * "[masked]" if an earlier call had it.
      * </pre>
      *
      * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -1148,7 +1152,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-     * it. Empty when Zuora echoed none.
+     * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+     * "[masked]" if an earlier call had it.
      * </pre>
      *
      * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -1166,7 +1171,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-     * it. Empty when Zuora echoed none.
+     * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+     * "[masked]" if an earlier call had it.
      * </pre>
      *
      * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -1181,7 +1187,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-     * it. Empty when Zuora echoed none.
+     * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+     * "[masked]" if an earlier call had it.
      * </pre>
      *
      * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>

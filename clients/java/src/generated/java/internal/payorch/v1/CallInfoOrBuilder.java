@@ -33,7 +33,8 @@ public interface CallInfoOrBuilder extends
   /**
    * <pre>
    * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-   * it. Empty when Zuora echoed none.
+   * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+   * "[masked]" if an earlier call had it.
    * </pre>
    *
    * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -43,7 +44,8 @@ public interface CallInfoOrBuilder extends
   /**
    * <pre>
    * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-   * it. Empty when Zuora echoed none.
+   * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
+   * "[masked]" if an earlier call had it.
    * </pre>
    *
    * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>

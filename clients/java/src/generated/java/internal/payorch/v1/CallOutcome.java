@@ -159,7 +159,8 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+   * what has no known form of a code, and of ids that have none.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -171,7 +172,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+   * what has no known form of a code, and of ids that have none.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -182,7 +184,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+   * what has no known form of a code, and of ids that have none.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -194,7 +197,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+   * what has no known form of a code, and of ids that have none.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1348,7 +1352,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+     * what has no known form of a code, and of ids that have none.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1361,7 +1366,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+     * what has no known form of a code, and of ids that have none.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1372,7 +1378,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+     * what has no known form of a code, and of ids that have none.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1384,7 +1391,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+     * what has no known form of a code, and of ids that have none.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1397,7 +1405,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+     * what has no known form of a code, and of ids that have none.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1416,7 +1425,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+     * what has no known form of a code, and of ids that have none.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1434,7 +1444,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+     * what has no known form of a code, and of ids that have none.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1452,7 +1463,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+     * what has no known form of a code, and of ids that have none.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1467,7 +1479,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+     * what has no known form of a code, and of ids that have none.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>

@@ -77,7 +77,8 @@ public interface CallOutcomeOrBuilder extends
 
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+   * what has no known form of a code, and of ids that have none.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -87,7 +88,8 @@ public interface CallOutcomeOrBuilder extends
       getZuoraCodesList();
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+   * what has no known form of a code, and of ids that have none.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -96,7 +98,8 @@ public interface CallOutcomeOrBuilder extends
   int getZuoraCodesCount();
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+   * what has no known form of a code, and of ids that have none.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -106,7 +109,8 @@ public interface CallOutcomeOrBuilder extends
   java.lang.String getZuoraCodes(int index);
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
+   * what has no known form of a code, and of ids that have none.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>

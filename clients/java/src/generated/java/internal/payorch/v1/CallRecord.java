@@ -164,7 +164,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object trackId_ = "";
   /**
    * <pre>
-   * Its Zuora-Track-Id.
+   * Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number.
    * </pre>
    *
    * <code>string track_id = 3 [json_name = "trackId"];</code>
@@ -185,7 +185,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its Zuora-Track-Id.
+   * Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number.
    * </pre>
    *
    * <code>string track_id = 3 [json_name = "trackId"];</code>
@@ -2306,7 +2306,7 @@ com.google.protobuf.Duration defaultValue) {
     private java.lang.Object trackId_ = "";
     /**
      * <pre>
-     * Its Zuora-Track-Id.
+     * Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number.
      * </pre>
      *
      * <code>string track_id = 3 [json_name = "trackId"];</code>
@@ -2326,7 +2326,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Its Zuora-Track-Id.
+     * Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number.
      * </pre>
      *
      * <code>string track_id = 3 [json_name = "trackId"];</code>
@@ -2347,7 +2347,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Its Zuora-Track-Id.
+     * Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number.
      * </pre>
      *
      * <code>string track_id = 3 [json_name = "trackId"];</code>
@@ -2364,7 +2364,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Its Zuora-Track-Id.
+     * Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number.
      * </pre>
      *
      * <code>string track_id = 3 [json_name = "trackId"];</code>
@@ -2378,7 +2378,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Its Zuora-Track-Id.
+     * Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number.
      * </pre>
      *
      * <code>string track_id = 3 [json_name = "trackId"];</code>

@@ -51,7 +51,7 @@ public interface CallRecordOrBuilder extends
 
   /**
    * <pre>
-   * Its Zuora-Track-Id.
+   * Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number.
    * </pre>
    *
    * <code>string track_id = 3 [json_name = "trackId"];</code>
@@ -60,7 +60,7 @@ public interface CallRecordOrBuilder extends
   java.lang.String getTrackId();
   /**
    * <pre>
-   * Its Zuora-Track-Id.
+   * Its Zuora-Track-Id; a keyed hash, "hmac-" and 32 digits, where the caller's own looks like a card number.
    * </pre>
    *
    * <code>string track_id = 3 [json_name = "trackId"];</code>

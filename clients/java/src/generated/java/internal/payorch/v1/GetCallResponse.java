@@ -121,7 +121,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object traceId_ = "";
   /**
    * <pre>
-   * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
    * </pre>
    *
    * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -142,7 +142,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
    * </pre>
    *
    * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -850,7 +850,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object traceId_ = "";
     /**
      * <pre>
-     * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -870,7 +870,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -891,7 +891,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -908,7 +908,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -922,7 +922,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>

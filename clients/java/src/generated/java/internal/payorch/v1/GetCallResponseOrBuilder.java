@@ -56,7 +56,7 @@ public interface GetCallResponseOrBuilder extends
 
   /**
    * <pre>
-   * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
    * </pre>
    *
    * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -65,7 +65,7 @@ public interface GetCallResponseOrBuilder extends
   java.lang.String getTraceId();
   /**
    * <pre>
-   * The trace of the Track-Id, computed from it: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
    * </pre>
    *
    * <code>string trace_id = 2 [json_name = "traceId"];</code>
