@@ -53,7 +53,7 @@ def decode_create_payment_method(
         account_id=request.account_by_id.id,
         account_number=request.account_by_number.number,
         is_default=request.default_method if request.HasField("default_method") else None,
-        billing_details=_members(request.billing_details),
+        billing_details=_members(request.billing_details) if request.HasField("billing_details") else None,
         custom_fields={name: Secret(_custom_value(value)) for name, value in request.custom_fields.items()},
         gateway_options=secrets_of(request.gateway_options),
         maximum_payment_attempts=_optional(request.retry_rule, "maximum_payment_attempts"),

@@ -88,8 +88,8 @@ class PaymentMethodRequest:
     account_number: str = ""
     """At most one of the two."""
     is_default: bool | None = None
-    billing_details: Mapping[str, Any] = field(default_factory=dict)
-    """By Zuora's member names."""
+    billing_details: Mapping[str, Any] | None = None
+    """By Zuora's member names; None: not sent."""
     custom_fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
     gateway_options: Mapping[str, Secret[str]] = field(default_factory=dict, repr=False)
     """These two by names that the caller chose, which may be sensitive too."""
@@ -123,7 +123,7 @@ def build(request: PaymentMethodRequest, *, route: Route, tenant: TenantSettings
         "is_default": request.is_default,
         "gateway_id": route.gateway.id or None,
         "gateway_options": dict(request.gateway_options) or None,
-        "billing_details": dict(request.billing_details) or None,
+        "billing_details": request.billing_details,
         "custom_fields": dict(request.custom_fields) or None,
         "maximum_payment_attempts": request.maximum_payment_attempts,
         "payment_retry_interval": request.payment_retry_interval_hours,

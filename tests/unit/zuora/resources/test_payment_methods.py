@@ -33,6 +33,17 @@ class TestBuild:
 
         assert call.body["apple_pay"] == {"customer_token": token, "id": "m", **expected}, reason
 
+    @pytest.mark.parametrize(("details", "expected"), [(None, {}), ({}, {"billing_details": {}})])
+    def test_sends_empty_billing_details_as_it_sends_any_empty_object(
+        self, details: dict[str, Any] | None, expected: dict[str, Any]
+    ) -> None:
+        """What the caller has set is sent; Zuora judges it."""
+        request = PaymentMethodRequest("sepa_debit", {}, billing_details=details)
+
+        call = payment_methods.build(request, route=route(gateway=CHOSEN_BY_ZUORA), tenant=tenant())
+
+        assert call.body == {"type": "sepa_debit", "sepa_debit": {}, **expected}
+
     def test_leaves_the_gateway_to_zuora_when_the_route_does(self) -> None:
         """In both operations."""
         where, settings = route(gateway=CHOSEN_BY_ZUORA), tenant()
