@@ -21,10 +21,11 @@ from payorch_server.runtime.clock import Clock
 # A look costs about 0.1 ms.
 _LOOK_EVERY_S: Final = 0.02
 _MAX_LOOKS: Final = 1000
-# Twice in a row, on time and without a start between: nothing waits.
+# A tick on time without a start since the last one speaks for nothing that waits, one with a start half as much against
+# it. A fifth of a second of the first must come together: a core that receives a flood is slow to hand over calls.
 _TICK_S: Final = 0.01
-_QUIET_TICKS: Final = 2
-MAX_WAITING: Final = 5000
+_QUIET_SCORE: Final = 40
+MAX_WAITING: Final = 3000
 """How many calls gRPC keeps waiting; it ends further ones without details."""
 
 
@@ -74,7 +75,7 @@ class WaitingCalls:
         self._ticks = False
         self._due_s = 0.0
         self._started_before_tick = 0
-        self._quiet_ticks = 0
+        self._quiet_score = 0
         # Each look: when, and which number the last call that waited then will have when it starts. Both ascend.
         self._looks: deque[tuple[float, int]] = deque(maxlen=_MAX_LOOKS)
         self._next_look_s = 0.0
@@ -96,10 +97,11 @@ class WaitingCalls:
             self._looks.popleft()
         waited_s = now_s - self._looks[0][0] if self._looks else 0.0
         if now_s >= self._next_look_s:
-            self._next_look_s = now_s + _LOOK_EVERY_S
-            self._look(now_s)
+            is_many = self._look(now_s) > MAX_WAITING / 2
+            # The last calls that gRPC has ended are not missed by much where it is about to end some.
+            self._next_look_s = now_s + (_LOOK_EVERY_S / 10 if is_many else _LOOK_EVERY_S)
         if not self._ticks:
-            self._ticks, self._quiet_ticks = True, 0
+            self._ticks, self._quiet_score = True, 0
             self._schedule(now_s)
         return waited_s
 
@@ -111,8 +113,8 @@ class WaitingCalls:
         """Find out whether any call waits: a loop that is on time would have started it."""
         now_s = self._clock.monotonic()
         is_quiet = self._started == self._started_before_tick and now_s - self._due_s < _TICK_S
-        self._quiet_ticks = self._quiet_ticks + 1 if is_quiet else 0
-        if self._quiet_ticks == _QUIET_TICKS:
+        self._quiet_score = max(self._quiet_score + (2 if is_quiet else -1), 0)
+        if self._quiet_score >= _QUIET_SCORE:
             self._never_ended += self.count()
             self._looks.clear()
             self._ticks = False
@@ -123,11 +125,13 @@ class WaitingCalls:
         self._due_s, self._started_before_tick = now_s + _TICK_S, self._started
         self._call_later(_TICK_S, self.tick)
 
-    def _look(self, now_s: float) -> None:
-        last = self._started + self.count()
+    def _look(self, now_s: float) -> int:
+        waiting = self.count()
+        last = self._started + waiting
         # Calls that ended while they waited never start, so the later numbers of earlier looks were too high.
         since_s = now_s
         while self._looks and self._looks[-1][1] >= last:
             since_s, _ = self._looks.pop()
         if last > self._started:
             self._looks.append((since_s, last))
+        return waiting

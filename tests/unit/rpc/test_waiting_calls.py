@@ -6,6 +6,7 @@ from payorch_server.runtime.lifecycle import ignore
 
 LOOK_S = 0.02
 TICK_S = 0.01
+QUIET_TICKS = 20
 
 
 class Core:
@@ -101,7 +102,7 @@ class TestWaitingCalls:
         core = Core()
         core.receive(1001)
         core.serve()
-        for _ in range(2):
+        for _ in range(QUIET_TICKS):
             assert 1000 == core.waiting.count()
             core.have_time()
         assert 0 == core.waiting.count()
@@ -119,7 +120,7 @@ class TestWaitingCalls:
         core.receive(11)
         core.serve()
 
-        for _ in range(9):
+        for _ in range(QUIET_TICKS * 2):
             core.have_time(late_s=0.02)
 
         assert 10 == core.waiting.count()
@@ -140,7 +141,7 @@ class TestWaitingCalls:
         core = Core()
         core.receive(11)
         core.serve()
-        for _ in range(2):
+        for _ in range(QUIET_TICKS):
             core.have_time()
         for _ in range(10):
             core.serve()
