@@ -45,7 +45,7 @@ async def run(scenario: Scenario, arena: Arena, probes: Probes) -> Result:
         await arena.service.start()
     await recovery(arena)
     begin_peak(arena.service.pid)
-    before_mb = peak_mb(arena.service.pid)
+    before_mb, waited_before_s = peak_mb(arena.service.pid), arena.service.waited_s
     arena.service.log.forget()
     arena.service.output.forget()
     began_s = perf_counter()
@@ -53,6 +53,7 @@ async def run(scenario: Scenario, arena: Arena, probes: Probes) -> Result:
     ended_s = perf_counter()
     if not scenario.ends_service:
         figures += await _aftermath(scenario, arena, probes, began_s, before_mb)
+        figures.append(Figure("waiting for a core, s", arena.service.waited_s - waited_before_s))
     figures += _usual(arena)
     return Result(scenario.name, scenario.promise, figures, ended_s - began_s)
 

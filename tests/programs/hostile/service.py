@@ -124,6 +124,14 @@ class Service:
         return Path(f"/proc/{self.pid}/limits").read_text()
 
     @property
+    def waited_s(self) -> float:
+        """How long its main thread has been ready to run and had no core, so far; 0 where the kernel does not say."""
+        try:
+            return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
+        except (OSError, IndexError):
+            return 0.0
+
+    @property
     def cpu_s(self) -> float:
         """User and system time of all its threads so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
