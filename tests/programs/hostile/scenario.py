@@ -53,7 +53,8 @@ async def run(scenario: Scenario, arena: Arena, probes: Probes) -> Result:
     ended_s = perf_counter()
     if not scenario.ends_service:
         figures += await _aftermath(scenario, arena, probes, began_s, before_mb)
-        figures.append(Figure("waiting for a core, s", arena.service.waited_s - waited_before_s))
+        if arena.service.alive:
+            figures.append(Figure("waiting for a core, s", arena.service.waited_s - waited_before_s))
     figures += _usual(arena)
     return Result(scenario.name, scenario.promise, figures, ended_s - began_s)
 
