@@ -105,7 +105,7 @@ class IntentClaim(Generic[T]):
             # 2. The store is away: what needs a record stops here, anything else is sent unguarded.
             if self._operation.needs_record:
                 await self._release_lease()
-                raise call_error(Reason.STORE_UNAVAILABLE, str(error)) from error
+                raise self._error_for_callers(call_error(Reason.STORE_UNAVAILABLE, str(error))) from error
             _LOG.warning("token_not_guarded", rpc=self._request.rpc, detail=str(error))
             return
         # 3. It is ours, or this intent may have used it already. Money is sent only after the guard was passed, so a
@@ -141,9 +141,9 @@ class IntentClaim(Generic[T]):
         error = self._error_for_callers(error)
         verdict, failure = error.verdict, error.failure
         # 2. Nothing was ever sent under this record: forget it, so that the next call may even take another route.
+        # If it is there no more, another execution may have taken the intent over, and sent it.
         if verdict.outcome is Outcome.NOT_SENT and not self.record.doubtful:
-            await self.release()
-            return error
+            return error if await self.release() else error_given_doubt(error)
         # 3. Something may have been sent: keep the ids of answers, and settle the intent if no resend can help.
         ids = self._answer_ids.with_more(failure.facts.answer_ids)
         ended = dataclasses.replace(self.record, lease_until_s=0.0, doubtful=True, answer_ids=ids, passed_guard=True)
@@ -155,14 +155,16 @@ class IntentClaim(Generic[T]):
             await self._is_done(self._guard.release(self._operation.guarded_token, owner=self._key))
         return error
 
-    async def release(self) -> None:
-        """Give up an intent of which nothing was ever sent, and its one-time token."""
+    async def release(self) -> bool:
+        """Give up an intent of which this execution sent nothing; return False if its record was there no more."""
         if self.version is None:
-            return
+            return True
+        if not await self._release_lease():
+            return False
         if self._operation.guarded_token:
             await self._is_done(self._guard.release(self._operation.guarded_token, owner=self._key))
         self._memory.note_unsent(self._request.key)
-        await self._release_lease()
+        return True
 
     def _error_for_callers(self, error: CallError) -> CallError:
         if self.record.doubtful:
@@ -177,15 +179,22 @@ class IntentClaim(Generic[T]):
             )
         return error_for(failure)
 
-    async def _release_lease(self) -> None:
-        """End an execution that sent nothing: forget the intent, unless an earlier execution may have sent it."""
+    async def _release_lease(self) -> bool:
+        """End an execution that sent nothing: forget the intent, unless an earlier execution may have sent it.
+
+        Returns False if the record was there no more.
+        """
         if self.record.doubtful:
             await self._write(dataclasses.replace(self.record, lease_until_s=0.0), sent=False)
-            return
+            return True
         if self.version is None:
-            return
-        if not await self._is_done(self._store.compare_and_delete(self._key, version=self.version)):
+            return True
+        try:
+            return await self._store.compare_and_delete(self._key, version=self.version)
+        except StoreUnavailable as error:
+            self._log_unwritten(error)
             self._memory.note_end(self.record.owner, sent=False)
+            return True
 
     async def _write(self, record: IntentRecord, *, sent: bool = True) -> None:
         """Write the end of the execution; if that fails, the next one settles the intent again under the same key."""
@@ -202,9 +211,12 @@ class IntentClaim(Generic[T]):
             await work
         # ValueError: more than the store takes. Nothing about a record may cost a caller the outcome.
         except (StoreUnavailable, ValueError) as error:
-            _LOG.warning("execution_end_not_recorded", rpc=self._request.rpc, detail=str(error))
+            self._log_unwritten(error)
             return False
         return True
+
+    def _log_unwritten(self, error: Exception) -> None:
+        _LOG.warning("execution_end_not_recorded", rpc=self._request.rpc, detail=str(error))
 
     def _settlement(self, reason: str, facts: UpstreamFacts) -> Settlement:
         return Settlement(

@@ -139,6 +139,10 @@ class IntentExecutor:
         """How many intents are being executed."""
         return len(self._executions)
 
+    def knows_of(self, key: IdempotencyKey) -> bool:
+        """Return whether this process knows of an execution that may have sent the intent, be it another process's."""
+        return key in self._executions or self.ledger.memory.sent(key) is not None
+
     async def run(self, request: IntentRequest[T], context: CallContext) -> IntentResult[T]:
         """Execute the intent, join its execution, or return its recorded end.
 

@@ -87,7 +87,7 @@ class Dispatcher:
         # 1. Route. A refusal matters only if the intent is new, so it is a value until that is known.
         route = self._resolve(intent, context)
         key = self._key(intent, context)
-        context.notes.sent_before |= self._executor.ledger.memory.sent(key) is not None
+        context.notes.sent_before |= self._executor.knows_of(key)
         routed = self._bind(operation, intent, context, key)
         # 2. Permit, before anything is shown, joined or replayed; again later if the intent is pinned elsewhere.
         if isinstance(route, Route):

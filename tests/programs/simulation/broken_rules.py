@@ -9,6 +9,7 @@ from payorch_server.intents.executor import IntentExecutor, idempotency_key
 from payorch_server.intents.intent import IntentRequest
 from payorch_server.intents.intent_record import IntentRecord
 from payorch_server.intents.ledger import IntentLedger
+from payorch_server.intents.process_memory import ProcessMemory
 from payorch_server.model.attempt import ZuoraReply
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import NO_EARLIER_SENDS, EarlierSends
@@ -16,10 +17,13 @@ from payorch_server.model.errors import CallError, error_for
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
+from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.usecases.dispatcher import Dispatcher, Intent
 from payorch_server.usecases.routed_operation import RoutedOperation
 from payorch_server.usecases.zuora_operation import ZuoraOperation
+from payorch_server.zuora.attempts import Attempts
 from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.clock_offset import ClockOffsets
 
 from programs.simulation.instance import Parts
 
@@ -90,6 +94,78 @@ class _SafeOn99(ZuoraClient):
             raise error_for(dataclasses.replace(error.failure, reason=Reason.UPSTREAM_TEMPORARY)) from error
 
 
+class _WaitsToTheEnd(ZuoraClient):
+    def _awaited_s(self, context: CallContext, attempts: Attempts) -> float:
+        return super()._awaited_s(dataclasses.replace(context, waiting=None), attempts)
+
+
+class _SendsWithoutCallers(ZuoraClient):
+    def _time_to_send_s(self, context: CallContext, attempts: Attempts) -> float:
+        return super()._time_to_send_s(dataclasses.replace(context, waiting=None), attempts)
+
+
+class _RefusesBy4xx(ZuoraClient):
+    """A client that believes every 4xx of one kind of failure."""
+
+    reason: Reason
+
+    async def _exchange(self, *attempt: Any) -> Any:
+        answer, payload, error = await super()._exchange(*attempt)
+        is_4xx = answer is not None and 400 <= answer.status < 500
+        if error is not None and is_4xx and error.failure.reason is self.reason:
+            error = error_for(dataclasses.replace(error.failure, reason=Reason.UPSTREAM_REQUEST_REFUSED))
+        return answer, payload, error
+
+
+class _Late4xxRefuses(_RefusesBy4xx):
+    reason = Reason.UPSTREAM_EDGE_FAILED
+
+
+class _UnreadableRefuses(_RefusesBy4xx):
+    reason = Reason.UPSTREAM_ANSWER_UNREADABLE
+
+
+class _OwnClock(ClockOffsets):
+    def note(self, *_answer: Any, **_about: Any) -> None:
+        """Learn nothing of Zuora's clock."""
+
+
+class _UnrecordedMethods(Dispatcher):
+    def _bind(self, operation: ZuoraOperation[Any], *call: Any) -> RoutedOperation[Any]:
+        needs_record = operation.needs_record and operation.moves_money
+        return super()._bind(dataclasses.replace(operation, needs_record=needs_record), *call)
+
+
+class _NothingRemembered(ProcessMemory):
+    def note_sent(self, *_intent: Any) -> None:
+        """Remember nothing."""
+
+
+class _NoMemory(IntentLedger):
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.memory = _NothingRemembered()
+
+
+class _RetriesAreNew(BoundaryInterceptor):
+    def _open(self, method: str, context: Any) -> Any:
+        call = super()._open(method, context)
+        call.notes.sent_before = False
+        return call
+
+
+class _ClaimWithoutDoubt(IntentClaim[Any]):
+    def _error_for_callers(self, error: CallError) -> CallError:
+        return error
+
+
+class _NotSentInDoubt(IntentLedger):
+    def _claim(self, *claimed: Any) -> IntentClaim[Any]:
+        claim = super()._claim(*claimed)
+        claim.__class__ = _ClaimWithoutDoubt
+        return claim
+
+
 BROKEN_RULES: Final[Mapping[str, Parts]] = {
     "tenant-in-key": Parts(dispatcher=_TenantInKey),
     "new-key-after-refusal": Parts(dispatcher=_NewKeyAfterRefusal),
@@ -98,5 +174,14 @@ BROKEN_RULES: Final[Mapping[str, Parts]] = {
     "no-time-guard": Parts(ledger=_NoTimeGuard, zuora=_NoAgeCheck),
     "safe-on-99": Parts(zuora=_SafeOn99),
     "no-pinning": Parts(ledger=_NoPinning),
+    "waits-to-the-end": Parts(zuora=_WaitsToTheEnd),
+    "sends-without-callers": Parts(zuora=_SendsWithoutCallers),
+    "late-4xx-refuses": Parts(zuora=_Late4xxRefuses),
+    "unreadable-refuses": Parts(zuora=_UnreadableRefuses),
+    "trusts-own-clock": Parts(clocks=_OwnClock),
+    "unrecorded-methods": Parts(dispatcher=_UnrecordedMethods),
+    "no-memory": Parts(ledger=_NoMemory),
+    "retries-are-new": Parts(boundary=_RetriesAreNew),
+    "not-sent-in-doubt": Parts(ledger=_NotSentInDoubt),
 }
 """By name: the parts of a service that breaks the rule of that name."""

@@ -24,6 +24,7 @@ from programs.simulation.world import BILLING, SHOP, World
 
 _RPCS: Final = (("CreateSession", 0.45), ("CreatePaymentMethod", 0.37), ("DecryptApplePay", 0.18))
 _TIMEOUTS_S: Final = (None, None, 0.1, 0.4, 2.0, 5.0, 20.0, 20.0, 60.0)
+_LEAVES_AFTER_S: Final = (0.01, 0.1, 0.5, 1.5, 3.0, 6.0)
 _DEFAULT_TIMEOUT_S: Final = 20.0
 _MAX_TIMEOUT_S: Final = 55.0
 _MOST_INTENTS: Final = 4
@@ -137,10 +138,19 @@ class Callers:
             answers = [await self.call(intent), await self.call(intent, body=1)]
         elif style < 0.32:
             self._did("leave")
-            answers = [await self.call(intent, leave_after_s=rng.choice((0.01, 0.1, 0.5, 3.0)))]
+            answers = [await self.call(intent, leave_after_s=rng.choice(_LEAVES_AFTER_S))]
+        elif style < 0.42:
+            self._did("retried_by_grpc")
+            answers = [await self._retried(intent)]
         else:
             answers = [await self.call(intent)]
         return advice_of([answer.seen for answer in answers if answer.body == 0])
+
+    async def _retried(self, intent: Intent) -> Answer:
+        """Send as gRPC's own retries do: the connection of the first attempt breaks, perhaps before it arrived."""
+        if self.world.rng.random() < 0.7:
+            await self.call(intent, leave_after_s=self.world.rng.choice(_LEAVES_AFTER_S))
+        return await self.call(intent, is_retry=True)
 
     async def _together(self, intent: Intent, bodies: list[int]) -> list[Answer]:
         rng = self.world.rng
@@ -155,7 +165,13 @@ class Callers:
     # --- calls
 
     async def call(
-        self, intent: Intent, *, body: int = 0, leave_after_s: float | None = None, timeout_s: float | None = -1.0
+        self,
+        intent: Intent,
+        *,
+        body: int = 0,
+        leave_after_s: float | None = None,
+        timeout_s: float | None = -1.0,
+        is_retry: bool = False,
     ) -> Answer:
         """Send an intent's request to an instance of its namespace."""
         world, purpose = self.world, intent.purpose
@@ -165,17 +181,27 @@ class Callers:
         number, track_id = self._numbered(intent)
         if timeout_s is not None and timeout_s < 1.0:
             self._did("short_deadline")
-        if instance.executor._executions.get(intent.key) is not None:
+        began_s = read_since_s = world.time()
+        if (joined := instance.executor._executions.get(intent.key)) is not None:
             world.counts.executions["joins"] += 1
-        began_s = world.time()
-        world.log.add(instance.name, f"call {number}: body {body}, {allowed_s} s", intent.name)
+            read_since_s = joined.started_s
+        sent_again = ", sent again by gRPC" if is_retry else ""
+        world.log.add(instance.name, f"call {number}: body {body}, {allowed_s} s{sent_again}", intent.name)
         seen, response = await instance.call(
-            purpose.rpc, intent.bodies[body], track_id=track_id, timeout_s=timeout_s, leave_after_s=leave_after_s
+            purpose.rpc,
+            intent.bodies[body],
+            track_id=track_id,
+            timeout_s=timeout_s,
+            leave_after_s=leave_after_s,
+            is_retry=is_retry,
         )
         if response is not None:
             seen.ids, seen.replayed = _ids_of(response), response.call.replayed == call_pb2.REPLAY_YES
             world.counts.executions["replays"] += seen.replayed
-        answer = Answer(number, began_s, world.time(), allowed_s, body, seen, left=seen is CONNECTION_LOST)
+        left = seen is CONNECTION_LOST
+        answer = Answer(
+            number, began_s, world.time(), allowed_s, body, seen, instance.name, is_retry, read_since_s, left=left
+        )
         self._note(intent, answer)
         return answer
 
@@ -191,7 +217,8 @@ class Callers:
         seen, response = await instance.call("GetIntent", request, track_id=track_id, timeout_s=5.0)
         if response is not None:
             seen = _seen_record(response)
-        answer = Answer(number, began_s, world.time(), 5.0, 0, seen, looked_up=True, left=seen is CONNECTION_LOST)
+        left = seen is CONNECTION_LOST
+        answer = Answer(number, began_s, world.time(), 5.0, 0, seen, instance.name, looked_up=True, left=left)
         self._note(intent, answer)
 
     def _numbered(self, intent: Intent) -> tuple[int, str]:

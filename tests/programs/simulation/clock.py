@@ -7,11 +7,12 @@ START: Final = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 class SimulatedClock:
-    """The loop's time, for service and emulator alike; a service's time of day may be off by some seconds."""
+    """The loop's time, for service and emulator alike; a service's time of day may be wrong, by hours at times."""
 
     def __init__(self, time: Callable[[], float], *, skew_s: float = 0.0) -> None:
         self._time = time
-        self._start = START + timedelta(seconds=skew_s)
+        self.skew_s = skew_s
+        """How far the time of day is ahead."""
 
     def monotonic(self) -> float:
         """Return seconds since the run began."""
@@ -19,7 +20,7 @@ class SimulatedClock:
 
     def now(self) -> datetime:
         """Return the time of day, UTC."""
-        return self._start + timedelta(seconds=self._time())
+        return START + timedelta(seconds=self._time() + self.skew_s)
 
     async def sleep(self, seconds: float) -> None:
         """Come back so many virtual seconds later."""

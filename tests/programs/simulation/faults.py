@@ -17,9 +17,16 @@ WIRE: Final = {
     "cut_body": 0.015,
     "edge_before": 0.015,
     "edge_after": 0.015,
-    "edge_4xx_after": 0.015,
+    "edge_4xx_after": 0.02,
+    "bad_coding": 0.015,
+    "too_large": 0.015,
+    "unreadable_status": 0.02,
+    "byte_order_mark": 0.015,
+    "twice": 0.015,
 }
 """What the network does to a request or its answer."""
+REFUSALS: Final = {"cut_body": 0.15, "bad_coding": 0.15, "too_large": 0.1}
+"""What it does besides to refusals that Zuora makes before it looks at the key, such as a 429."""
 ZUORA: Final = {
     "401": 0.02,
     "429": 0.02,
@@ -80,7 +87,7 @@ def drawn(rng: random.Random, table: dict[str, float], *, factor: float) -> str:
 def scripted(rng: random.Random, kind: str) -> str | None:
     """Return the emulator's fault for a kind; None if it is none of the emulator's."""
     if kind == "429":
-        return f"429:{rng.choice((1, 2, 120))}"
+        return f"429:{rng.choice((1, 2, 5, 12, 40, 120))}"
     if kind == "slow":
         return f"slow:{rng.choice((1, 3, 8, 30, 70))}"
     if kind == "token_slow":

@@ -1,6 +1,7 @@
 """One process of the service, made of its real parts: what app/start.py builds, without listeners."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.access.callers import access_table
 from payorch_server.intents.executor import IntentExecutor
 from payorch_server.intents.ledger import IntentLedger
+from payorch_server.model.errors import CallError
 from payorch_server.model.secret import Secret
 from payorch_server.routing.settings import RuleSettings
 from payorch_server.routing.table import RoutingTable
@@ -29,11 +31,14 @@ from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.dispatcher import Dispatcher
 from payorch_server.usecases.policy import LivePolicy, Policy
 from payorch_server.usecases.settings import PaymentMethodSettings, SessionSettings
+from payorch_server.zuora.breaker import CircuitBreakers
 from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.clock_offset import TOKEN_OPERATION, ClockOffset, ClockOffsets
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
+from payorch_server.zuora.messages import HttpResponse
 from payorch_server.zuora.settings import TenantSettings, ZuoraHttpSettings
 from payorch_server.zuora.tenants import TenantDirectory
-from payorch_server.zuora.tokens import TokenCache
+from payorch_server.zuora.tokens import Credential, TokenCache
 from payorch_server.zuora.transport import Transport
 
 from programs.simulation.bookkeeping import Counts
@@ -45,6 +50,9 @@ SERVICE = "payorch.v1.PaymentOrchestrationService"
 # Its compiled rules hold no state, and compiling them is what takes long.
 _VALIDATOR = Validator(FURTHER_CHECKS)
 SESSION_MAX_AGE_S = 600.0
+# As in app/components.py.
+_TOKEN_TIMEOUT_S = 15.0
+_PROBE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,8 @@ class Parts:
     executor: type[IntentExecutor] = IntentExecutor
     ledger: type[IntentLedger] = IntentLedger
     zuora: type[ZuoraClient] = ZuoraClient
+    clocks: type[ClockOffsets] = ClockOffsets
+    boundary: type[BoundaryInterceptor] = BoundaryInterceptor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,25 +137,38 @@ class Instance:
         rng: random.Random,
         counts: Counts,
         parts: Parts,
+        allow_unrecorded: bool,
+        taken_over: set[tuple[str, str]],
     ) -> None:
         self.name = name
         self.namespace = namespace
         self.accepts = True
+        self.taken_over = taken_over
         self.configuration = configuration
         self._store = store
-        self._clock = clock
+        self.clock = clock
+        self._rng = rng
         self._counts = counts
         self._owner = _Owner()
         tracer = NoOpTracer()
         transport = Transport(settings=ZuoraHttpSettings(), version="0", http=http, tracer=tracer)
         keyring = Keyring(configuration.keys, entropy=rng.randbytes)
-        zuora = parts.zuora(
+        self._clocks = parts.clocks(clock=clock, changed=self._on_clock_judged)
+        self._zuora = parts.zuora(
             tenants=TenantDirectory(configuration.tenants, configuration.secrets),
             transport=transport,
-            tokens=TokenCache(transport=transport, clock=clock, tasks=self._owner, uniform=rng.uniform),
+            tokens=TokenCache(
+                transport=transport,
+                clock=clock,
+                tasks=self._owner,
+                uniform=rng.uniform,
+                answered=self._on_token_answer,
+            ),
             in_flight=ConcurrencyLimiter(),
             clock=clock,
             uniform=rng.uniform,
+            circuits=CircuitBreakers(),
+            clocks=self._clocks,
         )
         ledger = parts.ledger(
             store=store,
@@ -158,16 +181,20 @@ class Instance:
         self._count_take_overs()
         self._dispatcher = parts.dispatcher(
             routing=RoutingTable(tenants=configuration.tenants, rules=configuration.rules),
-            zuora=zuora,
+            zuora=self._zuora,
             executor=self.executor,
             clock=clock,
             entropy=rng.randbytes,
         )
         servicer = PaymentOrchestrationServicer(
-            ServicerOptions(keyring, PaymentMethodSettings(), SessionSettings(max_age_s=SESSION_MAX_AGE_S))
+            ServicerOptions(
+                keyring,
+                PaymentMethodSettings(allow_unrecorded=allow_unrecorded),
+                SessionSettings(max_age_s=SESSION_MAX_AGE_S),
+            )
         )
         policy = LivePolicy(Policy(access_table(None, namespace=namespace), self._dispatcher))
-        boundary = BoundaryInterceptor(
+        boundary = parts.boundary(
             settings=GrpcSettings(), policy=policy, keyring=keyring, tracer=tracer, clock=clock, tasks=self._owner
         )
         authn = AuthnInterceptor(identities=IdentityResolver(IdentitySettings(), None), clock=clock)
@@ -177,13 +204,37 @@ class Instance:
         self._inner = handlers.by_method
         self._handlers: dict[str, Any] = {}
         self._calls = _InOrder()
+        for tenant in configuration.tenants:
+            _ = self._owner.start(self._warm(tenant), name=f"warm {tenant}")
+
+    async def _warm(self, tenant: str) -> None:
+        """Fetch a first token, whose answer shows Zuora's clock; calls do not wait for it."""
+        with contextlib.suppress(CallError):
+            await self._zuora.warm(tenant, timeout_s=_TOKEN_TIMEOUT_S)
+
+    def _on_token_answer(self, credential: Credential, answer: HttpResponse, duration_s: float) -> None:
+        for tenant in self._zuora.tenants.owners_of(credential):
+            self._clocks.note(tenant, answer, operation=TOKEN_OPERATION, duration_s=duration_s)
+
+    def _on_clock_judged(self, tenant: str, judged: ClockOffset) -> None:
+        if judged.too_large:
+            self._counts.executions["clock offsets found too large"] += 1
+            _ = self._owner.start(self._probe_clock(tenant), name=f"probe clock {tenant}")
+
+    async def _probe_clock(self, tenant: str) -> None:
+        """Fetch tokens until one's answer shows the right time."""
+        while self._clocks.too_large(tenant):
+            await asyncio.sleep(self._rng.uniform(_PROBE_S / 2, _PROBE_S))
+            with contextlib.suppress(CallError):
+                await self._zuora.renew_token(tenant, timeout_s=_TOKEN_TIMEOUT_S)
 
     def _count_take_overs(self) -> None:
         taken_over = self.executor.ledger._take_over
 
-        def counted(*record: Any, **about: Any) -> Any:
+        def counted(request: Any, *record: Any, **about: Any) -> Any:
             self._counts.executions["take-overs"] += 1
-            return taken_over(*record, **about)
+            self.taken_over.add((self.name, request.key))
+            return taken_over(request, *record, **about)
 
         self.executor.ledger._take_over = counted  # type: ignore[method-assign] # to be counted
 
@@ -192,7 +243,14 @@ class Instance:
         self._dispatcher.routing = RoutingTable(tenants=self.configuration.tenants, rules=rules)
 
     async def call(
-        self, rpc: str, request: bytes, *, track_id: str, timeout_s: float | None, leave_after_s: float | None = None
+        self,
+        rpc: str,
+        request: bytes,
+        *,
+        track_id: str,
+        timeout_s: float | None,
+        leave_after_s: float | None = None,
+        is_retry: bool = False,
     ) -> tuple[Seen, Any]:
         """Serve one call; return what its caller sees, and the response if there is one.
 
@@ -202,8 +260,10 @@ class Instance:
             track_id: The caller's Zuora-Track-Id.
             timeout_s: The caller's deadline.
             leave_after_s: When the caller cancels.
+            is_retry: Whether gRPC sent it before.
         """
-        context = Context(time=self._clock.monotonic, timeout_s=timeout_s, metadata={"zuora-track-id": track_id})
+        metadata = {"zuora-track-id": track_id} | ({"grpc-previous-rpc-attempts": "1"} if is_retry else {})
+        context = Context(time=self.clock.monotonic, timeout_s=timeout_s, metadata=metadata)
         handler = await self._handler(rpc)
         work = handler.unary_unary(handler.request_deserializer(request), context)
         task = asyncio.get_running_loop().create_task(work)

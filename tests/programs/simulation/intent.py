@@ -34,6 +34,11 @@ class Answer:
     allowed_s: float
     body: int
     seen: Seen
+    instance: str
+    is_retry: bool = False
+    """Whether gRPC had sent it before."""
+    read_since_s: float = 0.0
+    """From when on what the instance read of the intent counts as read in this call: the begin of what it joined."""
     looked_up: bool = False
     """Whether GetIntent told it."""
     left: bool = False

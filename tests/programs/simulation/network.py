@@ -4,22 +4,36 @@ import asyncio
 import errno
 import hashlib
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import replace
+from email.utils import format_datetime
 from typing import Any, Final
 
 import aiohttp
 import httpx
 import msgspec
-from aiohttp.client_reqrep import ConnectionKey
 from zuora_emulator import Emulator
 from zuora_emulator.answers import Answer, html_answer
 from zuora_emulator.faults import Fault, parse_fault
 from zuora_emulator.idempotency import Idempotency
 
 from programs.simulation.bookkeeping import Counts, EventLog
-from programs.simulation.faults import TOKEN, WIRE, ZUORA, drawn, scripted, status_of
+from programs.simulation.clock import SimulatedClock
+from programs.simulation.delivery import (
+    NEVER_SENT,
+    UNDELIVERED,
+    answer_of,
+    as_httpx,
+    brief,
+    category_of,
+    damaged,
+    disguised,
+    is_refusal,
+    response_of,
+)
+from programs.simulation.faults import REFUSALS, TOKEN, WIRE, ZUORA, drawn, scripted, status_of
 from programs.simulation.random_choices import RandomChoices
+from programs.simulation.sends import Proof, Send, Sends
 
 _OPERATIONS: Final = {
     "/oauth/token": "token",
@@ -27,26 +41,16 @@ _OPERATIONS: Final = {
     "/v1/payment-methods/decryption": "decryption",
     "/v2/payment_methods": "payment_methods",
 }
-_PEER: Final = ConnectionKey(
-    host="zuora",
-    port=443,
-    is_ssl=True,
-    ssl=True,
-    proxy=None,
-    proxy_auth=None,
-    proxy_headers_hash=None,
-    server_hostname=None,
-)
 _HOP_S: Final = (0.005, 0.08)
 _EDGE: Final = (408, 502, 503, 504)
 _PRIVATE_4XX: Final = (402, 418, 440, 444, 449, 460, 494, 499)
 """What edges answer in place of a Zuora that may have executed the call."""
-_UNDELIVERED: Final[dict[str, Callable[[], Exception]]] = {
-    "refused": lambda: aiohttp.ClientConnectorError(_PEER, OSError(errno.ECONNREFUSED, "refused")),
-    "connect_timeout": lambda: aiohttp.ConnectionTimeoutError("simulated"),
-    "drop_before": aiohttp.ServerDisconnectedError,
-}
-"""What aiohttp raises when the network loses a request before Zuora has it."""
+_ANY_STATUS: Final = (200, 201, 202, 302, 400, 404, 408, 409, 415, 422, 423, 451, 499, 500, 502, 503, 504, 520)
+"""What may come with an unreadable body after an execution; not what says that nothing was executed."""
+_NOT_EXECUTED: Final = (401, 403, 429)
+_WAITS_S: Final = (1, 3, 8, 25, 60)
+_UNDATED: Final = 0.3
+_UNREADABLE: Final = ("cut_body", "bad_coding", "too_large", "unreadable_status")
 FOREVER_S: Final = 400.0
 
 
@@ -61,7 +65,7 @@ class ForgetfulKeys(Idempotency):
 
     def finish(self, key: str, answer: Answer) -> None:
         """Store the answer, unless the run says that its kind is not stored."""
-        if not self._choices.transient_stored and _category(answer.body) in {50, 61}:
+        if not self._choices.transient_stored and category_of(answer.body) in {50, 61}:
             self.abandon(key)
             return
         super().finish(key, answer)
@@ -71,35 +75,6 @@ class ForgetfulKeys(Idempotency):
         if key not in self._records:
             self.early.add(key)
         super().keep(key, answer, **about)
-
-
-@dataclass(slots=True)
-class Send:
-    """One request on its way."""
-
-    number: int
-    time_s: float
-    instance: str
-    host: str
-    operation: str
-    key: str
-    track_id: str
-    meant: str
-    """Hash of host, entity and body: what Zuora would execute."""
-    arrived_s: float | None = None
-
-
-@dataclass(slots=True)
-class Sends:
-    """All requests of a run."""
-
-    all: list[Send] = field(default_factory=list)
-    by_request_id: dict[str, Send] = field(default_factory=dict)
-    """By the Zuora-Request-Id of the answer."""
-    open: dict[str, list[Send]] = field(default_factory=dict)
-    """By key: those that an instance now waits for."""
-    overlaps: list[tuple[Send, Send]] = field(default_factory=list)
-    """An earlier one and a later one of the same key that were open together."""
 
 
 class Network:
@@ -113,12 +88,15 @@ class Network:
         log: EventLog,
         counts: Counts,
         emulators: Mapping[str, Emulator],
+        clock: SimulatedClock,
     ) -> None:
         self._rng = rng
         self._choices = choices
         self._log = log
         self._counts = counts
         self._emulators = emulators
+        self._clock = clock
+        self._informed: set[tuple[str, str]] = set()
         self._background: dict[asyncio.Task[Any], None] = {}
         self.faults_on = False
         self.silent: dict[str, str] = {}
@@ -140,24 +118,45 @@ class Network:
             self.sends.overlaps += ((other, send) for other in others)
         others.append(send)
         try:
-            return await self._carried(request, send)
+            response = self._dated(await self._carried(request, send))
+        except httpx.HTTPError as error:
+            if isinstance(error.__cause__, NEVER_SENT):
+                send.proof = Proof.UNSENT
+            raise
         finally:
             others.remove(send)
+            send.ended_s = self._clock.monotonic()
+        if response.status_code in _NOT_EXECUTED:
+            send.proof = Proof.UNSENT
+        waits = [text for text in response.headers.get_list("retry-after", split_commas=True) if text.isdigit()]
+        send.wait_s = max(map(float, waits), default=0.0)
+        if "date" in response.headers:
+            self._informed.add((instance, send.host))
+        return response
+
+    def _dated(self, response: httpx.Response) -> httpx.Response:
+        """Add the time by Zuora's clock, which is always right, to all answers or to most."""
+        if self._choices.dates == "sometimes" and self._rng.random() < _UNDATED:
+            return response
+        response.headers["date"] = format_datetime(self._clock.now(), usegmt=True)
+        return response
 
     def _noted(self, request: httpx.Request, instance: str) -> Send:
         headers = request.headers
-        meant = hashlib.sha256(
-            f"{request.url.host}/{headers.get('zuora-entity-ids', '')}/".encode() + request.content
-        ).hexdigest()[:12]
+        host = request.url.host
+        place = f"{host}/{headers.get('zuora-entity-ids', '')}"
+        meant = hashlib.sha256(f"{place}/".encode() + request.content).hexdigest()[:12]
         send = Send(
             number=len(self.sends.all) + 1,
             time_s=asyncio.get_running_loop().time(),
             instance=instance,
-            host=request.url.host,
+            host=host,
             operation=_OPERATIONS[request.url.path],
             key=headers.get("idempotency-key", ""),
             track_id=headers.get("zuora-track-id", ""),
             meant=meant,
+            place=place,
+            informed=(instance, host) in self._informed,
         )
         self.sends.all.append(send)
         return send
@@ -190,38 +189,65 @@ class Network:
         wire, zuora = self._draw(send)
         self._say(send, f"sends {send.operation} {send.key[:12]} meaning {send.meant} [{wire or '-'} {zuora or '-'}]")
         await asyncio.sleep(self._rng.uniform(*_HOP_S))
-        if wire in _UNDELIVERED:
-            raise _as_httpx(_UNDELIVERED[wire]())
+        if wire in UNDELIVERED:
+            raise as_httpx(UNDELIVERED[wire]())
         if wire == "edge_before":
-            return _response(html_answer(self._rng.choice(_EDGE), "simulated edge"))
+            return self._edge(self._rng.choice(_EDGE))
         # From here on the request is on its way: what Zuora does with it does not depend on who still waits.
         delay_s = self._rng.uniform(1.0, 100.0) if wire == "late" else 0.0
         delivery = self._later(self._delivered(request, send, zuora), delay_s)
         if wire == "reset":
-            raise _as_httpx(aiohttp.ClientOSError(errno.ECONNRESET, "reset"))
+            raise as_httpx(aiohttp.ClientOSError(errno.ECONNRESET, "reset"))
         if wire == "late":
             await asyncio.sleep(self._rng.choice((0.1, FOREVER_S)))
-            raise _as_httpx(aiohttp.ServerTimeoutError("simulated"))
-        return await self._brought_back(await asyncio.shield(delivery), wire)
+            raise as_httpx(aiohttp.ServerTimeoutError("simulated"))
+        answer = await asyncio.shield(delivery)
+        if not wire and answer.status in _NOT_EXECUTED and self.faults_on:
+            wire = drawn(self._rng, REFUSALS, factor=1.0)
+            self._counts.opportunities["refusals"] += 1
+            if wire:
+                self._counts.faults[f"refusals/{wire}"] += 1
+                self._say(send, f"the refusal arrives with {wire}")
+        return await self._brought_back(answer, wire, send)
 
-    async def _brought_back(self, response: httpx.Response, wire: str) -> httpx.Response:
+    def _edge(self, status: int) -> httpx.Response:
+        """Return an edge's page, which may demand a wait."""
+        page = html_answer(status, "simulated edge")
+        if self._rng.random() < 0.4:
+            page = page.with_headers(("retry-after", str(self._rng.choice(_WAITS_S))))
+        return response_of(page)
+
+    async def _brought_back(self, answer: Answer, wire: str, send: Send) -> httpx.Response:
         if wire == "drop_after":
-            raise _as_httpx(aiohttp.ServerDisconnectedError())
-        if wire == "cut_body":
-            return _cut(response)
+            raise as_httpx(aiohttp.ServerDisconnectedError())
         if wire == "edge_after":
-            return _response(html_answer(self._rng.choice(_EDGE), "simulated edge"))
+            return self._edge(self._rng.choice(_EDGE))
         if wire == "edge_4xx_after":
-            return _response(html_answer(self._rng.choice(_PRIVATE_4XX), "simulated edge"))
+            return self._edge(self._rng.choice(_PRIVATE_4XX))
+        if wire in _UNREADABLE:
+            return self._unreadable(answer, wire)
         if wire == "delay":
             await asyncio.sleep(self._rng.uniform(1.0, 40.0))
         elif wire == "hang":
             await asyncio.sleep(FOREVER_S)
         await asyncio.sleep(self._rng.uniform(*_HOP_S))
-        return response
+        send.refused = is_refusal(answer)
+        return response_of(disguised(answer, wire))
 
-    def _later(self, work: Any, delay_s: float) -> asyncio.Task[httpx.Response]:
-        async def delayed() -> httpx.Response:
+    def _unreadable(self, answer: Answer, wire: str) -> httpx.Response:
+        """Return an answer whose body cannot be read, perhaps with the status of an edge."""
+        damage = wire
+        if wire == "unreadable_status":
+            damage = self._rng.choice(("cut_body", "bad_coding", "too_large"))
+            # What turned the call away stays that; an edge never says of an executed call that it was not executed.
+            status = answer.status if answer.status in _NOT_EXECUTED else self._rng.choice(_ANY_STATUS)
+            answer = replace(answer, status=status)
+            if self._rng.random() < 0.5:
+                answer = answer.with_headers(("retry-after", str(self._rng.choice(_WAITS_S))))
+        return damaged(answer, damage)
+
+    def _later(self, work: Any, delay_s: float) -> asyncio.Task[Answer]:
+        async def delayed() -> Answer:
             if delay_s:
                 await asyncio.sleep(delay_s)
             return await work
@@ -235,22 +261,22 @@ class Network:
         del self._background[task]
         task.result()
 
-    async def _delivered(self, request: httpx.Request, send: Send, zuora: str) -> httpx.Response:
+    async def _delivered(self, request: httpx.Request, send: Send, zuora: str) -> Answer:
         emulator = self._emulators[send.host]
         send.arrived_s = asyncio.get_running_loop().time()
         fault = scripted(self._rng, zuora)
         if fault is not None:
             emulator.faults.add(_fault(f"{send.operation}:{fault}"))
         before = len(emulator.ledger.entries)
-        answer = await _answer_of(emulator, request)
+        answer = await answer_of(emulator, request)
         request_id = answer.header("zuora-request-id") or ""
         executed = any(entry.request_id == request_id for entry in emulator.ledger.entries[before:])
         self.sends.by_request_id.setdefault(request_id, send)
         if executed and zuora == "gateway_99_charged":
             answer = self._charged_99(emulator, send, answer)
         answer = self._in_fashion(answer)
-        self._say(send, f"Zuora {'EXECUTES and ' if executed else ''}answers {answer.status} {_brief(answer.body)}")
-        return _response(answer)
+        self._say(send, f"Zuora {'EXECUTES and ' if executed else ''}answers {answer.status} {brief(answer.body)}")
+        return answer
 
     def _charged_99(self, emulator: Emulator, send: Send, answer: Answer) -> Answer:
         """Say that the gateway failed, although it did what was asked; that answer is the stored one."""
@@ -269,7 +295,7 @@ class Network:
         """Return a refusal with an HTTP status, or with 200 and success: false, as the run says."""
         if not self._choices.errors_as_status or answer.status != 200:
             return answer
-        category = _category(answer.body)
+        category = category_of(answer.body)
         if category is None or b"paymentMethodId" in answer.body:
             return answer
         return Answer(status_of(category), answer.body, answer.headers)
@@ -285,91 +311,6 @@ class InstanceWire(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry a request."""
         return await self._network.carry(request, self._instance)
-
-
-class _Body(httpx.AsyncByteStream):
-    """An answer's body, which may break off in the middle."""
-
-    def __init__(self, body: bytes, error: Exception | None = None) -> None:
-        self._body = body
-        self._error = error
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._body
-        if self._error is not None:
-            raise self._error
-
-
-async def _answer_of(emulator: Emulator, request: httpx.Request) -> Answer:
-    """Ask the emulator; httpx's own transport looks for a missing module on every request, which is slow."""
-    answered: dict[str, Any] = {"body": b""}
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": request.content, "more_body": False}
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            answered.update(message)
-        else:
-            answered["body"] += message.get("body", b"")
-
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": request.method,
-        "headers": [(name.lower(), value) for name, value in request.headers.raw],
-        "scheme": request.url.scheme,
-        "path": request.url.path,
-        "raw_path": request.url.raw_path,
-        "query_string": request.url.query,
-        "server": (request.url.host, request.url.port),
-        "client": ("127.0.0.1", 123),
-        "root_path": "",
-    }
-    await emulator.app(scope, receive, send)
-    headers = tuple((name.decode(), value.decode()) for name, value in answered["headers"])
-    return Answer(answered["status"], answered["body"], headers)
-
-
-def _response(answer: Answer) -> httpx.Response:
-    return httpx.Response(answer.status, headers=list(answer.headers), stream=_Body(answer.body))
-
-
-def _cut(response: httpx.Response) -> httpx.Response:
-    error = httpx.ReadError("simulated")
-    error.__cause__ = aiohttp.ClientPayloadError("simulated")
-    body = response.stream._body
-    return httpx.Response(response.status_code, headers=response.headers, stream=_Body(body[: len(body) // 2], error))
-
-
-def _as_httpx(cause: Exception) -> Exception:
-    """Return the exception as it arrives over aiohttp, whose classes are not to be trusted."""
-    kinds = (
-        (aiohttp.ClientConnectorError, httpx.ConnectError),
-        (aiohttp.ServerTimeoutError, httpx.ConnectTimeout),
-        (aiohttp.ClientOSError, httpx.ConnectError),
-        (aiohttp.ServerDisconnectedError, httpx.ReadError),
-    )
-    error = next(outer for inner, outer in kinds if isinstance(cause, inner))("simulated")
-    error.__cause__ = cause
-    return error
-
-
-def _category(body: bytes) -> int | None:
-    """Return the category of a v1 refusal's first code, whatever its JSON type."""
-    if b'"reasons"' not in body or b'"success":false' not in body.replace(b" ", b""):
-        return None
-    try:
-        code = str(msgspec.json.decode(body)["reasons"][0].get("code", ""))
-    except msgspec.DecodeError:
-        return None
-    return int(code[-2:]) if code.isdigit() else None
-
-
-def _brief(body: bytes) -> str:
-    category = _category(body)
-    return f"category {category}" if category is not None else f"{len(body)} bytes"
 
 
 _FAULTS: dict[str, Fault] = {}

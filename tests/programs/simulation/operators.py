@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from payorch_server.model.secret import Secret
+from payorch_server.routing.settings import TargetSettings
 from zuora_emulator import seed
 
 from programs.simulation.world import TARGETS, World, rules_to
@@ -25,7 +26,11 @@ async def crash(world: World) -> None:
 
 async def reload(world: World) -> None:
     """Load a policy that moves every route, into one instance after the other."""
-    world.target = world.rng.choice([target for target in TARGETS if target is not world.target])
+    await _move(world, world.rng.choice([target for target in TARGETS if target is not world.target]))
+
+
+async def _move(world: World, target: TargetSettings) -> None:
+    world.target = target
     world.rules = rules_to(world.target)
     for instance in tuple(world.instances.values()):
         instance.reload(world.rules)
@@ -70,6 +75,27 @@ async def store_outage(world: World) -> None:
     world.log.add("store", "can be reached")
 
 
+async def store_outage_while_routes_move(world: World) -> None:
+    """Cut the store off, and load a policy that sends everything to the other tenant meanwhile."""
+    world.log.add("store", "cannot be reached")
+    world.store.down = True
+    await asyncio.sleep(world.rng.uniform(0.5, 4.0))
+    await _move(world, world.rng.choice([target for target in TARGETS if target.tenant != world.target.tenant]))
+    await asyncio.sleep(world.rng.uniform(0.5, 4.0))
+    world.store.down = False
+    world.log.add("store", "can be reached")
+
+
+async def wrong_clocks(world: World) -> None:
+    """Let the time of day of some instances be wrong for a while, by up to some hours."""
+    if world.choices.clocks == "right":
+        return
+    names = world.rng.sample(tuple(world.instances), world.rng.randint(1, len(world.instances)))
+    world.set_clocks(names, skew_s=world.rng.choice(_SKEWS_S))
+    await asyncio.sleep(world.rng.uniform(5.0, 60.0))
+    world.mend_clocks()
+
+
 async def store_fail_over(world: World) -> None:
     """Lose the newest writes, which were acknowledged."""
     world.store.fail_over(lost_s=world.rng.choice((0.05, 1.0, 10.0)))
@@ -89,6 +115,7 @@ async def silence(world: World) -> None:
     world.network.silent.pop(host, None)
     world.log.add("zuora", f"answers again at {host}")
 
+_SKEWS_S: Final = (-7200.0, -4200.0, -90.0, 90.0, 3600.0, 5400.0, 10_800.0)
 
 Act = Callable[[World], Awaitable[None]]
 
@@ -99,6 +126,8 @@ ACTS: Final[dict[str, tuple[Act, float, bool]]] = {
     "rotate_secret": (rotate_secret, 0.15, False),
     "silence": (silence, 0.5, False),
     "store_outage": (store_outage, 0.3, True),
+    "store_outage_while_routes_move": (store_outage_while_routes_move, 0.3, True),
+    "wrong_clocks": (wrong_clocks, 0.6, False),
     "store_fail_over": (store_fail_over, 0.4, True),
     "store_loss": (store_loss, 0.3, True),
 }

@@ -30,6 +30,14 @@ class RandomChoices:
     """Whether the store fails at all."""
     skew_s: float
     """How far the time of day of two instances may differ."""
+    clocks: str
+    """Whether instances' clocks are wrong by up to hours at times."""
+    dates: str
+    """Whether every answer has a Date, or only some."""
+    allow_unrecorded: bool
+    """Whether payment methods are created while the store is away."""
+    max_in_flight: int
+    """Of a tenant in one instance; where it is small, calls wait for their turn."""
 
     def emulator_settings(self) -> Settings:
         """Return the emulator's switches; what it limits would only repeat the scripted faults."""
@@ -69,4 +77,8 @@ def drawn_choices(rng: random.Random) -> RandomChoices:
         storm=rng.choice((0.3, 1.0, 1.0, 2.0)),
         store_trouble=rng.random() < 0.5,
         skew_s=rng.choice((0.0, 0.0, 2.0)),
+        clocks=rng.choice(("right", "wrong")),
+        dates=rng.choice(("always", "always", "sometimes")),
+        allow_unrecorded=rng.random() < 0.5,
+        max_in_flight=rng.choice((3, 40, 40)),
     )

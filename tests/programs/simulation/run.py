@@ -23,6 +23,7 @@ _STRETCH_S: Final = 60.0
 # Longer than the latest delivery, the slowest answer, an execution and its lease together.
 _QUIET_S: Final = 300.0
 _HOUR_S: Final = 3600.0
+_BEHIND_S: Final = (-4200.0, -7200.0)
 _RESENDS: Final = 6
 _LOSS_IN_BETWEEN: Final = 0.4
 
@@ -84,6 +85,7 @@ class Run:
             + [operate(self._world, for_s=_STRETCH_S)]
         )
         self._world.trouble(on=False)
+        self._world.mend_clocks()
         self._world.log.add("run", "trouble ends")
 
     def _unfinished(self) -> list[Any]:
@@ -118,6 +120,11 @@ class Run:
         keys = [emulator._world.idempotency for emulator in self._world.emulators.values()]
         stored = [one._records[intent.key].answer for one in keys if intent.key in one._records]
         failed = [one for one in stored if one is not None and not one.status < 300]
+        if any(
+            self._world.wrong_clocks.met(one.instance, from_s=one.began_s, until_s=one.ended_s)
+            for one in intent.answers
+        ):
+            return "its lease was made by a clock that was ahead"
         if outcome == "NOT_SENT" and failed:
             return "Zuora stored a refusal of the service; the caller is told that nothing was sent"
         if self._world.choices.replay_headers == "fresh" and any(b"processId" not in one.body for one in failed):
@@ -138,7 +145,10 @@ class Run:
 
     async def _next_day(self) -> None:
         """Come back when Zuora has forgotten."""
-        await asyncio.sleep(max(0.0, 25.0 * _HOUR_S - self._world.time()))
+        at_s = self._rng.uniform(24.05, 25.5) * _HOUR_S
+        await asyncio.sleep(max(0.0, at_s - self._world.time()))
+        if self._world.choices.clocks == "wrong" and self._rng.random() < 0.7:
+            self._world.set_clocks(tuple(self._world.instances), skew_s=self._rng.choice(_BEHIND_S))
         if self._rng.random() < 0.3:
             self._world.trouble(on=True)
         await _all(
@@ -149,6 +159,7 @@ class Run:
             ]
         )
         self._world.trouble(on=False)
+        self._world.mend_clocks()
 
     async def _end(self) -> None:
         """End the processes; nothing may be left behind."""

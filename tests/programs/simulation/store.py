@@ -29,6 +29,10 @@ class SharedStore:
         self.down = False
         self.troubled: set[str] = set()
         """Keys of which a write or a read was lost at some time."""
+        self.lost: set[str] = set()
+        """Those of which an acknowledged write was lost."""
+        self.reads: dict[str, list[tuple[float, str]]] = {}
+        """By key: when which instance learned what is stored."""
         self._undo: list[tuple[float, str, Any]] = []
 
     def fault(self) -> str:
@@ -56,6 +60,7 @@ class SharedStore:
         while self._undo and self._undo[-1][0] >= since_s:
             _, key, before = self._undo.pop()
             self.troubled.add(key)
+            self.lost.add(key)
             if before is None:
                 self.memory._entries.pop(key, None)
             else:
@@ -65,6 +70,7 @@ class SharedStore:
     def empty(self) -> None:
         """Lose everything."""
         self.troubled.update(self.memory._entries)
+        self.lost.update(self.memory._entries)
         self.memory._entries.clear()
         self._undo.clear()
         self.log.add("store", "loses everything")
@@ -73,8 +79,9 @@ class SharedStore:
 class StoreClient:
     """One instance's way to the store."""
 
-    def __init__(self, shared: SharedStore) -> None:
+    def __init__(self, shared: SharedStore, instance: str) -> None:
         self._shared = shared
+        self._instance = instance
         self.dead = False
 
     async def get(self, key: str) -> StoredValue | None:
@@ -119,6 +126,7 @@ class StoreClient:
         if fault == "applied_but_error":
             shared.troubled.add(key)
             raise StoreUnavailable("simulated: applied, and the answer was lost")
+        shared.reads.setdefault(key, []).append((shared.clock.monotonic(), self._instance))
         return result
 
     def _stop_if_dead(self) -> None:

@@ -1,7 +1,9 @@
 """One run's world: two Zuoras, a network, a store, a fleet of the service."""
 
 import asyncio
+import math
 import random
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -40,6 +42,27 @@ def _gateway(gateway: seed.Gateway) -> GatewaySettings:
     return GatewaySettings(gateway.id, gateway.name)
 
 
+class WrongClocks:
+    """When which instance's time of day was wrong by more than replicas may differ."""
+
+    def __init__(self) -> None:
+        self._spans: dict[str, list[tuple[float, float]]] = {}
+
+    def begin(self, instance: str, *, at_s: float) -> None:
+        """Note that it is wrong from now on."""
+        self._spans.setdefault(instance, []).append((at_s, math.inf))
+
+    def end(self, instance: str, *, at_s: float) -> None:
+        """Note that it is right, or wrong otherwise, from now on."""
+        spans = self._spans.get(instance)
+        if spans and spans[-1][1] == math.inf:
+            spans[-1] = (spans[-1][0], at_s)
+
+    def met(self, instance: str, *, from_s: float, until_s: float) -> bool:
+        """Return whether an instance's clock was wrong at some moment of a stretch of time."""
+        return any(begin <= until_s and from_s <= end for begin, end in self._spans.get(instance, ()))
+
+
 class World:
     """Everything but the callers."""
 
@@ -53,7 +76,9 @@ class World:
         self.clock = SimulatedClock(loop.time)
         self.log = EventLog(loop.time)
         self.emulators = {host: self._emulator() for host in (ACME_HOST, SOLO_HOST)}
-        self.network = Network(rng=rng, choices=choices, log=self.log, counts=counts, emulators=self.emulators)
+        self.network = Network(
+            rng=rng, choices=choices, log=self.log, counts=counts, emulators=self.emulators, clock=self.clock
+        )
         self.store = SharedStore(rng=rng, clock=self.clock, log=self.log, counts=counts)
         self.secrets = {"acme": Secret(seed.CLIENT_A.client_secret), "solo": Secret(seed.CLIENT_B.client_secret)}
         self._fleet_keys = [(f"k{number}", Secret(rng.randbytes(32))) for number in (1, 2)]
@@ -62,6 +87,9 @@ class World:
         self.target = TARGETS[0]
         self.tenants = self._tenants()
         self._starts = 0
+        self.wrong_clocks = WrongClocks()
+        self.taken_over: set[tuple[str, str]] = set()
+        """Instance and key of each intent that an instance continued after another's execution."""
         self.instances: dict[str, Instance] = {}
         for name in FLEET:
             self.start(name)
@@ -90,6 +118,7 @@ class World:
                 entities={"us": seed.ENTITY_US, "eu": seed.ENTITY_EU},
                 gateways={"cards-us": _gateway(seed.GATEWAY_US), "cards-eu": _gateway(seed.GATEWAY_EU)},
                 zuora_version=version,
+                max_in_flight=self.choices.max_in_flight,
             ),
             "solo": TenantSettings(
                 client_id=seed.CLIENT_B.client_id,
@@ -97,6 +126,7 @@ class World:
                 base_url=f"https://{SOLO_HOST}",
                 gateways={"cards": _gateway(seed.GATEWAY_SINGLE)},
                 zuora_version=version,
+                max_in_flight=self.choices.max_in_flight,
             ),
         }
 
@@ -112,13 +142,31 @@ class World:
                 tenants=self.tenants, rules=self.rules, secrets=self.secrets, keys=tuple(self.keys)
             ),
             http=InstanceWire(self.network, numbered),
-            store=StoreClient(self.store),
+            store=StoreClient(self.store, numbered),
             clock=SimulatedClock(self.time, skew_s=skew_s),
             rng=self.rng,
             counts=self.counts,
             parts=self.parts,
+            allow_unrecorded=self.choices.allow_unrecorded,
+            taken_over=self.taken_over,
         )
         self.log.add(numbered, "starts")
+
+    def set_clocks(self, names: Iterable[str], *, skew_s: float) -> None:
+        """Make the time of day of some instances wrong, or right again; those that start later are right."""
+        for name in names:
+            instance = self.instances[name]
+            self.wrong_clocks.end(instance.name, at_s=self.time())
+            instance.clock.skew_s = skew_s
+            if skew_s:
+                self.wrong_clocks.begin(instance.name, at_s=self.time())
+            self.log.add(
+                instance.name, f"has a clock that is {skew_s:+.0f} s wrong" if skew_s else "has the right time"
+            )
+
+    def mend_clocks(self) -> None:
+        """Make all clocks right again."""
+        self.set_clocks([name for name, one in self.instances.items() if one.clock.skew_s], skew_s=0.0)
 
     async def somewhere(self, namespace: str) -> Instance:
         """Return an instance that accepts calls."""

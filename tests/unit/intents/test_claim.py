@@ -1,5 +1,6 @@
 """What an intent with a one-time token does when the store fails at the guard, or gave the token to another."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from payorch_server.intents.ledger import IntentLedger
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import EarlierSends
-from payorch_server.model.errors import CallError, UpstreamEvidence
+from payorch_server.model.errors import CallError, UpstreamEvidence, call_error
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
@@ -93,6 +94,23 @@ class TestTokenGuard:
 
         assert [(PINNED, True)] == sent
 
+    async def test_keeps_the_doubt_of_money_when_the_store_fails(self) -> None:
+        """The payment is not sent again, and an earlier execution may have made it."""
+        clock, sent = FakeClock(), _Sent()
+        store = _Store(clock=clock, max_entries=10)
+        await _abandoned(store, clock)
+        store.token_fails = True
+
+        with pytest.raises(CallError) as caught:
+            await _run(store, clock, _opening(sent, moves_money=True))
+
+        failure = caught.value.failure
+        assert (failure.reason, failure.metadata["lastReason"]) == (
+            Reason.EARLIER_ATTEMPT_UNSETTLED,
+            Reason.STORE_UNAVAILABLE.name,
+        )
+        assert [] == sent
+
     async def test_lets_an_intent_go_on_that_may_have_used_its_token(self) -> None:
         """Only Zuora can tell what became of it; telling its caller to fix the request would be wrong."""
         clock, sent = FakeClock(), _Sent()
@@ -132,6 +150,32 @@ class TestTokenGuard:
         assert Reason.STORE_UNAVAILABLE is caught.value.failure.reason
         assert [] == sent
         assert await store.get(f"intent:{KEY}") is None
+
+
+@pytest.mark.asyncio
+class TestRelease:
+    """An execution that sent nothing forgets the intent, if it is still its own."""
+
+    @pytest.mark.parametrize("loses", [True, False])
+    async def test_leaves_an_intent_in_doubt_that_is_not_its_own_any_more(self, *, loses: bool) -> None:
+        """A replica whose clock is ahead takes it over early, and may have sent it; it needs the token too."""
+        clock = FakeClock()
+        store = _Store(clock=clock, max_entries=10)
+
+        async def send(_pinned: Route, _context: CallContext, _earlier: EarlierSends) -> tuple[str, UpstreamFacts]:
+            there = await _stored(store)
+            if loses:
+                assert await store.compare_and_set(f"intent:{KEY}", there.value, version=there.version, ttl_s=1000.0)
+            raise call_error(Reason.OVERLOADED, "")
+
+        operation = ScriptedOperation(send, moves_money=True, guarded_token="t", ids_of=lambda _: UpstreamEvidence())
+
+        with pytest.raises(CallError) as caught:
+            await _run(store, clock, dataclasses.replace(_opening(_Sent()), operation=operation))
+
+        expected = Reason.EARLIER_ATTEMPT_UNSETTLED if loses else Reason.OVERLOADED
+        assert expected is caught.value.failure.reason
+        assert loses is (await store.get("token:t") is not None)
 
 
 async def _stored(store: MemoryStore) -> StoredValue:

@@ -88,6 +88,26 @@ class TestIdempotencyKey:
         assert (first == second) == (one == other)
 
 
+class TestKnowsOf:
+    """A check that has not read an intent must not tell NOT_SENT of what this process knows of."""
+
+    @pytest.mark.asyncio
+    async def test_counts_an_execution_that_has_sent_nothing_yet(self) -> None:
+        """It may be waiting for another replica's execution, which has."""
+        clock, zuora = FakeClock(), Zuora()
+        executor, request = intent_executor(clock), intent_request(zuora.send)
+        known = [executor.knows_of(request.key)]
+        call = asyncio.ensure_future(executor.run(request, call_context(clock)))
+        await asyncio.sleep(0)
+        known.append(executor.knows_of(request.key))
+        assert zuora.sent == []
+
+        await call
+
+        assert known == [False, True]
+        assert executor.knows_of(request.key), "it was sent"
+
+
 class TestRun:
     """An intent is opened, joined, replayed, continued or refused."""
 
