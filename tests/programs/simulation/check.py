@@ -105,7 +105,9 @@ class Auditor:
             return ""
         if self._meant_otherwise(intent):
             return "record lost, and route moved or body changed"
-        if is_a_day_later and not intent.timed:
+        # A process that sent it a day ago remembers when.
+        first_here_s = min(one.time_s for one in self._sends_of(intent) if one.instance == other.send.instance)
+        if is_a_day_later and not intent.timed and other.time_s - first_here_s < _DAY_S:
             return "record lost, and resent after a day under an id that tells no time"
         return ""
 

@@ -88,8 +88,6 @@ async def store_outage_while_routes_move(world: World) -> None:
 
 async def wrong_clocks(world: World) -> None:
     """Let the time of day of some instances be wrong for a while, by up to some hours."""
-    if world.choices.clocks == "right":
-        return
     names = world.rng.sample(tuple(world.instances), world.rng.randint(1, len(world.instances)))
     world.set_clocks(names, skew_s=world.rng.choice(_SKEWS_S))
     await asyncio.sleep(world.rng.uniform(5.0, 60.0))
@@ -115,6 +113,7 @@ async def silence(world: World) -> None:
     world.network.silent.pop(host, None)
     world.log.add("zuora", f"answers again at {host}")
 
+
 _SKEWS_S: Final = (-7200.0, -4200.0, -90.0, 90.0, 3600.0, 5400.0, 10_800.0)
 
 Act = Callable[[World], Awaitable[None]]
@@ -138,9 +137,9 @@ _MOST_REPEATS: Final = 3
 async def operate(world: World, *, for_s: float) -> None:
     """Do things at random moments of a stretch of time."""
     due: list[tuple[float, str]] = []
-    for name, (_, probability, of_store) in ACTS.items():
+    for name, (act, probability, of_store) in ACTS.items():
         world.counts.opportunities["operators"] += 1
-        if of_store and not world.choices.store_trouble:
+        if (of_store and not world.choices.store_trouble) or (act is wrong_clocks and world.choices.clocks == "right"):
             continue
         if world.rng.random() < probability:
             world.counts.faults[f"operators/{name}"] += 1
