@@ -19,8 +19,9 @@ def damaged(answer: Answer, fault: Fault) -> Answer:
 
     A fault with a status puts it in the place of the answer's own, as if an edge gave up on the call.
     """
-    changed = replace(answer, status=fault.status or answer.status)
-    return _DAMAGES[fault.kind](changed) if fault.kind in _DAMAGES else changed
+    if fault.kind not in _DAMAGES:
+        return answer
+    return _DAMAGES[fault.kind](replace(answer, status=fault.status or answer.status))
 
 
 def _bomb(answer: Answer) -> Answer:

@@ -1,6 +1,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zuora_emulator.answers import Answer
+from zuora_emulator.damage import damaged
 from zuora_emulator.faults import Fault, Faults, FaultSyntaxError, Kind, parse_fault
 from zuora_emulator.operations import BY_NAME
 
@@ -98,3 +100,11 @@ def test_queue_counts_down() -> None:
 def test_queue_refuses_no_times() -> None:
     with pytest.raises(FaultSyntaxError, match="at least one"):
         Faults().add("sessions:500", times=0)
+
+
+def test_a_status_does_not_damage_a_replay() -> None:
+    """The stored answer comes back with its own status; only damage on the way puts another in its place."""
+    stored = Answer(200, b"{}")
+
+    assert damaged(stored, parse_fault("sessions:403")) == stored
+    assert damaged(stored, parse_fault("sessions:too_large:403")).status == 403
