@@ -60,3 +60,13 @@ class Counts:
         self.runs += other.runs
         for name in ("opportunities", "faults", "choices", "outcomes", "reasons", "executions", "exempt"):
             getattr(self, name).update(getattr(other, name))
+
+
+@dataclass(slots=True)
+class Notes:
+    """What instances did that shows nowhere else; by name of instance and key of intent."""
+
+    taken_over: set[tuple[str, str]] = field(default_factory=set)
+    """Where an instance continued an intent after another execution."""
+    unrecorded: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    """When an instance began to execute an intent without a record."""

@@ -101,13 +101,11 @@ class Auditor:
             return "a session resent after a day by a wrong clock"
         if is_a_day_later and (self._was_timed_blindly(one.send) or self._was_timed_blindly(other.send)):
             return "sent by a wrong clock before any answer showed the time"
-        if not self._may_be_unknown_to(intent, other.send):
+        if not self._may_be_unknown_to(intent, max(one.send, other.send, key=lambda send: send.number)):
             return ""
         if self._meant_otherwise(intent):
             return "record lost, and route moved or body changed"
-        # A process that sent it a day ago remembers when.
-        first_here_s = min(one.time_s for one in self._sends_of(intent) if one.instance == other.send.instance)
-        if is_a_day_later and not intent.timed and other.time_s - first_here_s < _DAY_S:
+        if is_a_day_later and not intent.timed and not self._knew_its_age(intent, other.send):
             return "record lost, and resent after a day under an id that tells no time"
         return ""
 
@@ -163,6 +161,9 @@ class Auditor:
     def _waited_rightly(self, intent: Intent, answer: Answer) -> Iterator[tuple[str, str]]:
         """A wait that outlasts every caller is not begun: they hear at once what the attempts prove."""
         if answer.left or answer.looked_up or answer.seen.reason not in _OUT_OF_TIME:
+            return
+        # The end of an execution is recorded before it is answered.
+        if f"intent:{intent.key}" in self._world.store.slow | self._world.store.troubled:
             return
         sends = [one for one in self._sends_of(intent) if one.instance == answer.instance]
         last = max(sends, key=lambda one: one.number, default=None)
@@ -246,9 +247,16 @@ class Auditor:
         # 1. A session is sent without a record while the store is away.
         if intent.purpose.rpc == "CreateSession":
             return key in self._world.store.troubled
-        # 2. So is a payment method where that is allowed, which leaves it to the caller to resend only when advised to.
-        is_allowed = self._world.choices.allow_unrecorded and intent.purpose.rpc == "CreatePaymentMethod"
-        if is_allowed and key in self._world.store.troubled and not self._was_advised(intent, resend):
+        # 2. So is a payment method where that is allowed: without the store, nothing is known of what was recorded;
+        # with it, nothing of what was not, which the answer advised to look up.
+        is_allowed = self._world.choices.allow_unrecorded
+        if is_allowed and self._was_sent_unrecorded(intent, resend):
+            return True
+        if (
+            is_allowed
+            and any(self._was_sent_unrecorded(intent, one) for one in before)
+            and not self._was_advised(intent, resend)
+        ):
             return True
         # 3. The store had it and lost it. A process that sent it knows its route, though not its body or its age.
         knows_better = any(
@@ -261,7 +269,25 @@ class Auditor:
         """Return whether every answer before a resend advised it, and none was lost."""
         heard = [one for one in intent.answers if not one.looked_up and one.ended_s <= resend.time_s]
         waiting = [one for one in intent.answers if one.began_s <= resend.time_s < one.ended_s]
-        return len(waiting) == 1 and all(not one.left and one.seen.advice == RESEND for one in heard)
+        is_same = len({one.body for one in (*heard, *waiting)}) == 1
+        return is_same and len(waiting) == 1 and all(not one.left and one.seen.advice == RESEND for one in heard)
+
+    def _was_sent_unrecorded(self, intent: Intent, send: Send) -> bool:
+        """Return whether a send belongs to an execution without a record."""
+        begun = [
+            at_s for at_s in self._world.notes.unrecorded.get((send.instance, intent.key), ()) if at_s <= send.time_s
+        ]
+        reads = self._world.store.reads.get(f"intent:{intent.key}", ())
+        return bool(begun) and not any(by == send.instance and begun[-1] < at_s <= send.time_s for at_s, by in reads)
+
+    def _knew_its_age(self, intent: Intent, resend: Send) -> bool:
+        """Return whether the process of a resend had sent it a day before, and no other has opened it since."""
+        if intent.purpose.rpc == "CreateSession":
+            return False
+        sends = [one for one in self._sends_of(intent) if one.number <= resend.number]
+        here = [one for one in sends if one.instance == resend.instance]
+        others = [one for one in sends if one.instance != resend.instance and one.time_s > here[0].time_s]
+        return resend.time_s - here[0].time_s >= _DAY_S and not others
 
     def _was_timed_blindly(self, send: Send) -> bool:
         """Return whether a wrong clock judged a send, and no answer had shown its instance the time."""
@@ -301,7 +327,7 @@ class Auditor:
                 awaited = any(
                     one.instance == send.instance and one.began_s <= send.time_s <= one.ended_s for one in calls
                 )
-                if not awaited and not in_doubt and (send.instance, intent.key) not in self._world.taken_over:
+                if not awaited and not in_doubt and (send.instance, intent.key) not in self._world.notes.taken_over:
                     text = f"send {send.number} left when no call waited and nothing was in doubt"
                     yield Violation("4 callers", text, frozenset({intent.name}))
                 in_doubt |= send.proof is not Proof.UNSENT

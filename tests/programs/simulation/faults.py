@@ -43,6 +43,7 @@ ZUORA: Final = {
     "truncated": 0.014,
     "no_id": 0.014,
     "declined": 0.02,
+    "declined_60": 0.02,
 }
 """What Zuora answers."""
 TOKEN: Final = {
@@ -67,6 +68,7 @@ SCRIPTED: Final = {
     "truncated": "truncated",
     "no_id": "no_id",
     "declined": "declined",
+    "declined_60": "declined_as_fault",
     "token_401": "401",
     "token_429": "429",
     "token_500": "500",

@@ -41,7 +41,7 @@ from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import Credential, TokenCache
 from payorch_server.zuora.transport import Transport
 
-from programs.simulation.bookkeeping import Counts
+from programs.simulation.bookkeeping import Counts, Notes
 from programs.simulation.clock import SimulatedClock
 from programs.simulation.grpc_context import CONNECTION_LOST, Aborted, Context, Seen, seen_error
 from programs.simulation.store import StoreClient
@@ -138,12 +138,12 @@ class Instance:
         counts: Counts,
         parts: Parts,
         allow_unrecorded: bool,
-        taken_over: set[tuple[str, str]],
+        notes: Notes,
     ) -> None:
         self.name = name
         self.namespace = namespace
         self.accepts = True
-        self.taken_over = taken_over
+        self._notes = notes
         self.configuration = configuration
         self._store = store
         self.clock = clock
@@ -179,6 +179,7 @@ class Instance:
         )
         self.executor = parts.executor(ledger=ledger, clock=clock, tasks=self._owner)
         self._count_take_overs()
+        self._note_unrecorded()
         self._dispatcher = parts.dispatcher(
             routing=RoutingTable(tenants=configuration.tenants, rules=configuration.rules),
             zuora=self._zuora,
@@ -233,10 +234,21 @@ class Instance:
 
         def counted(request: Any, *record: Any, **about: Any) -> Any:
             self._counts.executions["take-overs"] += 1
-            self.taken_over.add((self.name, request.key))
+            self._notes.taken_over.add((self.name, request.key))
             return taken_over(request, *record, **about)
 
         self.executor.ledger._take_over = counted  # type: ignore[method-assign] # to be counted
+
+    def _note_unrecorded(self) -> None:
+        claim_unrecorded = self.executor.ledger.claim_unrecorded
+
+        def noted(request: Any, *claimed: Any, **about: Any) -> Any:
+            claim = claim_unrecorded(request, *claimed, **about)
+            self._counts.executions["unrecorded"] += 1
+            self._notes.unrecorded.setdefault((self.name, request.key), []).append(self.clock.monotonic())
+            return claim
+
+        self.executor.ledger.claim_unrecorded = noted  # type: ignore[method-assign] # to be noted
 
     def reload(self, rules: Sequence[RuleSettings]) -> None:
         """Take another routing policy into use."""

@@ -137,6 +137,7 @@ class Network:
     def _dated(self, response: httpx.Response) -> httpx.Response:
         """Add the time by Zuora's clock, which is always right, to all answers or to most."""
         if self._choices.dates == "sometimes" and self._rng.random() < _UNDATED:
+            response.headers.pop("date", None)
             return response
         response.headers["date"] = format_datetime(self._clock.now(), usegmt=True)
         return response

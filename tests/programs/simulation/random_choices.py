@@ -36,6 +36,8 @@ class RandomChoices:
     """Whether every answer has a Date, or only some."""
     allow_unrecorded: bool
     """Whether payment methods are created while the store is away."""
+    knows_declines: bool
+    """Whether the tenants' settings name how their gateways decline."""
     max_in_flight: int
     """Of a tenant in one instance; where it is small, calls wait for their turn."""
 
@@ -80,5 +82,6 @@ def drawn_choices(rng: random.Random) -> RandomChoices:
         clocks=rng.choice(("right", "wrong")),
         dates=rng.choice(("always", "always", "sometimes")),
         allow_unrecorded=rng.random() < 0.5,
+        knows_declines=rng.random() < 0.5,
         max_in_flight=rng.choice((3, 40, 40)),
     )

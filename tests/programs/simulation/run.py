@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from payorch_server.model.identifiers import REPETITION_LIMIT
+
 from programs.simulation.bookkeeping import Counts
 from programs.simulation.callers import Callers
 from programs.simulation.check import Auditor, Violation
@@ -125,7 +127,10 @@ class Run:
             for one in intent.answers
         ):
             return "its lease was made by a clock that was ahead"
-        if outcome == "NOT_SENT" and failed:
+        began_s = [one.began_s for one in intent.answers]
+        if outcome == "UNKNOWN" and began_s[-1] - began_s[0] > REPETITION_LIMIT.total_seconds():
+            return "Zuora repeats a refusal when it could soon forget the key, and that is not believed"
+        if failed and any(one.seen.outcome == "NOT_SENT" for one in intent.answers[-_RESENDS:]):
             return "Zuora stored a refusal of the service; the caller is told that nothing was sent"
         if self._world.choices.replay_headers == "fresh" and any(b"processId" not in one.body for one in failed):
             return "Zuora stored a failure without an id, which looks like a new one each time"

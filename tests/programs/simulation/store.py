@@ -31,6 +31,8 @@ class SharedStore:
         """Keys of which a write or a read was lost at some time."""
         self.lost: set[str] = set()
         """Those of which an acknowledged write was lost."""
+        self.slow: set[str] = set()
+        """Keys of which an operation took long."""
         self.reads: dict[str, list[tuple[float, str]]] = {}
         """By key: when which instance learned what is stored."""
         self._undo: list[tuple[float, str, Any]] = []
@@ -113,6 +115,8 @@ class StoreClient:
     async def _do(self, key: str, work: Callable[[], Awaitable[Any]], *, writes: bool = False) -> Any:
         shared = self._shared
         fault = shared.fault()
+        if fault == "slow":
+            shared.slow.add(key)
         await asyncio.sleep(shared.rng.uniform(*(_SLOW_S if fault == "slow" else _LATENCY_S)))
         self._stop_if_dead()
         if fault == "unavailable":

@@ -10,10 +10,11 @@ from typing import Final
 
 from payorch_server.model.secret import Secret
 from payorch_server.routing.settings import RuleSettings, TargetSettings
-from payorch_server.zuora.settings import GatewaySettings, TenantSettings
+from payorch_server.zuora.settings import DeclineSettings, GatewaySettings, TenantSettings
 from zuora_emulator import Emulator, seed
+from zuora_emulator.fault_answers import DECLINE_MESSAGE
 
-from programs.simulation.bookkeeping import Counts, EventLog
+from programs.simulation.bookkeeping import Counts, EventLog, Notes
 from programs.simulation.clock import SimulatedClock
 from programs.simulation.instance import Configuration, Instance, Parts
 from programs.simulation.intent import open_token
@@ -31,6 +32,9 @@ TARGETS: Final = (
     TargetSettings(tenant="acme", entity="eu", gateway="cards-eu"),
     TargetSettings(tenant="solo", gateway="cards"),
 )
+
+
+_DECLINE: Final = DeclineSettings(code="53000060", message=DECLINE_MESSAGE[:21])
 
 
 def rules_to(target: TargetSettings) -> tuple[RuleSettings, ...]:
@@ -88,8 +92,7 @@ class World:
         self.tenants = self._tenants()
         self._starts = 0
         self.wrong_clocks = WrongClocks()
-        self.taken_over: set[tuple[str, str]] = set()
-        """Instance and key of each intent that an instance continued after another's execution."""
+        self.notes = Notes()
         self.instances: dict[str, Instance] = {}
         for name in FLEET:
             self.start(name)
@@ -110,6 +113,7 @@ class World:
 
     def _tenants(self) -> dict[str, TenantSettings]:
         version = self.choices.zuora_version
+        declines = (_DECLINE,) if self.choices.knows_declines else ()
         return {
             "acme": TenantSettings(
                 client_id=seed.CLIENT_A.client_id,
@@ -119,6 +123,7 @@ class World:
                 gateways={"cards-us": _gateway(seed.GATEWAY_US), "cards-eu": _gateway(seed.GATEWAY_EU)},
                 zuora_version=version,
                 max_in_flight=self.choices.max_in_flight,
+                declines=declines,
             ),
             "solo": TenantSettings(
                 client_id=seed.CLIENT_B.client_id,
@@ -127,6 +132,7 @@ class World:
                 gateways={"cards": _gateway(seed.GATEWAY_SINGLE)},
                 zuora_version=version,
                 max_in_flight=self.choices.max_in_flight,
+                declines=declines,
             ),
         }
 
@@ -148,7 +154,7 @@ class World:
             counts=self.counts,
             parts=self.parts,
             allow_unrecorded=self.choices.allow_unrecorded,
-            taken_over=self.taken_over,
+            notes=self.notes,
         )
         self.log.add(numbered, "starts")
 
