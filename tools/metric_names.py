@@ -96,6 +96,7 @@ METRICS: Final = (
     _gauge("payorch.certificate.expiry", unit="s"),
     _gauge("payorch.tenant.ready", "tenant"),
     _gauge("payorch.money.accepted"),
+    _gauge("payorch.calls.backlog_age", unit="s"),
     _counter("payorch.store.failures", "operation"),
     _counter("payorch.replays", "tenant"),
     _counter("payorch.spans.dropped", "reason"),

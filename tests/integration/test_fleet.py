@@ -41,7 +41,9 @@ async def test_equal_calls_to_two_replicas_cost_one_upstream_call(tmp_path: Path
     redis = redis_servers.start("--maxmemory-policy", "noeviction")
     emulator = Emulator()
     async with serving(emulator) as url:
-        file = write_configuration(tmp_path, url, _shared(tmp_path, redis.url))
+        # So many at once are more than a process serves in half a second, after which it would refuse a part.
+        patient = {"grpc": {"listen": "127.0.0.1:0", "max_start_delay_s": 10.0}}
+        file = write_configuration(tmp_path, url, _shared(tmp_path, redis.url) | patient)
         async with service_processes(file, 2) as stubs:
             request = decryption_request()
             calls = [stubs[index % 2].DecryptApplePay(request, timeout=15) for index in range(_EQUAL_CALLS)]

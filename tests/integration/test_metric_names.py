@@ -18,6 +18,8 @@ RARE = {
     "payorch_certificate_expiry_seconds": "a listener with TLS",
     "payorch_configuration_reloads_total": "a changed file",
     "payorch_replays_total": "a replay",
+    "payorch_log_lost_total": "a process that writes a log",
+    "payorch_log_stalled": "a process that writes a log",
     "payorch_spans_dropped_total": "a collector that is gone",
     "payorch_store_failures_total": "a store that is gone",
     "payorch_token_wait_duration_seconds": "a call before the first token",

@@ -78,12 +78,13 @@ async def start_admin(
 
 
 def _connect(serve: web.Server) -> asyncio.Protocol:
-    """Return the handler of a new connection; beyond the limit the oldest is closed.
+    """Return the handler of a new connection; beyond the limit the oldest are closed.
 
     aiohttp waits for ever for the rest of a request. Probes and scrapes take milliseconds, so an old connection is one
     that is idle or never sends it.
     """
     connections = serve.connections
-    if len(connections) >= _MAX_CONNECTIONS:
-        connections[0].force_close()
+    # A closed one stays in the list until the loop has time.
+    for connection in connections[: max(len(connections) - _MAX_CONNECTIONS + 1, 0)]:
+        connection.force_close()
     return serve()

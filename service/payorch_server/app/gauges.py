@@ -22,6 +22,13 @@ def publish(components: Components, admission: AdmissionInterceptor, *, version:
     )
     observe(
         meter,
+        "payorch.calls.backlog_age",
+        lambda: [Observation(admission.backlog_age_s)],
+        unit="s",
+        description="How long calls have waited for their start without a pause; 0 when none waits.",
+    )
+    observe(
+        meter,
         "payorch.intents.in_flight",
         lambda: [Observation(components.executor.in_flight)],
         unit="{intent}",

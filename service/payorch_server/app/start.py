@@ -22,6 +22,7 @@ from payorch_server.config import AdminSettings, Document, Settings
 from payorch_server.intents.executor import EXECUTION_LIMIT_S
 from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import CommandError
+from payorch_server.rpc.backlog import Backlog
 from payorch_server.rpc.diagnostics import EXPLAIN_CHECKS, DiagnosticsServicer
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
@@ -40,7 +41,6 @@ from payorch_server.rpc.payment_orchestration import (
 from payorch_server.rpc.refusals import Refusals
 from payorch_server.rpc.server import ListenError, build_diagnostics_server, build_server, listen
 from payorch_server.rpc.validation import Validator
-from payorch_server.rpc.waiting_calls import OpenCalls, WaitingCalls
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner, termination
 from payorch_server.store.factory import CountedStore, open_store
@@ -131,12 +131,10 @@ async def start(
     resources = _open_resources(settings, options or StartOptions(), stack)
     components = Components(settings, resources)
     reloader = Reloader(files=files, settings_in_use=settings, components=components)
-    open_calls = OpenCalls()
-    interceptors = _interceptors(document, components, open_calls)
+    interceptors = _interceptors(document, components)
     publish(components, interceptors.admission, version=version(_PACKAGE))
 
     server = _build_server(document, components, interceptors)
-    open_calls.of_newest_server()
     grpc_port = _listen(server, "grpc", document.grpc.listen, components)
     await components.begin()
     await server.start()
@@ -227,22 +225,19 @@ def _boundary(document: Document, components: Components) -> BoundaryInterceptor
     )
 
 
-def _interceptors(document: Document, components: Components, open_calls: OpenCalls) -> Interceptors:
+def _interceptors(document: Document, components: Components) -> Interceptors:
     return Interceptors(
         boundary=_boundary(document, components),
-        admission=_admission(document, components, open_calls),
+        admission=_admission(document, components),
         streams=StreamsInterceptor(limit=document.grpc.max_health_streams),
         receive=ReceiveInterceptor(max_request_bytes=document.grpc.max_request_bytes),
     )
 
 
-def _admission(document: Document, components: Components, open_calls: OpenCalls) -> AdmissionInterceptor:
-    waiting = WaitingCalls(
-        clock=components.resources.clock,
-        count_open=open_calls.count,
-        call_later=asyncio.get_running_loop().call_later,
-    )
-    return AdmissionInterceptor(document.grpc, refusals=Refusals(count=components.calls.count_refusal), waiting=waiting)
+def _admission(document: Document, components: Components) -> AdmissionInterceptor:
+    loop = asyncio.get_running_loop()
+    backlog = Backlog(clock=components.resources.clock, call_later=loop.call_later, call_soon=loop.call_soon)
+    return AdmissionInterceptor(document.grpc, refusals=Refusals(count=components.calls.count_refusal), backlog=backlog)
 
 
 def _build_server(document: Document, components: Components, interceptors: Interceptors) -> grpc.aio.Server:
@@ -272,13 +267,12 @@ async def _start_diagnostics(
     """Listen for operators, if the configuration names an address; return the port, or 0."""
     if not document.diagnostics.listen:
         return 0
-    open_calls = OpenCalls()
     # No AuthzInterceptor: the servicer checks the right to diagnostics, and for which namespace.
     server = build_diagnostics_server(
         settings=document.grpc,
         servicer=DiagnosticsServicer(components.call_history, components.entity_statuses, components.keyring),
         interceptors=(
-            _admission(document, components, open_calls),
+            _admission(document, components),
             interceptors.streams,
             interceptors.boundary,
             AuthnInterceptor(identities=components.identities, clock=components.resources.clock),
@@ -286,7 +280,6 @@ async def _start_diagnostics(
             ValidateInterceptor(Validator(EXPLAIN_CHECKS)),
         ),
     )
-    open_calls.of_newest_server()
     port = _listen(server, "diagnostics", document.diagnostics.listen, components)
     await server.start()
     stack.push_async_callback(server.stop, None)

@@ -15,7 +15,6 @@ from payorch_server.rpc.diagnostics import DiagnosticsServicer
 from payorch_server.rpc.health import Health
 from payorch_server.rpc.payment_orchestration import PaymentOrchestrationServicer
 from payorch_server.rpc.settings import GrpcSettings
-from payorch_server.rpc.waiting_calls import MAX_WAITING
 
 # gRPC reads a whole message before any of our code runs, for every stream of a connection at once. So its own limit
 # lies just above max_request_bytes, which refuses with details, and only the identity encoding is accepted: sixteen
@@ -24,6 +23,8 @@ _RECEIVE_LIMIT_FACTOR: Final = 2
 _IDENTITY_ENCODING_ONLY: Final = 1 << grpc.Compression.NoCompression.value
 _CONNECTION_GRACE_S: Final = 60.0
 _HANDSHAKE_TIMEOUT_MS: Final = 10_000
+# About a second of calls at full load; gRPC ends further ones without details.
+_MAX_WAITING_CALLS: Final = 500
 
 
 def build_server(
@@ -79,11 +80,9 @@ def _server(settings: GrpcSettings, interceptors: Sequence[grpc.aio.ServerInterc
             ("grpc.max_allowed_incoming_connections", settings.max_connections),
             # The handshakes of TLS and HTTP/2 together.
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE_TIMEOUT_MS),
-            # Beyond these gRPC itself ends calls that wait, without details, so the service refuses them long before.
-            ("grpc.server.max_pending_requests", MAX_WAITING),
-            ("grpc.server.max_pending_requests_hard_limit", MAX_WAITING),
-            # Where the counts of calls come from that show how many wait.
-            ("grpc.enable_channelz", 1),
+            # Beyond these gRPC itself ends calls that wait, without details.
+            ("grpc.server.max_pending_requests", _MAX_WAITING_CALLS),
+            ("grpc.server.max_pending_requests_hard_limit", _MAX_WAITING_CALLS),
             # Clients that ping more often are disconnected with enhance_your_calm.
             ("grpc.http2.min_ping_interval_without_data_ms", int(settings.min_ping_interval_s * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),

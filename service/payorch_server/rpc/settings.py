@@ -46,8 +46,8 @@ class GrpcSettings:
     max_calls_in_progress: Annotated[int, count(1, 10_000, "calls")] = 1000
     """Concurrent calls on all connections; further ones are refused before anything is sent."""
     max_start_delay_s: Annotated[float, seconds(0.01, 10)] = 0.5
-    """Calls that have waited longer than this when they start are refused. Calls wait when there are more than the
-    service can serve; serving the old ones would make all of them late."""
+    """When calls have waited for their start for longer than this without a pause, a part of them is refused: there are
+    more than the service can serve, and serving all of them would make all of them late."""
     max_connections: Annotated[int, count(1, 100_000, "connections")] = 2000
     """Connections; further ones are closed at once."""
     max_health_streams: Annotated[int, count(1, 10_000, "streams")] = 200

@@ -19,6 +19,8 @@ from payorch_server.rpc.status import CATALOGUE
 
 MESSAGE_TIMEOUT_S: Final = 10.0
 """Time for a message to arrive completely; the deadline of its call also holds."""
+# A message normally arrives with the head of its call. gRPC holds what it has read of each: half a megabyte at most.
+_MAX_WAITING: Final = 100
 _DRAIN_TIMEOUT_S: Final = 1.0
 
 
@@ -43,7 +45,8 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
         """
         self._max_request_bytes = max_request_bytes
         self._timeout_s = timeout_s
-        self._waiting: set[asyncio.Timeout] = set()
+        # The one that has waited longest first.
+        self._waiting: dict[asyncio.Timeout, None] = {}
 
     def __repr__(self) -> str:
         return f"ReceiveInterceptor({len(self._waiting)} waiting)"
@@ -92,11 +95,12 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
     async def _message(self, context: Any) -> Any:
         try:
             async with asyncio.timeout(self._timeout_s) as timeout:
-                self._waiting.add(timeout)
+                self._make_room()
+                self._waiting[timeout] = None
                 try:
                     message = await context.read()
                 finally:
-                    self._waiting.discard(timeout)
+                    self._waiting.pop(timeout, None)
         except TimeoutError:
             raise call_error(Reason.DEADLINE_TOO_SHORT, "no complete message arrived in time") from None
         if message is grpc.aio.EOF:
@@ -104,6 +108,13 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
         if isinstance(message, _Undecodable):
             raise call_error(message.reason, message.detail, **message.metadata)
         return message
+
+    def _make_room(self) -> None:
+        """End the call that has waited longest for its message, if too many wait."""
+        if len(self._waiting) >= _MAX_WAITING:
+            oldest = next(iter(self._waiting))
+            del self._waiting[oldest]
+            oldest.reschedule(asyncio.get_running_loop().time())
 
     def _guarded(self, deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
         limit = self._max_request_bytes
