@@ -120,6 +120,7 @@ class IntentLedger:
             if isinstance(stored, IntentClaim):
                 return stored
             record = decode_record(stored.value)
+            record = dataclasses.replace(record, opened_at_s=self.memory.opened_at_s(request.key, record.opened_at_s))
             if record.doubtful or record.settlement is not None:
                 self.memory.note_sent(request.key, sent_intent(record))
             # Before anything else is revealed of it: the caller may lack the right to the route it is pinned to.

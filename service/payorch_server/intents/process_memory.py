@@ -63,6 +63,16 @@ class ProcessMemory:
         """Return what is known of an intent that may have been sent, or None."""
         return self._sent.get(key)
 
+    def opened_at_s(self, key: IdempotencyKey, recorded_s: float) -> float:
+        """Return when an intent was opened, Unix time.
+
+        Args:
+            key: Of the intent.
+            recorded_s: What its record says; another process may have opened it again after the store had lost it.
+        """
+        sent = self._sent.get(key)
+        return min(recorded_s, sent.opened_at_s) if sent else recorded_s
+
     def note_end(self, owner: str, *, sent: bool) -> None:
         """Note that an execution ended here, although its lease may still stand in the store.
 

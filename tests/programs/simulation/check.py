@@ -17,7 +17,6 @@ _DAY_S: Final = 24 * 3600.0
 # These speak of the body or of the age of a result, not of the intent.
 _ABOUT_SOMETHING_ELSE: Final = frozenset({"INTENT_MISMATCH", "SESSION_STALE"})
 _OUT_OF_TIME: Final = frozenset({"STILL_RUNNING", "INTENT_NOT_RECORDED"})
-_TRANSIENT: Final = frozenset({"UPSTREAM_LOCKED", "UPSTREAM_TEMPORARY"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +231,6 @@ class Auditor:
             return "record lost, and resent after a day under an id that tells no time"
         if self._meant_otherwise(intent):
             return "record lost, and route moved or body changed"
-        if answer.seen.reason in _TRANSIENT and not self._world.choices.transient_stored:
-            return "record lost, and Zuora does not store its passing refusals"
         if answer.seen.reason == "APPLE_PAY_TOKEN_REUSED":
             return "record lost, and its token was taken by another intent meanwhile"
         return ""
@@ -281,13 +278,11 @@ class Auditor:
         return bool(begun) and not any(by == send.instance and begun[-1] < at_s <= send.time_s for at_s, by in reads)
 
     def _knew_its_age(self, intent: Intent, resend: Send) -> bool:
-        """Return whether the process of a resend had sent it a day before, and no other has opened it since."""
+        """Return whether the process of a resend had sent it a day before."""
         if intent.purpose.rpc == "CreateSession":
             return False
-        sends = [one for one in self._sends_of(intent) if one.number <= resend.number]
-        here = [one for one in sends if one.instance == resend.instance]
-        others = [one for one in sends if one.instance != resend.instance and one.time_s > here[0].time_s]
-        return resend.time_s - here[0].time_s >= _DAY_S and not others
+        here = [one for one in self._sends_of(intent) if one.instance == resend.instance]
+        return resend.time_s - here[0].time_s >= _DAY_S
 
     def _was_timed_blindly(self, send: Send) -> bool:
         """Return whether a wrong clock judged a send, and no answer had shown its instance the time."""

@@ -23,6 +23,7 @@ from payorch_server.store.memory import MemoryStore
 
 EVERYTHING = frozenset({"get", "put_if_absent", "compare_and_set", "compare_and_delete"})
 LOST = Reason.UPSTREAM_NO_ANSWER
+HOUR_S = 3600.0
 
 
 class Process:
@@ -146,6 +147,24 @@ class TestLostRecord:
 
         assert reason_of(await process.run(process.request())) is Reason.INTENT_EXPIRED
         assert len(process.zuora.sent) == 2
+
+    @pytest.mark.asyncio
+    async def test_stays_as_old_as_it_is_when_another_process_recorded_it_as_new(self) -> None:
+        """Zuora forgets the key a day after the first send, whatever the record says."""
+        process, other = Process(call_error(LOST, ""), "pm-1"), Process(call_error(LOST, ""))
+        request = process.request()
+        await process.run(request)
+        await self._lose(process, request)
+        process.clock.advance(10 * HOUR_S)
+        other.clock.advance(10 * HOUR_S)
+        await other.run(other.request())
+        stored = await other.inner.get(f"intent:{request.key}")
+        assert stored is not None
+        await process.inner.put_if_absent(f"intent:{request.key}", stored.value, ttl_s=10 * HOUR_S * 3)
+        process.clock.advance(15 * HOUR_S)
+
+        assert reason_of(await process.run(request)) is Reason.INTENT_EXPIRED
+        assert len(process.zuora.sent) == 1
 
     @pytest.mark.asyncio
     async def test_does_not_need_a_rule_that_matches(self) -> None:
