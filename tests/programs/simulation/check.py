@@ -16,6 +16,7 @@ _MARGIN_S: Final = 0.02
 _DAY_S: Final = 24 * 3600.0
 # These speak of the body or of the age of a result, not of the intent.
 _ABOUT_SOMETHING_ELSE: Final = frozenset({"INTENT_MISMATCH", "SESSION_STALE"})
+_TRANSIENT: Final = frozenset({"UPSTREAM_LOCKED", "UPSTREAM_TEMPORARY"})
 _OUT_OF_TIME: Final = frozenset({"STILL_RUNNING", "INTENT_NOT_RECORDED"})
 
 
@@ -231,6 +232,8 @@ class Auditor:
             return "record lost, and resent after a day under an id that tells no time"
         if self._meant_otherwise(intent):
             return "record lost, and route moved or body changed"
+        if answer.seen.reason in _TRANSIENT and not self._world.choices.transient_stored:
+            return "record lost, and Zuora does not store its passing refusals"
         if answer.seen.reason == "APPLE_PAY_TOKEN_REUSED":
             return "record lost, and its token was taken by another intent meanwhile"
         return ""
