@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -26,9 +26,14 @@ from payorch_server.zuora.messages import Damage, HttpResponse
 from payorch_server.zuora.response_headers import header_fields
 from payorch_server.zuora.settings import ZuoraHttpSettings
 
+
+class _ConnectionUnusable(aiohttp.ClientConnectionError):
+    """A server sent something before it was asked."""
+
+
 # httpx-aiohttp turns a connection that broke after the request was sent into httpx.ConnectTimeout, so its classes prove
-# nothing. These of aiohttp are raised before a byte of the request is written; everything else may have been executed.
-_NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+# nothing. These are raised before a byte of the request is written; everything else may have been executed.
+_NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, _ConnectionUnusable)
 _BAD_CERTIFICATE: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
 # How aiohttp's parser begins its text about what is not HTTP at all.
 _NO_STATUS_LINE: Final = "Bad status line"
@@ -38,6 +43,8 @@ _NEVER_SENT: Final = (httpx.UnsupportedProtocol, httpx.InvalidURL)
 _MAX_FIELD_BYTES: Final = 128 * 1024
 _MAX_FIELDS: Final = 512
 
+# How many connections that hold an answer to nothing are closed before a call gives up.
+_MAX_UNUSABLE: Final = 5
 # A tenant has five; a parsed URL never changes.
 _MAX_URLS: Final = 256
 
@@ -193,6 +200,23 @@ def _brief(error: BaseException) -> str:
     return f"{type(error).__name__} {text or ''}".strip()
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Connections, none of which holds a part of an answer before a request is sent on it.
+
+    aiohttp would take what arrived on an idle connection, such as a 408 of its server or a late answer to an earlier
+    call, for the answer to the next request.
+    """
+
+    async def connect(self, *request: Any, **options: Any) -> aiohttp.connector.Connection:
+        """Return a kept connection or a new one."""
+        for _ in range(_MAX_UNUSABLE):
+            connection = await super().connect(*request, **options)
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            connection.close()
+        raise _ConnectionUnusable
+
+
 def open_transport(
     *, settings: ZuoraHttpSettings, version: str, tracer: trace.Tracer, stack: AsyncExitStack
 ) -> Transport:
@@ -210,7 +234,7 @@ def open_transport(
         # aiohttp keeps the connections of each origin apart; only its limit would span them, and one origin that does
         # not answer would take the connections of the others. ConcurrencyLimiter bounds the calls of each tenant and
         # entity, so at most as many connections are open, and no call ever waits for one.
-        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=settings.keepalive_s)
+        connector = _Connector(limit=0, ssl=context, keepalive_timeout=settings.keepalive_s)
         # No cookie of one tenant may travel with a call of another.
         return aiohttp.ClientSession(
             connector=connector,

@@ -21,6 +21,7 @@ from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.transport import HttpPost, Transport, open_transport
 
 POST = HttpPost("https://zuora.test/v1/x", {"idempotency-key": "k"}, b'{"a":1}', "/v1/x")
+ANSWER = b'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"paymentId":"other"}'
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 # More than any limit that aiohttp or the service ever had for all origins together, which was 200.
@@ -228,7 +229,7 @@ class TestPost:
 
         got = await transport_over(ScriptedTransport(broken)).post(POST, timeout_s=5.0)
 
-        assert (got.status, got.body, got.damage) == (429, b"", Damage.UNDECODABLE)
+        assert (got.status, got.body, got.damage) == (429, b"not gzip at all", Damage.UNDECODABLE)
 
     async def test_keeps_the_head_of_an_answer_whose_body_never_ends(self) -> None:
         """The time is up, and what has arrived counts."""
@@ -311,6 +312,15 @@ def answering(text: bytes) -> Serve:
         await writer.drain()
 
     return serve
+
+
+async def speak_on(connections: list[asyncio.StreamWriter], text: bytes) -> None:
+    """Write a text on idle connections, and wait until the other side has read it."""
+    for connection in connections:
+        connection.write(text)
+        await connection.drain()
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 @contextlib.asynccontextmanager
@@ -445,6 +455,36 @@ class TestOverASocket:
             answers = [await transport.post(post, timeout_s=5.0) for _ in range(10)]
 
         assert ([200] * 10, 1) == ([got.status for got in answers], len(opened))
+
+    @pytest.mark.parametrize("early", [b"HTTP/1.1 408 Timeout\r\n\r\n", ANSWER, b"?"])
+    async def test_takes_nothing_for_an_answer_that_came_before_the_request(self, early: bytes) -> None:
+        """What a server sends on an idle connection belongs to no call, least of all to the next one."""
+        opened: list[asyncio.StreamWriter] = []
+        async with AsyncExitStack() as stack:
+            port = await stack.enter_async_context(loopback(answer_all(opened)))
+            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
+            await transport.post(post, timeout_s=5.0)
+            await speak_on(opened, early)
+
+            got = await transport.post(post, timeout_s=5.0)
+
+        assert (200, b"{}", 2) == (got.status, got.body, len(opened))
+
+    async def test_gives_up_where_no_connection_is_silent(self) -> None:
+        """Nothing was sent, and another attempt finds other connections."""
+        opened: list[asyncio.StreamWriter] = []
+        async with AsyncExitStack() as stack:
+            port = await stack.enter_async_context(loopback(answer_all(opened)))
+            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
+            await asyncio.gather(*(transport.post(post, timeout_s=5.0) for _ in range(5)))
+            await speak_on(opened, ANSWER)
+
+            error = await failure_of(transport, post)
+            got = await transport.post(post, timeout_s=5.0)
+
+        assert (error.failure.reason, got.status, len(opened)) == (Reason.UPSTREAM_UNREACHABLE, 200, 6)
 
     async def test_takes_no_connection_from_another_origin(self) -> None:
         """However many calls one origin leaves unanswered, a call to another does not wait for any of them."""
