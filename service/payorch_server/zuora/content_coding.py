@@ -34,9 +34,12 @@ def decompress(body: bytes, codings: str, *, max_bytes: int) -> tuple[bytes, Dam
     if len(applied) > _MAX_CODINGS:
         return body, Damage.UNDECODABLE
     damage: Damage | None = None
-    for name in reversed(applied):
+    for done, name in enumerate(reversed(applied)):
         if not body or damage is not None:
             break
+        # More often a proxy has repeated the field than compressed twice.
+        if done and name in _GZIP and not body.startswith(_GZIP_START):
+            continue
         body, damage = _undo(name, body, max_bytes)
     return body, damage
 
@@ -63,14 +66,16 @@ def _inflate(packed: bytes, window_bits: int, max_bytes: int) -> tuple[bytes, Da
         try:
             plain += engine.decompress(packed[at : at + _PIECE_BYTES], max_bytes + 1 - len(plain))
         except zlib.error:
-            return bytes(plain), Damage.UNDECODABLE
+            # A body that was never compressed is legible as it is.
+            return bytes(plain) or packed[:max_bytes], Damage.UNDECODABLE
         at += _PIECE_BYTES
         if len(plain) > max_bytes:
             return bytes(plain[:max_bytes]), Damage.TOO_LARGE
-        # 2. The end of a member: only zeros, or in gzip another member, may follow.
+        # 2. The end of a member: only zeros, or in gzip another member, may follow. There may be thousands, so what
+        # follows is copied only where it is no member.
         if engine.eof:
             at = min(at, len(packed)) - len(engine.unused_data)
-            if not packed[at:].strip(b"\0"):
+            if not packed.startswith(_GZIP_START, at) and not packed[at:].strip(b"\0"):
                 return bytes(plain), None
             if window_bits != _GZIP_WINDOW:
                 return bytes(plain), Damage.UNDECODABLE
