@@ -196,14 +196,15 @@ class IntentLedger:
         self, request: IntentRequest[T], context: CallContext, permit: Callable[[Route], None]
     ) -> IntentClaim[T] | StoredValue:
         """Record the intent, or return what is recorded of it."""
-        key, refusal = store_key(request.key), self._route_refusal(request)
-        if refusal is not None:
+        key = store_key(request.key)
+        try:
+            fresh = self._new_record(request, context, permit)
+        except CallError:
             stored = await self._store.get(key)
             context.notes.intent_read = True
             if stored is None:
-                raise refusal
+                raise
             return stored
-        fresh = self._new_record(request, context, permit)
         # Random, so that a late write for a record that was lost or released cannot hit this one.
         version = int.from_bytes(self._entropy(_VERSION_BYTES)) + 1
         put = self._store.put_if_absent(key, encode_record(fresh), ttl_s=KEEP_S, version=version)
@@ -244,12 +245,6 @@ class IntentLedger:
             track_ids=append_recent(record.track_ids, context.track_id),
         )
 
-    def _route_refusal(self, request: IntentRequest[T]) -> CallError | None:
-        """Return why the intent has no route; one that this process sent has one."""
-        if not isinstance(request.route, CallError) or self.memory.sent(request.key) is not None:
-            return None
-        return request.route
-
     def _new_record(
         self, request: IntentRequest[T], context: CallContext, permit: Callable[[Route], None]
     ) -> IntentRecord:
@@ -264,7 +259,7 @@ class IntentLedger:
         if sent is not None:
             permit(route)
             _require_route(request, route)
-        return IntentRecord(
+        record = IntentRecord(
             fingerprint=next(iter(request.fingerprints.values())),
             route=route,
             doubtful=sent is not None,
@@ -274,6 +269,9 @@ class IntentLedger:
             earliest_send_s=self._earliest_send_s(request),
             track_ids=(context.track_id,),
         )
+        if sent is not None:
+            self._refuse_expired(request, record)
+        return record
 
     def _replay(self, request: IntentRequest[T], record: IntentRecord, settlement: Settlement) -> IntentResult[T]:
         """Return the recorded success of an intent, or raise its recorded failure."""

@@ -2,7 +2,15 @@ from typing import Final
 
 import pytest
 from harness.clock import START, FakeClock
-from harness.intents import Zuora, call_context, intent_executor, intent_request
+from harness.intents import (
+    FailingStore,
+    Zuora,
+    call_context,
+    intent_executor,
+    intent_request,
+    key_of,
+    memory_store,
+)
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 
@@ -61,3 +69,25 @@ async def test_an_intent_is_resent_within_23_hours(zuora_ahead_s: float | None) 
 
     assert (await executor.run(request, call_context(clock))).value == "pm-1"
     assert [earlier.first_send_s for _, _, earlier in zuora.sent] == [START.timestamp()] * 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("needs_record", [True, False])
+async def test_an_intent_whose_record_was_lost_expires_as_well(*, needs_record: bool) -> None:
+    """This process knows when it sent it, and no answer of Zuora has a Date that would show its age."""
+    clock = FakeClock()
+    store = memory_store(clock)
+    away = FailingStore(store, fails=lambda _operation, _key: not needs_record)
+    zuora = Zuora([call_error(Reason.UPSTREAM_NO_ANSWER, "lost"), "pm-1"])
+    executor = intent_executor(clock, store=away)
+    request = intent_request(zuora.send, needs_record=needs_record)
+    with pytest.raises(CallError):
+        await executor.run(request, call_context(clock))
+    if (stored := await store.get(key_of(request))) is not None:
+        await store.compare_and_delete(key_of(request), version=stored.version)
+
+    clock.advance(23 * HOUR_S + 1)
+    with pytest.raises(CallError) as late:
+        await executor.run(request, call_context(clock))
+
+    assert (late.value.failure.reason, len(zuora.sent)) == (Reason.INTENT_EXPIRED, 1)
