@@ -108,15 +108,14 @@ class IntentClaim(Generic[T]):
                 raise self._error_for_callers(call_error(Reason.STORE_UNAVAILABLE, str(error))) from error
             _LOG.warning("token_not_guarded", rpc=self._request.rpc, detail=str(error))
             return
-        # 3. It is ours, or this intent may have used it already. Money is sent only after the guard was passed, so a
-        # paying intent that never passed it never used the token. Any other that may have been sent is sent again:
-        # only that shows its caller what happened.
+        # 3. It is ours, or this intent may have used it already: then only a resend shows its caller what happened.
+        # Money is sent only after the guard was passed; unless that is on record, the token stays with its owner.
         may_have_used_it = self.record.passed_guard or (self.record.doubtful and not self._operation.moves_money)
         if is_ours or may_have_used_it:
             return
         # 4. It belongs to another intent.
         await self._release_lease()
-        raise call_error(Reason.APPLE_PAY_TOKEN_REUSED, "the token belongs to another intent")
+        raise self._error_for_callers(call_error(Reason.APPLE_PAY_TOKEN_REUSED, "the token belongs to another intent"))
 
     async def settle(self, value: T, facts: UpstreamFacts) -> IntentResult[T]:
         """Record a success with its result, sealed; return the end of the intent."""

@@ -123,8 +123,8 @@ class TestTokenGuard:
 
         assert [(PINNED, True)] == sent
 
-    async def test_refuses_money_whose_token_another_intent_owns(self) -> None:
-        """A paying intent is sent only after its claim, so one that never claimed the token never used it."""
+    async def test_does_not_send_money_whose_token_another_intent_owns(self) -> None:
+        """The execution that is gone may have paid with it before the store lost that, so the doubt stays."""
         clock, sent = FakeClock(), _Sent()
         store = _Store(clock=clock, max_entries=10)
         await _abandoned(store, clock)
@@ -134,7 +134,11 @@ class TestTokenGuard:
         with pytest.raises(CallError) as caught:
             await _run(store, clock, _opening(sent, moves_money=True))
 
-        assert Reason.APPLE_PAY_TOKEN_REUSED is caught.value.failure.reason
+        failure = caught.value.failure
+        assert (failure.reason, failure.metadata["lastReason"]) == (
+            Reason.EARLIER_ATTEMPT_UNSETTLED,
+            Reason.APPLE_PAY_TOKEN_REUSED.name,
+        )
         assert [] == sent
         assert 0.0 == decode_record((await _stored(store)).value).lease_until_s, "a resend need not wait"
 
