@@ -246,7 +246,7 @@ class ZuoraClient:
         # Nothing is awaited from here to the send: a call that leaves later leaves an intent that may be executed.
         try:
             self._time_to_send_s(context, attempts)
-            self.clocks.check_age(key[0], attempts.first_send_s)
+            self.clocks.check_age(key[0], attempts.first_send_s, doubtful=attempts.doubtful)
             attempts.pass_circuit(self._circuits, key, now_s=self._clock.monotonic())
         except CallError:
             self._in_flight.leave(key, slot)

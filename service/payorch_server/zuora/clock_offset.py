@@ -170,22 +170,29 @@ class ClockOffsets:
             return stated_s + _RESOLUTION_S
         return max(self._clock.now().timestamp(), self.now_s(tenant) or 0.0)
 
-    def check_age(self, tenant: str, first_send_s: float | None) -> None:
+    def check_age(self, tenant: str, first_send_s: float | None, *, doubtful: bool) -> None:
         """Refuse to send an intent that Zuora may have forgotten, or whose age cannot be told.
 
         Args:
             tenant: Where it would be sent.
             first_send_s: Before which nothing of it was sent, by the clocks that were known when it was opened; None
                 where its age does not matter.
+            doubtful: Whether it may have been sent.
 
         Raises:
-            CallError: It is too old by Zuora's clock; or it was opened by a clock that was ahead, before any answer of
-                Zuora could show that; NOT_SENT.
+            CallError: It is too old by Zuora's clock; UNKNOWN. Or the clocks differ, so that its age is not known, and
+                nothing is in doubt yet; or it was opened by a clock that was ahead, before any answer of Zuora could
+                show that; NOT_SENT.
         """
         zuora_s = self.now_s(tenant)
         if zuora_s is None or first_send_s is None:
             return
-        if zuora_s - first_send_s > RESEND_LIMIT.total_seconds():
+        local_s, limit_s = self._clock.now().timestamp(), RESEND_LIMIT.total_seconds()
+        if zuora_s - first_send_s > limit_s:
+            # New by our clock, and never sent: it is given up and may be sent as soon as the clocks agree.
+            if not doubtful and local_s - first_send_s <= limit_s and zuora_s - local_s > self._max_offset_s:
+                detail = "opened by a clock that is behind Zuora's"
+                raise call_error(Reason.CLOCK_OFFSET_TOO_LARGE, detail, tenant=tenant)
             raise call_error(Reason.INTENT_EXPIRED, "first sent more than 23 hours ago by Zuora's clock")
         if first_send_s - zuora_s > self._max_offset_s:
             detail = "opened by a clock that is ahead of Zuora's"

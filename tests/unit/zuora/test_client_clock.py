@@ -112,6 +112,24 @@ class TestAge:
         assert zuora.sent == 0
 
     @pytest.mark.parametrize(
+        ("ahead_s", "ago_s", "expected"),
+        [
+            (86_400, 0, Reason.CLOCK_OFFSET_TOO_LARGE),
+            (3e7, 10, Reason.CLOCK_OFFSET_TOO_LARGE),
+            (0, 23 * HOUR_S + 2, Reason.INTENT_EXPIRED),
+            (50, 23 * HOUR_S - 10, Reason.INTENT_EXPIRED),
+        ],
+    )
+    async def test_is_not_too_great_for_what_was_just_opened(
+        self, ahead_s: float, ago_s: float, expected: Reason
+    ) -> None:
+        """A first Date may be wrong by a day; an intent of which nothing was sent must not end as unknown for that."""
+        zuora = Zuora(ahead_s=ahead_s)
+
+        assert await zuora.execute(first_send_ago_s=ago_s, doubtful=False) is expected
+        assert zuora.sent == 0
+
+    @pytest.mark.parametrize(
         ("ahead_s", "ago_s", "dated"),
         [(0, 0, True), (0, 22.9 * HOUR_S, True), (-59, 0, True), (86_400, None, True), (86_400, 0, False)],
         ids=["new", "almost 23 hours", "an offset within the limit", "a session", "no Date"],
