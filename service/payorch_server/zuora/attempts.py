@@ -1,6 +1,7 @@
 """The attempts of one execution, and what a failed one means after those before it."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -20,6 +21,8 @@ from payorch_server.zuora.messages import Call, HttpResponse, encode_body
 from payorch_server.zuora.quotes import Quotes
 from payorch_server.zuora.settings import Declines
 
+# Every id of Zuora's has one.
+_SIGNIFICANT_DIGIT: Final = re.compile(r"[1-9]")
 _NOTHING_EXISTS: Final = UpstreamEvidence()
 
 
@@ -129,6 +132,14 @@ class Attempts:
         return error_for(dataclasses.replace(error.failure, evidence=kept))
 
 
+def _is_id(text: str, attempts: Attempts) -> bool:
+    """Return whether a text can tell one answer from another.
+
+    Proxies and redaction write "-", "null", "[masked]" or zeros where an id belongs, or repeat what they were sent.
+    """
+    return _SIGNIFICANT_DIGIT.search(text) is not None and text not in attempts.headers.values()
+
+
 def facts_of(
     answer: HttpResponse | None, payload: Mapping[str, object] | None, attempts: Attempts, context: CallContext
 ) -> UpstreamFacts:
@@ -150,5 +161,5 @@ def facts_of(
         zuora_request_id=quotes.mask_id(answer.zuora_request_id),
         zuora_process_id=quotes.mask_id(process_id),
         echoed_track_id=context.track_id if is_own else quotes.mask_id(answer.track_id),
-        answer_ids=tuple(Secret(text) for text in (answer.zuora_request_id, process_id) if text),
+        answer_ids=tuple(Secret(text) for text in (answer.zuora_request_id, process_id) if _is_id(text, attempts)),
     )

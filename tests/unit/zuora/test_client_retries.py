@@ -203,6 +203,19 @@ class TestExecute:
         assert error.failure.reason is Reason.UPSTREAM_REQUEST_REFUSED
 
     @pytest.mark.asyncio
+    @pytest.mark.parametrize("no_id", ["-", "0", "null", "N/A", "[masked]", "****", f"{0:032}", "track-1", KEY])
+    async def test_does_not_take_two_answers_for_one_by_what_is_no_id(self, no_id: str) -> None:
+        """What a proxy writes in the place of an id, or repeats of the request, is the same in every answer."""
+        said = {"success": False, "processId": no_id, "reasons": [{"code": 53000020}]}
+        wire = answers(httpx.ReadError("reset"), *(answer(200, said, zuora_request_id=no_id) for _ in range(2)))
+
+        error = await execute(client(wire, FakeClock()))
+
+        assert isinstance(error, CallError)
+        assert error.failure.reason is Reason.EARLIER_ATTEMPT_UNSETTLED
+        assert len(sent(wire)) == 3
+
+    @pytest.mark.asyncio
     @pytest.mark.parametrize("code", [53000050, 53000060, 53000061, 53000099])
     async def test_sends_nothing_after_a_recorded_answer(self, code: int) -> None:
         """The key would only repeat it."""
