@@ -35,7 +35,7 @@ from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.runtime.clock import Clock
 from payorch_server.store.keyring import Keyring, SealBroken
-from payorch_server.store.port import Store, StoredValue, StoreUnavailable
+from payorch_server.store.port import VERSION_BYTES, Store, StoredValue, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -47,7 +47,6 @@ CLOCK_SKEW_S: Final = 5.0
 """How far the clocks of two replicas may differ."""
 KEEP_S: Final = timedelta(days=30).total_seconds()
 """How long a record answers or refuses."""
-_VERSION_BYTES: Final = 7
 _POLL_S: Final = (0.02, 0.5)
 
 
@@ -69,7 +68,7 @@ class IntentLedger:
         self._clock = clock
         self._uniform = uniform
         self._entropy = entropy
-        self._guard = TokenGuard(store=store, keep_s=KEEP_S)
+        self._guard = TokenGuard(store=store, keep_s=KEEP_S, entropy=entropy)
         self.memory = ProcessMemory()
         """What this process knows of intents without the store."""
 
@@ -206,7 +205,7 @@ class IntentLedger:
                 raise
             return stored
         # Random, so that a late write for a record that was lost or released cannot hit this one.
-        version = int.from_bytes(self._entropy(_VERSION_BYTES)) + 1
+        version = int.from_bytes(self._entropy(VERSION_BYTES)) + 1
         put = self._store.put_if_absent(key, encode_record(fresh), ttl_s=KEEP_S, version=version)
         stored = await self._write_first(put, fresh, request)
         context.notes.intent_read = True

@@ -1,11 +1,12 @@
 """A one-time token belongs to one intent."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Final
 
 from payorch_server.intents.intent_record import decode_record, reason_of
 from payorch_server.model.outcome import Reason
-from payorch_server.store.port import Store
+from payorch_server.store.port import VERSION_BYTES, Store
 
 # Refusals that Zuora gives before a gateway could have seen the token.
 _BEFORE_THE_GATEWAY: Final = frozenset(
@@ -31,8 +32,9 @@ def token_name(*, public_key_hash: str, transaction_id: str) -> str:
 class TokenGuard:
     """The index from token to intent, across all RPCs through which a token can enter."""
 
-    def __init__(self, *, store: Store, keep_s: float) -> None:
+    def __init__(self, *, store: Store, keep_s: float, entropy: Callable[[int], bytes]) -> None:
         self._store = store
+        self._entropy = entropy
         self.keep_s = keep_s
         """How long an entry is kept, and the record it refers to."""
 
@@ -50,11 +52,15 @@ class TokenGuard:
             StoreUnavailable: The store cannot be reached.
         """
         key = f"token:{token}"
+        # A release whose time was up may happen later. A random version, and another for each claim of the same intent,
+        # keep it from hitting an entry that was claimed since.
+        version = int.from_bytes(self._entropy(VERSION_BYTES)) + 1
         while True:
-            there = await self._store.put_if_absent(key, owner.encode(), ttl_s=self.keep_s)
-            if there is None or there.value == owner.encode():
+            there = await self._store.put_if_absent(key, owner.encode(), ttl_s=self.keep_s, version=version)
+            if there is None:
                 return True
-            other = await self._store.get(there.value.decode())
+            is_ours = there.value == owner.encode()
+            other = None if is_ours else await self._store.get(there.value.decode())
             if other is not None:
                 settlement = decode_record(other.value).settlement
                 reason = reason_of(settlement) if settlement else None

@@ -5,6 +5,8 @@ from typing import Final, Protocol
 
 FIRST_VERSION: Final = 1
 """The version that `put_if_absent` gives by default."""
+VERSION_BYTES: Final = 7
+"""How many random bytes make a version that no other record of the key has."""
 MAX_VALUE_BYTES: Final = 65_536
 _VERSIONS: Final = range(1, 2**63)
 
