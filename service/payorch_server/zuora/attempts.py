@@ -14,8 +14,6 @@ from payorch_server.model.identifiers import REPETITION_LIMIT
 from payorch_server.model.outcome import Outcome
 from payorch_server.model.secret import Secret
 from payorch_server.zuora.answer_body import AnswerBody
-from payorch_server.zuora.breaker import CircuitBreakers
-from payorch_server.zuora.concurrency import LimiterKey
 from payorch_server.zuora.errors import classify
 from payorch_server.zuora.messages import Call, HttpResponse, encode_body
 from payorch_server.zuora.quotes import Quotes
@@ -47,23 +45,6 @@ class Attempts:
         self._earlier_ids = earlier.answer_ids
         self._answer_ids: set[Secret[str]] = set()
         self._existing = _NOTHING_EXISTS
-        self._is_probe = False
-
-    def pass_circuit(self, circuits: CircuitBreakers, key: LimiterKey, *, now_s: float) -> None:
-        """Refuse an execution that has sent nothing yet where Zuora has stopped answering.
-
-        Retries pass: failures of the intent itself may have opened the circuit, and the retry budget bounds them.
-
-        Args:
-            circuits: Of this process.
-            key: Tenant and entity of the call.
-            now_s: On the monotonic clock.
-
-        Raises:
-            CallError: The circuit is open; NOT_SENT.
-        """
-        if not self.sent and not self._is_probe:
-            self._is_probe = circuits.admit(key, now_s=now_s)
 
     def add(
         self, answer: HttpResponse | None, error: CallError | None, *, started_at: datetime, duration_s: float

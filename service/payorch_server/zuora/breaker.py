@@ -59,7 +59,7 @@ class CircuitBreaker:
         return 0.0 if self.state is CircuitState.CLOSED else max(self._next_probe_s - now_s, 0.0)
 
     def begin_probe(self, *, now_s: float) -> None:
-        """Note that a call is sent to find out whether Zuora answers again. It may end without having been sent."""
+        """Note that a call is sent to find out whether Zuora answers again."""
         self.state = CircuitState.HALF_OPEN
         self._probing_since_s, self._next_probe_s = now_s, now_s + PROBE_S
 
@@ -113,24 +113,34 @@ class CircuitBreakers:
         breaker = self._breakers.get(key)
         return breaker.wait_s(now_s=now_s) if breaker else 0.0
 
-    def admit(self, key: LimiterKey, *, now_s: float) -> bool:
-        """Return whether an execution that may begin is the probe of a broken circuit.
+    def check(self, key: LimiterKey, *, now_s: float) -> None:
+        """Refuse an execution that could not be sent now.
 
         Args:
             key: Tenant and entity of the call.
             now_s: On the monotonic clock.
 
         Raises:
-            CallError: It may not begin; NOT_SENT, with the time after which another call may try.
+            CallError: The circuit is broken; NOT_SENT, with the time after which a call may try.
         """
-        breaker = self._of(key)
-        if breaker.state is CircuitState.CLOSED:
-            return False
-        wait_s = breaker.wait_s(now_s=now_s)
+        wait_s = self.wait_s(key, now_s=now_s)
         if wait_s > 0:
             raise _refusal(key[0], wait_s)
-        breaker.begin_probe(now_s=now_s)
-        return True
+
+    def admit(self, key: LimiterKey, *, now_s: float) -> None:
+        """Admit an execution whose first request is sent now; in a broken circuit it is the probe.
+
+        Args:
+            key: Tenant and entity of the call.
+            now_s: On the monotonic clock.
+
+        Raises:
+            CallError: It may not be sent; NOT_SENT, with the time after which another call may try.
+        """
+        self.check(key, now_s=now_s)
+        breaker = self._of(key)
+        if breaker.state is not CircuitState.CLOSED:
+            breaker.begin_probe(now_s=now_s)
 
     def note(
         self, key: LimiterKey, error: CallError | None, *, answered: bool, is_first: bool, sent_s: float, now_s: float

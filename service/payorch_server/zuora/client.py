@@ -138,7 +138,7 @@ class ZuoraClient:
         budget = self._budgets[route.tenant]
         # 1. Nothing is begun where Zuora has stopped answering.
         try:
-            attempts.pass_circuit(self._circuits, limiter_key(route), now_s=self._clock.monotonic())
+            self._circuits.check(limiter_key(route), now_s=self._clock.monotonic())
         except CallError as cause:
             raise attempts.error_given_earlier(cause, UpstreamFacts()) from cause
         while True:
@@ -247,7 +247,9 @@ class ZuoraClient:
         try:
             self._time_to_send_s(context, attempts)
             self.clocks.check_age(key[0], attempts.first_send_s, doubtful=attempts.doubtful)
-            attempts.pass_circuit(self._circuits, key, now_s=self._clock.monotonic())
+            # Retries pass: failures of the intent itself may have opened the circuit, and the retry budget bounds them.
+            if not attempts.sent:
+                self._circuits.admit(key, now_s=self._clock.monotonic())
         except CallError:
             self._in_flight.leave(key, slot)
             raise

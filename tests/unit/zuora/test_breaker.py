@@ -164,7 +164,7 @@ class TestCircuitBreakers:
         assert (8.0, {"tenant": "acme"}) == (
             caught.value.failure.evidence.retry_after_s, dict(caught.value.failure.metadata)
         )  # fmt: skip
-        assert not circuits.admit(("acme", "b" * 32), now_s=12.0)
+        circuits.admit(("acme", "b" * 32), now_s=12.0)
         assert "CircuitBreakers(2, 1 not closed)" == repr(circuits)
 
     def test_admit_one_probe(self) -> None:
@@ -172,8 +172,11 @@ class TestCircuitBreakers:
         circuits = CircuitBreakers()
         fail(circuits, Reason.UPSTREAM_NO_ANSWER, times=MIN_FAILURES + 1)
 
-        assert circuits.admit(KEY, now_s=20.0)
+        for _ in range(2):
+            circuits.check(KEY, now_s=20.0)
+        circuits.admit(KEY, now_s=20.0)
 
+        assert CircuitState.HALF_OPEN is circuits.state(KEY)
         with pytest.raises(CallError, match=r"another may try in 29\.0 s"):
             circuits.admit(KEY, now_s=21.0)
 

@@ -344,6 +344,24 @@ class TestCircuit:
         assert isinstance(await execute(zuora), ZuoraReply)
 
     @pytest.mark.asyncio
+    async def test_is_tried_by_a_call_that_is_sent(self) -> None:
+        """One that gets no token, or has no time left, keeps no other from trying."""
+        clock, wire = FakeClock(), answers(done())
+        circuits = failed(clock, MIN_FAILURES)
+        clock.advance(OPEN_S)
+        without_token = client(ScriptedTransport(httpx.UnsupportedProtocol("no")), clock, circuits=circuits)
+
+        ends = [
+            await execute(without_token),
+            await execute(client(wire, clock, circuits=circuits), deadline_s=clock.monotonic() + 0.1),
+            await execute(client(wire, clock, circuits=circuits)),
+        ]
+
+        assert [Reason.UPSTREAM_UNREACHABLE, Reason.DEADLINE_TOO_SHORT, None] == [
+            end.failure.reason if isinstance(end, CallError) else None for end in ends
+        ]
+
+    @pytest.mark.asyncio
     async def test_that_opens_meanwhile_refuses_what_waited_for_a_slot(self) -> None:
         """It has sent nothing yet, and gives its slot back."""
         clock, wire = FakeClock(), answers(done())
