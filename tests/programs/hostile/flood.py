@@ -22,6 +22,8 @@ _TICK_S: Final = 0.005
 _CANCEL: Final = 0x8
 _ID: Final = b"00000000-0000-0000-0000-000000000000"
 _OK: Final = 0
+_RETRY_S: Final = 1.0
+"""What RetryInfo of an overloaded service asks for on average."""
 
 
 class Tally(msgspec.Struct):
@@ -56,6 +58,7 @@ class Flood:
         self._deadline_s = deadline_s
         self._in_flight = in_flight
         self._open = 0
+        self._obeys = False
         self._head = call_head(f"{SERVICE}/CreateSession", (b"grpc-timeout", b"%dm" % (deadline_s * 1000)))
         request = session_of(tenant)
         request.request_id = _ID.decode()
@@ -66,6 +69,8 @@ class Flood:
     async def run(self, port: int, *, calls_per_s: float, seconds: float) -> Tally:
         """Call for some seconds and wait for the last answers."""
         peers = [await connect(port, self._ended) for _ in range(_CONNECTIONS)]
+        # A caller that waits for its answers also waits before it resends what was refused.
+        self._obeys = not calls_per_s
         began_s, due = perf_counter(), 0.0
         while (elapsed_s := perf_counter() - began_s) < seconds:
             due = elapsed_s * calls_per_s if calls_per_s else self.tally.sent + self._in_flight - self._open
@@ -90,8 +95,15 @@ class Flood:
         self._open += 1
 
     def _ended(self, stream: Stream) -> None:
-        self._open -= 1
+        refused = self.tally.refused
         self.tally.count(stream)
+        if self._obeys and self.tally.refused > refused:
+            asyncio.get_running_loop().call_later(_RETRY_S, self._free)
+        else:
+            self._free()
+
+    def _free(self) -> None:
+        self._open -= 1
 
     def _hang_up(self) -> None:
         """Leave the calls whose deadline has passed, as clients do."""

@@ -79,6 +79,7 @@ async def overload(arena: Arena) -> Sequence[Figure]:
     return [
         Figure("capacity of a core, calls/s", capacity),
         Figure("successes per CPU second", best.ok_per_cpu_s),
+        Figure("refused of the calls at capacity", best.tally.refused / best.tally.sent),
         *_figures(loads, best.ok_per_cpu_s),
         Figure(
             f"of it {_RECOVERED_AFTER_S:.0f} s later",
