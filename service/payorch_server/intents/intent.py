@@ -144,3 +144,13 @@ def require_same_request(recorded: Mapping[str, Fingerprint], request: IntentReq
         )
         violations = tuple(Violation(path, "intent.same", description) for path in paths)
         raise error_for(Failure(Reason.INTENT_MISMATCH, f"differs in {', '.join(paths)}", violations=violations))
+
+
+def still_running(detail: str, until: datetime) -> CallError:
+    """Return the error for a caller that leaves before the execution has ended.
+
+    Args:
+        detail: For operators.
+        until: When resends stop being safe, UTC.
+    """
+    return error_for(Failure(Reason.STILL_RUNNING, detail, resend_before=until))

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from payorch_server.intents.claim import IntentClaim
-from payorch_server.intents.intent import IntentRequest, IntentResult, require_same_request
+from payorch_server.intents.intent import IntentRequest, IntentResult, require_same_request, still_running
 from payorch_server.intents.intent_record import (
     IntentRecord,
     Settlement,
@@ -120,6 +120,7 @@ class IntentLedger:
                 return stored
             record = decode_record(stored.value)
             record = dataclasses.replace(record, opened_at_s=self.memory.opened_at_s(request.key, record.opened_at_s))
+            self._refuse_elsewhere(request, record)
             if record.doubtful or record.settlement is not None:
                 self.memory.note_sent(request.key, sent_intent(record))
             # Before anything else is revealed of it: the caller may lack the right to the route it is pinned to.
@@ -325,6 +326,13 @@ class IntentLedger:
         if now_s > resend_before(record).timestamp():
             raise call_error(Reason.INTENT_EXPIRED, "opened more than 23 hours ago and never settled")
 
+    def _refuse_elsewhere(self, request: IntentRequest[T], record: IntentRecord) -> None:
+        """Refuse an intent that this process sent elsewhere than its record says: the store lost the first record."""
+        sent = self.memory.sent(request.key)
+        if sent is not None and sent.route.place != record.route.place:
+            detail = f"sent to {sent.route.tenant}, recorded for {record.route.tenant}"
+            raise call_error(Reason.INTENT_NOT_RECORDED, detail, lastReason=Reason.STORE_UNAVAILABLE.name)
+
     def _is_leased_by_another(self, record: IntentRecord) -> bool:
         return record.lease_until_s > 0 and self._now_s() < record.lease_until_s + CLOCK_SKEW_S
 
@@ -335,13 +343,3 @@ class IntentLedger:
 def _require_route(request: IntentRequest[Any], route: Route) -> None:
     if not request.operation.route_exists(route):
         raise call_error(Reason.ROUTE_GONE, f"tenant {route.tenant} on {route.host} is not configured")
-
-
-def still_running(detail: str, until: datetime) -> CallError:
-    """Return the error for a caller that leaves before the execution has ended.
-
-    Args:
-        detail: For operators.
-        until: When resends stop being safe, UTC.
-    """
-    return error_for(Failure(Reason.STILL_RUNNING, detail, resend_before=until))

@@ -47,3 +47,8 @@ class Route:
     policy_hash: str
     client_id: str = ""
     """OAuth client whose tenant it is: the same name and host under another client may be another tenant."""
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What must be equal for two calls to meet the same records at Zuora: tenant, entity and orgs."""
+        return (self.tenant, self.host, self.client_id, self.entity_id, *self.org_ids)

@@ -167,6 +167,25 @@ class TestLostRecord:
         assert len(process.zuora.sent) == 1
 
     @pytest.mark.asyncio
+    async def test_does_not_follow_a_record_to_another_tenant(self) -> None:
+        """Another process has opened the intent again where the rules lead by now; both may have been executed."""
+        process = Process(call_error(LOST, ""))
+        await process.run(process.request())
+        moved = process.request(to=route(tenant="other"))
+        await self._lose(process, moved)
+        elsewhere = Zuora([call_error(LOST, "")])
+        with pytest.raises(CallError):
+            await intent_executor(process.clock, store=process.inner).run(
+                intent_request(elsewhere.send, to=route(tenant="other")), call_context(process.clock)
+            )
+
+        end = await process.run(moved)
+
+        assert isinstance(end, CallError)
+        assert (end.failure.reason, end.verdict.advice) == (Reason.INTENT_NOT_RECORDED, Advice.LOOK_UP)
+        assert len(process.zuora.sent) == 1
+
+    @pytest.mark.asyncio
     async def test_does_not_need_a_rule_that_matches(self) -> None:
         """The rule is gone, the tenant is not."""
         process = Process(call_error(LOST, ""), "pm-1")
