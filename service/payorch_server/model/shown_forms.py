@@ -14,7 +14,7 @@ MASKED: Final = "[masked]"
 _CODE: Final = re.compile(r"[0-9]{2,8}|[a-z_]{1,40}")
 _ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _RANDOM: Final = re.compile(r"[0-9A-Fa-f]{32}(?:-[0-9a-f]{16})?|[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
-# Of the Quickstart operations, and of CRUD and actions. Source: Zuora, "SOAP API error codes" (read 2026-11-20).
+# Of the Quickstart operations, and of CRUD and actions. Source: Zuora, SOAP API, "Errors".
 _WORDS: Final = frozenset(
     {
         "SystemError",
