@@ -85,7 +85,8 @@ async def test_a_call_that_cannot_be_is_refused(
 
 @pytest.mark.asyncio
 async def test_each_listener_serves_its_own(stack: LocalStack, operator: Stub, channel: grpc.aio.Channel) -> None:
-    """Whoever may call the one need not reach the other."""
+    """Those who may call the one need not reach the other, also once its methods were called."""
+    await operator.ExplainRoute(question(), timeout=10)
     error = await refusal(Stub(channel).ExplainRoute(question(), timeout=10))
 
     assert error.reason == "METHOD_UNKNOWN"

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -76,7 +76,6 @@ class StartOptions:
 class Interceptors:
     """Interceptors of the whole process, and those of the listener for callers."""
 
-    boundary: BoundaryInterceptor
     admission: AdmissionInterceptor
     streams: StreamsInterceptor
     receive: ReceiveInterceptor
@@ -134,12 +133,14 @@ async def start(
     interceptors = _interceptors(document, components)
     publish(components, interceptors.admission, version=version(_PACKAGE))
 
-    server = _build_server(document, components, interceptors)
+    ended = _recorder(components)
+    server = _build_server(document, components, interceptors, _boundary(document, components, ended))
     grpc_port = _listen(server, "grpc", document.grpc.listen, components)
     await components.begin()
     await server.start()
     stack.push_async_callback(server.stop, None)
-    diagnostics_port = await _start_diagnostics(document, components, interceptors, stack)
+    boundary = _boundary(document, components, ended)
+    diagnostics_port = await _start_diagnostics(document, components, interceptors, boundary, stack)
     admin_port = await _start_admin(document.admin, components, reloader, stack)
     if files:
         _ = resources.tasks.start(reloader.run(), name="reload")
@@ -199,7 +200,8 @@ def _open_store(settings: Settings, meter: Meter, clock: Clock) -> Store:
     )
 
 
-def _boundary(document: Document, components: Components) -> BoundaryInterceptor:
+def _recorder(components: Components) -> Callable[[CallRecord], None]:
+    """Return what records an ended call, of either listener."""
     resources = components.resources
     durations = resources.telemetry.meter.create_histogram(
         "rpc.server.call.duration",
@@ -213,6 +215,12 @@ def _boundary(document: Document, components: Components) -> BoundaryInterceptor
         durations.record(record.duration_s, attributes | ({"error.type": record.reason} if record.reason else {}))
         components.call_ended(record)
 
+    return ended
+
+
+def _boundary(document: Document, components: Components, ended: Callable[[CallRecord], None]) -> BoundaryInterceptor:
+    """Return the boundary of one listener; it remembers which methods that listener has."""
+    resources = components.resources
     return BoundaryInterceptor(
         settings=document.grpc,
         policy=components.policy,
@@ -227,7 +235,6 @@ def _boundary(document: Document, components: Components) -> BoundaryInterceptor
 
 def _interceptors(document: Document, components: Components) -> Interceptors:
     return Interceptors(
-        boundary=_boundary(document, components),
         admission=_admission(document, components),
         streams=StreamsInterceptor(limit=document.grpc.max_health_streams),
         receive=ReceiveInterceptor(max_request_bytes=document.grpc.max_request_bytes),
@@ -240,7 +247,9 @@ def _admission(document: Document, components: Components) -> AdmissionIntercept
     return AdmissionInterceptor(document.grpc, refusals=Refusals(count=components.calls.count_refusal), backlog=backlog)
 
 
-def _build_server(document: Document, components: Components, interceptors: Interceptors) -> grpc.aio.Server:
+def _build_server(
+    document: Document, components: Components, interceptors: Interceptors, boundary: BoundaryInterceptor
+) -> grpc.aio.Server:
     validator = Validator(FURTHER_CHECKS)
     validator.warm(request_type() for request_type in REQUEST_TYPES)
     options = ServicerOptions(components.keyring, document.payment_methods, document.sessions)
@@ -250,7 +259,7 @@ def _build_server(document: Document, components: Components, interceptors: Inte
         interceptors=(
             interceptors.admission,
             interceptors.streams,
-            interceptors.boundary,
+            boundary,
             AuthnInterceptor(identities=components.identities, clock=components.resources.clock),
             AuthzInterceptor(),
             interceptors.receive,
@@ -262,7 +271,11 @@ def _build_server(document: Document, components: Components, interceptors: Inte
 
 
 async def _start_diagnostics(
-    document: Document, components: Components, interceptors: Interceptors, stack: AsyncExitStack
+    document: Document,
+    components: Components,
+    interceptors: Interceptors,
+    boundary: BoundaryInterceptor,
+    stack: AsyncExitStack,
 ) -> int:
     """Listen for operators, if the configuration names an address; return the port, or 0."""
     if not document.diagnostics.listen:
@@ -274,7 +287,7 @@ async def _start_diagnostics(
         interceptors=(
             _admission(document, components),
             interceptors.streams,
-            interceptors.boundary,
+            boundary,
             AuthnInterceptor(identities=components.identities, clock=components.resources.clock),
             interceptors.receive,
             ValidateInterceptor(Validator(EXPLAIN_CHECKS)),

@@ -69,7 +69,10 @@ class _Call:
 
 
 class BoundaryInterceptor(grpc.aio.ServerInterceptor):
-    """Opens and closes each of our calls."""
+    """Opens and closes each of our calls to one server.
+
+    Servers need one each: it keeps the handlers of the methods that were called, and would serve those of the other.
+    """
 
     def __init__(
         self,
