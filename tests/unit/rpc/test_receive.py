@@ -92,3 +92,35 @@ class TestMessage:
             await serve(ReceiveInterceptor(max_request_bytes=10, timeout_s=0.0), context, CHECK)
 
         assert grpc.StatusCode.DEADLINE_EXCEEDED is context.code
+
+
+@pytest.mark.asyncio
+class TestCallsWhoseTimeIsUp:
+    """Between the end of its time and the end of a call, the event loop runs others."""
+
+    async def test_make_room_for_another(self) -> None:
+        """Which is received as if they had ended."""
+        receive, given = ReceiveInterceptor(max_request_bytes=10, timeout_s=0.0), Context()
+        given.message.set_result("a request")
+        slow = [asyncio.ensure_future(serve(receive, Context())) for _ in range(100)]
+        await until_expired(receive)
+
+        assert "a request" == await serve(receive, given)
+        assert {CallError} == {type(error) for error in await asyncio.gather(*slow, return_exceptions=True)}
+
+    async def test_do_not_disturb_the_drain(self) -> None:
+        """Which would otherwise fail, and with it the end of the process."""
+        receive = ReceiveInterceptor(max_request_bytes=10, timeout_s=0.0)
+        slow = asyncio.ensure_future(serve(receive, Context()))
+        await until_expired(receive)
+
+        receive.drain()
+
+        with pytest.raises(CallError):
+            await slow
+
+
+async def until_expired(receive: ReceiveInterceptor) -> None:
+    """Run the loop until the time of the calls that wait is up, and no further."""
+    while not (receive._waiting and all(timeout.expired() for timeout in receive._waiting)):
+        await asyncio.sleep(0)

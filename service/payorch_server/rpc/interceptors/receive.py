@@ -60,7 +60,7 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
         """Give messages that have not arrived a second from now, so that they do not hold up the end."""
         self._timeout_s = min(self._timeout_s, _DRAIN_TIMEOUT_S)
         for timeout in self._waiting:
-            timeout.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
+            _end_in(self._timeout_s, timeout)
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -114,7 +114,7 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
         if len(self._waiting) >= _MAX_WAITING:
             oldest = next(iter(self._waiting))
             del self._waiting[oldest]
-            oldest.reschedule(asyncio.get_running_loop().time())
+            _end_in(0.0, oldest)
 
     def _guarded(self, deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
         limit = self._max_request_bytes
@@ -129,6 +129,12 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
                 return _Undecodable(Reason.REQUEST_MALFORMED, f"{len(message)} bytes cannot be decoded", {})
 
         return guarded
+
+
+def _end_in(seconds: float, timeout: asyncio.Timeout) -> None:
+    """Reschedule a timeout, unless it has passed and its call has not noticed yet: it accepts no other time then."""
+    if not timeout.expired():
+        timeout.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 def _without_details(behaviour: Behaviour) -> Behaviour:
