@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from harness.calls import refusal
+from harness.controlled_emulator import DECRYPTION, answer_path_with
 from harness.requests import decryption_request, payment_method_request, session_request
 from harness.stack import LocalStack, running
 from payorch import CallError
@@ -170,13 +171,29 @@ async def test_a_body_that_always_breaks_off_is_recorded(stack: LocalStack, stub
 
 
 @pytest.mark.asyncio
-async def test_a_limit_keeps_its_wait_beside_an_unreadable_body(stack: LocalStack, stub: Stub) -> None:
+async def test_a_limit_keeps_its_wait_beside_an_unreadable_body() -> None:
     """The header arrived, whatever the body is."""
+    emulator, head = Emulator(), {"content-encoding": "gzip", "retry-after": "30"}
+    answer_path_with(emulator, DECRYPTION, lambda: (429, b"{}", head))
+    async with (
+        running(emulator=emulator, tenants=("acme",)) as stack,
+        grpc.aio.insecure_channel(stack.target) as channel,
+    ):
+        error = await refusal(Stub(channel).DecryptApplePay(decryption_request(), timeout=10))
+
+    assert ("UPSTREAM_THROTTLED", 30) == (error.reason, error.retry_delay_s)
+
+
+@pytest.mark.asyncio
+async def test_a_limit_proves_nothing_beside_a_payment_method(stack: LocalStack, stub: Stub) -> None:
+    """The request was executed, as the body says, although its coding is wrong."""
     stack.emulator.faults.add("decryption:bad_coding:429", times="always")
 
     error = await refusal(stub.DecryptApplePay(decryption_request(), timeout=10))
 
-    assert error.reason == "UPSTREAM_THROTTLED"
+    assert ("UPSTREAM_ANSWER_UNREADABLE", "UNKNOWN", "LOOK_UP") == _told(error)
+    assert error.call_outcome is not None
+    assert error.call_outcome.existing.payment_method_id
 
 
 @pytest.mark.asyncio
