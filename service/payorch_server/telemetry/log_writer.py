@@ -46,6 +46,7 @@ class LogWriter:
         lost_line: Callable[[int], bytes],
         clock: Clock | None = None,
         max_bytes: int = MAX_HELD_BYTES,
+        turn: "threading.Lock | None" = None,
     ) -> None:
         """Start the thread.
 
@@ -55,6 +56,8 @@ class LogWriter:
             lost_line: Returns the line that reports a number of lost lines.
             clock: Time; the machine's unless given.
             max_bytes: How much waits for a reader at most.
+            turn: Held while lines are written, if another writer has the same lock and writes to the same file. A write
+                to a full pipe is made in parts, between which the other's could end up in the middle of a line.
         """
         self.name = name
         self.written = 0
@@ -65,6 +68,7 @@ class LogWriter:
         self._lost_line = lost_line
         self._clock = clock or SystemClock()
         self._max_bytes = max_bytes
+        self._turn = turn or threading.Lock()
         # Reentrant: in `write`, the garbage collector may destroy a task, of which the event loop then logs.
         self._lock = threading.RLock()
         self._waiting: queue.SimpleQueue[bytes | int | None] = queue.SimpleQueue()
@@ -137,10 +141,12 @@ class LogWriter:
 
     def _run(self) -> None:
         while batch := self._next_batch():
+            # The wait for a turn counts: lines do not get out meanwhile.
             self._writing_since_s = self._clock.monotonic()
-            while batch:
-                if not self._write_some(batch) and self._closing.wait(_RETRY_S):
-                    return
+            with self._turn:
+                while batch:
+                    if not self._write_some(batch) and self._closing.wait(_RETRY_S):
+                        return
             self._writing_since_s = None
 
     def _next_batch(self) -> deque[_Piece]:

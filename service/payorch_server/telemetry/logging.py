@@ -8,6 +8,7 @@ Texts of exceptions and of libraries could hold anything, so of both only the ki
 import atexit
 import io
 import logging
+import os
 import re
 import sys
 import threading
@@ -69,9 +70,11 @@ def start_logging(settings: TelemetrySettings) -> LogStreams:
         StreamClosedError: The process was started without one of them.
     """
     render = _renderer(settings)
+    log_to, audit_to = _descriptor(sys.stderr, "log"), _descriptor(sys.stdout, "audit")
+    turn = threading.Lock() if os.path.sameopenfile(log_to, audit_to) else None
     log, audit = (
-        LogWriter(_descriptor(stream, name), name=name, lost_line=_lost_line(render, name))
-        for stream, name in ((sys.stderr, "log"), (sys.stdout, "audit"))
+        LogWriter(descriptor, name=name, lost_line=_lost_line(render, name), turn=turn)
+        for descriptor, name in ((log_to, "log"), (audit_to, "audit"))
     )
     structlog.configure(
         processors=[render],

@@ -235,6 +235,16 @@ class TestStall:
             assert (False, True) == (early, late)
             assert b"line\n" == gate.out
 
+    def test_is_a_wait_for_another_writer_that_makes_no_progress(self) -> None:
+        """Its lines do not get out either."""
+        turn = threading.Lock()
+        with piped(turn=turn) as pipe, turn:
+            pipe.writer.write(b"line")
+            wait_for(lambda: pipe.writer._writing_since_s is not None)
+            pipe.clock.now_s = STALLED_AFTER_S + 0.1
+
+            assert pipe.writer.is_stalled
+
     def test_is_a_reader_that_is_gone(self) -> None:
         """It is seen before a line is lost to it."""
         with piped() as pipe:

@@ -2,11 +2,13 @@
 
 import json
 import logging
+import subprocess
 import sys
 import threading
 import warnings
+from collections import Counter
 from types import SimpleNamespace
-from typing import Literal, NoReturn
+from typing import Final, Literal, NoReturn
 
 import pytest
 import structlog
@@ -139,6 +141,34 @@ class TestJson:
             (line["event"], line["stream"], line["level"]) for line in lines
         }
         assert 3 == sum(line["lines"] for line in lines)
+
+
+# A pipe that takes little at a time, as one that is almost full.
+_BOTH: Final = """
+import os
+import structlog
+from payorch_server.telemetry import log_writer
+from payorch_server.telemetry.logging import start_logging
+from payorch_server.telemetry.settings import TelemetrySettings
+
+log_writer.os.writev = lambda descriptor, parts: os.write(descriptor, b"".join(parts)[:7])
+streams = start_logging(TelemetrySettings())
+log, audit = structlog.get_logger("payorch.rpc"), structlog.get_logger("payorch.audit")
+for _ in range(100):
+    log.info("log")
+    audit.info("access")
+for writer in streams.all:
+    writer.close(timeout_s=20.0)
+"""
+
+
+def test_lines_of_both_streams_in_one_pipe_stay_whole() -> None:
+    """As `2>&1` and systemd join them."""
+    command = [sys.executable, "-c", _BOTH]
+    joined = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True).stdout  # noqa: S603 - our own command
+
+    events = Counter(json.loads(line)["event"] for line in joined.splitlines())
+    assert {"log": 100, "access": 100} == events
 
 
 class TestAudit:
