@@ -7,7 +7,6 @@ import statistics
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from payorch_server.model.errors import call_error
@@ -16,6 +15,7 @@ from payorch_server.model.outcome import Reason
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import ignore
 from payorch_server.zuora.messages import HttpResponse
+from payorch_server.zuora.response_headers import http_date_s
 from payorch_server.zuora.settings import ZuoraHttpSettings
 
 TOKEN_OPERATION: Final = "token"  # noqa: S105 - not a password
@@ -42,11 +42,7 @@ class ClockReading:
 
 def date_s(answer: HttpResponse) -> float | None:
     """Return the Date of an answer, Unix time, or None if it has none that can be read."""
-    try:
-        stated = parsedate_to_datetime(answer.headers.get("date", ""))
-        return stated.timestamp() if stated.tzinfo else None
-    except (ValueError, OverflowError, IndexError):
-        return None
+    return http_date_s(answer.headers.get("date", ""))
 
 
 def read_clock(answer: HttpResponse, *, received_at_s: float, duration_s: float) -> ClockReading | None:

@@ -14,6 +14,7 @@ from payorch_server.zuora.answer_body import AnswerBody, Form
 from payorch_server.zuora.error_texts import ErrorText, error_texts, mask_quotes, private_text
 from payorch_server.zuora.messages import Damage, HttpResponse, JsonObject, text_of
 from payorch_server.zuora.quotes import NOTHING_QUOTED, Quotes
+from payorch_server.zuora.response_headers import http_date_s
 from payorch_server.zuora.settings import Declines
 
 # The last two digits of Zuora's billing codes.
@@ -107,6 +108,7 @@ _TOO_MANY_REQUESTS: Final = 429
 _MAX_CODES: Final = 10
 # Zuora forgets an idempotency key after a day, so a longer wait has no meaning.
 _MAX_RETRY_AFTER_S: Final = 86_400.0
+_SECONDS: Final = re.compile(r"[0-9]+(?:\.0+)?")
 # Content types of proxies and servers, which may stand in a text for operators.
 _MEDIA_TYPES: Final = frozenset(
     {"application/json", "application/problem+json", "application/xml", "text/html", "text/plain", "text/xml"}
@@ -257,10 +259,15 @@ def _unreadable(answer: HttpResponse, facts: UpstreamFacts) -> CallError:
 
 
 def _reports_failure(payload: JsonObject) -> bool:
-    if _is_false(payload.get("success")) or _is_false(payload.get("Success")):
+    # Only true is success: what 0, null or "no" are meant to say is not known.
+    if not all(_is_true(payload[member]) for member in ("success", "Success") if member in payload):
         return True
     # A successful answer may carry the members as well, null or empty.
     return any(payload.get(member) for member in ("reasons", "errors", "Errors", "faultcode"))
+
+
+def _is_true(value: object) -> bool:
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
 
 
 def _is_false(value: object) -> bool:
@@ -274,7 +281,10 @@ def _reason(status: int, texts: tuple[ErrorText, ...], family: re.Pattern[str]) 
         codes = [code for code in codes if code != "request_failed"]
     known = [reason for code in codes if (reason := _by_code(code, family)) is not None]
     by_status = STATUSES.get(status)
-    if any(_is_of_unknown_category(code, family) for code in codes):
+    # A code that is not known may say more than those beside it. Many words of Quickstart's are not, and their status
+    # decides.
+    unknown = [code for code in codes if code and _by_code(code, family) is None]
+    if any(by_status is None or _is_of_unknown_category(code, family) for code in unknown):
         known.append(by_status or Reason.UPSTREAM_CODE_UNKNOWN)
     if not known:
         return by_status or _by_class(status)
@@ -318,8 +328,14 @@ def retry_after_s(answer: HttpResponse) -> float | None:
     text = answer.headers.get("retry-after")
     if text is None and answer.status == _TOO_MANY_REQUESTS:
         text = answer.headers.get("ratelimit-reset")
-    return _seconds(text)
+    return None if text is None else _wait_s(text, answer)
 
 
-def _seconds(text: str | None) -> float | None:
-    return min(float(text), _MAX_RETRY_AFTER_S) if text and text.isascii() and text.isdigit() else None
+def _wait_s(text: str, answer: HttpResponse) -> float | None:
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _MAX_RETRY_AFTER_S)
+    # Edges write a date, which is one of their own clock, as the Date beside it is.
+    until_s, stated_s = http_date_s(text), http_date_s(answer.headers.get("date", ""))
+    if until_s is None or stated_s is None:
+        return None
+    return min(max(until_s - stated_s, 0.0), _MAX_RETRY_AFTER_S)

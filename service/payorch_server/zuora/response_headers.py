@@ -6,6 +6,7 @@ none of them is believed.
 """
 
 from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from payorch_server.zuora.messages import REQUEST_ID_HEADER, TRACK_ID_HEADER
@@ -27,6 +28,15 @@ def header_fields(lines: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     for name, value in lines:
         values.setdefault(name.lower(), []).append(value.strip())
     return {name: _joined(name, several) for name, several in values.items()}
+
+
+def http_date_s(text: str) -> float | None:
+    """Return an HTTP date, Unix time, or None if it cannot be read."""
+    try:
+        stated = parsedate_to_datetime(text)
+        return stated.timestamp() if stated.tzinfo else None
+    except (ValueError, OverflowError, IndexError):
+        return None
 
 
 def _joined(name: str, values: list[str]) -> str:

@@ -490,6 +490,30 @@ class TestPartial:
         assert (error.verdict.outcome, error.failure.evidence.payment_method_id) == (Outcome.PARTIAL, "pm1")
 
 
+class TestDoubt:
+    """What is not understood makes nothing more certain."""
+
+    @pytest.mark.parametrize("success", [None, 0, 1, "no", "0", "", [], {}])
+    def test_reads_no_success_in_what_is_not_true(self, success: object) -> None:
+        """Nor a refusal."""
+        error = error_of(200, {"success": success, "paymentMethodId": "pm1", "paymentId": "p1"})
+
+        assert error is not None
+        assert error.verdict.outcome in {Outcome.UNKNOWN, Outcome.PARTIAL}
+        assert error.failure.evidence.payment_id == "p1"
+
+    @pytest.mark.parametrize("success", [True, "true", "True "])
+    def test_reads_success_in_what_is_true(self, success: object) -> None:
+        """Some writers quote it."""
+        assert reason_of(200, {"success": success, "paymentMethodId": "pm1"}) is None
+
+    @pytest.mark.parametrize("code", ["TRANSACTION_TIMEOUT", "gateway_busy", 70002020, "5320002", "53200020x"])
+    def test_refuses_nothing_where_a_second_code_is_not_known(self, code: object) -> None:
+        """It may say that something happened, whichever comes first."""
+        for codes in ((53200020, code), (code, 53200020)):
+            assert reason_of(200, refusal(*codes)) is Reason.UPSTREAM_CODE_UNKNOWN
+
+
 class TestEvidence:
     """What operators and callers learn besides the reason."""
 
@@ -499,7 +523,11 @@ class TestEvidence:
             ("120", 120.0, "seconds"),
             ("0", 0.0, "at once"),
             ("9" * 400, 86_400.0, "more than any clock holds is cut to a day"),
-            ("Wed, 21 Oct 2026 07:28:00 GMT", None, "a date is not read"),
+            ("120.0", 120.0, "as some writers write numbers"),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", 90.0, "a date, by the clock of its own Date"),
+            ("Wed, 21 Oct 2026 07:20:00 GMT", 0.0, "a date that has passed"),
+            ("Wed, 21 Oct 9999 07:20:00 GMT", 86_400.0, "more than any clock holds is cut to a day"),
+            ("tomorrow", None, "no date"),
             ("-5", None, "a negative number"),
             ("1.5", None, "a fraction"),
             ("\u0661", None, "a digit of another script"),
@@ -508,10 +536,17 @@ class TestEvidence:
     )
     def test_reads_retry_after(self, header: str, expected: float | None, reason: str) -> None:
         """Only what is certain is passed on."""
-        error = error_of(429, {}, retry_after=header)
+        error = error_of(429, {}, retry_after=header, date="Wed, 21 Oct 2026 07:26:30 GMT")
 
         assert error is not None
         assert error.failure.evidence.retry_after_s == expected, reason
+
+    def test_needs_a_date_beside_a_retry_after_that_is_one(self) -> None:
+        """Our own clock may differ."""
+        error = error_of(503, {}, retry_after="Wed, 21 Oct 2026 07:28:00 GMT")
+
+        assert error is not None
+        assert error.failure.evidence.retry_after_s is None
 
     def test_keeps_ten_short_codes(self) -> None:
         """A long answer must not become a long error, and what is no code is not shown."""
