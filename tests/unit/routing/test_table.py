@@ -290,6 +290,7 @@ class TestPolicyHash:
             "switched_off",
             "legacy_session_amount",
             "paths",
+            "declines",
         }
 
         assert {one.name for one in dataclasses.fields(TenantSettings)} == decisive | indifferent
