@@ -1,5 +1,6 @@
 """Checks between settings, beyond their types: each problem is a sentence that begins with its path."""
 
+import dataclasses
 import ipaddress
 import re
 import ssl
@@ -24,6 +25,9 @@ from payorch_server.zuora.settings import (
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HEADER: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+# What is sent in a header of its own, and in a URL.
+_HEADER_VALUE: Final = re.compile(r"[!-~]+")
+_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_.~-]+)+/?")
 _CERTIFICATE_IDENTITY: Final = re.compile(r"(dns:|urn:|[A-Za-z][A-Za-z0-9+.-]*://)[!-~]+")
 # Zuora's internal faults, which alone hide declines.
 _DECLINE_CODE: Final = re.compile(r"[569][0-9]{5}60")
@@ -152,11 +156,21 @@ def _tenant_problems(name: str, tenant: TenantSettings, extra_hosts: Sequence[st
             yield f"{path}.{section}.{key}: must be 32 hexadecimal digits or a UUID"
     if ZUORA_DEFAULT in tenant.gateways:
         yield f"{path}.gateways: {ZUORA_DEFAULT} is a reserved word"
-    for org, value in tenant.orgs.items():
-        if not value or "," in value:
-            yield f"{path}.orgs.{org}: must be one id without a comma"
+    yield from _wire_problems(path, tenant)
     yield from _decline_problems(path, tenant)
     yield from tenant_problems(path, tenant)
+
+
+def _wire_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
+    """Name what cannot be sent in a header or a URL: each call would fail as if it might have been executed."""
+    for org, value in tenant.orgs.items():
+        if not _HEADER_VALUE.fullmatch(value) or "," in value:
+            yield f"{path}.orgs.{org}: must be one id without a comma, in ASCII without blanks"
+    if not _HEADER_VALUE.fullmatch(tenant.zuora_version):
+        yield f"{path}.zuora_version: must be a version of Zuora's, such as 2025-08-12"
+    for operation, value in dataclasses.asdict(tenant.paths).items():
+        if not _PATH.fullmatch(value):
+            yield f"{path}.paths.{operation}: must be a path from its first slash on, without a query"
 
 
 def _decline_problems(path: str, tenant: TenantSettings) -> Iterator[str]:
