@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import html
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,8 @@ _LONG: Final = 5
 _TOKEN: Final = re.compile(r"""[^\s"'<>(),;:]{4,}""")
 _BASE64: Final = re.compile(r"[0-9A-Za-z+/_-]{4,}")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{6,}")
+# Halves of surrogate pairs cannot be written to a log.
+_ESCAPE: Final = re.compile(r"\\u(?![dD][89a-fA-F])([0-9A-Fa-f]{4})")
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _DIGITS: Final = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,4}[0-9]){5,}")
 _BETWEEN_DIGITS: Final = re.compile(r"(?<=[0-9])[^0-9A-Za-z\n]{1,4}(?=[0-9])")
@@ -71,7 +74,7 @@ class Quotes:
 
     def mask_text(self, text: str) -> str:
         """Return a text in which what quotes the request, in any encoding, and what looks like a secret is masked."""
-        text = text[:_MAX_CHARACTERS]
+        text = _unescaped(text[:_MAX_CHARACTERS])
         if not text.isascii():
             text = _normalized(text)
         if self._secrets:
@@ -126,6 +129,13 @@ class Quotes:
 
 NOTHING_QUOTED: Final = Quotes(MappingProxyType({}))
 """Of a request without secrets."""
+
+
+def _unescaped(text: str) -> str:
+    """Return a text without the escapes of HTML and of JSON inside JSON, in which a quote is not seen."""
+    if "\\u" in text:
+        text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    return html.unescape(text) if "&" in text else text
 
 
 def _normalized(text: str) -> str:
