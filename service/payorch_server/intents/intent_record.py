@@ -82,6 +82,11 @@ def evidence_of(settlement: Settlement) -> UpstreamEvidence:
     )
 
 
+def existing(settlement: Settlement) -> UpstreamEvidence:
+    """Return the ids of what exists because of the intent."""
+    return UpstreamEvidence(payment_method_id=settlement.payment_method_id, payment_id=settlement.payment_id)
+
+
 @dataclass(frozen=True, slots=True)
 class IntentRecord:
     """One intent."""

@@ -18,6 +18,7 @@ from payorch_server.intents.intent_record import (
     decode_result,
     encode_record,
     evidence_of,
+    existing,
     minted_at,
     opened_at,
     reason_of,
@@ -291,7 +292,8 @@ class IntentLedger:
         try:
             clear = self.keyring.unseal(settlement.key_id, settlement.sealed_result, purpose=request.key)
         except SealBroken as error:
-            raise call_error(Reason.INTENT_EXPIRED, f"its result cannot be read: {error}") from error
+            detail, ids = f"its result cannot be read: {error}", existing(settlement)
+            raise error_for(Failure(Reason.INTENT_EXPIRED, detail, evidence=ids, facts=facts)) from error
         value = decode_result(clear, request.operation.result_type)
         return IntentResult(value, record.route, facts, opened_at(record), replayed=True)
 

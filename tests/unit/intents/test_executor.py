@@ -678,6 +678,7 @@ class TestRun:
             await later.run(intent_request(zuora.send, fingerprints=both), call_context(clock))
 
         assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.INTENT_EXPIRED, 1)
+        assert caught.value.failure.evidence.payment_method_id == "pm-1", "what exists is no secret"
 
     @pytest.mark.asyncio
     async def test_compares_under_the_key_before_the_one_in_use(self) -> None:
