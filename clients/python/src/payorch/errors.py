@@ -105,7 +105,7 @@ class PayorchError(Exception):
 
 
 class NotSentError(PayorchError):
-    """Nothing reached Zuora."""
+    """Nothing of this call reached Zuora; an earlier call of the same intent may have."""
 
 
 class RefusedError(PayorchError):
