@@ -32,6 +32,7 @@ from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
 from payorch_server.rpc.interceptors.receive import ReceiveInterceptor
 from payorch_server.rpc.interceptors.streams import StreamsInterceptor
 from payorch_server.rpc.interceptors.validate import ValidateInterceptor
+from payorch_server.rpc.overload import OpenCalls, OverloadControl
 from payorch_server.rpc.payment_orchestration import (
     FURTHER_CHECKS,
     REQUEST_TYPES,
@@ -130,11 +131,13 @@ async def start(
     resources = _open_resources(settings, options or StartOptions(), stack)
     components = Components(settings, resources)
     reloader = Reloader(files=files, settings_in_use=settings, components=components)
-    interceptors = _interceptors(document, components)
+    open_calls = OpenCalls()
+    interceptors = _interceptors(document, components, open_calls)
     publish(components, interceptors.admission, version=version(_PACKAGE))
 
     ended = _recorder(components)
     server = _build_server(document, components, interceptors, _boundary(document, components, ended))
+    open_calls.of_newest_server()
     grpc_port = _listen(server, "grpc", document.grpc.listen, components)
     await components.begin()
     await server.start()
@@ -233,18 +236,20 @@ def _boundary(document: Document, components: Components, ended: Callable[[CallR
     )
 
 
-def _interceptors(document: Document, components: Components) -> Interceptors:
+def _interceptors(document: Document, components: Components, open_calls: OpenCalls) -> Interceptors:
     return Interceptors(
-        admission=_admission(document, components),
+        admission=_admission(document, components, open_calls),
         streams=StreamsInterceptor(limit=document.grpc.max_health_streams),
         receive=ReceiveInterceptor(max_request_bytes=document.grpc.max_request_bytes),
     )
 
 
-def _admission(document: Document, components: Components) -> AdmissionInterceptor:
+def _admission(document: Document, components: Components, open_calls: OpenCalls) -> AdmissionInterceptor:
     loop = asyncio.get_running_loop()
     backlog = Backlog(clock=components.resources.clock, call_later=loop.call_later, call_soon=loop.call_soon)
-    return AdmissionInterceptor(document.grpc, refusals=Refusals(count=components.calls.count_refusal), backlog=backlog)
+    overload = OverloadControl(backlog, max_delay_s=document.grpc.max_start_delay_s, count_open=open_calls.count)
+    refusals = Refusals(count=components.calls.count_refusal)
+    return AdmissionInterceptor(document.grpc, refusals=refusals, backlog=backlog, overload=overload)
 
 
 def _build_server(
@@ -281,11 +286,12 @@ async def _start_diagnostics(
     if not document.diagnostics.listen:
         return 0
     # No AuthzInterceptor: the servicer checks the right to diagnostics, and for which namespace.
+    open_calls = OpenCalls()
     server = build_diagnostics_server(
         settings=document.grpc,
         servicer=DiagnosticsServicer(components.call_history, components.entity_statuses, components.keyring),
         interceptors=(
-            _admission(document, components),
+            _admission(document, components, open_calls),
             interceptors.streams,
             boundary,
             AuthnInterceptor(identities=components.identities, clock=components.resources.clock),
@@ -293,6 +299,7 @@ async def _start_diagnostics(
             ValidateInterceptor(Validator(EXPLAIN_CHECKS)),
         ),
     )
+    open_calls.of_newest_server()
     port = _listen(server, "diagnostics", document.diagnostics.listen, components)
     await server.start()
     stack.push_async_callback(server.stop, None)

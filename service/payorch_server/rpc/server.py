@@ -83,6 +83,8 @@ def _server(settings: GrpcSettings, interceptors: Sequence[grpc.aio.ServerInterc
             # Beyond these gRPC itself ends calls that wait, without details.
             ("grpc.server.max_pending_requests", _MAX_WAITING_CALLS),
             ("grpc.server.max_pending_requests_hard_limit", _MAX_WAITING_CALLS),
+            # Where the counts of calls come from that show how many wait.
+            ("grpc.enable_channelz", 1),
             # Clients that ping more often are disconnected with enhance_your_calm.
             ("grpc.http2.min_ping_interval_without_data_ms", int(settings.min_ping_interval_s * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),

@@ -87,11 +87,14 @@ class Dispatcher:
         # 1. Route. A refusal matters only if the intent is new, so it is a value until that is known.
         route = self._resolve(intent, context)
         key = self._key(intent, context)
-        context.notes.sent_before |= self._executor.knows_of(key)
         routed = self._bind(operation, intent, context, key)
-        # 2. Permit, before anything is shown, joined or replayed; again later if the intent is pinned elsewhere.
-        if isinstance(route, Route):
+        # 2. Permit, before anything is shown, joined or replayed; again later if the intent is pinned elsewhere. Where
+        # this process has sent the intent, its own route counts: a caller without the right to it learns nothing of it.
+        if sent := self._executor.ledger.memory.sent(key):
+            routed.permit(sent.route)
+        elif isinstance(route, Route):
             routed.permit(route)
+        context.notes.sent_before |= self._executor.knows_of(key)
         # 3. Only show what would be sent.
         if intent.validate_only:
             context.notes.intent_read = True

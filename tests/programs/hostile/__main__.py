@@ -31,7 +31,7 @@ SCENARIOS: Final = (
     *overload_attack.SCENARIOS,
     *readers.SCENARIOS,
 )
-QUICK: Final = Lengths(stall_s=15.0, overload_s=4.0, black_hole_s=22.0, connections=5000, streams=8000)
+QUICK: Final = Lengths(stall_s=15.0, overload_s=4.0, black_hole_s=22.0, connections=5000, streams=8000, slack=3.0)
 """For machines that have other work."""
 _EMULATOR: Final = Path(sys.executable).with_name("zuora-emulator")
 _LINES_BEFORE_READY: Final = 50

@@ -39,6 +39,8 @@ class Lengths:
     """The flood of connections."""
     streams: int = 15_000
     """The floods of Watch streams and of calls without a message."""
+    slack: float = 1.0
+    """By how much the times that probes may take are longer, on a machine that others use too."""
 
 
 @dataclass(frozen=True, slots=True)

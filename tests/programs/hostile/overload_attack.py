@@ -26,7 +26,8 @@ _MAX_REFUSAL: Final = 0.25
 """Of the CPU time of a success, which a refusal may cost: at 10 times the capacity all that is lost goes into them."""
 _MIN_GOODPUT_AT_TEN: Final = 0.7
 """Of the same, at 10 times: refusals take a fifth of the time, and gRPC itself ends what there is no time to refuse."""
-_MAX_BARE: Final = 0.01
+_MAX_BARE: Final = (0.01, 0.3)
+"""Of the calls at once and 3 times the capacity: what gRPC itself ends, before refusals begin or beside them."""
 _CORE: Final = 0
 
 
@@ -100,8 +101,8 @@ def _figures(loads: Sequence[Load], best: float) -> list[Figure]:
         Figure("of a success", refusal_cpu_s(tenfold, best=best) * best, at_most(_MAX_REFUSAL), detail=str(tenfold)),
     ]
     figures += [
-        Figure(f"without an outcome at {factor} times", load.bare_share, at_most(_MAX_BARE), detail=str(load))
-        for factor, load in zip(_FACTORS[:2], loads[:2], strict=True)
+        Figure(f"without an outcome at {factor} times", load.bare_share, at_most(most), detail=str(load))
+        for factor, load, most in zip(_FACTORS[:2], loads[:2], _MAX_BARE, strict=True)
     ]
     return [*figures, Figure("without an outcome at 10 times", tenfold.bare_share)]
 

@@ -66,10 +66,10 @@ def _usual(arena: Arena) -> Sequence[Figure]:
     return (Figure("lines that are not ours", foreign, at_most(0), usual=True, detail=f"Such as: {shown[:2]}"),)
 
 
-def _bound(scenario: Scenario, kind: str) -> Bound | None:
+def _bound(scenario: Scenario, kind: str, slack: float) -> Bound | None:
     if kind == "new caller" and scenario.fills_connections:
         return None
-    return at_most(MAX_HTTP_S if kind in {"livez", "readyz"} else MAX_HEALTH_S)
+    return at_most(slack * (MAX_HTTP_S if kind in {"livez", "readyz"} else MAX_HEALTH_S))
 
 
 async def _aftermath(
@@ -92,7 +92,15 @@ async def _aftermath(
     for kind in KINDS:
         worst = probes.worst(kind, began_s, ended_s)
         detail = f"The worst probe ended with: {worst.problem}." if worst.problem else ""
-        figures.append(Figure(f"slowest {kind}, s", worst.seconds, _bound(scenario, kind), kind != "health", detail))
+        figures.append(
+            Figure(
+                f"slowest {kind}, s",
+                worst.seconds,
+                _bound(scenario, kind, arena.lengths.slack),
+                kind != "health",
+                detail,
+            )
+        )
     detail = f"The last error was {problem}." if problem else ""
     figures.append(Figure("until every RPC works, s", recovered_s, at_most(MAX_RECOVERY_S), usual=True, detail=detail))
     return figures

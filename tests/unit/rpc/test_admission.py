@@ -13,6 +13,7 @@ from payorch.v1 import call_pb2
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.backlog import Backlog
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
+from payorch_server.rpc.overload import OverloadControl
 from payorch_server.rpc.refusals import Refusals
 from payorch_server.rpc.settings import GrpcSettings
 from payorch_server.runtime.lifecycle import ignore
@@ -20,7 +21,9 @@ from payorch_server.runtime.lifecycle import ignore
 CREATE = "/payorch.v1.PaymentOrchestrationService/CreateSession"
 READ = "/payorch.v1.PaymentOrchestrationService/GetIntent"
 CHECK = "/grpc.health.v1.Health/Check"
+LIMIT_S = 0.5
 LATE_S = 0.55
+MANY = 5000
 
 
 class Details:
@@ -80,8 +83,11 @@ class Edge:
         self.counted: Counter[tuple[str, Reason]] = Counter()
         # Without turns of a loop there is no pause.
         self.backlog = Backlog(clock=self.clock, call_later=ignore, call_soon=ignore)
+        overload = OverloadControl(self.backlog, max_delay_s=LIMIT_S, count_open=lambda: MANY)
         self.refusals = Refusals(count=lambda rpc, reason: self.counted.update([(rpc, reason)]))
-        self.admission = AdmissionInterceptor(settings or GrpcSettings(), refusals=self.refusals, backlog=self.backlog)
+        self.admission = AdmissionInterceptor(
+            settings or GrpcSettings(), refusals=self.refusals, backlog=self.backlog, overload=overload
+        )
 
     @classmethod
     def overloaded(cls) -> "Edge":
