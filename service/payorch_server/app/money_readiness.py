@@ -64,6 +64,8 @@ class MoneyReadiness:
             await self._store.check()
         except StoreUnavailable as error:
             found.append(f"the store of intents cannot be used: {error}")
+        except Exception as defect:  # noqa: BLE001 - without a further check the last result would stay for ever
+            found.append(f"the check of the store failed: unexpected {type(defect).__name__}")
         was_ready, self.ready, self.obstacles = self.ready, not found, tuple(found)
         if found and was_ready:
             _LOG.error("money_refused", obstacles=list(found))

@@ -56,6 +56,20 @@ class TestCheck:
         assert bench.published == [True, False, True]
         assert bench.readiness.obstacles == ()
 
+    async def test_survives_a_store_that_fails_unexpectedly(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The last result would otherwise stay for ever."""
+        bench = _Bench()
+        await bench.readiness.check()
+
+        async def fail() -> None:
+            raise AttributeError
+
+        monkeypatch.setattr(bench.store, "check", fail)
+        await bench.readiness.check()
+
+        assert bench.published == [True, False]
+        assert bench.readiness.obstacles == ("the check of the store failed: unexpected AttributeError",)
+
     async def test_names_every_obstacle(self) -> None:
         """An operator sees all of them at once."""
         bench = _Bench()
