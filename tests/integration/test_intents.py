@@ -54,6 +54,10 @@ class Frozen:
         return self.stack.emulator
 
 
+PATIENT = {"grpc": {"max_start_delay_s": 10.0}}
+"""Serves more calls at once than it can start within half a second."""
+
+
 @asynccontextmanager
 async def frozen_stack(*faults: str, over: dict[str, Any] | None = None) -> AsyncIterator[Frozen]:
     """Start both, with faults."""
@@ -105,7 +109,7 @@ class TestEqualCalls:
     @pytest.mark.asyncio
     async def test_five_hundred_cost_one_upstream_call(self) -> None:
         """All have arrived before Zuora answers; all get the one payment."""
-        async with frozen_stack("decryption:slow:1") as here, stubs(here.stack.target) as many:
+        async with frozen_stack("decryption:slow:1", over=PATIENT) as here, stubs(here.stack.target) as many:
             request = decryption_request()
 
             calls = [many[n % CHANNELS].DecryptApplePay(request, timeout=18) for n in range(MANY)]
@@ -123,7 +127,7 @@ class TestEqualCalls:
     @pytest.mark.asyncio
     async def test_five_hundred_on_a_cold_cache_cost_one_token_call(self) -> None:
         """Different intents, all before the first token."""
-        async with frozen_stack("token:slow:1") as here, stubs(here.stack.target) as many:
+        async with frozen_stack("token:slow:1", over=PATIENT) as here, stubs(here.stack.target) as many:
             calls = [many[n % CHANNELS].CreateSession(session_request(), timeout=18) for n in range(MANY)]
             await wait_until(lambda: here.arrivals.begun["CreateSession"] == MANY)
             await here.clock.until_somebody_sleeps()

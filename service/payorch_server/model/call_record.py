@@ -77,10 +77,6 @@ class CallNotes:
     trace_id: str = ""
     route: RouteNames = field(default_factory=RouteNames)
     intent: str = ""
-    sent_before: bool = False
-    """Whether an earlier call of the intent may have been sent, as this process or the metadata of gRPC shows."""
-    intent_read: bool = False
-    """Whether the end of the call takes the record of its intent into account."""
     phases_s: dict[str, float] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
     executed_track_id: str = ""
@@ -88,6 +84,10 @@ class CallNotes:
     zuora_process_id: str = ""
     evidence: UpstreamEvidence = field(default_factory=UpstreamEvidence)
     """Of a success; a failure carries its own."""
+    sent_before: bool = False
+    """Whether an earlier call of the intent may have been sent, as this process or the metadata of gRPC shows."""
+    intent_read: bool = False
+    """Whether the end of the call takes the record of its intent into account."""
 
     def note_success(self, facts: UpstreamFacts, exists: UpstreamEvidence) -> None:
         """Note what a success looked like at Zuora's side."""

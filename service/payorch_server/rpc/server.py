@@ -23,8 +23,8 @@ _RECEIVE_LIMIT_FACTOR: Final = 2
 _IDENTITY_ENCODING_ONLY: Final = 1 << grpc.Compression.NoCompression.value
 _CONNECTION_GRACE_S: Final = 60.0
 _HANDSHAKE_TIMEOUT_MS: Final = 10_000
-# About a second of calls at full load; gRPC ends further ones without details.
-_MAX_WAITING_CALLS: Final = 500
+# A burst of so many is served; under overload they start within a second, most of them to be refused.
+_MAX_WAITING_CALLS: Final = 1000
 
 
 def build_server(
