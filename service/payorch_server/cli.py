@@ -1,6 +1,7 @@
 """The command line. Each command imports only what it needs, so that a health check starts fast."""
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -55,11 +56,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before anything secret is read and before gRPC is imported.
     forbid_core_dumps()
     _silence_grpc()
+    return _run(parsed)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    """Run a command; return the exit status. What goes wrong is said in a sentence."""
     try:
-        return int(parsed.run(parsed))
+        status = int(parsed.run(parsed))
+        sys.stdout.flush()
     except CommandError as error:
         print(error, file=sys.stderr)
         return error.exit_status
+    except OSError as error:
+        # Such as a full disk, or a reader that has gone: `routes explain | head`.
+        if error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
+        print(f"The output could not be written: {error.strerror}.", file=sys.stderr)
+        # What is still held would fail again at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 def _silence_grpc() -> None:

@@ -284,3 +284,11 @@ def test_a_broken_configuration_lists_every_problem(tmp_path: Path) -> None:
         "routing.0 (solo).to.tenant: nobody is not in tenants",
     ):
         assert part in ended.stderr
+
+
+def test_a_command_whose_output_cannot_be_written_says_so() -> None:
+    """One sentence, no stack trace, and a status that a script notices."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([COMMAND, "config-schema"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own command
+
+    assert (1, "The output could not be written: No space left on device.\n") == (ended.returncode, ended.stderr)

@@ -42,7 +42,7 @@ class GrpcSettings:
     """Connections whose calls send more metadata are refused by gRPC itself."""
     max_streams_per_connection: Annotated[int, count(1, 10_000, "calls")] = 1000
     """Concurrent calls on one connection. Clients queue further ones; those opened before a client has learnt the limit
-    are refused by gRPC itself, so it is no smaller than max_calls_in_progress."""
+    are refused by gRPC itself, so it should be no smaller than max_calls_in_progress."""
     max_calls_in_progress: Annotated[int, count(1, 10_000, "calls")] = 1000
     """Concurrent calls on all connections; further ones are refused before anything is sent."""
     max_start_delay_s: Annotated[float, seconds(0.01, 10)] = 0.5
