@@ -115,7 +115,11 @@ class IntentClaim(Generic[T]):
             return
         # 4. It belongs to another intent.
         await self._release_lease()
-        raise self._error_for_callers(call_error(Reason.APPLE_PAY_TOKEN_REUSED, "the token belongs to another intent"))
+        detail = "the token belongs to another intent"
+        if self.record.doubtful:
+            # No resend gets past the guard, so none can show what became of an earlier send.
+            raise call_error(Reason.INTENT_NOT_RECORDED, detail, lastReason=Reason.APPLE_PAY_TOKEN_REUSED.name)
+        raise call_error(Reason.APPLE_PAY_TOKEN_REUSED, detail)
 
     async def settle(self, value: T, facts: UpstreamFacts) -> IntentResult[T]:
         """Record a success with its result, sealed; return the end of the intent."""

@@ -74,7 +74,7 @@ CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
     ),
     Reason.INTENT_NOT_RECORDED: (
         _Code.UNKNOWN,
-        "The request may have been executed, and the store could not record it.",
+        "The request may have been executed, and no record shows it.",
     ),
     Reason.UPSTREAM_UNREACHABLE: (_Code.UNAVAILABLE, "No connection to Zuora could be made."),
     Reason.UPSTREAM_TLS_FAILED: (_Code.UNAVAILABLE, "Zuora's certificate was refused."),

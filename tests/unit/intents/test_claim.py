@@ -124,7 +124,7 @@ class TestTokenGuard:
         assert [(PINNED, True)] == sent
 
     async def test_does_not_send_money_whose_token_another_intent_owns(self) -> None:
-        """The execution that is gone may have paid with it before the store lost that, so the doubt stays."""
+        """The execution that is gone may have paid before the store lost that, and no resend can show it."""
         clock, sent = FakeClock(), _Sent()
         store = _Store(clock=clock, max_entries=10)
         await _abandoned(store, clock)
@@ -136,7 +136,7 @@ class TestTokenGuard:
 
         failure = caught.value.failure
         assert (failure.reason, failure.metadata["lastReason"]) == (
-            Reason.EARLIER_ATTEMPT_UNSETTLED,
+            Reason.INTENT_NOT_RECORDED,
             Reason.APPLE_PAY_TOKEN_REUSED.name,
         )
         assert [] == sent

@@ -80,8 +80,8 @@ const (
 	// This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
 	// resend.
 	ErrorReason_ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED ErrorReason = 35
-	// The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
-	// look up.
+	// The request may have been executed, and neither the store of intents nor a resend can show it; metadata: lastReason.
+	// UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_INTENT_NOT_RECORDED ErrorReason = 36
 	// No connection to Zuora could be made. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_UNREACHABLE ErrorReason = 40

@@ -615,8 +615,8 @@ pub enum ErrorReason {
     /// This attempt was not executed, but an earlier one of the same intent may have been; metadata: lastReason. UNKNOWN,
     /// resend.
     EarlierAttemptUnsettled = 35,
-    /// The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
-    /// look up.
+    /// The request may have been executed, and neither the store of intents nor a resend can show it; metadata: lastReason.
+    /// UNKNOWN, look up.
     IntentNotRecorded = 36,
     /// No connection to Zuora could be made. NOT_SENT, resend.
     UpstreamUnreachable = 40,

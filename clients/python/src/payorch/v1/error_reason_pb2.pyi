@@ -81,8 +81,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     resend.
     """
     ERROR_REASON_INTENT_NOT_RECORDED: _ErrorReason.ValueType  # 36
-    """The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
-    look up.
+    """The request may have been executed, and neither the store of intents nor a resend can show it; metadata: lastReason.
+    UNKNOWN, look up.
     """
     ERROR_REASON_UPSTREAM_UNREACHABLE: _ErrorReason.ValueType  # 40
     """No connection to Zuora could be made. NOT_SENT, resend."""
@@ -218,8 +218,8 @@ ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED: ErrorReason.ValueType  # 35
 resend.
 """
 ERROR_REASON_INTENT_NOT_RECORDED: ErrorReason.ValueType  # 36
-"""The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
-look up.
+"""The request may have been executed, and neither the store of intents nor a resend can show it; metadata: lastReason.
+UNKNOWN, look up.
 """
 ERROR_REASON_UPSTREAM_UNREACHABLE: ErrorReason.ValueType  # 40
 """No connection to Zuora could be made. NOT_SENT, resend."""

@@ -193,8 +193,8 @@ export enum ErrorReason {
   EARLIER_ATTEMPT_UNSETTLED = 35,
 
   /**
-   * The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
-   * look up.
+   * The request may have been executed, and neither the store of intents nor a resend can show it; metadata: lastReason.
+   * UNKNOWN, look up.
    *
    * @generated from enum value: ERROR_REASON_INTENT_NOT_RECORDED = 36;
    */

@@ -216,8 +216,8 @@ public enum ErrorReason
   ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED(35),
   /**
    * <pre>
-   * The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
-   * look up.
+   * The request may have been executed, and neither the store of intents nor a resend can show it; metadata: lastReason.
+   * UNKNOWN, look up.
    * </pre>
    *
    * <code>ERROR_REASON_INTENT_NOT_RECORDED = 36;</code>
@@ -671,8 +671,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED_VALUE = 35;
   /**
    * <pre>
-   * The request may have been executed while the store of intents could not record it; metadata: lastReason. UNKNOWN,
-   * look up.
+   * The request may have been executed, and neither the store of intents nor a resend can show it; metadata: lastReason.
+   * UNKNOWN, look up.
    * </pre>
    *
    * <code>ERROR_REASON_INTENT_NOT_RECORDED = 36;</code>
