@@ -1,4 +1,4 @@
-"""A plain upstream that fails with texts far longer than Zuora's. Not the emulator, whose texts are Zuora's."""
+"""A plain upstream that fails with the longest texts that are shown of Zuora's. Not the emulator, whose are shorter."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -9,26 +9,25 @@ from aiohttp import web
 
 ATTEMPTS: Final = 5
 _CODES: Final = 20
-# Two bytes in UTF-8, so that a cut in the wrong place would break one.
-_LONG: Final = "\u00e9" * 2000
-# Headers are ASCII; clients take at most 8 KiB of one.
-_LONG_HEADER: Final = "r" * 4000
+# Codes of 40 and ids of 64 characters are the longest of a known form; whatever is longer is masked.
+_ID: Final = "e" * 64
+_MESSAGE: Final = "\u00e9" * 2000
 
 
 def _code(number: int) -> str:
     # Not digits, or its end would be read as a category.
-    return f"code-{number:02d}-" + _LONG
+    return f"code_{chr(ord('a') + number)}_".ljust(40, "e")
 
 
 def _request_id(ordinal: int) -> str:
-    return f"{ordinal}-{_LONG_HEADER}"
+    return f"{ordinal}-".ljust(64, "r")
 
 
-# What is left of all that: 10 codes of 40 bytes, ids of 80.
-CODES: Final = [_code(number).encode()[:40].decode() for number in range(10)]
-PROCESS_ID: Final = _LONG[:40]
-REQUEST_IDS: Final = [_request_id(ordinal)[:80] for ordinal in range(1, ATTEMPTS + 1)]
-EXISTING: Final = [_LONG[:40], _LONG[:40]]
+CODES: Final = [_code(number) for number in range(10)]
+"""Those of 20 that are shown."""
+PROCESS_ID: Final = _ID
+REQUEST_IDS: Final = [_request_id(ordinal) for ordinal in range(1, ATTEMPTS + 1)]
+EXISTING: Final = [_ID, _ID]
 
 
 class _Upstream:
@@ -46,17 +45,17 @@ class _Upstream:
         key = request.headers["idempotency-key"]
         self._sends[key] += 1
         last = self._sends[key] >= ATTEMPTS
-        headers = {"zuora-request-id": _request_id(self._sends[key]), "zuora-track-id": _LONG_HEADER}
+        headers = {"zuora-request-id": _request_id(self._sends[key]), "zuora-track-id": _ID}
         body: dict[str, Any] = {
             "success": False,
             # Ids of its own: an answer with the ids of an earlier one would be a stored one.
-            "processId": _LONG if last else str(self._sends[key]),
-            "requestId": _LONG,
-            "reasons": [{"code": _code(number), "message": _LONG} for number in range(_CODES)],
+            "processId": _ID if last else str(self._sends[key]),
+            "requestId": _ID,
+            "reasons": [{"code": _code(number), "message": _MESSAGE} for number in range(_CODES)],
         }
         if last:
             headers["retry-after"] = "86400"
-            body |= {"paymentMethodId": _LONG, "paymentId": _LONG}
+            body |= {"paymentMethodId": _ID, "paymentId": _ID}
         return web.json_response(body, status=200 if last else 503, headers=headers)
 
 
