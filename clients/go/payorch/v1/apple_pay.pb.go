@@ -350,10 +350,10 @@ const file_payorch_v1_apple_pay_proto_rawDesc = "" +
 	"\x18consent_agreement_source\x18\x03 \x01(\tB\x13\xe2A\x01\x02\xbaH\fr\n" +
 	"R\bExternalR\x16consentAgreementSource\"\n" +
 	"\n" +
-	"\bNoCharge\"T\n" +
+	"\bNoCharge\"\xae\x01\n" +
 	"\n" +
-	"PayInvoice\x12F\n" +
-	"\ainvoice\x18\x01 \x01(\tB,\xe2A\x01\x02\xbaH%r#\x10\x01\x18\xff\x012\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\ainvoiceb\x06proto3"
+	"PayInvoice\x12\x9f\x01\n" +
+	"\ainvoice\x18\x01 \x01(\tB\x84\x01\xe2A\x01\x02\xbaH}r{\x10\x01\x18\xff\x012t^([^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff](.*[^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff])?)?$R\ainvoiceb\x06proto3"
 
 var (
 	file_payorch_v1_apple_pay_proto_rawDescOnce sync.Once

@@ -1772,11 +1772,11 @@ const file_payorch_v1_payment_method_proto_rawDesc = "" +
 	"\n" +
 	"\x1fpayorch/v1/payment_method.proto\x12\n" +
 	"payorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1apayorch/v1/apple_pay.proto\x1a\x1bpayorch/v1/bank_debit.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\v\n" +
-	"\tNoAccount\"J\n" +
-	"\vAccountById\x12;\n" +
-	"\x02id\x18\x01 \x01(\tB+\xe2A\x01\x02\xbaH$r\"\x10\x01\x18@2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\x02id\"V\n" +
-	"\x0fAccountByNumber\x12C\n" +
-	"\x06number\x18\x01 \x01(\tB+\xe2A\x01\x02\xbaH$r\"\x10\x01\x18F2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\x06number\"\xd1\x01\n" +
+	"\tNoAccount\"\xa4\x01\n" +
+	"\vAccountById\x12\x94\x01\n" +
+	"\x02id\x18\x01 \x01(\tB\x83\x01\xe2A\x01\x02\xbaH|rz\x10\x01\x18@2t^([^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff](.*[^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff])?)?$R\x02id\"\xb0\x01\n" +
+	"\x0fAccountByNumber\x12\x9c\x01\n" +
+	"\x06number\x18\x01 \x01(\tB\x83\x01\xe2A\x01\x02\xbaH|rz\x10\x01\x18F2t^([^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff](.*[^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff])?)?$R\x06number\"\xd1\x01\n" +
 	"\x0eBillingDetails\x12'\n" +
 	"\x04name\x18\x01 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x04name\x12)\n" +
 	"\x05email\x18\x02 \x01(\tB\x13\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x05email\x12(\n" +

@@ -1565,7 +1565,7 @@ const file_payorch_v1_payment_orchestration_service_proto_rawDesc = "" +
 	"\x15CreateSessionResponse\x12-\n" +
 	"\asession\x18\x01 \x01(\v2\x13.payorch.v1.SessionR\asession\x12(\n" +
 	"\x04call\x18\x02 \x01(\v2\x14.payorch.v1.CallInfoR\x04call\x12F\n" +
-	"\x10upstream_request\x18\x03 \x01(\v2\x1b.payorch.v1.UpstreamRequestR\x0fupstreamRequest\"\xe2\a\n" +
+	"\x10upstream_request\x18\x03 \x01(\v2\x1b.payorch.v1.UpstreamRequestR\x0fupstreamRequest\"\xbc\b\n" +
 	"\x16DecryptApplePayRequest\x12\x86\x01\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tBg\xe2A\x01\x02\xbaH`\xba\x01]\n" +
@@ -1576,9 +1576,9 @@ const file_payorch_v1_payment_orchestration_service_proto_rawDesc = "" +
 	"\n" +
 	"token_json\x18\x04 \x01(\fB\x16\xe2A\x01\x02\x90\x9e$\x01\x80\x01\x01\xbaH\bz\x06\x10\x01\x18\x80\x80\x01R\ttokenJson\x12/\n" +
 	"\vmerchant_id\x18\x05 \x01(\tB\x0e\xe2A\x01\x02\xbaH\ar\x05\x10\x01\x18\xff\x01R\n" +
-	"merchantId\x12H\n" +
+	"merchantId\x12\xa1\x01\n" +
 	"\n" +
-	"account_id\x18\x06 \x01(\tB)\xe2A\x01\x01\xbaH\"r \x18@2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\taccountId\x12L\n" +
+	"account_id\x18\x06 \x01(\tB\x81\x01\xe2A\x01\x01\xbaHzrx\x18@2t^([^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff](.*[^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff])?)?$R\taccountId\x12L\n" +
 	"\vcard_holder\x18\a \x01(\v2\x1e.payorch.v1.ApplePayCardHolderB\v\xe2A\x01\x01\x90\x9e$\x03\x80\x01\x01R\n" +
 	"cardHolder\x12O\n" +
 	"\rzuora_default\x18\b \x01(\v2(.payorch.v1.StoredCredentialZuoraDefaultH\x00R\fzuoraDefault\x12?\n" +

@@ -311,26 +311,26 @@ var File_payorch_v1_session_proto protoreflect.FileDescriptor
 const file_payorch_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"\x18payorch/v1/session.proto\x12\n" +
-	"payorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\x93\x02\n" +
+	"payorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xed\x02\n" +
 	"\tStoreOnly\x12\xbb\x01\n" +
 	"\x13verification_amount\x18\x01 \x01(\v2\x12.google.type.MoneyBv\xe2A\x01\x02\xbaHo\xba\x01i\n" +
-	"\x0emoney.positive\x12 amount must be greater than zero\x1a5this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x12verificationAmount\x12H\n" +
+	"\x0emoney.positive\x12 amount must be greater than zero\x1a5this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x12verificationAmount\x12\xa1\x01\n" +
 	"\n" +
-	"account_id\x18\x02 \x01(\tB)\xe2A\x01\x01\xbaH\"r \x18@2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\taccountId\"\xc8\x02\n" +
+	"account_id\x18\x02 \x01(\tB\x81\x01\xe2A\x01\x01\xbaHzrx\x18@2t^([^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff](.*[^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff])?)?$R\taccountId\"\xa2\x03\n" +
 	"\x0eOneTimePayment\x12\xa2\x01\n" +
 	"\x06amount\x18\x01 \x01(\v2\x12.google.type.MoneyBv\xe2A\x01\x02\xbaHo\xba\x01i\n" +
-	"\x0emoney.positive\x12 amount must be greater than zero\x1a5this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x06amount\x12J\n" +
+	"\x0emoney.positive\x12 amount must be greater than zero\x1a5this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x06amount\x12\xa3\x01\n" +
 	"\n" +
-	"account_id\x18\x02 \x01(\tB+\xe2A\x01\x02\xbaH$r\"\x10\x01\x18@2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\taccountId\x12E\n" +
-	"\binvoices\x18\x03 \x03(\v2\x1a.payorch.v1.SessionInvoiceB\r\xe2A\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\aR\binvoices\"\xc5\x02\n" +
+	"account_id\x18\x02 \x01(\tB\x83\x01\xe2A\x01\x02\xbaH|rz\x10\x01\x18@2t^([^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff](.*[^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff])?)?$R\taccountId\x12E\n" +
+	"\binvoices\x18\x03 \x03(\v2\x1a.payorch.v1.SessionInvoiceB\r\xe2A\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\aR\binvoices\"\x9f\x03\n" +
 	"\vPayAndStore\x12\xa2\x01\n" +
 	"\x06amount\x18\x01 \x01(\v2\x12.google.type.MoneyBv\xe2A\x01\x02\xbaHo\xba\x01i\n" +
-	"\x0emoney.positive\x12 amount must be greater than zero\x1a5this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x06amount\x12J\n" +
+	"\x0emoney.positive\x12 amount must be greater than zero\x1a5this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x06amount\x12\xa3\x01\n" +
 	"\n" +
-	"account_id\x18\x02 \x01(\tB+\xe2A\x01\x02\xbaH$r\"\x10\x01\x18@2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\taccountId\x12E\n" +
-	"\binvoices\x18\x03 \x03(\v2\x1a.payorch.v1.SessionInvoiceB\r\xe2A\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\aR\binvoices\"e\n" +
-	"\x0eSessionInvoice\x12S\n" +
-	"\x0einvoice_number\x18\x01 \x01(\tB,\xe2A\x01\x02\xbaH%r#\x10\x01\x18\xff\x012\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\rinvoiceNumber\"(\n" +
+	"account_id\x18\x02 \x01(\tB\x83\x01\xe2A\x01\x02\xbaH|rz\x10\x01\x18@2t^([^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff](.*[^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff])?)?$R\taccountId\x12E\n" +
+	"\binvoices\x18\x03 \x03(\v2\x1a.payorch.v1.SessionInvoiceB\r\xe2A\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\aR\binvoices\"\xbf\x01\n" +
+	"\x0eSessionInvoice\x12\xac\x01\n" +
+	"\x0einvoice_number\x18\x01 \x01(\tB\x84\x01\xe2A\x01\x02\xbaH}r{\x10\x01\x18\xff\x012t^([^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff](.*[^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff])?)?$R\rinvoiceNumber\"(\n" +
 	"\aSession\x12\x1d\n" +
 	"\x05token\x18\x01 \x01(\tB\a\x90\x9e$\x01\x80\x01\x01R\x05tokenb\x06proto3"
 

@@ -27,7 +27,7 @@ from google.type import money_pb2 as google_dot_type_dot_money__pb2
 from payorch.v1 import sensitivity_pb2 as payorch_dot_v1_dot_sensitivity__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18payorch/v1/session.proto\x12\npayorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\x93\x02\n\tStoreOnly\x12\xbb\x01\n\x13verification_amount\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyBv\xe2\x41\x01\x02\xbaHo\xba\x01i\n\x0emoney.positive\x12 amount must be greater than zero\x1a\x35this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x12verificationAmount\x12H\n\naccount_id\x18\x02 \x01(\tB)\xe2\x41\x01\x01\xbaH\"r \x18@2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\taccountId\"\xc8\x02\n\x0eOneTimePayment\x12\xa2\x01\n\x06\x61mount\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyBv\xe2\x41\x01\x02\xbaHo\xba\x01i\n\x0emoney.positive\x12 amount must be greater than zero\x1a\x35this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x06\x61mount\x12J\n\naccount_id\x18\x02 \x01(\tB+\xe2\x41\x01\x02\xbaH$r\"\x10\x01\x18@2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\taccountId\x12\x45\n\x08invoices\x18\x03 \x03(\x0b\x32\x1a.payorch.v1.SessionInvoiceB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x08invoices\"\xc5\x02\n\x0bPayAndStore\x12\xa2\x01\n\x06\x61mount\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyBv\xe2\x41\x01\x02\xbaHo\xba\x01i\n\x0emoney.positive\x12 amount must be greater than zero\x1a\x35this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x06\x61mount\x12J\n\naccount_id\x18\x02 \x01(\tB+\xe2\x41\x01\x02\xbaH$r\"\x10\x01\x18@2\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\taccountId\x12\x45\n\x08invoices\x18\x03 \x03(\x0b\x32\x1a.payorch.v1.SessionInvoiceB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x08invoices\"e\n\x0eSessionInvoice\x12S\n\x0einvoice_number\x18\x01 \x01(\tB,\xe2\x41\x01\x02\xbaH%r#\x10\x01\x18\xff\x01\x32\x1c^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\rinvoiceNumber\"(\n\x07Session\x12\x1d\n\x05token\x18\x01 \x01(\tB\x07\x80\x01\x01\x90\x9e$\x01R\x05tokenb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18payorch/v1/session.proto\x12\npayorch.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xed\x02\n\tStoreOnly\x12\xbb\x01\n\x13verification_amount\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyBv\xe2\x41\x01\x02\xbaHo\xba\x01i\n\x0emoney.positive\x12 amount must be greater than zero\x1a\x35this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x12verificationAmount\x12\xa1\x01\n\naccount_id\x18\x02 \x01(\tB\x81\x01\xe2\x41\x01\x01\xbaHzrx\x18@2t^([^\\x00-\\x20\\x7f-\\xa0\xc2\xad\xe1\x9a\x80\xe2\x80\x80-\xe2\x80\x8f\xe2\x80\xa8-\xe2\x80\xaf\xe2\x81\x9f-\xe2\x81\xaf\xe3\x80\x80\xef\xbb\xbf](.*[^\\x00-\\x20\\x7f-\\xa0\xc2\xad\xe1\x9a\x80\xe2\x80\x80-\xe2\x80\x8f\xe2\x80\xa8-\xe2\x80\xaf\xe2\x81\x9f-\xe2\x81\xaf\xe3\x80\x80\xef\xbb\xbf])?)?$R\taccountId\"\xa2\x03\n\x0eOneTimePayment\x12\xa2\x01\n\x06\x61mount\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyBv\xe2\x41\x01\x02\xbaHo\xba\x01i\n\x0emoney.positive\x12 amount must be greater than zero\x1a\x35this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x06\x61mount\x12\xa3\x01\n\naccount_id\x18\x02 \x01(\tB\x83\x01\xe2\x41\x01\x02\xbaH|rz\x10\x01\x18@2t^([^\\x00-\\x20\\x7f-\\xa0\xc2\xad\xe1\x9a\x80\xe2\x80\x80-\xe2\x80\x8f\xe2\x80\xa8-\xe2\x80\xaf\xe2\x81\x9f-\xe2\x81\xaf\xe3\x80\x80\xef\xbb\xbf](.*[^\\x00-\\x20\\x7f-\\xa0\xc2\xad\xe1\x9a\x80\xe2\x80\x80-\xe2\x80\x8f\xe2\x80\xa8-\xe2\x80\xaf\xe2\x81\x9f-\xe2\x81\xaf\xe3\x80\x80\xef\xbb\xbf])?)?$R\taccountId\x12\x45\n\x08invoices\x18\x03 \x03(\x0b\x32\x1a.payorch.v1.SessionInvoiceB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x08invoices\"\x9f\x03\n\x0bPayAndStore\x12\xa2\x01\n\x06\x61mount\x18\x01 \x01(\x0b\x32\x12.google.type.MoneyBv\xe2\x41\x01\x02\xbaHo\xba\x01i\n\x0emoney.positive\x12 amount must be greater than zero\x1a\x35this.units > 0 || (this.units == 0 && this.nanos > 0)\xc8\x01\x01R\x06\x61mount\x12\xa3\x01\n\naccount_id\x18\x02 \x01(\tB\x83\x01\xe2\x41\x01\x02\xbaH|rz\x10\x01\x18@2t^([^\\x00-\\x20\\x7f-\\xa0\xc2\xad\xe1\x9a\x80\xe2\x80\x80-\xe2\x80\x8f\xe2\x80\xa8-\xe2\x80\xaf\xe2\x81\x9f-\xe2\x81\xaf\xe3\x80\x80\xef\xbb\xbf](.*[^\\x00-\\x20\\x7f-\\xa0\xc2\xad\xe1\x9a\x80\xe2\x80\x80-\xe2\x80\x8f\xe2\x80\xa8-\xe2\x80\xaf\xe2\x81\x9f-\xe2\x81\xaf\xe3\x80\x80\xef\xbb\xbf])?)?$R\taccountId\x12\x45\n\x08invoices\x18\x03 \x03(\x0b\x32\x1a.payorch.v1.SessionInvoiceB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x08invoices\"\xbf\x01\n\x0eSessionInvoice\x12\xac\x01\n\x0einvoice_number\x18\x01 \x01(\tB\x84\x01\xe2\x41\x01\x02\xbaH}r{\x10\x01\x18\xff\x01\x32t^([^\\x00-\\x20\\x7f-\\xa0\xc2\xad\xe1\x9a\x80\xe2\x80\x80-\xe2\x80\x8f\xe2\x80\xa8-\xe2\x80\xaf\xe2\x81\x9f-\xe2\x81\xaf\xe3\x80\x80\xef\xbb\xbf](.*[^\\x00-\\x20\\x7f-\\xa0\xc2\xad\xe1\x9a\x80\xe2\x80\x80-\xe2\x80\x8f\xe2\x80\xa8-\xe2\x80\xaf\xe2\x81\x9f-\xe2\x81\xaf\xe3\x80\x80\xef\xbb\xbf])?)?$R\rinvoiceNumber\"(\n\x07Session\x12\x1d\n\x05token\x18\x01 \x01(\tB\x07\x80\x01\x01\x90\x9e$\x01R\x05tokenb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,31 +37,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOREONLY'].fields_by_name['verification_amount']._loaded_options = None
   _globals['_STOREONLY'].fields_by_name['verification_amount']._serialized_options = b'\342A\001\002\272Ho\272\001i\n\016money.positive\022 amount must be greater than zero\0325this.units > 0 || (this.units == 0 && this.nanos > 0)\310\001\001'
   _globals['_STOREONLY'].fields_by_name['account_id']._loaded_options = None
-  _globals['_STOREONLY'].fields_by_name['account_id']._serialized_options = b'\342A\001\001\272H\"r \030@2\034^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$'
+  _globals['_STOREONLY'].fields_by_name['account_id']._serialized_options = b'\342A\001\001\272Hzrx\030@2t^([^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277](.*[^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277])?)?$'
   _globals['_ONETIMEPAYMENT'].fields_by_name['amount']._loaded_options = None
   _globals['_ONETIMEPAYMENT'].fields_by_name['amount']._serialized_options = b'\342A\001\002\272Ho\272\001i\n\016money.positive\022 amount must be greater than zero\0325this.units > 0 || (this.units == 0 && this.nanos > 0)\310\001\001'
   _globals['_ONETIMEPAYMENT'].fields_by_name['account_id']._loaded_options = None
-  _globals['_ONETIMEPAYMENT'].fields_by_name['account_id']._serialized_options = b'\342A\001\002\272H$r\"\020\001\030@2\034^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$'
+  _globals['_ONETIMEPAYMENT'].fields_by_name['account_id']._serialized_options = b'\342A\001\002\272H|rz\020\001\030@2t^([^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277](.*[^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277])?)?$'
   _globals['_ONETIMEPAYMENT'].fields_by_name['invoices']._loaded_options = None
   _globals['_ONETIMEPAYMENT'].fields_by_name['invoices']._serialized_options = b'\342A\001\001\272H\006\222\001\003\020\350\007'
   _globals['_PAYANDSTORE'].fields_by_name['amount']._loaded_options = None
   _globals['_PAYANDSTORE'].fields_by_name['amount']._serialized_options = b'\342A\001\002\272Ho\272\001i\n\016money.positive\022 amount must be greater than zero\0325this.units > 0 || (this.units == 0 && this.nanos > 0)\310\001\001'
   _globals['_PAYANDSTORE'].fields_by_name['account_id']._loaded_options = None
-  _globals['_PAYANDSTORE'].fields_by_name['account_id']._serialized_options = b'\342A\001\002\272H$r\"\020\001\030@2\034^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$'
+  _globals['_PAYANDSTORE'].fields_by_name['account_id']._serialized_options = b'\342A\001\002\272H|rz\020\001\030@2t^([^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277](.*[^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277])?)?$'
   _globals['_PAYANDSTORE'].fields_by_name['invoices']._loaded_options = None
   _globals['_PAYANDSTORE'].fields_by_name['invoices']._serialized_options = b'\342A\001\001\272H\006\222\001\003\020\350\007'
   _globals['_SESSIONINVOICE'].fields_by_name['invoice_number']._loaded_options = None
-  _globals['_SESSIONINVOICE'].fields_by_name['invoice_number']._serialized_options = b'\342A\001\002\272H%r#\020\001\030\377\0012\034^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$'
+  _globals['_SESSIONINVOICE'].fields_by_name['invoice_number']._serialized_options = b'\342A\001\002\272H}r{\020\001\030\377\0012t^([^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277](.*[^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277])?)?$'
   _globals['_SESSION'].fields_by_name['token']._loaded_options = None
   _globals['_SESSION'].fields_by_name['token']._serialized_options = b'\200\001\001\220\236$\001'
   _globals['_STOREONLY']._serialized_start=129
-  _globals['_STOREONLY']._serialized_end=404
-  _globals['_ONETIMEPAYMENT']._serialized_start=407
-  _globals['_ONETIMEPAYMENT']._serialized_end=735
-  _globals['_PAYANDSTORE']._serialized_start=738
-  _globals['_PAYANDSTORE']._serialized_end=1063
-  _globals['_SESSIONINVOICE']._serialized_start=1065
-  _globals['_SESSIONINVOICE']._serialized_end=1166
-  _globals['_SESSION']._serialized_start=1168
-  _globals['_SESSION']._serialized_end=1208
+  _globals['_STOREONLY']._serialized_end=494
+  _globals['_ONETIMEPAYMENT']._serialized_start=497
+  _globals['_ONETIMEPAYMENT']._serialized_end=915
+  _globals['_PAYANDSTORE']._serialized_start=918
+  _globals['_PAYANDSTORE']._serialized_end=1333
+  _globals['_SESSIONINVOICE']._serialized_start=1336
+  _globals['_SESSIONINVOICE']._serialized_end=1527
+  _globals['_SESSION']._serialized_start=1529
+  _globals['_SESSION']._serialized_end=1569
 # @@protoc_insertion_point(module_scope)

@@ -80,10 +80,12 @@ public final class ApplePayProto extends com.google.protobuf.GeneratedFile {
       "A\001\002\272H\032r\030R\tRecurringR\013UnscheduledR\004type\022M" +
       "\n\030consent_agreement_source\030\003 \001(\tB\023\342A\001\002\272H" +
       "\014r\nR\010ExternalR\026consentAgreementSource\"\n\n" +
-      "\010NoCharge\"T\n\nPayInvoice\022F\n\007invoice\030\001 \001(\t" +
-      "B,\342A\001\002\272H%r#\020\001\030\377\0012\034^([^\\pZ\\pC](.*[^\\pZ\\pC" +
-      "])?)?$R\007invoiceB&\n\023internal.payorch.v1B\r" +
-      "ApplePayProtoP\001b\006proto3"
+      "\010NoCharge\"\256\001\n\nPayInvoice\022\237\001\n\007invoice\030\001 \001" +
+      "(\tB\204\001\342A\001\002\272H}r{\020\001\030\377\0012t^([^\\x00-\\x20\\x7f-\\" +
+      "xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277](.*[" +
+      "^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201" +
+      "\237-\342\201\257\343\200\200\357\273\277])?)?$R\007invoiceB&\n\023internal.p" +
+      "ayorch.v1B\rApplePayProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

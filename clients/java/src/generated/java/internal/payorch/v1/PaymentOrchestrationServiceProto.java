@@ -120,7 +120,7 @@ public final class PaymentOrchestrationServiceProto extends com.google.protobuf.
       "ession\030\001 \001(\0132\023.payorch.v1.SessionR\007sessi" +
       "on\022(\n\004call\030\002 \001(\0132\024.payorch.v1.CallInfoR\004" +
       "call\022F\n\020upstream_request\030\003 \001(\0132\033.payorch" +
-      ".v1.UpstreamRequestR\017upstreamRequest\"\342\007\n" +
+      ".v1.UpstreamRequestR\017upstreamRequest\"\274\010\n" +
       "\026DecryptApplePayRequest\022\206\001\n\nrequest_id\030\001" +
       " \001(\tBg\342A\001\002\272H`\272\001]\n\nrequest_id\022.must be 16" +
       " to 128 characters from 0x21 to 0x7E\032\037th" +
@@ -130,146 +130,148 @@ public final class PaymentOrchestrationServiceProto extends com.google.protobuf.
       "\001R\014validateOnly\0225\n\ntoken_json\030\004 \001(\014B\026\200\001\001" +
       "\342A\001\002\220\236$\001\272H\010z\006\020\001\030\200\200\001R\ttokenJson\022/\n\013mercha" +
       "nt_id\030\005 \001(\tB\016\342A\001\002\272H\007r\005\020\001\030\377\001R\nmerchantId\022" +
-      "H\n\naccount_id\030\006 \001(\tB)\342A\001\001\272H\"r \030@2\034^([^\\p" +
-      "Z\\pC](.*[^\\pZ\\pC])?)?$R\taccountId\022L\n\013car" +
-      "d_holder\030\007 \001(\0132\036.payorch.v1.ApplePayCard" +
-      "HolderB\013\200\001\001\342A\001\001\220\236$\003R\ncardHolder\022O\n\rzuora" +
-      "_default\030\010 \001(\0132(.payorch.v1.StoredCreden" +
-      "tialZuoraDefaultH\000R\014zuoraDefault\022?\n\007prof" +
-      "ile\030\t \001(\0132#.payorch.v1.StoredCredentialP" +
-      "rofileH\000R\007profile\0223\n\tno_charge\030\n \001(\0132\024.p" +
-      "ayorch.v1.NoChargeH\001R\010noCharge\0229\n\013pay_in" +
-      "voice\030\013 \001(\0132\026.payorch.v1.PayInvoiceH\001R\np" +
-      "ayInvoice\022\260\001\n\017expected_amount\030\014 \001(\0132\022.go" +
-      "ogle.type.MoneyBs\342A\001\001\272Hl\272\001i\n\016money.posit" +
-      "ive\022 amount must be greater than zero\0325t" +
-      "his.units > 0 || (this.units == 0 && thi" +
-      "s.nanos > 0)R\016expectedAmountB\032\n\021stored_c" +
-      "redential\022\005\272H\002\010\001B\017\n\006charge\022\005\272H\002\010\001\"\273\002\n\027De" +
-      "cryptApplePayResponse\022*\n\021payment_method_" +
-      "id\030\001 \001(\tR\017paymentMethodId\022(\n\004call\030\002 \001(\0132" +
-      "\024.payorch.v1.CallInfoR\004call\022F\n\020upstream_" +
-      "request\030\003 \001(\0132\033.payorch.v1.UpstreamReque" +
-      "stR\017upstreamRequest\022\035\n\npayment_id\030\004 \001(\tR" +
-      "\tpaymentId\022\'\n\017reported_amount\030\005 \001(\tR\016rep" +
-      "ortedAmount\022:\n\014amount_check\030\006 \001(\0162\027.payo" +
-      "rch.v1.AmountCheckR\013amountCheck\"\354\026\n\032Crea" +
-      "tePaymentMethodRequest\022\206\001\n\nrequest_id\030\001 " +
-      "\001(\tBg\342A\001\002\272H`\272\001]\n\nrequest_id\022.must be 16 " +
-      "to 128 characters from 0x21 to 0x7E\032\037thi" +
-      "s.matches(\'^[!-~]{16,128}$\')R\trequestId\022" +
-      "2\n\005route\030\002 \001(\0132\026.payorch.v1.RouteHintsB\004" +
-      "\342A\001\001R\005route\022)\n\rvalidate_only\030\003 \001(\010B\004\342A\001\001" +
-      "R\014validateOnly\0226\n\nno_account\030\004 \001(\0132\025.pay" +
-      "orch.v1.NoAccountH\000R\tnoAccount\022=\n\raccoun" +
-      "t_by_id\030\005 \001(\0132\027.payorch.v1.AccountByIdH\000" +
-      "R\013accountById\022I\n\021account_by_number\030\006 \001(\013" +
-      "2\033.payorch.v1.AccountByNumberH\000R\017account" +
-      "ByNumber\0220\n\016default_method\030\007 \001(\010B\004\342A\001\001H\002" +
-      "R\rdefaultMethod\210\001\001\022P\n\017billing_details\030\010 " +
-      "\001(\0132\032.payorch.v1.BillingDetailsB\013\200\001\001\342A\001\001" +
-      "\220\236$\003R\016billingDetails\022\225\001\n\rcustom_fields\030\t" +
-      " \003(\01328.payorch.v1.CreatePaymentMethodReq" +
-      "uest.CustomFieldsEntryB6\200\001\001\342A\001\001\220\236$\003\272H(\232\001" +
-      "%\020d\"!r\0372\035^[A-Za-z][A-Za-z0-9_]{0,254}$R\014" +
-      "customFields\022\210\001\n\017gateway_options\030\n \003(\0132:" +
-      ".payorch.v1.CreatePaymentMethodRequest.G" +
-      "atewayOptionsEntryB#\200\001\001\342A\001\001\220\236$\003\272H\025\232\001\022\020d\"" +
-      "\007r\005\020\001\030\377\001*\005r\003\030\200 R\016gatewayOptions\022:\n\nretry" +
-      "_rule\030\013 \001(\0132\025.payorch.v1.RetryRuleB\004\342A\001\001" +
-      "R\tretryRule\022?\n\021device_session_id\030\014 \001(\tB\023" +
-      "\200\001\001\342A\001\001\220\236$\003\272H\005r\003\030\377\001R\017deviceSessionId\022X\n\022" +
-      "consent_ip_address\030\r \001(\0132\035.payorch.v1.Nu" +
-      "llableIpAddressB\013\200\001\001\342A\001\001\220\236$\003R\020consentIpA" +
-      "ddress\022f\n\032bank_identification_number\030\016 \001" +
-      "(\tB(\200\001\001\342A\001\001\220\236$\002\272H\032r\0302\026^([0-9]{6}|[0-9]{8" +
-      "})?$R\030bankIdentificationNumber\022A\n\tselect" +
-      "ion\030\017 \001(\0132\035.payorch.v1.ResponseSelection" +
-      "B\004\342A\001\001R\tselection\022=\n\rcurrency_code\030\020 \001(\t" +
-      "B\030\342A\001\001\272H\021r\0172\r^([A-Z]{3})?$R\014currencyCode" +
-      "\022&\n\004card\030\024 \001(\0132\020.payorch.v1.CardH\001R\004card" +
-      "\022B\n\016card_reference\030\025 \001(\0132\031.payorch.v1.Ca" +
-      "rdReferenceH\001R\rcardReference\0223\n\tapple_pa" +
-      "y\030\026 \001(\0132\024.payorch.v1.ApplePayH\001R\010applePa" +
-      "y\0226\n\ngoogle_pay\030\027 \001(\0132\025.payorch.v1.Googl" +
-      "ePayH\001R\tgooglePay\0223\n\tach_debit\030\030 \001(\0132\024.p" +
-      "ayorch.v1.AchDebitH\001R\010achDebit\0226\n\nsepa_d" +
-      "ebit\030\031 \001(\0132\025.payorch.v1.SepaDebitH\001R\tsep" +
-      "aDebit\0226\n\nbacs_debit\030\032 \001(\0132\025.payorch.v1." +
-      "BacsDebitH\001R\tbacsDebit\022=\n\rau_becs_debit\030" +
-      "\033 \001(\0132\027.payorch.v1.AuBecsDebitH\001R\013auBecs" +
-      "Debit\022=\n\rnz_becs_debit\030\034 \001(\0132\027.payorch.v" +
-      "1.NzBecsDebitH\001R\013nzBecsDebit\0223\n\tpad_debi" +
-      "t\030\035 \001(\0132\024.payorch.v1.PadDebitH\001R\010padDebi" +
-      "t\022E\n\017betalings_debit\030\036 \001(\0132\032.payorch.v1." +
-      "BetalingsDebitH\001R\016betalingsDebit\022B\n\016auto" +
-      "giro_debit\030\037 \001(\0132\031.payorch.v1.AutogiroDe" +
-      "bitH\001R\rautogiroDebit\022B\n\016paypal_express\030 " +
-      " \001(\0132\031.payorch.v1.PaypalExpressH\001R\rpaypa" +
-      "lExpress\022U\n\025paypal_express_native\030! \001(\0132" +
-      "\037.payorch.v1.PaypalExpressNativeH\001R\023payp" +
-      "alExpressNative\022E\n\017paypal_adaptive\030\" \001(\013" +
-      "2\032.payorch.v1.PaypalAdaptiveH\001R\016paypalAd" +
-      "aptive\022/\n\005other\030# \001(\0132\027.payorch.v1.Other" +
-      "MethodH\001R\005other\022,\n\006paypal\030$ \001(\0132\022.payorc" +
-      "h.v1.PaypalH\001R\006paypal\022F\n\020adyen_google_pa" +
-      "y\030% \001(\0132\032.payorch.v1.AdyenGooglePayH\001R\016a" +
-      "dyenGooglePay\022C\n\017adyen_apple_pay\030& \001(\0132\031" +
-      ".payorch.v1.AdyenApplePayH\001R\radyenAppleP" +
-      "ay\022F\n\020chase_google_pay\030\' \001(\0132\032.payorch.v" +
-      "1.ChaseGooglePayH\001R\016chaseGooglePay\022^\n\030pa" +
-      "ypal_complete_payments\030( \001(\0132\".payorch.v" +
-      "1.PaypalCompletePaymentsH\001R\026paypalComple" +
-      "tePayments\0222\n\006custom\030) \001(\0132\030.payorch.v1." +
-      "CustomMethodH\001R\006custom\032]\n\021CustomFieldsEn" +
-      "try\022\020\n\003key\030\001 \001(\tR\003key\0222\n\005value\030\002 \001(\0132\034.p" +
-      "ayorch.v1.CustomFieldValueR\005value:\0028\001\032A\n" +
-      "\023GatewayOptionsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024" +
-      "\n\005value\030\002 \001(\tR\005value:\0028\001B\020\n\007account\022\005\272H\002" +
-      "\010\001B\017\n\006method\022\005\272H\002\010\001B\021\n\017_default_method\"\321" +
-      "\001\n\033CreatePaymentMethodResponse\022@\n\016paymen" +
-      "t_method\030\001 \001(\0132\031.payorch.v1.PaymentMetho" +
-      "dR\rpaymentMethod\022(\n\004call\030\002 \001(\0132\024.payorch" +
-      ".v1.CallInfoR\004call\022F\n\020upstream_request\030\003" +
-      " \001(\0132\033.payorch.v1.UpstreamRequestR\017upstr" +
-      "eamRequest\"\343\001\n\020GetIntentRequest\022\206\001\n\nrequ" +
-      "est_id\030\001 \001(\tBg\342A\001\002\272H`\272\001]\n\nrequest_id\022.mu" +
-      "st be 16 to 128 characters from 0x21 to " +
-      "0x7E\032\037this.matches(\'^[!-~]{16,128}$\')R\tr" +
-      "equestId\022F\n\toperation\030\002 \001(\0162\025.payorch.v1" +
-      ".OperationB\021\342A\001\002\272H\n\202\001\004\020\001 \000\310\001\001R\toperation" +
-      "\"\371\002\n\021GetIntentResponse\022:\n\014intent_state\030\001" +
-      " \001(\0162\027.payorch.v1.IntentStateR\013intentSta" +
-      "te\022:\n\014call_outcome\030\002 \001(\0132\027.payorch.v1.Ca" +
-      "llOutcomeR\013callOutcome\0223\n\010existing\030\003 \001(\013" +
-      "2\027.payorch.v1.ExistingIdsR\010existing\022B\n\017f" +
-      "irst_send_time\030\004 \001(\0132\032.google.protobuf.T" +
-      "imestampR\rfirstSendTime\022\033\n\ttrack_ids\030\005 \003" +
-      "(\tR\010trackIds\022*\n\021zuora_request_ids\030\006 \003(\tR" +
-      "\017zuoraRequestIds\022*\n\021zuora_process_ids\030\007 " +
-      "\003(\tR\017zuoraProcessIds*~\n\013AmountCheck\022\034\n\030A" +
-      "MOUNT_CHECK_UNSPECIFIED\020\000\022\026\n\022AMOUNT_CHEC" +
-      "K_EQUAL\020\001\022\032\n\026AMOUNT_CHECK_DIFFERENT\020\002\022\035\n" +
-      "\031AMOUNT_CHECK_NOT_REPORTED\020\003*\212\001\n\tOperati" +
-      "on\022\031\n\025OPERATION_UNSPECIFIED\020\000\022\034\n\030OPERATI" +
-      "ON_CREATE_SESSION\020\001\022\037\n\033OPERATION_DECRYPT" +
-      "_APPLE_PAY\020\002\022#\n\037OPERATION_CREATE_PAYMENT" +
-      "_METHOD\020\003*}\n\013IntentState\022\034\n\030INTENT_STATE" +
-      "_UNSPECIFIED\020\000\022\032\n\026INTENT_STATE_NOT_FOUND" +
-      "\020\001\022\032\n\026INTENT_STATE_IN_FLIGHT\020\002\022\030\n\024INTENT" +
-      "_STATE_SETTLED\020\0032\225\003\n\033PaymentOrchestratio" +
-      "nService\022Y\n\rCreateSession\022 .payorch.v1.C" +
-      "reateSessionRequest\032!.payorch.v1.CreateS" +
-      "essionResponse\"\003\220\002\002\022_\n\017DecryptApplePay\022\"" +
-      ".payorch.v1.DecryptApplePayRequest\032#.pay" +
-      "orch.v1.DecryptApplePayResponse\"\003\220\002\002\022k\n\023" +
-      "CreatePaymentMethod\022&.payorch.v1.CreateP" +
-      "aymentMethodRequest\032\'.payorch.v1.CreateP" +
-      "aymentMethodResponse\"\003\220\002\002\022M\n\tGetIntent\022\034" +
-      ".payorch.v1.GetIntentRequest\032\035.payorch.v" +
-      "1.GetIntentResponse\"\003\220\002\001B9\n\023internal.pay" +
-      "orch.v1B PaymentOrchestrationServiceProt" +
-      "oP\001b\006proto3"
+      "\241\001\n\naccount_id\030\006 \001(\tB\201\001\342A\001\001\272Hzrx\030@2t^([^" +
+      "\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237" +
+      "-\342\201\257\343\200\200\357\273\277](.*[^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342" +
+      "\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277])?)?$R\taccoun" +
+      "tId\022L\n\013card_holder\030\007 \001(\0132\036.payorch.v1.Ap" +
+      "plePayCardHolderB\013\200\001\001\342A\001\001\220\236$\003R\ncardHolde" +
+      "r\022O\n\rzuora_default\030\010 \001(\0132(.payorch.v1.St" +
+      "oredCredentialZuoraDefaultH\000R\014zuoraDefau" +
+      "lt\022?\n\007profile\030\t \001(\0132#.payorch.v1.StoredC" +
+      "redentialProfileH\000R\007profile\0223\n\tno_charge" +
+      "\030\n \001(\0132\024.payorch.v1.NoChargeH\001R\010noCharge" +
+      "\0229\n\013pay_invoice\030\013 \001(\0132\026.payorch.v1.PayIn" +
+      "voiceH\001R\npayInvoice\022\260\001\n\017expected_amount\030" +
+      "\014 \001(\0132\022.google.type.MoneyBs\342A\001\001\272Hl\272\001i\n\016m" +
+      "oney.positive\022 amount must be greater th" +
+      "an zero\0325this.units > 0 || (this.units =" +
+      "= 0 && this.nanos > 0)R\016expectedAmountB\032" +
+      "\n\021stored_credential\022\005\272H\002\010\001B\017\n\006charge\022\005\272H" +
+      "\002\010\001\"\273\002\n\027DecryptApplePayResponse\022*\n\021payme" +
+      "nt_method_id\030\001 \001(\tR\017paymentMethodId\022(\n\004c" +
+      "all\030\002 \001(\0132\024.payorch.v1.CallInfoR\004call\022F\n" +
+      "\020upstream_request\030\003 \001(\0132\033.payorch.v1.Ups" +
+      "treamRequestR\017upstreamRequest\022\035\n\npayment" +
+      "_id\030\004 \001(\tR\tpaymentId\022\'\n\017reported_amount\030" +
+      "\005 \001(\tR\016reportedAmount\022:\n\014amount_check\030\006 " +
+      "\001(\0162\027.payorch.v1.AmountCheckR\013amountChec" +
+      "k\"\354\026\n\032CreatePaymentMethodRequest\022\206\001\n\nreq" +
+      "uest_id\030\001 \001(\tBg\342A\001\002\272H`\272\001]\n\nrequest_id\022.m" +
+      "ust be 16 to 128 characters from 0x21 to" +
+      " 0x7E\032\037this.matches(\'^[!-~]{16,128}$\')R\t" +
+      "requestId\0222\n\005route\030\002 \001(\0132\026.payorch.v1.Ro" +
+      "uteHintsB\004\342A\001\001R\005route\022)\n\rvalidate_only\030\003" +
+      " \001(\010B\004\342A\001\001R\014validateOnly\0226\n\nno_account\030\004" +
+      " \001(\0132\025.payorch.v1.NoAccountH\000R\tnoAccount" +
+      "\022=\n\raccount_by_id\030\005 \001(\0132\027.payorch.v1.Acc" +
+      "ountByIdH\000R\013accountById\022I\n\021account_by_nu" +
+      "mber\030\006 \001(\0132\033.payorch.v1.AccountByNumberH" +
+      "\000R\017accountByNumber\0220\n\016default_method\030\007 \001" +
+      "(\010B\004\342A\001\001H\002R\rdefaultMethod\210\001\001\022P\n\017billing_" +
+      "details\030\010 \001(\0132\032.payorch.v1.BillingDetail" +
+      "sB\013\200\001\001\342A\001\001\220\236$\003R\016billingDetails\022\225\001\n\rcusto" +
+      "m_fields\030\t \003(\01328.payorch.v1.CreatePaymen" +
+      "tMethodRequest.CustomFieldsEntryB6\200\001\001\342A\001" +
+      "\001\220\236$\003\272H(\232\001%\020d\"!r\0372\035^[A-Za-z][A-Za-z0-9_]" +
+      "{0,254}$R\014customFields\022\210\001\n\017gateway_optio" +
+      "ns\030\n \003(\0132:.payorch.v1.CreatePaymentMetho" +
+      "dRequest.GatewayOptionsEntryB#\200\001\001\342A\001\001\220\236$" +
+      "\003\272H\025\232\001\022\020d\"\007r\005\020\001\030\377\001*\005r\003\030\200 R\016gatewayOption" +
+      "s\022:\n\nretry_rule\030\013 \001(\0132\025.payorch.v1.Retry" +
+      "RuleB\004\342A\001\001R\tretryRule\022?\n\021device_session_" +
+      "id\030\014 \001(\tB\023\200\001\001\342A\001\001\220\236$\003\272H\005r\003\030\377\001R\017deviceSes" +
+      "sionId\022X\n\022consent_ip_address\030\r \001(\0132\035.pay" +
+      "orch.v1.NullableIpAddressB\013\200\001\001\342A\001\001\220\236$\003R\020" +
+      "consentIpAddress\022f\n\032bank_identification_" +
+      "number\030\016 \001(\tB(\200\001\001\342A\001\001\220\236$\002\272H\032r\0302\026^([0-9]{" +
+      "6}|[0-9]{8})?$R\030bankIdentificationNumber" +
+      "\022A\n\tselection\030\017 \001(\0132\035.payorch.v1.Respons" +
+      "eSelectionB\004\342A\001\001R\tselection\022=\n\rcurrency_" +
+      "code\030\020 \001(\tB\030\342A\001\001\272H\021r\0172\r^([A-Z]{3})?$R\014cu" +
+      "rrencyCode\022&\n\004card\030\024 \001(\0132\020.payorch.v1.Ca" +
+      "rdH\001R\004card\022B\n\016card_reference\030\025 \001(\0132\031.pay" +
+      "orch.v1.CardReferenceH\001R\rcardReference\0223" +
+      "\n\tapple_pay\030\026 \001(\0132\024.payorch.v1.ApplePayH" +
+      "\001R\010applePay\0226\n\ngoogle_pay\030\027 \001(\0132\025.payorc" +
+      "h.v1.GooglePayH\001R\tgooglePay\0223\n\tach_debit" +
+      "\030\030 \001(\0132\024.payorch.v1.AchDebitH\001R\010achDebit" +
+      "\0226\n\nsepa_debit\030\031 \001(\0132\025.payorch.v1.SepaDe" +
+      "bitH\001R\tsepaDebit\0226\n\nbacs_debit\030\032 \001(\0132\025.p" +
+      "ayorch.v1.BacsDebitH\001R\tbacsDebit\022=\n\rau_b" +
+      "ecs_debit\030\033 \001(\0132\027.payorch.v1.AuBecsDebit" +
+      "H\001R\013auBecsDebit\022=\n\rnz_becs_debit\030\034 \001(\0132\027" +
+      ".payorch.v1.NzBecsDebitH\001R\013nzBecsDebit\0223" +
+      "\n\tpad_debit\030\035 \001(\0132\024.payorch.v1.PadDebitH" +
+      "\001R\010padDebit\022E\n\017betalings_debit\030\036 \001(\0132\032.p" +
+      "ayorch.v1.BetalingsDebitH\001R\016betalingsDeb" +
+      "it\022B\n\016autogiro_debit\030\037 \001(\0132\031.payorch.v1." +
+      "AutogiroDebitH\001R\rautogiroDebit\022B\n\016paypal" +
+      "_express\030  \001(\0132\031.payorch.v1.PaypalExpres" +
+      "sH\001R\rpaypalExpress\022U\n\025paypal_express_nat" +
+      "ive\030! \001(\0132\037.payorch.v1.PaypalExpressNati" +
+      "veH\001R\023paypalExpressNative\022E\n\017paypal_adap" +
+      "tive\030\" \001(\0132\032.payorch.v1.PaypalAdaptiveH\001" +
+      "R\016paypalAdaptive\022/\n\005other\030# \001(\0132\027.payorc" +
+      "h.v1.OtherMethodH\001R\005other\022,\n\006paypal\030$ \001(" +
+      "\0132\022.payorch.v1.PaypalH\001R\006paypal\022F\n\020adyen" +
+      "_google_pay\030% \001(\0132\032.payorch.v1.AdyenGoog" +
+      "lePayH\001R\016adyenGooglePay\022C\n\017adyen_apple_p" +
+      "ay\030& \001(\0132\031.payorch.v1.AdyenApplePayH\001R\ra" +
+      "dyenApplePay\022F\n\020chase_google_pay\030\' \001(\0132\032" +
+      ".payorch.v1.ChaseGooglePayH\001R\016chaseGoogl" +
+      "ePay\022^\n\030paypal_complete_payments\030( \001(\0132\"" +
+      ".payorch.v1.PaypalCompletePaymentsH\001R\026pa" +
+      "ypalCompletePayments\0222\n\006custom\030) \001(\0132\030.p" +
+      "ayorch.v1.CustomMethodH\001R\006custom\032]\n\021Cust" +
+      "omFieldsEntry\022\020\n\003key\030\001 \001(\tR\003key\0222\n\005value" +
+      "\030\002 \001(\0132\034.payorch.v1.CustomFieldValueR\005va" +
+      "lue:\0028\001\032A\n\023GatewayOptionsEntry\022\020\n\003key\030\001 " +
+      "\001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001B\020\n\007ac" +
+      "count\022\005\272H\002\010\001B\017\n\006method\022\005\272H\002\010\001B\021\n\017_defaul" +
+      "t_method\"\321\001\n\033CreatePaymentMethodResponse" +
+      "\022@\n\016payment_method\030\001 \001(\0132\031.payorch.v1.Pa" +
+      "ymentMethodR\rpaymentMethod\022(\n\004call\030\002 \001(\013" +
+      "2\024.payorch.v1.CallInfoR\004call\022F\n\020upstream" +
+      "_request\030\003 \001(\0132\033.payorch.v1.UpstreamRequ" +
+      "estR\017upstreamRequest\"\343\001\n\020GetIntentReques" +
+      "t\022\206\001\n\nrequest_id\030\001 \001(\tBg\342A\001\002\272H`\272\001]\n\nrequ" +
+      "est_id\022.must be 16 to 128 characters fro" +
+      "m 0x21 to 0x7E\032\037this.matches(\'^[!-~]{16," +
+      "128}$\')R\trequestId\022F\n\toperation\030\002 \001(\0162\025." +
+      "payorch.v1.OperationB\021\342A\001\002\272H\n\202\001\004\020\001 \000\310\001\001R" +
+      "\toperation\"\371\002\n\021GetIntentResponse\022:\n\014inte" +
+      "nt_state\030\001 \001(\0162\027.payorch.v1.IntentStateR" +
+      "\013intentState\022:\n\014call_outcome\030\002 \001(\0132\027.pay" +
+      "orch.v1.CallOutcomeR\013callOutcome\0223\n\010exis" +
+      "ting\030\003 \001(\0132\027.payorch.v1.ExistingIdsR\010exi" +
+      "sting\022B\n\017first_send_time\030\004 \001(\0132\032.google." +
+      "protobuf.TimestampR\rfirstSendTime\022\033\n\ttra" +
+      "ck_ids\030\005 \003(\tR\010trackIds\022*\n\021zuora_request_" +
+      "ids\030\006 \003(\tR\017zuoraRequestIds\022*\n\021zuora_proc" +
+      "ess_ids\030\007 \003(\tR\017zuoraProcessIds*~\n\013Amount" +
+      "Check\022\034\n\030AMOUNT_CHECK_UNSPECIFIED\020\000\022\026\n\022A" +
+      "MOUNT_CHECK_EQUAL\020\001\022\032\n\026AMOUNT_CHECK_DIFF" +
+      "ERENT\020\002\022\035\n\031AMOUNT_CHECK_NOT_REPORTED\020\003*\212" +
+      "\001\n\tOperation\022\031\n\025OPERATION_UNSPECIFIED\020\000\022" +
+      "\034\n\030OPERATION_CREATE_SESSION\020\001\022\037\n\033OPERATI" +
+      "ON_DECRYPT_APPLE_PAY\020\002\022#\n\037OPERATION_CREA" +
+      "TE_PAYMENT_METHOD\020\003*}\n\013IntentState\022\034\n\030IN" +
+      "TENT_STATE_UNSPECIFIED\020\000\022\032\n\026INTENT_STATE" +
+      "_NOT_FOUND\020\001\022\032\n\026INTENT_STATE_IN_FLIGHT\020\002" +
+      "\022\030\n\024INTENT_STATE_SETTLED\020\0032\225\003\n\033PaymentOr" +
+      "chestrationService\022Y\n\rCreateSession\022 .pa" +
+      "yorch.v1.CreateSessionRequest\032!.payorch." +
+      "v1.CreateSessionResponse\"\003\220\002\002\022_\n\017Decrypt" +
+      "ApplePay\022\".payorch.v1.DecryptApplePayReq" +
+      "uest\032#.payorch.v1.DecryptApplePayRespons" +
+      "e\"\003\220\002\002\022k\n\023CreatePaymentMethod\022&.payorch." +
+      "v1.CreatePaymentMethodRequest\032\'.payorch." +
+      "v1.CreatePaymentMethodResponse\"\003\220\002\002\022M\n\tG" +
+      "etIntent\022\034.payorch.v1.GetIntentRequest\032\035" +
+      ".payorch.v1.GetIntentResponse\"\003\220\002\001B9\n\023in" +
+      "ternal.payorch.v1B PaymentOrchestrationS" +
+      "erviceProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

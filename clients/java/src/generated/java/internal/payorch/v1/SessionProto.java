@@ -63,35 +63,44 @@ public final class SessionProto extends com.google.protobuf.GeneratedFile {
       "\n\030payorch/v1/session.proto\022\npayorch.v1\032\037" +
       "google/api/field_behavior.proto\032\027google/" +
       "type/money.proto\032\034payorch/v1/sensitivity" +
-      ".proto\"\223\002\n\tStoreOnly\022\273\001\n\023verification_am" +
+      ".proto\"\355\002\n\tStoreOnly\022\273\001\n\023verification_am" +
       "ount\030\001 \001(\0132\022.google.type.MoneyBv\342A\001\002\272Ho\272" +
       "\001i\n\016money.positive\022 amount must be great" +
       "er than zero\0325this.units > 0 || (this.un" +
       "its == 0 && this.nanos > 0)\310\001\001R\022verifica" +
-      "tionAmount\022H\n\naccount_id\030\002 \001(\tB)\342A\001\001\272H\"r" +
-      " \030@2\034^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\taccou" +
-      "ntId\"\310\002\n\016OneTimePayment\022\242\001\n\006amount\030\001 \001(\013" +
-      "2\022.google.type.MoneyBv\342A\001\002\272Ho\272\001i\n\016money." +
-      "positive\022 amount must be greater than ze" +
-      "ro\0325this.units > 0 || (this.units == 0 &" +
-      "& this.nanos > 0)\310\001\001R\006amount\022J\n\naccount_" +
-      "id\030\002 \001(\tB+\342A\001\002\272H$r\"\020\001\030@2\034^([^\\pZ\\pC](.*[" +
-      "^\\pZ\\pC])?)?$R\taccountId\022E\n\010invoices\030\003 \003" +
-      "(\0132\032.payorch.v1.SessionInvoiceB\r\342A\001\001\272H\006\222" +
-      "\001\003\020\350\007R\010invoices\"\305\002\n\013PayAndStore\022\242\001\n\006amou" +
-      "nt\030\001 \001(\0132\022.google.type.MoneyBv\342A\001\002\272Ho\272\001i" +
-      "\n\016money.positive\022 amount must be greater" +
-      " than zero\0325this.units > 0 || (this.unit" +
-      "s == 0 && this.nanos > 0)\310\001\001R\006amount\022J\n\n" +
-      "account_id\030\002 \001(\tB+\342A\001\002\272H$r\"\020\001\030@2\034^([^\\pZ" +
-      "\\pC](.*[^\\pZ\\pC])?)?$R\taccountId\022E\n\010invo" +
-      "ices\030\003 \003(\0132\032.payorch.v1.SessionInvoiceB\r" +
-      "\342A\001\001\272H\006\222\001\003\020\350\007R\010invoices\"e\n\016SessionInvoic" +
-      "e\022S\n\016invoice_number\030\001 \001(\tB,\342A\001\002\272H%r#\020\001\030\377" +
-      "\0012\034^([^\\pZ\\pC](.*[^\\pZ\\pC])?)?$R\rinvoice" +
-      "Number\"(\n\007Session\022\035\n\005token\030\001 \001(\tB\007\200\001\001\220\236$" +
-      "\001R\005tokenB%\n\023internal.payorch.v1B\014Session" +
-      "ProtoP\001b\006proto3"
+      "tionAmount\022\241\001\n\naccount_id\030\002 \001(\tB\201\001\342A\001\001\272H" +
+      "zrx\030@2t^([^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200" +
+      "\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277](.*[^\\x00-\\x20\\x7f" +
+      "-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277])?" +
+      ")?$R\taccountId\"\242\003\n\016OneTimePayment\022\242\001\n\006am" +
+      "ount\030\001 \001(\0132\022.google.type.MoneyBv\342A\001\002\272Ho\272" +
+      "\001i\n\016money.positive\022 amount must be great" +
+      "er than zero\0325this.units > 0 || (this.un" +
+      "its == 0 && this.nanos > 0)\310\001\001R\006amount\022\243" +
+      "\001\n\naccount_id\030\002 \001(\tB\203\001\342A\001\002\272H|rz\020\001\030@2t^([" +
+      "^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201" +
+      "\237-\342\201\257\343\200\200\357\273\277](.*[^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200" +
+      "\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277])?)?$R\taccou" +
+      "ntId\022E\n\010invoices\030\003 \003(\0132\032.payorch.v1.Sess" +
+      "ionInvoiceB\r\342A\001\001\272H\006\222\001\003\020\350\007R\010invoices\"\237\003\n\013" +
+      "PayAndStore\022\242\001\n\006amount\030\001 \001(\0132\022.google.ty" +
+      "pe.MoneyBv\342A\001\002\272Ho\272\001i\n\016money.positive\022 am" +
+      "ount must be greater than zero\0325this.uni" +
+      "ts > 0 || (this.units == 0 && this.nanos" +
+      " > 0)\310\001\001R\006amount\022\243\001\n\naccount_id\030\002 \001(\tB\203\001" +
+      "\342A\001\002\272H|rz\020\001\030@2t^([^\\x00-\\x20\\x7f-\\xa0\302\255\341" +
+      "\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277](.*[^\\x00-" +
+      "\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343" +
+      "\200\200\357\273\277])?)?$R\taccountId\022E\n\010invoices\030\003 \003(\013" +
+      "2\032.payorch.v1.SessionInvoiceB\r\342A\001\001\272H\006\222\001\003" +
+      "\020\350\007R\010invoices\"\277\001\n\016SessionInvoice\022\254\001\n\016inv" +
+      "oice_number\030\001 \001(\tB\204\001\342A\001\002\272H}r{\020\001\030\377\0012t^([^" +
+      "\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237" +
+      "-\342\201\257\343\200\200\357\273\277](.*[^\\x00-\\x20\\x7f-\\xa0\302\255\341\232\200\342" +
+      "\200\200-\342\200\217\342\200\250-\342\200\257\342\201\237-\342\201\257\343\200\200\357\273\277])?)?$R\rinvoic" +
+      "eNumber\"(\n\007Session\022\035\n\005token\030\001 \001(\tB\007\200\001\001\220\236" +
+      "$\001R\005tokenB%\n\023internal.payorch.v1B\014Sessio" +
+      "nProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
