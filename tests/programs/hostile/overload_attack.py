@@ -26,8 +26,8 @@ _MAX_REFUSAL: Final = 0.25
 """Of the CPU time of a success, which a refusal may cost: at 10 times the capacity all that is lost goes into them."""
 _MIN_GOODPUT_AT_TEN: Final = 0.7
 """Of the same, at 10 times: refusals take a fifth of the time, and gRPC itself ends what there is no time to refuse."""
-_MAX_BARE: Final = (0.01, 0.3)
-"""Of the calls at once and 3 times the capacity: what gRPC itself ends, before refusals begin or beside them."""
+_MAX_BARE: Final = 0.01
+"""Of the calls at the capacity. Beyond it the time for refusals is bounded, and gRPC itself ends the rest."""
 _CORE: Final = 0
 
 
@@ -100,11 +100,12 @@ def _figures(loads: Sequence[Load], best: float) -> list[Figure]:
         Figure("a refusal at 10 times, CPU ms", refusal_cpu_s(tenfold, best=best) * 1000),
         Figure("of a success", refusal_cpu_s(tenfold, best=best) * best, at_most(_MAX_REFUSAL), detail=str(tenfold)),
     ]
-    figures += [
-        Figure(f"without an outcome at {factor} times", load.bare_share, at_most(most), detail=str(load))
-        for factor, load, most in zip(_FACTORS[:2], loads[:2], _MAX_BARE, strict=True)
+    return [
+        *figures,
+        Figure("without an outcome at 1 times", once.bare_share, at_most(_MAX_BARE), detail=str(once)),
+        Figure("without an outcome at 3 times", thrice.bare_share),
+        Figure("without an outcome at 10 times", tenfold.bare_share),
     ]
-    return [*figures, Figure("without an outcome at 10 times", tenfold.bare_share)]
 
 
 async def _load(arena: Arena, *, rate: float, seconds: float) -> Load:
