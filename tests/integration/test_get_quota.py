@@ -76,7 +76,7 @@ async def test_calls_are_in_flight_or_queued() -> None:
 
 @pytest.mark.asyncio
 async def test_an_open_circuit_is_seen(stack: LocalStack, stub: Any) -> None:
-    """With the time until the next call tries, which is what a caller is told."""
+    """With the time until the next probe, as callers receive it in RetryInfo."""
     components = stack.application.components
     now_s, key = components.resources.clock.monotonic(), ("acme", entity_id_on_wire(seed.ENTITY_US))
     for number in range(MIN_FAILURES):

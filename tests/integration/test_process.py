@@ -74,11 +74,9 @@ async def test_a_peer_writes_no_line_into_the_log(tmp_path: Path) -> None:
 def test_leaves_no_core_dump(tmp_path: Path) -> None:
     """Whatever limit it was started with; only this shows it where the kernel hands dumps to files."""
     file = write_configuration(tmp_path, "http://127.0.0.1:9")
-    # A command that ran in this process has lowered it for good.
-    _, most = resource.getrlimit(resource.RLIMIT_CORE)
     process = subprocess.Popen(  # noqa: S603 - our own command
         [COMMAND, "serve", "--config", file], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)),  # noqa: PLW1509 - no threads
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (1 << 30, 1 << 30)),  # noqa: PLW1509 - no threads
     )  # fmt: skip
     assert process.stderr is not None
     with process.stderr as log:

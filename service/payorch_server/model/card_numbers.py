@@ -143,7 +143,7 @@ def _without_base64(match: re.Match[str]) -> str:
     core = _BASE64.search(token)
     if core is None:
         return token
-    # The core tells where groups of four begin; what stands before the first whole one was cut.
+    # The core shows where groups of four begin; an incomplete group before the first whole one was cut off.
     aligned = "A" * (-core.start() % 4) + token.translate(_URL_SAFE)
     aligned = aligned[: len(aligned) - (len(aligned) % 4 == 1)]
     decoded = base64.b64decode(aligned + "=" * (-len(aligned) % 4)).decode("latin-1")

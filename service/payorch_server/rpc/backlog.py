@@ -1,6 +1,6 @@
 """For how long calls have waited to start, without a pause.
 
-gRPC queues calls in its core until the event loop has time for them. It tells neither how many wait nor since when,
+gRPC queues calls in its core until the event loop has time for them. It does not report how many wait, or since when,
 but it starts one of them every few turns of the loop. So a few turns without a start show that none waits, and as long
 as there is no such pause, the calls that start may have waited since the last one.
 

@@ -201,7 +201,7 @@ class Auditor:
         """Only a whole answer of Zuora's refuses."""
         if answer.seen.outcome != "REFUSED" or answer.seen.reason in _ABOUT_SOMETHING_ELSE:
             return
-        # Callers of the same intent share its end, whoever sent it.
+        # Callers of the same intent receive the same result, no matter which of them sent it.
         if not any(one.refused and one.ended_s <= answer.ended_s for one in self._sends_of(intent)):
             yield "2 refused", f"REFUSED {answer.seen.reason}, and no whole answer of Zuora's refused it"
 

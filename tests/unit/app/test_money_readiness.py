@@ -41,7 +41,7 @@ class TestCheck:
     """Money moves when nothing stands in the way, as of the last check."""
 
     async def test_begins_without_readiness(self) -> None:
-        """Nobody has looked yet."""
+        """No check has been made yet."""
         readiness = _Bench().readiness
 
         assert (readiness.ready, readiness.obstacles) == (False, ("not checked yet",))

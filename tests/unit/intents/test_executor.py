@@ -181,7 +181,7 @@ class TestRun:
 
     @pytest.mark.asyncio
     async def test_waits_for_another_replica_as_long_as_its_calls_do(self) -> None:
-        """Nobody would receive what it finds out later."""
+        """No caller is left to receive a later result."""
         clock, polls = FakeClock(), 0
         store = memory_store(clock)
         leased = IntentRecord(fingerprint(), route(), "other", START.timestamp() + LEASE_S, START.timestamp())

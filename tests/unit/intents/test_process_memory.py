@@ -239,7 +239,7 @@ class TestLostRecord:
 
 
 class TestUnrecordedIntent:
-    """While the store is away, what needs a record is refused, and what goes on unrecorded advises to look it up."""
+    """While the store is away, calls that need a record are refused; unrecorded ones in doubt advise a look-up."""
 
     @pytest.mark.asyncio
     async def test_is_refused_where_it_needs_a_record(self) -> None:

@@ -27,7 +27,7 @@ class TestVerdicts:
     @pytest.mark.parametrize("rpc", ["", *RPCS])
     @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
     def test_differ_for_sessions_in_doubt_alone(self, reason: Reason, rpc: str) -> None:
-        """There is nothing to look up, and a session that nobody uses does nothing; the outcome stays what it is."""
+        """There is nothing to look up, and an unused session has no effect; the outcome itself does not change."""
         verdict, of_rpc = VERDICTS[reason], verdict_of(reason, rpc=rpc)
 
         assert of_rpc.outcome is verdict.outcome

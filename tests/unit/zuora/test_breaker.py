@@ -53,7 +53,7 @@ class TestCircuitBreaker:
         assert CircuitState.CLOSED is breaker.state, reason
 
     def test_starts_again_after_an_answer(self) -> None:
-        """Whatever the answer says, somebody is there."""
+        """Any answer shows that Zuora responds, even a refusal."""
         breaker = CircuitBreaker()
         for now_s in range(100):
             breaker.note_failure(sent_s=now_s, now_s=now_s)

@@ -1,0 +1,13 @@
+"""What holds for every test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_limits_of_this_process() -> Iterator[None]:
+    """Commands that run in this process must not lower its limits for good; those in processes of their own do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("payorch_server.cli.forbid_core_dumps", lambda: None)
+        yield
