@@ -12,30 +12,24 @@ from payorch_server.intents.claim import IntentClaim
 from payorch_server.intents.intent import IntentRequest, IntentResult, require_same_request, still_running
 from payorch_server.intents.intent_record import (
     IntentRecord,
-    Settlement,
     append_recent,
     decode_record,
-    decode_result,
     encode_record,
-    evidence_of,
-    existing,
     minted_at,
-    opened_at,
-    reason_of,
     resend_before,
     sent_intent,
     store_key,
 )
 from payorch_server.intents.process_memory import ProcessMemory
+from payorch_server.intents.replay import replay
 from payorch_server.intents.token_guard import TokenGuard
-from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import CallError, Failure, call_error, error_for
+from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.runtime.clock import Clock
-from payorch_server.store.keyring import Keyring, SealBroken
+from payorch_server.store.keyring import Keyring
 from payorch_server.store.port import VERSION_BYTES, Store, StoredValue, StoreUnavailable
 
 T = TypeVar("T")
@@ -129,7 +123,7 @@ class IntentLedger:
             require_same_request({record.fingerprint.key_id: record.fingerprint}, request)
             # 2. Settled: its recorded end is the answer.
             if record.settlement is not None:
-                return self._replay(request, record, record.settlement)
+                return replay(request, record, record.settlement, keyring=self.keyring, now_s=self._now_s())
             # 3. Unsettled for longer than Zuora remembers its key: a resend could execute it a second time.
             self._refuse_expired(request, record)
             # 4. Held by another replica: wait for its end, as long as a call waits for that. The lease of an execution
@@ -273,29 +267,6 @@ class IntentLedger:
         if sent is not None:
             self._refuse_expired(request, record)
         return record
-
-    def _replay(self, request: IntentRequest[T], record: IntentRecord, settlement: Settlement) -> IntentResult[T]:
-        """Return the recorded success of an intent, or raise its recorded failure."""
-        facts = UpstreamFacts(
-            zuora_request_id=settlement.zuora_request_id,
-            zuora_process_id=settlement.zuora_process_id,
-            echoed_track_id=settlement.executed_track_id,
-        )
-        # 1. It failed.
-        if reason := reason_of(settlement):
-            raise error_for(Failure(reason, "recorded earlier", evidence=evidence_of(settlement), facts=facts))
-        # 2. It succeeded too long ago for its result to be of use.
-        age_s, limit_s = self._now_s() - settlement.settled_at_s, request.operation.stale_after_s
-        if limit_s is not None and age_s > limit_s:
-            raise call_error(Reason.SESSION_STALE, f"settled {age_s:.0f} s ago", maxAgeSeconds=str(int(limit_s)))
-        # 3. It succeeded, and its result can be read, or the key that sealed it is gone.
-        try:
-            clear = self.keyring.unseal(settlement.key_id, settlement.sealed_result, purpose=request.key)
-        except SealBroken as error:
-            detail, ids = f"its result cannot be read: {error}", existing(settlement)
-            raise error_for(Failure(Reason.INTENT_EXPIRED, detail, evidence=ids, facts=facts)) from error
-        value = decode_result(clear, request.operation.result_type)
-        return IntentResult(value, record.route, facts, opened_at(record), replayed=True)
 
     async def _refuse_too_old(self, request: IntentRequest[T]) -> None:
         """Refuse a time-stamped request id from before Zuora's memory, unless a record shows what happened."""
