@@ -47,6 +47,7 @@ def intent_executor(
     keys: Keyring | None = None,
     uniform: Callable[[float, float], float] = lambda _low, _high: 0.0,
     tasks: TaskOwner | None = None,
+    entropy: Callable[[int], bytes] | None = None,
 ) -> IntentExecutor:
     """Make the executor of one process."""
     ledger = IntentLedger(
@@ -54,7 +55,7 @@ def intent_executor(
         keyring=keys or keyring(),
         clock=clock,
         uniform=uniform,
-        entropy=counted_entropy(),
+        entropy=entropy or counted_entropy(),
     )
     return IntentExecutor(ledger=ledger, clock=clock, tasks=tasks or TaskOwner())
 

@@ -9,9 +9,9 @@ KEYRING = Keyring((("test", Secret(b"k" * 32)),), entropy=bytes)
 """A keyring whose key is known, and whose nonces are all zero."""
 
 
-def counted_entropy() -> Callable[[int], bytes]:
+def counted_entropy(first: int = 1) -> Callable[[int], bytes]:
     """Return a source of bytes that never repeat and are the same in every run."""
-    calls = iter(range(1, 1_000_000))
+    calls = iter(range(first, 1_000_000))
     return lambda size: next(calls).to_bytes(size, "big")
 
 

@@ -16,6 +16,7 @@ from payorch_server.intents.intent_record import (
     first_send,
     opened_at,
     resend_before,
+    sent_intent,
     store_key,
     stored_evidence,
 )
@@ -152,6 +153,10 @@ class IntentClaim(Generic[T]):
         ended = dataclasses.replace(self.record, lease_until_s=0.0, doubtful=True, answer_ids=ids, passed_guard=True)
         if verdict.outcome is not Outcome.NOT_SENT and verdict.advice is not Advice.RESEND_SAME_REQUEST_ID:
             ended = dataclasses.replace(ended, settlement=self._failed_settlement(error))
+            # For as long as no record shows it: it was not written, or the store is away. What is to be looked up only
+            # because it is unrecorded, a resend may still settle.
+            if error.failure.reason is not Reason.INTENT_NOT_RECORDED:
+                self._memory.note_sent(self._request.key, sent_intent(ended))
         await self._write(ended)
         # 4. A refusal from before a payment gateway could see the token frees it for a corrected request.
         if self._guard.is_released_by(failure.reason):

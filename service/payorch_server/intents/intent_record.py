@@ -138,8 +138,9 @@ def resend_before(record: IntentRecord) -> datetime:
 
 
 def sent_intent(record: IntentRecord) -> SentIntent:
-    """Return what a process remembers of an intent that it sends."""
-    return SentIntent(record.route, record.opened_at_s)
+    """Return what a process remembers of an intent that may have been sent."""
+    has_failed = record.settlement is not None and record.settlement.reason
+    return SentIntent(record.route, record.opened_at_s, encode_record(record) if has_failed else b"")
 
 
 def minted_at(request_id: str) -> datetime | None:

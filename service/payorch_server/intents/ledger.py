@@ -20,7 +20,7 @@ from payorch_server.intents.intent_record import (
     sent_intent,
     store_key,
 )
-from payorch_server.intents.process_memory import ProcessMemory
+from payorch_server.intents.process_memory import ProcessMemory, SentIntent
 from payorch_server.intents.replay import replay
 from payorch_server.intents.token_guard import TokenGuard
 from payorch_server.model.context import CallContext
@@ -113,10 +113,10 @@ class IntentLedger:
             stored = await self._open(request, context, permit)
             if isinstance(stored, IntentClaim):
                 return stored
-            record = decode_record(stored.value)
-            record = dataclasses.replace(record, opened_at_s=self.memory.opened_at_s(request.key, record.opened_at_s))
+            record = self._with_what_is_known_here(request, decode_record(stored.value))
             self._refuse_elsewhere(request, record)
-            if record.doubtful or record.settlement is not None:
+            # A record that is newer than a failure known here replaces it.
+            if record.doubtful or record.settlement is not None or self.memory.sent(request.key):
                 self.memory.note_sent(request.key, sent_intent(record))
             # Before anything else is revealed of it: the caller may lack the right to the route it is pinned to.
             permit(record.route)
@@ -164,16 +164,16 @@ class IntentLedger:
             permit: Refuses the caller on the route that this process sent the intent on.
 
         Raises:
-            CallError: It needs a record, it has no route, or its time stamp is older than Zuora's memory.
+            CallError: It needs a record, it has no route, its time stamp is older than Zuora's memory, or this process
+                knows that it failed for good.
         """
         if request.operation.needs_record:
             raise call_error(Reason.STORE_UNAVAILABLE, str(error)) from error
         if self._is_too_old(request):
             raise call_error(Reason.INTENT_EXPIRED, "its UUIDv7 is older than 23 hours and no record can be read")
+        record = dataclasses.replace(self._new_record(request, context, permit), doubtful=True)
         _LOG.warning("intent_not_recorded", rpc=request.rpc, detail=str(error))
-        return self._claim(
-            request, dataclasses.replace(self._new_record(request, context, permit), doubtful=True), None
-        )
+        return self._claim(request, record, None)
 
     def _claim(self, request: IntentRequest[T], record: IntentRecord, version: int | None) -> IntentClaim[T]:
         return IntentClaim(
@@ -245,7 +245,8 @@ class IntentLedger:
     ) -> IntentRecord:
         """Return the record of an intent of which the store has none.
 
-        If this process sent it, the store has lost the record: the intent keeps its route, its doubt and its age.
+        If this process sent it, the store has lost the record: the intent keeps its route, its doubt, its age, and its
+        end if it failed for good.
         """
         sent = self.memory.sent(request.key)
         route = sent.route if sent else request.route
@@ -253,6 +254,7 @@ class IntentLedger:
             raise route
         if sent is not None:
             permit(route)
+            self._replay_failure(request, sent)
             _require_route(request, route)
         record = IntentRecord(
             fingerprint=next(iter(request.fingerprints.values())),
@@ -267,6 +269,26 @@ class IntentLedger:
         if sent is not None:
             self._refuse_expired(request, record)
         return record
+
+    def _with_what_is_known_here(self, request: IntentRequest[T], record: IntentRecord) -> IntentRecord:
+        """Return the record of an intent with what this process knows of it, and the store does not."""
+        # 1. The execution that holds it failed here, and its end was not written.
+        sent = self.memory.sent(request.key)
+        if sent is not None and sent.failed_record and record.settlement is None:
+            failed = decode_record(sent.failed_record)
+            if failed.owner == record.owner:
+                return failed
+        # 2. It is older than its record: the store lost the first one.
+        return dataclasses.replace(record, opened_at_s=self.memory.opened_at_s(request.key, record.opened_at_s))
+
+    def _replay_failure(self, request: IntentRequest[T], sent: SentIntent) -> None:
+        """Raise the failure that this process knows an intent to have ended with: it is not sent again."""
+        if not sent.failed_record:
+            return
+        record = decode_record(sent.failed_record)
+        require_same_request({record.fingerprint.key_id: record.fingerprint}, request)
+        if record.settlement is not None:
+            replay(request, record, record.settlement, keyring=self.keyring, now_s=self._now_s())
 
     async def _refuse_too_old(self, request: IntentRequest[T]) -> None:
         """Refuse a time-stamped request id from before Zuora's memory, unless a record shows what happened."""

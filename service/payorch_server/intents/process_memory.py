@@ -9,7 +9,7 @@ from payorch_server.model.route import Route
 V = TypeVar("V")
 
 _MAX_INTENTS: Final = 16_384
-"""Some minutes of calls at full load, in a few megabytes."""
+"""Some minutes of calls at full load, in a few megabytes; some twenty where all of them failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class SentIntent:
     route: Route
     opened_at_s: float
     """Unix time, before the first byte was sent."""
+    failed_record: bytes = b""
+    """Its record, encoded, if it failed for good; empty otherwise."""
 
 
 class _Newest(Generic[V]):
@@ -44,7 +46,8 @@ class _Newest(Generic[V]):
 class ProcessMemory:
     """The intents that may have been sent, and the executions whose end the store does not show.
 
-    It only ever makes an outcome less certain or a wait shorter, so that it may forget the oldest entries.
+    It only ever makes an outcome less certain, a wait shorter, or repeats a failure that callers were told, so that it
+    may forget the oldest entries.
     """
 
     def __init__(self, max_intents: int = _MAX_INTENTS) -> None:
@@ -52,7 +55,7 @@ class ProcessMemory:
         self._ended: _Newest[bool] = _Newest(max_intents)
 
     def note_sent(self, key: IdempotencyKey, sent: SentIntent) -> None:
-        """Note that an intent is about to be sent, or was."""
+        """Note that an intent is about to be sent, or was; this replaces what was known of it."""
         self._sent.add(key, sent)
 
     def note_unsent(self, key: IdempotencyKey) -> None:

@@ -223,7 +223,21 @@ class Auditor:
             return "a session under a fresh key after a recorded passing refusal"
         if answer.began_s - done.time_s >= _DAY_S and self._was_timed_blindly(done.send):
             return "sent by a wrong clock before any answer showed the time"
-        return self._excuse_by_lost_record(intent, answer, done) if self._record_was_missed(intent) else ""
+        excuse = self._excuse_by_lost_record(intent, answer, done) if self._record_was_missed(intent) else ""
+        if not excuse and answer.seen.outcome == "REFUSED" and self._refusal_was_unknown_to(intent, done.send):
+            return "sent without a record by a process that had not met the recorded refusal"
+        return excuse
+
+    def _refusal_was_unknown_to(self, intent: Intent, send: Send) -> bool:
+        """Return whether a send had no record, and its process had neither heard nor read of a refusal before it."""
+        refused = [one for one in self._sends_of(intent) if one.refused and one.ended_s <= send.time_s]
+        if not refused or not self._was_sent_unrecorded(intent, send):
+            return False
+        reads = self._world.store.reads.get(f"intent:{intent.key}", ())
+        heard = any(one.instance == send.instance for one in refused)
+        return not heard and not any(
+            by == send.instance and refused[0].ended_s < at_s <= send.time_s for at_s, by in reads
+        )
 
     def _excuse_by_lost_record(self, intent: Intent, answer: Answer, done: Execution) -> str:
         if done.send.time_s > answer.ended_s:

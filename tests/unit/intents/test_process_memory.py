@@ -6,11 +6,13 @@ from harness.intents import (
     FailingStore,
     Zuora,
     call_context,
+    fingerprint,
     intent_executor,
     intent_request,
     memory_store,
     record_of,
 )
+from harness.keyring import counted_entropy
 from harness.routes import route
 from payorch_server.intents.executor import IntentExecutor
 from payorch_server.intents.intent import IntentRequest
@@ -63,6 +65,18 @@ def reason_of(end: str | CallError) -> Reason:
     """Return why a call failed."""
     assert isinstance(end, CallError)
     return end.failure.reason
+
+
+async def lose_record(process: Process, request: IntentRequest[str]) -> None:
+    """Delete the record of an intent, as a store that loses it."""
+    stored = await process.inner.get(f"intent:{request.key}")
+    assert stored is not None
+    assert await process.inner.compare_and_delete(f"intent:{request.key}", version=stored.version)
+
+
+def another_process(process: Process) -> IntentExecutor:
+    """Make a process that uses the same store."""
+    return intent_executor(process.clock, store=process.inner, entropy=counted_entropy(1000))
 
 
 class TestLease:
@@ -127,7 +141,7 @@ class TestLostRecord:
         process = Process(call_error(LOST, ""), call_error(Reason.TOKEN_UNAVAILABLE, ""), "pm-1")
         assert reason_of(await process.run(process.request())) is LOST
         moved = process.request(to=route(tenant="other"))
-        await self._lose(process, moved)
+        await lose_record(process, moved)
 
         unsettled = await process.run(moved)
         settled = await process.run(moved)
@@ -141,7 +155,7 @@ class TestLostRecord:
         process = Process(call_error(LOST, ""), call_error(LOST, ""))
         await process.run(process.request())
         process.clock.advance(20 * 3600)
-        await self._lose(process, process.request())
+        await lose_record(process, process.request())
         assert reason_of(await process.run(process.request())) is LOST
         process.clock.advance(4 * 3600)
 
@@ -154,7 +168,7 @@ class TestLostRecord:
         process, other = Process(call_error(LOST, ""), "pm-1"), Process(call_error(LOST, ""))
         request = process.request()
         await process.run(request)
-        await self._lose(process, request)
+        await lose_record(process, request)
         process.clock.advance(10 * HOUR_S)
         other.clock.advance(10 * HOUR_S)
         await other.run(other.request())
@@ -172,7 +186,7 @@ class TestLostRecord:
         process = Process(call_error(LOST, ""))
         await process.run(process.request())
         moved = process.request(to=route(tenant="other"))
-        await self._lose(process, moved)
+        await lose_record(process, moved)
         elsewhere = Zuora([call_error(LOST, "")])
         with pytest.raises(CallError):
             await intent_executor(process.clock, store=process.inner).run(
@@ -191,7 +205,7 @@ class TestLostRecord:
         process = Process(call_error(LOST, ""), "pm-1")
         await process.run(process.request())
         refused = process.request(to=call_error(Reason.ROUTE_NOT_FOUND, "no rule matches"))
-        await self._lose(process, refused)
+        await lose_record(process, refused)
 
         assert await process.run(refused) == "pm-1"
 
@@ -201,7 +215,7 @@ class TestLostRecord:
         process = Process(call_error(LOST, ""))
         await process.run(process.request())
         gone = process.request(route_exists=lambda _route: False)
-        await self._lose(process, gone)
+        await lose_record(process, gone)
 
         assert reason_of(await process.run(gone)) is Reason.ROUTE_GONE
         assert len(process.zuora.sent) == 1
@@ -217,7 +231,7 @@ class TestLostRecord:
                 raise call_error(Reason.CALLER_NOT_PERMITTED, "acme")
 
         moved = process.request(to=route(tenant="other"), permit=permit)
-        await self._lose(process, moved)
+        await lose_record(process, moved)
 
         assert reason_of(await process.run(moved)) is Reason.CALLER_NOT_PERMITTED
         assert len(process.zuora.sent) == 1
@@ -231,11 +245,111 @@ class TestLostRecord:
         assert await process.run(process.request(to=route(tenant="other"))) == "pm-1"
         assert not process.zuora.sent[1][2].doubtful
 
-    @staticmethod
-    async def _lose(process: Process, request: IntentRequest[str]) -> None:
-        stored = await process.inner.get(f"intent:{request.key}")
-        assert stored is not None
-        assert await process.inner.compare_and_delete(f"intent:{request.key}", version=stored.version)
+
+class TestFailedIntent:
+    """An intent that failed for good is not sent again by a process that knows it, whatever the store does."""
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("broken", [EVERYTHING, frozenset({"put_if_absent"})])
+    async def test_is_not_sent_without_its_record(self, broken: frozenset[str]) -> None:
+        """Zuora does not store a passing refusal: a second send would be executed."""
+        process = Process(call_error(Reason.UPSTREAM_LOCKED, ""), "pm-2")
+        request = process.request(moves_money=False)
+        assert reason_of(await process.run(request)) is Reason.UPSTREAM_LOCKED
+        process.broken = broken
+
+        assert reason_of(await process.run(request)) is Reason.UPSTREAM_LOCKED
+        assert len(process.zuora.sent) == 1
+
+    @pytest.mark.asyncio
+    async def test_is_known_to_a_process_that_read_its_record(self) -> None:
+        """Another process had sent it."""
+        process = Process()
+        other = Zuora([call_error(Reason.UPSTREAM_LOCKED, "")])
+        with pytest.raises(CallError):
+            await another_process(process).run(
+                intent_request(other.send, moves_money=False), call_context(process.clock)
+            )
+        request = process.request(moves_money=False)
+        await process.run(request)
+        process.broken = EVERYTHING
+
+        assert reason_of(await process.run(request)) is Reason.UPSTREAM_LOCKED
+        assert process.zuora.sent == []
+
+    @pytest.mark.asyncio
+    async def test_is_not_sent_again_after_it_was_refused_unrecorded(self) -> None:
+        """Its caller was told the refusal; the store is back, and has nothing of it."""
+        process = Process(call_error(Reason.UPSTREAM_LOCKED, ""), "pm-2")
+        request = process.request(moves_money=False)
+        process.broken = EVERYTHING
+        assert reason_of(await process.run(request)) is Reason.UPSTREAM_LOCKED
+        process.broken = frozenset()
+
+        assert reason_of(await process.run(request)) is Reason.UPSTREAM_LOCKED
+        assert len(process.zuora.sent) == 1
+
+    @pytest.mark.asyncio
+    async def test_is_not_sent_again_after_its_end_was_not_written(self) -> None:
+        """Its caller was told the refusal; the record still shows the execution under way."""
+        process = Process(call_error(Reason.UPSTREAM_LOCKED, ""), "pm-2")
+        process.broken = frozenset({"compare_and_set"})
+        assert reason_of(await process.run(process.request())) is Reason.UPSTREAM_LOCKED
+        process.broken = frozenset()
+
+        assert reason_of(await process.run(process.request())) is Reason.UPSTREAM_LOCKED
+        assert len(process.zuora.sent) == 1
+
+    @pytest.mark.asyncio
+    async def test_is_shown_to_who_may_see_it_alone(self) -> None:
+        """Neither to a caller without the right to its route, nor as the end of another request."""
+        process = Process(call_error(Reason.UPSTREAM_LOCKED, ""))
+        await process.run(process.request(moves_money=False))
+        process.broken = EVERYTHING
+
+        def permit(_route: Route) -> None:
+            raise call_error(Reason.CALLER_NOT_PERMITTED, "acme")
+
+        foreign = await process.run(process.request(moves_money=False, permit=permit))
+        changed = await process.run(
+            intent_request(process.zuora.send, fingerprints={"k1": fingerprint(sensitive="s2")}, moves_money=False)
+        )
+
+        assert (reason_of(foreign), reason_of(changed)) == (Reason.CALLER_NOT_PERMITTED, Reason.INTENT_MISMATCH)
+        assert len(process.zuora.sent) == 1
+
+    @pytest.mark.asyncio
+    async def test_is_forgotten_when_its_record_says_otherwise(self) -> None:
+        """The store lost the refusal, and another process executed the intent."""
+        process = Process(call_error(Reason.UPSTREAM_LOCKED, ""), "pm-2")
+        request = process.request(moves_money=False)
+        await process.run(request)
+        await lose_record(process, request)
+        await another_process(process).run(intent_request(Zuora().send, moves_money=False), call_context(process.clock))
+        assert await process.run(request) == "pm-1"
+        process.broken = EVERYTHING
+
+        assert await process.run(request) == "pm-2"
+
+    @pytest.mark.asyncio
+    async def test_is_forgotten_when_another_process_sends_it_again(self) -> None:
+        """The store lost the refusal; what the other execution does is not known."""
+        process, other = Process(call_error(Reason.UPSTREAM_LOCKED, ""), "pm-2"), Zuora(gate=asyncio.Event())
+        request = process.request(moves_money=False)
+        await process.run(request)
+        await lose_record(process, request)
+        elsewhere = asyncio.ensure_future(
+            another_process(process).run(intent_request(other.send, moves_money=False), call_context(process.clock))
+        )
+        await other.arrived.wait()
+        call = call_context(process.clock, seconds=0.0)
+        with pytest.raises(CallError) as caught:
+            await process.executor.run(request, call)
+        assert caught.value.failure.reason is Reason.STILL_RUNNING
+        process.broken = EVERYTHING
+
+        assert await process.run(request) == "pm-2"
+        elsewhere.cancel()
 
 
 class TestUnrecordedIntent:
