@@ -581,3 +581,82 @@ for super::generated::payorch::v1::create_payment_method_request::Method {
         }
     }
 }
+impl ::core::fmt::Debug for super::generated::payorch::v1::GatewayOutcome {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter
+            .debug_struct("GatewayOutcome")
+            .field("result", &self.r#result)
+            .field("code", &self.r#code)
+            .field("message", &self.r#message)
+            .field("transaction_id", &self.r#transaction_id)
+            .field("second_transaction_id", &self.r#second_transaction_id)
+            .field("token_data_changes", &format_args!("[redacted]"))
+            .finish()
+    }
+}
+impl ::core::fmt::Debug for super::generated::payorch::v1::CustomPaymentMethod {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter
+            .debug_struct("CustomPaymentMethod")
+            .field("id", &self.r#id)
+            .field("type", &self.r#type)
+            .field("token_data", &format_args!("[redacted]"))
+            .finish()
+    }
+}
+impl ::core::fmt::Debug for super::generated::payorch::v1::BillingAccount {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter
+            .debug_struct("BillingAccount")
+            .field("number", &format_args!("[redacted]"))
+            .field("currency", &self.r#currency)
+            .finish()
+    }
+}
+impl ::core::fmt::Debug for super::generated::payorch::v1::GatewayCall {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter
+            .debug_struct("GatewayCall")
+            .field("idempotency_key", &self.r#idempotency_key)
+            .field("attempt", &self.r#attempt)
+            .field("may_be_repeated", &self.r#may_be_repeated)
+            .field("first_send_time", &self.r#first_send_time)
+            .field("tenant_id", &self.r#tenant_id)
+            .field("gateway_name", &self.r#gateway_name)
+            .field("method", &self.r#method)
+            .field("account", &self.r#account)
+            .field("gateway_options", &format_args!("[redacted]"))
+            .field("other_members_json", &format_args!("[redacted]"))
+            .finish()
+    }
+}
+impl ::core::fmt::Debug for super::generated::payorch::v1::ProcessPaymentRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter
+            .debug_struct("ProcessPaymentRequest")
+            .field("call", &self.r#call)
+            .field("payment_id", &self.r#payment_id)
+            .field("payment_number", &self.r#payment_number)
+            .field("amount", &self.r#amount)
+            .field("soft_descriptor", &self.r#soft_descriptor)
+            .field("soft_descriptor_phone", &format_args!("[redacted]"))
+            .finish()
+    }
+}
+impl ::core::fmt::Debug for super::generated::payorch::v1::ProcessRefundRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter
+            .debug_struct("ProcessRefundRequest")
+            .field("call", &self.r#call)
+            .field("refund_id", &self.r#refund_id)
+            .field("refund_number", &self.r#refund_number)
+            .field("amount", &self.r#amount)
+            .field("account_currency", &self.r#account_currency)
+            .field("payment_id", &self.r#payment_id)
+            .field("payment_idempotency_key", &self.r#payment_idempotency_key)
+            .field("reference_id", &self.r#reference_id)
+            .field("soft_descriptor", &self.r#soft_descriptor)
+            .field("soft_descriptor_phone", &format_args!("[redacted]"))
+            .finish()
+    }
+}

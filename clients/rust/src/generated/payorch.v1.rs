@@ -2683,3 +2683,572 @@ pub mod diagnostics_service_client {
         }
     }
 }
+/// What became of a call.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GatewayOutcome {
+    /// How it ended.
+    #[prost(enumeration = "GatewayResult", tag = "1")]
+    pub result: i32,
+    /// The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
+    /// `gatewayResponseCode`. Never put anything of the request into it.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    /// The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
+    /// card number and nothing personal. It becomes `gatewayResponseMessage`.
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+    /// The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+    /// sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
+    #[prost(string, tag = "4")]
+    pub transaction_id: ::prost::alloc::string::String,
+    /// A second id of the provider's, within the same limits. It becomes `gatewaySecondTransactionId`.
+    #[prost(string, tag = "5")]
+    pub second_transaction_id: ::prost::alloc::string::String,
+    /// Fields of the payment method that Zuora is to store from now on, by name; at most 20. Fields that are not named
+    /// stay as they are. For ValidatePaymentMethod and ProcessPayment; ignored elsewhere. It becomes `upcTokenData`.
+    #[prost(map = "string, message", tag = "6")]
+    pub token_data_changes: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        CustomFieldValue,
+    >,
+}
+/// A custom payment method.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct CustomPaymentMethod {
+    /// Zuora's id of it. Empty for ValidatePaymentMethod: the method does not exist yet.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its type, such as "AmazonPay__c_12368": the name from its definition, then the id of the tenant that defined it.
+    #[prost(string, tag = "2")]
+    pub r#type: ::prost::alloc::string::String,
+    /// The fields of its type by name, as they stand in Zuora: whatever identifies the payer to the provider.
+    #[prost(map = "string, message", tag = "3")]
+    pub token_data: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        CustomFieldValue,
+    >,
+}
+/// The billing account in Zuora.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct BillingAccount {
+    /// Its number, such as "A00000004".
+    #[prost(string, tag = "1")]
+    pub number: ::prost::alloc::string::String,
+    /// Its currency, an ISO 4217 code.
+    #[prost(string, tag = "2")]
+    pub currency: ::prost::alloc::string::String,
+}
+/// What every call that concerns a payment method carries.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GatewayCall {
+    /// Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
+    /// refund keeps its key for ever; each validation has its own.
+    #[prost(string, tag = "1")]
+    pub idempotency_key: ::prost::alloc::string::String,
+    /// How often the hub has called under this key, from 1. For the log.
+    #[prost(int32, tag = "2")]
+    pub attempt: i32,
+    /// Whether an earlier call under this key may have had its effect.
+    #[prost(bool, tag = "3")]
+    pub may_be_repeated: bool,
+    /// When the hub first called under this key, or was about to.
+    #[prost(message, optional, tag = "4")]
+    pub first_send_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of the tenant in Zuora.
+    #[prost(string, tag = "5")]
+    pub tenant_id: ::prost::alloc::string::String,
+    /// Name of the gateway instance in Zuora.
+    #[prost(string, tag = "6")]
+    pub gateway_name: ::prost::alloc::string::String,
+    /// The payment method.
+    #[prost(message, optional, tag = "7")]
+    pub method: ::core::option::Option<CustomPaymentMethod>,
+    /// The billing account. Absent where Zuora sends none.
+    #[prost(message, optional, tag = "8")]
+    pub account: ::core::option::Option<BillingAccount>,
+    /// What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+    #[prost(map = "string, string", tag = "9")]
+    pub gateway_options: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Members of Zuora's request that this contract does not name, such as Level 2 and Level 3 data: one JSON object with
+    /// the same nesting, its values verbatim. Empty where there are none.
+    #[prost(bytes = "vec", tag = "10")]
+    pub other_members_json: ::prost::alloc::vec::Vec<u8>,
+}
+/// Request of DescribeGateway.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DescribeGatewayRequest {}
+/// Response of DescribeGateway.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DescribeGatewayResponse {
+    /// Name of the gateway, such as "amazon-pay": stable, and the same in every replica. A payment that was begun with one
+    /// gateway is never continued with another.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Version of the plug-in, for the log.
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    /// What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+    #[prost(enumeration = "GatewayOperation", repeated, tag = "3")]
+    pub operations: ::prost::alloc::vec::Vec<i32>,
+    /// ISO 4217 codes of the currencies that it takes. Empty: all.
+    #[prost(string, repeated, tag = "4")]
+    pub currencies: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether LookUp is implemented.
+    #[prost(bool, tag = "5")]
+    pub looks_up: bool,
+    /// For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
+    /// under a key.
+    #[prost(message, optional, tag = "6")]
+    pub idempotent_for: ::core::option::Option<::prost_types::Duration>,
+}
+/// Request of ValidatePaymentMethod.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ValidatePaymentMethodRequest {
+    /// What every call carries.
+    #[prost(message, optional, tag = "1")]
+    pub call: ::core::option::Option<GatewayCall>,
+    /// Amount to authorize. Absent: none.
+    #[prost(message, optional, tag = "2")]
+    pub auth_amount: ::core::option::Option<super::super::google::r#type::Money>,
+}
+/// Response of ValidatePaymentMethod.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ValidatePaymentMethodResponse {
+    /// What became of it. Absent: not known.
+    #[prost(message, optional, tag = "1")]
+    pub outcome: ::core::option::Option<GatewayOutcome>,
+}
+/// Request of ProcessPayment.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ProcessPaymentRequest {
+    /// What every call carries.
+    #[prost(message, optional, tag = "1")]
+    pub call: ::core::option::Option<GatewayCall>,
+    /// Zuora's id of the payment.
+    #[prost(string, tag = "2")]
+    pub payment_id: ::prost::alloc::string::String,
+    /// Zuora's number of the payment, such as "P-00000011".
+    #[prost(string, tag = "3")]
+    pub payment_number: ::prost::alloc::string::String,
+    /// How much to collect; greater than zero.
+    #[prost(message, optional, tag = "4")]
+    pub amount: ::core::option::Option<super::super::google::r#type::Money>,
+    /// What the payer is to read on the statement. Empty where Zuora sends none.
+    #[prost(string, tag = "5")]
+    pub soft_descriptor: ::prost::alloc::string::String,
+    /// Telephone number for the statement. Empty where Zuora sends none.
+    #[prost(string, tag = "6")]
+    pub soft_descriptor_phone: ::prost::alloc::string::String,
+}
+/// Response of ProcessPayment.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProcessPaymentResponse {
+    /// What became of it. Absent: not known.
+    #[prost(message, optional, tag = "1")]
+    pub outcome: ::core::option::Option<GatewayOutcome>,
+}
+/// Request of ProcessRefund.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ProcessRefundRequest {
+    /// What every call carries.
+    #[prost(message, optional, tag = "1")]
+    pub call: ::core::option::Option<GatewayCall>,
+    /// Zuora's id of the refund.
+    #[prost(string, tag = "2")]
+    pub refund_id: ::prost::alloc::string::String,
+    /// Zuora's number of the refund, such as "R-00000005".
+    #[prost(string, tag = "3")]
+    pub refund_number: ::prost::alloc::string::String,
+    /// How much to refund, as a decimal number such as "12.50", greater than zero. It is in the currency of the payment,
+    /// which Zuora does not name: take it from your own record of the payment.
+    #[prost(string, tag = "4")]
+    pub amount: ::prost::alloc::string::String,
+    /// Currency of the billing account, an ISO 4217 code. Usually the payment's as well. Empty where Zuora sends none.
+    #[prost(string, tag = "5")]
+    pub account_currency: ::prost::alloc::string::String,
+    /// Zuora's id of the payment, its `payment_id`.
+    #[prost(string, tag = "6")]
+    pub payment_id: ::prost::alloc::string::String,
+    /// The `idempotency_key` under which the payment was collected: the certain way to find it.
+    #[prost(string, tag = "7")]
+    pub payment_idempotency_key: ::prost::alloc::string::String,
+    /// The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+    #[prost(string, tag = "8")]
+    pub reference_id: ::prost::alloc::string::String,
+    /// What the payer is to read on the statement. Empty where Zuora sends none.
+    #[prost(string, tag = "9")]
+    pub soft_descriptor: ::prost::alloc::string::String,
+    /// Telephone number for the statement. Empty where Zuora sends none.
+    #[prost(string, tag = "10")]
+    pub soft_descriptor_phone: ::prost::alloc::string::String,
+}
+/// Response of ProcessRefund.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProcessRefundResponse {
+    /// What became of it. Absent: not known.
+    #[prost(message, optional, tag = "1")]
+    pub outcome: ::core::option::Option<GatewayOutcome>,
+}
+/// Request of LookUp.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LookUpRequest {
+    /// The key of the calls.
+    #[prost(string, tag = "1")]
+    pub idempotency_key: ::prost::alloc::string::String,
+    /// The operation of the calls.
+    #[prost(enumeration = "GatewayOperation", tag = "2")]
+    pub operation: i32,
+}
+/// Response of LookUp.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LookUpResponse {
+    /// What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
+    /// neither has the provider.
+    #[prost(message, optional, tag = "1")]
+    pub outcome: ::core::option::Option<GatewayOutcome>,
+}
+/// What a gateway can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum GatewayOperation {
+    /// Not stated; never sent.
+    Unspecified = 0,
+    /// ValidatePaymentMethod.
+    Validate = 1,
+    /// ProcessPayment.
+    Payment = 2,
+    /// ProcessRefund.
+    Refund = 3,
+}
+impl GatewayOperation {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "GATEWAY_OPERATION_UNSPECIFIED",
+            Self::Validate => "GATEWAY_OPERATION_VALIDATE",
+            Self::Payment => "GATEWAY_OPERATION_PAYMENT",
+            Self::Refund => "GATEWAY_OPERATION_REFUND",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "GATEWAY_OPERATION_UNSPECIFIED" => Some(Self::Unspecified),
+            "GATEWAY_OPERATION_VALIDATE" => Some(Self::Validate),
+            "GATEWAY_OPERATION_PAYMENT" => Some(Self::Payment),
+            "GATEWAY_OPERATION_REFUND" => Some(Self::Refund),
+            _ => None,
+        }
+    }
+}
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum GatewayResult {
+    /// Not known. The hub treats it like a gRPC error: money may have moved. So does any number that it does not know.
+    Unspecified = 0,
+    /// The provider did it: the method is valid, the money was collected, or it was refunded.
+    Approved = 1,
+    /// The provider refused it, and nothing moved.
+    Declined = 2,
+    /// The provider answered that it failed, and nothing moved.
+    Failed = 3,
+    /// The provider was provably not called, such as for want of configuration.
+    NotAttempted = 4,
+    /// The provider has accepted it and will finish later. Zuora is answered that it is in progress; the final result must
+    /// then come from LookUp.
+    Pending = 5,
+}
+impl GatewayResult {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "GATEWAY_RESULT_UNSPECIFIED",
+            Self::Approved => "GATEWAY_RESULT_APPROVED",
+            Self::Declined => "GATEWAY_RESULT_DECLINED",
+            Self::Failed => "GATEWAY_RESULT_FAILED",
+            Self::NotAttempted => "GATEWAY_RESULT_NOT_ATTEMPTED",
+            Self::Pending => "GATEWAY_RESULT_PENDING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "GATEWAY_RESULT_UNSPECIFIED" => Some(Self::Unspecified),
+            "GATEWAY_RESULT_APPROVED" => Some(Self::Approved),
+            "GATEWAY_RESULT_DECLINED" => Some(Self::Declined),
+            "GATEWAY_RESULT_FAILED" => Some(Self::Failed),
+            "GATEWAY_RESULT_NOT_ATTEMPTED" => Some(Self::NotAttempted),
+            "GATEWAY_RESULT_PENDING" => Some(Self::Pending),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod payment_gateway_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// A payment gateway that is plugged into Zuora's Universal Payment Connector.
+    ///
+    /// A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
+    /// the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+    ///
+    /// Three rules hold for every call that may move money:
+    ///
+    /// 1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
+    ///   `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
+    ///   outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+    /// 1. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
+    ///   that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
+    ///   nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+    /// 1. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
+    ///   end in what `LookUp` answers.
+    ///
+    /// The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
+    /// `may_be_repeated` is true.
+    ///
+    /// Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
+    /// plug-in against these rules.
+    #[derive(Debug, Clone)]
+    pub struct PaymentGatewayServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl PaymentGatewayServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> PaymentGatewayServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> PaymentGatewayServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            PaymentGatewayServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Describes the gateway. Called when the hub connects, and again whenever it reconnects.
+        pub async fn describe_gateway(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DescribeGatewayRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DescribeGatewayResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/payorch.v1.PaymentGatewayService/DescribeGateway",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "payorch.v1.PaymentGatewayService",
+                        "DescribeGateway",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
+        /// and must then be released.
+        pub async fn validate_payment_method(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ValidatePaymentMethodRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ValidatePaymentMethodResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/payorch.v1.PaymentGatewayService/ValidatePaymentMethod",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "payorch.v1.PaymentGatewayService",
+                        "ValidatePaymentMethod",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Collects a payment: authorizes and captures in one step.
+        pub async fn process_payment(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ProcessPaymentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProcessPaymentResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/payorch.v1.PaymentGatewayService/ProcessPayment",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("payorch.v1.PaymentGatewayService", "ProcessPayment"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Refunds a payment of ProcessPayment, wholly or in part.
+        pub async fn process_refund(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ProcessRefundRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProcessRefundResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/payorch.v1.PaymentGatewayService/ProcessRefund",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("payorch.v1.PaymentGatewayService", "ProcessRefund"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Looks up what became of the calls under a key. It must not call the provider in a way that moves money. A plug-in
+        /// without it sets `DescribeGateway.looks_up` to false; payments that end in doubt then stay open until Zuora asks again
+        /// and the repeated call is approved.
+        pub async fn look_up(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LookUpRequest>,
+        ) -> std::result::Result<tonic::Response<super::LookUpResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/payorch.v1.PaymentGatewayService/LookUp",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("payorch.v1.PaymentGatewayService", "LookUp"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}

@@ -4,6 +4,7 @@ export * from "./payorch/v1/bank_debit_pb.js";
 export * from "./payorch/v1/call_pb.js";
 export * from "./payorch/v1/diagnostics_service_pb.js";
 export * from "./payorch/v1/error_reason_pb.js";
+export * from "./payorch/v1/payment_gateway_service_pb.js";
 export * from "./payorch/v1/payment_method_pb.js";
 export * from "./payorch/v1/payment_method_result_pb.js";
 export * from "./payorch/v1/payment_orchestration_service_pb.js";
