@@ -1,0 +1,58 @@
+"""What the hub asks of a plugged-in gateway; `gateways` implements it over gRPC."""
+
+from typing import Protocol
+
+from payorch_server.upc.gateway_outcome import (
+    CallFacts,
+    GatewayDescription,
+    GatewayOutcome,
+    NoOutcome,
+    NotHeardOf,
+    NotSent,
+)
+from payorch_server.upc.request import HubRequest, Operation
+from payorch_server.upc.settings import PluginSettings
+
+
+class Gateway(Protocol):
+    """A gateway that is plugged in. Deadlines are absolute, on the monotonic clock; no method raises."""
+
+    name: str
+    """In the settings."""
+    settings: PluginSettings
+
+    async def describe(self, *, deadline_s: float) -> GatewayDescription | NotSent:
+        """Return what the gateway last said of itself, waiting until its channel is ready for the first time.
+
+        Returns:
+            NotSent where it cannot be reached or described by the deadline.
+        """
+        ...
+
+    async def call(
+        self, request: HubRequest, facts: CallFacts, *, deadline_s: float
+    ) -> GatewayOutcome | NoOutcome | NotSent:
+        """Call the gateway once.
+
+        Returns:
+            NotSent only where provably not one byte of the call was sent.
+        """
+        ...
+
+    async def look_up(
+        self, key: str, operation: Operation, *, deadline_s: float
+    ) -> GatewayOutcome | NotHeardOf | NoOutcome:
+        """Ask the gateway what became of the calls under a key."""
+        ...
+
+
+class GatewayDirectory(Protocol):
+    """The gateways that are plugged in now."""
+
+    def find(self, *, hub: str, gateway_name: str, tenant_id: str, method_type: str) -> Gateway | None:
+        """Return the gateway of a request, or None; types are compared without case."""
+        ...
+
+    def named(self, name: str) -> Gateway | None:
+        """Return the gateway with this name in the settings, or None."""
+        ...

@@ -1,0 +1,79 @@
+"""The table of what Zuora is answered."""
+
+import pytest
+from payorch_server.upc.answers import MEAN_ERROR, STATUSES, Answer, Situation, answer_to, situation_of
+from payorch_server.upc.gateway_outcome import GatewayOutcome, Result
+
+PROVEN = {Situation.LOOKED_UP_DECLINED, Situation.LOOKED_UP_FAILED}
+MAY_MEAN_ERROR_ALONE = PROVEN | {
+    Situation.DECLINED,
+    Situation.FAILED,
+    Situation.NOT_ATTEMPTED,
+    Situation.NOT_CONNECTED,
+    Situation.NOT_OFFERED,
+    Situation.REFUSED_EARLIER,
+    Situation.CREDENTIALS_REFUSED,
+    Situation.REQUEST_UNUSABLE,
+    Situation.TENANT_UNKNOWN,
+    Situation.GATEWAY_UNKNOWN,
+    Situation.SWITCHED_OFF,
+}
+OUTCOME = GatewayOutcome(Result.APPROVED, "601", "approved", "383315250")
+
+
+class TestAnswerTo:
+    """answer_to."""
+
+    @pytest.mark.parametrize("situation", Situation)
+    def test_means_error_in_doubt_only_where_a_look_up_proves_it(self, situation: Situation) -> None:
+        """While an earlier send may have moved money, Zuora must not collect again."""
+        answer = answer_to(situation, in_doubt=True).answer
+
+        assert (answer in MEAN_ERROR) == (situation in PROVEN)
+
+    @pytest.mark.parametrize("situation", Situation)
+    def test_means_error_alone_only_where_nothing_moved(self, situation: Situation) -> None:
+        """The situations are listed here once more, so that none slips in."""
+        answer = answer_to(situation, in_doubt=False).answer
+
+        assert (answer in MEAN_ERROR) == (situation in MAY_MEAN_ERROR_ALONE)
+
+    @pytest.mark.parametrize("in_doubt", [False, True])
+    @pytest.mark.parametrize("situation", Situation)
+    def test_says_approved_of_what_the_gateway_approved_alone(self, situation: Situation, *, in_doubt: bool) -> None:
+        """No other situation marks a payment as Processed."""
+        answer = answer_to(situation, in_doubt=in_doubt).answer
+
+        assert (answer is Answer.APPROVED) == (situation is Situation.APPROVED)
+
+    @pytest.mark.parametrize("in_doubt", [False, True])
+    @pytest.mark.parametrize("situation", Situation)
+    def test_hands_on_no_outcome_with_an_unknown(self, situation: Situation, *, in_doubt: bool) -> None:
+        """What a gateway said of an open payment could be taken for its end."""
+        answer = answer_to(situation, in_doubt=in_doubt, outcome=OUTCOME)
+
+        assert (answer.outcome is None) == (answer.answer is Answer.UNKNOWN)
+
+    @pytest.mark.parametrize("situation", [Situation.DECLINED, Situation.FAILED, Situation.NOT_ATTEMPTED])
+    def test_calls_people_where_a_refusal_follows_an_open_send(self, situation: Situation) -> None:
+        """No resend settles such a payment."""
+        assert answer_to(situation, in_doubt=True).needs_people
+        assert not answer_to(situation, in_doubt=False).needs_people
+
+
+class TestStatuses:
+    """STATUSES."""
+
+    def test_are_of_zuoras_four(self) -> None:
+        """202 would be read as an answer of the gateway; 405, 413 and 415 would leave a refused payment open."""
+        assert set(STATUSES) == set(Answer)
+        assert set(STATUSES.values()) == {200, 400, 401, 503}
+
+
+class TestSituationOf:
+    """situation_of."""
+
+    @pytest.mark.parametrize("result", Result)
+    def test_knows_each_result(self, result: Result) -> None:
+        """None is left without an answer."""
+        assert situation_of(result).name == result.name
