@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from canary.rules import rules_of
@@ -10,6 +11,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from payorch.v1 import call_pb2, error_reason_pb2, payment_method_result_pb2, sensitivity_pb2
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from payorch_server.rpc.validation import PATTERN_TEXTS
 
 SENSITIVE = re.compile(
     r"token|card_?number|^number$|iban|account_number|secret|email|phone|address|(^|_)line\d|postal|^city$|^state$"
@@ -193,3 +195,31 @@ class TestEnums:
         enums = file.DESCRIPTOR.enum_types_by_name.values()
 
         assert all(enum.values_by_number[0].name.endswith("_UNSPECIFIED") for enum in enums)
+
+
+def patterns_of(rules: Any) -> Iterator[str]:
+    """Yield the patterns in the rules of a field, its elements, keys and values."""
+    kind, value = (rules.type.field, rules.type.value) if rules and rules.type else ("", None)
+    if kind == "string" and value.pattern:
+        yield value.pattern
+    elif kind == "repeated":
+        yield from patterns_of(value.items)
+    elif kind == "map":
+        yield from patterns_of(value.keys)
+        yield from patterns_of(value.values)
+
+
+class TestPatterns:
+    """A caller whose text is refused reads a sentence, not a regular expression."""
+
+    @pytest.mark.parametrize("field", list(fields_of(REQUESTS)), ids=name_of)
+    def test_are_put_into_words(self, field: FieldDescriptor) -> None:
+        """Patterns hold invisible characters, and are not written for callers."""
+        assert set(patterns_of(rules_of(field))) <= PATTERN_TEXTS.keys()
+
+    def test_are_all_in_use(self) -> None:
+        """A sentence whose pattern has changed is not kept."""
+        used = {pattern for field in fields_of(REQUESTS) for pattern in patterns_of(rules_of(field))}
+
+        assert used == PATTERN_TEXTS.keys()
+        assert all(text.isascii() and text.isprintable() for text in PATTERN_TEXTS.values())

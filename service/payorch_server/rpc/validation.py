@@ -14,12 +14,44 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from payorch_server.model.errors import Violation, invalid
 from payorch_server.model.money import problem_with_amount
 
+_PATTERN: Final = "string.pattern"
 _MONEY: Final = "google.type.Money"
 # Each violation costs some 20 us of the event loop, so what is looked at is bounded. No request that keeps the rules
 # has more elements in its lists and maps, and a smaller one cannot have many.
 _MAX_ELEMENTS: Final = 1500
 _SMALL_BYTES: Final = 8192
 _MAX_UNKNOWN_FIELDS: Final = 100
+_VISIBLE: Final = "[^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
+_FIELD_NAME: Final = "must be the name of a field in Zuora: 1 to 64 lower-case letters and underscores"
+
+PATTERN_TEXTS: Final[Mapping[str, str]] = {
+    f"^({_VISIBLE}(.*{_VISIBLE})?)?$": (
+        "must not begin or end with a blank or an invisible character, nor contain a line break; remove it"
+    ),
+    "^-?[0-9]{1,30}([.][0-9]{1,30})?$": (
+        "must be a number in decimal digits, such as -12.50, with at most 30 digits before the point and 30 after it"
+    ),
+    "^[0-9]{12,19}$": "must be 12 to 19 digits; remove blanks and hyphens",
+    "^([0-9]{3,4})?$": "must be 3 or 4 digits",
+    "^[A-Z][A-Za-z0-9]{0,18}__c_[0-9]{1,20}$": (
+        "must be the internal name of a custom type in Zuora with the number of the tenant, such as AmazonPay__c_12368"
+    ),
+    "^[a-z_]{1,64}$": _FIELD_NAME,
+    "^[a-z_.]{1,64}$": f"{_FIELD_NAME}, with points between the names of nested ones",
+    "^[A-Za-z][A-Za-z0-9_]{0,254}$": (
+        "must be the name of a custom field: a letter, then at most 254 letters, digits and underscores"
+    ),
+    "^([0-9]{6}|[0-9]{8})?$": "must be the first 6 or 8 digits of the number",
+    "^([A-Z]{3})?$": "must be a currency code of three capital letters, such as EUR",
+    "^[0-9]{9}$": "must be 9 digits",
+    "^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$": (
+        "must be an IBAN: two capital letters, two digits, then 11 to 30 capital letters and digits; remove blanks"
+    ),
+    "^([A-Z0-9]{8}([A-Z0-9]{3})?)?$": "must be a BIC of 8 or 11 capital letters and digits",
+    "^([A-Z]{2})?$": "must be a country code of two capital letters, such as DE",
+}
+"""What the patterns in the protos require, in words: callers are not shown a regular expression. By pattern."""
+_OTHER_PATTERN: Final = "does not have the form that its description requires"
 Check = Callable[[Any], Iterable[Violation]]
 
 
@@ -71,7 +103,9 @@ class Validator:
             path = "".join(_element(element) for element in (proto.field.elements if proto.field else ())).removeprefix(
                 "."
             )
-            yield Violation(path, proto.rule_id, proto.message)
+            is_pattern = proto.rule_id == _PATTERN
+            text = PATTERN_TEXTS.get(found.rule_value, _OTHER_PATTERN) if is_pattern else proto.message
+            yield Violation(path, proto.rule_id, text)
 
 
 def _element(element: object) -> str:
