@@ -9,7 +9,7 @@ from payorch_server.model.route import Route
 V = TypeVar("V")
 
 _MAX_INTENTS: Final = 16_384
-"""Some minutes of calls at full load, in a few megabytes; some twenty where all of them failed."""
+"""Some minutes of calls at full load, in a few megabytes; some forty where all of them failed."""
 
 
 @dataclass(frozen=True, slots=True)
