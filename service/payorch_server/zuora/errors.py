@@ -246,7 +246,7 @@ def _broken(answer: HttpResponse, ids: JsonObject, facts: UpstreamFacts) -> Call
         ),
         facts=facts,
         is_broken=True,
-        cut_off=answer.damage is Damage.CUT,
+        cut_off=answer.damage in {Damage.CUT, Damage.UNFRAMED},
     )
     return error_for(failed)
 

@@ -68,6 +68,8 @@ class Damage(enum.Enum):
 
     CUT = "was cut off"
     """The connection broke or its framing did; another answer may be whole."""
+    UNFRAMED = "is empty and has no length"
+    """Only the end of the connection ends it, so that it may have been cut off at its head."""
     LATE = "did not arrive in time"
     TOO_LARGE = "is too large"
     UNDECODABLE = "cannot be decompressed"

@@ -42,6 +42,8 @@ _NEVER_SENT: Final = (httpx.UnsupportedProtocol, httpx.InvalidURL)
 # Of an answer's head. Real ones have some forty fields; the largest, a content security policy, has a few kilobytes.
 _MAX_FIELD_BYTES: Final = 128 * 1024
 _MAX_FIELDS: Final = 512
+# What may stand before the first character of a text: byte order marks and blanks.
+_BEFORE_TEXT: Final = b"\xef\xbb\xbf\xfe\xff\0 \t\r\n"
 
 # How many connections that hold an answer to nothing are closed before a call gives up.
 _MAX_UNUSABLE: Final = 5
@@ -129,7 +131,7 @@ class Transport:
                 if len(part) > room:
                     received.damage = Damage.TOO_LARGE
                     return
-            received.damage = None
+            received.damage = Damage.UNFRAMED if received.is_unframed else None
         finally:
             # A connection that breaks now costs nothing: what the answer says has been read.
             with contextlib.suppress(httpx.HTTPError, httpx.StreamError, aiohttp.ClientError):
@@ -165,6 +167,12 @@ class _Received:
     body: bytearray = field(default_factory=bytearray, repr=False)
     damage: Damage | None = Damage.CUT
     """Of a body that has not arrived in full."""
+
+    @property
+    def is_unframed(self) -> bool:
+        """Whether nothing of a body has arrived, and the head does not show that there is none."""
+        has_length = "content-length" in self.headers or "chunked" in self.headers.get("transfer-encoding", "").lower()
+        return not has_length and not self.body.strip(_BEFORE_TEXT)
 
 
 @lru_cache(maxsize=_MAX_URLS)

@@ -73,6 +73,8 @@ DAMAGES: Mapping[str, Callable[[bytes], httpx.Response]] = {
     ),
     "is cut off in the middle": lambda body: httpx.Response(0, stream=Cut(body[: len(body) // 2])),
     "is cut off after its end": lambda body: httpx.Response(0, stream=Cut(body)),
+    "is cut off before it began, and has no length": lambda _: httpx.Response(0, stream=Chunks(b"")),
+    "is cut off after a blank, and has no length": lambda _: httpx.Response(0, stream=Chunks(b"\xef\xbb\xbf\r\n")),
     "is half a text": lambda body: httpx.Response(0, stream=Chunks(body[:-1])),
     "is too large": lambda body: httpx.Response(0, stream=Chunks(body + b" " * 3000)),
     "unpacks to too much": lambda body: httpx.Response(
@@ -161,6 +163,29 @@ class TestAnswersWithADamagedBody:
         assert error is not None
         assert error.failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
         assert sends == (3 if "cut off" in damage else 1)
+
+
+@pytest.mark.asyncio
+class TestAnEmptyBody:
+    """It is whole only where the answer says how long it is."""
+
+    @pytest.mark.parametrize("framing", [{"content-length": "0"}, {"transfer-encoding": "chunked"}], ids=str)
+    async def test_refuses_by_its_status_where_it_is_whole(self, framing: dict[str, str]) -> None:
+        """Servers send 400 and 404 without a word."""
+        for status, reason in ((400, Reason.UPSTREAM_REQUEST_REFUSED), (404, Reason.UPSTREAM_NOT_FOUND)):
+            error, sends = await outcome_of(
+                "decryption", partial(httpx.Response, status, headers=framing, stream=Chunks(b""))
+            )
+
+            assert error is not None
+            assert (error.failure.reason, sends) == (reason, 1)
+
+    async def test_is_named_to_operators(self) -> None:
+        """Nothing shows that the connection broke."""
+        error, _ = await outcome_of("decryption", partial(httpx.Response, 400, stream=Chunks(b"")))
+
+        assert error is not None
+        assert error.failure.detail == "status 400: the body is empty and has no length (0 bytes)"
 
 
 @pytest.mark.asyncio
