@@ -155,10 +155,13 @@ def classify(
     # 3. A failure: the most severe meaning of its codes and its status.
     reason = _reason(answer.status, texts, _SESSION_CODE if operation == _SESSIONS else _BILLING_CODE)
     method_id, payment_id = _method_id(payload), text_of(payload.get("paymentId"))
+    # v2 names a method that it created so; errors have ids of their own, and so have sessions.
+    is_creation = _is_success(answer.status) and operation != _SESSIONS
+    created_id = text_of(payload.get("id")) if is_creation else ""
     if method_id:
         # 4. It names a payment method, so some of it happened.
         reason = Reason.PAYMENT_REFUSED_METHOD_CREATED
-    elif payment_id or payload.get("success") is True:
+    elif created_id or payment_id or payload.get("success") is True:
         # 5. It reports error codes and a payment or success: a contradiction, of which neither side can be trusted.
         reason = Reason.UPSTREAM_ANSWER_UNREADABLE
     elif reason is Reason.UPSTREAM_INTERNAL and _is_decline(answer.status, payload, texts, declines):
@@ -167,7 +170,7 @@ def classify(
     texts = mask_quotes(quotes, texts[:_MAX_CODES])
     evidence = UpstreamEvidence(
         zuora_codes=tuple(text.code for text in texts if text.code)[:_MAX_CODES],
-        payment_method_id=method_id,
+        payment_method_id=method_id or created_id,
         payment_id=payment_id,
         retry_after_s=retry_after_s(answer),
     )

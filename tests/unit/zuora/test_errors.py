@@ -20,12 +20,12 @@ DECLINE = DeclineSettings("53000060", "Transaction declined.")
 DECLINED = {"success": False, "processId": "P", "reasons": [{"code": 53000060, "message": "Transaction declined.x"}]}
 
 
-def error_of(status: int, body: Any, **headers: str) -> CallError | None:
+def error_of(status: int, body: Any, *, operation: str = "decryption", **headers: str) -> CallError | None:
     """Classify an answer as the client does."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     answer = HttpResponse(status, named, raw)
-    return classify(answer, read_body(answer), FACTS, operation="decryption")
+    return classify(answer, read_body(answer), FACTS, operation=operation)
 
 
 def reason_of(status: int, body: Any, **headers: str) -> Reason | None:
@@ -220,6 +220,44 @@ class TestQuickstart:
         body = {"type": kind, "errors": [{"code": code, "message": "m"}], "retryable": True}
 
         assert reason_of(status, body) is expected, reason
+
+
+class TestAnIdBesideErrors:
+    """An answer that creates and fails contradicts itself: what it names may exist."""
+
+    @pytest.mark.parametrize("status", [200, 201])
+    @pytest.mark.parametrize(
+        "errors",
+        [
+            {"errors": [{"code": "bad_request", "message": "no"}]},
+            {"errors": [{"code": "card_error", "message": "no"}], "type": "card"},
+            {"errors": [{"code": "no word of Zuora's"}]},
+            {"reasons": [{"code": 53200050, "message": "locked"}]},
+        ],
+        ids=str,
+    )
+    def test_is_kept(self, status: int, errors: dict[str, Any]) -> None:
+        """The caller looks it up."""
+        error = error_of(status, {"id": "pm1", **errors}, operation="payment_methods")
+
+        assert error is not None
+        assert error.failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
+        assert error.failure.evidence.payment_method_id == "pm1"
+
+    def test_is_no_method_beside_another_status(self) -> None:
+        """Edges and errors have ids of their own."""
+        error = error_of(400, {"id": "e1", "errors": [{"code": "bad_request"}]}, operation="payment_methods")
+
+        assert error is not None
+        assert error.failure.reason is Reason.UPSTREAM_REQUEST_REFUSED
+        assert error.failure.evidence.payment_method_id == ""
+
+    def test_is_no_method_of_a_session(self) -> None:
+        """A session creates none."""
+        error = error_of(200, {"id": "s1", "errors": [{"code": "bad_request"}]}, operation="sessions")
+
+        assert error is not None
+        assert error.failure.evidence.payment_method_id == ""
 
 
 class TestStatuses:
