@@ -2,7 +2,7 @@
 
 A body that is complete, once what proxies and other people's JSON writers do to it is repaired, is read normally: byte
 order marks, UTF-16 and UTF-32, other charsets, halves of surrogate pairs, control characters, NaN. Of a body that is
-not complete, or is not what it claims to be, nothing but ids is read.
+not complete, is not what it claims to be, or gives two values to a member that decides, nothing but ids is read.
 """
 
 import codecs
@@ -32,6 +32,11 @@ _SEPARATORS: Final = {":": True, ",": False}
 _ID: Final = re.compile(r'"([0-9A-Za-z_-]{1,64})"')
 _IDS: Final = frozenset({"id", "paymentId", "paymentMethodId", "processId"})
 _SUCCESS: Final = "success"
+# The members that decide what an answer means, or what exists.
+_DECIDING: Final = (
+    *("success", "Success", "reasons", "errors", "Errors", "faultcode", "code", "type", "message"),
+    *("id", "paymentId", "paymentMethodId", "processId", "token"),
+)
 _FALSE: Final = frozenset({"false", '"false"'})
 
 
@@ -43,7 +48,7 @@ class Form(enum.Enum):
     OTHER = enum.auto()
     """Complete, but no JSON object: nothing, a page, plain text, another JSON value."""
     BROKEN = enum.auto()
-    """Incomplete, or not what it claims to be."""
+    """Incomplete, not what it claims to be, or with two values of a member that decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +67,15 @@ def read_body(answer: HttpResponse) -> AnswerBody:
         return AnswerBody(Form.BROKEN, _legible_ids(_text(answer)))
     # 2. JSON as it should be, and JSON after repair.
     found, value = decode_json(answer.body)
-    text = "" if found else _text(answer)
+    text = answer.body.decode(errors="replace") if found else _text(answer)
     if not found:
         found, value = _repaired(text)
-    if found:
-        return AnswerBody(Form.OBJECT, value) if isinstance(value, dict) else AnswerBody(Form.OTHER)
-    # 3. No JSON: a page or a text, or what is left of JSON.
-    if _is_plain(text, answer.headers.get("content-type", "")):
+    if found and not isinstance(value, dict):
+        return AnswerBody(Form.OTHER)
+    if found and not _is_ambiguous(text):
+        return AnswerBody(Form.OBJECT, value)
+    # 3. A page or a text, or what is left of JSON.
+    if not found and _is_plain(text, answer.headers.get("content-type", "")):
         return AnswerBody(Form.OTHER)
     return AnswerBody(Form.BROKEN, _legible_ids(text))
 
@@ -109,6 +116,21 @@ def _repaired(text: str) -> tuple[bool, Any]:
     # Not only text that is no JSON: also numbers beyond Decimal's range and nesting beyond the interpreter's.
     except (ValueError, ArithmeticError, RecursionError):
         return False, None
+
+
+def _is_ambiguous(text: str) -> bool:
+    """Return whether a member that decides occurs twice in the outermost object, with different values."""
+    # Nearly no answer has two of them even in inner objects, and is read a second time.
+    names = [name for name in _DECIDING if text.count(f'"{name}"') > 1]
+    if not names:
+        return False
+    try:
+        members = json.loads(text.strip(_AROUND), strict=False, parse_float=str, object_pairs_hook=list)
+    # Numbers or nesting beyond the interpreter's.
+    except (ValueError, RecursionError):
+        return True
+    # As text, since True equals 1.
+    return any(len({repr(value) for member, value in members if member == name}) > 1 for name in names)
 
 
 def _whole(value: Any) -> Any:

@@ -240,7 +240,7 @@ def _broken(answer: HttpResponse, ids: JsonObject, facts: UpstreamFacts) -> Call
     if method_id or payment_id or _is_success(answer.status) or VERDICTS[by_status].outcome is Outcome.REFUSED:
         is_late = answer.damage is Damage.LATE
         reason = Reason.UPSTREAM_NO_ANSWER if is_late else Reason.UPSTREAM_ANSWER_UNREADABLE
-    damage = answer.damage.value if answer.damage else "is broken JSON"
+    damage = answer.damage.value if answer.damage else "is broken JSON or contradicts itself"
     failed = Failure(
         reason,
         f"status {answer.status}: the body {damage} ({len(answer.body)} bytes)",

@@ -78,6 +78,46 @@ class TestRepairedBodies:
         assert read(b"Bad Request", "application/json").form is Form.BROKEN
 
 
+class TestMembersThatOccurTwice:
+    """Readers of JSON take the first or the last; with different values neither decides."""
+
+    @pytest.mark.parametrize(
+        ("body", "ids"),
+        [
+            ('{"success": false, "success": true, "id": "pm1"}', {"success": False, "id": "pm1"}),
+            ('{"success": true, "success": false}', {"success": False}),
+            ('{"success": true, "success": 1, "id": "pm1"}', {"id": "pm1"}),
+            ('{"id": "pm1", "type": "card", "id": "pm2"}', {"id": "pm1"}),
+            ('{"paymentId": "p1", "paymentId": null}', {"paymentId": "p1"}),
+            ('{"paymentMethodId": "pm1", "x": {"id": 1}, "paymentMethodId": ""}', {"paymentMethodId": "pm1"}),
+            ('{"reasons": [{"code": 53200020}], "reasons": []}', {}),
+            ('{"errors": null, "errors": [{"code": "bad_request"}]}', {}),
+            ('{"token": "a", "token": "b"}', {}),
+            ('{"code": 53200020, "code": 53200060}', {}),
+        ],
+    )
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+    def test_make_the_body_unreadable(self, body: str, ids: dict[str, Any], encoding: str) -> None:
+        """What the answer means depends on the one that is believed."""
+        assert read(body.encode(encoding)) == AnswerBody(Form.BROKEN, ids)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'{"id": "pm1", "id": "pm1"}',
+            b'{"id": "pm1", "card": {"id": "c1", "id": "c2"}}',
+            b'{"id": "pm1", "name": "a", "name": "b"}',
+            b'{"id": "pm1", "note": "\\"id\\": \\"id\\""}',
+            b'{"id": "pm1", "cards": [{"id": "c1"}, {"id": "c2"}]}',
+        ],
+    )
+    def test_do_no_harm_where_nothing_depends_on_them(self, body: bytes) -> None:
+        """Equal values, inner objects and members that decide nothing."""
+        found = read(body)
+
+        assert (found.form, found.members["id"]) == (Form.OBJECT, "pm1")
+
+
 class TestBrokenBodies:
     """Nothing but ids is read of a body that is not complete."""
 

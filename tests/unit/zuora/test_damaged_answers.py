@@ -75,6 +75,9 @@ DAMAGES: Mapping[str, Callable[[bytes], httpx.Response]] = {
     "is cut off after its end": lambda body: httpx.Response(0, stream=Cut(body)),
     "is cut off before it began, and has no length": lambda _: httpx.Response(0, stream=Chunks(b"")),
     "is cut off after a blank, and has no length": lambda _: httpx.Response(0, stream=Chunks(b"\xef\xbb\xbf\r\n")),
+    "says success and its opposite": lambda body: httpx.Response(
+        0, stream=Chunks(b'{"success": true, "success": false, ' + body[1:])
+    ),
     "is half a text": lambda body: httpx.Response(0, stream=Chunks(body[:-1])),
     "is too large": lambda body: httpx.Response(0, stream=Chunks(body + b" " * 3000)),
     "unpacks to too much": lambda body: httpx.Response(
