@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from payorch_server import config
+from payorch_server.runtime.listen_address import split_address
 
 from chart.rendering import CHART, SCENARIOS, ChartError, config_of, containers_of, of_kind, pod_of, render, render_text
 
@@ -77,8 +78,8 @@ class TestPods:
         } == dict.fromkeys(("startupProbe", "livenessProbe", "readinessProbe"), "admin")
         assert container["livenessProbe"]["httpGet"]["path"] == container["startupProbe"]["httpGet"]["path"] == "/livez"
         assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
-        assert config.split_address(document["grpc"]["listen"]) in {("0.0.0.0", ports["grpc"]), ("::", ports["grpc"])}  # noqa: S104 - expected
-        assert config.split_address(document["admin"]["listen"]) == ("0.0.0.0", ports["admin"])  # noqa: S104
+        assert split_address(document["grpc"]["listen"]) in {("0.0.0.0", ports["grpc"]), ("::", ports["grpc"])}  # noqa: S104 - expected
+        assert split_address(document["admin"]["listen"]) == ("0.0.0.0", ports["admin"])  # noqa: S104
         protocol = "https" if document["grpc"].get("tls") else "kubernetes.io/h2c"
         for service in of_kind(objects, "Service"):
             if service["metadata"]["name"] not in OF_CALLERS:

@@ -8,7 +8,8 @@ from typing import Final, cast
 
 from aiohttp import web
 
-from payorch_server.config import AdminSettings, split_address
+from payorch_server.config.base_document import AdminSettings
+from payorch_server.runtime.listen_address import split_address
 
 _MAX_CONNECTIONS: Final = 100
 

@@ -1,5 +1,6 @@
 """The configuration: its document, how it is read, and its checks."""
 
+from payorch_server.config.base_document import AdminSettings, ConfigError
 from payorch_server.config.changes import (
     change_problems,
     namespace_problems,
@@ -7,8 +8,7 @@ from payorch_server.config.changes import (
     watched_files,
     with_switched_off,
 )
-from payorch_server.config.checks import split_address
-from payorch_server.config.document import AdminSettings, ConfigError, Document, Settings, schema
+from payorch_server.config.document import Document, Settings, schema
 from payorch_server.config.loading import load, load_document
 from payorch_server.config.strict_yaml import read_yaml
 
@@ -23,7 +23,6 @@ __all__ = [
     "namespace_problems",
     "read_yaml",
     "schema",
-    "split_address",
     "switched_off",
     "watched_files",
     "with_switched_off",

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from payorch_server.access.callers import access_table
-from payorch_server.config.document import ConfigError, Document, Settings
+from payorch_server.config.base_document import ConfigError
+from payorch_server.config.document import Document, Settings
 from payorch_server.config.strict_yaml import read_yaml
 from payorch_server.model.caller import ANY
 from payorch_server.model.operation import ROUTED_RPCS

@@ -1,7 +1,6 @@
 """Checks between settings, beyond their types: each problem is a sentence that begins with its path."""
 
 import dataclasses
-import ipaddress
 import re
 import ssl
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from payorch_server.config.document import Document
 from payorch_server.model.identifiers import is_zuora_id
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.routing.rule_checks import routing_problems, tenant_problems
+from payorch_server.runtime.listen_address import is_loopback, network_of, split_address
 from payorch_server.store.settings import problems as store_problems
 from payorch_server.zuora.settings import (
     ENVIRONMENTS,
@@ -81,29 +81,12 @@ def _listeners(document: Document) -> Iterator[tuple[str, str]]:
         yield "diagnostics", document.diagnostics.listen
 
 
-def split_address(listen: str) -> tuple[str, int] | None:
-    """Return host and port of `host:port` or `[v6]:port`, or None if it is neither."""
-    host, separator, port = listen.rpartition(":")
-    if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
-        return None
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _listen_problems(document: Document) -> Iterator[str]:
     for section, listen in _listeners(document):
         address = split_address(listen)
         if address is None:
             yield f"{section}.listen: {listen!r} is not host:port"
-        elif section != "admin" and not _is_loopback(address[0]):
+        elif section != "admin" and not is_loopback(address[0]):
             yield from listen_problems(f"{section}.listen", listen, document, tls=document.grpc.tls is not None)
 
 
@@ -122,9 +105,8 @@ def _identity_problems(document: Document) -> Iterator[str]:
 
 
 def _peer_problem(peer: str) -> str:
-    try:
-        network = ipaddress.ip_network(peer)
-    except ValueError:
+    network = network_of(peer)
+    if network is None:
         is_identity = _CERTIFICATE_IDENTITY.fullmatch(peer)
         return "" if is_identity else "is neither a network such as 127.0.0.1/32 nor an identity in a certificate"
     return "" if network.prefixlen else "covers every address, so any client could claim any identity"
@@ -193,9 +175,9 @@ def _host_problems(path: str, tenant: TenantSettings, extra_hosts: Sequence[str]
             yield f"{path}.base_url: must be scheme, host and optional port, such as https://rest.test.zuora.com"
         elif host in PRODUCTION_HOSTS:
             yield f"{path}.base_url: {host} is one of Zuora's production hosts; set environment instead"
-        elif tenant.base_url.startswith("http:") and not _is_loopback(host):
+        elif tenant.base_url.startswith("http:") and not is_loopback(host):
             yield f"{path}.base_url: http is for loopback only; use https"
-        elif not _is_loopback(host) and host not in SANDBOX_HOSTS and host not in extra_hosts:
+        elif not is_loopback(host) and host not in SANDBOX_HOSTS and host not in extra_hosts:
             yield f"{path}.base_url: {host} is not a Zuora sandbox or this machine; add it to zuora_http.extra_hosts"
 
 

@@ -1,59 +1,30 @@
 """The configuration: one document that people write, and the settings with secrets that a service is built from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any
 
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from payorch_server.access.settings import AccessSettings
 from payorch_server.calls.settings import CallHistorySettings, VerboseSettings
+from payorch_server.config.base_document import AdminSettings, BaseDocument
 from payorch_server.intents.settings import IntentSettings
-from payorch_server.model.errors import CommandError
 from payorch_server.model.secret import Secret
 from payorch_server.routing.settings import RuleSettings
 from payorch_server.rpc.bearer import KeySet
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.settings import DiagnosticsSettings, GrpcSettings, IdentitySettings
-from payorch_server.runtime import FORBID_EXTRA
-from payorch_server.runtime.ranges import VariableText
 from payorch_server.store.settings import StoreSettings
 from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.usecases.settings import PaymentMethodSettings, SessionSettings
 from payorch_server.zuora.settings import TenantSettings, ZuoraHttpSettings
 
-ENV_PREFIX: Final = "PAYORCH_"
 
-
-@dataclass(frozen=True, slots=True)
-class AdminSettings:
-    """The HTTP listener for probes."""
-
-    __pydantic_config__: ClassVar = FORBID_EXTRA
-
-    listen: str = "127.0.0.1:9464"
-    """Host and port; port 0 takes a free one."""
-
-
-class _Variables(EnvSettingsSource):
-    """The environment, whose values are marked: a number there is text, and may be text nowhere else."""
-
-    def __init__(self, settings_cls: type[BaseSettings]) -> None:
-        super().__init__(settings_cls)
-        self.env_vars = {name: value and VariableText(value) for name, value in self.env_vars.items()}
-
-
-class Document(BaseSettings):
+class Document(BaseDocument):
     """The whole configuration."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX,
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-        title="payorch configuration",
-    )
+    model_config = SettingsConfigDict(title="payorch configuration")
 
     grpc: GrpcSettings = GrpcSettings()
     """The gRPC listener."""
@@ -88,18 +59,6 @@ class Document(BaseSettings):
     routing: tuple[RuleSettings, ...]
     """Routing rules, in order; the first that matches decides."""
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file."""
-        return _Variables(settings_cls), init_settings
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -116,18 +75,6 @@ class Settings:
     """None: plaintext."""
     key_set: KeySet | None = None
     """Public keys of the issuer of callers' tokens; None if tokens are not accepted."""
-
-
-class ConfigError(CommandError):
-    """A configuration that cannot be used."""
-
-    exit_status = 2
-
-    def __init__(self, source: str, problems: Sequence[str]) -> None:
-        listed = "".join(f"\n  - {problem}" for problem in problems)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"{source}: {count}{listed}")
-        self.problems = tuple(problems)
 
 
 def schema() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from payorch_server.config.document import ConfigError
+from payorch_server.config.base_document import ConfigError
 
 _TAG: Final = "tag:yaml.org,2002:"
 

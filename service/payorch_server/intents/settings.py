@@ -4,18 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from payorch_server.runtime import FORBID_EXTRA
-
-
-@dataclass(frozen=True, slots=True)
-class KeySettings:
-    """A secret key that all replicas share."""
-
-    __pydantic_config__: ClassVar = FORBID_EXTRA
-
-    id: str
-    """Name of the key in records; never used again for another secret."""
-    file: str
-    """File that holds at least 32 random bytes, as they are or in any encoding."""
+from payorch_server.store.settings import KeySettings
 
 
 @dataclass(frozen=True, slots=True)

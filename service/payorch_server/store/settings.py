@@ -1,4 +1,4 @@
-"""Settings of the store."""
+"""Settings of the store, and of the keys that protect what is in it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,6 +54,18 @@ class StoreSettings:
     def tls(self) -> bool:
         """Whether `url` asks for TLS."""
         return urlsplit(self.url).scheme == "rediss"
+
+
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """A secret key that all replicas share."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    id: str
+    """Name of the key in records; never used again for another secret."""
+    file: str
+    """File that holds at least 32 random bytes, as they are or in any encoding."""
 
 
 def problems(settings: StoreSettings) -> Iterator[str]:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 from payorch_server import cli
-from payorch_server.config import ConfigError, Settings, load, schema, split_address
+from payorch_server.config import ConfigError, Settings, load, schema
 from payorch_server.model.secret import reveal  # noqa: TID251 - that the file was read is the subject
+from payorch_server.runtime.listen_address import split_address
 from payorch_server.zuora.settings import ENVIRONMENTS
 
 CLIENT_ID = "11111111-2222-3333-4444-555555555555"

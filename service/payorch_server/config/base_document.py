@@ -1,0 +1,67 @@
+"""What the documents of the service and of the hub share: sections, how the environment overrides them, and errors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from payorch_server.model.errors import CommandError
+from payorch_server.runtime import FORBID_EXTRA
+from payorch_server.runtime.ranges import VariableText
+
+ENV_PREFIX: Final = "PAYORCH_"
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """The HTTP listener for probes."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    listen: str = "127.0.0.1:9464"
+    """Host and port; port 0 takes a free one."""
+
+
+class _Variables(EnvSettingsSource):
+    """The environment, whose values are marked: a number there is text, and may be text nowhere else."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        self.env_vars = {name: value and VariableText(value) for name, value in self.env_vars.items()}
+
+
+class BaseDocument(BaseSettings):
+    """A configuration as people write it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file."""
+        return _Variables(settings_cls), init_settings
+
+
+class ConfigError(CommandError):
+    """A configuration that cannot be used."""
+
+    exit_status = 2
+
+    def __init__(self, source: str, problems: Sequence[str]) -> None:
+        listed = "".join(f"\n  - {problem}" for problem in problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"{source}: {count}{listed}")
+        self.problems = tuple(problems)

@@ -1,0 +1,184 @@
+"""The only reader of the environment and of files: YAML files, PAYORCH_ variables over them, files of secrets.
+
+`PAYORCH_GRPC__LISTEN=0.0.0.0:50051` overrides `grpc: {listen: ...}`. Every problem is reported at once, with its path.
+"""
+
+import codecs
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from payorch_server.config.base_document import ENV_PREFIX, BaseDocument, ConfigError
+from payorch_server.config.strict_yaml import read_yaml
+from payorch_server.model.secret import Secret
+from payorch_server.rpc.certificate import ServerCertificate
+from payorch_server.rpc.certificate import problems_of as certificate_problems
+from payorch_server.store.keyring import MIN_KEY_BYTES
+from payorch_server.store.settings import KeySettings, StoreSettings
+
+D = TypeVar("D", bound=BaseDocument)
+_WHITE_SPACE: Final = " \t\r\n"
+"""Around a secret; editors and shells end files with some of it."""
+_BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""Editors put them before texts. A random key begins with one in one of 30,000 cases; make another one then."""
+
+
+def source_of(files: Sequence[Path]) -> str:
+    """Return how errors name some files."""
+    return ", ".join(str(file) for file in files)
+
+
+def read_document(kind: type[D], files: Sequence[Path]) -> D:
+    """Read a document of a kind, without the files that it names and without the checks between its settings.
+
+    Args:
+        kind: Its class.
+        files: One file or several, each top-level section in one of them.
+
+    Raises:
+        ConfigError: There are problems; it lists all of them.
+    """
+    return _parse(kind, source_of(files), _merge(kind, files))
+
+
+def _merge(kind: type[BaseDocument], files: Sequence[Path]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    origin: dict[str, Path] = {}
+    for file in files:
+        for section, value in _read_mapping(kind, file).items():
+            if section in content:
+                problem = f"{section}: is also defined in {origin[section]}; define each section in one file"
+                raise ConfigError(str(file), [problem])
+            content[section], origin[section] = value, file
+    return content
+
+
+def _read_mapping(kind: type[BaseDocument], path: Path) -> dict[str, Any]:
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        required = [name for name, field in kind.model_fields.items() if field.is_required()]
+        what = f"the section{'s' if len(required) > 1 else ''} {' and '.join(required)}"
+        raise ConfigError(str(path), [f"must be a mapping with {what}"])
+    return {str(key): value for key, value in content.items()}
+
+
+def _parse(kind: type[D], source: str, content: dict[str, Any]) -> D:
+    problems = [
+        f"{name}: no such setting; variables are named {ENV_PREFIX}SECTION__SETTING"
+        for name in sorted(os.environ)  # noqa: TID251 - this is the reader
+        if name.startswith(ENV_PREFIX)
+        and name.removeprefix(ENV_PREFIX).partition("__")[0].lower() not in kind.model_fields
+    ]
+    # pydantic-settings would take such names for its own options.
+    problems += [f"{name}: no such setting" for name in content if name.startswith("_")]
+    content = {name: value for name, value in content.items() if not name.startswith("_")}
+    try:
+        document = kind(**content)
+    except SettingsError as error:
+        problems.append(f"{ENV_PREFIX}*: {error}; use JSON, or one variable per setting")
+    except ValidationError as error:
+        problems += [
+            f"{'.'.join(str(part) for part in problem['loc'])}: {_plain_text(problem['type'], problem['msg'])}"
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+    else:
+        if not problems:
+            return document
+    raise ConfigError(source, problems)
+
+
+def _plain_text(kind: str, message: str) -> str:
+    if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
+        return "no such setting"
+    return message[:1].lower() + message[1:]
+
+
+def read_text(path: str, file: str, problems: list[str]) -> str:
+    """Return the text of a file without white space around it; empty if there is a problem, which is then listed."""
+    before = len(problems)
+    content = read_bytes(path, file, problems)
+    if len(problems) > before:
+        return ""
+    try:
+        text = content.decode().strip(_WHITE_SPACE)
+    except UnicodeDecodeError:
+        problems.append(f"{path}: {file} cannot be read: not text in UTF-8; save it in that encoding")
+        return ""
+    if not text:
+        problems.append(f"{path}: {file} is empty")
+    elif not text.isprintable():
+        problems.append(f"{path}: {file} contains a character that is not printable; write the text as one line")
+        return ""
+    return text
+
+
+def read_keys(path: str, settings: Sequence[KeySettings], problems: list[str]) -> tuple[tuple[str, Secret[bytes]], ...]:
+    """Return the fleet's keys by id; adds what is wrong with them to the problems.
+
+    Args:
+        path: Of the list in the document.
+        settings: The list.
+        problems: Found so far.
+    """
+    keys: list[tuple[str, Secret[bytes]]] = []
+    for index, key in enumerate(settings):
+        file = f"{path}.{index} ({key.id}).file"
+        secret = read_bytes(file, key.file, problems)
+        if 0 < len(secret) < MIN_KEY_BYTES:
+            problems.append(f"{file}: must contain at least {MIN_KEY_BYTES} random bytes")
+        keys.append((key.id, Secret(secret)))
+    if len({key.id for key in settings}) != len(settings):
+        problems.append(f"{path}: each id must be unique")
+    return tuple(keys)
+
+
+def read_password(store: StoreSettings, problems: list[str]) -> Secret[str] | None:
+    """Return the store's password; adds what is wrong with it to the problems."""
+    if not store.password_file:
+        return None
+    text = read_text("store.password_file", store.password_file, problems)
+    return Secret(text) if text else None
+
+
+def read_certificate(
+    path: str, *, chain: str, key: str, client_authorities: str, problems: list[str], now: datetime
+) -> ServerCertificate | None:
+    """Return the certificate of a listener, or None where a file cannot be read; adds what is wrong to the problems.
+
+    Args:
+        path: Of the settings in the document.
+        chain: File of the certificate and its chain.
+        key: File of the private key.
+        client_authorities: File of the authorities of client certificates; empty: none.
+        problems: Found so far.
+        now: The certificate must be valid at this time.
+    """
+    read = [
+        read_bytes(f"{path}.{name}", file, problems) for name, file in (("certificate_file", chain), ("key_file", key))
+    ]
+    authorities = read_bytes(f"{path}.client_ca_file", client_authorities, problems) if client_authorities else b""
+    if not all(read):
+        return None
+    certificate = ServerCertificate(chain=read[0], key=Secret(read[1]), client_authorities=authorities)
+    problems += [f"{path}.{problem}" for problem in certificate_problems(certificate, now)]
+    return certificate
+
+
+def read_bytes(path: str, file: str, problems: list[str]) -> bytes:
+    """Return the content of a file; empty if there is a problem, which is then listed."""
+    try:
+        content = Path(file).read_bytes()
+    except OSError as error:
+        problems.append(f"{path}: {file} cannot be read: {error.strerror}")
+        return b""
+    if not content:
+        problems.append(f"{path}: {file} is empty")
+    elif content.startswith(_BYTE_ORDER_MARKS):
+        problems.append(f"{path}: {file} begins with a byte order mark; save it without one")
+        return b""
+    return content
