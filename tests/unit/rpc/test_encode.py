@@ -139,6 +139,14 @@ class TestPaymentMethod:
 
         assert (account.account_number, account.bank_code) == expected, reason
 
+    def test_reads_whole_numbers_in_any_form(self) -> None:
+        """Some JSON writers write 12 as 12.0 or 1.2E+1."""
+        card = {"expiry_month": Decimal("12.0"), "expiry_year": Decimal("2.030E+3")}
+        method = encoded({"id": "x", "type": "card", "card": card, "maximum_payment_attempts": Decimal("3.00")})
+
+        assert (method.card_summary.expiry_month, method.card_summary.expiry_year) == (12, 2030)
+        assert method.maximum_payment_attempts == 3
+
     @pytest.mark.parametrize(
         ("payload", "reason"),
         [
