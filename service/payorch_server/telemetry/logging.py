@@ -30,6 +30,7 @@ _LOG: Final = structlog.get_logger("payorch.process")
 _AUDIT: Final = "payorch.audit"
 _FLUSH_S: Final = 1.0
 _MAX_FRAMES: Final = 8
+_MAX_BEGUN_CHARACTERS: Final = 8192
 # The words of a text before its first value.
 _WORDS: Final = re.compile(r"[A-Za-z ,.]{0,100}")
 
@@ -173,7 +174,7 @@ class _AuditLogger(_StreamLogger):
 
 
 class _LogText(io.TextIOBase):
-    """A standard stream whose text goes to a writer, line by line."""
+    """A standard stream whose text goes to a writer, line by line; a line that does not end is broken."""
 
     def __init__(self, writer: LogWriter) -> None:
         self._writer = writer
@@ -181,6 +182,9 @@ class _LogText(io.TextIOBase):
 
     def write(self, text: str) -> int:
         *lines, self._begun = (self._begun + text).split("\n")
+        if len(self._begun) > _MAX_BEGUN_CHARACTERS:
+            lines.append(self._begun)
+            self._begun = ""
         for line in lines:
             self._writer.write(line.encode(errors="backslashreplace"))
         return len(text)

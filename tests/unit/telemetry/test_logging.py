@@ -89,6 +89,18 @@ class TestLines:
         assert SECRET.encode() not in log
         assert b"" == audit
 
+    def test_are_broken_where_no_line_ends(self, log_format: Format) -> None:
+        """A progress bar, or a dump, would be held in memory for ever."""
+        with logging_to_files(TelemetrySettings(log_format=log_format)) as files:
+            redirect_standard_streams(files.streams)
+            for _ in range(10):
+                print("." * 10_000, end="")  # noqa: T201 - as a library may
+            print()  # noqa: T201 - as a library may
+            log, _ = files.read()
+
+        assert log.replace(b"\n", b"") == b"." * 100_000
+        assert max(map(len, log.split(b"\n"))) < 20_000
+
     def test_of_the_audit_are_a_stream_of_their_own(self, log_format: Format) -> None:
         """Neither stream holds lines of the other, and the least level does not matter to the audit."""
         with logging_to_files(TelemetrySettings(log_format=log_format, log_level="error")) as files:
