@@ -21,6 +21,11 @@ class Gateway(Protocol):
     """In the settings."""
     settings: PluginSettings
 
+    @property
+    def in_flight(self) -> int:
+        """Calls in progress."""
+        ...
+
     async def describe(self, *, deadline_s: float) -> GatewayDescription | NotSent:
         """Return what the gateway last said of itself, waiting until its channel is ready for the first time.
 

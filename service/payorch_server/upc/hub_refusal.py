@@ -1,0 +1,76 @@
+"""Refusals of the hub itself: recorded before they are answered, so that no later send of the same id is charged."""
+
+from payorch_server.store.port import StoreUnavailable
+from payorch_server.upc.answers import MEAN_ERROR, HubAnswer, Situation, answer_to
+from payorch_server.upc.called_requests import CalledRequest
+from payorch_server.upc.hub_ledger import HubClaim, HubLedger
+from payorch_server.upc.hub_record import RecordUnreadable, decode_hub_record
+from payorch_server.upc.request import RequestName, UnusableRequest, idempotency_key
+
+
+class HubRefusals:
+    """Refuses requests for which no gateway is called."""
+
+    def __init__(self, ledger: HubLedger) -> None:
+        self._ledger = ledger
+
+    async def refuse(self, request: UnusableRequest, situation: Situation) -> HubAnswer:
+        """Return the answer to a request that the hub refuses.
+
+        It means Error only where nothing was sent under any id that the request may have.
+
+        Args:
+            request: What can be read of it.
+            situation: Why it is refused.
+        """
+        # 1. A validation moves no money.
+        if request.is_validation:
+            return answer_to(situation, in_doubt=False)
+        # 2. Nothing is known of what was sent before.
+        if not request.names:
+            return answer_to(Situation.ID_ILLEGIBLE, in_doubt=False)
+        # 3. Claim each id that it may have, and look for earlier sends.
+        try:
+            claims = [await self._claim(name) for name in request.names]
+            fresh = [claim for claim in claims if isinstance(claim, HubClaim)]
+            in_doubt = Situation.REQUEST_CHANGED in claims or any(claim.in_doubt for claim in fresh)
+            if in_doubt:
+                for claim in fresh:
+                    await self._ledger.forget(claim)
+            else:
+                in_doubt = not all([await self._ledger.end(claim, situation, None) for claim in fresh])
+        except StoreUnavailable:
+            return answer_to(Situation.STORE_UNAVAILABLE, in_doubt=True)
+        except RecordUnreadable:
+            return answer_to(Situation.RECORD_UNREADABLE, in_doubt=True)
+        # 4. Answer, and remember it, should the store lose the record.
+        answer = answer_to(situation, in_doubt=in_doubt)
+        if answer.answer in MEAN_ERROR:
+            for claim in fresh:
+                called = CalledRequest("", claim.record.first_send_s, 0.0, refused=True)
+                self._ledger.called.note(claim.key, called)
+        return answer
+
+    async def _claim(self, name: RequestName) -> HubClaim | Situation:
+        """Claim an id; return REFUSED_EARLIER or REQUEST_CHANGED where it has a record, of a refusal or not."""
+        fresh = self._ledger.new_record(None, gateway="", described_as="", left_s=0.0)
+        opened = await self._ledger.open(idempotency_key(name), fresh)
+        if isinstance(opened, HubClaim):
+            return opened
+        end = decode_hub_record(opened.value).end
+        is_refused = end is not None and not end.result and end.situation in _REFUSALS
+        return Situation.REFUSED_EARLIER if is_refused else Situation.REQUEST_CHANGED
+
+
+_REFUSALS = frozenset(
+    situation.name
+    for situation in (
+        Situation.REFUSED_EARLIER,
+        Situation.CREDENTIALS_REFUSED,
+        Situation.REQUEST_UNUSABLE,
+        Situation.TENANT_UNKNOWN,
+        Situation.GATEWAY_UNKNOWN,
+        Situation.SWITCHED_OFF,
+    )
+)
+"""Ends for which no gateway was called, and Zuora was answered Error."""
