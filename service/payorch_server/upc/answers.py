@@ -128,6 +128,17 @@ _NEEDS_PEOPLE: Final = frozenset(
         Situation.TOO_OLD,
     }
 )
+REFUSALS_OF_HUB: Final = frozenset(
+    {
+        Situation.REFUSED_EARLIER,
+        Situation.CREDENTIALS_REFUSED,
+        Situation.REQUEST_UNUSABLE,
+        Situation.TENANT_UNKNOWN,
+        Situation.GATEWAY_UNKNOWN,
+        Situation.SWITCHED_OFF,
+    }
+)
+"""Situations in which the hub itself refuses, and no gateway is called."""
 _OF_OUTCOMES: Final[Mapping[Result, Situation]] = {
     Result.APPROVED: Situation.APPROVED,
     Result.DECLINED: Situation.DECLINED,

@@ -11,7 +11,7 @@ import structlog
 from payorch_server.runtime.clock import Clock
 from payorch_server.store.keyring import Keyring
 from payorch_server.store.port import VERSION_BYTES, Store, StoredValue, StoreUnavailable
-from payorch_server.upc.answers import Situation
+from payorch_server.upc.answers import REFUSALS_OF_HUB, Situation
 from payorch_server.upc.called_requests import CalledRequests
 from payorch_server.upc.gateway_outcome import GatewayOutcome
 from payorch_server.upc.hub_record import (
@@ -224,7 +224,10 @@ class HubLedger:
             return RecordedAnswer(Situation.RECORD_UNREADABLE, None)
         stored = await self._store.get(answer_key(key)) if end.result else None
         sealed = unseal_answer(stored.value, self._keyring, key=key) if stored else None
-        return RecordedAnswer(Situation[end.situation], outcome_of(end, sealed))
+        situation = Situation[end.situation]
+        # Its reason concerned the send that was refused, not this one.
+        situation = Situation.REFUSED_EARLIER if situation in REFUSALS_OF_HUB else situation
+        return RecordedAnswer(situation, outcome_of(end, sealed))
 
     async def wait_before_poll(self, polls: int) -> None:
         """Wait before looking again for the end of another replica's execution."""

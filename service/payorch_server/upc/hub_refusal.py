@@ -1,11 +1,15 @@
 """Refusals of the hub itself: recorded before they are answered, so that no later send of the same id is charged."""
 
+from typing import Final
+
 from payorch_server.store.port import StoreUnavailable
-from payorch_server.upc.answers import MEAN_ERROR, HubAnswer, Situation, answer_to
+from payorch_server.upc.answers import MEAN_ERROR, REFUSALS_OF_HUB, HubAnswer, Situation, answer_to
 from payorch_server.upc.called_requests import CalledRequest
 from payorch_server.upc.hub_ledger import HubClaim, HubLedger
 from payorch_server.upc.hub_record import RecordUnreadable, decode_hub_record
 from payorch_server.upc.request import RequestName, UnusableRequest, idempotency_key
+
+_REFUSALS: Final = frozenset(situation.name for situation in REFUSALS_OF_HUB)
 
 
 class HubRefusals:
@@ -58,19 +62,5 @@ class HubRefusals:
         if isinstance(opened, HubClaim):
             return opened
         end = decode_hub_record(opened.value).end
-        is_refused = end is not None and not end.result and end.situation in _REFUSALS
+        is_refused = end is not None and end.situation in _REFUSALS
         return Situation.REFUSED_EARLIER if is_refused else Situation.REQUEST_CHANGED
-
-
-_REFUSALS = frozenset(
-    situation.name
-    for situation in (
-        Situation.REFUSED_EARLIER,
-        Situation.CREDENTIALS_REFUSED,
-        Situation.REQUEST_UNUSABLE,
-        Situation.TENANT_UNKNOWN,
-        Situation.GATEWAY_UNKNOWN,
-        Situation.SWITCHED_OFF,
-    )
-)
-"""Ends for which no gateway was called, and Zuora was answered Error."""

@@ -43,6 +43,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self.now_s = 0.0
         super().__init__(_Jump(self._advance))
+        # After a year of virtual time the next timer may be nearer than a float can move the clock.
+        self._clock_resolution = 1e-6
 
     def _advance(self, by_s: float) -> None:
         self.now_s += max(by_s, 0.0)
