@@ -1,17 +1,28 @@
 """Probes and metrics over HTTP; GET only."""
 
-import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final
 
-from aiohttp import web
+import structlog
 
 from payorch_server.config.base_document import AdminSettings
+from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.http_connection import HttpAnswer, HttpLimits, HttpRequest, HttpService
+from payorch_server.runtime.http_listener import HttpListener
 from payorch_server.runtime.listen_address import split_address
+from payorch_server.telemetry.logging import where
 
-_MAX_CONNECTIONS: Final = 100
+_LOG: Final = structlog.get_logger("payorch.app")
+_LIMITS: Final = HttpLimits(connections=100, idle_s=75.0)
+_METHODS: Final = frozenset({"GET", "HEAD"})
+_TEXT: Final = "text/plain; charset=utf-8"
+_MALFORMED: Final = HttpAnswer(400, b"400: Bad Request", _TEXT)
+_NOT_FOUND: Final = HttpAnswer(404, b"404: Not Found", _TEXT)
+_NOT_ALLOWED: Final = HttpAnswer(405, b"405: Method Not Allowed", _TEXT, {"Allow": "GET,HEAD"})
+_FAILED: Final = HttpAnswer(500, b"500: Internal Server Error", _TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,7 @@ async def start_admin(
     *,
     readiness: Callable[[], Readiness],
     exposition: Callable[[str], tuple[bytes, str]],
+    clock: Clock,
     stack: AsyncExitStack,
 ) -> int:
     """Listen until the stack closes; return the port.
@@ -41,6 +53,7 @@ async def start_admin(
         settings: Where to listen.
         readiness: Returns the readiness at this moment.
         exposition: Returns the metrics, and their content type, for an Accept header.
+        clock: Times requests.
         stack: Closes the listener.
 
     Raises:
@@ -48,10 +61,10 @@ async def start_admin(
     """
     host, port = split_address(settings.listen) or ("127.0.0.1", 0)
 
-    async def live(_request: web.Request) -> web.Response:
-        return web.json_response({"live": True})
+    def live(_request: HttpRequest) -> HttpAnswer:
+        return _json({"live": True})
 
-    async def ready(_request: web.Request) -> web.Response:
+    def ready(_request: HttpRequest) -> HttpAnswer:
         state = readiness()
         serving = any(state.tenants.values())
         body = {
@@ -61,31 +74,32 @@ async def start_admin(
             "policy_hash": state.policy_hash,
             "refused_change": list(state.refused_change),
         }
-        return web.json_response(body, status=200 if serving else 503)
+        return _json(body, status=200 if serving else 503)
 
-    async def metrics(request: web.Request) -> web.Response:
+    def metrics(request: HttpRequest) -> HttpAnswer:
         body, content_type = exposition(request.headers.get("accept", ""))
-        return web.Response(body=body, headers={"content-type": content_type})
+        return HttpAnswer(200, body, content_type)
 
-    app = web.Application()
-    app.add_routes([web.get("/livez", live), web.get("/readyz", ready), web.get("/metrics", metrics)])
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    serve = cast("web.Server", runner.server)
-    listener = await asyncio.get_running_loop().create_server(lambda: _connect(serve), host, port)
-    stack.callback(listener.close)
-    return int(listener.sockets[0].getsockname()[1])
+    pages = {"/livez": live, "/readyz": ready, "/metrics": metrics}
+
+    async def handle(request: HttpRequest) -> HttpAnswer:
+        page = pages.get(request.target)
+        if page is None:
+            return _NOT_FOUND
+        return page(request) if request.method in _METHODS else _NOT_ALLOWED
+
+    service = HttpService(
+        handle, malformed=_MALFORMED, failed=_FAILED, report=_report_defect, limits=_LIMITS, clock=clock
+    )
+    listener = HttpListener(service)
+    await listener.start(host, port)
+    stack.push_async_callback(listener.close)
+    return listener.port
 
 
-def _connect(serve: web.Server) -> asyncio.Protocol:
-    """Return the handler of a new connection; beyond the limit the oldest are closed.
+def _json(body: Mapping[str, Any], *, status: int = 200) -> HttpAnswer:
+    return HttpAnswer(status, json.dumps(body).encode(), "application/json; charset=utf-8")
 
-    aiohttp waits for ever for the rest of a request. Probes and scrapes take milliseconds, so an old connection is one
-    that is idle or never sends it.
-    """
-    connections = serve.connections
-    # A closed one stays in the list until the loop has time.
-    for connection in connections[: max(len(connections) - _MAX_CONNECTIONS + 1, 0)]:
-        connection.force_close()
-    return serve()
+
+def _report_defect(error: BaseException) -> None:
+    _LOG.error("admin_request_failed", type=type(error).__name__, where=where(error))

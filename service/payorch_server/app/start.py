@@ -323,7 +323,9 @@ async def _start_admin(
 
     exposition = components.resources.telemetry.exposition
     try:
-        return await start_admin(settings, readiness=readiness, exposition=exposition, stack=stack)
+        return await start_admin(
+            settings, readiness=readiness, exposition=exposition, clock=components.resources.clock, stack=stack
+        )
     except OSError as error:
         raise StartError(f"admin.listen: cannot listen on {settings.listen}: {error.strerror}") from error
 
