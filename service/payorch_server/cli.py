@@ -5,9 +5,9 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from payorch_server.model.errors import CommandError
 from payorch_server.runtime.core_dumps import forbid_core_dumps
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import asyncio
 
     import grpc
+
+    from payorch_server.telemetry.logging import LogStreams
+    from payorch_server.telemetry.settings import TelemetrySettings
 
 _WRONG_USAGE: Final = 2
 
@@ -29,21 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ("check-config", _check_config, "check a configuration and list every problem"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument(
-            "--config", type=Path, required=True, action="append", metavar="FILE", help="YAML file; may be repeated"
-        )
+        _add_config(command)
         command.set_defaults(run=run)
         if run is _check_config:
-            command.add_argument(
-                "--against",
-                type=Path,
-                action="append",
-                metavar="FILE",
-                help="also check that a service running with this configuration can apply it; may be repeated",
-            )
-            command.add_argument(
-                "--without-secrets", action="store_true", help="do not read secrets, keys and certificates"
-            )
+            _add_checks(command)
     commands.add_parser("config-schema", help="print the JSON schema of the configuration").set_defaults(run=_schema)
     health = commands.add_parser("healthcheck", help="check the health of a running service; exit 0 if it is SERVING")
     health.add_argument("--address", default="127.0.0.1:50051", help="host:port (default %(default)s)")
@@ -52,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     health.set_defaults(run=_healthcheck)
     _add_trace(commands.add_parser("trace", help="show what happened to the calls with a Zuora-Track-Id"))
     _add_routes(commands.add_parser("routes", help="explain, test, lint or compare routing policies in files"))
+    _add_upc(commands.add_parser("upc", help="the hub for Zuora's Universal Payment Connector"))
     parsed = parser.parse_args(arguments)
     # Before anything secret is read and before gRPC is imported.
     forbid_core_dumps()
@@ -85,6 +78,23 @@ def _silence_grpc() -> None:
     gets its log.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # noqa: TID251 - not read here, and no setting
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, required=True, action="append", metavar="FILE", help="YAML file; may be repeated"
+    )
+
+
+def _add_checks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--against",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="also check that a process running with this configuration can apply it; may be repeated",
+    )
+    parser.add_argument("--without-secrets", action="store_true", help="do not read secrets, keys and certificates")
 
 
 def _add_credentials(parser: argparse.ArgumentParser) -> None:
@@ -164,23 +174,75 @@ def _diff(parsed: argparse.Namespace) -> int:
     return routes.diff(old=parsed.old, new=parsed.new, cases=parsed.cases, as_json=parsed.json)
 
 
-def _serve(parsed: argparse.Namespace) -> int:
-    import asyncio
+def _add_upc(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("check-config", _upc_check_config, "check a configuration of the hub and list every problem"),
+        ("init-store", _upc_init_store, "declare that the store has the record of every request from now on"),
+    ):
+        command = commands.add_parser(name, help=text)
+        _add_config(command)
+        command.set_defaults(run=run)
+        if run is _upc_check_config:
+            _add_checks(command)
+        if run is _upc_init_store:
+            command.add_argument("--first-start", action="store_true", help="no request was ever sent to a gateway")
+            command.add_argument(
+                "--after-loss", action="store_true", help="records are lost, and no request is in Processing in Zuora"
+            )
+    schema = commands.add_parser("config-schema", help="print the JSON schema of the hub's configuration")
+    schema.set_defaults(run=_upc_schema)
 
+
+def _upc_check_config(parsed: argparse.Namespace) -> int:
+    from payorch_server.commands import hub_config
+
+    return hub_config.check_config(
+        config=parsed.config, against=parsed.against or (), without_secrets=parsed.without_secrets
+    )
+
+
+def _upc_init_store(parsed: argparse.Namespace) -> int:
+    from payorch_server.commands import hub_config
+
+    return hub_config.init_store(config=parsed.config, first_start=parsed.first_start, after_loss=parsed.after_loss)
+
+
+def _upc_schema(_parsed: argparse.Namespace) -> int:
+    from payorch_server.config.hub_document import hub_schema
+
+    _print_schema(hub_schema())
+    return 0
+
+
+def _serve(parsed: argparse.Namespace) -> int:
     from payorch_server.config import load
+
+    settings = load(*parsed.config)
+    streams = _start_process(settings.document.telemetry)
+
+    from payorch_server.app.start import serve
+
+    _run_loop(serve(settings, files=parsed.config, streams=streams))
+    return 0
+
+
+def _start_process(telemetry: "TelemetrySettings") -> "LogStreams":
+    """Prepare a process that serves, before the rest of it is imported; return its streams."""
     from payorch_server.runtime.lifecycle import raise_open_file_limit
     from payorch_server.telemetry.logging import redirect_standard_streams, start_logging
 
     raise_open_file_limit()
-    settings = load(*parsed.config)
-    streams = start_logging(settings.document.telemetry)
+    streams = start_logging(telemetry)
     redirect_standard_streams(streams)
+    return streams
 
-    from payorch_server.app.start import serve
+
+def _run_loop(work: "Coroutine[Any, Any, None]") -> None:
+    import asyncio
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, files=parsed.config, streams=streams))
-    return 0
+        runner.run(work)
 
 
 def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
@@ -211,8 +273,12 @@ def _join(files: Sequence[Path]) -> str:
 def _schema(_parsed: argparse.Namespace) -> int:
     from payorch_server.config import schema
 
-    print(json.dumps(schema(), indent=2, sort_keys=True))
+    _print_schema(schema())
     return 0
+
+
+def _print_schema(schema: Mapping[str, Any]) -> None:
+    print(json.dumps(schema, indent=2, sort_keys=True))
 
 
 def _channel(parsed: argparse.Namespace) -> "grpc.Channel":

@@ -57,6 +57,10 @@ PLANTED = {
     "applepay/members.py": ("import structlog", "Pre-flight checks are pure and model is plain"),
     "runtime/clock.py": ("import payorch_server.model.secret", "Calls flow downwards"),
     "zuora/messages.py": ("import zuora_emulator", "The server knows nothing of the emulator"),
+    "config/hub_document.py": (
+        "import payorch_server.zuora.settings",
+        "The hub's process and document have no tenants",
+    ),
     "intents/claim.py": ("import payorch_server.zuora.retry", "Intents know nothing of Zuora's API"),
 }
 UPWARDS = {

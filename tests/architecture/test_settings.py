@@ -4,18 +4,19 @@ import typing
 from dataclasses import MISSING
 
 import pytest
-from harness.settings_fields import Setting, numeric_settings, settings
+from harness.settings_fields import Setting, hub_settings, settings
 
-NUMBERS = numeric_settings()
+ALL = [*settings(), *hub_settings()]
+NUMBERS = [setting for setting in ALL if setting.is_numeric]
 PLAIN = {bool, str}
 
 
 class TestSettings:
-    """Every setting of the configuration."""
+    """Every setting of the service and of the hub."""
 
     def test_are_found(self) -> None:
         """In sections, tenants, rules and optional parts."""
-        found = {str(setting) for setting in settings()}
+        found = {str(setting) for setting in ALL}
 
         assert {
             "grpc.max_deadline_s",
@@ -25,9 +26,11 @@ class TestSettings:
             "tenants.NAME.gateways.NAME.id",
             "routing.INDEX.when.amount.min",
             "access.callers.INDEX.tenants.NAME.entities.INDEX",
+            "upc.hubs.NAME.credentials.INDEX.user",
+            "upc.gateways.NAME.limit_s",
         } <= found
 
-    @pytest.mark.parametrize("setting", list(settings()), ids=str)
+    @pytest.mark.parametrize("setting", ALL, ids=str)
     def test_are_numbers_with_one_range_or_plain(self, setting: Setting) -> None:
         """`int` and `float` alone would accept 0, -1, nan and infinity; so would types that hide a number."""
         is_choice = typing.get_origin(setting.kind) is typing.Literal

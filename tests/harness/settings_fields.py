@@ -1,4 +1,4 @@
-"""Every setting of the configuration, found by its types."""
+"""Every setting of the service and of the hub, found by its types."""
 
 import types
 import typing
@@ -7,6 +7,8 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Annotated, Any
 
 from payorch_server.config import Document
+from payorch_server.config.base_document import BaseDocument
+from payorch_server.config.hub_document import HubDocument
 from payorch_server.runtime.ranges import Range
 
 NAME = "NAME"
@@ -34,16 +36,21 @@ class Setting:
         return ".".join(self.path)
 
 
-def settings() -> Iterator[Setting]:
-    """Yield every setting of the document, however deep."""
-    hints = typing.get_type_hints(Document, include_extras=True)
-    for name in Document.model_fields:
+def settings(document: type[BaseDocument] = Document) -> Iterator[Setting]:
+    """Yield every setting of a document, however deep."""
+    hints = typing.get_type_hints(document, include_extras=True)
+    for name in document.model_fields:
         yield from _below((name,), hints[name])
 
 
 def numeric_settings() -> list[Setting]:
-    """Return the settings that hold numbers."""
+    """Return the settings of the service that hold numbers."""
     return [setting for setting in settings() if setting.is_numeric]
+
+
+def hub_settings() -> list[Setting]:
+    """Return the settings that only the hub has."""
+    return [setting for setting in settings(HubDocument) if setting.path[0] == "upc"]
 
 
 def _below(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from payorch_server.config import schema
+from payorch_server.config.hub_loading import load_hub_document
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason
 from payorch_server.rpc.status import CATALOGUE
 
@@ -82,6 +83,19 @@ class TestErrors:
     def test_is_linked_from_the_readme(self) -> None:
         """Where a caller begins to read."""
         assert "](docs/errors.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+class TestConfiguration:
+    """docs/configuration.md shows documents that work."""
+
+    def test_shows_a_good_document_of_the_hub(self, tmp_path: Path) -> None:
+        """As far as that can be checked without the files that it names."""
+        page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+        sample = page.partition("\n## The hub\n")[2].partition("```yaml\n")[2].partition("```")[0]
+        file = tmp_path / "hub.yaml"
+        file.write_text(sample)
+
+        assert ["amazon"] == list(load_hub_document(file).upc.gateways)
 
 
 class TestSecurity:

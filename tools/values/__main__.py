@@ -12,6 +12,7 @@ from pathlib import Path
 import ranges
 import readme
 from payorch_server.config import schema
+from payorch_server.config.hub_document import hub_schema
 from values_file import FILE, ValuesError, read
 from values_schema import values_schema
 
@@ -23,7 +24,8 @@ def fresh_files() -> Iterator[tuple[Path, str]]:
     page = FILE.with_name("README.md")
     yield page, readme.with_values(page.read_text(encoding="utf-8"), values, comments)
     page = FILE.parents[2] / "docs" / "configuration.md"
-    yield page, ranges.with_ranges(page.read_text(encoding="utf-8"), schema())
+    text = ranges.with_ranges(page.read_text(encoding="utf-8"), schema())
+    yield page, ranges.with_ranges(text, hub_schema(), table="hub ranges", below="upc.")
 
 
 def main() -> None:

@@ -1,20 +1,27 @@
-"""The table of numeric settings in docs/configuration.md, from the service's schema."""
+"""The tables of numeric settings in docs/configuration.md, from the schemas of the service and of the hub."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-BEGIN: Final = "<!-- ranges: begin -->\n"
-END: Final = "<!-- ranges: end -->\n"
 _PREFIX: Final = "#/$defs/"
 _NUMBERS: Final = {"integer", "number"}
 
 
-def with_ranges(page: str, schema: Mapping[str, Any]) -> str:
-    """Return the page with a row for every setting that holds a number."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    rows = ["| setting | default | from | to |", "|---|---|---|---|", *sorted(_rows(schema, schema["$defs"], ""))]
-    return before + BEGIN + "\n".join(rows) + "\n" + END + after
+def with_ranges(page: str, schema: Mapping[str, Any], *, table: str = "ranges", below: str = "") -> str:
+    """Return the page with a row for every setting that holds a number.
+
+    Args:
+        page: The page, with a comment before and after the table.
+        schema: Of the document.
+        table: Name of the table in the comments.
+        below: How the paths begin that are shown; empty: all.
+    """
+    begin, end = f"<!-- {table}: begin -->\n", f"<!-- {table}: end -->\n"
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    found = sorted(row for row in _rows(schema, schema["$defs"], "") if row.startswith(f"| `{below}"))
+    rows = ["| setting | default | from | to |", "|---|---|---|---|", *found]
+    return before + begin + "\n".join(rows) + "\n" + end + after
 
 
 def _rows(node: Mapping[str, Any], parts: Mapping[str, Any], path: str) -> Iterator[str]:

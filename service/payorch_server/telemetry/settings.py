@@ -44,7 +44,7 @@ class TelemetrySettings:
     """Entries of callers' W3C baggage that server spans carry, as attributes baggage.NAME; all others are ignored,
     because callers may put anything there."""
     service_name: str = "payorch"
-    """The resource attribute service.name."""
+    """The resource attribute service.name; of the hub payorch-upc unless it is given."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe level that is written."""
     log_format: Literal["json", "console"] = "json"

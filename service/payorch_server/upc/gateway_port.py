@@ -1,7 +1,9 @@
 """What the hub asks of a plugged-in gateway; `gateways` implements it over gRPC."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
+from payorch_server.model.secret import Secret
 from payorch_server.upc.gateway_outcome import (
     CallFacts,
     GatewayDescription,
@@ -12,6 +14,18 @@ from payorch_server.upc.gateway_outcome import (
 )
 from payorch_server.upc.request import HubRequest, Operation
 from payorch_server.upc.settings import PluginSettings
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTls:
+    """The contents of the files for TLS towards a gateway, each in PEM form and empty where there is none."""
+
+    authorities: bytes
+    """Trusted certificate authorities; empty: those of the system."""
+    certificate: bytes
+    """That the hub shows, with its chain."""
+    key: Secret[bytes]
+    """Its private key."""
 
 
 class Gateway(Protocol):

@@ -8,21 +8,24 @@ from typing import Any, Final
 
 import pytest
 import yaml
-from harness.settings_fields import INDEX, NAME, Setting, numeric_settings
+from harness.hub_configuration import hub_configuration
+from harness.settings_fields import INDEX, NAME, Setting, hub_settings, numeric_settings
 from payorch_server import cli
 
-SETTINGS: Final = numeric_settings()
+SETTINGS: Final = [*numeric_settings(), *(setting for setting in hub_settings() if setting.is_numeric)]
 NEVER: Final = (-1, math.nan, math.inf, -math.inf, 1e18, 10**5, True, "5", "", [5], {"s": 5})
 """What no setting accepts; 10**5 stands for numbers of which some settings accept greater ones."""
 NEVER_A_VARIABLE: Final = ("-1", "nan", "NaN", ".nan", "inf", "-inf", "Infinity", "1e18", "true", '"5"', "5s", "0x5")
 
 
 @pytest.fixture
-def content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Return a good configuration with every optional part."""
+def content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: Setting) -> dict[str, Any]:
+    """Return a good configuration with every optional part, of the service or of the hub."""
     for name in [name for name in os.environ if name.startswith("PAYORCH_")]:  # noqa: TID251 - to clear it
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    if setting.path[0] == "upc":
+        return hub_configuration(tmp_path)
     return {
         "tenants": {
             "acme": {
@@ -47,7 +50,8 @@ def check(content: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> list[s
     """Return the problems that check-config reports; none if it succeeds."""
     Path("payorch.yaml").write_text(yaml.safe_dump(content))
 
-    status = cli.main(["check-config", "--without-secrets", "--config", "payorch.yaml"])
+    of_hub = ["upc"] if "upc" in content else []
+    status = cli.main([*of_hub, "check-config", "--without-secrets", "--config", "payorch.yaml"])
 
     reported = capsys.readouterr().err
     assert status == (2 if reported else 0)

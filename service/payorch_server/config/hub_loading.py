@@ -1,0 +1,115 @@
+"""Reads and checks the configuration of the hub, with the passwords, keys and certificates that it names."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from payorch_server.config.base_document import ConfigError
+from payorch_server.config.hub_checks import hub_problems
+from payorch_server.config.hub_document import HubConfiguration, HubDocument
+from payorch_server.config.reading import (
+    read_bytes,
+    read_certificate,
+    read_document,
+    read_keys,
+    read_password,
+    read_text,
+    source_of,
+)
+from payorch_server.model.secret import Secret
+from payorch_server.rpc.certificate import ServerCertificate
+from payorch_server.rpc.certificate import problems_of as certificate_problems
+from payorch_server.runtime.clock import Clock, SystemClock
+from payorch_server.upc.gateway_port import GatewayTls
+from payorch_server.upc.settings import HubSettings, PluginTlsSettings
+
+_NOT_TAKEN_BY_ZUORA: Final = "|"
+
+
+def load_hub(*files: Path, clock: Clock | None = None) -> HubConfiguration:
+    """Read and check the configuration of the hub.
+
+    Args:
+        files: One file or several, each top-level section in one of them.
+        clock: For the validity of certificates; the machine's unless given.
+
+    Raises:
+        ConfigError: There are problems; it lists all of them.
+    """
+    document, now = read_document(HubDocument, files), (clock or SystemClock()).now()
+    problems: list[str] = []
+    passwords = {name: _read_passwords(name, hub, problems) for name, hub in document.upc.hubs.items()}
+    gateway_tls = {
+        name: _read_gateway_tls(f"upc.gateways.{name}.tls", gateway.tls, problems, now)
+        for name, gateway in document.upc.gateways.items()
+        if gateway.tls
+    }
+    keys = read_keys("keys", document.keys, problems)
+    store_password = read_password(document.store, problems)
+    certificate = _read_listener_certificate(document, problems, now)
+    problems += hub_problems(document)
+    if problems:
+        raise ConfigError(source_of(files), problems)
+    return HubConfiguration(document, passwords, gateway_tls, keys, store_password, certificate)
+
+
+def load_hub_document(*files: Path) -> HubDocument:
+    """Read and check the configuration of the hub without the passwords, keys and certificates that it names.
+
+    Args:
+        files: One file or several, each top-level section in one of them.
+
+    Raises:
+        ConfigError: There are problems; it lists all of them.
+    """
+    document = read_document(HubDocument, files)
+    if problems := [*hub_problems(document)]:
+        raise ConfigError(source_of(files), problems)
+    return document
+
+
+def _read_passwords(name: str, hub: HubSettings, problems: list[str]) -> tuple[tuple[str, Secret[str]], ...]:
+    found: list[tuple[str, Secret[str]]] = []
+    for index, generation in enumerate(hub.credentials):
+        path = f"upc.hubs.{name}.credentials.{index}.password_file"
+        text = read_text(path, generation.password_file, problems)
+        if _NOT_TAKEN_BY_ZUORA in text:
+            problems.append(f"{path}: {generation.password_file} contains |, which Zuora does not take; choose another")
+        found.append((generation.user, Secret(text)))
+    return tuple(found)
+
+
+def _read_gateway_tls(path: str, tls: PluginTlsSettings, problems: list[str], now: datetime) -> GatewayTls:
+    authorities, certificate, key = (
+        read_bytes(f"{path}.{name}", file, problems) if file else b""
+        for name, file in (
+            ("ca_file", tls.ca_file),
+            ("certificate_file", tls.certificate_file),
+            ("key_file", tls.key_file),
+        )
+    )
+    if authorities:
+        try:
+            x509.load_pem_x509_certificates(authorities)
+        except ValueError:
+            problems.append(f"{path}.ca_file: contains no certificates in PEM form")
+    if certificate and key:
+        shown = ServerCertificate(chain=certificate, key=Secret(key), client_authorities=b"")
+        problems += [f"{path}.{problem}" for problem in certificate_problems(shown, now)]
+    return GatewayTls(authorities, certificate, Secret(key))
+
+
+def _read_listener_certificate(document: HubDocument, problems: list[str], now: datetime) -> ServerCertificate | None:
+    tls = document.upc.tls
+    if tls is None:
+        return None
+    return read_certificate(
+        "upc.tls",
+        chain=tls.certificate_file,
+        key=tls.key_file,
+        client_authorities="",
+        problems=problems,
+        now=now,
+    )
