@@ -136,11 +136,13 @@ class Defect(StrEnum):
     NOT_JSON = "the body is no JSON object in UTF-8"
     TOO_LARGE = "the body is larger than 1 MiB"
     TOO_DEEP = "the body is nested more than 16 levels deep"
+    TOO_MANY_TEXTS = "the body has more than 20,000 texts"
     ENCODED = "the body is compressed, which the hub does not accept"
     MEMBER_TWICE = "a member occurs twice"
     MEMBER_MISSING = "a mandatory member is missing"
     MEMBER_INVALID = "a member has a value that is not allowed"
     OPERATION_UNKNOWN = "the operation is not Validate, Payment or Refund"
+    NOT_READ = "only what names the request was read"
 
 
 @dataclass(frozen=True, slots=True)
