@@ -17,17 +17,29 @@ class SilentServer:
         self.port = 0
         self.accepted = 0
         """Connections so far."""
+        self._open: set[asyncio.StreamWriter] = set()
         self._changed = asyncio.Condition()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Read a connection to its end."""
         self.accepted += 1
+        self._open.add(writer)
         async with self._changed:
             self._changed.notify_all()
         with contextlib.suppress(ConnectionError):
             while await reader.read(65_536):
                 pass
         writer.close()
+        self._open.discard(writer)
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def hang_up(self) -> None:
+        """Close every connection."""
+        for writer in self._open:
+            writer.close()
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._open)
 
     async def until_accepted(self, connections: int) -> None:
         """Wait until it has accepted that many connections."""
@@ -46,6 +58,7 @@ async def silent_server() -> AsyncIterator[SilentServer]:
         yield silent
     finally:
         server.close()
+        await silent.hang_up()
 
 
 @contextmanager

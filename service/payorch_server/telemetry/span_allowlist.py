@@ -40,6 +40,8 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "payorch.reason": "reason of a failure, in its event and on attempts",
     "payorch.outcome": "what happened at Zuora, where something failed",
     "payorch.advice": "what the caller was advised to do, where something failed",
+    "payorch.upc.gateway": "name of the plugged-in gateway that was called",
+    "payorch.upc.result": "what the gateway said, or why nothing is known",
 }
 """Names of attributes, of spans and their events, and what each means. No value may be free text of a caller or of
 Zuora: ids are checked for their form, everything else is a name of ours or a number."""

@@ -75,3 +75,23 @@ class GatewayDirectory(Protocol):
     def named(self, name: str) -> Gateway | None:
         """Return the gateway with this name in the settings, or None."""
         ...
+
+
+class PluginObserver(Protocol):
+    """Counts the calls of gateways; no method raises."""
+
+    def plugin_called(self, *, gateway: str, method: str, result: str, duration_s: float) -> None:
+        """Note the end of a call.
+
+        Args:
+            gateway: Name in the settings.
+            method: Of the RPC, such as `ProcessPayment`.
+            result: Of the gateway, such as `APPROVED`; else the name of the gRPC status code, `UNSPECIFIED`,
+                `RULE_BROKEN`, `NOT_HEARD_OF` or `NOT_SENT`. For DescribeGateway `OK` or the name of the status code.
+            duration_s: From its start to its end.
+        """
+        ...
+
+    def contract_broken(self, *, gateway: str, rule: str) -> None:
+        """Note an answer that breaks a rule of the contract, by the rule's constant name."""
+        ...
