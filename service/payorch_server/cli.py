@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from payorch_server.commands.certification_options import add_certification_options, certification_options
 from payorch_server.model.errors import CommandError
 from payorch_server.runtime.core_dumps import forbid_core_dumps
 
@@ -150,6 +151,19 @@ def _add_routes(parser: argparse.ArgumentParser) -> None:
             command.add_argument("--caller", default="", metavar="ID", help="replaces the request's caller")
 
 
+def _certify(parsed: argparse.Namespace) -> int:
+    from payorch_server.commands.certification_inputs import CertificationError
+    from payorch_server.commands.certify import certify
+    from payorch_server.commands.channel import ServiceUnreachableError
+
+    try:
+        channel = _channel(parsed)
+    except ServiceUnreachableError as error:
+        raise CertificationError(str(error)) from error
+    with channel:
+        return certify(certification_options(parsed), channel)
+
+
 def _explain(parsed: argparse.Namespace) -> int:
     from payorch_server.commands import routes
 
@@ -192,6 +206,10 @@ def _add_upc(parser: argparse.ArgumentParser) -> None:
             )
     schema = commands.add_parser("config-schema", help="print the JSON schema of the hub's configuration")
     schema.set_defaults(run=_upc_schema)
+    certify = commands.add_parser("certify", help="check a plugged-in gateway against its contract")
+    add_certification_options(certify)
+    _add_credentials(certify)
+    certify.set_defaults(run=_certify)
 
 
 def _upc_check_config(parsed: argparse.Namespace) -> int:

@@ -90,6 +90,8 @@ class Plugin(gateway_grpc.PaymentGatewayServiceServicer):
             looks_up=True,
             idempotent_for=Duration(seconds=30 * 24 * 3600),
         )
+        self.is_healthy = True
+        """Whether the health service says SERVING from the next start on."""
         self.effects: list[Effect] = []
         """All money that moved, in order."""
         self.calls: list[tuple[str, Any]] = []
@@ -292,7 +294,8 @@ class RunningPlugin:
         self._server = grpc.aio.server(options=options)
         gateway_grpc.add_PaymentGatewayServiceServicer_to_server(self.plugin, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
-        await self.health.set("", health_pb2.HealthCheckResponse.SERVING)
+        status = health_pb2.HealthCheckResponse
+        await self.health.set("", status.SERVING if self.plugin.is_healthy else status.NOT_SERVING)
         if self._credentials is None:
             self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         else:
