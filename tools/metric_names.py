@@ -1,4 +1,4 @@
-"""The metrics of the service: what dashboards and alerts may query.
+"""The metrics of the service and of the hub: what dashboards and alerts may query.
 
 Tests compare it with what a running service exposes, and compare dashboards and alert rules with it.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.upc.answers import Situation
 
 OF_THE_SCRAPE: Final = frozenset({"job", "instance", "namespace", "pod"})
 """Labels that Prometheus adds."""
@@ -16,6 +17,7 @@ OF_PROMETHEUS: Final = frozenset({"up", "ALERTS"})
 _SUFFIX: Final = {"s": "_seconds", "": ""}
 OUTCOMES: Final = frozenset(outcome.name for outcome in Outcome)
 DISPOSITIONS: Final = frozenset({"opened", "joined", "replayed", "refused", "taken_over", "unrecorded"})
+SITUATIONS: Final = frozenset(situation.name.lower() for situation in Situation)
 REASONS: Final = frozenset(reason.name for reason in Reason)
 
 
@@ -103,6 +105,14 @@ METRICS: Final = (
     _counter("payorch.call_records.lost"),
     _counter("payorch.log.lost", stream={"log", "audit"}),
     _gauge("payorch.log.stalled", "stream"),
+    _seconds("payorch.upc.call.duration", "hub", "gateway", "operation", "answer"),
+    _counter("payorch.upc.refused", situation={*SITUATIONS}),
+    _gauge("payorch.upc.open_records", "hub", "gateway"),
+    _gauge("payorch.upc.open_record_age", "hub", "gateway", unit="s"),
+    _counter("payorch.upc.gateway.calls", "gateway", "method", "result"),
+    _seconds("payorch.upc.gateway.call.duration", "gateway", "method"),
+    _counter("payorch.upc.contract_broken", "gateway", "rule"),
+    _gauge("payorch.upc.in_flight", "hub"),
 )
 SERIES: Final = {name: labels for metric in METRICS for name, labels in metric.series()}
 """Every series in Prometheus, and its labels."""

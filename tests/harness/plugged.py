@@ -12,9 +12,8 @@ from payorch_server.model.secret import Secret
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.upc.gateway_outcome import CallFacts
-from payorch_server.upc.gateway_port import Gateway
+from payorch_server.upc.gateway_port import Gateway, PluginCertificates
 from payorch_server.upc.gateways import Gateways
-from payorch_server.upc.plugin_channel import PluginCertificates
 from payorch_server.upc.request import Account, CustomMethod, FieldValue, HubRequest, Payment, Refund, Validation
 from payorch_server.upc.settings import HubSettings, PluginSettings
 

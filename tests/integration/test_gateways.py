@@ -40,8 +40,7 @@ from payorch_server.upc.gateway_outcome import (
     Result,
     Silence,
 )  # fmt: skip
-from payorch_server.upc.gateway_port import Gateway
-from payorch_server.upc.plugin_channel import PluginCertificates
+from payorch_server.upc.gateway_port import Gateway, PluginCertificates
 from payorch_server.upc.request import Operation
 
 pytestmark = pytest.mark.asyncio

@@ -12,7 +12,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.store.settings import KeySettings, StoreSettings
 from payorch_server.telemetry.settings import TelemetrySettings
-from payorch_server.upc.gateway_port import GatewayTls
+from payorch_server.upc.gateway_port import PluginCertificates
 from payorch_server.upc.settings import UpcSettings
 
 _SERVICE_NAME: Final = "payorch-upc"
@@ -52,7 +52,7 @@ class HubConfiguration:
     document: HubDocument
     passwords: Mapping[str, tuple[tuple[str, Secret[str]], ...]]
     """By hub, the users that Zuora may present and their passwords, in the order of the document."""
-    gateway_tls: Mapping[str, GatewayTls]
+    plugin_certificates: Mapping[str, PluginCertificates]
     """By gateway, where it is called over TLS."""
     keys: tuple[tuple[str, Secret[bytes]], ...]
     """The fleet's keys by id, the current one first; empty: make one for this process."""

@@ -22,7 +22,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.certificate import problems_of as certificate_problems
 from payorch_server.runtime.clock import Clock, SystemClock
-from payorch_server.upc.gateway_port import GatewayTls
+from payorch_server.upc.gateway_port import PluginCertificates
 from payorch_server.upc.settings import HubSettings, PluginTlsSettings
 
 _NOT_TAKEN_BY_ZUORA: Final = "|"
@@ -41,8 +41,8 @@ def load_hub(*files: Path, clock: Clock | None = None) -> HubConfiguration:
     document, now = read_document(HubDocument, files), (clock or SystemClock()).now()
     problems: list[str] = []
     passwords = {name: _read_passwords(name, hub, problems) for name, hub in document.upc.hubs.items()}
-    gateway_tls = {
-        name: _read_gateway_tls(f"upc.gateways.{name}.tls", gateway.tls, problems, now)
+    plugin_certificates = {
+        name: _read_plugin_certificates(f"upc.gateways.{name}.tls", gateway.tls, problems, now)
         for name, gateway in document.upc.gateways.items()
         if gateway.tls
     }
@@ -52,7 +52,7 @@ def load_hub(*files: Path, clock: Clock | None = None) -> HubConfiguration:
     problems += hub_problems(document)
     if problems:
         raise ConfigError(source_of(files), problems)
-    return HubConfiguration(document, passwords, gateway_tls, keys, store_password, certificate)
+    return HubConfiguration(document, passwords, plugin_certificates, keys, store_password, certificate)
 
 
 def load_hub_document(*files: Path) -> HubDocument:
@@ -81,7 +81,9 @@ def _read_passwords(name: str, hub: HubSettings, problems: list[str]) -> tuple[t
     return tuple(found)
 
 
-def _read_gateway_tls(path: str, tls: PluginTlsSettings, problems: list[str], now: datetime) -> GatewayTls:
+def _read_plugin_certificates(
+    path: str, tls: PluginTlsSettings, problems: list[str], now: datetime
+) -> PluginCertificates:
     authorities, certificate, key = (
         read_bytes(f"{path}.{name}", file, problems) if file else b""
         for name, file in (
@@ -98,7 +100,7 @@ def _read_gateway_tls(path: str, tls: PluginTlsSettings, problems: list[str], no
     if certificate and key:
         shown = ServerCertificate(chain=certificate, key=Secret(key), client_authorities=b"")
         problems += [f"{path}.{problem}" for problem in certificate_problems(shown, now)]
-    return GatewayTls(authorities, certificate, Secret(key))
+    return PluginCertificates(authorities, certificate, Secret(key))
 
 
 def _read_listener_certificate(document: HubDocument, problems: list[str], now: datetime) -> ServerCertificate | None:

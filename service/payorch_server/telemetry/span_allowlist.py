@@ -37,11 +37,23 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "payorch.intent.hash": "keyed hash of the intent: the same for every call of it while the fleet's key is the same",
     "payorch.intent.part": "how a call took part in the execution of its intent: executed or joined",
     "payorch.intent.recorded": "whether the intent had ended before this call, so that nothing was sent",
+    # Of the hub for Zuora's payment connector.
+    "http.route": "/upc/{hub}",
+    "payorch.upc.hub": "hub of a request of Zuora's",
+    "payorch.upc.operation": "validate, payment or refund",
+    "payorch.upc.tenant_id": "Zuora's id of the tenant",
+    "payorch.upc.id": "Zuora's id of the payment or refund",
+    "payorch.upc.key": "idempotency key of the payment or refund; a trace computed from it leads to every send",
+    "payorch.upc.answer": "what Zuora was answered",
+    "payorch.upc.situation": "why",
+    "payorch.upc.attempt": "executions of the request so far",
+    "payorch.upc.gateway": "name of the plugged-in gateway that was called",
+    "payorch.upc.result": "what the gateway said, or why nothing is known",
+    "payorch.upc.replayed": "whether the answer is a recorded one",
+    "payorch.upc.joined": "whether another send of it was being executed",
     "payorch.reason": "reason of a failure, in its event and on attempts",
     "payorch.outcome": "what happened at Zuora, where something failed",
     "payorch.advice": "what the caller was advised to do, where something failed",
-    "payorch.upc.gateway": "name of the plugged-in gateway that was called",
-    "payorch.upc.result": "what the gateway said, or why nothing is known",
 }
 """Names of attributes, of spans and their events, and what each means. No value may be free text of a caller or of
 Zuora: ids are checked for their form, everything else is a name of ours or a number."""

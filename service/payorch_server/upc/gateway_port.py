@@ -1,6 +1,6 @@
 """What the hub asks of a plugged-in gateway; `gateways` implements it over gRPC."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from payorch_server.model.secret import Secret
@@ -17,15 +17,15 @@ from payorch_server.upc.settings import PluginSettings
 
 
 @dataclass(frozen=True, slots=True)
-class GatewayTls:
-    """The contents of the files for TLS towards a gateway, each in PEM form and empty where there is none."""
+class PluginCertificates:
+    """The PEM files of a gateway's TLS, read."""
 
-    authorities: bytes
-    """Trusted certificate authorities; empty: those of the system."""
-    certificate: bytes
-    """That the hub shows, with its chain."""
-    key: Secret[bytes]
-    """Its private key."""
+    authorities: bytes = b""
+    """Authorities to believe; empty: those that gRPC brings along."""
+    certificate: bytes = b""
+    """Shown to the gateway, intermediate ones after it; empty: none."""
+    key: Secret[bytes] = field(default_factory=lambda: Secret(b""))
+    """Private key of the certificate."""
 
 
 class Gateway(Protocol):

@@ -22,8 +22,8 @@ from payorch_server.upc.gateway_outcome import (
     NotSent,
     Silence,
 )
-from payorch_server.upc.gateway_port import Gateway, GatewayDirectory, PluginObserver
-from payorch_server.upc.plugin_channel import PluginAddress, PluginCertificates, PluginChannel
+from payorch_server.upc.gateway_port import Gateway, GatewayDirectory, PluginCertificates, PluginObserver
+from payorch_server.upc.plugin_channel import PluginAddress, PluginChannel
 from payorch_server.upc.plugin_messages import METHODS, SERVICE, look_up_message, request_message, secret_texts
 from payorch_server.upc.plugin_outcome import ReadAnswer, read_look_up, read_response
 from payorch_server.upc.request import HubRequest, Operation

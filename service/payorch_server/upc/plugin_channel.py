@@ -4,18 +4,18 @@ import asyncio
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import grpc
 import structlog
 from payorch.v1.payment_gateway_service_pb2 import DescribeGatewayRequest
 
-from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the key goes into the handshake
+from payorch_server.model.secret import reveal  # noqa: TID251 - the key goes into the handshake
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.upc.gateway_outcome import GatewayDescription, NoOutcome, NotSent, Silence
-from payorch_server.upc.gateway_port import PluginObserver
+from payorch_server.upc.gateway_port import PluginCertificates, PluginObserver
 from payorch_server.upc.plugin_messages import SERVICE
 from payorch_server.upc.plugin_outcome import read_description
 
@@ -54,18 +54,6 @@ _OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
     ("grpc.dns_min_time_between_resolutions_ms", 5_000),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PluginCertificates:
-    """The PEM files of a gateway's TLS, read."""
-
-    authorities: bytes = b""
-    """Authorities to believe; empty: those that gRPC brings along."""
-    certificate: bytes = b""
-    """Shown to the gateway, intermediate ones after it; empty: none."""
-    key: Secret[bytes] = field(default_factory=lambda: Secret(b""))
-    """Private key of the certificate."""
 
 
 @dataclass(frozen=True, slots=True)

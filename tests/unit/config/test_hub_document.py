@@ -69,8 +69,8 @@ class TestLoadHub:
 
         assert [("zuora", PASSWORD)] == [(user, reveal(password)) for user, password in loaded.passwords["acme"]]
         assert [("first", b"k" * 32)] == [(name, reveal(secret)) for name, secret in loaded.keys]
-        assert loaded.gateway_tls["acme"].authorities == authority.certificate
-        assert reveal(loaded.gateway_tls["acme"].key) == Path(key).read_bytes()
+        assert loaded.plugin_certificates["acme"].authorities == authority.certificate
+        assert reveal(loaded.plugin_certificates["acme"].key) == Path(key).read_bytes()
         assert loaded.certificate is not None
         assert loaded.certificate.chain == Path(certificate).read_bytes()
         assert PASSWORD not in repr(loaded)
