@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from payorch.v1 import payment_gateway_service_pb2 as gateway_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import sensitivity_pb2
 
@@ -23,6 +24,10 @@ CLASSES = {
 NOT_FINGERPRINTED = {"security_code"}
 # Made by the service for validate_only, and kept nowhere.
 PREVIEW = "upstream_request"
+# What tells two validations apart; see upc/hub_record.py. A payment is recognised by its id.
+HASHED_OF_VALIDATIONS = {"call.method.token_data", "call.gateway_options", "call.other_members_json"}
+# Zuora takes no new values of fields with a refund; see upc/hub_encode.py.
+ENDS_IN_HUB = {"ProcessRefund"}
 
 
 def sensitive_fields(message: Descriptor, path: str, seen: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
@@ -52,6 +57,17 @@ def rows() -> Iterator[str]:
         for path, kind in sensitive_fields(method.output_type, ""):
             source, kept = ("service", "nothing") if path.startswith(PREVIEW) else ("Zuora", "sealed result")
             yield f"| {method.name} | `{path}` | {kind} | {source} | caller | {kept} |"
+    for method in gateway_pb2.DESCRIPTOR.services_by_name["PaymentGatewayService"].methods:
+        yield from _rows_of_gateways(method)
+
+
+def _rows_of_gateways(method: MethodDescriptor) -> Iterator[str]:
+    for path, kind in sensitive_fields(method.input_type, ""):
+        is_hashed = method.name == "ValidatePaymentMethod" and path in HASHED_OF_VALIDATIONS
+        yield f"| {method.name} | `{path}` | {kind} | Zuora | gateway | {'keyed hash' if is_hashed else 'nothing'} |"
+    for path, kind in sensitive_fields(method.output_type, ""):
+        target = "hub" if method.name in ENDS_IN_HUB else "Zuora"
+        yield f"| {method.name} | `{path}` | {kind} | gateway | {target} | sealed answer |"
 
 
 def with_map(page: str) -> str:

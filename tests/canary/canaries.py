@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
 from harness.requests import MERCHANT_ID, minted_token
+from payorch.v1 import payment_gateway_service_pb2 as gateway_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import sensitivity_pb2
 from payorch_server.model.sensitive_text import scrub_text
@@ -65,6 +66,8 @@ LEFT_OUT = {
 USUAL_ARMS = {"account_by_id"}
 """Arms that are taken, instead of the first ones, where no arm is asked for: who pays needs an account."""
 SERVICE = service_pb2.DESCRIPTOR.services_by_name["PaymentOrchestrationService"]
+GATEWAY = gateway_pb2.DESCRIPTOR.services_by_name["PaymentGatewayService"]
+"""What the hub calls; its messages hold what Zuora sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +238,20 @@ def planted(rpc: str, arms: frozenset[str], rng: random.Random) -> Planted:
     return Planted(rpc, ".".join(sorted(arms)), request, tuple(canaries))
 
 
+def planted_for_gateways() -> Iterator[tuple[Message, tuple[Canary, ...]]]:
+    """Make each message between the hub and its gateways, with each arm of each oneof, and its canaries."""
+    rng = random.Random(next(_SEEDS))  # noqa: S311 - repeatable, and no real secret
+    for kind in (kind for method in GATEWAY.methods for kind in (method.input_type, method.output_type)):
+        for arms in choices(kind):
+            planter, message = Planter(rng, arms), kind._concrete_class()
+            planter.fill(message)
+            yield message, tuple(planter.canaries)
+
+
 def unrecognisable_fields() -> set[str]:
     """List the sensitive fields, of requests and of responses, whose canaries could not be recognised."""
     found: set[str] = set()
-    for method in SERVICE.methods:
+    for method in (*SERVICE.methods, *GATEWAY.methods):
         for kind in (method.input_type, method.output_type):
             for arms in choices(kind):
                 planter = Planter(random.Random(0), arms)  # noqa: S311 - no secret

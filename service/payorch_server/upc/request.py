@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -50,7 +50,7 @@ class CustomMethod:
 class Account:
     """The billing account; both members are empty where Zuora sends none."""
 
-    number: str = ""
+    number: str = field(default="", repr=False)
     currency: str = ""
 
 
@@ -76,7 +76,7 @@ class Payment:
     number: str
     amount: Amount
     soft_descriptor: str = ""
-    soft_descriptor_phone: str = ""
+    soft_descriptor_phone: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Refund:
     reference_id: str = ""
     """The gateway's id of the payment, as Zuora stored it."""
     soft_descriptor: str = ""
-    soft_descriptor_phone: str = ""
+    soft_descriptor_phone: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
