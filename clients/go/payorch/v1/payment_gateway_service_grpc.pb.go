@@ -49,10 +49,11 @@ const (
 // The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
 // `may_be_repeated` is true.
 //
-// Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-// plug-in against these rules.
+// Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+// that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
 type PaymentGatewayServiceClient interface {
-	// Describes the gateway. Called when the hub connects, and again whenever it reconnects.
+	// Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
+	// made. Answer within 2 seconds; without an answer after a connect nothing else is called.
 	DescribeGateway(ctx context.Context, in *DescribeGatewayRequest, opts ...grpc.CallOption) (*DescribeGatewayResponse, error)
 	// Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
 	// and must then be released.
@@ -148,10 +149,11 @@ func (c *paymentGatewayServiceClient) LookUp(ctx context.Context, in *LookUpRequ
 // The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
 // `may_be_repeated` is true.
 //
-// Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-// plug-in against these rules.
+// Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+// that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
 type PaymentGatewayServiceServer interface {
-	// Describes the gateway. Called when the hub connects, and again whenever it reconnects.
+	// Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
+	// made. Answer within 2 seconds; without an answer after a connect nothing else is called.
 	DescribeGateway(context.Context, *DescribeGatewayRequest) (*DescribeGatewayResponse, error)
 	// Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
 	// and must then be released.

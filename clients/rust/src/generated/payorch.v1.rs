@@ -3029,8 +3029,8 @@ pub mod payment_gateway_service_client {
     /// The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
     /// `may_be_repeated` is true.
     ///
-    /// Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-    /// plug-in against these rules.
+    /// Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    /// that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     #[derive(Debug, Clone)]
     pub struct PaymentGatewayServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -3111,7 +3111,8 @@ pub mod payment_gateway_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Describes the gateway. Called when the hub connects, and again whenever it reconnects.
+        /// Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
+        /// made. Answer within 2 seconds; without an answer after a connect nothing else is called.
         pub async fn describe_gateway(
             &mut self,
             request: impl tonic::IntoRequest<super::DescribeGatewayRequest>,

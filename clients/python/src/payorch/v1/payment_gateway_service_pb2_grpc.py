@@ -45,8 +45,8 @@ class PaymentGatewayServiceStub:
     The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
     `may_be_repeated` is true.
 
-    Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-    plug-in against these rules.
+    Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     """
 
     def __init__(self, channel):
@@ -102,12 +102,13 @@ class PaymentGatewayServiceServicer:
     The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
     `may_be_repeated` is true.
 
-    Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-    plug-in against these rules.
+    Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     """
 
     def DescribeGateway(self, request, context):
-        """Describes the gateway. Called when the hub connects, and again whenever it reconnects.
+        """Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
+        made. Answer within 2 seconds; without an answer after a connect nothing else is called.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -200,8 +201,8 @@ class PaymentGatewayService:
     The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
     `may_be_repeated` is true.
 
-    Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-    plug-in against these rules.
+    Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     """
 
     @staticmethod

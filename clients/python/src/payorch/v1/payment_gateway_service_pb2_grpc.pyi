@@ -46,8 +46,8 @@ class PaymentGatewayServiceStub:
     The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
     `may_be_repeated` is true.
 
-    Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-    plug-in against these rules.
+    Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     """
 
     @_typing.overload
@@ -55,7 +55,9 @@ class PaymentGatewayServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PaymentGatewayServiceAsyncStub: ...
     DescribeGateway: _grpc.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.DescribeGatewayRequest, _payment_gateway_service_pb2.DescribeGatewayResponse]
-    """Describes the gateway. Called when the hub connects, and again whenever it reconnects."""
+    """Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
+    made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+    """
     ValidatePaymentMethod: _grpc.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.ValidatePaymentMethodRequest, _payment_gateway_service_pb2.ValidatePaymentMethodResponse]
     """Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
     and must then be released.
@@ -91,13 +93,15 @@ class PaymentGatewayServiceAsyncStub(PaymentGatewayServiceStub):
     The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
     `may_be_repeated` is true.
 
-    Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-    plug-in against these rules.
+    Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     DescribeGateway: _aio.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.DescribeGatewayRequest, _payment_gateway_service_pb2.DescribeGatewayResponse]  # type: ignore[assignment]
-    """Describes the gateway. Called when the hub connects, and again whenever it reconnects."""
+    """Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
+    made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+    """
     ValidatePaymentMethod: _aio.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.ValidatePaymentMethodRequest, _payment_gateway_service_pb2.ValidatePaymentMethodResponse]  # type: ignore[assignment]
     """Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
     and must then be released.
@@ -132,8 +136,8 @@ class PaymentGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
     `may_be_repeated` is true.
 
-    Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-    plug-in against these rules.
+    Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     """
 
     @_abc_1.abstractmethod
@@ -142,7 +146,9 @@ class PaymentGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_gateway_service_pb2.DescribeGatewayRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_gateway_service_pb2.DescribeGatewayResponse, _abc.Awaitable[_payment_gateway_service_pb2.DescribeGatewayResponse]]:
-        """Describes the gateway. Called when the hub connects, and again whenever it reconnects."""
+        """Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
+        made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+        """
 
     @_abc_1.abstractmethod
     def ValidatePaymentMethod(

@@ -18,8 +18,8 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  *    end in what `LookUp` answers.
  * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
  * `may_be_repeated` is true.
- * Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
- * plug-in against these rules.
+ * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+ * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -260,15 +260,16 @@ public final class PaymentGatewayServiceGrpc {
    *    end in what `LookUp` answers.
    * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
    * `may_be_repeated` is true.
-   * Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-   * plug-in against these rules.
+   * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+   * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
    * </pre>
    */
   public interface AsyncService {
 
     /**
      * <pre>
-     * Describes the gateway. Called when the hub connects, and again whenever it reconnects.
+     * Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
+     * made. Answer within 2 seconds; without an answer after a connect nothing else is called.
      * </pre>
      */
     default void describeGateway(internal.payorch.v1.DescribeGatewayRequest request,
@@ -337,8 +338,8 @@ public final class PaymentGatewayServiceGrpc {
    *    end in what `LookUp` answers.
    * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
    * `may_be_repeated` is true.
-   * Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-   * plug-in against these rules.
+   * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+   * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
    * </pre>
    */
   public static abstract class PaymentGatewayServiceImplBase
@@ -366,8 +367,8 @@ public final class PaymentGatewayServiceGrpc {
    *    end in what `LookUp` answers.
    * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
    * `may_be_repeated` is true.
-   * Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-   * plug-in against these rules.
+   * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+   * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
    * </pre>
    */
   public static final class PaymentGatewayServiceStub
@@ -385,7 +386,8 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Describes the gateway. Called when the hub connects, and again whenever it reconnects.
+     * Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
+     * made. Answer within 2 seconds; without an answer after a connect nothing else is called.
      * </pre>
      */
     public void describeGateway(internal.payorch.v1.DescribeGatewayRequest request,
@@ -459,8 +461,8 @@ public final class PaymentGatewayServiceGrpc {
    *    end in what `LookUp` answers.
    * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
    * `may_be_repeated` is true.
-   * Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-   * plug-in against these rules.
+   * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+   * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
    * </pre>
    */
   public static final class PaymentGatewayServiceBlockingV2Stub
@@ -478,7 +480,8 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Describes the gateway. Called when the hub connects, and again whenever it reconnects.
+     * Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
+     * made. Answer within 2 seconds; without an answer after a connect nothing else is called.
      * </pre>
      */
     public internal.payorch.v1.DescribeGatewayResponse describeGateway(internal.payorch.v1.DescribeGatewayRequest request) throws io.grpc.StatusException {
@@ -547,8 +550,8 @@ public final class PaymentGatewayServiceGrpc {
    *    end in what `LookUp` answers.
    * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
    * `may_be_repeated` is true.
-   * Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-   * plug-in against these rules.
+   * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+   * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
    * </pre>
    */
   public static final class PaymentGatewayServiceBlockingStub
@@ -566,7 +569,8 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Describes the gateway. Called when the hub connects, and again whenever it reconnects.
+     * Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
+     * made. Answer within 2 seconds; without an answer after a connect nothing else is called.
      * </pre>
      */
     public internal.payorch.v1.DescribeGatewayResponse describeGateway(internal.payorch.v1.DescribeGatewayRequest request) {
@@ -635,8 +639,8 @@ public final class PaymentGatewayServiceGrpc {
    *    end in what `LookUp` answers.
    * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
    * `may_be_repeated` is true.
-   * Ignore members that you do not know. Implement grpc.health.v1.Health as well. `payorch-server upc certify` checks a
-   * plug-in against these rules.
+   * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+   * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
    * </pre>
    */
   public static final class PaymentGatewayServiceFutureStub
@@ -654,7 +658,8 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Describes the gateway. Called when the hub connects, and again whenever it reconnects.
+     * Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
+     * made. Answer within 2 seconds; without an answer after a connect nothing else is called.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.DescribeGatewayResponse> describeGateway(
