@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import grpc
 import pytest
@@ -42,6 +43,7 @@ from payorch_server.upc.gateway_outcome import (
 )  # fmt: skip
 from payorch_server.upc.gateway_port import Gateway, PluginCertificates
 from payorch_server.upc.request import Operation
+from structlog.testing import capture_logs
 
 pytestmark = pytest.mark.asyncio
 
@@ -314,6 +316,41 @@ class TestDescribe:
 
             assert isinstance(said, GatewayDescription)
             assert "2" == said.version
+
+    async def test_keeps_what_was_said_where_a_later_question_fails(self) -> None:
+        """The connection is the same; a plug-in that is slow for a moment is no other gateway."""
+
+        class Forgetful(Plugin):
+            async def DescribeGateway(self, _request: object, context: Any) -> gateway_pb2.DescribeGatewayResponse:  # noqa: N802 - gRPC's name
+                if self.description.version == "2":
+                    await context.abort(grpc.StatusCode.UNAVAILABLE, "")
+                return self.description
+
+        clock = FakeClock()
+        async with running_plugin(Forgetful()) as running, plugged(running.target, clock=clock) as hub:
+            said = await hub.amazon.describe(deadline_s=hub.within())
+            running.plugin.description.version = "2"
+            clock.advance(60)
+
+            assert said == await hub.amazon.describe(deadline_s=hub.within())
+            await running.stop()
+            await running.start()
+            described = await hub.amazon.describe(deadline_s=hub.within())
+            assert NotSent("the gateway does not describe itself") == described
+
+    async def test_reports_another_name_behind_the_same_target(self) -> None:
+        """Payments that were begun with the other one stay open."""
+        async with running_plugin() as running, plugged(running.target) as hub:
+            with capture_logs() as lines:
+                await hub.amazon.describe(deadline_s=hub.within())
+                await running.stop()
+                running.plugin.description.name = "other"
+                await running.start()
+                await hub.amazon.describe(deadline_s=hub.within())
+
+        states = [line["state"] for line in lines if line["event"] == "upc_gateway_state"]
+        assert "ANOTHER_NAME" in states
+        assert "error" == lines[-1]["log_level"]
 
     async def test_asks_once_for_all_that_wait(self) -> None:
         """A burst after a start is one question."""

@@ -172,7 +172,9 @@ class PluginChannel:
         try:
             async with asyncio.timeout(limit_s):
                 # The state itself decides; what the watcher has seen may be older.
-                while self._channel.get_state() is not _READY:
+                while (state := self._channel.get_state()) is not _READY:
+                    if state is grpc.ChannelConnectivity.SHUTDOWN:
+                        return False
                     self._forget_connection()
                     await self._ready.wait()
         except TimeoutError:
@@ -201,7 +203,9 @@ class PluginChannel:
         asking = self._asking
         left_s = max(0.0, deadline_s - self._clock.monotonic())
         done, _ = await asyncio.wait({asking}, timeout=None if math.isinf(left_s) else left_s)
-        return asking.result() if done else NotSent("the gateway did not describe itself in time")
+        if not done or asking.cancelled():
+            return NotSent("the gateway did not describe itself in time")
+        return asking.result()
 
     async def _ask(self) -> GatewayDescription | NotSent:
         begun_s = self._clock.monotonic()

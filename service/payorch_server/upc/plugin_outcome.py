@@ -51,6 +51,7 @@ _MAX_FIELD_NAME: Final = 100
 _MAX_FIELD_TEXT: Final = 8000
 # Control characters other than tab, line feed and carriage return.
 _UNFIT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_MAX_NAME: Final = 100
 _SHORTEST_SECRET: Final = 8
 # A century; a timedelta does not take all that a Duration can state.
 _MAX_DURATION_S: Final = 100 * 366 * 86_400
@@ -112,10 +113,12 @@ def read_description(body: bytes) -> GatewayDescription | NotSent:
         return NotSent("the gateway's description cannot be read")
     if not response.name:
         return NotSent("the gateway does not say its name")
+    if len(response.name) > _MAX_NAME or _UNFIT.search(response.name):
+        return NotSent("the gateway's name breaks the rules of the contract")
     numbers = set(response.operations)
     return GatewayDescription(
         name=response.name,
-        version=response.version,
+        version=response.version[:_MAX_NAME],
         operations=frozenset(operation for operation, number in OPERATION_NUMBERS.items() if number in numbers),
         currencies=frozenset(response.currencies),
         looks_up=response.looks_up,

@@ -59,7 +59,7 @@ class PluginTlsSettings:
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
     ca_file: str = ""
-    """PEM file of certificate authorities; empty: those of the system."""
+    """PEM file of certificate authorities; empty: those that gRPC brings along."""
     certificate_file: str = ""
     """PEM file of the certificate that the hub shows, for mutual TLS; empty: none."""
     key_file: str = ""

@@ -195,5 +195,8 @@ class TestReadDescription:
         assert read_as == described.idempotent_for
 
     def test_needs_a_name(self) -> None:
-        """By which a payment is held to its gateway."""
+        """By which a payment is held to its gateway, so that it is never cut."""
         assert NotSent("the gateway does not say its name") == read_description(b"")
+        for name in ("n" * 101, "a\0b"):
+            described = read_description(gateway_pb2.DescribeGatewayResponse(name=name).SerializeToString())
+            assert NotSent("the gateway's name breaks the rules of the contract") == described
