@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from datetime import timedelta
 from email.utils import format_datetime
 
 from starlette.requests import Request
@@ -16,6 +17,8 @@ from zuora_emulator.call import Arrived, packed
 from zuora_emulator.clock import Clock, SystemClock
 from zuora_emulator.control import control_routes
 from zuora_emulator.faults import Faults
+from zuora_emulator.hub_caller import HttpHubCaller, HubCaller
+from zuora_emulator.hub_sends import HubSends
 from zuora_emulator.idempotency import Idempotency
 from zuora_emulator.ids import Ids
 from zuora_emulator.journal import Journal
@@ -25,6 +28,9 @@ from zuora_emulator.operations import Operation
 from zuora_emulator.pipeline import answer_to
 from zuora_emulator.settings import Settings
 from zuora_emulator.state import State
+from zuora_emulator.upc import Upc
+from zuora_emulator.upc_control import advance, upc_routes
+from zuora_emulator.upc_types import UpcConfiguration
 from zuora_emulator.world import World
 
 TOKEN_PATH = "/oauth/token"
@@ -33,6 +39,10 @@ V1_SESSIONS_PATH = "/v1/web-payments/sessions"
 DECRYPTION_PATH = "/v1/payment-methods/decryption"
 PAYMENT_METHODS_PATH = "/v2/payment_methods"
 PAYMENT_METHODS_V1_PATH = "/v1/payment-methods"
+PAYMENTS_PATH = "/v1/payments"
+PAYMENT_PATH = "/v1/payments/{key}"
+REFUNDS_OF_PAYMENT_PATH = "/v1/payments/{key}/refunds"
+REFUND_PATH = "/v1/refunds/{key}"
 
 _ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _COMPRESSED_FROM = 1000
@@ -47,6 +57,11 @@ class Emulator:
         rng: where ids come from; a seeded one makes runs repeatable.
         settings: the switches.
         opener: how Apple Pay tokens are opened; by default with the published test authority.
+        upc: custom payment method types, and the gateways that call a payment hub; by default none.
+        hub_caller: how hubs are called; by default over sockets.
+
+    Raises:
+        UpcConfigurationError: Zuora would not accept `upc`.
     """
 
     def __init__(
@@ -56,8 +71,12 @@ class Emulator:
         rng: random.Random | None = None,
         settings: Settings | None = None,
         opener: TokenOpener = open_with_published_authority,
+        upc: UpcConfiguration | None = None,
+        hub_caller: HubCaller | None = None,
     ) -> None:
         chosen = settings or Settings()
+        configuration = upc or UpcConfiguration()
+        configuration.check(allow_local=chosen.upc_allow_local_endpoints)
         self._world = World(
             settings=chosen,
             clock=clock or SystemClock(),
@@ -66,12 +85,18 @@ class Emulator:
             limits=Limits(chosen),
             idempotency=Idempotency(on_other_body=chosen.body_mismatch),
         )
+        self._world.upc = _connector(self._world, configuration, hub_caller or HttpHubCaller())
         self.app: ASGIApp = _application(self._world)
 
     @property
     def settings(self) -> Settings:
         """The switches."""
         return self._world.settings
+
+    @property
+    def clock(self) -> Clock:
+        """Where time comes from."""
+        return self._world.clock
 
     @property
     def state(self) -> State:
@@ -93,9 +118,38 @@ class Emulator:
         """What shall go wrong."""
         return self._world.faults
 
+    @property
+    def upc(self) -> Upc:
+        """Payments and refunds with custom methods, what was sent to hubs, and triggers."""
+        return self._world.upc
+
+    async def run_due(self) -> int:
+        """Send again what is due by the clock; returns how many sends and retries there were."""
+        return await self.upc.run_due()
+
+    async def advance(self, by: timedelta) -> None:
+        """Set the clock forward, stopping wherever something is due by it.
+
+        Raises:
+            ClockNotAdjustableError: The clock is not the emulator's to move.
+        """
+        await advance(self._world, by)
+
     def reset(self) -> None:
         """Go back to the seed."""
         self._world.reset()
+
+
+def _connector(world: World, configuration: UpcConfiguration, caller: HubCaller) -> Upc:
+    return Upc(
+        configuration,
+        settings=world.settings,
+        clock=world.clock,
+        ids=world.ids,
+        ledger=world.ledger,
+        state=world.state,
+        sends=HubSends(caller=caller, clock=world.clock, faults=world.faults),
+    )
 
 
 def _application(world: World) -> ASGIApp:
@@ -105,12 +159,16 @@ def _application(world: World) -> ASGIApp:
         DECRYPTION_PATH: operations.DECRYPTION,
         PAYMENT_METHODS_PATH: operations.PAYMENT_METHODS,
         PAYMENT_METHODS_V1_PATH: operations.PAYMENT_METHODS_V1,
+        PAYMENTS_PATH: operations.CREATE_PAYMENT,
+        PAYMENT_PATH: operations.GET_PAYMENT,
+        REFUNDS_OF_PAYMENT_PATH: operations.REFUND_PAYMENT,
+        REFUND_PATH: operations.GET_REFUND,
     }
     if world.settings.accept_v1_sessions_path:
         paths[V1_SESSIONS_PATH] = operations.SESSIONS
     routes = [_route(world, path, operation) for path, operation in paths.items()]
     # A bare router: Starlette's own error pages would answer where a connection must be cut instead.
-    return Router([*control_routes(world), *routes], default=_not_found, redirect_slashes=False)
+    return Router([*control_routes(world), *upc_routes(world), *routes], default=_not_found, redirect_slashes=False)
 
 
 def _route(world: World, path: str, operation: Operation) -> Route:
@@ -135,6 +193,7 @@ async def _arrived(world: World, operation: Operation, request: Request) -> Arri
         method=request.method,
         url=url,
         query=tuple(request.query_params.multi_items()),
+        key=request.path_params.get("key", ""),
         headers={name.lower(): value for name, value in request.headers.items()},
         repeated_headers=frozenset(name for name, count in counts.items() if count > 1),
         raw_body=await request.body(),

@@ -17,6 +17,7 @@ from zuora_emulator.ledger import Ledger, LedgerEntry
 from zuora_emulator.operations import Operation
 from zuora_emulator.settings import Settings
 from zuora_emulator.state import Account, Client, State
+from zuora_emulator.upc import Upc
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -30,6 +31,8 @@ class Arrived:
     url: str
     """Path and query as sent."""
     query: tuple[tuple[str, str], ...]
+    key: str
+    """What the path names; empty for most operations."""
     headers: Mapping[str, str]
     repeated_headers: frozenset[str]
     raw_body: bytes = field(repr=False)
@@ -57,6 +60,7 @@ class Call:
     client: Client
     entity: str
     orgs: tuple[str, ...]
+    upc: Upc = field(repr=False)
     body: dict[str, Any] = field(repr=False)
     state: State = field(repr=False)
     ids: Ids = field(repr=False)

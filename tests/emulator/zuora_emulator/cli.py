@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,8 +23,10 @@ from zuora_emulator.apple_tokens import minted_token
 from zuora_emulator.clock import SystemClock
 from zuora_emulator.currency import BY_CODE, is_exact
 from zuora_emulator.faults import FaultSyntaxError, parse_fault
+from zuora_emulator.hub_caller import HttpHubCaller
 from zuora_emulator.server import serving
 from zuora_emulator.settings import Settings
+from zuora_emulator.upc_types import UpcConfiguration, UpcConfigurationError
 
 DEFAULT_PORT = 9080
 _DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
@@ -61,6 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--clock-ahead", type=float, default=0.0, metavar="SECONDS", help="set the clock wrong; negative: behind"
     )
+    serve.add_argument(
+        "--upc", type=Path, metavar="FILE", help="JSON file with custom payment method types and gateways of hubs"
+    )
+    serve.add_argument(
+        "--hub", metavar="URL", help="set up the custom type AmazonPay and a gateway whose hub listens there"
+    )
+    serve.add_argument("--hub-ca", metavar="FILE", help="PEM file of the authorities of hubs' certificates")
     serve.set_defaults(run=_serve)
 
     mint = commands.add_parser("mint-apple-pay-token", help="print an Apple Pay token that the emulator can open")
@@ -80,13 +90,34 @@ def _serve(chosen: argparse.Namespace) -> None:
     if not 0 <= chosen.port <= _LARGEST_PORT:
         raise CommandError(f"Cannot listen on port {chosen.port}; ports go from 0 to {_LARGEST_PORT}.")
     clock = SystemClock(timedelta(seconds=chosen.clock_ahead))
-    emulator = Emulator(clock=clock, settings=_settings(chosen.switch))
+    try:
+        emulator = Emulator(
+            clock=clock,
+            settings=_settings(chosen.switch),
+            upc=_upc(chosen.upc, chosen.hub),
+            hub_caller=HttpHubCaller(chosen.hub_ca),
+        )
+    except UpcConfigurationError as problem:
+        raise CommandError(str(problem)) from problem
     for text in chosen.fault_once:
         emulator.faults.add(parse_fault(text))
     for text in chosen.fault:
         emulator.faults.add(parse_fault(text), times="always")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve_until_stopped(emulator, host=chosen.host, port=chosen.port))
+
+
+def _upc(file: Path | None, hub: str | None) -> UpcConfiguration | None:
+    if file is None:
+        return None if hub is None else seed.upc_with(hub)
+    if hub is not None:
+        raise CommandError("Use --upc or --hub, not both.")
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=UpcConfiguration)
+    except OSError as problem:
+        raise CommandError(f"Cannot read {file}: {problem.strerror}.") from problem
+    except msgspec.DecodeError as problem:
+        raise CommandError(f"{file} has no set-up of custom payment methods: {problem}.") from problem
 
 
 def _settings(texts: Sequence[str]) -> Settings:

@@ -36,6 +36,10 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+class ClockNotAdjustableError(TypeError):
+    """The clock belongs to the test or program that made it, which must move it itself."""
+
+
 class ManualClock:
     """A clock that moves only when told.
 

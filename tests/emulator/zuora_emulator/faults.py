@@ -1,7 +1,7 @@
 """Scripted misbehaviour: what the next answers of an operation shall be.
 
 As text a fault is `OP:KIND[:ARG]`, for instance `decryption:500`, `token:429:30`, `sessions:slow:2.5`,
-`payment_methods_v1:success_false:53000060`, `decryption:drop_after`, `decryption:499_after`.
+`payment_methods_v1:success_false:53000060`, `decryption:drop_after`, `decryption:499_after`, `hub_payment:lost`.
 """
 
 from collections import deque
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from zuora_emulator.operations import BY_NAME
+from zuora_emulator.operations import BY_NAME, HUB_SENDS
 
 
 class Kind(StrEnum):
@@ -38,11 +38,17 @@ class Kind(StrEnum):
     TWICE = "twice"  # yes; every header that is single comes twice
     CONTRADICTORY = "contradictory"  # yes; the same, with another value
     DECLINED_AS_FAULT = "declined_as_fault"  # no; the payment is declined, in the words of an internal fault
+    # The requests to hubs have these:
+    REFUSED = "refused"  # no; the connection to the hub is refused
+    LOST = "lost"  # yes; the hub's answer is not read
+    DELAYED = "delayed"  # yes; sent after that many seconds
+    DUPLICATED = "duplicated"  # yes; sent twice at once, and only the second answer is read
 
 
 _AFTER = "_after"
 _WITH_STATUS = frozenset({Kind.CUT, Kind.BAD_CODING, Kind.TOO_LARGE, Kind.BOMB})
-_NAMED = frozenset(Kind) - {Kind.STATUS, Kind.STATUS_AFTER}
+_OF_HUB = frozenset({Kind.REFUSED, Kind.LOST, Kind.DELAYED, Kind.DUPLICATED})
+_NAMED = frozenset(Kind) - {Kind.STATUS, Kind.STATUS_AFTER} - _OF_HUB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +62,7 @@ class Fault:
     code: int = 0
     """8-digit reason code, for SUCCESS_FALSE."""
     seconds: float = 0
-    """Delay for SLOW; `Retry-After` for STATUS 429 and 503, 0 for the usual one."""
+    """Delay for SLOW and DELAYED; `Retry-After` for STATUS 429 and 503, 0 for the usual one."""
 
     def __str__(self) -> str:
         """The text form."""
@@ -67,7 +73,7 @@ class Fault:
                 return f"{self.operation}:{self.status}{_AFTER}"
             case Kind.SUCCESS_FALSE:
                 return f"{self.operation}:{self.kind}:{self.code}"
-            case Kind.SLOW:
+            case Kind.SLOW | Kind.DELAYED:
                 return f"{self.operation}:{self.kind}:{self.seconds:g}"
             case _:
                 return f"{self.operation}:{self.kind}" + (f":{self.status}" if self.status else "")
@@ -85,8 +91,10 @@ def parse_fault(text: str) -> Fault:
     """
     operation, _, rest = text.strip().partition(":")
     kind, _, argument = rest.partition(":")
+    if operation in HUB_SENDS:
+        return _hub_fault(operation, kind, argument)
     if operation not in BY_NAME:
-        raise FaultSyntaxError(f"{operation!r} is no operation; there are {', '.join(BY_NAME)}.")
+        raise FaultSyntaxError(f"{operation!r} is no operation; there are {', '.join((*BY_NAME, *HUB_SENDS))}.")
     if kind.isascii() and kind.isdigit():
         return _status_fault(operation, int(kind), argument)
     late = kind.removesuffix(_AFTER)
@@ -98,6 +106,12 @@ def parse_fault(text: str) -> Fault:
             f"{kind!r} is no kind of fault; there are {kinds}, and any HTTP status from 400 to 599, "
             f"alone or followed by {_AFTER}."
         )
+    return _named_fault(operation, Kind(kind), argument)
+
+
+def _hub_fault(operation: str, kind: str, argument: str) -> Fault:
+    if kind not in _OF_HUB:
+        raise FaultSyntaxError(f"{kind!r} is no fault of a request to a hub; there are {', '.join(sorted(_OF_HUB))}.")
     return _named_fault(operation, Kind(kind), argument)
 
 
@@ -124,7 +138,7 @@ def _status_fault(operation: str, status: int, argument: str) -> Fault:
 
 
 def _named_fault(operation: str, kind: Kind, argument: str) -> Fault:
-    if kind is Kind.SLOW:
+    if kind in {Kind.SLOW, Kind.DELAYED}:
         return Fault(operation=operation, kind=kind, seconds=_seconds(argument))
     if kind in _WITH_STATUS and argument.isascii() and argument.isdigit():
         return Fault(operation=operation, kind=kind, status=_any_status(int(argument)))

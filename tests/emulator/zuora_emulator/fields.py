@@ -89,11 +89,13 @@ class Fields:
             return None
         return value
 
-    def text_mapping(self, name: str) -> None:
-        """Check an object whose values are all text."""
+    def text_mapping(self, name: str) -> Mapping[str, str] | None:
+        """Read an object whose values are all text."""
         value = self.mapping(name)
         if value is not None and not all(isinstance(item, str) for item in value.values()):
             self._wrong(name, "must hold text only")
+            return None
+        return value
 
     def items(self, name: str, *, most: int) -> list[Any] | None:
         """Read an array of one to that many items."""

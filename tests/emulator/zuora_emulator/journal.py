@@ -6,10 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from zuora_emulator.hub_sends import MASK
 from zuora_emulator.payment_method_schema import TOP
 from zuora_emulator.payment_methods_v1 import LONGEST, REQUIRED
-
-MASK = "***"
 
 SHOWN_HEADERS = frozenset(
     {
@@ -44,6 +43,7 @@ SHOWN_FIELDS = frozenset(
         "currency",
         "currencyCode",
         "custom_type",
+        "gatewayId",
         "gateway_id",
         "grant_type",
         "integrationType",
@@ -54,6 +54,8 @@ SHOWN_FIELDS = frozenset(
         "mitProfileAction",
         "mitProfileType",
         "paymentGateway",
+        "paymentMethodId",
+        "totalAmount",
         "type",
     }
 )

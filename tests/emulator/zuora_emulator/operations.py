@@ -17,13 +17,32 @@ class Operation:
     name: str
     dialect: Dialect
     resource: int
+    method: str = "POST"
+    asks_hub: bool = False
+    """Whether it may call a payment hub. It then runs to its end although its caller leaves."""
 
 
 TOKEN = Operation("token", "oauth", 900000)
 SESSIONS = Operation("sessions", "sessions", 710125)
 DECRYPTION = Operation("decryption", "v1", 530000)
 PAYMENT_METHODS = Operation("payment_methods", "quickstart", 0)
-PAYMENT_METHODS_V1 = Operation("payment_methods_v1", "v1", 530100)
+PAYMENT_METHODS_V1 = Operation("payment_methods_v1", "v1", 530100, asks_hub=True)
+CREATE_PAYMENT = Operation("create_payment", "v1", 532000, asks_hub=True)
+GET_PAYMENT = Operation("get_payment", "v1", 532000, method="GET")
+REFUND_PAYMENT = Operation("refund_payment", "v1", 533000, asks_hub=True)
+GET_REFUND = Operation("get_refund", "v1", 533000, method="GET")
 
-ALL = (TOKEN, SESSIONS, DECRYPTION, PAYMENT_METHODS, PAYMENT_METHODS_V1)
+ALL = (
+    TOKEN,
+    SESSIONS,
+    DECRYPTION,
+    PAYMENT_METHODS,
+    PAYMENT_METHODS_V1,
+    CREATE_PAYMENT,
+    GET_PAYMENT,
+    REFUND_PAYMENT,
+    GET_REFUND,
+)
 BY_NAME = {operation.name: operation for operation in ALL}
+HUB_SENDS = ("hub_validate", "hub_payment", "hub_refund")
+"""Names of the emulator's own requests to hubs, for faults and the ledger."""

@@ -17,6 +17,7 @@ from zuora_emulator.call import Call
 from zuora_emulator.check_digits import is_card_number, is_iban
 from zuora_emulator.fields import Fields
 from zuora_emulator.state import Account, PaymentMethod
+from zuora_emulator.upc_methods import token_data_of, validated
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "CreditCard": ("cardHolderInfo", "cardNumber", "cardType", "expirationMonth", "expirationYear"),
@@ -107,8 +108,8 @@ _RESERVED = frozenset(
 _CUSTOM_TYPE = re.compile(r"([A-Z][A-Za-z0-9]{0,18})__c_([0-9]+)")
 
 
-def create_payment_method_v1(call: Call) -> Answer:
-    """Create a payment method.
+async def create_payment_method_v1(call: Call) -> Answer:
+    """Create a payment method; the hub of a defined custom type is asked first.
 
     Raises:
         Refused: with everything that is wrong with the request.
@@ -120,8 +121,14 @@ def create_payment_method_v1(call: Call) -> Answer:
     _check_common(call, fields)
     _check_formats(call, fields, kind)
     account = _account(call, fields)
+    custom = call.upc.type_of(kind or "")
+    token_data = token_data_of(fields, call.body, custom) if custom else {}
     fields.finish()
-    method = _created(call, kind or "", account)
+    method = _new_method(call, kind or "", account, token_data)
+    outcome = await validated(call, method, account) if custom else method
+    if isinstance(outcome, Answer):
+        return outcome
+    call.state.payment_methods[method.id] = outcome
     call.record(account=method.account_id, effects={"payment_method_id": method.id})
     body = {
         "id": method.id,
@@ -225,14 +232,13 @@ def _account(call: Call, fields: Fields) -> Account | None:
     return account
 
 
-def _created(call: Call, kind: str, account: Account | None) -> PaymentMethod:
-    method = PaymentMethod(
+def _new_method(call: Call, kind: str, account: Account | None, token_data: Mapping[str, Any]) -> PaymentMethod:
+    return PaymentMethod(
         id=call.ids.object_id(),
         tenant=call.client.tenant,
         entity=call.entity,
         account_id=account.id if account else None,
         type=kind,
         is_default=call.body.get("makeDefault", False),
+        token_data=token_data,
     )
-    call.state.payment_methods[method.id] = method
-    return method

@@ -30,6 +30,7 @@ from zuora_emulator.payment_methods import create_payment_method
 from zuora_emulator.payment_methods_v1 import create_payment_method_v1
 from zuora_emulator.sessions import create_session
 from zuora_emulator.state import Grant
+from zuora_emulator.upc_payments import create_payment, get_payment, get_refund, refund_payment
 from zuora_emulator.world import World
 
 _IDS = ("access_token", "token", "paymentMethodId", "paymentId", "id")
@@ -122,7 +123,8 @@ class _Passage:
         tenant = grant.client.tenant
         rate = limits.count_request(tenant=tenant, now=self.arrived.now, context=self.context)
         with limits.slot(tenant=tenant, entity=entity, context=self.context) as concurrency:
-            answer = await self._once(grant, entity, orgs, (*rate, *concurrency))
+            once = self._once(grant, entity, orgs, (*rate, *concurrency))
+            answer = await (self.world.finished_anyway(once) if self.arrived.operation.asks_hub else once)
         return self._distorted(answer)
 
     async def _once(
@@ -131,7 +133,7 @@ class _Passage:
         """Execute, unless the idempotency key says otherwise."""
         key = self.arrived.idempotency_key
         if key is None:
-            answer = self._finished(self._performed(grant, entity, orgs).with_headers(*headers))
+            answer = self._finished((await self._performed(grant, entity, orgs)).with_headers(*headers))
             await self._slow()
             return answer
         verdict = self.world.idempotency.begin(
@@ -140,7 +142,7 @@ class _Passage:
         if verdict is not Verdict.EXECUTE:
             return self._not_executed(verdict)
         try:
-            answer = self._finished(self._performed(grant, entity, orgs).with_headers(*headers))
+            answer = self._finished((await self._performed(grant, entity, orgs)).with_headers(*headers))
         except BaseException:
             self.world.idempotency.abandon(key)
             raise
@@ -167,12 +169,12 @@ class _Passage:
         message = f"The idempotency key was used with another {what}."
         return self._finished(key_refusal_answer(422, message, self.context))
 
-    def _performed(self, grant: Grant, entity: str, orgs: tuple[str, ...]) -> Answer:
+    async def _performed(self, grant: Grant, entity: str, orgs: tuple[str, ...]) -> Answer:
         answer = self._faulty_answer()
         if answer is not None:
             return answer
         try:
-            answer = _operate(self.world, self._call(grant, entity, orgs))
+            answer = await _operate(self.world, self._call(grant, entity, orgs))
         except Refused as refusal:
             self.outcome = "executed" if refusal.existing else "refused"
             return refusal_answer(refusal, self.context)
@@ -186,6 +188,7 @@ class _Passage:
             client=grant.client,
             entity=entity,
             orgs=orgs,
+            upc=world.upc,
             body=_body_of(self.arrived),
             state=world.state,
             ids=world.ids,
@@ -281,6 +284,8 @@ def _readable(arrived: Arrived) -> Mapping[str, Any] | bytes:
 
 
 def _body_of(arrived: Arrived) -> dict[str, Any]:
+    if arrived.operation.method == "GET":
+        return {}
     raw = unpacked(arrived.raw_body, encoding=arrived.headers.get("content-encoding"))
     body = decoded_json(raw)
     if not isinstance(body, dict):
@@ -294,7 +299,7 @@ def _check_method(arrived: Arrived) -> None:
         raise _header_problem("The Idempotency-Key header is for POST and PATCH only.")
     if key is not None and not 1 <= len(key) <= LONGEST_KEY:
         raise _header_problem(f"The Idempotency-Key header must have 1 to {LONGEST_KEY} characters.")
-    if arrived.method != "POST":
+    if arrived.method != arrived.operation.method:
         reason = Reason(category=45, message="The method is not allowed.", quickstart_code="method_not_allowed")
         raise Refused((reason,), at_gateway=True)
 
@@ -303,7 +308,7 @@ def _header_problem(message: str) -> Refused:
     return Refused((Reason(category=20, message=message, parameter="idempotency-key"),), at_gateway=True)
 
 
-def _operate(world: World, call: Call) -> Answer:
+async def _operate(world: World, call: Call) -> Answer:
     match call.arrived.operation.name:
         case "sessions":
             return create_session(call)
@@ -311,5 +316,13 @@ def _operate(world: World, call: Call) -> Answer:
             return decrypt(call, world.opener)
         case "payment_methods":
             return create_payment_method(call, world.opener)
+        case "create_payment":
+            return await create_payment(call)
+        case "get_payment":
+            return get_payment(call)
+        case "refund_payment":
+            return await refund_payment(call)
+        case "get_refund":
+            return get_refund(call)
         case _:
-            return create_payment_method_v1(call)
+            return await create_payment_method_v1(call)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from zuora_emulator.state import Account, Client, Gateway, Invoice, State
+from zuora_emulator.upc_types import CustomField, CustomType, UpcConfiguration, UpcGateway
 
 TENANT = "10001"
 OTHER_TENANT = "20002"
@@ -148,3 +149,36 @@ def seeded() -> State:
     state = State()
     state.add(*CLIENTS, *GATEWAYS, *ACCOUNTS, *INVOICES)
     return state
+
+
+AMAZON_PAY = CustomType(
+    internal_name="AmazonPay",
+    tenant=TENANT,
+    fields=(
+        CustomField(name="AmazonAccount", required=True, max_length=255),
+        CustomField(name="AmazonToken", required=True, max_length=255),
+        CustomField(name="AmazonTokenType", max_length=40),
+        CustomField(name="ShopperEmail", max_length=80),
+        CustomField(name="ShoppingDate", type="date"),
+    ),
+    method_reference_id_field="AmazonToken",
+)
+"""The custom type of Zuora's page of examples."""
+UPC_GATEWAY_ID = "4028801a000000000000000000000010"
+HUB_PASSWORD = "emulator-hub-password"
+ENTITY_TENANTS = {ENTITY_US: "10011", ENTITY_EU: "10012"}
+"""Ids of client A's entities as tenants."""
+
+
+def upc_with(endpoint: str, *, user: str = "zuora", password: str = HUB_PASSWORD) -> UpcConfiguration:
+    """Return a set-up with one custom type, and one gateway of the US entity whose hub listens at that address."""
+    gateway = UpcGateway(
+        id=UPC_GATEWAY_ID,
+        name="UPC_Token",
+        tenant=TENANT,
+        entity=ENTITY_US,
+        endpoint=endpoint,
+        user=user,
+        password=password,
+    )
+    return UpcConfiguration(types=(AMAZON_PAY,), gateways=(gateway,), entity_tenants=ENTITY_TENANTS)

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from zuora_emulator.answers import ConnectionCut
 from zuora_emulator.app import Emulator
+from zuora_emulator.clock import SystemClock
 
 _LINGER_OFF = struct.pack("ii", 1, 0)
 """Linger on, for no time: closing sends a reset instead of an orderly end."""
@@ -121,12 +122,29 @@ async def serving(emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0)
     with _listening_socket(host, port) as listener:
         bound_host, bound_port = listener.getsockname()[:2]
         task = asyncio.create_task(server.serve([listener]))  # noqa: TID251 - owned, and awaited, by this block
+        due = asyncio.create_task(_run_due(emulator))  # noqa: TID251 - owned, and ended, by this block
         try:
             await server.listening.wait()
             yield f"http://{bound_host}:{bound_port}"
         finally:
+            due.cancel()
             server.should_exit = True
             await task
+
+
+async def _run_due(emulator: Emulator) -> None:
+    """Do what is due by the clock for as long as the emulator is served.
+
+    A clock that a test moves is not waited for: the test, or `/_emulator/clock`, runs what is due.
+    """
+    upc, clock = emulator.upc, emulator.clock
+    while isinstance(clock, SystemClock):
+        upc.changed.clear()
+        due = upc.next_due()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if due is None else max((due - clock.now()).total_seconds(), 0)):
+                await upc.changed.wait()
+        await upc.run_due()
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

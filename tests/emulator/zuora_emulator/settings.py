@@ -100,3 +100,30 @@ class Settings:
 
     most_methods_per_account: int | None = 100
     """Payment methods per account, checked by `/v1/payment-methods`; none turns the limit off."""
+
+    upc_allow_local_endpoints: bool = False
+    """Accept hubs at any address, such as `http://127.0.0.1:8443`; off: Zuora requires https, a name and port 443."""
+
+    upc_amounts: Literal["text", "number"] = "text"
+    """JSON type of amounts in requests to hubs: the examples show text, the tables say number."""
+
+    upc_validate_method_id: bool = False
+    """Send `paymentMethod.id` in a Validate: the example has none, the table calls it mandatory."""
+
+    upc_token_data: Literal["object", "string"] = "object"
+    """Form of `upcTokenData` in requests to hubs; only answers are shown with a JSON text."""
+
+    upc_tenant_id: Literal["parent", "own"] = "parent"
+    """Which `tenantId` a hub gets from a sub-entity."""
+
+    upc_level_2_data: bool = False
+    """Send members with Level 2 data in a Payment; their names are ours, as no page has them."""
+
+    upc_unknown_validate: Literal["refuse", "create"] = "refuse"
+    """What becomes of a method whose validation got no usable answer."""
+
+    upc_resends: Literal["hourly", "never"] = "hourly"
+    """Whether payments and refunds in Processing are sent again, every hour for 48 hours."""
+
+    upc_payment_retries: int = 0
+    """How many new payments Configurable Payment Retry makes after a payment in Error, each a day after the last."""

@@ -1,9 +1,12 @@
 """What the emulated Zuora knows: clients, entities, accounts, invoices, gateways, and what calls made of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
+
+from zuora_emulator.upc_records import UpcPayment, UpcRefund
 
 Reference = Literal["either", "id", "number"]
 
@@ -69,7 +72,7 @@ class StoredCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethod:
-    """A created payment method; it holds nothing that would have to be hidden."""
+    """A created payment method; of its secrets it holds the fields of a defined custom type only."""
 
     id: str
     tenant: str
@@ -78,6 +81,8 @@ class PaymentMethod:
     type: str
     is_default: bool
     stored_credential: StoredCredential | None = None
+    token_data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The fields of a defined custom type, as the hub gets them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,8 @@ class State:
     payment_methods: dict[str, PaymentMethod] = field(default_factory=dict)
     apple_transactions: set[tuple[str, str]] = field(default_factory=set)
     """Tenant and transaction id of every Apple Pay token that was used up."""
+    upc_payments: dict[str, UpcPayment] = field(default_factory=dict)
+    upc_refunds: dict[str, UpcRefund] = field(default_factory=dict)
 
     def add(self, *things: Client | Account | Invoice | Gateway) -> None:
         """Put seed data or a test's own data in."""

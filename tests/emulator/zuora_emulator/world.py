@@ -1,6 +1,9 @@
 """Everything a call can touch, in one place."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from zuora_emulator.apple_tokens import TokenOpener
 from zuora_emulator.clock import Clock
@@ -13,6 +16,9 @@ from zuora_emulator.limits import Limits
 from zuora_emulator.seed import seeded
 from zuora_emulator.settings import Settings
 from zuora_emulator.state import State
+from zuora_emulator.upc import Upc
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,10 +35,20 @@ class World:
     ledger: Ledger = field(default_factory=Ledger)
     journal: Journal = field(default_factory=Journal)
     faults: Faults = field(default_factory=Faults)
+    upc: Upc = field(init=False)
+    _tasks: set["asyncio.Task[Any]"] = field(default_factory=set, repr=False)
+
+    async def finished_anyway(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Run something to its end, although the caller that waits for it may leave."""
+        task = asyncio.create_task(work)  # noqa: TID251 - kept below until it ends
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
 
     def reset(self) -> None:
         """Go back to the seed: no calls, faults, tokens, payments."""
         self.state = seeded()
+        self.upc.reset(self.state)
         self.limits.clear()
         for book in (self.ledger, self.journal, self.faults, self.idempotency):
             book.clear()

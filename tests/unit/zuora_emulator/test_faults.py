@@ -4,13 +4,22 @@ from hypothesis import strategies as st
 from zuora_emulator.answers import Answer
 from zuora_emulator.damage import damaged
 from zuora_emulator.faults import Fault, Faults, FaultSyntaxError, Kind, parse_fault
-from zuora_emulator.operations import BY_NAME
+from zuora_emulator.operations import BY_NAME, HUB_SENDS
 
+OF_HUB = {Kind.REFUSED, Kind.LOST, Kind.DELAYED, Kind.DUPLICATED}
 operations = st.sampled_from(sorted(BY_NAME))
 plain = st.builds(
     Fault,
     operation=operations,
-    kind=st.sampled_from(sorted(set(Kind) - {Kind.STATUS, Kind.STATUS_AFTER, Kind.SLOW, Kind.SUCCESS_FALSE})),
+    kind=st.sampled_from(sorted(set(Kind) - OF_HUB - {Kind.STATUS, Kind.STATUS_AFTER, Kind.SLOW, Kind.SUCCESS_FALSE})),
+)
+of_hub = st.builds(
+    Fault, operation=st.sampled_from(HUB_SENDS), kind=st.sampled_from(sorted(OF_HUB - {Kind.DELAYED}))
+) | st.builds(
+    Fault,
+    operation=st.sampled_from(HUB_SENDS),
+    kind=st.just(Kind.DELAYED),
+    seconds=st.integers(1, 86_400).map(float),
 )
 damages = st.builds(
     Fault,
@@ -38,7 +47,7 @@ refusals = st.builds(
 )
 
 
-@given(st.one_of(plain, damages, statuses, late_statuses, throttles, slow, refusals))
+@given(st.one_of(plain, damages, statuses, late_statuses, throttles, slow, refusals, of_hub))
 def test_parse_reads_what_is_written(fault: Fault) -> None:
     assert parse_fault(str(fault)) == fault
 
