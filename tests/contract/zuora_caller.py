@@ -93,9 +93,10 @@ class CallWith(Protocol):
         ...
 
 
-def caller_with(settings: Settings, *, jump: bool = True) -> Caller:
-    """Make an emulator that can be repeated, and its caller; `jump` as in `ManualClock`."""
+def caller_with(settings: Settings, *, jump: bool = True, **more: Any) -> Caller:
+    """Make an emulator that can be repeated, and its caller; `jump` as in `ManualClock`, more as in `Emulator`."""
     clock = ManualClock(jump=jump)
-    emulator = Emulator(clock=clock, rng=random.Random(7), settings=settings, opener=open_stand_in)  # noqa: S311 - a test
+    rng = random.Random(7)  # noqa: S311 - a test
+    emulator = Emulator(clock=clock, rng=rng, settings=settings, opener=open_stand_in, **more)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(emulator.app), base_url="http://zuora")
     return Caller(emulator=emulator, clock=clock, http=http)
