@@ -1,16 +1,29 @@
 """What Zuora sends to the hub, and the hub to gateways, is shown nowhere."""
 
+import dataclasses
 import random
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from harness.hub import APPROVED, PLUGIN, Behaviour, FakeGateway, HubWorld, behave, charge_and_fail, virtually
+from harness.spans import KeptSpans
 from harness.upc_bodies import Members, Verbatim, body, doubled, full, paths, replaced
 from payorch import redacted
+from payorch_server.model.secret import Secret
+from payorch_server.store.keyring import Keyring
+from payorch_server.telemetry.providers import start_telemetry
+from payorch_server.telemetry.settings import TelemetrySettings
+from payorch_server.upc.exchange import Caller, HubExchange
+from payorch_server.upc.gateway_outcome import CallFacts, Result
 from payorch_server.upc.hub_decode import decode, names_in
+from payorch_server.upc.hub_parts import HubCallNotes
+from payorch_server.upc.observation import HubObservation
 from payorch_server.upc.request import HubRequest, UnusableRequest
+from payorch_server.upc.settings import UpcSettings
 
 from canary.canaries import GATEWAY, Canary, named, planted_for_gateways
 from canary.search import Sinks, hits
+from canary.watch import logged
 
 OPERATIONS = ["Validate", "Payment", "Refund"]
 SENSITIVE = {
@@ -116,3 +129,75 @@ class TestRequestsOfZuora:
 
         assert len(unusable) > len(requests) // 2
         assert leaks(named({"value": canary}), *((found.defect, found.member) for found in unusable)) == []
+
+
+OF_GATEWAYS = named({"token data change": "CanaryOfANewFieldValue", "message": "CanaryInTheTextOfAGateway"})
+PLUGGED = dataclasses.replace(PLUGIN, names=("UPC_Token", "UPCTokenGateway1621965929867"))
+
+
+async def _raise(_gateway: FakeGateway, request: HubRequest, _facts: CallFacts) -> NoReturn:
+    raise ValueError(request, OF_GATEWAYS[1].value)
+
+
+def behaviours() -> list[Behaviour]:
+    """Return what gateways do, with secrets wherever they can put some."""
+    changes = Secret({"Token": OF_GATEWAYS[0].value})
+    outcomes = [
+        dataclasses.replace(APPROVED, result=result, message=OF_GATEWAYS[1].value, token_data_changes=changes)
+        for result in Result
+    ]
+    return [*map(behave, outcomes), charge_and_fail, _raise]
+
+
+async def what_a_hub_writes(members: Members, behaviour: Behaviour) -> Sinks:
+    """Send a request twice, and one that is damaged; return what is logged, traced, measured and stored."""
+    sinks, spans = Sinks(), KeptSpans()
+    gateway = FakeGateway(settings=PLUGGED, behaviours=[behaviour, behaviour])
+    world = await HubWorld(gateway).begin()
+    settings = UpcSettings(hubs=world.hubs, gateways={"amazon": PLUGGED})
+    telemetry = start_telemetry(TelemetrySettings(), processors=[spans], clock=world.clock)
+    observation = HubObservation(
+        tracer=telemetry.tracer, meter=telemetry.meter, clock=world.clock, settings=lambda: settings
+    )
+    hub = world.hub(observer=observation)
+    with logged(sinks):
+        for sent in (members, members, replaced(members, ("paymentMethod", "type"), [])):
+            request, notes = decode(body(sent)), HubCallNotes()
+            with observation.observe("main") as report:
+                answer = await world.send(hub, request, notes=notes)
+                report(HubExchange("main", Caller.KNOWN, request, answer, 1.0, notes))
+    sinks.add("spans", *(span.to_json() for span in spans.spans))
+    sinks.add("metrics", telemetry.exposition("")[0])
+    sinks.add(
+        "store", *(entry.stored.value for entry in world.store.inner._entries.values()), *world.store.inner._entries
+    )
+    telemetry.shutdown()
+    return sinks
+
+
+class TestHub:
+    """A hub and what it writes."""
+
+    @pytest.mark.parametrize("number", range(len(behaviours())))
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    @virtually
+    async def test_writes_no_canary(self, operation: str, number: int) -> None:
+        """However the gateway behaves: neither what Zuora sent nor what the gateway answered."""
+        members, canaries = planted_body(operation)
+
+        sinks = await what_a_hub_writes(members, behaviours()[number])
+
+        assert {name for name, found in sinks.written.items() if found} == {"log", "spans", "metrics", "store"}
+        assert sorted(map(str, hits((*canaries, *OF_GATEWAYS), sinks))) == []
+
+    def test_would_be_seen_to_write_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without the seal the store holds what the gateway answered."""
+        monkeypatch.setattr(Keyring, "seal", lambda self, value, **_: (self.key_ids[0], value))
+
+        @virtually
+        async def run() -> None:
+            members, _ = planted_body("Payment")
+            sinks = await what_a_hub_writes(members, behaviours()[0])
+            assert {hit.sink for hit in hits(OF_GATEWAYS, sinks)} == {"store"}
+
+        run()
