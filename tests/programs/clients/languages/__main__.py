@@ -1,6 +1,7 @@
 """Every language's package: its code is current, it builds, calls, and installs into an empty project.
 
-The emulator's ledger must hold what the programs said. Then the contract is broken in three ways, and every one of
+The emulator's ledger must hold what the programs said. The example gateways, which three languages have, are
+certified. Then the contract is broken in three ways, and every one of
 them has to notice.
 """
 
@@ -22,6 +23,7 @@ import structlog
 
 from programs.clients.broken_contract import BROKEN
 from programs.clients.languages.calls import WrongError, call, quick_start
+from programs.clients.languages.gateways import certified
 
 LANGUAGES: Final = ("python", "go", "typescript", "java", "rust")
 _BLOCK: Final = re.compile(r"^```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -61,6 +63,9 @@ def _checked(chosen: Sequence[ModuleType]) -> dict[str, dict[str, str]]:
         print(f"{one.NAME}: calls", flush=True)
         results[one.NAME] = dict.fromkeys(("build",), "") | asyncio.run(call(one.NAME, one.smoke()))
         results[one.NAME]["install"] = _installed(one)
+        if hasattr(one, "gateway"):
+            print(f"{one.NAME}: gateway", flush=True)
+            results[one.NAME]["gateway"] = certified(one.NAME, one.gateway())
         for name, breach in BROKEN.items():
             with breach.breaking():
                 wrong = {step: told for step, told in asyncio.run(call(one.NAME, one.smoke())).items() if told}
@@ -106,7 +111,7 @@ def _table(results: dict[str, dict[str, str]]) -> str:
     steps = list(dict.fromkeys(step for told in results.values() for step in told))
     lines = [f"{'':18}" + "".join(f"{name:>12}" for name in results)]
     for step in steps:
-        cells = ["ok" if not told.get(step) else "WRONG" for told in results.values()]
+        cells = [("WRONG" if told[step] else "ok") if step in told else "-" for told in results.values()]
         lines.append(f"{step:18}" + "".join(f"{cell:>12}" for cell in cells))
     return "\n".join(lines)
 

@@ -13,6 +13,7 @@ _ROOT: Final = Path(__file__).parents[4]
 _PACKAGE: Final = _ROOT / "clients" / "go"
 _SMOKE: Final = _ROOT / "tests" / "programs" / "clients" / "smoke" / "go"
 _PROGRAM: Final = _ROOT / "build" / "clients" / "smoke-go"
+_GATEWAY: Final = _ROOT / "build" / "clients" / "gateway-go"
 _MODULE: Final = "payorch.internal/client"
 
 
@@ -31,6 +32,12 @@ def build() -> None:
 def smoke() -> Sequence[str]:
     """Return the smoke program."""
     return (str(_PROGRAM),)
+
+
+def gateway() -> Sequence[str]:
+    """Build the example gateway; return its program."""
+    _run("build", "-p=1", "-buildvcs=false", "-o", str(_GATEWAY), "./examples/gateway", folder=_PACKAGE)
+    return (str(_GATEWAY),)
 
 
 def install(project: Path, program: str) -> Sequence[str]:

@@ -27,6 +27,11 @@ def smoke() -> Sequence[str]:
     return [sys.executable, str(_SMOKE)]
 
 
+def gateway() -> Sequence[str]:
+    """Return the command of the example gateway."""
+    return [sys.executable, str(_PACKAGE / "examples" / "gateway" / "gateway.py")]
+
+
 def install(project: Path, program: str) -> Sequence[str]:
     """Install the wheel, without its dependencies' sources, into an empty environment."""
     wheels, environment = project / "dist", project / "venv"

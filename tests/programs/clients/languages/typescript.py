@@ -28,6 +28,12 @@ def smoke() -> Sequence[str]:
     return ("node", str(_SMOKE / "dist" / "main.js"))
 
 
+def gateway() -> Sequence[str]:
+    """Compile the example gateway; return its program."""
+    _run("node_modules/.bin/tsc", "--project", "examples/gateway", folder=_PACKAGE)
+    return ("node", str(_PACKAGE / "examples" / "gateway" / "dist" / "gateway.js"))
+
+
 def install(project: Path, program: str) -> Sequence[str]:
     """Make a package of a program that has the packed client alone; return what runs it. `build` comes first."""
     # With its script: it compiles what is packed.
