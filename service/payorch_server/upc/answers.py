@@ -74,7 +74,9 @@ class Situation(StrEnum):
     STORE_UNAVAILABLE = "The hub cannot record it now."
     DRAINING = "The hub is shutting down."
     OVERLOADED = "The hub or the gateway has too many calls in progress."
+    ADDRESS_REFUSED = "The hub does not take calls from this address."
     REFUSED_TOO_OFTEN = "Too many calls with wrong credentials came from this address."
+    INCOMPLETE = "The request did not arrive completely."
     OUT_OF_TIME = "It was not finished in time."
     DEFECT = "The hub failed."
 
@@ -115,7 +117,9 @@ _TABLE: Final[Mapping[Situation, _Row]] = {
     Situation.STORE_UNAVAILABLE: _Row(Answer.UNKNOWN),
     Situation.DRAINING: _Row(Answer.UNKNOWN),
     Situation.OVERLOADED: _Row(Answer.UNKNOWN),
+    Situation.ADDRESS_REFUSED: _Row(Answer.UNKNOWN),
     Situation.REFUSED_TOO_OFTEN: _Row(Answer.UNKNOWN),
+    Situation.INCOMPLETE: _Row(Answer.UNKNOWN),
     Situation.OUT_OF_TIME: _Row(Answer.UNKNOWN),
     Situation.DEFECT: _Row(Answer.UNKNOWN),
 }
