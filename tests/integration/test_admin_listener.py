@@ -25,7 +25,7 @@ async def port() -> AsyncIterator[int]:
     async with AsyncExitStack() as stack:
         yield await start_admin(
             AdminSettings(listen="127.0.0.1:0"),
-            readiness=lambda: Readiness({"acme": True}, [], "hash", []),
+            readiness=lambda: Readiness(ready=True, details={}),
             exposition=_exposition,
             clock=SystemClock(),
             stack=stack,

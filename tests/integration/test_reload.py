@@ -331,7 +331,7 @@ async def test_nothing_ends_the_watch_without_a_word(watched: Watched, monkeypat
     """A defect in taking a change over is an alarm like any other, and the next change is looked at again."""
     running_service = watched.stack.application.components
     monkeypatch.setattr(running_service, "_build_policy", lambda *_: 1 // 0)
-    monkeypatch.setattr("payorch_server.app.reload._CHECK_INTERVAL_S", 0.1)
+    monkeypatch.setattr("payorch_server.app.file_reload._CHECK_INTERVAL_S", 0.1)
     before = (await watched.readiness())["policy_hash"]
 
     watched.change(rename_rules)

@@ -5,7 +5,7 @@ import signal
 import sys
 
 from harness.stack import running
-from payorch_server.app.start import StartError
+from payorch_server.app.process import StartError
 from payorch_server.telemetry.logging import start_logging
 from payorch_server.telemetry.settings import TelemetrySettings
 from zuora_emulator import seed

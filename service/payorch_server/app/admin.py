@@ -1,7 +1,7 @@
 """Probes and metrics over HTTP; GET only."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,16 +27,11 @@ _FAILED: Final = HttpAnswer(500, b"500: Internal Server Error", _TEXT)
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether the service is ready, and with which configuration."""
+    """Whether a process is ready, and what it is doing."""
 
-    tenants: Mapping[str, bool]
-    """Whether each tenant is ready; one suffices for the service to be ready."""
-    money_obstacles: Sequence[str]
-    """Why no money moves at present; it does not count for readiness, because every replica has the same obstacles."""
-    policy_hash: str
-    """Hash of the policy in force."""
-    refused_change: Sequence[str]
-    """Problems of changed configuration files, which are then not in use."""
+    ready: bool
+    details: Mapping[str, Any]
+    """What the page shows beside it, as JSON."""
 
 
 async def start_admin(
@@ -66,15 +61,7 @@ async def start_admin(
 
     def ready(_request: HttpRequest) -> HttpAnswer:
         state = readiness()
-        serving = any(state.tenants.values())
-        body = {
-            "ready": serving,
-            "tenants": dict(state.tenants),
-            "money": {"accepted": not state.money_obstacles, "obstacles": list(state.money_obstacles)},
-            "policy_hash": state.policy_hash,
-            "refused_change": list(state.refused_change),
-        }
-        return _json(body, status=200 if serving else 503)
+        return _json({"ready": state.ready, **state.details}, status=200 if state.ready else 503)
 
     def metrics(request: HttpRequest) -> HttpAnswer:
         body, content_type = exposition(request.headers.get("accept", ""))

@@ -1,13 +1,13 @@
 """Gauges of a running service, read whenever its metrics are scraped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from opentelemetry.metrics import Meter, Observation
 
 from payorch_server.app.components import Components
+from payorch_server.app.process import publish_certificate, publish_streams
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.telemetry.instruments import observe
-from payorch_server.telemetry.log_writer import LogWriter
 
 
 def publish(components: Components, admission: AdmissionInterceptor, *, version: str) -> None:
@@ -48,7 +48,7 @@ def publish(components: Components, admission: AdmissionInterceptor, *, version:
         description="Records of ended calls that did not reach the store.",
     )
     _publish_readiness(meter, components)
-    _publish_streams(meter, components.resources.streams)
+    publish_streams(meter, components.resources.streams)
     _publish_certificate(meter, components)
     _publish_upstream(meter, components)
     _publish_clocks(meter, components)
@@ -71,32 +71,10 @@ def _publish_readiness(meter: Meter, components: Components) -> None:
     )
 
 
-def _publish_streams(meter: Meter, streams: Sequence[LogWriter]) -> None:
-    meter.create_observable_counter(
-        "payorch.log.lost",
-        callbacks=[lambda _options: [Observation(stream.lost, {"stream": stream.name}) for stream in streams]],
-        unit="{line}",
-        description="Lines of the log and of the audit that will never be written.",
-    )
-    observe(
-        meter,
-        "payorch.log.stalled",
-        lambda: [Observation(int(stream.is_stalled), {"stream": stream.name}) for stream in streams],
-        unit="1",
-        description="1 while the stream's lines do not get out, because its reader is gone or reads nothing.",
-    )
-
-
 def _publish_certificate(meter: Meter, components: Components) -> None:
     credentials = components.credentials
     if credentials is not None:
-        observe(
-            meter,
-            "payorch.certificate.expiry",
-            lambda: [Observation(credentials.certificate.expires_at.timestamp())],
-            unit="s",
-            description="When the listener's certificate ends, Unix time.",
-        )
+        publish_certificate(meter, lambda: credentials.certificate.expires_at)
 
 
 def _publish_upstream(meter: Meter, components: Components) -> None:

@@ -1,7 +1,6 @@
 """The composition root: builds a service from its configuration, starts its listeners and drains it."""
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -11,17 +10,16 @@ from typing import Final
 
 import grpc
 import structlog
-from opentelemetry.metrics import Meter
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to telemetry/providers.py
 
-from payorch_server.app.admin import Readiness, start_admin
+from payorch_server.app.admin import Readiness
 from payorch_server.app.components import Components, Resources
 from payorch_server.app.gauges import publish
+from payorch_server.app.process import StartError, listen_for_probes, open_counted_store, serve_until_signal
 from payorch_server.app.reload import Reloader
 from payorch_server.config import AdminSettings, Document, Settings
 from payorch_server.intents.executor import EXECUTION_LIMIT_S
 from payorch_server.model.call_record import CallRecord
-from payorch_server.model.errors import CommandError
 from payorch_server.rpc.backlog import Backlog
 from payorch_server.rpc.diagnostics import EXPLAIN_CHECKS, DiagnosticsServicer
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
@@ -43,9 +41,7 @@ from payorch_server.rpc.refusals import Refusals
 from payorch_server.rpc.server import ListenError, build_diagnostics_server, build_server, listen
 from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import Clock, SystemClock
-from payorch_server.runtime.lifecycle import TaskOwner, termination
-from payorch_server.store.factory import CountedStore, open_store
-from payorch_server.store.port import Store
+from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.instruments import BUCKETS_S
 from payorch_server.telemetry.logging import LogStreams
 from payorch_server.telemetry.providers import start_telemetry
@@ -54,10 +50,6 @@ from payorch_server.zuora.transport import open_transport
 
 _LOG: Final = structlog.get_logger("payorch.app")
 _PACKAGE: Final = "payorch-server"
-
-
-class StartError(CommandError):
-    """The service cannot start, for a reason that the text names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +156,11 @@ async def serve(settings: Settings, *, files: Sequence[Path], streams: LogStream
     Raises:
         StartError: An address cannot be listened on.
     """
-    stop = asyncio.Event()
 
-    def end() -> None:
-        streams.close()
-        os._exit(130)
+    async def begin(stack: AsyncExitStack) -> Application:
+        return await start(settings, stack=stack, files=files, options=StartOptions(streams=streams))
 
-    with termination(on_first=stop.set, on_second=end):
-        async with AsyncExitStack() as stack:
-            application = await start(settings, stack=stack, files=files, options=StartOptions(streams=streams))
-            await stop.wait()
-            await application.drain()
-    _LOG.info("stopped")
+    await serve_until_signal(begin, streams=streams)
 
 
 def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitStack) -> Resources:
@@ -185,22 +170,12 @@ def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitS
     transport = open_transport(
         settings=document.zuora_http, version=version(_PACKAGE), tracer=telemetry.tracer, stack=stack
     )
-    store = _open_store(settings, telemetry.meter, clock)
+    store = open_counted_store(document.store, password=settings.store_password, meter=telemetry.meter, clock=clock)
     stack.push_async_callback(store.close)
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
     streams = options.streams.all if options.streams else ()
     return Resources(transport, store, clock, tasks, telemetry, options.max_attempts, streams)
-
-
-def _open_store(settings: Settings, meter: Meter, clock: Clock) -> Store:
-    failures = meter.create_counter(
-        "payorch.store.failures", unit="{operation}", description="Operations of the store that failed."
-    )
-    return CountedStore(
-        open_store(settings.document.store, password=settings.store_password, clock=clock),
-        failed=lambda operation: failures.add(1, {"operation": operation}),
-    )
 
 
 def _recorder(components: Components) -> Callable[[CallRecord], None]:
@@ -317,17 +292,18 @@ async def _start_admin(
     settings: AdminSettings, components: Components, reloader: Reloader, stack: AsyncExitStack
 ) -> int:
     def readiness() -> Readiness:
-        return Readiness(
-            components.health.states, components.money.obstacles, components.policy.hash, reloader.problems
-        )
+        tenants, obstacles = components.health.states, components.money.obstacles
+        details = {
+            "tenants": dict(tenants),
+            # Without effect on readiness, because every replica has the same obstacles.
+            "money": {"accepted": not obstacles, "obstacles": list(obstacles)},
+            "policy_hash": components.policy.hash,
+            "refused_change": list(reloader.problems),
+        }
+        return Readiness(any(tenants.values()), details)
 
-    exposition = components.resources.telemetry.exposition
-    try:
-        return await start_admin(
-            settings, readiness=readiness, exposition=exposition, clock=components.resources.clock, stack=stack
-        )
-    except OSError as error:
-        raise StartError(f"admin.listen: cannot listen on {settings.listen}: {error.strerror}") from error
+    own = components.resources
+    return await listen_for_probes(settings, readiness=readiness, telemetry=own.telemetry, clock=own.clock, stack=stack)
 
 
 def _warn_if_unfit_for_production(document: Document) -> None:

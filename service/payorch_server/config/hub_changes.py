@@ -7,7 +7,7 @@ from typing import Final
 
 from payorch_server.config.hub_document import HubConfiguration, HubDocument
 
-RELOADABLE: Final = frozenset({"hubs", "gateways", "tls"})
+RELOADABLE: Final = frozenset({"hubs", "gateways", "tls", "allow", "trusted_proxies"})
 """Settings of `upc` whose changes a running hub applies; so it does for passwords and certificates."""
 
 
