@@ -12,6 +12,7 @@ from payorch_server.commands.certification_requests import (
     PAYMENT,
     REFUND,
     VALIDATE,
+    ProcessRequest,
     again,
     marker,
     money,
@@ -215,8 +216,7 @@ def _expect_approved(trial: Trial, request: gateway_pb2.ProcessPaymentRequest, n
 
 
 def _answer_limits(trial: Trial) -> None:
-    trial.paid("to see an answer")
-    exchanges = trial.conversation.exchanges
+    exchanges = _exchanges(trial)
     problems = {problem for exchange in exchanges for problem in _limits_passed(exchange)}
     trial.note(f"the {len(exchanges)} calls of all cases", f"{len(problems)} kinds of answers beyond the limits")
     for problem in sorted(problems):
@@ -246,21 +246,28 @@ def _limits_passed(exchange: Exchange) -> Iterator[str]:
 
 
 def _secrets(trial: Trial) -> None:
-    trial.paid("to see an answer")
-    for request in (trial.make.payment(), trial.make.validation()):
+    exchanges = _exchanges(trial)
+    requests: list[ProcessRequest] = [trial.make.payment()]
+    if VALIDATE in trial.conversation.description.operations:
+        requests.append(trial.make.validation())
+    for request in requests:
         for value in request.call.method.token_data.values():
             if value.HasField("text"):
                 value.text = marker()
-        operation_is_offered = isinstance(request, gateway_pb2.ProcessPaymentRequest) or (
-            VALIDATE in trial.conversation.description.operations
-        )
-        if operation_is_offered:
-            trial.call(request, "token data that nothing accepts")
-    names = sorted({name for exchange in trial.conversation.exchanges for name in _echoed(exchange)})
+        exchanges.append(Exchange(request, trial.call(request, "token data that nothing accepts")))
+    names = sorted({name for exchange in exchanges for name in _echoed(exchange)})
     came = "secrets of the request" if names else "no secret of a request"
-    trial.note(f"the {len(trial.conversation.exchanges)} calls of all cases", came)
+    trial.note(f"the {len(exchanges)} calls of all cases", came)
     for name in names:
         trial.expect(False, f"{name}: holds a secret of the request")
+
+
+def _exchanges(trial: Trial) -> list[Exchange]:
+    """Return the calls of all cases so far, and a payment with its look-up in any case."""
+    request, _ = trial.paid("to see an answer")
+    if trial.conversation.description.looks_up:
+        trial.look_up(request)
+    return [*trial.conversation.exchanges, *trial.conversation.look_ups]
 
 
 def _echoed(exchange: Exchange) -> Iterator[str]:

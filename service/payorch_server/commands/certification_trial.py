@@ -97,6 +97,8 @@ class Conversation:
     restart: Callable[[], None] | None = None
     """Restarts the plug-in and returns when it is back; None: no command was named."""
     exchanges: list[Exchange] = field(default_factory=list)
+    look_ups: list[Exchange] = field(default_factory=list)
+    """What LookUp said, each with a call under the key."""
     unpaid: str = ""
     """Why payments with the fields of `approve` are not approved; empty while they are."""
 
@@ -166,6 +168,7 @@ class Trial:
         """
         asked = gateway_pb2.LookUpRequest(idempotency_key=request.call.idempotency_key, operation=operation_of(request))
         reply = _reply_to(self._stub.LookUp.future(asked, timeout=self.conversation.options.answer_s))
+        self.conversation.look_ups.append(Exchange(request, reply))
         if not quiet:
             self.note(f"LookUp {_short(request)}", str(reply))
         return reply

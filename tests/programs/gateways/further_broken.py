@@ -203,6 +203,24 @@ class BreaksOnLongTexts(Changed):
         return self.is_broken
 
 
+class EchoesInLookUp(Right):
+    """Has an option of the request in what LookUp says."""
+
+    option = ""
+
+    def outcome_of(self, request: Any, behaviour: Behaviour) -> gateway_pb2.GatewayOutcome:
+        """Keep the option."""
+        self.option = request.call.gateway_options["certification"]
+        return super().outcome_of(request, behaviour)
+
+    def found(self, request: gateway_pb2.LookUpRequest) -> gateway_pb2.GatewayOutcome | None:
+        """Add the option, more than once."""
+        outcome = super().found(request)
+        if outcome is not None:
+            outcome.message = self.option * 20
+        return outcome
+
+
 FURTHER_BROKEN: Final = {
     "describe": Renamed,
     "decline": ApprovesAll,
@@ -224,5 +242,7 @@ FURTHER_BROKEN: Final = {
     "unknown-members": KnowsAllFields,
     "longest-texts": ShortTexts,
     "too-long-texts": BreaksOnLongTexts,
+    "answer-limits": EchoesInLookUp,
+    "secrets": EchoesInLookUp,
 }
 """Plug-ins by the case that each fails."""
