@@ -68,6 +68,12 @@ async def paid(plugged: Plugged, token: str = "", *, within_s: float = 10.0) -> 
     return await plugged.amazon.call(request, FACTS, deadline_s=plugged.within(within_s))
 
 
+async def until(plugged: Plugged, state: str) -> None:
+    """Wait until the channel is in a state."""
+    while plugged.gateways.states()["amazon"] != state:
+        await asyncio.sleep(0)
+
+
 class TestCall:
     """PluggedGateway.call."""
 
@@ -251,8 +257,7 @@ class TestNotSent:
         async with running_plugin() as running, plugged(running.target) as hub:
             await hub.amazon.describe(deadline_s=hub.within())
             await running.health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-            while hub.gateways.states()["amazon"] == "READY":
-                await asyncio.sleep(0)
+            await until(hub, "TRANSIENT_FAILURE")
 
             assert isinstance(await paid(hub, within_s=0.3), NotSent)
             assert [] == running.plugin.calls
@@ -419,6 +424,28 @@ class TestChannels:
                 assert isinstance(await paid(hub), GatewayOutcome)
             async with plugged(running.target, certificates=PluginCertificates(authority.certificate)) as hub:
                 assert isinstance(await paid(hub, within_s=0.5), NotSent)
+
+    async def test_log_when_they_stop_serving_and_when_they_serve_again(self) -> None:
+        """Each change once, without the steps between."""
+        async with running_plugin() as running, plugged(running.target) as hub:
+            with capture_logs() as lines:
+                await hub.amazon.describe(deadline_s=hub.within())
+                await running.stop()
+                await until(hub, "TRANSIENT_FAILURE")
+                await running.start()
+                await hub.amazon.describe(deadline_s=hub.within())
+
+        shown = [(line["log_level"], line["state"]) for line in lines if line["event"] == "upc_gateway_state"]
+        assert [("info", "READY"), ("warning", "TRANSIENT_FAILURE"), ("info", "READY")] == shown
+
+    async def test_send_nothing_once_they_are_closed(self) -> None:
+        """A request that comes during the shutdown does not wait for a connection."""
+        async with running_plugin() as running, plugged(running.target) as hub:
+            await hub.gateways.close()
+
+            assert isinstance(await paid(hub), NotSent)
+            assert isinstance(await hub.amazon.describe(deadline_s=hub.within()), NotSent)
+            assert [] == running.plugin.calls
 
 
 def found(
