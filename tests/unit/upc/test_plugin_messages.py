@@ -1,5 +1,6 @@
 """What the hub asks, as messages of the contract."""
 
+import tracemalloc
 from dataclasses import replace
 from decimal import Decimal
 
@@ -127,8 +128,12 @@ class TestFieldValue:
     @pytest.mark.parametrize("written", ["1" * 31, "1e30", "1e-31", "1e999999999", "1E-" + "9" * 40])
     def test_writes_a_number_that_is_no_decimal_of_the_contract_as_text(self, written: str) -> None:
         """Nothing is lost, and nothing becomes a gigabyte of zeros."""
+        tracemalloc.start()
         value = field_value(JsonNumber(written))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
 
+        assert peak_bytes < 100_000
         assert ("text", written) == (value.WhichOneof("value"), value.text)
 
 
