@@ -176,6 +176,14 @@ async def test_a_declined_validation_gives_the_hubs_reason_and_creates_nothing(h
     assert hubbed.caller.emulator.ledger.count("payment_methods_v1") == 0
 
 
+async def test_a_method_is_not_for_a_gateway_that_calls_no_hub(hubbed: HubbedCaller) -> None:
+    other = await hubbed.method(authGateway=seed.GATEWAY_US.id)
+    ours = await hubbed.method(authGateway=seed.UPC_GATEWAY_ID)
+
+    assert (other.status_code, other.json()["reasons"][0]["code"]) == (400, 53010030)
+    assert (ours.json()["success"], len(hubbed.hub.requests)) == (True, 1)
+
+
 @pytest.mark.parametrize("answer", [UNKNOWN, CUT])
 async def test_an_unknown_validation_may_create_the_method(hubbed_with: HubbedWith, answer: Script) -> None:
     refusing, creating = hubbed_with(), hubbed_with(upc_unknown_validate="create")
@@ -184,6 +192,7 @@ async def test_an_unknown_validation_may_create_the_method(hubbed_with: HubbedWi
     refused, created = (await refusing.method()).json(), (await creating.method()).json()
 
     assert (refused["success"], created["success"]) == (False, True)
+    assert "declined" not in refused["reasons"][0]["message"]
 
 
 async def test_skipping_validation_asks_no_hub(hubbed: HubbedCaller) -> None:

@@ -17,7 +17,7 @@ from zuora_emulator.call import Call
 from zuora_emulator.check_digits import is_card_number, is_iban
 from zuora_emulator.fields import Fields
 from zuora_emulator.state import Account, PaymentMethod
-from zuora_emulator.upc_methods import token_data_of, validated
+from zuora_emulator.upc_methods import check_gateway, token_data_of, validated
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "CreditCard": ("cardHolderInfo", "cardNumber", "cardType", "expirationMonth", "expirationYear"),
@@ -122,7 +122,10 @@ async def create_payment_method_v1(call: Call) -> Answer:
     _check_formats(call, fields, kind)
     account = _account(call, fields)
     custom = call.upc.type_of(kind or "")
-    token_data = token_data_of(fields, call.body, custom) if custom else {}
+    token_data: Mapping[str, Any] = {}
+    if custom:
+        token_data = token_data_of(fields, call.body, custom)
+        check_gateway(call, fields)
     fields.finish()
     method = _new_method(call, kind or "", account, token_data)
     outcome = await validated(call, method, account) if custom else method

@@ -2,7 +2,7 @@
 
 Sure, because documented: `skipValidation`, the rules of fields, that `upcTokenData` of an Approved answer changes them.
 Not sure: how Zuora words a validation that failed. Here it is what was seen of declines: HTTP 200, `success: false`,
-the category of an internal fault, and "Transaction declined.CODE - MESSAGE".
+the category of an internal fault, and "Transaction declined.CODE - MESSAGE". An unknown one has another message.
 """
 
 import re
@@ -31,6 +31,14 @@ def token_data_of(fields: Fields, body: Mapping[str, Any], custom: CustomType) -
     Fields of the body that the type does not have are left out: Zuora ignores what it does not know.
     """
     return {own.name: _value(fields, own, body.get(own.member)) for own in custom.fields}
+
+
+def check_gateway(call: Call, fields: Fields) -> None:
+    """Refuse a gateway that calls no hub: methods of custom types are for those that do."""
+    key = call.body.get("authGateway")
+    is_known = isinstance(key, str) and call.state.gateway(key, tenant=call.client.tenant, entity=call.entity)
+    if is_known and call.upc.gateway_for(key, account=None, tenant=call.client.tenant, entity=call.entity) is None:
+        fields.refuse(30, "The gateway does not support custom payment method types.", "authGateway")
 
 
 def _value(fields: Fields, own: CustomField, value: Any) -> Any:
@@ -87,11 +95,13 @@ async def validated(call: Call, method: PaymentMethod, account: Account | None) 
 
 
 def _refusal(call: Call, reply: HubReply) -> Answer:
-    what = f"{reply.code or reply.http_status or 'no_answer'} - {reply.message or 'The gateway gave no reason.'}"
+    message = f"Transaction declined.{reply.code or reply.http_status} - {reply.message or 'No reason was given.'}"
+    if reply.conclusion == "Processing":
+        message = "The gateway gave no answer that could be used."
     code: int | str = call.arrived.operation.resource * 100 + _DECLINED
     reason = {
         "code": str(code) if call.settings.code_type == "text" else code,
-        "message": f"Transaction declined.{what}",
+        "message": message,
     }
     body = {
         "success": False,
