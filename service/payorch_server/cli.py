@@ -204,6 +204,10 @@ def _add_upc(parser: argparse.ArgumentParser) -> None:
             command.add_argument(
                 "--after-loss", action="store_true", help="records are lost, and no request is in Processing in Zuora"
             )
+    health = commands.add_parser("healthcheck", help="check that a running hub answers; exit 0 if it does")
+    health.add_argument("--address", default="127.0.0.1:8443", help="host:port (default %(default)s)")
+    health.add_argument("--plaintext", action="store_true", help="a proxy in front of the hub ends TLS")
+    health.set_defaults(run=_upc_healthcheck)
     schema = commands.add_parser("config-schema", help="print the JSON schema of the hub's configuration")
     schema.set_defaults(run=_upc_schema)
     certify = commands.add_parser("certify", help="check a plugged-in gateway against its contract")
@@ -224,6 +228,13 @@ def _upc_init_store(parsed: argparse.Namespace) -> int:
     from payorch_server.commands import hub_config
 
     return hub_config.init_store(config=parsed.config, first_start=parsed.first_start, after_loss=parsed.after_loss)
+
+
+def _upc_healthcheck(parsed: argparse.Namespace) -> int:
+    from payorch_server.commands import hub_health
+
+    print(hub_health.ask_hub(address=parsed.address, plaintext=parsed.plaintext))
+    return 0
 
 
 def _upc_schema(_parsed: argparse.Namespace) -> int:
