@@ -107,10 +107,12 @@ METRICS: Final = (
     _gauge("payorch.log.stalled", "stream"),
     _seconds("payorch.upc.call.duration", "hub", "gateway", "operation", "answer"),
     _counter("payorch.upc.refused", situation={*SITUATIONS}),
+    _counter("payorch.upc.needs_people", "operation", "gateway", situation={*SITUATIONS}),
     _gauge("payorch.upc.open_records", "hub", "gateway"),
     _gauge("payorch.upc.open_record_age", "hub", "gateway", unit="s"),
     _counter("payorch.upc.gateway.calls", "gateway", "method", "result"),
     _seconds("payorch.upc.gateway.call.duration", "gateway", "method"),
+    _gauge("payorch.upc.gateway.ready", "gateway"),
     _counter("payorch.upc.contract_broken", "gateway", "rule"),
     _gauge("payorch.upc.in_flight", "hub"),
 )

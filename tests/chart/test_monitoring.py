@@ -38,7 +38,7 @@ class TestDashboards:
         }
 
         files = {path.name: path.read_text(encoding="utf-8") for path in (CHART / "dashboards").glob("*.json")}
-        assert len(files) == 4
+        assert len(files) == 5
         assert {f"payorch-{name}": json.loads(text.replace("docs/", DOCS)) for name, text in files.items()} == found
 
     def test_have_the_labels_that_are_looked_for(self) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from hub import HUB
 from overview import OVERVIEW
 from panel import Page, Panel, Row
 from tenant import TENANT
 from tokens_and_quota import TOKENS_AND_QUOTA
 from unknown_outcomes import UNKNOWN_OUTCOMES
 
-PAGES: Final = (OVERVIEW, TENANT, TOKENS_AND_QUOTA, UNKNOWN_OUTCOMES)
+PAGES: Final = (OVERVIEW, TENANT, TOKENS_AND_QUOTA, UNKNOWN_OUTCOMES, HUB)
 FOLDER: Final = Path(__file__).resolve().parents[2] / "helm" / "payorch" / "dashboards"
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 _COLUMNS: Final = 24
@@ -48,7 +49,7 @@ def dashboard(page: Page) -> dict[str, Any]:
 
 def _variables(page: Page) -> Iterator[dict[str, Any]]:
     yield {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}
-    yield _variable("job", "Job", "label_values(payorch_policy_info, job)")
+    yield _variable("job", "Job", f"label_values({page.jobs_of}, job)")
     if page.by_tenant:
         yield _variable("tenant", "Tenant", 'label_values(payorch_tenant_ready{job=~"$job"}, tenant)')
 

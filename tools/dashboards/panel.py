@@ -54,6 +54,8 @@ class Page:
     description: str
     items: tuple[Row | Panel, ...]
     by_tenant: bool = False
+    jobs_of: str = "payorch_policy_info"
+    """A metric that every job of the page has."""
 
 
 def rate(metric: str, by: str, selection: str = "JOB") -> str:

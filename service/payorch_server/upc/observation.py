@@ -5,7 +5,7 @@ Ids of Zuora's are reported in their known forms; nothing else of a request is, 
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -29,6 +29,8 @@ from payorch_server.upc.settings import UpcSettings
 _LOG: Final = structlog.get_logger("payorch.upc")
 _SPAN: Final = "POST /upc/{hub}"
 _POINTER: Final = "send"
+_CALLABLE_STATES: Final = frozenset({"READY", "IDLE"})
+"""States of a channel that can be called; IDLE is one whose connection was closed for want of calls."""
 
 
 class ReportedExchange(Protocol):
@@ -109,6 +111,8 @@ class HubObservation:
             unit="{answer}",
             description="Answers of gateways that break a rule of the contract.",
         )
+        self._for_people = _counter_for_people(meter)
+        self._meter = meter
         self._publish(meter)
 
     def __repr__(self) -> str:
@@ -181,7 +185,8 @@ class HubObservation:
     # --- what the hub and its gateways report
 
     def needs_people(self, situation: Situation, *, key: str, operation: str, gateway: str) -> None:
-        """Log that a request cannot be settled by any resend."""
+        """Log and count that a request cannot be settled by any resend."""
+        self._for_people.add(situation.name.lower(), operation.lower(), gateway)
         _LOG.error(
             "upc_needs_people",
             situation=situation.name.lower(),
@@ -209,6 +214,18 @@ class HubObservation:
         self._broken.add(gateway, rule)
 
     # --- gauges
+
+    def publish_gateways(self, states: Callable[[], Mapping[str, str]]) -> None:
+        """Make the gauge of which gateways can be called, from the states of their channels."""
+        observe(
+            self._meter,
+            "payorch.upc.gateway.ready",
+            lambda: [
+                Observation(int(state in _CALLABLE_STATES), {"gateway": name}) for name, state in states().items()
+            ],
+            unit="1",
+            description="Whether a gateway can be called: 1 or 0.",
+        )
 
     def _publish(self, meter: Meter) -> None:
         observe(
@@ -241,6 +258,16 @@ class HubObservation:
             labels = {"hub": hubs.get(gateway, ""), "gateway": gateway}
             summary = found.get(gateway)
             yield labels, summary.count if summary else 0, max(now_s - summary.oldest_s, 0.0) if summary else 0.0
+
+
+def _counter_for_people(meter: Meter) -> CheapCounter:
+    return CheapCounter(
+        meter,
+        "payorch.upc.needs_people",
+        ("situation", "operation", "gateway"),
+        unit="{request}",
+        description="Requests that no resend can settle.",
+    )
 
 
 def span_ids_of_key(key: str) -> tuple[int, int]:

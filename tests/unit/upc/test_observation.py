@@ -223,6 +223,22 @@ class TestMetrics:
         assert {("amazon", "ProcessPayment", "APPROVED"): 1.0} == found["payorch_upc_gateway_calls_total"]
         assert {("amazon", "CODE_TOO_LONG"): 1.0} == found["payorch_upc_contract_broken_total"]
 
+    def test_count_what_people_must_settle(self, world: World) -> None:
+        """A log is searched only once something asks for it."""
+        for _ in range(2):
+            world.observation.needs_people(Situation.TOO_OLD, key=KEY, operation="Refund", gateway="amazon")
+
+        assert {("amazon", "refund", "too_old"): 2.0} == world.metrics()["payorch_upc_needs_people_total"]
+
+    def test_show_which_gateways_can_be_called(self, world: World) -> None:
+        """Also one whose connection was closed for want of calls."""
+        states = {"a": "READY", "b": "IDLE", "c": "CONNECTING", "d": "TRANSIENT_FAILURE", "e": "NOT_DESCRIBED"}
+        world.observation.publish_gateways(lambda: states)
+
+        assert {("a",): 1.0, ("b",): 1.0, ("c",): 0.0, ("d",): 0.0, ("e",): 0.0} == (
+            world.metrics()["payorch_upc_gateway_ready"]
+        )
+
     def test_show_requests_in_progress(self, world: World) -> None:
         """For every hub, also where there are none."""
         with world.observation.observe("main"):
