@@ -67,9 +67,15 @@ def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [one for one in objects if one["kind"] == kind]
 
 
-def pod_of(objects: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the spec of the Deployment's pods."""
-    spec: dict[str, Any] = of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]
+def of_component(objects: list[dict[str, Any]], component: str) -> list[dict[str, Any]]:
+    """Return the objects of a component: `service`, `upc` or `test`."""
+    return [one for one in objects if one["metadata"]["labels"]["app.kubernetes.io/component"] == component]
+
+
+def pod_of(objects: list[dict[str, Any]], component: str = "service") -> dict[str, Any]:
+    """Return the spec of the pods of a component's Deployment."""
+    (deployment,) = of_kind(of_component(objects, component), "Deployment")
+    spec: dict[str, Any] = deployment["spec"]["template"]["spec"]
     return spec
 
 
@@ -80,8 +86,15 @@ def containers_of(pod: dict[str, Any]) -> list[dict[str, Any]]:
 
 def config_of(objects: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the service's configuration, of both its files."""
-    files = of_kind(objects, "ConfigMap")[0]["data"]
+    files = of_kind(of_component(objects, "service"), "ConfigMap")[0]["data"]
     document: dict[str, Any] = {}
     for file in ("payorch.yaml", "policy.yaml"):
         document |= yaml.safe_load(files[file])
+    return document
+
+
+def hub_config_of(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the hub's configuration."""
+    (config,) = of_kind(of_component(objects, "upc"), "ConfigMap")
+    document: dict[str, Any] = yaml.safe_load(config["data"]["hub.yaml"])
     return document

@@ -9,7 +9,18 @@ import yaml
 from payorch_server import config
 from payorch_server.runtime.listen_address import split_address
 
-from chart.rendering import CHART, SCENARIOS, ChartError, config_of, containers_of, of_kind, pod_of, render, render_text
+from chart.rendering import (
+    CHART,
+    SCENARIOS,
+    ChartError,
+    config_of,
+    containers_of,
+    of_component,
+    of_kind,
+    pod_of,
+    render,
+    render_text,
+)
 
 pytestmark = pytest.mark.timeout(60)
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
@@ -21,8 +32,9 @@ OF_CALLERS = ("pay-payorch", "pay-payorch-headless")
 
 
 def pods(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the specs of all pods, those of tests as well."""
-    return [pod_of(objects), *(one["spec"] for one in of_kind(objects, "Pod"))]
+    """Return the specs of all pods, those of jobs and tests as well."""
+    makers = of_kind(objects, "Deployment") + of_kind(objects, "Job")
+    return [one["spec"]["template"]["spec"] for one in makers] + [one["spec"] for one in of_kind(objects, "Pod")]
 
 
 @every_scenario
@@ -31,7 +43,7 @@ class TestPods:
         """They pass the `restricted` level of Pod Security, and their root cannot be written to."""
         found = pods(render(scenario=scenario))
 
-        assert len(found) == 2
+        assert len(found) >= 2
         for pod in found:
             security = pod["securityContext"]
             assert security["runAsNonRoot"] is True
@@ -49,11 +61,11 @@ class TestPods:
     def test_have_no_token_of_kubernetes(self, scenario: Path) -> None:
         objects = render(scenario=scenario)
 
-        assert [pod["automountServiceAccountToken"] for pod in pods(objects)] == [False, False]
-        assert [one["automountServiceAccountToken"] for one in of_kind(objects, "ServiceAccount")] == [False]
+        assert {pod["automountServiceAccountToken"] for pod in pods(objects)} == {False}
+        assert {one["automountServiceAccountToken"] for one in of_kind(objects, "ServiceAccount")} == {False}
 
     def test_get_no_variables_of_services(self, scenario: Path) -> None:
-        assert [pod["enableServiceLinks"] for pod in pods(render(scenario=scenario))] == [False, False]
+        assert {pod["enableServiceLinks"] for pod in pods(render(scenario=scenario))} == {False}
 
     def test_outlive_the_drain(self, scenario: Path) -> None:
         """Kubernetes kills only after the drain, the longest call and the flush; SIGTERM begins it, not a preStop."""
@@ -88,23 +100,32 @@ class TestPods:
                 ("grpc", ports["grpc"], protocol)
             ]
 
-    def test_of_the_service_and_only_they_are_selected(self, scenario: Path) -> None:
+    def test_are_selected_by_their_own_component_alone(self, scenario: Path) -> None:
         objects = render(scenario=scenario)
-        deployment = of_kind(objects, "Deployment")[0]["spec"]
-        served = deployment["template"]["metadata"]["labels"].items()
-        tested = of_kind(objects, "Pod")[0]["metadata"]["labels"].items()
-        selectors = [
-            deployment["selector"]["matchLabels"],
-            *(one["spec"]["selector"] for one in of_kind(objects, "Service")),
-        ]
-        selectors += [one["spec"]["podSelector"]["matchLabels"] for one in of_kind(objects, "NetworkPolicy")]
-        selectors += [one["spec"]["selector"]["matchLabels"] for one in of_kind(objects, "PodDisruptionBudget")]
-        selectors += [one["spec"]["endpointSelector"]["matchLabels"] for one in of_kind(objects, "CiliumNetworkPolicy")]
+        for deployment in of_kind(objects, "Deployment"):
+            component = deployment["metadata"]["labels"]["app.kubernetes.io/component"]
+            ours = of_component(objects, component)
+            own = deployment["spec"]["template"]["metadata"]["labels"].items()
+            others = [one["metadata"]["labels"].items() for one in of_kind(objects, "Pod")]
+            others += [
+                one["spec"]["template"]["metadata"]["labels"].items()
+                for one in of_kind(objects, "Deployment")
+                if one is not deployment
+            ]
+            selectors = [
+                deployment["spec"]["selector"]["matchLabels"],
+                *(one["spec"]["selector"] for one in of_kind(ours, "Service")),
+            ]
+            selectors += [one["spec"]["podSelector"]["matchLabels"] for one in of_kind(ours, "NetworkPolicy")]
+            selectors += [one["spec"]["selector"]["matchLabels"] for one in of_kind(ours, "PodDisruptionBudget")]
+            selectors += [
+                one["spec"]["endpointSelector"]["matchLabels"] for one in of_kind(ours, "CiliumNetworkPolicy")
+            ]
 
-        for selector in selectors:
-            assert selector.items() <= served
-            assert not selector.items() <= tested
-            assert not any("version" in label or "chart" in label for label in selector)
+            for selector in selectors:
+                assert selector.items() <= own
+                assert not any(selector.items() <= labels for labels in others)
+                assert not any("version" in label or "chart" in label for label in selector)
 
     def test_get_secrets_by_reference_only(self, scenario: Path) -> None:
         objects = render(scenario=scenario)

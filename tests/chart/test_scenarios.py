@@ -24,8 +24,8 @@ from chart.rendering import (
 )
 
 KUBERNETES = ("1.30.0", "1.34.0", "1.37.0")
-# Kubernetes' own schemas do not know kinds of others; test_monitoring.py and test_network.py check ours.
-OF_OTHERS = "CiliumNetworkPolicy,PrometheusRule,ServiceMonitor"
+# Kubernetes' own schemas do not know kinds of others; the tests of monitoring, network and hub check ours.
+OF_OTHERS = "CiliumNetworkPolicy,HTTPRoute,PrometheusRule,ServiceMonitor,TLSRoute"
 SCHEMAS = "build/kubernetes/kubernetes_validate/kubernetes-json-schema/v{}-local-strict"
 
 pytestmark = pytest.mark.timeout(60)
@@ -42,7 +42,9 @@ def without_nulls(value: Any) -> Any:
 def test_scenarios_are_all_there() -> None:
     names = [path.name.removesuffix("-values.yaml") for path in SCENARIOS]
 
-    assert ["default", "emulator", "fleet", "mesh", "minimal", "monitored", "mtls", "production"] == names
+    assert names == [
+        *("default", "emulator", "fleet", "mesh", "minimal", "monitored", "mtls", "production", "upc-ingress", "upc")
+    ]
 
 
 @every_scenario

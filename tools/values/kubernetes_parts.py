@@ -69,6 +69,16 @@ DEFINITIONS: Final[dict[str, Any]] = {
         ipBlock={"$ref": "#/$defs/IPBlock"},
     )
     | {"minProperties": 1},
+    "ParentReference": _closed(
+        "ParentReference of the Gateway API.",
+        "name",
+        name=_NAME,
+        namespace=_NAME,
+        sectionName=_NAME,
+        group={"type": "string"},
+        kind=_NAME,
+        port={"type": "integer"},
+    ),
     "ResourceRequirements": _closed("ResourceRequirements of Kubernetes.", requests=_QUANTITIES, limits=_QUANTITIES),
     "SecretKey": _closed("An existing Secret, and a key in it.", "name", "key", name=_NAME, key=_NAME),
     "Toleration": _closed(

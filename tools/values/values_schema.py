@@ -1,14 +1,18 @@
-"""values.schema.json: the values file's own keys, and below `config` what the service says of its configuration."""
+"""values.schema.json: the values file's keys, and below `config` what service and hub say of their configuration."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from kubernetes_parts import DEFINITIONS
 from payorch_server.config import schema
+from payorch_server.config.hub_document import hub_schema
 from payorch_server.zuora.settings import ENVIRONMENTS
 from values_file import NONE, Comment, ValuesError
 
 _CONFIG: Final = "config"
+_HUB_CONFIG: Final = "upc.config"
+_DOCUMENTS: Final = {_CONFIG: "Document", _HUB_CONFIG: "HubDocument"}
+"""Where the values hold a whole configuration, and the name of its schema."""
 _SET_BY_THE_CHART: Final = "client_secret_file"
 _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 _PREFIX: Final = "#/$defs/"
@@ -16,17 +20,11 @@ _PREFIX: Final = "#/$defs/"
 
 def values_schema(values: Mapping[str, Any], comments: Mapping[str, Comment]) -> dict[str, Any]:
     """Return what values.schema.json must be."""
-    service = _of_the_service(comments)
-    closed = _object(values, comments, "")
-    closed["properties"][_CONFIG] = {
-        "description": comments[_CONFIG].text,
-        "$ref": f"{_PREFIX}Document",
-    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Values of the payorch chart",
-        **closed,
-        "$defs": dict(sorted((DEFINITIONS | service).items())),
+        **_object(values, comments, ""),
+        "$defs": dict(sorted((DEFINITIONS | _of_the_documents(comments)).items())),
     }
 
 
@@ -36,9 +34,7 @@ def _object(values: Mapping[str, Any], comments: Mapping[str, Comment], path: st
         "type": "object",
         "additionalProperties": False,
         "required": list(values),
-        "properties": {
-            key: _node(value, comments, f"{path}{key}") for key, value in values.items() if f"{path}{key}" != _CONFIG
-        },
+        "properties": {key: _node(value, comments, f"{path}{key}") for key, value in values.items()},
     }
 
 
@@ -46,6 +42,8 @@ def _node(value: Any, comments: Mapping[str, Comment], path: str) -> dict[str, A
     comment = comments.get(path, NONE)
     said = dict(comment.keywords)
     described = {"description": comment.text} if comment.text else {}
+    if path in _DOCUMENTS:
+        return described | {"$ref": f"{_PREFIX}{_DOCUMENTS[path]}"}
     if "$ref" in said:
         return described | said
     if isinstance(value, dict) and "additionalProperties" not in said:
@@ -57,26 +55,40 @@ def _node(value: Any, comments: Mapping[str, Comment], path: str) -> dict[str, A
     return described | {"type": _TYPES[type(value)]} | said
 
 
-def _of_the_service(comments: Mapping[str, Comment]) -> dict[str, Any]:
-    """Return the service's definitions without the files of the secrets, with what the chart demands on top."""
+def _of_the_documents(comments: Mapping[str, Comment]) -> dict[str, Any]:
+    """Return the definitions of service and hub, with what the chart demands on top."""
+    parts = _of_the_service()
+    hub = hub_schema()
+    for name, part in hub.pop("$defs").items():
+        if parts.setdefault(name, part) != part:
+            raise ValuesError(f"{_HUB_CONFIG}: {name} of the hub differs from that of the service.")
+    parts[_DOCUMENTS[_HUB_CONFIG]] = hub
+    plain = {name: _plain(part, parts) for name, part in parts.items()}
+    for path, comment in comments.items():
+        section, _, key = path.rpartition(".")
+        for root, document in _DOCUMENTS.items():
+            if f"{section}.".startswith(f"{root}."):
+                _demand(plain, document, section.removeprefix(root).split(".")[1:], key, comment)
+    return {
+        name: part for name, part in plain.items() if f"{_PREFIX}{name}" in str(plain) or name in _DOCUMENTS.values()
+    }
+
+
+def _of_the_service() -> dict[str, Any]:
+    """Return the service's definitions without the files of the secrets."""
     document = schema()
     parts: dict[str, Any] = document.pop("$defs")
     tenant = parts["TenantSettings"]
     del tenant["properties"][_SET_BY_THE_CHART]
     tenant["required"].remove(_SET_BY_THE_CHART)
     tenant["properties"]["environment"]["enum"] = ["", *ENVIRONMENTS]
-    parts["Document"] = document
-    plain = {name: _plain(part, parts) for name, part in parts.items()}
-    for path, comment in comments.items():
-        section, _, key = path.rpartition(".")
-        if section.split(".")[0] == _CONFIG:
-            _demand(plain, section.split(".")[1:], key, comment)
-    return {name: part for name, part in plain.items() if f"{_PREFIX}{name}" in str(plain) or name == "Document"}
+    parts[_DOCUMENTS[_CONFIG]] = document
+    return parts
 
 
-def _demand(parts: dict[str, Any], section: list[str], key: str, comment: Comment) -> None:
+def _demand(parts: dict[str, Any], document: str, section: list[str], key: str, comment: Comment) -> None:
     """Put the annotation of a key of the configuration on top of what the service says."""
-    owners = [parts["Document"]]
+    owners = [parts[document]]
     for name in section:
         owners.append(_resolved(parts, _child(owners[-1], name)))
     described = {"description": comment.text} if comment.required else {}

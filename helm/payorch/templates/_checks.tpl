@@ -52,16 +52,23 @@
 {{- end -}}
 
 {{- define "payorch.checkAutoscaling" -}}
-{{- with .Values.autoscaling -}}
+{{- include "payorch.checkAutoscaler" (dict "path" "" "values" .Values) -}}
+{{- end -}}
+
+{{- /* Of where the values stand, and the values that have autoscaling and resources. */ -}}
+{{- define "payorch.checkAutoscaler" -}}
+{{- $path := .path -}}
+{{- $resources := .values.resources -}}
+{{- with .values.autoscaling -}}
 {{- if .enabled -}}
 {{- if gt (int .minReplicas) (int .maxReplicas) -}}
-{{- fail (printf "autoscaling.maxReplicas: %d is smaller than minReplicas, %d" (int .maxReplicas) (int .minReplicas)) -}}
+{{- fail (printf "%sautoscaling.maxReplicas: %d is smaller than minReplicas, %d" $path (int .maxReplicas) (int .minReplicas)) -}}
 {{- end -}}
 {{- if and (eq (int .cpuUtilization) 0) (eq (int .callsInFlight) 0) -}}
-{{- fail "autoscaling.enabled: needs cpuUtilization or callsInFlight, both are 0" -}}
+{{- fail (printf "%sautoscaling.enabled: needs cpuUtilization or callsInFlight, both are 0" $path) -}}
 {{- end -}}
-{{- if and (gt (int .cpuUtilization) 0) (not (dig "requests" "cpu" "" $.Values.resources)) -}}
-{{- fail "resources.requests.cpu: autoscaling.cpuUtilization is a share of it" -}}
+{{- if and (gt (int .cpuUtilization) 0) (not (dig "requests" "cpu" "" $resources)) -}}
+{{- fail (printf "%sresources.requests.cpu: %sautoscaling.cpuUtilization is a share of it" $path $path) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -141,3 +141,91 @@ app.kubernetes.io/component: test
 {{- end -}}
 {{- $text -}}
 {{- end -}}
+
+{{- /* Of an autoscaler's values, the name of the Deployment, its container, and the gauge of calls in progress. */ -}}
+{{- define "payorch.autoscaler" -}}
+spec:
+  scaleTargetRef:
+    apiVersion: apps/v1
+    kind: Deployment
+    name: {{ .name }}
+  minReplicas: {{ .autoscaling.minReplicas | int }}
+  maxReplicas: {{ .autoscaling.maxReplicas | int }}
+  metrics:
+    {{- if gt (int .autoscaling.cpuUtilization) 0 }}
+    # Of the container: an emulator or a mesh in the same pod does not count.
+    - type: ContainerResource
+      containerResource:
+        name: cpu
+        container: {{ .container }}
+        target:
+          type: Utilization
+          averageUtilization: {{ .autoscaling.cpuUtilization | int }}
+    {{- end }}
+    {{- if gt (int .autoscaling.callsInFlight) 0 }}
+    - type: Pods
+      pods:
+        metric:
+          name: {{ .gauge }}
+        target:
+          type: AverageValue
+          averageValue: {{ .autoscaling.callsInFlight | int | quote }}
+    {{- end }}
+  behavior:
+    scaleUp:
+      stabilizationWindowSeconds: 0
+    # Slowly: callers of a pod that ends must reconnect. One pod at a time, the next when the one before has had time
+    # to drain.
+    scaleDown:
+      stabilizationWindowSeconds: 600
+      policies:
+        - type: Pods
+          value: 1
+          periodSeconds: 180
+{{- end -}}
+
+{{- /* Where the pods run, of the labels that select them. */ -}}
+{{- define "payorch.placement" -}}
+{{- $root := index . 0 -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- index . 1 | nindent 8 }}
+{{- with $root.Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $root.Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $root.Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $root.Values.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{- /* Strategy of a Deployment, of whether it has a store that pods share. */ -}}
+{{- define "payorch.strategy" -}}
+{{- if . -}}
+strategy:
+  rollingUpdate:
+    maxUnavailable: 0
+    maxSurge: 1
+{{- else -}}
+# Two pods with a memory store would know nothing of each other, not even for a moment.
+strategy:
+  type: Recreate
+{{- end }}
+{{- end -}}
+
+{{- /* Port of Redis, of the url of a store. */ -}}
+{{- define "payorch.redisPort" -}}
+{{ regexFind ":[0-9]+(/|$)" . | trimPrefix ":" | trimSuffix "/" | default "6379" }}
+{{- end -}}

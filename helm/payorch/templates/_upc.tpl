@@ -1,0 +1,133 @@
+{{- define "payorch.upc.name" -}}
+{{ include "payorch.name" . }}-upc
+{{- end -}}
+
+{{- /* Another component, so that nothing that selects the service's pods selects the hub's. */ -}}
+{{- define "payorch.upc.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: upc
+{{- end -}}
+
+{{- define "payorch.upc.labels" -}}
+{{ include "payorch.upc.selector" . }}
+{{ include "payorch.version" . }}
+{{- end -}}
+
+{{- define "payorch.upc.port" -}}
+{{ .Values.upc.config.upc.listen | splitList ":" | last }}
+{{- end -}}
+
+{{- define "payorch.upc.adminPort" -}}
+{{ .Values.upc.config.admin.listen | splitList ":" | last }}
+{{- end -}}
+
+{{- /* Empty where a proxy in front ends TLS. */ -}}
+{{- define "payorch.upc.tls" -}}
+{{- if .Values.upc.config.upc.tls -}}yes{{- end -}}
+{{- end -}}
+
+{{- define "payorch.upc.appProtocol" -}}
+{{- ternary "https" "http" (eq (include "payorch.upc.tls" .) "yes") -}}
+{{- end -}}
+
+{{- /* Empty unless requests are recorded in Redis. */ -}}
+{{- define "payorch.upc.redis" -}}
+{{- if eq (dig "store" "kind" "memory" .Values.upc.config) "redis" -}}yes{{- end -}}
+{{- end -}}
+
+{{- /* Instances that there are at least. */ -}}
+{{- define "payorch.upc.fewest" -}}
+{{- ternary .Values.upc.autoscaling.minReplicas .Values.upc.replicas .Values.upc.autoscaling.enabled | int -}}
+{{- end -}}
+
+{{- /* The part that is read once, at the start: a running hub takes over changes of hubs and gateways. */ -}}
+{{- define "payorch.upc.fixedConfig" -}}
+{{- $config := .Values.upc.config -}}
+{{- merge (dict "upc" (omit $config.upc "hubs" "gateways")) (omit $config "upc") | toYaml -}}
+{{- end -}}
+
+{{- /* Ports of the plug-ins, as a YAML list, each once. */ -}}
+{{- define "payorch.upc.pluginPorts" -}}
+{{- $ports := list -}}
+{{- range .Values.upc.config.upc.gateways -}}
+{{- $ports = append $ports (regexFind "[0-9]+$" .target | int) -}}
+{{- end -}}
+{{- range $ports | uniq | sortAlpha -}}
+- {port: {{ . }}, protocol: TCP}
+{{ end -}}
+{{- end -}}
+
+{{- /* What the hub's pods mount: no OAuth secret, and not the service's keys. */ -}}
+{{- define "payorch.upc.volumes" -}}
+- name: config
+  configMap:
+    name: {{ include "payorch.upc.name" . }}
+- name: credentials
+  secret:
+    secretName: {{ .Values.upc.credentialsSecret | quote }}
+    defaultMode: 0440
+{{- if .Values.upc.fleetSecret }}
+- name: fleet
+  secret:
+    secretName: {{ .Values.upc.fleetSecret | quote }}
+    defaultMode: 0440
+{{- end }}
+{{- if .Values.upc.tlsSecret }}
+- name: tls
+  secret:
+    secretName: {{ .Values.upc.tlsSecret | quote }}
+    defaultMode: 0440
+{{- end }}
+{{- if .Values.upc.pluginTlsSecret }}
+- name: plugin-tls
+  secret:
+    secretName: {{ .Values.upc.pluginTlsSecret | quote }}
+    defaultMode: 0440
+{{- end }}
+{{- end -}}
+
+{{- define "payorch.upc.volumeMounts" -}}
+- name: config
+  mountPath: /etc/payorch/config
+  readOnly: true
+- name: credentials
+  mountPath: /etc/payorch/upc
+  readOnly: true
+{{- if .Values.upc.fleetSecret }}
+- name: fleet
+  mountPath: /etc/payorch/fleet
+  readOnly: true
+{{- end }}
+{{- if .Values.upc.tlsSecret }}
+- name: tls
+  mountPath: /etc/payorch/tls
+  readOnly: true
+{{- end }}
+{{- if .Values.upc.pluginTlsSecret }}
+- name: plugin-tls
+  mountPath: /etc/payorch/plugin-tls
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "payorch.upc.firstStartLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: upc-first-start
+{{- end -}}
+
+{{- /* Rules that lead to names and to Redis. */ -}}
+{{- define "payorch.upc.storeEgress" -}}
+- to:
+    {{- toYaml .Values.networkPolicy.egress.dns | nindent 4 }}
+  ports:
+    - {port: 53, protocol: UDP}
+    - {port: 53, protocol: TCP}
+{{- if include "payorch.upc.redis" . }}
+- to:
+    {{- toYaml .Values.upc.networkPolicy.redis | nindent 4 }}
+  ports:
+    - {port: {{ include "payorch.redisPort" .Values.upc.config.store.url }}, protocol: TCP}
+{{- end }}
+{{- end -}}
