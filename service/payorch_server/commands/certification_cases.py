@@ -23,6 +23,8 @@ from payorch_server.commands.certification_trial import (
     different,
 )
 from payorch_server.commands.channel import ServiceUnreachableError, health_of
+from payorch_server.upc.gateway_outcome import NotSent
+from payorch_server.upc.plugin_outcome import read_description
 
 MANY: Final = 50
 """How many calls are made at once."""
@@ -61,7 +63,8 @@ def _describe(trial: Trial) -> None:
     came = f"name {first.name!r}, version {first.version!r}, {', '.join(operations) or 'no operations'}"
     trial.note("DescribeGateway, twice", came)
     trial.expect(first == second, "the second description differs from the first")
-    trial.expect(0 < len(first.name) <= _LONGEST_NAME, f"name: has {len(first.name)} characters, not 1 to 100")
+    is_usable = not isinstance(read_description(first.SerializeToString()), NotSent)
+    trial.expect(is_usable, f"name: {first.name!r} has not 1 to 100 characters, or control characters")
     trial.expect(len(first.version) <= _LONGEST_NAME, f"version: has {len(first.version)} characters, not at most 100")
     trial.expect(bool(first.operations), "operations: is empty, so that nothing would ever be called")
     trial.expect(set(first.operations) <= _OPERATIONS, "operations: has a value that is no operation")

@@ -1,7 +1,7 @@
 """The cases of a certification: refunds, currencies, forms and lengths of requests and answers, secrets."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from payorch.v1 import payment_gateway_service_pb2 as gateway_pb2
@@ -9,6 +9,7 @@ from payorch.v1 import payment_gateway_service_pb2 as gateway_pb2
 from payorch_server.commands.certification_cases import CASES, LAST_CASES, Case
 from payorch_server.commands.certification_inputs import APPROVE, DECLINE, usable_currency
 from payorch_server.commands.certification_requests import (
+    OPERATIONS,
     PAYMENT,
     REFUND,
     VALIDATE,
@@ -16,6 +17,7 @@ from payorch_server.commands.certification_requests import (
     again,
     marker,
     money,
+    operation_of,
     secrets_in,
 )
 from payorch_server.commands.certification_trial import (
@@ -24,14 +26,10 @@ from payorch_server.commands.certification_trial import (
     Exchange,
     Trial,
     amount_of,
-    result_name,
     smallest,
 )
+from payorch_server.upc.plugin_outcome import read_response
 
-_LONGEST_CODE: Final = 20
-_LONGEST_MESSAGE: Final = 255
-_LONGEST_ID: Final = 100
-_LONGEST_ID_OF_VALIDATION: Final = 60
 _MOST_FIELDS: Final = 20
 _LONGEST_FIELD: Final = 8000
 _LONGEST_TEXT: Final = 255
@@ -224,25 +222,16 @@ def _answer_limits(trial: Trial) -> None:
 
 
 def _limits_passed(exchange: Exchange) -> Iterator[str]:
-    """Yield what is too long in an answer."""
+    """Yield what the hub would have to change in an answer, or could not use."""
     said = exchange.reply.outcome or _NOTHING
-    is_validation = isinstance(exchange.request, gateway_pb2.ValidatePaymentMethodRequest)
-    longest_id = _LONGEST_ID_OF_VALIDATION if is_validation else _LONGEST_ID
-    for name, text, longest in (
-        ("code", said.code, _LONGEST_CODE),
-        ("message", said.message, _LONGEST_MESSAGE),
-        ("transaction_id", said.transaction_id, longest_id),
-        ("second_transaction_id", said.second_transaction_id, longest_id),
-    ):
-        if len(text) > longest:
-            yield f"{name}: has {len(text)} characters, not at most {longest}"
-    if len(said.token_data_changes) > _MOST_FIELDS:
-        yield f"token_data_changes: has {len(said.token_data_changes)} fields, not at most {_MOST_FIELDS}"
-    for name, value in said.token_data_changes.items():
-        if len(value.text) > _LONGEST_FIELD or value.WhichOneof("value") is None:
-            yield f"token_data_changes: {name!r} has no value, or more than {_LONGEST_FIELD} characters"
+    for rule in _broken_rules(exchange, ()):
+        member = rule.removesuffix("_invalid")
+        if member == "token_data_changes":
+            yield f"{member}: more than {_MOST_FIELDS} fields, or a name or value that the contract does not allow"
+        else:
+            yield f"{member}: {len(getattr(said, member))} characters, which is too long, or control characters"
     if said.result not in gateway_pb2.GatewayResult.values():
-        yield f"result: {result_name(said.result)} is unknown"
+        yield f"result: {said.result} is unknown"
 
 
 def _secrets(trial: Trial) -> None:
@@ -272,16 +261,26 @@ def _exchanges(trial: Trial) -> list[Exchange]:
 
 def _echoed(exchange: Exchange) -> Iterator[str]:
     """Yield the members of an answer that hold a secret of its request."""
-    said = exchange.reply.outcome or _NOTHING
-    texts = {
-        "code": said.code,
-        "message": said.message,
-        "transaction_id": said.transaction_id,
-        "second_transaction_id": said.second_transaction_id,
-        "text of the gRPC error": exchange.reply.details,
-    }
     hidden = tuple(secrets_in(exchange.request))
-    return (name for name, text in texts.items() if text and any(secret in text for secret in hidden))
+    for rule in _broken_rules(exchange, hidden):
+        if rule.endswith("_quotes_request"):
+            yield rule.removesuffix("_quotes_request")
+    if any(secret in exchange.reply.details for secret in hidden):
+        yield "text of the gRPC error"
+
+
+def _broken_rules(exchange: Exchange, hidden: Sequence[str]) -> Sequence[str]:
+    """Return the rules of the contract that an answer breaks, by the names that the hub has for them.
+
+    Args:
+        exchange: The call and its answer.
+        hidden: The secret texts of the request.
+    """
+    response = gateway_pb2.ProcessPaymentResponse(outcome=exchange.reply.outcome)
+    # The responses of all operations have their outcome in the same field.
+    return read_response(
+        response.SerializeToString(), OPERATIONS[operation_of(exchange.request)], secrets=hidden
+    ).broken
 
 
 _REFUNDS: Final = frozenset({PAYMENT, REFUND})

@@ -12,6 +12,7 @@ from payorch.v1 import payment_gateway_service_pb2 as gateway_pb2
 
 from payorch_server.commands.certification_inputs import APPROVE, CertificationInputs
 from payorch_server.runtime.clock import SystemClock
+from payorch_server.upc.plugin_messages import OPERATION_NUMBERS
 from payorch_server.upc.request import Operation, RequestName, idempotency_key, validation_key
 
 ProcessRequest: TypeAlias = (
@@ -22,8 +23,10 @@ AnyProcessRequest = TypeVar("AnyProcessRequest", bound=ProcessRequest)
 VALIDATE: Final = gateway_pb2.GATEWAY_OPERATION_VALIDATE
 PAYMENT: Final = gateway_pb2.GATEWAY_OPERATION_PAYMENT
 REFUND: Final = gateway_pb2.GATEWAY_OPERATION_REFUND
+OPERATIONS: Final = {number: operation for operation, number in OPERATION_NUMBERS.items()}
+"""Each operation by its number in the contract."""
 _TENANT: Final = "99999"
-_SHORTEST_SECRET: Final = 6
+_SHORTEST_SECRET: Final = 8
 """Shorter texts occur by chance."""
 
 

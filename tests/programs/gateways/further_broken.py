@@ -221,28 +221,39 @@ class EchoesInLookUp(Right):
         return outcome
 
 
-FURTHER_BROKEN: Final = {
-    "describe": Renamed,
-    "decline": ApprovesAll,
-    "pending": DeclinesPending,
-    "declined-key": RetriesDeclined,
-    "unknown-key": KnowsEverything,
-    "many-keys": OneId,
-    "refund-wrong-reference": GoesByReference,
-    "refund": RefundsAnything,
-    "over-refund": RefundsAnything,
-    "refund-unknown-payment": RefundsUnknown,
-    "partial-refunds": RefusesRemainder,
-    "zero-decimals": TwoDecimalsAlways,
-    "three-decimals": TwoDecimalsAlways,
-    "validate": ValidatesNothing,
-    "validate-declined": RemembersDeclinedValidation,
-    "unicode": AsciiOnly,
-    "optional-members": NeedsAccount,
-    "unknown-members": KnowsAllFields,
-    "longest-texts": ShortTexts,
-    "too-long-texts": BreaksOnLongTexts,
-    "answer-limits": EchoesInLookUp,
-    "secrets": EchoesInLookUp,
-}
-"""Plug-ins by the case that each fails."""
+class Unprintable(Right):
+    """Has a control character in its codes."""
+
+    def outcome_of(self, request: Any, behaviour: Behaviour) -> gateway_pb2.GatewayOutcome:
+        """Add one."""
+        outcome = super().outcome_of(request, behaviour)
+        outcome.code += "\x00"
+        return outcome
+
+
+FURTHER_BROKEN: Final = (
+    ("describe", Renamed),
+    ("decline", ApprovesAll),
+    ("pending", DeclinesPending),
+    ("declined-key", RetriesDeclined),
+    ("unknown-key", KnowsEverything),
+    ("many-keys", OneId),
+    ("refund-wrong-reference", GoesByReference),
+    ("refund", RefundsAnything),
+    ("over-refund", RefundsAnything),
+    ("refund-unknown-payment", RefundsUnknown),
+    ("partial-refunds", RefusesRemainder),
+    ("zero-decimals", TwoDecimalsAlways),
+    ("three-decimals", TwoDecimalsAlways),
+    ("validate", ValidatesNothing),
+    ("validate-declined", RemembersDeclinedValidation),
+    ("unicode", AsciiOnly),
+    ("optional-members", NeedsAccount),
+    ("unknown-members", KnowsAllFields),
+    ("longest-texts", ShortTexts),
+    ("too-long-texts", BreaksOnLongTexts),
+    ("answer-limits", EchoesInLookUp),
+    ("secrets", EchoesInLookUp),
+    ("answer-limits", Unprintable),
+)
+"""Cases, each with a plug-in that fails it."""
