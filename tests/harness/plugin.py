@@ -110,6 +110,10 @@ class Plugin(gateway_grpc.PaymentGatewayServiceServicer):
         """Return how much money moved under a key."""
         return sum((effect.amount for effect in self.effects if effect.key == key), Decimal(0))
 
+    def outcome(self, key: str) -> gateway_pb2.GatewayOutcome:
+        """Return what was answered under a key."""
+        return self._known[key][1]
+
     def forget(self) -> None:
         """Lose all keys and outcomes; what moved stays moved."""
         self._known.clear()

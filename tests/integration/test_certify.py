@@ -5,12 +5,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from harness.plugin import PAYMENT, Plugin
+from harness.plugin import PAYMENT, PENDING, Plugin
 from harness.plugin_host import hosted_plugin
 from harness.ports import free_port
 from payorch_server import cli
@@ -52,7 +53,17 @@ REASONS: Mapping[str, Mapping[str, str]] = {
     "AnswersZero": {"approve": "a payment with the fields of approve: UNSPECIFIED, .* not APPROVED"},
     "LongIds": {"answer-limits": "transaction_id: 101 characters, which is too long"},
     "LosesCents": dict.fromkeys(
-        (*KEYS, "restart", "refund", "refund-wrong-reference", "partial-refunds", "three-decimals"), EXCESS
+        (
+            *KEYS,
+            "deadline",
+            "kill-after-charging",
+            "restart",
+            "refund",
+            "refund-wrong-reference",
+            "partial-refunds",
+            "three-decimals",
+        ),
+        EXCESS,
     ),
     "RefundsTwice": {
         "refund-same-key-twice": "the refund of what is left, unless the first took place twice: DECLINED"
@@ -166,6 +177,29 @@ class TestCertify:
 
         assert certify(unhealthy, "--only", "health").failed == {"health": ["health: NOT_SERVING, not SERVING"]}
 
+    def test_adds_up_what_moved(self, certify: Certify) -> None:
+        """As the provider's own account has it, but for what is pending."""
+        made: list[Plugin] = []
+
+        def make(ledger: Path) -> Plugin:
+            made.append(Right(ledger))
+            return made[-1]
+
+        certified = certify(make)
+
+        pending = [effect for effect in made[-1].effects if made[-1].outcome(effect.key).result == PENDING]
+        sums: dict[tuple[str, str], list[Decimal]] = {}
+        for effect in made[-1].effects:
+            if effect not in pending:
+                kind = "refunds" if effect.payment_key else "payments"
+                sums.setdefault((kind, effect.currency), []).append(effect.amount)
+        said = {
+            (row["kind"], row["currency"]): (row["count"], Decimal(row["amount"]))
+            for row in certified.document["moved"]
+        }
+        assert said == {key: (len(amounts), sum(amounts)) for key, amounts in sums.items()}
+        assert len(pending) == 1
+
     def test_counts_what_cannot_be_run(self, certify: Certify) -> None:
         """It is not certified then; cases that are chosen can be."""
         whole = certify(Right, restarts=False)
@@ -216,6 +250,8 @@ class TestCertify:
             r"not run         restart\n"
             r"      expected  .*\n"
             r"           why  --restart names no command\n"
+            r"The test account at the provider must show exactly this, beside what is pending:\n"
+            r"  1 payments, 10\.99 USD\n"
             r"2 cases: 1 passed, 1 not run\n",
             printed.out,
         ), printed.out

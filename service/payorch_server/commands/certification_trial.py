@@ -227,12 +227,12 @@ class Trial:
         more = self.call(self.make.refund(paid, smallest(paid)), "the smallest amount more")
         self.expect_not_approved(more, of="a refund of more than was paid")
 
-    def expect_truth(self, request: ProcessRequest, *, repeat: bool = True) -> None:
+    def expect_truth(self, request: gateway_pb2.ProcessPaymentRequest, *, repeat: bool = True) -> None:
         """Note a problem unless LookUp, and a resend, tell consistently what became of a call without an answer."""
         known = self._settled(request)
         if known is not None:
             self.note(f"LookUp {_short(request)} until it is known", str(known))
-            if known.outcome is None and isinstance(request, gateway_pb2.ProcessPaymentRequest):
+            if known == Reply():
                 self._expect_nothing_moved(request)
             elif not self.expect(known.result in FINAL_RESULTS, f"LookUp, after waiting: {known}"):
                 return
@@ -243,6 +243,8 @@ class Trial:
             self.expect_same(known, later, of="the same key again, against LookUp")
         elif self.expect(later.result in FINAL_RESULTS, f"the same key again: {later}") and known is not None:
             self.expect_same(later, self.look_up(request), of="LookUp after the same key again")
+        if later.result == APPROVED and not self.problems:
+            self.expect_one_effect(request)
 
     def wait_until_known(self, request: ProcessRequest, *, within_s: float) -> None:
         """Wait until LookUp has heard of a key; without LookUp as long as that may take."""

@@ -23,6 +23,7 @@ from payorch_server.commands.certification_inputs import (
     read_inputs,
     usable_currency,
 )
+from payorch_server.commands.certification_ledger import MovedMoney, moved_money
 from payorch_server.commands.certification_options import CertificationOptions
 from payorch_server.commands.certification_requests import RequestFactory
 from payorch_server.commands.certification_trial import Conversation, NotRunError, Step, Trial
@@ -80,7 +81,8 @@ def certify(options: CertificationOptions, channel: grpc.Channel) -> int:
         _show_progress("")
         if not options.as_json:
             print(_report(result), flush=True)
-    print(_document(options, conversation, results) if options.as_json else _summary(results))
+    moved = moved_money(conversation)
+    print(_document(options, conversation, results, moved) if options.as_json else _summary(results, moved))
     return int(any(result.status in {Status.FAILED, Status.NOT_RUN} for result in results))
 
 
@@ -197,18 +199,26 @@ def _counts(results: Sequence[CaseResult]) -> dict[str, int]:
     return {status.lower(): sum(result.status is status for result in results) for status in Status}
 
 
-def _summary(results: Sequence[CaseResult]) -> str:
+def _summary(results: Sequence[CaseResult], moved: Sequence[MovedMoney]) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in _counts(results).items() if count)
     bad = [result.name for result in results if result.status is Status.FAILED]
-    return f"{len(results)} cases: {counts}" + (f"; failed: {', '.join(bad)}" if bad else "")
+    lines = ["The test account at the provider must show exactly this, beside what is pending:"] if moved else []
+    lines += [f"  {sums}" for sums in moved]
+    return "\n".join([*lines, f"{len(results)} cases: {counts}" + (f"; failed: {', '.join(bad)}" if bad else "")])
 
 
-def _document(options: CertificationOptions, conversation: Conversation, results: Sequence[CaseResult]) -> str:
+def _document(
+    options: CertificationOptions,
+    conversation: Conversation,
+    results: Sequence[CaseResult],
+    moved: Sequence[MovedMoney],
+) -> str:
     described = conversation.description
     content = {
         "target": options.target,
         "gateway": {"name": described.name, "version": described.version},
         "counts": _counts(results),
+        "moved": [asdict(sums) for sums in moved],
         "cases": [asdict(result) | {"status": result.status.lower()} for result in results],
     }
     return json.dumps(content, indent=2)
