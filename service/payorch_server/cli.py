@@ -191,6 +191,7 @@ def _diff(parsed: argparse.Namespace) -> int:
 def _add_upc(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
+        ("serve", _upc_serve, "serve Zuora until SIGTERM"),
         ("check-config", _upc_check_config, "check a configuration of the hub and list every problem"),
         ("init-store", _upc_init_store, "declare that the store has the record of every request from now on"),
     ):
@@ -214,6 +215,18 @@ def _add_upc(parser: argparse.ArgumentParser) -> None:
     add_certification_options(certify)
     _add_credentials(certify)
     certify.set_defaults(run=_certify)
+
+
+def _upc_serve(parsed: argparse.Namespace) -> int:
+    from payorch_server.config.hub_loading import load_hub
+
+    configuration = load_hub(*parsed.config)
+    streams = _start_process(configuration.document.telemetry)
+
+    from payorch_server.app.hub_start import serve_hub
+
+    _run_loop(serve_hub(configuration, files=parsed.config, streams=streams))
+    return 0
 
 
 def _upc_check_config(parsed: argparse.Namespace) -> int:
