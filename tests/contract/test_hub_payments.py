@@ -1,12 +1,13 @@
 """The lives of payments and refunds that a hub decides: by the API, by the clock, and by the triggers."""
 
 import asyncio
+import base64
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from contract.scripted_hub import APPROVED, CUT, DECLINED, UNKNOWN, HubbedCaller, HubbedWith
-from zuora_emulator import seed
+from zuora_emulator import UpcConfigurationError, seed
 
 pytestmark = pytest.mark.asyncio
 
@@ -247,6 +248,30 @@ async def test_sends_can_overlap(hubbed: HubbedCaller) -> None:
     assert [send.reason for send in sends] == ["first", *["asked for"] * 5]
     assert ids_of(hubbed) == [payment["id"]] * 6
     assert sum(send.ignored for send in sends) == 4
+
+
+async def test_what_is_due_is_sent_once_however_often_it_is_run(hubbed: HubbedCaller) -> None:
+    for _ in range(3):
+        await hubbed.pay(UNKNOWN)
+    hubbed.caller.clock.advance(HOUR)
+
+    async with asyncio.TaskGroup() as tasks:
+        runs = [tasks.create_task(hubbed.caller.emulator.run_due()) for _ in range(3)]
+
+    assert sum(run.result() for run in runs) == 3
+    assert len(hubbed.hub.requests) == 6
+
+
+async def test_a_gateway_is_changed_under_way(hubbed: HubbedCaller) -> None:
+    payment = (await hubbed.pay(UNKNOWN)).json()
+    with pytest.raises(UpcConfigurationError):
+        hubbed.caller.emulator.upc.configure(seed.upc_with("nonsense"))
+    hubbed.caller.emulator.upc.configure(seed.upc_with(hubbed.hub.url, user="other"))
+
+    await hubbed.caller.emulator.advance(HOUR)
+
+    users = [base64.b64decode(request.headers["authorization"][6:]).split(b":")[0] for request in hubbed.hub.requests]
+    assert (users, await status_of(hubbed, payment["id"])) == ([b"zuora", b"other"], "Processed")
 
 
 async def test_an_error_stays_without_retries(hubbed: HubbedCaller) -> None:

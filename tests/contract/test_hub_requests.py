@@ -3,61 +3,21 @@
 import base64
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
+from contract.example_tenant import CLIENT, GATEWAY_ID, account_with, set_up_of_the_examples
 from contract.scripted_hub import APPROVED, CUT, DECLINED, EXAMPLES, UNKNOWN, HubbedCaller, HubbedWith, Script, compact
 from zuora_emulator import UpcConfiguration, seed
-from zuora_emulator.state import Account, Client
 from zuora_emulator.upc_types import CustomField, CustomType, UpcGateway
 
 pytestmark = pytest.mark.asyncio
-
-TENANT, ENTITY = "12368", "55555555-5555-4555-8555-555555555555"
-CLIENT = Client(
-    name="Z",
-    client_id="emulator-client-z-000000000000000026",
-    client_secret="emulator-secret-z",
-    tenant=TENANT,
-    entities=(ENTITY,),
-    multi_org=False,
-)
-GATEWAY_ID = "4028801a000000000000000000000099"
-
-
-def set_up_of_the_examples(endpoint: str, gateway_name: str) -> UpcConfiguration:
-    fields = tuple(CustomField(name=name) for name in EXAMPLES["Payment"]["request"]["paymentMethod"]["upcTokenData"])
-    gateway = UpcGateway(
-        id=GATEWAY_ID,
-        name=gateway_name,
-        tenant=TENANT,
-        entity=ENTITY,
-        endpoint=endpoint,
-        user="zuora",
-        password="p",
-        default_auth_amount=Decimal(1),
-    )
-    return UpcConfiguration(
-        types=(CustomType(internal_name="AmazonPay", tenant=TENANT, fields=fields),), gateways=(gateway,)
-    )
 
 
 def hubbed_as_in(example: Mapping[str, Any], hubbed_with: HubbedWith, endpoint: str) -> HubbedCaller:
     """Make an emulator with the account, gateway and tenant of one of Zuora's examples."""
     hubbed = hubbed_with(upc=set_up_of_the_examples(endpoint, example["paymentGatewayName"]))
-    billing = example["billingAccount"]
-    account = Account(
-        id="2c92c0f8000000000000000000000099",
-        number=billing["accountNumber"],
-        tenant=TENANT,
-        entity=ENTITY,
-        org=None,
-        name="Example",
-        currency=billing["currency"],
-        gateway_id=GATEWAY_ID,
-    )
-    hubbed.caller.emulator.state.add(CLIENT, account)
+    hubbed.caller.emulator.state.add(CLIENT, account_with(example["billingAccount"]["accountNumber"]))
     return hubbed
 
 
@@ -266,6 +226,21 @@ async def test_token_data_of_an_answer_changes_the_stored_method(hubbed: HubbedC
     assert [data["AmazonToken"] for data in tokens] == ["3sample54cf04113e3f1595951874003", "new"]
     assert "Unknown" not in tokens[1]
     assert tokens[1]["ShopperEmail"] == "sample@testmail.com"
+
+
+async def test_token_data_of_a_validation_is_stored(hubbed: HubbedCaller) -> None:
+    hubbed.hub.script.append((200, APPROVED[1] | {"upcTokenData": {"ShopperEmail": "new@example.com"}}))
+
+    created = (await hubbed.method()).json()
+
+    stored = hubbed.caller.emulator.state.payment_methods[created["id"]].token_data
+    assert stored == {
+        "AmazonAccount": "SampleAmazonAccount",
+        "AmazonToken": "3sample54cf04113e3f1595951874003",
+        "AmazonTokenType": "Digital",
+        "ShopperEmail": "new@example.com",
+        "ShoppingDate": "",
+    }
 
 
 async def test_token_data_of_an_answer_that_is_an_error_changes_nothing(hubbed: HubbedCaller) -> None:

@@ -75,8 +75,6 @@ class Emulator:
         hub_caller: HubCaller | None = None,
     ) -> None:
         chosen = settings or Settings()
-        configuration = upc or UpcConfiguration()
-        configuration.check(allow_local=chosen.upc_allow_local_endpoints)
         self._world = World(
             settings=chosen,
             clock=clock or SystemClock(),
@@ -85,7 +83,7 @@ class Emulator:
             limits=Limits(chosen),
             idempotency=Idempotency(on_other_body=chosen.body_mismatch),
         )
-        self._world.upc = _connector(self._world, configuration, hub_caller or HttpHubCaller())
+        self._world.upc = _connector(self._world, upc or UpcConfiguration(), hub_caller or HttpHubCaller())
         self.app: ASGIApp = _application(self._world)
 
     @property

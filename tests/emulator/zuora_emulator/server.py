@@ -130,6 +130,8 @@ async def serving(emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0)
             due.cancel()
             server.should_exit = True
             await task
+            with contextlib.suppress(asyncio.CancelledError):
+                await due
 
 
 async def _run_due(emulator: Emulator) -> None:
@@ -138,6 +140,7 @@ async def _run_due(emulator: Emulator) -> None:
     A clock that a test moves is not waited for: the test, or `/_emulator/clock`, runs what is due.
     """
     upc, clock = emulator.upc, emulator.clock
+    upc.changed = asyncio.Event()  # of this loop: an emulator may be served in one after another
     while isinstance(clock, SystemClock):
         upc.changed.clear()
         due = upc.next_due()

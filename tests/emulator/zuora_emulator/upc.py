@@ -47,6 +47,9 @@ class Upc:
         ledger: Where every payment, refund and send is written.
         state: Accounts, methods, payments and refunds.
         sends: The way to the hubs.
+
+    Raises:
+        UpcConfigurationError: Zuora would not accept the configuration.
     """
 
     def __init__(
@@ -61,11 +64,9 @@ class Upc:
         sends: HubSends,
     ) -> None:
         self.sends = sends
-        self.configuration = configuration
-        self.reset(state)
-        self._gateways = {gateway.id: gateway for gateway in configuration.gateways}
-        self._types = {custom.full_name.lower(): custom for custom in configuration.types}
+        self.state = state
         self._settings = settings
+        self.configure(configuration)
         self._clock = clock
         self._ids = ids
         self._ledger = ledger
@@ -73,11 +74,23 @@ class Upc:
         self.changed = asyncio.Event()
         """Set when `next_due` may have changed."""
 
+    def configure(self, configuration: UpcConfiguration) -> None:
+        """Replace types and gateways, as an administrator does; what is sent from now on goes by them.
+
+        Raises:
+            UpcConfigurationError: Zuora would not accept it; nothing is changed.
+        """
+        configuration.check(allow_local=self._settings.upc_allow_local_endpoints)
+        self.configuration = configuration
+        self._gateways = {gateway.id: gateway for gateway in configuration.gateways}
+        self._types = {custom.full_name.lower(): custom for custom in configuration.types}
+        self.state.add(*(gateway.as_gateway() for gateway in configuration.gateways))
+
     def reset(self, state: State) -> None:
         """Begin again over a fresh state."""
         self.state = state
-        self.state.add(*(gateway.as_gateway() for gateway in self.configuration.gateways))
         self.sends.entries.clear()
+        self.configure(self.configuration)
 
     # --- what is set up
 
@@ -196,15 +209,16 @@ class Upc:
 
     async def run_due(self) -> int:
         """Send again what is due, and make the payments that retry those in Error; returns how many were due."""
-        now = self._clock.now()
-        due = [transaction for transaction, at in self._dues() if at <= now]
-        for transaction in due:
+        now, count = self._clock.now(), 0
+        # Looked for anew each time: while one is sent, others may be, or be done by another caller of this.
+        while (transaction := next((item for item, at in self._dues() if at <= now), None)) is not None:
+            count += 1
             if isinstance(transaction, UpcPayment) and transaction.retry_at is not None:
                 await self._retry(transaction)
             else:
                 transaction.next_send_at = self._next_send(transaction, now)
                 await self.send(transaction, "hourly")
-        return len(due)
+        return count
 
     def _dues(self) -> list[tuple[Transaction, datetime]]:
         transactions: Iterable[Transaction] = (*self.state.upc_payments.values(), *self.state.upc_refunds.values())

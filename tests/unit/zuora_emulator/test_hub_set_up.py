@@ -217,6 +217,18 @@ async def test_a_served_emulator_sends_again_by_the_machines_clock() -> None:
     assert (payment.status, hub.asked) == ("Processed", 2)
 
 
+def test_an_emulator_is_served_in_one_loop_after_another() -> None:
+    emulator = Emulator(settings=LOCAL, upc=seed.upc_with("http://hub.test/"))
+
+    async def serve() -> str:
+        async with serving(emulator) as url:
+            await asyncio.sleep(0)
+            return url
+
+    assert asyncio.run(serve()) != ""
+    assert asyncio.run(serve()) != ""
+
+
 @pytest.mark.asyncio
 async def test_the_machines_clock_is_set_forward_with_what_is_due() -> None:
     clock = SystemClock()
