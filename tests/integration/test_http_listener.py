@@ -272,7 +272,7 @@ class TestTls:
         async with listening(Service(), limits, lambda: certificates.context) as listener:
             with listening_to_logs() as said:
                 received = await exchange(listener.port, sent)
-                await until(lambda: not listener._handshakes)
+                await until(lambda: not listener._connections.beginning)
             answer = await exchange(listener.port, LAST_GET, tls=certificates.client())
 
         assert b"HTTP" not in received
@@ -284,7 +284,7 @@ class TestTls:
         limits = HttpLimits(connections=3, idle_s=60, handshake_s=60)
         async with listening(Service(), limits, lambda: certificates.context) as listener:
             silent = [await connect(listener.port) for _ in range(3)]
-            await until(lambda: len(listener._handshakes) == 3)
+            await until(lambda: len(listener._connections.beginning) == 3)
             answer = await exchange(listener.port, LAST_GET, tls=certificates.client())
 
             assert 200 == status_of(answer)

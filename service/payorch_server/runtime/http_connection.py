@@ -169,6 +169,7 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._wire = cast("asyncio.Transport", transport)
+        self._connections.beginning.pop(self, None)
         self._connections.open[self] = None
         super().connection_made(transport)
 
@@ -268,7 +269,7 @@ class Connection(web.RequestHandler):
 
 
 class Connections(web.Server):
-    """The open connections of a listener, oldest first."""
+    """The connections of a listener, oldest first."""
 
     def __init__(self, service: HttpService) -> None:
         super().__init__(
@@ -279,6 +280,8 @@ class Connections(web.Server):
             keepalive_timeout=service.limits.idle_s,
             lingering_time=_LINGER_S,
         )
+        self.beginning: dict[Connection, asyncio.Task[None]] = {}
+        """Accepted ones whose handshake is not over."""
         self.open: dict[Connection, None] = {}
         self.is_draining = False
         self.none_open = asyncio.Event()

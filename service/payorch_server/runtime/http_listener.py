@@ -34,7 +34,6 @@ class HttpListener:
         self._tls = tls
         self._tasks = TaskOwner()
         self._accepting: list[asyncio.Task[None]] = []
-        self._handshakes: dict[asyncio.Task[None], None] = {}
 
     async def start(self, host: str, port: int) -> None:
         """Listen on each address of the host; port 0 takes a free one.
@@ -101,15 +100,16 @@ class HttpListener:
         if not self._make_room():
             accepted.close()
             return
-        task = self._tasks.start(self._connect(accepted), name="http connection")
-        self._handshakes[task] = None
-        task.add_done_callback(self._handshakes.pop)
+        connection, beginning = self._connections(), self._connections.beginning
+        task = self._tasks.start(self._connect(connection, accepted), name="http connection")
+        beginning[connection] = task
+        task.add_done_callback(lambda _task: beginning.pop(connection, None))
 
     def _make_room(self) -> bool:
         """Return whether there is room for another connection, after closing the most dispensable one if need be."""
         # 1. There is room.
-        open_ones = self._connections.open
-        if len(open_ones) + len(self._handshakes) < self._service.limits.connections:
+        open_ones, beginning = self._connections.open, self._connections.beginning
+        if len(open_ones) + len(beginning) < self._service.limits.connections:
             return True
         # 2. Of an open one the peer has wanted nothing for longest, or it does not finish asking.
         least = min(open_ones, key=_cost, default=None)
@@ -118,26 +118,28 @@ class HttpListener:
             least.abort()
             return True
         # 3. The oldest handshake lasts longest.
-        oldest = next(iter(self._handshakes), None)
+        oldest = next(iter(beginning), None)
         if oldest is not None:
-            del self._handshakes[oldest]
-            oldest.cancel()
+            beginning.pop(oldest).cancel()
         return oldest is not None
 
-    async def _connect(self, accepted: socket.socket) -> None:
+    async def _connect(self, connection: Connection, accepted: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         context = self._tls() if self._tls is not None else None
         limit_s = self._service.limits.handshake_s
         try:
             if context is None:
-                await loop.connect_accepted_socket(self._connections, accepted)
+                await loop.connect_accepted_socket(lambda: connection, accepted)
             else:
                 await loop.connect_accepted_socket(
-                    self._connections, accepted, ssl=context, ssl_handshake_timeout=limit_s
+                    lambda: connection, accepted, ssl=context, ssl_handshake_timeout=limit_s
                 )
         except OSError:
             # No TLS, an old version, or the peer left; the text of the error quotes what it sent.
             accepted.close()
+        except asyncio.CancelledError:
+            accepted.close()
+            raise
 
 
 def _cost(connection: Connection) -> int:
