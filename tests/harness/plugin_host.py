@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+import grpc
+
 from harness.plugin import Plugin, RunningPlugin
 from harness.ports import free_port
 
@@ -47,12 +49,15 @@ class PluginHost:
     A restart ends all calls without an answer and makes the plug-in anew from its ledger, as another process would.
     """
 
-    def __init__(self, make: Callable[[Path], Plugin], ledger: Path) -> None:
+    def __init__(
+        self, make: Callable[[Path], Plugin], ledger: Path, credentials: grpc.ServerCredentials | None
+    ) -> None:
         self.plugin: Plugin
         """The one that runs now."""
         self.target = ""
         self._make = make
         self._ledger = ledger
+        self._credentials = credentials
         self._up = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -73,7 +78,7 @@ class PluginHost:
     async def _run(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self.plugin = self._make(self._ledger)
-        self._running = RunningPlugin(self.plugin, None)
+        self._running = RunningPlugin(self.plugin, self._credentials)
         await self._running.start()
         self.target = self._running.target
         self._up.set()
@@ -87,14 +92,17 @@ class PluginHost:
 
 
 @contextmanager
-def hosted_plugin(make: Callable[[Path], Plugin], folder: Path) -> Iterator[tuple[PluginHost, str]]:
+def hosted_plugin(
+    make: Callable[[Path], Plugin], folder: Path, credentials: grpc.ServerCredentials | None = None
+) -> Iterator[tuple[PluginHost, str]]:
     """Run a plug-in in a thread; yield it and the command that restarts it.
 
     Args:
         make: Makes the plug-in from the file of its ledger.
         folder: An empty one for the ledger and the restarts.
+        credentials: TLS; None: plaintext.
     """
-    host = PluginHost(make, folder / "ledger")
+    host = PluginHost(make, folder / "ledger", credentials)
     host.start()
     try:
         with restarting_command(host.restart, folder) as command:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from harness.authority import Authority
 from harness.plugin import PAYMENT, PENDING, Plugin
 from harness.plugin_host import hosted_plugin
 from harness.ports import free_port
@@ -119,12 +122,14 @@ def certify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Certify:
 
 
 @contextmanager
-def hosted(make: Callable[[Path], Plugin], folder: Path) -> Iterator[tuple[list[str], str]]:
+def hosted(
+    make: Callable[[Path], Plugin], folder: Path, credentials: grpc.ServerCredentials | None = None
+) -> Iterator[tuple[list[str], str]]:
     """Run a plug-in; yield the command that certifies it quickly, and the one that restarts it."""
     magic, place = folder / "token-data.json", folder / "plugin"
     magic.write_text(json.dumps(TOKEN_DATA))
     place.mkdir()
-    with hosted_plugin(make, place) as (host, restart):
+    with hosted_plugin(make, place, credentials) as (host, restart):
         yield ["upc", "certify", host.target, "--token-data", str(magic), *QUICK], restart
 
 
@@ -251,11 +256,35 @@ class TestCertify:
             r"      expected  .*\n"
             r"           why  --restart names no command\n"
             r"The test account at the provider must show exactly this, beside what is pending:\n"
-            r"  1 payments, 10\.99 USD\n"
+            r"  payments in USD: 1, sum 10\.99\n"
             r"2 cases: 1 passed, 1 not run\n",
             printed.out,
         ), printed.out
         assert "use test accounts only" in printed.err
+
+    def test_shows_on_a_terminal_what_it_does(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The name of the case, until it has ended."""
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        with hosted(Right, tmp_path) as (command, _):
+            cli.main([*command, "--only", "approve"])
+
+        assert capsys.readouterr().err.endswith("\r\x1b[Kapprove\r\x1b[K")
+
+    def test_speaks_tls(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """As the other commands do; without the authority the plug-in cannot be reached."""
+        authority = Authority()
+        issued = authority.issue("127.0.0.1")
+        credentials = grpc.ssl_server_credentials([(issued.key, issued.certificate)])
+        trusted = tmp_path / "ca.pem"
+        trusted.write_bytes(authority.certificate)
+        with hosted(Right, tmp_path, credentials) as (command, _):
+            only = ["--only", "approve"]
+            statuses = [cli.main([*command, *only, "--ca-file", str(trusted)]), cli.main([*command, *only])]
+
+        assert statuses == [0, 2]
+        assert "cannot be reached" in capsys.readouterr().err
 
     def test_runs_little_without_magic_values(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """And says what is missing."""

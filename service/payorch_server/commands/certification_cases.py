@@ -213,9 +213,12 @@ def _restart(trial: Trial) -> None:
 def _kill_after_charging(trial: Trial) -> None:
     request = trial.make.payment(SLOW)
     call = trial.start(request)
-    trial.wait_until_known(request, within_s=trial.conversation.options.deadline_s)
+    before = trial.wait_until_known(request, within_s=trial.conversation.options.deadline_s)
     _restart_plugin(trial)
     trial.finish(request, call, "fields of slow, before the restart")
+    if before != Reply():
+        is_known = trial.look_up(request) != Reply()
+        trial.expect(is_known, f"LookUp does not know the key after the restart; before it said: {before}")
     trial.expect_truth(request)
 
 

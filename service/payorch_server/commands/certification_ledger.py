@@ -21,7 +21,7 @@ class MovedMoney:
     """Sum of them, as decimal text."""
 
     def __str__(self) -> str:
-        return f"{self.count} {self.kind}, {self.amount} {self.currency}"
+        return f"{self.kind} in {self.currency}: {self.count}, sum {self.amount}"
 
 
 def moved_money(conversation: Conversation) -> list[MovedMoney]:

@@ -246,13 +246,15 @@ class Trial:
         if later.result == APPROVED and not self.problems:
             self.expect_one_effect(request)
 
-    def wait_until_known(self, request: ProcessRequest, *, within_s: float) -> None:
-        """Wait until LookUp has heard of a key; without LookUp as long as that may take."""
+    def wait_until_known(self, request: ProcessRequest, *, within_s: float) -> Reply:
+        """Wait until LookUp has heard of a key, and return what it says; without LookUp as long as that may take."""
         clock = SystemClock()
-        until_s = clock.monotonic() + within_s
-        looks_up = self.conversation.description.looks_up
-        while clock.monotonic() < until_s and not (looks_up and self.look_up(request, quiet=True) != Reply()):
+        until_s, reply = clock.monotonic() + within_s, Reply()
+        while clock.monotonic() < until_s and reply == Reply():
             time.sleep(_POLL_S)
+            if self.conversation.description.looks_up:
+                reply = self.look_up(request, quiet=True)
+        return reply
 
     def _expect_nothing_moved(self, request: gateway_pb2.ProcessPaymentRequest) -> None:
         if self.conversation.refunds:

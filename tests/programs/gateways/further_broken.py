@@ -1,6 +1,7 @@
 """Plug-ins that break the contract in further ways, so that every case has one that fails it."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -24,6 +25,14 @@ class Renamed(Right):
         described.CopyFrom(self.description)
         described.name = f"gateway-{self.asked}"
         return described
+
+
+class Undescribed(Right):
+    """Does not describe itself."""
+
+    async def DescribeGateway(self, *arguments: Any) -> gateway_pb2.DescribeGatewayResponse:  # noqa: N802 - gRPC's name
+        """End with an error."""
+        return await arguments[1].abort(grpc.StatusCode.UNIMPLEMENTED, "Not implemented.")
 
 
 class Changed(Right):
@@ -221,6 +230,15 @@ class EchoesInLookUp(Right):
         return outcome
 
 
+class ForgetsAll(Right):
+    """Loses in a restart what it and its provider know."""
+
+    def __init__(self, ledger: Path | None = None) -> None:
+        super().__init__(ledger)
+        self.forget()
+        self.effects.clear()
+
+
 class Unprintable(Right):
     """Has a control character in its codes."""
 
@@ -233,6 +251,7 @@ class Unprintable(Right):
 
 FURTHER_BROKEN: Final = (
     ("describe", Renamed),
+    ("describe", Undescribed),
     ("decline", ApprovesAll),
     ("pending", DeclinesPending),
     ("declined-key", RetriesDeclined),
@@ -255,5 +274,6 @@ FURTHER_BROKEN: Final = (
     ("answer-limits", EchoesInLookUp),
     ("secrets", EchoesInLookUp),
     ("answer-limits", Unprintable),
+    ("kill-after-charging", ForgetsAll),
 )
 """Cases, each with a plug-in that fails it."""
