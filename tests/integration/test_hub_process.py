@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 from harness.authority import Authority
-from harness.hub_configuration import PASSWORD
+from harness.hub_configuration import PASSWORD, changed
 from harness.hub_process import payment_of, running_hub, start_hub_command, write_hub
 from harness.plugin import Behaviour, running_plugin
 from harness.ports import free_port
@@ -121,6 +121,8 @@ class TestWhatItReports:
             await hub.endpoint.until_connected()
             hub.plugin.plugin.behaviours["odd"] = Behaviour(code="x" * 21)
             await hub.endpoint.send(payment_of("pay-1", token="odd"))
+            # Another request under the same id needs people.
+            await hub.endpoint.send(changed(payment_of("pay-1", token="odd"), {"payment.amount": "7"}))
             await hub.endpoint.send(payment_of("pay-2"), password="wrong")
             text = (await hub.endpoint.probe("metrics")).text
 

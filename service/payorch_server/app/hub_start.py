@@ -174,6 +174,7 @@ def _build(configuration: HubConfiguration, options: HubOptions, stack: AsyncExi
 def _publish(components: HubComponents, options: HubOptions) -> None:
     meter = components.telemetry.meter
     publish_streams(meter, options.streams.all if options.streams else ())
+    components.observation.publish_gateways(components.gateways.states)
     certificate = components.configuration.certificate
     if certificate is not None:
         publish_certificate(meter, lambda: (components.configuration.certificate or certificate).expires_at)
