@@ -15,8 +15,8 @@ from payorch_server.upc.gateway_outcome import (
     Result,
 )
 from payorch_server.upc.gateway_port import Gateway
-from payorch_server.upc.hub_ledger import HubClaim, HubLedger
-from payorch_server.upc.hub_parts import MIN_IDEMPOTENT_FOR
+from payorch_server.upc.hub_ledger import CLOCK_SKEW_S, HubClaim, HubLedger
+from payorch_server.upc.hub_parts import MIN_IDEMPOTENT_FOR, REQUEST_LIMIT_S
 from payorch_server.upc.request import HubRequest, Operation, Payment, Refund, RequestName, idempotency_key
 
 Verdict: TypeAlias = tuple[Situation, GatewayOutcome | None]
@@ -84,10 +84,9 @@ class GatewayConversation:
         if verdict is not None:
             return verdict
         # Not heard of, or it cannot be asked: the same key has the same effect, while the gateway remembers it.
-        age, remembered_for = (
-            timedelta(seconds=self._ledger.age_s(self._claim.record)),
-            self._description.idempotent_for,
-        )
+        # The call may be on its way until its deadline, and the clock of the first send may have been ahead.
+        age = timedelta(seconds=self._ledger.age_s(self._claim.record) + REQUEST_LIMIT_S + CLOCK_SKEW_S)
+        remembered_for = self._description.idempotent_for
         if remembered_for < MIN_IDEMPOTENT_FOR or age >= remembered_for:
             return Situation.TOO_OLD, None
         return None

@@ -97,8 +97,7 @@ class HubExecution:
         stored: HubClaim | StoredValue | None = None
         while True:
             # 1. New: it is recorded, and this execution holds it.
-            fresh = self._new_record(description)
-            stored = stored or await self._ledger.open(self.key, fresh)
+            stored = stored or await self._ledger.open(self.key, self._new_record(description))
             if isinstance(stored, HubClaim):
                 return stored, description
             # 2. Recorded as another request, or with its end.
@@ -113,11 +112,12 @@ class HubExecution:
                 polls += 1
                 continue
             # 4. In doubt, and its gateway cannot be asked.
-            if obstacle := await self._pin(record, description):
+            obstacle = self._pin(record)
+            description = None if obstacle else await self._describe()
+            if obstacle := obstacle or _obstacle(record, description):
                 return answer_to(obstacle, in_doubt=True)
             # 5. Abandoned: take it over, unless another replica is faster.
-            description = await self._describe()
-            claim = await self._take_over(stored, record, fresh)
+            claim = await self._take_over(stored, record, self._new_record(description))
             if claim is not None:
                 return claim, description
             stored = await self._ledger.read_later(self.key, polls=0)
@@ -147,7 +147,7 @@ class HubExecution:
             left_s=self._left_s(),
         )
 
-    async def _pin(self, record: HubRecord, description: GatewayDescription | NotSent | None) -> Situation | None:
+    def _pin(self, record: HubRecord) -> Situation | None:
         """Continue with the gateway of an open record; return why that is impossible, or None."""
         # 1. No gateway was called under it.
         if not record.described_as:
@@ -157,14 +157,8 @@ class HubExecution:
         if pinned is None or self._refusal is Situation.GATEWAY_UNKNOWN:
             return Situation.GATEWAY_CHANGED
         # 3. The hub or the gateway is switched off.
-        if self._refusal is not None or not pinned.settings.enabled:
-            return self._refusal or Situation.SWITCHED_OFF
-        if pinned is not self._gateway:
-            self._gateway, description = pinned, await pinned.describe(deadline_s=self._call_until_s)
-        # 4. It cannot be reached, or is another one by its own account.
-        if not isinstance(description, GatewayDescription):
-            return Situation.NOT_CONNECTED
-        return None if description.name == record.described_as else Situation.GATEWAY_CHANGED
+        self._gateway = pinned
+        return self._refusal or (None if pinned.settings.enabled else Situation.SWITCHED_OFF)
 
     async def _take_over(self, stored: StoredValue, record: HubRecord, fresh: HubRecord) -> HubClaim | None:
         if not record.described_as:
@@ -256,3 +250,12 @@ class HubExecution:
 
     def _left_s(self) -> float:
         return max(self._call_until_s - self._clock.monotonic(), 0.0)
+
+
+def _obstacle(record: HubRecord, description: GatewayDescription | NotSent | None) -> Situation | None:
+    """Return why a pinned gateway cannot be asked, or None: it is away, or another one by its own account."""
+    if not record.described_as:
+        return None
+    if not isinstance(description, GatewayDescription):
+        return Situation.NOT_CONNECTED
+    return None if description.name == record.described_as else Situation.GATEWAY_CHANGED

@@ -141,7 +141,7 @@ class HubLedger:
             if stored is not None:
                 return stored
             # After the write: a store that is emptied later does not lose an older record unseen.
-            is_declared = await self._store.get(EPOCH_KEY) is not None
+            is_declared = await self._is_declared()
         except StoreUnavailable:
             # The write may still happen; nothing was called under it.
             self.called.note_end(fresh.owner, called=False)
@@ -163,6 +163,8 @@ class HubLedger:
     ) -> HubClaim | None:
         """Claim an open request whose execution has ended; return None if another replica was faster.
 
+        That execution may have ended before it could look whether the store lost an earlier record.
+
         Args:
             key: Of the request.
             stored: What the store holds.
@@ -175,6 +177,7 @@ class HubLedger:
         """
         now_s, earlier = self._now_s(), self.called.find(key)
         may_have_called = may_have_called and self.called.called_by(record.owner) is not False
+        doubtful = record.doubtful or may_have_called or earlier is not None or not await self._is_declared()
         taken = dataclasses.replace(
             record,
             owner=self._entropy(8).hex(),
@@ -182,14 +185,20 @@ class HubLedger:
             first_send_s=min(record.first_send_s, earlier.first_send_s if earlier else record.first_send_s),
             called_until_s=max(record.called_until_s, now_s + left_s),
             attempts=record.attempts + 1,
-            doubtful=record.doubtful or may_have_called,
+            doubtful=doubtful,
         )
-        claim = HubClaim(key, record, stored.version, record.called_until_s if taken.doubtful else 0.0)
+        claim = HubClaim(key, record, stored.version, record.called_until_s if doubtful else 0.0)
+        if earlier is not None:
+            claim.earlier_until_s = max(claim.earlier_until_s, earlier.called_until_s)
+            claim.was_refused = earlier.refused
         try:
             return claim if await self._try_rewrite(claim, taken) else None
         except StoreUnavailable:
-            self.called.note_end(taken.owner, called=may_have_called)
+            self.called.note_end(taken.owner, called=doubtful)
             raise
+
+    async def _is_declared(self) -> bool:
+        return await self._store.get(EPOCH_KEY) is not None
 
     def is_leased(self, record: HubRecord) -> bool:
         """Return whether an execution may still hold the request."""

@@ -30,10 +30,26 @@ from harness.hub import (
 )
 from payorch_server.model.secret import Secret
 from payorch_server.upc.answers import MEAN_ERROR, Answer, Situation
-from payorch_server.upc.gateway_outcome import GatewayOutcome, NoOutcome, NotHeardOf, NotSent, Result, Silence
+from payorch_server.upc.gateway_outcome import (
+    CallFacts,
+    GatewayOutcome,
+    NoOutcome,
+    NotHeardOf,
+    NotSent,
+    Result,
+    Silence,
+)
 from payorch_server.upc.hub_ledger import LEASE_S
 from payorch_server.upc.hub_parts import HubCallNotes
-from payorch_server.upc.request import Defect, JsonNumber, Operation, RequestName, UnusableRequest, idempotency_key
+from payorch_server.upc.request import (
+    Defect,
+    HubRequest,
+    JsonNumber,
+    Operation,
+    RequestName,
+    UnusableRequest,
+    idempotency_key,
+)
 
 NAME = RequestName(TENANT, Operation.PAYMENT, "pay-1")
 KEY = idempotency_key(NAME)
@@ -335,6 +351,19 @@ class TestLaterSend:
         assert (answer.situation, answer.answer, len(gateway.calls)) == (Situation.TOO_OLD, Answer.UNKNOWN, 1)
         assert world.observer.alarms == [Situation.TOO_OLD]
 
+    @pytest.mark.parametrize(("before_s", "calls"), [(49, 1), (51, 2)])
+    @virtually
+    async def test_is_not_called_again_when_the_call_may_arrive_too_late(self, before_s: float, calls: int) -> None:
+        """It may be on its way until its deadline, and the clock of the first send may have been ahead."""
+        gateway = FakeGateway(description=NO_LOOK_UP, behaviours=[charge_and_fail])
+        world = await HubWorld(gateway).begin()
+        await world.send(world.hub(), payment())
+        await asyncio.sleep(30 * DAY_S - before_s)
+
+        await world.send(world.hub(), payment())
+
+        assert len(gateway.calls) == calls
+
     @virtually
     async def test_takes_over_after_a_crash_when_the_lease_has_ended(self) -> None:
         """Until then it waits for the end, and nothing is called twice at once."""
@@ -353,6 +382,33 @@ class TestLaterSend:
             Answer.APPROVED,
             [KEY],
         )
+
+    @virtually
+    async def test_is_in_doubt_after_a_takeover_for_which_the_gateway_came_back(self) -> None:
+        """The record names the gateway that was called, not the one that was away when the send arrived."""
+
+        async def charge_and_lose_the_store(gateway: FakeGateway, request: HubRequest, facts: CallFacts) -> NoOutcome:
+            world.store.failing = {"set"}
+            return await charge_and_fail(gateway, request, facts)
+
+        gateway = FakeGateway(
+            description=NotSent("not ready"), behaviours=[charge_and_lose_the_store, forget_and_decline]
+        )
+        world = await HubWorld(gateway).begin()
+        hub = world.hub()
+        world.store.failing_late = {"put"}
+        await world.send(hub, payment())
+        world.store.failing_late = set()
+        taking_over = asyncio.ensure_future(world.send(hub, payment()))
+        await asyncio.sleep(0.0015)
+        gateway.description = NO_LOOK_UP
+        await taking_over
+        world.store.failing = set()
+        await asyncio.sleep(LEASE_S + 10)
+
+        answer = await world.send(world.hub(), payment())
+
+        assert (answer.answer, gateway.charges, len(gateway.calls)) == (Answer.UNKNOWN, [KEY], 2)
 
     @virtually
     async def test_never_reaches_another_gateway(self) -> None:
@@ -519,6 +575,38 @@ class TestStoreThatLostRecords:
         ]
 
         assert [answer.answer for answer in answers] == [Answer.UNKNOWN, Answer.UNKNOWN]
+
+    @pytest.mark.parametrize("is_refused", [True, False])
+    @virtually
+    async def test_is_noticed_after_its_epoch_could_not_be_read(self, is_refused: bool) -> None:  # noqa: FBT001 - parametrized
+        """The record of the send that failed then proves nothing about earlier ones."""
+        gateway = FakeGateway(description=NO_LOOK_UP, behaviours=[behave(DECLINED)])
+        world = await HubWorld(gateway, declared=False).begin()
+        hub, sent = world.hub(), payment(gateway_name="Other") if is_refused else payment()
+        world.store.failing = {"get"}
+        first = await world.send(hub, sent)
+        world.store.failing = set()
+
+        second = await world.send(hub, sent)
+
+        assert (first.situation, second.answer) == (Situation.STORE_UNAVAILABLE, Answer.UNKNOWN)
+
+    @virtually
+    async def test_charges_nothing_after_an_error_that_was_rolled_back(self) -> None:
+        """A failover can bring back the open record of a request that has ended."""
+        world = await HubWorld(FakeGateway(behaviours=[decline])).begin()
+        hub, entries = world.hub(), world.store.inner._entries
+        sending = asyncio.ensure_future(world.send(hub, payment()))
+        await asyncio.sleep(0.05)
+        before = dict(entries)
+        declined = await sending
+        entries.update(before)
+        world.gateway.effects.clear()
+        await asyncio.sleep(LEASE_S + 10)
+
+        answer = await world.send(hub, payment())
+
+        assert (declined.answer, answer.answer, world.gateway.charges) == (Answer.DECLINED, Answer.NOT_UNDERSTOOD, [])
 
     @virtually
     async def test_is_noticed_by_the_process_that_called(self) -> None:
