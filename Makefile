@@ -63,12 +63,12 @@ test: $(READY)  ## All tests that need no other tool
 	@$(BIN)/pytest -n 2
 
 everything: $(READY)  ## Run all there is, continue after a failure, and end with one table; about an hour
-	@$(BIN)/python -m programs.everything check test simulate \
+	@$(BIN)/python -m programs.everything check test simulate 'simulate WORLD=upc' \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
 	  clients gateway chart alerts cluster bench soak rolling 'rolling CLIENT=plain' hostile image
 
-simulate: $(READY)  ## The service against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
-	@$(BIN)/python -m programs.simulation $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
+simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
+	@$(BIN)/python -m programs.simulation $(if $(WORLD),--world $(WORLD)) $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
 
 run: $(READY)  ## Start the emulator and the service on the default addresses
 	@$(BIN)/python -m programs.run
