@@ -15,7 +15,7 @@ from payorch_server.app.hub_start import HubApplication, HubOptions, start_hub_p
 from payorch_server.config.hub_loading import load_hub
 
 from harness.hub_configuration import PASSWORD, changed, hub_configuration
-from harness.plugin import RunningPlugin, running_plugin
+from harness.plugin import Plugin, RunningPlugin, running_plugin
 from harness.service_process import COMMAND
 from harness.upc_bodies import Members, example
 
@@ -107,6 +107,7 @@ async def running_hub(
     over: Mapping[str, Any] | None = None,
     span_processors: Sequence[SpanProcessor] = (),
     watched: bool = False,
+    plugin: Plugin | None = None,
 ) -> AsyncIterator[RunningHub]:
     """Run a hub and its plug-in in this process.
 
@@ -115,9 +116,10 @@ async def running_hub(
         over: Settings over the good ones, at dotted paths.
         span_processors: Receivers of its spans.
         watched: Whether it reloads its files when they change.
+        plugin: What is plugged in; one that approves everything unless given.
     """
-    async with running_plugin() as plugin, AsyncExitStack() as stack:
-        file = write_hub(folder, plugin.target, over)
+    async with running_plugin(plugin) as running, AsyncExitStack() as stack:
+        file = write_hub(folder, running.target, over)
         application = await start_hub_process(
             load_hub(file),
             stack=stack,
@@ -125,7 +127,7 @@ async def running_hub(
             options=HubOptions(span_processors=span_processors),
         )
         endpoint = Endpoint(application.upc_port, application.admin_port)
-        yield RunningHub(application, plugin, endpoint, file)
+        yield RunningHub(application, running, endpoint, file)
 
 
 async def start_hub_command(file: Path) -> tuple[asyncio.subprocess.Process, Endpoint]:

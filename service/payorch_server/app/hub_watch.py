@@ -8,12 +8,14 @@ from typing import Any, Final
 import structlog
 
 from payorch_server.store.port import Store, StoreUnavailable
+from payorch_server.telemetry.logging import where
 from payorch_server.upc.epoch import Epoch, read_epoch
 from payorch_server.upc.open_records import OpenRecords
 
 _LOG: Final = structlog.get_logger("payorch.app")
 CHECK_S: Final = 10.0
 """Seconds between two looks, at most."""
+_UNDECLARED: Final = "none is declared: run payorch-server upc init-store"
 
 
 class HubWatch:
@@ -52,20 +54,20 @@ class HubWatch:
     async def look(self) -> None:
         """Look once; log a change of what is known of the epoch."""
         try:
-            epoch = await read_epoch(self._store)
+            self._see(await read_epoch(self._store))
             await self._open_records.forget_ended(self._store)
         except StoreUnavailable as error:
             # The epoch that was seen stays: it is lost with the records, and not with the connection.
             if self._epoch is None:
                 self._note(f"the store cannot be used: {error}")
-            return
         except Exception as defect:  # noqa: BLE001 - without a further look the last result would stay for ever
-            _LOG.error("upc_watch_failed", type=type(defect).__name__)
-            return
+            _LOG.error("upc_watch_failed", type=type(defect).__name__, where=where(defect))
+
+    def _see(self, epoch: Epoch | None) -> None:
         if epoch is not None and self._epoch is None:
             _LOG.info("upc_epoch_declared", declared_at_s=epoch.declared_at_s, by=epoch.by)
         self._epoch = epoch
-        self._note("" if epoch else "none is declared: run payorch-server upc init-store")
+        self._note("" if epoch else _UNDECLARED)
 
     def _note(self, obstacle: str) -> None:
         if obstacle and obstacle != self._obstacle:

@@ -1,3 +1,4 @@
+import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -5,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 from harness.hub_configuration import changed, hub_configuration
+from harness.hub_process import payment_of, running_hub
+from harness.plugin import DECLINED, Behaviour, Plugin
 from harness.redis_server import RedisServer
 from integration.store.conftest import fresh_prefix
 from payorch_server import cli
@@ -76,3 +79,31 @@ class TestInitStore:
 
         assert cli.main(["upc", "init-store", "--config", path, "--first-start"]) == 1
         assert capsys.readouterr().err.startswith("The store cannot be used, and the epoch may be declared or not: ")
+
+    @pytest.mark.asyncio
+    async def test_is_what_lets_a_hub_trust_missing_records(
+        self, tmp_path: Path, shared_server: RedisServer, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Before it a decline without LookUp proves nothing, and readiness says why; after it a decline is one."""
+        (tmp_path / "key").write_text("k" * 32)
+        timeouts = {"connect_timeout_s": 10.0, "operation_timeout_s": 10.0}
+        over = {
+            "store": {"kind": "redis", "url": shared_server.url, "prefix": fresh_prefix()} | timeouts,
+            "keys": [{"id": "first", "file": str(tmp_path / "key")}],
+        }
+        plugin = Plugin()
+        plugin.default, plugin.description.looks_up = Behaviour(result=DECLINED), False
+        async with running_hub(tmp_path, over=over, plugin=plugin) as hub:
+            await hub.application.watch.look()
+            undeclared = (await hub.endpoint.probe()).json()
+            before = await hub.endpoint.send(payment_of("pay-1"))
+            command = ["upc", "init-store", "--config", str(hub.file), "--first-start"]
+            status = await asyncio.to_thread(cli.main, command)
+            await hub.application.watch.look()
+            declared = (await hub.endpoint.probe()).json()
+            after = await hub.endpoint.send(payment_of("pay-2"))
+
+        assert (True, False) == (undeclared["ready"], undeclared["epoch"]["declared"])
+        assert (503, 0) == (before.status_code, status)
+        assert "declared" in capsys.readouterr().out
+        assert ("init-store", "Declined") == (declared["epoch"]["by"], after.json()["responseCode"])
