@@ -86,7 +86,7 @@ class RequestFactory:
         return request
 
     def refund(self, paid: gateway_pb2.ProcessPaymentRequest, amount: Decimal) -> gateway_pb2.ProcessRefundRequest:
-        """Return a refund of a payment, without the provider's id of it."""
+        """Return a refund of a payment, with the fields of `approve` and without the provider's id of the payment."""
         number, refund_id = self._names("R")
         request = gateway_pb2.ProcessRefundRequest(
             call=self._call(Operation.REFUND, refund_id, APPROVE),
@@ -97,7 +97,7 @@ class RequestFactory:
             payment_id=paid.payment_id,
             payment_idempotency_key=paid.call.idempotency_key,
         )
-        request.call.method.CopyFrom(paid.call.method)
+        request.call.method.id = paid.call.method.id
         return request
 
     def validation(self, section: str = APPROVE) -> gateway_pb2.ValidatePaymentMethodRequest:

@@ -258,9 +258,7 @@ class Trial:
 
     def _expect_nothing_moved(self, request: gateway_pb2.ProcessPaymentRequest) -> None:
         if self.conversation.refunds:
-            refund = self.make.refund(request, smallest(request))
-            refund.call.method.CopyFrom(self.make.payment().call.method)
-            probe = self.call(refund, "of a payment that LookUp does not know")
+            probe = self.call(self.make.refund(request, smallest(request)), "of a payment that LookUp does not know")
             self.expect(
                 probe.result != APPROVED,
                 "LookUp does not know the key, but a refund of the payment was approved: money moved",

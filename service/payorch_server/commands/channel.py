@@ -9,6 +9,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from payorch_server.model.errors import CommandError
 
 _HEALTH_TIMEOUT_S: Final = 3.0
+# A peer that restarts meanwhile is found soon.
+_OPTIONS: Final = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1_000)]
 
 
 class ServiceUnreachableError(CommandError):
@@ -34,12 +36,12 @@ def open_channel(
             raise ServiceUnreachableError(
                 "--ca-file: is required with a client certificate; without it the connection is plaintext"
             )
-        return grpc.insecure_channel(address)
+        return grpc.insecure_channel(address, _OPTIONS)
     try:
         files = [name.read_bytes() if name else None for name in (ca_file, key_file, certificate_file)]
     except OSError as error:
         raise ServiceUnreachableError(f"{error.filename}: cannot be read: {error.strerror}") from error
-    return grpc.secure_channel(address, grpc.ssl_channel_credentials(*files))
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(*files), _OPTIONS)
 
 
 def health_of(channel: grpc.Channel, service: str) -> str:
