@@ -355,3 +355,13 @@ class TestAddresses:
             await other.close()
 
         assert 200 == status_of(answer)
+
+    async def test_are_free_again_after_a_start_that_ends_at_once(self) -> None:
+        """Before any task of the listener has begun."""
+        async with listening(Service()) as listener:
+            other = HttpListener(listener._service)
+            await other.start("127.0.0.1", 0)
+            await other.close()
+
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", other.port)

@@ -34,6 +34,7 @@ class HttpListener:
         self._tls = tls
         self._tasks = TaskOwner()
         self._accepting: list[asyncio.Task[None]] = []
+        self._sockets: list[socket.socket] = []
 
     async def start(self, host: str, port: int) -> None:
         """Listen on each address of the host; port 0 takes a free one.
@@ -43,6 +44,7 @@ class HttpListener:
         """
         sockets = await _bind(host, port)
         self.port = int(sockets[0].getsockname()[1])
+        self._sockets = sockets
         self._accepting = [self._tasks.start(self._accept(bound), name="http accept") for bound in sockets]
 
     def begin_drain(self) -> None:
@@ -81,19 +83,21 @@ class HttpListener:
         for task in self._accepting:
             task.cancel()
         await asyncio.gather(*self._accepting, return_exceptions=True)
+        # Here, because a task that is cancelled before it begins closes nothing.
+        for bound in self._sockets:
+            bound.close()
 
     async def _accept(self, bound: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        with bound:
-            while True:
-                try:
-                    accepted, _ = await loop.sock_accept(bound)
-                except OSError as error:
-                    # Too many open files, say: those that wait are accepted later.
-                    _LOG.error("http_accept_failed", error=error.strerror)
-                    await asyncio.sleep(_ACCEPT_AGAIN_S)
-                else:
-                    self._admit(accepted)
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(bound)
+            except OSError as error:
+                # Too many open files, say: those that wait are accepted later.
+                _LOG.error("http_accept_failed", error=error.strerror)
+                await asyncio.sleep(_ACCEPT_AGAIN_S)
+            else:
+                self._admit(accepted)
 
     def _admit(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
