@@ -154,6 +154,35 @@ class TestWhatItReports:
 
 
 @pytest.mark.asyncio
+class TestWarnings:
+    """What is allowed and unfit for production is a warning at the start."""
+
+    @pytest.mark.parametrize(
+        ("over", "expected"),
+        [
+            ({}, {"store_in_memory"}),
+            (
+                {"upc.listen": "0.0.0.0:0", "upc.plaintext_behind_proxy": True},
+                {"store_in_memory", "upc_open_to_all_addresses"},
+            ),
+            (
+                {"upc.listen": "0.0.0.0:0", "upc.plaintext_behind_proxy": True, "upc.allow": ["127.0.0.0/8"]},
+                {"store_in_memory"},
+            ),
+        ],
+        ids=["loopback", "all", "listed"],
+    )
+    async def test_name_it(self, tmp_path: Path, over: dict[str, Any], expected: set[str]) -> None:
+        """And nothing that is fit."""
+        with capture_logs() as log:
+            async with running_hub(tmp_path, over=over):
+                pass
+
+        names = {"store_in_memory", "upc_open_to_all_addresses"}
+        assert expected == {str(entry["event"]) for entry in log if entry["log_level"] == "warning"} & names
+
+
+@pytest.mark.asyncio
 class TestChangedFiles:
     """A running hub applies what it can, and reports what it cannot."""
 

@@ -1,6 +1,7 @@
 """docs/tracing.md tells a story; it happens here."""
 
 import asyncio
+import os
 import re
 import subprocess
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from payorch_server.model.caller import UNIDENTIFIED
 from payorch_server.model.errors import call_error
 from payorch_server.model.identifiers import TrackId, trace_id_of
 from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.upc.observation import span_ids_of_key
+from payorch_server.upc.request import Operation, RequestName, idempotency_key
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tracing.md").read_text(encoding="utf-8")
 TRACK_ID = "checkout-4711-try-1"
@@ -94,3 +97,15 @@ def test_the_page_computes_what_the_service_computes() -> None:
     )  # fmt: skip
 
     assert trace_id_of(TrackId(TRACK_ID)) == by_hand.stdout.strip()
+
+
+def test_a_payment_leads_to_its_trace() -> None:
+    """The commands of the page compute what the hub computes."""
+    section = PAGE.partition("## From a payment of Zuora's to the hub")[2]
+    commands = section.partition("```sh\n")[2].partition("```")[0]
+    name = RequestName("12368", Operation.PAYMENT, "4028818579a43c3f0179aba917410419")
+    given = {"PATH": os.defpath, "TENANT_ID": name.tenant_id, "PAYMENT_ID": name.id}
+
+    computed = subprocess.run(["/bin/sh", "-ec", commands], capture_output=True, text=True, check=True, env=given)  # noqa: S603 - of our page
+
+    assert computed.stdout.strip() == f"{span_ids_of_key(idempotency_key(name))[0]:032x}"
