@@ -54,6 +54,7 @@ class TestBannedNames:
 PLANTED = {
     "model/money.py": ("import grpc", "gRPC and our messages come in through rpc/ only"),
     "intents/executor.py": ("import httpx", "HTTP goes out of zuora/ only"),
+    "runtime/http_listener.py": ("import aiohttp", "HTTP goes out of zuora/ only"),
     "applepay/members.py": ("import structlog", "Pre-flight checks are pure and model is plain"),
     "runtime/clock.py": ("import payorch_server.model.secret", "Calls flow downwards"),
     "zuora/messages.py": ("import zuora_emulator", "The server knows nothing of the emulator"),

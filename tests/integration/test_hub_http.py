@@ -268,19 +268,20 @@ class TestBrokenRequests:
         assert [] == said.events
         assert CANARY not in str(said)
 
-    async def test_that_break_within_the_body_are_given_up_at_once(self, hub: ServedHub) -> None:
+    async def test_that_break_within_the_body_are_given_up_at_once(self) -> None:
         """A chunk without a size ends the request; nothing waits for more."""
-        connection = await connect(hub.port)
-        connection.send(post(b"", GOOD, "Transfer-Encoding: chunked", length=-1))
-        await _until(lambda: bool(hub.reports.open))
-        connection.send(f"{CANARY}\r\n".encode())
-        with listening_to_logs() as said:
-            answer = await connection.everything()
-        await connection.close()
+        async with served_hub(limits=HttpLimits(connections=10, idle_s=3600, body_s=3600)) as hub:
+            connection = await connect(hub.port)
+            connection.send(post(b"", GOOD, "Transfer-Encoding: chunked", length=-1))
+            await _until(lambda: bool(hub.reports.open))
+            connection.send(f"{CANARY}\r\n".encode())
+            with listening_to_logs() as said:
+                answer = await connection.everything()
+            await connection.close()
 
-        assert (503, Situation.INCOMPLETE.value) == (status_of(answer), message_of(answer))
-        assert CANARY not in f"{answer!r}{said}"
-        assert 200 == await hub.pay()
+            assert (503, Situation.INCOMPLETE.value) == (status_of(answer), message_of(answer))
+            assert CANARY not in f"{answer!r}{said}"
+            assert 200 == await hub.pay()
 
     async def test_of_an_unfinished_body_are_given_up(self) -> None:
         """A slow body is answered, and the connection closed."""
