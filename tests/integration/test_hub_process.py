@@ -124,6 +124,10 @@ class TestWhatItReports:
             # Another request under the same id needs people.
             await hub.endpoint.send(changed(payment_of("pay-1", token="odd"), {"payment.amount": "7"}))
             await hub.endpoint.send(payment_of("pay-2"), password="wrong")
+            # Another payment method under an id that is known.
+            await hub.endpoint.send(
+                payment_of("pay-1") | {"paymentMethod": payment_of("pay-1")["paymentMethod"] | {"id": "x"}}
+            )
             text = (await hub.endpoint.probe("metrics")).text
 
         samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
