@@ -65,7 +65,7 @@ test: $(READY)  ## All tests that need no other tool
 everything: $(READY)  ## Run all there is, continue after a failure, and end with one table; about an hour
 	@$(BIN)/python -m programs.everything check test simulate 'simulate WORLD=upc' \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
-	  clients gateway chart alerts cluster bench soak rolling 'rolling CLIENT=plain' hostile image
+	  clients gateway chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
 
 simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
 	@$(BIN)/python -m programs.simulation $(if $(WORLD),--world $(WORLD)) $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
@@ -82,8 +82,8 @@ bench: $(READY)  ## CPU and latency beside a bare echo and a bare client, as rat
 soak: $(READY)  ## Minutes of load while the collector is healthy, dead, slow or refusing; DURATION=600
 	@$(BIN)/python -m programs.soak --seconds $(or $(DURATION),600)
 
-rolling: $(READY)  ## Restart two services in turn under steady load: no call may be lost; CLIENT=plain asks for no health
-	@$(BIN)/python -m programs.rolling $(if $(CLIENT),--client $(CLIENT))
+rolling: $(READY)  ## Restart two services in turn under load: no call may be lost; CLIENT=plain asks for no health, zuora calls hubs
+	@$(BIN)/python -m programs.rolling$(if $(filter zuora,$(CLIENT)),.hub,$(if $(CLIENT), --client $(CLIENT)))
 
 hostile: $(READY)  ## Attack one service that is limited to 512 MiB; ONLY=attack, QUICK=1 in four minutes
 	@$(BIN)/python -m programs.hostile $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
