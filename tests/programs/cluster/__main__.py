@@ -1,6 +1,7 @@
 """Installs the chart into a real Kubernetes API server, in every scenario of helm/payorch/ci, and if asked runs it."""
 
 import argparse
+import itertools
 import shutil
 import signal
 import sys
@@ -9,11 +10,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from programs.cluster import admission, audit, live, node, release
+from programs.cluster import admission, audit, hub_live, live, node, release
 from programs.cluster.control_plane import BINARIES, ControlPlane, control_plane
 from programs.cluster.helm import CHART, Helm
 from programs.cluster.process import ClusterError
 from programs.cluster.scenario import prepared
+from programs.cluster.surroundings import surroundings
 
 _SHOWN: Final = """
 Shown: every scenario is accepted, admitted, installed and removed by the API server and the controllers of Kubernetes.
@@ -22,7 +24,8 @@ _NOT_WITHOUT_NODE: Final = """
 Also not shown: there was no node, so no pod ran, no probe was asked and `helm test` was not run. NODE=1 does that."""
 _SHOWN_ON_NODE: Final = """
 Shown on a node of containerd and a kubelet: the chart with the image of this tree becomes ready, passes `helm test`, is
-replaced under calls, and goes away. Not shown: NetworkPolicies, which nothing enforced; more than one node."""
+replaced under calls, and goes away; so does the hub, under Zuora's payments over TLS. Not shown: NetworkPolicies, which
+nothing enforced; more than one node."""
 _IMAGES: Final = ("sandbox.tar", "payorch.tar")
 _POD_LOGS: Final = Path("/var/log/pods")
 
@@ -88,10 +91,16 @@ def _try_scenarios(plane: ControlPlane, helm: Helm, version: str) -> None:
 
 def _try_node(plane: ControlPlane, helm: Helm) -> None:
     _say("a node")
-    with node.node(plane, images=[BINARIES / name for name in _IMAGES]):
+    folder = plane.folder / "live"
+    folder.mkdir()
+    installed = live.Release(helm, folder / "values.yaml")
+    with (
+        node.node(plane, images=[BINARIES / name for name in _IMAGES]),
+        surroundings(plane.api, folder, namespace=live.NAMESPACE, service=live.SERVICE),
+    ):
         _say("  containerd, the kubelet, the proxy of Services and their names are ready")
         try:
-            for shown in live.run(plane, helm):
+            for shown in itertools.chain(live.run(plane.api, installed), hub_live.run(plane.api, installed, folder)):
                 _say(f"  {shown}")
         except ClusterError:
             shutil.copytree(_POD_LOGS, plane.folder / "pods")

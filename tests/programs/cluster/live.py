@@ -10,18 +10,16 @@ from zuora_emulator import seed
 
 from programs.cluster import calls, confinement
 from programs.cluster.api import Api
-from programs.cluster.control_plane import ControlPlane
 from programs.cluster.helm import CHART, RELEASE, Helm
 from programs.cluster.process import ClusterError, until
 from programs.cluster.scenario import Inventory, inventory, wait_until_only
-from programs.cluster.surroundings import surroundings
 
 NAMESPACE: Final = "payorch-live"
 IMAGE: Final = "localhost/payorch:test"
-_SERVICE: Final = f"{RELEASE}-payorch"
-_PROGRAM: Final = "/opt/payorch/bin/payorch-server"
+SERVICE: Final = f"{RELEASE}-payorch"
+PROGRAM: Final = "/opt/payorch/bin/payorch-server"
 _WAIT: Final = ("--wait", "--timeout", "5m")
-_GONE_S: Final = 60.0
+GONE_S: Final = 60.0
 """Less than the grace of the pods, 75 s."""
 
 
@@ -46,17 +44,14 @@ def values(replicas: int) -> dict[str, Any]:
     }
 
 
-def run(plane: ControlPlane, helm: Helm) -> Iterator[str]:
+def run(api: Api, release: "Release") -> Iterator[str]:
     """Take releases through their lives; yield what was shown."""
-    folder = plane.folder / "live"
-    folder.mkdir()
-    with surroundings(plane.api, folder, namespace=NAMESPACE, service=_SERVICE):
-        yield from _in_plaintext(plane.api, _Release(helm, folder / "values.yaml"))
-        yield from _with_tls(plane.api, _Release(helm, folder / "values.yaml"))
+    yield from _in_plaintext(api, release)
+    yield from _with_tls(api, release)
 
 
 @dataclass(frozen=True, slots=True)
-class _Release:
+class Release:
     """The release that runs, with our values over others."""
 
     helm: Helm
@@ -68,17 +63,17 @@ class _Release:
         ours = ("--values", str(self.file))
         self.helm.run(verb, RELEASE, str(CHART), *more, *ours, *_WAIT, namespace=NAMESPACE)
 
-    def test(self) -> None:
+    def test(self, *more: str) -> None:
         """Run its tests."""
-        self.helm.run("test", RELEASE, "--timeout", "1m", namespace=NAMESPACE)
+        self.helm.run("test", RELEASE, "--timeout", "1m", *more, namespace=NAMESPACE)
 
     def remove(self, api: Api, before: Inventory) -> None:
         """Uninstall; pods must end by themselves, since Kubernetes would not have killed them so soon."""
         self.helm.run("uninstall", RELEASE, namespace=NAMESPACE)
-        wait_until_only(api, NAMESPACE, before, within_s=_GONE_S)
+        wait_until_only(api, NAMESPACE, before, within_s=GONE_S)
 
 
-def _in_plaintext(api: Api, release: _Release) -> Iterator[str]:
+def _in_plaintext(api: Api, release: Release) -> Iterator[str]:
     before = inventory(api, NAMESPACE)
     release.put("install", replicas=0)
     _require_failing_test(release)
@@ -87,18 +82,18 @@ def _in_plaintext(api: Api, release: _Release) -> Iterator[str]:
     yield "2 pods are ready: image, configuration, secrets, store, emulator and probes fit together"
     release.test()
     yield "helm test passes: its pod finds the Service by name and is answered"
-    yield confinement.shown(_PROGRAM, count=2)
+    yield confinement.shown(PROGRAM, count=2)
     with calls.ongoing(_target(api)) as made:
-        old = _pods(api)
+        old = pods(api)
         release.put("upgrade", "--set", "podAnnotations.changed=yes", replicas=2)
-        until("the old pods are gone", lambda: not old & _pods(api), within_s=_GONE_S)
+        until("the old pods are gone", lambda: not old & pods(api), within_s=GONE_S)
     yield f"{made.require_success()} calls through the Service while all pods were replaced: none failed"
-    _require_no_restarts(api)
+    require_no_restarts(api)
     release.remove(api, before)
     yield "uninstalled; every pod ended by itself, and nothing is left"
 
 
-def _with_tls(api: Api, release: _Release) -> Iterator[str]:
+def _with_tls(api: Api, release: Release) -> Iterator[str]:
     before = inventory(api, NAMESPACE)
     release.put("install", "--values", str(CHART / "ci/mtls-values.yaml"), replicas=1)
     release.test()
@@ -107,21 +102,21 @@ def _with_tls(api: Api, release: _Release) -> Iterator[str]:
         until(
             "a caller in plaintext is refused",
             lambda: any("UNAVAILABLE" in one for one in made.failures),
-            within_s=_GONE_S,
+            within_s=GONE_S,
         )
     if made.succeeded:
         raise ClusterError("A caller in plaintext is answered by an instance that wants certificates.")
     yield "a caller in plaintext is refused"
-    _require_no_restarts(api)
+    require_no_restarts(api)
     release.remove(api, before)
     yield "uninstalled; nothing is left"
 
 
-def _require_failing_test(release: _Release) -> None:
+def _require_failing_test(release: Release) -> None:
     try:
         release.test()
     except ClusterError as error:
-        if f"{_SERVICE}-test-health failed" in str(error):
+        if f"{SERVICE}-test-health failed" in str(error):
             return
         raise
     raise ClusterError("helm test passes although there is no instance, so it cannot fail.")
@@ -129,15 +124,21 @@ def _require_failing_test(release: _Release) -> None:
 
 def _target(api: Api) -> str:
     """Return the address of the Service, as a client outside of pods' DNS must name it."""
-    spec = api.get(f"/api/v1/namespaces/{NAMESPACE}/services/{_SERVICE}")["spec"]
+    spec = api.get(f"/api/v1/namespaces/{NAMESPACE}/services/{SERVICE}")["spec"]
     return f"{spec['clusterIP']}:{spec['ports'][0]['port']}"
 
 
-def _pods(api: Api) -> set[str]:
+def pods(api: Api) -> set[str]:
+    """Return the names of the pods that there are."""
     return {pod["metadata"]["name"] for pod in api.get(f"/api/v1/namespaces/{NAMESPACE}/pods")["items"]}
 
 
-def _require_no_restarts(api: Api) -> None:
+def require_no_restarts(api: Api) -> None:
+    """Require that no container has ended by itself.
+
+    Raises:
+        ClusterError: One has.
+    """
     for pod in api.get(f"/api/v1/namespaces/{NAMESPACE}/pods")["items"]:
         for container in pod["status"]["containerStatuses"]:
             if container["restartCount"]:

@@ -1,4 +1,4 @@
-"""What the pods of a release need around them: an emulator of Zuora, Redis, secrets, keys and certificates."""
+"""What the pods of a release need around them: an emulator of Zuora, Redis, a gateway, secrets and certificates."""
 
 import base64
 import secrets
@@ -20,7 +20,15 @@ from programs.cluster.scenario import LABELS
 
 _ZUORA_PORT: Final = 443
 _REDIS_PORT: Final = 6379
+GATEWAY_PORT: Final = 50051
+HUB_USER: Final = "zuora"
+HUB_PASSWORD: Final = "of-the-hub"
 _SERVERS_S: Final = 20.0
+
+
+def ledger_of(folder: Path) -> Path:
+    """Return the file in which the gateway notes what it has done."""
+    return folder / "gateway-ledger.jsonl"
 
 
 @contextmanager
@@ -38,6 +46,7 @@ def surroundings(api: Api, folder: Path, *, namespace: str, service: str) -> Ite
     authority = Authority()
     certificate, key = authority.issue("zuora").write(folder, "zuora")
     emulator = (sys.executable, "-m", "programs.cluster.upstream", "--host", ADDRESS, "--port", str(_ZUORA_PORT))
+    gateway = (sys.executable, "-m", "programs.cluster.gateway", "--host", ADDRESS, "--port", str(GATEWAY_PORT))
     redis = (find_server(), "--bind", ADDRESS, "--port", str(_REDIS_PORT), "--protected-mode", "no", "--save", "")
     with ExitStack() as stack:
         processes = (
@@ -45,8 +54,9 @@ def surroundings(api: Api, folder: Path, *, namespace: str, service: str) -> Ite
                 started("zuora", (*emulator, "--certificate", certificate, "--key", key), folder=folder)
             ),
             stack.enter_context(started("redis", (*redis, "--maxmemory-policy", "noeviction"), folder=folder)),
+            stack.enter_context(started("gateway", (*gateway, "--ledger", str(ledger_of(folder))), folder=folder)),
         )
-        for name, port in (("zuora", _ZUORA_PORT), ("redis", _REDIS_PORT)):
+        for name, port in (("zuora", _ZUORA_PORT), ("redis", _REDIS_PORT), ("gateway", GATEWAY_PORT)):
             _wait_for(name, port, processes)
             for one in _name_outside(name, port):
                 api.create(api.resource_of(one).path(namespace), one)
@@ -65,13 +75,16 @@ def _wait_for(name: str, port: int, processes: tuple[Started, ...]) -> None:
 
 def _named_by_values(authority: Authority, service: str) -> tuple[Object, ...]:
     """Return the Secrets and the ConfigMap that values.yaml and ci/mtls-values.yaml name."""
-    server = authority.issue(service)
+    server, hub = authority.issue(service), authority.issue("hub.example.com")
     tls = {"tls.crt": server.certificate, "tls.key": server.key, "ca.crt": authority.certificate}
     keys = {"jwks.json": key_set(Issuer()).decode()}
     return (
         _secret("payorch-zuora", {"client_secret": seed.CLIENT_A.client_secret.encode()}),
         _secret("payorch-fleet", {"key": secrets.token_bytes(32), "ca.crt": authority.certificate}),
         _secret("payorch-tls", tls),
+        _secret("payorch-upc-credentials", {"new": HUB_PASSWORD.encode()}),
+        _secret("payorch-upc-fleet", {"key": secrets.token_bytes(32)}),
+        _secret("payorch-upc-tls", {"tls.crt": hub.certificate, "tls.key": hub.key}),
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "payorch-key-set"}, "data": keys},
     )
 
