@@ -82,7 +82,7 @@ func (g *gateway) LookUp(_ context.Context, r *v1.LookUpRequest) (*v1.LookUpResp
 
 // once executes a call under a key that is new, and otherwise answers as before.
 func (g *gateway) once(call *v1.GatewayCall, asked, paidKey string, amount *big.Rat) (*v1.GatewayOutcome, error) {
-	token := call.GetMethod().GetTokenData()["token"].GetText()
+	token := call.GetMethod().GetTokenData()["AmazonToken"].GetText()
 	known, isNew, err := g.recorded(call.GetIdempotencyKey(), asked+" "+amount.RatString(), paidKey, token, amount)
 	if err != nil {
 		return nil, err

@@ -49,7 +49,7 @@ class Gateway(pb_grpc.PaymentGatewayServiceServicer):
 
     def _once(self, request, context, asked, amount, paid_key):
         """Execute a call under a new key, and otherwise answer as before. The commit comes before the answer."""
-        key, token = request.call.idempotency_key, request.call.method.token_data["token"].text
+        key, token = request.call.idempotency_key, request.call.method.token_data["AmazonToken"].text
         asked = f"{asked} {amount.normalize()}"
         with self._lock, self._ledger:  # one call at a time, in one transaction
             if known := self._known(key):

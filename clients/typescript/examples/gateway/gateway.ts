@@ -42,7 +42,7 @@ function billionths(text: string): bigint {
 /** Executes a call under a key that is new, and otherwise answers as before. Until `pause` nothing else runs. */
 async function once(call: GatewayCall | undefined, asked: string, paidKey: string, amount: bigint): Promise<GatewayOutcome> {
   const { idempotencyKey: key = "", method } = call ?? {};
-  const token = method?.tokenData["token"]?.value.value;
+  const token = method?.tokenData["AmazonToken"]?.value.value;
   const known = records.get(key);
   if (known !== undefined) {
     if (known.asked !== `${asked} ${amount}`) throw { code: status.INVALID_ARGUMENT, details: "The key was used before." };
