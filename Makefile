@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test everything simulate run demo bench soak rolling hostile clients descriptors gateway chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test everything simulate run demo upc-demo bench soak rolling hostile clients descriptors gateway chart cluster alerts pictures image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,7 @@ test: $(READY)  ## All tests that need no other tool
 everything: $(READY)  ## Run all there is, continue after a failure, and end with one table; about an hour
 	@$(BIN)/python -m programs.everything check test simulate 'simulate WORLD=upc' \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
+	  upc-demo 'upc-demo FAULT=plugin:crash' 'upc-demo FAULT=hub:kill' 'upc-demo FAULT=redis:restart' \
 	  clients gateway chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
 
 simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
@@ -75,6 +76,9 @@ run: $(READY)  ## Start the emulator and the service on the default addresses
 
 demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or sessions:drop shows an error
 	@$(BIN)/python -m programs.demo $(if $(FAULT),--fault '$(FAULT)')
+
+upc-demo: $(READY)  ## A payment through the hub and a plug-in; FAULT=plugin:crash, hub:kill or redis:restart breaks it
+	@$(BIN)/python -m programs.upc_demo $(if $(FAULT),--fault '$(FAULT)')
 
 bench: $(READY)  ## CPU and latency beside a bare echo and a bare client, as ratios
 	@$(BIN)/python -m programs.bench

@@ -41,11 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
     start_logging(TelemetrySettings(log_level="error", log_format="console"))
     # What the service audits is told in the answers already.
-    structlog.configure(processors=[_errors_alone, *structlog.get_config()["processors"]])
+    structlog.configure(processors=[drop_all_but_errors, *structlog.get_config()["processors"]])
     return asyncio.run(_demonstrate(emulator))
 
 
-def _errors_alone(_logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def drop_all_but_errors(_logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Drop every log line that is no error."""
     if method != "error":
         raise structlog.DropEvent
     return event

@@ -1,0 +1,1 @@
+"""The hub between Zuora and a payment gateway, shown from all sides."""
