@@ -10,8 +10,21 @@ from pathlib import Path
 from typing import Final
 
 from programs.bench.children import BenchError, Child, child, collector, role
+from programs.bench.hub import HUB_IN_FLIGHT, hub
 from programs.bench.measure import IN_FLIGHT, Row, Sample, estimate_s, measure
-from programs.bench.report import AGAINST, AIOHTTP, COLLECTORS, ECHO, HTTPX, SERVICE, machine, table, write
+from programs.bench.report import (
+    AGAINST,
+    AIOHTTP,
+    BRIDGE,
+    COLLECTORS,
+    ECHO,
+    HTTPX,
+    HUB,
+    SERVICE,
+    machine,
+    table,
+    write,
+)
 from programs.bench.service import service
 from programs.bench.starts import measure_starts, start_ratios, start_table
 from programs.bench.workload import SESSIONS_PATH
@@ -70,7 +83,17 @@ def _rows(stack: ExitStack, upstream: str, against: Path | None) -> Sequence[Row
     for name in (HTTPX, AIOHTTP):
         client = _started(stack, "direct", name)
         rows.append(Row(name, client, client, upstream + SESSIONS_PATH))
-    return rows
+    return [*rows, *_hub_rows(stack)]
+
+
+def _hub_rows(stack: ExitStack) -> Sequence[Row]:
+    """Start the hub and its floor, in front of one gateway."""
+    load, gateway = _started(stack, "zuora_load"), _started(stack, "plugged_in")
+    target = f"127.0.0.1:{int(gateway.line())}"
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-bench-")))
+    process, url = stack.enter_context(hub(HUB, plugin=target, folder=folder))
+    bridge = _started(stack, BRIDGE, target)
+    return Row(HUB, load, process, url), Row(BRIDGE, load, bridge, f"http://127.0.0.1:{int(bridge.line())}/")
 
 
 def _started(stack: ExitStack, name: str, *arguments: str) -> Child:
@@ -87,6 +110,10 @@ def _run(rows: Sequence[Row], *, rounds: int, seconds: float) -> Sequence[Sample
                 samples.append(sample)
                 where = f"round {number} of {rounds}, {in_flight:3} in flight, {row.name:8}"
                 print(f"{where} {sample.cpu_us:6.0f} us CPU, {sample.calls_per_s:6.0f} calls/s", file=sys.stderr)
+    # Each of them has to be answered; a 503 ends the run.
+    crowded = next(row for row in rows if row.name == HUB)
+    measure(crowded, number=rounds + 1, in_flight=HUB_IN_FLIGHT, seconds=seconds)
+    print(f"{HUB}: {HUB_IN_FLIGHT} in flight, all answered", file=sys.stderr)
     return samples
 
 

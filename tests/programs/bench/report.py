@@ -15,6 +15,7 @@ import msgspec
 from programs.bench.measure import IN_FLIGHT, Sample
 
 SERVICE, AGAINST, ECHO, HTTPX, AIOHTTP = "service", "against", "echo", "httpx", "aiohttp"
+HUB, BRIDGE = "hub", "bridge"
 TRACED: Final = "traced"
 COLLECTORS: Final = {TRACED: "healthy", "down": "down", "slow": "slow", "refusing": "refusing"}
 """Rows of a service that sends every span, and how the collector is that they go to."""
@@ -37,6 +38,8 @@ _RATIOS: Final[dict[str, Callable[[Round], float]]] = {
     "cpu: httpx / aiohttp": lambda one: one[HTTPX].cpu_us / one[AIOHTTP].cpu_us,
     "p50: service / echo": lambda one: one[SERVICE].p50_us / one[ECHO].p50_us,
     "p99: service / echo": lambda one: one[SERVICE].p99_us / one[ECHO].p99_us,
+    "cpu: hub / bridge": lambda one: one[HUB].cpu_us / one[BRIDGE].cpu_us,
+    "p50: hub / bridge": lambda one: one[HUB].p50_us / one[BRIDGE].p50_us,
     "cpu: traced / service": lambda one: one[TRACED].cpu_us / one[SERVICE].cpu_us,
     "p50: traced / service": lambda one: one[TRACED].p50_us / one[SERVICE].p50_us,
     "p99: traced / service": lambda one: one[TRACED].p99_us / one[SERVICE].p99_us,

@@ -22,6 +22,17 @@ UPSTREAM_BODY: Final = (
     f'"paymentGateway":"{GATEWAY_ID}","invoices":[{{"invoiceNumber":"{INVOICE}"}}]}}'
 ).encode()
 SESSION_TOKEN: Final = "s" * 32
+HUB_TENANT: Final = "12368"
+HUB_USER: Final = "zuora"
+HUB_PASSWORD: Final = "bench"
+_HUB_PAYMENT: Final = (
+    b'{"billingAccount":{"accountNumber":"A00000004","currency":"USD"},"operation":"Payment","payment":{"amount":"200",'
+    b'"currency":"USD","id":"%s","paymentNumber":"P-00000011"},"paymentGatewayName":"UPC_Token","paymentMethod":{"id":'
+    b'"4028818579a43c3f0179aba2808103e8","type":"AmazonPay__c_12368","upcTokenData":{"AmazonAccount":'
+    b'"SampleAmazonAccount","AmazonToken":"3sample54cf04113e3f1595951874003","AmazonTokenType":"Digital",'
+    b'"ShopperEmail":"sample@testmail.com","ShoppingDate":""}},"tenantId":"12368"}'
+)
+"""The payment of Zuora's examples."""
 
 
 def request() -> service_pb2.CreateSessionRequest:
@@ -32,6 +43,11 @@ def request() -> service_pb2.CreateSessionRequest:
     flow.account_id = ACCOUNT_ID
     flow.invoices.add(invoice_number=INVOICE)
     return made
+
+
+def hub_payment(payment_id: str) -> bytes:
+    """Return a payment as Zuora sends it to the hub."""
+    return _HUB_PAYMENT % payment_id.encode()
 
 
 def metadata() -> tuple[tuple[str, str], ...]:
