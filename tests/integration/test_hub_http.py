@@ -157,7 +157,9 @@ class _Deadlines:
             raise self._error
         return HubAnswer(Situation.NO_OUTCOME, Answer.UNKNOWN)
 
-    async def answer_refused(self, request: UnusableRequest, *, notes: HubCallNotes) -> HubAnswer:
+    async def answer_refused(
+        self, request: UnusableRequest, *, notes: HubCallNotes, has_credentials: bool = True
+    ) -> HubAnswer:
         """Never called."""
         raise NotImplementedError
 
@@ -299,7 +301,6 @@ class TestCallers:
     @pytest.mark.parametrize(
         ("name", "lines"),
         [
-            ("none", []),
             ("wrong", [WRONG]),
             ("two that are right", [GOOD, GOOD]),
             ("a token", [f"Authorization: Bearer {CANARY}"]),
@@ -318,6 +319,15 @@ class TestCallers:
         assert 'Basic realm="payorch"' == headers_of(answer)["www-authenticate"]
         assert (400, []) == (status_of(again), hub.world.gateway.charges)
         assert CANARY not in str(said)
+
+    async def test_without_credentials_are_asked_for_them(self, hub: ServedHub) -> None:
+        """An HTTP client may send them only then, so the id stays usable."""
+        answer = await hub.send(post(payment_body()))
+        again = await hub.send(post(payment_body(), GOOD))
+
+        assert (401, Situation.CREDENTIALS_MISSING.value) == (status_of(answer), message_of(answer))
+        assert 'Basic realm="payorch"' == headers_of(answer)["www-authenticate"]
+        assert (200, 1) == (status_of(again), len(hub.world.gateway.charges))
 
     async def test_of_unknown_hubs_hear_the_same(self, hub: ServedHub) -> None:
         """Names of hubs cannot be guessed."""

@@ -61,6 +61,7 @@ class Situation(StrEnum):
     NO_OUTCOME = "It is not known what the gateway did."
     REFUSED_EARLIER = "An earlier send of it was refused by the hub, and no gateway was called."
     CREDENTIALS_REFUSED = "The hub does not accept these credentials."
+    CREDENTIALS_MISSING = "The hub needs credentials."
     ID_ILLEGIBLE = "The id of the payment or refund cannot be read."
     REQUEST_UNUSABLE = "The hub cannot use this request."
     TENANT_UNKNOWN = "The hub does not serve this tenant."
@@ -104,6 +105,7 @@ _TABLE: Final[Mapping[Situation, _Row]] = {
     Situation.NO_OUTCOME: _Row(Answer.UNKNOWN),
     Situation.REFUSED_EARLIER: _Row(Answer.NOT_UNDERSTOOD),
     Situation.CREDENTIALS_REFUSED: _Row(Answer.UNAUTHORIZED),
+    Situation.CREDENTIALS_MISSING: _Row(Answer.UNAUTHORIZED),
     Situation.ID_ILLEGIBLE: _Row(Answer.UNKNOWN),
     Situation.REQUEST_UNUSABLE: _Row(Answer.NOT_UNDERSTOOD),
     Situation.TENANT_UNKNOWN: _Row(Answer.NOT_UNDERSTOOD),

@@ -59,8 +59,10 @@ class AnsweringHub(Protocol):
         """Answer a request that came with the right credentials."""
         ...
 
-    async def answer_refused(self, request: UnusableRequest, *, notes: HubCallNotes) -> HubAnswer:
-        """Answer a request that came with wrong credentials, of which no more than the id was read."""
+    async def answer_refused(
+        self, request: UnusableRequest, *, notes: HubCallNotes, has_credentials: bool = True
+    ) -> HubAnswer:
+        """Answer a request that came with wrong credentials or none, of which no more than the id was read."""
         ...
 
 
@@ -177,7 +179,8 @@ class HubEndpoint:
         if names is None:
             return answer_to(Situation.INCOMPLETE, in_doubt=True)
         received.request = names
-        return await self._hub.answer_refused(names, notes=received.notes)
+        has_credentials = bool(request.lines_of("Authorization"))
+        return await self._hub.answer_refused(names, notes=received.notes, has_credentials=has_credentials)
 
 
 def _decoded(

@@ -83,9 +83,13 @@ class Hub:
             )
         return answer
 
-    async def answer_refused(self, request: UnusableRequest, *, notes: HubCallNotes) -> HubAnswer:
-        """Answer a request that came with wrong credentials, of which no more than the id was read."""
+    async def answer_refused(
+        self, request: UnusableRequest, *, notes: HubCallNotes, has_credentials: bool = True
+    ) -> HubAnswer:
+        """Answer a request that came with wrong credentials or none, of which no more than the id was read."""
         notes.key = idempotency_key(request.names[0]) if request.names else ""
+        if not has_credentials:
+            return await self._refusals_of_strangers.challenge(request)
         return await self._refusals_of_strangers.refuse(request, Situation.CREDENTIALS_REFUSED)
 
     def drain(self) -> None:

@@ -243,6 +243,16 @@ class HubLedger:
         most_s = min(_POLL_S[0] * 2**polls, _POLL_S[1])
         await asyncio.sleep(self._uniform(most_s / 2, most_s))
 
+    async def may_know(self, key: str) -> bool:
+        """Return whether something may have been sent under a key, as far as the store and this process know.
+
+        Raises:
+            StoreUnavailable: Nothing is known of it.
+        """
+        is_recorded = await self._store.get(record_key(key)) is not None or self.called.find(key) is not None
+        # After the record: a store that was emptied in between has lost its declaration too.
+        return is_recorded or await self._store.get(EPOCH_KEY) is None
+
     async def read_later(self, key: str, *, polls: int) -> StoredValue | None:
         """Wait, and return what is recorded of a request then.
 

@@ -55,6 +55,26 @@ class HubRefusals:
                 self._ledger.called.note(claim.key, called)
         return answer
 
+    async def challenge(self, request: UnusableRequest) -> HubAnswer:
+        """Return the answer to a request that came without credentials.
+
+        An HTTP client may send them only after it was asked for them, so that this refusal does not end the ids.
+
+        Args:
+            request: What can be read of it.
+        """
+        situation = Situation.CREDENTIALS_MISSING
+        if request.is_validation:
+            return answer_to(situation, in_doubt=False)
+        if not request.names:
+            return answer_to(Situation.ID_ILLEGIBLE, in_doubt=False)
+        keys = [idempotency_key(name) for name in request.names]
+        try:
+            in_doubt = any([await self._ledger.may_know(key) for key in keys])
+        except StoreUnavailable:
+            return answer_to(Situation.STORE_UNAVAILABLE, in_doubt=True)
+        return answer_to(situation, in_doubt=in_doubt)
+
     async def _claim(self, name: RequestName) -> HubClaim | Situation:
         """Claim an id; return REFUSED_EARLIER or REQUEST_CHANGED where it has a record, of a refusal or not."""
         fresh = self._ledger.new_record(None, gateway="", described_as="", left_s=0.0)

@@ -13,6 +13,7 @@ MAY_MEAN_ERROR_ALONE = PROVEN | {
     Situation.NOT_OFFERED,
     Situation.REFUSED_EARLIER,
     Situation.CREDENTIALS_REFUSED,
+    Situation.CREDENTIALS_MISSING,
     Situation.REQUEST_UNUSABLE,
     Situation.TENANT_UNKNOWN,
     Situation.GATEWAY_UNKNOWN,

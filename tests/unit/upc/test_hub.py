@@ -461,6 +461,31 @@ class TestRefusals:
         assert (later.answer in MEAN_ERROR, world.gateway.calls) == (True, [])
 
     @virtually
+    async def test_for_want_of_credentials_do_not_end_an_id(self) -> None:
+        """An HTTP client may send credentials only when it is asked for them."""
+        world = await HubWorld().begin()
+        hub = world.hub()
+
+        asked = await hub.answer_refused(unusable(NAME), notes=HubCallNotes(), has_credentials=False)
+        sent = await world.send(hub, payment())
+        known = await hub.answer_refused(unusable(NAME), notes=HubCallNotes(), has_credentials=False)
+
+        assert [answer.answer for answer in (asked, sent, known)] == [
+            Answer.UNAUTHORIZED,
+            Answer.APPROVED,
+            Answer.UNKNOWN,
+        ]
+
+    @virtually
+    async def test_for_want_of_credentials_prove_nothing_without_the_epoch(self) -> None:
+        """The store may have lost the record."""
+        world = await HubWorld(declared=False).begin()
+
+        answer = await world.hub().answer_refused(unusable(NAME), notes=HubCallNotes(), has_credentials=False)
+
+        assert answer.answer is Answer.UNKNOWN
+
+    @virtually
     async def test_are_still_known_when_the_store_has_lost_them(self) -> None:
         """To the process that refused."""
         world = await HubWorld().begin()
