@@ -68,7 +68,7 @@ class GatewayConversation:
         # 4. After an earlier call a refusal counts only if the gateway, asked after that call's deadline, confirms it.
         is_refusal = verdict[0] in {Situation.DECLINED, Situation.FAILED}
         if self._claim.in_doubt and is_refusal and self._description.looks_up:
-            return await self._look_up() or verdict
+            return await self._look_up(earlier_until_s=self._claim.earlier_until_s) or verdict
         return verdict
 
     def _is_offered(self) -> bool:
@@ -80,7 +80,10 @@ class GatewayConversation:
 
     async def _look_up_earlier(self) -> Verdict | None:
         """Return what became of the earlier calls, or why none may follow; None where the gateway may be called."""
-        verdict = await self._look_up() if self._description.looks_up else None
+        # A call of which the store has lost the record began before this one was recorded.
+        unknown_until_s = self._claim.record.first_send_s + REQUEST_LIMIT_S
+        earlier_until_s = self._claim.earlier_until_s or unknown_until_s
+        verdict = await self._look_up(earlier_until_s=earlier_until_s) if self._description.looks_up else None
         if verdict is not None:
             return verdict
         # Not heard of, or it cannot be asked: the same key has the same effect, while the gateway remembers it.
@@ -91,8 +94,12 @@ class GatewayConversation:
             return Situation.TOO_OLD, None
         return None
 
-    async def _look_up(self) -> Verdict | None:
-        """Return what LookUp proves; None where the gateway has not heard of the key, or called no provider."""
+    async def _look_up(self, *, earlier_until_s: float) -> Verdict | None:
+        """Return what LookUp proves; None where the gateway has not heard of the key, or called no provider.
+
+        Args:
+            earlier_until_s: Unix time until which an earlier call may run.
+        """
         key, operation = self._claim.key, self._request.operation
         found = await self._gateway.look_up(key, operation, deadline_s=self._until_s)
         # 1. Nothing is known.
@@ -107,7 +114,7 @@ class GatewayConversation:
         if found.result is Result.PENDING:
             return Situation.PENDING, None
         # 4. A refusal while an earlier call may still run is not its end.
-        if not self._ledger.has_passed(self._claim.earlier_until_s):
+        if not self._ledger.has_passed(earlier_until_s):
             return Situation.NO_OUTCOME, None
         is_declined = found.result is Result.DECLINED
         return (Situation.LOOKED_UP_DECLINED if is_declined else Situation.LOOKED_UP_FAILED), found

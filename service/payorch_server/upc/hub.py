@@ -121,6 +121,8 @@ class Hub:
         # 2. Another send of it is being executed here.
         fresh = self._new_execution(request, gateway, refusal, deadline_s=deadline_s)
         execution = self._executions.get(fresh.key)
+        if isinstance(execution, ValidationExecution) and execution.answered.done():
+            execution = None  # No refusal is given twice, and an approval is read from its record.
         notes.key, notes.joined = fresh.key, execution is not None
         if execution is not None and not execution.is_same(fresh):
             return answer_to(Situation.REQUEST_CHANGED, in_doubt=True)
@@ -156,7 +158,8 @@ class Hub:
 
         def end(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
-            del self._executions[execution.key]
+            if self._executions.get(execution.key) is execution:
+                del self._executions[execution.key]
             if not execution.answered.done():
                 error = None if task.cancelled() else task.exception()
                 situation = Situation.DEFECT if error else Situation.DRAINING

@@ -575,6 +575,19 @@ class TestStoreThatLostRecords:
 
         assert (answer.answer, world.gateway.look_ups) == ((Answer.DECLINED, 2) if look_up else (Answer.UNKNOWN, 0))
 
+    @virtually
+    async def test_believes_no_refusal_of_a_call_that_may_be_running(self) -> None:
+        """When the calls that it forgot must have ended is not known before a call's time has passed."""
+        gateway = FakeGateway(looked_up=[DECLINED, DECLINED])
+        world = await HubWorld(gateway, declared=False).begin()
+        hub = world.hub()
+
+        at_once = await world.send(hub, payment())
+        await asyncio.sleep(51)
+        later = await world.send(hub, payment())
+
+        assert (at_once.answer, later.answer, gateway.calls) == (Answer.UNKNOWN, Answer.DECLINED, [])
+
     @pytest.mark.parametrize("description", [DESCRIPTION, NO_LOOK_UP])
     @virtually
     async def test_costs_no_second_charge(self, description: object) -> None:
@@ -792,6 +805,23 @@ class TestValidation:
         first, second = await world.send(hub, validation()), await world.send(hub, validation())
 
         assert (first.answer, second.answer) == (Answer.DECLINED, Answer.APPROVED)
+
+    @virtually
+    async def test_is_not_declined_again_while_the_store_is_slow(self) -> None:
+        """A send that arrives after the answer does not join the execution, although that is still being recorded."""
+        world = await HubWorld(FakeGateway(behaviours=[decline])).begin()
+        hub, delete = world.hub(), world.store.inner.compare_and_delete
+
+        async def delete_slowly(key: str, *, version: int) -> bool:
+            await asyncio.sleep(2)
+            return await delete(key, version=version)
+
+        world.store.inner.compare_and_delete = delete_slowly  # type: ignore[method-assign]  # a slow store
+
+        first, second = await world.send(hub, validation()), await world.send(hub, validation())
+
+        assert (first.answer, second.answer, len(world.gateway.calls)) == (Answer.DECLINED, Answer.APPROVED, 2)
+        assert await hub.wait_for_executions(timeout_s=10) == 0
 
     @virtually
     async def test_of_another_token_is_another_one(self) -> None:
