@@ -6,6 +6,7 @@ from typing import Final
 
 from payorch_server.upc.answers import MEAN_ERROR, Answer, HubAnswer, Situation
 from payorch_server.upc.gateway_outcome import Result
+from payorch_server.upc.hub_ledger import ANSWER_KEPT_S
 from payorch_server.upc.hub_record import record_key
 
 from programs.simulation.check import Violation
@@ -17,7 +18,10 @@ from programs.simulation.upc.replica import LIMIT_S
 from programs.simulation.upc.requests import Item, Purpose, Send, State
 
 _MARGIN_S: Final = 0.5
-_KEEPS_CONTRACT: Final = frozenset({"looks_up"})
+_LOOKS_UP: Final = frozenset({"looks_up", "hasty"})
+_NOT_CALLED_S: Final = 50.0
+"""How long before a gateway may forget a key it is not used any more."""
+_APPROVAL_KEPT_S: Final = 60.0
 
 
 class HubAuditor:
@@ -35,6 +39,12 @@ class HubAuditor:
         for call in world.calls:
             self._calls.setdefault(call.key, []).append(call)
 
+        self._validations: dict[tuple[str, Result], list[float]] = {}
+        for provider in world.providers.values():
+            for key, token_and_result in provider.validated.items():
+                ended_s = [call.ended_s for call in self._calls[key]]
+                self._validations.setdefault(token_and_result, []).extend(ended_s)
+
     def violations(self) -> Iterator[Violation]:
         """Yield every broken promise."""
         items = self._world.items
@@ -50,6 +60,10 @@ class HubAuditor:
                 yield from self._validated(item, send)
 
     def _judge(self, item: Item) -> Iterator[Violation]:
+        if item.settled_by == "hub" and any(
+            send.answer and send.answer.answer is Answer.UNKNOWN for send in item.sends
+        ):
+            self._world.counts.executions["settled after being unknown"] += 1
         yield from self._error_moved_nothing(item)
         yield from self._one_call_at_a_time(item)
         yield from self._ends_last(item)
@@ -105,6 +119,9 @@ class HubAuditor:
             return
         if send.answer.situation is Situation.DEFECT:
             yield Violation("0 unforeseen", f"send {send.number} of {item.id}: the hub failed", frozenset({item.key}))
+        if not send.is_recorded:
+            text = f"send {send.number} of {item.id} was refused before that was recorded"
+            yield Violation("12 errors are recorded first", text, frozenset({item.key}))
         if send.ended_s - send.began_s > LIMIT_S + _MARGIN_S:
             text = f"send {send.number} of {item.id} took {send.ended_s - send.began_s:.3f} s"
             yield Violation("6 answered in time", text, frozenset({item.key}))
@@ -114,12 +131,25 @@ class HubAuditor:
         ends = [send for send in item.sends if send.answer and send.answer.answer is not Answer.UNKNOWN]
         ends.sort(key=lambda send: (send.ended_s, send.number))
         for one, other in itertools.pairwise(ends):
-            if _end(one.answer) == _end(other.answer):
+            if _end(one.answer) == _end(other.answer) or self._is_remembered_refusal(item, one, other):
                 continue
-            if self._excused(item) or self._was_lost_between(one, other):
+            if self._is_forgotten_refusal(one, other) or self._excused(item) or self._was_lost_between(one, other):
                 continue
             text = f"{item.id}: send {one.number} {_end(one.answer)}, then send {other.number} {_end(other.answer)}"
             yield Violation("7 an end lasts", text, frozenset({item.key}))
+
+    def _is_remembered_refusal(self, item: Item, one: Send, other: Send) -> bool:
+        """Return whether the store lost an end that meant Error, and the process remembered only that."""
+        both = {send.answer.answer for send in (one, other) if send.answer}
+        return both <= MEAN_ERROR and record_key(item.key) in self._world.store.lost
+
+    def _is_forgotten_refusal(self, one: Send, other: Send) -> bool:
+        """Return whether Zuora did not hear a refusal of credentials, of which there was no record any more."""
+        is_refusal = one.answer is not None and one.answer.situation is Situation.CREDENTIALS_REFUSED
+        is_forgotten = is_refusal and other.ended_s > one.began_s + ANSWER_KEPT_S
+        if is_forgotten:
+            self._exempt("charged 72 hours after a refusal of credentials that Zuora did not hear")
+        return is_forgotten
 
     def _was_lost_between(self, one: Send, other: Send) -> bool:
         """Return whether the store lost everything after an end was recorded that Zuora did not act on."""
@@ -147,25 +177,34 @@ class HubAuditor:
         """Return why a request should have ended by now; empty where it may stay open."""
         world = self._world
         called = {call.provider for call in self._calls.get(item.key, ())}
-        if len(called) > 1 or world.choices.drops_old_key:
-            return ""
-        providers = {entry.provider for entry in world.registry.values()}
-        if not called <= providers:
-            return ""
-        kinds = {world.providers[name].kind for name in called or providers}
-        remembers_s = min(world.providers[name].remembers_days for name in called or providers) * DAY_S
+        served = {entry.provider for entry in world.registry.values()}
         last_s = max((send.ended_s for send in item.sends if send.ended_s < float("inf")), default=0.0)
-        if kinds <= _KEEPS_CONTRACT and last_s - item.first_sent_s < remembers_s:
-            return f"its gateway {', '.join(sorted(called)) or 'was never called and'} can be looked up"
+        providers = [world.providers[name] for name in sorted(called or served)]
+        is_remembered = all(
+            last_s - item.first_sent_s < provider.remembers_days * DAY_S - _NOT_CALLED_S for provider in providers
+        )
+        if len(called) > 1 or not called <= served or not is_remembered or world.choices.drops_old_key:
+            return ""
+        if all(provider.kind in _LOOKS_UP for provider in providers):
+            return f"{providers[0].name} can be looked up"
+        if providers[0].kind == "no_look_up" and item.key in self._moved:
+            return f"{providers[0].name} would approve it again"
         return ""
 
-    # --- 12: validations
+    # --- 10: validations
 
     def _validated(self, item: Item, send: Send) -> Iterator[Violation]:
-        if send.answer is None or send.answer.answer is not Answer.APPROVED:
+        """An approval is at most a minute old, a refusal is of a call that ended after the send arrived."""
+        answer = send.answer.answer if send.answer else Answer.UNKNOWN
+        said = {Answer.APPROVED: Result.APPROVED, Answer.DECLINED: Result.DECLINED, Answer.FAILED: Result.FAILED}.get(
+            answer
+        )
+        if said is None:
             return
-        if not any(Result.APPROVED in provider.validated.values() for provider in self._world.providers.values()):
-            yield Violation("10 validated", f"a validation of {item.token} was approved by nobody", frozenset())
+        since_s = send.began_s - (_APPROVAL_KEPT_S if said is Result.APPROVED else 0.0) - _MARGIN_S
+        if not any(since_s <= ended_s <= send.ended_s for ended_s in self._validations.get((item.token, said), ())):
+            text = f"send {send.number} of a validation of {item.token}: {answer}, and no gateway said that then"
+            yield Violation("10 validated", text, frozenset({item.key}))
 
     # --- what cannot be prevented
 
@@ -173,7 +212,7 @@ class HubAuditor:
         """Return why nothing could have prevented what happened to a request; empty if something could."""
         store, key = self._world.store, record_key(item.key)
         excuse = ""
-        if key in store.rolled_back:
+        if key in store.rolled_back and not self._knew_better(item):
             excuse = "a failover lost writes of the record, and the epoch stayed"
         elif self._was_refused_before_a_loss(item):
             excuse = "the store lost a refusal while another send of it was under way"
@@ -193,6 +232,15 @@ class HubAuditor:
             if other.began_s - one.began_s >= self._world.providers[one.provider].remembers_days * DAY_S:
                 return "the store lost everything, and the gateway meanwhile forgot the key"
         return ""
+
+    def _knew_better(self, item: Item) -> bool:
+        """Return whether the process that refused had called, or the one that called had refused before."""
+        refused = [send for send in item.sends if send.answer and send.answer.answer in MEAN_ERROR]
+        return any(
+            send.replica == call.replica and not send.began_s <= call.began_s <= send.ended_s
+            for send in refused
+            for call in self._calls.get(item.key, ())
+        )
 
     def _was_refused_before_a_loss(self, item: Item) -> bool:
         refused = [send for send in item.sends if send.answer and send.answer.answer in MEAN_ERROR]

@@ -284,10 +284,16 @@ async def operate(world: HubWorld, *, for_s: float, factor: float = 1.0) -> None
         number = int(whole) + (world.rng.random() < rest)
         world.counts.faults[f"operators/{name}"] += bool(number)
         due += ((world.rng.uniform(0.0, for_s), name) for _ in range(number))
-    began_s = world.time()
-    for at_s, name in sorted(due):
-        await asyncio.sleep(max(0.0, began_s + at_s - world.time()))
-        await ACTS[name][0](world)
+    acting = [world.spawn(_act_later(world, name, at_s)) for at_s, name in due]
+    if acting:
+        await asyncio.wait(acting)
+    for task in acting:
+        task.result()
+
+
+async def _act_later(world: HubWorld, name: str, after_s: float) -> None:
+    await asyncio.sleep(after_s)
+    await ACTS[name][0](world)
 
 
 async def operate_for_days(world: HubWorld) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from payorch_server.model.secret import Secret
 from payorch_server.upc.epoch import declare_epoch, read_epoch
+from payorch_server.upc.hub_record import decode_hub_record, record_key
 from payorch_server.upc.settings import PluginSettings
 
 from programs.simulation.bookkeeping import Counts, EventLog
@@ -41,6 +42,12 @@ class HubStore(SharedStore):
             if time_s >= now_s - lost_s:
                 self.rolled_back.setdefault(key, []).append(now_s)
         super().fail_over(lost_s=lost_s)
+
+    def has_end(self, key: str) -> bool:
+        """Return whether it holds the end of a request, or has lost records of it."""
+        entry = self.memory._entries.get(record_key(key))
+        is_ended = entry is not None and decode_hub_record(entry.stored.value).end is not None
+        return is_ended or record_key(key) in self.lost
 
     def empty(self) -> None:
         """Lose everything, the epoch included."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
+from payorch_server.model.secret import reveal  # noqa: TID251 - a token of the simulation
 from payorch_server.upc.gateway_outcome import (
     CallFacts,
     GatewayDescription,
@@ -106,8 +107,8 @@ class Provider:
     running: dict[str, "asyncio.Task[GatewayOutcome]"] = field(default_factory=dict)
     running_about: dict[str, str] = field(default_factory=dict)
     books: list[Entry] = field(default_factory=list)
-    validated: dict[str, Result] = field(default_factory=dict)
-    """Outcome of each validation, by its key."""
+    validated: dict[str, tuple[str, Result]] = field(default_factory=dict)
+    """Token and outcome of each validation, by its key."""
 
     @property
     def description(self) -> GatewayDescription:
@@ -154,7 +155,9 @@ class Provider:
             return _DUPLICATE
         # 3. New.
         if work is None:
-            work = self.spawn(self._work(request, facts, slow=fault == "slow", deadline_s=deadline_s))
+            work = self.spawn(
+                self._work(request, facts, slow=fault in {"slow", "error_while_it_runs"}, deadline_s=deadline_s)
+            )
             self.running[key], self.running_about[key] = work, right_key(request, facts)
             work.add_done_callback(lambda _: self._end_work(key))
         if fault == "error_while_it_runs":
@@ -184,7 +187,7 @@ class Provider:
             result = Result.DECLINED
         if request.operation is Operation.VALIDATE:
             result = Result.APPROVED if result is Result.PENDING else result
-            self.validated[key] = result
+            self.validated[key] = str(reveal(request.method.token_data)["walletToken"]), result
         if result is Result.NOT_ATTEMPTED:
             self.not_attempted.add(key)
             return GatewayOutcome(result, "cfg")

@@ -46,7 +46,8 @@ class Send:
     began_s: float
     ended_s: float = float("inf")
     answer: HubAnswer | None = None
-    alarms: int = 0
+    is_recorded: bool = True
+    """Whether the end that it was answered was in the store at that moment."""
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
-from payorch_server.upc.answers import Answer, HubAnswer
+from payorch_server.upc.answers import MEAN_ERROR, Answer, HubAnswer
 
 from programs.simulation.upc.choices import DAY_S, HOUR_S
 from programs.simulation.upc.hub_world import INSTANCES, HubWorld
@@ -101,6 +101,8 @@ class Zuora:
             return
         if task.exception() is None:
             send.answer = task.result()
+            if send.answer.answer in MEAN_ERROR and item.id:
+                send.is_recorded = world.store.has_end(item.key)
             answer, situation = send.answer.answer, send.answer.situation
             world.counts.outcomes[str(item.operation), str(answer)] += 1
             world.counts.reasons[situation.name] += 1
