@@ -49,10 +49,6 @@ class Hub:
     def __repr__(self) -> str:
         return f"Hub({len(self._tasks)} executions)"
 
-    def in_flight(self) -> Mapping[str, int]:
-        """Return the requests in progress by hub."""
-        return self._in_flight
-
     async def answer(
         self, hub: str, request: HubRequest | UnusableRequest, *, deadline_s: float, notes: HubCallNotes
     ) -> HubAnswer:
