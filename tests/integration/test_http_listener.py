@@ -137,6 +137,42 @@ class TestPatience:
             assert await is_served(listener.port)
 
 
+class TestSize:
+    """How much of a peer's is kept while it does not finish."""
+
+    @pytest.mark.parametrize("before", [b"", GET, GET * 40], ids=["alone", "behind a request", "behind many"])
+    async def test_of_an_unfinished_head_is_limited(self, before: bytes) -> None:
+        """The connection is closed before its time is over, although each line is short enough."""
+        head = b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X-%d: %b\r\n" % (n, b"a" * 4000) for n in range(20))
+        async with listening(Service(), HttpLimits(connections=10, idle_s=60, head_s=60)) as listener:
+            received = await exchange(listener.port, before + head)
+
+            assert bool(before) == (b"HTTP/1.1 200" in received)
+            assert await is_served(listener.port)
+
+    async def test_of_a_head_may_be_a_long_line(self) -> None:
+        """Proxies add lines of some kilobytes."""
+        async with listening(Service()) as listener:
+            request = LAST_GET[:-2] + b"X-Forwarded-Client-Cert: " + b"a" * 8000 + b"\r\n\r\n"
+
+            assert 200 == status_of(await exchange(listener.port, request))
+
+    async def test_that_is_received_at_once_is_limited(self) -> None:
+        """A thousand connections cannot fill the memory between two turns of the event loop."""
+        service = Service()
+        async with listening(service) as listener:
+            connection = await _sent(listener, GET.replace(b"/ ", b"/hold "))
+            await service.held.wait()
+            (open_one,) = listener._connections.open
+            assert open_one._wire is not None
+            accepted = open_one._wire.get_extra_info("socket")
+
+            # The kernel doubles what is asked for.
+            assert 2 * 2**15 >= accepted.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+            service.release.set()
+            await connection.close()
+
+
 class TestLimitOfConnections:
     """How many a listener has."""
 

@@ -352,6 +352,17 @@ class TestCallers:
             assert 401 == status_of(later)
             assert 200 == await hub.pay()
 
+    async def test_with_wrong_credentials_are_not_waited_for_beyond_that(self) -> None:
+        """The connection is closed at once, and what else they send is not received."""
+        async with served_hub(clock=_loop_clock()) as hub:
+            for number in range(5):
+                await hub.send(post(payment_body(f"p{number}"), WRONG))
+            answer = await hub.send(post(b"{", WRONG, length=100, close=False))
+            elsewhere = await hub.send(post(b"{", target="/elsewhere", length=100, close=False))
+
+            assert [503, 404] == [status_of(answer), status_of(elsewhere)]
+            assert ["close"] * 2 == [headers_of(answer)["connection"], headers_of(elsewhere)["connection"]]
+
     async def test_from_other_addresses_are_not_looked_at(self) -> None:
         """The answer comes before the body, whatever else is right."""
         async with served_hub(allow=("198.51.100.0/24",)) as hub:

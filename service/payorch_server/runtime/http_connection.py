@@ -18,6 +18,8 @@ from payorch_server.runtime.clock import Clock
 
 _MALFORMED: Final = 400
 _LINGER_S: Final = 2.0
+_PARSED_AT_ONCE: Final = 16_384
+"""Bytes; aiohttp does not say how many of them belong to a head that has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,9 @@ class HttpLimits:
     """A connection without a request."""
     head_s: float = 10.0
     """From the first byte of a request to the end of its head; then the connection is closed."""
+    head_bytes: int = 16_384
+    """Of a head that has not ended, except what came in one piece with the request before it; then the connection is
+    closed."""
     body_s: float = 10.0
     """From the first read of a body to its end."""
     send_s: float = 10.0
@@ -135,6 +140,7 @@ class Connection(web.RequestHandler):
         self.service = service
         self._connections = connections
         self._head_began_s: float | None = None
+        self._head_bytes = 0
         self._head_limit: asyncio.TimerHandle | None = None
         self._first_bytes_s: deque[float] = deque()
         self._newest_payload: StreamReader | None = None
@@ -180,9 +186,17 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse bytes.
+        """Parse bytes, as many at a time as a head may have."""
+        if len(data) <= _PARSED_AT_ONCE:
+            self._parse(data)
+            return
+        for start in range(0, len(data), _PARSED_AT_ONCE):
+            self._parse(data[start : start + _PARSED_AT_ONCE])
 
-        What follows a request in the same packet counts as arrived with the next packet: aiohttp does not say that it
+    def _parse(self, data: bytes) -> None:
+        """Parse some bytes.
+
+        What follows a request in the same bytes counts as arrived with the next ones: aiohttp does not say that it
         holds the beginning of a head. The limit for idle connections then ends it.
         """
         now_s = self.service.clock.monotonic()
@@ -196,6 +210,10 @@ class Connection(web.RequestHandler):
             self._first_bytes_s.extend([began_s] * (self._request_count - requests))
             self._end_head()
             self._look_at_newest(within_body=within_body)
+        elif self._head_began_s is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > self.service.limits.head_bytes:
+                self._give_up_head()
 
     def handle_error(
         self,
@@ -244,18 +262,19 @@ class Connection(web.RequestHandler):
 
     def _begin_head(self, now_s: float) -> None:
         self._head_began_s = now_s
-        self._head_limit = self._loop.call_later(self.service.limits.head_s, self._head_is_late)
+        self._head_limit = self._loop.call_later(self.service.limits.head_s, self._give_up_head)
 
     def _end_head(self) -> None:
         self._head_began_s = None
+        self._head_bytes = 0
         if self._head_limit is not None:
             self._head_limit.cancel()
             self._head_limit = None
 
-    def _head_is_late(self) -> None:
+    def _give_up_head(self) -> None:
         # An earlier request of the connection is still answered.
         if self.is_waiting:
-            self.force_close()
+            self.abort()
         else:
             self.close()
 

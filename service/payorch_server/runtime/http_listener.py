@@ -13,8 +13,12 @@ from payorch_server.runtime.lifecycle import TaskOwner
 
 _LOG: Final = structlog.get_logger("payorch.http")
 _BACKLOG: Final = 1024
+_RECEIVED_AT_ONCE: Final = 32_768
+"""Bytes that a connection takes before they are looked at; the kernel makes it twice as many."""
 _ACCEPT_AGAIN_S: Final = 1.0
 _CLOSE_WAIT_S: Final = 1.0
+_TLS_END_S: Final = 5.0
+"""How long a closed connection waits for its peer to end TLS."""
 _IN_USE: Final = 3
 
 
@@ -136,7 +140,11 @@ class HttpListener:
                 await loop.connect_accepted_socket(lambda: connection, accepted)
             else:
                 await loop.connect_accepted_socket(
-                    lambda: connection, accepted, ssl=context, ssl_handshake_timeout=limit_s
+                    lambda: connection,
+                    accepted,
+                    ssl=context,
+                    ssl_handshake_timeout=limit_s,
+                    ssl_shutdown_timeout=_TLS_END_S,
                 )
         except OSError:
             # No TLS, an old version, or the peer left; the text of the error quotes what it sent.
@@ -164,6 +172,7 @@ async def _bind(host: str, port: int) -> list[socket.socket]:
             bound = socket.socket(family, kind, protocol)
             sockets.append(bound)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVED_AT_ONCE)
             if family == socket.AF_INET6:
                 bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             bound.setblocking(False)

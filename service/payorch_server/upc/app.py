@@ -41,11 +41,13 @@ def _constant(status: int, text: str, *, close: bool = False, headers: Mapping[s
     return HttpAnswer(status, msgspec.json.encode({"gatewayResponseMessage": text}), headers=headers or {}, close=close)
 
 
-_NO_HUB: Final = _constant(404, "There is no hub here.")
-_NOT_POST: Final = _constant(405, "The hub takes POST alone.", headers={"Allow": "POST"})
+_NO_HUB: Final = _constant(404, "There is no hub here.", close=True)
+_NOT_POST: Final = _constant(405, "The hub takes POST alone.", headers={"Allow": "POST"}, close=True)
 # Not 400, which would mean Error: nothing that is no HTTP proves that no money moved.
 _MALFORMED: Final = _constant(503, "This is no HTTP request that the hub can read.", close=True)
 _FAILED: Final = _constant(503, Situation.DEFECT.value, close=True)
+_NOT_READ: Final = frozenset({Situation.ADDRESS_REFUSED, Situation.REFUSED_TOO_OFTEN})
+"""After these the rest of the request is not received."""
 _NO_CODING: Final = frozenset({"", "identity"})
 _CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="payorch"'}
 
@@ -140,7 +142,7 @@ class HubEndpoint:
             token_data_form=settings.token_data_form if settings else "string",
         )
         headers = _CHALLENGE if answer.status == 401 else {}  # noqa: PLR2004 - HTTP's number
-        return HttpAnswer(answer.status, body, headers=headers, close=received.caller is Caller.NOT_ALLOWED)
+        return HttpAnswer(answer.status, body, headers=headers, close=answer.situation in _NOT_READ)
 
     async def _answer_in_time(
         self, request: HttpRequest, access: HubAccess, hub: str, address: Address | None, received: _Received
