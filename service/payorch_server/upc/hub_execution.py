@@ -131,7 +131,9 @@ class HubExecution:
         recorded = await self._ledger.replay(self.key, record)
         self.notes.replayed, self.notes.gateway = True, record.gateway
         self._parts.observer.settled(self.key)
-        return answer_to(recorded.situation, in_doubt=False, outcome=recorded.outcome)
+        answer = answer_to(recorded.situation, in_doubt=False, outcome=recorded.outcome)
+        self._remember_error(answer, record)
+        return answer
 
     async def _describe(self) -> GatewayDescription | NotSent | None:
         """Return what the gateway says of itself; None where it will not be called."""
@@ -232,13 +234,14 @@ class HubExecution:
             self._parts.observer.settled(self.key)
         if answer.answer in MEAN_ERROR and not is_recorded:
             answer = answer_to(Situation.STORE_UNAVAILABLE, in_doubt=True)
-        if answer.answer in MEAN_ERROR:
-            # Should the store lose the record.
-            record = claim.record
-            self._ledger.called.note(
-                self.key, CalledRequest(record.gateway, record.first_send_s, record.called_until_s, refused=True)
-            )
+        self._remember_error(answer, claim.record)
         self._answer(answer)
+
+    def _remember_error(self, answer: HubAnswer, record: HubRecord) -> None:
+        """Remember in this process that Zuora may collect again, should the store lose the record."""
+        if answer.answer in MEAN_ERROR:
+            refused = CalledRequest(record.gateway, record.first_send_s, record.called_until_s, refused=True)
+            self._ledger.called.note(self.key, refused)
 
     async def _try_to_end(self, claim: HubClaim, situation: Situation, outcome: GatewayOutcome | None) -> bool | None:
         """Record the end; return False if the record was there no more, None if the store could not say."""

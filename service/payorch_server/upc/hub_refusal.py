@@ -81,6 +81,9 @@ class HubRefusals:
         opened = await self._ledger.open(idempotency_key(name), fresh)
         if isinstance(opened, HubClaim):
             return opened
-        end = decode_hub_record(opened.value).end
-        is_refused = end is not None and end.situation in _REFUSALS
-        return Situation.REFUSED_EARLIER if is_refused else Situation.REQUEST_CHANGED
+        record = decode_hub_record(opened.value)
+        if record.end is None or record.end.situation not in _REFUSALS:
+            return Situation.REQUEST_CHANGED
+        refused = CalledRequest("", record.first_send_s, 0.0, refused=True)
+        self._ledger.called.note(idempotency_key(name), refused)
+        return Situation.REFUSED_EARLIER

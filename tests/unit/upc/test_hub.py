@@ -646,6 +646,25 @@ class TestStoreThatLostRecords:
 
         assert (declined.answer, answer.answer, world.gateway.charges) == (Answer.DECLINED, Answer.NOT_UNDERSTOOD, [])
 
+    @pytest.mark.parametrize("is_usable", [True, False])
+    @virtually
+    async def test_charges_nothing_after_an_error_that_was_replayed(self, is_usable: bool) -> None:  # noqa: FBT001 - parametrized
+        """A process also remembers what Zuora heard from it of another one's end."""
+        world = await HubWorld().begin()
+        one, other = world.hub(), world.hub()
+        await world.send(one, unusable(NAME))
+        replayed = await world.send(other, payment() if is_usable else unusable(NAME))
+        world.lose_records()
+        await world.begin()
+
+        answer = await world.send(other, payment())
+
+        assert (replayed.answer, answer.answer, world.gateway.calls) == (
+            Answer.NOT_UNDERSTOOD,
+            Answer.NOT_UNDERSTOOD,
+            [],
+        )
+
     @virtually
     async def test_is_noticed_by_the_process_that_called(self) -> None:
         """A failover that loses one record leaves the declaration: the process remembers its call."""
