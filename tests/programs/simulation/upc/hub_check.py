@@ -168,7 +168,9 @@ class HubAuditor:
         if item.key not in self._world.observer.alarms:
             text = f"{item.id} is in Processing for good, last {situation}, and no alarm names it"
             yield Violation("8 people are called", text, frozenset({item.key}))
-        if reason := self._should_have_ended(item):
+        # A gateway may be pinned and not called, where it only could not be asked.
+        is_pinned_elsewhere = situation == Situation.GATEWAY_CHANGED.name and item.key not in self._calls
+        if not is_pinned_elsewhere and (reason := self._should_have_ended(item)):
             yield Violation(
                 "9 settles", f"{item.id} is in Processing, last {situation}: {reason}", frozenset({item.key})
             )

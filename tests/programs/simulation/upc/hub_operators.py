@@ -18,7 +18,7 @@ _IDLE_S: Final = 300.0
 
 async def crash(world: HubWorld) -> None:
     """Kill a replica in the middle of whatever it does; another takes its place soon."""
-    replica = await world.next_send()
+    replica = await world.next_moment()
     if not replica.accepts:
         return
     place = world.replicas.index(replica)
@@ -56,7 +56,7 @@ async def change_credentials(world: HubWorld) -> None:
 
 async def cut_link(world: HubWorld) -> None:
     """Cut one replica off from the gateways."""
-    replica = await world.next_send()
+    replica = await world.next_moment()
     world.log.add(replica.name, "reaches no gateway")
     replica.link.is_cut = True
     await asyncio.sleep(world.rng.choice((3.0, 60.0, 1_200.0)))
@@ -65,7 +65,7 @@ async def cut_link(world: HubWorld) -> None:
 
 async def stop_gateway(world: HubWorld) -> None:
     """Let a gateway be away for some minutes."""
-    _ = await world.next_send()
+    _ = await world.next_moment()
     provider = world.rng.choice(tuple(world.providers.values()))
     provider.crash()
     world.spawn(provider._restart(world.rng.uniform(10.0, 2_000.0)))
@@ -187,7 +187,7 @@ async def restore(world: HubWorld) -> None:
 
 async def store_outage(world: HubWorld) -> None:
     """Cut the store off for a while."""
-    _ = await world.next_send()
+    _ = await world.next_moment()
     world.log.add("store", "cannot be reached")
     world.store.down = True
     await asyncio.sleep(world.rng.choice((0.5, 8.0, 200.0)))
@@ -197,13 +197,13 @@ async def store_outage(world: HubWorld) -> None:
 
 async def store_fail_over(world: HubWorld) -> None:
     """Lose the newest writes, which were acknowledged."""
-    _ = await world.next_send()
-    world.store.fail_over(lost_s=world.rng.choice((0.05, 1.0, 10.0)))
+    _ = await world.next_moment(("send", "doubt", "doubt"))
+    world.store.fail_over(lost_s=world.rng.choice((0.05, 1.0, 10.0, 30.0)))
 
 
 async def store_loss(world: HubWorld) -> None:
     """Lose all records, and the epoch with them."""
-    _ = await world.next_send()
+    _ = await world.next_moment()
     world.store.empty()
 
 
@@ -266,7 +266,7 @@ ACTS: Final[dict[str, tuple[Act, float, bool]]] = {
     "remove": (remove, 0.4, False),
     "settle_by_hand": (settle_by_hand, 0.7, False),
     "store_outage": (store_outage, 1.0, True),
-    "store_fail_over": (store_fail_over, 0.8, True),
+    "store_fail_over": (store_fail_over, 2.0, True),
     "store_loss": (store_loss, 0.5, True),
     "recover": (recover, 0.7, True),
 }

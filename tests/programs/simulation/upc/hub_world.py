@@ -73,7 +73,8 @@ class HubWorld:
         self.is_calm = False
         self.sends_in_progress = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._listening: list[asyncio.Future[Replica]] = []
+        self._waiting: dict[str, list[asyncio.Future[Replica]]] = {"send": [], "doubt": []}
+        """For a moment of each kind."""
         self.providers = {
             provider.name: provider
             for provider in (
@@ -124,22 +125,25 @@ class HubWorld:
 
     # --- moments
 
-    async def next_send(self) -> Replica:
-        """Return the replica that hears the next send, some moments later, or any if there is none for long."""
-        heard: asyncio.Future[Replica] = asyncio.get_running_loop().create_future()
-        self._listening.append(heard)
-        await asyncio.wait({heard}, timeout=self.rng.uniform(0.0, _LISTEN_S))
-        if not heard.done():
-            heard.set_result(self.rng.choice(self.replicas))
-        await asyncio.sleep(self.rng.choice((0.01, 0.1, 1.0, 10.0)) * self.rng.random())
-        return heard.result()
+    async def next_moment(self, kinds: tuple[str, ...] = ("send", "doubt")) -> Replica:
+        """Return the replica that hears the next send or leaves one in doubt, or any if there is none for long.
 
-    def note_send(self, replica: Replica) -> None:
-        """Note that a replica hears a send."""
-        for heard in self._listening:
-            if not heard.done():
-                heard.set_result(replica)
-        self._listening.clear()
+        It returns some moments later, when that replica may still be at work.
+        """
+        seen: asyncio.Future[Replica] = asyncio.get_running_loop().create_future()
+        self._waiting[self.rng.choice(kinds)].append(seen)
+        await asyncio.wait({seen}, timeout=self.rng.uniform(0.0, _LISTEN_S))
+        if not seen.done():
+            seen.set_result(self.rng.choice(self.replicas))
+        await asyncio.sleep(self.rng.choice((0.01, 0.1, 1.0, 10.0)) * self.rng.random())
+        return seen.result()
+
+    def note_moment(self, kind: str, replica: Replica) -> None:
+        """Note that a replica hears a send (`send`), or has answered one that is in doubt (`doubt`)."""
+        for seen in self._waiting[kind]:
+            if not seen.done():
+                seen.set_result(replica)
+        self._waiting[kind].clear()
 
     # --- replicas
 

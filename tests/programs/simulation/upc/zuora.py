@@ -78,7 +78,7 @@ class Zuora:
         replica = await world.somewhere()
         send = self._noted(item, replica, form)
         task = replica.serve(item, form=form, gateway_name=world.names[item.instance], generation=world.generation)
-        task.add_done_callback(lambda task: self._note_answer(item, send, task))
+        task.add_done_callback(lambda task: self._note_answer(item, send, task, replica))
         wait_s = self._rng.choice((0.001, 0.05, 0.5, 5.0)) if leaves else _WAIT_S
         await asyncio.wait({task}, timeout=wait_s)
         return None if not task.done() or task.cancelled() else task.result()
@@ -90,17 +90,19 @@ class Zuora:
         send = Send(self._numbers, replica.name, form, world.time())
         item.sends.append(send)
         world.counts.calls += 1
-        world.note_send(replica)
+        world.note_moment("send", replica)
         world.log.add(replica.name, f"hears send {send.number} of {item.id}, {form}", item.key)
         return send
 
-    def _note_answer(self, item: Item, send: Send, task: "asyncio.Task[HubAnswer]") -> None:
+    def _note_answer(self, item: Item, send: Send, task: "asyncio.Task[HubAnswer]", replica: Replica) -> None:
         world, send.ended_s = self._world, self._world.time()
         if task.cancelled():
             world.log.add(send.replica, f"never answers send {send.number} of {item.id}", item.key)
             return
         if task.exception() is None:
             send.answer = task.result()
+            if send.answer.answer is Answer.UNKNOWN:
+                world.note_moment("doubt", replica)
             if send.answer.answer in MEAN_ERROR and item.id:
                 send.is_recorded = world.store.has_end(item.key)
             answer, situation = send.answer.answer, send.answer.situation
