@@ -12,8 +12,11 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _SECOND: Final = 1.0
+_HOUR: Final = 3_600.0
 _PER_ADDRESS: Final = 5
 _OVERALL: Final = 50
+_PER_HOUR: Final = 1_000
+"""Each leaves two records of half a kilobyte at most, for 72 hours."""
 _MOST_ADDRESSES: Final = 10_000
 _SITE_BITS: Final = 64
 """A site has so many addresses of its own in IPv6 that each counts as one."""
@@ -62,12 +65,12 @@ class AddressRules:
 
 
 class RefusalLimit:
-    """How many refused requests a second are worth reading: a few of each address, and not many in all."""
+    """How many refused requests are worth reading: a few a second of each address, and not many in all."""
 
     def __init__(self, clock: Clock, *, most_addresses: int = _MOST_ADDRESSES) -> None:
         self._clock = clock
         self._most_addresses = most_addresses
-        self._overall = _Window(_OVERALL)
+        self._overall = (_Window(_OVERALL), _Window(_PER_HOUR, period_s=_HOUR))
         self._by_address: OrderedDict[Address, _Window] = OrderedDict()
 
     def admits(self, caller: Address) -> bool:
@@ -79,23 +82,25 @@ class RefusalLimit:
         if len(self._by_address) > self._most_addresses:
             # The one that has been silent for longest.
             self._by_address.popitem(last=False)
-        if not (of_address.has_room(now_s) and self._overall.has_room(now_s)):
+        windows = (of_address, *self._overall)
+        if not all(window.has_room(now_s) for window in windows):
             return False
-        of_address.count(now_s)
-        self._overall.count(now_s)
+        for window in windows:
+            window.count(now_s)
         return True
 
 
 class _Window:
-    """The newest events of a second."""
+    """The newest events of a period."""
 
-    __slots__ = ("_times_s",)
+    __slots__ = ("_period_s", "_times_s")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, period_s: float = _SECOND) -> None:
         self._times_s: deque[float] = deque(maxlen=most)
+        self._period_s = period_s
 
     def has_room(self, now_s: float) -> bool:
-        return len(self._times_s) < (self._times_s.maxlen or 0) or now_s - self._times_s[0] >= _SECOND
+        return len(self._times_s) < (self._times_s.maxlen or 0) or now_s - self._times_s[0] >= self._period_s
 
     def count(self, now_s: float) -> None:
         self._times_s.append(now_s)

@@ -76,7 +76,7 @@ class Situation(StrEnum):
     DRAINING = "The hub is shutting down."
     OVERLOADED = "The hub or the gateway has too many calls in progress."
     ADDRESS_REFUSED = "The hub does not take calls from this address."
-    REFUSED_TOO_OFTEN = "Too many calls with wrong credentials came from this address."
+    REFUSED_TOO_OFTEN = "Too many calls came with wrong credentials."
     INCOMPLETE = "The request did not arrive completely."
     OUT_OF_TIME = "It was not finished in time."
     DEFECT = "The hub failed."

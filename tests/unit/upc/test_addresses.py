@@ -123,6 +123,17 @@ class TestRefusals:
 
         assert sum(limit.admits(ipaddress.ip_address(0x0A000000 + number)) for number in range(500)) == 50
 
+    def test_are_a_thousand_an_hour_of_all(self) -> None:
+        """Each leaves records for 72 hours, so that many weak callers could fill the store."""
+        clock = FakeClock()
+        limit = RefusalLimit(clock)
+        admitted = []
+        for number in range(3 * 3_600):
+            admitted.append(limit.admits(ipaddress.ip_address(0x0A000000 + number)))
+            clock.advance(1.0)
+
+        assert sum(admitted) == 3 * 1_000
+
     def test_count_a_site_once(self) -> None:
         """Everyone has 2^64 addresses in IPv6."""
         limit = RefusalLimit(FakeClock())
