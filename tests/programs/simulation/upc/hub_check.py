@@ -169,7 +169,9 @@ class HubAuditor:
             text = f"{item.id} is in Processing for good, last {situation}, and no alarm names it"
             yield Violation("8 people are called", text, frozenset({item.key}))
         # A gateway may be pinned and not called, where it only could not be asked.
-        is_pinned_elsewhere = situation == Situation.GATEWAY_CHANGED.name and item.key not in self._calls
+        is_record_of_first_call = item.key in self._calls and record_key(item.key) not in self._world.store.lost
+        elsewhere = {Situation.GATEWAY_CHANGED.name, Situation.TOO_OLD.name}
+        is_pinned_elsewhere = situation in elsewhere and not is_record_of_first_call
         if not is_pinned_elsewhere and (reason := self._should_have_ended(item)):
             yield Violation(
                 "9 settles", f"{item.id} is in Processing, last {situation}: {reason}", frozenset({item.key})
