@@ -231,8 +231,9 @@ class HubLedger:
         end = record.end
         if end is None or end.situation not in Situation.__members__:
             return RecordedAnswer(Situation.RECORD_UNREADABLE, None)
-        stored = await self._store.get(answer_key(key)) if end.result else None
-        sealed = unseal_answer(stored.value, self._keyring, key=key) if stored else None
+        place = answer_key(key, record.owner)
+        stored = await self._store.get(place) if end.result else None
+        sealed = unseal_answer(stored.value, self._keyring, place=place) if stored else None
         situation = Situation[end.situation]
         # Its reason concerned the send that was refused, not this one.
         situation = Situation.REFUSED_EARLIER if situation in REFUSALS_OF_HUB else situation
@@ -268,9 +269,10 @@ class HubLedger:
         Raises:
             StoreUnavailable: It may have been recorded or not; call it again.
         """
-        sealed = seal_answer(outcome, self._keyring, key=claim.key) if outcome else None
+        place = answer_key(claim.key, claim.record.owner)
+        sealed = seal_answer(outcome, self._keyring, place=place) if outcome else None
         if sealed is not None:
-            await self._store.put_if_absent(answer_key(claim.key), sealed, ttl_s=ANSWER_KEPT_S)
+            await self._store.put_if_absent(place, sealed, ttl_s=ANSWER_KEPT_S)
         end = end_of(situation.name, outcome, ended_at_s=self._now_s())
         return await self._try_rewrite(claim, dataclasses.replace(claim.record, lease_until_s=0.0, end=end))
 

@@ -90,9 +90,9 @@ def record_key(key: str) -> str:
     return f"upc:{key}"
 
 
-def answer_key(key: str) -> str:
-    """Return where the sealed part of its answer is stored."""
-    return f"upc:{key}:answer"
+def answer_key(key: str, owner: str) -> str:
+    """Return where the sealed part of its answer is stored: each execution has its own, as ends may differ."""
+    return f"upc:{key}:answer:{owner}"
 
 
 def encode_hub_record(record: HubRecord) -> bytes:
@@ -144,8 +144,8 @@ def outcome_of(end: RecordedEnd, sealed: GatewayOutcome | None) -> GatewayOutcom
     return dataclasses.replace(outcome, message=sealed.message, token_data_changes=sealed.token_data_changes)
 
 
-def seal_answer(outcome: GatewayOutcome, keyring: Keyring, *, key: str) -> bytes | None:
-    """Return the part of an outcome that is sealed; None where there is none.
+def seal_answer(outcome: GatewayOutcome, keyring: Keyring, *, place: str) -> bytes | None:
+    """Return the part of an outcome that is sealed for its `answer_key`; None where there is none.
 
     What is too large for the store is left out: the token data first, then the message.
     """
@@ -161,15 +161,15 @@ def seal_answer(outcome: GatewayOutcome, keyring: Keyring, *, key: str) -> bytes
     for smaller in (part, _SealedPart(outcome.message)):
         clear = _ENCODER.encode(smaller)
         if len(clear) <= MAX_VALUE_BYTES - _RESERVE_BYTES:
-            return _ENCODER.encode(_Sealed(*keyring.seal(clear, purpose=answer_key(key))))
+            return _ENCODER.encode(_Sealed(*keyring.seal(clear, purpose=place)))
     return None
 
 
-def unseal_answer(value: bytes, keyring: Keyring, *, key: str) -> GatewayOutcome | None:
+def unseal_answer(value: bytes, keyring: Keyring, *, place: str) -> GatewayOutcome | None:
     """Return message and token data of a sealed part; None where its key is gone or it was changed."""
     try:
         sealed = _SEALED.decode(value)
-        part = _PARTS.decode(keyring.unseal(sealed.key_id, sealed.value, purpose=answer_key(key)))
+        part = _PARTS.decode(keyring.unseal(sealed.key_id, sealed.value, purpose=place))
     except (SealBroken, msgspec.DecodeError, msgspec.ValidationError):
         return None
     changes: dict[str, FieldValue] = {**part.text_changes, **part.other_changes}

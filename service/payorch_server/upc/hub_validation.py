@@ -131,9 +131,10 @@ class ValidationExecution:
             if answer.answer is not Answer.APPROVED or answer.outcome is None:
                 await store.compare_and_delete(key, version=self._version)
                 return
-            sealed = seal_answer(answer.outcome, self._parts.keyring, key=self.key)
+            place = answer_key(self.key, self._nonce)
+            sealed = seal_answer(answer.outcome, self._parts.keyring, place=place)
             if sealed is not None:
-                await store.put_if_absent(answer_key(self.key), sealed, ttl_s=_APPROVAL_KEPT_S)
+                await store.put_if_absent(place, sealed, ttl_s=_APPROVAL_KEPT_S)
             now = self._parts.clock.now().timestamp()
             end = end_of(answer.situation.name, answer.outcome, ended_at_s=now)
             record = HubRecord(self._nonce, 0.0, now, now, gateway=self._gateway.name, end=end)
