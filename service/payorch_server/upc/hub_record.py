@@ -188,11 +188,19 @@ def fingerprint_of(request: HubRequest, keyring: Keyring, *, key_id: str) -> byt
     return keyring.keyed_hash(key_id, _ENCODER.encode([request.method.type.lower(), *_frozen_values(request)]))
 
 
-def validation_fingerprint(request: HubRequest, keyring: Keyring) -> str:
-    """Return 40 hexadecimal digits that concurrent sends of one validation share."""
+def validation_fingerprint(request: HubRequest, keyring: Keyring, *, gateway: str) -> str:
+    """Return 40 hexadecimal digits that sends of one validation share.
+
+    Args:
+        request: A validation.
+        keyring: Of the fleet.
+        gateway: Name in the settings of the gateway that is called: each hub may have its own.
+    """
     values: list[Any] = [
+        gateway,
         request.tenant_id,
         request.gateway_name,
+        [request.account.number, request.account.currency],
         request.method.type.lower(),
         *_frozen_values(request),
         sorted((name, _plain(value)) for name, value in reveal(request.method.token_data).items()),

@@ -52,7 +52,7 @@ class ValidationExecution:
             deadline_s: Absolute, on the monotonic clock; when the answer is due.
         """
         self.request = request
-        self.key = f"validation-{validation_fingerprint(request, parts.keyring)}"
+        self.key = f"validation-{validation_fingerprint(request, parts.keyring, gateway=gateway.name)}"
         self.notes = HubCallNotes(gateway=gateway.name, attempt=1)
         self.answered: asyncio.Future[HubAnswer] = asyncio.get_running_loop().create_future()
         """The answer; the execution may still be recording it."""

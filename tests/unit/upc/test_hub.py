@@ -42,6 +42,7 @@ from payorch_server.upc.gateway_outcome import (
 from payorch_server.upc.hub_ledger import LEASE_S
 from payorch_server.upc.hub_parts import HubCallNotes
 from payorch_server.upc.request import (
+    Account,
     Defect,
     HubRequest,
     JsonNumber,
@@ -841,6 +842,24 @@ class TestValidation:
 
         assert (first.answer, second.answer, len(world.gateway.calls)) == (Answer.DECLINED, Answer.APPROVED, 2)
         assert await hub.wait_for_executions(timeout_s=10) == 0
+
+    @virtually
+    async def test_of_another_gateway_or_account_is_another_one(self) -> None:
+        """An approval counts for the gateway that gave it, and for the account that it was given for."""
+        first = FakeGateway()
+        second = FakeGateway(name="sandbox", settings=dataclasses.replace(PLUGIN, hub="other"), behaviours=[decline])
+        world = await HubWorld(first, second).begin()
+        hub = world.hub()
+        account = dataclasses.replace(validation(), account=Account("A00000004", "USD"))
+
+        answers = [
+            await world.send(hub, validation()),
+            await world.send(hub, validation(), name="other"),
+            await world.send(hub, account),
+        ]
+
+        assert [answer.answer for answer in answers] == [Answer.APPROVED, Answer.DECLINED, Answer.APPROVED]
+        assert len(first.calls) == 2
 
     @virtually
     async def test_of_another_token_is_another_one(self) -> None:
