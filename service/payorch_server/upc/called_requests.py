@@ -14,6 +14,9 @@ class CalledRequest:
     """A request that may have reached its gateway, or that was refused."""
 
     gateway: str
+    """Name in the settings; may be empty."""
+    described_as: str
+    """What it calls itself; may be empty."""
     first_send_s: float
     """Unix time."""
     called_until_s: float

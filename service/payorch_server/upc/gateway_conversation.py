@@ -55,17 +55,21 @@ class GatewayConversation:
 
     async def conduct(self) -> Verdict:
         """Call the gateway as far as needed; return what happened."""
-        # 1. The gateway does not offer it.
-        if not self._is_offered():
-            return Situation.NOT_OFFERED, None
+        # 1. This process called another one, of which the store has lost the record.
+        record = self._claim.record
+        if (record.gateway, record.described_as) != (self._gateway.name, self._description.name):
+            return Situation.GATEWAY_CHANGED, None
         # 2. An earlier call may have had its effect: look it up, and call again only while the key protects.
         if self._claim.in_doubt:
             verdict = await self._look_up_earlier()
             if verdict is not None:
                 return verdict
-        # 3. Call.
+        # 3. The gateway does not offer it, or no more.
+        if not self._is_offered():
+            return Situation.NOT_OFFERED, None
+        # 4. Call.
         verdict = await self._call()
-        # 4. After an earlier call a refusal counts only if the gateway, asked after that call's deadline, confirms it.
+        # 5. After an earlier call a refusal counts only if the gateway, asked after that call's deadline, confirms it.
         is_refusal = verdict[0] in {Situation.DECLINED, Situation.FAILED}
         if self._claim.in_doubt and is_refusal and self._description.looks_up:
             return await self._look_up(earlier_until_s=self._claim.earlier_until_s) or verdict
@@ -89,7 +93,7 @@ class GatewayConversation:
         # Not heard of, or it cannot be asked: the same key has the same effect, while the gateway remembers it.
         # The call may be on its way until its deadline, and the clock of the first send may have been ahead.
         age = timedelta(seconds=self._ledger.age_s(self._claim.record) + REQUEST_LIMIT_S + CLOCK_SKEW_S)
-        remembered_for = self._description.idempotent_for
+        remembered_for = timedelta(seconds=self._claim.record.remembered_s)
         if remembered_for < MIN_IDEMPOTENT_FOR or age >= remembered_for:
             return Situation.TOO_OLD, None
         return None
@@ -121,7 +125,8 @@ class GatewayConversation:
 
     async def _call(self) -> Verdict:
         key, record = self._claim.key, self._claim.record
-        self._ledger.called.note(key, CalledRequest(record.gateway, record.first_send_s, record.called_until_s))
+        called = CalledRequest(record.gateway, record.described_as, record.first_send_s, record.called_until_s)
+        self._ledger.called.note(key, called)
         facts = CallFacts(
             key,
             record.attempts,

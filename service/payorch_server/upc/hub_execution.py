@@ -145,7 +145,7 @@ class HubExecution:
         return self._ledger.new_record(
             self.request,
             gateway=self._gateway.name if self._gateway else "",
-            described_as=description.name if isinstance(description, GatewayDescription) else "",
+            description=description if isinstance(description, GatewayDescription) else None,
             left_s=self._left_s(),
         )
 
@@ -171,8 +171,11 @@ class HubExecution:
                 fingerprint=fresh.fingerprint,
                 gateway=fresh.gateway,
                 described_as=fresh.described_as,
+                remembered_s=fresh.remembered_s,
             )
             return await self._ledger.take_over(self.key, stored, record, may_have_called=False, left_s=self._left_s())
+        # What a newer version promises does not hold for keys of the version that was called first.
+        record = dataclasses.replace(record, remembered_s=min(record.remembered_s, fresh.remembered_s))
         return await self._ledger.take_over(self.key, stored, record, may_have_called=True, left_s=self._left_s())
 
     # --- the execution
@@ -240,7 +243,9 @@ class HubExecution:
     def _remember_error(self, answer: HubAnswer, record: HubRecord) -> None:
         """Remember in this process that Zuora may collect again, should the store lose the record."""
         if answer.answer in MEAN_ERROR:
-            refused = CalledRequest(record.gateway, record.first_send_s, record.called_until_s, refused=True)
+            refused = CalledRequest(
+                record.gateway, record.described_as, record.first_send_s, record.called_until_s, refused=True
+            )
             self._ledger.called.note(self.key, refused)
 
     async def _try_to_end(self, claim: HubClaim, situation: Situation, outcome: GatewayOutcome | None) -> bool | None:

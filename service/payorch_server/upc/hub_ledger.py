@@ -12,8 +12,8 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.store.keyring import Keyring
 from payorch_server.store.port import VERSION_BYTES, Store, StoredValue, StoreUnavailable
 from payorch_server.upc.answers import REFUSALS_OF_HUB, Situation
-from payorch_server.upc.called_requests import CalledRequests
-from payorch_server.upc.gateway_outcome import GatewayOutcome
+from payorch_server.upc.called_requests import CalledRequest, CalledRequests
+from payorch_server.upc.gateway_outcome import GatewayDescription, GatewayOutcome
 from payorch_server.upc.hub_record import (
     HubRecord,
     answer_key,
@@ -103,13 +103,15 @@ class HubLedger:
     def __repr__(self) -> str:
         return f"HubLedger({self._store!r})"
 
-    def new_record(self, request: HubRequest | None, *, gateway: str, described_as: str, left_s: float) -> HubRecord:
+    def new_record(
+        self, request: HubRequest | None, *, gateway: str, description: GatewayDescription | None, left_s: float
+    ) -> HubRecord:
         """Return the record with which an execution claims a request.
 
         Args:
             request: The request; None where the hub refuses it and reads no more than its id.
             gateway: Name in the settings of the gateway that will be called; may be empty.
-            described_as: What the gateway calls itself; may be empty.
+            description: What the gateway says of itself; None where it will not be called.
             left_s: Seconds until the deadline of the call.
         """
         now_s, key_id = self._now_s(), self._keyring.key_ids[0]
@@ -121,7 +123,8 @@ class HubLedger:
             key_id=key_id if request else "",
             fingerprint=fingerprint_of(request, self._keyring, key_id=key_id) if request else b"",
             gateway=gateway,
-            described_as=described_as,
+            described_as=description.name if description else "",
+            remembered_s=description.idempotent_for.total_seconds() if description else 0.0,
         )
 
     async def open(self, key: str, fresh: HubRecord) -> HubClaim | StoredValue:
@@ -152,10 +155,7 @@ class HubLedger:
             return claim
         if earlier is not None:
             claim.earlier_until_s, claim.was_refused = earlier.called_until_s, earlier.refused
-        doubtful = dataclasses.replace(
-            fresh, doubtful=True, first_send_s=earlier.first_send_s if earlier else fresh.first_send_s
-        )
-        await self._rewrite(claim, doubtful)
+        await self._rewrite(claim, dataclasses.replace(_pinned(fresh, earlier), doubtful=True))
         return claim
 
     async def take_over(
@@ -179,10 +179,9 @@ class HubLedger:
         may_have_called = may_have_called and self.called.called_by(record.owner) is not False
         doubtful = record.doubtful or may_have_called or earlier is not None or not await self._is_declared()
         taken = dataclasses.replace(
-            record,
+            _pinned(record, earlier),
             owner=self._entropy(8).hex(),
             lease_until_s=now_s + LEASE_S,
-            first_send_s=min(record.first_send_s, earlier.first_send_s if earlier else record.first_send_s),
             called_until_s=max(record.called_until_s, now_s + left_s),
             attempts=record.attempts + 1,
             doubtful=doubtful,
@@ -318,6 +317,17 @@ class HubLedger:
 
     def _now_s(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _pinned(record: HubRecord, earlier: CalledRequest | None) -> HubRecord:
+    """Return a record with what this process knows of earlier calls: they began earlier, and had a gateway."""
+    if earlier is None:
+        return record
+    record = dataclasses.replace(record, first_send_s=min(record.first_send_s, earlier.first_send_s))
+    # Where no more than the id was read, the next send brings the fingerprint, and is pinned.
+    if not earlier.described_as or not record.key_id:
+        return record
+    return dataclasses.replace(record, gateway=earlier.gateway, described_as=earlier.described_as)
 
 
 def _is_the_same_write(stored: HubRecord, record: HubRecord) -> bool:

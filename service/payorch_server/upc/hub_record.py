@@ -51,6 +51,8 @@ class HubRecord:
     """Pinned: name in the settings."""
     described_as: str = ""
     """Pinned: `DescribeGateway.name`; empty where the gateway was not described."""
+    remembered_s: float = 0.0
+    """Pinned: the shortest `DescribeGateway.idempotent_for` since the first send, in seconds."""
     attempts: int = 1
     """Executions so far."""
     doubtful: bool = False

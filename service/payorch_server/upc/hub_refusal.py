@@ -51,7 +51,7 @@ class HubRefusals:
         answer = answer_to(situation, in_doubt=in_doubt)
         if answer.answer in MEAN_ERROR:
             for claim in fresh:
-                called = CalledRequest("", claim.record.first_send_s, 0.0, refused=True)
+                called = CalledRequest("", "", claim.record.first_send_s, 0.0, refused=True)
                 self._ledger.called.note(claim.key, called)
         return answer
 
@@ -77,13 +77,13 @@ class HubRefusals:
 
     async def _claim(self, name: RequestName) -> HubClaim | Situation:
         """Claim an id; return REFUSED_EARLIER or REQUEST_CHANGED where it has a record, of a refusal or not."""
-        fresh = self._ledger.new_record(None, gateway="", described_as="", left_s=0.0)
+        fresh = self._ledger.new_record(None, gateway="", description=None, left_s=0.0)
         opened = await self._ledger.open(idempotency_key(name), fresh)
         if isinstance(opened, HubClaim):
             return opened
         record = decode_hub_record(opened.value)
         if record.end is None or record.end.situation not in _REFUSALS:
             return Situation.REQUEST_CHANGED
-        refused = CalledRequest("", record.first_send_s, 0.0, refused=True)
+        refused = CalledRequest("", "", record.first_send_s, 0.0, refused=True)
         self._ledger.called.note(idempotency_key(name), refused)
         return Situation.REFUSED_EARLIER

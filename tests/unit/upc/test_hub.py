@@ -366,6 +366,35 @@ class TestLaterSend:
         assert len(gateway.calls) == calls
 
     @virtually
+    async def test_is_not_called_again_by_what_a_newer_version_promises(self) -> None:
+        """The version that took the first call may have forgotten its key before the newer one came."""
+        days_3 = dataclasses.replace(DESCRIPTION, looks_up=False, idempotent_for=timedelta(days=3))
+        gateway = FakeGateway(description=days_3, behaviours=[charge_and_fail])
+        world = await HubWorld(gateway).begin()
+        await world.send(world.hub(), payment())
+        await asyncio.sleep(4 * DAY_S)
+        gateway.description = dataclasses.replace(days_3, idempotent_for=timedelta(days=400))
+
+        answer = await world.send(world.hub(), payment())
+
+        assert (answer.situation, len(gateway.calls)) == (Situation.TOO_OLD, 1)
+
+    @virtually
+    async def test_is_looked_up_although_the_gateway_offers_it_no_more(self) -> None:
+        """What was done in time is settled, and nothing new is called."""
+        gateway = FakeGateway(behaviours=[charge_and_fail, fail_before_charging])
+        world = await HubWorld(gateway).begin()
+        hub = world.hub()
+        await world.send(hub, payment())
+        await world.send(hub, payment("pay-2"))
+        gateway.description = dataclasses.replace(DESCRIPTION, operations=frozenset({Operation.REFUND}))
+
+        charged, not_charged = await world.send(hub, payment()), await world.send(hub, payment("pay-2"))
+
+        assert (charged.answer, not_charged.answer) == (Answer.APPROVED, Answer.UNKNOWN)
+        assert len(gateway.calls) == 2
+
+    @virtually
     async def test_takes_over_after_a_crash_when_the_lease_has_ended(self) -> None:
         """Until then it waits for the end, and nothing is called twice at once."""
         world = await HubWorld(FakeGateway(behaviours=[never_answer])).begin()
@@ -677,6 +706,21 @@ class TestStoreThatLostRecords:
         await world.begin()
 
         assert (await world.send(hub, payment())).answer is Answer.UNKNOWN
+
+    @virtually
+    async def test_reaches_no_other_gateway_from_the_process_that_called(self) -> None:
+        """The process remembers the gateway, whatever the settings say since."""
+        first = FakeGateway(behaviours=[charge_and_fail])
+        second = FakeGateway(name="adyen", settings=dataclasses.replace(PLUGIN, names=("Second",)))
+        world = await HubWorld(first, second).begin()
+        hub = world.hub()
+        await world.send(hub, payment())
+        world.lose_records()
+        second.settings, first.settings = first.settings, second.settings
+
+        answer = await world.send(hub, payment())
+
+        assert (answer.situation, second.calls) == (Situation.GATEWAY_CHANGED, [])
 
 
 class TestEnd:
