@@ -42,6 +42,8 @@ class Condition:
     """What the call has."""
     holds: Callable[[Any], bool]
     """Whether that meets the condition."""
+    allowed: frozenset[str] | None = None
+    """The values that meet it, where it names them all."""
 
     def had(self, query: RouteQuery) -> str:
         """Return what the call has, for people to read."""
@@ -79,7 +81,7 @@ _LISTS: Final[tuple[tuple[str, Callable[[RouteQuery], str]], ...]] = (
 def _conditions(when: ConditionSettings) -> Iterator[Condition]:
     for name, given in _LISTS:
         if allowed := getattr(when, name):
-            yield Condition(name, _shown(allowed), given, frozenset(allowed).__contains__)
+            yield _among(name, _shown(allowed), given, frozenset(allowed))
     if when.caller:
         yield Condition("caller", _shown(when.caller), lambda query: query.caller, _among_callers(when.caller))
     if when.orgs:
@@ -91,7 +93,11 @@ def _conditions(when: ConditionSettings) -> Iterator[Condition]:
         wanted = _shown(tuple(f"{prefix}*" for prefix in prefixes))
         yield Condition("account_prefix", wanted, lambda query: query.account, _begins(prefixes))
     for name, value in when.attributes.items():
-        yield Condition(f"attributes.{name}", _shown(value), _attribute(name), _equals(value))
+        yield _among(f"attributes.{name}", _shown(value), _attribute(name), frozenset({value}))
+
+
+def _among(name: str, wanted: str, given: Callable[[RouteQuery], Any], allowed: frozenset[str]) -> Condition:
+    return Condition(name, wanted, given, allowed.__contains__, allowed)
 
 
 def _among_callers(patterns: tuple[str, ...]) -> Callable[[str], bool]:
@@ -110,10 +116,6 @@ def _begins(prefixes: tuple[str, ...]) -> Callable[[str], bool]:
 
 def _attribute(name: str) -> Callable[[RouteQuery], str | None]:
     return lambda query: query.hints.attributes.get(name)
-
-
-def _equals(wanted: str) -> Callable[[str | None], bool]:
-    return lambda given: given == wanted
 
 
 def _within(amount: AmountSettings) -> Callable[[Amount | None], bool]:

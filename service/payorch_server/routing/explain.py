@@ -105,7 +105,7 @@ def explain(question: HypotheticalCall, *, routing: RoutingTable, access: Access
         policy_hash=routing.policy_hash,
         rejected=tuple(
             RejectedRule(rule.rule, rule.condition.name, rule.condition.wanted, rule.condition.had(question.query))
-            for rule in decision.rejected
+            for rule in routing.rejected(question.query)
         ),
         route=route,
         headers=_headers(question, routing, sent) if sent else {},

@@ -12,6 +12,7 @@ from payorch_server.model.identifiers import entity_id_on_wire, org_id_on_wire
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import ZUORA_DEFAULT, Gateway, Route, RouteHints
 from payorch_server.routing.conditions import Condition, RouteQuery, conditions_of, first_failed
+from payorch_server.routing.rule_index import RuleIndex
 from payorch_server.routing.settings import RuleSettings, TargetSettings
 from payorch_server.zuora.settings import TenantSettings
 
@@ -32,12 +33,18 @@ class UnmatchedRule:
 class Decision:
     """What the rules make of a call: a route, a refusal, or both where the rule that matches contradicts a hint."""
 
-    rejected: tuple[UnmatchedRule, ...] = ()
-    """The rules that do not match, in their order."""
     route: Route | None = None
     """Of the rule that matches."""
     refusal: CallError | None = None
     """Why the call has no route."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    route: Route
+    conditions: tuple[Condition, ...]
+    not_indexed: tuple[Condition, ...]
+    """Those that are still to be checked of a candidate of the index."""
 
 
 class RoutingTable:
@@ -47,13 +54,12 @@ class RoutingTable:
         self.policy_hash = policy_hash(tenants, rules)
         self.tenants = tenants
         """By name."""
-        self._routes = [
-            (rule.name, conditions_of(rule.when), _route(rule, tenants, self.policy_hash)) for rule in rules
-        ]
+        self._rules = [_rule(rule, tenants, self.policy_hash) for rule in rules]
+        self._index = RuleIndex([rule.conditions for rule in self._rules])
         self._known = _known_names(tenants)
 
     def __repr__(self) -> str:
-        return f"RoutingTable({len(self._routes)} rules, policy {self.policy_hash})"
+        return f"RoutingTable({len(self._rules)} rules, policy {self.policy_hash})"
 
     def resolve(self, query: RouteQuery) -> Route:
         """Return the route of the first rule that matches.
@@ -63,20 +69,30 @@ class RoutingTable:
         """
         decision = self.decide(query)
         if decision.refusal is not None or decision.route is None:
-            raise decision.refusal or _no_rule(decision.rejected)
+            raise decision.refusal or _no_rule(self._rules)
         return decision.route
 
     def decide(self, query: RouteQuery) -> Decision:
-        """Return what the rules make of a call, with every rule that was tried."""
+        """Return what the rules make of a call."""
         if unknown := _unknown_hints(query.hints, self._known):
             return Decision(refusal=unknown)
+        for position in self._index.candidates(query):
+            rule = self._rules[position]
+            if first_failed(rule.not_indexed, query) is None:
+                return Decision(rule.route, _contradiction(rule.route, query.hints))
+        return Decision(refusal=_no_rule(self._rules))
+
+    def rejected(self, query: RouteQuery) -> Sequence[UnmatchedRule]:
+        """Return the rules before the one that matches, in their order; none where a hint is unknown."""
         rejected: list[UnmatchedRule] = []
-        for rule, conditions, route in self._routes:
-            failed = first_failed(conditions, query)
+        if _unknown_hints(query.hints, self._known):
+            return rejected
+        for rule in self._rules:
+            failed = first_failed(rule.conditions, query)
             if failed is None:
-                return Decision(tuple(rejected), route, _contradiction(route, query.hints))
-            rejected.append(UnmatchedRule(rule, failed))
-        return Decision(tuple(rejected), refusal=_no_rule(rejected))
+                break
+            rejected.append(UnmatchedRule(rule.route.rule, failed))
+        return rejected
 
 
 def policy_hash(tenants: Mapping[str, TenantSettings], rules: Sequence[RuleSettings]) -> str:
@@ -93,6 +109,12 @@ def policy_hash(tenants: Mapping[str, TenantSettings], rules: Sequence[RuleSetti
     }
     text = msgspec.json.encode([names, [asdict(rule) for rule in rules]], order="sorted")
     return hashlib.sha256(text).hexdigest()[:_HASH_DIGITS]
+
+
+def _rule(rule: RuleSettings, tenants: Mapping[str, TenantSettings], policy: str) -> _Rule:
+    conditions = conditions_of(rule.when)
+    not_indexed = tuple(condition for condition in conditions if condition.allowed is None)
+    return _Rule(_route(rule, tenants, policy), conditions, not_indexed)
 
 
 def _route(rule: RuleSettings, tenants: Mapping[str, TenantSettings], policy: str) -> Route:
@@ -166,6 +188,6 @@ def _contradiction(route: Route, hints: RouteHints) -> CallError | None:
     return None
 
 
-def _no_rule(rejected: Sequence[UnmatchedRule]) -> CallError:
-    tried = ", ".join(unmatched.rule for unmatched in rejected[:_MAX_RULES_NAMED])
+def _no_rule(rules: Sequence[_Rule]) -> CallError:
+    tried = ", ".join(rule.route.rule for rule in rules[:_MAX_RULES_NAMED])
     return call_error(Reason.ROUTE_NOT_FOUND, f"no rule matches; tried {tried}", rulesTried=tried)
