@@ -23,6 +23,8 @@ class CalledRequest:
     """Unix time: the latest deadline of its calls."""
     refused: bool = False
     """Whether Zuora was given an answer that means Error: nothing may be charged under this id any more."""
+    owner: str = ""
+    """Random name of the execution whose record had this end; empty where none had."""
 
 
 class _Newest(Generic[V]):

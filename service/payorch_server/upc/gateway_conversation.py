@@ -64,12 +64,15 @@ class GatewayConversation:
             verdict = await self._look_up_earlier()
             if verdict is not None:
                 return verdict
-        # 3. The gateway does not offer it, or no more.
+        # 3. Zuora was given an answer that means Error: nothing more may be charged.
+        if self._claim.was_refused:
+            return Situation.REFUSED_EARLIER, None
+        # 4. The gateway does not offer it, or no more.
         if not self._is_offered():
             return Situation.NOT_OFFERED, None
-        # 4. Call.
+        # 5. Call.
         verdict = await self._call()
-        # 5. After an earlier call a refusal counts only if the gateway, asked after that call's deadline, confirms it.
+        # 6. After an earlier call a refusal counts only if the gateway, asked after that call's deadline, confirms it.
         is_refusal = verdict[0] in {Situation.DECLINED, Situation.FAILED}
         if self._claim.in_doubt and is_refusal and self._description.looks_up:
             return await self._look_up(earlier_until_s=self._claim.earlier_until_s) or verdict

@@ -185,7 +185,7 @@ class HubExecution:
         self.notes.gateway = self._gateway.name if self._gateway else ""
         self.notes.attempt, self.notes.in_doubt = claim.record.attempts, claim.in_doubt
         # 1. This process knows that Zuora was told Error, which the store has lost: nothing may be charged any more.
-        if claim.was_refused:
+        if claim.was_refused and not claim.was_called_since:
             claim.record = dataclasses.replace(claim.record, doubtful=False)
             await self._end(claim, Situation.REFUSED_EARLIER, None)
             return
@@ -244,7 +244,12 @@ class HubExecution:
         """Remember in this process that Zuora may collect again, should the store lose the record."""
         if answer.answer in MEAN_ERROR:
             refused = CalledRequest(
-                record.gateway, record.described_as, record.first_send_s, record.called_until_s, refused=True
+                record.gateway,
+                record.described_as,
+                record.first_send_s,
+                record.called_until_s,
+                refused=True,
+                owner=record.owner,
             )
             self._ledger.called.note(self.key, refused)
 

@@ -53,6 +53,8 @@ class HubClaim:
     """Unix time: the latest deadline of calls before this execution; 0 where none is known."""
     was_refused: bool = False
     """Whether this process knows that Zuora was given an answer that means Error, which the store has lost."""
+    was_called_since: bool = False
+    """Whether another process, which does not know that, may have called the gateway since."""
 
     @property
     def in_doubt(self) -> bool:
@@ -189,7 +191,7 @@ class HubLedger:
         claim = HubClaim(key, record, stored.version, record.called_until_s if doubtful else 0.0)
         if earlier is not None:
             claim.earlier_until_s = max(claim.earlier_until_s, earlier.called_until_s)
-            claim.was_refused = earlier.refused
+            claim.was_refused, claim.was_called_since = earlier.refused, record.owner != earlier.owner
         try:
             return claim if await self._try_rewrite(claim, taken) else None
         except StoreUnavailable:

@@ -6,7 +6,7 @@ from payorch_server.store.port import StoreUnavailable
 from payorch_server.upc.answers import MEAN_ERROR, REFUSALS_OF_HUB, HubAnswer, Situation, answer_to
 from payorch_server.upc.called_requests import CalledRequest
 from payorch_server.upc.hub_ledger import HubClaim, HubLedger
-from payorch_server.upc.hub_record import RecordUnreadable, decode_hub_record
+from payorch_server.upc.hub_record import HubRecord, RecordUnreadable, decode_hub_record
 from payorch_server.upc.request import RequestName, UnusableRequest, idempotency_key
 
 _REFUSALS: Final = frozenset(situation.name for situation in REFUSALS_OF_HUB)
@@ -51,8 +51,7 @@ class HubRefusals:
         answer = answer_to(situation, in_doubt=in_doubt)
         if answer.answer in MEAN_ERROR:
             for claim in fresh:
-                called = CalledRequest("", "", claim.record.first_send_s, 0.0, refused=True)
-                self._ledger.called.note(claim.key, called)
+                self._note(claim.key, claim.record)
         return answer
 
     async def challenge(self, request: UnusableRequest) -> HubAnswer:
@@ -84,6 +83,9 @@ class HubRefusals:
         record = decode_hub_record(opened.value)
         if record.end is None or record.end.situation not in _REFUSALS:
             return Situation.REQUEST_CHANGED
-        refused = CalledRequest("", "", record.first_send_s, 0.0, refused=True)
-        self._ledger.called.note(idempotency_key(name), refused)
+        self._note(idempotency_key(name), record)
         return Situation.REFUSED_EARLIER
+
+    def _note(self, key: str, record: HubRecord) -> None:
+        refused = CalledRequest("", "", record.first_send_s, 0.0, refused=True, owner=record.owner)
+        self._ledger.called.note(key, refused)

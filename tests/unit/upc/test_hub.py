@@ -676,6 +676,24 @@ class TestStoreThatLostRecords:
 
         assert (declined.answer, answer.answer, world.gateway.charges) == (Answer.DECLINED, Answer.NOT_UNDERSTOOD, [])
 
+    @pytest.mark.parametrize(
+        ("behaviour", "answer"), [(charge_and_fail, Answer.APPROVED), (fail_before_charging, Answer.UNKNOWN)]
+    )
+    @virtually
+    async def test_believes_no_error_of_its_own_after_another_process_called(
+        self, behaviour: Behaviour, answer: Answer
+    ) -> None:
+        """Such as when the refusal of a stranger has expired: LookUp decides, and nothing more is called."""
+        world = await HubWorld(FakeGateway(behaviours=[behaviour])).begin()
+        one, other = world.hub(), world.hub()
+        refused = await one.answer_refused(unusable(NAME), notes=HubCallNotes())
+        await asyncio.sleep(73 * 3_600)
+        await world.send(other, payment())
+
+        later = await world.send(one, payment())
+
+        assert (refused.answer, later.answer, len(world.gateway.calls)) == (Answer.UNAUTHORIZED, answer, 1)
+
     @pytest.mark.parametrize("is_usable", [True, False])
     @virtually
     async def test_charges_nothing_after_an_error_that_was_replayed(self, is_usable: bool) -> None:  # noqa: FBT001 - parametrized
