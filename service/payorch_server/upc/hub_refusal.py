@@ -37,7 +37,9 @@ class HubRefusals:
         try:
             claims = [await self._claim(name) for name in request.names]
             fresh = [claim for claim in claims if isinstance(claim, HubClaim)]
-            in_doubt = Situation.REQUEST_CHANGED in claims or any(claim.in_doubt for claim in fresh)
+            in_doubt = Situation.REQUEST_CHANGED in claims or any(
+                claim.in_doubt and not claim.was_refused for claim in fresh
+            )
             if in_doubt:
                 for claim in fresh:
                     await self._ledger.forget(claim)

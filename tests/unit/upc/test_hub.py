@@ -714,6 +714,19 @@ class TestStoreThatLostRecords:
         )
 
     @virtually
+    async def test_hears_an_error_again_from_the_process_that_gave_it(self) -> None:
+        """Whatever of the payment comes first, its end is recorded for all others once more."""
+        world = await HubWorld().begin()
+        one, other = world.hub(), world.hub()
+        await world.send(one, unusable(NAME))
+        world.lose_records()
+
+        answers = [await world.send(one, unusable(NAME)), await world.send(other, payment())]
+
+        assert [answer.answer for answer in answers] == [Answer.NOT_UNDERSTOOD] * 2
+        assert world.gateway.calls == []
+
+    @virtually
     async def test_is_noticed_by_the_process_that_called(self) -> None:
         """A failover that loses one record leaves the declaration: the process remembers its call."""
         gateway = FakeGateway(description=NO_LOOK_UP, behaviours=[charge_and_fail, forget_and_decline])
