@@ -36,7 +36,7 @@ def test_versions_keep_step() -> None:
     assert dict.fromkeys(versions, versions["python"]) == versions
 
 
-@pytest.mark.parametrize("lock", found("package-lock.json", CLIENTS, Path("tests/programs/clients")), ids=str)
+@pytest.mark.parametrize("lock", found("package-lock.json", CLIENTS, Path("tests/programs")), ids=str)
 def test_lock_files_carry_no_address(lock: Path) -> None:
     """They say what is installed, not where from."""
     assert "://" not in "".join(one.get("resolved", "") for one in json.loads(lock.read_text())["packages"].values())

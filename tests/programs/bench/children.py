@@ -6,9 +6,9 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -80,16 +80,46 @@ class Child:
         return window
 
     def cpu_s(self) -> float:
-        """Return the user and system time of all its threads so far.
+        """Return the user and system time so far of all its threads and of all its children.
 
         Raises:
             BenchError: The process has ended.
         """
-        try:
-            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError as error:
-            raise BenchError(f"The {self.name} process has ended, or this is not Linux.") from error
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+        processes = running(Path("/proc"))
+        if self._process.pid not in processes:
+            raise BenchError(f"The {self.name} process has ended, or this is not Linux.")
+        return tree_cpu_s(processes, self._process.pid)
+
+
+class Running(NamedTuple):
+    """A process as the kernel describes it."""
+
+    parent: int
+    cpu_s: float
+    """Of its threads, and of its children that have ended."""
+
+
+def running(proc: Path) -> Mapping[int, Running]:
+    """Return all processes by their ids.
+
+    Args:
+        proc: Where the kernel describes them.
+    """
+    return {int(file.parent.name): found for file in proc.glob("[0-9]*/stat") if (found := _read_stat(file))}
+
+
+def _read_stat(file: Path) -> Running | None:
+    try:
+        fields = file.read_text().rpartition(")")[2].split()
+    except OSError:  # it has ended
+        return None
+    return Running(int(fields[1]), sum(map(int, fields[11:15])) / _TICKS_PER_S)
+
+
+def tree_cpu_s(processes: Mapping[int, Running], root: int) -> float:
+    """Return the time of a process and of all below it."""
+    children = [number for number, process in processes.items() if process.parent == root]
+    return processes[root].cpu_s + sum(tree_cpu_s(processes, number) for number in children)
 
 
 @contextlib.contextmanager

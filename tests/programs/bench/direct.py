@@ -9,11 +9,11 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from programs.bench.windows import Call, Caller, WrongAnswerError, obey
+from programs.bench.windows import Call, Caller, Order, WrongAnswerError, obey
 from programs.bench.workload import UPSTREAM_BODY, upstream_headers
 
 # More than are ever in flight: aiohttp is unfair to those that wait for a connection, and a floor does not wait.
-_CONNECTIONS: Final = 512
+_CONNECTIONS: Final = 1024
 # The service's defaults.
 _KEEPALIVE_S: Final = 15.0
 _TIMEOUTS: Final = {"timeout": {"connect": 2.0, "pool": 1.0, "read": None, "write": None}}
@@ -34,10 +34,12 @@ def _check(status: int, body: bytes) -> None:
 async def _httpx_callers() -> AsyncIterator[Caller]:
     async with AiohttpTransport(client=_session) as http:
 
-        def caller(url: str) -> Call:
+        def caller(order: Order) -> Call:
             async def call() -> None:
                 headers = upstream_headers()
-                request = httpx.Request("POST", url, headers=headers, content=UPSTREAM_BODY, extensions=_TIMEOUTS)
+                request = httpx.Request(
+                    "POST", order.target, headers=headers, content=UPSTREAM_BODY, extensions=_TIMEOUTS
+                )
                 response = await http.handle_async_request(request)
                 _check(response.status_code, await response.aread())
                 await response.aclose()
@@ -51,9 +53,9 @@ async def _httpx_callers() -> AsyncIterator[Caller]:
 async def _aiohttp_callers() -> AsyncIterator[Caller]:
     async with _session() as session:
 
-        def caller(url: str) -> Call:
+        def caller(order: Order) -> Call:
             async def call() -> None:
-                async with session.post(url, data=UPSTREAM_BODY, headers=upstream_headers()) as response:
+                async with session.post(order.target, data=UPSTREAM_BODY, headers=upstream_headers()) as response:
                     _check(response.status, await response.read())
 
             return call

@@ -4,7 +4,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -12,13 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from programs.bench.measure import IN_FLIGHT, Sample
+from programs.bench.figures import GOALS, RATIOS, figure_of, rounds_of
+from programs.bench.levels import Level
+from programs.bench.measure import Sample
 
-SERVICE, AGAINST, ECHO, HTTPX, AIOHTTP = "service", "against", "echo", "httpx", "aiohttp"
-HUB, BRIDGE = "hub", "bridge"
-TRACED: Final = "traced"
-COLLECTORS: Final = {TRACED: "healthy", "down": "down", "slow": "slow", "refusing": "refusing"}
-"""Rows of a service that sends every span, and how the collector is that they go to."""
 _PACKAGES: Final = (
     "aiohttp",
     "grpcio",
@@ -28,65 +25,56 @@ _PACKAGES: Final = (
     "opentelemetry-sdk",
     "protobuf",
     "protovalidate",
+    "pydantic",
     "structlog",
     "uvloop",
 )
-Round = dict[str, Sample]
-_RATIOS: Final[dict[str, Callable[[Round], float]]] = {
-    "cpu: service / echo": lambda one: one[SERVICE].cpu_us / one[ECHO].cpu_us,
-    "cpu: service / (echo + httpx)": lambda one: one[SERVICE].cpu_us / (one[ECHO].cpu_us + one[HTTPX].cpu_us),
-    "cpu: httpx / aiohttp": lambda one: one[HTTPX].cpu_us / one[AIOHTTP].cpu_us,
-    "p50: service / echo": lambda one: one[SERVICE].p50_us / one[ECHO].p50_us,
-    "p99: service / echo": lambda one: one[SERVICE].p99_us / one[ECHO].p99_us,
-    "cpu: hub / bridge": lambda one: one[HUB].cpu_us / one[BRIDGE].cpu_us,
-    "p50: hub / bridge": lambda one: one[HUB].p50_us / one[BRIDGE].p50_us,
-    "cpu: traced / service": lambda one: one[TRACED].cpu_us / one[SERVICE].cpu_us,
-    "p50: traced / service": lambda one: one[TRACED].p50_us / one[SERVICE].p50_us,
-    "p99: traced / service": lambda one: one[TRACED].p99_us / one[SERVICE].p99_us,
-    "p99: collector down / healthy": lambda one: one["down"].p99_us / one[TRACED].p99_us,
-    "p99: collector slow / healthy": lambda one: one["slow"].p99_us / one[TRACED].p99_us,
-    "p99: collector refusing / healthy": lambda one: one["refusing"].p99_us / one[TRACED].p99_us,
-}
-_AGAINST_RATIO: Final[dict[str, Callable[[Round], float]]] = {
-    "cpu: service / against": lambda one: one[SERVICE].cpu_us / one[AGAINST].cpu_us,
-    "p50: service / against": lambda one: one[SERVICE].p50_us / one[AGAINST].p50_us,
-}
+_NAME_WIDTH: Final = 34
+_WIDTH: Final = 14
 
 
-def ratios(samples: Sequence[Sample]) -> dict[str, dict[int, float]]:
-    """Return each ratio at each number in flight: the median over the rounds."""
-    wanted = _RATIOS | (_AGAINST_RATIO if any(one.row == AGAINST for one in samples) else {})
-    return {
-        name: {in_flight: statistics.median(map(ratio, _rounds(samples, in_flight))) for in_flight in IN_FLIGHT}
-        for name, ratio in wanted.items()
-    }
+def tables(samples: Sequence[Sample]) -> str:
+    """Return for each kind of call the ratios, and below them the medians that hold on this machine, in this run."""
+    kinds = dict.fromkeys(sample.rpc for sample in samples)
+    return "\n\n".join(_table(kind, [sample for sample in samples if sample.rpc == kind]) for kind in kinds)
 
 
-def _rounds(samples: Sequence[Sample], in_flight: int) -> list[Round]:
-    rounds: dict[int, Round] = {}
-    for sample in samples:
-        if sample.in_flight == in_flight:
-            rounds.setdefault(sample.round, {})[sample.row] = sample
-    return list(rounds.values())
-
-
-def table(samples: Sequence[Sample]) -> str:
-    """Return the ratios, and below them the medians that hold on this machine, in this run."""
-    lines = [f"{'in flight':34}" + "".join(f"{number:>10}" for number in IN_FLIGHT)]
-    for name, by_number in ratios(samples).items():
-        lines.append(f"{name:34}" + "".join(f"{by_number[number]:>10.2f}" for number in IN_FLIGHT))
+def _table(kind: str, samples: Sequence[Sample]) -> str:
+    levels = sorted({sample.level for sample in samples})
+    rounds = rounds_of(samples)
+    lines = [_line(f"{kind}, in flight", [str(level.in_flight) for level in levels])]
+    for ratio in RATIOS:
+        figures = [figure_of(ratio, rounds, level) for level in levels]
+        if any(figures):
+            lines.append(_line(ratio.name, [str(found or "") for found in figures]))
     lines.append("")
     for member, unit in (("cpu_us", "us CPU/call"), ("p50_us", "us p50"), ("p99_us", "us p99")):
-        for row in dict.fromkeys(sample.row for sample in samples):
-            medians = [_median(samples, row, number, member) for number in IN_FLIGHT]
-            lines.append(f"{f'{row}, {unit}':34}" + "".join(f"{median:>10.0f}" for median in medians))
+        lines += (
+            _line(f"{row}, {unit}", [_median(samples, row, level, member) for level in levels])
+            for row in dict.fromkeys(sample.row for sample in samples)
+        )
     return "\n".join(lines)
 
 
-def _median(samples: Sequence[Sample], row: str, in_flight: int, member: str) -> float:
-    return statistics.median(
-        float(getattr(one, member)) for one in samples if one.row == row and one.in_flight == in_flight
-    )
+def _line(name: str, cells: Sequence[str]) -> str:
+    return (f"{name:{_NAME_WIDTH}}" + "".join(f"{cell:>{_WIDTH}}" for cell in cells)).rstrip()
+
+
+def _median(samples: Sequence[Sample], row: str, level: Level, member: str) -> str:
+    values = [getattr(sample, member) for sample in samples if sample.row == row and sample.level == level]
+    return f"{statistics.median(values):.0f}" if values else ""
+
+
+def goal_table(samples: Sequence[Sample]) -> str:
+    """Return what was reached of each goal whose rows were measured; empty if there is none."""
+    rounds = rounds_of(samples)
+    lines = [_line("goals, in flight", ["", "measured", "goal", ""])]
+    for goal in GOALS:
+        if found := figure_of(goal.of, rounds, goal.level):
+            limit = f"{'>=' if goal.at_least else '<='} {goal.limit:g}"
+            verdict = "reached" if goal.reached(found.median) else "missed"
+            lines.append(_line(goal.of.name, [str(goal.in_flight), str(found), limit, verdict]))
+    return "\n".join(lines) if len(lines) > 1 else ""
 
 
 def machine() -> dict[str, Any]:
@@ -109,21 +97,28 @@ def _processor() -> str:
     return platform.machine()
 
 
-def write(
-    path: Path,
-    *,
-    samples: Sequence[Sample],
-    starts: Sequence[Any],
-    start_ratios: dict[str, float],
-    facts: dict[str, Any],
-) -> None:
-    """Write everything as JSON."""
+def _ratios(samples: Sequence[Sample]) -> Iterator[dict[str, Any]]:
+    rounds = rounds_of(samples)
+    for level in sorted({sample.level for sample in samples}):
+        for ratio in RATIOS:
+            if found := figure_of(ratio, rounds, level):
+                yield {"ratio": ratio.name, **level._asdict(), **asdict(found)}
+
+
+def write(path: Path, *, samples: Sequence[Sample], facts: Mapping[str, Any], **more: Any) -> None:
+    """Write everything as JSON.
+
+    Args:
+        path: The file.
+        samples: All of them.
+        facts: About the machine.
+        more: Whatever else there is to keep.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "machine": facts,
-        "ratios": ratios(samples),
-        "start_ratios": start_ratios,
-        "samples": [asdict(one) for one in samples],
-        "starts": [asdict(one) for one in starts],
+        "ratios": list(_ratios(samples)),
+        **more,
+        "samples": [asdict(sample) for sample in samples],
     }
     path.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")

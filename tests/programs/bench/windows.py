@@ -10,8 +10,6 @@ import msgspec
 import uvloop
 
 Call = Callable[[], Awaitable[None]]
-Caller = Callable[[str], Call]
-"""Makes calls to a target."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -20,6 +18,14 @@ class Order(msgspec.Struct, frozen=True):
     target: str
     in_flight: int
     seconds: float
+    rpc: str = ""
+    """Which one is called, where the target has several."""
+    ca_file: str = ""
+    """PEM file of the authority that the target's certificate is of; empty: no TLS."""
+
+
+Caller = Callable[[Order], Call]
+"""Makes the calls of an order."""
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -46,7 +52,7 @@ def obey(callers: Callable[[], AbstractAsyncContextManager[Caller]]) -> None:
 async def _obey(callers: Callable[[], AbstractAsyncContextManager[Caller]]) -> None:
     async with callers() as caller:
         async for order in _orders():
-            window = await _keep_in_flight(caller(order.target), in_flight=order.in_flight, seconds=order.seconds)
+            window = await _keep_in_flight(caller(order), in_flight=order.in_flight, seconds=order.seconds)
             print(msgspec.json.encode(window).decode(), flush=True)
 
 

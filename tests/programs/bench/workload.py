@@ -1,4 +1,4 @@
-"""The one kind of call that is measured, at each of its two ends."""
+"""What all processes of a run agree on: names, ids, and the requests and answers at the upstream end."""
 
 import secrets
 from typing import Final
@@ -10,18 +10,21 @@ METHOD: Final = "/payorch.v1.PaymentOrchestrationService/CreateSession"
 TENANT: Final = "bench"
 ENTITY_ID: Final = "11111111-1111-4111-8111-111111111111"
 GATEWAY_ID: Final = "4028801a000000000000000000000001"
+GATEWAY_LABEL: Final = "Cards"
 CLIENT_ID: Final = "bench-client-00000000000000000000001"
 SESSIONS_PATH: Final = "/web-payments/sessions"
+DECRYPTION_PATH: Final = "/v1/payment-methods/decryption"
+METHODS_PATH: Final = "/v2/payment_methods"
 TOKEN_PATH: Final = "/oauth/token"
 ACCOUNT_ID: Final = "8ad0950c8292d19f018296a7e3b10001"
 INVOICE: Final = "INV00001274"
-REQUEST_ID_CHARACTERS: Final = 36
-# What the service sends upstream for `request()`.
+ZUORA_REQUEST_ID: Final = "ecc29866-7216-48a5-904d-fe0c9595bf3a"
+# What the service sends upstream for a CreateSession.
 UPSTREAM_BODY: Final = (
     f'{{"currency":"USD","amount":123.45,"processPayment":true,"storePaymentMethod":true,"accountId":"{ACCOUNT_ID}",'
     f'"paymentGateway":"{GATEWAY_ID}","invoices":[{{"invoiceNumber":"{INVOICE}"}}]}}'
 ).encode()
-SESSION_TOKEN: Final = "s" * 32
+SESSION_TOKEN: Final = "178a35LPLDYKawTD7Ctr7kFV1DEsLgiW"
 HUB_TENANT: Final = "12368"
 HUB_USER: Final = "zuora"
 HUB_PASSWORD: Final = "bench"
@@ -35,27 +38,9 @@ _HUB_PAYMENT: Final = (
 """The payment of Zuora's examples."""
 
 
-def request() -> service_pb2.CreateSessionRequest:
-    """Return a request with a new request id."""
-    made = service_pb2.CreateSessionRequest(request_id=secrets.token_hex(REQUEST_ID_CHARACTERS // 2))
-    flow = made.pay_and_store
-    flow.amount.currency_code, flow.amount.units, flow.amount.nanos = "USD", 123, 450_000_000
-    flow.account_id = ACCOUNT_ID
-    flow.invoices.add(invoice_number=INVOICE)
-    return made
-
-
 def hub_payment(payment_id: str) -> bytes:
     """Return a payment as Zuora sends it to the hub."""
     return _HUB_PAYMENT % payment_id.encode()
-
-
-def metadata() -> tuple[tuple[str, str], ...]:
-    """Return metadata like no other call's."""
-    return (
-        ("traceparent", f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"),
-        ("zuora-track-id", secrets.token_hex(16)),
-    )
 
 
 def upstream_headers() -> dict[str, str]:
@@ -79,7 +64,7 @@ def response() -> service_pb2.CreateSessionResponse:
         call=call_pb2.CallInfo(
             track_id=secrets.token_hex(16),
             executed_track_id=secrets.token_hex(16),
-            zuora_request_id="0" * 36,
+            zuora_request_id=ZUORA_REQUEST_ID,
             matched_rule="all",
             policy_hash="0" * 12,
             attempt_count=1,
