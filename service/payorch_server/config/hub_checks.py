@@ -115,7 +115,7 @@ def _gateway_problems(name: str, gateway: PluginSettings, upc: UpcSettings) -> I
                 "the tenant"
             )
     if not can_be_called(gateway.target.removeprefix("dns:///")):
-        yield ".target: must be host:port or dns:///host:port, such as dns:///amazon-gateway.pay:50051; add what lacks"
+        yield ".target: must be host:port or dns:///host:port, such as dns:///amazon-gateway.pay:50051; add the rest"
     tls = gateway.tls
     if tls and bool(tls.certificate_file) != bool(tls.key_file):
         yield ".tls: must have certificate_file and key_file, or neither; add the other one"

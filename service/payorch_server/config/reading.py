@@ -26,6 +26,23 @@ _WHITE_SPACE: Final = " \t\r\n"
 """Around a secret; editors and shells end files with some of it."""
 _BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """Editors put them before texts. A random key begins with one in one of 30,000 cases; make another one then."""
+_SECTION: Final = "must be a section with settings of its own"
+_BOOLEAN: Final = "must be true or false"
+_MISSING: Final = "is missing; add it"
+_PLAIN_TEXTS: Final = {
+    "extra_forbidden": "no such setting",
+    "unexpected_keyword_argument": "no such setting",
+    "missing": _MISSING,
+    "missing_argument": _MISSING,
+    "string_type": "must be a text; write it in quotes",
+    "tuple_type": "must be a list; write each entry in a line with '-'",
+    "bool_type": _BOOLEAN,
+    "bool_parsing": _BOOLEAN,
+    "dict_type": _SECTION,
+    "mapping_type": _SECTION,
+    "dataclass_type": _SECTION,
+}
+"""By kind of pydantic's errors, whose own texts name types of Python."""
 
 
 def source_of(files: Sequence[Path]) -> str:
@@ -93,9 +110,8 @@ def _parse(kind: type[D], source: str, content: dict[str, Any]) -> D:
 
 
 def _plain_text(kind: str, message: str) -> str:
-    if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
-        return "no such setting"
-    return message[:1].lower() + message[1:]
+    text = _PLAIN_TEXTS.get(kind, message[:1].lower() + message[1:])
+    return text.replace("input should be ", "must be ", 1)
 
 
 def read_text(path: str, file: str, problems: list[str]) -> str:

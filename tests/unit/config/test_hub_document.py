@@ -111,6 +111,14 @@ class TestLoadHub:
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
+    ({"upc.hubs.acme.tenants": [12368]}, "upc.hubs.acme.tenants.0: must be a text; write it in quotes"),
+    ({"upc.hubs.acme.tenants": "12368"}, "upc.hubs.acme.tenants: must be a list; write each entry in a line with '-'"),
+    ({"upc.tls": "tls.crt"}, "upc.tls: must be a section with settings of its own"),
+    ({"upc.gateways": ["amazon"]}, "upc.gateways: must be a section with settings of its own"),
+    ({"upc.plaintext_behind_proxy": "perhaps"}, "upc.plaintext_behind_proxy: must be true or false"),
+    ({"upc.hubs.acme.token_data_form": "json"}, "upc.hubs.acme.token_data_form: must be 'string' or 'object'"),
+    ({"upc.hubs.acme.tenants": None}, "upc.hubs.acme.tenants: must be a list"),
+    ({"upc.gateways.acme": {"hub": "acme"}}, "upc.gateways.acme.names: is missing; add it"),
     ({"upc.hubs": {}, "upc.gateways": {}}, "upc.hubs: must name at least one hub; add"),
     ({"upc.gateways": {}}, "upc.hubs.acme: no gateway is called through it"),
     ({"upc.hubs.acme.tenants": []}, "upc.hubs.acme.tenants: must not be empty; list"),
