@@ -25,6 +25,7 @@ SENSITIVE_NAMES: Final = (
 _PAIR: Final = re.compile(
     rf"""(?i)((?:{SENSITIVE_NAMES})(?:\\*["']\s*:\s*|\\*["']?\s*=\s*)\\*["']?)(?:(?:basic|bearer)\s+)?[^\s"'\\&,;{{}}]+"""
 )
+_KEYS: Final = ("apikey", "api_key", "privatekey", "private_key")
 # Wider than the patterns above, so that it is fast.
 _CAPITALS: Final = re.compile(r"[A-Z][A-Z][0-9][0-9]")
 _ENCODED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -57,7 +58,8 @@ def is_suspect(text: str) -> bool:
         or "secret" in lower
         or "token" in lower
         or "passw" in lower
-        or "key" in lower
+        # Many lines have a member of the name `key`, which is none of these.
+        or ("key" in lower and (not text.isascii() or any(map(lower.__contains__, _KEYS))))
         or "authorization" in lower
     )
 

@@ -134,6 +134,28 @@ class TestScrub:
         """The very object comes back, which is what makes it cheap."""
         assert scrub(None, "info", event) is event
 
+    @given(*[st.text("014678abcde", min_size=length, max_size=length) for length in (32, 32, 40)])
+    @example("1" * 32, "4" * 32, "7" * 40)
+    def test_leaves_an_event_with_ids_alone(self, zuora_id: str, trace_id: str, digest: str) -> None:
+        """As cheap, whatever their digits; a member with the name `key` is no secret's."""
+        event = {"event": "upc_call", "id": zuora_id, "key": f"upc1-{digest}", "trace_id": trace_id}
+
+        assert scrub(None, "info", event) is event
+
+    @given(cards, st.sampled_from(["id", "key", "detail"]))
+    def test_finds_a_card_number_beside_ids(self, card: str, name: str) -> None:
+        """Only the ids themselves are read over."""
+        event = {"trace_id": "1" * 32, name: f"po1-{'2' * 40} {card}"}
+
+        assert card not in str(scrub(None, "info", event))
+
+    @pytest.mark.parametrize(
+        "name", ["apiKey", "API_KEY", "privateKey", "private_key", "ap\N{LATIN SMALL LETTER DOTLESS I}_key"]
+    )
+    def test_finds_keys_that_are_secrets(self, name: str) -> None:
+        """However their names are written."""
+        assert "s3cr3t" not in str(scrub(None, "info", {"detail": f"{name}=s3cr3t"}))
+
 
 class TestScrubText:
     """One text."""
