@@ -108,17 +108,23 @@ class HttpRequest(web.BaseRequest):
         connection = cast("Connection", self.protocol)
         if (self.content_length or 0) > at_most:
             return BodyProblem.TOO_LARGE
-        body = bytearray()
         try:
+            # Most bodies arrive with their heads.
+            if self._payload.is_eof():
+                return await self._read_payload(at_most=at_most)
             async with asyncio.timeout(connection.service.limits.body_s):
                 await self._ask_for_body()
-                while chunk := await self._payload.readany():
-                    body += chunk
-                    if len(body) > at_most:
-                        return BodyProblem.TOO_LARGE
+                return await self._read_payload(at_most=at_most)
         except (OSError, web.RequestPayloadError, HttpProcessingError):
             connection.read_no_more()
             return BodyProblem.INCOMPLETE
+
+    async def _read_payload(self, *, at_most: int) -> bytes | BodyProblem:
+        body = bytearray()
+        while chunk := await self._payload.readany():
+            body += chunk
+            if len(body) > at_most:
+                return BodyProblem.TOO_LARGE
         return bytes(body)
 
     async def _ask_for_body(self) -> None:
@@ -201,8 +207,6 @@ class Connection(web.RequestHandler):
         """
         now_s = self.service.clock.monotonic()
         within_body = self._newest_payload is not None and not self._newest_payload.is_eof()
-        if data and not within_body and self._head_began_s is None:
-            self._begin_head(now_s)
         began_s = now_s if self._head_began_s is None else self._head_began_s
         requests = self._request_count
         super().data_received(data)
@@ -210,7 +214,9 @@ class Connection(web.RequestHandler):
             self._first_bytes_s.extend([began_s] * (self._request_count - requests))
             self._end_head()
             self._look_at_newest(within_body=within_body)
-        elif self._head_began_s is not None:
+        elif data and not within_body:
+            if self._head_began_s is None:
+                self._begin_head(now_s)
             self._head_bytes += len(data)
             if self._head_bytes > self.service.limits.head_bytes:
                 self._give_up_head()
@@ -237,12 +243,11 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send an answer, unless the peer does not read it in time."""
+        limit = self._loop.call_later(self.service.limits.send_s, self.abort)
         try:
-            async with asyncio.timeout(self.service.limits.send_s):
-                return await super().finish_response(request, resp, start_time)
-        except TimeoutError:
-            self.abort()
-            return resp, True
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            limit.cancel()
 
     def next_request(
         self,
