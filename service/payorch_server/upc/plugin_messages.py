@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from google.protobuf.message import Message
 from google.type.money_pb2 import Money
@@ -22,6 +22,8 @@ METHODS: Final[Mapping[Operation, str]] = {
     Operation.REFUND: "ProcessRefund",
 }
 """The RPC of each operation."""
+LOOK_UP: Final = "LookUp"
+"""The RPC that asks what became of calls."""
 OPERATION_NUMBERS: Final[Mapping[Operation, gateway_pb2.GatewayOperation.ValueType]] = {
     Operation.VALIDATE: gateway_pb2.GATEWAY_OPERATION_VALIDATE,
     Operation.PAYMENT: gateway_pb2.GATEWAY_OPERATION_PAYMENT,
@@ -33,6 +35,9 @@ DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(?:[.][0-9]{1,30})?", re.ASCII)
 # Larger ones have no plain form that is a decimal of the contract, and may have one that fills the memory.
 _SMALL_EXPONENT: Final = re.compile(r"[^eE]{1,70}[eE][+-]?0{0,20}[0-9]{1,2}", re.ASCII)
 _NANOS: Final = Decimal(10**9)
+_RequestMessage: TypeAlias = (
+    gateway_pb2.ValidatePaymentMethodRequest | gateway_pb2.ProcessPaymentRequest | gateway_pb2.ProcessRefundRequest
+)
 
 
 def request_message(request: HubRequest, facts: CallFacts) -> Message:
@@ -42,14 +47,17 @@ def request_message(request: HubRequest, facts: CallFacts) -> Message:
         ValueError: A value has no form in the contract: an amount beyond 64 bits or with more than nine decimals, or a
             text that is no Unicode.
     """
-    call = _call(request, facts)
+    message: _RequestMessage
     match request.subject:
         case Validation() as validation:
-            return _validation(validation, call)
+            message = _validation(validation)
         case Payment() as payment:
-            return _payment(payment, call)
+            message = _payment(payment)
         case Refund() as refund:
-            return _refund(refund, call, account_currency=request.account.currency, facts=facts)
+            message = _refund(refund, account_currency=request.account.currency, facts=facts)
+    # In place: protobuf copies every message that is given to another one's constructor.
+    _fill(message.call, request, facts)
+    return message
 
 
 def look_up_message(key: str, operation: Operation) -> Message:
@@ -63,39 +71,36 @@ def secret_texts(request: HubRequest) -> tuple[str, ...]:
     return tuple(value for value in values if isinstance(value, str))
 
 
-def _call(request: HubRequest, facts: CallFacts) -> gateway_pb2.GatewayCall:
-    call = gateway_pb2.GatewayCall(
-        idempotency_key=facts.idempotency_key,
-        attempt=facts.attempt,
-        may_be_repeated=facts.may_be_repeated,
-        tenant_id=request.tenant_id,
-        gateway_name=request.gateway_name,
-        method=gateway_pb2.CustomPaymentMethod(
-            id=request.method.id,
-            type=request.method.type,
-            token_data={name: field_value(value) for name, value in reveal(request.method.token_data).items()},
-        ),
-        gateway_options=reveal(request.gateway_options),
-        other_members_json=reveal(request.other_members),
-    )
+def _fill(call: gateway_pb2.GatewayCall, request: HubRequest, facts: CallFacts) -> None:
+    call.idempotency_key = facts.idempotency_key
+    call.attempt = facts.attempt
+    call.may_be_repeated = facts.may_be_repeated
     call.first_send_time.FromDatetime(facts.first_send)
+    call.tenant_id = request.tenant_id
+    call.gateway_name = request.gateway_name
+    call.method.id, call.method.type = request.method.id, request.method.type
+    fields = call.method.token_data
+    for name, value in reveal(request.method.token_data).items():
+        set_field(fields[name], value)
+    for name, option in reveal(request.gateway_options).items():
+        call.gateway_options[name] = option
+    call.other_members_json = reveal(request.other_members)
     if request.account.number or request.account.currency:
         call.account.number, call.account.currency = request.account.number, request.account.currency
-    return call
 
 
-def field_value(value: FieldValue) -> payment_method_pb2.CustomFieldValue:
-    """Return a field's value as a message; a number that is no decimal of the contract becomes its text."""
+def set_field(field: payment_method_pb2.CustomFieldValue, value: FieldValue) -> None:
+    """Set the value of a field of the method; a number that is no decimal of the contract becomes its text."""
     if value is None:
-        return payment_method_pb2.CustomFieldValue(null_value=payment_method_pb2.CustomFieldNull())
-    if isinstance(value, bool):
-        return payment_method_pb2.CustomFieldValue(flag=value)
-    if isinstance(value, str):
-        return payment_method_pb2.CustomFieldValue(text=value)
-    plain = _plain_decimal(value)
-    if plain is None:
-        return payment_method_pb2.CustomFieldValue(text=value.text)
-    return payment_method_pb2.CustomFieldValue(decimal=plain)
+        field.null_value.SetInParent()
+    elif isinstance(value, bool):
+        field.flag = value
+    elif isinstance(value, str):
+        field.text = value
+    elif (plain := _plain_decimal(value)) is not None:
+        field.decimal = plain
+    else:
+        field.text = value.text
 
 
 def _plain_decimal(number: JsonNumber) -> str | None:
@@ -116,14 +121,13 @@ def _money(amount: Amount) -> Money:
     return Money(currency_code=amount.currency, units=units, nanos=int(nanos))
 
 
-def _validation(subject: Validation, call: gateway_pb2.GatewayCall) -> Message:
+def _validation(subject: Validation) -> gateway_pb2.ValidatePaymentMethodRequest:
     amount = _money(subject.auth_amount) if subject.auth_amount else None
-    return gateway_pb2.ValidatePaymentMethodRequest(call=call, auth_amount=amount)
+    return gateway_pb2.ValidatePaymentMethodRequest(auth_amount=amount)
 
 
-def _payment(subject: Payment, call: gateway_pb2.GatewayCall) -> Message:
+def _payment(subject: Payment) -> gateway_pb2.ProcessPaymentRequest:
     return gateway_pb2.ProcessPaymentRequest(
-        call=call,
         payment_id=subject.id,
         payment_number=subject.number,
         amount=_money(subject.amount),
@@ -132,9 +136,8 @@ def _payment(subject: Payment, call: gateway_pb2.GatewayCall) -> Message:
     )
 
 
-def _refund(subject: Refund, call: gateway_pb2.GatewayCall, *, account_currency: str, facts: CallFacts) -> Message:
+def _refund(subject: Refund, *, account_currency: str, facts: CallFacts) -> gateway_pb2.ProcessRefundRequest:
     return gateway_pb2.ProcessRefundRequest(
-        call=call,
         refund_id=subject.id,
         refund_number=subject.number,
         amount=format(subject.amount, "f"),

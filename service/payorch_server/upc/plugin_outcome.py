@@ -135,9 +135,10 @@ def _read(
         return ReadAnswer(NoOutcome(Silence.UNSPECIFIED))
     # 2. What quotes the request: masked in the message only, because ids are needed as they are.
     said = {member: getattr(outcome, member) for member in _LIMITS}
-    longest_first = sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
-    broken = [f"{member}_quotes_request" for member, text in said.items() if any(map(text.__contains__, longest_first))]
-    for secret in longest_first:
+    texts = tuple(said.values())
+    quoted = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET and any(secret in text for text in texts)}
+    broken = [f"{member}_quotes_request" for member, text in said.items() if any(map(text.__contains__, quoted))]
+    for secret in sorted(quoted, key=len, reverse=True):
         said["message"] = said["message"].replace(secret, MASKED)
     # 3. Texts and changes as Zuora can take them, and what had to be changed for that.
     fit = {member: _fit(member, text, operation) for member, text in said.items()}

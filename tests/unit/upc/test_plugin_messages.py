@@ -10,10 +10,11 @@ from harness.plugged import FACTS, PAYMENT, REFUND, REFUND_FACTS, VALIDATION, hu
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch.v1 import payment_gateway_service_pb2 as gateway_pb2
+from payorch.v1.payment_method_pb2 import CustomFieldValue
 from payorch_server.model.money import Amount
 from payorch_server.model.secret import Secret
-from payorch_server.upc.plugin_messages import field_value, look_up_message, request_message, secret_texts
-from payorch_server.upc.request import Account, JsonNumber, Operation, Validation
+from payorch_server.upc.plugin_messages import look_up_message, request_message, secret_texts, set_field
+from payorch_server.upc.request import Account, FieldValue, JsonNumber, Operation, Validation
 
 SAMPLE = {
     "AmazonAccount": "SampleAmazonAccount",
@@ -99,12 +100,19 @@ class TestRequestMessage:
             request_message(hub_request(replace(PAYMENT, amount=Amount(Decimal(value), "USD"))), FACTS)
 
 
-class TestFieldValue:
-    """field_value."""
+def field_with(value: FieldValue) -> CustomFieldValue:
+    """Return a field with a value."""
+    field = CustomFieldValue()
+    set_field(field, value)
+    return field
+
+
+class TestSetField:
+    """set_field."""
 
     def test_keeps_the_kind_of_a_value(self) -> None:
         """Text that looks like a date, a number or nothing stays text."""
-        kinds = [field_value(value).WhichOneof("value") for value in ("2026-11-20", "1", "", True, False, None)]
+        kinds = [field_with(value).WhichOneof("value") for value in ("2026-11-20", "1", "", True, False, None)]
 
         assert ["text", "text", "text", "flag", "flag", "null_value"] == kinds
 
@@ -121,7 +129,7 @@ class TestFieldValue:
     )
     def test_writes_a_number_as_a_decimal(self, written: str, sent: str) -> None:
         """Digit by digit; an exponent is written out."""
-        value = field_value(JsonNumber(written))
+        value = field_with(JsonNumber(written))
 
         assert ("decimal", sent) == (value.WhichOneof("value"), value.decimal)
 
@@ -129,7 +137,7 @@ class TestFieldValue:
     def test_writes_a_number_that_is_no_decimal_of_the_contract_as_text(self, written: str) -> None:
         """Nothing is lost, and nothing becomes a gigabyte of zeros."""
         tracemalloc.start()
-        value = field_value(JsonNumber(written))
+        value = field_with(JsonNumber(written))
         _, peak_bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
 
