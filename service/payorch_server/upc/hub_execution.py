@@ -143,7 +143,7 @@ class HubExecution:
 
     def _new_record(self, description: GatewayDescription | NotSent | None) -> HubRecord:
         return self._ledger.new_record(
-            self.request,
+            self._fingerprint,
             gateway=self._gateway.name if self._gateway else "",
             description=description if isinstance(description, GatewayDescription) else None,
             left_s=self._left_s(),

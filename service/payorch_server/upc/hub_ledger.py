@@ -106,24 +106,24 @@ class HubLedger:
         return f"HubLedger({self._store!r})"
 
     def new_record(
-        self, request: HubRequest | None, *, gateway: str, description: GatewayDescription | None, left_s: float
+        self, fingerprint: bytes, *, gateway: str, description: GatewayDescription | None, left_s: float
     ) -> HubRecord:
         """Return the record with which an execution claims a request.
 
         Args:
-            request: The request; None where the hub refuses it and reads no more than its id.
+            fingerprint: Of the request; empty where the hub refuses it and reads no more than its id.
             gateway: Name in the settings of the gateway that will be called; may be empty.
             description: What the gateway says of itself; None where it will not be called.
             left_s: Seconds until the deadline of the call.
         """
-        now_s, key_id = self._now_s(), self._keyring.key_ids[0]
+        now_s = self._now_s()
         return HubRecord(
             owner=self._entropy(8).hex(),
             lease_until_s=now_s + LEASE_S,
             first_send_s=now_s,
             called_until_s=now_s + left_s,
-            key_id=key_id if request else "",
-            fingerprint=fingerprint_of(request, self._keyring, key_id=key_id) if request else b"",
+            key_id=self._keyring.key_ids[0] if fingerprint else "",
+            fingerprint=fingerprint,
             gateway=gateway,
             described_as=description.name if description else "",
             remembered_s=description.idempotent_for.total_seconds() if description else 0.0,

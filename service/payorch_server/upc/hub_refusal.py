@@ -78,7 +78,7 @@ class HubRefusals:
 
     async def _claim(self, name: RequestName) -> HubClaim | Situation:
         """Claim an id; return REFUSED_EARLIER or REQUEST_CHANGED where it has a record, of a refusal or not."""
-        fresh = self._ledger.new_record(None, gateway="", description=None, left_s=0.0)
+        fresh = self._ledger.new_record(b"", gateway="", description=None, left_s=0.0)
         opened = await self._ledger.open(idempotency_key(name), fresh)
         if isinstance(opened, HubClaim):
             return opened
