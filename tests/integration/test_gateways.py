@@ -30,8 +30,11 @@ from harness.plugged import (
 from harness.plugin import DECLINED, FAILED, NOT_ATTEMPTED, PENDING, TOKEN_FIELD, Behaviour, Plugin, running_plugin
 from harness.ports import free_port
 from harness.spans import KeptSpans, tracer_over
+from opentelemetry.trace import get_current_span
 from payorch.v1 import payment_gateway_service_pb2 as gateway_pb2
 from payorch_server.model.secret import Secret
+from payorch_server.telemetry.providers import start_telemetry
+from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.upc.gateway_outcome import (
     GatewayDescription,
     GatewayOutcome,
@@ -42,7 +45,9 @@ from payorch_server.upc.gateway_outcome import (
     Silence,
 )  # fmt: skip
 from payorch_server.upc.gateway_port import Gateway, PluginCertificates
+from payorch_server.upc.observation import HubObservation
 from payorch_server.upc.request import Operation
+from payorch_server.upc.settings import UpcSettings
 from structlog.testing import capture_logs
 
 pytestmark = pytest.mark.asyncio
@@ -222,6 +227,20 @@ class TestCall:
                 "payorch.upc.result": "UNSPECIFIED",
                 "error.type": "UNSPECIFIED",
             }
+
+    async def test_passes_on_the_ids_of_a_request_that_is_not_recorded(self) -> None:
+        """Where no spans are exported, the plug-in knows the ids of the hub's log."""
+        telemetry, plugin = start_telemetry(TelemetrySettings(traces="none")), ScriptedPlugin()
+        settings = UpcSettings(hubs={}, gateways={})
+        observation = HubObservation(
+            tracer=telemetry.tracer, meter=telemetry.meter, clock=FakeClock(), settings=lambda: settings
+        )
+        async with running_plugin(plugin) as running, plugged(running.target, tracer=telemetry.tracer) as hub:
+            with observation.observe("main"):
+                ids = get_current_span().get_span_context()
+                await paid(hub)
+
+        assert plugin.metadata[0]["traceparent"].startswith(f"00-{ids.trace_id:032x}-{ids.span_id:016x}-")
 
 
 class TestNotSent:

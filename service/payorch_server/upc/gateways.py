@@ -3,12 +3,11 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Final, TypeAlias, TypeVar
 
 import grpc
 import structlog
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, get_current_span
 
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
@@ -24,7 +23,7 @@ from payorch_server.upc.gateway_outcome import (
 )
 from payorch_server.upc.gateway_port import Gateway, GatewayDirectory, PluginCertificates, PluginObserver
 from payorch_server.upc.plugin_channel import PluginAddress, PluginChannel
-from payorch_server.upc.plugin_messages import METHODS, SERVICE, look_up_message, request_message, secret_texts
+from payorch_server.upc.plugin_messages import LOOK_UP, METHODS, SERVICE, look_up_message, request_message, secret_texts
 from payorch_server.upc.plugin_outcome import ReadAnswer, read_look_up, read_response
 from payorch_server.upc.request import HubRequest, Operation
 from payorch_server.upc.settings import HubSettings, PluginSettings
@@ -81,7 +80,7 @@ class PluggedGateway(Gateway):
         """Ask the gateway what became of the calls under a key."""
         message = look_up_message(key, operation).SerializeToString()
         found = await self._send(
-            "LookUp", message, lambda body: read_look_up(body, operation), key=key, deadline_s=deadline_s
+            LOOK_UP, message, lambda body: read_look_up(body, operation), key=key, deadline_s=deadline_s
         )
         return NoOutcome(Silence.ERROR, grpc.StatusCode.UNAVAILABLE.name) if isinstance(found, NotSent) else found
 
@@ -89,7 +88,8 @@ class PluggedGateway(Gateway):
         self, method: str, message: bytes, read: Callable[[bytes], ReadAnswer[T]], *, key: str, deadline_s: float
     ) -> T | NoOutcome | NotSent:
         begun_s = self._clock.monotonic()
-        with _client_span(self._tracer, method, gateway=self.name) as span:
+        span = _start_client_span(self._tracer, method, gateway=self.name)
+        try:
             headers: dict[str, str] = {}
             carry(span, headers)
             sent = await self.channel.send(method, message, metadata=tuple(headers.items()), deadline_s=deadline_s)
@@ -99,11 +99,13 @@ class PluggedGateway(Gateway):
                 ended, broken = answer.value, answer.broken
             else:
                 ended, broken = sent, ()
-            _note_end(span, sent, ended)
+            result = _result_name(ended)
+            _note_end(span, sent, ended, result=result)
+        finally:
+            span.end()
         if broken:
             self._report_broken(method, broken, key=key)
         duration_s = self._clock.monotonic() - begun_s
-        result = _result_name(ended)
         self._observer.plugin_called(gateway=self.name, method=method, result=result, duration_s=duration_s)
         return ended
 
@@ -113,24 +115,25 @@ class PluggedGateway(Gateway):
             self._observer.contract_broken(gateway=self.name, rule=rule)
 
 
-@contextmanager
-def _client_span(tracer: Tracer, method: str, *, gateway: str) -> Iterator[Span]:
+def _start_client_span(tracer: Tracer, method: str, *, gateway: str) -> Span:
+    """Return the span of a call; below a span that is not recorded that one, whose ids the gateway is given."""
+    current = get_current_span()
+    if current.get_span_context().is_valid and not current.is_recording():
+        return current
     attributes = {"rpc.system.name": "grpc", "rpc.method": f"{SERVICE}/{method}", "payorch.upc.gateway": gateway}
-    span = tracer.start_span(f"{SERVICE}/{method}", kind=SpanKind.CLIENT, attributes=attributes)
-    try:
-        yield span
-    finally:
-        span.end()
+    return tracer.start_span(f"{SERVICE}/{method}", kind=SpanKind.CLIENT, attributes=attributes)
 
 
-def _note_end(span: Span, sent: bytes | NoOutcome | NotSent, ended: object) -> None:
+def _note_end(span: Span, sent: bytes | NoOutcome | NotSent, ended: object, *, result: str) -> None:
     """Set on a span how its call ended: what came, and what was read of it."""
+    if not span.is_recording():
+        return
     status = "OK" if isinstance(sent, bytes) else sent.code if isinstance(sent, NoOutcome) else ""
     if status:
         span.set_attribute("rpc.response.status_code", status)
-    span.set_attribute("payorch.upc.result", _result_name(ended))
+    span.set_attribute("payorch.upc.result", result)
     if isinstance(ended, NoOutcome | NotSent):
-        span.set_attribute("error.type", _result_name(ended))
+        span.set_attribute("error.type", result)
         span.set_status(Status(StatusCode.ERROR))
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.metrics import Meter, Observation
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
@@ -19,7 +19,6 @@ from payorch_server.model.shown_forms import shown_id
 from payorch_server.runtime.clock import Clock
 from payorch_server.telemetry.instruments import BUCKETS_S, CheapCounter, observe
 from payorch_server.telemetry.logging import where
-from payorch_server.telemetry.spans import use_span
 from payorch_server.upc.answers import Answer, HubAnswer, Situation
 from payorch_server.upc.hub_parts import HubCallNotes
 from payorch_server.upc.open_records import OpenRecords
@@ -129,12 +128,14 @@ class HubObservation:
         """
         # Zuora sends no trace context.
         span = self._tracer.start_span(_SPAN, context=Context(), kind=SpanKind.SERVER)
+        # One that is not recorded as well: gateways are given the ids that the log has.
+        token = attach(trace.set_span_in_context(span))
         self._in_flight[hub] += 1
         try:
-            with use_span(span):
-                yield lambda exchange: self._report(hub, exchange, span)
+            yield lambda exchange: self._report(hub, exchange, span)
         finally:
             self._in_flight[hub] -= 1
+            detach(token)
             span.end()
 
     def _report(self, hub: str, exchange: ReportedExchange, span: trace.Span) -> None:

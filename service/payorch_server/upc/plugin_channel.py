@@ -3,9 +3,9 @@
 import asyncio
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import grpc
 import structlog
@@ -16,10 +16,11 @@ from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.upc.gateway_outcome import GatewayDescription, NoOutcome, NotSent, Silence
 from payorch_server.upc.gateway_port import PluginCertificates, PluginObserver
-from payorch_server.upc.plugin_messages import SERVICE
+from payorch_server.upc.plugin_messages import LOOK_UP, METHODS, SERVICE
 from payorch_server.upc.plugin_outcome import read_description
 
 _LOG: Final = structlog.get_logger("payorch.upc")
+_Rpc: TypeAlias = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 _READY: Final = grpc.ChannelConnectivity.READY
 _MAX_READY_S: Final = 5.0
 _DESCRIBE_S: Final = 2.0
@@ -78,6 +79,10 @@ class PluginChannel:
         self._name = name
         self._clock, self._tasks, self._observer = clock, tasks, observer
         self._channel = _open(address)
+        self._rpcs: Mapping[str, _Rpc] = {
+            method: self._channel.unary_unary(f"/{SERVICE}/{method}")
+            for method in (*METHODS.values(), LOOK_UP, _DESCRIBE)
+        }
         self._ready = asyncio.Event()
         self._description: GatewayDescription | None = None
         self._described_at_s = 0.0
@@ -151,9 +156,8 @@ class PluginChannel:
     async def _rpc(
         self, method: str, message: bytes, *, metadata: Sequence[tuple[str, str]], timeout_s: float
     ) -> bytes | NoOutcome:
-        rpc: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(f"/{SERVICE}/{method}")
         try:
-            return await rpc(message, timeout=timeout_s, metadata=tuple(metadata))
+            return await self._rpcs[method](message, timeout=timeout_s, metadata=tuple(metadata))
         except grpc.aio.AioRpcError as error:
             silence = Silence.DEADLINE if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED else Silence.ERROR
             return NoOutcome(silence, error.code().name)
@@ -168,6 +172,9 @@ class PluginChannel:
             return NoOutcome(Silence.ERROR)
 
     async def _wait_until_ready(self, deadline_s: float) -> bool:
+        # Almost always; the limit below has its price.
+        if self._channel.get_state() is _READY:
+            return True
         limit_s = min(_MAX_READY_S, deadline_s - self._clock.monotonic())
         try:
             async with asyncio.timeout(limit_s):
