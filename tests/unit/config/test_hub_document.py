@@ -118,7 +118,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"upc.plaintext_behind_proxy": "perhaps"}, "upc.plaintext_behind_proxy: must be true or false"),
     ({"upc.hubs.acme.token_data_form": "json"}, "upc.hubs.acme.token_data_form: must be 'string' or 'object'"),
     ({"upc.hubs.acme.tenants": None}, "upc.hubs.acme.tenants: must be a list"),
-    ({"upc.gateways.acme": {"hub": "acme"}}, "upc.gateways.acme.names: is missing; add it"),
+    (
+        {"upc.hubs.acme.credentials.0": {"user": "zuora"}},
+        "upc.hubs.acme.credentials.0.password_file: is missing; add it",
+    ),
     ({"upc.hubs": {}, "upc.gateways": {}}, "upc.hubs: must name at least one hub; add"),
     ({"upc.gateways": {}}, "upc.hubs.acme: no gateway is called through it"),
     ({"upc.hubs.acme.tenants": []}, "upc.hubs.acme.tenants: must not be empty; list"),

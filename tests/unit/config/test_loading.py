@@ -241,7 +241,7 @@ class TestProblems:
             ),
             (
                 {"routing.0.when": {"amount": {"currency": "EUR", "min": 1.5}}},
-                "routing.0.when.amount.min: input should be",
+                "routing.0.when.amount.min: must be",
                 "a number that YAML has read as binary",
             ),
             ({"routing.0.name": ""}, "routing.0 ().name: must not", "a rule without a name"),
