@@ -56,8 +56,7 @@ class GatewayConversation:
     async def conduct(self) -> Verdict:
         """Call the gateway as far as needed; return what happened."""
         # 1. This process called another one, of which the store has lost the record.
-        record = self._claim.record
-        if (record.gateway, record.described_as) != (self._gateway.name, self._description.name):
+        if self._is_pinned_elsewhere():
             return Situation.GATEWAY_CHANGED, None
         # 2. An earlier call may have had its effect: look it up, and call again only while the key protects.
         if self._claim.in_doubt:
@@ -77,6 +76,10 @@ class GatewayConversation:
         if self._claim.in_doubt and is_refusal and self._description.looks_up:
             return await self._look_up(earlier_until_s=self._claim.earlier_until_s) or verdict
         return verdict
+
+    def _is_pinned_elsewhere(self) -> bool:
+        record = self._claim.record
+        return (record.gateway, record.described_as) != (self._gateway.name, self._description.name)
 
     def _is_offered(self) -> bool:
         subject = self._request.subject

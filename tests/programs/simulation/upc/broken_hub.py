@@ -128,6 +128,7 @@ BROKEN_HUB_RULES: Final[Mapping[str, Sequence[Patch]]] = {
     "rerouted-takeover": (
         Patch(HubExecution, "_pin", _no_obstacle),
         Patch(hub_execution, "_obstacle", _no_obstacle),
+        Patch(GatewayConversation, "_is_pinned_elsewhere", _no_obstacle),
     ),
     "cut-record-time": (Patch(HubLedger, "__init__", _init_for_a_day),),
 }
