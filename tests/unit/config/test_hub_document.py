@@ -119,7 +119,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"upc.hubs.acme.token_data_form": "json"}, "upc.hubs.acme.token_data_form: must be 'string' or 'object'"),
     ({"upc.hubs.acme.tenants": None}, "upc.hubs.acme.tenants: must be a list"),
     (
-        {"upc.hubs.acme.credentials.0": {"user": "zuora"}},
+        {"upc.hubs.acme.credentials": [{"user": "zuora"}]},
         "upc.hubs.acme.credentials.0.password_file: is missing; add it",
     ),
     ({"upc.hubs": {}, "upc.gateways": {}}, "upc.hubs: must name at least one hub; add"),
