@@ -183,7 +183,11 @@ class TestCall:
     async def test_knows_nothing_without_an_outcome(self) -> None:
         """An empty response is what a handler returns that forgot to answer."""
         async with running_plugin(ScriptedPlugin()) as running, plugged(running.target) as hub:
-            assert NoOutcome(Silence.UNSPECIFIED) == await paid(hub)
+            with capture_logs() as lines:
+                assert NoOutcome(Silence.UNSPECIFIED) == await paid(hub)
+
+        (line,) = (line for line in lines if line["event"] == "upc_gateway_no_outcome")
+        assert ("ProcessPayment", FACTS.idempotency_key, "UNSPECIFIED") == (line["method"], line["key"], line["result"])
 
     async def test_cuts_an_approval_and_reports_it(self) -> None:
         """The money has moved, whatever its answer looks like."""

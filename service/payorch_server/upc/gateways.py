@@ -105,6 +105,8 @@ class PluggedGateway(Gateway):
             span.end()
         if broken:
             self._report_broken(method, broken, key=key)
+        if isinstance(ended, NoOutcome):
+            _LOG.warning("upc_gateway_no_outcome", gateway=self.name, method=method, key=key, result=result)
         duration_s = self._clock.monotonic() - begun_s
         self._observer.plugin_called(gateway=self.name, method=method, result=result, duration_s=duration_s)
         return ended
