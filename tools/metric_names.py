@@ -100,6 +100,8 @@ METRICS: Final = (
     _gauge("payorch.money.accepted"),
     _gauge("payorch.calls.backlog_age", unit="s"),
     _counter("payorch.store.failures", "operation"),
+    _gauge("payorch.store.entries"),
+    _gauge("payorch.store.max_entries"),
     _counter("payorch.replays", "tenant"),
     _counter("payorch.spans.dropped", "reason"),
     _counter("payorch.call_records.lost"),

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import pytest
 from harness.hub import APPROVED, PLUGIN, Behaviour, FakeGateway, HubWorld, behave, charge_and_fail, virtually
+from harness.memory_records import values_in
 from harness.spans import KeptSpans
 from harness.upc_bodies import Members, Verbatim, body, doubled, full, paths, replaced
 from payorch import redacted
@@ -168,9 +169,8 @@ async def what_a_hub_writes(members: Members, behaviour: Behaviour) -> Sinks:
                 report(HubExchange("main", Caller.KNOWN, request, answer, 1.0, notes))
     sinks.add("spans", *(span.to_json() for span in spans.spans))
     sinks.add("metrics", telemetry.exposition("")[0])
-    sinks.add(
-        "store", *(entry.stored.value for entry in world.store.inner._entries.values()), *world.store.inner._entries
-    )
+    stored = values_in(world.store.inner)
+    sinks.add("store", *stored.values(), *stored)
     telemetry.shutdown()
     return sinks
 

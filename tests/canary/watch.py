@@ -14,6 +14,7 @@ import grpc
 from google.rpc import status_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from harness.log_files import logging_to_files
+from harness.memory_records import values_in
 from harness.stack import LocalStack, merged, running
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
@@ -96,9 +97,9 @@ class Watch:
                     yield from redis.hgetall(key).values() if redis.type(key) == b"hash" else [redis.get(key)]
             return
         store: Any = self.stack.application.components.executor.ledger._store._inner
-        for key, entry in store._entries.items():
+        for key, value in values_in(store).items():
             yield key.encode()
-            yield entry.stored.value
+            yield value
 
     async def _reflected(self) -> AsyncIterator[bytes]:
         asked = [

@@ -233,6 +233,8 @@ class FailingStore:
         """Delete if the version is there."""
         return await self._through("compare_and_delete", key, self._inner.compare_and_delete(key, version=version))
 
+    warning = ""
+
     async def check(self) -> None:
         """Say nothing."""
 

@@ -132,6 +132,34 @@ async def test_a_lost_store_makes_money_alone_unhealthy(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_store_in_memory_warns_before_it_refuses() -> None:
+    """At nine tenths payments still move; when it is full they do not, and both can be read and measured."""
+    async with (
+        running(over={"store": {"max_entries": 1000}}) as stack,
+        grpc.aio.insecure_channel(stack.target) as channel,
+        httpx.AsyncClient() as http,
+    ):
+        await _wait_for(channel, _MONEY, _SERVING)
+        own = stack.application.components
+        seen: list[tuple[str, bool]] = []
+        for first, beyond in ((0, 899), (899, 900), (900, 1000)):
+            for number in range(first, beyond):
+                await own.resources.store.put_if_absent(f"record-{number}", b"", ttl_s=3600.0)
+            await own.money.check()
+            content = json.loads((await http.get(f"{stack.admin_url}/readyz")).content)
+            seen.append((content["store"]["warning"], content["money"]["accepted"]))
+        metrics = (await http.get(f"{stack.admin_url}/metrics")).text
+
+    assert seen == [
+        ("", True),
+        ("the store in memory has 900 of at most 1000 entries", True),
+        ("the store in memory has 1000 of at most 1000 entries", False),
+    ]
+    assert re.search(r"^payorch_store_entries\{.*\} 1000\.0$", metrics, re.MULTILINE)
+    assert re.search(r"^payorch_store_max_entries\{.*\} 1000\.0$", metrics, re.MULTILINE)
+
+
+@pytest.mark.asyncio
 async def test_one_tenant_that_works_is_enough() -> None:
     """The other one's name stays NOT_SERVING."""
     over = {"tenants": {"solo": {"base_url": "http://127.0.0.1:9"}}}

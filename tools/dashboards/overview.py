@@ -153,6 +153,14 @@ OVERVIEW: Final = Page(
             thresholds=((0.01, RED),),
         ),
         Panel(
+            "Entries of the store in memory",
+            "From nine tenths of store.max_entries on there is an alert; when it is full, payments are refused.",
+            (
+                ("max by (instance) (payorch_store_entries{JOB})", "{{instance}}"),
+                ("max(payorch_store_max_entries{JOB})", "store.max_entries"),
+            ),
+        ),
+        Panel(
             "Spans dropped",
             "Traces have holes where spans were dropped; calls are not affected.",
             ((rate("payorch_spans_dropped_total", "reason"), "{{reason}}"),),

@@ -75,6 +75,7 @@ class HubApplication:
             "draining": self.is_draining,
             "gateways": dict(self.components.gateways.states()),
             "epoch": self.watch.epoch_state(),
+            "store": {"warning": self.components.store.warning},
             "refused_change": list(self.reloader.problems),
         }
         return Readiness(self.listener is not None and not self.is_draining, details)

@@ -17,6 +17,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import termination
 from payorch_server.store.factory import CountedStore, open_store
+from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import Store
 from payorch_server.store.settings import StoreSettings
 from payorch_server.telemetry.instruments import observe
@@ -65,9 +66,26 @@ def open_counted_store(settings: StoreSettings, *, password: Secret[str] | None,
     failures = meter.create_counter(
         "payorch.store.failures", unit="{operation}", description="Operations of the store that failed."
     )
-    return CountedStore(
-        open_store(settings, password=password, clock=clock),
-        failed=lambda operation: failures.add(1, {"operation": operation}),
+    store = open_store(settings, password=password, clock=clock)
+    if isinstance(store, MemoryStore):
+        _publish_size(meter, store)
+    return CountedStore(store, failed=lambda operation: failures.add(1, {"operation": operation}))
+
+
+def _publish_size(meter: Meter, store: MemoryStore) -> None:
+    observe(
+        meter,
+        "payorch.store.entries",
+        lambda: [Observation(store.entries)],
+        unit="{record}",
+        description="Records that the store in memory holds.",
+    )
+    observe(
+        meter,
+        "payorch.store.max_entries",
+        lambda: [Observation(store.max_entries)],
+        unit="{record}",
+        description="Records that the store in memory holds at most; beyond them it refuses new ones.",
     )
 
 

@@ -297,6 +297,7 @@ async def _start_admin(
             "tenants": dict(tenants),
             # Without effect on readiness, because every replica has the same obstacles.
             "money": {"accepted": not obstacles, "obstacles": list(obstacles)},
+            "store": {"warning": components.resources.store.warning},
             "policy_hash": components.policy.hash,
             "refused_change": list(reloader.problems),
         }

@@ -55,6 +55,11 @@ class CountedStore:
         """Delete the key if it still has the version."""
         return await self._report("delete", self._inner.compare_and_delete(key, version=version))
 
+    @property
+    def warning(self) -> str:
+        """The warning of the store."""
+        return self._inner.warning
+
     async def check(self) -> None:
         """Find out whether the store can be relied on."""
         await self._report("check", self._inner.check())

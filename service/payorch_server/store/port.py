@@ -96,6 +96,11 @@ class Store(Protocol):
         """
         ...
 
+    @property
+    def warning(self) -> str:
+        """What will soon keep the store from taking further records: a sentence; empty: nothing known here."""
+        ...
+
     async def check(self) -> None:
         """Find out whether the store can be relied on.
 

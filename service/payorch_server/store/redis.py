@@ -163,6 +163,11 @@ class RedisStore:
         command = _script(_COMPARE_AND_DELETE, self._key(key), _encode(version))
         return await self._compare("compare_and_delete", command)
 
+    @property
+    def warning(self) -> str:
+        """Nothing: how full the server is, its operators watch."""
+        return ""
+
     async def check(self) -> None:
         """Check what the server is, then use every operation once, because missing rights show only in use."""
         info = _fields(await self._execute("check", [b"INFO"]))

@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from harness.memory_records import Record, empty, put_back, record_in, values_in
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import StoredValue, StoreUnavailable
 
@@ -35,7 +36,7 @@ class SharedStore:
         """Keys of which an operation took long."""
         self.reads: dict[str, list[tuple[float, str]]] = {}
         """By key: when which instance learned what is stored."""
-        self._undo: list[tuple[float, str, Any]] = []
+        self._undo: list[tuple[float, str, Record | None]] = []
 
     def fault(self) -> str:
         """Draw what becomes of the next operation; empty: nothing special."""
@@ -54,7 +55,7 @@ class SharedStore:
 
     def noted(self, key: str) -> None:
         """Remember what to go back to if the newest writes are lost."""
-        self._undo.append((self.clock.monotonic(), key, self.memory._entries.get(key)))
+        self._undo.append((self.clock.monotonic(), key, record_in(self.memory, key)))
 
     def fail_over(self, *, lost_s: float) -> None:
         """Lose the acknowledged writes of the newest seconds."""
@@ -63,17 +64,14 @@ class SharedStore:
             _, key, before = self._undo.pop()
             self.troubled.add(key)
             self.lost.add(key)
-            if before is None:
-                self.memory._entries.pop(key, None)
-            else:
-                self.memory._entries[key] = before
+            put_back(self.memory, key, before)
         self.log.add("store", f"fails over and loses {lost_s:.2f} s of writes")
 
     def empty(self) -> None:
         """Lose everything."""
-        self.troubled.update(self.memory._entries)
-        self.lost.update(self.memory._entries)
-        self.memory._entries.clear()
+        self.troubled.update(values_in(self.memory))
+        self.lost.update(values_in(self.memory))
+        empty(self.memory)
         self._undo.clear()
         self.log.add("store", "loses everything")
 
@@ -105,6 +103,8 @@ class StoreClient:
     async def compare_and_delete(self, key: str, *, version: int) -> bool:
         """Delete if the version is there."""
         return await self._do(key, lambda: self._shared.memory.compare_and_delete(key, version=version), writes=True)
+
+    warning = ""
 
     async def check(self) -> None:
         """Nothing to check."""

@@ -3,6 +3,7 @@
 import pytest
 from harness.clock import START, FakeClock
 from harness.hub import BrittleStore
+from harness.memory_records import empty
 from payorch_server.app.hub_watch import HubWatch
 from payorch_server.store.memory import MemoryStore
 from payorch_server.upc.epoch import declare_epoch
@@ -57,7 +58,7 @@ class TestEpochState:
         watched = Watched()
         await watched.declare()
         await watched.look()
-        watched.store.inner._entries.clear()
+        empty(watched.store.inner)
 
         assert await watched.look() == ["upc_epoch_unknown"]
         assert watched.watch.epoch_state() == UNDECLARED

@@ -28,6 +28,7 @@ from harness.hub import (
     validation,
     virtually,
 )
+from harness.memory_records import put_back, record_in, values_in
 from payorch_server.model.secret import Secret
 from payorch_server.upc.answers import MEAN_ERROR, Answer, Situation
 from payorch_server.upc.gateway_outcome import (
@@ -663,12 +664,13 @@ class TestStoreThatLostRecords:
     async def test_charges_nothing_after_an_error_that_was_rolled_back(self) -> None:
         """A failover can bring back the open record of a request that has ended."""
         world = await HubWorld(FakeGateway(behaviours=[decline])).begin()
-        hub, entries = world.hub(), world.store.inner._entries
+        hub, store = world.hub(), world.store.inner
         sending = asyncio.ensure_future(world.send(hub, payment()))
         await asyncio.sleep(0.05)
-        before = dict(entries)
+        before = {key: record_in(store, key) for key in values_in(store)}
         declined = await sending
-        entries.update(before)
+        for key, record in before.items():
+            put_back(store, key, record)
         world.gateway.effects.clear()
         await asyncio.sleep(LEASE_S + 10)
 

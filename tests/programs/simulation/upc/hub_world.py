@@ -5,6 +5,7 @@ import random
 from collections.abc import Coroutine
 from typing import Any, Final
 
+from harness.memory_records import record_in
 from payorch_server.model.secret import Secret
 from payorch_server.upc.epoch import declare_epoch, read_epoch
 from payorch_server.upc.hub_record import decode_hub_record, record_key
@@ -45,8 +46,8 @@ class HubStore(SharedStore):
 
     def has_end(self, key: str) -> bool:
         """Return whether it holds the end of a request, or has lost records of it."""
-        entry = self.memory._entries.get(record_key(key))
-        is_ended = entry is not None and decode_hub_record(entry.stored.value).end is not None
+        held = record_in(self.memory, record_key(key))
+        is_ended = held is not None and decode_hub_record(held[1][0]).end is not None
         return is_ended or record_key(key) in self.lost
 
     def empty(self) -> None:
