@@ -127,13 +127,13 @@ class FakeGateway:
 
     async def look_up(
         self,
+        request: HubRequest,
         key: str,
-        operation: Operation,
         *,
         deadline_s: float,
     ) -> GatewayOutcome | NotHeardOf | NoOutcome:
         """Answer from what was done under the key."""
-        del operation, deadline_s
+        del request, deadline_s
         self.look_ups += 1
         await asyncio.sleep(0.01)
         if self.looked_up:

@@ -396,12 +396,25 @@ class TestLookUp:
         async with running_plugin() as running, plugged(running.target) as hub:
             paid_for = await paid(hub)
 
-            assert paid_for == await hub.amazon.look_up(KEY, Operation.PAYMENT, deadline_s=hub.within())
+            assert paid_for == await hub.amazon.look_up(hub_request(), KEY, deadline_s=hub.within())
+
+    async def test_masks_what_a_message_quotes_of_the_request(self) -> None:
+        """The plug-in may have written it into its record."""
+        plugin = Plugin()
+        plugin.default = Behaviour(message="No account for secret-of-the-payer.")
+        request = hub_request(token_data={TOKEN_FIELD: "secret-of-the-payer"})
+        async with running_plugin(plugin) as running, plugged(running.target) as hub:
+            await paid(hub)
+
+            found = await hub.amazon.look_up(request, KEY, deadline_s=hub.within())
+
+        assert isinstance(found, GatewayOutcome)
+        assert "secret-of-the-payer" not in found.message
 
     async def test_returns_that_the_gateway_has_not_heard_of_it(self) -> None:
         """Only where the plug-in answers and leaves the outcome out."""
         async with running_plugin() as running, plugged(running.target) as hub:
-            assert NotHeardOf() == await hub.amazon.look_up(KEY, Operation.PAYMENT, deadline_s=hub.within())
+            assert NotHeardOf() == await hub.amazon.look_up(hub_request(), KEY, deadline_s=hub.within())
 
     async def test_knows_nothing_where_it_is_not_implemented(self) -> None:
         """That is no proof that nothing happened."""
@@ -411,14 +424,14 @@ class TestLookUp:
                 raise NotImplementedError
 
         async with running_plugin(WithoutLookUp()) as running, plugged(running.target) as hub:
-            found = await hub.amazon.look_up(KEY, Operation.PAYMENT, deadline_s=hub.within())
+            found = await hub.amazon.look_up(hub_request(), KEY, deadline_s=hub.within())
 
             assert isinstance(found, NoOutcome)
 
     async def test_knows_nothing_where_the_gateway_cannot_be_reached(self) -> None:
         """The look-up was not sent; the calls before it may have been."""
         async with plugged(f"127.0.0.1:{free_port()}") as hub:
-            found = await hub.amazon.look_up(KEY, Operation.PAYMENT, deadline_s=hub.within(0.2))
+            found = await hub.amazon.look_up(hub_request(), KEY, deadline_s=hub.within(0.2))
 
             assert NoOutcome(Silence.ERROR, "UNAVAILABLE") == found
 

@@ -110,8 +110,7 @@ class GatewayConversation:
         Args:
             earlier_until_s: Unix time until which an earlier call may run.
         """
-        key, operation = self._claim.key, self._request.operation
-        found = await self._gateway.look_up(key, operation, deadline_s=self._until_s)
+        found = await self._gateway.look_up(self._request, self._claim.key, deadline_s=self._until_s)
         # 1. Nothing is known.
         if isinstance(found, NoOutcome):
             return Situation.NO_OUTCOME, None

@@ -12,7 +12,7 @@ from payorch_server.upc.gateway_outcome import (
     NotHeardOf,
     NotSent,
 )
-from payorch_server.upc.request import HubRequest, Operation
+from payorch_server.upc.request import HubRequest
 from payorch_server.upc.settings import PluginSettings
 
 
@@ -59,9 +59,9 @@ class Gateway(Protocol):
         ...
 
     async def look_up(
-        self, key: str, operation: Operation, *, deadline_s: float
+        self, request: HubRequest, key: str, *, deadline_s: float
     ) -> GatewayOutcome | NotHeardOf | NoOutcome:
-        """Ask the gateway what became of the calls under a key."""
+        """Ask the gateway what became of the calls for a request, under its key."""
         ...
 
 

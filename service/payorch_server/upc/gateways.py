@@ -25,7 +25,7 @@ from payorch_server.upc.gateway_port import Gateway, GatewayDirectory, PluginCer
 from payorch_server.upc.plugin_channel import PluginAddress, PluginChannel
 from payorch_server.upc.plugin_messages import LOOK_UP, METHODS, SERVICE, look_up_message, request_message, secret_texts
 from payorch_server.upc.plugin_outcome import ReadAnswer, read_look_up, read_response
-from payorch_server.upc.request import HubRequest, Operation
+from payorch_server.upc.request import HubRequest
 from payorch_server.upc.settings import HubSettings, PluginSettings
 
 _LOG: Final = structlog.get_logger("payorch.upc")
@@ -75,12 +75,16 @@ class PluggedGateway(Gateway):
         )
 
     async def look_up(
-        self, key: str, operation: Operation, *, deadline_s: float
+        self, request: HubRequest, key: str, *, deadline_s: float
     ) -> GatewayOutcome | NotHeardOf | NoOutcome:
-        """Ask the gateway what became of the calls under a key."""
-        message = look_up_message(key, operation).SerializeToString()
+        """Ask the gateway what became of the calls for a request, under its key."""
+        operation, secrets = request.operation, secret_texts(request)
         found = await self._send(
-            LOOK_UP, message, lambda body: read_look_up(body, operation), key=key, deadline_s=deadline_s
+            LOOK_UP,
+            look_up_message(key, operation).SerializeToString(),
+            lambda body: read_look_up(body, operation, secrets=secrets),
+            key=key,
+            deadline_s=deadline_s,
         )
         return NoOutcome(Silence.ERROR, grpc.StatusCode.UNAVAILABLE.name) if isinstance(found, NotSent) else found
 

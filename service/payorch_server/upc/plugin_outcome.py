@@ -86,12 +86,15 @@ def read_response(body: bytes, operation: Operation, *, secrets: Iterable[str] =
     )
 
 
-def read_look_up(body: bytes, operation: Operation) -> ReadAnswer[GatewayOutcome | NotHeardOf]:
+def read_look_up(
+    body: bytes, operation: Operation, *, secrets: Iterable[str] = ()
+) -> ReadAnswer[GatewayOutcome | NotHeardOf]:
     """Read the response of LookUp.
 
     Args:
         body: The message.
         operation: Of the calls that were looked up.
+        secrets: The secret texts of their request, which no answer may quote.
     """
     response = gateway_pb2.LookUpResponse()
     try:
@@ -100,7 +103,7 @@ def read_look_up(body: bytes, operation: Operation) -> ReadAnswer[GatewayOutcome
         return ReadAnswer(NoOutcome(Silence.RULE_BROKEN), ("response_unreadable",))
     if not response.HasField("outcome"):
         return ReadAnswer(NotHeardOf())
-    found = _read(response.outcome, operation, ())
+    found = _read(response.outcome, operation, secrets)
     return ReadAnswer(found.value, found.broken)
 
 

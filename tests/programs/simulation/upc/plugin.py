@@ -15,7 +15,7 @@ from payorch_server.upc.gateway_outcome import (
     Silence,
 )
 from payorch_server.upc.gateway_port import Gateway
-from payorch_server.upc.request import HubRequest, Operation
+from payorch_server.upc.request import HubRequest
 from payorch_server.upc.settings import PluginSettings
 
 from programs.simulation.upc.provider import Broken, Provider, right_key
@@ -101,10 +101,10 @@ class Plugin:
         return outcome
 
     async def look_up(
-        self, key: str, operation: Operation, *, deadline_s: float
+        self, request: HubRequest, key: str, *, deadline_s: float
     ) -> GatewayOutcome | NotHeardOf | NoOutcome:
         """Ask what became of the calls under a key."""
-        del operation
+        del request
         if not await self._is_ready(deadline_s):
             return NoOutcome(Silence.ERROR, "UNAVAILABLE")
         try:
