@@ -10,9 +10,13 @@ from programs.bench.windows import Order, Window
 
 # Connections are opened and caches filled before the clock starts.
 _WARM_S: Final = 0.25
+# V8 gives up compiled code while there are no calls, and needs most of a second to have it again.
+_WARM_COMPILER_S: Final = 1.0
 # Long enough for two of them to differ while a just-in-time compiler is at work.
 _WARM_UP_S: Final = 1.2
 _MAX_WARM_UPS: Final = 10
+# Two windows may cost the same while V8 is still at work.
+_COMPILER_WARM_UPS: Final = 12
 _STILL: Final = 0.1
 
 
@@ -29,6 +33,8 @@ class Row:
     levels: Sequence[Level]
     ca_file: str = ""
     """PEM file of the authority that the target's certificate is of; empty: no TLS."""
+    compiles: bool = False
+    """Whether it compiles itself while it runs, which takes longer to warm up, also after each pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ def measure(row: Row, level: Level, *, number: int, seconds: float) -> Sample:
     Raises:
         BenchError: A call failed.
     """
-    _load(row, level, _WARM_S)
+    _load(row, level, _WARM_COMPILER_S if row.compiles else _WARM_S)
     window, cpu_us = _weigh(row, level, seconds)
     return Sample(
         row=row.name,
@@ -79,8 +85,10 @@ def warm_up(row: Row, level: Level) -> Sequence[float]:
     Raises:
         BenchError: A call failed.
     """
-    costs_us: list[float] = []
-    while len(costs_us) < _MAX_WARM_UPS and not stands_still(costs_us):
+    first = range(_COMPILER_WARM_UPS if row.compiles else 0)
+    costs_us = [_weigh(row, level, _WARM_UP_S)[1] for _ in first]
+    most = len(first) + _MAX_WARM_UPS
+    while len(costs_us) < most and not stands_still(costs_us):
         costs_us.append(_weigh(row, level, _WARM_UP_S)[1])
     return costs_us
 

@@ -93,7 +93,7 @@ class Rows:
             NAIVE: lambda: self._server(
                 NAIVE, role("peers.naive", self.upstream, self._healthy), (*EVERY_RPC, CROWDED)
             ),
-            NODE: lambda: self._server(NODE, node_command(self.upstream, self._healthy), EVERY_RPC),
+            NODE: lambda: self._server(NODE, node_command(self.upstream, self._healthy), EVERY_RPC, compiles=True),
             GO: lambda: self._server(GO, go_command(self.upstream, self._healthy, go=self.go), EVERY_RPC),
             HUB: self._hub,
             BRIDGE: self._bridge,
@@ -130,9 +130,12 @@ class Rows:
 
         return make
 
-    def _server(self, name: str, command: Sequence[str | Path], levels: Sequence[Level]) -> Row:
+    def _server(
+        self, name: str, command: Sequence[str | Path], levels: Sequence[Level], *, compiles: bool = False
+    ) -> Row:
         process = self.stack.enter_context(child(name, command))
-        return Row(name, self._load, process, f"127.0.0.1:{int(process.line())}", levels)
+        target = f"127.0.0.1:{int(process.line())}"
+        return Row(name, self._load, process, target, levels, compiles=compiles)
 
     def _client(self, name: str) -> Row:
         client = self._started("direct", name)

@@ -1,5 +1,6 @@
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from programs.bench.figures import GOALS, RATIOS, Added, Goal, Ratio, Round, fig
 from programs.bench.levels import CREATE_SESSION, DECRYPT_APPLE_PAY, Level
 from programs.bench.measure import Sample, stands_still
 from programs.bench.report import goal_table, tables
-from programs.bench.rows import NAMES
+from programs.bench.rows import NAMES, Rows
 
 BUSY = Level(CREATE_SESSION, 32)
 TO_FLOOR = Ratio("cpu", "service", ("echo", "httpx"))
@@ -217,6 +218,35 @@ class TestTreeCpu:
         (tmp_path / "self").mkdir()
 
         assert running(tmp_path) == {7: Running(parent=3, cpu_s=127 / os.sysconf("SC_CLK_TCK"))}
+
+
+class TestPeers:
+    """Servers in other languages, where their tools are."""
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("node", "Node.js 20 or newer is needed, and node is not on the PATH"),
+            ("go", "Go 1.26 or newer is needed, and go is not on the PATH"),
+        ],
+    )
+    def test_are_named_loudly_where_they_cannot_be_built(
+        self,
+        name: str,
+        reason: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """A missing row must not look like one that was never meant to be there."""
+        monkeypatch.setenv("PATH", str(tmp_path))
+        rows = Rows(ExitStack(), upstream="", against=None, go="")
+        monkeypatch.setitem(vars(rows), "_healthy", "")
+
+        started, missing = rows.start([name])
+
+        assert (started, missing) == ([], {name: reason})
+        assert f"NO ROW {name}: {reason}." in capsys.readouterr().err
 
 
 class TestCalls:
