@@ -25,8 +25,13 @@ class Figure:
     """The same thing, measured in several rounds."""
 
     median: float
-    spread: float
-    """Half of the distance between the smallest and the largest, as a share of the median."""
+    least: float
+    most: float
+
+    @property
+    def spread(self) -> float:
+        """Half of the distance between the least and the most, as a share of the median."""
+        return abs((self.most - self.least) / 2 / self.median) if self.median else 0.0
 
     def __str__(self) -> str:
         digits = 2 if abs(self.median) < _LARGE else 0
@@ -34,9 +39,8 @@ class Figure:
 
 
 def figure(values: Sequence[float]) -> Figure:
-    """Return the median and spread of at least one value."""
-    median = statistics.median(values)
-    return Figure(median, abs((max(values) - min(values)) / 2 / median) if median else 0.0)
+    """Return the median and the range of at least one value."""
+    return Figure(statistics.median(values), min(values), max(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,10 @@ class Goal:
         """Where it holds."""
         return Level(CREATE_SESSION, self.in_flight)
 
-    def reached(self, value: float) -> bool:
-        """Return whether a value is as it should be."""
-        return value >= self.limit if self.at_least else value <= self.limit
+    def verdict(self, found: Figure) -> str:
+        """Return whether the goal is reached or missed; open if the rounds disagree."""
+        good = [value >= self.limit if self.at_least else value <= self.limit for value in (found.least, found.most)]
+        return "reached" if all(good) else "open" if any(good) else "missed"
 
 
 TO_FLOOR: Final = Ratio("cpu", SERVICE, (ECHO, HTTPX))

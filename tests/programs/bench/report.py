@@ -72,8 +72,7 @@ def goal_table(samples: Sequence[Sample]) -> str:
     for goal in GOALS:
         if found := figure_of(goal.of, rounds, goal.level):
             limit = f"{'>=' if goal.at_least else '<='} {goal.limit:g}"
-            verdict = "reached" if goal.reached(found.median) else "missed"
-            lines.append(_line(goal.of.name, [str(goal.in_flight), str(found), limit, verdict]))
+            lines.append(_line(goal.of.name, [str(goal.in_flight), str(found), limit, goal.verdict(found)]))
     return "\n".join(lines) if len(lines) > 1 else ""
 
 

@@ -111,11 +111,22 @@ class TestGoals:
 
         assert {row for ratio in ratios for row in (ratio.above, *ratio.below)} | added <= {*NAMES, "against"}
 
-    @pytest.mark.parametrize(("value", "most", "least"), [(1.0, True, False), (2.0, True, True), (3.0, False, True)])
-    def test_are_reached_at_the_limit(self, value: float, most: bool, least: bool) -> None:  # noqa: FBT001 - expected
-        """On the right side of it too."""
-        assert Goal(TO_FLOOR, 2.0).reached(value) is most
-        assert Goal(TO_FLOOR, 2.0, at_least=True).reached(value) is least
+    @pytest.mark.parametrize(
+        ("values", "most", "least"),
+        [
+            ([1.0, 2.0], "reached", "open"),
+            ([2.0], "reached", "reached"),
+            ([1.9, 2.1], "open", "open"),
+            ([2.0, 3.0], "open", "reached"),
+            ([2.1, 3.0], "missed", "reached"),
+            ([1.0, 1.9], "reached", "missed"),
+        ],
+    )
+    def test_are_decided_only_where_all_rounds_agree(self, values: list[float], most: str, least: str) -> None:
+        """A median beside the limit says nothing while the rounds lie on both sides of it."""
+        verdicts = [Goal(TO_FLOOR, 2.0, at_least=at_least).verdict(figure(values)) for at_least in (False, True)]
+
+        assert verdicts == [most, least]
 
     def test_are_listed_with_what_was_measured(self) -> None:
         """Only those whose rows were measured."""
