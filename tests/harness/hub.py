@@ -102,7 +102,7 @@ class FakeGateway:
     calls: list[CallFacts] = field(default_factory=list)
     look_ups: int = 0
     looked_up: list[GatewayOutcome | NotHeardOf | NoOutcome] = field(default_factory=list)
-    """Answers of the next look-ups; afterwards it tells the truth."""
+    """Answers of the next look-ups; afterwards it answers from its effects."""
 
     async def describe(self, *, deadline_s: float) -> GatewayDescription | NotSent:
         """Describe the gateway."""

@@ -46,7 +46,7 @@ def restarting_command(restart: Callable[[], None], folder: Path) -> Iterator[st
 class PluginHost:
     """A plug-in in a thread of its own.
 
-    A restart ends all calls without an answer and makes the plug-in anew from its ledger, as another process would.
+    A restart ends all calls without an answer and makes another plug-in from its ledger, as another process would.
     """
 
     def __init__(

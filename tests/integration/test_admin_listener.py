@@ -67,7 +67,7 @@ class TestRequests:
     async def test_are_answered_without_a_name_of_ours(
         self, port: int, request_line: str, status: int, body: bytes
     ) -> None:
-        """No header tells which software answers."""
+        """No header names the software that answers."""
         answer = await exchange(port, f"{request_line}\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
 
         assert (status, body) == (status_of(answer), body_of(answer))

@@ -253,7 +253,7 @@ CASES: Final = (
     Case("approve", "APPROVED", _approve),
     Case("decline", "DECLINED or FAILED, and its refund is not approved", _decline, section=DECLINE),
     Case("pending", "PENDING, and LookUp knows it", _pending, section=PENDING, is_optional=True),
-    Case("error", "a gRPC error, and LookUp tells whether money moved", _error, section=ERROR, is_optional=True),
+    Case("error", "a gRPC error, and LookUp knows whether money moved", _error, section=ERROR, is_optional=True),
     Case("same-key-twice", "one outcome and one effect", _same_key_twice),
     Case("same-key-at-once", "one outcome and one effect", _same_key_at_once),
     Case("same-key-other-amount", "an error or the first outcome, and no further effect", _other_amount),

@@ -228,7 +228,7 @@ class Trial:
         self.expect_not_approved(more, of="a refund of more than was paid")
 
     def expect_truth(self, request: gateway_pb2.ProcessPaymentRequest, *, repeat: bool = True) -> None:
-        """Note a problem unless LookUp, and a resend, tell consistently what became of a call without an answer."""
+        """Note a problem unless LookUp, and a resend, agree on what became of a call without an answer."""
         known = self._settled(request)
         if known is not None:
             self.note(f"LookUp {_short(request)} until it is known", str(known))

@@ -1,12 +1,11 @@
 """What this process remembers of intents, for where the store cannot say it."""
 
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.route import Route
-
-V = TypeVar("V")
+from payorch_server.runtime.newest import Newest
 
 _MAX_INTENTS: Final = 16_384
 """Some minutes of calls at full load, in a few megabytes; some forty where all of them failed."""
@@ -23,36 +22,16 @@ class SentIntent:
     """Its record, encoded, if it failed for good; empty otherwise."""
 
 
-class _Newest(Generic[V]):
-    """The newest entries by key."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._entries: dict[str, V] = {}
-
-    def add(self, key: str, value: V) -> None:
-        self._entries.pop(key, None)
-        self._entries[key] = value
-        if len(self._entries) > self._size:
-            del self._entries[next(iter(self._entries))]
-
-    def get(self, key: str) -> V | None:
-        return self._entries.get(key)
-
-    def remove(self, key: str) -> None:
-        self._entries.pop(key, None)
-
-
 class ProcessMemory:
     """The intents that may have been sent, and the executions whose end the store does not show.
 
-    It only ever makes an outcome less certain, a wait shorter, or repeats a failure that callers were told, so that it
+    It only ever makes an outcome less certain, a wait shorter, or repeats a failure that callers received, so that it
     may forget the oldest entries.
     """
 
     def __init__(self, max_intents: int = _MAX_INTENTS) -> None:
-        self._sent: _Newest[SentIntent] = _Newest(max_intents)
-        self._ended: _Newest[bool] = _Newest(max_intents)
+        self._sent: Newest[SentIntent] = Newest(max_intents)
+        self._ended: Newest[bool] = Newest(max_intents)
 
     def note_sent(self, key: IdempotencyKey, sent: SentIntent) -> None:
         """Note that an intent is about to be sent, or was; this replaces what was known of it."""

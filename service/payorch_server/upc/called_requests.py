@@ -1,9 +1,9 @@
 """What this process knows of requests for which it may have called a gateway, where the store has lost it."""
 
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-V = TypeVar("V")
+from payorch_server.runtime.newest import Newest
 
 _MAX_REQUESTS: Final = 16_384
 """Some hours of payments at full load, in a few megabytes."""
@@ -27,29 +27,12 @@ class CalledRequest:
     """Random name of the execution whose record had this end; empty where none had."""
 
 
-class _Newest(Generic[V]):
-    """The newest entries by key."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._entries: dict[str, V] = {}
-
-    def add(self, key: str, value: V) -> None:
-        self._entries.pop(key, None)
-        self._entries[key] = value
-        if len(self._entries) > self._size:
-            del self._entries[next(iter(self._entries))]
-
-    def get(self, key: str) -> V | None:
-        return self._entries.get(key)
-
-
 class CalledRequests:
     """It only ever makes an answer less certain, so that it may forget the oldest entries."""
 
     def __init__(self, max_requests: int = _MAX_REQUESTS) -> None:
-        self._called: _Newest[CalledRequest] = _Newest(max_requests)
-        self._ended: _Newest[bool] = _Newest(max_requests)
+        self._called: Newest[CalledRequest] = Newest(max_requests)
+        self._ended: Newest[bool] = Newest(max_requests)
 
     def note(self, key: str, called: CalledRequest) -> None:
         """Note that the gateway is about to be called, or what Zuora was answered."""

@@ -184,7 +184,7 @@ class HubExecution:
         """Call the gateway as far as needed, and record how that ended."""
         self.notes.gateway = self._gateway.name if self._gateway else ""
         self.notes.attempt, self.notes.in_doubt = claim.record.attempts, claim.in_doubt
-        # 1. This process knows that Zuora was told Error, which the store has lost: nothing may be charged any more.
+        # 1. This process knows of an answer that meant Error, which the store has lost: nothing may be charged now.
         if claim.was_refused and not claim.was_called_since:
             claim.record = dataclasses.replace(claim.record, doubtful=False)
             await self._end(claim, Situation.REFUSED_EARLIER, None)

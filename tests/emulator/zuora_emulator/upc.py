@@ -210,7 +210,7 @@ class Upc:
     async def run_due(self) -> int:
         """Send again what is due, and make the payments that retry those in Error; returns how many were due."""
         now, count = self._clock.now(), 0
-        # Looked for anew each time: while one is sent, others may be, or be done by another caller of this.
+        # Looked for each time: while one is sent, others may be, or be done by another caller of this.
         while (transaction := next((item for item, at in self._dues() if at <= now), None)) is not None:
             count += 1
             if isinstance(transaction, UpcPayment) and transaction.retry_at is not None:

@@ -212,8 +212,8 @@ async def _show_traces(scene: Scene) -> None:
     print("\n=== what the hub recorded of each request, and the trace of the last payment")
     calls = scene.hub.calls()
     for call in calls:
-        told = {name: call.get(name) for name in ("operation", "id", "key", "answer", "situation", "status")}
-        print("  " + " ".join(f"{name}={value}" for name, value in told.items() if value not in {None, ""}))
+        facts = {name: call.get(name) for name in ("operation", "id", "key", "answer", "situation", "status")}
+        print("  " + " ".join(f"{name}={value}" for name, value in facts.items() if value not in {None, ""}))
     traces = [call["trace_id"] for call in calls if call.get("trace_id") and call.get("operation") == "payment"]
     for line in await scene.hub.spans(traces[-1]) if traces else ():
         print(f"  {line}")

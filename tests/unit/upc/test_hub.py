@@ -104,7 +104,7 @@ class TestFirstSend:
 
     @virtually
     async def test_names_the_refunded_payment_by_its_key(self) -> None:
-        """After a lost answer nobody has the gateway's id of the payment."""
+        """After a lost answer Zuora does not have the gateway's id of the payment."""
         world = await HubWorld().begin()
 
         await world.send(world.hub(), refund())
@@ -791,7 +791,7 @@ class TestEnd:
 
     @virtually
     async def test_is_not_declined_unless_it_is_recorded(self) -> None:
-        """Another send could otherwise reach the gateway after Zuora began to collect anew."""
+        """Another send could otherwise reach the gateway after Zuora began to collect again."""
         world = await HubWorld(FakeGateway(behaviours=[decline])).begin()
         hub = world.hub()
         world.store.failing = {"set"}

@@ -110,7 +110,7 @@ STORIES = {
 
 
 @dataclass(slots=True)
-class Told:
+class StoryRun:
     """One run of a story."""
 
     operations: int
@@ -137,8 +137,8 @@ class Told:
         return found
 
 
-async def tell(story: Story, *, failing: range, failure: Failure, second: Second) -> Told:
-    """Tell a story in which operations of the store fail.
+async def play(story: Story, *, failing: range, failure: Failure, second: Second) -> StoryRun:
+    """Play a story in which operations of the store fail.
 
     Args:
         story: The story.
@@ -176,13 +176,13 @@ async def tell(story: Story, *, failing: range, failure: Failure, second: Second
     store.stop_failing()
     for hub in (there, again, world.hub(), world.hub()):
         await send(hub, pay, at_s=400)
-    return Told(store.operations, gateway.charges, answers)
+    return StoryRun(store.operations, gateway.charges, answers)
 
 
-def told(story: Story, *, failing: range, failure: Failure, second: Second) -> Told:
-    """Tell a story on virtual time."""
+def run_story(story: Story, *, failing: range, failure: Failure, second: Second) -> StoryRun:
+    """Play a story on virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(tell(story, failing=failing, failure=failure, second=second))
+        return runner.run(play(story, failing=failing, failure=failure, second=second))
 
 
 class TestEveryFailure:
@@ -197,7 +197,7 @@ class TestEveryFailure:
         for count in COUNTS:
             first, operations = 1, 1
             while first <= min(operations, LAST):
-                run = told(story, failing=range(first, first + count), failure=failure, second=second)
+                run = run_story(story, failing=range(first, first + count), failure=failure, second=second)
                 breaches += [f"{first} to {first + count - 1}: {breach}" for breach in run.breaches()]
                 first, operations = first + 1, run.operations
 

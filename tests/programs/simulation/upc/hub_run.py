@@ -116,7 +116,7 @@ def play_hub(seed: int, patches: Sequence[Patch] = ()) -> Result:
         runner = stack.enter_context(asyncio.Runner(loop_factory=VirtualLoop))
         run = HubRun(seed)
         result = runner.run(run.play())
-        # Tasks whose exception nobody took say so when they are collected.
+        # Tasks whose exception was never retrieved complain when they are collected.
         gc.collect()
     gc.unfreeze()
     result.violations = run.found

@@ -64,7 +64,7 @@ class Zuora:
         item.hear(answer, at_s=self._world.time())
 
     async def _copy(self, item: Item, *, after_s: float) -> None:
-        """Deliver a request a second time; the answer reaches nobody."""
+        """Deliver a request a second time; the answer is lost."""
         self._world.sends_in_progress += 1
         try:
             await asyncio.sleep(after_s)
