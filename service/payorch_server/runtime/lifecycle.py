@@ -17,17 +17,18 @@ class TaskOwner:
     """
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
+        # In the order of their start, which a set would not keep: it is also that in which they are cancelled.
+        self._tasks: dict[asyncio.Task[Any], None] = {}
 
     def start(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
         """Start the work in a task that outlives its starter's cancellation."""
         task = asyncio.create_task(work, name=name)  # noqa: TID251 - this is the owner
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._forget)
         return task
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled():
             task.exception()  # Retrieved here, because its waiter may have left.
 

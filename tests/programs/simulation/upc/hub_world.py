@@ -73,7 +73,7 @@ class HubWorld:
         self.calls: list[PluginCall] = []
         self.is_calm = False
         self.sends_in_progress = 0
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self._waiting: dict[str, list[asyncio.Future[Replica]]] = {"send": [], "doubt": []}
         """For a moment of each kind."""
         self.providers = {
@@ -115,12 +115,12 @@ class HubWorld:
     def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """Start what outlives its starter."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._forget)
         return task
 
     def _forget(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.discard(task)
+        del self._tasks[task]
         if not task.cancelled():
             task.exception()
 

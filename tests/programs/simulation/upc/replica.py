@@ -78,7 +78,8 @@ class Replica:
         self.hubs = hubs
         self._store = store
         self._owner = TaskOwner()
-        self._calls: set[asyncio.Task[HubAnswer]] = set()
+        # In the order of their start, in which they are also cut off: a seed is all there is to know of a run.
+        self._calls: dict[asyncio.Task[HubAnswer], None] = {}
         self._clock = clock
         self._hub = Hub(
             HubParts(
@@ -96,11 +97,11 @@ class Replica:
         )
 
     def serve(self, item: Item, *, form: str, gateway_name: str, generation: int) -> "asyncio.Task[HubAnswer]":
-        """Serve one request; the task goes on when the caller leaves, as the HTTP handler does."""
+        """Serve one request; the task continues when the caller leaves, as the HTTP handler does."""
         work = self._serve(_sent(item, form, gateway_name), is_known=generation in self.generations)
         task = asyncio.get_running_loop().create_task(work)
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        self._calls[task] = None
+        task.add_done_callback(self._calls.pop)
         return task
 
     async def _serve(self, request: HubRequest | UnusableRequest, *, is_known: bool) -> HubAnswer:
