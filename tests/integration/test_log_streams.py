@@ -128,6 +128,15 @@ class Fifo:
         os.close(self._read_end)
         self._read_end = os.open(os.devnull, os.O_RDONLY)
 
+    async def decisions_on(self, rpc: str) -> list[str]:
+        """Return the decisions on calls of an RPC, when the first line of one has come: a thread writes them."""
+        decisions: list[str] = []
+        async with asyncio.timeout(LONG_S):
+            while not decisions:
+                decisions += [line["decision"] for line in self.lines() if line["rpc"] == rpc]
+                await asyncio.sleep(0.01)
+        return decisions
+
     def lines(self) -> list[dict[str, Any]]:
         """Return what has come."""
         found = b""
@@ -243,7 +252,7 @@ class TestAudit:
         with fifo(tmp_path) as audit:
             async with service(tmp_path, audit=audit.write_end) as running:
                 assert await running.pay() is None
-                paid = [line["decision"] for line in audit.lines() if line["rpc"] == "DecryptApplePay"]
+                paid = await audit.decisions_on("DecryptApplePay")
                 audit.end()
                 request, sent = decryption_request(), running.emulator.journal.count("decryption")
 
