@@ -24,7 +24,7 @@ CLASSES = {
 NOT_FINGERPRINTED = {"security_code"}
 # Made by the service for validate_only, and kept nowhere.
 PREVIEW = "upstream_request"
-# What tells two validations apart; see upc/hub_record.py. A payment is recognised by its id.
+# Part of the fingerprint that distinguishes validations, in upc/hub_record.py. A payment has its id instead.
 HASHED_OF_VALIDATIONS = {"call.method.token_data", "call.gateway_options", "call.other_members_json"}
 # Zuora takes no new values of fields with a refund; see upc/hub_encode.py.
 ENDS_IN_HUB = {"ProcessRefund"}
