@@ -193,7 +193,9 @@ class TestAnything:
         inserted = data.draw(
             st.binary(max_size=2) | st.sampled_from([b'"', b"\\", b"{", b"}", b",", b":", b"[", b"\\u"])
         )
-        if naming & set(range(begin, end)):
+        # What is inserted before the closing quote becomes a part of the id.
+        is_at_the_end_of_an_id = begin - 1 in naming and begin not in naming
+        if naming & set(range(begin, end)) or (inserted and is_at_the_end_of_an_id):
             return
 
         assert names_of(text[:begin] + inserted + text[end:]) <= set(NAMES[operation])
