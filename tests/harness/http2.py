@@ -9,6 +9,8 @@ from dataclasses import dataclass
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7, 0x8, 0x9
 ACK, END_STREAM, END_HEADERS = 0x1, 0x1, 0x4
+HEADER_TABLE, INITIAL_WINDOW = 0x1, 0x4
+"""Settings: sizes in bytes."""
 NO_ERROR, ENHANCE_YOUR_CALM = 0x0, 0xB
 HEAD_BYTES = 9
 """What every frame begins with: length, kind, flags, stream."""

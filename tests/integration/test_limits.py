@@ -1,6 +1,7 @@
 """What one caller cannot take from the others: calls, metadata, pings, connections."""
 
 import asyncio
+import struct
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from harness.calls import refusal
 from harness.controlled_emulator import frozen_emulator
-from harness.http2 import ENHANCE_YOUR_CALM, GOAWAY, NO_ERROR, PING, Connection, connection
+from harness.http2 import ENHANCE_YOUR_CALM, GOAWAY, INITIAL_WINDOW, NO_ERROR, PING, SETTINGS, Connection, connection
 from harness.requests import session_request
 from harness.stack import LocalStack, running
 from payorch.v1 import call_pb2
@@ -144,6 +145,24 @@ class TestStreams:
 
 def _watch(channel: grpc.aio.Channel) -> Any:
     return health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=15)
+
+
+class TestUnaskedBytes:
+    """What a call may send before its start."""
+
+    @pytest.mark.asyncio
+    async def test_of_each_call_are_few(self, stack: LocalStack) -> None:
+        """As many calls as connections allow wait, and gRPC keeps these bytes of each."""
+        async with connection(stack.application.grpc_port) as opened:
+            opened.send(PING, b"12345678")
+            windows = []
+            async for kind, payload in opened.frames():
+                if kind == PING:
+                    break
+                if kind == SETTINGS:
+                    windows += [value for name, value in struct.iter_unpack(">HI", payload) if name == INITIAL_WINDOW]
+
+        assert [16_384] == windows
 
 
 class TestMetadata:

@@ -21,6 +21,8 @@ from payorch_server.rpc.settings import GrpcSettings
 # kilobytes of gzip unpack to sixteen megabytes.
 _RECEIVE_LIMIT_FACTOR: Final = 2
 _IDENTITY_ENCODING_ONLY: Final = 1 << grpc.Compression.NoCompression.value
+# A thousand calls that wait and as many of each connection have so much memory unasked: most requests fit into it.
+_LOOKAHEAD_BYTES: Final = 16_384
 _CONNECTION_GRACE_S: Final = 60.0
 _HANDSHAKE_TIMEOUT_MS: Final = 10_000
 # A burst of so many is served; under overload they start within a second, most of them to be refused.
@@ -76,6 +78,9 @@ def _server(settings: GrpcSettings, interceptors: Sequence[grpc.aio.ServerInterc
             ("grpc.max_receive_message_length", _RECEIVE_LIMIT_FACTOR * settings.max_request_bytes),
             ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ENCODING_ONLY),
             ("grpc.max_metadata_size", settings.max_metadata_bytes),
+            # What each stream may send before its message is asked for; probes of the bandwidth would raise it.
+            ("grpc.http2.lookahead_bytes", _LOOKAHEAD_BYTES),
+            ("grpc.http2.bdp_probe", 0),
             ("grpc.max_concurrent_streams", settings.max_streams_per_connection),
             ("grpc.max_allowed_incoming_connections", settings.max_connections),
             # The handshakes of TLS and HTTP/2 together.

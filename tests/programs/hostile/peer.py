@@ -12,7 +12,9 @@ from harness.http2 import (
     END_STREAM,
     GOAWAY,
     HEAD_BYTES,
+    HEADER_TABLE,
     HEADERS,
+    INITIAL_WINDOW,
     PING,
     PREFACE,
     RST_STREAM,
@@ -23,16 +25,12 @@ from harness.http2 import (
 
 from programs.hostile.frames import MAX_FRAME_BYTES, Trailers, head_frame, trailers
 
-_HEADER_TABLE_SIZE, _INITIAL_WINDOW_SIZE = 0x1, 0x4
 _LARGEST_WINDOW: Final = 2**31 - 1
 _FIRST_WINDOW: Final = 65_535
 # No table, so that every name in an answer is written out; a window that no answer fills.
 _OUR_SETTINGS: Final = frame(
     SETTINGS,
-    _HEADER_TABLE_SIZE.to_bytes(2, "big")
-    + bytes(4)
-    + _INITIAL_WINDOW_SIZE.to_bytes(2, "big")
-    + _LARGEST_WINDOW.to_bytes(4, "big"),
+    HEADER_TABLE.to_bytes(2, "big") + bytes(4) + INITIAL_WINDOW.to_bytes(2, "big") + _LARGEST_WINDOW.to_bytes(4, "big"),
 )
 _OUR_WINDOW: Final = frame(WINDOW_UPDATE, (_LARGEST_WINDOW - _FIRST_WINDOW).to_bytes(4, "big"))
 
@@ -172,7 +170,7 @@ class Peer(asyncio.Protocol):
     def _read_settings(self, payload: bytes) -> None:
         for start in range(0, len(payload), 6):
             name, value = payload[start : start + 2], int.from_bytes(payload[start + 2 : start + 6], "big")
-            if int.from_bytes(name, "big") == _INITIAL_WINDOW_SIZE:
+            if int.from_bytes(name, "big") == INITIAL_WINDOW:
                 for stream in self.streams.values():
                     stream.window += value - self._first_window
                 self._first_window = value

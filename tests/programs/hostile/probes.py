@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Final
 
 import msgspec
@@ -34,6 +35,19 @@ class Probes:
         try:
             async with asyncio.timeout(2 * LATEST_S):
                 while not all(any(p.kind == kind and p.began_s >= moment_s for p in self._seen) for kind in KINDS):
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            return
+
+    async def until_well(self) -> None:
+        """Come back when a probe of each kind that began from now on had the right answer, or none can any more.
+
+        After a start of the service, a connection that is kept is down until its client dials again.
+        """
+        began_s = perf_counter()
+        try:
+            async with asyncio.timeout(2 * LATEST_S):
+                while {p.kind for p in self._seen if p.began_s >= began_s and not p.problem} != set(KINDS):
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             return

@@ -43,6 +43,7 @@ async def run(scenario: Scenario, arena: Arena, probes: Probes) -> Result:
     """
     if not arena.service.alive:
         await arena.service.start()
+        await probes.until_well()
     await recovery(arena)
     begin_peak(arena.service.pid)
     before_mb, waited_before_s = peak_mb(arena.service.pid), arena.service.waited_s
