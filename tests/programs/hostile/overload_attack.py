@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -61,44 +62,60 @@ def refusal_cpu_s(load: Load, *, best: float) -> float:
 
 
 async def overload(arena: Arena) -> Sequence[Figure]:
-    """Find the capacity on one core, and offer multiples of it."""
+    """Find the capacity on one core, and offer multiples of it; measure again, once, if a figure fails its bound.
+
+    CPU time on a machine that others use varies between seconds; a service without overload control fails twice.
+    """
     cores = os.sched_getaffinity(0)
     if len(cores) > 1:
         arena.service.pin(_CORE)
     try:
         await _load(arena, rate=0, seconds=1.0)  # connections and caches
-        best = await _load(arena, rate=0, seconds=arena.lengths.overload_s)
-        capacity = best.tally.ok / best.tally.seconds
-        if not best.tally.ok:
-            raise AttackError(f"No call succeeds even without overload: {best.tally}.")
-        loads = [await _load(arena, rate=capacity * factor, seconds=arena.lengths.overload_s) for factor in _FACTORS]
-        await asyncio.sleep(_RECOVERED_AFTER_S)
-        again = await _load(arena, rate=0, seconds=arena.lengths.overload_s)
+        figures = await _measure(arena)
+        return figures if all(figure.passed for figure in figures) else await _measure(arena)
     finally:
         if arena.service.alive:
             arena.service.pin(*cores)
+
+
+async def _measure(arena: Arena) -> Sequence[Figure]:
+    seconds = arena.lengths.overload_s
+    comfortable = [await _load(arena, rate=0, seconds=seconds)]
+    capacity = comfortable[0].tally.ok / comfortable[0].tally.seconds
+    if not comfortable[0].tally.ok:
+        raise AttackError(f"No call succeeds even without overload: {comfortable[0].tally}.")
+    loads = []
+    for factor in _FACTORS:
+        loads.append(await _load(arena, rate=capacity * factor, seconds=seconds))
+        await asyncio.sleep(_RECOVERED_AFTER_S)
+        comfortable.append(await _load(arena, rate=0, seconds=seconds))
+    # Each load is compared with what was served comfortably just before it and just after it.
+    best = [(before.ok_per_cpu_s + after.ok_per_cpu_s) / 2 for before, after in pairwise(comfortable)]
+    recovered = min(after.ok_per_cpu_s / before.ok_per_cpu_s for before, after in pairwise(comfortable))
     return [
         Figure("capacity of a core, calls/s", capacity),
-        Figure("successes per CPU second", best.ok_per_cpu_s),
-        Figure("refused of the calls at capacity", best.tally.refused / best.tally.sent),
-        *_figures(loads, best.ok_per_cpu_s),
+        Figure("successes per CPU second", comfortable[0].ok_per_cpu_s),
+        Figure("refused of the calls at capacity", comfortable[0].tally.refused / comfortable[0].tally.sent),
+        *_figures(loads, best),
         Figure(
             f"of it {_RECOVERED_AFTER_S:.0f} s later",
-            again.ok_per_cpu_s / best.ok_per_cpu_s,
+            recovered,
             at_least(_MIN_GOODPUT),
-            detail=str(again),
+            detail=" ".join(map(str, comfortable)),
         ),
     ]
 
 
-def _figures(loads: Sequence[Load], best: float) -> list[Figure]:
+def _figures(loads: Sequence[Load], best: Sequence[float]) -> list[Figure]:
     once, thrice, tenfold = loads
+    goodput = [load.ok_per_cpu_s / of for load, of in zip(loads, best, strict=True)]
+    refusal_s = refusal_cpu_s(tenfold, best=best[-1])
     figures = [
-        Figure("of it at 1 times the capacity", once.ok_per_cpu_s / best, at_least(_MIN_GOODPUT), detail=str(once)),
-        Figure("of it at 3 times", thrice.ok_per_cpu_s / best, at_least(_MIN_GOODPUT), detail=str(thrice)),
-        Figure("of it at 10 times", tenfold.ok_per_cpu_s / best, at_least(_MIN_GOODPUT_AT_TEN), detail=str(tenfold)),
-        Figure("a refusal at 10 times, CPU ms", refusal_cpu_s(tenfold, best=best) * 1000),
-        Figure("of a success", refusal_cpu_s(tenfold, best=best) * best, at_most(_MAX_REFUSAL), detail=str(tenfold)),
+        Figure("of it at 1 times the capacity", goodput[0], at_least(_MIN_GOODPUT), detail=str(once)),
+        Figure("of it at 3 times", goodput[1], at_least(_MIN_GOODPUT), detail=str(thrice)),
+        Figure("of it at 10 times", goodput[2], at_least(_MIN_GOODPUT_AT_TEN), detail=str(tenfold)),
+        Figure("a refusal at 10 times, CPU ms", refusal_s * 1000),
+        Figure("of a success", refusal_s * best[-1], at_most(_MAX_REFUSAL), detail=str(tenfold)),
     ]
     return [
         *figures,
