@@ -16,6 +16,9 @@ MAX_HELD_BYTES: Final = 4 * 1024 * 1024
 STALLED_AFTER_S: Final = 5.0
 """How long a write may make no progress before the stream counts as stalled."""
 _RETRY_S: Final = 1.0
+# A thread that wakes takes the interpreter from the event loop several times; once for each line was an eighth of the
+# CPU time of a call.
+_COLLECT_S: Final = 0.01
 # A write to a pipe comes back when all of it is written: a small batch shows progress, however slow the reader.
 _BATCH_BYTES: Final = 16 * 1024
 _BATCH_LINES: Final = 100
@@ -153,6 +156,8 @@ class LogWriter:
         """Wait for lines, and return them; none when the queue is closed and empty."""
         batch: deque[_Piece] = deque()
         size, line = 0, self._waiting.get()
+        # Lines that come meanwhile wake no thread.
+        self._closing.wait(_COLLECT_S)
         while line is not None:
             batch.append(_Piece(self._lost_line(line), 0) if isinstance(line, int) else _Piece(line, len(line)))
             size += len(batch[-1].rest)
