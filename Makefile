@@ -80,10 +80,11 @@ demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or
 upc-demo: $(READY)  ## A payment through the hub and a plug-in; FAULT=plugin:crash, hub:kill or redis:restart breaks it
 	@$(BIN)/python -m programs.upc_demo $(if $(FAULT),--fault '$(FAULT)')
 
-bench: $(READY)  ## CPU and latency beside bare floors and other stacks; ROWS='service echo', RPCS, IN_FLIGHT, ROUNDS, AGAINST=../before, GATE=1
-	@$(BIN)/python -m programs.bench --go '$(GO)' $(if $(ROWS),--rows $(ROWS)) $(if $(RPCS),--rpcs $(RPCS)) \
+bench: $(READY)  ## CPU and latency beside bare floors and other stacks; ROWS='service echo', RPCS, IN_FLIGHT, ROUNDS, AGAINST=../before, GATE=1; STEPS=CreateSession
+	@$(if $(STEPS),$(BIN)/python -m programs.bench.steps --rpc '$(STEPS)' $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WINDOW),--seconds $(WINDOW)),\
+	  $(BIN)/python -m programs.bench --go '$(GO)' $(if $(ROWS),--rows $(ROWS)) $(if $(RPCS),--rpcs $(RPCS)) \
 	  $(if $(IN_FLIGHT),--in-flight $(IN_FLIGHT)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WINDOW),--seconds $(WINDOW)) \
-	  $(if $(AGAINST),--against '$(AGAINST)') $(if $(GATE),--gate)
+	  $(if $(AGAINST),--against '$(AGAINST)') $(if $(GATE),--gate))
 
 soak: $(READY)  ## Minutes of load while the collector is healthy, dead, slow or refusing; DURATION=600
 	@$(BIN)/python -m programs.soak --seconds $(or $(DURATION),600)

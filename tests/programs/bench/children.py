@@ -53,6 +53,11 @@ class Child:
             state = "has ended" if self._process.poll() is not None else "runs"
             raise BenchError(f"The {self.name} process said nothing for {timeout_s:.0f} s; it {state}.") from None
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
     def rss_bytes(self) -> int:
         """Return how much memory it has resident.
 

@@ -114,16 +114,27 @@ def service(
     Raises:
         BenchError: It does not listen.
     """
-    file = folder / "payorch.yaml"
-    file.write_text(yaml.safe_dump(_configuration(upstream, folder, variant)))
+    file = write_configuration(upstream, folder, variant)
     command: list[str | Path] = [Path(sys.executable).with_name("payorch-server"), "serve", "--config", file]
     if code is not None:
         command = ["/usr/bin/env", f"PYTHONPATH={code / 'service'}:{code / 'clients/python/src'}", *command]
     with child(name, command, logs=True) as process:
-        yield process, _addresses(process)
+        yield process, listening_addresses(process)
 
 
-def _addresses(process: Child) -> Addresses:
+def write_configuration(upstream: str, folder: Path, variant: Variant) -> Path:
+    """Write the configuration of a service into a folder; return the file."""
+    file = folder / "payorch.yaml"
+    file.write_text(yaml.safe_dump(_configuration(upstream, folder, variant)))
+    return file
+
+
+def listening_addresses(process: Child) -> Addresses:
+    """Wait until a service listens; return where.
+
+    Raises:
+        BenchError: It does not.
+    """
     said = b""
     for _ in range(_LINES_BEFORE_LISTENING):
         said = process.line()
