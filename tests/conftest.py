@@ -11,3 +11,8 @@ def _keep_limits_of_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("payorch_server.cli.forbid_core_dumps", lambda: None)
         yield
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add an option for the length of the longest test."""
+    parser.addoption("--mutations", default="10000", help="requests on which protovalidate judges the compiled checks")

@@ -12,7 +12,7 @@ from payorch.v1 import call_pb2, error_reason_pb2, payment_method_result_pb2, se
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import payment_gateway_service_pb2 as gateway_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
-from payorch_server.rpc.validation import PATTERN_TEXTS
+from payorch_server.rpc.violations import PATTERN_TEXTS
 
 SENSITIVE = re.compile(
     r"token|card_?number|^number$|iban|account_number|secret|email|phone|address|(^|_)line\d|postal|^city$|^state$"

@@ -231,7 +231,7 @@ def _build_server(
     document: Document, components: Components, interceptors: Interceptors, boundary: BoundaryInterceptor
 ) -> grpc.aio.Server:
     validator = Validator(FURTHER_CHECKS)
-    validator.warm(request_type() for request_type in REQUEST_TYPES)
+    validator.compile(REQUEST_TYPES)
     options = ServicerOptions(components.keyring, document.payment_methods, document.sessions)
     return build_server(
         settings=document.grpc,
