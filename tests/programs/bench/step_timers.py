@@ -1,7 +1,7 @@
 """The service with a timer around each step of a call, as docs/architecture.md lists them; a process of its own.
 
 A step's own time is that between entering and leaving it on the event loop's thread, without the steps inside it and
-without waits. The timers themselves cost, so what is measured this way is shares of a call and not the cost of one.
+without waits.
 """
 
 import inspect
@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import asdict, dataclass
 from functools import reduce, wraps
 from importlib import import_module
 from pathlib import Path
@@ -24,48 +25,63 @@ from payorch_server.rpc.interceptors._unary import behaviour_of, with_behaviour
 PAGE: Final = Path(__file__).parents[3] / "docs" / "architecture.md"
 _STEP: Final = re.compile(r"^\| \d+ \| `([\w/]+)\.py` \| `([\w.]+)` \|", re.MULTILINE)
 _PACKAGE: Final = "payorch_server"
+_TRIALS: Final = 2000
+
+
+@dataclass(slots=True)
+class Step:
+    """How long one step took so far."""
+
+    own_ns: int = 0
+    calls: int = 0
+    entries: int = 0
+    """How often it was entered: when it was called, and whenever it was resumed after a wait."""
+    inner_entries: int = 0
+    """How often other steps were entered from it."""
 
 
 class Steps:
-    """How long each step took so far, in nanoseconds."""
+    """How long each step took so far."""
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self.own_ns: dict[str, int] = {}
-        self.entries: dict[str, int] = {}
-        self._inside_ns: list[int] = []
+        self.by_name: dict[str, Step] = {}
+        self._entered: list[list[int]] = []
 
     def enter(self) -> int:
         """Return the moment at which a step is entered."""
-        self._inside_ns.append(0)
+        self._entered.append([0, 0])
         return thread_time_ns()
 
-    def leave(self, name: str, entered_ns: int) -> None:
+    def leave(self, step: Step, entered_ns: int) -> None:
         """Note that the step that was entered last is left."""
         took_ns = thread_time_ns() - entered_ns
-        self.own_ns[name] += took_ns - self._inside_ns.pop()
-        if self._inside_ns:
-            self._inside_ns[-1] += took_ns
+        inside_ns, inner_entries = self._entered.pop()
+        step.own_ns += took_ns - inside_ns
+        step.entries += 1
+        step.inner_entries += inner_entries
+        if self._entered:
+            self._entered[-1][0] += took_ns
+            self._entered[-1][1] += 1
 
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function that is timed, and so are the handlers that it returns."""
-        self.own_ns.setdefault(name, 0)
-        self.entries.setdefault(name, 0)
+        step = self.by_name.setdefault(name, Step())
 
         @wraps(function)
         def timed(*arguments: Any, **options: Any) -> Any:
             entered_ns = self.enter()
-            self.entries[name] += 1
+            step.calls += 1
             try:
                 return self._behaving(name, function(*arguments, **options))
             finally:
-                self.leave(name, entered_ns)
+                self.leave(step, entered_ns)
 
         # gRPC and the event loop look at the kind of a function.
         @wraps(function)
         async def timed_coroutine(*arguments: Any, **options: Any) -> Any:
-            self.entries[name] += 1
-            return self._behaving(name, await self._resumed(name, function(*arguments, **options)))
+            step.calls += 1
+            return self._behaving(name, await self._resumed(step, function(*arguments, **options)))
 
         return timed_coroutine if inspect.iscoroutinefunction(function) else timed
 
@@ -76,21 +92,21 @@ class Steps:
         return self.timed(name, result) if isinstance(result, FunctionType) else result
 
     @coroutine
-    def _resumed(self, name: str, running: Any) -> Generator[Any, Any, Any]:
+    def _resumed(self, step: Step, running: Any) -> Generator[Any, Any, Any]:
         """Run a coroutine, timed whenever it is resumed."""
-        step, value = running.send, None
+        resume, value = running.send, None
         while True:
             entered_ns = self.enter()
             try:
-                yielded = step(value)
+                yielded = resume(value)
             except StopIteration as end:
                 return end.value
             finally:
-                self.leave(name, entered_ns)
+                self.leave(step, entered_ns)
             try:
-                step, value = running.send, (yield yielded)
+                resume, value = running.send, (yield yielded)
             except BaseException as error:  # noqa: BLE001 - whatever is thrown in is passed on
-                step, value = running.throw, cast("Any", error)
+                resume, value = running.throw, cast("Any", error)
 
     def time_all(self) -> None:
         """Put timers around the steps of the page, wherever they are named."""
@@ -105,12 +121,16 @@ class Steps:
 
     def totals(self) -> Mapping[str, Any]:
         """Return what took how long so far, with the CPU time of this thread and of the process."""
-        return {
-            "own_ns": self.own_ns,
-            "entries": self.entries,
-            "thread_ns": thread_time_ns(),
-            "process_ns": process_time_ns(),
-        }
+        steps = {name: asdict(step) for name, step in self.by_name.items()}
+        return {"steps": steps, "thread_ns": thread_time_ns(), "process_ns": process_time_ns()}
+
+
+def timer_cost_ns() -> tuple[float, float]:
+    """Return what a timer adds to the step that is entered, and to the one that it is entered from."""
+    steps = Steps()
+    inner = steps.timed("inner", lambda: None)
+    steps.timed("outer", lambda: [inner() for _ in range(_TRIALS)])()
+    return steps.by_name["inner"].own_ns / _TRIALS, steps.by_name["outer"].own_ns / _TRIALS
 
 
 def _replace(owner: Any, name: str, function: Any, by: Any) -> None:
@@ -133,7 +153,7 @@ def main() -> int:
 
     def write(_number: int, _frame: FrameType | None) -> None:
         partial = Path(f"{file}.part")
-        partial.write_text(json.dumps(steps.totals()))
+        partial.write_text(json.dumps({**steps.totals(), "timer_ns": timer_cost_ns()}))
         partial.replace(file)
 
     signal.signal(signal.SIGUSR1, write)

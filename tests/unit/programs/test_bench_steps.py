@@ -9,7 +9,7 @@ import grpc
 import pytest
 from payorch_server.rpc.interceptors._unary import behaviour_of
 from programs.bench import step_timers
-from programs.bench.step_timers import Steps
+from programs.bench.step_timers import Step, Steps
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ class TestSteps:
 
         outer()
 
-        assert {"inner": 2, "outer": 3} == steps.own_ns
-        assert {"inner": 2, "outer": 1} == steps.entries
+        assert Step(own_ns=2, calls=2, entries=2) == steps.by_name["inner"]
+        assert Step(own_ns=3, calls=1, entries=1, inner_entries=2) == steps.by_name["outer"]
 
     def test_do_not_include_waits(self) -> None:
         """Another step that runs meanwhile is not part of it."""
@@ -50,7 +50,8 @@ class TestSteps:
             return await running
 
         assert "result" == asyncio.run(both())
-        assert {"other": 1, "waiting": 2} == steps.own_ns
+        assert Step(own_ns=1, calls=1, entries=1) == steps.by_name["other"]
+        assert Step(own_ns=2, calls=1, entries=2) == steps.by_name["waiting"]
 
     def test_pass_on_what_is_raised(self) -> None:
         """Out of the step and, when its task is cancelled, into it."""
@@ -72,7 +73,8 @@ class TestSteps:
             steps.timed("failing", fail)()
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(cancelled())
-        assert {"failing": 1, "waiting": 2} == steps.own_ns
+        assert Step(own_ns=1, calls=1, entries=1) == steps.by_name["failing"]
+        assert Step(own_ns=2, calls=1, entries=2) == steps.by_name["waiting"]
 
     def test_include_the_behaviour_of_a_handler(self) -> None:
         """An interceptor works in the handler that it returns."""
@@ -87,7 +89,7 @@ class TestSteps:
         assert behaviour is not None
         assert inspect.iscoroutinefunction(behaviour)
         assert "answer" == asyncio.run(_awaited(behaviour(None, None)))
-        assert {"interceptor": 2} == steps.own_ns
+        assert Step(own_ns=2, calls=2, entries=2) == steps.by_name["interceptor"]
 
 
 async def _awaited(answer: Any) -> Any:
