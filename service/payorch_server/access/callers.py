@@ -1,6 +1,5 @@
 """Finds the caller of an identity: an exact entry first, then the longest prefix."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 from payorch_server.access.settings import AccessSettings, CallerSettings
@@ -18,8 +17,10 @@ class AccessTable:
             default: The caller of identities without an entry; None: they have no caller.
         """
         self._default = default
-        self._exact = {entry.caller: entry for entry in entries if not entry.caller.endswith(ANY)}
-        prefixes = [(entry.caller.removesuffix(ANY), entry) for entry in entries if entry.caller.endswith(ANY)]
+        # Rights are computed once: they are those of every call while the policy is the same.
+        callers = [Caller(entry.caller, entry.namespace, _rights(entry)) for entry in entries]
+        self._exact = {caller.identity: caller for caller in callers if not caller.identity.endswith(ANY)}
+        prefixes = [(caller.identity.removesuffix(ANY), caller) for caller in callers if caller.identity.endswith(ANY)]
         self._prefixes = sorted(prefixes, key=lambda item: len(item[0]), reverse=True)
 
     def __repr__(self) -> str:
@@ -27,12 +28,11 @@ class AccessTable:
 
     def caller(self, identity: str) -> Caller | None:
         """Return the caller of an identity, or None if the policy has no entry for it."""
-        entry = self._exact.get(identity) or next(
-            (candidate for prefix, candidate in self._prefixes if identity.startswith(prefix)), None
-        )
-        if entry is not None:
-            return Caller(identity, entry.namespace, _rights(entry))
-        return dataclasses.replace(self._default, identity=identity) if self._default else None
+        if exact := self._exact.get(identity):
+            return exact
+        matching = (caller for prefix, caller in self._prefixes if identity.startswith(prefix))
+        named = next(matching, self._default)
+        return Caller(identity, named.namespace, named.rights) if named else None
 
 
 def access_table(settings: AccessSettings | None, *, namespace: str) -> AccessTable:

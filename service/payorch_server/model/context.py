@@ -51,6 +51,12 @@ class CallContext:
     given_track_id: TrackId | None = field(default=None, repr=False)
     """The caller's own, where it is shown as a hash."""
 
+    def of_caller(self, caller: Caller) -> "CallContext":
+        """Return the context of the same call, whose caller is known."""
+        return CallContext(
+            self.track_id, self.deadline_s, caller, self.notes, self.waiting, given_track_id=self.given_track_id
+        )
+
     @property
     def track_id_on_wire(self) -> TrackId:
         """The Track-Id for Zuora and for the caller."""

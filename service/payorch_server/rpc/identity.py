@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -21,6 +22,8 @@ _BARE_IDENTITY: Final = re.compile(r"[!-+\--~]{1,512}")
 # Prefixes of identities from other sources: no certificate may claim them.
 _RESERVED: Final = ("dns:", "jwt:", "mesh:")
 _PAIR: Final = re.compile(r'(?P<key>[A-Za-z]+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^",;]*))')
+# Connections; the calls of one come from the same peer.
+_MAX_PEERS: Final = 4096
 UNIX: Final = "unix"
 """The address of a peer on a Unix socket."""
 
@@ -49,6 +52,7 @@ def peer_of(context: Any) -> Peer:
     return Peer(_address(context.peer()), encrypted, identities_in(uris, names))
 
 
+@lru_cache(maxsize=_MAX_PEERS)
 def _address(peer: str) -> str:
     kind, _, rest = peer.partition(":")
     if kind == UNIX:

@@ -1,6 +1,5 @@
 """Authenticates callers: the first identity that the access policy knows becomes the caller."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -29,7 +28,7 @@ class AuthnInterceptor(UnaryInterceptor):
         async def identify(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             call = active_call()
             caller = _find_caller(call, self._resolve(call, rpc, context), rpc)
-            set_active_call(dataclasses.replace(call, context=dataclasses.replace(call.context, caller=caller)))
+            set_active_call(ActiveCall(call.context.of_caller(caller), call.policy))
             return await behaviour(request, context)
 
         return identify
