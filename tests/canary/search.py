@@ -11,6 +11,7 @@ from urllib.parse import quote, quote_plus
 from canary.canaries import Canary
 
 _SHORT_DIGITS = 12
+_NAME_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,31 @@ def hits(canaries: Iterable[Canary], sinks: Sinks) -> set[Hit]:
     wanted = list(canaries)
     found = set()
     for sink, written in sinks.written.items():
-        told = bytes(written)
-        lower = told.lower()
-        digits = re.sub(rb"[^0-9A-Za-z]", b"", told)
+        told = _Searched(bytes(written))
         for canary in wanted:
             if not canary.where.endswith(ALLOWED.get(sink, "\0")):
-                found |= {Hit(sink, canary.where, form) for form in _forms_in(canary.value, told, lower)}
-                if is_long_number(canary.value) and canary.value.encode() in digits:
-                    found.add(Hit(sink, canary.where, "digits in groups"))
+                found |= {Hit(sink, canary.where, form) for form in _forms_in(canary.value, told)}
     return found
+
+
+def beginnings(hit: Hit, canaries: Iterable[Canary], sinks: Sinks) -> list[str]:
+    """Return how the lines of a leak begin, up to a parenthesis: a representation begins with the name of its class."""
+    values = [canary.value for canary in canaries if canary.where == hit.where]
+    lines = {
+        line
+        for line in sinks[hit.sink].split(b"\n")
+        if any(hit.form in _forms_in(value, _Searched(line)) for value in values)
+    }
+    return sorted({line[:_NAME_LENGTH].partition(b"(")[0].decode(errors="replace") for line in lines})
+
+
+class _Searched:
+    """A text, with what is compared with it."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.lower = text.lower()
+        self.digits = re.sub(rb"[^0-9A-Za-z]", b"", text)
 
 
 def is_long_number(value: str) -> bool:
@@ -73,15 +90,17 @@ def is_long_number(value: str) -> bool:
     return value.isdigit() and len(value) >= _SHORT_DIGITS
 
 
-def _forms_in(value: str, told: bytes, lower: bytes) -> Iterator[str]:
+def _forms_in(value: str, told: _Searched) -> Iterator[str]:
     folded, exact = forms(value)
     if value.isdigit() and len(value) < _SHORT_DIGITS:
-        # Within longer numbers so few digits occur by chance.
-        if re.search(rb"(?<![0-9])" + value.encode() + rb"(?![0-9])", told):
+        # Within longer numbers and in random ids so few digits occur by chance.
+        if re.search(rb"(?<![0-9A-Fa-f])" + value.encode() + rb"(?![0-9A-Fa-f])", told.text):
             yield "text"
     else:
-        yield from (form for form, one in folded if one in lower)
-    yield from (form for form, one in exact if one in told)
+        yield from (form for form, text in folded if text in told.lower)
+    yield from (form for form, text in exact if text in told.text)
+    if is_long_number(value) and value.encode() in told.digits:
+        yield "digits in groups"
 
 
 @cache

@@ -6,6 +6,9 @@ import urllib.parse
 from collections import Counter
 
 import pytest
+from payorch_server.model.call_record import CallNotes
+from payorch_server.model.errors import Failure
+from payorch_server.model.outcome import Reason
 from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS
 from payorch_server.rpc.validation import Validator
 
@@ -20,7 +23,8 @@ from canary.canaries import (
     planted_requests,
     unrecognisable_fields,
 )
-from canary.search import Sinks, hits
+from canary.search import Sinks, beginnings, hits
+from canary.watch import Reprs
 
 CANARY = Canary("field", 'Kq"7/€+w9 xY?z')
 
@@ -115,9 +119,43 @@ class TestSearch:
         sinks.add("log", "number 34567890.")
         assert hits([Canary("number", "34567890")], sinks)
 
+    def test_finds_few_digits_in_no_random_id(self) -> None:
+        """A UUID has these eight digits once in ten million times."""
+        sinks = Sinks()
+        sinks.add("log", "0f7c1b52-5f0e-4d0a-9a51-0e34567890a1")
+
+        assert not hits([Canary("number", "34567890")], sinks)
+
+    def test_names_the_class_of_what_shows_a_value(self) -> None:
+        """In whatever form: the leak is mended there."""
+        sinks = Sinks()
+        sinks.add("reprs", "Call('4929-1234-5678-1236')", "Attempt('')", "Card('4929123456781236')")
+        number = Canary("number", "4929123456781236")
+
+        assert {str(hit): beginnings(hit, [number], sinks) for hit in hits([number], sinks)} == {
+            "number in reprs as digits in groups": ["Call", "Card"],
+            "number in reprs as text": ["Card"],
+        }
+
     def test_finds_nothing_where_nothing_is(self) -> None:
         """Another value is no hit."""
         assert not found_in(b"Kq7Aw9xYz")
+
+
+class TestRepresentations:
+    """Reprs: what living objects of ours show."""
+
+    def test_are_those_of_a_test_alone(self) -> None:
+        """What an earlier test left alive is none of them, until it shows something else."""
+        earlier, notes = Failure(Reason.INTERNAL, "earlier"), CallNotes(trace_id="earlier")
+        reprs = Reprs()
+        later = Failure(Reason.INTERNAL, "later")
+        notes.trace_id = "changed"
+
+        new = list(reprs.new())
+
+        assert repr(earlier) not in new
+        assert {repr(later), repr(notes)} <= set(new)
 
 
 def found_in(told: bytes) -> bool:

@@ -7,7 +7,7 @@ from harness.redis_server import RedisServer
 from payorch_server.model.outcome import Reason
 
 from canary import scenarios
-from canary.search import hits
+from canary.search import beginnings, hits
 from canary.watch import SINKS
 
 OF_A_RUNNING_SERVICE = {
@@ -26,8 +26,9 @@ REDACTED = b"billing_details: [redacted]"
 
 
 def leaks(seen: scenarios.Seen) -> list[str]:
-    """Name what was found."""
-    return sorted(map(str, hits(seen.canaries, seen.sinks)))
+    """Name what was found, and what shows it."""
+    found = hits(seen.canaries, seen.sinks)
+    return sorted(f"{hit}: {beginnings(hit, seen.canaries, seen.sinks)}" for hit in found)
 
 
 @pytest.mark.asyncio

@@ -42,6 +42,29 @@ KNOWN = named(
 )
 
 
+class Reprs:
+    """The representations of living objects of ours.
+
+    A process of tests holds objects of earlier tests, and of some that ran without a protection: exceptions with their
+    frames live until the collector comes. What was shown before is therefore not of this test.
+    """
+
+    def __init__(self) -> None:
+        gc.collect()
+        self._before = frozenset(_reprs())
+
+    def new(self) -> Iterator[str]:
+        """Yield those that are not as one was at the beginning."""
+        yield from (shown for shown in _reprs() if shown not in self._before)
+
+
+def _reprs() -> list[str]:
+    ours = (
+        kept for kept in gc.get_objects() if str(getattr(type(kept), "__module__", "")).startswith("payorch_server")
+    )
+    return [repr(kept) for kept in ours]
+
+
 @dataclass(slots=True)
 class Watch:
     """The service, its callers, and what is known of both."""
@@ -50,6 +73,7 @@ class Watch:
     channel: grpc.aio.Channel
     spans: InMemorySpanExporter
     sinks: Sinks
+    reprs: Reprs = field(default_factory=Reprs)
     redis_url: str = ""
     canaries: list[Canary] = field(default_factory=lambda: list(KNOWN))
 
@@ -74,7 +98,7 @@ class Watch:
         self.sinks.add("spans", *(span.to_json() for span in self.spans.get_finished_spans()))
         self.sinks.add("journal", json.dumps(emulator.journal.as_json()), json.dumps(emulator.ledger.as_json()))
         self.sinks.add("store", *self._stored())
-        self.sinks.add("reprs", *reprs())
+        self.sinks.add("reprs", *self.reprs.new())
         self.sinks.add("records", repr(self.stack.application.components.call_history._own))
         self.sinks.add("reflection", *[one async for one in self._reflected()])
         async with aiohttp.ClientSession() as session:
@@ -125,12 +149,6 @@ def _details(metadata: Any) -> Iterator[object]:
             yield status_pb2.Status.FromString(value)
 
 
-def reprs() -> list[str]:
-    """Return the representation of every living object of ours."""
-    ours = (one for one in gc.get_objects() if str(getattr(type(one), "__module__", "")).startswith("payorch_server"))
-    return [repr(one) for one in ours]
-
-
 @contextmanager
 def logged(sinks: Sinks, log_format: str = "json") -> Iterator[None]:
     """Write log lines of every level, and the audit, into the sink `log`."""
@@ -147,13 +165,13 @@ def lenient() -> Emulator:
     return Emulator(settings=Settings(check_numbers=False, most_methods_per_account=None))
 
 
-def _sweeping(emulator: Emulator, sinks: Sinks) -> None:
+def _sweeping(emulator: Emulator, sinks: Sinks, reprs: Reprs) -> None:
     """Look at our objects while calls are under way: those of a call live no longer."""
     inner = emulator.app
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if not scope["path"].startswith("/_emulator"):
-            sinks.add("reprs", *reprs())
+            sinks.add("reprs", *reprs.new())
         await inner(scope, receive, send)
 
     emulator.app = app
@@ -170,7 +188,7 @@ async def watched(
     sweeps: bool = False,
 ) -> AsyncIterator[Watch]:
     """Run the service and keep everything; `collect` has been called when the context ends well."""
-    sinks, spans, emulator = Sinks(), InMemorySpanExporter(), emulator or lenient()
+    sinks, reprs, spans, emulator = Sinks(), Reprs(), InMemorySpanExporter(), emulator or lenient()
     (folder / "key").write_text(FLEET_KEY)
     (folder / "password").write_text(STORE_PASSWORD)
     settings: dict[str, Any] = {
@@ -187,7 +205,7 @@ async def watched(
             "operation_timeout_s": 5.0,
         }
     if sweeps:
-        _sweeping(emulator, sinks)
+        _sweeping(emulator, sinks, reprs)
     with logged(sinks, log_format):
         async with (
             running(
@@ -198,7 +216,7 @@ async def watched(
             ) as stack,
             grpc.aio.insecure_channel(stack.target) as channel,
         ):
-            watch = Watch(stack, channel, spans, sinks, redis_url)
+            watch = Watch(stack, channel, spans, sinks, reprs, redis_url)
             yield watch
             await watch.collect()
 
