@@ -17,6 +17,7 @@ import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from harness.http2 import ENHANCE_YOUR_CALM, GOAWAY, PING, PREFACE, SETTINGS, frame
 from harness.otlp_receiver import collecting
+from harness.raw_server import listening
 from harness.requests import session_request
 from harness.service_process import COMMAND, grpc_port, start_service, write_configuration
 from harness.stack import configuration
@@ -109,10 +110,8 @@ async def test_a_peer_writes_no_line_through_a_command() -> None:
         settings, goaway = frame(SETTINGS, b""), frame(GOAWAY, bytes(4) + ENHANCE_YOUR_CALM.to_bytes(4) + FORGED)
         writer.write(settings + goaway)
         await writer.drain()
-        writer.close()
 
-    async with await asyncio.start_server(forge, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(forge) as port:
         check = await asyncio.create_subprocess_exec(
             COMMAND, "healthcheck", "--address", f"127.0.0.1:{port}",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

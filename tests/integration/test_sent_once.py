@@ -1,6 +1,7 @@
 """A call of a gateway is sent once: whatever a server does with it, gRPC does not send it a second time by itself."""
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from harness.http2 import (
     frame,
 )
 from harness.plugged import FACTS, hub_request, plugged
+from harness.raw_server import listening
 from payorch_server.upc.gateway_outcome import NoOutcome
 
 pytestmark = pytest.mark.asyncio
@@ -53,26 +55,17 @@ class CountingServer:
     """
 
     def __init__(self, ending: Ending) -> None:
-        self.port = 0
         self.streams: list[int] = []
         """Numbers of the streams on which a whole payment came."""
         self._ending = ending
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._changed = asyncio.Condition()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection."""
-        self._writers.add(writer)
-        try:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             await reader.readexactly(len(PREFACE))
             writer.write(frame(SETTINGS))
             while True:
                 await self._answer(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-            self._writers.discard(writer)
-        async with self._changed:
-            self._changed.notify_all()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readexactly(9)
@@ -95,25 +88,13 @@ class CountingServer:
         else:
             writer.close()
 
-    async def hang_up(self) -> None:
-        """Close every connection."""
-        for writer in self._writers:
-            writer.close()
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._writers)
-
 
 @asynccontextmanager
-async def counting_server(ending: Ending) -> AsyncIterator[CountingServer]:
-    """Serve on a loopback port."""
+async def counting_server(ending: Ending) -> AsyncIterator[tuple[CountingServer, str]]:
+    """Serve on a loopback port; yields the server and its target."""
     counting = CountingServer(ending)
-    server = await asyncio.start_server(counting.serve, "127.0.0.1", 0)
-    counting.port = server.sockets[0].getsockname()[1]
-    try:
-        yield counting
-    finally:
-        server.close()
-        await counting.hang_up()
+    async with listening(counting.serve) as port:
+        yield counting, f"127.0.0.1:{port}"
 
 
 class TestACall:
@@ -122,7 +103,7 @@ class TestACall:
     @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
     async def test_is_sent_once(self, ending: Ending) -> None:
         """And nothing is known of it: a proxy that refuses a stream may have handed it on before."""
-        async with counting_server(ending) as server, plugged(f"127.0.0.1:{server.port}") as hub:
+        async with counting_server(ending) as (server, target), plugged(target) as hub:
             outcome = await hub.amazon.call(hub_request(), FACTS, deadline_s=hub.within(3))
 
             assert isinstance(outcome, NoOutcome)
@@ -130,8 +111,8 @@ class TestACall:
 
     async def test_would_be_sent_twice_by_a_channel_as_it_comes(self) -> None:
         """The server of this test is one that gRPC sends a call to again by default."""
-        async with counting_server(ENDINGS["going away, not processed"]) as server:
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        async with counting_server(ENDINGS["going away, not processed"]) as (server, target):
+            async with grpc.aio.insecure_channel(target) as channel:
                 rpc = channel.unary_unary("/payorch.v1.PaymentGatewayService/ProcessPayment")
                 with pytest.raises(grpc.aio.AioRpcError):
                     await rpc(FACTS.idempotency_key.encode(), timeout=3)

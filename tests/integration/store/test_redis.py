@@ -2,10 +2,10 @@
 
 import asyncio
 import inspect
-import socket
 import traceback
 
 import pytest
+from harness.raw_server import listening
 from harness.redis_server import RedisServer, Servers
 from integration.store.conftest import Stores, fresh_prefix
 from payorch_server.store.port import Store, StoredValue, StoreUnavailable
@@ -376,10 +376,7 @@ async def test_a_peer_that_is_no_redis(stores: Stores, shared_server: RedisServe
     async def talk_nonsense(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await writer.drain()
-        writer.close()
 
-    nonsense = await asyncio.start_server(talk_nonsense, "127.0.0.1", 0, family=socket.AF_INET)
-    async with nonsense:
-        port = nonsense.sockets[0].getsockname()[1]
+    async with listening(talk_nonsense) as port:
         with pytest.raises(StoreUnavailable):
             await stores.open(shared_server, url=f"redis://127.0.0.1:{port}").get("k")

@@ -3,7 +3,7 @@ import contextlib
 import gzip
 import inspect
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -11,6 +11,7 @@ import aiohttp
 import httpx
 import pytest
 from harness.black_hole import silent_server, unaccepting_port
+from harness.raw_server import Serve, listening
 from harness.scripted_http import Chunks, ScriptedTransport, answer, transport_over
 from httpx_aiohttp.transport import map_aiohttp_exceptions
 from opentelemetry.trace import NoOpTracer
@@ -22,7 +23,6 @@ from payorch_server.zuora.transport import HttpPost, Transport, open_transport
 
 POST = HttpPost("https://zuora.test/v1/x", {"idempotency-key": "k"}, b'{"a":1}', "/v1/x")
 ANSWER = b'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"paymentId":"other"}'
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 # More than any limit that aiohttp or the service ever had for all origins together, which was 200.
 MANY = 250
@@ -252,21 +252,6 @@ class TestPost:
         assert error.failure.reason is Reason.UPSTREAM_NO_ANSWER
 
 
-@contextlib.asynccontextmanager
-async def loopback(serve: Serve) -> AsyncIterator[int]:
-    """Serve connections by hand; yields the port."""
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await serve(reader, writer)
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
 async def close_at_once(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Accept, and say nothing."""
     writer.transport.abort()
@@ -355,7 +340,7 @@ class TestOverASocket:
     async def test_leaves_it_open_when_a_connection_was_made(self, serve: Serve) -> None:
         """What was accepted may have been read, and what was read may have been executed."""
         async with AsyncExitStack() as stack:
-            port = await stack.enter_async_context(loopback(serve))
+            port = await stack.enter_async_context(listening(serve))
             transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
 
             error = await failure_of(transport, HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x"))
@@ -374,7 +359,7 @@ class TestOverASocket:
         """Status, headers and what arrived of the body survive the connection."""
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(
-                loopback(answering(b"HTTP/1.1 403 X\r\nzuora-request-id: r1\r\n" + head + b"\r\n\r\n" + body))
+                listening(answering(b"HTTP/1.1 403 X\r\nzuora-request-id: r1\r\n" + head + b"\r\n\r\n" + body))
             )
             got = await post_to(port, stack)
 
@@ -394,7 +379,7 @@ class TestOverASocket:
         """An edge that begins to send a long policy must not end every call of every tenant."""
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(
-                loopback(answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n" + fields + b"\r\n\r\n{}"))
+                listening(answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n" + fields + b"\r\n\r\n{}"))
             )
             got = await post_to(port, stack)
 
@@ -416,7 +401,7 @@ class TestOverASocket:
     async def test_does_not_resend_for_a_head_that_no_attempt_can_read(self, head: bytes) -> None:
         """The answer exists, and its next copy breaks the same rule."""
         async with AsyncExitStack() as stack:
-            port = await stack.enter_async_context(loopback(answering(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n{}")))
+            port = await stack.enter_async_context(listening(answering(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n{}")))
             with pytest.raises(CallError) as caught:
                 await post_to(port, stack)
 
@@ -425,7 +410,7 @@ class TestOverASocket:
 
     async def test_knows_that_nothing_was_sent_to_a_closed_port(self) -> None:
         """Refused before a connection existed."""
-        async with loopback(close_at_once) as port:
+        async with listening(close_at_once) as port:
             pass
         async with AsyncExitStack() as stack:
             transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
@@ -437,7 +422,7 @@ class TestOverASocket:
     async def test_knows_that_nothing_was_sent_to_a_port_without_tls(self) -> None:
         """A handshake that fails carries no request."""
         async with AsyncExitStack() as stack:
-            port = await stack.enter_async_context(loopback(close_at_once))
+            port = await stack.enter_async_context(listening(close_at_once))
             transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
 
             error = await failure_of(transport, HttpPost(f"https://127.0.0.1:{port}/x", {}, b"{}", "/x"))
@@ -448,7 +433,7 @@ class TestOverASocket:
         """Calls in turn need one connection."""
         opened: list[asyncio.StreamWriter] = []
         async with AsyncExitStack() as stack:
-            port = await stack.enter_async_context(loopback(answer_all(opened)))
+            port = await stack.enter_async_context(listening(answer_all(opened)))
             transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
             post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
 
@@ -461,7 +446,7 @@ class TestOverASocket:
         """What a server sends on an idle connection belongs to no call, least of all to the next one."""
         opened: list[asyncio.StreamWriter] = []
         async with AsyncExitStack() as stack:
-            port = await stack.enter_async_context(loopback(answer_all(opened)))
+            port = await stack.enter_async_context(listening(answer_all(opened)))
             transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
             post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
             await transport.post(post, timeout_s=5.0)
@@ -475,7 +460,7 @@ class TestOverASocket:
         """Nothing was sent, and another attempt finds other connections."""
         opened: list[asyncio.StreamWriter] = []
         async with AsyncExitStack() as stack:
-            port = await stack.enter_async_context(loopback(answer_all(opened)))
+            port = await stack.enter_async_context(listening(answer_all(opened)))
             transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
             post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
             await asyncio.gather(*(transport.post(post, timeout_s=5.0) for _ in range(5)))
@@ -491,7 +476,7 @@ class TestOverASocket:
         opened: list[asyncio.StreamWriter] = []
         async with AsyncExitStack() as stack:
             silent = await stack.enter_async_context(silent_server())
-            port = await stack.enter_async_context(loopback(answer_all(opened)))
+            port = await stack.enter_async_context(listening(answer_all(opened)))
             transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
             unanswered = await stack.enter_async_context(
                 posts_under_way(transport, HttpPost(f"http://127.0.0.1:{silent.port}/x", {}, b"{}", "/x"))
@@ -508,7 +493,7 @@ class TestOverASocket:
         opened: list[asyncio.StreamWriter] = []
         async with AsyncExitStack() as stack:
             silent = await stack.enter_async_context(silent_server())
-            port = await stack.enter_async_context(loopback(answer_all(opened)))
+            port = await stack.enter_async_context(listening(answer_all(opened)))
             settings = ZuoraHttpSettings(connect_timeout_s=15.0)
             transport = open_transport(settings=settings, version="0", tracer=NoOpTracer(), stack=stack)
             stuck_at = {

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import zuora_emulator
+from harness.raw_server import listening
 from zuora_emulator import (
     CustomField,
     CustomType,
@@ -123,22 +124,15 @@ def test_a_password_is_not_in_the_text_of_a_set_up() -> None:
 @asynccontextmanager
 async def server_that(sends: bytes | None) -> AsyncIterator[str]:
     """Listen, read a request, send these bytes and close; None: send nothing until the caller leaves."""
-    connections: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.append(writer)
         await reader.readuntil(b"{}")
         writer.write(sends or b"")
         if sends is None:
             await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        for writer in connections:
-            writer.close()
-            await writer.wait_closed()
+    async with listening(serve) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 @pytest.mark.asyncio
