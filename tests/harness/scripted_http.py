@@ -9,6 +9,7 @@ import httpx
 from opentelemetry.trace import NoOpTracer
 from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.transport import Transport
+from payorch_server.zuora.wires import HttpxWire
 
 Handler = Callable[[httpx.Request], Awaitable[httpx.Response] | httpx.Response]
 
@@ -49,7 +50,7 @@ class ScriptedTransport(httpx.AsyncBaseTransport):
 
 def transport_over(http: httpx.AsyncBaseTransport, **settings: Any) -> Transport:
     """Make our transport over the far end."""
-    return Transport(settings=ZuoraHttpSettings(**settings), version="1.2.3", http=http, tracer=NoOpTracer())
+    return Transport(settings=ZuoraHttpSettings(**settings), version="1.2.3", wire=HttpxWire(http), tracer=NoOpTracer())
 
 
 def answer(status: int = 200, body: Any = None, **headers: str) -> httpx.Response:

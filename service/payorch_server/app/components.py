@@ -44,7 +44,7 @@ from payorch_server.zuora.quota import Quota
 from payorch_server.zuora.retry import MAX_ATTEMPTS
 from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import Credential, TokenCache
-from payorch_server.zuora.transport import Transport
+from payorch_server.zuora.transport import Transports
 
 _LOG: Final = structlog.get_logger("payorch.app")
 _WARM_TIMEOUT_S: Final = 15.0
@@ -59,7 +59,7 @@ _RANDOM: Final = random.SystemRandom()
 class Resources:
     """What lives as long as the process, whatever configuration is in use."""
 
-    transport: Transport
+    transports: Transports
     store: Store
     clock: Clock
     tasks: TaskOwner
@@ -135,7 +135,7 @@ class Components:
     def _build_tokens(self) -> TokenCache:
         own = self.resources
         return TokenCache(
-            transport=own.transport,
+            transport=own.transports.of_others,
             clock=own.clock,
             tasks=own.tasks,
             uniform=_RANDOM.uniform,
@@ -149,7 +149,7 @@ class Components:
         own = self.resources
         return ZuoraClient(
             tenants=TenantDirectory(settings.document.tenants, settings.client_secrets),
-            transport=own.transport,
+            transport=own.transports.of_calls,
             tokens=self._tokens,
             in_flight=self.in_flight,
             clock=own.clock,

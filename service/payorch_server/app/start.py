@@ -46,7 +46,7 @@ from payorch_server.telemetry.instruments import BUCKETS_S
 from payorch_server.telemetry.logging import LogStreams
 from payorch_server.telemetry.providers import start_telemetry
 from payorch_server.zuora.retry import MAX_ATTEMPTS
-from payorch_server.zuora.transport import open_transport
+from payorch_server.zuora.transport import open_transports
 
 _LOG: Final = structlog.get_logger("payorch.app")
 _PACKAGE: Final = "payorch-server"
@@ -167,7 +167,7 @@ def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitS
     document, clock = settings.document, options.clock
     telemetry = start_telemetry(document.telemetry, processors=options.span_processors, clock=clock)
     stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
-    transport = open_transport(
+    transports = open_transports(
         settings=document.zuora_http, version=version(_PACKAGE), tracer=telemetry.tracer, stack=stack
     )
     store = open_counted_store(document.store, password=settings.store_password, meter=telemetry.meter, clock=clock)
@@ -175,7 +175,7 @@ def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitS
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
     streams = options.streams.all if options.streams else ()
-    return Resources(transport, store, clock, tasks, telemetry, options.max_attempts, streams)
+    return Resources(transports, store, clock, tasks, telemetry, options.max_attempts, streams)
 
 
 def _recorder(components: Components) -> Callable[[CallRecord], None]:

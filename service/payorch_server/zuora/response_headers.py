@@ -5,7 +5,7 @@ Of different ones a wait is the longest and a remainder the smallest; ids, dates
 none of them is believed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -18,14 +18,19 @@ _EXACT: Final = frozenset({REQUEST_ID_HEADER, TRACK_ID_HEADER, "content-type"})
 _UNSPLIT: Final = frozenset({"date"})
 
 
-def header_fields(lines: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+def header_fields(lines: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
     """Return the fields of an answer.
 
     Args:
         lines: Name and value of each line, in their order.
     """
+    try:
+        decoded = [(name.decode(), value.decode()) for name, value in lines]
+    except UnicodeDecodeError:
+        # Source: RFC 9110, section 5.5: historically a value could be in this charset.
+        decoded = [(name.decode("iso-8859-1"), value.decode("iso-8859-1")) for name, value in lines]
     values: dict[str, list[str]] = {}
-    for name, value in lines:
+    for name, value in decoded:
         values.setdefault(name.lower(), []).append(value.strip())
     return {name: _joined(name, several) for name, several in values.items()}
 
@@ -40,6 +45,8 @@ def http_date_s(text: str) -> float | None:
 
 
 def _joined(name: str, values: list[str]) -> str:
+    if len(values) == 1 and "," not in values[0]:
+        return values[0]
     if name in _UNSPLIT:
         return values[0] if len(set(values)) == 1 else ""
     joined = ", ".join(values)

@@ -40,6 +40,7 @@ from payorch_server.zuora.settings import TenantSettings, ZuoraHttpSettings
 from payorch_server.zuora.tenants import TenantDirectory
 from payorch_server.zuora.tokens import Credential, TokenCache
 from payorch_server.zuora.transport import Transport
+from payorch_server.zuora.wires import HttpxWire
 
 from programs.simulation.bookkeeping import Counts, Notes
 from programs.simulation.clock import SimulatedClock
@@ -151,7 +152,7 @@ class Instance:
         self._counts = counts
         self._owner = _Owner()
         tracer = NoOpTracer()
-        transport = Transport(settings=ZuoraHttpSettings(), version="0", http=http, tracer=tracer)
+        transport = Transport(settings=ZuoraHttpSettings(), version="0", wire=HttpxWire(http), tracer=tracer)
         keyring = Keyring(configuration.keys, entropy=rng.randbytes)
         self._clocks = parts.clocks(clock=clock, changed=self._on_clock_judged)
         self._zuora = parts.zuora(

@@ -10,7 +10,7 @@ class TestHeaderFields:
     )
     def test_takes_equal_values_for_one(self, name: str) -> None:
         """Two proxies write the same line."""
-        assert header_fields([(name, "2"), (name.title(), " 2")]) == {name: "2"}
+        assert header_fields([(name.encode(), b"2"), (name.title().encode(), b" 2")]) == {name: "2"}
 
     @pytest.mark.parametrize(
         ("name", "values", "expected", "reason"),
@@ -35,4 +35,4 @@ class TestHeaderFields:
         self, name: str, values: list[str], expected: str, reason: str
     ) -> None:
         """Nothing becomes more certain, and no wait shorter."""
-        assert header_fields([(name, value) for value in values]) == {name: expected}, reason
+        assert header_fields([(name.encode(), value.encode()) for value in values]) == {name: expected}, reason

@@ -5,7 +5,7 @@ import inspect
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import httpx
@@ -19,10 +19,13 @@ from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.zuora.messages import Damage, HttpResponse
 from payorch_server.zuora.settings import ZuoraHttpSettings
-from payorch_server.zuora.transport import HttpPost, Transport, open_transport
+from payorch_server.zuora.transport import HttpPost, Transport, open_transports
+from payorch_server.zuora.wires import AiohttpWire, HttpxWire
 
 POST = HttpPost("https://zuora.test/v1/x", {"idempotency-key": "k"}, b'{"a":1}', "/v1/x")
 ANSWER = b'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"paymentId":"other"}'
+
+WAYS = ("aiohttp", "httpx")
 
 # More than any limit that aiohttp or the service ever had for all origins together, which was 200.
 MANY = 250
@@ -80,6 +83,29 @@ class Failing(httpx.AsyncBaseTransport):
             raise self._error
 
 
+class FailingSession:
+    """An aiohttp client that fails."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    @contextlib.asynccontextmanager
+    async def request(self, *_request: Any, **_options: Any) -> AsyncIterator[None]:
+        """Fail."""
+        raise self._error
+        yield
+
+
+def failing_with(error: BaseException, way: str) -> Transport:
+    """Make a transport each of whose sends fails."""
+    wire = (
+        AiohttpWire(cast("aiohttp.ClientSession", FailingSession(error)))
+        if way == "aiohttp"
+        else HttpxWire(Failing(error))
+    )
+    return Transport(settings=ZuoraHttpSettings(), version="0", wire=wire, tracer=NoOpTracer())
+
+
 class FailingLate(httpx.AsyncByteStream):
     """A body that breaks after its first bytes."""
 
@@ -114,12 +140,13 @@ async def failure_of(transport: Transport, post: HttpPost = POST, *, timeout_s: 
 class TestExceptions:
     """Only what happens before a connection exists counts as not sent."""
 
+    @pytest.mark.parametrize("way", WAYS)
     @pytest.mark.parametrize(
         "kind", [*exceptions_of(aiohttp), *exceptions_of(httpx)], ids=lambda kind: f"{kind.__module__}.{kind.__name__}"
     )
-    async def test_are_all_told_apart(self, kind: type[BaseException]) -> None:
+    async def test_are_all_told_apart(self, way: str, kind: type[BaseException]) -> None:
         """The namespaces of both libraries are walked: a new exception counts as an unknown outcome."""
-        error = await failure_of(transport_over(Failing(instance_of(kind))))
+        error = await failure_of(failing_with(instance_of(kind), way))
 
         expected = BEFORE_CONNECT.get(kind, Reason.UPSTREAM_NO_ANSWER)
         assert error.failure.reason is expected
@@ -145,22 +172,25 @@ class TestExceptions:
 
         assert got == HttpResponse(400, {"retry-after": "3"}, b'{"succ', Damage.CUT)
 
+    @pytest.mark.parametrize("way", WAYS)
     @pytest.mark.parametrize("error", [OSError(1, "x"), ConnectionResetError(), TimeoutError()], ids=repr)
-    async def test_of_the_system_leave_it_open(self, error: OSError) -> None:
+    async def test_of_the_system_leave_it_open(self, way: str, error: OSError) -> None:
         """A bare error of the system says nothing about when it happened."""
-        assert (await failure_of(transport_over(Failing(error)))).failure.reason is Reason.UPSTREAM_NO_ANSWER
+        assert (await failure_of(failing_with(error, way))).failure.reason is Reason.UPSTREAM_NO_ANSWER
 
-    async def test_of_certificates_name_the_host(self) -> None:
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_of_certificates_name_the_host(self, way: str) -> None:
         """The operator reads which host; nothing was sent to it."""
-        error = await failure_of(transport_over(Failing(instance_of(aiohttp.ClientConnectorCertificateError))))
+        error = await failure_of(failing_with(instance_of(aiohttp.ClientConnectorCertificateError), way))
 
         assert error.failure.detail.startswith("the certificate of https://zuora.test was refused: ")
 
-    async def test_that_are_no_failures_of_a_send_pass(self) -> None:
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_that_are_no_failures_of_a_send_pass(self, way: str) -> None:
         """A defect stays a defect, and a cancelled caller stays cancelled."""
         for error in (ZeroDivisionError(), asyncio.CancelledError()):
             with pytest.raises(type(error)):
-                await transport_over(Failing(error)).post(POST, timeout_s=5.0)
+                await failing_with(error, way).post(POST, timeout_s=5.0)
 
 
 @pytest.mark.asyncio
@@ -326,22 +356,29 @@ async def begun(*tasks: asyncio.Task[HttpResponse]) -> None:
         await asyncio.sleep(0)
 
 
-async def post_to(port: int, stack: AsyncExitStack) -> HttpResponse:
+def transport_by(way: str, stack: AsyncExitStack, **settings: Any) -> Transport:
+    """Open the real pool; return the transport over one of the ways."""
+    transports = open_transports(settings=ZuoraHttpSettings(**settings), version="0", tracer=NoOpTracer(), stack=stack)
+    return {"aiohttp": transports.of_calls, "httpx": transports.of_others}[way]
+
+
+async def post_to(way: str, port: int, stack: AsyncExitStack) -> HttpResponse:
     """Send one request over the real pool."""
-    transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+    transport = transport_by(way, stack)
     return await transport.post(HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x"), timeout_s=5.0)
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("way", WAYS)
 class TestOverASocket:
     """The real pool, against a server that misbehaves."""
 
     @pytest.mark.parametrize("serve", [close_at_once, close_after_reading, close_in_the_answer, answer_nonsense])
-    async def test_leaves_it_open_when_a_connection_was_made(self, serve: Serve) -> None:
+    async def test_leaves_it_open_when_a_connection_was_made(self, way: str, serve: Serve) -> None:
         """What was accepted may have been read, and what was read may have been executed."""
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(listening(serve))
-            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            transport = transport_by(way, stack)
 
             error = await failure_of(transport, HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x"))
 
@@ -355,13 +392,13 @@ class TestOverASocket:
         ],
         ids=["length", "chunked"],
     )
-    async def test_keeps_the_head_of_an_answer_that_is_cut_off(self, head: bytes, body: bytes) -> None:
+    async def test_keeps_the_head_of_an_answer_that_is_cut_off(self, way: str, head: bytes, body: bytes) -> None:
         """Status, headers and what arrived of the body survive the connection."""
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(
                 listening(answering(b"HTTP/1.1 403 X\r\nzuora-request-id: r1\r\n" + head + b"\r\n\r\n" + body))
             )
-            got = await post_to(port, stack)
+            got = await post_to(way, port, stack)
 
         assert (got.status, got.zuora_request_id, got.body, got.damage) == (403, "r1", b'{"a', Damage.CUT)
 
@@ -375,13 +412,13 @@ class TestOverASocket:
         ],
         ids=["a field beyond 8 KiB", "a field of 100 KB", "500 fields", "40 cookies"],
     )
-    async def test_reads_heads_that_are_far_larger_than_real_ones(self, fields: bytes) -> None:
+    async def test_reads_heads_that_are_far_larger_than_real_ones(self, way: str, fields: bytes) -> None:
         """An edge that begins to send a long policy must not end every call of every tenant."""
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(
                 listening(answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n" + fields + b"\r\n\r\n{}"))
             )
-            got = await post_to(port, stack)
+            got = await post_to(way, port, stack)
 
         assert (got.status, got.body, got.damage) == (200, b"{}", None)
 
@@ -398,43 +435,43 @@ class TestOverASocket:
         ],
         ids=["too large", "too many", "blank in a name", "nul", "two lengths", "no length", "length and chunked"],
     )
-    async def test_does_not_resend_for_a_head_that_no_attempt_can_read(self, head: bytes) -> None:
+    async def test_does_not_resend_for_a_head_that_no_attempt_can_read(self, way: str, head: bytes) -> None:
         """The answer exists, and its next copy breaks the same rule."""
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(listening(answering(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n{}")))
             with pytest.raises(CallError) as caught:
-                await post_to(port, stack)
+                await post_to(way, port, stack)
 
         assert caught.value.failure.reason is Reason.UPSTREAM_ANSWER_UNREADABLE
         assert caught.value.verdict.advice is Advice.LOOK_UP
 
-    async def test_knows_that_nothing_was_sent_to_a_closed_port(self) -> None:
+    async def test_knows_that_nothing_was_sent_to_a_closed_port(self, way: str) -> None:
         """Refused before a connection existed."""
         async with listening(close_at_once) as port:
             pass
         async with AsyncExitStack() as stack:
-            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            transport = transport_by(way, stack)
 
             error = await failure_of(transport, HttpPost(f"http://127.0.0.1:{port}/x", {}, b"{}", "/x"))
 
         assert (error.failure.reason, error.verdict.outcome) == (Reason.UPSTREAM_UNREACHABLE, Outcome.NOT_SENT)
 
-    async def test_knows_that_nothing_was_sent_to_a_port_without_tls(self) -> None:
+    async def test_knows_that_nothing_was_sent_to_a_port_without_tls(self, way: str) -> None:
         """A handshake that fails carries no request."""
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(listening(close_at_once))
-            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            transport = transport_by(way, stack)
 
             error = await failure_of(transport, HttpPost(f"https://127.0.0.1:{port}/x", {}, b"{}", "/x"))
 
         assert error.verdict.outcome is Outcome.NOT_SENT
 
-    async def test_uses_a_connection_again(self) -> None:
+    async def test_uses_a_connection_again(self, way: str) -> None:
         """Calls in turn need one connection."""
         opened: list[asyncio.StreamWriter] = []
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(listening(answer_all(opened)))
-            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            transport = transport_by(way, stack)
             post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
 
             answers = [await transport.post(post, timeout_s=5.0) for _ in range(10)]
@@ -442,12 +479,12 @@ class TestOverASocket:
         assert ([200] * 10, 1) == ([got.status for got in answers], len(opened))
 
     @pytest.mark.parametrize("early", [b"HTTP/1.1 408 Timeout\r\n\r\n", ANSWER, b"?"])
-    async def test_takes_nothing_for_an_answer_that_came_before_the_request(self, early: bytes) -> None:
+    async def test_takes_nothing_for_an_answer_that_came_before_the_request(self, way: str, early: bytes) -> None:
         """What a server sends on an idle connection belongs to no call, least of all to the next one."""
         opened: list[asyncio.StreamWriter] = []
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(listening(answer_all(opened)))
-            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            transport = transport_by(way, stack)
             post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
             await transport.post(post, timeout_s=5.0)
             await speak_on(opened, early)
@@ -456,12 +493,12 @@ class TestOverASocket:
 
         assert (200, b"{}", 2) == (got.status, got.body, len(opened))
 
-    async def test_gives_up_where_no_connection_is_silent(self) -> None:
+    async def test_gives_up_where_no_connection_is_silent(self, way: str) -> None:
         """Nothing was sent, and another attempt finds other connections."""
         opened: list[asyncio.StreamWriter] = []
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(listening(answer_all(opened)))
-            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            transport = transport_by(way, stack)
             post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
             await asyncio.gather(*(transport.post(post, timeout_s=5.0) for _ in range(5)))
             await speak_on(opened, ANSWER)
@@ -471,13 +508,13 @@ class TestOverASocket:
 
         assert (error.failure.reason, got.status, len(opened)) == (Reason.UPSTREAM_UNREACHABLE, 200, 6)
 
-    async def test_takes_no_connection_from_another_origin(self) -> None:
+    async def test_takes_no_connection_from_another_origin(self, way: str) -> None:
         """However many calls one origin leaves unanswered, a call to another does not wait for any of them."""
         opened: list[asyncio.StreamWriter] = []
         async with AsyncExitStack() as stack:
             silent = await stack.enter_async_context(silent_server())
             port = await stack.enter_async_context(listening(answer_all(opened)))
-            transport = open_transport(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            transport = transport_by(way, stack)
             unanswered = await stack.enter_async_context(
                 posts_under_way(transport, HttpPost(f"http://127.0.0.1:{silent.port}/x", {}, b"{}", "/x"))
             )
@@ -488,14 +525,13 @@ class TestOverASocket:
             assert (200, 0) == (got.status, sum(task.done() for task in unanswered))
 
     @pytest.mark.parametrize("stage", ["tcp", "tls"])
-    async def test_connects_beside_attempts_that_are_stuck(self, stage: str) -> None:
+    async def test_connects_beside_attempts_that_are_stuck(self, way: str, stage: str) -> None:
         """New connections to one origin do not queue behind those to another that drops every packet."""
         opened: list[asyncio.StreamWriter] = []
         async with AsyncExitStack() as stack:
             silent = await stack.enter_async_context(silent_server())
             port = await stack.enter_async_context(listening(answer_all(opened)))
-            settings = ZuoraHttpSettings(connect_timeout_s=15.0)
-            transport = open_transport(settings=settings, version="0", tracer=NoOpTracer(), stack=stack)
+            transport = transport_by(way, stack, connect_timeout_s=15.0)
             stuck_at = {
                 "tcp": f"http://127.0.0.1:{stack.enter_context(unaccepting_port())}/x",
                 "tls": f"https://127.0.0.1:{silent.port}/x",
@@ -509,12 +545,10 @@ class TestOverASocket:
 
             assert (200, 0) == (got.status, sum(task.done() for task in stuck))
 
-    async def test_needs_a_readable_ca_file(self, tmp_path: Any) -> None:
+    async def test_needs_a_readable_ca_file(self, way: str, tmp_path: Any) -> None:
         """A broken one ends the start; it never means less checking."""
         broken = tmp_path / "ca.pem"
         broken.write_text("nothing")
         async with AsyncExitStack() as stack:
             with pytest.raises(ssl.SSLError):
-                open_transport(
-                    settings=ZuoraHttpSettings(ca_file=str(broken)), version="0", tracer=NoOpTracer(), stack=stack
-                )
+                transport_by(way, stack, ca_file=str(broken))
