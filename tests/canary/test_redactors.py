@@ -16,7 +16,7 @@ from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the pro
 from payorch_server.rpc import decode, decode_payment_method, health, request_fingerprint, server
 from payorch_server.rpc.interceptors import boundary, payloads
 from payorch_server.store import keyring
-from payorch_server.telemetry import logging, span_allowlist
+from payorch_server.telemetry import export, logging
 from payorch_server.zuora import messages as calls
 from payorch_server.zuora import quotes, transport
 from zuora_emulator import journal
@@ -103,7 +103,7 @@ def _span_attributes(patch: Patch) -> None:
         return await original(self, post, **named)
 
     patch.setattr(transport.Transport, "post", telling)
-    patch.setattr(span_allowlist, "strip_unlisted", lambda span: span)
+    patch.setattr(export, "strip_unlisted", lambda span: span)
 
 
 def _secret(patch: Patch) -> None:

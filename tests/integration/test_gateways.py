@@ -29,7 +29,7 @@ from harness.plugged import (
 )  # fmt: skip
 from harness.plugin import DECLINED, FAILED, NOT_ATTEMPTED, PENDING, TOKEN_FIELD, Behaviour, Plugin, running_plugin
 from harness.ports import free_port
-from harness.spans import KeptSpans, tracer_over
+from harness.spans import KeptRecords, tracer_over
 from opentelemetry.trace import get_current_span
 from payorch.v1 import payment_gateway_service_pb2 as gateway_pb2
 from payorch_server.model.secret import Secret
@@ -217,7 +217,7 @@ class TestCall:
 
     async def test_passes_the_trace_on(self) -> None:
         """One client span for each call, whose id the plug-in receives."""
-        kept, plugin = KeptSpans(), ScriptedPlugin()
+        kept, plugin = KeptRecords(), ScriptedPlugin()
         async with running_plugin(plugin) as running, plugged(running.target, tracer=tracer_over(kept)) as hub:
             await paid(hub)
 

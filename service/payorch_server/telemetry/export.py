@@ -2,16 +2,18 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor  # noqa: TID251 - one of the SDK's parts
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor  # noqa: TID251 - one of the SDK's parts
 from opentelemetry.sdk.trace.export import (  # noqa: TID251 - one of the SDK's parts
     BatchSpanProcessor,
     SpanExporter,
     SpanExportResult,
 )
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, StatusCode
+
+from payorch_server.telemetry.recorded_spans import RecordedSpan
+from payorch_server.telemetry.span_allowlist import strip_unlisted
 
 MAX_WAITING: Final = 2048
 """Spans that wait to be sent, at most; a second's worth of some hundred calls."""
@@ -20,18 +22,64 @@ FLUSH_S: Final = 5.0
 """How long the end of the process waits for a collector that does not accept what is left."""
 
 
-class CountingBatchProcessor(SpanProcessor):
+class SpanSender(Protocol):
+    """Sends spans as they are recorded."""
+
+    def send(self, spans: Sequence[RecordedSpan]) -> SpanExportResult:
+        """Send a batch of one span at least; it may block."""
+        ...
+
+    def shutdown(self) -> None:
+        """End; a batch that is being sent is given up."""
+        ...
+
+
+class SdkSender:
+    """Sends through any exporter of the SDK, which takes ReadableSpans."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+
+    def send(self, spans: Sequence[RecordedSpan]) -> SpanExportResult:
+        """Send a batch."""
+        return self._exporter.export([span.readable() for span in spans])
+
+    def shutdown(self) -> None:
+        """End the exporter."""
+        self._exporter.shutdown()
+
+
+class ProcessorRecipient:
+    """Gives a span processor of the SDK each span that starts, and as it may be exported when it has ended."""
+
+    def __init__(self, processor: SpanProcessor) -> None:
+        self._processor = processor
+
+    def on_start(self, span: RecordedSpan, parent: RecordedSpan | None) -> None:  # noqa: ARG002 - the protocol
+        """Pass it on: it is a span of the API, though not the SDK's."""
+        self._processor.on_start(span)  # type: ignore[arg-type] # as its docstring says
+
+    def on_end(self, span: RecordedSpan) -> None:
+        """Pass on what may be exported of it."""
+        self._processor.on_end(strip_unlisted(span).readable())
+
+    def shutdown(self) -> None:
+        """End the processor."""
+        self._processor.shutdown()
+
+
+class CountingBatchProcessor:
     """Sends spans; what a collector does not accept, or not fast enough, is dropped and counted."""
 
-    def __init__(self, exporter: SpanExporter, *, max_waiting: int = MAX_WAITING, delay_s: float = 1.0) -> None:
+    def __init__(self, sender: SpanSender, *, max_waiting: int = MAX_WAITING, delay_s: float = 1.0) -> None:
         """Start the thread.
 
         Args:
-            exporter: What sends a batch; it may block.
+            sender: What sends a batch.
             max_waiting: Spans that wait to be sent, at most.
             delay_s: How long a span waits for others to fill its batch.
         """
-        self._exporter = _CountingExporter(exporter)
+        self._exporter = _CountingExporter(sender)
         self._max_waiting = max_waiting
         self._batches = BatchSpanProcessor(
             self._exporter,
@@ -52,10 +100,10 @@ class CountingBatchProcessor(SpanProcessor):
         """Spans of batches that were not accepted."""
         return self._exporter.failed
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+    def on_start(self, span: RecordedSpan, parent: RecordedSpan | None) -> None:
         """Do nothing: only spans that have ended are sent."""
 
-    def on_end(self, span: ReadableSpan) -> None:
+    def on_end(self, span: RecordedSpan) -> None:
         """Queue a span for its batch, unless the queue is full.
 
         The SDK's own queue is bounded as well, but does not count what it drops.
@@ -64,7 +112,7 @@ class CountingBatchProcessor(SpanProcessor):
             self.queue_full += 1
             return
         self._entered += 1
-        self._batches.on_end(span)
+        self._batches.on_end(span)  # type: ignore[arg-type] # it only hands it to the exporter below
 
     def shutdown(self) -> None:
         """Send what is left, for FLUSH_S at most and one attempt that is under way."""
@@ -76,26 +124,22 @@ class CountingBatchProcessor(SpanProcessor):
         finally:
             give_up.cancel()
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Send what is waiting."""
-        return self._batches.force_flush(timeout_millis)
-
 
 class _CountingExporter(SpanExporter):
-    """Counts what an exporter is given and what it fails to send."""
+    """Sends what may be exported of spans, counts them, and counts those that could not be sent."""
 
-    def __init__(self, inner: SpanExporter) -> None:
-        self._inner = inner
+    def __init__(self, sender: SpanSender) -> None:
+        self._sender = sender
         self._ended = False
         self.accepted = 0
         self.failed = 0
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+    def export(self, spans: Sequence[RecordedSpan]) -> SpanExportResult:  # type: ignore[override] # see above
         self.accepted += len(spans)
         result = SpanExportResult.FAILURE
         try:
             if not self._ended:
-                result = self._inner.export(spans)
+                result = self._sender.send([strip_unlisted(span) for span in spans])
         finally:
             if result is not SpanExportResult.SUCCESS:
                 self.failed += len(spans)
@@ -104,7 +148,7 @@ class _CountingExporter(SpanExporter):
     def shutdown(self) -> None:
         if not self._ended:
             self._ended = True
-            self._inner.shutdown()
+            self._sender.shutdown()
 
 
 _SHOWN_BEFORE: Final = frozenset({"rpc.method", "rpc.system.name", "url.template"})

@@ -1,16 +1,12 @@
 """Tracer and meter of a running service. Only this package knows the OpenTelemetry SDK and Prometheus."""
 
-import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from opentelemetry import metrics, trace
-from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetricExporter
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpanExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider  # noqa: TID251 - this is the owner
@@ -21,23 +17,25 @@ from opentelemetry.sdk.metrics.export import (  # noqa: TID251 - this is the own
 )
 from opentelemetry.sdk.resources import Resource  # noqa: TID251 - this is the owner
 from opentelemetry.sdk.trace import (  # noqa: TID251 - this is the owner
-    ReadableSpan,
-    Span,
     SpanLimits,
     SpanProcessor,
+    Tracer,
     TracerProvider,
 )
-from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter  # noqa: TID251 - this is the owner
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON  # noqa: TID251 - this is the owner
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter  # noqa: TID251 - this is the owner
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF  # noqa: TID251 - this is the owner
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from payorch_server.runtime.clock import Clock, SystemClock
-from payorch_server.telemetry.export import CountingBatchProcessor, span_line
+from payorch_server.telemetry.export import CountingBatchProcessor, ProcessorRecipient, SdkSender, SpanSender, span_line
+from payorch_server.telemetry.otlp_spans import OtlpGrpcSender, OtlpHttpSender
+from payorch_server.telemetry.recorded_spans import RecordingTracer, SpanRecipient
 from payorch_server.telemetry.settings import TelemetrySettings
-from payorch_server.telemetry.span_allowlist import MAX_CHARACTERS, AllowlistProcessor
+from payorch_server.telemetry.span_allowlist import MAX_CHARACTERS
 from payorch_server.telemetry.tail_sampling import TailSampling
 
+_NAME: Final = "payorch"
 # A collector on the same network that has not accepted a batch by then is dead or overloaded.
 _EXPORT_TIMEOUT_S: Final = 3.0
 _METRICS_INTERVAL_S: Final = 30.0
@@ -47,12 +45,18 @@ _METRICS_FLUSH_S: Final = 4.0
 class Telemetry:
     """Tracer and meter of a running service, and what must be flushed before it ends."""
 
-    def __init__(self, provider: TracerProvider, meters: MeterProvider, registry: CollectorRegistry) -> None:
-        self._provider = provider
+    def __init__(
+        self,
+        tracer: trace.Tracer,
+        recipients: Sequence[SpanRecipient],
+        meters: MeterProvider,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._recipients = recipients
         self._meters = meters
         self._registry = registry
-        self.tracer: trace.Tracer = provider.get_tracer("payorch")
-        self.meter: metrics.Meter = meters.get_meter("payorch")
+        self.tracer = tracer
+        self.meter: metrics.Meter = meters.get_meter(_NAME)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics as Prometheus reads them, and their content type.
@@ -65,29 +69,9 @@ class Telemetry:
 
     def shutdown(self) -> None:
         """Export what is left; blocks, for twelve seconds if no collector accepts it."""
-        self._provider.shutdown()
+        for recipient in self._recipients:
+            recipient.shutdown()
         self._meters.shutdown(timeout_millis=_METRICS_FLUSH_S * 1000)
-
-
-class _GuardedProcessor(SpanProcessor):
-    """Keeps a receiver of spans that fails from failing the call that made the span."""
-
-    def __init__(self, inner: SpanProcessor) -> None:
-        self._inner = inner
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        with contextlib.suppress(Exception):
-            self._inner.on_start(span, parent_context)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        with contextlib.suppress(Exception):
-            self._inner.on_end(span)
-
-    def shutdown(self) -> None:
-        self._inner.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        return self._inner.force_flush(timeout_millis)
 
 
 def start_telemetry(
@@ -103,34 +87,35 @@ def start_telemetry(
         clock: Time; the machine's unless given.
     """
     resource = Resource.create({"service.name": settings.service_name})
-    exporter = _span_exporter(settings)
-    # Without a receiver spans keep their ids, which Track-Ids are made of, and record nothing. Callers'
-    # own decisions count at the end of a call: a trace that is not sampled there still has its errors kept here.
-    sampler = ALWAYS_ON if exporter or processors else ALWAYS_OFF
-    limits = SpanLimits(max_span_attribute_length=MAX_CHARACTERS)
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False, sampler=sampler, span_limits=limits)
-    for processor in processors:
-        provider.add_span_processor(_GuardedProcessor(AllowlistProcessor(processor)))
     registry = CollectorRegistry()
     meters = MeterProvider(metric_readers=_metric_readers(settings, registry), resource=resource)
-    telemetry = Telemetry(provider, meters, registry)
-    if exporter:
-        batches = CountingBatchProcessor(exporter)
-        sampling = TailSampling(
-            settings.sampling, then=AllowlistProcessor(batches), monotonic=(clock or SystemClock()).monotonic
-        )
-        provider.add_span_processor(_GuardedProcessor(sampling))
-        _count_dropped(telemetry.meter, batches, sampling)
-    return telemetry
+    recipients: list[SpanRecipient] = [ProcessorRecipient(processor) for processor in processors]
+    if sender := _span_sender(settings):
+        batches = CountingBatchProcessor(sender)
+        sampling = TailSampling(settings.sampling, then=batches, monotonic=(clock or SystemClock()).monotonic)
+        recipients.append(sampling)
+        _count_dropped(meters.get_meter(_NAME), batches, sampling)
+    return Telemetry(_tracer(resource, recipients), recipients, meters, registry)
 
 
-def _span_exporter(settings: TelemetrySettings) -> SpanExporter | None:
+def _tracer(resource: Resource, recipients: Sequence[SpanRecipient]) -> trace.Tracer:
+    # Without a recipient spans keep their ids, which Track-Ids are made of, and record nothing. Callers'
+    # own decisions count at the end of a call: a trace that is not sampled there still has its errors kept here.
+    tracer = TracerProvider(resource=resource, shutdown_on_exit=False, sampler=ALWAYS_OFF).get_tracer(_NAME)
+    # It is none of the SDK's where OTEL_SDK_DISABLED is set.
+    if not recipients or not isinstance(tracer, Tracer):
+        return tracer
+    limits = SpanLimits(max_span_attribute_length=MAX_CHARACTERS)
+    return RecordingTracer(tracer, name=_NAME, limits=limits, recipients=recipients)
+
+
+def _span_sender(settings: TelemetrySettings) -> SpanSender | None:
     if settings.traces == "otlp":
-        return GrpcSpanExporter(endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S)
+        return OtlpGrpcSender(endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S)
     if settings.traces == "otlp_http":
-        return HttpSpanExporter(endpoint=_url(settings, "traces"), timeout=_EXPORT_TIMEOUT_S)
+        return OtlpHttpSender(endpoint=_url(settings, "traces"), timeout=_EXPORT_TIMEOUT_S)
     if settings.traces == "console":
-        return ConsoleSpanExporter(out=sys.stderr, formatter=span_line)
+        return SdkSender(ConsoleSpanExporter(out=sys.stderr, formatter=span_line))
     return None
 
 

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from copy import copy
 from typing import Final
 
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor  # noqa: TID251 - one of the SDK's parts
+from opentelemetry.sdk.trace import Event  # noqa: TID251 - as spans have them
 from opentelemetry.trace import Status
+from opentelemetry.util.types import AnyValue
+
+from payorch_server.telemetry.recorded_spans import RecordedSpan
 
 ATTRIBUTES: Final[Mapping[str, str]] = {
     # Source: OpenTelemetry semantic conventions, RPC (release candidate), HTTP and error (read 2026-11-20).
@@ -67,51 +70,26 @@ MAX_CHARACTERS: Final = 256
 _DESCRIPTION: Final = re.compile(r"[A-Z_]{0,64}")
 
 
-def strip_unlisted(span: ReadableSpan) -> ReadableSpan:
+def strip_unlisted(span: RecordedSpan) -> RecordedSpan:
     """Return the span as it may be exported: the same span, or a copy without what is not listed."""
-    attributes, description = span.attributes or {}, span.status.description or ""
-    events = [event for event in span.events if event.name in EVENTS and all(map(_is_listed, event.attributes or {}))]
-    harmless = all(map(_is_listed, attributes)) and _DESCRIPTION.fullmatch(description)
-    if harmless and len(events) == len(span.events):
+    is_described = _DESCRIPTION.fullmatch(span.status.description or "")
+    if _are_listed(span.attributes) and is_described and all(map(_is_listed_event, span.events)):
         return span
-    return ReadableSpan(
-        name=span.name,
-        context=span.get_span_context(),
-        parent=span.parent,
-        resource=span.resource,
-        attributes={name: value for name, value in attributes.items() if _is_listed(name)},
-        events=events,
-        links=span.links,
-        kind=span.kind,
-        status=span.status if _DESCRIPTION.fullmatch(description) else Status(span.status.status_code),
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+    stripped = copy(span)
+    stripped.attributes = {name: value for name, value in span.attributes.items() if _is_listed(name)}
+    stripped.events = tuple(filter(_is_listed_event, span.events))
+    if not is_described:
+        stripped.status = Status(span.status.status_code)
+    return stripped
+
+
+def _is_listed_event(event: Event) -> bool:
+    return event.name in EVENTS and _are_listed(event.attributes or {})
+
+
+def _are_listed(attributes: Mapping[str, AnyValue]) -> bool:
+    return attributes.keys() <= ATTRIBUTES.keys() or all(map(_is_listed, attributes))
 
 
 def _is_listed(name: str) -> bool:
     return name in ATTRIBUTES or name.startswith(BAGGAGE)
-
-
-class AllowlistProcessor(SpanProcessor):
-    """Passes spans on without what is not listed."""
-
-    def __init__(self, then: SpanProcessor) -> None:
-        self._then = then
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Pass it on."""
-        self._then.on_start(span, parent_context)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Pass on what may be exported of it."""
-        self._then.on_end(strip_unlisted(span))
-
-    def shutdown(self) -> None:
-        """End what comes after."""
-        self._then.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Send what was passed on."""
-        return self._then.force_flush(timeout_millis)

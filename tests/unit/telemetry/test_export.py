@@ -6,7 +6,8 @@ from harness.spans import tracer_over
 from opentelemetry.sdk.trace import ReadableSpan  # noqa: TID251 - what exporters take
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # noqa: TID251 - to be one
 from opentelemetry.trace import SpanContext, Status, StatusCode
-from payorch_server.telemetry.export import CountingBatchProcessor, span_line
+from payorch_server.telemetry.export import CountingBatchProcessor, SdkSender, span_line
+from payorch_server.telemetry.recorded_spans import RecordedSpan
 
 
 class Collector(SpanExporter):
@@ -33,6 +34,21 @@ class Collector(SpanExporter):
         self.go_on.set()
 
 
+class SentSpans:
+    """Keeps what it is given to send."""
+
+    def __init__(self) -> None:
+        self.spans: list[RecordedSpan] = []
+
+    def send(self, spans: Sequence[RecordedSpan]) -> SpanExportResult:
+        """Keep a batch."""
+        self.spans += spans
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Have nothing to end."""
+
+
 def emit(outlet: CountingBatchProcessor, count: int) -> None:
     """Let some spans end."""
     tracer = tracer_over(outlet)
@@ -46,7 +62,7 @@ class TestOutlet:
     def test_sends_what_is_left_at_the_end(self) -> None:
         """In one batch here."""
         collector = Collector()
-        outlet = CountingBatchProcessor(collector)
+        outlet = CountingBatchProcessor(SdkSender(collector))
         emit(outlet, 3)
 
         outlet.shutdown()
@@ -56,7 +72,7 @@ class TestOutlet:
     def test_drops_and_counts_what_a_slow_collector_leaves_no_room_for(self) -> None:
         """Two are on their way, two wait; the others are gone at once."""
         collector = Collector(blocks=True)
-        outlet = CountingBatchProcessor(collector, max_waiting=2, delay_s=60.0)
+        outlet = CountingBatchProcessor(SdkSender(collector), max_waiting=2, delay_s=60.0)
         emit(outlet, 2)
         collector.busy.wait()
 
@@ -69,18 +85,28 @@ class TestOutlet:
 
     def test_counts_what_is_not_taken(self) -> None:
         """A batch is lost, the service goes on."""
-        outlet = CountingBatchProcessor(Collector(result=SpanExportResult.FAILURE))
+        outlet = CountingBatchProcessor(SdkSender(Collector(result=SpanExportResult.FAILURE)))
         emit(outlet, 3)
 
         outlet.shutdown()
 
         assert (3, 0) == (outlet.export_failed, outlet.queue_full)
 
+    def test_sends_nothing_that_is_not_listed(self) -> None:
+        """Whatever sends it."""
+        sender = SentSpans()
+        outlet = CountingBatchProcessor(sender)
+        tracer_over(outlet).start_span("call", attributes={"secret": "4111111111111111", "rpc.method": "m"}).end()
+
+        outlet.shutdown()
+
+        assert [{"rpc.method": "m"}] == [span.attributes for span in sender.spans]
+
     def test_does_not_wait_for_a_dead_collector_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A process that ends has other things to lose."""
         monkeypatch.setattr("payorch_server.telemetry.export.FLUSH_S", 0.01)
         collector = Collector(blocks=True)
-        outlet = CountingBatchProcessor(collector, max_waiting=4)
+        outlet = CountingBatchProcessor(SdkSender(collector), max_waiting=4)
         emit(outlet, 1)
 
         outlet.shutdown()

@@ -35,7 +35,8 @@ class TestTelemetry:
         before = dropped(telemetry)
 
         spans(telemetry, 3)
-        telemetry._provider.shutdown()
+        for recipient in telemetry._recipients:
+            recipient.shutdown()
 
         none = {"queue_full": 0.0, "export_failed": 0.0, "held": 0.0}
         assert (none, none | {"export_failed": 3.0}) == (before, dropped(telemetry))

@@ -1,6 +1,6 @@
 import pytest
 from harness.clock import FakeClock
-from harness.spans import KeptSpans, tracer_over
+from harness.spans import KeptRecords, tracer_over
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
@@ -16,7 +16,7 @@ class Calls:
 
     def __init__(self, settings: SamplingSettings = NOTHING) -> None:
         self.clock = FakeClock()
-        self.kept = KeptSpans()
+        self.kept = KeptRecords()
         self.sampling = TailSampling(settings, then=self.kept, monotonic=self.clock.monotonic)
         self.tracer = tracer_over(self.sampling)
 
