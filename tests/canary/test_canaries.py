@@ -6,7 +6,7 @@ import urllib.parse
 from collections import Counter
 
 import pytest
-from payorch_server.model.call_record import CallNotes
+from payorch_server.model.call_notes import CallNotes
 from payorch_server.model.errors import Failure
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from payorch_server.calls.recording import CallRecord
 from payorch_server.model import errors
-from payorch_server.model.call_record import CallRecord
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the protection is taken away
 from payorch_server.rpc import decode, decode_payment_method, health, request_fingerprint, server
 from payorch_server.rpc.interceptors import boundary, payloads
@@ -90,7 +91,7 @@ def _reason_for_spans(patch: Patch) -> None:
     original = boundary._end_span
 
     def with_private_text(span: Any, record: CallRecord, **more: Any) -> None:
-        original(span, dataclasses.replace(record, reason=record.detail), **more)
+        original(span, msgspec.structs.replace(record, reason=record.detail), **more)
 
     patch.setattr(boundary, "_end_span", with_private_text)
 

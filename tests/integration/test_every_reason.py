@@ -17,7 +17,7 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.access.callers import access_table
 from payorch_server.calls.metrics import CallMetrics
-from payorch_server.model.call_record import CallRecord
+from payorch_server.calls.recording import CallRecord
 from payorch_server.model.errors import Failure, error_for
 from payorch_server.model.outcome import VERDICTS, Reason
 from payorch_server.rpc.health import Health

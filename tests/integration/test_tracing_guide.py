@@ -16,7 +16,7 @@ from harness.stack import LocalStack
 from payorch_server.calls.recording import log_fields, record_of_call
 from payorch_server.commands import trace
 from payorch_server.model.attempt import Attempt
-from payorch_server.model.call_record import CallNotes, RouteNames
+from payorch_server.model.call_notes import CallNotes, RouteNames
 from payorch_server.model.caller import UNIDENTIFIED
 from payorch_server.model.errors import call_error
 from payorch_server.model.identifiers import TrackId, trace_id_of

@@ -14,10 +14,10 @@ from payorch_server.access.callers import access_table
 from payorch_server.app.money_readiness import MoneyReadiness
 from payorch_server.calls.history import CallHistory
 from payorch_server.calls.metrics import CallMetrics
+from payorch_server.calls.recording import CallRecord
 from payorch_server.config import Settings
 from payorch_server.intents.executor import IntentExecutor
 from payorch_server.intents.ledger import IntentLedger
-from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.secret import Secret

@@ -17,9 +17,9 @@ from payorch_server.app.components import Components, Resources
 from payorch_server.app.gauges import publish
 from payorch_server.app.process import StartError, listen_for_probes, open_counted_store, serve_until_signal
 from payorch_server.app.reload import Reloader
+from payorch_server.calls.recording import CallRecord
 from payorch_server.config import AdminSettings, Document, Settings
 from payorch_server.intents.executor import EXECUTION_LIMIT_S
-from payorch_server.model.call_record import CallRecord
 from payorch_server.rpc.backlog import Backlog
 from payorch_server.rpc.diagnostics import EXPLAIN_CHECKS, DiagnosticsServicer
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor

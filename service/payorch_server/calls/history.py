@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 import structlog
 
+from payorch_server.calls.recording import CallRecord
 from payorch_server.calls.settings import CallHistorySettings
-from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.runtime.lifecycle import TaskOwner

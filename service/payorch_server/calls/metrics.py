@@ -5,7 +5,7 @@ from typing import Final
 
 from opentelemetry.metrics import Meter, Observation
 
-from payorch_server.model.call_record import CallRecord
+from payorch_server.calls.recording import CallRecord
 from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
 from payorch_server.runtime.clock import Clock

@@ -1,19 +1,62 @@
-"""The record of an ended call or execution, and the log line that is written from it."""
+"""The record of an ended call or execution, from which its log line, metrics and history are made."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from payorch_server.model.attempt import UpstreamFacts
-from payorch_server.model.call_record import SUCCEEDED, CallNotes, CallRecord
+import msgspec
+
+from payorch_server.model.attempt import Attempt, UpstreamFacts
+from payorch_server.model.call_notes import CallNotes, RouteNames
 from payorch_server.model.caller import Caller
 from payorch_server.model.context import CallContext
-from payorch_server.model.errors import CallError
+from payorch_server.model.errors import CallError, UpstreamEvidence
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.model.sensitive_text import scrub_text
 
-_ROUTE_FIELDS: Final = ("tenant", "entity", "rule", "policy_hash")
+SUCCEEDED: Final = "SUCCEEDED"
+_NO_FACTS: Final = UpstreamFacts()
 _DIGITS: Final = 6
+
+
+class CallRecord(msgspec.Struct, frozen=True):
+    """A call or an execution that has ended. Nothing sensitive is in it."""
+
+    kind: Literal["call", "execution"]
+    """A call is what a caller saw; an execution is one run of an intent, whose caller may have left before its end."""
+    rpc: str
+    """Name such as `CreateSession`."""
+    track_id: str
+    trace_id: str
+    """32 hexadecimal digits; empty when there is no trace."""
+    caller: str
+    namespace: str
+    started_at: datetime
+    """UTC."""
+    duration_s: float
+    outcome: str
+    """Name of the Outcome."""
+    method: str = ""
+    """Full name, such as `payorch.v1.PaymentOrchestrationService/CreateSession`; empty for an execution."""
+    code: str = ""
+    """Name of the status code; empty for an execution."""
+    advice: str = ""
+    reason: str = ""
+    """Name of the Reason; empty for success."""
+    detail: str = ""
+    """For operators; scrubbed of what Zuora quoted."""
+    route: RouteNames = msgspec.field(default_factory=RouteNames)
+    intent: str = ""
+    """How the call met its intent: opened, taken_over, joined, replayed or unrecorded; empty when it has none."""
+    right: str = ""
+    """The right that was missing."""
+    phases_s: Mapping[str, float] = msgspec.field(default_factory=dict)
+    """Seconds in each phase: record (the store), token and queue (waits), zuora."""
+    attempts: tuple[Attempt, ...] = ()
+    executed_track_id: str = ""
+    zuora_request_id: str = ""
+    zuora_process_id: str = ""
+    evidence: UpstreamEvidence = msgspec.field(default_factory=UpstreamEvidence)
 
 
 def record_of_call(
@@ -39,18 +82,8 @@ def record_of_call(
         ended_at: When, UTC.
         duration_s: How long it took.
     """
-    return _record(
-        error,
-        kind="call",
-        rpc=method.rpartition("/")[2],
-        method=method,
-        code=code,
-        track_id=track_id,
-        caller=caller,
-        notes=notes,
-        ended_at=ended_at,
-        duration_s=duration_s,
-    )
+    rpc = method.rpartition("/")[2]
+    return _record(error, "call", rpc, method, code, track_id, caller, notes, ended_at, duration_s)
 
 
 def record_of_execution(
@@ -65,23 +98,12 @@ def record_of_execution(
         ended_at: When, UTC.
         duration_s: How long it took.
     """
-    return _record(
-        error,
-        kind="execution",
-        rpc=rpc,
-        method="",
-        code="",
-        track_id=context.track_id,
-        caller=context.caller,
-        notes=context.notes,
-        ended_at=ended_at,
-        duration_s=duration_s,
-    )
+    caller, notes = context.caller, context.notes
+    return _record(error, "execution", rpc, "", "", context.track_id, caller, notes, ended_at, duration_s)
 
 
 def _record(
     error: BaseException | None,
-    *,
     kind: Literal["call", "execution"],
     rpc: str,
     method: str,
@@ -95,11 +117,10 @@ def _record(
     outcome, advice, reason, detail, right = _end_of(error)
     failure = error.failure if isinstance(error, CallError) else None
     # An error without facts of its own keeps those that were noted before it, such as the attempts of a joined call.
-    facts = failure.facts if failure and failure.facts != UpstreamFacts() else None
+    facts = failure.facts if failure and failure.facts != _NO_FACTS else None
     return CallRecord(
         kind=kind,
         rpc=rpc,
-        method=method,
         track_id=track_id,
         trace_id=notes.trace_id,
         caller=caller.identity,
@@ -107,14 +128,16 @@ def _record(
         started_at=ended_at - timedelta(seconds=duration_s),
         duration_s=round(duration_s, _DIGITS),
         outcome=outcome,
+        method=method,
         code=code,
         advice=advice,
         reason=reason,
-        detail=scrub_text(detail),
+        detail=scrub_text(detail) if detail else "",
         route=notes.route,
         intent=notes.intent,
         right=right,
-        phases_s=dict(notes.phases_s),
+        # A copy: an execution continues when its caller has left.
+        phases_s=notes.phases_s.copy(),
         attempts=facts.attempts if facts else notes.attempts,
         executed_track_id=facts.echoed_track_id if facts else notes.executed_track_id,
         zuora_request_id=facts.zuora_request_id if facts else notes.zuora_request_id,
@@ -135,9 +158,10 @@ def _end_of(error: BaseException | None) -> tuple[str, str, str, str, str]:
     return verdict.outcome.name, verdict.advice.name, failure.reason.name, failure.detail, right
 
 
-def log_fields(record: CallRecord) -> Mapping[str, Any]:
+def log_fields(record: CallRecord) -> dict[str, Any]:
     """Return the fields of a call's log line; empty ones are left out."""
-    fields: dict[str, Any] = {
+    route = record.route
+    fields = {
         "rpc": record.rpc,
         "track_id": record.track_id,
         "trace_id": record.trace_id,
@@ -151,7 +175,11 @@ def log_fields(record: CallRecord) -> Mapping[str, Any]:
         "attempts": len(record.attempts),
         "zuora_request_id": record.zuora_request_id,
         "duration_s": record.duration_s,
+        "tenant": route.tenant,
+        "entity": route.entity,
+        "rule": route.rule,
+        "policy_hash": route.policy_hash,
     }
-    fields |= {name: getattr(record.route, name) for name in _ROUTE_FIELDS}
-    fields |= {f"{phase}_s": round(seconds, _DIGITS) for phase, seconds in record.phases_s.items()}
-    return {name: value for name, value in fields.items() if value not in {"", 0}}
+    for phase, seconds in record.phases_s.items():
+        fields[f"{phase}_s"] = round(seconds, _DIGITS)
+    return {name: value for name, value in fields.items() if value}

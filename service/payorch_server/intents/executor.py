@@ -16,13 +16,12 @@ from typing import Any, Final, Generic, TypeVar
 import structlog
 from opentelemetry import trace
 
-from payorch_server.calls.recording import record_of_execution
+from payorch_server.calls.recording import CallRecord, record_of_execution
 from payorch_server.intents.claim import IntentClaim
 from payorch_server.intents.intent import Fingerprint, IntentRequest, IntentResult, require_same_request, still_running
 from payorch_server.intents.intent_record import resend_before, sent_intent
 from payorch_server.intents.intent_spans import IntentSpans
 from payorch_server.intents.ledger import IntentLedger
-from payorch_server.model.call_record import CallRecord
 from payorch_server.model.context import CallContext, WaitingCalls
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import IdempotencyKey, RequestId

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from payorch_server.model.call_record import CallNotes
+from payorch_server.model.call_notes import CallNotes
 from payorch_server.model.caller import Caller
 from payorch_server.model.identifiers import TrackId
 

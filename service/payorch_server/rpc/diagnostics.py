@@ -13,7 +13,7 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
 from payorch_server.access.permission import permit_diagnostics
 from payorch_server.calls.history import CallHistory
-from payorch_server.model.call_record import CallRecord
+from payorch_server.calls.recording import CallRecord
 from payorch_server.model.errors import CallError, Violation, invalid
 from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_track_id, trace_id_of
 from payorch_server.model.operation import RPCS

@@ -12,7 +12,7 @@ from payorch_server.intents.executor import IntentExecutor, idempotency_key
 from payorch_server.intents.intent import Fingerprint, IntentRequest, IntentResult
 from payorch_server.intents.intent_record import IntentStatus, resend_before
 from payorch_server.model.attempt import CallReport, UpstreamPreview
-from payorch_server.model.call_record import RouteNames
+from payorch_server.model.call_notes import RouteNames
 from payorch_server.model.context import CallContext
 from payorch_server.model.errors import CallError, call_error, error_for
 from payorch_server.model.identifiers import IdempotencyKey, RequestId

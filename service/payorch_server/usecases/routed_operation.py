@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from payorch_server.access.permission import Action, permit
 from payorch_server.intents.intent import IntentOperation
 from payorch_server.model.attempt import ZuoraReply
-from payorch_server.model.call_record import RouteNames
+from payorch_server.model.call_notes import RouteNames
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import EarlierSends
 from payorch_server.model.errors import CallError, UpstreamEvidence, call_error

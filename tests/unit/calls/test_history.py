@@ -1,11 +1,11 @@
-import dataclasses
 from datetime import timedelta
 
+import msgspec
 import pytest
 from harness.clock import START, FakeClock
 from payorch_server.calls.history import CallHistory
+from payorch_server.calls.recording import CallRecord
 from payorch_server.calls.settings import CallHistorySettings
-from payorch_server.model.call_record import CallRecord
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
 from payorch_server.runtime.lifecycle import TaskOwner
@@ -108,7 +108,7 @@ class TestCallRecords:
         """What the store gives back equals what was written."""
         store = memory()
         one, other = Replica(store, in_store=True), Replica(store, in_store=True)
-        whole = dataclasses.replace(record(), phases_s={"zuora": 0.25}, reason="PAYMENT_DECLINED", detail="no")
+        whole = msgspec.structs.replace(record(), phases_s={"zuora": 0.25}, reason="PAYMENT_DECLINED", detail="no")
         one.records.add(whole)
         await one.written()
 

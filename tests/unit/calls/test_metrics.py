@@ -1,5 +1,4 @@
-import dataclasses
-
+import msgspec
 from harness.clock import FakeClock
 from opentelemetry.sdk.metrics import MeterProvider  # noqa: TID251 - to read what was measured
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: TID251
@@ -18,7 +17,7 @@ class Measured:
 
     def flight(self, key: str, outcome: str) -> None:
         """End a flight."""
-        self.calls.count_execution(dataclasses.replace(record(), outcome=outcome), IdempotencyKey(key))
+        self.calls.count_execution(msgspec.structs.replace(record(), outcome=outcome), IdempotencyKey(key))
 
     def unsettled(self) -> tuple[float, float]:
         """Read how many are unsettled, and since when."""

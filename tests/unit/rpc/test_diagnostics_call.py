@@ -5,8 +5,8 @@ from google.rpc import code_pb2
 from harness.clock import START
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import error_reason_pb2
+from payorch_server.calls.recording import CallRecord
 from payorch_server.model.attempt import Attempt
-from payorch_server.model.call_record import CallRecord
 from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.rpc.diagnostics import encode_call_record
 

@@ -16,8 +16,8 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from payorch_server.calls.recording import log_fields, record_of_call
-from payorch_server.model.call_record import CallNotes, CallRecord
+from payorch_server.calls.recording import CallRecord, log_fields, record_of_call
+from payorch_server.model.call_notes import CallNotes
 from payorch_server.model.caller import UNIDENTIFIED
 from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import error_given_doubt

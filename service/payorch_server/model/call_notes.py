@@ -1,15 +1,10 @@
-"""The record of an ended call, from which its log line, metrics and history are made, and the notes for it."""
+"""What is noted while a call is served, for its record."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final, Literal
 
 from payorch_server.model.attempt import Attempt, UpstreamFacts
 from payorch_server.model.errors import UpstreamEvidence
 from payorch_server.model.route import Route
-
-SUCCEEDED: Final = "SUCCEEDED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,50 +24,9 @@ class RouteNames:
         return cls(route.tenant, route.entity, route.orgs, route.gateway.name, route.rule, route.policy_hash)
 
 
-@dataclass(frozen=True, slots=True)
-class CallRecord:
-    """A call or an execution that has ended. Nothing sensitive is in it."""
-
-    kind: Literal["call", "execution"]
-    """A call is what a caller saw; an execution is one run of an intent, whose caller may have left before its end."""
-    rpc: str
-    """Name such as `CreateSession`."""
-    track_id: str
-    trace_id: str
-    """32 hexadecimal digits; empty when there is no trace."""
-    caller: str
-    namespace: str
-    started_at: datetime
-    """UTC."""
-    duration_s: float
-    outcome: str
-    """Name of the Outcome."""
-    method: str = ""
-    """Full name, such as `payorch.v1.PaymentOrchestrationService/CreateSession`; empty for an execution."""
-    code: str = ""
-    """Name of the status code; empty for an execution."""
-    advice: str = ""
-    reason: str = ""
-    """Name of the Reason; empty for success."""
-    detail: str = ""
-    """For operators; scrubbed of what Zuora quoted."""
-    route: RouteNames = field(default_factory=RouteNames)
-    intent: str = ""
-    """How the call met its intent: opened, taken_over, joined, replayed or unrecorded; empty when it has none."""
-    right: str = ""
-    """The right that was missing."""
-    phases_s: Mapping[str, float] = field(default_factory=dict)
-    """Seconds in each phase: record (the store), token and queue (waits), zuora."""
-    attempts: tuple[Attempt, ...] = ()
-    executed_track_id: str = ""
-    zuora_request_id: str = ""
-    zuora_process_id: str = ""
-    evidence: UpstreamEvidence = field(default_factory=UpstreamEvidence)
-
-
 @dataclass(slots=True)
 class CallNotes:
-    """What is noted while a call is served, for its record. Copies of a context share it."""
+    """The notes of one call. Copies of a context share them."""
 
     trace_id: str = ""
     route: RouteNames = field(default_factory=RouteNames)
