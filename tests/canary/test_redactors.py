@@ -48,7 +48,7 @@ def _redactor(patch: Patch) -> None:
 
 
 def _scrubber(patch: Patch) -> None:
-    patch.setattr(logging, "scrub", lambda _logger, _method, event: event)
+    patch.setattr(logging, "scrub", lambda event: event)
 
 
 def _words(patch: Patch) -> None:

@@ -12,10 +12,7 @@ from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 
-# Written at any telemetry.log_level, because an audit log must not be silenced, and to a stream of its own.
-_AUDIT: Final = structlog.wrap_logger(
-    None, wrapper_class=structlog.make_filtering_bound_logger(0), logger_factory_args=("payorch.audit",)
-)
+_AUDIT: Final = structlog.get_logger("payorch.audit")
 DIAGNOSTICS: Final = "diagnostics"
 """The right to use the service's diagnostics."""
 

@@ -18,6 +18,10 @@ _ID: Final = re.compile(
     r"(?:[0-9A-Fa-f]{32,}(?:-[0-9A-Fa-f]{16})?|[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12})(?![0-9A-Fa-f])"
     r"|(?<![0-9A-Za-z])(?=[0-9]{0,15}[A-F])[0-9A-F]{16}(?![0-9A-Za-z])"
 )
+# The forms of ids in which nearly all of ours and of Zuora's are, and in which a text can hold no secret but this one.
+_PLAIN_ID: Final = re.compile(
+    r"(?:po1-|upc1-)?[0-9a-f]{32,40}(?:-[0-9a-f]{16})?|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
+)
 _RUN: Final = re.compile(r"(?<![0-9])[0-9](?:[^0-9A-Za-z]{0,4}[0-9]){11,}+")
 _SEPARATORS: Final = re.compile(r"([^0-9]+)")
 # Two of Zuora's billing codes beside each other have sixteen digits; they count as no part of a card number.
@@ -55,6 +59,11 @@ def may_hold_card_number(text: str) -> bool:
     # Only where there are so many digits: a tenth of all lines, for the ids in them.
     has_digits = _has_digits(text) and _has_digits(_ID.sub("z", text))
     return has_digits or _BASE64.search(text) is not None or _HEX.search(text) is not None
+
+
+def is_plain_id(text: str) -> bool:
+    """Return whether a text is a hash, UUID, Track-Id or key in small letters with no card number in hexadecimal."""
+    return _PLAIN_ID.fullmatch(text) is not None and _HEX.search(text) is None
 
 
 def _has_digits(text: str) -> bool:

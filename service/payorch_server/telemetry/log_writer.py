@@ -1,5 +1,6 @@
 """Writes the lines of a stream in a thread of its own, so that no reader of the stream can block the event loop."""
 
+import contextlib
 import os
 import queue
 import select
@@ -18,11 +19,10 @@ STALLED_AFTER_S: Final = 5.0
 _RETRY_S: Final = 1.0
 # A thread that wakes takes the interpreter from the event loop several times; once for each line was an eighth of the
 # CPU time of a call.
-_COLLECT_S: Final = 0.01
+_COLLECT_S: Final = 0.05
 # A write to a pipe comes back when all of it is written: a small batch shows progress, however slow the reader.
 _BATCH_BYTES: Final = 16 * 1024
 _BATCH_LINES: Final = 100
-_READER_GONE: Final = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
 @dataclass(slots=True)
@@ -81,6 +81,8 @@ class LogWriter:
         self._writing_since_s: float | None = None
         self._failing = False
         self._closing = threading.Event()
+        self._reader = select.poll()
+        self._reader.register(descriptor, 0)
         self._abandoned = False
         # It may be blocked for ever, and must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=f"{name} writer", daemon=True)
@@ -138,9 +140,9 @@ class LogWriter:
             self._unreported = 0
 
     def _reader_is_gone(self) -> bool:
-        poll = select.poll()
-        poll.register(self._descriptor, 0)
-        return any(events & _READER_GONE for _, events in poll.poll(0))
+        # Only one thread at a time may poll with it. What it reports of no event that was asked for is an end.
+        with self._lock:
+            return bool(self._reader.poll(0))
 
     def _run(self) -> None:
         while batch := self._next_batch():
@@ -155,9 +157,7 @@ class LogWriter:
     def _next_batch(self) -> deque[_Piece]:
         """Wait for lines, and return them; none when the queue is closed and empty."""
         batch: deque[_Piece] = deque()
-        size, line = 0, self._waiting.get()
-        # Lines that come meanwhile wake no thread.
-        self._closing.wait(_COLLECT_S)
+        size, line = 0, self._first_line()
         while line is not None:
             batch.append(_Piece(self._lost_line(line), 0) if isinstance(line, int) else _Piece(line, len(line)))
             size += len(batch[-1].rest)
@@ -170,6 +170,15 @@ class LogWriter:
         if batch:
             self._waiting.put(None)
         return batch
+
+    def _first_line(self) -> bytes | int | None:
+        """Return a line that is waiting; or wait for one, and then a moment for those that follow it."""
+        with contextlib.suppress(queue.Empty):
+            return self._waiting.get_nowait()
+        line = self._waiting.get()
+        # Those wake no thread.
+        self._closing.wait(_COLLECT_S)
+        return line
 
     def _write_some(self, batch: deque[_Piece]) -> bool:
         """Write what the descriptor takes of a batch; return whether it may take more at once."""

@@ -21,6 +21,7 @@ import msgspec
 import structlog
 
 from payorch_server.model.errors import CommandError
+from payorch_server.runtime.clock import SystemClock
 from payorch_server.telemetry.log_writer import LogWriter
 from payorch_server.telemetry.scrubber import scrub
 from payorch_server.telemetry.settings import TelemetrySettings
@@ -28,6 +29,9 @@ from payorch_server.telemetry.settings import TelemetrySettings
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _LOG: Final = structlog.get_logger("payorch.process")
 _AUDIT: Final = "payorch.audit"
+"""Its lines have a stream of their own, and any level: an audit must not be silenced."""
+_PAYLOADS: Final = "payorch.payloads"
+"""Its lines have any level: they were requested."""
 _FLUSH_S: Final = 1.0
 _MAX_FRAMES: Final = 8
 _MAX_BEGUN_CHARACTERS: Final = 8192
@@ -77,10 +81,12 @@ def start_logging(settings: TelemetrySettings) -> LogStreams:
         LogWriter(descriptor, name=name, lost_line=_lost_line(render, name), turn=turn)
         for descriptor, name in ((log_to, "log"), (audit_to, "audit"))
     )
+    chosen = _StreamLogger(log, render, least=_LEVELS[settings.log_level])
+    named = {_AUDIT: _AuditLogger(audit, render), _PAYLOADS: _StreamLogger(log, render)}
     structlog.configure(
-        processors=[render],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
-        logger_factory=lambda name="", *_: _AuditLogger(audit) if name == _AUDIT else _StreamLogger(log),
+        # They render by themselves: what structlog does around a renderer costs as much as the renderer.
+        wrapper_class=lambda logger, **_unused: logger,  # type: ignore[arg-type] # it is called, and nothing more
+        logger_factory=lambda name="", *_: named.get(name, chosen),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_LibraryHandler()], force=True)
@@ -108,69 +114,89 @@ def redirect_standard_streams(streams: LogStreams) -> None:
     logging.captureWarnings(capture=True)
 
 
-_Render = Callable[[Any, str, structlog.typing.EventDict], bytes]
+_Fields = dict[str, Any]
+_Render = Callable[[str, str, _Fields], bytes]
 
 
 def _renderer(settings: TelemetrySettings) -> _Render:
-    """Return the function that renders an event, to nothing if that fails: no line is worth a failed call."""
-    processors = (
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        # Before the scrubber, which sees what it is given and nothing that is made after it.
-        structlog.processors.format_exc_info,
-        scrub,
-    )
-    write = _json if settings.log_format == "json" else _for_people()
+    """Return the function that renders level, event and fields, to nothing if that fails: no line is worth a call."""
+    write = _json() if settings.log_format == "json" else _for_people()
+    clock = SystemClock()
 
-    def render(logger: Any, method: str, event: Any) -> bytes:
+    def render(level: str, event: str, fields: _Fields) -> bytes:
         try:
-            for processor in processors:
-                event = processor(logger, method, event)
-            return write(logger, method, event)
+            fields["event"] = event
+            if "exc_info" in fields:
+                fields = dict(structlog.processors.format_exc_info(None, level, fields))
+            # After the exception is a text. What is added behind it is ours.
+            line = scrub(fields)
+            line["level"], line["timestamp"] = level, clock.now()
+            return write(line)
         except Exception:  # noqa: BLE001 - a value may fail in any way; the line is counted as lost
             return b""
 
     return render
 
 
-def _json(_logger: Any, _method: str, event: structlog.typing.EventDict) -> bytes:
-    return msgspec.json.encode(event, enc_hook=str)
+def _json() -> Callable[[_Fields], bytes]:
+    return msgspec.json.Encoder(enc_hook=str).encode
 
 
-def _for_people() -> _Render:
+def _for_people() -> Callable[[_Fields], bytes]:
     console = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
-    return lambda logger, method, event: console(logger, method, event).encode(errors="backslashreplace")
+
+    def write(line: _Fields) -> bytes:
+        line["timestamp"] = msgspec.to_builtins(line["timestamp"])
+        return console(None, line["level"], line).encode(errors="backslashreplace")
+
+    return write
 
 
 def _lost_line(render: _Render, stream: str) -> Callable[[int], bytes]:
-    def lost_line(lines: int) -> bytes:
-        return render(None, "warning", {"event": "lines_lost", "stream": stream, "lines": lines}) + b"\n"
-
-    return lost_line
+    return lambda lines: render("warning", "lines_lost", {"stream": stream, "lines": lines}) + b"\n"
 
 
 class _StreamLogger:
-    """What structlog calls with a rendered line, or with nothing if it could not be rendered."""
+    """Renders events and offers them to a stream, unless they are below a level."""
 
-    def __init__(self, writer: LogWriter) -> None:
+    def __init__(self, writer: LogWriter, render: _Render, *, least: int = logging.NOTSET) -> None:
         self._writer = writer
+        self._render = render
+        self._least = least
 
-    def write(self, line: bytes) -> bool:
+    def debug(self, event: str, **fields: Any) -> bool:
+        return self._log("debug", event, fields)
+
+    def info(self, event: str, **fields: Any) -> bool:
+        """Return whether the line will be written, as far as that can be known."""
+        return self._log("info", event, fields)
+
+    def warning(self, event: str, **fields: Any) -> bool:
+        return self._log("warning", event, fields)
+
+    def error(self, event: str, **fields: Any) -> bool:
+        return self._log("error", event, fields)
+
+    def exception(self, event: str, **fields: Any) -> bool:
+        return self._log("error", event, {"exc_info": True, **fields})
+
+    def _log(self, level: str, event: str, fields: _Fields) -> bool:
+        if _LEVELS[level] < self._least:
+            return False
+        line = self._render(level, event, fields)
         if line:
             return self._writer.write(line)
         self._writer.count_lost()
         return False
 
-    debug = info = warning = error = write
-
 
 class _AuditLogger(_StreamLogger):
-    """Its methods return whether the line is accepted: it is queued, and lines are being written."""
+    """Accepts a line if it is queued, and lines are being written."""
 
-    def info(self, line: bytes) -> bool:
-        return self.write(line) and not self._writer.is_stalled
+    def info(self, event: str, **fields: Any) -> bool:
+        return super().info(event, **fields) and not self._writer.is_stalled
 
 
 class _LogText(io.TextIOBase):

@@ -11,8 +11,7 @@ from payorch_server.rpc.interceptors._unary import Behaviour, UnaryInterceptor
 from payorch_server.telemetry.logging import where
 from payorch_server.telemetry.settings import TelemetrySettings
 
-# Written at any telemetry.log_level: these lines were requested.
-_LOG: Final = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(0))
+_LOG: Final = structlog.get_logger("payorch.payloads")
 
 
 class PayloadInterceptor(UnaryInterceptor):

@@ -1,0 +1,126 @@
+"""A line is rendered as structlog's own processors and a scrubber of every single member would render it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+import structlog
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from payorch_server.calls.recording import log_fields, record_of_call
+from payorch_server.model.attempt import Attempt, UpstreamFacts
+from payorch_server.model.call_notes import CallNotes, RouteNames
+from payorch_server.model.caller import Caller
+from payorch_server.model.errors import UpstreamEvidence, call_error
+from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.runtime.clock import SystemClock
+from payorch_server.telemetry import scrubber
+from payorch_server.telemetry.logging import _renderer
+from payorch_server.telemetry.settings import TelemetrySettings
+
+SECRETS = (
+    "4111111111111111",
+    "4929 1234 5678 1236",
+    "card 34393239313233343536373831323336 refused",
+    "34393239313233343536373831323336",
+    "f34393239313233343536373831323336",
+    "NDkyOTEyMzQ1Njc4MTIzNg==",
+    "DE89370400440532013000",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+    "Bearer 0123456789abcdef",
+    "jane%40example.com",
+    "client_secret=s3cr3t",
+    "\uff14\uff19\uff12\uff19123456781236",
+)
+HARD = ("\ud800", "a\x00b\x1b[31m\u2028\r\n", '"\\', "\U0010ffff", "", "x" * 300, "0" * 36)
+ids = st.one_of(
+    st.uuids().map(str),
+    st.uuids().map(lambda made: made.hex),
+    st.from_regex(r"[0-9a-f]{32}-[0-9]{16}", fullmatch=True),
+    st.from_regex(r"(po1|upc1)-[0-9a-f]{40}", fullmatch=True),
+    st.from_regex(r"[23][0-9a-f]([23][0-9a-f]){15}", fullmatch=True),
+)
+texts = st.one_of(
+    ids,
+    st.text(st.characters(), max_size=40),
+    st.sampled_from(SECRETS + HARD),
+    st.builds("{}{}{}".format, st.text(max_size=5), st.sampled_from(SECRETS), st.text(max_size=5)),
+)
+values = st.one_of(
+    texts,
+    st.booleans(),
+    st.none(),
+    st.floats(allow_nan=False),
+    st.integers(-(2**62), 2**62),
+    st.binary(max_size=20),
+    st.datetimes(timezones=st.just(UTC)),
+    st.lists(texts, max_size=3),
+    st.dictionaries(texts, texts, max_size=3),
+)
+names = st.one_of(
+    st.sampled_from(["rpc", "track_id", "password", "api_key", "level", "timestamp", "key", "tenant"]),
+    texts.filter(lambda text: text != "exc_info"),
+)
+moments = st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - Hypothesis wants it so
+
+
+def rendered(log_format: Any, event: str, fields: dict[str, Any], moment: datetime) -> bytes:
+    """Render a line as the service does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SystemClock, "now", lambda _self: moment)
+        return _renderer(TelemetrySettings(log_format=log_format))("info", event, dict(fields))
+
+
+def by_structlog(log_format: str, event: str, fields: dict[str, Any], moment: datetime) -> bytes:
+    """Render a line slowly and simply."""
+    line: Any = {**fields, "event": event}
+    line = {scrubber._scrub_key(name): scrubber._scrub_member(name, value, 0) for name, value in line.items()}
+    line = structlog.processors.add_log_level(None, "info", line)
+    line["timestamp"] = moment.isoformat().replace("+00:00", "Z")
+    try:
+        if log_format == "json":
+            return msgspec.json.encode(line, enc_hook=str)
+        console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        return console(None, "info", line).encode(errors="backslashreplace")
+    except Exception:  # noqa: BLE001 - such a line is lost, as ours is
+        return b""
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+class TestRendering:
+    """What is remembered of earlier lines makes no difference."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(fields=st.dictionaries(names, values, max_size=6), event=texts, moment=moments)
+    @example(fields={"a": "\ud800"}, event="call", moment=datetime(2026, 1, 1, tzinfo=UTC))
+    def test_is_that_of_structlog(self, log_format: Any, fields: dict[str, Any], event: str, moment: datetime) -> None:
+        """For any fields, twice: the second time the texts are known."""
+        expected = by_structlog(log_format, event, fields, moment)
+
+        assert [expected] * 2 == [rendered(log_format, event, fields, moment) for _ in range(2)]
+
+    @settings(max_examples=80, deadline=None)
+    @given(texts=st.lists(texts, min_size=8, max_size=8), reason=st.sampled_from([None, *Reason]), moment=moments)
+    def test_of_a_call_is_that_of_structlog(
+        self, log_format: Any, texts: list[str], reason: Reason | None, moment: datetime
+    ) -> None:
+        """Whatever texts its record has."""
+        caller, rule, tenant, detail, track_id, zuora_id, phase, trace_id = texts
+        notes = CallNotes(trace_id=trace_id, route=RouteNames(tenant=tenant, rule=rule), phases_s={phase: 0.25})
+        attempt = Attempt(1, 200, zuora_id, moment, 0.5, Outcome.UNKNOWN)
+        notes.note_success(UpstreamFacts((attempt,), zuora_id, "", track_id), UpstreamEvidence())
+        record = record_of_call(
+            call_error(reason, detail) if reason else None,
+            method="payorch.v1.PaymentOrchestrationService/CreateSession",
+            code="OK",
+            track_id=track_id,
+            caller=Caller(caller, ""),
+            notes=notes,
+            ended_at=moment,
+            duration_s=0.123456789,
+        )
+
+        fields = log_fields(record)
+
+        assert by_structlog(log_format, "call", fields, moment) == rendered(log_format, "call", fields, moment)
