@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, TraceFlags
 
 from payorch_server.model.errors import CallError, Failure, Violation, error_for
 from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, minted_track_id, parse_track_id, span_ids_of
 from payorch_server.model.outcome import Reason
 from payorch_server.model.shown_forms import MASKED, shown_track_id
 from payorch_server.store.keyring import Keyring
+from payorch_server.telemetry.spans import emit_pointer
 from payorch_server.zuora.messages import TRACK_ID_HEADER
 
 TRACK_ID_KEY: Final = TRACK_ID_HEADER
@@ -56,12 +55,8 @@ def recorded_track_ids(track_id: TrackId, keyring: Keyring) -> tuple[TrackId, ..
 def link_track_id(span: trace.Span, track_id: TrackId, tracer: trace.Tracer) -> None:
     """Emit a span in the Track-Id's own trace that links to the call's server span, unless they share the trace.
 
-    It carries a link and nothing else: the trace is computed from the Track-Id, and all its calls are found there.
+    The trace is computed from the Track-Id, and all its calls are found there.
     """
-    own = span.get_span_context()
     trace_id, span_id = span_ids_of(track_id)
-    if not span.is_recording() or trace_id == own.trace_id:
-        return
-    parent = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
-    context = trace.set_span_in_context(NonRecordingSpan(parent), Context())
-    tracer.start_span("call", context=context, links=[Link(own)]).end()
+    if span.is_recording() and trace_id != span.get_span_context().trace_id:
+        emit_pointer(tracer, "call", span, trace_id=trace_id, span_id=span_id)

@@ -8,6 +8,7 @@ from opentelemetry import baggage, trace
 from opentelemetry import context as otel_context
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import Attributes
 
@@ -42,6 +43,21 @@ def use_span(span: trace.Span) -> Iterator[None]:
         yield
     finally:
         otel_context.detach(token)
+
+
+def emit_pointer(tracer: trace.Tracer, name: str, span: trace.Span, *, trace_id: int, span_id: int) -> None:
+    """Emit a span in another trace that has a link to a span and nothing else, so that it is found there.
+
+    Args:
+        tracer: Makes it.
+        name: Its name.
+        span: What it leads to.
+        trace_id: The other trace.
+        span_id: Its parent in that trace, which need not exist.
+    """
+    parent = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    context = trace.set_span_in_context(NonRecordingSpan(parent), Context())
+    tracer.start_span(name, context=context, links=[Link(span.get_span_context())]).end()
 
 
 def record_failure(span: trace.Span, error: BaseException) -> None:

@@ -13,12 +13,13 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.metrics import Meter, Observation
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from payorch_server.model.shown_forms import shown_id
 from payorch_server.runtime.clock import Clock
 from payorch_server.telemetry.instruments import BUCKETS_S, CheapCounter, observe
 from payorch_server.telemetry.logging import where
+from payorch_server.telemetry.spans import emit_pointer
 from payorch_server.upc.answers import Answer, HubAnswer, Situation
 from payorch_server.upc.hub_parts import HubCallNotes
 from payorch_server.upc.open_records import OpenRecords
@@ -174,14 +175,9 @@ class HubObservation:
         if answer.answer is Answer.UNKNOWN:
             span.set_status(Status(StatusCode.ERROR))
         if fields["id"] and fields["key"]:
-            self._link_from_trace_of(str(fields["key"]), span)
-
-    def _link_from_trace_of(self, key: str, span: trace.Span) -> None:
-        """Emit a span in the key's own trace that links to a request: all sends of a payment are found there."""
-        trace_id, span_id = span_ids_of_key(key)
-        parent = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
-        context = trace.set_span_in_context(NonRecordingSpan(parent), Context())
-        self._tracer.start_span(_POINTER, context=context, links=[Link(span.get_span_context())]).end()
+            # All sends of a payment are found in the trace of its key.
+            trace_id, span_id = span_ids_of_key(str(fields["key"]))
+            emit_pointer(self._tracer, _POINTER, span, trace_id=trace_id, span_id=span_id)
 
     # --- what the hub and its gateways report
 
