@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from payorch_server.intents.executor import IntentExecutor, idempotency_key
-from payorch_server.intents.intent import Fingerprint, IntentOperation, IntentRequest
+from payorch_server.intents.intent import Fingerprint, IntentOperation, IntentRequest, RequestFingerprints, differences
 from payorch_server.intents.intent_record import IntentRecord, decode_record, encode_record
 from payorch_server.intents.ledger import IntentLedger
 from payorch_server.model.attempt import UpstreamFacts, ZuoraReply
@@ -63,6 +63,23 @@ def intent_executor(
 def fingerprint(key_id: str = "k1", sensitive: str = "s1", **plain: str) -> Fingerprint:
     """Make a fingerprint by hand."""
     return Fingerprint(key_id, plain or {"amount.units": "aa"}, sensitive)
+
+
+class FixedFingerprints(RequestFingerprints):
+    """Fingerprints made by hand, under several keys, the one in use first."""
+
+    def __init__(self, by_key: Mapping[str, Fingerprint]) -> None:
+        self._by_key = by_key
+
+    @property
+    def written(self) -> Fingerprint:
+        """The first."""
+        return next(iter(self._by_key.values()))
+
+    def differences(self, recorded: Fingerprint) -> tuple[str, ...] | None:
+        """Compare under the key of the recorded one."""
+        own = self._by_key.get(recorded.key_id)
+        return differences(recorded, own) if own else None
 
 
 def upstream_facts(request_id: str = "z1", *, track_id: str = "track-1") -> UpstreamFacts:
@@ -173,7 +190,7 @@ def intent_request(
         key=idempotency_key(namespace="default", rpc="DecryptApplePay", request_id=request_id),
         rpc="DecryptApplePay",
         request_id=request_id,
-        fingerprints=fingerprints or {"k1": fingerprint()},
+        fingerprints=FixedFingerprints(fingerprints or {"k1": fingerprint()}),
         route=to or route(),
         operation=ScriptedOperation(send, **operation),
     )

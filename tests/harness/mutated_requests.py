@@ -31,7 +31,7 @@ def mutated_requests(count: int, *, seed: int) -> Iterator[Message]:
         request = type(base)()
         request.CopyFrom(base)
         for _ in range(rng.choice((0, 1, 1, 1, 2, 3))):
-            _mutate(rng.choice([message for _, message in messages_in(request)]), rng)
+            mutate(rng.choice([message for _, message in messages_in(request)]), rng)
         yield request
 
 
@@ -43,7 +43,7 @@ def _good_requests() -> Sequence[Message]:
     return *(planted.request for planted in planted_requests()), explained, asked, call, quota
 
 
-def _mutate(message: Any, rng: random.Random) -> None:
+def mutate(message: Any, rng: random.Random) -> None:
     """Change one field of a message, or add one that is unknown."""
     fields = message.DESCRIPTOR.fields
     if not fields or rng.random() < 0.03:
@@ -59,7 +59,7 @@ def _mutate(message: Any, rng: random.Random) -> None:
         _mutate_list(getattr(message, field.name), field, rules, rng)
     elif field.message_type is not None:
         getattr(message, field.name).SetInParent()
-        _mutate(getattr(message, field.name), rng)
+        mutate(getattr(message, field.name), rng)
     else:
         setattr(message, field.name, _value(field, rules, rng))
 
@@ -76,7 +76,7 @@ def _mutate_map(entries: Any, field: FieldDescriptor, rules: Any, rng: random.Ra
     if value.message_type is None:
         entries[_text(of_map and of_map.keys, rng)] = _text(of_map and of_map.values, rng)
     else:
-        _mutate(entries[_text(of_map and of_map.keys, rng)], rng)
+        mutate(entries[_text(of_map and of_map.keys, rng)], rng)
 
 
 def _mutate_list(elements: Any, field: FieldDescriptor, rules: Any, rng: random.Random) -> None:
@@ -91,7 +91,7 @@ def _mutate_list(elements: Any, field: FieldDescriptor, rules: Any, rng: random.
     if field.message_type is None:
         elements.append(rng.choice((_text(of_list and of_list.items, rng), *elements[:1])))
     else:
-        _mutate(elements.add(), rng)
+        mutate(elements.add(), rng)
 
 
 def _names(count: int) -> Iterator[str]:

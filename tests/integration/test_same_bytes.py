@@ -11,6 +11,7 @@ from harness.requests import payment_method_request, session_request
 # The order of a protobuf map follows a seed that each process draws at its start.
 PROGRAM: Final = """
 import sys
+from harness.checked import checked
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.decode import decode_create_session
@@ -23,10 +24,10 @@ from harness.routes import route, tenant
 keyring = Keyring((("k", Secret(bytes(32))),), entropy=bytes)
 data = sys.stdin.buffer.read()
 if sys.argv[1] == "session":
-    command = decode_create_session(service_pb2.CreateSessionRequest.FromString(data), keyring)
+    command = decode_create_session(checked(service_pb2.CreateSessionRequest.FromString(data)), keyring)
     call = sessions.build(command.session, route=route(), tenant=tenant())
 else:
-    command = decode_create_payment_method(service_pb2.CreatePaymentMethodRequest.FromString(data), keyring)
+    command = decode_create_payment_method(checked(service_pb2.CreatePaymentMethodRequest.FromString(data)), keyring)
     call = payment_methods.build(command.request, route=route(), tenant=tenant())
 sys.stdout.buffer.write(encode_body(call.body))
 """

@@ -28,10 +28,8 @@ from payorch_server.rpc.identity import IdentityResolver
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
-from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.server import build_server
 from payorch_server.rpc.settings import GrpcSettings, IdentitySettings
-from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.usecases.policy import LivePolicy, Policy
@@ -99,7 +97,6 @@ async def failing() -> AsyncIterator[tuple[_Failing, Callable[[], Any]]]:
             boundary,
             authn,
             AuthzInterceptor(),
-            ValidateInterceptor(Validator()),
         ),
         health=health,
     )

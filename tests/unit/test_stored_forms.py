@@ -4,6 +4,7 @@ The file holds what the code wrote when the file was made. A red test here means
 records that exist would no longer be read, joined or compared.
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Final
 import pytest
 from google.protobuf.message import Message
 from google.type import money_pb2
+from harness.checked import hashed
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.calls.history import _store_key as call_store_key
 from payorch_server.intents.executor import idempotency_key
@@ -30,7 +32,7 @@ from payorch_server.intents.token_guard import token_name
 from payorch_server.model.identifiers import IdempotencyKey, RequestId, TrackId, trace_id_of
 from payorch_server.model.route import Gateway, Route
 from payorch_server.model.secret import Secret
-from payorch_server.rpc.request_fingerprint import fingerprints_of
+from payorch_server.rpc.request_fingerprint import COMPACT
 from payorch_server.store.keyring import Keyring
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
@@ -166,8 +168,15 @@ def fingerprint_of(request: Message) -> dict[str, Any]:
     """Return a request's fingerprints under both keys, as JSON."""
     return {
         key_id: {"plain": dict(made.plain), "sensitive": made.sensitive}
-        for key_id, made in fingerprints_of(request, KEYRING, in_place_of={"token_json": b"members"}).items()
+        for key_id in KEYRING.key_ids
+        for made in [hashed(request, KEYRING, in_place_of={"token_json": b"members"}).under(key_id)]
     }
+
+
+def compact_fingerprint_of(request: Message) -> dict[str, Any]:
+    """Return a request's fingerprints in form 2 under both keys, as JSON."""
+    made = hashed(request, KEYRING, in_place_of={"token_json": b"members"})
+    return {key_id: dataclasses.asdict(made.under(f"{COMPACT}{key_id}")) for key_id in KEYRING.key_ids}
 
 
 def computed() -> dict[str, Any]:
@@ -222,3 +231,28 @@ def test_a_result_is_written_and_read_as_ever(name: str) -> None:
 def test_a_request_hashes_as_ever(name: str) -> None:
     """Otherwise a resend after a rollout would be refused as a changed request."""
     assert FORMS["fingerprints"][name] == fingerprint_of(REQUESTS[name])
+    assert FORMS["compact_fingerprints"][name] == compact_fingerprint_of(REQUESTS[name])
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_is_compared_with_what_any_version_recorded(name: str) -> None:
+    """In either form, under either key, and never with another request."""
+    recorded = [
+        *(Fingerprint(key_id, **members) for key_id, members in FORMS["fingerprints"][name].items()),
+        *(Fingerprint(**members) for members in FORMS["compact_fingerprints"][name].values()),
+    ]
+    again = hashed(REQUESTS[name], KEYRING, in_place_of={"token_json": b"members"})
+
+    assert [()] * 4 == [again.differences(one) for one in recorded]
+    for other in REQUESTS.keys() - {name}:
+        assert all(hashed(REQUESTS[other], KEYRING).differences(one) for one in recorded)
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_form_2_is_an_unknown_key_to_older_versions(name: str) -> None:
+    """They read its record, and call the intent expired; a key that they have would make it another request."""
+    for members in FORMS["compact_fingerprints"][name].values():
+        record = dataclasses.replace(RECORDS["just opened"], fingerprint=Fingerprint(**members))
+
+        assert record == decode_record(encode_record(record))
+        assert record.fingerprint.key_id not in KEYRING.key_ids

@@ -21,7 +21,7 @@ from payorch_server.calls.recording import CallRecord
 from payorch_server.config import AdminSettings, Document, Settings
 from payorch_server.intents.executor import EXECUTION_LIMIT_S
 from payorch_server.rpc.backlog import Backlog
-from payorch_server.rpc.diagnostics import EXPLAIN_CHECKS, DiagnosticsServicer
+from payorch_server.rpc.diagnostics import DiagnosticsServicer
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
@@ -29,17 +29,10 @@ from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
 from payorch_server.rpc.interceptors.receive import ReceiveInterceptor
 from payorch_server.rpc.interceptors.streams import StreamsInterceptor
-from payorch_server.rpc.interceptors.validate import ValidateInterceptor
 from payorch_server.rpc.overload import OpenCalls, OverloadControl
-from payorch_server.rpc.payment_orchestration import (
-    FURTHER_CHECKS,
-    REQUEST_TYPES,
-    PaymentOrchestrationServicer,
-    ServicerOptions,
-)
+from payorch_server.rpc.payment_orchestration import PaymentOrchestrationServicer, ServicerOptions
 from payorch_server.rpc.refusals import Refusals
 from payorch_server.rpc.server import ListenError, build_diagnostics_server, build_server, listen
-from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.instruments import BUCKETS_S
@@ -230,8 +223,6 @@ def _admission(document: Document, components: Components, open_calls: OpenCalls
 def _build_server(
     document: Document, components: Components, interceptors: Interceptors, boundary: BoundaryInterceptor
 ) -> grpc.aio.Server:
-    validator = Validator(FURTHER_CHECKS)
-    validator.compile(REQUEST_TYPES)
     options = ServicerOptions(components.keyring, document.payment_methods, document.sessions)
     return build_server(
         settings=document.grpc,
@@ -244,7 +235,6 @@ def _build_server(
             AuthzInterceptor(),
             interceptors.receive,
             PayloadInterceptor(document.telemetry),
-            ValidateInterceptor(validator),
         ),
         health=components.health,
     )
@@ -271,7 +261,6 @@ async def _start_diagnostics(
             boundary,
             AuthnInterceptor(identities=components.identities, clock=components.resources.clock),
             interceptors.receive,
-            ValidateInterceptor(Validator(EXPLAIN_CHECKS)),
         ),
     )
     open_calls.of_newest_server()

@@ -18,7 +18,7 @@ from payorch_server.config.strict_yaml import read_yaml
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.certificate import problems_of as certificate_problems
-from payorch_server.store.keyring import MIN_KEY_BYTES
+from payorch_server.store.keyring import FORM_MARK, MIN_KEY_BYTES
 from payorch_server.store.settings import KeySettings, StoreSettings
 
 D = TypeVar("D", bound=BaseDocument)
@@ -147,6 +147,8 @@ def read_keys(path: str, settings: Sequence[KeySettings], problems: list[str]) -
         secret = read_bytes(file, key.file, problems)
         if 0 < len(secret) < MIN_KEY_BYTES:
             problems.append(f"{file}: must contain at least {MIN_KEY_BYTES} random bytes")
+        if FORM_MARK in key.id:
+            problems.append(f"{path}.{index}.id: must not contain {FORM_MARK}, which ends the form of a fingerprint")
         keys.append((key.id, Secret(secret)))
     if len({key.id for key in settings}) != len(settings):
         problems.append(f"{path}: each id must be unique")

@@ -8,7 +8,7 @@ only adds to what the key itself guarantees: losing it costs joins and refusals,
 import asyncio
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
@@ -18,7 +18,7 @@ from opentelemetry import trace
 
 from payorch_server.calls.recording import CallRecord, record_of_execution
 from payorch_server.intents.claim import IntentClaim
-from payorch_server.intents.intent import Fingerprint, IntentRequest, IntentResult, require_same_request, still_running
+from payorch_server.intents.intent import IntentRequest, IntentResult, require_same_request, still_running
 from payorch_server.intents.intent_record import resend_before, sent_intent
 from payorch_server.intents.intent_spans import IntentSpans
 from payorch_server.intents.ledger import IntentLedger
@@ -92,11 +92,6 @@ class _Execution(Generic[T]):
     """Whether a call that leaves must look up the outcome: it is unrecorded, and a resend could take another route."""
     task: asyncio.Task[IntentResult[T]] = dataclasses.field(init=False)
 
-    @property
-    def fingerprints(self) -> Mapping[str, Fingerprint]:
-        """Of the request, by key id."""
-        return self.request.fingerprints
-
     def permit(self, pinned: Route) -> None:
         """Refuse the caller that started it on the route that its intent is pinned to.
 
@@ -159,7 +154,7 @@ class IntentExecutor:
             # 2. Every further call joins it, if it may and its request is the same.
             context.notes.intent_read = execution.context.notes.intent_read
             _require_route(request, execution)
-            require_same_request(execution.fingerprints, request)
+            require_same_request(execution.request.fingerprints.written, request)
             context.notes.intent = "joined"
             try:
                 result = await self._join(execution, request, context)

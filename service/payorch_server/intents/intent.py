@@ -25,19 +25,33 @@ class Fingerprint:
     """Keyed hashes of a request's set fields, under one key; never the fields themselves."""
 
     key_id: str
+    """After the form, unless it is the first."""
     plain: Mapping[str, str]
-    """Path of each field that is not sensitive to 16 hexadecimal digits."""
+    """Path of each field that is not sensitive, to its hash."""
     sensitive: str
-    """One hash over all sensitive fields: 32 hexadecimal digits."""
+    """One hash over all sensitive fields."""
 
 
 def differences(recorded: Fingerprint, requested: Fingerprint) -> tuple[str, ...]:
-    """Return the paths in which two requests differ; both hashed under the same key."""
+    """Return the paths in which two requests differ; both hashed under the same key, in the same form."""
     every_path = recorded.plain.keys() | requested.plain.keys()
     paths = {path for path in every_path if recorded.plain.get(path) != requested.plain.get(path)}
     if recorded.sensitive != requested.sensitive:
         paths.add(SENSITIVE)
     return tuple(sorted(paths))
+
+
+class RequestFingerprints(ABC):
+    """What tells a request from others. Implemented by `rpc.request_fingerprint.HashedRequest`."""
+
+    @property
+    @abstractmethod
+    def written(self) -> Fingerprint:
+        """The fingerprint for a record."""
+
+    @abstractmethod
+    def differences(self, recorded: Fingerprint) -> tuple[str, ...] | None:
+        """Return the paths in which the recorded request differs; None if they cannot be compared."""
 
 
 class IntentOperation(ABC, Generic[T]):
@@ -105,8 +119,7 @@ class IntentRequest(Generic[T]):
     key: IdempotencyKey
     rpc: str
     request_id: RequestId
-    fingerprints: Mapping[str, Fingerprint]
-    """By key id, the key in use first."""
+    fingerprints: RequestFingerprints
     route: Route | CallError
     """Where it goes if it is new, or why it can go nowhere; an intent that was opened before keeps its own route."""
     operation: IntentOperation[T]
@@ -124,20 +137,20 @@ class IntentResult(Generic[T]):
     """Whether it had ended before this call."""
 
 
-def require_same_request(recorded: Mapping[str, Fingerprint], request: IntentRequest[Any]) -> None:
+def require_same_request(recorded: Fingerprint, request: IntentRequest[Any]) -> None:
     """Refuse a request that differs from the one the intent was opened with.
 
     Args:
-        recorded: Fingerprints of that one, by key id.
+        recorded: The fingerprint of that one.
         request: What the call sent.
 
     Raises:
-        CallError: INTENT_MISMATCH with the paths that differ, or INTENT_EXPIRED if no key is left to compare with.
+        CallError: INTENT_MISMATCH with the paths that differ, or INTENT_EXPIRED if they cannot be compared.
     """
-    shared_key = next((key_id for key_id in recorded if key_id in request.fingerprints), None)
-    if shared_key is None:
-        raise call_error(Reason.INTENT_EXPIRED, "its fingerprint was made with a key that is no longer configured")
-    paths = differences(recorded[shared_key], request.fingerprints[shared_key])
+    paths = request.fingerprints.differences(recorded)
+    if paths is None:
+        detail = "its fingerprint has a key that is not configured, or a form that this version does not know"
+        raise call_error(Reason.INTENT_EXPIRED, detail)
     if paths:
         description = (
             "differs from the request that this request_id was first used for; a changed request is a new intent"

@@ -120,7 +120,7 @@ class IntentLedger:
                 self.memory.note_sent(request.key, sent_intent(record))
             # Before anything else is revealed of it: the caller may lack the right to the route it is pinned to.
             permit(record.route)
-            require_same_request({record.fingerprint.key_id: record.fingerprint}, request)
+            require_same_request(record.fingerprint, request)
             # 2. Settled: its recorded end is the answer.
             if record.settlement is not None:
                 return replay(request, record, record.settlement, keyring=self.keyring, now_s=self._now_s())
@@ -257,7 +257,7 @@ class IntentLedger:
             self._replay_failure(request, sent)
             _require_route(request, route)
         record = IntentRecord(
-            fingerprint=next(iter(request.fingerprints.values())),
+            fingerprint=request.fingerprints.written,
             route=route,
             doubtful=sent is not None,
             owner=self._entropy(8).hex(),
@@ -286,7 +286,7 @@ class IntentLedger:
         if not sent.failed_record:
             return
         record = decode_record(sent.failed_record)
-        require_same_request({record.fingerprint.key_id: record.fingerprint}, request)
+        require_same_request(record.fingerprint, request)
         if record.settlement is not None:
             replay(request, record, record.settlement, keyring=self.keyring, now_s=self._now_s())
 

@@ -17,7 +17,8 @@ from payorch_server.model.operation import CREATE_SESSION, DECRYPT_APPLE_PAY
 from payorch_server.model.route import RouteHints
 from payorch_server.model.secret import Secret
 from payorch_server.routing.conditions import RouteQuery
-from payorch_server.rpc.request_fingerprint import fingerprints_of
+from payorch_server.rpc.request_fingerprint import HashedRequest
+from payorch_server.rpc.validation import CheckedRequest
 from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.create_session import CreateSession
 from payorch_server.usecases.decrypt_apple_pay import DecryptApplePay
@@ -28,8 +29,9 @@ from payorch_server.zuora.resources.sessions import SessionRequest
 NO_OVERRIDES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
-def decode_create_session(request: service_pb2.CreateSessionRequest, keyring: Keyring) -> CreateSession:
-    """Return the command of a valid request."""
+def decode_create_session(checked: CheckedRequest[service_pb2.CreateSessionRequest], keyring: Keyring) -> CreateSession:
+    """Return the command of a request."""
+    request = checked.message
     flow = str(request.WhichOneof("flow"))
     arm = getattr(request, flow)
     amount = amount_in(arm.verification_amount if flow == "store_only" else arm.amount)
@@ -42,14 +44,19 @@ def decode_create_session(request: service_pb2.CreateSessionRequest, keyring: Ke
         gateway_options=secrets_of(request.gateway_options),
     )
     query = RouteQuery(CREATE_SESSION.name, hints_of(request), amount.currency, amount, arm.account_id)
-    return CreateSession(intent_of(request, keyring, query), session)
+    return CreateSession(intent_of(checked, keyring, query), session)
 
 
 def intent_of(
-    request: Any, keyring: Keyring, query: RouteQuery, *, in_place_of: Mapping[str, bytes] = NO_OVERRIDES
+    checked: CheckedRequest[Any],
+    keyring: Keyring,
+    query: RouteQuery,
+    *,
+    in_place_of: Mapping[str, bytes] = NO_OVERRIDES,
 ) -> Intent:
-    """Return the intent of a mutating request."""
-    fingerprints = {} if request.validate_only else fingerprints_of(request, keyring, in_place_of=in_place_of)
+    """Return the intent of a mutating request; in place of some fields, other values are hashed, by path."""
+    request = checked.message
+    fingerprints = HashedRequest(request.DESCRIPTOR, checked.leaves, keyring, in_place_of=in_place_of)
     return Intent(RequestId(request.request_id), query, request.validate_only, fingerprints)
 
 
@@ -89,12 +96,15 @@ _CARD_HOLDER: Final = {
 }
 
 
-def decode_decrypt_apple_pay(request: service_pb2.DecryptApplePayRequest, keyring: Keyring) -> DecryptApplePay:
-    """Return the command of a request that is valid except perhaps for its token.
+def decode_decrypt_apple_pay(
+    checked: CheckedRequest[service_pb2.DecryptApplePayRequest], keyring: Keyring
+) -> DecryptApplePay:
+    """Return the command of a request whose token may be malformed.
 
     Raises:
         InvalidRequestError: The token does not have the structure of an Apple Pay token.
     """
+    request = checked.message
     token = apple_token(request.token_json, "token_json")
     holder, profile = request.card_holder, request.profile
     decryption = DecryptionRequest(
@@ -110,7 +120,7 @@ def decode_decrypt_apple_pay(request: service_pb2.DecryptApplePayRequest, keyrin
     expected = amount_in(request.expected_amount) if request.HasField("expected_amount") else None
     currency = expected.currency if expected else ""
     query = RouteQuery(DECRYPT_APPLE_PAY.name, hints_of(request), currency, expected, request.account_id)
-    intent = intent_of(request, keyring, query, in_place_of={"token_json": token.fingerprint_sha256})
+    intent = intent_of(checked, keyring, query, in_place_of={"token_json": token.fingerprint_sha256})
     guarded = token_name(public_key_hash=token.public_key_hash, transaction_id=token.transaction_id)
     return DecryptApplePay(intent, decryption, guarded, expected)
 

@@ -22,6 +22,7 @@ from payorch_server.model.operation import CREATE_PAYMENT_METHOD
 from payorch_server.model.secret import Secret
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.rpc.decode import NO_OVERRIDES, apple_token, hints_of, intent_of, payment_data_of, secrets_of
+from payorch_server.rpc.validation import CheckedRequest
 from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.create_payment_method import CreatePaymentMethod
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, PaymentMethodRequest, Selection, Value
@@ -33,14 +34,15 @@ _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def decode_create_payment_method(
-    request: service_pb2.CreatePaymentMethodRequest, keyring: Keyring
+    checked: CheckedRequest[service_pb2.CreatePaymentMethodRequest], keyring: Keyring
 ) -> CreatePaymentMethod:
-    """Return the command of a request that has passed the rules in the protos.
+    """Return the command of a request.
 
     Raises:
         InvalidRequestError: A rule that no proto can express is broken: a malformed token, or a field that the
             method's operation does not have.
     """
+    request = checked.message
     kind = str(request.WhichOneof("method"))
     violations = [*further_violations(request)]
     if violations:
@@ -68,10 +70,10 @@ def decode_create_payment_method(
         currency_code=request.currency_code,
         selection=_selection(request.selection),
     )
-    in_place_of = {"token_json": token.fingerprint_sha256} if token else NO_OVERRIDES
+    in_place_of = {f"{kind}.token_json": token.fingerprint_sha256} if token else NO_OVERRIDES
     account = method.account_id or method.account_number
     query = RouteQuery(CREATE_PAYMENT_METHOD.name, hints_of(request), request.currency_code, account=account)
-    intent = intent_of(request, keyring, query, in_place_of=in_place_of)
+    intent = intent_of(checked, keyring, query, in_place_of=in_place_of)
     guarded = token_name(public_key_hash=token.public_key_hash, transaction_id=token.transaction_id) if token else ""
     return CreatePaymentMethod(intent, method, guarded)
 

@@ -26,13 +26,18 @@ from payorch_server.rpc.encode import route_taken
 from payorch_server.rpc.payment_orchestration import OPERATIONS
 from payorch_server.rpc.status import ADVICE, OUTCOMES, attempt_message
 from payorch_server.rpc.track_ids import recorded_track_ids
-from payorch_server.rpc.validation import Check
+from payorch_server.rpc.validation import Check, Validator
 from payorch_server.store.keyring import Keyring
 from payorch_server.zuora.breaker import CircuitState
 from payorch_server.zuora.entity_status import EntityStatus
 from payorch_server.zuora.quota import LimitReading
 from payorch_server.zuora.resources.payment_methods import REFUSED
 
+_REQUEST_TYPES: Final = (
+    diagnostics_pb2.GetCallRequest,
+    diagnostics_pb2.GetQuotaRequest,
+    diagnostics_pb2.ExplainRouteRequest,
+)
 _METHODS: Final = frozenset(
     field.name for field in service_pb2.CreatePaymentMethodRequest.DESCRIPTOR.oneofs_by_name["method"].fields
 ) - set(REFUSED)
@@ -71,12 +76,15 @@ class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
         self._call_history = call_history
         self._statuses = statuses
         self._keyring = keyring
+        self._validator = Validator(EXPLAIN_CHECKS)
+        self._validator.compile(_REQUEST_TYPES)
 
     async def GetCall(  # noqa: N802 - generated name
         self, request: diagnostics_pb2.GetCallRequest, _context: Any
     ) -> diagnostics_pb2.GetCallResponse:
         """Return the records of the calls with a Track-Id."""
-        context, track_id = active_call().context, track_id_of(request)
+        track_id = track_id_of(self._validator.check(request).message)
+        context = active_call().context
         permit_diagnostics(context, "GetCall", namespace=context.namespace)
         recorded = recorded_track_ids(track_id, self._keyring)
         found = [await self._call_history.of(name, namespace=context.namespace) for name in reversed(recorded)]
@@ -86,6 +94,7 @@ class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
         self, request: diagnostics_pb2.GetQuotaRequest, _context: Any
     ) -> diagnostics_pb2.GetQuotaResponse:
         """Return what is left of Zuora's limits, and how the way to Zuora is."""
+        request = self._validator.check(request).message
         context = active_call().context
         permit_diagnostics(context, "GetQuota", namespace=context.namespace)
         return encode_quota(statuses_of(request, self._statuses()))
@@ -94,7 +103,7 @@ class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
         self, request: diagnostics_pb2.ExplainRouteRequest, _context: Any
     ) -> diagnostics_pb2.ExplainRouteResponse:
         """Explain how a hypothetical call would be routed, and whether it would be permitted."""
-        active = active_call()
+        request, active = self._validator.check(request).message, active_call()
         call = decode_hypothetical_call(request, caller=request.caller or active.context.caller.identity)
         caller = active.policy.access.caller(call.query.caller)
         # An unknown identity has no namespace to protect.

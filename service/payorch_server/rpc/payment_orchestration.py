@@ -18,14 +18,14 @@ from payorch_server.rpc.encode import (
     encode_decrypt_apple_pay,
     encode_intent,
 )
-from payorch_server.rpc.validation import Check
+from payorch_server.rpc.validation import Check, Validator
 from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.create_payment_method import create_payment_method
 from payorch_server.usecases.create_session import create_session
 from payorch_server.usecases.decrypt_apple_pay import decrypt_apple_pay
 from payorch_server.usecases.settings import PaymentMethodSettings, SessionSettings
 
-REQUEST_TYPES: Final = (
+_REQUEST_TYPES: Final = (
     service_pb2.CreateSessionRequest,
     service_pb2.DecryptApplePayRequest,
     service_pb2.CreatePaymentMethodRequest,
@@ -57,12 +57,14 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
 
     def __init__(self, options: ServicerOptions) -> None:
         self._options = options
+        self._validator = Validator(FURTHER_CHECKS)
+        self._validator.compile(_REQUEST_TYPES)
 
     async def CreateSession(  # noqa: N802 - generated name
         self, request: service_pb2.CreateSessionRequest, _context: Any
     ) -> service_pb2.CreateSessionResponse:
         """Create a payment session."""
-        command, active = decode_create_session(request, self._options.keyring), active_call()
+        command, active = decode_create_session(self._validator.check(request), self._options.keyring), active_call()
         result = await create_session(
             command,
             context=active.context,
@@ -75,7 +77,7 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.DecryptApplePayRequest, _context: Any
     ) -> service_pb2.DecryptApplePayResponse:
         """Decrypt an Apple Pay token at Zuora."""
-        command, active = decode_decrypt_apple_pay(request, self._options.keyring), active_call()
+        command, active = decode_decrypt_apple_pay(self._validator.check(request), self._options.keyring), active_call()
         result = await decrypt_apple_pay(
             command,
             context=active.context,
@@ -88,7 +90,10 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.CreatePaymentMethodRequest, _context: Any
     ) -> service_pb2.CreatePaymentMethodResponse:
         """Create a payment method."""
-        command, active = decode_create_payment_method(request, self._options.keyring), active_call()
+        command, active = (
+            decode_create_payment_method(self._validator.check(request), self._options.keyring),
+            active_call(),
+        )
         result = await create_payment_method(
             command,
             context=active.context,
@@ -101,6 +106,7 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.GetIntentRequest, _context: Any
     ) -> service_pb2.GetIntentResponse:
         """Return the state of an intent in the caller's namespace."""
+        request = self._validator.check(request).message
         rpc, request_id, active = OPERATIONS[request.operation], RequestId(request.request_id), active_call()
         status = await active.policy.dispatcher.look_up(rpc=rpc, request_id=request_id, context=active.context)
         return encode_intent(status, rpc=rpc)

@@ -1,25 +1,36 @@
 """Validates requests beyond their type."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 from google.protobuf.message import Message
 
 from payorch_server.model.errors import Violation, invalid
 from payorch_server.rpc.message_tree import path_beyond
-from payorch_server.rpc.request_walk import walk_of
+from payorch_server.rpc.request_walk import Leaf, walk_of
 
 _LOG: Final = structlog.get_logger("payorch.rpc")
 # Each violation costs some 20 us of the event loop, so what is looked at is bounded. No request that keeps the rules
 # has more elements in its lists and maps, and a smaller one cannot have many.
 _MAX_ELEMENTS: Final = 1500
 _SMALL_BYTES: Final = 8192
+M = TypeVar("M", bound=Message)
 Check = Callable[[Any], Iterable[Violation]]
 
 
 def _no_violations(_request: Message) -> Iterable[Violation]:
     return ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRequest(Generic[M]):
+    """A request that keeps the rules in the protos; nothing else is decoded."""
+
+    message: M = field(repr=False)
+    leaves: Sequence[Leaf] = field(repr=False)
+    """What tells it from other requests."""
 
 
 class Validator:
@@ -42,8 +53,8 @@ class Validator:
         for request_type in request_types:
             walk_of(request_type.DESCRIPTOR)
 
-    def check(self, request: Message) -> None:
-        """Refuse a request that breaks rules.
+    def check(self, request: M) -> CheckedRequest[M]:
+        """Return a request that keeps the rules.
 
         Raises:
             InvalidRequestError: With every violation; with one alone where the request has far too many elements, and
@@ -51,8 +62,10 @@ class Validator:
         """
         if request.ByteSize() > _SMALL_BYTES and (path := path_beyond(request, _MAX_ELEMENTS)):
             raise invalid(Violation(path, "elements.max", f"must not have more than {_MAX_ELEMENTS} elements"))
-        if not walk_of(request.DESCRIPTOR)(request, []):
+        leaves: list[Leaf] = []
+        if not walk_of(request.DESCRIPTOR)(request, leaves):
             self._refuse(request)
+        return CheckedRequest(request, leaves)
 
     def _refuse(self, request: Message) -> None:
         from payorch_server.rpc.violations import violations_of  # noqa: PLC0415 - no good request needs protovalidate

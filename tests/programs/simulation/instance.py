@@ -22,10 +22,8 @@ from payorch_server.rpc.identity import IdentityResolver
 from payorch_server.rpc.interceptors.authn import AuthnInterceptor
 from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
-from payorch_server.rpc.interceptors.validate import ValidateInterceptor
-from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS, PaymentOrchestrationServicer, ServicerOptions
+from payorch_server.rpc.payment_orchestration import PaymentOrchestrationServicer, ServicerOptions
 from payorch_server.rpc.settings import GrpcSettings, IdentitySettings
-from payorch_server.rpc.validation import Validator
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.dispatcher import Dispatcher
@@ -48,8 +46,6 @@ from programs.simulation.grpc_context import CONNECTION_LOST, Aborted, Context, 
 from programs.simulation.store import StoreClient
 
 SERVICE = "payorch.v1.PaymentOrchestrationService"
-# Its compiled rules hold no state, and compiling them is what takes long.
-_VALIDATOR = Validator(FURTHER_CHECKS)
 SESSION_MAX_AGE_S = 600.0
 # As in app/components.py.
 _TOKEN_TIMEOUT_S = 15.0
@@ -200,7 +196,7 @@ class Instance:
             settings=GrpcSettings(), policy=policy, keyring=keyring, tracer=tracer, clock=clock, tasks=self._owner
         )
         authn = AuthnInterceptor(identities=IdentityResolver(IdentitySettings(), None), clock=clock)
-        self._interceptors = boundary, authn, AuthzInterceptor(), ValidateInterceptor(_VALIDATOR)
+        self._interceptors = boundary, authn, AuthzInterceptor()
         handlers = _Handlers()
         service_grpc.add_PaymentOrchestrationServiceServicer_to_server(servicer, handlers)
         self._inner = handlers.by_method

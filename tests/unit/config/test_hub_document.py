@@ -205,6 +205,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"store": {"kind": "redis", "url": "x"}, "keys": [{"id": "a", "file": "FOLDER/key"}]}, "store.url: must be such"),
     ({"keys": [{"id": "a", "file": "FOLDER/password"}]}, "keys.0 (a).file: must contain at least 32 random bytes"),
     ({"keys": [{"id": "a", "file": "FOLDER/key"}] * 2}, "keys: each id must be unique"),
+    (
+        {"keys": [{"id": "2|a", "file": "FOLDER/key"}]},
+        "keys.0.id: must not contain |, which ends the form of a fingerprint",
+    ),
     ({"upc.gateways.acme.limit_s": 50}, "upc.gateways.acme.limit_s: must be a number of seconds from 5 to 45"),
 ]
 

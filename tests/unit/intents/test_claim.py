@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from harness.clock import FakeClock
-from harness.intents import ScriptedOperation
+from harness.intents import FixedFingerprints, ScriptedOperation
 from harness.routes import context, route
 from payorch_server.intents.executor import IntentExecutor
 from payorch_server.intents.intent import Fingerprint, IntentRequest, IntentResult
@@ -54,7 +54,7 @@ def _opening(sent: _Sent, **operation: Any) -> IntentRequest[str]:
         key=KEY,
         rpc="DecryptApplePay",
         request_id=RequestId("order-0000000001"),
-        fingerprints={"k": FINGERPRINT},
+        fingerprints=FixedFingerprints({"k": FINGERPRINT}),
         route=MOVED,
         operation=ScriptedOperation(sent.send, **members),
     )

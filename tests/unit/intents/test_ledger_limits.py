@@ -1,6 +1,7 @@
 """What is too large for a record must not cost an outcome."""
 
 import pytest
+from harness.checked import hashed
 from harness.clock import FakeClock
 from harness.intents import Zuora, call_context, intent_executor, intent_request, memory_store
 from harness.keyring import KEYRING
@@ -8,7 +9,6 @@ from harness.routes import route
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.intents.intent_record import IntentRecord, encode_record
 from payorch_server.model.errors import UpstreamEvidence
-from payorch_server.rpc.request_fingerprint import fingerprints_of
 from payorch_server.store.port import MAX_VALUE_BYTES
 
 
@@ -20,7 +20,7 @@ def test_the_largest_request_fits_into_a_record() -> None:
         request.one_time_payment.invoices.add(invoice_number=f"{number:0255}")
     for number in range(20):
         request.route.attributes[f"{number:064}"] = "v" * 128
-    fingerprint = next(iter(fingerprints_of(request, KEYRING, in_place_of={}).values()))
+    fingerprint = hashed(request, KEYRING).written
     record = IntentRecord(fingerprint, route(), "o" * 16, 0.0, 0.0, track_ids=("t" * 64,) * 10)
 
     assert len(encode_record(record)) < MAX_VALUE_BYTES / 2

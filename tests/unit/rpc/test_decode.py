@@ -4,6 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 from google.type import money_pb2
+from harness.checked import checked
 from harness.filled_requests import REQUEST_ID, Filler
 from harness.invalid_apple_tokens import TOKEN, WRAPPED
 from harness.keyring import KEYRING
@@ -58,7 +59,7 @@ class TestCreateSession:
         """Both flags false cannot be said."""
         request = service_pb2.CreateSessionRequest(request_id=REQUEST_ID, **flow)
 
-        command = decode_create_session(request, KEYRING)
+        command = decode_create_session(checked(request), KEYRING)
 
         assert command.session == expected, reason
         assert (command.intent.request_id, command.intent.query.rpc) == (REQUEST_ID, "CreateSession")
@@ -71,7 +72,7 @@ class TestCreateSession:
             store_only=session_pb2.StoreOnly(verification_amount=MONEY), gateway_options={"k": "v"}, validate_only=True
         )
 
-        command = decode_create_session(request, KEYRING)
+        command = decode_create_session(checked(request), KEYRING)
 
         assert command.session.gateway_options == {"k": Secret("v")}
         assert command.intent.validate_only
@@ -84,7 +85,7 @@ class TestCreateSession:
             route=routing_pb2.RouteHints(**hints, orgs=["o1", "o2"], attributes={"brand": "n"}),
         )
 
-        command = decode_create_session(request, KEYRING)
+        command = decode_create_session(checked(request), KEYRING)
 
         assert command.intent.query.hints == RouteHints(**hints, orgs=("o1", "o2"), attributes={"brand": "n"})
         named = {field.name for field in routing_pb2.RouteHints.DESCRIPTOR.fields}
@@ -102,7 +103,7 @@ class TestDecryptApplePay:
         filler.fill(request, "apple", frozenset({choice, credential}))
         request.expected_amount.CopyFrom(MONEY)
 
-        command = decode_decrypt_apple_pay(request, KEYRING)
+        command = decode_decrypt_apple_pay(checked(request), KEYRING)
         sent = encode_body(decryption.build(command.request, route=route(), tenant=tenant()).body).decode()
 
         missing = {path for path, value in filler.values.items() if str(value) not in sent}
@@ -115,7 +116,7 @@ class TestDecryptApplePay:
         """Only the inner object is Zuora's."""
         request = service_pb2.DecryptApplePayRequest(token_json=msgspec.json.encode(token))
 
-        body = encode_body({"a": decode_decrypt_apple_pay(request, KEYRING).request.payment_data})
+        body = encode_body({"a": decode_decrypt_apple_pay(checked(request), KEYRING).request.payment_data})
 
         assert msgspec.json.decode(body) == {"a": TOKEN}
 
@@ -127,7 +128,7 @@ class TestDecryptApplePay:
             no_charge=apple_pay_pb2.NoCharge(),
         )
 
-        decoded = decode_decrypt_apple_pay(request, KEYRING)
+        decoded = decode_decrypt_apple_pay(checked(request), KEYRING)
 
         assert (decoded.request.stored_credential, decoded.request.invoice) == (None, "")
         assert (decoded.request.card_holder, decoded.expected_amount) == ({}, None)
@@ -141,7 +142,7 @@ class TestDecryptApplePay:
             ),
         )
 
-        decoded = decode_decrypt_apple_pay(request, KEYRING)
+        decoded = decode_decrypt_apple_pay(checked(request), KEYRING)
 
         assert decoded.request.stored_credential == StoredCredential("Persist", "Recurring", "External")
 
@@ -150,7 +151,7 @@ class TestDecryptApplePay:
         request = service_pb2.DecryptApplePayRequest(token_json=b"{}")
 
         with pytest.raises(InvalidRequestError) as caught:
-            decode_decrypt_apple_pay(request, KEYRING)
+            decode_decrypt_apple_pay(checked(request), KEYRING)
 
         violations = caught.value.failure.violations
         assert list(violations) == list(token_violations(request))

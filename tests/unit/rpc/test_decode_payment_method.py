@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from harness.checked import checked
 from harness.filled_requests import alternatives, method_request
 from harness.invalid_apple_tokens import TOKEN, WRAPPED
 from harness.keyring import KEYRING
@@ -52,7 +53,7 @@ ARMS = [(arm, choice) for arm in (*CREATED_BY_V2, *CREATED_BY_V1) for choice in 
 
 def call_of(request: Any) -> Any:
     """Decode the request and build its call."""
-    method = decode_create_payment_method(request, KEYRING).request
+    method = decode_create_payment_method(checked(request), KEYRING).request
     resource = payment_methods_v1 if method.kind in CREATED_BY_V1 else payment_methods
     return resource.build(method, route=route(), tenant=tenant())
 
@@ -174,7 +175,7 @@ class TestTokens:
         request = request_with(lambda one: setattr(getattr(one, arm), "token_json", token), arm)
 
         with pytest.raises(InvalidRequestError) as caught:
-            decode_create_payment_method(request, KEYRING)
+            decode_create_payment_method(checked(request), KEYRING)
 
         (violation,) = caught.value.failure.violations
         assert (violation.field, violation.rule) == (f"{arm}.token_json", "json.object"), reason
@@ -185,7 +186,7 @@ class TestTokens:
         request = request_with(lambda one: setattr(getattr(one, arm), "token_json", b"{}"), arm)
 
         with pytest.raises(InvalidRequestError) as caught:
-            decode_create_payment_method(request, KEYRING)
+            decode_create_payment_method(checked(request), KEYRING)
 
         assert {violation.field for violation in caught.value.failure.violations} >= {
             f"{arm}.token_json.version",
@@ -446,7 +447,7 @@ class TestFurtherViolations:
         request = request_with(full, "adyen_google_pay")
 
         with pytest.raises(InvalidRequestError) as caught:
-            decode_create_payment_method(request, KEYRING)
+            decode_create_payment_method(checked(request), KEYRING)
 
         assert len(caught.value.failure.violations) == 5
 
@@ -467,6 +468,6 @@ class TestQuery:
         request, _ = method_request("sepa_debit")
         request.MergeFrom(Request(currency_code="EUR", **account))
 
-        query = decode_create_payment_method(request, KEYRING).intent.query
+        query = decode_create_payment_method(checked(request), KEYRING).intent.query
 
         assert (query.account, query.currency, query.amount) == (expected, "EUR", None), reason

@@ -1,22 +1,30 @@
 import json
+import random
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
+from harness.checked import checked, hashed
 from harness.keyring import keyring
+from harness.mutated_requests import mutate, mutated_requests
 from harness.requests import decryption_request, minted_token, payment_method_request, session_request
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
-from payorch_server.intents.intent import SENSITIVE, Fingerprint, differences
+from payorch_server.intents.intent import SENSITIVE, Fingerprint
+from payorch_server.model.secret import Secret
 from payorch_server.rpc.decode import decode_decrypt_apple_pay
 from payorch_server.rpc.decode_payment_method import decode_create_payment_method
-from payorch_server.rpc.request_fingerprint import fingerprints_of
+from payorch_server.rpc.request_fingerprint import COMPACT
+from payorch_server.store.keyring import Keyring
 
 RING = keyring("k2", "k1")
+FORMS = ("k2", f"{COMPACT}k2")
+"""What a fingerprint under the key in use is called, in either form."""
 REQUESTS = (
     service_pb2.CreateSessionRequest,
     service_pb2.DecryptApplePayRequest,
@@ -91,9 +99,9 @@ def sample(field: FieldDescriptor, index: int) -> Any:
     return SAMPLES[field.type][index]
 
 
-def fingerprint(request: Any) -> Fingerprint:
-    """Return the fingerprint under the key in use."""
-    return fingerprints_of(request, RING, in_place_of={})["k2"]
+def differences(first: Any, second: Any, form: str) -> tuple[str, ...] | None:
+    """Compare a request with what is recorded of another one."""
+    return hashed(first, RING).differences(hashed(second, RING).under(form))
 
 
 def with_value(kind: Any, leaf: Leaf, index: int) -> Any:
@@ -121,7 +129,7 @@ def full(kind: Any, *, salt: str = "") -> Any:
     return request
 
 
-class TestFingerprintsOf:
+class TestHashedRequest:
     """What makes two requests the same."""
 
     def test_walks_the_whole_contract(self) -> None:
@@ -130,23 +138,25 @@ class TestFingerprintsOf:
         assert NO_PART < {leaf.path for _, leaf in PLACES}
         assert any(leaf.sensitive for _, leaf in COUNTED)
 
+    @pytest.mark.parametrize("form", FORMS)
     @pytest.mark.parametrize(("kind", "leaf"), COUNTED, ids=ids(COUNTED))
-    def test_changes_with_every_field(self, kind: Any, leaf: Leaf) -> None:
-        """Another value is a difference at its path, or in 'a sensitive field'; so is a value that was left out."""
-        first, second = fingerprint(with_value(kind, leaf, 0)), fingerprint(with_value(kind, leaf, 1))
+    def test_changes_with_every_field(self, kind: Any, leaf: Leaf, form: str) -> None:
+        """Another value is a difference at its path, or in 'a sensitive field'; so is a value that one side lacks."""
+        first, second = with_value(kind, leaf, 0), with_value(kind, leaf, 1)
 
         # A list counts as a whole.
         expected = SENSITIVE if leaf.sensitive else leaf.path.partition("[0]")[0]
-        assert differences(first, second) == (expected,)
-        assert expected in differences(first, fingerprint(kind()))
+        assert differences(first, second, form) == (expected,)
+        assert expected in (differences(first, kind(), form) or ())
+        assert expected in (differences(kind(), first, form) or ())
 
     @pytest.mark.parametrize("path", sorted(NO_PART))
     def test_leaves_out_what_makes_no_other_request(self, path: str) -> None:
         """Not even whether it is there."""
         for kind, leaf in PLACES:
             if leaf.path == path:
-                first, second = fingerprint(with_value(kind, leaf, 0)), fingerprint(with_value(kind, leaf, 1))
-                assert first == second
+                first, second = with_value(kind, leaf, 0), with_value(kind, leaf, 1)
+                assert [()] * 2 == [differences(first, second, form) for form in FORMS]
 
     @pytest.mark.parametrize("kind", REQUESTS, ids=lambda kind: kind.DESCRIPTOR.name)
     @given(seed=st.randoms(use_true_random=False))
@@ -168,23 +178,25 @@ class TestFingerprintsOf:
         again = kind.FromString(b"".join(chunks))
 
         assert again == request
-        assert fingerprint(again) == fingerprint(request)
+        assert [()] * 2 == [differences(again, request, form) for form in FORMS]
 
     @pytest.mark.parametrize("kind", REQUESTS, ids=lambda kind: kind.DESCRIPTOR.name)
     def test_holds_no_value(self, kind: Any) -> None:
         """Keyed hashes and names of fields, whatever is sensitive or not."""
-        shown = repr(fingerprints_of(full(kind), RING, in_place_of={}))
+        request = hashed(full(kind), RING)
 
-        assert "canary" not in shown
+        assert "canary" not in repr((request, *(request.under(form) for form in FORMS)))
 
     @pytest.mark.parametrize("kind", REQUESTS, ids=lambda kind: kind.DESCRIPTOR.name)
     def test_is_made_under_each_key(self, kind: Any) -> None:
-        """The key in use first, and no value the same under both."""
-        both = fingerprints_of(full(kind), RING, in_place_of={})
+        """No value is the same under both, or in both forms."""
+        names = [prefix + key_id for prefix in ("", COMPACT) for key_id in RING.key_ids]
+        made = [hashed(full(kind), RING).under(name) for name in names]
 
-        assert list(both) == ["k2", "k1"] == [one.key_id for one in both.values()]
-        assert not {*both["k1"].plain.values()} & {*both["k2"].plain.values()}
-        assert both["k1"].sensitive != both["k2"].sensitive
+        assert names == [fingerprint.key_id for fingerprint in made]
+        assert hashed(full(kind), RING).written == made[0]
+        values = [value for fingerprint in made for value in (*fingerprint.plain.values(), fingerprint.sensitive)]
+        assert len(values) == len({*values})
 
     def test_tells_equal_values_in_different_places_apart(self) -> None:
         """Two fields that swap their values are two differences."""
@@ -192,7 +204,7 @@ class TestFingerprintsOf:
         one.route.tenant, one.route.entity = "a", "b"
         other.route.tenant, other.route.entity = "b", "a"
 
-        assert differences(fingerprint(one), fingerprint(other)) == ("route.entity", "route.tenant")
+        assert [("route.entity", "route.tenant")] * 2 == [differences(one, other, form) for form in FORMS]
 
     def test_counts_the_order_of_a_list(self) -> None:
         """Orgs and invoices mean something by their place."""
@@ -200,12 +212,13 @@ class TestFingerprintsOf:
         one.route.orgs.extend(["north", "south"])
         other.route.orgs.extend(["south", "north"])
 
-        assert differences(fingerprint(one), fingerprint(other)) == ("route.orgs",)
+        assert [("route.orgs",)] * 2 == [differences(one, other, form) for form in FORMS]
 
 
 def decrypted(token_json: bytes) -> Fingerprint:
     """Return the fingerprint that decoding makes of a token."""
-    return decode_decrypt_apple_pay(decryption_request("x" * 16, token_json=token_json), RING).intent.fingerprints["k2"]
+    request = checked(decryption_request("x" * 16, token_json=token_json))
+    return decode_decrypt_apple_pay(request, RING).intent.fingerprints.written
 
 
 def created(token_json: bytes) -> Fingerprint:
@@ -213,7 +226,7 @@ def created(token_json: bytes) -> Fingerprint:
     request = payment_method_request("x" * 16)
     request.apple_pay.token_json = token_json
     request.apple_pay.no_charge.SetInParent()
-    return decode_create_payment_method(request, RING).intent.fingerprints["k2"]
+    return decode_create_payment_method(checked(request), RING).intent.fingerprints.written
 
 
 class TestAppleToken:
@@ -238,11 +251,67 @@ class TestAppleToken:
     @pytest.mark.parametrize("of", [decrypted, created], ids=["DecryptApplePay", "CreatePaymentMethod"])
     def test_differs_as_a_sensitive_field(self, of: Callable[[bytes], Fingerprint]) -> None:
         """Another token is another intent, and neither is shown."""
-        assert differences(of(minted_token()), of(minted_token())) == (SENSITIVE,)
+        first, second = of(minted_token()), of(minted_token())
 
-    def test_has_no_fingerprint_for_a_dry_run(self) -> None:
-        """Nothing is stored or compared."""
-        request: Message = decryption_request("x" * 16)
-        request.validate_only = True  # type: ignore[attr-defined] # generated
+        assert (first.plain, first.sensitive != second.sensitive) == (second.plain, True)
 
-        assert decode_decrypt_apple_pay(request, RING).intent.fingerprints == {}
+
+def records_of(request: Any) -> Iterator[Fingerprint]:
+    """Yield what records may hold of a request: in either form, under either key."""
+    yield from (hashed(request, RING).under(prefix + key_id) for prefix in ("", COMPACT) for key_id in RING.key_ids)
+
+
+class TestWhatIsRecorded:
+    """A record is compared in its own form, under its own key, or not at all."""
+
+    def test_differs_if_and_only_if_the_request_does(self) -> None:
+        """Requests on both sides of every rule, pair by pair, without what makes no other request."""
+        seen, rng = Counter[bool](), random.Random(1)  # noqa: S311 - repeatable
+        requests = [r for r in mutated_requests(1500, seed=1) if isinstance(r, REQUESTS)]
+        for first, second in pairwise(requests):
+            again, changed = (type(first).FromString(first.SerializeToString()) for _ in range(2))
+            mutate(changed, rng)
+            for other in (second, again, changed):
+                same = type(first) is type(other) and canonical(first) == canonical(other)
+                seen[same] += 1
+                assert {same} == {hashed(first, RING).differences(found) == () for found in records_of(other)}
+
+        assert min(seen.values()) > 500
+
+    @pytest.mark.parametrize("key_id", ["3|k2", "2|k3", "k3", "", "2|", "|k2", "3|"])
+    def test_is_not_compared_in_an_unknown_form_or_under_an_unknown_key(self, key_id: str) -> None:
+        """A difference would be a guess, and so would the lack of one."""
+        recorded = replace(hashed(session_request("x" * 16), RING).written, key_id=key_id)
+
+        assert hashed(session_request("x" * 16), RING).differences(recorded) is None
+
+    def test_of_a_newer_version_keeps_the_numbers_of_unknown_fields(self) -> None:
+        """A field that this version lacks has no name here."""
+        request = session_request("x" * 16)
+        recorded = hashed(request, RING).under(f"{COMPACT}k2")
+        newer = replace(recorded, plain={**recorded.plain, "5.99.1": "00000000", "99": "00000000"})
+
+        assert hashed(request, RING).differences(newer) == ("99", "one_time_payment.99")
+
+    def test_cannot_be_guessed_without_the_key(self) -> None:
+        """A card number has few values: whoever reads the store may try them all, but has no key."""
+        card = payment_method_request("x" * 16)
+        card.card.number = "4111111111111111"
+        other = Keyring((("k2", Secret(b"another key, of 32 bytes at least")),), entropy=bytes)
+
+        for form in FORMS:
+            recorded, guessed = hashed(card, RING).under(form), hashed(card, other).under(form)
+            assert recorded.sensitive != guessed.sensitive
+            assert not {*recorded.plain.values()} & {*guessed.plain.values()}
+
+
+def canonical(request: Any) -> bytes:
+    """Encode what makes a request another one, in one way for equal ones."""
+    copy = type(request)()
+    copy.CopyFrom(request)
+    for name in NO_PART - {"card.security_code"}:
+        copy.ClearField(name)
+    if "card" in copy.DESCRIPTOR.fields_by_name and copy.HasField("card"):
+        copy.card.ClearField("security_code")
+    copy.DiscardUnknownFields()
+    return copy.SerializeToString(deterministic=True)

@@ -7,12 +7,15 @@ import structlog
 from google.protobuf.message import Message
 from google.type import money_pb2
 from harness.filled_requests import REQUEST_ID
-from payorch.v1 import apple_pay_pb2, payment_method_pb2, session_pb2
+from harness.keyring import KEYRING
+from payorch.v1 import apple_pay_pb2, diagnostics_service_pb2, payment_method_pb2, session_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.model.errors import InvalidRequestError, Violation
 from payorch_server.rpc import validation
-from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS
+from payorch_server.rpc.diagnostics import DiagnosticsServicer
+from payorch_server.rpc.payment_orchestration import FURTHER_CHECKS, PaymentOrchestrationServicer, ServicerOptions
 from payorch_server.rpc.validation import Validator
+from payorch_server.usecases.settings import PaymentMethodSettings, SessionSettings
 
 VALIDATOR = Validator(FURTHER_CHECKS)
 # Field 9999, a varint, in any message.
@@ -258,6 +261,33 @@ class TestDisagreement:
         monkeypatch.setattr(validation, "walk_of", lambda _descriptor: lambda _request, _leaves: False)
 
         assert ["request_id"] == [violation.field for violation in violations_of(session(request_id="short"))]
+
+
+class TestEveryRpc:
+    """No servicer decodes what was not checked."""
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("servicer", "method"),
+        [
+            (servicer, method)
+            for servicer in (
+                PaymentOrchestrationServicer(ServicerOptions(KEYRING, PaymentMethodSettings(), SessionSettings())),
+                DiagnosticsServicer(None, list, KEYRING),  # type: ignore[arg-type] # nothing gets that far
+            )
+            for file in (service_pb2.DESCRIPTOR, diagnostics_service_pb2.DESCRIPTOR)
+            for service in file.services_by_name.values()
+            for method in service.methods
+            if hasattr(type(servicer), method.name)
+        ],
+        ids=lambda value: getattr(value, "name", ""),
+    )
+    async def test_checks_its_request_first(self, servicer: Any, method: Any) -> None:
+        """An unknown field is refused by each."""
+        with pytest.raises(InvalidRequestError) as caught:
+            await getattr(servicer, method.name)(with_unknown(method.input_type._concrete_class()), None)
+
+        assert "9999" in {violation.field for violation in caught.value.failure.violations}
 
 
 class TestImports:

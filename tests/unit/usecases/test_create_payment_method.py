@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 from harness.clock import FakeClock
-from harness.intents import at_most, intent_executor
+from harness.intents import FixedFingerprints, at_most, intent_executor
 from harness.routes import context, tenant
 from harness.scripted_http import ScriptedTransport, transport_over
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
@@ -48,7 +48,7 @@ async def create(
     routing = RoutingTable(tenants=tenants, rules=[RuleSettings("all", TargetSettings("acme", "cards"))])
     query = RouteQuery("CreatePaymentMethod", RouteHints())
     command = CreatePaymentMethod(
-        Intent(RequestId("request-0000-0001"), query, validate_only=True, fingerprints={}),
+        Intent(RequestId("request-0000-0001"), query, validate_only=True, fingerprints=FixedFingerprints({})),
         PaymentMethodRequest(kind, members),
     )
     dispatcher = Dispatcher(routing=routing, zuora=zuora, executor=intent_executor(clock), clock=clock, entropy=bytes)

@@ -7,7 +7,16 @@ import httpx
 import pytest
 import structlog
 from harness.clock import FakeClock
-from harness.intents import DAY_S, REQUEST_ID, FailingStore, call_context, fingerprint, intent_executor, memory_store
+from harness.intents import (
+    DAY_S,
+    REQUEST_ID,
+    FailingStore,
+    FixedFingerprints,
+    call_context,
+    fingerprint,
+    intent_executor,
+    memory_store,
+)
 from harness.keyring import counted_entropy
 from harness.routes import tenant, with_caller
 from harness.scripted_http import ScriptedTransport, answer, transport_over
@@ -123,7 +132,8 @@ class Bench:
             "needs_record": rpc != "CreateSession",
             "is_disposable": rpc == "CreateSession",
         }
-        intent = Intent(RequestId(REQUEST_ID), RouteQuery(rpc, RouteHints()), validate_only, {"k1": fingerprint()})
+        fingerprints = FixedFingerprints({"k1": fingerprint()})
+        intent = Intent(RequestId(REQUEST_ID), RouteQuery(rpc, RouteHints()), validate_only, fingerprints)
         return await self.dispatcher.run(intent, context or call_context(self.clock), _Operation(**members | work))
 
 
