@@ -3,6 +3,7 @@
 import hashlib
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final, NewType
 
 RequestId = NewType("RequestId", str)
@@ -14,6 +15,7 @@ RESEND_LIMIT: Final = timedelta(hours=23)
 REPETITION_LIMIT: Final = timedelta(hours=22)
 """For how long after its first send a repeated answer is believed to be the stored one, by Zuora's clock."""
 
+_MAX_ENTITIES: Final = 1024
 _MAX_TRACK_ID_CHARACTERS: Final = 64
 # The comma is legal at Zuora, but joins repeated HTTP headers, so an id with one could be read as two.
 _TRACK_ID: Final = re.compile(rf"[!#-&(-+\--9<-~]{{1,{_MAX_TRACK_ID_CHARACTERS}}}")
@@ -74,6 +76,8 @@ def org_id_on_wire(text: str) -> str:
     return text.replace("-", "").lower() if is_zuora_id(text) else text
 
 
+# A call asks several times for the same few ids.
+@lru_cache(maxsize=_MAX_ENTITIES)
 def entity_id_on_wire(text: str) -> str:
     """Return the one form in which an entity id is sent: a lower-case UUID of 36 characters.
 
