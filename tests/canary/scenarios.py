@@ -34,6 +34,7 @@ from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
 from payorch_server.rpc.server import build_server
 from payorch_server.rpc.settings import GrpcSettings
 from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.providers import start_telemetry
 from payorch_server.telemetry.settings import TelemetrySettings
@@ -345,6 +346,7 @@ async def _served(servicer: _Scripted, spans: InMemorySpanExporter) -> AsyncIter
         tracer=telemetry.tracer,
         clock=SystemClock(),
         tasks=TaskOwner(),
+        deadlines=Deadlines(SystemClock()),
     )
     health = Health(())
     await health.start()

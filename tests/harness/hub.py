@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from payorch_server.model.money import Amount
 from payorch_server.model.secret import Secret
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import StoredValue, StoreUnavailable
@@ -330,6 +331,7 @@ class HubWorld:
             "uniform": lambda low, high: (low + high) / 2,
             "entropy": self._entropy,
             "tasks": self.tasks[-1],
+            "deadlines": Deadlines(self.clock),
             "keep_s": 400 * 86_400.0,
             "observer": self.observer,
         }

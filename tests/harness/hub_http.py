@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.http_connection import HttpLimits
 from payorch_server.runtime.http_listener import HttpListener
 from payorch_server.upc.addresses import AddressRules
@@ -138,7 +139,13 @@ async def served_hub(
         AddressRules(allow=upc.allow, trusted_proxies=upc.trusted_proxies),
     )
     reports = Reports()
-    endpoint = HubEndpoint(hub or world.hub(), access=lambda: access, observer=reports, clock=world.clock)
+    endpoint = HubEndpoint(
+        hub or world.hub(),
+        access=lambda: access,
+        observer=reports,
+        clock=world.clock,
+        deadlines=Deadlines(world.clock),
+    )
     async with AsyncExitStack() as stack:
         listener = await start_hub(upc, endpoint=endpoint, clock=world.clock, tls=tls, stack=stack, limits=limits)
         yield ServedHub(world, listener, reports)

@@ -16,6 +16,7 @@ from payorch_server.model.errors import CallError, UpstreamEvidence
 from payorch_server.model.identifiers import RequestId
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.store.memory import MemoryStore
@@ -57,7 +58,7 @@ def intent_executor(
         uniform=uniform,
         entropy=entropy or counted_entropy(),
     )
-    return IntentExecutor(ledger=ledger, clock=clock, tasks=tasks or TaskOwner())
+    return IntentExecutor(ledger=ledger, clock=clock, tasks=tasks or TaskOwner(), deadlines=Deadlines(clock))
 
 
 def fingerprint(key_id: str = "k1", sensitive: str = "s1", **plain: str) -> Fingerprint:

@@ -26,6 +26,7 @@ from payorch_server.rpc.server import build_server
 from payorch_server.rpc.settings import GrpcSettings
 from payorch_server.rpc.status import CATALOGUE
 from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.providers import Telemetry, start_telemetry
 from payorch_server.telemetry.settings import TelemetrySettings
@@ -83,6 +84,7 @@ async def watched() -> AsyncIterator[Watched]:
         tracer=telemetry.tracer,
         clock=SystemClock(),
         tasks=TaskOwner(),
+        deadlines=Deadlines(SystemClock()),
         ended=ended,
     )
     health = Health(())

@@ -31,6 +31,7 @@ from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.server import build_server
 from payorch_server.rpc.settings import GrpcSettings, IdentitySettings
 from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.usecases.policy import LivePolicy, Policy
 from zuora_emulator import Emulator
@@ -85,7 +86,13 @@ async def failing() -> AsyncIterator[tuple[_Failing, Callable[[], Any]]]:
     settings = GrpcSettings()
     policy = LivePolicy(Policy(access_table(None, namespace="n"), None))  # type: ignore[arg-type] # nothing is dispatched
     boundary = BoundaryInterceptor(
-        settings=settings, policy=policy, keyring=KEYRING, tracer=NoOpTracer(), clock=SystemClock(), tasks=TaskOwner()
+        settings=settings,
+        policy=policy,
+        keyring=KEYRING,
+        tracer=NoOpTracer(),
+        clock=SystemClock(),
+        tasks=TaskOwner(),
+        deadlines=Deadlines(SystemClock()),
     )
     authn = AuthnInterceptor(identities=IdentityResolver(IdentitySettings(), None), clock=SystemClock())
     health = Health(())

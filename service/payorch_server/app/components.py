@@ -26,6 +26,7 @@ from payorch_server.rpc.health import Health
 from payorch_server.rpc.identity import IdentityResolver
 from payorch_server.rpc.server import Credentials
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import MIN_KEY_BYTES, Keyring
 from payorch_server.store.port import Store, StoreUnavailable
@@ -63,6 +64,7 @@ class Resources:
     store: Store
     clock: Clock
     tasks: TaskOwner
+    deadlines: Deadlines
     telemetry: Telemetry
     max_attempts: int = MAX_ATTEMPTS
     """How often a call is sent to Zuora at most."""
@@ -116,6 +118,7 @@ class Components:
             ledger=ledger,
             clock=own.clock,
             tasks=own.tasks,
+            deadlines=own.deadlines,
             tracer=own.telemetry.tracer,
             execution_ended=self._execution_ended,
         )

@@ -10,6 +10,7 @@ import structlog
 from payorch_server.config.hub_document import HubConfiguration
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import MIN_KEY_BYTES, Keyring
 from payorch_server.store.port import Store
@@ -43,6 +44,7 @@ class HubComponents:
         self.configuration = configuration
         """In force."""
         self.store, self.clock, self.tasks, self.telemetry = store, clock, tasks, telemetry
+        self._deadlines = Deadlines(clock)
         self.observation = HubObservation(
             tracer=telemetry.tracer, meter=telemetry.meter, clock=clock, settings=lambda: self.settings
         )
@@ -59,7 +61,13 @@ class HubComponents:
         self._access = _access(configuration)
         self.tls = _tls(configuration)
         """None: plaintext."""
-        self.endpoint = HubEndpoint(self.hub, access=lambda: self._access, observer=self.observation, clock=clock)
+        self.endpoint = HubEndpoint(
+            self.hub,
+            access=lambda: self._access,
+            observer=self.observation,
+            clock=clock,
+            deadlines=self._deadlines,
+        )
 
     def __repr__(self) -> str:
         return f"HubComponents({self.hub!r})"
@@ -86,6 +94,7 @@ class HubComponents:
             uniform=_RANDOM.uniform,
             entropy=os.urandom,
             tasks=self.tasks,
+            deadlines=self._deadlines,
             keep_s=self.settings.keep_results_days * _DAY_S,
             observer=self.observation,
         )

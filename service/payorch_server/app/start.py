@@ -34,6 +34,7 @@ from payorch_server.rpc.payment_orchestration import PaymentOrchestrationService
 from payorch_server.rpc.refusals import Refusals
 from payorch_server.rpc.server import ListenError, build_diagnostics_server, build_server, listen
 from payorch_server.runtime.clock import Clock, SystemClock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.telemetry.instruments import BUCKETS_S
 from payorch_server.telemetry.logging import LogStreams
@@ -168,7 +169,7 @@ def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitS
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
     streams = options.streams.all if options.streams else ()
-    return Resources(transports, store, clock, tasks, telemetry, options.max_attempts, streams)
+    return Resources(transports, store, clock, tasks, Deadlines(clock), telemetry, options.max_attempts, streams)
 
 
 def _recorder(components: Components) -> Callable[[CallRecord], None]:
@@ -199,6 +200,7 @@ def _boundary(document: Document, components: Components, ended: Callable[[CallR
         tracer=resources.telemetry.tracer,
         clock=resources.clock,
         tasks=resources.tasks,
+        deadlines=resources.deadlines,
         baggage=document.telemetry.baggage,
         ended=ended,
     )
@@ -208,7 +210,9 @@ def _interceptors(document: Document, components: Components, open_calls: OpenCa
     return Interceptors(
         admission=_admission(document, components, open_calls),
         streams=StreamsInterceptor(limit=document.grpc.max_health_streams),
-        receive=ReceiveInterceptor(max_request_bytes=document.grpc.max_request_bytes),
+        receive=ReceiveInterceptor(
+            max_request_bytes=document.grpc.max_request_bytes, deadlines=components.resources.deadlines
+        ),
     )
 
 

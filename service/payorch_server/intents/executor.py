@@ -28,6 +28,7 @@ from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner, ignore
 from payorch_server.store.port import StoreUnavailable
 from payorch_server.telemetry.logging import where
@@ -113,6 +114,7 @@ class IntentExecutor:
         ledger: IntentLedger,
         clock: Clock,
         tasks: TaskOwner,
+        deadlines: Deadlines,
         tracer: trace.Tracer | None = None,
         execution_ended: ExecutionEnded = ignore,
     ) -> None:
@@ -122,6 +124,7 @@ class IntentExecutor:
         """Makes their spans."""
         self._clock = clock
         self._tasks = tasks
+        self._deadlines = deadlines
         self._execution_ended = execution_ended
         self._executions: dict[str, _Execution[Any]] = {}
 
@@ -191,8 +194,7 @@ class IntentExecutor:
         wait_s = context.deadline_s - self._clock.monotonic() - _ANSWER_MARGIN_S
         try:
             with execution.waiting.include(context.deadline_s):
-                async with asyncio.timeout(max(wait_s, 0.0)):
-                    return await asyncio.shield(execution.task)
+                return await self._deadlines.result_of(execution.task, within_s=wait_s)
         except TimeoutError as error:
             detail = f"not settled within {wait_s:.2f} s"
             if execution.is_lookup_needed:

@@ -1,4 +1,4 @@
-"""Clock, lifecycle, file watching, the HTTP listener and the form of settings: no payment vocabulary."""
+"""Clock, deadlines, lifecycle, file watching, the HTTP listener and the form of settings: no payment vocabulary."""
 
 # A plain dict: pydantic takes any other mapping for its deprecated class-based form.
 FORBID_EXTRA = {"extra": "forbid", "use_attribute_docstrings": True}

@@ -1,6 +1,5 @@
 """The hub's HTTP: `POST /upc/{hub}` with basic credentials, from addresses that may call."""
 
-import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -11,6 +10,7 @@ import msgspec
 import structlog
 
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.http_connection import BodyProblem, HttpAnswer, HttpLimits, HttpRequest, HttpService
 from payorch_server.runtime.http_listener import HttpListener
 from payorch_server.runtime.listen_address import split_address
@@ -91,7 +91,13 @@ class HubEndpoint:
     """Turns HTTP requests into requests to the hub, and its answers into HTTP answers."""
 
     def __init__(
-        self, hub: AnsweringHub, *, access: Callable[[], HubAccess], observer: ExchangeObserver, clock: Clock
+        self,
+        hub: AnsweringHub,
+        *,
+        access: Callable[[], HubAccess],
+        observer: ExchangeObserver,
+        clock: Clock,
+        deadlines: Deadlines,
     ) -> None:
         """Make an endpoint.
 
@@ -100,11 +106,13 @@ class HubEndpoint:
             access: Returns who may call at this moment.
             observer: Is given each request to a hub and its answer.
             clock: The one that requests are timed with.
+            deadlines: Of the process.
         """
         self._hub = hub
         self._access = access
         self._observer = observer
         self._clock = clock
+        self._deadlines = deadlines
         self._refusals = RefusalLimit(clock)
         self._refused_bodies = 0
 
@@ -150,7 +158,7 @@ class HubEndpoint:
         deadline_s = request.first_byte_s + REQUEST_LIMIT_S
         left_s = max(deadline_s - self._clock.monotonic(), 0.0)
         try:
-            async with asyncio.timeout(left_s + _LATE_S):
+            with self._deadlines.limit(left_s + _LATE_S):
                 # 1. The address may not call.
                 if address is None:
                     return answer_to(Situation.ADDRESS_REFUSED, in_doubt=False)

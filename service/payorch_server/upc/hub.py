@@ -131,14 +131,15 @@ class Hub:
             execution = fresh
             self._begin(execution)
         # 4. It continues when the time of this send is over.
-        timeout_s = max(deadline_s - self._parts.clock.monotonic(), 0.0)
-        await asyncio.wait({execution.answered}, timeout=timeout_s)
-        ran = execution.notes
-        notes.gateway, notes.attempt = ran.gateway, ran.attempt
-        notes.in_doubt, notes.replayed = ran.in_doubt, ran.replayed
-        if not execution.answered.done():
+        left_s = deadline_s - self._parts.clock.monotonic()
+        try:
+            return await self._parts.deadlines.result_of(execution.answered, within_s=left_s)
+        except TimeoutError:
             return answer_to(Situation.OUT_OF_TIME, in_doubt=True)
-        return execution.answered.result()
+        finally:
+            ran = execution.notes
+            notes.gateway, notes.attempt = ran.gateway, ran.attempt
+            notes.in_doubt, notes.replayed = ran.in_doubt, ran.replayed
 
     def _new_execution(
         self, request: HubRequest, gateway: Gateway | None, refusal: Situation | None, *, deadline_s: float

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.store.port import Store
@@ -73,6 +74,7 @@ class HubParts:
     entropy: Callable[[int], bytes]
     """Returns so many random bytes."""
     tasks: TaskOwner
+    deadlines: Deadlines
     keep_s: float
     """How long results and ids are kept."""
     observer: HubObserver

@@ -24,6 +24,7 @@ from payorch_server.rpc.interceptors.authz import AuthzInterceptor
 from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.payment_orchestration import PaymentOrchestrationServicer, ServicerOptions
 from payorch_server.rpc.settings import GrpcSettings, IdentitySettings
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.dispatcher import Dispatcher
@@ -147,6 +148,7 @@ class Instance:
         self._rng = rng
         self._counts = counts
         self._owner = _Owner()
+        deadlines = Deadlines(clock)
         tracer = NoOpTracer()
         transport = Transport(settings=ZuoraHttpSettings(), version="0", wire=HttpxWire(http), tracer=tracer)
         keyring = Keyring(configuration.keys, entropy=rng.randbytes)
@@ -174,7 +176,7 @@ class Instance:
             uniform=rng.uniform,
             entropy=rng.randbytes,
         )
-        self.executor = parts.executor(ledger=ledger, clock=clock, tasks=self._owner)
+        self.executor = parts.executor(ledger=ledger, clock=clock, tasks=self._owner, deadlines=deadlines)
         self._count_take_overs()
         self._note_unrecorded()
         self._dispatcher = parts.dispatcher(
@@ -193,7 +195,13 @@ class Instance:
         )
         policy = LivePolicy(Policy(access_table(None, namespace=namespace), self._dispatcher))
         boundary = parts.boundary(
-            settings=GrpcSettings(), policy=policy, keyring=keyring, tracer=tracer, clock=clock, tasks=self._owner
+            settings=GrpcSettings(),
+            policy=policy,
+            keyring=keyring,
+            tracer=tracer,
+            clock=clock,
+            tasks=self._owner,
+            deadlines=deadlines,
         )
         authn = AuthnInterceptor(identities=IdentityResolver(IdentitySettings(), None), clock=clock)
         self._interceptors = boundary, authn, AuthzInterceptor()

@@ -19,6 +19,7 @@ from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.store.memory import MemoryStore
@@ -76,7 +77,8 @@ async def _run(store: MemoryStore, clock: FakeClock, opening: IntentRequest[str]
         uniform=lambda low, _high: low,
         entropy=bytes,
     )
-    return await IntentExecutor(ledger=ledger, clock=clock, tasks=TaskOwner()).run(opening, context())
+    executor = IntentExecutor(ledger=ledger, clock=clock, tasks=TaskOwner(), deadlines=Deadlines(clock))
+    return await executor.run(opening, context())
 
 
 @pytest.mark.asyncio

@@ -41,6 +41,7 @@ from payorch_server.model.identifiers import RequestId
 from payorch_server.model.outcome import Advice, Outcome, Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from structlog.testing import capture_logs
 
@@ -273,6 +274,7 @@ class TestRun:
             ledger=intent_executor(clock).ledger,
             clock=clock,
             tasks=TaskOwner(),
+            deadlines=Deadlines(clock),
             execution_ended=lambda *ended: reported.append(ended),
         )
         for _ in range(2):
@@ -292,7 +294,11 @@ class TestRun:
             raise ValueError("private")
 
         executor = IntentExecutor(
-            ledger=intent_executor(clock).ledger, clock=clock, tasks=TaskOwner(), execution_ended=fail
+            ledger=intent_executor(clock).ledger,
+            clock=clock,
+            tasks=TaskOwner(),
+            deadlines=Deadlines(clock),
+            execution_ended=fail,
         )
         with capture_logs() as logs:
             result = await executor.run(intent_request(zuora.send), call_context(clock))
@@ -763,7 +769,7 @@ class TestOwnership:
         one = intent_executor(clock)
 
         with pytest.raises(CallError) as caught:
-            await one.run(intent_request(zuora.send), call_context(clock, seconds=0.1))
+            await one.run(intent_request(zuora.send), call_context(clock, seconds=0))
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
 
@@ -784,7 +790,7 @@ class TestOwnership:
         clock.advance(3600)
 
         with pytest.raises(CallError) as caught:
-            await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock, seconds=0.1))
+            await intent_executor(clock, store=store).run(intent_request(zuora.send), call_context(clock, seconds=0))
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
         assert caught.value.failure.resend_before == START + timedelta(hours=23)
@@ -796,7 +802,7 @@ class TestOwnership:
         clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
         one = intent_executor(clock)
         with pytest.raises(CallError) as caught:
-            await one.run(intent_request(zuora.send), call_context(clock, seconds=0.1))
+            await one.run(intent_request(zuora.send), call_context(clock, seconds=0))
 
         assert caught.value.verdict.outcome is Outcome.UNKNOWN
 

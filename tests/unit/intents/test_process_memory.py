@@ -390,8 +390,14 @@ class TestUnrecordedIntent:
         process.zuora.gate = asyncio.Event()
         process.broken = EVERYTHING
 
+        call = asyncio.ensure_future(
+            process.executor.run(process.request(moves_money=False), call_context(process.clock, seconds=0.06))
+        )
+        await process.zuora.arrived.wait()
+        process.clock.advance(0.06)
+
         with pytest.raises(CallError) as caught:
-            await process.executor.run(process.request(moves_money=False), call_context(process.clock, seconds=0.06))
+            await call
 
         assert caught.value.failure.reason is Reason.INTENT_NOT_RECORDED
         process.zuora.gate.set()

@@ -8,6 +8,8 @@ import pytest
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.interceptors.receive import ReceiveInterceptor
+from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.deadlines import Deadlines
 
 OURS = "/payorch.v1.PaymentOrchestrationService/CreateSession"
 CHECK = "/grpc.health.v1.Health/Check"
@@ -43,6 +45,11 @@ class Context:
         raise Aborted
 
 
+def receiver(**limits: float) -> ReceiveInterceptor:
+    """Make an interceptor."""
+    return ReceiveInterceptor(max_request_bytes=10, deadlines=Deadlines(SystemClock()), **limits)
+
+
 async def serve(receive: ReceiveInterceptor, context: Context, method: str = OURS) -> Any:
     """Serve a call by a handler that returns its request."""
 
@@ -65,12 +72,12 @@ class TestMessage:
         context = Context()
         context.message.set_result("a request")
 
-        assert "a request" == await serve(ReceiveInterceptor(max_request_bytes=10), context)
+        assert "a request" == await serve(receiver(), context)
 
     async def test_that_never_comes_is_not_waited_for(self) -> None:
         """Nothing was sent."""
         with pytest.raises(CallError) as caught:
-            await serve(ReceiveInterceptor(max_request_bytes=10, timeout_s=0.0), Context())
+            await serve(receiver(timeout_s=0.0), Context())
 
         assert Reason.DEADLINE_TOO_SHORT is caught.value.failure.reason
 
@@ -80,7 +87,7 @@ class TestMessage:
         context.message.set_result(grpc.aio.EOF)
 
         with pytest.raises(CallError) as caught:
-            await serve(ReceiveInterceptor(max_request_bytes=10), context)
+            await serve(receiver(), context)
 
         assert Reason.REQUEST_MALFORMED is caught.value.failure.reason
 
@@ -89,7 +96,7 @@ class TestMessage:
         context = Context()
 
         with pytest.raises(Aborted):
-            await serve(ReceiveInterceptor(max_request_bytes=10, timeout_s=0.0), context, CHECK)
+            await serve(receiver(timeout_s=0.0), context, CHECK)
 
         assert grpc.StatusCode.DEADLINE_EXCEEDED is context.code
 
@@ -100,7 +107,7 @@ class TestCallsWhoseTimeIsUp:
 
     async def test_make_room_for_another(self) -> None:
         """Which is received as if they had ended."""
-        receive, given = ReceiveInterceptor(max_request_bytes=10, timeout_s=0.0), Context()
+        receive, given = receiver(timeout_s=0.0), Context()
         given.message.set_result("a request")
         slow = [asyncio.ensure_future(serve(receive, Context())) for _ in range(100)]
         await until_expired(receive)
@@ -110,7 +117,7 @@ class TestCallsWhoseTimeIsUp:
 
     async def test_do_not_disturb_the_drain(self) -> None:
         """Which would otherwise fail, and with it the end of the process."""
-        receive = ReceiveInterceptor(max_request_bytes=10, timeout_s=0.0)
+        receive = receiver(timeout_s=0.0)
         slow = asyncio.ensure_future(serve(receive, Context()))
         await until_expired(receive)
 
@@ -122,5 +129,5 @@ class TestCallsWhoseTimeIsUp:
 
 async def until_expired(receive: ReceiveInterceptor) -> None:
     """Run the loop until the time of the calls that wait is up, and no further."""
-    while not (receive._waiting and all(timeout.expired() for timeout in receive._waiting)):
+    while not (receive._waiting and all(limit.has_passed for limit in receive._waiting)):
         await asyncio.sleep(0)

@@ -32,6 +32,7 @@ from payorch_server.rpc.settings import GrpcSettings
 from payorch_server.rpc.status import code_of, status_of, trailers_of
 from payorch_server.rpc.track_ids import TRACK_ID_KEY, link_track_id, recorded_track_ids, track_id_of
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner, ignore
 from payorch_server.store.keyring import Keyring
 from payorch_server.telemetry.logging import where
@@ -83,6 +84,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         tracer: trace.Tracer,
         clock: Clock,
         tasks: TaskOwner,
+        deadlines: Deadlines,
         baggage: Sequence[str] = (),
         ended: Callable[[CallRecord], None] = ignore,
     ) -> None:
@@ -93,6 +95,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         self._tracer = tracer
         self._clock = clock
         self._tasks = tasks
+        self._deadlines = deadlines
         self._ended = ended
         # Only existing methods are added, so no caller can make it grow.
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
@@ -127,7 +130,9 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         async def with_boundary(request: Any, context: Any) -> Any:
             call = self._open(method, context)
             token = otel_context.attach(trace.set_span_in_context(call.span))
-            early_metadata = EarlyMetadata(context, ((TRACK_ID_KEY, call.given_track_id),), self._tasks)
+            early_metadata = EarlyMetadata(
+                context, ((TRACK_ID_KEY, call.given_track_id),), self._tasks, self._deadlines
+            )
             try:
                 response = await self._serve(call, behaviour, request, context)
             # 1. An expected error: its status goes to the caller.

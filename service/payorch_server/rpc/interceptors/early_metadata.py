@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from typing import Any, Final
 
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 
 AFTER_S: Final = 1.0
@@ -13,19 +14,22 @@ AFTER_S: Final = 1.0
 class EarlyMetadata:
     """Sends a call's initial metadata if the call takes longer than AFTER_S."""
 
-    def __init__(self, context: Any, metadata: tuple[tuple[str, str], ...], tasks: TaskOwner) -> None:
-        """Start the timer.
+    def __init__(
+        self, context: Any, metadata: tuple[tuple[str, str], ...], tasks: TaskOwner, deadlines: Deadlines
+    ) -> None:
+        """Begin to wait.
 
         Args:
             context: Of the call.
             metadata: The metadata to send.
             tasks: Owns the task that sends.
+            deadlines: Of the process.
         """
         self._context = context
         self._metadata = metadata
         self._tasks = tasks
         self._sending: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(AFTER_S, self._start_sending)
+        self._due = deadlines.call_after(AFTER_S, self._start_sending)
 
     def _start_sending(self) -> None:
         self._sending = self._tasks.start(self._send(), name="early metadata")
@@ -36,11 +40,11 @@ class EarlyMetadata:
             await self._context.send_initial_metadata(self._metadata)
 
     def cancel(self) -> None:
-        """Cancel the timer; a send in progress continues."""
-        self._timer.cancel()
+        """Wait no longer; a send in progress continues."""
+        self._due.cancel()
 
     async def finish(self) -> None:
-        """Cancel the timer and wait for a send in progress, which must come before the response."""
+        """Wait no longer, except for a send in progress, which must come before the response."""
         self.cancel()
         if self._sending is not None:
             await self._sending

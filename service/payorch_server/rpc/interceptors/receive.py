@@ -4,7 +4,6 @@ gRPC waits for the message of a unary call before any code of ours runs, and for
 handlers are those of a stream of requests, which start without a message; on the wire both are the same.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, cast
@@ -16,6 +15,7 @@ from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours
 from payorch_server.rpc.status import CATALOGUE
+from payorch_server.runtime.deadlines import Deadlines, TimeLimit
 
 MESSAGE_TIMEOUT_S: Final = 10.0
 """Time for a message to arrive completely; the deadline of its call also holds."""
@@ -36,17 +36,19 @@ class _Undecodable:
 class ReceiveInterceptor(grpc.aio.ServerInterceptor):
     """Receives the message of each call that has exactly one."""
 
-    def __init__(self, *, max_request_bytes: int, timeout_s: float = MESSAGE_TIMEOUT_S) -> None:
+    def __init__(self, *, max_request_bytes: int, deadlines: Deadlines, timeout_s: float = MESSAGE_TIMEOUT_S) -> None:
         """Make an interceptor.
 
         Args:
             max_request_bytes: Larger messages of our methods are refused.
+            deadlines: Of the process.
             timeout_s: Time for a message to arrive completely.
         """
         self._max_request_bytes = max_request_bytes
+        self._deadlines = deadlines
         self._timeout_s = timeout_s
         # The one that has waited longest first.
-        self._waiting: dict[asyncio.Timeout, None] = {}
+        self._waiting: dict[TimeLimit, None] = {}
 
     def __repr__(self) -> str:
         return f"ReceiveInterceptor({len(self._waiting)} waiting)"
@@ -59,8 +61,8 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
     def drain(self) -> None:
         """Give messages that have not arrived a second from now, so that they do not hold up the end."""
         self._timeout_s = min(self._timeout_s, _DRAIN_TIMEOUT_S)
-        for timeout in self._waiting:
-            _end_in(self._timeout_s, timeout)
+        for limit in self._waiting:
+            limit.shorten(self._timeout_s)
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -94,13 +96,13 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
 
     async def _message(self, context: Any) -> Any:
         try:
-            async with asyncio.timeout(self._timeout_s) as timeout:
+            with self._deadlines.limit(self._timeout_s) as limit:
                 self._make_room()
-                self._waiting[timeout] = None
+                self._waiting[limit] = None
                 try:
                     message = await context.read()
                 finally:
-                    self._waiting.pop(timeout, None)
+                    self._waiting.pop(limit, None)
         except TimeoutError:
             raise call_error(Reason.DEADLINE_TOO_SHORT, "no complete message arrived in time") from None
         if message is grpc.aio.EOF:
@@ -114,7 +116,7 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
         if len(self._waiting) >= _MAX_WAITING:
             oldest = next(iter(self._waiting))
             del self._waiting[oldest]
-            _end_in(0.0, oldest)
+            oldest.shorten(0.0)
 
     def _guarded(self, deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
         limit = self._max_request_bytes
@@ -129,12 +131,6 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
                 return _Undecodable(Reason.REQUEST_MALFORMED, f"{len(message)} bytes cannot be decoded", {})
 
         return guarded
-
-
-def _end_in(seconds: float, timeout: asyncio.Timeout) -> None:
-    """Reschedule a timeout, unless it has passed and its call has not noticed yet: it accepts no other time then."""
-    if not timeout.expired():
-        timeout.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 def _without_details(behaviour: Behaviour) -> Behaviour:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from payorch_server.model.secret import Secret
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.keyring import Keyring
 from payorch_server.upc.answers import HubAnswer, Situation
@@ -90,6 +91,7 @@ class Replica:
                 uniform=rng.uniform,
                 entropy=rng.randbytes,
                 tasks=self._owner,
+                deadlines=Deadlines(clock),
                 keep_s=KEEP_S,
                 observer=observer,
             ),
