@@ -26,6 +26,7 @@ from payorch_server.usecases.dispatcher import Intent
 from payorch_server.zuora.resources.decryption import DecryptionRequest, StoredCredential
 from payorch_server.zuora.resources.sessions import SessionRequest
 
+_NO_HINTS: Final = RouteHints()
 NO_OVERRIDES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
@@ -67,6 +68,8 @@ def secrets_of(options: Mapping[str, str]) -> dict[str, Secret[str]]:
 
 def hints_of(request: Any) -> RouteHints:
     """Return the route hints of a request."""
+    if not request.HasField("route"):
+        return _NO_HINTS
     route: routing_pb2.RouteHints = request.route
     return RouteHints(
         tenant=route.tenant,

@@ -206,6 +206,8 @@ def _options_of(described: Any) -> dict[int, list[Any]]:
 
 def _message(parts: Sequence[bytes]) -> dict[int, list[Any]]:
     """Return what an encoded message holds; one that comes in parts is merged."""
+    if not parts:
+        return {}
     unknown = UnknownFieldSet(Empty.FromString(b"".join(parts)))
     values = defaultdict[int, list[Any]](list)
     for position in range(len(unknown)):
