@@ -72,7 +72,7 @@ simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promi
 	@$(BIN)/python -m programs.simulation $(if $(WORLD),--world $(WORLD)) $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
 
 mutations: $(READY)  ## Compiled checks of requests against protovalidate, on mutated requests; REQUESTS=100000
-	@$(BIN)/pytest tests/unit/rpc/test_checks_differential.py --mutations $(or $(REQUESTS),100000)
+	@$(BIN)/pytest tests/unit/rpc/test_checks_differential.py --timeout 900 --mutations $(or $(REQUESTS),100000)
 
 run: $(READY)  ## Start the emulator and the service on the default addresses
 	@$(BIN)/python -m programs.run
