@@ -7,6 +7,8 @@ from urllib.parse import parse_qs
 
 import httpx
 from opentelemetry.trace import NoOpTracer
+from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.transport import Transport
 from payorch_server.zuora.wires import HttpxWire
@@ -50,7 +52,13 @@ class ScriptedTransport(httpx.AsyncBaseTransport):
 
 def transport_over(http: httpx.AsyncBaseTransport, **settings: Any) -> Transport:
     """Make our transport over the far end."""
-    return Transport(settings=ZuoraHttpSettings(**settings), version="1.2.3", wire=HttpxWire(http), tracer=NoOpTracer())
+    return Transport(
+        settings=ZuoraHttpSettings(**settings),
+        version="1.2.3",
+        wire=HttpxWire(http),
+        tracer=NoOpTracer(),
+        deadlines=Deadlines(SystemClock()),
+    )
 
 
 def answer(status: int = 200, body: Any = None, **headers: str) -> httpx.Response:

@@ -34,7 +34,14 @@ class HubComponents:
     """The parts of a running hub. Needs a running event loop."""
 
     def __init__(
-        self, configuration: HubConfiguration, *, store: Store, clock: Clock, tasks: TaskOwner, telemetry: Telemetry
+        self,
+        configuration: HubConfiguration,
+        *,
+        store: Store,
+        clock: Clock,
+        tasks: TaskOwner,
+        deadlines: Deadlines,
+        telemetry: Telemetry,
     ) -> None:
         """Build the parts; nothing is connected yet.
 
@@ -44,7 +51,7 @@ class HubComponents:
         self.configuration = configuration
         """In force."""
         self.store, self.clock, self.tasks, self.telemetry = store, clock, tasks, telemetry
-        self._deadlines = Deadlines(clock)
+        self._deadlines = deadlines
         self.observation = HubObservation(
             tracer=telemetry.tracer, meter=telemetry.meter, clock=clock, settings=lambda: self.settings
         )

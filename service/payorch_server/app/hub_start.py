@@ -25,6 +25,7 @@ from payorch_server.app.process import (
 )
 from payorch_server.config.hub_document import HubConfiguration
 from payorch_server.runtime.clock import Clock, SystemClock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.http_listener import HttpListener
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.runtime.listen_address import is_loopback, split_address
@@ -160,14 +161,21 @@ def _build(configuration: HubConfiguration, options: HubOptions, stack: AsyncExi
     document, clock = configuration.document, options.clock
     telemetry = start_telemetry(document.telemetry, processors=options.span_processors, clock=clock)
     stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
+    deadlines = Deadlines(clock)
     store = open_counted_store(
-        document.store, password=configuration.store_password, meter=telemetry.meter, clock=clock
+        document.store,
+        password=configuration.store_password,
+        meter=telemetry.meter,
+        clock=clock,
+        deadlines=deadlines,
     )
     stack.push_async_callback(store.close)
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
     try:
-        return HubComponents(configuration, store=store, clock=clock, tasks=tasks, telemetry=telemetry)
+        return HubComponents(
+            configuration, store=store, clock=clock, tasks=tasks, deadlines=deadlines, telemetry=telemetry
+        )
     except OSError as error:
         raise StartError(f"upc.tls: the certificate cannot be used: {error.strerror or error}") from error
 

@@ -16,6 +16,7 @@ from payorch_server.config.base_document import AdminSettings
 from payorch_server.model.errors import CommandError
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import termination
 from payorch_server.store.factory import CountedStore, open_store
 from payorch_server.store.memory import MemoryStore
@@ -64,12 +65,14 @@ async def serve_until_signal(start: Callable[[AsyncExitStack], Awaitable[Drainab
     _LOG.info("stopped")
 
 
-def open_counted_store(settings: StoreSettings, *, password: Secret[str] | None, meter: Meter, clock: Clock) -> Store:
+def open_counted_store(
+    settings: StoreSettings, *, password: Secret[str] | None, meter: Meter, clock: Clock, deadlines: Deadlines
+) -> Store:
     """Return the store of the settings, whose failures are counted; nothing is connected yet."""
     failures = meter.create_counter(
         "payorch.store.failures", unit="{operation}", description="Operations of the store that failed."
     )
-    store = open_store(settings, password=password, clock=clock)
+    store = open_store(settings, password=password, clock=clock, deadlines=deadlines)
     if isinstance(store, MemoryStore):
         _publish_size(meter, store)
     return CountedStore(store, failed=lambda operation: failures.add(1, {"operation": operation}))

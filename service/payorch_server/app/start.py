@@ -161,15 +161,22 @@ def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitS
     document, clock = settings.document, options.clock
     telemetry = start_telemetry(document.telemetry, processors=options.span_processors, clock=clock)
     stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
+    deadlines = Deadlines(clock)
     transports = open_transports(
-        settings=document.zuora_http, version=version(_PACKAGE), tracer=telemetry.tracer, stack=stack
+        settings=document.zuora_http,
+        version=version(_PACKAGE),
+        tracer=telemetry.tracer,
+        deadlines=deadlines,
+        stack=stack,
     )
-    store = open_counted_store(document.store, password=settings.store_password, meter=telemetry.meter, clock=clock)
+    store = open_counted_store(
+        document.store, password=settings.store_password, meter=telemetry.meter, clock=clock, deadlines=deadlines
+    )
     stack.push_async_callback(store.close)
     tasks = TaskOwner()
     stack.push_async_callback(tasks.close)
     streams = options.streams.all if options.streams else ()
-    return Resources(transports, store, clock, tasks, Deadlines(clock), telemetry, options.max_attempts, streams)
+    return Resources(transports, store, clock, tasks, deadlines, telemetry, options.max_attempts, streams)
 
 
 def _recorder(components: Components) -> Callable[[CallRecord], None]:

@@ -13,6 +13,7 @@ from payorch_server.config.hub_loading import load_hub, load_hub_document
 from payorch_server.config.reading import source_of
 from payorch_server.model.errors import CommandError
 from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.store.factory import open_store
 from payorch_server.store.port import StoreUnavailable
 from payorch_server.upc.epoch import Epoch, declare_epoch
@@ -80,7 +81,12 @@ def init_store(*, config: Sequence[Path], first_start: bool, after_loss: bool) -
 
 async def _declare(configuration: HubConfiguration) -> Epoch | None:
     clock = SystemClock()
-    store = open_store(configuration.document.store, password=configuration.store_password, clock=clock)
+    store = open_store(
+        configuration.document.store,
+        password=configuration.store_password,
+        clock=clock,
+        deadlines=Deadlines(clock),
+    )
     try:
         return await declare_epoch(store, by="init-store", now_s=clock.now().timestamp())
     finally:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.clock import Clock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import FIRST_VERSION, Store, StoredValue, StoreUnavailable
 from payorch_server.store.settings import StoreSettings
@@ -12,13 +13,13 @@ from payorch_server.store.settings import StoreSettings
 T = TypeVar("T")
 
 
-def open_store(settings: StoreSettings, *, password: Secret[str] | None, clock: Clock) -> Store:
+def open_store(settings: StoreSettings, *, password: Secret[str] | None, clock: Clock, deadlines: Deadlines) -> Store:
     """Return the store of the settings; nothing is connected yet."""
     if settings.kind == "memory":
         return MemoryStore(clock=clock, max_entries=settings.max_entries)
     from payorch_server.store.redis import RedisStore  # noqa: PLC0415 - a service without Redis need not load its client
 
-    return RedisStore(settings, password=password)
+    return RedisStore(settings, deadlines=deadlines, password=password)
 
 
 class CountedStore:

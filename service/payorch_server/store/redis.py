@@ -19,6 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the password is sent here
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.store.port import FIRST_VERSION, StoredValue, StoreUnavailable, require_version, require_writable
 from payorch_server.store.settings import StoreSettings
 
@@ -51,7 +52,7 @@ _FOREIGN: Final = (
     exceptions.RedisClusterException,
     exceptions.ChildDeadlockedError,
     exceptions.IncorrectPolicyType,
-    OSError,  # includes the TimeoutError of asyncio.timeout
+    OSError,  # includes the TimeoutError of a time limit
 )
 """Everything that redis and the sockets below it raise."""
 
@@ -121,8 +122,9 @@ class _TlsConnection(SSLConnection):
 class RedisStore:
     """A store that all replicas of the service share."""
 
-    def __init__(self, settings: StoreSettings, *, password: Secret[str] | None = None) -> None:
+    def __init__(self, settings: StoreSettings, *, deadlines: Deadlines, password: Secret[str] | None = None) -> None:
         self._settings = settings
+        self._deadlines = deadlines
         self._prefix = settings.prefix.encode()
         self._probe_key = f"check:{token_hex(8)}"
         self._free = asyncio.Semaphore(settings.max_connections)
@@ -232,10 +234,11 @@ class RedisStore:
         raise StoreUnavailable(f"{what}: {cause}")
 
     async def _exchange(self, commands: list[list[bytes | int]]) -> list[Any]:
-        async with self._connection() as connection, asyncio.timeout(self._settings.operation_timeout_s):
-            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            # All answers are read before one is raised, so that none is left for the connection's next user.
-            answers = [await _answer(connection) for _ in commands]
+        async with self._connection() as connection:
+            with self._deadlines.limit(self._settings.operation_timeout_s):
+                await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+                # All answers are read before one is raised, so that none is left for the connection's next user.
+                answers = [await _answer(connection) for _ in commands]
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
@@ -246,7 +249,7 @@ class RedisStore:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         async with contextlib.AsyncExitStack() as stack:
-            async with asyncio.timeout(self._settings.connect_timeout_s):
+            with self._deadlines.limit(self._settings.connect_timeout_s):
                 await stack.enter_async_context(self._free)
                 connection = await self._connect()
             stack.push_async_callback(self._pool.release, connection)

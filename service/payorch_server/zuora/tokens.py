@@ -158,8 +158,7 @@ class TokenCache:
     async def _wait(self, fetch: asyncio.Task[Token], fetch_span: trace.Span, timeout_s: float) -> Token:
         span = start_child(self._transport.tracer, "token wait", links=[trace.Link(fetch_span.get_span_context())])
         try:
-            async with asyncio.timeout(timeout_s):
-                return await asyncio.shield(fetch)
+            return await self._transport.deadlines.result_of(fetch, within_s=timeout_s)
         except TimeoutError as error:
             span.set_attribute("error.type", Reason.TOKEN_UNAVAILABLE.name)
             raise call_error(Reason.TOKEN_UNAVAILABLE, f"no token within {timeout_s:.1f} s") from error

@@ -1,6 +1,5 @@
 """The HTTP client: it sends one request and returns the answer, or a precise error if no status arrived."""
 
-import asyncio
 import gzip
 import math
 import ssl
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry import trace
 
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.telemetry.spans import carry
 from payorch_server.zuora.connections import open_session
 from payorch_server.zuora.content_coding import decompress
@@ -37,7 +37,9 @@ class HttpPost:
 class Transport:
     """Sends POSTs over kept connections; never follows a redirect, keeps no cookies, repeats nothing."""
 
-    def __init__(self, *, settings: ZuoraHttpSettings, version: str, wire: Wire, tracer: trace.Tracer) -> None:
+    def __init__(
+        self, *, settings: ZuoraHttpSettings, version: str, wire: Wire, tracer: trace.Tracer, deadlines: Deadlines
+    ) -> None:
         self._settings = settings
         self._headers = {
             "accept": "application/json",
@@ -47,6 +49,8 @@ class Transport:
         self._wire = wire
         self.tracer = tracer
         """Makes the spans of attempts."""
+        self.deadlines = deadlines
+        """Of the process."""
 
     async def post(
         self,
@@ -74,7 +78,7 @@ class Transport:
         connect_s = min(self._settings.connect_timeout_s, connect_within_s, timeout_s)
         received = Received(self._settings.max_answer_bytes)
         try:
-            async with asyncio.timeout(timeout_s):
+            with self.deadlines.limit(timeout_s):
                 await self._wire.exchange(post.url, headers, body, connect_s=connect_s, received=received)
         except SEND_ERRORS as error:
             if received.status == 0:
@@ -107,7 +111,12 @@ class Transports:
 
 
 def open_transports(
-    *, settings: ZuoraHttpSettings, version: str, tracer: trace.Tracer, stack: AsyncExitStack
+    *,
+    settings: ZuoraHttpSettings,
+    version: str,
+    tracer: trace.Tracer,
+    deadlines: Deadlines,
+    stack: AsyncExitStack,
 ) -> Transports:
     """Return transports over aiohttp's pools, one for each origin, closed with the stack. Call it inside the loop.
 
@@ -115,6 +124,7 @@ def open_transports(
         settings: Of the pools and of every request.
         version: Of the service; requests name it in their user agent.
         tracer: Makes the spans of attempts.
+        deadlines: Of the process.
         stack: Closes the pools.
     """
     context = ssl.create_default_context(cafile=settings.ca_file or None)
@@ -122,7 +132,7 @@ def open_transports(
     stack.push_async_callback(session.close)
     over_httpx = HttpxWire(AiohttpTransport(verify=context, trust_env=False, client=session))
     of_calls, of_others = (
-        Transport(settings=settings, version=version, wire=wire, tracer=tracer)
+        Transport(settings=settings, version=version, wire=wire, tracer=tracer, deadlines=deadlines)
         for wire in (AiohttpWire(session), over_httpx)
     )
     return Transports(of_calls, of_others)

@@ -7,6 +7,8 @@ import pytest
 import pytest_asyncio
 from harness.redis_server import RedisServer, Servers, servers
 from payorch_server.model.secret import Secret
+from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.store.redis import RedisStore
 from payorch_server.store.settings import StoreSettings
 
@@ -39,6 +41,7 @@ class Stores:
         patient = {"connect_timeout_s": PATIENT_S, "operation_timeout_s": PATIENT_S, "url": server.url}
         store = RedisStore(
             StoreSettings(kind="redis", **{**patient, **settings}),
+            deadlines=Deadlines(SystemClock()),
             password=Secret(password) if password else None,
         )
         self._stack.push_async_callback(store.close)

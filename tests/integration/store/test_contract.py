@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from integration.store.conftest import PATIENT_S, fresh_prefix
+from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import MAX_VALUE_BYTES, Store, StoredValue, StoreUnavailable
 from payorch_server.store.redis import RedisStore
@@ -52,7 +54,8 @@ def kind(request: pytest.FixtureRequest) -> Kind:
                 prefix=fresh_prefix(),
                 connect_timeout_s=PATIENT_S,
                 operation_timeout_s=PATIENT_S,
-            )
+            ),
+            deadlines=Deadlines(SystemClock()),
         ),
         None,
     )

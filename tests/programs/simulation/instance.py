@@ -150,7 +150,9 @@ class Instance:
         self._owner = _Owner()
         deadlines = Deadlines(clock)
         tracer = NoOpTracer()
-        transport = Transport(settings=ZuoraHttpSettings(), version="0", wire=HttpxWire(http), tracer=tracer)
+        transport = Transport(
+            settings=ZuoraHttpSettings(), version="0", wire=HttpxWire(http), tracer=tracer, deadlines=deadlines
+        )
         keyring = Keyring(configuration.keys, entropy=rng.randbytes)
         self._clocks = parts.clocks(clock=clock, changed=self._on_clock_judged)
         self._zuora = parts.zuora(

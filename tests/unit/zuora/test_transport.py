@@ -17,6 +17,8 @@ from httpx_aiohttp.transport import map_aiohttp_exceptions
 from opentelemetry.trace import NoOpTracer
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Advice, Outcome, Reason
+from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.zuora.messages import Damage, HttpResponse
 from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.transport import HttpPost, Transport, open_transports
@@ -103,7 +105,9 @@ def failing_with(error: BaseException, way: str) -> Transport:
         if way == "aiohttp"
         else HttpxWire(Failing(error))
     )
-    return Transport(settings=ZuoraHttpSettings(), version="0", wire=wire, tracer=NoOpTracer())
+    return Transport(
+        settings=ZuoraHttpSettings(), version="0", wire=wire, tracer=NoOpTracer(), deadlines=Deadlines(SystemClock())
+    )
 
 
 class FailingLate(httpx.AsyncByteStream):
@@ -358,7 +362,13 @@ async def begun(*tasks: asyncio.Task[HttpResponse]) -> None:
 
 def transport_by(way: str, stack: AsyncExitStack, **settings: Any) -> Transport:
     """Open the real pool; return the transport over one of the ways."""
-    transports = open_transports(settings=ZuoraHttpSettings(**settings), version="0", tracer=NoOpTracer(), stack=stack)
+    transports = open_transports(
+        settings=ZuoraHttpSettings(**settings),
+        version="0",
+        tracer=NoOpTracer(),
+        deadlines=Deadlines(SystemClock()),
+        stack=stack,
+    )
     return {"aiohttp": transports.of_calls, "httpx": transports.of_others}[way]
 
 

@@ -18,6 +18,8 @@ from harness.raw_server import Serve, listening
 from opentelemetry.trace import NoOpTracer
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Outcome, Reason
+from payorch_server.runtime.clock import SystemClock
+from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.zuora.messages import Damage
 from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.transport import HttpPost, Transport, open_transports
@@ -199,6 +201,7 @@ async def both_outcomes(
                 settings=settings or ZuoraHttpSettings(connect_timeout_s=0.1, max_answer_bytes=65_536),
                 version="0",
                 tracer=NoOpTracer(),
+                deadlines=Deadlines(SystemClock()),
                 stack=stack,
             )
             transport: Transport = getattr(transports, way)
@@ -246,7 +249,13 @@ class TestTwoWays:
         """httpx-aiohttp cannot encode it again; what a payment became must not depend on that."""
         upstream = Upstream(_whole(b"{}", status=b"400 Ung\xfcltig"))
         async with listening(upstream.serve) as port, AsyncExitStack() as stack:
-            transports = open_transports(settings=ZuoraHttpSettings(), version="0", tracer=NoOpTracer(), stack=stack)
+            transports = open_transports(
+                settings=ZuoraHttpSettings(),
+                version="0",
+                tracer=NoOpTracer(),
+                deadlines=Deadlines(SystemClock()),
+                stack=stack,
+            )
 
             outcome = await outcome_of(transports.of_calls, f"http://127.0.0.1:{port}/x")
 
