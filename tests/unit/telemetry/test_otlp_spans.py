@@ -1,9 +1,11 @@
+import pytest
 from harness.span_operations import Operations, operations
 from harness.spans import KeptRecords, tracer_over
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans as encode_by_sdk
 from opentelemetry.sdk.trace import SpanLimits  # noqa: TID251 - as the service limits spans
+from payorch_server.telemetry import otlp_spans
 from payorch_server.telemetry.otlp_spans import encode_spans
 from payorch_server.telemetry.recorded_spans import RecordedSpan
 
@@ -47,6 +49,19 @@ class TestEncodedSpans:
         spans = recorded(made, limits=limits)
 
         assert encode_by_sdk([span.readable() for span in spans]) == encode_spans(spans)
+
+    def test_leave_time_to_calls(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A batch of hundreds would keep the interpreter's lock for milliseconds."""
+        releases: list[float] = []
+        monkeypatch.setattr(otlp_spans.time, "sleep", releases.append)
+        kept = KeptRecords()
+        tracer = tracer_over(kept)
+        for _ in range(24):
+            tracer.start_span("call").end()
+
+        encode_spans(kept.spans)
+
+        assert [0, 0, 0] == releases
 
     def test_lose_an_attribute_that_cannot_be_encoded(self) -> None:
         """And no other, and no span."""
