@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import grpc
 import pytest
@@ -203,6 +204,20 @@ async def test_the_same_request_again_is_executed_once(stack: LocalStack, stub: 
     assert call_pb2.REPLAY_NO == first.call.replayed
     assert call_pb2.REPLAY_YES == second.call.replayed
     assert first.call.track_id == second.call.executed_track_id
+
+
+@pytest.mark.asyncio
+async def test_answers_name_the_request_id(stub: Stub) -> None:
+    """A client that made it for its caller need not remember it."""
+    requests: list[tuple[Any, Any]] = [
+        (stub.CreateSession, session_request()),
+        (stub.DecryptApplePay, decryption_request()),
+        (stub.CreatePaymentMethod, payment_method_request()),
+    ]
+
+    assert [request.request_id for _, request in requests] == [
+        (await method(request, timeout=10)).call.request_id for method, request in requests
+    ]
 
 
 @pytest.mark.asyncio

@@ -71,7 +71,9 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
             dispatcher=active.policy.dispatcher,
             max_age_s=self._options.sessions.max_age_s,
         )
-        return encode_create_session(result)
+        response = encode_create_session(result)
+        response.call.request_id = request.request_id
+        return response
 
     async def DecryptApplePay(  # noqa: N802
         self, request: service_pb2.DecryptApplePayRequest, _context: Any
@@ -84,7 +86,9 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
             dispatcher=active.policy.dispatcher,
             settings=self._options.payment_methods,
         )
-        return encode_decrypt_apple_pay(result, command.expected_amount)
+        response = encode_decrypt_apple_pay(result, command.expected_amount)
+        response.call.request_id = request.request_id
+        return response
 
     async def CreatePaymentMethod(  # noqa: N802
         self, request: service_pb2.CreatePaymentMethodRequest, _context: Any
@@ -100,7 +104,9 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
             dispatcher=active.policy.dispatcher,
             settings=self._options.payment_methods,
         )
-        return encode_create_payment_method(result)
+        response = encode_create_payment_method(result)
+        response.call.request_id = request.request_id
+        return response
 
     async def GetIntent(  # noqa: N802
         self, request: service_pb2.GetIntentRequest, _context: Any

@@ -237,8 +237,10 @@ type CallInfo struct {
 	FirstSendTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first_send_time,json=firstSendTime,proto3" json:"first_send_time,omitempty"`
 	// Zuora's processId from the body; empty when there was none.
 	ZuoraProcessId string `protobuf:"bytes,10,opt,name=zuora_process_id,json=zuoraProcessId,proto3" json:"zuora_process_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The request_id of the call: the caller's own, or the one that its client made because it named none.
+	RequestId     string `protobuf:"bytes,11,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CallInfo) Reset() {
@@ -337,6 +339,13 @@ func (x *CallInfo) GetFirstSendTime() *timestamppb.Timestamp {
 func (x *CallInfo) GetZuoraProcessId() string {
 	if x != nil {
 		return x.ZuoraProcessId
+	}
+	return ""
+}
+
+func (x *CallInfo) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
 	}
 	return ""
 }
@@ -687,7 +696,7 @@ var File_payorch_v1_call_proto protoreflect.FileDescriptor
 const file_payorch_v1_call_proto_rawDesc = "" +
 	"\n" +
 	"\x15payorch/v1/call.proto\x12\n" +
-	"payorch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18payorch/v1/routing.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xbb\x03\n" +
+	"payorch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18payorch/v1/routing.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xda\x03\n" +
 	"\bCallInfo\x12\x19\n" +
 	"\btrack_id\x18\x01 \x01(\tR\atrackId\x12*\n" +
 	"\x11executed_track_id\x18\x02 \x01(\tR\x0fexecutedTrackId\x12(\n" +
@@ -701,7 +710,9 @@ const file_payorch_v1_call_proto_rawDesc = "" +
 	"\breplayed\x18\b \x01(\x0e2\x12.payorch.v1.ReplayR\breplayed\x12B\n" +
 	"\x0ffirst_send_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\rfirstSendTime\x12(\n" +
 	"\x10zuora_process_id\x18\n" +
-	" \x01(\tR\x0ezuoraProcessId\"\x8f\x02\n" +
+	" \x01(\tR\x0ezuoraProcessId\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\v \x01(\tR\trequestId\"\x8f\x02\n" +
 	"\aAttempt\x12\x18\n" +
 	"\aordinal\x18\x01 \x01(\x05R\aordinal\x12\x1f\n" +
 	"\vhttp_status\x18\x02 \x01(\x05R\n" +

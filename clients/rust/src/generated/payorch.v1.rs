@@ -339,6 +339,9 @@ pub struct CallInfo {
     /// Zuora's processId from the body; empty when there was none.
     #[prost(string, tag = "10")]
     pub zuora_process_id: ::prost::alloc::string::String,
+    /// The request_id of the call: the caller's own, or the one that its client made because it named none.
+    #[prost(string, tag = "11")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// One send to Zuora.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

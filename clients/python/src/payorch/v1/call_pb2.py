@@ -28,7 +28,7 @@ from payorch.v1 import routing_pb2 as payorch_dot_v1_dot_routing__pb2
 from payorch.v1 import sensitivity_pb2 as payorch_dot_v1_dot_sensitivity__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15payorch/v1/call.proto\x12\npayorch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18payorch/v1/routing.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xbb\x03\n\x08\x43\x61llInfo\x12\x19\n\x08track_id\x18\x01 \x01(\tR\x07trackId\x12*\n\x11\x65xecuted_track_id\x18\x02 \x01(\tR\x0f\x65xecutedTrackId\x12(\n\x10zuora_request_id\x18\x03 \x01(\tR\x0ezuoraRequestId\x12\x37\n\x0broute_taken\x18\x04 \x01(\x0b\x32\x16.payorch.v1.RouteTakenR\nrouteTaken\x12!\n\x0cmatched_rule\x18\x05 \x01(\tR\x0bmatchedRule\x12\x1f\n\x0bpolicy_hash\x18\x06 \x01(\tR\npolicyHash\x12#\n\rattempt_count\x18\x07 \x01(\x05R\x0c\x61ttemptCount\x12.\n\x08replayed\x18\x08 \x01(\x0e\x32\x12.payorch.v1.ReplayR\x08replayed\x12\x42\n\x0f\x66irst_send_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rfirstSendTime\x12(\n\x10zuora_process_id\x18\n \x01(\tR\x0ezuoraProcessId\"\x8f\x02\n\x07\x41ttempt\x12\x18\n\x07ordinal\x18\x01 \x01(\x05R\x07ordinal\x12\x1f\n\x0bhttp_status\x18\x02 \x01(\x05R\nhttpStatus\x12(\n\x10zuora_request_id\x18\x03 \x01(\tR\x0ezuoraRequestId\x12\x35\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\x12-\n\x07outcome\x18\x05 \x01(\x0e\x32\x13.payorch.v1.OutcomeR\x07outcome\x12\x39\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\"X\n\x0b\x45xistingIds\x12*\n\x11payment_method_id\x18\x01 \x01(\tR\x0fpaymentMethodId\x12\x1d\n\npayment_id\x18\x02 \x01(\tR\tpaymentId\"\xa8\x03\n\x0b\x43\x61llOutcome\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x13.payorch.v1.OutcomeR\x07outcome\x12*\n\x06\x61\x64vice\x18\x02 \x01(\x0e\x32\x12.payorch.v1.AdviceR\x06\x61\x64vice\x12H\n\x12resend_before_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x10resendBeforeTime\x12\x1f\n\x0bzuora_codes\x18\x04 \x03(\tR\nzuoraCodes\x12(\n\x10zuora_process_id\x18\x05 \x01(\tR\x0ezuoraProcessId\x12(\n\x10zuora_request_id\x18\x06 \x01(\tR\x0ezuoraRequestId\x12/\n\x08\x61ttempts\x18\x08 \x03(\x0b\x32\x13.payorch.v1.AttemptR\x08\x61ttempts\x12\x33\n\x08\x65xisting\x18\t \x01(\x0b\x32\x17.payorch.v1.ExistingIdsR\x08\x65xisting\x12\x19\n\x08track_id\x18\n \x01(\tR\x07trackId\"\xd8\x01\n\x0fUpstreamRequest\x12\x16\n\x06method\x18\x01 \x01(\tR\x06method\x12\x10\n\x03uri\x18\x02 \x01(\tR\x03uri\x12\x42\n\x07headers\x18\x03 \x03(\x0b\x32(.payorch.v1.UpstreamRequest.HeadersEntryR\x07headers\x12\x1b\n\x04\x62ody\x18\x04 \x01(\tB\x07\x80\x01\x01\x90\x9e$\x03R\x04\x62ody\x1a:\n\x0cHeadersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01*\x8e\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_SUCCEEDED\x10\x01\x12\x14\n\x10OUTCOME_NOT_SENT\x10\x02\x12\x13\n\x0fOUTCOME_REFUSED\x10\x03\x12\x13\n\x0fOUTCOME_PARTIAL\x10\x04\x12\x13\n\x0fOUTCOME_UNKNOWN\x10\x05*\x9f\x01\n\x06\x41\x64vice\x12\x16\n\x12\x41\x44VICE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41\x44VICE_NONE\x10\x01\x12!\n\x1d\x41\x44VICE_RESEND_SAME_REQUEST_ID\x10\x02\x12\x16\n\x12\x41\x44VICE_FIX_REQUEST\x10\x03\x12\x1d\n\x19\x41\x44VICE_USE_NEW_REQUEST_ID\x10\x04\x12\x12\n\x0e\x41\x44VICE_LOOK_UP\x10\x05*U\n\x06Replay\x12\x16\n\x12REPLAY_UNSPECIFIED\x10\x00\x12\r\n\tREPLAY_NO\x10\x01\x12\x0e\n\nREPLAY_YES\x10\x02\x12\x14\n\x10REPLAY_NOT_KNOWN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15payorch/v1/call.proto\x12\npayorch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18payorch/v1/routing.proto\x1a\x1cpayorch/v1/sensitivity.proto\"\xda\x03\n\x08\x43\x61llInfo\x12\x19\n\x08track_id\x18\x01 \x01(\tR\x07trackId\x12*\n\x11\x65xecuted_track_id\x18\x02 \x01(\tR\x0f\x65xecutedTrackId\x12(\n\x10zuora_request_id\x18\x03 \x01(\tR\x0ezuoraRequestId\x12\x37\n\x0broute_taken\x18\x04 \x01(\x0b\x32\x16.payorch.v1.RouteTakenR\nrouteTaken\x12!\n\x0cmatched_rule\x18\x05 \x01(\tR\x0bmatchedRule\x12\x1f\n\x0bpolicy_hash\x18\x06 \x01(\tR\npolicyHash\x12#\n\rattempt_count\x18\x07 \x01(\x05R\x0c\x61ttemptCount\x12.\n\x08replayed\x18\x08 \x01(\x0e\x32\x12.payorch.v1.ReplayR\x08replayed\x12\x42\n\x0f\x66irst_send_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rfirstSendTime\x12(\n\x10zuora_process_id\x18\n \x01(\tR\x0ezuoraProcessId\x12\x1d\n\nrequest_id\x18\x0b \x01(\tR\trequestId\"\x8f\x02\n\x07\x41ttempt\x12\x18\n\x07ordinal\x18\x01 \x01(\x05R\x07ordinal\x12\x1f\n\x0bhttp_status\x18\x02 \x01(\x05R\nhttpStatus\x12(\n\x10zuora_request_id\x18\x03 \x01(\tR\x0ezuoraRequestId\x12\x35\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\x12-\n\x07outcome\x18\x05 \x01(\x0e\x32\x13.payorch.v1.OutcomeR\x07outcome\x12\x39\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\"X\n\x0b\x45xistingIds\x12*\n\x11payment_method_id\x18\x01 \x01(\tR\x0fpaymentMethodId\x12\x1d\n\npayment_id\x18\x02 \x01(\tR\tpaymentId\"\xa8\x03\n\x0b\x43\x61llOutcome\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x13.payorch.v1.OutcomeR\x07outcome\x12*\n\x06\x61\x64vice\x18\x02 \x01(\x0e\x32\x12.payorch.v1.AdviceR\x06\x61\x64vice\x12H\n\x12resend_before_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x10resendBeforeTime\x12\x1f\n\x0bzuora_codes\x18\x04 \x03(\tR\nzuoraCodes\x12(\n\x10zuora_process_id\x18\x05 \x01(\tR\x0ezuoraProcessId\x12(\n\x10zuora_request_id\x18\x06 \x01(\tR\x0ezuoraRequestId\x12/\n\x08\x61ttempts\x18\x08 \x03(\x0b\x32\x13.payorch.v1.AttemptR\x08\x61ttempts\x12\x33\n\x08\x65xisting\x18\t \x01(\x0b\x32\x17.payorch.v1.ExistingIdsR\x08\x65xisting\x12\x19\n\x08track_id\x18\n \x01(\tR\x07trackId\"\xd8\x01\n\x0fUpstreamRequest\x12\x16\n\x06method\x18\x01 \x01(\tR\x06method\x12\x10\n\x03uri\x18\x02 \x01(\tR\x03uri\x12\x42\n\x07headers\x18\x03 \x03(\x0b\x32(.payorch.v1.UpstreamRequest.HeadersEntryR\x07headers\x12\x1b\n\x04\x62ody\x18\x04 \x01(\tB\x07\x80\x01\x01\x90\x9e$\x03R\x04\x62ody\x1a:\n\x0cHeadersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01*\x8e\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_SUCCEEDED\x10\x01\x12\x14\n\x10OUTCOME_NOT_SENT\x10\x02\x12\x13\n\x0fOUTCOME_REFUSED\x10\x03\x12\x13\n\x0fOUTCOME_PARTIAL\x10\x04\x12\x13\n\x0fOUTCOME_UNKNOWN\x10\x05*\x9f\x01\n\x06\x41\x64vice\x12\x16\n\x12\x41\x44VICE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41\x44VICE_NONE\x10\x01\x12!\n\x1d\x41\x44VICE_RESEND_SAME_REQUEST_ID\x10\x02\x12\x16\n\x12\x41\x44VICE_FIX_REQUEST\x10\x03\x12\x1d\n\x19\x41\x44VICE_USE_NEW_REQUEST_ID\x10\x04\x12\x12\n\x0e\x41\x44VICE_LOOK_UP\x10\x05*U\n\x06Replay\x12\x16\n\x12REPLAY_UNSPECIFIED\x10\x00\x12\r\n\tREPLAY_NO\x10\x01\x12\x0e\n\nREPLAY_YES\x10\x02\x12\x14\n\x10REPLAY_NOT_KNOWN\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,22 +39,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPSTREAMREQUEST_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_UPSTREAMREQUEST'].fields_by_name['body']._loaded_options = None
   _globals['_UPSTREAMREQUEST'].fields_by_name['body']._serialized_options = b'\200\001\001\220\236$\003'
-  _globals['_OUTCOME']._serialized_start=1615
-  _globals['_OUTCOME']._serialized_end=1757
-  _globals['_ADVICE']._serialized_start=1760
-  _globals['_ADVICE']._serialized_end=1919
-  _globals['_REPLAY']._serialized_start=1921
-  _globals['_REPLAY']._serialized_end=2006
+  _globals['_OUTCOME']._serialized_start=1646
+  _globals['_OUTCOME']._serialized_end=1788
+  _globals['_ADVICE']._serialized_start=1791
+  _globals['_ADVICE']._serialized_end=1950
+  _globals['_REPLAY']._serialized_start=1952
+  _globals['_REPLAY']._serialized_end=2037
   _globals['_CALLINFO']._serialized_start=159
-  _globals['_CALLINFO']._serialized_end=602
-  _globals['_ATTEMPT']._serialized_start=605
-  _globals['_ATTEMPT']._serialized_end=876
-  _globals['_EXISTINGIDS']._serialized_start=878
-  _globals['_EXISTINGIDS']._serialized_end=966
-  _globals['_CALLOUTCOME']._serialized_start=969
-  _globals['_CALLOUTCOME']._serialized_end=1393
-  _globals['_UPSTREAMREQUEST']._serialized_start=1396
-  _globals['_UPSTREAMREQUEST']._serialized_end=1612
-  _globals['_UPSTREAMREQUEST_HEADERSENTRY']._serialized_start=1554
-  _globals['_UPSTREAMREQUEST_HEADERSENTRY']._serialized_end=1612
+  _globals['_CALLINFO']._serialized_end=633
+  _globals['_ATTEMPT']._serialized_start=636
+  _globals['_ATTEMPT']._serialized_end=907
+  _globals['_EXISTINGIDS']._serialized_start=909
+  _globals['_EXISTINGIDS']._serialized_end=997
+  _globals['_CALLOUTCOME']._serialized_start=1000
+  _globals['_CALLOUTCOME']._serialized_end=1424
+  _globals['_UPSTREAMREQUEST']._serialized_start=1427
+  _globals['_UPSTREAMREQUEST']._serialized_end=1643
+  _globals['_UPSTREAMREQUEST_HEADERSENTRY']._serialized_start=1585
+  _globals['_UPSTREAMREQUEST_HEADERSENTRY']._serialized_end=1643
 # @@protoc_insertion_point(module_scope)

@@ -146,6 +146,7 @@ class CallInfo(_message.Message):
     REPLAYED_FIELD_NUMBER: _builtins.int
     FIRST_SEND_TIME_FIELD_NUMBER: _builtins.int
     ZUORA_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     track_id: _builtins.str
     """The Zuora-Track-Id of this call: the caller's own, or "<trace id>-<span id>" minted by the service."""
     executed_track_id: _builtins.str
@@ -165,6 +166,8 @@ class CallInfo(_message.Message):
     """Whether the answer is a replay."""
     zuora_process_id: _builtins.str
     """Zuora's processId from the body; empty when there was none."""
+    request_id: _builtins.str
+    """The request_id of the call: the caller's own, or the one that its client made because it named none."""
     @_builtins.property
     def route_taken(self) -> _routing_pb2.RouteTaken:
         """Where the call went."""
@@ -186,10 +189,11 @@ class CallInfo(_message.Message):
         replayed: Global___Replay.ValueType = ...,
         first_send_time: _timestamp_pb2.Timestamp | None = ...,
         zuora_process_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_send_time", b"first_send_time", "route_taken", b"route_taken"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "executed_track_id", b"executed_track_id", "first_send_time", b"first_send_time", "matched_rule", b"matched_rule", "policy_hash", b"policy_hash", "replayed", b"replayed", "route_taken", b"route_taken", "track_id", b"track_id", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "executed_track_id", b"executed_track_id", "first_send_time", b"first_send_time", "matched_rule", b"matched_rule", "policy_hash", b"policy_hash", "replayed", b"replayed", "request_id", b"request_id", "route_taken", b"route_taken", "track_id", b"track_id", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -216,4 +216,24 @@ public interface CallInfoOrBuilder extends
    */
   com.google.protobuf.ByteString
       getZuoraProcessIdBytes();
+
+  /**
+   * <pre>
+   * The request_id of the call: the caller's own, or the one that its client made because it named none.
+   * </pre>
+   *
+   * <code>string request_id = 11 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  java.lang.String getRequestId();
+  /**
+   * <pre>
+   * The request_id of the call: the caller's own, or the one that its client made because it named none.
+   * </pre>
+   *
+   * <code>string request_id = 11 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  com.google.protobuf.ByteString
+      getRequestIdBytes();
 }

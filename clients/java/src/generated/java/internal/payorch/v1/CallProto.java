@@ -68,7 +68,7 @@ public final class CallProto extends com.google.protobuf.GeneratedFile {
       "\n\025payorch/v1/call.proto\022\npayorch.v1\032\036goo" +
       "gle/protobuf/duration.proto\032\037google/prot" +
       "obuf/timestamp.proto\032\030payorch/v1/routing" +
-      ".proto\032\034payorch/v1/sensitivity.proto\"\273\003\n" +
+      ".proto\032\034payorch/v1/sensitivity.proto\"\332\003\n" +
       "\010CallInfo\022\031\n\010track_id\030\001 \001(\tR\007trackId\022*\n\021" +
       "executed_track_id\030\002 \001(\tR\017executedTrackId" +
       "\022(\n\020zuora_request_id\030\003 \001(\tR\016zuoraRequest" +
@@ -80,43 +80,44 @@ public final class CallProto extends com.google.protobuf.GeneratedFile {
       "ayR\010replayed\022B\n\017first_send_time\030\t \001(\0132\032." +
       "google.protobuf.TimestampR\rfirstSendTime" +
       "\022(\n\020zuora_process_id\030\n \001(\tR\016zuoraProcess" +
-      "Id\"\217\002\n\007Attempt\022\030\n\007ordinal\030\001 \001(\005R\007ordinal" +
-      "\022\037\n\013http_status\030\002 \001(\005R\nhttpStatus\022(\n\020zuo" +
-      "ra_request_id\030\003 \001(\tR\016zuoraRequestId\0225\n\010d" +
-      "uration\030\004 \001(\0132\031.google.protobuf.Duration" +
-      "R\010duration\022-\n\007outcome\030\005 \001(\0162\023.payorch.v1" +
-      ".OutcomeR\007outcome\0229\n\nstart_time\030\006 \001(\0132\032." +
-      "google.protobuf.TimestampR\tstartTime\"X\n\013" +
-      "ExistingIds\022*\n\021payment_method_id\030\001 \001(\tR\017" +
-      "paymentMethodId\022\035\n\npayment_id\030\002 \001(\tR\tpay" +
-      "mentId\"\250\003\n\013CallOutcome\022-\n\007outcome\030\001 \001(\0162" +
-      "\023.payorch.v1.OutcomeR\007outcome\022*\n\006advice\030" +
-      "\002 \001(\0162\022.payorch.v1.AdviceR\006advice\022H\n\022res" +
-      "end_before_time\030\003 \001(\0132\032.google.protobuf." +
-      "TimestampR\020resendBeforeTime\022\037\n\013zuora_cod" +
-      "es\030\004 \003(\tR\nzuoraCodes\022(\n\020zuora_process_id" +
-      "\030\005 \001(\tR\016zuoraProcessId\022(\n\020zuora_request_" +
-      "id\030\006 \001(\tR\016zuoraRequestId\022/\n\010attempts\030\010 \003" +
-      "(\0132\023.payorch.v1.AttemptR\010attempts\0223\n\010exi" +
-      "sting\030\t \001(\0132\027.payorch.v1.ExistingIdsR\010ex" +
-      "isting\022\031\n\010track_id\030\n \001(\tR\007trackId\"\330\001\n\017Up" +
-      "streamRequest\022\026\n\006method\030\001 \001(\tR\006method\022\020\n" +
-      "\003uri\030\002 \001(\tR\003uri\022B\n\007headers\030\003 \003(\0132(.payor" +
-      "ch.v1.UpstreamRequest.HeadersEntryR\007head" +
-      "ers\022\033\n\004body\030\004 \001(\tB\007\200\001\001\220\236$\003R\004body\032:\n\014Head" +
-      "ersEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(" +
-      "\tR\005value:\0028\001*\216\001\n\007Outcome\022\027\n\023OUTCOME_UNSP" +
-      "ECIFIED\020\000\022\025\n\021OUTCOME_SUCCEEDED\020\001\022\024\n\020OUTC" +
-      "OME_NOT_SENT\020\002\022\023\n\017OUTCOME_REFUSED\020\003\022\023\n\017O" +
-      "UTCOME_PARTIAL\020\004\022\023\n\017OUTCOME_UNKNOWN\020\005*\237\001" +
-      "\n\006Advice\022\026\n\022ADVICE_UNSPECIFIED\020\000\022\017\n\013ADVI" +
-      "CE_NONE\020\001\022!\n\035ADVICE_RESEND_SAME_REQUEST_" +
-      "ID\020\002\022\026\n\022ADVICE_FIX_REQUEST\020\003\022\035\n\031ADVICE_U" +
-      "SE_NEW_REQUEST_ID\020\004\022\022\n\016ADVICE_LOOK_UP\020\005*" +
-      "U\n\006Replay\022\026\n\022REPLAY_UNSPECIFIED\020\000\022\r\n\tREP" +
-      "LAY_NO\020\001\022\016\n\nREPLAY_YES\020\002\022\024\n\020REPLAY_NOT_K" +
-      "NOWN\020\003B\"\n\023internal.payorch.v1B\tCallProto" +
-      "P\001b\006proto3"
+      "Id\022\035\n\nrequest_id\030\013 \001(\tR\trequestId\"\217\002\n\007At" +
+      "tempt\022\030\n\007ordinal\030\001 \001(\005R\007ordinal\022\037\n\013http_" +
+      "status\030\002 \001(\005R\nhttpStatus\022(\n\020zuora_reques" +
+      "t_id\030\003 \001(\tR\016zuoraRequestId\0225\n\010duration\030\004" +
+      " \001(\0132\031.google.protobuf.DurationR\010duratio" +
+      "n\022-\n\007outcome\030\005 \001(\0162\023.payorch.v1.OutcomeR" +
+      "\007outcome\0229\n\nstart_time\030\006 \001(\0132\032.google.pr" +
+      "otobuf.TimestampR\tstartTime\"X\n\013ExistingI" +
+      "ds\022*\n\021payment_method_id\030\001 \001(\tR\017paymentMe" +
+      "thodId\022\035\n\npayment_id\030\002 \001(\tR\tpaymentId\"\250\003" +
+      "\n\013CallOutcome\022-\n\007outcome\030\001 \001(\0162\023.payorch" +
+      ".v1.OutcomeR\007outcome\022*\n\006advice\030\002 \001(\0162\022.p" +
+      "ayorch.v1.AdviceR\006advice\022H\n\022resend_befor" +
+      "e_time\030\003 \001(\0132\032.google.protobuf.Timestamp" +
+      "R\020resendBeforeTime\022\037\n\013zuora_codes\030\004 \003(\tR" +
+      "\nzuoraCodes\022(\n\020zuora_process_id\030\005 \001(\tR\016z" +
+      "uoraProcessId\022(\n\020zuora_request_id\030\006 \001(\tR" +
+      "\016zuoraRequestId\022/\n\010attempts\030\010 \003(\0132\023.payo" +
+      "rch.v1.AttemptR\010attempts\0223\n\010existing\030\t \001" +
+      "(\0132\027.payorch.v1.ExistingIdsR\010existing\022\031\n" +
+      "\010track_id\030\n \001(\tR\007trackId\"\330\001\n\017UpstreamReq" +
+      "uest\022\026\n\006method\030\001 \001(\tR\006method\022\020\n\003uri\030\002 \001(" +
+      "\tR\003uri\022B\n\007headers\030\003 \003(\0132(.payorch.v1.Ups" +
+      "treamRequest.HeadersEntryR\007headers\022\033\n\004bo" +
+      "dy\030\004 \001(\tB\007\200\001\001\220\236$\003R\004body\032:\n\014HeadersEntry\022" +
+      "\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:" +
+      "\0028\001*\216\001\n\007Outcome\022\027\n\023OUTCOME_UNSPECIFIED\020\000" +
+      "\022\025\n\021OUTCOME_SUCCEEDED\020\001\022\024\n\020OUTCOME_NOT_S" +
+      "ENT\020\002\022\023\n\017OUTCOME_REFUSED\020\003\022\023\n\017OUTCOME_PA" +
+      "RTIAL\020\004\022\023\n\017OUTCOME_UNKNOWN\020\005*\237\001\n\006Advice\022" +
+      "\026\n\022ADVICE_UNSPECIFIED\020\000\022\017\n\013ADVICE_NONE\020\001" +
+      "\022!\n\035ADVICE_RESEND_SAME_REQUEST_ID\020\002\022\026\n\022A" +
+      "DVICE_FIX_REQUEST\020\003\022\035\n\031ADVICE_USE_NEW_RE" +
+      "QUEST_ID\020\004\022\022\n\016ADVICE_LOOK_UP\020\005*U\n\006Replay" +
+      "\022\026\n\022REPLAY_UNSPECIFIED\020\000\022\r\n\tREPLAY_NO\020\001\022" +
+      "\016\n\nREPLAY_YES\020\002\022\024\n\020REPLAY_NOT_KNOWN\020\003B\"\n" +
+      "\023internal.payorch.v1B\tCallProtoP\001b\006proto" +
+      "3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -131,7 +132,7 @@ public final class CallProto extends com.google.protobuf.GeneratedFile {
     internal_static_payorch_v1_CallInfo_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payorch_v1_CallInfo_descriptor,
-        new java.lang.String[] { "TrackId", "ExecutedTrackId", "ZuoraRequestId", "RouteTaken", "MatchedRule", "PolicyHash", "AttemptCount", "Replayed", "FirstSendTime", "ZuoraProcessId", });
+        new java.lang.String[] { "TrackId", "ExecutedTrackId", "ZuoraRequestId", "RouteTaken", "MatchedRule", "PolicyHash", "AttemptCount", "Replayed", "FirstSendTime", "ZuoraProcessId", "RequestId", });
     internal_static_payorch_v1_Attempt_descriptor =
       getDescriptor().getMessageType(1);
     internal_static_payorch_v1_Attempt_fieldAccessorTable = new
