@@ -40,6 +40,7 @@ lock: $(READY)  ## Resolve the third-party versions again
 generate: $(READY)  ## Generate code, dashboards, the chart's schema and table of values; their only producer
 	@PATH='$(dir $(GO)):'"$$PATH" $(BIN)/python tools/generate.py
 	@$(BIN)/python tools/data_flow.py
+	@$(BIN)/python tools/reasons.py
 	@$(BIN)/python tools/dashboards
 	@$(BIN)/python tools/values
 
@@ -55,6 +56,7 @@ check: $(READY)  ## Lint, types, layers, protos, form of the texts, drift of gen
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python tools/generate.py --check
 	@$(BIN)/python tools/data_flow.py --check
+	@$(BIN)/python tools/reasons.py --check
 	@$(BIN)/python tools/dashboards --check
 	@$(BIN)/python tools/values --check
 	@$(BIN)/python tools/prose.py

@@ -24,7 +24,7 @@ _MAX_ID_BYTES: Final = 80
 _MAX_CODE_BYTES: Final = 40
 # Room for the count of omitted violations and the lengths around a BadRequest.
 _SPARE_BYTES: Final = 96
-_RETRY_S: Final = {
+RETRY_S: Final = {
     Reason.UPSTREAM_IN_PROGRESS.name: 2.0,
     Reason.OVERLOADED.name: 0.5,
     Reason.AUDIT_UNAVAILABLE.name: 5.0,
@@ -236,7 +236,7 @@ def attempt_message(attempt: Attempt) -> call_pb2.Attempt:
 def _further_details(failure: Failure) -> list[Message]:
     details: list[Message] = []
     obstacle = failure.metadata.get("lastReason", failure.reason.name)
-    retry_s = failure.evidence.retry_after_s or _RETRY_S.get(obstacle)
+    retry_s = failure.evidence.retry_after_s or RETRY_S.get(obstacle)
     if retry_s is not None:
         info = error_details_pb2.RetryInfo()
         info.retry_delay.FromNanoseconds(int(retry_s * 1e9))
