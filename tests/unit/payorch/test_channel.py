@@ -1,62 +1,14 @@
-"""Which targets and options a client takes."""
+"""What a channel is made with, and the names that a caller gives."""
 
+import json
 import re
 import uuid
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from payorch import SERVICE_CONFIG, Tls, aio, connect, new_request_id
-from payorch.channel import checked_target
-
-TARGETS = [
-    ("payorch:50051", "dns:///payorch:50051"),
-    ("127.0.0.1:50051", "dns:///127.0.0.1:50051"),
-    ("dns:///payorch:50051", "dns:///payorch:50051"),
-    ("ipv4:10.0.0.1:1,10.0.0.2:1", "ipv4:10.0.0.1:1,10.0.0.2:1"),
-    ("unix:/run/payorch", "unix:/run/payorch"),
-    ("xds:///payorch", "xds:///payorch"),
-]
-
-
-@pytest.mark.parametrize(("target", "expected"), TARGETS)
-def test_name_is_resolved_to_all_addresses(target: str, expected: str) -> None:
-    """A target that says how it is resolved is left alone."""
-    assert expected == checked_target(target, tls=None, plaintext=False, with_token=False)
-
-
-@pytest.mark.parametrize("target", ["127.0.0.1:1", "localhost:1", "[::1]:1", "ipv4:127.0.0.1:1,127.0.0.1:2", "unix:/x"])
-def test_token_may_stay_on_this_machine_in_plaintext(target: str) -> None:
-    """Nobody else reads along."""
-    assert checked_target(target, tls=None, plaintext=True, with_token=True).endswith(target)
-
-
-async def _token() -> str:
-    return "token"
-
-
-@pytest.mark.parametrize(
-    "target",
-    ["payorch:50051", "127.0.0.1.evil.example:1", "ipv4:127.0.0.1:1,10.0.0.1:1", "unixhost:1", "xds:///localhost:1"],
-)
-@pytest.mark.parametrize(("connecting", "token"), [(connect, lambda: "token"), (aio.connect, _token)])
-def test_token_never_leaves_it_in_plaintext(
-    target: str, connecting: Callable[..., object], token: Callable[[], str | Awaitable[str]]
-) -> None:
-    """Whoever reads it could call in its name."""
-    with pytest.raises(ValueError, match="token: it would go out in plaintext beyond this machine; use TLS"):
-        connecting(target, plaintext=True, token=token)
-
-
-def test_tls_and_plaintext_are_not_both() -> None:
-    """Nobody should wonder which one won."""
-    with pytest.raises(ValueError, match="plaintext: tls is given as well"):
-        connect("payorch:1", plaintext=True, tls=Tls())
-
-
-def test_key_is_not_shown() -> None:
-    """Neither in a traceback nor in a log."""
-    assert "secret" not in repr(Tls(key=b"secret"))
+from payorch import SERVICE_CONFIG, new_request_id, tracked
+from payorch.channel import channel_options
+from payorch.version import VERSION
 
 
 def test_request_id_tells_its_time_and_is_fresh() -> None:
@@ -74,3 +26,50 @@ def test_request_id_tells_its_time_and_is_fresh() -> None:
 def test_service_config_is_the_published_one() -> None:
     """The package carries a copy, because a wheel holds nothing from outside its folder."""
     assert Path("clients/service_config.json").read_text() == SERVICE_CONFIG
+
+
+@pytest.mark.parametrize("track_id", ["", "ä", "x\n", "a b", "a:b", "a;b", 'a"b', "a'b", "a,b", "x" * 65])
+def test_a_wrong_track_id_is_refused_where_it_is_given(track_id: str) -> None:
+    """A call with it would never leave the process, and read as one of unknown outcome."""
+    with pytest.raises(ValueError, match=r"^track_id: "), tracked(track_id):
+        pass
+
+
+class TestChannelOptions:
+    """What every channel of this package has."""
+
+    def test_leave_retries_to_the_loop(self) -> None:
+        """One of the two alone, or attempts of one would be hidden from the other."""
+        kept = json.loads(dict(channel_options(SERVICE_CONFIG, (), resends=True))["grpc.service_config"])
+        published = json.loads(SERVICE_CONFIG)
+
+        assert "retryPolicy" in published["methodConfig"][0]
+        del published["methodConfig"][0]["retryPolicy"]
+        assert published == kept
+
+    def test_retry_where_there_is_no_loop(self) -> None:
+        """As published."""
+        assert SERVICE_CONFIG == dict(channel_options(SERVICE_CONFIG, (), resends=False))["grpc.service_config"]
+
+    def test_name_the_client_and_yield_to_the_callers(self) -> None:
+        """The user agent tells operators which clients are old."""
+        chosen = dict(
+            channel_options("{}", (("grpc.keepalive_time_ms", 60_000), ("grpc.lb_policy_name", "x")), resends=True)
+        )
+
+        assert (60_000, "x", f"payorch-python/{VERSION}") == (
+            chosen["grpc.keepalive_time_ms"],
+            chosen["grpc.lb_policy_name"],
+            chosen["grpc.primary_user_agent"],
+        )
+
+    @pytest.mark.parametrize("config", ["", "[]", "{"])
+    def test_refuse_a_config_that_is_none(self, config: str) -> None:
+        """Before a channel is made of it."""
+        with pytest.raises(ValueError, match=r"service_config|Expecting"):
+            channel_options(config, (), resends=True)
+
+
+def test_version_is_that_of_the_package() -> None:
+    """It is written down twice, because the package may be vendored."""
+    assert f'version = "{VERSION}"' in Path("clients/python/pyproject.toml").read_text()

@@ -1,7 +1,7 @@
 """Amounts go both ways exactly; tokens are passed on as they came."""
 
 import re
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from google.type.money_pb2 import Money
@@ -56,6 +56,26 @@ def test_float_is_refused() -> None:
     """A tenth is not one in binary."""
     with pytest.raises(TypeError, match="a float is not exact"):
         money(0.1, "USD")  # type: ignore[arg-type] # the mistake
+
+
+@pytest.mark.parametrize("text", ["12.5", "100", "-0.000000001", "0", "-7.1", "9223372036854775807.999999999", "1200"])
+def test_amount_has_no_needless_zeros(text: str) -> None:
+    """Whatever the precision of the caller's arithmetic."""
+    with localcontext(prec=3):
+        assert text == f"{decimal_of(money(text, 'USD')):f}"
+
+
+@pytest.mark.parametrize("currency", ["usd", "US", "USDT", "", "U$D"])
+def test_currency_is_a_code(currency: str) -> None:
+    """A typing error is found at once."""
+    with pytest.raises(ValueError, match=r"^currency: "):
+        money("1", currency)
+
+
+def test_nothing_is_no_amount() -> None:
+    """The error says what is."""
+    with pytest.raises(TypeError, match="amount: a Decimal, an int or a text is needed, not a NoneType"):
+        money(None, "USD")  # type: ignore[arg-type] # the mistake
 
 
 @pytest.mark.parametrize("text", ['{"data": "x",  "data": "y"}', '{"paymentData":{"data":"x"}}', "{}"])

@@ -1,80 +1,132 @@
-"""Where a client connects to, and with what."""
+"""How a client's channel is made."""
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 
+from payorch.connection import Endpoint
+from payorch.outgoing import CallSettings
+from payorch.resend import Budget, Resend
+from payorch.target import checked_target
+from payorch.timing import SYSTEM, Timing
+from payorch.tls import Tls
+from payorch.version import VERSION
+
 SERVICE_CONFIG: Final = files("payorch").joinpath("service_config.json").read_text(encoding="utf-8")
 """The published gRPC service config: round robin, health, retries that the contract allows, throttling."""
+ChannelOptions = Sequence[tuple[str, Any]]
 _KEEPALIVE_MS: Final = 30_000
 """Between two pings of a connection in use; the service allows one every 10 s."""
 _KEEPALIVE_TIMEOUT_MS: Final = 10_000
-_SCHEMES: Final = ("dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds", "passthrough")
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+_RETRIES: Final = ("retryPolicy", "hedgingPolicy")
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """What is believed of the service, and what is shown to it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectOptions:
+    """What a caller says of the connection, whatever waits for its calls."""
 
-    ca: bytes | None = None
-    """PEM of the authorities to believe; None: those that gRPC ships with."""
-    certificate: bytes | None = None
-    """PEM of the client's certificate, intermediate ones after it; None: none is shown."""
-    key: bytes | None = field(default=None, repr=False)
-    """PEM of its private key."""
+    tls: Tls | None
+    plaintext: bool
+    with_token: bool
+    resend: Resend | None
+    errors_url: str
+    service_config: str
+    options: ChannelOptions
+    timing: Timing = SYSTEM
 
-    @classmethod
-    def from_files(cls, *, ca_file: str = "", certificate_file: str = "", key_file: str = "") -> "Tls":
-        """Read PEM files; an empty name means none.
+    def resolved(self, target: str) -> str:
+        """Return the target for gRPC.
 
         Raises:
-            OSError: A file cannot be read.
+            ValueError: It is none, TLS and plaintext are both asked for, or a token would be sent in plaintext beyond
+                this machine.
         """
-        parts = (Path(name).read_bytes() if name else None for name in (ca_file, certificate_file, key_file))
-        return cls(*parts)
+        return checked_target(target, tls=self.tls is not None, plaintext=self.plaintext, with_token=self.with_token)
 
-    def credentials(self) -> grpc.ChannelCredentials:
-        """Return what a channel takes."""
-        return grpc.ssl_channel_credentials(self.ca, self.key, self.certificate)
+    def trusted(self) -> Tls | None:
+        """Return what to trust and to show; None: without TLS."""
+        return None if self.plaintext else self.tls or Tls()
+
+    def endpoint(self, target: str) -> Endpoint:
+        """Return what errors of the connection speak about."""
+        return Endpoint(target, plaintext=self.plaintext, shows_certificate=bool(self.tls and self.tls.certificate))
+
+    def call_settings(self) -> CallSettings:
+        """Return what holds for every call."""
+        return CallSettings(self.with_token, self.resend, Budget(), self.errors_url, self.timing)
+
+    def channel_options(self) -> list[tuple[str, Any]]:
+        """Return the channel's options.
+
+        Raises:
+            ValueError: The service config is not a JSON object.
+        """
+        return channel_options(self.service_config, self.options, resends=self.resend is not None)
 
 
-def checked_target(target: str, *, tls: Tls | None, plaintext: bool, with_token: bool) -> str:
-    """Return a target that gRPC resolves to every address of a name, so that round robin has something to choose from.
+def channel_options(service_config: str, given: ChannelOptions, *, resends: bool) -> list[tuple[str, Any]]:
+    """Return the channel's options; those of the caller replace ours.
 
     Args:
-        target: `host:port`, or any target of gRPC with its scheme, which is left as it is.
-        tls: What the caller wants of TLS.
-        plaintext: Whether the caller wants none.
-        with_token: Whether calls will carry the caller's token.
+        service_config: JSON of a gRPC service config.
+        given: The caller's own options.
+        resends: Whether the client resends calls itself, so that the channel must not.
 
     Raises:
-        ValueError: TLS and plaintext are both asked for, or a token would go out in plaintext beyond this machine.
+        ValueError: The service config is not a JSON object.
     """
-    if plaintext and tls is not None:
-        raise ValueError("plaintext: tls is given as well; choose one")
-    if plaintext and with_token and not _is_loopback(target):
-        raise ValueError("token: it would go out in plaintext beyond this machine; use TLS")
-    return target if target.partition(":")[0] in _SCHEMES else f"dns:///{target}"
-
-
-def _is_loopback(target: str) -> bool:
-    scheme, _, rest = target.partition(":")
-    if scheme in {"unix", "unix-abstract"}:
-        return True
-    addresses = (rest if scheme in {"dns", "ipv4", "ipv6"} else target).removeprefix("///").split(",")
-    return all(address.rpartition(":")[0] in _LOOPBACK for address in addresses)
-
-
-def options(service_config: str) -> tuple[tuple[str, str | int], ...]:
-    """Return the channel's options."""
-    return (
-        ("grpc.service_config", service_config),
+    ours = {
+        "grpc.service_config": without_retries(service_config) if resends else service_config,
         # A config that DNS could deliver is not ours.
-        ("grpc.service_config_disable_resolution", 1),
-        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
-        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
-    )
+        "grpc.service_config_disable_resolution": 1,
+        "grpc.keepalive_time_ms": _KEEPALIVE_MS,
+        "grpc.keepalive_timeout_ms": _KEEPALIVE_TIMEOUT_MS,
+        "grpc.primary_user_agent": f"payorch-python/{VERSION}",
+    }
+    return list({**ours, **dict(given)}.items())
+
+
+def without_retries(service_config: str) -> str:
+    """Return a service config without its policies of retries.
+
+    Raises:
+        ValueError: It is not a JSON object.
+    """
+    config = json.loads(service_config)
+    if not isinstance(config, dict):
+        raise ValueError("service_config: it is not a JSON object")  # noqa: TRY004 - the type of the argument is right
+    methods = [
+        {name: value for name, value in method.items() if name not in _RETRIES}
+        for method in config.get("methodConfig", ())
+    ]
+    return json.dumps({**config, "methodConfig": methods})
+
+
+def maker(target: str, settings: ChannelOptions, interceptors: Sequence[Any]) -> Callable[[Tls | None], grpc.Channel]:
+    """Return what makes a channel for threads; without TLS if it is given none."""
+
+    def make(tls: Tls | None) -> grpc.Channel:
+        if tls is None:
+            channel = grpc.insecure_channel(target, settings)
+        else:
+            channel = grpc.secure_channel(target, tls.credentials(), settings)
+        return grpc.intercept_channel(channel, *interceptors) if interceptors else channel
+
+    return make
+
+
+def maker_async(
+    target: str, settings: ChannelOptions, interceptors: Sequence[grpc.aio.ClientInterceptor]
+) -> Callable[[Tls | None], grpc.aio.Channel]:
+    """Return what makes a channel for tasks; without TLS if it is given none."""
+
+    def make(tls: Tls | None) -> grpc.aio.Channel:
+        if tls is None:
+            return grpc.aio.insecure_channel(target, settings, interceptors=interceptors)
+        return grpc.aio.secure_channel(target, tls.credentials(), settings, interceptors=interceptors)
+
+    return make

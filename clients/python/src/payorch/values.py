@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -11,6 +12,7 @@ from google.type.money_pb2 import Money
 _NANOS: Final = 9
 _MOST_UNITS: Final = 2**63 - 1
 _MOST_DIGITS: Final = 18
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
 def money(amount: Decimal | int | str, currency: str) -> Money:
@@ -21,11 +23,21 @@ def money(amount: Decimal | int | str, currency: str) -> Money:
         currency: ISO 4217 code, such as USD.
 
     Raises:
-        TypeError: It is a float.
-        ValueError: It is no finite number, has more decimals or more digits than fit.
+        TypeError: It is a float, or nothing of these.
+        ValueError: It is no finite number, has more decimals or more digits than fit, or the currency is no code.
+
+    >>> money("100.10", "USD").nanos
+    100000000
+    >>> money("0.1234567891", "USD")
+    Traceback (most recent call last):
+    ValueError: amount: 0.1234567891 has more than 9 decimals
     """
     if isinstance(amount, float):
         raise TypeError("amount: a float is not exact; pass a Decimal, an int or a text")
+    if not isinstance(amount, Decimal | int | str):
+        raise TypeError(f"amount: a Decimal, an int or a text is needed, not a {type(amount).__name__}")
+    if not _CURRENCY.fullmatch(currency):
+        raise ValueError(f"currency: {currency!r} is not three capital letters, such as USD")
     try:
         exact = Decimal(amount)
     except InvalidOperation:
@@ -47,9 +59,15 @@ def money(amount: Decimal | int | str, currency: str) -> Money:
 
 
 def decimal_of(amount: Money) -> Decimal:
-    """Return an amount exactly, without needless zeros after the point."""
-    exact = Decimal(amount.units) + Decimal(amount.nanos).scaleb(-_NANOS)
-    return exact if exact != exact.to_integral_value() else exact.quantize(Decimal(1))
+    """Return an amount exactly, without needless zeros after the point.
+
+    >>> decimal_of(money("12.50", "USD"))
+    Decimal('12.5')
+    """
+    scaled = amount.units * 10**_NANOS + amount.nanos
+    units, nanos = divmod(abs(scaled), 10**_NANOS)
+    # Made of text, because arithmetic rounds to the precision of the context.
+    return Decimal(f"{'-' if scaled < 0 else ''}{units}.{nanos:0{_NANOS}}".rstrip("0").rstrip("."))
 
 
 def apple_pay_token(token: str | bytes | Mapping[str, Any]) -> bytes:
@@ -61,6 +79,9 @@ def apple_pay_token(token: str | bytes | Mapping[str, Any]) -> bytes:
 
     Raises:
         ValueError: It is not a JSON object, or a text of `event.payment` instead of its token.
+
+    >>> apple_pay_token('{"data": "...", "version": "EC_v1"}')
+    b'{"data": "...", "version": "EC_v1"}'
     """
     if isinstance(token, Mapping):
         return json.dumps(token.get("token", token), separators=(",", ":"), allow_nan=False).encode()

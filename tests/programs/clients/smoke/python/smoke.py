@@ -29,7 +29,10 @@ def session(account: str = ACCOUNT) -> pb.CreateSessionRequest:
 def decryption(token_json: bytes) -> pb.DecryptApplePayRequest:
     """Ask for 12.34 USD of an invoice."""
     request = pb.DecryptApplePayRequest(
-        token_json=payorch.apple_pay_token(token_json), merchant_id="merchant.example.payorch", account_id=ACCOUNT
+        request_id=payorch.new_request_id(),
+        token_json=payorch.apple_pay_token(token_json),
+        merchant_id="merchant.example.payorch",
+        account_id=ACCOUNT,
     )
     request.zuora_default.SetInParent()
     request.pay_invoice.invoice = "INV00000001"
@@ -69,7 +72,7 @@ def main(target: str, token_file: str) -> None:
         with payorch.tracked("smoke-python-method"):
             saved = client.create_payment_method(method())
         tell("method", track_id=saved.call.track_id, payment_method_id=saved.payment_method.id)
-        asked = pb.GetIntentRequest(request_id=request.request_id, operation=pb.OPERATION_CREATE_SESSION)
+        asked = pb.GetIntentRequest(request_id=created.call.request_id, operation=pb.OPERATION_CREATE_SESSION)
         tell("intent", state=pb.IntentState.Name(client.get_intent(asked).intent_state))
         refuse(client)
         tell("ready")
