@@ -36,7 +36,7 @@ from payorch_server.rpc.server import ListenError, build_diagnostics_server, bui
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.telemetry.instruments import BUCKETS_S
+from payorch_server.telemetry.instruments import CheapHistogram
 from payorch_server.telemetry.logging import LogStreams
 from payorch_server.telemetry.providers import start_telemetry
 from payorch_server.zuora.retry import MAX_ATTEMPTS
@@ -181,17 +181,15 @@ def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitS
 
 def _recorder(components: Components) -> Callable[[CallRecord], None]:
     """Return what records an ended call, of either listener."""
-    resources = components.resources
-    durations = resources.telemetry.meter.create_histogram(
+    durations = CheapHistogram(
+        components.resources.telemetry.meter,
         "rpc.server.call.duration",
-        unit="s",
+        ("rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type"),
         description="Calls of ours.",
-        explicit_bucket_boundaries_advisory=BUCKETS_S,
     )
 
     def ended(record: CallRecord) -> None:
-        attributes = {"rpc.system.name": "grpc", "rpc.method": record.method, "rpc.response.status_code": record.code}
-        durations.record(record.duration_s, attributes | ({"error.type": record.reason} if record.reason else {}))
+        durations.record(record.duration_s, "grpc", record.method, record.code, record.reason or None)
         components.call_ended(record)
 
     return ended

@@ -7,13 +7,10 @@ from typing import Final
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetricExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetricExporter
-from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider  # noqa: TID251 - this is the owner
 from opentelemetry.sdk.metrics.export import (  # noqa: TID251 - this is the owner
     MetricExporter,
-    MetricReader,
-    PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.resources import Resource  # noqa: TID251 - this is the owner
 from opentelemetry.sdk.trace import (  # noqa: TID251 - this is the owner
@@ -29,6 +26,7 @@ from prometheus_client.exposition import choose_encoder
 
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.telemetry.export import CountingBatchProcessor, ProcessorRecipient, SdkSender, SpanSender, span_line
+from payorch_server.telemetry.metric_readers import ExportingReader, HistogramReader, ScrapedReader
 from payorch_server.telemetry.otlp_spans import OtlpGrpcSender, OtlpHttpSender
 from payorch_server.telemetry.recorded_spans import RecordingTracer, SpanRecipient
 from payorch_server.telemetry.settings import TelemetrySettings
@@ -88,14 +86,18 @@ def start_telemetry(
     """
     resource = Resource.create({"service.name": settings.service_name})
     registry = CollectorRegistry()
-    meters = MeterProvider(metric_readers=_metric_readers(settings, registry), resource=resource)
+    readers = _metric_readers(settings, registry)
+    meters = MeterProvider(metric_readers=readers, resource=resource)
     recipients: list[SpanRecipient] = [ProcessorRecipient(processor) for processor in processors]
     if sender := _span_sender(settings):
         batches = CountingBatchProcessor(sender)
         sampling = TailSampling(settings.sampling, then=batches, monotonic=(clock or SystemClock()).monotonic)
         recipients.append(sampling)
         _count_dropped(meters.get_meter(_NAME), batches, sampling)
-    return Telemetry(_tracer(resource, recipients), recipients, meters, registry)
+    telemetry = Telemetry(_tracer(resource, recipients), recipients, meters, registry)
+    for reader in readers:
+        reader.meter = telemetry.meter
+    return telemetry
 
 
 def _tracer(resource: Resource, recipients: Sequence[SpanRecipient]) -> trace.Tracer:
@@ -119,8 +121,8 @@ def _span_sender(settings: TelemetrySettings) -> SpanSender | None:
     return None
 
 
-def _metric_readers(settings: TelemetrySettings, registry: CollectorRegistry) -> Sequence[MetricReader]:
-    for_scraping = PrometheusMetricReader(registry=registry)
+def _metric_readers(settings: TelemetrySettings, registry: CollectorRegistry) -> Sequence[HistogramReader]:
+    for_scraping = ScrapedReader(registry=registry)
     if not settings.otlp_metrics:
         return (for_scraping,)
     exporter: MetricExporter = (
@@ -128,7 +130,7 @@ def _metric_readers(settings: TelemetrySettings, registry: CollectorRegistry) ->
         if settings.traces == "otlp_http"
         else GrpcMetricExporter(endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S)
     )
-    return for_scraping, PeriodicExportingMetricReader(exporter, export_interval_millis=_METRICS_INTERVAL_S * 1000)
+    return for_scraping, ExportingReader(exporter, export_interval_millis=_METRICS_INTERVAL_S * 1000)
 
 
 def _url(settings: TelemetrySettings, signal: str) -> str:

@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from payorch_server.model.shown_forms import shown_id
 from payorch_server.runtime.clock import Clock
-from payorch_server.telemetry.instruments import BUCKETS_S, CheapCounter, observe
+from payorch_server.telemetry.instruments import CheapCounter, CheapHistogram, observe
 from payorch_server.telemetry.logging import where
 from payorch_server.telemetry.spans import emit_pointer
 from payorch_server.upc.answers import Answer, HubAnswer, Situation
@@ -28,6 +28,7 @@ from payorch_server.upc.settings import UpcSettings
 
 _LOG: Final = structlog.get_logger("payorch.upc")
 _SPAN: Final = "POST /upc/{hub}"
+_LABELS: Final = ("hub", "gateway", "operation", "answer")
 _POINTER: Final = "send"
 _CALLABLE_STATES: Final = frozenset({"READY", "IDLE"})
 """States of a channel that can be called; IDLE is one whose connection was closed for want of calls."""
@@ -82,17 +83,11 @@ class HubObservation:
         self.open_records = OpenRecords()
         """Requests that this process left in doubt."""
         self._in_flight: Counter[str] = Counter()
-        self._durations = meter.create_histogram(
-            "payorch.upc.call.duration",
-            unit="s",
-            description="Requests of Zuora's, by answer.",
-            explicit_bucket_boundaries_advisory=BUCKETS_S,
+        self._durations = CheapHistogram(
+            meter, "payorch.upc.call.duration", _LABELS, description="Requests of Zuora's, by answer."
         )
-        self._plugin_durations = meter.create_histogram(
-            "payorch.upc.gateway.call.duration",
-            unit="s",
-            description="Calls of gateways.",
-            explicit_bucket_boundaries_advisory=BUCKETS_S,
+        self._plugin_durations = CheapHistogram(
+            meter, "payorch.upc.gateway.call.duration", ("gateway", "method"), description="Calls of gateways."
         )
         self._refused = CheapCounter(
             meter, "payorch.upc.refused", ("situation",), unit="{request}", description="Answers of the hub's own."
@@ -148,8 +143,7 @@ class HubObservation:
 
     def _finish_telemetry(self, hub: str, exchange: ReportedExchange, span: trace.Span) -> None:
         answer, fields = exchange.answer, _facts(hub, exchange)
-        labels = {name: str(fields[name]) for name in ("hub", "gateway", "operation", "answer")}
-        self._durations.record(exchange.duration_s, labels)
+        self._durations.record(exchange.duration_s, *(str(fields[name]) for name in _LABELS))
         if answer.outcome is None:
             self._refused.add(str(fields["situation"]))
         self._mark(span, fields, answer)
@@ -204,7 +198,7 @@ class HubObservation:
     def plugin_called(self, *, gateway: str, method: str, result: str, duration_s: float) -> None:
         """Count a call of a gateway."""
         self._plugin_calls.add(gateway, method, result)
-        self._plugin_durations.record(duration_s, {"gateway": gateway, "method": method})
+        self._plugin_durations.record(duration_s, gateway, method)
 
     def contract_broken(self, *, gateway: str, rule: str) -> None:
         """Count an answer that breaks a rule of the contract."""

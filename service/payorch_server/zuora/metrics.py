@@ -1,10 +1,14 @@
 """Metrics of requests to Zuora, retries, waits and tokens."""
 
+from typing import Final
+
 from opentelemetry.metrics import Meter, NoOpMeter
 
 from payorch_server.model.outcome import Reason
-from payorch_server.telemetry.instruments import BUCKETS_S, CheapCounter
+from payorch_server.telemetry.instruments import CheapCounter, CheapHistogram
 from payorch_server.zuora.messages import HttpResponse
+
+_REQUEST: Final = ("http.request.method", "url.template", "server.address", "http.response.status_code", "error.type")
 
 
 class UpstreamMetrics:
@@ -12,11 +16,8 @@ class UpstreamMetrics:
 
     def __init__(self, meter: Meter | None = None) -> None:
         meter = meter or NoOpMeter("payorch")
-        self._requests = meter.create_histogram(
-            "http.client.request.duration",
-            unit="s",
-            description="Requests to Zuora.",
-            explicit_bucket_boundaries_advisory=BUCKETS_S,
+        self._requests = CheapHistogram(
+            meter, "http.client.request.duration", _REQUEST, description="Requests to Zuora."
         )
         self._retries = CheapCounter(
             meter,
@@ -25,17 +26,11 @@ class UpstreamMetrics:
             unit="{retry}",
             description="Attempts that follow a failed one, by its reason.",
         )
-        self._queued = meter.create_histogram(
-            "payorch.upstream.queue.duration",
-            unit="s",
-            description="Waits of calls for a free slot.",
-            explicit_bucket_boundaries_advisory=BUCKETS_S,
+        self._queued = CheapHistogram(
+            meter, "payorch.upstream.queue.duration", ("tenant",), description="Waits of calls for a free slot."
         )
-        self._token_waits = meter.create_histogram(
-            "payorch.token.wait.duration",
-            unit="s",
-            description="Waits of calls for a token.",
-            explicit_bucket_boundaries_advisory=BUCKETS_S,
+        self._token_waits = CheapHistogram(
+            meter, "payorch.token.wait.duration", ("tenant",), description="Waits of calls for a token."
         )
         self._fetches = CheapCounter(
             meter,
@@ -49,16 +44,9 @@ class UpstreamMetrics:
         self, duration_s: float, *, template: str, host: str, answer: HttpResponse | None, failed: Reason | None
     ) -> None:
         """Record a request to Zuora."""
-        attributes: dict[str, str | int] = {
-            "http.request.method": "POST",
-            "url.template": template,
-            "server.address": host,
-        }
-        if answer is not None:
-            attributes["http.response.status_code"] = answer.status
-        if failed is not None:
-            attributes["error.type"] = failed.name if answer is None else str(answer.status)
-        self._requests.record(duration_s, attributes)
+        status = answer.status if answer is not None else None
+        failure = (failed.name if status is None else str(status)) if failed is not None else None
+        self._requests.record(duration_s, "POST", template, host, status, failure)
 
     def count_retry(self, tenant: str, reason: Reason) -> None:
         """Count a retry."""
@@ -66,11 +54,11 @@ class UpstreamMetrics:
 
     def record_queue_wait(self, tenant: str, wait_s: float) -> None:
         """Record a wait for a free slot."""
-        self._queued.record(wait_s, {"tenant": tenant})
+        self._queued.record(wait_s, tenant)
 
     def record_token_wait(self, tenant: str, wait_s: float) -> None:
         """Record a wait for a token."""
-        self._token_waits.record(wait_s, {"tenant": tenant})
+        self._token_waits.record(wait_s, tenant)
 
     def count_fetch(self, tenant: str, *, failed: Reason | None) -> None:
         """Count a request for a token."""
