@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,8 @@ from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - results
 VERSION: Final = 1
 _MAX_IDS: Final = 10
 _UUID_7: Final = 7
+# The id of a call is looked at some three times, by one step after the other.
+_MAX_REQUEST_IDS: Final = 256
 _MILLISECONDS_BITS: Final = 80
 
 
@@ -143,6 +146,7 @@ def sent_intent(record: IntentRecord) -> SentIntent:
     return SentIntent(record.route, record.opened_at_s, encode_record(record) if has_failed else b"")
 
 
+@lru_cache(maxsize=_MAX_REQUEST_IDS)
 def minted_at(request_id: str) -> datetime | None:
     """Return when a UUIDv7 was made, or None for any other request id.
 

@@ -256,14 +256,15 @@ class IntentLedger:
             permit(route)
             self._replay_failure(request, sent)
             _require_route(request, route)
+        opening_s, minted = self._opening_s(request), minted_at(request.request_id)
         record = IntentRecord(
             fingerprint=request.fingerprints.written,
             route=route,
             doubtful=sent is not None,
             owner=self._entropy(8).hex(),
             lease_until_s=self._now_s() + LEASE_S,
-            opened_at_s=sent.opened_at_s if sent else self._opening_s(request),
-            earliest_send_s=self._earliest_send_s(request),
+            opened_at_s=sent.opened_at_s if sent else opening_s,
+            earliest_send_s=0.0 if minted is None else min(minted.timestamp(), opening_s),
             track_ids=(context.track_id,),
         )
         if sent is not None:
@@ -304,10 +305,6 @@ class IntentLedger:
     def _is_too_old(self, request: IntentRequest[T]) -> bool:
         minted = minted_at(request.request_id)
         return minted is not None and self._clock.now() - minted > RESEND_LIMIT
-
-    def _earliest_send_s(self, request: IntentRequest[T]) -> float:
-        minted = minted_at(request.request_id)
-        return 0.0 if minted is None else min(minted.timestamp(), self._opening_s(request))
 
     def _opening_s(self, request: IntentRequest[T]) -> float:
         """Return the time now by the clock that is behind, ours or Zuora's: a new intent was opened no earlier."""
