@@ -2,7 +2,7 @@
 
 import argparse
 import errno
-import json
+import gc
 import os
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from payorch_server.commands.certification_options import add_certification_options, certification_options
-from payorch_server.model.errors import CommandError
+from payorch_server.model import CommandError
 from payorch_server.runtime.core_dumps import forbid_core_dumps
 
 if TYPE_CHECKING:
@@ -218,6 +218,7 @@ def _add_upc(parser: argparse.ArgumentParser) -> None:
 
 
 def _upc_serve(parsed: argparse.Namespace) -> int:
+    gc.disable()
     from payorch_server.config.hub_loading import load_hub
 
     configuration = load_hub(*parsed.config)
@@ -258,6 +259,7 @@ def _upc_schema(_parsed: argparse.Namespace) -> int:
 
 
 def _serve(parsed: argparse.Namespace) -> int:
+    gc.disable()
     from payorch_server.config import load
 
     settings = load(*parsed.config)
@@ -320,6 +322,8 @@ def _schema(_parsed: argparse.Namespace) -> int:
 
 
 def _print_schema(schema: Mapping[str, Any]) -> None:
+    import json
+
     print(json.dumps(schema, indent=2, sort_keys=True))
 
 

@@ -13,7 +13,7 @@ from opentelemetry.metrics import Meter, Observation
 
 from payorch_server.app.admin import Readiness, start_admin
 from payorch_server.config.base_document import AdminSettings
-from payorch_server.model.errors import CommandError
+from payorch_server.model import CommandError
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.deadlines import Deadlines
@@ -58,8 +58,10 @@ async def serve_until_signal(start: Callable[[AsyncExitStack], Awaitable[Drainab
     with termination(on_first=stop.set, on_second=end):
         async with AsyncExitStack() as stack:
             started = await start(stack)
-            # Most of what exists now is never garbage; a full collection that skips it takes a tenth of the time.
+            # Most of what exists now is never garbage; a full collection that skips it takes a tenth of the time. The
+            # start needs none at all, so the command line has switched the collector off.
             gc.freeze()
+            gc.enable()
             await stop.wait()
             await started.drain()
     _LOG.info("stopped")

@@ -10,7 +10,7 @@ from payorch.v1 import payment_gateway_service_pb2 as gateway_pb2
 from payorch.v1 import payment_method_pb2
 
 from payorch_server.config import read_yaml
-from payorch_server.model.errors import CommandError
+from payorch_server.model import CommandError
 from payorch_server.model.money import EXPONENTS
 
 APPROVE: Final = "approve"

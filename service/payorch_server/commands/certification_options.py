@@ -2,12 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class CertificationOptions:
+class CertificationOptions(NamedTuple):
     """What is certified and how."""
 
     target: str

@@ -6,7 +6,7 @@ from typing import Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from payorch_server.model.errors import CommandError
+from payorch_server.model import CommandError
 
 _HEALTH_TIMEOUT_S: Final = 3.0
 # A peer that restarts meanwhile is found soon.

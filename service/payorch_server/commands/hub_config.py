@@ -11,7 +11,7 @@ from payorch_server.config.hub_changes import hub_change_problems
 from payorch_server.config.hub_document import HubConfiguration, HubDocument
 from payorch_server.config.hub_loading import load_hub, load_hub_document
 from payorch_server.config.reading import source_of
-from payorch_server.model.errors import CommandError
+from payorch_server.model import CommandError
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.store.factory import open_store

@@ -5,7 +5,7 @@ import json
 import ssl
 from typing import Final
 
-from payorch_server.model.errors import CommandError
+from payorch_server.model import CommandError
 from payorch_server.runtime.listen_address import split_address
 
 _TIMEOUT_S: Final = 10.0

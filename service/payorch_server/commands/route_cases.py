@@ -11,8 +11,8 @@ from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 
 from payorch_server.access.callers import access_table
 from payorch_server.config import Document, read_yaml
+from payorch_server.model import CommandError
 from payorch_server.model.caller import ANONYMOUS
-from payorch_server.model.errors import CommandError
 from payorch_server.model.outcome import Reason
 from payorch_server.routing.explain import Explanation, RouteSummary, explain
 from payorch_server.routing.table import RoutingTable

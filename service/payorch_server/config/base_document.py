@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from payorch_server.model.errors import CommandError
+from payorch_server.model import CommandError
 from payorch_server.runtime import FORBID_EXTRA
 from payorch_server.runtime.ranges import VariableText
 
@@ -53,6 +53,17 @@ class BaseDocument(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file."""
         return _Variables(settings_cls), init_settings
+
+
+def described_schema(document: type[BaseDocument]) -> dict[str, Any]:
+    """Return the JSON schema of a document, with the text below each setting as its description.
+
+    Such texts are read from the source, which would take a third of the time in which a process reads its
+    configuration; so they are left out until they are asked for.
+    """
+    FORBID_EXTRA["use_attribute_docstrings"] = True
+    document.model_rebuild(force=True)
+    return document.model_json_schema()
 
 
 class ConfigError(CommandError):

@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from payorch_server.access.settings import AccessSettings
 from payorch_server.calls.settings import CallHistorySettings, VerboseSettings
-from payorch_server.config.base_document import AdminSettings, BaseDocument
+from payorch_server.config.base_document import AdminSettings, BaseDocument, described_schema
 from payorch_server.intents.settings import IntentSettings
 from payorch_server.model.secret import Secret
 from payorch_server.routing.settings import RuleSettings
@@ -79,4 +79,4 @@ class Settings:
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of the file."""
-    return Document.model_json_schema()
+    return described_schema(Document)

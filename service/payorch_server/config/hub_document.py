@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import model_validator
 from pydantic_settings import SettingsConfigDict
 
-from payorch_server.config.base_document import AdminSettings, BaseDocument
+from payorch_server.config.base_document import AdminSettings, BaseDocument, described_schema
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.store.settings import KeySettings, StoreSettings
@@ -64,4 +64,4 @@ class HubConfiguration:
 
 def hub_schema() -> dict[str, Any]:
     """Return the JSON schema of the file."""
-    return HubDocument.model_json_schema()
+    return described_schema(HubDocument)

@@ -4,8 +4,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-
 from payorch_server.config.base_document import ConfigError
 from payorch_server.config.hub_checks import hub_problems
 from payorch_server.config.hub_document import HubConfiguration, HubDocument
@@ -19,7 +17,7 @@ from payorch_server.config.reading import (
     source_of,
 )
 from payorch_server.model.secret import Secret
-from payorch_server.rpc.certificate import ServerCertificate
+from payorch_server.rpc.certificate import ServerCertificate, holds_certificates
 from payorch_server.rpc.certificate import problems_of as certificate_problems
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.upc.gateway_port import PluginCertificates
@@ -92,11 +90,8 @@ def _read_plugin_certificates(
             ("key_file", tls.key_file),
         )
     )
-    if authorities:
-        try:
-            x509.load_pem_x509_certificates(authorities)
-        except ValueError:
-            problems.append(f"{path}.ca_file: contains no certificates in PEM form")
+    if authorities and not holds_certificates(authorities):
+        problems.append(f"{path}.ca_file: contains no certificates in PEM form")
     if certificate and key:
         shown = ServerCertificate(chain=certificate, key=Secret(key), client_authorities=b"")
         problems += [f"{path}.{problem}" for problem in certificate_problems(shown, now)]

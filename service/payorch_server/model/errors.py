@@ -1,13 +1,13 @@
-"""The errors of calls and of commands.
+"""The errors of calls.
 
-The error of a call has a reason, from which `model/outcome.py` alone decides what happened, and all that is known.
+An error has a reason, from which `model/outcome.py` alone decides what happened, and all that is known.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import Final
 
 from payorch_server.model.attempt import UpstreamFacts
 from payorch_server.model.outcome import Reason, Verdict, verdict_of
@@ -106,10 +106,3 @@ def invalid(*violations: Violation) -> CallError:
     """Return the error for a request that breaks rules."""
     detail = "; ".join(f"{violation.path_without_keys}: {violation.description}" for violation in violations)
     return InvalidRequestError(Failure(Reason.REQUEST_INVALID, detail[:_MAX_DETAIL_CHARACTERS], violations=violations))
-
-
-class CommandError(Exception):
-    """A mistake that the user of a command can correct; its text is printed."""
-
-    exit_status: ClassVar[int] = 1
-    """Of the command."""

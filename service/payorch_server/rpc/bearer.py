@@ -4,14 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
-
-import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt.exceptions import InvalidSubjectError
-from jwt.types import Options
+from typing import TYPE_CHECKING, Any, Final
 
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token is checked here
+
+if TYPE_CHECKING:
+    from jwt.types import Options
 
 ALGORITHMS: Final = {("RSA", ""): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 """Signature algorithm by type and curve of the key: a token never chooses its own algorithm."""
@@ -21,7 +19,7 @@ _MAX_SUBJECT_CHARACTERS: Final = 256
 _LAST_TIME_S: Final = 253_402_300_799
 """The end of the year 9999, Unix time."""
 # _check_times compares times with the service's clock.
-_OPTIONS: Final[Options] = {
+_OPTIONS: "Final[Options]" = {
     "verify_exp": False,
     "verify_nbf": False,
     "verify_iat": False,
@@ -68,6 +66,8 @@ class KeySet:
         Raises:
             TokenError: The token breaks a rule.
         """
+        import jwt  # noqa: PLC0415 - with the key set, by services that accept tokens
+
         # 1. The key set decides about the algorithm, by the key that the header names.
         text = reveal(token)
         key, algorithm = self._find_key(text)
@@ -78,7 +78,7 @@ class KeySet:
             )
         except jwt.InvalidTokenError as error:
             # The library's texts may quote the token.
-            raise TokenError(_RULE_OF_ERROR.get(type(error), "malformed")) from None
+            raise TokenError(_RULE_OF_ERROR.get(type(error).__name__, "malformed")) from None
         # 3. Validity in time, with an allowance for the issuer's clock.
         _check_times(claims, now.timestamp(), rules)
         # 4. A subject that can be an identity.
@@ -88,6 +88,8 @@ class KeySet:
         return subject
 
     def _find_key(self, text: str) -> tuple[Any, str]:
+        import jwt  # noqa: PLC0415 - as above
+
         if len(text) > _MAX_TOKEN_CHARACTERS:
             raise TokenError("length")
         try:
@@ -100,13 +102,14 @@ class KeySet:
 
 
 _RULE_OF_ERROR: Final = {
-    jwt.InvalidSignatureError: "signature",
-    jwt.InvalidAlgorithmError: "algorithm",
-    jwt.InvalidAudienceError: "audience",
-    jwt.InvalidIssuerError: "issuer",
-    jwt.MissingRequiredClaimError: "missing claim",
-    InvalidSubjectError: "sub",
+    "InvalidSignatureError": "signature",
+    "InvalidAlgorithmError": "algorithm",
+    "InvalidAudienceError": "audience",
+    "InvalidIssuerError": "issuer",
+    "MissingRequiredClaimError": "missing claim",
+    "InvalidSubjectError": "sub",
 }
+"""By name of PyJWT's exception."""
 
 
 def _check_times(claims: Mapping[str, Any], now_s: float, rules: TokenRules) -> None:
@@ -158,6 +161,9 @@ def _may_sign(entry: object) -> bool:
 
 
 def _parse_key(entry: Mapping[str, Any], path: str) -> tuple[str, tuple[Any, str]]:
+    import jwt  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+
     kid, algorithm = entry.get("kid"), ALGORITHMS.get((str(entry.get("kty")), str(entry.get("crv", ""))))
     if not isinstance(kid, str) or not kid:
         raise KeySetError(f"{path}: has no kid")

@@ -5,10 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the key is compared with the certificate
 
 _UNREADABLE: Final = "contains no {what} in PEM form"
@@ -27,16 +23,32 @@ class ServerCertificate:
     @property
     def expires_at(self) -> datetime:
         """When the certificate expires, UTC."""
+        from cryptography import x509  # noqa: PLC0415 - as below
+
         return x509.load_pem_x509_certificates(self.chain)[0].not_valid_after_utc
+
+
+def holds_certificates(pem: bytes) -> bool:
+    """Return whether certificates in PEM form can be read."""
+    from cryptography import x509  # noqa: PLC0415 - a service without TLS need not load it
+
+    try:
+        x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        return False
+    return True
 
 
 def problems_of(certificate: ServerCertificate, now: datetime) -> Iterator[str]:
     """List the problems of a certificate, each beginning with the name of the setting."""
-    try:
-        leaf = x509.load_pem_x509_certificates(certificate.chain)[0]
-    except ValueError:
+    from cryptography import x509  # noqa: PLC0415 - as above
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
+    if not holds_certificates(certificate.chain):
         yield f"certificate_file: {_UNREADABLE.format(what='certificate')}"
         return
+    leaf = x509.load_pem_x509_certificates(certificate.chain)[0]
     if not leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc:
         yield f"certificate_file: is valid from {leaf.not_valid_before_utc} to {leaf.not_valid_after_utc}, not now"
     try:
@@ -46,8 +58,5 @@ def problems_of(certificate: ServerCertificate, now: datetime) -> Iterator[str]:
     else:
         if key.public_key() != leaf.public_key():
             yield "key_file: does not match the certificate"
-    if certificate.client_authorities:
-        try:
-            x509.load_pem_x509_certificates(certificate.client_authorities)
-        except ValueError:
-            yield f"client_ca_file: {_UNREADABLE.format(what='certificates')}"
+    if certificate.client_authorities and not holds_certificates(certificate.client_authorities):
+        yield f"client_ca_file: {_UNREADABLE.format(what='certificates')}"

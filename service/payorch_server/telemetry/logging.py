@@ -20,7 +20,7 @@ from typing import Any, Final, TextIO
 import msgspec
 import structlog
 
-from payorch_server.model.errors import CommandError
+from payorch_server.model import CommandError
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.telemetry.log_writer import LogWriter
 from payorch_server.telemetry.scrubber import scrub

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from opentelemetry import metrics, trace
-from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetricExporter
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetricExporter
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider  # noqa: TID251 - this is the owner
 from opentelemetry.sdk.metrics.export import (  # noqa: TID251 - this is the owner
@@ -27,7 +25,6 @@ from prometheus_client.exposition import choose_encoder
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.telemetry.export import CountingBatchProcessor, ProcessorRecipient, SdkSender, SpanSender, span_line
 from payorch_server.telemetry.metric_readers import ExportingReader, HistogramReader, ScrapedReader
-from payorch_server.telemetry.otlp_spans import OtlpGrpcSender, OtlpHttpSender
 from payorch_server.telemetry.recorded_spans import RecordingTracer, SpanRecipient
 from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.telemetry.span_allowlist import MAX_CHARACTERS
@@ -112,25 +109,39 @@ def _tracer(resource: Resource, recipients: Sequence[SpanRecipient]) -> trace.Tr
 
 
 def _span_sender(settings: TelemetrySettings) -> SpanSender | None:
-    if settings.traces == "otlp":
-        return OtlpGrpcSender(endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S)
-    if settings.traces == "otlp_http":
-        return OtlpHttpSender(endpoint=_url(settings, "traces"), timeout=_EXPORT_TIMEOUT_S)
+    if settings.traces in {"otlp", "otlp_http"}:
+        return _otlp_sender(settings)
     if settings.traces == "console":
         return SdkSender(ConsoleSpanExporter(out=sys.stderr, formatter=span_line))
     return None
+
+
+def _otlp_sender(settings: TelemetrySettings) -> SpanSender:
+    # Only a service with a collector loads the exporters.
+    from payorch_server.telemetry.otlp_spans import OtlpGrpcSender, OtlpHttpSender  # noqa: PLC0415
+
+    if settings.traces == "otlp":
+        return OtlpGrpcSender(endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S)
+    return OtlpHttpSender(endpoint=_url(settings, "traces"), timeout=_EXPORT_TIMEOUT_S)
 
 
 def _metric_readers(settings: TelemetrySettings, registry: CollectorRegistry) -> Sequence[HistogramReader]:
     for_scraping = ScrapedReader(registry=registry)
     if not settings.otlp_metrics:
         return (for_scraping,)
-    exporter: MetricExporter = (
-        HttpMetricExporter(endpoint=_url(settings, "metrics"), timeout=_EXPORT_TIMEOUT_S)
-        if settings.traces == "otlp_http"
-        else GrpcMetricExporter(endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S)
-    )
+    exporter = _metric_exporter(settings)
     return for_scraping, ExportingReader(exporter, export_interval_millis=_METRICS_INTERVAL_S * 1000)
+
+
+def _metric_exporter(settings: TelemetrySettings) -> MetricExporter:
+    # As for spans; and each loads a client of its own.
+    if settings.traces == "otlp_http":
+        from opentelemetry.exporter.otlp.proto.http import metric_exporter as over_http  # noqa: PLC0415
+
+        return over_http.OTLPMetricExporter(endpoint=_url(settings, "metrics"), timeout=_EXPORT_TIMEOUT_S)
+    from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as over_grpc  # noqa: PLC0415
+
+    return over_grpc.OTLPMetricExporter(endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S)
 
 
 def _url(settings: TelemetrySettings, signal: str) -> str:
