@@ -26,6 +26,8 @@ def decompress(body: bytes, codings: str, *, max_bytes: int) -> tuple[bytes, Dam
         codings: The value of Content-Encoding; empty if the answer has none.
         max_bytes: Of the result, and of every step on the way to it.
     """
+    if not codings and not body.startswith(_GZIP_START):
+        return body, None
     names = [name.strip().lower() for name in codings.split(",")]
     applied = [name for name in names if name not in _IDENTITY]
     if not applied and body.startswith(_GZIP_START):
