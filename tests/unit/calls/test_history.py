@@ -1,15 +1,31 @@
-from datetime import timedelta
+import base64
+from datetime import UTC, timedelta
 
 import msgspec
 import pytest
 from harness.clock import START, FakeClock
+from payorch_server.calls import history
 from payorch_server.calls.history import CallHistory
 from payorch_server.calls.recording import CallRecord
 from payorch_server.calls.settings import CallHistorySettings
 from payorch_server.model.errors import CallError
-from payorch_server.model.outcome import Reason
+from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.runtime.lifecycle import TaskOwner
 from payorch_server.store.memory import MemoryStore
+
+_STORED = (
+    "kd4AF6RraW5kpGNhbGyjcnBjrUNyZWF0ZVNlc3Npb26odHJhY2tfaWSjdC0xqHRyYWNlX2lk2SAwYWY3NjUxOTE2Y2Q0M2RkODQ0OGViMjExYz"
+    "gwMzE5Y6ZjYWxsZXKkc2hvcKluYW1lc3BhY2WnZGVmYXVsdKpzdGFydGVkX2F01/8dbygAawfY8KpkdXJhdGlvbl9zyz/QAAAAAAAAp291dGNv"
+    "bWWmRkFJTEVEpm1ldGhvZNk0cGF5b3JjaC52MS5QYXltZW50T3JjaGVzdHJhdGlvblNlcnZpY2UvQ3JlYXRlU2Vzc2lvbqRjb2Rls0ZBSUxFRF"
+    "9QUkVDT05ESVRJT06mYWR2aWNlpE5PTkWmcmVhc29usFBBWU1FTlRfREVDTElORUSmZGV0YWlsqGRlY2xpbmVkpXJvdXRlhqZ0ZW5hbnSkYWNt"
+    "ZaZlbnRpdHmidXOkb3Jnc5Glbm9ydGinZ2F0ZXdheaVjYXJkc6RydWxlo2FsbKtwb2xpY3lfaGFzaKwwMTIzNDU2Nzg5YWKmaW50ZW50pm9wZW"
+    "5lZKVyaWdodKCocGhhc2VzX3OBpXp1b3Jhyz/AAAAAAAAAqGF0dGVtcHRzkYanb3JkaW5hbAGraHR0cF9zdGF0dXPMyLB6dW9yYV9yZXF1ZXN0"
+    "X2lk2SAwYWY3NjUxOTE2Y2Q0M2RkODQ0OGViMjExYzgwMzE5Y6pzdGFydGVkX2F01/8dbygAawfY8KpkdXJhdGlvbl9zyz+5mZmZmZmap291dG"
+    "NvbWWndW5rbm93brFleGVjdXRlZF90cmFja19pZKN0LTGwenVvcmFfcmVxdWVzdF9pZNkgMGFmNzY1MTkxNmNkNDNkZDg0NDhlYjIxMWM4MDMx"
+    "OWOwenVvcmFfcHJvY2Vzc19pZLAwQUY3NjUxOTE2Q0Q0M0REqGV2aWRlbmNlhKt6dW9yYV9jb2Rlc5GoNTAwMDAwNDCxcGF5bWVudF9tZXRob2"
+    "RfaWSoMmM5MmMwZjmqcGF5bWVudF9pZKgyYzkyYzBmOK1yZXRyeV9hZnRlcl9zyz/4AAAAAAAA"
+)
+"""A record as it was stored before it was a struct."""
 
 
 def record(track_id: str = "t", *, number: int = 0, namespace: str = "shop") -> CallRecord:
@@ -113,6 +129,17 @@ class TestCallRecords:
         await one.written()
 
         assert [whole] == await other.of()
+
+    async def test_of_an_earlier_version_are_read(self) -> None:
+        """And written in the same form, which its replicas read."""
+        store, stored = memory(), base64.b64decode(_STORED)
+        await store.put_if_absent("call:default:t-1", stored, ttl_s=60.0)
+
+        (found,) = await Replica(store, in_store=True).records.of("t-1", namespace="default")
+        assert ("PAYMENT_DECLINED", ("50000040",)) == (found.reason, found.evidence.zuora_codes)
+        assert (UTC, 0.125) == (found.started_at.tzinfo, found.phases_s["zuora"])
+        assert [Outcome.UNKNOWN] == [attempt.outcome for attempt in found.attempts]
+        assert stored == history._ENCODER.encode((found,))
 
     async def test_wait_for_the_store_in_a_bounded_queue(self) -> None:
         """A thousand may wait; further ones are lost to the store, and this process still knows them."""
