@@ -46,7 +46,8 @@ class CheapCounter:
     def _read(self, _options: CallbackOptions) -> Iterable[Observation]:
         return [
             Observation(count, dict(zip(self._attributes, values, strict=True)))
-            for values, count in self._counts.items()
+            # A copy: an exporter's thread reads, and may meet a value that comes meanwhile.
+            for values, count in list(self._counts.items())
         ]
 
 

@@ -48,6 +48,21 @@ class TestLines:
         assert b"ValueError" in log
         assert CARD.encode() not in log
 
+    def test_show_an_exception_that_is_being_handled(self, log_format: Format) -> None:
+        """Scrubbed, as an error, and whatever the level."""
+        with logging_to_files(TelemetrySettings(log_format=log_format, log_level="error")) as files:
+            try:
+                _raise(CARD)
+            except ValueError:
+                structlog.get_logger().exception("unexpected_error", gateway="amazon")
+            structlog.get_logger().warning("unexpected_warning")
+            log, _ = files.read()
+
+        assert b"ValueError" in log
+        assert b"amazon" in log
+        assert CARD.encode() not in log
+        assert b"unexpected_warning" not in log
+
     def test_show_what_libraries_log_without_their_values(self, log_format: Format) -> None:
         """The event loop quotes exceptions that were never retrieved."""
         with logging_to_files(TelemetrySettings(log_format=log_format)) as files:
