@@ -196,7 +196,7 @@ class _AuditLogger(_StreamLogger):
     """Accepts a line if it is queued, and lines are being written."""
 
     def info(self, event: str, **fields: Any) -> bool:
-        return super().info(event, **fields) and not self._writer.is_stalled
+        return self._log("info", event, fields) and not self._writer.is_stalled
 
 
 class _LogText(io.TextIOBase):
