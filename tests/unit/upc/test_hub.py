@@ -874,6 +874,53 @@ class TestEnd:
 
         assert (answer.situation, answer.answer) == (Situation.DEFECT, Answer.UNKNOWN)
 
+    @virtually
+    async def test_of_a_defect_reaches_every_send(self) -> None:
+        """None of them waits for its deadline."""
+        failing = asyncio.Event()
+
+        async def explode(*_: object) -> GatewayOutcome:
+            await failing.wait()
+            raise ZeroDivisionError
+
+        world = await HubWorld(FakeGateway(behaviours=[explode])).begin()
+        hub = world.hub()
+        sends = [asyncio.ensure_future(world.send(hub, payment())) for _ in range(3)]
+        await asyncio.sleep(1.0)
+
+        failing.set()
+        answers = await asyncio.gather(*sends)
+
+        assert ([Situation.DEFECT] * 3, 1.0) == ([answer.situation for answer in answers], world.clock.monotonic())
+
+    @virtually
+    async def test_comes_although_the_send_that_began_it_is_gone(self) -> None:
+        """Another send gets it, and the gateway was called once."""
+        world = await HubWorld().begin()
+        hub = world.hub()
+        first, second = (asyncio.ensure_future(world.send(hub, payment())) for _ in range(2))
+        await asyncio.sleep(0.05)
+
+        first.cancel()
+        await asyncio.wait([first])
+
+        assert (first.cancelled(), (await second).answer) == (True, Answer.APPROVED)
+        assert len(world.gateway.calls) == 1
+
+    @virtually
+    async def test_is_what_a_drain_waits_for(self) -> None:
+        """It counts the executions, not the sends that wait for them."""
+        world = await HubWorld().begin()
+        hub = world.hub()
+        sending = asyncio.ensure_future(world.send(hub, payment()))
+        await asyncio.sleep(0.01)
+        sending.cancel()
+
+        left = await hub.wait_for_executions(timeout_s=0.01)
+        left_later = await hub.wait_for_executions(timeout_s=10.0)
+
+        assert (left, left_later, len(world.gateway.calls)) == (1, 0, 1)
+
 
 class TestValidation:
     """A check of a payment method."""
