@@ -15,6 +15,7 @@ from google.rpc import status_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from harness.log_files import logging_to_files
 from harness.memory_records import values_in
+from harness.otlp_receiver import collecting
 from harness.stack import LocalStack, merged, running
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: TID251 - to look at spans
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: TID251
@@ -206,19 +207,24 @@ async def watched(
         }
     if sweeps:
         _sweeping(emulator, sinks, reprs)
-    with logged(sinks, log_format):
-        async with (
-            running(
-                emulator=emulator,
-                tenants=("acme",),
-                over=merged(settings, over or {}),
-                span_processors=(SimpleSpanProcessor(spans),),
-            ) as stack,
-            grpc.aio.insecure_channel(stack.target) as channel,
-        ):
-            watch = Watch(stack, channel, spans, sinks, reprs, redis_url)
-            yield watch
-            await watch.collect()
+    async with collecting() as collector:
+        settings["telemetry"] |= {"traces": "otlp", "otlp_endpoint": collector.grpc_url}
+        with logged(sinks, log_format):
+            async with (
+                running(
+                    emulator=emulator,
+                    tenants=("acme",),
+                    over=merged(settings, over or {}),
+                    span_processors=(SimpleSpanProcessor(spans),),
+                ) as stack,
+                grpc.aio.insecure_channel(stack.target) as channel,
+            ):
+                watch = Watch(stack, channel, spans, sinks, reprs, redis_url)
+                yield watch
+                await watch.collect()
+        # All spans have been sent when the service has ended.
+        assert collector.texts
+        sinks.add("spans", *collector.texts)
 
 
 async def until_ready(stack: LocalStack) -> None:

@@ -46,6 +46,8 @@ class Collector:
     keeps: bool = True
     """Whether spans are kept; a load test has too many."""
     spans: list[Seen] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    """Each request with spans, as text."""
     metrics: set[str] = field(default_factory=set)
     """Their names."""
     exports: int = 0
@@ -69,6 +71,7 @@ class Collector:
         """Keep spans."""
         if self.keeps:
             scopes = (scope for resource in request.resource_spans for scope in resource.scope_spans)
+            self.texts.append(str(request))
             self.spans += (_seen(span) for scope in scopes for span in scope.spans)
 
     def take_metrics(self, request: metrics_service_pb2.ExportMetricsServiceRequest) -> None:

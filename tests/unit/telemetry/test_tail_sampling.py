@@ -153,6 +153,19 @@ class TestASpanThatEndsAfterItsCall:
 
         assert (names, 0) == (calls.kept.names, calls.sampling.dropped)
 
+    @pytest.mark.parametrize(("failed", "names"), [(True, ["call", "attempt"]), (False, [])])
+    def test_follows_the_decision_below_one_that_ended(self, failed: bool, names: list[str]) -> None:  # noqa: FBT001
+        """Even if it starts when nothing else of the call is open."""
+        calls = Calls()
+        server = calls.server()
+        if failed:
+            fail(server)
+        end(server)
+
+        end(calls.below(server, "attempt"))
+
+        assert (names, 0) == (calls.kept.names, calls.sampling.dropped)
+
 
 class TestASpanOfAnotherTrace:
     """A Track-Id's pointer stands in a trace of its own."""
