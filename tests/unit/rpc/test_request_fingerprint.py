@@ -185,7 +185,7 @@ class TestHashedRequest:
         """Keyed hashes and names of fields, whatever is sensitive or not."""
         request = hashed(full(kind), RING)
 
-        assert "canary" not in repr((request, *(request.under(form) for form in FORMS)))
+        assert "canary" not in repr((request, checked(full(kind)), *(request.under(form) for form in FORMS)))
 
     @pytest.mark.parametrize("kind", REQUESTS, ids=lambda kind: kind.DESCRIPTOR.name)
     def test_is_made_under_each_key(self, kind: Any) -> None:
