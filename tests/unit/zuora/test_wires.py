@@ -199,7 +199,7 @@ async def listening_with_tls(serve: Serve, context: ssl.SSLContext) -> AsyncIter
         await asyncio.gather(*filter(None, connections))
 
 
-async def outcome_of(transport: Transport, url: str, *, timeout_s: float = 5.0) -> object:
+async def outcome_of(transport: Transport, url: str, *, timeout_s: float = 15.0) -> object:
     """Send; return all that is reported."""
     try:
         answer = await transport.post(HttpPost(url, HEADERS, BODY, "/v1/x"), timeout_s=timeout_s)
@@ -209,14 +209,14 @@ async def outcome_of(transport: Transport, url: str, *, timeout_s: float = 5.0) 
 
 
 async def both_outcomes(
-    url: str, *, sends: int = 1, timeout_s: float = 5.0, settings: ZuoraHttpSettings | None = None
+    url: str, *, sends: int = 1, timeout_s: float = 15.0, settings: ZuoraHttpSettings | None = None
 ) -> tuple[list[object], list[object]]:
     """Send in both ways, each over connections of its own."""
     outcomes: list[list[object]] = []
     for way in ("of_calls", "of_others"):
         async with AsyncExitStack() as stack:
             transports = open_transports(
-                settings=settings or ZuoraHttpSettings(connect_timeout_s=0.1, max_answer_bytes=65_536),
+                settings=settings or ZuoraHttpSettings(connect_timeout_s=10.0, max_answer_bytes=65_536),
                 version="0",
                 tracer=NoOpTracer(),
                 deadlines=Deadlines(SystemClock()),
@@ -325,7 +325,7 @@ class TestTwoWays:
                 "ftp://127.0.0.1/x": Reason.UPSTREAM_UNREACHABLE,
             }
             for url, reason in urls.items():
-                direct, through_httpx = await both_outcomes(url)
+                direct, through_httpx = await both_outcomes(url, settings=ZuoraHttpSettings(connect_timeout_s=0.1))
 
                 assert direct[0][:2] == through_httpx[0][:2] == (reason, Outcome.NOT_SENT)  # type: ignore[index]
 
@@ -356,9 +356,11 @@ class TestTwoWays:
         context.load_cert_chain(*issued.write(tmp_path, "server"))
         (tmp_path / "ca.pem").write_bytes(authority.certificate)
         server = listening(upstream.serve) if kind == "no TLS" else listening_with_tls(upstream.serve, context)
-        settings = ZuoraHttpSettings(ca_file=str(tmp_path / "ca.pem"), connect_timeout_s=0.5)
+        settings = ZuoraHttpSettings(
+            ca_file=str(tmp_path / "ca.pem"), connect_timeout_s=0.5 if kind == "no TLS" else 10.0
+        )
         async with server as port:
-            direct, through_httpx = await both_outcomes(f"https://127.0.0.1:{port}/x", settings=settings, timeout_s=2.0)
+            direct, through_httpx = await both_outcomes(f"https://127.0.0.1:{port}/x", settings=settings)
 
         assert direct == through_httpx
         assert direct[0][:2] == expected  # type: ignore[index] # a tuple
