@@ -30,8 +30,9 @@ OF_OPTIONS = {
     "redis": "a shared store",
     "protovalidate": "a request that breaks rules",
     "payorch_server.upc": "another command",
+    "aiohttp.web": "an application of aiohttp",
 }
-"""Packages that a service loads for an option of its configuration, or for a request, alone."""
+"""Packages that a service loads for an option of its configuration or for a request, or not at all."""
 OF_SERVING = {"aiohttp", "httpx", "msgspec", "pydantic", "structlog", "opentelemetry", "cryptography", "yaml"}
 
 

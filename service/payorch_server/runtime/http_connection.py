@@ -11,8 +11,14 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final, cast
 
-from aiohttp import StreamReader, hdrs, web
+from aiohttp import StreamReader, hdrs
 from aiohttp.http import HttpProcessingError, HttpVersion11, RawRequestMessage
+
+# aiohttp.web itself would also load routes, static files, WebSockets and runners.
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response, StreamResponse
+from aiohttp.web_server import Server
 
 from payorch_server.runtime.clock import Clock
 
@@ -77,10 +83,10 @@ class BodyProblem(Enum):
     """It did not arrive in time, is malformed, or the peer left."""
 
 
-class HttpRequest(web.BaseRequest):
+class HttpRequest(BaseRequest):
     """A request whose head has arrived."""
 
-    ATTRS = web.BaseRequest.ATTRS | frozenset({"first_byte_s"})
+    ATTRS = BaseRequest.ATTRS | frozenset({"first_byte_s"})
     first_byte_s: float
     """When its first byte arrived, on the monotonic clock."""
 
@@ -115,7 +121,7 @@ class HttpRequest(web.BaseRequest):
             async with asyncio.timeout(connection.service.limits.body_s):
                 await self._ask_for_body()
                 return await self._read_payload(at_most=at_most)
-        except (OSError, web.RequestPayloadError, HttpProcessingError):
+        except (OSError, RequestPayloadError, HttpProcessingError):
             connection.read_no_more()
             return BodyProblem.INCOMPLETE
 
@@ -134,11 +140,11 @@ class HttpRequest(web.BaseRequest):
             # aiohttp takes written bytes for a begun answer.
             self.writer.output_size = 0
 
-    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+    async def _prepare_hook(self, response: StreamResponse) -> None:
         response.headers.popall(hdrs.SERVER, None)
 
 
-class Connection(web.RequestHandler):
+class Connection(RequestHandler):
     """One connection."""
 
     def __init__(self, connections: "Connections", service: HttpService, **options: Any) -> None:
@@ -223,11 +229,11 @@ class Connection(web.RequestHandler):
 
     def handle_error(
         self,
-        request: web.BaseRequest,
+        request: BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - it quotes the peer
-    ) -> web.StreamResponse:
+    ) -> StreamResponse:
         """Return the answer to what is no request, and to a failure of ours; nothing of the peer's is in it."""
         if request.writer.output_size > 0:
             raise ConnectionError
@@ -240,8 +246,8 @@ class Connection(web.RequestHandler):
         self.service.report(exc_info or RuntimeError())
 
     async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
+        self, request: BaseRequest, resp: StreamResponse, start_time: float | None
+    ) -> tuple[StreamResponse, bool]:
         """Send an answer, unless the peer does not read it in time."""
         limit = self._loop.call_later(self.service.limits.send_s, self.abort)
         try:
@@ -289,10 +295,10 @@ class Connection(web.RequestHandler):
             self._newest_payload = payload
         elif within_body and self._newest_payload is not None:
             # aiohttp leaves the reader of a body waiting whose framing is broken.
-            self._newest_payload.set_exception(web.RequestPayloadError())
+            self._newest_payload.set_exception(RequestPayloadError())
 
 
-class Connections(web.Server):
+class Connections(Server):
     """The connections of a listener, oldest first."""
 
     def __init__(self, service: HttpService) -> None:
@@ -321,7 +327,7 @@ class Connections(web.Server):
         if not self.open:
             self.none_open.set()
 
-    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _respond(self, request: BaseRequest) -> StreamResponse:
         received = cast("HttpRequest", request)
         answer = await self._service.handle(received)
         if answer.close:
@@ -330,13 +336,13 @@ class Connections(web.Server):
 
 
 def _request_of(
-    message: RawRequestMessage, payload: StreamReader, connection: web.RequestHandler, writer: Any, task: Any
-) -> web.BaseRequest:
+    message: RawRequestMessage, payload: StreamReader, connection: RequestHandler, writer: Any, task: Any
+) -> BaseRequest:
     return cast("Connection", connection).next_request(message, payload, writer, task)
 
 
-def _response(answer: HttpAnswer, *, close: bool) -> web.Response:
-    response = web.Response(
+def _response(answer: HttpAnswer, *, close: bool) -> Response:
+    response = Response(
         status=answer.status, body=answer.body, headers={hdrs.CONTENT_TYPE: answer.content_type, **answer.headers}
     )
     if close:
