@@ -18,7 +18,12 @@ EPOCH_S = 1_800_000_000.0
 OUTCOMES = (call_pb2.OUTCOME_NOT_SENT, call_pb2.OUTCOME_REFUSED, call_pb2.OUTCOME_PARTIAL, call_pb2.OUTCOME_UNKNOWN)
 ADVICE = tuple(call_pb2.Advice.values())
 RESEND = call_pb2.ADVICE_RESEND_SAME_REQUEST_ID
-CODES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.ABORTED)
+CODES = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.CANCELLED,
+)
 
 errors = st.builds(
     CallError,
@@ -97,7 +102,7 @@ def test_loop_is_the_model(
         assert (step is Next.REFRESH_TOKEN_AND_SEND) <= wrong_credential
         if step is Next.WAIT_AND_SEND:
             assert error.advice == RESEND
-            assert not wrong_credential
+            assert error.code not in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.CANCELLED}
             assert (error.retry_delay_s or 0) <= wait_s <= (error.retry_delay_s or 0) + 8
         if step is not Next.END:
             elapsed_s += wait_s
@@ -142,6 +147,12 @@ class TestLoop:
     def test_ends_without_a_policy(self) -> None:
         """Then the channel's own retries are all there is."""
         assert Next.END is World().loop(None).after(error())[0]
+
+    def test_ends_once_the_caller_has_given_up(self) -> None:
+        """A client that is closed sends nothing, and its error stays the one in doubt."""
+        cancelled = error(call_pb2.OUTCOME_UNKNOWN, code=grpc.StatusCode.CANCELLED)
+
+        assert Next.END is World().loop(Resend()).after(cancelled)[0]
 
     def test_ends_before_the_time_after_which_a_resend_executes_twice(self) -> None:
         """The earliest that any attempt named."""

@@ -8,7 +8,7 @@ import grpc
 
 from payorch import rpcs
 from payorch.async_sender import AsyncSender, AsyncTokenSource
-from payorch.channel import SERVICE_CONFIG, ChannelOptions, ConnectOptions, maker_async
+from payorch.channel import OPERATORS_SERVICE_CONFIG, SERVICE_CONFIG, ChannelOptions, ConnectOptions, maker_async
 from payorch.client import RESEND
 from payorch.errors import ERRORS_URL
 from payorch.links import Links
@@ -164,7 +164,7 @@ def connect_diagnostics(
     token: AsyncTokenSource | None = None,
     resend: Resend | None = RESEND,
     errors_url: str = ERRORS_URL,
-    service_config: str = SERVICE_CONFIG,
+    service_config: str = OPERATORS_SERVICE_CONFIG,
     options: ChannelOptions = (),
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
 ) -> AsyncDiagnosticsClient:

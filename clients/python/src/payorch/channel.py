@@ -18,6 +18,10 @@ from payorch.version import VERSION
 
 SERVICE_CONFIG: Final = files("payorch").joinpath("service_config.json").read_text(encoding="utf-8")
 """The published gRPC service config: round robin, health, retries that the contract allows, throttling."""
+OPERATORS_SERVICE_CONFIG: Final = json.dumps(
+    {name: value for name, value in json.loads(SERVICE_CONFIG).items() if name != "healthCheckConfig"}
+)
+"""The same for the listener for operators, which reports no health."""
 ChannelOptions = Sequence[tuple[str, Any]]
 _KEEPALIVE_MS: Final = 30_000
 """Between two pings of a connection in use; the service allows one every 10 s."""

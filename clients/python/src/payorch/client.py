@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from payorch import rpcs
-from payorch.channel import SERVICE_CONFIG, ChannelOptions, ConnectOptions, maker
+from payorch.channel import OPERATORS_SERVICE_CONFIG, SERVICE_CONFIG, ChannelOptions, ConnectOptions, maker
 from payorch.errors import ERRORS_URL
 from payorch.links import Links
 from payorch.resend import Resend
@@ -162,7 +162,7 @@ def connect_diagnostics(
     token: TokenSource | None = None,
     resend: Resend | None = RESEND,
     errors_url: str = ERRORS_URL,
-    service_config: str = SERVICE_CONFIG,
+    service_config: str = OPERATORS_SERVICE_CONFIG,
     options: ChannelOptions = (),
     interceptors: Sequence[Any] = (),
 ) -> DiagnosticsClient:

@@ -107,6 +107,9 @@ class ResendLoop:
         # A wrong credential is never sent twice.
         if error.code is grpc.StatusCode.UNAUTHENTICATED:
             return self._after_wrong_credential()
+        # Its caller has given it up.
+        if error.code is grpc.StatusCode.CANCELLED:
+            return Next.END, 0.0
         if self.policy is None or error.advice != call_pb2.ADVICE_RESEND_SAME_REQUEST_ID:
             return Next.END, 0.0
         if not self.budget.allows_resend() or self._counted >= self.policy.attempts:
