@@ -103,6 +103,7 @@ hostile: $(READY)  ## Attack one service that is limited to 512 MiB; ONLY=attack
 clients: $(READY)  ## Build, call and install every language's client; read the largest errors with grpc.aio, -js and -go
 	@PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.run --go '$(GO)'
 	@PATH='$(dir $(GO)):'"$$PATH" PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.languages
+	@GRPC_VERBOSITY=NONE PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.conformance
 
 descriptors: $(READY) build/tools/protoc-gen-connect-openapi  ## Write descriptor set, OpenAPI and Envoy's filter into build/clients
 	@PYTHONPATH=tools $(BIN)/python -m descriptors

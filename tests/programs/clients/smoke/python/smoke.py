@@ -74,7 +74,7 @@ def main(target: str, token_file: str) -> None:
         tell("method", track_id=saved.call.track_id, payment_method_id=saved.payment_method.id)
         asked = pb.GetIntentRequest(request_id=created.call.request_id, operation=pb.OPERATION_CREATE_SESSION)
         tell("intent", state=pb.IntentState.Name(client.get_intent(asked).intent_state))
-        refuse(client)
+        refuse(target)
         tell("ready")
         sys.stdin.readline()
         with payorch.tracked("smoke-python-retry"):
@@ -82,10 +82,10 @@ def main(target: str, token_file: str) -> None:
         tell("retry", track_id=retried.call.track_id, token_length=len(retried.session.token))
 
 
-def refuse(client: payorch.Client) -> None:
-    """Ask for an account that nobody has."""
+def refuse(target: str) -> None:
+    """Ask once for an account that does not exist; a client of its own, whose resends take nothing from the others."""
     try:
-        with payorch.tracked("smoke-python-error"):
+        with payorch.connect(target, plaintext=True, resend=None) as client, payorch.tracked("smoke-python-error"):
             client.create_session(session("nobody"))
     except payorch.PayorchError as failed:
         error = failed.error

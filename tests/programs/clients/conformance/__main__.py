@@ -1,0 +1,144 @@
+"""The conformance of the clients: each case of cases.yaml by each language, against the service and the emulator.
+
+Each language has a runner, which makes the calls and says what it saw.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from programs.clients.conformance.broken import BROKEN
+from programs.clients.conformance.judge import problems
+from programs.clients.conformance.table import Case, cases, planned
+from programs.clients.conformance.worlds import connection, world_of
+
+_QUIET: Final = ("env", "GRPC_VERBOSITY=NONE")
+_RUNNERS: Final = Path(__file__).parent / "runners"
+RUNNERS: Final[Mapping[str, Sequence[str]]] = {
+    "python": (*_QUIET, sys.executable, str(_RUNNERS / "python.py"), "threads"),
+    "python-aio": (*_QUIET, sys.executable, str(_RUNNERS / "python.py"), "tasks"),
+}
+"""How the runner of each language is started."""
+_ANSWER_S: Final = 60.0
+_MOST_BYTES: Final = 2**24
+
+
+class RunnerError(Exception):
+    """A runner ended, or did not answer."""
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Check; return 0, or 1 if a case fails."""
+    parser = argparse.ArgumentParser(prog="python -m programs.clients.conformance", description=__doc__)
+    parser.add_argument("--only", choices=tuple(RUNNERS), action="append", help="a language; may be repeated")
+    parser.add_argument("--case", default="", help="cases whose names contain this")
+    arguments = parser.parse_args(given)
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # the service's lines would bury ours
+    chosen = [case for case in cases() if arguments.case in case.name]
+    languages = arguments.only or tuple(RUNNERS)
+    results = asyncio.run(checked(chosen, languages))
+    print(table(chosen, results))
+    if not arguments.case:
+        results |= _unnoticed(languages)
+    failed = {(case, language): found for (case, language), found in results.items() if found}
+    for (case, language), found in failed.items():
+        for problem in found:
+            print(f"{case}, {language}: {problem}", file=sys.stderr)
+    print(f"{len(chosen)} cases by {len(languages)} languages, {len(failed)} failures")
+    return 1 if failed else 0
+
+
+def _unnoticed(languages: Sequence[str]) -> dict[tuple[str, str], list[str]]:
+    """Break the contract in some ways; return for each and for each language what is wrong if it is not noticed."""
+    results = {}
+    for name, breach in BROKEN.items():
+        with breach.breaking():
+            found = asyncio.run(checked([case for case in cases() if case.name == breach.case], languages))
+        for (_, language), noticed in found.items():
+            print(f"{language}: {name} {'is noticed' if noticed else 'IS NOT NOTICED'}")
+            results[name, language] = [] if noticed else ["it was not noticed"]
+    return results
+
+
+async def checked(chosen: Sequence[Case], languages: Sequence[str]) -> dict[tuple[str, str], list[str]]:
+    """Return what is wrong, by case and language; nothing where all is right."""
+    found = await asyncio.gather(*(_by_language(chosen, language) for language in languages))
+    return {(case.name, language): wrong for language, row in zip(languages, found, strict=True) for case, wrong in row}
+
+
+async def _by_language(chosen: Sequence[Case], language: str) -> list[tuple[Case, list[str]]]:
+    results = []
+    async with AsyncExitStack() as stack:
+        process = await stack.enter_async_context(_runner(language))
+        for case in chosen:
+            try:
+                results.append((case, await _checked(case, process)))
+            except RunnerError as error:
+                results.append((case, [str(error)]))
+                process = await stack.enter_async_context(_runner(language))
+    return results
+
+
+@asynccontextmanager
+async def _runner(language: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a language's runner until the block ends."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*RUNNERS[language], stdin=pipe, stdout=pipe, limit=_MOST_BYTES)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _checked(case: Case, process: asyncio.subprocess.Process) -> list[str]:
+    calls = planned(case)
+    with tempfile.TemporaryDirectory(prefix="payorch-case-") as folder:
+        async with world_of(case, Path(folder)) as world:
+            line = {"case": case.name, "connect": connection(case, world), "calls": [call.wire for call in calls]}
+            seen = await _asked(process, line)
+            return problems(case, calls, seen, world)
+
+
+async def _asked(process: asyncio.subprocess.Process, line: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a runner a case; return what it saw.
+
+    Raises:
+        RunnerError: It ended, or did not answer.
+    """
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(line).encode() + b"\n")
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            answer = await process.stdout.readline()
+    except TimeoutError:
+        raise RunnerError(f"the runner did not answer within {_ANSWER_S:.0f} s") from None
+    if not answer:
+        raise RunnerError("the runner ended")
+    seen: dict[str, Any] = json.loads(answer)
+    return seen
+
+
+def table(chosen: Sequence[Case], results: Mapping[tuple[str, str], list[str]]) -> str:
+    """Return cases by languages."""
+    languages = list(dict.fromkeys(language for _, language in results))
+    width = max((len(case.name) for case in chosen), default=0)
+    lines = [" " * width + "".join(f"{language:>14}" for language in languages)]
+    for case in chosen:
+        cells = ["ok" if not results[case.name, language] else "WRONG" for language in languages]
+        lines.append(f"{case.name:{width}}" + "".join(f"{cell:>14}" for cell in cells))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
