@@ -26,7 +26,7 @@ from opentelemetry.util.types import AnyValue
 
 from payorch_server.telemetry.recorded_spans import RecordedSpan
 
-_SPANS_AT_ONCE: Final = 8
+_SPANS_AT_ONCE: Final = 32
 """After so many the interpreter's lock is released: a call that needs it would else wait for 5 ms each time."""
 _FLAGS: Final = {is_remote: _span_flags(SpanContext(1, 1, is_remote)) for is_remote in (False, True)}
 """By whether the parent is remote."""

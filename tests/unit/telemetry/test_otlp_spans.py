@@ -56,7 +56,7 @@ class TestEncodedSpans:
         monkeypatch.setattr(otlp_spans.time, "sleep", releases.append)
         kept = KeptRecords()
         tracer = tracer_over(kept)
-        for _ in range(24):
+        for _ in range(96):
             tracer.start_span("call").end()
 
         encode_spans(kept.spans)
