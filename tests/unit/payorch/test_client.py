@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -313,6 +314,12 @@ def connected(aio: Any, how: dict[str, Any]) -> None:
     asyncio.run(call())
 
 
+def unavailable_by_proxy(_request: bytes, context: grpc.ServicerContext) -> bytes:
+    """Answer as a proxy that has no route for this method."""
+    context.set_trailing_metadata((("server", "proxy"),))
+    context.abort(grpc.StatusCode.UNAVAILABLE, "no route")
+
+
 @pytest.fixture
 def tls_port() -> Iterator[int]:
     """Return the port of a server that speaks TLS."""
@@ -366,6 +373,30 @@ class TestConnection:
         """Reserved for that (RFC 2606)."""
         with pytest.raises(payorch.NotSentError, match="the host name is not known"):
             connected(aio, {"target": "nowhere.invalid:1", "plaintext": True})
+
+    def test_through_a_proxy_that_knows_no_health_is_one(self, aio: Any) -> None:
+        """It answers for itself, so something is there."""
+        received = list[bytes]()
+        health = grpc.method_handlers_generic_handler(
+            "grpc.health.v1.Health", {"Check": grpc.unary_unary_rpc_method_handler(unavailable_by_proxy)}
+        )
+        service = grpc.method_handlers_generic_handler(
+            CREATE_SESSION.service,
+            {
+                "CreateSession": grpc.unary_unary_rpc_method_handler(
+                    lambda request, _context: received.append(request) or b""
+                )
+            },
+        )
+        server = grpc.server(ThreadPoolExecutor(4))
+        server.add_generic_rpc_handlers((health, service))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+
+        connected(aio, {"target": f"127.0.0.1:{port}", "plaintext": True, "service_config": "{}"})
+
+        server.stop(None).wait()
+        assert 1 == len(received)
 
     def test_that_breaks_within_a_call_leaves_it_in_doubt(self, aio: Any) -> None:
         """Whatever gRPC says of it."""

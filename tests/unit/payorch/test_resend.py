@@ -163,6 +163,17 @@ class TestLoop:
 
         assert [Next.WAIT_AND_SEND, Next.WAIT_AND_SEND, Next.END] == [step for step, _ in steps]
 
+    def test_does_not_trust_a_later_attempt_that_names_more_time(self) -> None:
+        """The first send is what Zuora counts from."""
+        world = World()
+        soon, late = (
+            error(resend_before_time=datetime.fromtimestamp(EPOCH_S + seconds, UTC)) for seconds in (0.9, 60.0)
+        )
+
+        steps = played(world.loop(Resend(attempts=9)), world, [soon, late, late, late])
+
+        assert [Next.WAIT_AND_SEND, Next.WAIT_AND_SEND, Next.END] == [step for step, _ in steps]
+
     def test_begins_nothing_that_could_only_time_out(self) -> None:
         """A refusal in hand is worth more than a timeout."""
         assert Next.END is World().loop(Resend(), deadline_s=1.1).after(error())[0]

@@ -136,7 +136,8 @@ def connect(
         errors_url: Where the texts of errors link to: your copy of docs/errors.md.
         service_config: JSON of a gRPC service config; the published one unless given.
         options: Further options of gRPC's channel, over those of this package.
-        interceptors: gRPC's client interceptors; they see every attempt.
+        interceptors: gRPC's client interceptors; they see every attempt, and grpc.health.v1.Health/Check where the
+            client finds out whether there is a connection.
 
     Raises:
         ValueError: It is no target, TLS and plaintext are both asked for, or a token would be sent in plaintext beyond

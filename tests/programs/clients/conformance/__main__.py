@@ -1,6 +1,24 @@
 """The conformance of the clients: each case of cases.yaml by each language, against the service and the emulator.
 
-Each language has a runner, which makes the calls and says what it saw.
+Each language has a runner, which makes the calls and says what it saw. It reads one JSON object per line:
+
+    case      name
+    connect   target, operators (target of the listener for operators), plaintext, tls (files: ca_file,
+              certificate_file, key_file) or null, tokens (the supplier returns the first one, and with each request to
+              refresh the next) or null, resend ({attempts, within_s}, or false: off) or null: as the client does
+    calls     rpc, request (base64 of the message), deadline_s or null, track_id, cancel_after_s or null, reuse (pass
+              the very object of the call before)
+
+and answers each with one:
+
+    case            name
+    connect_error   text, if connecting was refused, or null
+    token_calls     the arguments of the supplier's calls
+    calls           for each: kind (ok, argument, not_sent, refused, partial, unknown or cancelled), request_after
+                    (base64 of the caller's message after the call); of a success answer (base64); of an argument error
+                    text; of any other error text, code, reason, outcome, advice, message, hint, violations (field,
+                    rule, description), metadata, retry_delay_s, resend_before (bool), track_id, request_id,
+                    zuora_codes, existing (ids of method and payment), sends
 """
 
 import argparse
@@ -20,6 +38,7 @@ from programs.clients.conformance.judge import problems
 from programs.clients.conformance.table import Case, cases, planned
 from programs.clients.conformance.worlds import connection, world_of
 
+_SUMMARY: Final = "Run each case of cases.yaml by each language, against the service and the emulator."
 _QUIET: Final = ("env", "GRPC_VERBOSITY=NONE")
 _RUNNERS: Final = Path(__file__).parent / "runners"
 RUNNERS: Final[Mapping[str, Sequence[str]]] = {
@@ -37,7 +56,7 @@ class RunnerError(Exception):
 
 def main(given: Sequence[str] | None = None) -> int:
     """Check; return 0, or 1 if a case fails."""
-    parser = argparse.ArgumentParser(prog="python -m programs.clients.conformance", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m programs.clients.conformance", description=_SUMMARY)
     parser.add_argument("--only", choices=tuple(RUNNERS), action="append", help="a language; may be repeated")
     parser.add_argument("--case", default="", help="cases whose names contain this")
     arguments = parser.parse_args(given)
