@@ -17,9 +17,9 @@ MAX_HELD_BYTES: Final = 4 * 1024 * 1024
 STALLED_AFTER_S: Final = 5.0
 """How long a write may make no progress before the stream counts as stalled."""
 _RETRY_S: Final = 1.0
-# A thread that wakes takes the interpreter from the event loop several times; once for each line was an eighth of the
-# CPU time of a call.
-_COLLECT_S: Final = 0.05
+COLLECT_S: Final = 0.05
+"""How long lines are collected before they are written, if nothing else is said. A thread that wakes takes the
+interpreter from the event loop several times; once for each line was an eighth of the CPU time of a call."""
 # A write to a pipe comes back when all of it is written: a small batch shows progress, however slow the reader.
 _BATCH_BYTES: Final = 16 * 1024
 _BATCH_LINES: Final = 100
@@ -49,6 +49,7 @@ class LogWriter:
         lost_line: Callable[[int], bytes],
         clock: Clock | None = None,
         max_bytes: int = MAX_HELD_BYTES,
+        collect_s: float = COLLECT_S,
         turn: "threading.Lock | None" = None,
     ) -> None:
         """Start the thread.
@@ -59,6 +60,7 @@ class LogWriter:
             lost_line: Returns the line that reports a number of lost lines.
             clock: Time; the machine's unless given.
             max_bytes: How much waits for a reader at most.
+            collect_s: How long lines are collected before they are written; what is not is lost if the process is killed.
             turn: Held while lines are written, if another writer has the same lock and writes to the same file. A write
                 to a full pipe is made in parts, between which the other's could end up in the middle of a line.
         """
@@ -71,6 +73,7 @@ class LogWriter:
         self._lost_line = lost_line
         self._clock = clock or SystemClock()
         self._max_bytes = max_bytes
+        self._collect_s = collect_s
         self._turn = turn or threading.Lock()
         # Reentrant: in `write`, the garbage collector may destroy a task, of which the event loop then logs.
         self._lock = threading.RLock()
@@ -177,7 +180,7 @@ class LogWriter:
             return self._waiting.get_nowait()
         line = self._waiting.get()
         # Those wake no thread.
-        self._closing.wait(_COLLECT_S)
+        self._closing.wait(self._collect_s)
         return line
 
     def _write_some(self, batch: deque[_Piece]) -> bool:

@@ -22,7 +22,7 @@ import structlog
 
 from payorch_server.model import CommandError
 from payorch_server.runtime.clock import SystemClock
-from payorch_server.telemetry.log_writer import LogWriter
+from payorch_server.telemetry.log_writer import COLLECT_S, LogWriter
 from payorch_server.telemetry.scrubber import scrub
 from payorch_server.telemetry.settings import TelemetrySettings
 
@@ -33,6 +33,8 @@ _AUDIT: Final = "payorch.audit"
 _PAYLOADS: Final = "payorch.payloads"
 """Its lines have any level: they were requested."""
 _FLUSH_S: Final = 1.0
+# A process that is killed takes these lines along, and they say which money was moved.
+_COLLECT_AUDIT_S: Final = 0.01
 _MAX_FRAMES: Final = 8
 _MAX_BEGUN_CHARACTERS: Final = 8192
 # The words of a text before its first value.
@@ -78,8 +80,8 @@ def start_logging(settings: TelemetrySettings) -> LogStreams:
     log_to, audit_to = _descriptor(sys.stderr, "log"), _descriptor(sys.stdout, "audit")
     turn = threading.Lock() if os.path.sameopenfile(log_to, audit_to) else None
     log, audit = (
-        LogWriter(descriptor, name=name, lost_line=_lost_line(render, name), turn=turn)
-        for descriptor, name in ((log_to, "log"), (audit_to, "audit"))
+        LogWriter(descriptor, name=name, lost_line=_lost_line(render, name), collect_s=collect_s, turn=turn)
+        for descriptor, name, collect_s in ((log_to, "log", COLLECT_S), (audit_to, "audit", _COLLECT_AUDIT_S))
     )
     chosen = _StreamLogger(log, render, least=_LEVELS[settings.log_level])
     named = {_AUDIT: _AuditLogger(audit, render), _PAYLOADS: _StreamLogger(log, render)}
