@@ -83,7 +83,7 @@ class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
         self, request: diagnostics_pb2.GetCallRequest, _context: Any
     ) -> diagnostics_pb2.GetCallResponse:
         """Return the records of the calls with a Track-Id."""
-        track_id = track_id_of(self._validator.check(request).message)
+        track_id = track_id_of((await self._validator.check_on_loop(request)).message)
         context = active_call().context
         permit_diagnostics(context, "GetCall", namespace=context.namespace)
         recorded = recorded_track_ids(track_id, self._keyring)
@@ -94,7 +94,7 @@ class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
         self, request: diagnostics_pb2.GetQuotaRequest, _context: Any
     ) -> diagnostics_pb2.GetQuotaResponse:
         """Return what is left of Zuora's limits, and how the way to Zuora is."""
-        request = self._validator.check(request).message
+        request = (await self._validator.check_on_loop(request)).message
         context = active_call().context
         permit_diagnostics(context, "GetQuota", namespace=context.namespace)
         return encode_quota(statuses_of(request, self._statuses()))
@@ -103,7 +103,7 @@ class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
         self, request: diagnostics_pb2.ExplainRouteRequest, _context: Any
     ) -> diagnostics_pb2.ExplainRouteResponse:
         """Explain how a hypothetical call would be routed, and whether it would be permitted."""
-        request, active = self._validator.check(request).message, active_call()
+        request, active = (await self._validator.check_on_loop(request)).message, active_call()
         call = decode_hypothetical_call(request, caller=request.caller or active.context.caller.identity)
         caller = active.policy.access.caller(call.query.caller)
         # An unknown identity has no namespace to protect.

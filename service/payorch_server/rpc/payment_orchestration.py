@@ -64,7 +64,8 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.CreateSessionRequest, _context: Any
     ) -> service_pb2.CreateSessionResponse:
         """Create a payment session."""
-        command, active = decode_create_session(self._validator.check(request), self._options.keyring), active_call()
+        checked = await self._validator.check_on_loop(request)
+        command, active = decode_create_session(checked, self._options.keyring), active_call()
         result = await create_session(
             command,
             context=active.context,
@@ -79,7 +80,8 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.DecryptApplePayRequest, _context: Any
     ) -> service_pb2.DecryptApplePayResponse:
         """Decrypt an Apple Pay token at Zuora."""
-        command, active = decode_decrypt_apple_pay(self._validator.check(request), self._options.keyring), active_call()
+        checked = await self._validator.check_on_loop(request)
+        command, active = decode_decrypt_apple_pay(checked, self._options.keyring), active_call()
         result = await decrypt_apple_pay(
             command,
             context=active.context,
@@ -94,10 +96,8 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.CreatePaymentMethodRequest, _context: Any
     ) -> service_pb2.CreatePaymentMethodResponse:
         """Create a payment method."""
-        command, active = (
-            decode_create_payment_method(self._validator.check(request), self._options.keyring),
-            active_call(),
-        )
+        checked = await self._validator.check_on_loop(request)
+        command, active = decode_create_payment_method(checked, self._options.keyring), active_call()
         result = await create_payment_method(
             command,
             context=active.context,
@@ -112,7 +112,7 @@ class PaymentOrchestrationServicer(service_grpc.PaymentOrchestrationServiceServi
         self, request: service_pb2.GetIntentRequest, _context: Any
     ) -> service_pb2.GetIntentResponse:
         """Return the state of an intent in the caller's namespace."""
-        request = self._validator.check(request).message
+        request = (await self._validator.check_on_loop(request)).message
         rpc, request_id, active = OPERATIONS[request.operation], RequestId(request.request_id), active_call()
         status = await active.policy.dispatcher.look_up(rpc=rpc, request_id=request_id, context=active.context)
         return encode_intent(status, rpc=rpc)

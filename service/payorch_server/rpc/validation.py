@@ -1,5 +1,6 @@
 """Validates requests beyond their type."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -33,6 +34,19 @@ class CheckedRequest(Generic[M]):
     """What tells it from other requests."""
 
 
+def _load_wording() -> Check:
+    from payorch_server.rpc.violations import violations_of  # noqa: PLC0415 - no good request needs protovalidate
+
+    return violations_of
+
+
+def _passes(request: Message, leaves: list[Leaf]) -> bool:
+    """Return whether a request passes the compiled checks, and collect its leaves."""
+    if request.ByteSize() > _SMALL_BYTES and (path := path_beyond(request, _MAX_ELEMENTS)):
+        raise invalid(Violation(path, "elements.max", f"must not have more than {_MAX_ELEMENTS} elements"))
+    return walk_of(request.DESCRIPTOR)(request, leaves)
+
+
 class Validator:
     """Checks requests against the rules in the protos and those that no proto can express."""
 
@@ -43,6 +57,7 @@ class Validator:
             further: Checks of decoding, by full name of the request type.
         """
         self._further = further or {}
+        self._violations_of: Check | None = None
 
     def compile(self, request_types: Iterable[type[Message]]) -> None:
         """Compile the rules of these types, which would otherwise delay the first call of each.
@@ -60,17 +75,22 @@ class Validator:
             InvalidRequestError: With every violation; with one alone where the request has far too many elements, and
                 with the first of very many unknown fields.
         """
-        if request.ByteSize() > _SMALL_BYTES and (path := path_beyond(request, _MAX_ELEMENTS)):
-            raise invalid(Violation(path, "elements.max", f"must not have more than {_MAX_ELEMENTS} elements"))
         leaves: list[Leaf] = []
-        if not walk_of(request.DESCRIPTOR)(request, leaves):
+        if not _passes(request, leaves):
+            self._refuse(request)
+        return CheckedRequest(request, leaves)
+
+    async def check_on_loop(self, request: M) -> CheckedRequest[M]:
+        """Do the same without holding up the event loop: what words violations takes a while to import, once."""
+        leaves: list[Leaf] = []
+        if not _passes(request, leaves):
+            self._violations_of = self._violations_of or await asyncio.to_thread(_load_wording)
             self._refuse(request)
         return CheckedRequest(request, leaves)
 
     def _refuse(self, request: Message) -> None:
-        from payorch_server.rpc.violations import violations_of  # noqa: PLC0415 - no good request needs protovalidate
-
-        violations = {*violations_of(request)}
+        self._violations_of = self._violations_of or _load_wording()
+        violations = {*self._violations_of(request)}
         # The rules were checked in full, only not by the pass: the request is good, and the pass has a defect.
         if not violations:
             _LOG.error("checks_disagree", type=request.DESCRIPTOR.full_name)

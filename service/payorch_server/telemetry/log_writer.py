@@ -60,7 +60,7 @@ class LogWriter:
             lost_line: Returns the line that reports a number of lost lines.
             clock: Time; the machine's unless given.
             max_bytes: How much waits for a reader at most.
-            collect_s: How long lines are collected before they are written; what is not is lost if the process is killed.
+            collect_s: How long lines are collected; those of that time are lost if the process is killed.
             turn: Held while lines are written, if another writer has the same lock and writes to the same file. A write
                 to a full pipe is made in parts, between which the other's could end up in the middle of a line.
         """

@@ -304,6 +304,22 @@ class TestImports:
 
         assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode  # noqa: S603 - our own code
 
+    def test_do_not_hold_up_the_event_loop(self) -> None:
+        """The first refused request loads protovalidate, in another thread."""
+        code = (
+            "import asyncio, sys, threading; from payorch_server.model.errors import InvalidRequestError;"
+            "from payorch_server.rpc.validation import Validator;"
+            "from payorch.v1 import payment_orchestration_service_pb2 as pb;"
+            "threads = [];"
+            "find = lambda name, *_: threads.append(threading.current_thread()) if name == 'protovalidate' else None;"
+            "sys.meta_path.insert(0, type('Finder', (), {'find_spec': staticmethod(find)}));"
+            "refused = lambda: asyncio.run(Validator().check_on_loop(pb.GetIntentRequest()));"
+            "import pytest; pytest.raises(InvalidRequestError, refused);"
+            "assert threads and threading.main_thread() not in threads"
+        )
+
+        assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode  # noqa: S603 - our own code
+
 
 class TestManyViolations:
     """Each costs time in which no other call is served."""
