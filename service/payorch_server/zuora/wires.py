@@ -31,7 +31,7 @@ class Received:
     """Of the body."""
     status: int = 0
     """0 before the head has arrived."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytearray = field(default_factory=bytearray, repr=False)
     damage: Damage | None = Damage.CUT
     """Of a body that has not arrived in full."""

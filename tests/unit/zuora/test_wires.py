@@ -23,6 +23,7 @@ from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.zuora.messages import Damage
 from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.transport import HttpPost, Transport, open_transports
+from payorch_server.zuora.wires import Received
 
 BODY = b'{"a":1}'
 HEADERS = {
@@ -231,6 +232,18 @@ def halves(requests: list[bytes]) -> tuple[list[bytes], list[bytes]]:
     """Return what arrived in either way; as many requests in both."""
     middle = len(requests) // 2
     return requests[:middle], requests[middle:]
+
+
+class TestReceived:
+    """What has arrived of an answer."""
+
+    def test_shows_neither_fields_nor_body(self) -> None:
+        """Both may quote the request or hold a token."""
+        received = Received(100)
+        received.begin(200, [(b"set-cookie", b"shown-never")])
+        received.add(b"shown-never")
+
+        assert "shown-never" not in repr(received)
 
 
 @pytest.mark.asyncio
