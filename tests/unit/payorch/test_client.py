@@ -11,7 +11,8 @@ import payorch
 import pytest
 from google.protobuf.descriptor import Descriptor
 from harness.authority import Authority
-from payorch.outgoing import pays_invoice
+from payorch.outgoing import CallSettings, pays_invoice
+from payorch.resend import Budget
 from payorch.rpcs import CREATE_PAYMENT_METHOD, CREATE_SESSION, DECRYPT_APPLE_PAY
 from payorch.testing import FakePayorch
 from payorch.v1 import call_pb2
@@ -143,6 +144,19 @@ def test_payments_are_where_they_are_known_to_be() -> None:
     """The walk above sees both."""
     assert [("pay_invoice",)] == list(paths_of_payments(DECRYPT_APPLE_PAY.request.DESCRIPTOR))
     assert [("apple_pay", "pay_invoice")] == list(paths_of_payments(CREATE_PAYMENT_METHOD.request.DESCRIPTOR))
+
+
+class TestOutgoingCall:
+    """A call on its way, which tools for errors show with the frames of a traceback."""
+
+    def test_shows_nothing_of_its_message(self) -> None:
+        """It may hold a card number."""
+        request = pb.CreatePaymentMethodRequest(request_id=ORDER)
+        request.card.number = "4111111111111111"
+
+        settings = CallSettings(can_refresh=False, resend=None, budget=Budget())
+
+        assert "4111111111111111" not in repr(settings.outgoing(CREATE_PAYMENT_METHOD, request, None))
 
 
 class TestResend:

@@ -3,7 +3,7 @@
 import logging
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic
 
 from payorch.call_error import CallError
@@ -78,7 +78,7 @@ class OutgoingCall(Generic[Request]):
     """A call with its attempts."""
 
     rpc: str
-    request: Request
+    request: Request = field(repr=False)
     request_id: str
     """Of the intent; empty where the RPC has none."""
     loop: ResendLoop
