@@ -64,6 +64,8 @@ def is_out_of_time(error: Exception) -> bool:
 
 def _is_unreadable_head(error: BaseException) -> bool:
     """Return whether an answer arrived whose header fields no attempt can read; without a status line it is none."""
+    if isinstance(error, UnicodeError):
+        return True
     # aiohttp's parser names what it met in the text alone.
     text = error.message if isinstance(error, HttpProcessingError) else ""
     return bool(text) and not text.startswith(_NO_STATUS_LINE)

@@ -114,7 +114,10 @@ class HttpxWire:
         # For aiohttp "pool" bounds all of getting a connection: DNS, TCP and TLS together.
         limits = {"connect": connect_s, "pool": connect_s, "read": None, "write": None}
         request = httpx.Request("POST", url, headers=dict(headers), content=body, extensions={"timeout": limits})
-        answer = await self._http.handle_async_request(request)
+        try:
+            answer = await self._http.handle_async_request(request)
+        except UnicodeError as error:  # httpx-aiohttp puts the reason phrase into ASCII
+            raise httpx.DecodingError("The status line cannot be read.", request=request) from error
         received.begin(answer.status_code, answer.headers.raw)
         try:
             async for part in answer.aiter_raw():

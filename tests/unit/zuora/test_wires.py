@@ -276,9 +276,9 @@ class TestTwoWays:
         assert first == second
         assert len(set(first)) == 1
 
-    async def test_of_calls_reads_a_reason_phrase_in_any_charset(self) -> None:
-        """httpx-aiohttp cannot encode it again; what a payment became must not depend on that."""
-        upstream = Upstream(_whole(b"{}", status=b"400 Ung\xfcltig"))
+    async def test_know_a_reason_phrase_in_any_charset(self) -> None:
+        """httpx-aiohttp cannot encode it again; what a payment became must not depend on that, and nothing crashes."""
+        upstream = Upstream(_whole(b"{}", status=b"400 Ung\xfcltig"), kept=True)
         async with listening(upstream.serve) as port, AsyncExitStack() as stack:
             transports = open_transports(
                 settings=ZuoraHttpSettings(),
@@ -289,8 +289,10 @@ class TestTwoWays:
             )
 
             outcome = await outcome_of(transports.of_calls, f"http://127.0.0.1:{port}/x")
+            error = await outcome_of(transports.of_others, f"http://127.0.0.1:{port}/x")
 
         assert outcome == (400, {"content-length": "2", "x": "y"}, b"{}", None)
+        assert error[:2] == (Reason.UPSTREAM_ANSWER_UNREADABLE, Outcome.UNKNOWN)  # type: ignore[index] # a tuple
 
     @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
     async def test_send_once_where_a_kept_connection_ends(self, *, reset: bool) -> None:
