@@ -180,7 +180,7 @@ class TestResend:
         fake.fail_with("CALLER_NOT_PERMITTED")
 
         with pytest.raises(
-            payorch.OutcomeUnknownError, match="after 2 sends, the last one ended as CALLER_NOT"
+            payorch.OutcomeUnknownError, match="after 2 attempts, the last one ended as CALLER_NOT"
         ) as unknown:
             call(fake, "decrypt_apple_pay", payment(ORDER))
 

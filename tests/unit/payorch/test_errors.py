@@ -122,8 +122,8 @@ class TestText:
     def test_names_what_the_last_attempt_said(self) -> None:
         """If an earlier one is raised, because it is in doubt."""
         assert (
-            "UNAVAILABLE: Socket closed (outcome UNKNOWN, advice RESEND_SAME_REQUEST_ID, after 2 sends, the last one "
-            "ended as REQUEST_INVALID, request id r, https://docs.example/errors.md#outcomes-and-advice)"
+            "UNAVAILABLE: Socket closed (outcome UNKNOWN, advice RESEND_SAME_REQUEST_ID, after 2 attempts, the last "
+            "one ended as REQUEST_INVALID, request id r, https://docs.example/errors.md#outcomes-and-advice)"
         ) == str(exception_of(LOST, "r", (LOST, INVALID), "https://docs.example/errors.md"))
 
     def test_has_zuoras_codes(self) -> None:

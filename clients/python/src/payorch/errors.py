@@ -103,7 +103,7 @@ def _facts(error: CallError, request_id: str, attempts: tuple[CallError, ...]) -
     yield f"outcome {call_pb2.Outcome.Name(error.outcome).removeprefix('OUTCOME_')}"
     yield f"advice {call_pb2.Advice.Name(error.advice).removeprefix('ADVICE_')}"
     if len(attempts) > 1:
-        yield f"after {len(attempts)} sends"
+        yield f"after {len(attempts)} attempts"
     if attempts[-1] is not error:
         yield f"the last one ended as {_name(attempts[-1])}"
     if request_id:

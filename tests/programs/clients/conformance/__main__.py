@@ -18,7 +18,7 @@ and answers each with one:
                     (base64 of the caller's message after the call); of a success answer (base64); of an argument error
                     text; of any other error text, code, reason, outcome, advice, message, hint, violations (field,
                     rule, description), metadata, retry_delay_s, resend_before (bool), track_id, request_id,
-                    zuora_codes, existing (ids of method and payment), sends
+                    zuora_codes, existing (ids of method and payment), attempts (number)
 """
 
 import argparse

@@ -92,7 +92,7 @@ def failed(error: Exception) -> Observation:
         "request_id": error.request_id,
         "zuora_codes": list(told.zuora_codes),
         "existing": [existing.payment_method_id, existing.payment_id],
-        "sends": len(error.attempts),
+        "attempts": len(error.attempts),
     }
 
 
