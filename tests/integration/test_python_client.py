@@ -1,6 +1,7 @@
 """The Python client against the service, from threads and from tasks."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from harness.authority import AUDIENCE, ISSUER, Authority, Issuer, key_set
 from harness.requests import decryption_request, payment_method_request, session_request
 from harness.stack import LocalStack, running
 from opentelemetry import context, trace
+from payorch.channel import ConnectOptions
+from payorch.timing import SYSTEM
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as pb
 from payorch_server.zuora.retry import MAX_ATTEMPTS
@@ -196,4 +199,32 @@ async def test_certificate_and_token_tell_who_calls(tmp_path: Path) -> None:
                 await batch.create_session(session_request())
 
     assert 32 == len(answer.session.token)
+    assert "CALLER_NOT_PERMITTED" == caught.value.error.reason
+
+
+@pytest.mark.asyncio
+async def test_a_renewed_certificate_is_shown_without_a_new_client(tmp_path: Path) -> None:
+    """The process outlives its certificate; here the new one is of a caller without rights, to tell them apart."""
+    certificate, key = AUTHORITY.issue(SHOP).write(tmp_path, "caller")
+    later_s = 0.0
+    timing = replace(SYSTEM, monotonic_s=lambda: SYSTEM.monotonic_s() + later_s)
+    chosen = ConnectOptions(
+        tls=None, plaintext=False, with_token=False, resend=None, errors_url="", service_config="{}", options=(),
+        timing=timing,
+    )  # fmt: skip
+
+    async with running(over=secured(tmp_path)) as stack:
+        tls = payorch.Tls.from_files(
+            ca_file=str(tmp_path / "authority.pem"), certificate_file=certificate, key_file=key
+        )
+        async with payorch.aio.AsyncClient(
+            payorch.aio.sender_of(stack.target, replace(chosen, tls=tls), None, ())
+        ) as client:
+            before = await client.create_session(session_request())
+            AUTHORITY.issue("spiffe://example.org/ns/shop/sa/another").write(tmp_path, "caller")
+            later_s = 60.0
+            with pytest.raises(payorch.NotSentError) as caught:
+                await client.create_session(session_request())
+
+    assert before.session.token
     assert "CALLER_NOT_PERMITTED" == caught.value.error.reason
