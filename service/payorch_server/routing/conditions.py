@@ -43,7 +43,18 @@ class Condition:
     holds: Callable[[Any], bool]
     """Whether that meets the condition."""
     allowed: frozenset[str] | None = None
-    """The values that meet it, where it names them all."""
+    """The values that meet it, where it names them, or how they begin."""
+    prefixes: tuple[str, ...] = ()
+    """How further values begin that meet it."""
+    unprefixed: frozenset[str] = frozenset()
+    """Values that have no beginning."""
+    limits: tuple[str, Decimal, Decimal] | None = None
+    """Currency, smallest amount and smallest beyond it, where it is about an amount."""
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether an index can tell which values meet it."""
+        return self.allowed is not None or self.limits is not None
 
     def had(self, query: RouteQuery) -> str:
         """Return what the call has, for people to read."""
@@ -83,15 +94,14 @@ def _conditions(when: ConditionSettings) -> Iterator[Condition]:
         if allowed := getattr(when, name):
             yield _among(name, _shown(allowed), given, frozenset(allowed))
     if when.caller:
-        yield Condition("caller", _shown(when.caller), lambda query: query.caller, _among_callers(when.caller))
+        yield _among_callers(when.caller)
     if when.orgs:
         yield Condition("orgs", _shown(when.orgs), lambda query: query.hints.orgs, _all_among(frozenset(when.orgs)))
     if when.amount:
-        yield Condition("amount", _range(when.amount), lambda query: query.amount, _within(when.amount))
+        yield _within(when.amount)
     if when.account_prefix:
-        prefixes = when.account_prefix
-        wanted = _shown(tuple(f"{prefix}*" for prefix in prefixes))
-        yield Condition("account_prefix", wanted, lambda query: query.account, _begins(prefixes))
+        wanted = _shown(tuple(f"{prefix}*" for prefix in when.account_prefix))
+        yield _beginning("account_prefix", wanted, lambda query: query.account, when.account_prefix, frozenset({""}))
     for name, value in when.attributes.items():
         yield _among(f"attributes.{name}", _shown(value), _attribute(name), frozenset({value}))
 
@@ -100,27 +110,45 @@ def _among(name: str, wanted: str, given: Callable[[RouteQuery], Any], allowed: 
     return Condition(name, wanted, given, allowed.__contains__, allowed)
 
 
-def _among_callers(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+def _among_callers(patterns: tuple[str, ...]) -> Condition:
     exact = frozenset(pattern for pattern in patterns if not pattern.endswith(ANY))
     prefixes = tuple(pattern.removesuffix(ANY) for pattern in patterns if pattern.endswith(ANY))
-    return lambda identity: identity in exact or (identity not in {"", ANONYMOUS} and identity.startswith(prefixes))
+    return _beginning(
+        "caller", _shown(patterns), lambda query: query.caller, prefixes, frozenset({"", ANONYMOUS}), exact=exact
+    )
+
+
+def _beginning(
+    name: str,
+    wanted: str,
+    given: Callable[[RouteQuery], str],
+    prefixes: tuple[str, ...],
+    unprefixed: frozenset[str],
+    *,
+    exact: frozenset[str] = frozenset(),
+) -> Condition:
+    def holds(value: str) -> bool:
+        return value in exact or (value not in unprefixed and value.startswith(prefixes))
+
+    return Condition(name, wanted, given, holds, exact, prefixes, unprefixed)
 
 
 def _all_among(allowed: frozenset[str]) -> Callable[[tuple[str, ...]], bool]:
     return lambda orgs: bool(orgs) and allowed.issuperset(orgs)
 
 
-def _begins(prefixes: tuple[str, ...]) -> Callable[[str], bool]:
-    return lambda account: bool(account) and account.startswith(prefixes)
-
-
 def _attribute(name: str) -> Callable[[RouteQuery], str | None]:
     return lambda query: query.hints.attributes.get(name)
 
 
-def _within(amount: AmountSettings) -> Callable[[Amount | None], bool]:
+def _within(amount: AmountSettings) -> Condition:
     currency, (least, beyond) = amount.currency, limits_of(amount)
-    return lambda given: given is not None and given.currency == currency and least <= given.value < beyond
+
+    def holds(given: Amount | None) -> bool:
+        return given is not None and given.currency == currency and least <= given.value < beyond
+
+    limits = (currency, least, beyond)
+    return Condition("amount", _range(amount), lambda query: query.amount, holds, limits=limits)
 
 
 def _range(amount: AmountSettings) -> str:

@@ -113,7 +113,7 @@ def policy_hash(tenants: Mapping[str, TenantSettings], rules: Sequence[RuleSetti
 
 def _rule(rule: RuleSettings, tenants: Mapping[str, TenantSettings], policy: str) -> _Rule:
     conditions = conditions_of(rule.when)
-    not_indexed = tuple(condition for condition in conditions if condition.allowed is None)
+    not_indexed = tuple(condition for condition in conditions if not condition.is_indexed)
     return _Rule(_route(rule, tenants, policy), conditions, not_indexed)
 
 
