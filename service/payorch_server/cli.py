@@ -57,7 +57,8 @@ def _run(parsed: argparse.Namespace) -> int:
     """Run a command; return the exit status. What goes wrong is said in a sentence."""
     try:
         status = int(parsed.run(parsed))
-        sys.stdout.flush()
+        # Not sys.stdout.flush(): started with `>&-`, a process has no standard output, and its status is what counts.
+        print(end="", flush=True)
     except CommandError as error:
         print(error, file=sys.stderr)
         return error.exit_status

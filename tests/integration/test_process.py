@@ -291,3 +291,11 @@ def test_a_command_whose_output_cannot_be_written_says_so() -> None:
         ended = subprocess.run([COMMAND, "config-schema"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own command
 
     assert (1, "The output could not be written: No space left on device.\n") == (ended.returncode, ended.stderr)
+
+
+def test_a_command_without_a_standard_output_keeps_its_status() -> None:
+    """A health check, for example, is asked for its status alone."""
+    shell = f"{COMMAND} config-schema >&-"
+    ended = subprocess.run(["/bin/sh", "-c", shell], stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own command
+
+    assert (0, "") == (ended.returncode, ended.stderr)
