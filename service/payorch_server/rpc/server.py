@@ -120,10 +120,21 @@ class Credentials:
         )
 
     def for_server(self) -> grpc.ServerCredentials:
-        """Return the credentials in gRPC's form."""
+        """Return the credentials in gRPC's form, for one server."""
+        used = self._configuration
+
+        def fetch() -> grpc.ServerCertificateConfiguration | None:
+            # None keeps the one in use. From any other, even the same, gRPC makes another factory of handshakes,
+            # and frees the one that a handshake in another thread may be about to use: the process would crash.
+            nonlocal used
+            if self._configuration is used:
+                return None
+            used = self._configuration
+            return used
+
         return grpc.dynamic_ssl_server_credentials(
             self._configuration,
-            lambda: self._configuration,
+            fetch,  # type: ignore[arg-type] # gRPC documents None
             require_client_authentication=bool(self.certificate.client_authorities),
         )
 
