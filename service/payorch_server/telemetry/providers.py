@@ -6,8 +6,14 @@ from typing import Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.sdk.metrics import MeterProvider  # noqa: TID251 - this is the owner
+from opentelemetry.sdk.metrics import (  # noqa: TID251 - this is the owner
+    Counter,
+    Histogram,
+    MeterProvider,
+    ObservableCounter,
+)
 from opentelemetry.sdk.metrics.export import (  # noqa: TID251 - this is the owner
+    AggregationTemporality,
     MetricExporter,
 )
 from opentelemetry.sdk.resources import Resource  # noqa: TID251 - this is the owner
@@ -35,6 +41,12 @@ _NAME: Final = "payorch"
 _EXPORT_TIMEOUT_S: Final = 3.0
 _METRICS_INTERVAL_S: Final = 30.0
 _METRICS_FLUSH_S: Final = 4.0
+# Whatever the environment prefers: our own histograms sum up from the start, and counters must not differ from them.
+_CUMULATIVE: Final[dict[type, AggregationTemporality]] = {
+    Counter: AggregationTemporality.CUMULATIVE,
+    ObservableCounter: AggregationTemporality.CUMULATIVE,
+    Histogram: AggregationTemporality.CUMULATIVE,
+}
 
 
 class Telemetry:
@@ -138,10 +150,14 @@ def _metric_exporter(settings: TelemetrySettings) -> MetricExporter:
     if settings.traces == "otlp_http":
         from opentelemetry.exporter.otlp.proto.http import metric_exporter as over_http  # noqa: PLC0415
 
-        return over_http.OTLPMetricExporter(endpoint=_url(settings, "metrics"), timeout=_EXPORT_TIMEOUT_S)
+        return over_http.OTLPMetricExporter(
+            endpoint=_url(settings, "metrics"), timeout=_EXPORT_TIMEOUT_S, preferred_temporality=_CUMULATIVE
+        )
     from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as over_grpc  # noqa: PLC0415
 
-    return over_grpc.OTLPMetricExporter(endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S)
+    return over_grpc.OTLPMetricExporter(
+        endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S, preferred_temporality=_CUMULATIVE
+    )
 
 
 def _url(settings: TelemetrySettings, signal: str) -> str:

@@ -1,9 +1,11 @@
 import re
+from typing import Literal
 
 import pytest
 from harness.spans import KeptSpans
+from opentelemetry.sdk.metrics.export import AggregationTemporality  # noqa: TID251 - what exporters send
 from opentelemetry.trace import Span
-from payorch_server.telemetry.providers import Telemetry, start_telemetry
+from payorch_server.telemetry.providers import Telemetry, _metric_exporter, start_telemetry
 from payorch_server.telemetry.settings import TelemetrySettings
 
 # Nothing listens there.
@@ -40,6 +42,17 @@ class TestTelemetry:
 
         none = {"queue_full": 0.0, "export_failed": 0.0, "held": 0.0}
         assert (none, none | {"export_failed": 3.0}) == (before, dropped(telemetry))
+
+    @pytest.mark.parametrize("traces", ["otlp", "otlp_http"])
+    def test_sends_sums_from_the_start(
+        self, traces: Literal["otlp", "otlp_http"], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Counters and histograms alike, whatever the environment prefers."""
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")
+
+        exporter = _metric_exporter(TelemetrySettings(traces=traces, otlp_endpoint=NOBODY))
+
+        assert {AggregationTemporality.CUMULATIVE} == set(exporter._preferred_temporality.values())
 
     def test_writes_lines_for_people(self, capfd: pytest.CaptureFixture[str]) -> None:
         """To standard error."""
