@@ -15,7 +15,15 @@ import msgspec
 from harness.redis_server import servers
 
 from programs.bench.children import BenchError, Child, child
-from programs.hostile import before_admission, forgery, overload_attack, readers, store_and_shutdown, upstream_attacks
+from programs.hostile import (
+    before_admission,
+    forgery,
+    handshakes,
+    overload_attack,
+    readers,
+    store_and_shutdown,
+    upstream_attacks,
+)
 from programs.hostile.arena import Arena, Lengths, executed_twice
 from programs.hostile.figures import Result, problems, table
 from programs.hostile.memory_limit import MB, Group, limited_group
@@ -26,6 +34,7 @@ from programs.hostile.service import LIMIT_BYTES, AttackError, Service, write_co
 SCENARIOS: Final = (
     *before_admission.SCENARIOS,
     *forgery.SCENARIOS,
+    *handshakes.SCENARIOS,
     *upstream_attacks.SCENARIOS,
     *store_and_shutdown.SCENARIOS,
     *overload_attack.SCENARIOS,

@@ -44,8 +44,10 @@ class Service:
         self.log = LogReader(folder / "stderr")
         self.output = LogReader(folder / "stdout")
         self.grpc_port = self.admin_port = 0
-        self._file = file
-        self._group = group
+        self.file = file
+        """Its configuration."""
+        self.group = group
+        """What limits its memory."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -69,7 +71,7 @@ class Service:
         """How its process ended, in a sentence; empty while it runs."""
         if self._process is None or self._process.poll() is None:
             return ""
-        killed = f" The kernel has killed {self._group.kills} for memory." if self._group and self._group.kills else ""
+        killed = f" The kernel has killed {self.group.kills} for memory." if self.group and self.group.kills else ""
         return f"The service ended with status {self._process.returncode}.{killed}"
 
     async def start(self) -> None:
@@ -80,11 +82,11 @@ class Service:
         """
         self.log.forget()
         _allow_core_dumps()
-        command = [COMMAND, "serve", "--config", str(self._file)]
+        command = [COMMAND, "serve", "--config", str(self.file)]
         stdout, stderr = self.output.writer(), self.log.writer()
         try:
             self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command, once in a scenario
-                self._group.command(*command) if self._group else command, stdout=stdout, stderr=stderr
+                self.group.command(*command) if self.group else command, stdout=stdout, stderr=stderr
             )
         finally:
             os.close(stdout)
