@@ -62,8 +62,6 @@ def _run(parsed: argparse.Namespace) -> int:
     except CommandError as error:
         print(error, file=sys.stderr)
         return error.exit_status
-    except KeyboardInterrupt:  # while a command is imported; what serves has a handler of its own
-        return 130
     except OSError as error:
         # Such as a full disk, or a reader that has gone: `routes explain | head`.
         if error.errno not in {errno.EPIPE, errno.ENOSPC}:

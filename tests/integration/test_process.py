@@ -22,7 +22,6 @@ from harness.requests import session_request
 from harness.service_process import COMMAND, grpc_port, start_service, write_configuration
 from harness.stack import configuration
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
-from payorch_server import cli
 from zuora_emulator import Emulator, serving
 
 
@@ -300,16 +299,3 @@ def test_a_command_without_a_standard_output_keeps_its_status() -> None:
     ended = subprocess.run(["/bin/sh", "-c", shell], stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own command
 
     assert (0, "") == (ended.returncode, ended.stderr)
-
-
-def test_an_interrupted_command_prints_no_stack_trace(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """It ends as shells expect of one that was interrupted."""
-
-    def interrupt(_parsed: object) -> int:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cli, "_schema", interrupt)
-
-    assert (130, ("", "")) == (cli.main(["config-schema"]), capfd.readouterr())
