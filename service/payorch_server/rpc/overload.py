@@ -12,7 +12,9 @@ from payorch_server.rpc.backlog import Backlog
 # calls as the service can serve, and serves four fifths of them; gRPC itself ends what there is no time to refuse.
 _REFUSING_SHARE: Final = 0.2
 _LOOK_EVERY: Final = 16
-"""Calls between two looks at the counts."""
+"""Calls between two looks at the counts, unless calls come seldom."""
+_LOOK_AFTER_S: Final = 0.005
+"""Time after which what was seen holds no longer: the calls that waited may all have been served."""
 
 
 class OpenCalls:
@@ -60,6 +62,7 @@ class OverloadControl:
         self._age_s = 0.0
         self._served = 0
         self._looks = 0
+        self._looked_s = 0.0
         self._started = 0
         self._never_ended = 0
         self._is_late = False
@@ -92,7 +95,8 @@ class OverloadControl:
 
     def _has_waited_too_long(self, age_s: float) -> bool:
         """Return whether more calls wait than are served within the limit."""
-        if self._looks % _LOOK_EVERY == 0:
+        if self._looks % _LOOK_EVERY == 0 or age_s - self._looked_s > _LOOK_AFTER_S:
+            self._looked_s = age_s
             waiting = self._count_open() - self._started - self._never_ended
             self._is_late = waiting > self._served / age_s * self._max_delay_s
         self._looks += 1

@@ -69,6 +69,17 @@ class TestRefusesNext:
         """64 callers keep a service busy without a pause, and each of their calls waits for a moment."""
         assert not any(Service(waiting=SERVED_IN_LIMIT - 20).serve(seconds=60.0))
 
+    def test_refuses_none_that_comes_when_all_have_been_served(self) -> None:
+        """A few moments later, although a pause has not been seen yet."""
+        service = Service(waiting=5000)
+        service.serve(seconds=LIMIT_S + STEP_S)
+        assert service.start()
+
+        service.waiting = 0
+        service.backlog.age_s += 0.01
+
+        assert not service.start()
+
     def test_refuses_none_after_a_pause(self) -> None:
         """No call waits any more."""
         service = Service(waiting=5000)
