@@ -42,7 +42,7 @@ def differences(recorded: Fingerprint, requested: Fingerprint) -> tuple[str, ...
 
 
 class RequestFingerprints(ABC):
-    """What tells a request from others. Implemented by `rpc.request_fingerprint.HashedRequest`."""
+    """What distinguishes a request from others. Implemented by `rpc.request_fingerprint.HashedRequest`."""
 
     @property
     @abstractmethod

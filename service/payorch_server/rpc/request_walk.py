@@ -1,4 +1,4 @@
-"""The one pass over a request: it checks the rules in the protos, and collects what tells the request from others.
+"""The one pass over a request: it checks the rules in the protos, and collects what distinguishes it from others.
 
 A pass is compiled once for each type. It finds whether a rule is broken, not which one: `violations` words that.
 """

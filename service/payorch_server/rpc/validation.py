@@ -31,7 +31,7 @@ class CheckedRequest(Generic[M]):
 
     message: M = field(repr=False)
     leaves: Sequence[Leaf] = field(repr=False)
-    """What tells it from other requests."""
+    """What distinguishes it from other requests."""
 
 
 def _load_wording() -> Check:

@@ -52,7 +52,7 @@ class TestChannelOptions:
         assert SERVICE_CONFIG == dict(channel_options(SERVICE_CONFIG, (), resends=False))["grpc.service_config"]
 
     def test_name_the_client_and_yield_to_the_callers(self) -> None:
-        """The user agent tells operators which clients are old."""
+        """The user agent shows operators which clients are old."""
         chosen = dict(
             channel_options("{}", (("grpc.keepalive_time_ms", 60_000), ("grpc.lb_policy_name", "x")), resends=True)
         )

@@ -133,7 +133,7 @@ class TestText:
         )
 
     def test_is_one_line_whatever_a_proxy_writes(self) -> None:
-        """No line of a log is made by somebody else."""
+        """No line of a log is made by another party."""
         text = str(exception_of(replace(LOST, message="a\nERROR b\x1b[2J\u2028ü"), "r"))
 
         assert text.startswith("UNAVAILABLE: a\\nERROR b\\x1b[2J\\u2028ü (outcome")

@@ -24,7 +24,7 @@ def test_name_is_resolved_to_all_addresses(target: str, expected: str) -> None:
 
 @pytest.mark.parametrize("target", ["127.0.0.1:1", "localhost:1", "[::1]:1", "ipv4:127.0.0.1:1,127.0.0.1:2", "unix:/x"])
 def test_token_may_stay_on_this_machine_in_plaintext(target: str) -> None:
-    """Nobody else reads along."""
+    """No other user can read it."""
     assert checked_target(target, tls=False, plaintext=True, with_token=True).endswith(target)
 
 

@@ -108,7 +108,7 @@ def _detail(status: Any, kind: Any) -> Any | None:
     for detail in status.details:
         if detail.Is(kind.DESCRIPTOR):
             message = kind()
-            # One that cannot be read tells nothing.
+            # One that cannot be read proves nothing.
             with contextlib.suppress(DecodeError):
                 detail.Unpack(message)
                 return message
