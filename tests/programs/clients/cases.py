@@ -79,7 +79,9 @@ def _violations(request: Any) -> list[list[str]]:
     try:
         Validator(FURTHER_CHECKS).check(request)
     except InvalidRequestError as error:
-        return [[_cut(one.field), _cut(one.rule), _cut(one.description)] for one in error.failure.violations]
+        return [
+            [_cut(broken.field), _cut(broken.rule), _cut(broken.description)] for broken in error.failure.violations
+        ]
     return []
 
 
@@ -134,6 +136,6 @@ def _longest_texts() -> Case:
 
 def _ordinary_refusal() -> Case:
     request = session_request()
-    request.one_time_payment.account_id = "nobody"
+    request.one_time_payment.account_id = "unknown"
     told = _told(grpc.StatusCode.NOT_FOUND, "UPSTREAM_NOT_FOUND", "REFUSED", "FIX_REQUEST")
     return Case("ordinary refusal", "CreateSession", request.SerializeToString(), told)

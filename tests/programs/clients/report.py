@@ -37,7 +37,9 @@ def _wrong_violations(case: Case, answer: Answer) -> list[str]:
     if len(shown) not in case.shown:
         wrong.append(f"{len(shown)} violations are shown, not {case.shown.start} to {case.shown.stop - 1}")
     # Those of one field and one rule come in any order.
-    if _places(shown) != _places(case.violations[: len(shown)]) or any(one not in case.violations for one in shown):
+    if _places(shown) != _places(case.violations[: len(shown)]) or any(
+        violation not in case.violations for violation in shown
+    ):
         wrong.append("the violations shown are not the first ones")
     if len(shown) + omitted != len(case.violations):
         wrong.append(f"{len(shown)} violations and {omitted} omitted ones are not {len(case.violations)}")
@@ -45,7 +47,7 @@ def _wrong_violations(case: Case, answer: Answer) -> list[str]:
 
 
 def _places(violations: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    return [one[:2] for one in violations]
+    return [violation[:2] for violation in violations]
 
 
 def _wrong_trailers(case: Case, answer: Answer) -> list[str]:

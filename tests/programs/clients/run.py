@@ -101,7 +101,7 @@ async def _prepare(programs: Programs) -> None:
 
 
 async def _ask(command: Sequence[str], tried: Sequence[Case]) -> list[Answer]:
-    """Let one program make the calls to a service that nobody has called before."""
+    """Let one program make the calls to a service that was not called before."""
     async with _service() as target:
         calls = [
             {"method": case.path, "request": base64.b64encode(case.request).decode(), "track_id": TRACK_ID}

@@ -89,8 +89,8 @@ def _lines(message: Any, path: str) -> Iterator[str]:
         if field.sensitive:
             yield f"{below}: {REDACTED}"
         else:
-            for where, one in _each(field, value, below):
-                yield from _lines(one, where) if isinstance(one, Message) else (f"{where}: {_scalar(one, field)}",)
+            for where, item in _each(field, value, below):
+                yield from _lines(item, where) if isinstance(item, Message) else (f"{where}: {_scalar(item, field)}",)
     unknown = len(UnknownFieldSet(message))
     if unknown:
         yield f"{path or '.'}: {unknown} unknown fields"
@@ -103,8 +103,8 @@ def _each(field: _Field, value: Any, path: str) -> Iterator[tuple[str, Any]]:
         for key in sorted(value):
             yield f"{path}[{dumps(key)}]", value[key]
     elif field.shape is _Shape.LIST:
-        for index, one in enumerate(value):
-            yield f"{path}[{index}]", one
+        for index, item in enumerate(value):
+            yield f"{path}[{index}]", item
     else:
         yield path, value
 

@@ -1,8 +1,8 @@
 """Every language's package: its code is current, it builds, calls, and installs into an empty project.
 
 The emulator's ledger must hold what the programs said. The example gateways, which three languages have, are
-certified. Then the contract is broken in three ways, and every one of
-them has to notice.
+certified. Then the contract is broken in three ways, and every language has
+to notice.
 """
 
 import argparse
@@ -37,7 +37,9 @@ def main() -> int:
     chosen = [
         importlib.import_module(f"programs.clients.languages.{name}") for name in parser.parse_args().only or LANGUAGES
     ]
-    if missing := [f"{need} for {one.NAME}" for one in chosen for need in one.NEEDS if shutil.which(need) is None]:
+    if missing := [
+        f"{need} for {language.NAME}" for language in chosen for need in language.NEEDS if shutil.which(need) is None
+    ]:
         print(f"clients: not found on the PATH: {', '.join(missing)}.", file=sys.stderr)
         return 1
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # the service's lines would bury ours
@@ -55,21 +57,23 @@ def main() -> int:
 
 def _checked(chosen: Sequence[ModuleType]) -> dict[str, dict[str, str]]:
     """Return by language what is wrong with each step; nothing where it is right."""
-    generate.main(["--check", *(f"--language={one.NAME}" for one in chosen if one.NAME != "python")])
+    generate.main(["--check", *(f"--language={language.NAME}" for language in chosen if language.NAME != "python")])
     results: dict[str, dict[str, str]] = {}
-    for one in chosen:
-        print(f"{one.NAME}: build", flush=True)
-        one.build()
-        print(f"{one.NAME}: calls", flush=True)
-        results[one.NAME] = dict.fromkeys(("build",), "") | asyncio.run(call(one.NAME, one.smoke()))
-        results[one.NAME]["install"] = _installed(one)
-        if hasattr(one, "gateway"):
-            print(f"{one.NAME}: gateway", flush=True)
-            results[one.NAME]["gateway"] = certified(one.NAME, one.gateway())
+    for language in chosen:
+        print(f"{language.NAME}: build", flush=True)
+        language.build()
+        print(f"{language.NAME}: calls", flush=True)
+        results[language.NAME] = dict.fromkeys(("build",), "") | asyncio.run(call(language.NAME, language.smoke()))
+        results[language.NAME]["install"] = _installed(language)
+        if hasattr(language, "gateway"):
+            print(f"{language.NAME}: gateway", flush=True)
+            results[language.NAME]["gateway"] = certified(language.NAME, language.gateway())
         for name, breach in BROKEN.items():
             with breach.breaking():
-                wrong = {step: told for step, told in asyncio.run(call(one.NAME, one.smoke())).items() if told}
-            results[one.NAME][name] = _unless_noticed(wrong, breach.members)
+                wrong = {
+                    step: told for step, told in asyncio.run(call(language.NAME, language.smoke())).items() if told
+                }
+            results[language.NAME][name] = _unless_noticed(wrong, breach.members)
     fields = _renamed_field_noticed(chosen)
     return {name: steps | {"renamed field": fields.get(name, "")} for name, steps in results.items()}
 
@@ -82,14 +86,14 @@ def _unless_noticed(wrong: Mapping[str, str], members: frozenset[str]) -> str:
     return f"found wrong: {wrong or 'nothing'}"
 
 
-def _installed(one: ModuleType) -> str:
+def _installed(language: ModuleType) -> str:
     """Install a package into an empty project and run the first program of its README there."""
-    print(f"{one.NAME}: install", flush=True)
-    found = _BLOCK.search(Path("clients", one.NAME, "README.md").read_text(encoding="utf-8"))
+    print(f"{language.NAME}: install", flush=True)
+    found = _BLOCK.search(Path("clients", language.NAME, "README.md").read_text(encoding="utf-8"))
     if found is None or _DEFAULT_TARGET not in found[1]:
         return "the README begins with no program that connects to " + _DEFAULT_TARGET
-    with tempfile.TemporaryDirectory(prefix=f"payorch-{one.NAME}-") as folder:
-        return asyncio.run(quick_start(found[1], lambda program: one.install(Path(folder), program)))
+    with tempfile.TemporaryDirectory(prefix=f"payorch-{language.NAME}-") as folder:
+        return asyncio.run(quick_start(found[1], lambda program: language.install(Path(folder), program)))
 
 
 def _renamed_field_noticed(chosen: Iterable[ModuleType]) -> dict[str, str]:
@@ -103,8 +107,8 @@ def _renamed_field_noticed(chosen: Iterable[ModuleType]) -> dict[str, str]:
         if renamed == text:
             raise WrongError("session.proto has no field `token = 1` to rename")
         file.write_text(renamed, encoding="utf-8")
-        stale = generate.stale_languages(protos, [one.NAME for one in chosen])
-    return {one.NAME: "" if one.NAME in stale else "it was not noticed" for one in chosen}
+        stale = generate.stale_languages(protos, [language.NAME for language in chosen])
+    return {language.NAME: "" if language.NAME in stale else "it was not noticed" for language in chosen}
 
 
 def _table(results: dict[str, dict[str, str]]) -> str:

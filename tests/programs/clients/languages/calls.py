@@ -1,4 +1,4 @@
-"""Letting a language's program call a service that nobody has called before, and comparing what both sides saw."""
+"""Letting a language's program call a service that was not called before, and comparing what both sides saw."""
 
 import asyncio
 import json
@@ -98,7 +98,7 @@ def _difference(said: dict[str, Any] | None, expected: dict[str, Any]) -> str:
 def _ledger(stack: LocalStack, language: str) -> str:
     """Compare what was executed with what was called: once each, under the program's Track-Ids."""
     executed = sorted(
-        (one.operation, str(one.track_id)) for one in stack.emulator.ledger.entries if one.operation != "token"
+        (entry.operation, str(entry.track_id)) for entry in stack.emulator.ledger.entries if entry.operation != "token"
     )
     wanted = sorted((operation, f"smoke-{language}-{step}") for step, operation in _EXECUTED.items())
     return "" if executed == wanted else f"executed were {executed}, not {wanted}"

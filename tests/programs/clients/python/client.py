@@ -53,9 +53,9 @@ def _told(error: grpc.aio.AioRpcError) -> dict[str, Any]:
         "zuora_codes": list(outcome.zuora_codes),
         "zuora_process_id": outcome.zuora_process_id,
         "zuora_request_id": outcome.zuora_request_id,
-        "attempts": [[one.ordinal, one.http_status, one.zuora_request_id] for one in outcome.attempts],
+        "attempts": [[attempt.ordinal, attempt.http_status, attempt.zuora_request_id] for attempt in outcome.attempts],
         "existing": [outcome.existing.payment_method_id, outcome.existing.payment_id],
-        "violations": [[one.field, one.reason, one.description] for one in bad.field_violations],
+        "violations": [[broken.field, broken.reason, broken.description] for broken in bad.field_violations],
         "trailers": _trailers(error),
     }
 

@@ -84,7 +84,7 @@ def failed(error: Exception) -> Observation:
         "advice": call_pb2.Advice.Name(told.advice),
         "message": told.message,
         "hint": told.hint,
-        "violations": [[one.field, one.rule, one.description] for one in told.violations],
+        "violations": [[broken.field, broken.rule, broken.description] for broken in told.violations],
         "metadata": told.metadata,
         "retry_delay_s": told.retry_delay_s,
         "resend_before": told.resend_before_time is not None,

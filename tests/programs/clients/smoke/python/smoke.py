@@ -86,7 +86,7 @@ def refuse(target: str) -> None:
     """Ask once for an account that does not exist; a client of its own, whose resends take nothing from the others."""
     try:
         with payorch.connect(target, plaintext=True, resend=None) as client, payorch.tracked("smoke-python-error"):
-            client.create_session(session("nobody"))
+            client.create_session(session("unknown"))
     except payorch.PayorchError as failed:
         error = failed.error
         code: Any = error.code
@@ -100,7 +100,7 @@ def refuse(target: str) -> None:
             zuora_codes=list(error.zuora_codes),
         )
     else:
-        sys.exit("The service created a session for an account that nobody has.")
+        sys.exit("The service created a session for an account that does not exist.")
 
 
 if __name__ == "__main__":
