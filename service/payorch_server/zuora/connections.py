@@ -1,11 +1,14 @@
-"""The connections to Zuora: aiohttp's pool, with one TLS configuration for everything that is sent."""
+"""The connections to Zuora: aiohttp's pools, with one TLS configuration for everything that is sent."""
 
 import ssl
+from collections import deque
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from payorch_server.zuora.send_errors import ConnectionUnusableError
+from payorch_server.zuora.messages import IDEMPOTENCY_KEY_HEADER, TRACK_ID_HEADER
+from payorch_server.zuora.send_errors import ConnectionUnusableError, MisdirectedAnswerError
 from payorch_server.zuora.settings import ZuoraHttpSettings
 
 # Of an answer's head. Real ones have some forty fields; the largest, a content security policy, has a few kilobytes.
@@ -13,6 +16,8 @@ _MAX_FIELD_BYTES: Final = 128 * 1024
 _MAX_FIELDS: Final = 512
 # How many connections that hold an answer to nothing are closed before a call gives up.
 _MAX_UNUSABLE: Final = 5
+# How many requests of a connection are remembered: as many unsolicited answers in a row are recognized.
+_REMEMBERED_REQUESTS: Final = 8
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -32,15 +37,55 @@ class _Connector(aiohttp.TCPConnector):
         raise ConnectionUnusableError
 
 
-def open_session(settings: ZuoraHttpSettings, *, context: ssl.SSLContext) -> aiohttp.ClientSession:
-    """Return a client with a pool for each origin. Call it inside the loop, and close it in the end."""
+class _Answer(aiohttp.ClientResponse):
+    """An answer; what answers an earlier request on the connection is an error.
+
+    A proxy that answers a request twice shifts every later answer by one. The second answer may arrive when the next
+    request has been sent, so only the Zuora-Track-Id that it echoes shows whose it is. Zuora itself echoes an earlier
+    one in the stored answer to an Idempotency-Key, but only in an answer to that key.
+    """
+
+    _requests: Final[WeakKeyDictionary[object, deque[tuple[str, str]]]] = WeakKeyDictionary()
+    """Track-Ids and keys of the latest requests of each connection."""
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Read the head.
+
+        Raises:
+            MisdirectedAnswerError: It answers an earlier request; the connection is closed.
+        """
+        protocol = connection.protocol
+        await super().start(connection)
+        sent, echoed = self.request_info.headers, self.headers.get(TRACK_ID_HEADER, "")
+        track_id, key = sent.get(TRACK_ID_HEADER, ""), sent.get(IDEMPOTENCY_KEY_HEADER, "")
+        earlier = self._requests.setdefault(protocol, deque(maxlen=_REMEMBERED_REQUESTS))
+        if echoed != track_id and echoed in {other for other, _ in earlier} and (echoed, key) not in earlier:
+            if protocol is not None:
+                protocol.close()
+            raise MisdirectedAnswerError
+        earlier.append((track_id, key))
+        return self
+
+
+def open_session(
+    settings: ZuoraHttpSettings, *, context: ssl.SSLContext, single_use: bool = False
+) -> aiohttp.ClientSession:
+    """Return a client with a pool for each origin. Call it inside the loop, and close it in the end.
+
+    Args:
+        settings: Of the pools.
+        context: Of TLS.
+        single_use: Whether each request has a connection of its own.
+    """
     # aiohttp keeps the connections of each origin apart; only its limit would span them, and one origin that does not
     # answer would take the connections of the others. ConcurrencyLimiter bounds the calls of each tenant and entity, so
     # at most as many connections are open, and no call ever waits for one.
-    connector = _Connector(limit=0, ssl=context, keepalive_timeout=settings.keepalive_s)
+    keepalive_s = None if single_use else settings.keepalive_s
+    connector = _Connector(limit=0, ssl=context, keepalive_timeout=keepalive_s, force_close=single_use)
     # No cookie of one tenant may travel with a call of another.
     return aiohttp.ClientSession(
         connector=connector,
+        response_class=_Answer,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,

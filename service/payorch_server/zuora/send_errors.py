@@ -15,6 +15,10 @@ class ConnectionUnusableError(aiohttp.ClientConnectionError):
     """A server sent something before it was asked."""
 
 
+class MisdirectedAnswerError(aiohttp.ClientConnectionError):
+    """A server answered an earlier request once more."""
+
+
 SEND_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError, OSError)
 """What either client raises for a send or an answer that fails."""
 # These are raised before a byte of the request is written; everything else may have been executed.

@@ -35,7 +35,7 @@ class HttpPost:
 
 
 class Transport:
-    """Sends POSTs over kept connections; never follows a redirect, keeps no cookies, repeats nothing."""
+    """Sends POSTs; never follows a redirect, keeps no cookies, repeats nothing."""
 
     def __init__(
         self, *, settings: ZuoraHttpSettings, version: str, wire: Wire, tracer: trace.Tracer, deadlines: Deadlines
@@ -102,12 +102,13 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class Transports:
-    """Two ways over the same connections."""
+    """Two ways, each over connections of its own."""
 
     of_calls: Transport
-    """With aiohttp's client alone."""
+    """With aiohttp's client alone, over kept connections."""
     of_others: Transport
-    """With httpx's API: requests for tokens."""
+    """With httpx's API: requests for tokens. Each has a new connection, for nothing in the answer says whose token it
+    is: an answer that was left over from another request would put a call into another tenant."""
 
 
 def open_transports(
@@ -118,7 +119,7 @@ def open_transports(
     deadlines: Deadlines,
     stack: AsyncExitStack,
 ) -> Transports:
-    """Return transports over aiohttp's pools, one for each origin, closed with the stack. Call it inside the loop.
+    """Return transports over aiohttp's connections, closed with the stack. Call it inside the loop.
 
     Args:
         settings: Of the pools and of every request.
@@ -130,7 +131,9 @@ def open_transports(
     context = ssl.create_default_context(cafile=settings.ca_file or None)
     session = open_session(settings, context=context)
     stack.push_async_callback(session.close)
-    over_httpx = HttpxWire(AiohttpTransport(verify=context, trust_env=False, client=session))
+    session_of_others = open_session(settings, context=context, single_use=True)
+    stack.push_async_callback(session_of_others.close)
+    over_httpx = HttpxWire(AiohttpTransport(verify=context, trust_env=False, client=session_of_others))
     of_calls, of_others = (
         Transport(settings=settings, version=version, wire=wire, tracer=tracer, deadlines=deadlines)
         for wire in (AiohttpWire(session), over_httpx)

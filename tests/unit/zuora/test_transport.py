@@ -476,18 +476,6 @@ class TestOverASocket:
 
         assert error.verdict.outcome is Outcome.NOT_SENT
 
-    async def test_uses_a_connection_again(self, way: str) -> None:
-        """Calls in turn need one connection."""
-        opened: list[asyncio.StreamWriter] = []
-        async with AsyncExitStack() as stack:
-            port = await stack.enter_async_context(listening(answer_all(opened)))
-            transport = transport_by(way, stack)
-            post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
-
-            answers = [await transport.post(post, timeout_s=5.0) for _ in range(10)]
-
-        assert ([200] * 10, 1) == ([got.status for got in answers], len(opened))
-
     @pytest.mark.parametrize("early", [b"HTTP/1.1 408 Timeout\r\n\r\n", ANSWER, b"?"])
     async def test_takes_nothing_for_an_answer_that_came_before_the_request(self, way: str, early: bytes) -> None:
         """What a server sends on an idle connection belongs to no call, least of all to the next one."""
@@ -502,21 +490,6 @@ class TestOverASocket:
             got = await transport.post(post, timeout_s=5.0)
 
         assert (200, b"{}", 2) == (got.status, got.body, len(opened))
-
-    async def test_gives_up_where_no_connection_is_silent(self, way: str) -> None:
-        """Nothing was sent, and another attempt finds other connections."""
-        opened: list[asyncio.StreamWriter] = []
-        async with AsyncExitStack() as stack:
-            port = await stack.enter_async_context(listening(answer_all(opened)))
-            transport = transport_by(way, stack)
-            post = HttpPost(f"http://127.0.0.1:{port}/x", {}, b'{"a":1}', "/x")
-            await asyncio.gather(*(transport.post(post, timeout_s=5.0) for _ in range(5)))
-            await speak_on(opened, ANSWER)
-
-            error = await failure_of(transport, post)
-            got = await transport.post(post, timeout_s=5.0)
-
-        assert (error.failure.reason, got.status, len(opened)) == (Reason.UPSTREAM_UNREACHABLE, 200, 6)
 
     async def test_takes_no_connection_from_another_origin(self, way: str) -> None:
         """However many calls one origin leaves unanswered, a call to another does not wait for any of them."""

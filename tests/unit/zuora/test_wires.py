@@ -11,19 +11,22 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import aiohttp
 import pytest
 from harness.authority import Authority
 from harness.black_hole import unaccepting_port
 from harness.raw_server import Serve, listening
+from httpx_aiohttp import AiohttpTransport
 from opentelemetry.trace import NoOpTracer
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.deadlines import Deadlines
+from payorch_server.zuora.connections import open_session
 from payorch_server.zuora.messages import Damage
 from payorch_server.zuora.settings import ZuoraHttpSettings
 from payorch_server.zuora.transport import HttpPost, Transport, open_transports
-from payorch_server.zuora.wires import Received
+from payorch_server.zuora.wires import AiohttpWire, HttpxWire, Received
 
 BODY = b'{"a":1}'
 HEADERS = {
@@ -212,20 +215,25 @@ async def outcome_of(transport: Transport, url: str, *, timeout_s: float = 15.0)
 async def both_outcomes(
     url: str, *, sends: int = 1, timeout_s: float = 15.0, settings: ZuoraHttpSettings | None = None
 ) -> tuple[list[object], list[object]]:
-    """Send in both ways, each over connections of its own."""
+    """Send in both ways, each over kept connections of its own."""
+    limits = settings or ZuoraHttpSettings(connect_timeout_s=10.0, max_answer_bytes=65_536)
+    context = ssl.create_default_context(cafile=limits.ca_file or None)
     outcomes: list[list[object]] = []
-    for way in ("of_calls", "of_others"):
-        async with AsyncExitStack() as stack:
-            transports = open_transports(
-                settings=settings or ZuoraHttpSettings(connect_timeout_s=10.0, max_answer_bytes=65_536),
+    for wire_over in (AiohttpWire, _httpx_wire):
+        async with open_session(limits, context=context) as session:
+            transport = Transport(
+                settings=limits,
                 version="0",
+                wire=wire_over(session),
                 tracer=NoOpTracer(),
                 deadlines=Deadlines(SystemClock()),
-                stack=stack,
             )
-            transport: Transport = getattr(transports, way)
             outcomes.append([await outcome_of(transport, url, timeout_s=timeout_s) for _ in range(sends)])
     return outcomes[0], outcomes[1]
+
+
+def _httpx_wire(session: aiohttp.ClientSession) -> HttpxWire:
+    return HttpxWire(AiohttpTransport(client=session))
 
 
 def halves(requests: list[bytes]) -> tuple[list[bytes], list[bytes]]:
