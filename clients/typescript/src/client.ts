@@ -1,84 +1,184 @@
-import { readFileSync } from "node:fs";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ClientOptions, Interceptor } from "@grpc/grpc-js";
+import { channelOptions, channelTo, serviceConfig, withoutHealth } from "./channel.js";
+import { ArgumentError, ERRORS_URL } from "./errors.js";
 import {
-  create,
-  fromBinary,
-  toBinary,
-  type DescMethod,
-  type DescService,
-  type MessageInitShape,
-  type MessageShape,
-} from "@bufbuild/protobuf";
+  DiagnosticsService,
+  type ExplainRouteRequestSchema,
+  type ExplainRouteResponse,
+  type GetCallRequestSchema,
+  type GetCallResponse,
+  type GetQuotaRequestSchema,
+  type GetQuotaResponse,
+} from "./gen/payorch/v1/diagnostics_service_pb.js";
 import {
-  Client as Channel,
-  Metadata,
-  type CallOptions,
-  type ChannelCredentials,
-  type ClientOptions,
-} from "@grpc/grpc-js";
+  PaymentOrchestrationService,
+  type CreatePaymentMethodRequestSchema,
+  type CreatePaymentMethodResponse,
+  type CreateSessionRequestSchema,
+  type CreateSessionResponse,
+  type DecryptApplePayRequestSchema,
+  type DecryptApplePayResponse,
+  type GetIntentRequestSchema,
+  type GetIntentResponse,
+} from "./gen/payorch/v1/payment_orchestration_service_pb.js";
+import { Links } from "./links.js";
+import { PROCESS_LOGGER, type Logger } from "./logger.js";
+import { Budget, checkedResend, type Resend } from "./resend.js";
+import { Sender, type CallSettings } from "./sender.js";
+import { checkedTarget } from "./target.js";
+import { SYSTEM, type Timing } from "./timing.js";
+import { Tls, type TlsOptions } from "./tls.js";
+import type { TokenSource } from "./token.js";
 
-/** The published gRPC service config: round robin, retries that the contract allows, throttling. */
-export const serviceConfig: string = readFileSync(new URL("../service_config.json", import.meta.url), "utf8");
-
-/** What one call takes beside its request: grpc-js's options, such as the deadline, and metadata. */
-export interface CallSettings extends CallOptions {
-  /** Such as `{ "zuora-track-id": "order-4711" }`. */
-  readonly metadata?: Readonly<Record<string, string>>;
+/** How a client connects and what it does with each call. */
+export interface ConnectOptions {
+  /** What to trust and to show; unless given, Node.js's own authorities, and no certificate. Renewed files are read again. */
+  readonly tls?: TlsOptions | undefined;
+  /** Whether to do without TLS, on this machine or in a mesh. */
+  readonly plaintext?: boolean | undefined;
+  /** Returns the caller's JSON Web Token. */
+  readonly token?: TokenSource | undefined;
+  /** When a call is sent again; false: by the retries of the service config alone. */
+  readonly resend?: Partial<Resend> | false | undefined;
+  /** Where the texts of errors link to: your copy of docs/errors.md. */
+  readonly errorsUrl?: string | undefined;
+  /** JSON of a gRPC service config; the published one unless given. */
+  readonly serviceConfig?: string | undefined;
+  /** Further options of grpc-js's channel, over those of this package. */
+  readonly channelOptions?: ClientOptions | undefined;
+  /**
+   * grpc-js's client interceptors. They see every attempt, and grpc.health.v1.Health/Check where the client finds out why
+   * there is no connection.
+   */
+  readonly interceptors?: readonly Interceptor[] | undefined;
+  /** Where resends and renewed certificates are reported; unless given, see NODE_DEBUG=payorch. */
+  readonly logger?: Logger | undefined;
 }
 
-/** One function for each RPC. It rejects with grpc-js's ServiceError, which {@link callErrorOf} reads. */
-export type Client<Service extends DescService> = {
-  readonly [Name in keyof Service["method"]]: (
-    request: MessageInitShape<Service["method"][Name]["input"]>,
-    settings?: CallSettings,
-  ) => Promise<MessageShape<Service["method"][Name]["output"]>>;
-} & {
-  /** Ends the connections; calls under way go on. */
-  readonly close: () => void;
-};
+/** What both clients have: an end. */
+export interface Closing {
+  /** Ends the connections. Attempts in progress continue; none follows them. */
+  close(): void;
+  /** As `close`, for `using`. */
+  [Symbol.dispose](): void;
+}
 
 /**
- * Makes a client. It connects with its first call.
+ * Calls the service. Close it, or declare it with `using`.
  *
- * @param service - Such as `PaymentOrchestrationService` of `@payorch/client/v1`.
- * @param target - `host:port`, or any target of grpc-js.
- * @param credentials - Of `@grpc/grpc-js`: `credentials.createSsl()`, for tests `credentials.createInsecure()`.
- * @param options - Of the channel, over those of this package.
+ * No request is ever changed. Calls reject with a {@link PayorchError} by what happened at Zuora, or with an
+ * {@link ArgumentError} if an argument is wrong and nothing was sent.
  */
-export function connect<Service extends DescService>(
-  service: Service,
-  target: string,
-  credentials: ChannelCredentials,
-  options: ClientOptions = {},
-): Client<Service> {
-  const channel = new Channel(target, credentials, {
-    "grpc.service_config": serviceConfig,
-    // A config that DNS could deliver is not ours.
-    "grpc.service_config_disable_resolution": 1,
-    // Finds a connection whose other end is gone before a deadline does; the service allows a ping every 10 s.
-    "grpc.keepalive_time_ms": 30_000,
-    "grpc.keepalive_timeout_ms": 10_000,
-    ...options,
-  });
-  const calls = service.methods.map((method) => [method.localName, unary(channel, method)]);
-  // What the type says of each method, `unary` does; the compiler cannot follow names made at run time.
-  return Object.freeze({ ...Object.fromEntries(calls), close: () => channel.close() }) as Client<Service>;
+export interface Client extends Closing {
+  /**
+   * Creates a payment session for Zuora's JavaScript library.
+   *
+   * Without a request id it gets a fresh one, which the answer names.
+   */
+  createSession(
+    request: MessageInitShape<typeof CreateSessionRequestSchema>,
+    settings?: CallSettings,
+  ): Promise<CreateSessionResponse>;
+
+  /**
+   * Creates a payment method of an Apple Pay token and, if asked, pays an invoice.
+   *
+   * It needs a request id if it pays an invoice.
+   */
+  decryptApplePay(
+    request: MessageInitShape<typeof DecryptApplePayRequestSchema>,
+    settings?: CallSettings,
+  ): Promise<DecryptApplePayResponse>;
+
+  /**
+   * Creates a payment method and, with an Apple Pay token, pays an invoice if asked.
+   *
+   * It needs a request id if it pays an invoice.
+   */
+  createPaymentMethod(
+    request: MessageInitShape<typeof CreatePaymentMethodRequestSchema>,
+    settings?: CallSettings,
+  ): Promise<CreatePaymentMethodResponse>;
+
+  /** Returns what became of an intent, which its request id names; sends nothing to Zuora. */
+  getIntent(
+    request: MessageInitShape<typeof GetIntentRequestSchema>,
+    settings?: CallSettings,
+  ): Promise<GetIntentResponse>;
 }
 
-function unary(channel: Channel, method: DescMethod) {
-  const path = `/${method.parent.typeName}/${method.name}`;
-  const asIs = (bytes: Buffer) => bytes;
-  const decoded = (bytes: Buffer) => fromBinary(method.output, bytes);
-  return async (
-    request: MessageInitShape<typeof method.input>,
-    { metadata = {}, ...options }: CallSettings = {},
-  ): Promise<MessageShape<typeof method.output>> => {
-    const bytes = Buffer.from(toBinary(method.input, create(method.input, request)));
-    const sent = new Metadata();
-    Object.entries(metadata).forEach(([name, value]) => sent.set(name, value));
-    return new Promise((resolve, reject) => {
-      channel.makeUnaryRequest(path, asIs, decoded, bytes, sent, options, (error, answer) =>
-        answer === undefined ? reject(error) : resolve(answer),
-      );
-    });
+/** Asks the service's listener for operators. A {@link PayorchError} says what failed. */
+export interface DiagnosticsClient extends Closing {
+  /** Explains where a call would go and why. */
+  explainRoute(
+    request: MessageInitShape<typeof ExplainRouteRequestSchema>,
+    settings?: CallSettings,
+  ): Promise<ExplainRouteResponse>;
+
+  /** Returns the records of the calls with a Track-Id. */
+  getCall(request: MessageInitShape<typeof GetCallRequestSchema>, settings?: CallSettings): Promise<GetCallResponse>;
+
+  /** Returns how much of Zuora's limits is left. */
+  getQuota(request: MessageInitShape<typeof GetQuotaRequestSchema>, settings?: CallSettings): Promise<GetQuotaResponse>;
+}
+
+/**
+ * Returns a client; its first call connects.
+ *
+ * @param target - `host:port`, each of whose addresses is used in turn, or a target of gRPC with its scheme.
+ * @throws ArgumentError if it is no target, a file of `tls` cannot be used, TLS and plaintext are both asked for, or a
+ *   token would be sent in plaintext beyond this machine.
+ */
+export function connect(target: string, options: ConnectOptions = {}): Client {
+  return clientOf(senderTo(target, options));
+}
+
+/** Returns a client of the listener for operators; arguments and errors are those of {@link connect}. */
+export function connectDiagnostics(target: string, options: ConnectOptions = {}): DiagnosticsClient {
+  const config = withoutHealth(options.serviceConfig ?? serviceConfig);
+  const sender = senderTo(target, { ...options, serviceConfig: config });
+  const { explainRoute, getCall, getQuota } = DiagnosticsService.method;
+  return {
+    explainRoute: (request, settings) => sender.call(explainRoute, request, settings),
+    getCall: (request, settings) => sender.call(getCall, request, settings),
+    getQuota: (request, settings) => sender.call(getQuota, request, settings),
+    ...closing(sender),
   };
+}
+
+/** Returns a client that sends with this. */
+export function clientOf(sender: Sender): Client {
+  const { createSession, decryptApplePay, createPaymentMethod, getIntent } = PaymentOrchestrationService.method;
+  return {
+    createSession: (request, settings) => sender.call(createSession, request, settings),
+    decryptApplePay: (request, settings) => sender.call(decryptApplePay, request, settings),
+    createPaymentMethod: (request, settings) => sender.call(createPaymentMethod, request, settings),
+    getIntent: (request, settings) => sender.call(getIntent, request, settings),
+    ...closing(sender),
+  };
+}
+
+/** Returns what sends the calls of a client. */
+export function senderTo(target: string, options: ConnectOptions, timing: Timing = SYSTEM): Sender {
+  const { token, plaintext = false, logger = PROCESS_LOGGER, errorsUrl = ERRORS_URL } = options;
+  if (token !== undefined && typeof token !== "function") {
+    throw new ArgumentError("token: a function that returns the token is needed");
+  }
+  const wanted = { tls: options.tls !== undefined, plaintext, withToken: token !== undefined };
+  const resolved = checkedTarget(target, wanted);
+  const resend = options.resend === false ? undefined : checkedResend(options.resend ?? {});
+  const settings = channelOptions({
+    serviceConfig: options.serviceConfig ?? serviceConfig,
+    resends: resend !== undefined,
+    options: { ...(options.interceptors && { interceptors: [...options.interceptors] }), ...options.channelOptions },
+  });
+  const tls = plaintext ? undefined : new Tls(options.tls ?? {});
+  const links = new Links((shown) => channelTo(resolved, settings, shown), tls, timing, logger);
+  const endpoint = { target, plaintext, showsCertificate: tls?.showsCertificate ?? false };
+  return new Sender({ links, endpoint, token, resend, budget: new Budget(), errorsUrl, logger, timing });
+}
+
+function closing(sender: Sender): Closing {
+  return { close: () => sender.close(), [Symbol.dispose]: () => sender.close() };
 }

@@ -1,119 +1,141 @@
-import { fromBinary, type Message } from "@bufbuild/protobuf";
-import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { anyUnpack, durationMs, timestampDate } from "@bufbuild/protobuf/wkt";
-import { status, type Metadata, type ServiceError } from "@grpc/grpc-js";
-import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
-import { StatusSchema, type Status } from "./gen/google/rpc/status_pb.js";
-import { Advice, CallOutcomeSchema, Outcome, type CallOutcome } from "./gen/payorch/v1/call_pb.js";
+import { status } from "@grpc/grpc-js";
+import type { CallError } from "./call-error.js";
+import { Advice, Outcome } from "./gen/payorch/v1/call_pb.js";
 
-/** One broken rule of a request. */
-export interface FieldViolation {
-  /** Path of the field. */
-  readonly field: string;
-  /** Stable name of the rule. */
-  readonly rule: string;
-  /** What must hold. */
-  readonly description: string;
+/** The page with every reason, in the project's repository. */
+export const ERRORS_URL = "docs/errors.md";
+const MOST_VIOLATIONS = 3;
+
+/** A mistake of the caller's that was found before anything was sent. */
+export class ArgumentError extends TypeError {
+  static {
+    this.prototype.name = "ArgumentError";
+  }
 }
 
-/** What the error of a call tells. */
-export interface CallError {
-  /** The status code of gRPC. */
-  readonly code: status;
-  /** For people. */
-  readonly message: string;
-  /** Name of the ErrorReason without its prefix; empty if the service did not make the error. */
-  readonly reason: string;
-  /** What happened at Zuora; never unspecified. */
-  readonly outcome: Outcome;
-  /** What to do next; never unspecified. */
-  readonly advice: Advice;
-  /** The Zuora-Track-Id of the call; empty if the service did not make the error. */
-  readonly trackId: string;
-  /** The broken rules, if the request breaks any. */
-  readonly violations: readonly FieldViolation[];
-  /** Of the ErrorInfo. */
-  readonly metadata: Readonly<Record<string, string>>;
-  /** How long to wait before the next send; undefined if the service does not say. */
-  readonly retryDelayMs: number | undefined;
-  /** As Zuora sent them. */
-  readonly zuoraCodes: readonly string[];
-  /** Until when the same request is safe to be sent again; undefined where the advice is not to. */
-  readonly resendBeforeTime: Date | undefined;
-  /** Everything else: Zuora's ids, attempts, what exists. Undefined if the error has none. */
-  readonly callOutcome: CallOutcome | undefined;
+/** What is known of a call that failed. */
+export interface Failure {
+  /** Of the least certain attempt. */
+  readonly error: CallError;
+  /** Of the intent; empty where the RPC has none. */
+  readonly requestId: string;
+  /** How all attempts ended, in their order. */
+  readonly attempts: readonly CallError[];
+  /** Of the page that the text links to. */
+  readonly errorsUrl?: string;
+  /** The error of grpc-js, or the reason for which the caller aborted the call. */
+  readonly cause?: unknown;
 }
 
-/** Of the service's own ErrorInfo. */
-const DOMAIN = "payorch";
-const DETAILS_KEY = "grpc-status-details-bin";
+/** What the service says of the call, or this package where the call was never sent. */
+export interface PayorchError extends Omit<CallError, "message"> {}
 
 /**
- * Reads the error that a call rejected with.
+ * A call that failed. The class says what happened at Zuora, `advice` what to do next.
  *
- * An error that carries no CallOutcome, such as one made by a proxy, means: outcome UNKNOWN, advice resend with the same
- * request id. So do values that this version of the client does not know.
+ * `message` alone is enough for a ticket: it names reason, broken fields, request id and Track-Id.
  */
-export function callErrorOf(error: unknown): CallError {
-  const { code = status.UNKNOWN, details = String(error), metadata } = partsOf(error);
-  const told = statusOf(metadata);
-  const info = detail(told, ErrorInfoSchema);
-  const ours = info?.domain === DOMAIN ? info : undefined;
-  const outcome = detail(told, CallOutcomeSchema);
-  const delay = detail(told, RetryInfoSchema)?.retryDelay;
-  return {
-    code,
-    message: details,
-    reason: ours?.reason ?? "",
-    outcome: known(Outcome, outcome?.outcome) ?? Outcome.UNKNOWN,
-    advice: known(Advice, outcome?.advice) ?? Advice.RESEND_SAME_REQUEST_ID,
-    trackId: outcome?.trackId ?? "",
-    violations: (detail(told, BadRequestSchema)?.fieldViolations ?? []).map((one) => ({
-      field: one.field,
-      rule: one.reason,
-      description: one.description,
-    })),
-    metadata: ours?.metadata ?? {},
-    retryDelayMs: delay && durationMs(delay),
-    zuoraCodes: outcome?.zuoraCodes ?? [],
-    resendBeforeTime: outcome?.resendBeforeTime && timestampDate(outcome.resendBeforeTime),
-    callOutcome: outcome,
-  };
-}
+export class PayorchError extends Error {
+  /** The sentence of the service, without what `message` adds. */
+  readonly details: string;
+  /** Of the intent, for a resend; empty where the RPC has none. */
+  readonly requestId: string;
+  /** How all attempts of the call ended, in their order. */
+  declare readonly attempts: readonly CallError[];
 
-/** Returns what grpc-js tells of an error; nothing if it comes from elsewhere. */
-function partsOf(error: unknown): Partial<ServiceError> {
-  // Another copy of grpc-js has classes of its own, so the members are looked at and not the class.
-  return error instanceof Error && "metadata" in error && "details" in error ? (error as ServiceError) : {};
-}
-
-function statusOf(metadata: Metadata | undefined): Status | undefined {
-  const packed = metadata?.get(DETAILS_KEY)[0];
-  if (!Buffer.isBuffer(packed)) {
-    return undefined;
-  }
-  try {
-    return fromBinary(StatusSchema, packed);
-  } catch {
-    return undefined; // No details, and so an unknown outcome.
+  constructor({ error, requestId, attempts, errorsUrl = ERRORS_URL, cause }: Failure) {
+    super(errorText(error, requestId, attempts, errorsUrl), cause === undefined ? {} : { cause });
+    const { message, callOutcome, ...facts } = error;
+    this.details = message;
+    this.requestId = requestId;
+    Object.assign(this, facts);
+    // Not enumerable: they hold bigints, on which a logger that uses JSON would fail.
+    Object.defineProperty(this, "callOutcome", { value: callOutcome });
+    Object.defineProperty(this, "attempts", { value: attempts });
   }
 }
 
-function detail<Detail extends Message>(told: Status | undefined, schema: GenMessage<Detail>): Detail | undefined {
-  for (const packed of told?.details ?? []) {
-    try {
-      const found = anyUnpack(packed, schema);
-      if (found) {
-        return found;
-      }
-    } catch {
-      // Spoiled on the way: as if it were not there.
-    }
+/** Nothing of this call reached Zuora; an earlier call of the same intent may have. */
+export class NotSentError extends PayorchError {
+  static {
+    this.prototype.name = "NotSentError";
   }
-  return undefined;
 }
 
-/** Returns a value that the enum states; undefined if it is unspecified or of a later contract. */
-function known<Value extends number>(values: Readonly<Record<number, string>>, value: Value | undefined) {
-  return value && values[value] !== undefined ? value : undefined;
+/** Zuora refused, and did nothing. */
+export class RefusedError extends PayorchError {
+  static {
+    this.prototype.name = "RefusedError";
+  }
+}
+
+/** A part was done: `callOutcome.existing` names it. */
+export class PartialError extends PayorchError {
+  static {
+    this.prototype.name = "PartialError";
+  }
+}
+
+/** It may or may not have been done; start no new intent before that is settled. */
+export class OutcomeUnknownError extends PayorchError {
+  static {
+    this.prototype.name = "OutcomeUnknownError";
+  }
+}
+
+/** Returns the error for how a call failed; an outcome that is not known here is an unknown one. */
+export function payorchErrorOf(failure: Failure): PayorchError {
+  switch (failure.error.outcome) {
+    case Outcome.NOT_SENT:
+      return new NotSentError(failure);
+    case Outcome.REFUSED:
+      return new RefusedError(failure);
+    case Outcome.PARTIAL:
+      return new PartialError(failure);
+    default:
+      return new OutcomeUnknownError(failure);
+  }
+}
+
+/** Returns an error in one line: what, which fields, what it means, and the ids by which others find the call. */
+function errorText(error: CallError, requestId: string, attempts: readonly CallError[], errorsUrl: string): string {
+  const anchor = error.reason.toLowerCase() || "outcomes-and-advice";
+  const facts = factsOf(error, requestId, attempts).join(", ");
+  return oneLine(`${nameOf(error)}: ${error.message}${fieldsOf(error)} (${facts}, ${errorsUrl}#${anchor})`);
+}
+
+/** Returns the reason, or the code of gRPC where there is none. */
+export function nameOf(error: CallError): string {
+  return error.reason || (status[error.code] ?? String(error.code));
+}
+
+/** Returns the first violations in brackets, and how many there are beside them. */
+function fieldsOf({ violations, metadata }: CallError): string {
+  if (violations.length === 0) {
+    return "";
+  }
+  const shown = violations.slice(0, MOST_VIOLATIONS).map(({ field, description }) => `${field}: ${description}`);
+  const omitted = metadata["violationsOmitted"] ?? "";
+  const more = violations.length - shown.length + (/^\d+$/.test(omitted) ? Number(omitted) : 0);
+  return ` [${[...shown, ...(more ? [`and ${more} more`] : [])].join("; ")}]`;
+}
+
+function factsOf(error: CallError, requestId: string, attempts: readonly CallError[]): string[] {
+  const last = attempts.at(-1) ?? error;
+  return [
+    `outcome ${Outcome[error.outcome]}`,
+    `advice ${Advice[error.advice]}`,
+    attempts.length > 1 ? `after ${attempts.length} attempts` : "",
+    last === error ? "" : `the last one ended as ${nameOf(last)}`,
+    requestId && `request id ${requestId}`,
+    error.trackId && `Track-Id ${error.trackId}`,
+    error.zuoraCodes.length ? `Zuora codes ${error.zuoraCodes.join(" ")}` : "",
+  ].filter((fact) => fact !== "");
+}
+
+/** Returns a text in which what others wrote cannot begin a new line of a log, nor hide. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{C}\p{Z}]/gu, (character) =>
+    character === " " ? character : `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
 }

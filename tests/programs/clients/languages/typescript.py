@@ -11,13 +11,14 @@ NEEDS: Final = ("node", "npm")
 _ROOT: Final = Path(__file__).parents[4]
 _PACKAGE: Final = _ROOT / "clients" / "typescript"
 _SMOKE: Final = _ROOT / "tests" / "programs" / "clients" / "smoke" / "typescript"
+_RUNNER: Final = _ROOT / "tests" / "programs" / "clients" / "conformance" / "runners" / "typescript"
 _QUIET: Final = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
 _COMPILE: Final = ("node_modules/.bin/tsc", "--strict", "--target", "es2022", "--module", "nodenext", "--types", "node")
 
 
 def build() -> None:
-    """Compile and test the package; compile the smoke program."""
-    for folder in (_PACKAGE, _SMOKE):
+    """Compile and test the package; compile the smoke program and the runner of the conformance cases."""
+    for folder in (_PACKAGE, _SMOKE, _RUNNER):
         _run("npm", "ci", *_QUIET, folder=folder)
         _run("npm", "run", "build", folder=folder)
     _run("npm", "test", folder=_PACKAGE)
@@ -42,10 +43,12 @@ def install(project: Path, program: str) -> Sequence[str]:
     packed = f"{manifest['name'].removeprefix('@').replace('/', '-')}-{manifest['version']}.tgz"
     tools = [f"{name}@{manifest['devDependencies'][name]}" for name in ("typescript", "@types/node")]
     (project / "package.json").write_text('{"private": true, "type": "module"}\n', encoding="utf-8")
-    (project / "quickstart.ts").write_text(program, encoding="utf-8")
+    # Checked as TypeScript, and then run as it stands: it is JavaScript too.
+    for name in ("quickstart.mts", "quickstart.mjs"):
+        (project / name).write_text(program, encoding="utf-8")
     _run("npm", "install", *_QUIET, f"./{packed}", *tools, folder=project)
-    _run(*_COMPILE, "quickstart.ts", folder=project)
-    return ("node", str(project / "quickstart.js"))
+    _run(*_COMPILE, "--noEmit", "quickstart.mts", folder=project)
+    return ("node", str(project / "quickstart.mjs"))
 
 
 def _run(*command: str, folder: Path) -> None:

@@ -2,20 +2,11 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
-import { callErrorOf, connect, credentials, type CallSettings, type Client } from "@payorch/client";
-import {
-  AdviceSchema,
-  IntentStateSchema,
-  Operation,
-  OutcomeSchema,
-  PaymentOrchestrationService,
-  ReplaySchema,
-} from "@payorch/client/v1";
+import { connect, PayorchError, type CallSettings, type Client } from "@payorch/client";
+import { AdviceSchema, IntentStateSchema, Operation, OutcomeSchema, ReplaySchema } from "@payorch/client/v1";
 
 const ACCOUNT = "2c92c0f8000000000000000000000001";
 const TIMEOUT_MS = 30_000;
-
-type Service = Client<typeof PaymentOrchestrationService>;
 
 function print(step: string, facts: object = {}): void {
   console.log(JSON.stringify({ step, ...facts }));
@@ -27,16 +18,16 @@ function nameOf(schema: { readonly value: Record<number, { readonly name: string
 }
 
 function settings(trackId: string): CallSettings {
-  return { deadline: Date.now() + TIMEOUT_MS, metadata: { "zuora-track-id": trackId } };
+  return { deadlineMs: TIMEOUT_MS, trackId };
 }
 
-function createSession(client: Service, requestId: string, accountId: string, trackId: string) {
+function createSession(client: Client, requestId: string, accountId: string, trackId: string) {
   const amount = { currencyCode: "USD", units: 100n, nanos: 100_000_000 };
   const request = { requestId, flow: { case: "oneTimePayment" as const, value: { accountId, amount } } };
   return client.createSession(request, settings(trackId));
 }
 
-async function session(client: Service, requestId: string): Promise<void> {
+async function session(client: Client, requestId: string): Promise<void> {
   const answer = await createSession(client, requestId, ACCOUNT, "smoke-typescript-session");
   print("session", {
     track_id: answer.call?.trackId,
@@ -45,7 +36,7 @@ async function session(client: Service, requestId: string): Promise<void> {
   });
 }
 
-async function applePay(client: Service, tokenJson: Uint8Array): Promise<void> {
+async function applePay(client: Client, tokenJson: Uint8Array): Promise<void> {
   const answer = await client.decryptApplePay(
     {
       requestId: randomUUID(),
@@ -65,7 +56,7 @@ async function applePay(client: Service, tokenJson: Uint8Array): Promise<void> {
   });
 }
 
-async function method(client: Service): Promise<void> {
+async function method(client: Client): Promise<void> {
   const answer = await client.createPaymentMethod(
     {
       requestId: randomUUID(),
@@ -77,32 +68,31 @@ async function method(client: Service): Promise<void> {
   print("method", { track_id: answer.call?.trackId, payment_method_id: answer.paymentMethod?.id });
 }
 
-async function intent(client: Service, requestId: string): Promise<void> {
+async function intent(client: Client, requestId: string): Promise<void> {
   const request = { requestId, operation: Operation.CREATE_SESSION };
-  const answer = await client.getIntent(request, { deadline: Date.now() + TIMEOUT_MS });
+  const answer = await client.getIntent(request, { deadlineMs: TIMEOUT_MS });
   print("intent", { state: nameOf(IntentStateSchema, answer.intentState) });
 }
 
-async function error(client: Service): Promise<void> {
+async function error(client: Client): Promise<void> {
   const failed: unknown = await createSession(client, randomUUID(), "nobody", "smoke-typescript-error").then(
     () => undefined,
     (reason: unknown) => reason,
   );
-  if (failed === undefined) {
-    throw new Error("a session was created for an account that does not exist");
+  if (!(failed instanceof PayorchError)) {
+    throw new Error(`no error of payorch for an account that does not exist: ${failed}`);
   }
-  const told = callErrorOf(failed);
   print("error", {
-    code: told.code,
-    reason: told.reason,
-    outcome: nameOf(OutcomeSchema, told.outcome),
-    advice: nameOf(AdviceSchema, told.advice),
-    track_id: told.trackId,
-    zuora_codes: told.zuoraCodes,
+    code: failed.code,
+    reason: failed.reason,
+    outcome: nameOf(OutcomeSchema, failed.outcome),
+    advice: nameOf(AdviceSchema, failed.advice),
+    track_id: failed.trackId,
+    zuora_codes: failed.zuoraCodes,
   });
 }
 
-async function retry(client: Service): Promise<void> {
+async function retry(client: Client): Promise<void> {
   const answer = await createSession(client, randomUUID(), ACCOUNT, "smoke-typescript-retry");
   print("retry", { track_id: answer.call?.trackId, token_length: answer.session?.token.length });
 }
@@ -121,7 +111,7 @@ async function main(): Promise<void> {
   if (target === undefined || tokenFile === undefined) {
     throw new Error("usage: main.js TARGET TOKEN_FILE");
   }
-  const client = connect(PaymentOrchestrationService, target, credentials.createInsecure());
+  const client = connect(target, { plaintext: true, resend: false }); // so that grpc-js retries by the service config
   const requestId = randomUUID();
   try {
     await session(client, requestId);

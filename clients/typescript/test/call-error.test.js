@@ -75,6 +75,7 @@ test("every detail is read", () => {
     retryDelayMs: 1500,
     zuoraCodes: ["53200020"],
     resendBeforeTime,
+    hint: "",
   });
 });
 
@@ -82,4 +83,16 @@ test("a reason of another domain is not ours", () => {
   const told = callErrorOf(failure([ErrorInfoSchema, { domain: "proxy.example", reason: "INTERNAL" }]));
 
   assert.equal(told.reason, "");
+});
+
+test("an error that claims a success says nothing certain", () => {
+  const told = callErrorOf(failure([CallOutcomeSchema, { outcome: Outcome.SUCCEEDED, advice: Advice.NONE }]));
+
+  assert.equal(told.outcome, Outcome.UNKNOWN);
+});
+
+test("a time that does not exist limits nothing", () => {
+  const told = callErrorOf(failure([CallOutcomeSchema, { resendBeforeTime: { seconds: 2n ** 62n, nanos: 0 } }]));
+
+  assert.equal(told.resendBeforeTime, undefined);
 });
