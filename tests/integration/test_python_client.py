@@ -1,6 +1,8 @@
 """The Python client against the service, from threads and from tasks."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ async def test_each_rpc_once_from_tasks(stack: LocalStack) -> None:
     assert decrypted.payment_method_id
     assert saved.payment_method.id
     assert pb.INTENT_STATE_SETTLED == told.intent_state
-    assert [1, 1, 1] == [stack.emulator.ledger.count(one) for one in ("sessions", "decryption", "payment_methods")]
+    assert [1, 1, 1] == [stack.emulator.ledger.count(name) for name in ("sessions", "decryption", "payment_methods")]
 
 
 @pytest.mark.asyncio
@@ -63,7 +65,7 @@ async def test_each_rpc_once_from_threads(stack: LocalStack) -> None:
     answers = await asyncio.to_thread(calls)
 
     assert all(answers)
-    assert [1, 1, 1] == [stack.emulator.ledger.count(one) for one in ("sessions", "decryption", "payment_methods")]
+    assert [1, 1, 1] == [stack.emulator.ledger.count(name) for name in ("sessions", "decryption", "payment_methods")]
 
 
 @pytest.mark.asyncio
@@ -96,7 +98,7 @@ async def test_track_id_and_trace_go_along(stack: LocalStack) -> None:
         await client.create_session(session_request())
         context.detach(token)
 
-    own, minted = (one.track_id for one in stack.emulator.ledger.of("sessions"))
+    own, minted = (entry.track_id for entry in stack.emulator.ledger.of("sessions"))
     assert "order-4711" == own
     assert str(minted).startswith(f"{TRACE}-")
 
@@ -106,21 +108,23 @@ async def test_errors_are_typed(stack: LocalStack) -> None:
     """Reason, outcome, advice, violations and codes, and the id for a resend."""
     broken = session_request()
     broken.one_time_payment.amount.currency_code = "XXX"
-    nobody = session_request()
-    nobody.one_time_payment.account_id = "nobody"
+    unknown_account = session_request()
+    unknown_account.one_time_payment.account_id = "unknown"
     async with payorch.aio.connect(stack.target, plaintext=True) as client:
         with pytest.raises(payorch.NotSentError) as not_sent:
             await client.create_session(broken)
         with pytest.raises(payorch.RefusedError) as refused, payorch.tracked("order-4712"):
-            await client.create_session(nobody)
+            await client.create_session(unknown_account)
 
     assert ("REQUEST_INVALID", call_pb2.ADVICE_FIX_REQUEST) == (
         not_sent.value.error.reason,
         not_sent.value.error.advice,
     )
-    assert ["one_time_payment.amount.currency_code"] == [one.field for one in not_sent.value.error.violations]
+    assert ["one_time_payment.amount.currency_code"] == [
+        violation.field for violation in not_sent.value.error.violations
+    ]
     told = refused.value.error
-    assert ("UPSTREAM_NOT_FOUND", "order-4712", nobody.request_id) == (
+    assert ("UPSTREAM_NOT_FOUND", "order-4712", unknown_account.request_id) == (
         told.reason,
         told.track_id,
         refused.value.request_id,
@@ -131,7 +135,7 @@ async def test_errors_are_typed(stack: LocalStack) -> None:
 
 @pytest.mark.asyncio
 async def test_a_deadline_is_the_callers(stack: LocalStack) -> None:
-    """The service goes on; nobody knows yet, and the advice is to resend."""
+    """The service continues the execution; its outcome is unknown so far, and the advice is to resend."""
     stack.emulator.faults.add("sessions:slow:5")
     async with payorch.aio.connect(stack.target, plaintext=True) as client:
         with pytest.raises(payorch.OutcomeUnknownError) as caught:
@@ -153,7 +157,7 @@ async def test_an_unavailable_answer_is_retried_with_the_same_intent(
 
     assert 32 == len(answer.session.token)
     assert 1 == stack.emulator.ledger.count("sessions")
-    assert 1 == len({one.idempotency_key for one in stack.emulator.journal.of("sessions")})
+    assert 1 == len({sent.idempotency_key for sent in stack.emulator.journal.of("sessions")})
 
 
 def secured(folder: Path) -> dict[str, Any]:
@@ -203,28 +207,40 @@ async def test_certificate_and_token_tell_who_calls(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_renewed_certificate_is_shown_without_a_new_client(tmp_path: Path) -> None:
+@pytest.mark.parametrize("waits", ["threads", "tasks"])
+async def test_a_renewed_certificate_is_shown_without_a_new_client(tmp_path: Path, waits: str) -> None:
     """The process outlives its certificate; here the new one is of a caller without rights, to tell them apart."""
     certificate, key = AUTHORITY.issue(SHOP).write(tmp_path, "caller")
     later_s = 0.0
     timing = replace(SYSTEM, monotonic_s=lambda: SYSTEM.monotonic_s() + later_s)
-    chosen = ConnectOptions(
-        tls=None, plaintext=False, with_token=False, resend=None, errors_url="", service_config="{}", options=(),
-        timing=timing,
-    )  # fmt: skip
 
     async with running(over=secured(tmp_path)) as stack:
         tls = payorch.Tls.from_files(
             ca_file=str(tmp_path / "authority.pem"), certificate_file=certificate, key_file=key
         )
-        async with payorch.aio.AsyncClient(
-            payorch.aio.sender_of(stack.target, replace(chosen, tls=tls), None, ())
-        ) as client:
-            before = await client.create_session(session_request())
+        chosen = ConnectOptions(
+            tls=tls, plaintext=False, with_token=False, resend=None, errors_url="", service_config="{}", options=(),
+            timing=timing,
+        )  # fmt: skip
+        async with opened(stack.target, chosen, waits) as create_session:
+            before = await create_session(session_request())
             AUTHORITY.issue("spiffe://example.org/ns/shop/sa/another").write(tmp_path, "caller")
             later_s = 60.0
             with pytest.raises(payorch.NotSentError) as caught:
-                await client.create_session(session_request())
+                await create_session(session_request())
 
     assert before.session.token
     assert "CALLER_NOT_PERMITTED" == caught.value.error.reason
+
+
+@asynccontextmanager
+async def opened(
+    target: str, chosen: ConnectOptions, waits: str
+) -> AsyncIterator[Callable[[pb.CreateSessionRequest], Awaitable[pb.CreateSessionResponse]]]:
+    """Connect one client, for threads or for tasks, until the block ends; yield what creates a session."""
+    if waits == "tasks":
+        async with payorch.aio.AsyncClient(payorch.aio.sender_of(target, chosen, None, ())) as client:
+            yield client.create_session
+        return
+    with payorch.Client(payorch.client.sender_of(target, chosen, None, ())) as blocking:
+        yield lambda request: asyncio.to_thread(blocking.create_session, request)
