@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from payorch.version import VERSION
 
 CLIENTS = Path("clients")
 PUBLISHED = CLIENTS / "service_config.json"
@@ -36,7 +37,18 @@ def test_versions_keep_step() -> None:
     assert dict.fromkeys(versions, versions["python"]) == versions
 
 
+def test_the_service_requires_the_client_of_its_own_version() -> None:
+    """By its exact version: any other package of that name is a stranger's."""
+    service = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    client = tomllib.loads((CLIENTS / "python" / "pyproject.toml").read_text())["project"]["version"]
+
+    assert [f"payorch=={client}"] == [name for name in service["dependencies"] if re.match(r"payorch\b", name)]
+    assert client == service["version"] == VERSION
+
+
 @pytest.mark.parametrize("lock", found("package-lock.json", CLIENTS, Path("tests/programs")), ids=str)
 def test_lock_files_carry_no_address(lock: Path) -> None:
     """They say what is installed, not where from."""
-    assert "://" not in "".join(one.get("resolved", "") for one in json.loads(lock.read_text())["packages"].values())
+    assert "://" not in "".join(
+        package.get("resolved", "") for package in json.loads(lock.read_text())["packages"].values()
+    )
