@@ -18,6 +18,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 
+import protoc
+
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 BASELINE = PROTOS / "baseline.binpb"
@@ -54,12 +56,18 @@ def lint(build: Path) -> None:
 
 
 def generate_python(build: Path, out: Path, sources: list[str]) -> None:
-    """Write the messages, stubs and type stubs of the Python client."""
-    run(sys.executable, "-m", "grpc_tools.protoc", f"--descriptor_set_in={build / 'soft.binpb'}",
+    """Write the messages, stubs and type stubs of the Python client.
+
+    The messages come from the compiler of protobuf 5.26: code runs on its own version of the runtime and on later ones,
+    and this is the last compiler whose code does not warn of them.
+    """
+    run(protoc.PROTOC_EXE, f"--descriptor_set_in={build / 'soft.binpb'}",
         f"--plugin=protoc-gen-mypy={BIN / 'protoc-gen-mypy'}",
         f"--plugin=protoc-gen-mypy_grpc={BIN / 'protoc-gen-mypy_grpc'}",
-        f"--python_out={out}", f"--grpc_python_out={out}", f"--mypy_out=quiet:{out}", f"--mypy_grpc_out=quiet:{out}",
+        f"--python_out={out}", f"--mypy_out=quiet:{out}", f"--mypy_grpc_out=quiet:{out}",
         *sources)  # fmt: skip
+    run(sys.executable, "-m", "grpc_tools.protoc", f"--descriptor_set_in={build / 'soft.binpb'}",
+        f"--grpc_python_out={out}", *sources)  # fmt: skip
 
 
 def generated(folder: Path) -> set[str]:

@@ -6,7 +6,7 @@ from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 from payorch import redacted
-from payorch.v1 import call_pb2, payment_method_result_pb2, routing_pb2, session_pb2
+from payorch.v1 import call_pb2, payment_method_pb2, payment_method_result_pb2, routing_pb2, session_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
 SECRET = "never-shown"
@@ -53,12 +53,16 @@ class TestRedacted:
                 "an arm that is empty",
             ),
             (
-                service_pb2.CreatePaymentMethodRequest(custom_fields={SECRET: {"text": SECRET}}),
+                service_pb2.CreatePaymentMethodRequest(
+                    custom_fields={SECRET: payment_method_pb2.CustomFieldValue(text=SECRET)}
+                ),
                 "custom_fields: [redacted]",
                 "a map with its keys",
             ),
             (
-                service_pb2.CreatePaymentMethodRequest(custom={"type": "a", "fields": {SECRET: {"flag": True}}}),
+                service_pb2.CreatePaymentMethodRequest(
+                    custom={"type": "a", "fields": {SECRET: payment_method_pb2.CustomFieldValue(flag=True)}}
+                ),
                 'custom.type: "a"\ncustom.fields: [redacted]',
                 "an arm of which one field is sensitive",
             ),

@@ -68,7 +68,13 @@ def _is_sensitive(field: FieldDescriptor) -> bool:
 def _shape(field: FieldDescriptor) -> _Shape:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         return _Shape.MAP
-    return _Shape.LIST if field.is_repeated else _Shape.ONE
+    return _Shape.LIST if _is_repeated(field) else _Shape.ONE
+
+
+def _is_repeated(field: FieldDescriptor) -> bool:
+    if hasattr(field, "is_repeated"):
+        return bool(field.is_repeated)
+    return bool(field.label == field.LABEL_REPEATED)  # type: ignore[attr-defined] # of older versions of protobuf
 
 
 def _enum(field: FieldDescriptor) -> EnumDescriptor | None:

@@ -44,6 +44,8 @@ _RUNNERS: Final = Path(__file__).parent / "runners"
 RUNNERS: Final[Mapping[str, Sequence[str]]] = {
     "python": (*_QUIET, sys.executable, str(_RUNNERS / "python.py"), "threads"),
     "python-aio": (*_QUIET, sys.executable, str(_RUNNERS / "python.py"), "tasks"),
+    "python-oldest": (*_QUIET, "build/clients/python-oldest/bin/python", str(_RUNNERS / "python.py"), "threads"),
+    "python-middle": (*_QUIET, "build/clients/python-middle/bin/python", str(_RUNNERS / "python.py"), "tasks"),
     "typescript": ("node", str(_RUNNERS / "typescript" / "dist" / "main.js")),
 }
 """How the runner of each language is started."""
