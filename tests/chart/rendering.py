@@ -15,6 +15,11 @@ FLEET_FOLDER: Final = "/etc/payorch/fleet"
 SECRET_FOLDER: Final = "/etc/payorch/client-secrets"
 HELMS: Final = ("helm", "helm3")
 """The newest one, and the one before it, which many still have."""
+KUBERNETES: Final = ("1.30.0", "1.34.0", "1.37.0")
+"""The oldest that the chart installs on, one between, and the newest."""
+OF_OTHERS: Final = ("CiliumNetworkPolicy", "HTTPRoute", "PrometheusRule", "ServiceMonitor", "TLSRoute")
+"""Kinds that Kubernetes' own schemas do not know; the tests of monitoring, network and hub check ours."""
+_SCHEMAS: Final = "build/kubernetes/kubernetes_validate/kubernetes-json-schema/v{}-local-strict"
 _TOOLS: Final = Path("build/tools")
 
 
@@ -60,6 +65,20 @@ def render_text(
 def _rendered(over: str, scenario: Path | None, kubernetes: str, helm: str, release: str) -> str:
     files = ["--values", str(scenario)] if scenario else []
     return run(helm, "template", release, str(CHART), "--kube-version", kubernetes, *files, "--values", "-", given=over)
+
+
+def conforms(manifest: str, kubernetes: str) -> None:
+    """Assert that Kubernetes' own schemas know each object and each field."""
+    location = _SCHEMAS.format(kubernetes) + "/{{.ResourceKind}}{{.KindSuffix}}.json"
+    kinds = [made["kind"] for made in yaml.safe_load_all(manifest) if made]
+    skipped = sum(kind in OF_OTHERS for kind in kinds)
+
+    output = run(
+        "kubeconform", "-strict", "-summary", "-skip", ",".join(OF_OTHERS), "-schema-location", location, given=manifest
+    )
+
+    assert f"Invalid: 0, Errors: 0, Skipped: {skipped}" in output
+    assert kinds == [] or "Valid: 0" not in output
 
 
 def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

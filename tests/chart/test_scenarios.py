@@ -14,19 +14,16 @@ from chart.rendering import (
     CHART,
     FLEET_FOLDER,
     HELMS,
+    KUBERNETES,
     SCENARIOS,
     SECRET_FOLDER,
     config_of,
+    conforms,
     pod_of,
     render,
     render_text,
     run,
 )
-
-KUBERNETES = ("1.30.0", "1.34.0", "1.37.0")
-# Kubernetes' own schemas do not know kinds of others; the tests of monitoring, network and hub check ours.
-OF_OTHERS = "CiliumNetworkPolicy,HTTPRoute,PrometheusRule,ServiceMonitor,TLSRoute"
-SCHEMAS = "build/kubernetes/kubernetes_validate/kubernetes-json-schema/v{}-local-strict"
 
 pytestmark = pytest.mark.timeout(60)
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
@@ -70,16 +67,7 @@ def test_both_helms_make_the_same_of_it(scenario: Path) -> None:
 @every_scenario
 @pytest.mark.parametrize("kubernetes", KUBERNETES)
 def test_objects_are_what_kubernetes_knows(scenario: Path, kubernetes: str) -> None:
-    location = SCHEMAS.format(kubernetes) + "/{{.ResourceKind}}{{.KindSuffix}}.json"
-    manifest = render_text(scenario=scenario, kubernetes=kubernetes)
-
-    kinds = [one["kind"] for one in yaml.safe_load_all(manifest) if one]
-    skipped = sum(kind in OF_OTHERS.split(",") for kind in kinds)
-
-    output = run("kubeconform", "-strict", "-summary", "-skip", OF_OTHERS, "-schema-location", location, given=manifest)
-
-    assert f"Invalid: 0, Errors: 0, Skipped: {skipped}" in output
-    assert "Valid: 0" not in output
+    conforms(render_text(scenario=scenario, kubernetes=kubernetes), kubernetes)
 
 
 @every_scenario

@@ -31,7 +31,10 @@ def numbers(values: dict[str, Any], path: str = "") -> Iterator[str]:
 def test_text_stays_text(text: str) -> None:
     """In every place that takes one."""
     values = {
-        "image": {"repository": "r", "tag": text, "pullSecrets": [text]},
+        "image": {"repository": "r", "tag": text},
+        "imagePullSecrets": [{"name": text}],
+        "commonLabels": {"c": text},
+        "commonAnnotations": {"c": text},
         "podAnnotations": {"a": text},
         "podLabels": {"l": text},
         "nodeSelector": {"n": text},
@@ -65,7 +68,7 @@ def test_text_stays_text(text: str) -> None:
     assert (metadata["annotations"]["a"], metadata["labels"]["l"]) == (text, text)
     for kind in ("PrometheusRule", "ServiceMonitor"):
         assert of_kind(objects, kind)[0]["metadata"]["labels"]["l"] == text
-    assert of_kind(objects, "ServiceAccount")[0]["metadata"]["annotations"] == {"s": text}
+    assert of_kind(objects, "ServiceAccount")[0]["metadata"]["annotations"] == {"c": text, "s": text}
 
 
 def asked(text: str) -> list[str]:

@@ -49,6 +49,7 @@ DEFINITIONS: Final[dict[str, Any]] = {
             ),
         },
     ),
+    "LocalObjectReference": _closed("An existing object of the same namespace.", "name", name=_NAME),
     "NetworkPolicyEgressRule": _closed(
         "NetworkPolicyEgressRule of Kubernetes.",
         to=_list_of("NetworkPolicyPeer") | {"minItems": 1},

@@ -26,11 +26,11 @@ class Comment:
     text: str
     keywords: Mapping[str, Any]
     """Of JSON schema, from the annotation."""
-    required: bool
-    """Whether the annotation says that the chart cannot do without the key."""
+    required: bool | None
+    """Whether the annotation says that the chart can or cannot do without the key; None: it says neither."""
 
 
-NONE: Final = Comment("", {}, required=False)
+NONE: Final = Comment("", {}, required=None)
 
 
 def read(text: str) -> tuple[dict[str, Any], dict[str, Comment]]:
@@ -70,5 +70,5 @@ def _comment(name: str, lines: list[str]) -> Comment:
             keywords |= said
     if not text:
         raise ValuesError(f"{name}: a comment must describe it, not only annotate it.")
-    required = bool(keywords.get("required"))
-    return Comment(text, {k: v for k, v in keywords.items() if k not in _ANNOTATIONS}, required=required)
+    further = {key: value for key, value in keywords.items() if key not in _ANNOTATIONS}
+    return Comment(text, further, required=keywords.get("required"))

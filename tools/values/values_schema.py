@@ -29,13 +29,22 @@ def values_schema(values: Mapping[str, Any], comments: Mapping[str, Comment]) ->
 
 
 def _object(values: Mapping[str, Any], comments: Mapping[str, Comment], path: str) -> dict[str, Any]:
-    """Return the closed schema of a section; every key of it is there, by default if not by the user."""
+    """Return the closed schema of a section.
+
+    Helm drops a key that is given as null: one whose default means nothing may be dropped, any other must be there.
+    """
+    said = {key: comments.get(f"{path}{key}", NONE).required for key in values}
     return {
         "type": "object",
         "additionalProperties": False,
-        "required": list(values),
+        "required": [key for key, value in values.items() if said[key] or (said[key] is None and _matters(value))],
         "properties": {key: _node(value, comments, f"{path}{key}") for key, value in values.items()},
     }
+
+
+def _matters(value: Any) -> bool:
+    """Whether a default is more than nothing: an empty text, list or map, and false, are the same as no value."""
+    return bool(value) or type(value) in {int, float}
 
 
 def _node(value: Any, comments: Mapping[str, Comment], path: str) -> dict[str, Any]:

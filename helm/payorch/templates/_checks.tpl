@@ -93,7 +93,7 @@
   "config.grpc.listen" (include "payorch.grpcPort" .)
   "config.admin.listen" (include "payorch.adminPort" .)
   "config.diagnostics.listen" (splitList ":" .Values.config.diagnostics.listen | last)
-  "emulator.port" (ternary (toString (int .Values.emulator.port)) "" .Values.emulator.enabled)
+  "emulator.port" (ternary (toString (int .Values.emulator.port)) "" (not (empty .Values.emulator.enabled)))
 -}}
 {{- range $name, $port := $named -}}
 {{- if gt (int $port) 65535 -}}
@@ -112,13 +112,15 @@
 {{- end -}}
 
 {{- define "payorch.checkLabels" -}}
-{{- if hasKey .Values.podAnnotations "checksum/config" -}}
+{{- if hasKey (default dict .Values.podAnnotations) "checksum/config" -}}
 {{- fail "podAnnotations: checksum/config is the chart's own, it rolls the pods when what they read once has changed" -}}
 {{- end -}}
-{{- $ours := include "payorch.labels" . | fromYaml -}}
-{{- range $label, $_ := .Values.podLabels -}}
+{{- $ours := include "payorch.labels" (list . "service") | fromYaml -}}
+{{- range $value := list "podLabels" "commonLabels" -}}
+{{- range $label, $_ := default dict (get $.Values $value) -}}
 {{- if hasKey $ours $label -}}
-{{- fail (printf "podLabels: %s is the chart's own, Services and policies select by such" $label) -}}
+{{- fail (printf "%s: %s is the chart's own, Services and policies select by such" $value $label) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -1,43 +1,74 @@
+{{- /* Name of the application: of the chart, of its alias in another chart, or nameOverride. */ -}}
+{{- define "payorch.application" -}}
+{{- default .Chart.Name .Values.nameOverride -}}
+{{- end -}}
+
+{{- /* What the names of all objects begin with. The longest rest, -upc-first-start, leaves 47 of 63 characters. */ -}}
 {{- define "payorch.name" -}}
-{{- if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" -}}
-{{- end -}}
+{{- $application := include "payorch.application" . -}}
+{{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name $application) (contains $application .Release.Name) -}}
+{{- default $name .Values.fullnameOverride | trunc 47 | trimSuffix "-" -}}
 {{- end -}}
 
-{{- /* The chart's version is a label, but never a selector: selectors cannot be changed. */ -}}
+{{- define "payorch.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{- /* Of the root and a component. The chart's version is a label, but never a selector: selectors cannot be changed. */ -}}
 {{- define "payorch.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name | quote }}
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/component: service
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: {{ include "payorch.application" $root | quote }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
+app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
+{{- /* Of the root and a component. */ -}}
 {{- define "payorch.labels" -}}
+{{- $root := index . 0 -}}
 {{ include "payorch.selector" . }}
-{{ include "payorch.version" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | quote }}
 {{- end -}}
 
-{{- define "payorch.version" -}}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
+{{- /* Of the root and a component. */ -}}
+{{- define "payorch.podLabels" -}}
+{{- with (index . 0).Values -}}
+{{- merge (include "payorch.labels" $ | fromYaml) (default dict .podLabels) (default dict .commonLabels) | toYaml -}}
+{{- end -}}
+{{- end -}}
+
+{{- /*
+Metadata of an object, of a dict: root, component, the rest of the name, and labels and annotations of its own;
+namespace, if it is another.
+*/ -}}
+{{- define "payorch.metadata" -}}
+name: {{ printf "%s%s" (include "payorch.name" .root) (default "" .suffix) | quote }}
+namespace: {{ default (include "payorch.namespace" .root) .namespace | quote }}
+labels:
+  {{- $own := include "payorch.labels" (list .root .component) | fromYaml }}
+  {{- merge $own (default dict .labels) (default dict .root.Values.commonLabels) | toYaml | nindent 2 }}
+{{- with merge dict (default dict .annotations) (default dict .root.Values.commonAnnotations) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- /* Of the root and a section with repository, tag and digest: the image, quoted. */ -}}
 {{- define "payorch.image" -}}
 {{- $root := index . 0 -}}
+{{- $registry := dig "imageRegistry" "" (default dict $root.Values.global) -}}
 {{- with index . 1 -}}
-{{- ternary (printf "%s@%s" .repository .digest) (printf "%s:%s" .repository (default $root.Chart.AppVersion .tag)) (ne .digest "") | quote -}}
+{{- $name := ternary (printf "%s/%s" (trimSuffix "/" $registry) .repository) .repository (ne $registry "") -}}
+{{- ternary (printf "%s@%s" $name (toString .digest)) (printf "%s:%s" $name (default $root.Chart.AppVersion .tag)) (not (empty .digest)) | quote -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "payorch.pullSecrets" -}}
-{{- with .Values.image.pullSecrets -}}
+{{- $all := concat (dig "imagePullSecrets" list (default dict .Values.global)) (default list .Values.imagePullSecrets) -}}
+{{- with uniq $all -}}
 imagePullSecrets:
-  {{- range . }}
-  - name: {{ . | quote }}
-  {{- end }}
+  {{- toYaml . | nindent 2 }}
 {{- end -}}
 {{- end -}}
 
@@ -79,7 +110,9 @@ imagePullSecrets:
 
 {{- /* Instances that there are at least. */ -}}
 {{- define "payorch.fewest" -}}
-{{- ternary .Values.autoscaling.minReplicas .Values.replicas .Values.autoscaling.enabled | int -}}
+{{- with .Values -}}
+{{- if .autoscaling.enabled -}}{{ int .autoscaling.minReplicas }}{{- else -}}{{ int .replicas }}{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "payorch.secretFolder" -}}
@@ -125,13 +158,6 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{- /* Of the pod of `helm test`; another component, so that the Services do not take it for an instance. */ -}}
-{{- define "payorch.testLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name | quote }}
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/component: test
-{{- end -}}
-
 {{- /* A text whose links to docs/ lead to where the documentation is. */ -}}
 {{- define "payorch.withDocs" -}}
 {{- $root := index . 0 -}}
@@ -148,7 +174,7 @@ spec:
   scaleTargetRef:
     apiVersion: apps/v1
     kind: Deployment
-    name: {{ .name }}
+    name: {{ .name | quote }}
   minReplicas: {{ .autoscaling.minReplicas | int }}
   maxReplicas: {{ .autoscaling.maxReplicas | int }}
   metrics:

@@ -2,18 +2,6 @@
 {{ include "payorch.name" . }}-upc
 {{- end -}}
 
-{{- /* Another component, so that nothing that selects the service's pods selects the hub's. */ -}}
-{{- define "payorch.upc.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name | quote }}
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/component: upc
-{{- end -}}
-
-{{- define "payorch.upc.labels" -}}
-{{ include "payorch.upc.selector" . }}
-{{ include "payorch.version" . }}
-{{- end -}}
-
 {{- define "payorch.upc.port" -}}
 {{ .Values.upc.config.upc.listen | splitList ":" | last }}
 {{- end -}}
@@ -38,7 +26,9 @@ app.kubernetes.io/component: upc
 
 {{- /* Instances that there are at least. */ -}}
 {{- define "payorch.upc.fewest" -}}
-{{- ternary .Values.upc.autoscaling.minReplicas .Values.upc.replicas .Values.upc.autoscaling.enabled | int -}}
+{{- with .Values.upc -}}
+{{- if .autoscaling.enabled -}}{{ int .autoscaling.minReplicas }}{{- else -}}{{ int .replicas }}{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* The part that is read once, at the start: a running hub takes over changes of hubs and gateways. */ -}}
@@ -62,7 +52,7 @@ app.kubernetes.io/component: upc
 {{- define "payorch.upc.volumes" -}}
 - name: config
   configMap:
-    name: {{ include "payorch.upc.name" . }}
+    name: {{ include "payorch.upc.name" . | quote }}
 - name: credentials
   secret:
     secretName: {{ .Values.upc.credentialsSecret | quote }}
@@ -109,12 +99,6 @@ app.kubernetes.io/component: upc
   mountPath: /etc/payorch/plugin-tls
   readOnly: true
 {{- end }}
-{{- end -}}
-
-{{- define "payorch.upc.firstStartLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name | quote }}
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/component: upc-first-start
 {{- end -}}
 
 {{- /* Rules that lead to names and to Redis. */ -}}
