@@ -6,6 +6,8 @@
 
 package payorchv1
 
+import redaction "payorch.internal/client/internal/redaction"
+
 import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -55,7 +57,7 @@ func (x *ApplePayCardHolder) Reset() {
 }
 
 func (x *ApplePayCardHolder) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ApplePayCardHolder) ProtoMessage() {}
@@ -156,7 +158,7 @@ func (x *StoredCredentialZuoraDefault) Reset() {
 }
 
 func (x *StoredCredentialZuoraDefault) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*StoredCredentialZuoraDefault) ProtoMessage() {}
@@ -200,7 +202,7 @@ func (x *StoredCredentialProfile) Reset() {
 }
 
 func (x *StoredCredentialProfile) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*StoredCredentialProfile) ProtoMessage() {}
@@ -258,7 +260,7 @@ func (x *NoCharge) Reset() {
 }
 
 func (x *NoCharge) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*NoCharge) ProtoMessage() {}
@@ -297,7 +299,7 @@ func (x *PayInvoice) Reset() {
 }
 
 func (x *PayInvoice) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*PayInvoice) ProtoMessage() {}

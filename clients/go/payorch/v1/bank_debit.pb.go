@@ -6,6 +6,8 @@
 
 package payorchv1
 
+import redaction "payorch.internal/client/internal/redaction"
+
 import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -41,7 +43,7 @@ func (x *Mandate) Reset() {
 }
 
 func (x *Mandate) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*Mandate) ProtoMessage() {}
@@ -106,7 +108,7 @@ func (x *AchDebit) Reset() {
 }
 
 func (x *AchDebit) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*AchDebit) ProtoMessage() {}
@@ -191,7 +193,7 @@ func (x *SepaDebit) Reset() {
 }
 
 func (x *SepaDebit) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*SepaDebit) ProtoMessage() {}
@@ -255,7 +257,7 @@ func (x *BacsDebit) Reset() {
 }
 
 func (x *BacsDebit) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*BacsDebit) ProtoMessage() {}
@@ -319,7 +321,7 @@ func (x *AuBecsDebit) Reset() {
 }
 
 func (x *AuBecsDebit) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*AuBecsDebit) ProtoMessage() {}
@@ -385,7 +387,7 @@ func (x *NzBecsDebit) Reset() {
 }
 
 func (x *NzBecsDebit) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*NzBecsDebit) ProtoMessage() {}
@@ -458,7 +460,7 @@ func (x *PadDebit) Reset() {
 }
 
 func (x *PadDebit) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*PadDebit) ProtoMessage() {}
@@ -531,7 +533,7 @@ func (x *BetalingsDebit) Reset() {
 }
 
 func (x *BetalingsDebit) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*BetalingsDebit) ProtoMessage() {}
@@ -604,7 +606,7 @@ func (x *AutogiroDebit) Reset() {
 }
 
 func (x *AutogiroDebit) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*AutogiroDebit) ProtoMessage() {}

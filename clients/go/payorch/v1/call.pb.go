@@ -6,6 +6,8 @@
 
 package payorchv1
 
+import redaction "payorch.internal/client/internal/redaction"
+
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -251,7 +253,7 @@ func (x *CallInfo) Reset() {
 }
 
 func (x *CallInfo) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CallInfo) ProtoMessage() {}
@@ -377,7 +379,7 @@ func (x *Attempt) Reset() {
 }
 
 func (x *Attempt) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*Attempt) ProtoMessage() {}
@@ -460,7 +462,7 @@ func (x *ExistingIds) Reset() {
 }
 
 func (x *ExistingIds) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ExistingIds) ProtoMessage() {}
@@ -532,7 +534,7 @@ func (x *CallOutcome) Reset() {
 }
 
 func (x *CallOutcome) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CallOutcome) ProtoMessage() {}
@@ -641,7 +643,7 @@ func (x *UpstreamRequest) Reset() {
 }
 
 func (x *UpstreamRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*UpstreamRequest) ProtoMessage() {}

@@ -6,6 +6,8 @@
 
 package payorchv1
 
+import redaction "payorch.internal/client/internal/redaction"
+
 import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	code "google.golang.org/genproto/googleapis/rpc/code"
@@ -239,7 +241,7 @@ func (x *ExplainRouteRequest) Reset() {
 }
 
 func (x *ExplainRouteRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ExplainRouteRequest) ProtoMessage() {}
@@ -355,7 +357,7 @@ func (x *ExplainRouteResponse) Reset() {
 }
 
 func (x *ExplainRouteResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ExplainRouteResponse) ProtoMessage() {}
@@ -449,7 +451,7 @@ func (x *RejectedRule) Reset() {
 }
 
 func (x *RejectedRule) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*RejectedRule) ProtoMessage() {}
@@ -520,7 +522,7 @@ func (x *RouteRefusal) Reset() {
 }
 
 func (x *RouteRefusal) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*RouteRefusal) ProtoMessage() {}
@@ -580,7 +582,7 @@ func (x *GetCallRequest) Reset() {
 }
 
 func (x *GetCallRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*GetCallRequest) ProtoMessage() {}
@@ -629,7 +631,7 @@ func (x *GetCallResponse) Reset() {
 }
 
 func (x *GetCallResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*GetCallResponse) ProtoMessage() {}
@@ -728,7 +730,7 @@ func (x *CallRecord) Reset() {
 }
 
 func (x *CallRecord) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CallRecord) ProtoMessage() {}
@@ -935,7 +937,7 @@ func (x *GetQuotaRequest) Reset() {
 }
 
 func (x *GetQuotaRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*GetQuotaRequest) ProtoMessage() {}
@@ -981,7 +983,7 @@ func (x *GetQuotaResponse) Reset() {
 }
 
 func (x *GetQuotaResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*GetQuotaResponse) ProtoMessage() {}
@@ -1047,7 +1049,7 @@ func (x *EntityQuota) Reset() {
 }
 
 func (x *EntityQuota) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*EntityQuota) ProtoMessage() {}
@@ -1162,7 +1164,7 @@ func (x *ReportedLimit) Reset() {
 }
 
 func (x *ReportedLimit) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ReportedLimit) ProtoMessage() {}

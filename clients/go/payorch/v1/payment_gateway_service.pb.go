@@ -6,6 +6,8 @@
 
 package payorchv1
 
+import redaction "payorch.internal/client/internal/redaction"
+
 import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	money "google.golang.org/genproto/googleapis/type/money"
@@ -179,7 +181,7 @@ func (x *GatewayOutcome) Reset() {
 }
 
 func (x *GatewayOutcome) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*GatewayOutcome) ProtoMessage() {}
@@ -264,7 +266,7 @@ func (x *CustomPaymentMethod) Reset() {
 }
 
 func (x *CustomPaymentMethod) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CustomPaymentMethod) ProtoMessage() {}
@@ -326,7 +328,7 @@ func (x *BillingAccount) Reset() {
 }
 
 func (x *BillingAccount) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*BillingAccount) ProtoMessage() {}
@@ -399,7 +401,7 @@ func (x *GatewayCall) Reset() {
 }
 
 func (x *GatewayCall) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*GatewayCall) ProtoMessage() {}
@@ -506,7 +508,7 @@ func (x *DescribeGatewayRequest) Reset() {
 }
 
 func (x *DescribeGatewayRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*DescribeGatewayRequest) ProtoMessage() {}
@@ -557,7 +559,7 @@ func (x *DescribeGatewayResponse) Reset() {
 }
 
 func (x *DescribeGatewayResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*DescribeGatewayResponse) ProtoMessage() {}
@@ -640,7 +642,7 @@ func (x *ValidatePaymentMethodRequest) Reset() {
 }
 
 func (x *ValidatePaymentMethodRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ValidatePaymentMethodRequest) ProtoMessage() {}
@@ -693,7 +695,7 @@ func (x *ValidatePaymentMethodResponse) Reset() {
 }
 
 func (x *ValidatePaymentMethodResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ValidatePaymentMethodResponse) ProtoMessage() {}
@@ -749,7 +751,7 @@ func (x *ProcessPaymentRequest) Reset() {
 }
 
 func (x *ProcessPaymentRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ProcessPaymentRequest) ProtoMessage() {}
@@ -830,7 +832,7 @@ func (x *ProcessPaymentResponse) Reset() {
 }
 
 func (x *ProcessPaymentResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ProcessPaymentResponse) ProtoMessage() {}
@@ -895,7 +897,7 @@ func (x *ProcessRefundRequest) Reset() {
 }
 
 func (x *ProcessRefundRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ProcessRefundRequest) ProtoMessage() {}
@@ -1004,7 +1006,7 @@ func (x *ProcessRefundResponse) Reset() {
 }
 
 func (x *ProcessRefundResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ProcessRefundResponse) ProtoMessage() {}
@@ -1052,7 +1054,7 @@ func (x *LookUpRequest) Reset() {
 }
 
 func (x *LookUpRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*LookUpRequest) ProtoMessage() {}
@@ -1106,7 +1108,7 @@ func (x *LookUpResponse) Reset() {
 }
 
 func (x *LookUpResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*LookUpResponse) ProtoMessage() {}

@@ -6,6 +6,8 @@
 
 package payorchv1
 
+import redaction "payorch.internal/client/internal/redaction"
+
 import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -38,7 +40,7 @@ func (x *NoAccount) Reset() {
 }
 
 func (x *NoAccount) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*NoAccount) ProtoMessage() {}
@@ -78,7 +80,7 @@ func (x *AccountById) Reset() {
 }
 
 func (x *AccountById) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*AccountById) ProtoMessage() {}
@@ -125,7 +127,7 @@ func (x *AccountByNumber) Reset() {
 }
 
 func (x *AccountByNumber) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*AccountByNumber) ProtoMessage() {}
@@ -178,7 +180,7 @@ func (x *BillingDetails) Reset() {
 }
 
 func (x *BillingDetails) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*BillingDetails) ProtoMessage() {}
@@ -255,7 +257,7 @@ func (x *BillingAddress) Reset() {
 }
 
 func (x *BillingAddress) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*BillingAddress) ProtoMessage() {}
@@ -334,7 +336,7 @@ func (x *CustomFieldNull) Reset() {
 }
 
 func (x *CustomFieldNull) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CustomFieldNull) ProtoMessage() {}
@@ -381,7 +383,7 @@ func (x *CustomFieldValue) Reset() {
 }
 
 func (x *CustomFieldValue) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CustomFieldValue) ProtoMessage() {}
@@ -498,7 +500,7 @@ func (x *RetryRule) Reset() {
 }
 
 func (x *RetryRule) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*RetryRule) ProtoMessage() {}
@@ -551,7 +553,7 @@ func (x *NullableIpAddress) Reset() {
 }
 
 func (x *NullableIpAddress) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*NullableIpAddress) ProtoMessage() {}
@@ -601,7 +603,7 @@ func (x *CardMandate) Reset() {
 }
 
 func (x *CardMandate) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CardMandate) ProtoMessage() {}
@@ -672,7 +674,7 @@ func (x *Card) Reset() {
 }
 
 func (x *Card) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*Card) ProtoMessage() {}
@@ -759,7 +761,7 @@ func (x *CardReference) Reset() {
 }
 
 func (x *CardReference) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CardReference) ProtoMessage() {}
@@ -830,7 +832,7 @@ func (x *CardReferenceCard) Reset() {
 }
 
 func (x *CardReferenceCard) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CardReferenceCard) ProtoMessage() {}
@@ -902,7 +904,7 @@ func (x *ApplePay) Reset() {
 }
 
 func (x *ApplePay) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ApplePay) ProtoMessage() {}
@@ -1005,7 +1007,7 @@ func (x *GooglePay) Reset() {
 }
 
 func (x *GooglePay) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*GooglePay) ProtoMessage() {}
@@ -1053,7 +1055,7 @@ func (x *PaypalExpress) Reset() {
 }
 
 func (x *PaypalExpress) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*PaypalExpress) ProtoMessage() {}
@@ -1108,7 +1110,7 @@ func (x *PaypalExpressNative) Reset() {
 }
 
 func (x *PaypalExpressNative) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*PaypalExpressNative) ProtoMessage() {}
@@ -1163,7 +1165,7 @@ func (x *PaypalAdaptive) Reset() {
 }
 
 func (x *PaypalAdaptive) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*PaypalAdaptive) ProtoMessage() {}
@@ -1214,7 +1216,7 @@ func (x *OtherMethod) Reset() {
 }
 
 func (x *OtherMethod) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*OtherMethod) ProtoMessage() {}
@@ -1251,7 +1253,7 @@ func (x *Paypal) Reset() {
 }
 
 func (x *Paypal) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*Paypal) ProtoMessage() {}
@@ -1292,7 +1294,7 @@ func (x *AdyenGooglePay) Reset() {
 }
 
 func (x *AdyenGooglePay) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*AdyenGooglePay) ProtoMessage() {}
@@ -1350,7 +1352,7 @@ func (x *AdyenApplePay) Reset() {
 }
 
 func (x *AdyenApplePay) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*AdyenApplePay) ProtoMessage() {}
@@ -1410,7 +1412,7 @@ func (x *ChaseGooglePay) Reset() {
 }
 
 func (x *ChaseGooglePay) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ChaseGooglePay) ProtoMessage() {}
@@ -1463,7 +1465,7 @@ func (x *PaypalCompletePayments) Reset() {
 }
 
 func (x *PaypalCompletePayments) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*PaypalCompletePayments) ProtoMessage() {}
@@ -1552,7 +1554,7 @@ func (x *PaypalBillingAgreement) Reset() {
 }
 
 func (x *PaypalBillingAgreement) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*PaypalBillingAgreement) ProtoMessage() {}
@@ -1598,7 +1600,7 @@ func (x *PaypalVaultToken) Reset() {
 }
 
 func (x *PaypalVaultToken) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*PaypalVaultToken) ProtoMessage() {}
@@ -1648,7 +1650,7 @@ func (x *CustomMethod) Reset() {
 }
 
 func (x *CustomMethod) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CustomMethod) ProtoMessage() {}
@@ -1709,7 +1711,7 @@ func (x *ResponseSelection) Reset() {
 }
 
 func (x *ResponseSelection) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*ResponseSelection) ProtoMessage() {}

@@ -6,6 +6,8 @@
 
 package payorchv1
 
+import redaction "payorch.internal/client/internal/redaction"
+
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -103,7 +105,7 @@ func (x *PaymentMethod) Reset() {
 }
 
 func (x *PaymentMethod) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*PaymentMethod) ProtoMessage() {}
@@ -379,7 +381,7 @@ func (x *CardSummary) Reset() {
 }
 
 func (x *CardSummary) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CardSummary) ProtoMessage() {}
@@ -460,7 +462,7 @@ func (x *MandateState) Reset() {
 }
 
 func (x *MandateState) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*MandateState) ProtoMessage() {}
@@ -571,7 +573,7 @@ func (x *BankAccountSummary) Reset() {
 }
 
 func (x *BankAccountSummary) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*BankAccountSummary) ProtoMessage() {}
@@ -677,7 +679,7 @@ func (x *PaypalSummary) Reset() {
 }
 
 func (x *PaypalSummary) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*PaypalSummary) ProtoMessage() {}

@@ -6,6 +6,8 @@
 
 package payorchv1
 
+import redaction "payorch.internal/client/internal/redaction"
+
 import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	money "google.golang.org/genproto/googleapis/type/money"
@@ -228,7 +230,7 @@ func (x *CreateSessionRequest) Reset() {
 }
 
 func (x *CreateSessionRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CreateSessionRequest) ProtoMessage() {}
@@ -358,7 +360,7 @@ func (x *CreateSessionResponse) Reset() {
 }
 
 func (x *CreateSessionResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CreateSessionResponse) ProtoMessage() {}
@@ -451,7 +453,7 @@ func (x *DecryptApplePayRequest) Reset() {
 }
 
 func (x *DecryptApplePayRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*DecryptApplePayRequest) ProtoMessage() {}
@@ -643,7 +645,7 @@ func (x *DecryptApplePayResponse) Reset() {
 }
 
 func (x *DecryptApplePayResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*DecryptApplePayResponse) ProtoMessage() {}
@@ -785,7 +787,7 @@ func (x *CreatePaymentMethodRequest) Reset() {
 }
 
 func (x *CreatePaymentMethodRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CreatePaymentMethodRequest) ProtoMessage() {}
@@ -1342,7 +1344,7 @@ func (x *CreatePaymentMethodResponse) Reset() {
 }
 
 func (x *CreatePaymentMethodResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*CreatePaymentMethodResponse) ProtoMessage() {}
@@ -1404,7 +1406,7 @@ func (x *GetIntentRequest) Reset() {
 }
 
 func (x *GetIntentRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*GetIntentRequest) ProtoMessage() {}
@@ -1469,7 +1471,7 @@ func (x *GetIntentResponse) Reset() {
 }
 
 func (x *GetIntentResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*GetIntentResponse) ProtoMessage() {}

@@ -6,6 +6,8 @@
 
 package payorchv1
 
+import redaction "payorch.internal/client/internal/redaction"
+
 import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -62,7 +64,7 @@ func (x *RouteHints) Reset() {
 }
 
 func (x *RouteHints) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*RouteHints) ProtoMessage() {}
@@ -155,7 +157,7 @@ func (x *RouteTaken) Reset() {
 }
 
 func (x *RouteTaken) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*RouteTaken) ProtoMessage() {}

@@ -6,6 +6,8 @@
 
 package payorchv1
 
+import redaction "payorch.internal/client/internal/redaction"
+
 import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	money "google.golang.org/genproto/googleapis/type/money"
@@ -45,7 +47,7 @@ func (x *StoreOnly) Reset() {
 }
 
 func (x *StoreOnly) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*StoreOnly) ProtoMessage() {}
@@ -104,7 +106,7 @@ func (x *OneTimePayment) Reset() {
 }
 
 func (x *OneTimePayment) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*OneTimePayment) ProtoMessage() {}
@@ -170,7 +172,7 @@ func (x *PayAndStore) Reset() {
 }
 
 func (x *PayAndStore) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*PayAndStore) ProtoMessage() {}
@@ -230,7 +232,7 @@ func (x *SessionInvoice) Reset() {
 }
 
 func (x *SessionInvoice) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*SessionInvoice) ProtoMessage() {}
@@ -277,7 +279,7 @@ func (x *Session) Reset() {
 }
 
 func (x *Session) String() string {
-	return protoimpl.X.MessageStringOf(x)
+	return redaction.Line(x)
 }
 
 func (*Session) ProtoMessage() {}
