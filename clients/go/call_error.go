@@ -1,34 +1,15 @@
 package payorch
 
 import (
-	_ "embed"
+	"errors"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	_ "google.golang.org/grpc/health" // healthCheckConfig has no effect without it
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
 	payorchv1 "payorch.internal/client/payorch/v1"
 )
-
-// ServiceConfig is the published gRPC service config: round robin, health, the retries that the contract allows, and
-// their throttling. [Options] puts it in force.
-//
-//go:embed service_config.json
-var ServiceConfig string
-
-// Options returns what every connection to the service wants: the service config, which DNS cannot replace, and pings
-// that find a connection whose other end is gone; the service allows one every 10 s. Credentials are yours to add.
-func Options() []grpc.DialOption {
-	return []grpc.DialOption{
-		grpc.WithDefaultServiceConfig(ServiceConfig),
-		grpc.WithDisableServiceConfig(),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
-	}
-}
 
 // domain is that of the service's own ErrorInfo.
 const domain = "payorch"
@@ -43,7 +24,7 @@ type FieldViolation struct {
 	Description string
 }
 
-// CallError is what the error of a call tells.
+// CallError is how one attempt failed, decoded.
 type CallError struct {
 	// Code is the status code.
 	Code codes.Code
@@ -69,9 +50,11 @@ type CallError struct {
 	ResendBeforeTime time.Time
 	// CallOutcome is everything else: Zuora's ids, attempts, what exists. Nil if the error has none.
 	CallOutcome *payorchv1.CallOutcome
+	// Hint is what may be wrong with the connection, where there was none; empty otherwise.
+	Hint string
 }
 
-// ErrorFrom reads the error that a stub returned, wrapped or not.
+// ErrorFrom reads the error of a call: of a client, or of a generated stub, wrapped or not.
 //
 // An error that carries no CallOutcome, such as one made by a proxy, means: outcome UNKNOWN, advice resend with the
 // same request id. So do values that this version of the client does not know. A nil error is a success.
@@ -79,46 +62,58 @@ func ErrorFrom(err error) CallError {
 	if err == nil {
 		return CallError{Outcome: payorchv1.Outcome_OUTCOME_SUCCEEDED, Advice: payorchv1.Advice_ADVICE_NONE}
 	}
-	told := status.Convert(err)
+	if failed := new(Error); errors.As(err, &failed) {
+		return failed.CallError
+	}
+	seen := status.Convert(err)
+	details := seen.Details()
 	result := CallError{
-		Code:    told.Code(),
-		Message: told.Message(),
+		Code:    seen.Code(),
+		Message: seen.Message(),
 		Outcome: payorchv1.Outcome_OUTCOME_UNKNOWN,
 		Advice:  payorchv1.Advice_ADVICE_RESEND_SAME_REQUEST_ID,
 	}
-	for _, detail := range told.Details() {
-		result.read(detail)
+	if info := first[*errdetails.ErrorInfo](details); info.GetDomain() == domain {
+		result.Reason, result.Metadata = info.GetReason(), info.GetMetadata()
+	}
+	for _, violation := range first[*errdetails.BadRequest](details).GetFieldViolations() {
+		result.Violations = append(result.Violations, FieldViolation{
+			Field: violation.GetField(), Rule: violation.GetReason(), Description: violation.GetDescription(),
+		})
+	}
+	if retry := first[*errdetails.RetryInfo](details); retry != nil {
+		result.RetryDelay = max(0, retry.GetRetryDelay().AsDuration())
+	}
+	if outcome := first[*payorchv1.CallOutcome](details); outcome != nil {
+		result.read(outcome)
 	}
 	return result
 }
 
-func (e *CallError) read(detail any) {
-	switch detail := detail.(type) {
-	case *errdetails.ErrorInfo:
-		if detail.GetDomain() == domain {
-			e.Reason, e.Metadata = detail.GetReason(), detail.GetMetadata()
+// first returns the first detail of a kind, or nil.
+func first[Kind any](details []any) Kind {
+	for _, detail := range details {
+		if found, ok := detail.(Kind); ok {
+			return found
 		}
-	case *errdetails.BadRequest:
-		for _, one := range detail.GetFieldViolations() {
-			e.Violations = append(e.Violations, FieldViolation{one.GetField(), one.GetReason(), one.GetDescription()})
-		}
-	case *errdetails.RetryInfo:
-		e.RetryDelay = detail.GetRetryDelay().AsDuration()
-	case *payorchv1.CallOutcome:
-		e.readOutcome(detail)
 	}
+	var none Kind
+	return none
 }
 
-func (e *CallError) readOutcome(outcome *payorchv1.CallOutcome) {
+func (e *CallError) read(outcome *payorchv1.CallOutcome) {
 	e.CallOutcome = outcome
 	e.TrackID, e.ZuoraCodes = outcome.GetTrackId(), outcome.GetZuoraCodes()
-	if one := outcome.GetOutcome(); one != payorchv1.Outcome_OUTCOME_UNSPECIFIED && payorchv1.Outcome_name[int32(one)] != "" {
-		e.Outcome = one
+	switch outcome.GetOutcome() {
+	case payorchv1.Outcome_OUTCOME_NOT_SENT, payorchv1.Outcome_OUTCOME_REFUSED, payorchv1.Outcome_OUTCOME_PARTIAL:
+		e.Outcome = outcome.GetOutcome()
+	default: // unknown, of a later contract, or an error that claims a success and says nothing certain
 	}
-	if one := outcome.GetAdvice(); one != payorchv1.Advice_ADVICE_UNSPECIFIED && payorchv1.Advice_name[int32(one)] != "" {
-		e.Advice = one
+	advice := outcome.GetAdvice()
+	if advice != payorchv1.Advice_ADVICE_UNSPECIFIED && payorchv1.Advice_name[int32(advice)] != "" {
+		e.Advice = advice
 	}
-	if outcome.GetResendBeforeTime() != nil {
-		e.ResendBeforeTime = outcome.GetResendBeforeTime().AsTime()
+	if before := outcome.GetResendBeforeTime(); before != nil && before.IsValid() {
+		e.ResendBeforeTime = before.AsTime()
 	}
 }

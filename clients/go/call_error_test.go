@@ -24,11 +24,11 @@ const (
 
 func failure(t *testing.T, details ...protoadapt.MessageV1) error {
 	t.Helper()
-	told, err := status.New(codes.Unavailable, "no").WithDetails(details...)
+	seen, err := status.New(codes.Unavailable, "no").WithDetails(details...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return told.Err()
+	return seen.Err()
 }
 
 func TestWhatCannotBeReadIsAnUnknownOutcome(t *testing.T) {
@@ -43,20 +43,23 @@ func TestWhatCannotBeReadIsAnUnknownOutcome(t *testing.T) {
 		"no details":                 {failure(t), unknown, resend},
 		"nothing stated":             {failure(t, &payorchv1.CallOutcome{}), unknown, resend},
 		"values of a later contract": {failure(t, &payorchv1.CallOutcome{Outcome: 99, Advice: 99}), unknown, resend},
+		"an error that is a success": {
+			failure(t, &payorchv1.CallOutcome{Outcome: payorchv1.Outcome_OUTCOME_SUCCEEDED}), unknown, resend,
+		},
 		"wrapped": {
 			fmt.Errorf("order 4711: %w", failure(t, refused)), refused.GetOutcome(), refused.GetAdvice(),
 		},
 	} {
-		told := payorch.ErrorFrom(row.err)
-		if told.Outcome != row.outcome || told.Advice != row.advice {
-			t.Errorf("%s: %s, %s", reason, told.Outcome, told.Advice)
+		read := payorch.ErrorFrom(row.err)
+		if read.Outcome != row.outcome || read.Advice != row.advice {
+			t.Errorf("%s: %s, %s", reason, read.Outcome, read.Advice)
 		}
 	}
 }
 
 func TestEveryDetailIsRead(t *testing.T) {
 	before := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	told := payorch.ErrorFrom(failure(t,
+	read := payorch.ErrorFrom(failure(t,
 		&errdetails.ErrorInfo{Domain: "payorch", Reason: "OVERLOADED", Metadata: map[string]string{"tenant": "acme"}},
 		&errdetails.RetryInfo{RetryDelay: durationpb.New(1500 * time.Millisecond)},
 		&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
@@ -68,23 +71,23 @@ func TestEveryDetailIsRead(t *testing.T) {
 		},
 	))
 
-	if told.Code != codes.Unavailable || told.Message != "no" || told.Reason != "OVERLOADED" || told.Metadata["tenant"] != "acme" {
-		t.Errorf("status and info: %+v", told)
+	if read.Code != codes.Unavailable || read.Message != "no" || read.Reason != "OVERLOADED" || read.Metadata["tenant"] != "acme" {
+		t.Errorf("status and info: %+v", read)
 	}
-	if told.RetryDelay != 1500*time.Millisecond || !told.ResendBeforeTime.Equal(before) {
-		t.Errorf("times: %s, %s", told.RetryDelay, told.ResendBeforeTime)
+	if read.RetryDelay != 1500*time.Millisecond || !read.ResendBeforeTime.Equal(before) {
+		t.Errorf("times: %s, %s", read.RetryDelay, read.ResendBeforeTime)
 	}
-	if len(told.Violations) != 1 || told.Violations[0].Rule != "REQUEST_ID" || told.Violations[0].Field != "request_id" {
-		t.Errorf("violations: %v", told.Violations)
+	if len(read.Violations) != 1 || read.Violations[0].Rule != "REQUEST_ID" || read.Violations[0].Field != "request_id" {
+		t.Errorf("violations: %v", read.Violations)
 	}
-	if told.Outcome != payorchv1.Outcome_OUTCOME_NOT_SENT || told.TrackID != "order-4711" || len(told.ZuoraCodes) != 1 || told.CallOutcome == nil {
-		t.Errorf("outcome: %+v", told)
+	if read.Outcome != payorchv1.Outcome_OUTCOME_NOT_SENT || read.TrackID != "order-4711" || len(read.ZuoraCodes) != 1 || read.CallOutcome == nil {
+		t.Errorf("outcome: %+v", read)
 	}
 }
 
 func TestAReasonOfAnotherDomainIsNotOurs(t *testing.T) {
-	told := payorch.ErrorFrom(failure(t, &errdetails.ErrorInfo{Domain: "proxy.example", Reason: "INTERNAL"}))
-	if told.Reason != "" {
-		t.Errorf("reason: %s", told.Reason)
+	read := payorch.ErrorFrom(failure(t, &errdetails.ErrorInfo{Domain: "proxy.example", Reason: "INTERNAL"}))
+	if read.Reason != "" {
+		t.Errorf("reason: %s", read.Reason)
 	}
 }
