@@ -47,6 +47,7 @@ RUNNERS: Final[Mapping[str, Sequence[str]]] = {
     "python-oldest": (*_QUIET, "build/clients/python-oldest/bin/python", str(_RUNNERS / "python.py"), "threads"),
     "python-middle": (*_QUIET, "build/clients/python-middle/bin/python", str(_RUNNERS / "python.py"), "tasks"),
     "typescript": ("node", str(_RUNNERS / "typescript" / "dist" / "main.js")),
+    "go": ("build/clients/runner-go",),
 }
 """How the runner of each language is started."""
 _ANSWER_S: Final = 60.0

@@ -98,7 +98,8 @@ def _is_uuid_v7(value: Any) -> bool:
 
 def _of_every_call(call: PlannedCall, result: Mapping[str, Any]) -> Iterator[str]:
     """Yield what no client may do in any case."""
-    if base64.b64decode(result["request_after"]) != call.request.SerializeToString(deterministic=True):
+    # Decoded, because languages order the fields of a message differently.
+    if type(call.request).FromString(base64.b64decode(result["request_after"])) != call.request:
         yield "the caller's message was changed"
     request_id = getattr(call.request, "request_id", "")
     if result["kind"] in _ERRORS:

@@ -12,21 +12,25 @@ NEEDS: Final = ("go", "gofmt")
 _ROOT: Final = Path(__file__).parents[4]
 _PACKAGE: Final = _ROOT / "clients" / "go"
 _SMOKE: Final = _ROOT / "tests" / "programs" / "clients" / "smoke" / "go"
-_PROGRAM: Final = _ROOT / "build" / "clients" / "smoke-go"
-_GATEWAY: Final = _ROOT / "build" / "clients" / "gateway-go"
+_RUNNER: Final = _ROOT / "tests" / "programs" / "clients" / "conformance" / "runners" / "go"
+"""With the newest grpc-go, whereas the package's own tests use the oldest."""
+_BUILT: Final = _ROOT / "build" / "clients"
+_PROGRAM: Final = _BUILT / "smoke-go"
+_GATEWAY: Final = _BUILT / "gateway-go"
 _MODULE: Final = "payorch.internal/client"
 
 
 def build() -> None:
-    """Check, build and test the package; build the smoke program."""
-    for folder in (_PACKAGE, _SMOKE):
+    """Check, build and test the package; build the smoke program and the runner of the conformance."""
+    for folder in (_PACKAGE, _SMOKE, _RUNNER):
         # Its status tells since Go 1.26.
         subprocess.run(("gofmt", "-d", "."), cwd=folder, check=True)  # noqa: S607 - one of NEEDS
         _run("mod", "tidy", "-diff", folder=folder)
         _run("vet", "-p=1", "./...", folder=folder)
     _run("test", "-p=1", "./...", folder=_PACKAGE)
-    _PROGRAM.parent.mkdir(parents=True, exist_ok=True)
+    _BUILT.mkdir(parents=True, exist_ok=True)
     _run("build", "-p=1", "-o", str(_PROGRAM), ".", folder=_SMOKE)
+    _run("build", "-p=1", "-o", str(_BUILT / "runner-go"), ".", folder=_RUNNER)
 
 
 def smoke() -> Sequence[str]:
