@@ -25,8 +25,9 @@ def test_each_carries_the_published_service_config(copy: Path) -> None:
 
 
 def test_versions_keep_step() -> None:
-    """One contract, one version; a Go module has none in its files."""
+    """One contract, one version."""
     versions = {
+        "go": re.findall('Version = "(.+)"', (CLIENTS / "go" / "doc.go").read_text())[0],
         "python": tomllib.loads((CLIENTS / "python" / "pyproject.toml").read_text())["project"]["version"],
         "typescript": json.loads((CLIENTS / "typescript" / "package.json").read_text())["version"],
         "its lock": json.loads((CLIENTS / "typescript" / "package-lock.json").read_text())["packages"][""]["version"],
