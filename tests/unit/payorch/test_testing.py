@@ -87,6 +87,28 @@ class TestIntents:
         assert [call_pb2.REPLAY_NO, call_pb2.REPLAY_YES] == [first.call.replayed, again.call.replayed]
         assert [True, False] == [call.executed for call in payorch_service.calls]
 
+    @pytest.mark.parametrize(
+        ("pays", "expects", "check", "amount"),
+        [
+            (True, True, pb.AMOUNT_CHECK_EQUAL, "42.5"),
+            (False, True, pb.AMOUNT_CHECK_NOT_REPORTED, ""),
+            (True, False, pb.AMOUNT_CHECK_UNSPECIFIED, ""),
+        ],
+    )
+    def test_report_the_amount_that_was_expected(
+        self, client: payorch.Client, *, pays: bool, expects: bool, check: int, amount: str
+    ) -> None:
+        """As the service does where the token holds it."""
+        request = pb.DecryptApplePayRequest(request_id=ORDER, token_json=b"{}")
+        request.zuora_default.SetInParent()
+        (request.pay_invoice if pays else request.no_charge).SetInParent()
+        if expects:
+            request.expected_amount.CopyFrom(payorch.money("42.50", "USD"))
+
+        answer = client.decrypt_apple_pay(request)
+
+        assert (answer.amount_check, answer.reported_amount) == (check, amount)
+
     def test_of_another_request_are_refused(self, client: payorch.Client) -> None:
         """By the fields that differ."""
         client.create_session(session())

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from payorch.rpcs import CREATE_SESSION, DECRYPT_APPLE_PAY, Rpc
 from payorch.v1 import call_pb2
+from payorch.v1 import payment_orchestration_service_pb2 as pb
+from payorch.values import decimal_of
 
 _LEAST_ID, _MOST_ID = 16, 128
 _FIRST, _LAST = "!", "~"
@@ -41,8 +43,19 @@ def executed(request: Any, rpc: Rpc[Any, Any], track_id: str, number: int) -> An
     elif rpc is DECRYPT_APPLE_PAY:
         answer.payment_method_id = f"fake-method-{number}"
         answer.payment_id = f"fake-payment-{number}" if request.HasField("pay_invoice") else ""
+        _report_amount(request, answer)
     else:
         answer.payment_method.id = f"fake-method-{number}"
         paid = request.apple_pay.HasField("pay_invoice")
         answer.payment_method.payment_id = f"fake-payment-{number}" if paid else ""
     return answer
+
+
+def _report_amount(request: pb.DecryptApplePayRequest, answer: pb.DecryptApplePayResponse) -> None:
+    """Report the expected amount as the one that was paid, because nothing here reads tokens."""
+    if not request.HasField("expected_amount"):
+        return
+    answer.amount_check = pb.AMOUNT_CHECK_NOT_REPORTED
+    if answer.payment_id:
+        answer.reported_amount = str(decimal_of(request.expected_amount))
+        answer.amount_check = pb.AMOUNT_CHECK_EQUAL
