@@ -12,8 +12,6 @@ import argparse
 import asyncio
 import contextlib
 import random
-import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -24,6 +22,8 @@ from urllib.parse import urlencode
 import grpc
 import httpx
 import yaml
+from harness.chromium import FLAGS, MissingProgramError, chromium_program, program
+from harness.ports import free_port
 from harness.requests import decryption_request, payment_method_request, session_request
 from harness.stack import LocalStack, running
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
@@ -53,42 +53,10 @@ _FAULTS: Final = (
 )
 _CALLERS: Final = 4
 _PAUSE_S: Final = 0.1
-# Without these Chromium asks its maker's hosts at every start.
-_CHROMIUM: Final = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--virtual-time-budget=15000",
-)
 
 
 class PictureError(Exception):
     """Something is missing; the text says what."""
-
-
-def program(name: str, hint: str) -> str:
-    """Find a program.
-
-    Raises:
-        PictureError: There is none.
-    """
-    found = shutil.which(name)
-    if not found:
-        raise PictureError(f"{name} is needed: {hint}")
-    return found
-
-
-def free_port() -> int:
-    """Return a port that is free at the moment."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextlib.asynccontextmanager
@@ -126,8 +94,9 @@ async def photograph(url: str, name: str, *, height: int) -> None:
     file.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="payorch-pictures-") as profile:
         process = await asyncio.create_subprocess_exec(
-            program("chromium", "Debian: apt-get install chromium"),
-            *_CHROMIUM,
+            chromium_program(),
+            *FLAGS,
+            "--virtual-time-budget=15000",
             f"--user-data-dir={profile}",
             f"--window-size=1400,{height}",
             f"--screenshot={file}",
@@ -256,7 +225,7 @@ def main() -> None:
             with contextlib.redirect_stdout(log):
                 start_logging(TelemetrySettings(log_format="json"))
             asyncio.run(photograph_all(arguments.only, arguments.seconds))
-    except PictureError as error:
+    except (PictureError, MissingProgramError) as error:
         sys.exit(str(error))
 
 
