@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test everything simulate mutations run demo upc-demo bench soak rolling hostile clients descriptors gateway chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test everything simulate mutations run demo upc-demo example bench soak rolling hostile clients descriptors gateway chart cluster alerts pictures image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,7 +67,7 @@ test: $(READY)  ## All tests that need no other tool
 everything: $(READY)  ## Run all there is, continue after a failure, and end with one table; about an hour
 	@$(BIN)/python -m programs.everything check test simulate 'simulate WORLD=upc' mutations \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
-	  upc-demo 'upc-demo FAULT=plugin:crash' 'upc-demo FAULT=hub:kill' 'upc-demo FAULT=redis:restart' \
+	  example upc-demo 'upc-demo FAULT=plugin:crash' 'upc-demo FAULT=hub:kill' 'upc-demo FAULT=redis:restart' \
 	  clients gateway chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
 
 simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
@@ -84,6 +84,9 @@ demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or
 
 upc-demo: $(READY)  ## A payment through the hub and a plug-in; FAULT=plugin:crash, hub:kill or redis:restart breaks it
 	@$(BIN)/python -m programs.upc_demo $(if $(FAULT),--fault '$(FAULT)')
+
+example: $(READY)  ## Pay in the example's shop with a headless Chromium, check the ledger, write docs/pictures/example-*.png
+	@PYTHONPATH=tests:clients/examples/web $(BIN)/python -m programs.example
 
 bench: $(READY)  ## CPU and latency beside bare floors and other stacks; ROWS='service echo', RPCS, IN_FLIGHT, ROUNDS, AGAINST=../before, GATE=1; STEPS=CreateSession
 	@$(if $(STEPS),$(BIN)/python -m programs.bench.steps --rpc '$(STEPS)' $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WINDOW),--seconds $(WINDOW)),\
