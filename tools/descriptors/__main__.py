@@ -1,6 +1,7 @@
 """Writes into build/clients what gateways beside gRPC need; `make descriptors` calls it.
 
 payorch.binpb     the protos with comments, their imports and the types of error details, for Envoy, grpcurl and buf
+soft.binpb        the same without the import of the validation rules, to generate code from
 strict_json.lua   clients/envoy/strict_json.lua with the fields of every request
 openapi.yaml      OpenAPI of JSON over HTTP through Envoy
 """
@@ -25,7 +26,8 @@ def main() -> None:
     image = out / "payorch.binpb"
     (out / "strict_json.lua").write_text(strict_json(image.read_bytes(), _SERVICE), encoding="utf-8")
     (out / "openapi.yaml").write_text(openapi(image, _SERVICE), encoding="utf-8")
-    print(f"descriptors: payorch.binpb, strict_json.lua and openapi.yaml written to {out.relative_to(generate.ROOT)}")
+    written = "payorch.binpb, soft.binpb, strict_json.lua and openapi.yaml"
+    print(f"descriptors: {written} written to {out.relative_to(generate.ROOT)}")
 
 
 if __name__ == "__main__":
