@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,6 +23,7 @@ from payorch.version import VERSION
 AUTHORITY = Authority()
 ORDER = "order-4711-0000001"
 Call = Callable[..., Any]
+NOT_RESENT = {grpc.StatusCode.OK, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAUTHENTICATED}
 
 
 def session(request_id: str = "") -> pb.CreateSessionRequest:
@@ -223,6 +225,29 @@ class TestResend:
 
         assert call(fake, "create_session", session()).session.token
 
+    @pytest.mark.parametrize("code", sorted(set(grpc.StatusCode) - NOT_RESENT, key=str))
+    def test_of_errors_without_details_ends_with_the_policy(
+        self, call: Call, fake: FakePayorch, code: grpc.StatusCode
+    ) -> None:
+        """Whatever the code says, the outcome stays unknown; the same bytes cannot be executed twice."""
+        fake.fail_without_details(code, times=9)
+
+        with pytest.raises(payorch.OutcomeUnknownError) as unknown:
+            call(fake, "decrypt_apple_pay", payment(ORDER))
+
+        assert [code] * 4 == [attempt.code for attempt in unknown.value.attempts]
+        assert [payment(ORDER)] * 4 == [received.request for received in fake.calls]
+
+    @pytest.mark.parametrize("code", sorted(NOT_RESENT - {grpc.StatusCode.OK}, key=str))
+    def test_is_not_done_where_no_resend_can_help(self, call: Call, fake: FakePayorch, code: grpc.StatusCode) -> None:
+        """The caller has left, or the credential is wrong."""
+        fake.fail_without_details(code, times=9)
+
+        with pytest.raises(payorch.OutcomeUnknownError):
+            call(fake, "decrypt_apple_pay", payment(ORDER))
+
+        assert 1 == len(fake.calls)
+
 
 class TestToken:
     """It is the caller's, fresh when it has to be, and never shown."""
@@ -328,6 +353,29 @@ def connected(aio: Any, how: dict[str, Any]) -> None:
     asyncio.run(call())
 
 
+def served_and_left(fake: FakePayorch) -> None:
+    """Call a service, have it go, and call again once the channel has noticed."""
+    noticed = threading.Event()
+    with fake.connect(resend=None) as client:
+        client.create_session(session())
+        channel: grpc.Channel = client._sender.links.all()[0]
+        channel.subscribe(lambda state: None if state is grpc.ChannelConnectivity.READY else noticed.set())
+        fake.stop()
+        noticed.wait(10)
+        client.create_session(session())
+
+
+async def served_and_left_async(fake: FakePayorch) -> None:
+    """The same with tasks."""
+    async with fake.connect_async(resend=None) as client:
+        await client.create_session(session())
+        (channel,) = client._sender.links.all()
+        await asyncio.to_thread(fake.stop)
+        while (state := channel.get_state()) is grpc.ChannelConnectivity.READY:
+            await channel.wait_for_state_change(state)
+        await client.create_session(session())
+
+
 def unavailable_by_proxy(_request: bytes, context: grpc.ServicerContext) -> bytes:
     """Answer as a proxy that has no route for this method."""
     context.set_trailing_metadata((("server", "proxy"),))
@@ -411,6 +459,13 @@ class TestConnection:
 
         server.stop(None).wait()
         assert 1 == len(received)
+
+    def test_that_is_gone_by_the_next_call(self, aio: Any) -> None:
+        """That call is not started, although the one before had a connection."""
+        run = (lambda fake: asyncio.run(served_and_left_async(fake))) if aio else served_and_left
+
+        with FakePayorch() as fake, pytest.raises(payorch.NotSentError, match="nothing listens there"):
+            run(fake)
 
     def test_that_breaks_within_a_call_leaves_it_in_doubt(self, aio: Any) -> None:
         """Whatever gRPC says of it."""

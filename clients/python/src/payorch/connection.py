@@ -95,6 +95,18 @@ def why_not_reached(channel: grpc.Channel, timeout_s: float) -> str | None:
     return None
 
 
+def known_not_ready(channel: Any) -> bool:
+    """Return whether a channel for threads has noticed that it has no connection.
+
+    gRPC's public interface answers this only with a thread that polls. So the channel's core is asked, if it is where
+    it has always been; if it is not, or has not noticed yet, a call is sent, and is in doubt if it fails.
+    """
+    while (channel := getattr(channel, "_channel", None)) is not None:
+        if state := getattr(channel, "check_connectivity_state", None):
+            return bool(state(False) != grpc.ChannelConnectivity.READY.value[0])
+    return False
+
+
 async def ready_async(channel: grpc.aio.Channel) -> bool:
     """Wait until a channel is connected, or fails to; return whether it is. Cancel it at the deadline."""
     while (state := channel.get_state(try_to_connect=True)) not in _DECIDED:

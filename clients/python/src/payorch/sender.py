@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import grpc
 
 from payorch.call_error import CallError
-from payorch.connection import AttemptError, Endpoint, why_not_reached
+from payorch.connection import AttemptError, Endpoint, known_not_ready, why_not_reached
 from payorch.links import Link, Links
 from payorch.outgoing import CallSettings, OutgoingCall, checked_token
 from payorch.resend import Next
@@ -73,10 +73,9 @@ class Sender:
     def _connect(self, link: Link[grpc.Channel], outgoing: OutgoingCall[Request]) -> None:
         """Wait for the connection; without one the call is not started.
 
-        A connection that was ready is believed in until a call fails: a channel for threads does not say cheaply how it
-        is, and a call that fails on it is at worst in doubt.
+        Nothing is asked of a connection that was ready and is not known to have gone.
         """
-        if link.seen_ready:
+        if link.seen_ready and not known_not_ready(link.channel):
             return
         text = why_not_reached(link.channel, outgoing.loop.remaining_s())
         if text is not None:
