@@ -3,11 +3,10 @@ import {
   create,
   toBinary,
   type DescMessage,
-  type Message,
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { isReflectList, isReflectMap, isReflectMessage, reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
+import { isFieldError, isReflectList, isReflectMap, isReflectMessage, reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 import { ArgumentError } from "./errors.js";
 import { PayInvoiceSchema } from "./gen/payorch/v1/apple_pay_pb.js";
 import { GetIntentRequestSchema } from "./gen/payorch/v1/payment_orchestration_service_pb.js";
@@ -35,13 +34,23 @@ export function outgoing<Input extends DescMessage>(schema: Input, request: Mess
     throw new ArgumentError(`request: a ${schema.typeName} is needed, not ${request === null ? "null" : typeof request}`);
   }
   checkMembers(schema, request, "request");
-  let message = create(schema, request);
-  let requestId = "";
-  if ("requestId" in schema.field) {
-    requestId = requestIdOf(schema, message);
-    message = Object.assign(clone(schema, message), { requestId });
+  try {
+    return prepared(schema, create(schema, request));
+  } catch (error) {
+    // The text of another error may hold a value of the request.
+    throw error instanceof ArgumentError ? error : new ArgumentError(`request: ${wrongPartOf(error)} has no valid value`);
   }
-  return { bytes: encoded(schema, message), requestId };
+}
+
+function prepared<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Outgoing {
+  const copy = clone(schema, message);
+  const requestId = "requestId" in schema.field ? requestIdOf(schema, copy) : "";
+  const sent = requestId === "" ? copy : Object.assign(copy, { requestId });
+  return { bytes: Buffer.from(toBinary(schema, sent)), requestId };
+}
+
+function wrongPartOf(error: unknown): string {
+  return isFieldError(error) ? String(error.field()) : "a member";
 }
 
 function requestIdOf<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): string {
@@ -70,23 +79,4 @@ function messagesIn(value: unknown): ReflectMessage[] {
     return [value];
   }
   return isReflectList(value) || isReflectMap(value) ? [...value.values()].filter((item) => isReflectMessage(item)) : [];
-}
-
-function encoded<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Buffer {
-  try {
-    return Buffer.from(toBinary(schema, message));
-  } catch {
-    // Its text may hold a value of the request.
-    const wrong = schema.members.find(({ localName }) => !encodes(schema, message, localName));
-    throw new ArgumentError(`request.${wrong?.localName ?? ""}: it cannot be encoded as in a ${schema.typeName}`);
-  }
-}
-
-function encodes(schema: DescMessage, message: Message, member: string): boolean {
-  try {
-    toBinary(schema, create(schema, { [member]: message[member as keyof Message] } as Record<string, unknown>));
-    return true;
-  } catch {
-    return false;
-  }
 }
