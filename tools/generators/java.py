@@ -7,7 +7,7 @@ from typing import Final
 from google.protobuf import descriptor_pb2
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
-TREE: Final = Path("clients/java/src/generated/java")
+TREE: Final = Path("clients/java/client/src/generated/java")
 NEEDS: Final = ("mvn",)
 PACKAGE: Final = "internal.payorch.v1"
 PROTOC: Final = "com.google.protobuf:protoc:4.36.2"

@@ -1,4 +1,4 @@
-"""The Java client: Maven builds and packs it."""
+"""The Java client and its test double: Maven builds, tests and installs them."""
 
 import re
 import shutil
@@ -14,7 +14,6 @@ _PACKAGE: Final = _ROOT / "clients" / "java"
 _SMOKE: Final = _ROOT / "tests" / "programs" / "clients" / "smoke" / "java"
 _CACHE: Final = Path.home() / ".m2" / "repository"
 _PLUGINS: Final = "org.apache.maven.plugins"
-_INSTALL: Final = f"{_PLUGINS}:maven-install-plugin:3.2.0:install-file"
 _COPY: Final = f"{_PLUGINS}:maven-dependency-plugin:3.11.0:copy-dependencies"
 _PROJECT: Final = """\
 <project>
@@ -34,7 +33,7 @@ _PROJECT: Final = """\
 
 
 def build() -> None:
-    """Build the package with its doc comments checked, and the smoke program without a warning."""
+    """Build and test the packages with their doc comments checked; build the programs that use them."""
     _maven("-f", str(_SMOKE / "pom.xml"), "package")
 
 
@@ -45,7 +44,7 @@ def smoke() -> Sequence[str]:
 
 
 def install(project: Path, program: str) -> Sequence[str]:
-    """Make a project that takes the packed jar from a local repository of its own; return how to run its program.
+    """Make a project that takes the package from a local repository of its own; return how to run its program.
 
     Args:
         project: An empty folder.
@@ -55,10 +54,8 @@ def install(project: Path, program: str) -> Sequence[str]:
     if _CACHE.exists():
         # What was fetched before is not fetched again; the package itself is always this one.
         shutil.copytree(_CACHE, own, ignore=shutil.ignore_patterns("payorch"))
-    version = _version()
-    jar = _PACKAGE / "target" / f"payorch-client-{version}.jar"
-    _maven(f"-Dmaven.repo.local={own}", _INSTALL, f"-Dfile={jar}", f"-DpomFile={_PACKAGE / 'pom.xml'}")
-    (project / "pom.xml").write_text(_PROJECT.format(version=version))
+    _maven(f"-Dmaven.repo.local={own}", "-f", str(_PACKAGE / "pom.xml"), "-DskipTests", "install")
+    (project / "pom.xml").write_text(_PROJECT.format(version=_version()))
     _maven(f"-Dmaven.repo.local={own}", "-f", str(project / "pom.xml"), _COPY, f"-DoutputDirectory={project / 'lib'}")
     name = "".join(re.findall(r"public (?:final )?class (\w+)", program))
     source = project / f"{name}.java"

@@ -15,6 +15,7 @@ import internal.payorch.v1.Operation;
 import internal.payorch.v1.PaymentOrchestrationServiceGrpc;
 import internal.payorch.v1.PaymentOrchestrationServiceGrpc.PaymentOrchestrationServiceBlockingStub;
 import internal.payorch.v1.StoredCredentialZuoraDefault;
+import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.Metadata;
 import io.grpc.StatusRuntimeException;
@@ -48,7 +49,10 @@ public final class Smoke {
     if (args.length != 2) {
       fail("Two arguments are needed: TARGET and TOKEN_FILE.");
     }
-    var channel = Payorch.channel(args[0], InsecureChannelCredentials.create()).build();
+    var channel =
+        Grpc.newChannelBuilder(args[0], InsecureChannelCredentials.create())
+            .defaultServiceConfig(Payorch.SERVICE_CONFIG)
+            .build();
     try {
       var smoke = new Smoke(PaymentOrchestrationServiceGrpc.newBlockingStub(channel));
       var requestId = smoke.session("session");

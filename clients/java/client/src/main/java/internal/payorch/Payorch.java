@@ -2,8 +2,6 @@ package internal.payorch;
 
 import com.google.gson.Gson;
 import com.google.gson.reflect.TypeToken;
-import io.grpc.ChannelCredentials;
-import io.grpc.Grpc;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.Metadata;
 import java.io.IOException;
@@ -11,13 +9,18 @@ import java.io.InputStreamReader;
 import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.security.SecureRandom;
 import java.util.Collections;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.TimeUnit;
+import java.util.UUID;
 
-/** How to connect to the service. */
+/** What holds for every client, and what callers of the generated stubs need. */
 public final class Payorch {
+  /** The version of this package, which the user agent names. */
+  // A method call, so that no compiler copies it into the classes of callers.
+  public static final String VERSION = String.valueOf("0.1.0");
+
   /** The published gRPC service config, as {@link ManagedChannelBuilder#defaultServiceConfig} takes it. */
   public static final Map<String, ?> SERVICE_CONFIG = readServiceConfig();
 
@@ -25,26 +28,23 @@ public final class Payorch {
   public static final Metadata.Key<String> TRACK_ID =
       Metadata.Key.of("zuora-track-id", Metadata.ASCII_STRING_MARSHALLER);
 
-  // The service allows one ping of a connection every 10 s.
-  private static final long KEEPALIVE_S = 30;
-  private static final long KEEPALIVE_TIMEOUT_S = 10;
+  private static final SecureRandom RANDOM = new SecureRandom();
+  private static final int TIME_SHIFT = 16;
+  private static final long VERSION_7 = 0x7000L;
+  private static final long BELOW_VERSION = 0x0FFFL;
+  private static final long VARIANT = 0x8000_0000_0000_0000L;
+  private static final long BELOW_VARIANT = 0x3FFF_FFFF_FFFF_FFFFL;
 
   private Payorch() {}
 
   /**
-   * {@return the builder of a channel that follows the service config: round robin, health, retries, throttling}
+   * {@return a fresh name for an intent: a UUID of version 7 (RFC 9562), which tells the service when it was made}
    *
-   * @param target {@code host:port}, or any target of gRPC
-   * @param credentials TLS, or {@link io.grpc.InsecureChannelCredentials} on a trusted network
+   * <p>Keep it with the order before the first send, and send it again with every resend of the same thing to be done.
    */
-  public static ManagedChannelBuilder<?> channel(String target, ChannelCredentials credentials) {
-    return Grpc.newChannelBuilder(target, credentials)
-        .defaultServiceConfig(SERVICE_CONFIG)
-        // A config that DNS could deliver is not ours.
-        .disableServiceConfigLookUp()
-        .enableRetry()
-        .keepAliveTime(KEEPALIVE_S, TimeUnit.SECONDS)
-        .keepAliveTimeout(KEEPALIVE_TIMEOUT_S, TimeUnit.SECONDS);
+  public static String newRequestId() {
+    var high = System.currentTimeMillis() << TIME_SHIFT | VERSION_7 | RANDOM.nextLong() & BELOW_VERSION;
+    return new UUID(high, VARIANT | RANDOM.nextLong() & BELOW_VARIANT).toString();
   }
 
   private static Map<String, ?> readServiceConfig() {

@@ -23,7 +23,8 @@ import java.util.function.Supplier;
  * An error of the service, decoded.
  *
  * <p>An error that carries no {@link CallOutcome}, such as one made by a proxy, means: outcome unknown, advice resend
- * with the same request id. So do an outcome and an advice that this version does not know.
+ * with the same request id. So do an outcome and an advice that this version does not know, and a success, which no
+ * error can be.
  *
  * @param code the gRPC status code; decide by outcome and advice, not by this
  * @param message text for developers
@@ -37,6 +38,7 @@ import java.util.function.Supplier;
  * @param zuoraCodes Zuora's codes as it sent them
  * @param resendBeforeTime until when a resend is safe; empty where the advice is not to
  * @param callOutcome everything else: Zuora's ids, attempts, what exists
+ * @param hint what may be wrong with the connection, where none could be made; empty otherwise
  */
 public record CallError(
     Status.Code code,
@@ -50,7 +52,8 @@ public record CallError(
     Optional<Duration> retryDelay,
     List<String> zuoraCodes,
     Optional<Instant> resendBeforeTime,
-    Optional<CallOutcome> callOutcome) {
+    Optional<CallOutcome> callOutcome,
+    String hint) {
 
   private static final String DOMAIN = "payorch";
   private static final Metadata.Key<byte[]> DETAILS =
@@ -65,7 +68,7 @@ public record CallError(
     var status = Status.fromThrowable(thrown);
     var details = details(Status.trailersFromThrowable(thrown));
     // A reason of another domain is not read.
-    var info = detail(details, ErrorInfo.class).filter(one -> one.getDomain().equals(DOMAIN));
+    var info = detail(details, ErrorInfo.class).filter(found -> found.getDomain().equals(DOMAIN));
     var bad = detail(details, BadRequest.class);
     var retry = detail(details, RetryInfo.class).filter(RetryInfo::hasRetryDelay).map(RetryInfo::getRetryDelay);
     var told = detail(details, CallOutcome.class);
@@ -83,7 +86,31 @@ public record CallError(
         told.filter(CallOutcome::hasResendBeforeTime)
             .map(CallOutcome::getResendBeforeTime)
             .flatMap(time -> readable(() -> Instant.ofEpochSecond(time.getSeconds(), time.getNanos()))),
-        told);
+        told,
+        "");
+  }
+
+  /** Returns the error of a call, or an attempt, that was never started, so that nothing can have been sent. */
+  static CallError notStarted(Status.Code code, String message, String hint) {
+    return new CallError(
+        code,
+        message,
+        "",
+        Outcome.OUTCOME_NOT_SENT,
+        Advice.ADVICE_RESEND_SAME_REQUEST_ID,
+        "",
+        List.of(),
+        Map.of(),
+        Optional.empty(),
+        List.of(),
+        Optional.empty(),
+        Optional.empty(),
+        hint);
+  }
+
+  /** Returns the reason, or what stands in its place where the service did not make the error. */
+  String name() {
+    return reason.isEmpty() ? code.name() : reason;
   }
 
   /** Returns a time, or nothing for one that Java has no number for. */
@@ -96,7 +123,10 @@ public record CallError(
   }
 
   private static boolean isStated(Outcome outcome) {
-    return outcome != Outcome.OUTCOME_UNSPECIFIED && outcome != Outcome.UNRECOGNIZED;
+    return switch (outcome) {
+      case OUTCOME_UNSPECIFIED, UNRECOGNIZED, OUTCOME_SUCCEEDED -> false;
+      default -> true;
+    };
   }
 
   private static boolean isStated(Advice advice) {
