@@ -41,6 +41,8 @@ from programs.clients.conformance.worlds import connection, world_of
 _SUMMARY: Final = "Run each case of cases.yaml by each language, against the service and the emulator."
 _QUIET: Final = ("env", "GRPC_VERBOSITY=NONE")
 _RUNNERS: Final = Path(__file__).parent / "runners"
+_JAVA: Final = _RUNNERS / "java" / "target"
+_JAVA_COMMAND: Final = ("java", "-cp", f"{_JAVA / 'classes'}:{_JAVA / 'lib'}/*", "conformance.Runner")
 RUNNERS: Final[Mapping[str, Sequence[str]]] = {
     "python": (*_QUIET, sys.executable, str(_RUNNERS / "python.py"), "threads"),
     "python-aio": (*_QUIET, sys.executable, str(_RUNNERS / "python.py"), "tasks"),
@@ -48,6 +50,8 @@ RUNNERS: Final[Mapping[str, Sequence[str]]] = {
     "python-middle": (*_QUIET, "build/clients/python-middle/bin/python", str(_RUNNERS / "python.py"), "tasks"),
     "typescript": ("node", str(_RUNNERS / "typescript" / "dist" / "main.js")),
     "go": ("build/clients/runner-go",),
+    "java": (*_JAVA_COMMAND, "blocking"),
+    "java-futures": (*_JAVA_COMMAND, "futures"),
 }
 """How the runner of each language is started."""
 _ANSWER_S: Final = 60.0
