@@ -21,6 +21,7 @@ COPIES: Final = (
     ROOT / "clients" / "python" / "src" / "payorch" / "testing" / "reasons.json",
     ROOT / "clients" / "typescript" / "reasons.json",
     ROOT / "clients" / "go" / "payorchtest" / "reasons.json",
+    ROOT.joinpath("clients/java/testing/src/main/resources/internal/payorch/testing/reasons.json"),
 )
 _PROTO: Final = ROOT / "protos" / "payorch" / "v1" / "error_reason.proto"
 _VALUE: Final = re.compile(r"((?:^  //.*\n)+)^  ERROR_REASON_(\w+) = \d+;$", re.MULTILINE)
