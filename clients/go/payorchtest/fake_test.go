@@ -160,6 +160,30 @@ func TestIntentIsExecutedOnce(t *testing.T) {
 	}
 }
 
+func TestExpectedAmountIsReportedWhereItIsPaid(t *testing.T) {
+	client := payorchtest.New(t).Client()
+	expected, err := payorch.Money("12.34", "USD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, request := range []*payorchv1.DecryptApplePayRequest{payment(), payment(), payment()} {
+		request.RequestId = payorch.NewRequestID()
+		if row > 0 {
+			request.ExpectedAmount = expected
+		}
+		if row > 1 {
+			request.Charge = &payorchv1.DecryptApplePayRequest_NoCharge{NoCharge: &payorchv1.NoCharge{}}
+		}
+		answer, err := client.DecryptApplePay(t.Context(), request)
+		seen := fmt.Sprint(answer.GetReportedAmount(), " ", answer.GetAmountCheck())
+		if wanted := []string{
+			" AMOUNT_CHECK_UNSPECIFIED", "12.34 AMOUNT_CHECK_EQUAL", " AMOUNT_CHECK_NOT_REPORTED",
+		}[row]; err != nil || seen != wanted {
+			t.Errorf("%s, not %s; %v", seen, wanted, err)
+		}
+	}
+}
+
 func TestIntentOfAnotherRequestIsRefused(t *testing.T) {
 	client := payorchtest.New(t).Client()
 	if _, err := client.CreateSession(t.Context(), session(order, "a")); err != nil {

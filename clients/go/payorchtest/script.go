@@ -5,12 +5,14 @@ import (
 	"slices"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/genproto/googleapis/type/money"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	payorch "payorch.internal/client"
 	payorchv1 "payorch.internal/client/payorch/v1"
 )
 
@@ -252,11 +254,24 @@ func executed(request mutating, answer proto.Message, call *Call, number int) {
 		if request.(*payorchv1.DecryptApplePayRequest).GetPayInvoice() != nil {
 			answer.PaymentId = named("payment")
 		}
+		reportAmount(request.(*payorchv1.DecryptApplePayRequest).GetExpectedAmount(), answer)
 	case *payorchv1.CreatePaymentMethodResponse:
 		answer.PaymentMethod = &payorchv1.PaymentMethod{Id: named("method")}
 		if request.(*payorchv1.CreatePaymentMethodRequest).GetApplePay().GetPayInvoice() != nil {
 			answer.PaymentMethod.PaymentId = named("payment")
 		}
+	}
+}
+
+// reportAmount reports the expected amount as the one that was paid, because nothing here reads tokens.
+func reportAmount(expected *money.Money, answer *payorchv1.DecryptApplePayResponse) {
+	if expected == nil {
+		return
+	}
+	answer.AmountCheck = payorchv1.AmountCheck_AMOUNT_CHECK_NOT_REPORTED
+	if answer.GetPaymentId() != "" {
+		answer.ReportedAmount = payorch.Decimal(expected)
+		answer.AmountCheck = payorchv1.AmountCheck_AMOUNT_CHECK_EQUAL
 	}
 }
 
