@@ -281,6 +281,26 @@ func TestPolicyEndsTheAttempts(t *testing.T) {
 	}
 }
 
+func TestErrorsWithoutDetailsAreResentWhateverTheirCode(t *testing.T) {
+	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
+		expected := 4
+		if code == codes.Canceled || code == codes.Unauthenticated { // the caller has left, or the credential is wrong
+			expected = 1
+		}
+		fake := payorchtest.New(t)
+		fake.FailWithoutDetails(code, "no", payorchtest.Times(9))
+		_, err := fake.Client().DecryptApplePay(t.Context(), payment(order))
+		if failed := failedAs(t, err, payorch.ErrOutcomeUnknown); len(failed.Attempts) != expected || failed.Code != code {
+			t.Errorf("%v", err)
+		}
+		for _, call := range fake.Calls() {
+			if !proto.Equal(call.Request, payment(order)) {
+				t.Errorf("%s: sent %v", code, call.Request)
+			}
+		}
+	}
+}
+
 func TestResendIsLoggedWithoutTheMessage(t *testing.T) {
 	fake := payorchtest.New(t)
 	fake.FailWith("OVERLOADED")

@@ -17,15 +17,19 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/status"
 
 	payorch "payorch.internal/client"
@@ -177,6 +181,10 @@ func TestCallWithoutAConnectionWasNotSent(t *testing.T) {
 	stranger := newAuthority(t).write(t, t.TempDir(), &x509.Certificate{})
 	stranger.CAFile = files.CAFile
 	starting, _ := started(t, insecure.NewCredentials(), nil, healthv1.HealthCheckResponse_NOT_SERVING)
+	unresolved := manual.NewBuilderWithScheme("dns")
+	unresolved.BuildCallback = func(_ resolver.Target, connection resolver.ClientConn, _ resolver.BuildOptions) {
+		connection.ReportError(errors.New("lookup nowhere.invalid: no such host"))
+	}
 	onlyCA := payorch.WithTLSFiles(payorch.TLSFiles{CAFile: files.CAFile})
 	plaintext := payorch.WithPlaintext()
 	for hint, row := range map[string]struct {
@@ -197,8 +205,10 @@ func TestCallWithoutAConnectionWasNotSent(t *testing.T) {
 		"the server's certificate has expired, or a clock is wrong":                {serving(t, old, nil), []payorch.Option{onlyCA}},
 		"the server closed it at once; it may require a client certificate":        {serving(t, wantsCertificate, nil), []payorch.Option{onlyCA}},
 		"the server closed it at once; it may not accept the client's certificate": {serving(t, wantsCertificate, nil), []payorch.Option{payorch.WithTLSFiles(stranger)}},
-		"the host name is not known, or has no address":                            {"nowhere.invalid:1", []payorch.Option{plaintext}},
-		"the service is there, but does not serve yet, or no more":                 {starting, []payorch.Option{plaintext}},
+		"the host name is not known, or has no address": {
+			"nowhere.invalid:1", []payorch.Option{plaintext, payorch.WithDialOptions(grpc.WithResolvers(unresolved))},
+		},
+		"the service is there, but does not serve yet, or no more": {starting, []payorch.Option{plaintext}},
 	} {
 		t.Run(hint, func(t *testing.T) {
 			err := called(t, row.target, row.options...)
@@ -229,6 +239,33 @@ func TestCallThatNoConnectionWasMadeForInTimeWasNotSent(t *testing.T) {
 	_, err = client.CreateSession(ctx, session(order))
 	failed := failedAs(t, err, payorch.ErrNotSent)
 	if failed.Hint != "it was not made in time" || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestServiceThatHasLeftIsNotCalled(t *testing.T) {
+	target, server := started(t, insecure.NewCredentials(), nil, up)
+	left := make(chan struct{})
+	leave := sync.OnceFunc(func() { close(left) })
+	dial := func(ctx context.Context, address string) (net.Conn, error) {
+		connection, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err != nil {
+			leave()
+		}
+		return connection, err
+	}
+	client, err := payorch.New(target, payorch.WithPlaintext(), payorch.WithoutResend(),
+		payorch.WithDialOptions(grpc.WithContextDialer(dial), grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff: backoff.Config{BaseDelay: time.Hour, MaxDelay: time.Hour},
+		})))
+	check(t, err)
+	defer client.Close()
+	_, err = client.CreateSession(t.Context(), session(order))
+	check(t, err)
+	server.Stop()
+	<-left // the channel has noticed, and has tried to connect again
+	_, err = client.CreateSession(t.Context(), session(order))
+	if failed := failedAs(t, err, payorch.ErrNotSent); !strings.HasPrefix(failed.Message, "no connection to "+target) {
 		t.Errorf("%v", err)
 	}
 }

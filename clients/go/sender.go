@@ -195,8 +195,8 @@ func (o *outgoing) failed(causes ...error) error {
 		errorsURL: o.errorsURL,
 		causes:    append(slices.Clip(raised.causes), causes...),
 	}
-	if newest := &failed.Attempts[len(failed.Attempts)-1]; o.loop.doubt == raised && newest.Outcome != raised.Outcome {
-		failed.last = newest
+	if raised == o.loop.doubt { // the newest attempt is another one
+		failed.last = &failed.Attempts[len(failed.Attempts)-1]
 	}
 	return failed
 }
