@@ -65,8 +65,8 @@ func main() {
 	connection, err := grpc.NewClient(plan.Target, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	check(err)
 	answers := make([]answer, 0, len(plan.Calls))
-	for _, one := range plan.Calls {
-		answers = append(answers, ask(connection, one))
+	for _, planned := range plan.Calls {
+		answers = append(answers, ask(connection, planned))
 	}
 	check(json.NewEncoder(os.Stdout).Encode(answers))
 }
@@ -83,12 +83,12 @@ func register(descriptorSet []byte, name protoreflect.FullName) {
 	check(protoregistry.GlobalTypes.RegisterMessage(kind))
 }
 
-func ask(connection *grpc.ClientConn, one call) answer {
+func ask(connection *grpc.ClientConn, planned call) answer {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	ctx = metadata.AppendToOutgoingContext(ctx, "zuora-track-id", one.TrackID)
+	ctx = metadata.AppendToOutgoingContext(ctx, "zuora-track-id", planned.TrackID)
 	var trailer metadata.MD
-	err := connection.Invoke(ctx, one.Method, one.Request, nil, grpc.ForceCodec(asIs{}), grpc.Trailer(&trailer))
+	err := connection.Invoke(ctx, planned.Method, planned.Request, nil, grpc.ForceCodec(asIs{}), grpc.Trailer(&trailer))
 	told := status.Convert(err)
 	result := answer{
 		Code:       uint32(told.Code()),
@@ -113,8 +113,8 @@ func (a *answer) read(detail any) {
 			a.Metadata[key] = value
 		}
 	case *errdetails.BadRequest:
-		for _, one := range detail.GetFieldViolations() {
-			a.Violations = append(a.Violations, [3]string{one.GetField(), one.GetReason(), one.GetDescription()})
+		for _, violation := range detail.GetFieldViolations() {
+			a.Violations = append(a.Violations, [3]string{violation.GetField(), violation.GetReason(), violation.GetDescription()})
 		}
 	case *dynamicpb.Message:
 		a.readOutcome(detail)
@@ -134,9 +134,9 @@ func (a *answer) readOutcome(outcome protoreflect.Message) {
 	}
 	attempts := get(outcome, "attempts").List()
 	for index := range attempts.Len() {
-		one := attempts.Get(index).Message()
-		ordinal, httpStatus := get(one, "ordinal").Int(), get(one, "http_status").Int()
-		a.Attempts = append(a.Attempts, []any{ordinal, httpStatus, get(one, "zuora_request_id").String()})
+		attempt := attempts.Get(index).Message()
+		ordinal, httpStatus := get(attempt, "ordinal").Int(), get(attempt, "http_status").Int()
+		a.Attempts = append(a.Attempts, []any{ordinal, httpStatus, get(attempt, "zuora_request_id").String()})
 	}
 	existing := get(outcome, "existing").Message()
 	a.Existing = [2]string{get(existing, "payment_method_id").String(), get(existing, "payment_id").String()}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/google/uuid"
 	"google.golang.org/genproto/googleapis/type/money"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -59,8 +58,8 @@ func run(args []string) error {
 }
 
 func steps(caller caller) error {
-	id := uuid.NewString()
-	for _, one := range []func() (step, error){
+	id := payorch.NewRequestID()
+	for _, call := range []func() (step, error){
 		func() (step, error) { return caller.session(id) },
 		caller.applePay,
 		caller.method,
@@ -69,7 +68,7 @@ func steps(caller caller) error {
 		ready,
 		caller.retry,
 	} {
-		printed, err := one()
+		printed, err := call()
 		if err != nil {
 			return err
 		}
@@ -104,7 +103,7 @@ func (c caller) applePay() (step, error) {
 	ctx, cancel := tracked("smoke-go-apple-pay")
 	defer cancel()
 	answer, err := c.stub.DecryptApplePay(ctx, &payorchv1.DecryptApplePayRequest{
-		RequestId:  uuid.NewString(),
+		RequestId:  payorch.NewRequestID(),
 		TokenJson:  c.token,
 		MerchantId: "merchant.example.payorch",
 		AccountId:  account,
@@ -131,7 +130,7 @@ func (c caller) method() (step, error) {
 	ctx, cancel := tracked("smoke-go-method")
 	defer cancel()
 	answer, err := c.stub.CreatePaymentMethod(ctx, &payorchv1.CreatePaymentMethodRequest{
-		RequestId: uuid.NewString(),
+		RequestId: payorch.NewRequestID(),
 		Account: &payorchv1.CreatePaymentMethodRequest_AccountByNumber{
 			AccountByNumber: &payorchv1.AccountByNumber{Number: "A00000001"},
 		},
@@ -164,7 +163,7 @@ func (c caller) intent(id string) (step, error) {
 }
 
 func (c caller) error() (step, error) {
-	_, err := c.create(uuid.NewString(), "nobody", "smoke-go-error")
+	_, err := c.create(payorch.NewRequestID(), "nobody", "smoke-go-error")
 	if err == nil {
 		return nil, errors.New("error: a session was created for an account that does not exist")
 	}
@@ -181,7 +180,7 @@ func (c caller) error() (step, error) {
 }
 
 func (c caller) retry() (step, error) {
-	answer, err := c.create(uuid.NewString(), account, "smoke-go-retry")
+	answer, err := c.create(payorch.NewRequestID(), account, "smoke-go-retry")
 	if err != nil {
 		return nil, fmt.Errorf("retry: %w", err)
 	}
