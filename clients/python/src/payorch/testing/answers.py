@@ -1,5 +1,6 @@
 """The successful answers of a double of the service, and the rules that it checks."""
 
+import time
 from typing import Any, Final
 
 from payorch.rpcs import CREATE_SESSION, DECRYPT_APPLE_PAY, Rpc
@@ -37,7 +38,7 @@ def executed(request: Any, rpc: Rpc[Any, Any], track_id: str, number: int) -> An
         return answer
     answer.call.replayed, answer.call.attempt_count = call_pb2.REPLAY_NO, 1
     answer.call.executed_track_id = track_id
-    answer.call.first_send_time.GetCurrentTime()
+    answer.call.first_send_time.FromNanoseconds(time.time_ns())
     if rpc is CREATE_SESSION:
         answer.session.token = f"fake-session-{number}"
     elif rpc is DECRYPT_APPLE_PAY:
