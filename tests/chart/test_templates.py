@@ -14,8 +14,8 @@ TEMPLATES = sorted([*(CHART / "templates").rglob("*.yaml"), *(CHART / "templates
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 CONDITION = re.compile(r"\{\{-?\s*(?:if|else if|with)\s+(.*?)-?\}\}")
 
-COMPARED = re.compile(r"int \$?[\w.]+")
-"""A number that is compared with another."""
+COMPARED = re.compile(r"(int|toString|kindIs \"invalid\") \$?[\w.]+")
+"""A number that is compared with another, or asked whether it is there."""
 
 
 def numbers(values: dict[str, Any], path: str = "") -> Iterator[str]:
@@ -39,7 +39,7 @@ def test_text_stays_text(text: str) -> None:
         "podLabels": {"l": text},
         "nodeSelector": {"n": text},
         "priorityClassName": text,
-        "serviceAccountAnnotations": {"s": text},
+        "serviceAccount": {"annotations": {"s": text}},
         "clientSecrets": {"default": {"name": text, "key": text}},
         "fleetSecret": text,
         "tlsSecret": text,

@@ -337,7 +337,7 @@ def test_text_stays_text(text: str) -> None:
         "fleetSecret": text,
         "tlsSecret": text,
         "pluginTlsSecret": text,
-        "serviceAccountAnnotations": {"s": text},
+        "serviceAccount": {"annotations": {"s": text}},
         "ingress": {"enabled": True, "className": text, "annotations": {"a": text}, "tlsSecret": text},
         "route": {"parents": [{"name": text}]},
         "config": {"upc": {"hubs": {"main": {"tenants": [text]}}}},

@@ -15,7 +15,10 @@ from chart.rendering import CHART
 
 CONTENT = json.loads((CHART / "values.schema.json").read_text())
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
-CHECKED_BY_KUBERNETES = {f"values.Affinity.{kind}" for kind in ("nodeAffinity", "podAffinity", "podAntiAffinity")}
+CHECKED_BY_KUBERNETES = {
+    *(f"values.Affinity.{kind}" for kind in ("nodeAffinity", "podAffinity", "podAntiAffinity")),
+    *(f"values.{kind}" for kind in ("Container", "Object", "Volume")),
+}
 OF_ALL_CHARTS = {"values.global"}
 
 
@@ -84,7 +87,7 @@ class TestGenerator:
         [
             ("# Labels added to the pods.\n", "", "podLabels: a comment must describe it", "only annotated"),
             ("  # Empty: the chart's appVersion.\n", "", "image.tag: has no comment", "neither"),
-            ("# @schema {items: {$ref: '#/$defs/Toleration'}}\n", "", "what the items are", "a list of anything"),
+            ("# @schema {items: {$ref: '#/$defs/HostAlias'}}\n", "", "what the items are", "a list of anything"),
             ("@schema {minimum: 0}", "@schema minimum", "what follows @schema is no mapping", "no keywords"),
             ("replicas: 1", "replicas: 1:", "cannot be read", "no YAML"),
             ("    drain_wait_s: 5", "    drain_wate_s: 5", "the service knows no setting drain_wate_s", "misspelt"),

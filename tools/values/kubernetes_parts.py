@@ -4,7 +4,15 @@ from typing import Any, Final
 
 _NAME: Final = {"type": "string", "minLength": 1}
 _LABELS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
-_QUANTITIES: Final = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+_QUANTITIES: Final = {
+    "type": "object",
+    "properties": {"memory": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?([KMGTPE]i|[kMGTPE])$"}},
+    "additionalProperties": {"type": ["string", "number"]},
+}
+_INTEGER: Final = {"type": "integer"}
+_TEXT: Final = {"type": "string"}
+_BOOLEAN: Final = {"type": "boolean"}
+_NUMBER_OR_SHARE: Final = {"type": ["integer", "string"]}
 
 
 def _closed(description: str, *required: str, **properties: Any) -> dict[str, Any]:
@@ -17,6 +25,19 @@ def _closed(description: str, *required: str, **properties: Any) -> dict[str, An
     return node | ({"required": list(required)} if required else {})
 
 
+def _open(description: str, *required: str) -> dict[str, Any]:
+    return {
+        "description": f"{description}; what is in it is checked by Kubernetes.",
+        "type": "object",
+        "additionalProperties": True,
+        "required": list(required),
+    }
+
+
+def _reference(description: str, *required: str, **properties: Any) -> dict[str, Any]:
+    return _closed(description, *required, optional=_BOOLEAN, **properties)
+
+
 def _list_of(name: str) -> dict[str, Any]:
     return {"type": "array", "items": {"$ref": f"#/$defs/{name}"}}
 
@@ -27,6 +48,38 @@ DEFINITIONS: Final[dict[str, Any]] = {
         nodeAffinity={"type": "object", "additionalProperties": True},
         podAffinity={"type": "object", "additionalProperties": True},
         podAntiAffinity={"type": "object", "additionalProperties": True},
+    ),
+    "Container": _open("Container of Kubernetes", "name", "image"),
+    "DeploymentStrategy": _closed(
+        "DeploymentStrategy of Kubernetes.",
+        type={"type": "string", "enum": ["RollingUpdate", "Recreate"]},
+        rollingUpdate=_closed(
+            "RollingUpdateDeployment of Kubernetes.", maxSurge=_NUMBER_OR_SHARE, maxUnavailable=_NUMBER_OR_SHARE
+        ),
+    ),
+    "EnvFromSource": _closed(
+        "EnvFromSource of Kubernetes.",
+        prefix=_TEXT,
+        configMapRef=_reference("An existing ConfigMap.", "name", name=_NAME),
+        secretRef=_reference("An existing Secret.", "name", name=_NAME),
+    ),
+    "EnvVar": _closed(
+        "EnvVar of Kubernetes.",
+        "name",
+        name=_NAME,
+        value=_TEXT,
+        valueFrom=_closed(
+            "EnvVarSource of Kubernetes.",
+            configMapKeyRef=_reference("A key of a ConfigMap.", "name", "key", name=_NAME, key=_NAME),
+            secretKeyRef=_reference("A key of a Secret.", "name", "key", name=_NAME, key=_NAME),
+            fieldRef=_closed("A field of the pod.", "fieldPath", apiVersion=_NAME, fieldPath=_NAME),
+            resourceFieldRef=_closed(
+                "A resource of a container.", "resource", containerName=_NAME, resource=_NAME, divisor=_TEXT
+            ),
+        ),
+    ),
+    "HostAlias": _closed(
+        "HostAlias of Kubernetes.", "ip", ip=_NAME, hostnames={"type": "array", "items": _NAME, "minItems": 1}
     ),
     "IPBlock": _closed(
         "IPBlock of Kubernetes: a range of addresses, and ranges in it that do not count.",
@@ -70,6 +123,7 @@ DEFINITIONS: Final[dict[str, Any]] = {
         ipBlock={"$ref": "#/$defs/IPBlock"},
     )
     | {"minProperties": 1},
+    "Object": _open("An object of the cluster", "apiVersion", "kind", "metadata"),
     "ParentReference": _closed(
         "ParentReference of the Gateway API.",
         "name",
@@ -80,8 +134,84 @@ DEFINITIONS: Final[dict[str, Any]] = {
         kind=_NAME,
         port={"type": "integer"},
     ),
+    "PodDNSConfig": _closed(
+        "PodDNSConfig of Kubernetes.",
+        nameservers={"type": "array", "items": _NAME},
+        searches={"type": "array", "items": _NAME},
+        options={
+            "type": "array",
+            "items": _closed("PodDNSConfigOption of Kubernetes.", "name", name=_NAME, value=_TEXT),
+        },
+    ),
+    "PodSecurityContext": _closed(
+        "PodSecurityContext of Kubernetes.",
+        runAsNonRoot=_BOOLEAN,
+        runAsUser=_INTEGER,
+        runAsGroup=_INTEGER,
+        fsGroup=_INTEGER,
+        fsGroupChangePolicy=_NAME,
+        supplementalGroups={"type": "array", "items": _INTEGER},
+        supplementalGroupsPolicy=_NAME,
+        seccompProfile={"$ref": "#/$defs/SeccompProfile"},
+        appArmorProfile={"$ref": "#/$defs/SeccompProfile"},
+        seLinuxOptions=_LABELS,
+        sysctls={"type": "array", "items": _closed("Sysctl of Kubernetes.", "name", "value", name=_NAME, value=_TEXT)},
+    ),
+    "ProbeTimes": _closed(
+        "Times of a probe of Kubernetes.",
+        initialDelaySeconds=_INTEGER,
+        periodSeconds=_INTEGER,
+        timeoutSeconds=_INTEGER,
+        failureThreshold=_INTEGER,
+        successThreshold=_INTEGER,
+    ),
     "ResourceRequirements": _closed("ResourceRequirements of Kubernetes.", requests=_QUANTITIES, limits=_QUANTITIES),
+    "ScalingBehavior": _closed(
+        "HorizontalPodAutoscalerBehavior of Kubernetes.",
+        scaleUp={"$ref": "#/$defs/ScalingRules"},
+        scaleDown={"$ref": "#/$defs/ScalingRules"},
+    ),
+    "ScalingRules": _closed(
+        "HPAScalingRules of Kubernetes.",
+        stabilizationWindowSeconds=_INTEGER,
+        selectPolicy={"type": "string", "enum": ["Max", "Min", "Disabled"]},
+        tolerance={"type": ["string", "number"]},
+        policies={
+            "type": "array",
+            "items": _closed(
+                "HPAScalingPolicy of Kubernetes.",
+                *("type", "value", "periodSeconds"),
+                type={"type": "string", "enum": ["Pods", "Percent"]},
+                value=_INTEGER,
+                periodSeconds=_INTEGER,
+            ),
+        },
+    ),
+    "SeccompProfile": _closed(
+        "SeccompProfile or AppArmorProfile of Kubernetes.",
+        "type",
+        type={"type": "string", "enum": ["RuntimeDefault", "Localhost", "Unconfined"]},
+        localhostProfile=_NAME,
+    ),
     "SecretKey": _closed("An existing Secret, and a key in it.", "name", "key", name=_NAME, key=_NAME),
+    "SecurityContext": _closed(
+        "SecurityContext of Kubernetes, of a container.",
+        allowPrivilegeEscalation=_BOOLEAN,
+        privileged=_BOOLEAN,
+        readOnlyRootFilesystem=_BOOLEAN,
+        runAsNonRoot=_BOOLEAN,
+        runAsUser=_INTEGER,
+        runAsGroup=_INTEGER,
+        procMount=_NAME,
+        capabilities=_closed(
+            "Capabilities of Kubernetes.",
+            add={"type": "array", "items": _NAME},
+            drop={"type": "array", "items": _NAME},
+        ),
+        seccompProfile={"$ref": "#/$defs/SeccompProfile"},
+        appArmorProfile={"$ref": "#/$defs/SeccompProfile"},
+        seLinuxOptions=_LABELS,
+    ),
     "Toleration": _closed(
         "Toleration of Kubernetes.",
         key={"type": "string"},
@@ -89,5 +219,29 @@ DEFINITIONS: Final[dict[str, Any]] = {
         value={"type": "string"},
         effect={"type": "string", "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
         tolerationSeconds={"type": "integer"},
+    ),
+    "TopologySpreadConstraint": _closed(
+        "TopologySpreadConstraint of Kubernetes.",
+        *("maxSkew", "topologyKey", "whenUnsatisfiable"),
+        maxSkew=_INTEGER,
+        minDomains=_INTEGER,
+        topologyKey=_NAME,
+        whenUnsatisfiable={"type": "string", "enum": ["DoNotSchedule", "ScheduleAnyway"]},
+        labelSelector={"$ref": "#/$defs/LabelSelector"},
+        matchLabelKeys={"type": "array", "items": _NAME},
+        nodeAffinityPolicy=_NAME,
+        nodeTaintsPolicy=_NAME,
+    ),
+    "Volume": _open("Volume of Kubernetes", "name"),
+    "VolumeMount": _closed(
+        "VolumeMount of Kubernetes.",
+        *("name", "mountPath"),
+        name=_NAME,
+        mountPath=_NAME,
+        subPath=_NAME,
+        subPathExpr=_NAME,
+        readOnly=_BOOLEAN,
+        recursiveReadOnly=_NAME,
+        mountPropagation=_NAME,
     ),
 }

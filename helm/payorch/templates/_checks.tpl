@@ -1,23 +1,11 @@
 {{- /* What must hold between values, where a schema would not say it in words. */ -}}
 {{- define "payorch.checks" -}}
-{{- include "payorch.checkStore" . -}}
 {{- include "payorch.checkTenants" . -}}
 {{- include "payorch.checkFiles" . -}}
-{{- include "payorch.checkAutoscaling" . -}}
+{{- include "payorch.checkWorkload" (dict "path" "" "values" .Values "drain" (include "payorch.drain" .) "shared" (include "payorch.redis" .) "store" "config.store.kind") -}}
 {{- include "payorch.checkEmulator" . -}}
 {{- include "payorch.checkPorts" . -}}
 {{- include "payorch.checkLabels" . -}}
-{{- end -}}
-
-{{- define "payorch.checkStore" -}}
-{{- if not (include "payorch.redis" .) -}}
-{{- if .Values.autoscaling.enabled -}}
-{{- fail "autoscaling.enabled: needs config.store.kind redis: replicas with a memory store know nothing of each other" -}}
-{{- end -}}
-{{- if gt (int .Values.replicas) 1 -}}
-{{- fail "replicas: more than one needs config.store.kind redis: replicas with a memory store know nothing of each other" -}}
-{{- end -}}
-{{- end -}}
 {{- end -}}
 
 {{- define "payorch.checkTenants" -}}
@@ -51,8 +39,57 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "payorch.checkAutoscaling" -}}
-{{- include "payorch.checkAutoscaler" (dict "path" "" "values" .Values) -}}
+{{- /*
+Of service or hub, a dict: the path of their values, these, how many seconds the drain takes, whether there is a store
+that pods share, and the setting of the store.
+*/ -}}
+{{- define "payorch.checkWorkload" -}}
+{{- include "payorch.checkReplicas" . -}}
+{{- include "payorch.checkAutoscaler" . -}}
+{{- include "payorch.checkEnd" . -}}
+{{- include "payorch.checkBudget" . -}}
+{{- end -}}
+
+{{- define "payorch.checkReplicas" -}}
+{{- $reason := printf "needs %s redis: replicas with a memory store know nothing of each other's payments" .store -}}
+{{- if not .shared -}}
+{{- if .values.autoscaling.enabled -}}
+{{- fail (printf "%sautoscaling.enabled: %s" .path $reason) -}}
+{{- end -}}
+{{- if kindIs "invalid" .values.replicas -}}
+{{- fail (printf "%sreplicas: null, which leaves the number to another autoscaler, %s" .path $reason) -}}
+{{- end -}}
+{{- if gt (int .values.replicas) 1 -}}
+{{- fail (printf "%sreplicas: more than one %s" .path $reason) -}}
+{{- end -}}
+{{- if and .values.strategy (ne (default "" .values.strategy.type) "Recreate") -}}
+{{- fail (printf "%sstrategy.type: must be Recreate, or a second pod starts beside the first; another %s" .path $reason) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "payorch.checkEnd" -}}
+{{- $given := int .values.terminationGracePeriodSeconds -}}
+{{- if and (gt $given 0) (lt (float64 $given) (float64 .drain)) -}}
+{{- fail (printf "%sterminationGracePeriodSeconds: %d is shorter than the drain, which takes %s s; executions would be killed whose outcome is not recorded" .path $given .drain) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* A budget that lets no pod go keeps nodes from ever being drained. */ -}}
+{{- define "payorch.checkBudget" -}}
+{{- $fewest := include "payorch.fewest" .values | int -}}
+{{- $path := .path -}}
+{{- with .values.podDisruptionBudget -}}
+{{- if and .enabled (gt $fewest 1) -}}
+{{- $least := toString (default "" .minAvailable) -}}
+{{- if and (not (hasSuffix "%" $least)) (ge (int $least) $fewest) -}}
+{{- fail (printf "%spodDisruptionBudget.minAvailable: %s of %d instances leave none that a node drain may take away" $path $least $fewest) -}}
+{{- end -}}
+{{- if and (eq $least "") (has (toString .maxUnavailable) (list "0" "0%" "<nil>")) -}}
+{{- fail (printf "%spodDisruptionBudget.maxUnavailable: 0 lets no node be drained; podDisruptionBudget.enabled: false installs none" $path) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* Of where the values stand, and the values that have autoscaling and resources. */ -}}
@@ -81,7 +118,7 @@
 {{- fail (printf "emulator.enabled: tenant %s is of %s; nothing that an emulator says about money is true" $tenant $settings.environment) -}}
 {{- end -}}
 {{- end -}}
-{{- if or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) -}}
+{{- if or .Values.autoscaling.enabled (kindIs "invalid" .Values.replicas) (gt (int .Values.replicas) 1) -}}
 {{- fail "emulator.enabled: needs replicas 1 without autoscaling, since each instance has an emulator of its own" -}}
 {{- end -}}
 {{- end -}}

@@ -31,19 +31,12 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | quote }}
 {{- end -}}
 
-{{- /* Of the root and a component. */ -}}
-{{- define "payorch.podLabels" -}}
-{{- with (index . 0).Values -}}
-{{- merge (include "payorch.labels" $ | fromYaml) (default dict .podLabels) (default dict .commonLabels) | toYaml -}}
-{{- end -}}
-{{- end -}}
-
 {{- /*
-Metadata of an object, of a dict: root, component, the rest of the name, and labels and annotations of its own;
-namespace, if it is another.
+Metadata of an object, of a dict: root, component, a suffix of the name, and labels and annotations of its own; name
+and namespace, if they are others.
 */ -}}
 {{- define "payorch.metadata" -}}
-name: {{ printf "%s%s" (include "payorch.name" .root) (default "" .suffix) | quote }}
+name: {{ default (printf "%s%s" (include "payorch.fullname" (list .root .component)) (default "" .suffix)) .name | quote }}
 namespace: {{ default (include "payorch.namespace" .root) .namespace | quote }}
 labels:
   {{- $own := include "payorch.labels" (list .root .component) | fromYaml }}
@@ -108,13 +101,6 @@ imagePullSecrets:
 {{- if and .Values.networkPolicy.enabled .Values.networkPolicy.ciliumHostNames (not .Values.emulator.enabled) -}}yes{{- end -}}
 {{- end -}}
 
-{{- /* Instances that there are at least. */ -}}
-{{- define "payorch.fewest" -}}
-{{- with .Values -}}
-{{- if .autoscaling.enabled -}}{{ int .autoscaling.minReplicas }}{{- else -}}{{ int .replicas }}{{- end -}}
-{{- end -}}
-{{- end -}}
-
 {{- define "payorch.secretFolder" -}}
 /etc/payorch/client-secrets
 {{- end -}}
@@ -142,22 +128,6 @@ imagePullSecrets:
 {{- toYaml $config -}}
 {{- end -}}
 
-{{- define "payorch.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
-seccompProfile:
-  type: RuntimeDefault
-{{- end -}}
-
-{{- define "payorch.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
-{{- end -}}
-
 {{- /* A text whose links to docs/ lead to where the documentation is. */ -}}
 {{- define "payorch.withDocs" -}}
 {{- $root := index . 0 -}}
@@ -166,89 +136,6 @@ capabilities:
 {{- $text = $text | replace "docs/" (printf "%s/" (trimSuffix "/" .)) -}}
 {{- end -}}
 {{- $text -}}
-{{- end -}}
-
-{{- /* Of an autoscaler's values, the name of the Deployment, its container, and the gauge of calls in progress. */ -}}
-{{- define "payorch.autoscaler" -}}
-spec:
-  scaleTargetRef:
-    apiVersion: apps/v1
-    kind: Deployment
-    name: {{ .name | quote }}
-  minReplicas: {{ .autoscaling.minReplicas | int }}
-  maxReplicas: {{ .autoscaling.maxReplicas | int }}
-  metrics:
-    {{- if gt (int .autoscaling.cpuUtilization) 0 }}
-    # Of the container: an emulator or a mesh in the same pod does not count.
-    - type: ContainerResource
-      containerResource:
-        name: cpu
-        container: {{ .container }}
-        target:
-          type: Utilization
-          averageUtilization: {{ .autoscaling.cpuUtilization | int }}
-    {{- end }}
-    {{- if gt (int .autoscaling.callsInFlight) 0 }}
-    - type: Pods
-      pods:
-        metric:
-          name: {{ .gauge }}
-        target:
-          type: AverageValue
-          averageValue: {{ .autoscaling.callsInFlight | int | quote }}
-    {{- end }}
-  behavior:
-    scaleUp:
-      stabilizationWindowSeconds: 0
-    # Slowly: callers of a pod that ends must reconnect. One pod at a time, the next when the one before has had time
-    # to drain.
-    scaleDown:
-      stabilizationWindowSeconds: 600
-      policies:
-        - type: Pods
-          value: 1
-          periodSeconds: 180
-{{- end -}}
-
-{{- /* Where the pods run, of the labels that select them. */ -}}
-{{- define "payorch.placement" -}}
-{{- $root := index . 0 -}}
-topologySpreadConstraints:
-  - maxSkew: 1
-    topologyKey: kubernetes.io/hostname
-    whenUnsatisfiable: ScheduleAnyway
-    labelSelector:
-      matchLabels:
-        {{- index . 1 | nindent 8 }}
-{{- with $root.Values.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $root.Values.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $root.Values.affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $root.Values.priorityClassName }}
-priorityClassName: {{ . | quote }}
-{{- end }}
-{{- end -}}
-
-{{- /* Strategy of a Deployment, of whether it has a store that pods share. */ -}}
-{{- define "payorch.strategy" -}}
-{{- if . -}}
-strategy:
-  rollingUpdate:
-    maxUnavailable: 0
-    maxSurge: 1
-{{- else -}}
-# Two pods with a memory store would know nothing of each other, not even for a moment.
-strategy:
-  type: Recreate
-{{- end }}
 {{- end -}}
 
 {{- /* Port of Redis, of the url of a store. */ -}}

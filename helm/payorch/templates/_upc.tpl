@@ -24,13 +24,6 @@
 {{- if eq (dig "store" "kind" "memory" .Values.upc.config) "redis" -}}yes{{- end -}}
 {{- end -}}
 
-{{- /* Instances that there are at least. */ -}}
-{{- define "payorch.upc.fewest" -}}
-{{- with .Values.upc -}}
-{{- if .autoscaling.enabled -}}{{ int .autoscaling.minReplicas }}{{- else -}}{{ int .replicas }}{{- end -}}
-{{- end -}}
-{{- end -}}
-
 {{- /* The part that is read once, at the start: a running hub takes over changes of hubs and gateways. */ -}}
 {{- define "payorch.upc.fixedConfig" -}}
 {{- $config := .Values.upc.config -}}
@@ -46,6 +39,28 @@
 {{- range $ports | uniq | sortAlpha -}}
 - {port: {{ . }}, protocol: TCP}
 {{ end -}}
+{{- end -}}
+
+{{- define "payorch.upc.ports" -}}
+- name: https
+  containerPort: {{ include "payorch.upc.port" . }}
+- name: admin
+  containerPort: {{ include "payorch.upc.adminPort" . }}
+{{- end -}}
+
+{{- define "payorch.upc.servicePorts" -}}
+- name: https
+  port: {{ include "payorch.upc.port" . }}
+  targetPort: https
+  appProtocol: {{ include "payorch.upc.appProtocol" . | quote }}
+{{- end -}}
+
+{{- /*
+Seconds. An execution outlives Zuora's connection and records its end within 120; one that is killed leaves an open
+record, which is answered 503 until its lease has expired.
+*/ -}}
+{{- define "payorch.upc.drain" -}}
+{{ addf .Values.upc.config.upc.drain_wait_s 120 }}
 {{- end -}}
 
 {{- /* What the hub's pods mount: no OAuth secret, and not the service's keys. */ -}}

@@ -5,20 +5,12 @@
 {{- include "payorch.upc.checkListeners" . -}}
 {{- include "payorch.upc.checkGateways" . -}}
 {{- include "payorch.upc.checkEntrance" . -}}
-{{- include "payorch.checkAutoscaler" (dict "path" "upc." "values" .Values.upc) -}}
+{{- include "payorch.checkWorkload" (dict "path" "upc." "values" .Values.upc "drain" (include "payorch.upc.drain" .) "shared" (include "payorch.upc.redis" .) "store" "upc.config.store.kind") -}}
 {{- end -}}
 
 {{- define "payorch.upc.checkStore" -}}
-{{- if not (include "payorch.upc.redis" .) -}}
-{{- if .Values.upc.autoscaling.enabled -}}
-{{- fail "upc.autoscaling.enabled: needs upc.config.store.kind redis: replicas with a memory store know nothing of each other's payments" -}}
-{{- end -}}
-{{- if gt (int .Values.upc.replicas) 1 -}}
-{{- fail "upc.replicas: more than one needs upc.config.store.kind redis: replicas with a memory store know nothing of each other's payments" -}}
-{{- end -}}
-{{- if .Values.upc.declareFirstStart -}}
+{{- if and .Values.upc.declareFirstStart (not (include "payorch.upc.redis" .)) -}}
 {{- fail "upc.declareFirstStart: needs upc.config.store.kind redis: a memory store ends with the process that declares it" -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -39,6 +31,14 @@
 {{- $name := get $upc $value -}}
 {{- if and $name (has $name $theirs) -}}
 {{- fail (printf "upc.%s: %s holds secrets of the service, and the hub faces the internet; make a Secret for the hub alone" $value $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $value := list "extraEnv" "envFrom" "extraVolumes" "extraContainers" "initContainers" -}}
+{{- $text := get $upc $value | toJson -}}
+{{- range $name := compact $theirs -}}
+{{- if or (contains (printf "\"name\":%q" $name) $text) (contains (printf "\"secretName\":%q" $name) $text) -}}
+{{- fail (printf "upc.%s: %s holds secrets of the service, and the hub faces the internet; make a Secret for the hub alone" $value $name) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
