@@ -19,6 +19,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 COPIES: Final = (
     ROOT / "clients" / "reasons.json",
     ROOT / "clients" / "python" / "src" / "payorch" / "testing" / "reasons.json",
+    ROOT / "clients" / "rust" / "src" / "testing" / "reasons.json",
     ROOT / "clients" / "typescript" / "reasons.json",
     ROOT / "clients" / "go" / "payorchtest" / "reasons.json",
     ROOT.joinpath("clients/java/testing/src/main/resources/internal/payorch/testing/reasons.json"),

@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use prost::Message;
@@ -8,7 +7,19 @@ use tonic_types::pb;
 
 use crate::v1::{Advice, CallOutcome, Outcome};
 
-/// An error of the service, decoded.
+/// One broken rule of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FieldViolation {
+    /// Path of the field.
+    pub field: String,
+    /// Stable name of the rule.
+    pub rule: String,
+    /// What must hold.
+    pub description: String,
+}
+
+/// An error status, decoded. Of a call that was made with the generated stubs, get it by `CallError::from(&status)`.
 ///
 /// An error that carries no [`CallOutcome`], such as one made by a proxy, means: outcome unknown, advice resend with
 /// the same request id. So do an outcome and an advice that this version does not know.
@@ -28,7 +39,7 @@ pub struct CallError {
     /// The Zuora-Track-Id of the call; empty if the service did not make the error.
     pub track_id: String,
     /// The fields that break rules.
-    pub violations: Vec<pb::bad_request::FieldViolation>,
+    pub violations: Vec<FieldViolation>,
     /// Of the `ErrorInfo`.
     pub metadata: HashMap<String, String>,
     /// How long to wait before a resend, where the service knows.
@@ -39,9 +50,42 @@ pub struct CallError {
     pub resend_before_time: Option<SystemTime>,
     /// Everything else: Zuora's ids, attempts, what exists.
     pub call_outcome: Option<CallOutcome>,
+    /// What may be wrong with the connection, where none could be made; empty otherwise.
+    pub hint: String,
 }
 
 const DOMAIN: &str = "payorch";
+
+impl CallError {
+    /// Returns an error of which nothing is known.
+    pub(crate) fn of(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            reason: String::new(),
+            outcome: Outcome::Unknown,
+            advice: Advice::ResendSameRequestId,
+            track_id: String::new(),
+            violations: Vec::new(),
+            metadata: HashMap::new(),
+            retry_delay: None,
+            zuora_codes: Vec::new(),
+            resend_before_time: None,
+            call_outcome: None,
+            hint: String::new(),
+        }
+    }
+
+    /// Returns the error of a call that was never started.
+    pub(crate) fn not_started(code: Code, message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::NotSent, ..Self::of(code, message) }
+    }
+
+    /// Returns the reason, or the name of the code where there is none.
+    pub(crate) fn name(&self) -> &str {
+        if self.reason.is_empty() { code_name(self.code) } else { &self.reason }
+    }
+}
 
 impl From<&Status> for CallError {
     fn from(status: &Status) -> Self {
@@ -54,18 +98,17 @@ impl From<&Status> for CallError {
         let retry: Option<pb::RetryInfo> = detail(&details, "google.rpc.RetryInfo");
         let told: Option<CallOutcome> = detail(&details, "payorch.v1.CallOutcome");
         Self {
-            code: status.code(),
-            message: status.message().to_owned(),
             reason: info.reason,
             outcome: told.as_ref().and_then(stated_outcome).unwrap_or(Outcome::Unknown),
             advice: told.as_ref().and_then(stated_advice).unwrap_or(Advice::ResendSameRequestId),
             track_id: told.as_ref().map(|told| told.track_id.clone()).unwrap_or_default(),
-            violations: bad.field_violations,
+            violations: bad.field_violations.into_iter().map(FieldViolation::from).collect(),
             metadata: info.metadata,
             retry_delay: retry.and_then(|retry| retry.retry_delay?.try_into().ok()),
             zuora_codes: told.as_ref().map(|told| told.zuora_codes.clone()).unwrap_or_default(),
             resend_before_time: told.as_ref().and_then(|told| told.resend_before_time?.try_into().ok()),
             call_outcome: told,
+            ..Self::of(status.code(), status.message())
         }
     }
 }
@@ -76,19 +119,16 @@ impl From<Status> for CallError {
     }
 }
 
-impl fmt::Display for CallError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = format!("{:?}", self.code);
-        let what = if self.reason.is_empty() { &code } else { &self.reason };
-        let (outcome, advice) = (self.outcome.as_str_name(), self.advice.as_str_name());
-        write!(formatter, "{what}: {} ({outcome}, {advice})", self.message)
+impl From<pb::bad_request::FieldViolation> for FieldViolation {
+    fn from(told: pb::bad_request::FieldViolation) -> Self {
+        Self { field: told.field, rule: told.reason, description: told.description }
     }
 }
 
-impl std::error::Error for CallError {}
-
+/// Returns what happened; an error that claims a success contradicts itself, and says nothing certain.
 fn stated_outcome(told: &CallOutcome) -> Option<Outcome> {
-    Outcome::try_from(told.outcome).ok().filter(|outcome| *outcome != Outcome::Unspecified)
+    let nothing = [Outcome::Unspecified, Outcome::Succeeded];
+    Outcome::try_from(told.outcome).ok().filter(|outcome| !nothing.contains(outcome))
 }
 
 fn stated_advice(told: &CallOutcome) -> Option<Advice> {
@@ -96,35 +136,61 @@ fn stated_advice(told: &CallOutcome) -> Option<Advice> {
 }
 
 fn detail<M: Message + Default>(details: &[prost_types::Any], name: &str) -> Option<M> {
-    let found = details.iter().find(|detail| detail.type_url.rsplit('/').next() == Some(name))?;
-    M::decode(&*found.value).ok()
+    let named = details.iter().filter(|detail| detail.type_url.rsplit('/').next() == Some(name));
+    // One that cannot be read proves nothing.
+    named.filter_map(|detail| M::decode(&*detail.value).ok()).next()
+}
+
+/// Returns the name that gRPC gives to a code.
+pub(crate) fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// Returns the code of a name.
+#[cfg(feature = "testing")]
+pub(crate) fn code_of(name: &str) -> Option<Code> {
+    (0..=16).map(Code::from).find(|code| code_name(*code) == name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn status(outcome: i32, advice: i32) -> Status {
-        let told = CallOutcome { outcome, advice, track_id: "t-1".into(), ..Default::default() };
-        let detail = prost_types::Any {
-            type_url: "type.googleapis.com/payorch.v1.CallOutcome".into(),
-            value: told.encode_to_vec(),
-        };
+    fn with_detail(name: &str, detail: &impl Message) -> Status {
+        let detail =
+            prost_types::Any { type_url: format!("type.googleapis.com/{name}"), value: detail.encode_to_vec() };
         let details = pb::Status { details: vec![detail], ..Default::default() }.encode_to_vec();
         Status::with_details(Code::Aborted, "", details.into())
+    }
+
+    fn status(outcome: i32, advice: i32) -> Status {
+        let told = CallOutcome { outcome, advice, track_id: "t-1".into(), ..Default::default() };
+        with_detail("payorch.v1.CallOutcome", &told)
     }
 
     #[test]
     fn a_reason_of_another_domain_is_not_read() {
         let info = pb::ErrorInfo { domain: "proxy.example".into(), reason: "X".into(), ..Default::default() };
-        let detail = prost_types::Any {
-            type_url: "type.googleapis.com/google.rpc.ErrorInfo".into(),
-            value: info.encode_to_vec(),
-        };
-        let details = pb::Status { details: vec![detail], ..Default::default() }.encode_to_vec();
-        let status = Status::with_details(Code::Unavailable, "", details.into());
 
-        assert_eq!("", CallError::from(status).reason);
+        assert_eq!("", CallError::from(with_detail("google.rpc.ErrorInfo", &info)).reason);
     }
 
     #[test]
@@ -142,6 +208,11 @@ mod tests {
 
             assert_eq!((Outcome::Unknown, Advice::ResendSameRequestId), (error.outcome, error.advice), "{status}");
         }
+    }
+
+    #[test]
+    fn an_error_that_claims_a_success_is_unknown() {
+        assert_eq!(Outcome::Unknown, CallError::from(status(Outcome::Succeeded.into(), 0)).outcome);
     }
 
     #[test]

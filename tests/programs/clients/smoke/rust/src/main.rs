@@ -11,16 +11,14 @@ use payorch::v1::{
     create_payment_method_request as method_request, create_session_request::Flow,
     decrypt_apple_pay_request as apple_pay_request,
 };
-use payorch::{CallError, Money, Retrying};
+use payorch::{Call, CallError, CallSettings, Client, Money};
 use serde_json::{Map, Value, json};
 use tonic::Request;
-use tonic::transport::{Channel, Endpoint};
-use uuid::Uuid;
+use tonic::transport::Endpoint;
 
 const ACCOUNT: &str = "2c92c0f8000000000000000000000001";
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(20); // of a call through the stub; those of the client have one
 
-type Client = PaymentOrchestrationServiceClient<Retrying<Channel>>;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 #[tokio::main(flavor = "current_thread")]
@@ -39,32 +37,31 @@ async fn run() -> Result<()> {
     let [target, token_file] = &arguments[..] else {
         return Err("Two arguments are needed: TARGET and TOKEN_FILE.".into());
     };
-    let channel = Endpoint::from_shared(format!("http://{target}"))?.connect_lazy();
-    let mut client = Client::new(Retrying::new(channel));
-    let request_id = session(&mut client, "session").await?;
-    apple_pay(&mut client, std::fs::read(token_file)?).await?;
-    method(&mut client).await?;
-    intent(&mut client, request_id).await?;
-    error(&mut client).await?;
+    let client = Client::builder(target).plaintext().connect()?;
+    let request_id = session(&client, "session").await?;
+    apple_pay(&client, std::fs::read(token_file)?).await?;
+    method(&client).await?;
+    intent(target, request_id).await?;
+    error(target).await?;
     print("ready", json!({}));
     std::io::stdin().read_line(&mut String::new())?;
-    session(&mut client, "retry").await?;
+    session(&client, "retry").await?;
     Ok(())
 }
 
-async fn session(client: &mut Client, step: &str) -> Result<String> {
+async fn session(client: &Client, step: &str) -> Result<String> {
     let request = session_request(ACCOUNT);
     let request_id = request.request_id.clone();
-    let answer = client.create_session(tracked(step, request)?).await.map_err(failed)?.into_inner();
+    let answer = tracked(step, client.create_session(&request)).await?;
     let session = answer.session.ok_or("The answer has no session.")?;
     print(step, called(answer.call, json!({"token_length": session.token.len()}))?);
     Ok(request_id)
 }
 
-async fn apple_pay(client: &mut Client, token_json: Vec<u8>) -> Result<()> {
+async fn apple_pay(client: &Client, token_json: Vec<u8>) -> Result<()> {
     let invoice = Some(apple_pay_request::Charge::PayInvoice(PayInvoice { invoice: "INV00000001".into() }));
     let request = DecryptApplePayRequest {
-        request_id: Uuid::new_v4().to_string(),
+        request_id: payorch::new_request_id(),
         token_json,
         merchant_id: "merchant.example.payorch".into(),
         account_id: ACCOUNT.into(),
@@ -73,37 +70,38 @@ async fn apple_pay(client: &mut Client, token_json: Vec<u8>) -> Result<()> {
         expected_amount: Some(usd(12, 340_000_000)),
         ..Default::default()
     };
-    let answer = client.decrypt_apple_pay(tracked("apple-pay", request)?).await.map_err(failed)?.into_inner();
+    let answer = tracked("apple-pay", client.decrypt_apple_pay(&request)).await?;
     let ids = json!({"payment_method_id": answer.payment_method_id, "payment_id": answer.payment_id});
     print("apple_pay", called(answer.call, ids)?);
     Ok(())
 }
 
-async fn method(client: &mut Client) -> Result<()> {
+async fn method(client: &Client) -> Result<()> {
     let mandate = Some(Mandate { id: "mandate-1".into(), ..Default::default() });
     let debit = SepaDebit { iban: "DE89370400440532013000".into(), mandate, ..Default::default() };
     let account = payorch::v1::AccountByNumber { number: "A00000001".into() };
     let request = CreatePaymentMethodRequest {
-        request_id: Uuid::new_v4().to_string(),
+        request_id: payorch::new_request_id(),
         account: Some(method_request::Account::AccountByNumber(account)),
         method: Some(method_request::Method::SepaDebit(debit)),
         ..Default::default()
     };
-    let answer = client.create_payment_method(tracked("method", request)?).await.map_err(failed)?.into_inner();
+    let answer = tracked("method", client.create_payment_method(&request)).await?;
     let id = answer.payment_method.ok_or("The answer has no payment method.")?.id;
     print("method", called(answer.call, json!({"payment_method_id": id}))?);
     Ok(())
 }
 
-async fn intent(client: &mut Client, request_id: String) -> Result<()> {
+/// Uses the stub that tonic generates, and no layer over it.
+async fn intent(target: &str, request_id: String) -> Result<()> {
     let request = GetIntentRequest { request_id, operation: Operation::CreateSession.into() };
-    let answer = client.get_intent(tracked("intent", request)?).await.map_err(failed)?.into_inner();
+    let answer = stub(target)?.get_intent(raw("intent", request)?).await?.into_inner();
     print("intent", json!({"state": IntentState::try_from(answer.intent_state)?.as_str_name()}));
     Ok(())
 }
 
-async fn error(client: &mut Client) -> Result<()> {
-    let Err(status) = client.create_session(tracked("error", session_request("nobody"))?).await else {
+async fn error(target: &str) -> Result<()> {
+    let Err(status) = stub(target)?.create_session(raw("error", session_request("nobody"))?).await else {
         return Err("A session for an account that does not exist was created.".into());
     };
     let error = CallError::from(status);
@@ -123,7 +121,7 @@ fn session_request(account: &str) -> CreateSessionRequest {
     let payment =
         OneTimePayment { amount: Some(usd(100, 100_000_000)), account_id: account.into(), ..Default::default() };
     CreateSessionRequest {
-        request_id: Uuid::new_v4().to_string(),
+        request_id: payorch::new_request_id(),
         flow: Some(Flow::OneTimePayment(payment)),
         ..Default::default()
     }
@@ -133,7 +131,15 @@ fn usd(units: i64, nanos: i32) -> Money {
     Money { currency_code: "USD".into(), units, nanos }
 }
 
-fn tracked<T>(step: &str, message: T) -> Result<Request<T>> {
+fn tracked<'c, R: payorch::Request>(step: &str, call: Call<'c, R>) -> Call<'c, R> {
+    call.with(CallSettings::new().track_id(format!("smoke-rust-{step}")))
+}
+
+fn stub(target: &str) -> Result<PaymentOrchestrationServiceClient<tonic::transport::Channel>> {
+    Ok(PaymentOrchestrationServiceClient::new(Endpoint::from_shared(format!("http://{target}"))?.connect_lazy()))
+}
+
+fn raw<T>(step: &str, message: T) -> Result<Request<T>> {
     let mut request = Request::new(message);
     request.set_timeout(DEADLINE);
     request.metadata_mut().insert(payorch::TRACK_ID, format!("smoke-rust-{step}").parse()?);
@@ -143,10 +149,6 @@ fn tracked<T>(step: &str, message: T) -> Result<Request<T>> {
 fn called(call: Option<CallInfo>, more: Value) -> Result<Value> {
     let call = call.ok_or("The answer has no CallInfo.")?;
     Ok(merged(json!({"track_id": call.track_id, "replayed": call.replayed().as_str_name()}), more))
-}
-
-fn failed(status: tonic::Status) -> Box<dyn Error> {
-    format!("The call failed: {}", CallError::from(status)).into()
 }
 
 fn print(step: &str, values: Value) {
