@@ -52,6 +52,7 @@ RUNNERS: Final[Mapping[str, Sequence[str]]] = {
     "go": ("build/clients/runner-go",),
     "java": (*_JAVA_COMMAND, "blocking"),
     "java-futures": (*_JAVA_COMMAND, "futures"),
+    "rust": ("build/clients/rust/debug/payorch-conformance",),
 }
 """How the runner of each language is started."""
 _ANSWER_S: Final = 60.0

@@ -12,6 +12,7 @@ NEEDS: Final = ("cargo",)
 _ROOT: Final = Path(__file__).resolve().parents[4]
 _PACKAGE: Final = _ROOT / "clients" / "rust"
 _SMOKE: Final = _ROOT / "tests" / "programs" / "clients" / "smoke" / "rust"
+_RUNNER: Final = _ROOT / "tests" / "programs" / "clients" / "conformance" / "runners" / "rust"
 _TARGET: Final = _ROOT / "build" / "clients" / "rust"
 """One for all, so that what they share is built once."""
 _PROJECT: Final = """\
@@ -23,18 +24,19 @@ edition = "2024"
 [dependencies]
 payorch = {{ path = "{package}" }}
 tokio = {{ version = "1", features = ["macros", "rt-multi-thread"] }}
-tonic = {{ version = "0.14.9", default-features = false, features = ["channel"] }}
 
 [workspace]
 """
 
 
 def build() -> None:
-    """Lint, test and build the package without a warning, and the smoke program."""
+    """Lint, test and build the package without a warning; the smoke program; the runner of the conformance cases."""
     _cargo("clippy", _PACKAGE, "--all-targets", "--", "--deny", "warnings")
-    _cargo("test", _PACKAGE)
-    _cargo("clippy", _SMOKE, "--", "--deny", "warnings")
-    _cargo("build", _SMOKE)
+    _cargo("clippy", _PACKAGE, "--all-targets", "--all-features", "--", "--deny", "warnings")
+    _cargo("test", _PACKAGE, "--all-features")
+    for program in (_SMOKE, _RUNNER):
+        _cargo("clippy", program, "--", "--deny", "warnings")
+        _cargo("build", program)
 
 
 def smoke() -> Sequence[str]:
