@@ -59,11 +59,11 @@ async function isReady(client: Channel): Promise<boolean> {
 function whyNotReady(channel: Channel): Promise<string> {
   const asIs = (bytes: Buffer) => bytes;
   const options = { deadline: Date.now() + PROBE_MS };
-  return new Promise((resolve) => {
+  return new Promise<string>((resolve) => {
     const answered = (error: ServiceError | null) =>
       resolve(error?.code === status.UNAVAILABLE ? essenceOf(error.details) : "");
     channel.makeUnaryRequest(PROBE, asIs, asIs, Buffer.alloc(0), new Metadata(), options, answered);
-  });
+  }).catch(() => ""); // an interceptor that throws
 }
 
 /** Returns what is said of the last failure, without what each level of load balancing puts around it. */

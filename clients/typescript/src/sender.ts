@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import {
   create,
   type DescMessage,
@@ -11,7 +12,7 @@ import { status, type Client as Channel } from "@grpc/grpc-js";
 import { attempted, type Call, type Result } from "./attempt.js";
 import { notSent, type CallError } from "./call-error.js";
 import { notConnected, whyNotConnected, type Endpoint } from "./connection.js";
-import { ArgumentError, nameOf, payorchErrorOf, type PayorchError } from "./errors.js";
+import { ArgumentError, nameOf, PayorchError, payorchErrorOf } from "./errors.js";
 import { CallInfoSchema, type CallInfo } from "./gen/payorch/v1/call_pb.js";
 import { checkedTrackId } from "./identifiers.js";
 import type { Link, Links } from "./links.js";
@@ -55,6 +56,7 @@ export class Sender {
 
   constructor(settings: SenderSettings) {
     this.#settings = settings;
+    setMaxListeners(0, this.#closing.signal); // one for each call that waits
   }
 
   /**
@@ -72,6 +74,9 @@ export class Sender {
     try {
       const answer = await this.#attempts(link, call);
       return withRequestId(method.output, answer as MessageShape<Output>, call.requestId);
+    } catch (error) {
+      // Whatever else went wrong does not hide that an earlier attempt is in doubt.
+      throw call.loop.doubt && !(error instanceof PayorchError) ? this.#failure(call, error) : error;
     } finally {
       this.#settings.links.giveBack(link);
     }
@@ -142,7 +147,6 @@ export class Sender {
     return fresh;
   }
 
-  /** Returns the token; a failure to get one does not hide that an earlier attempt is in doubt. */
   async #token(call: Call, refresh: boolean): Promise<string> {
     if (call.signal?.aborted || this.#closing.signal.aborted) {
       throw this.#givenUp(call);
@@ -151,17 +155,13 @@ export class Sender {
     if (token === undefined) {
       return "";
     }
-    try {
-      // The supplier may also throw before it returns a promise.
-      const supplied = Promise.resolve(refresh).then(token);
-      const found = await until(supplied, call.loop.remainingMs(), [call.signal, this.#closing.signal]);
-      if (found !== ENDED) {
-        return checkedToken(found);
-      }
-    } catch (error) {
-      throw call.loop.doubt ? this.#failure(call, error) : error;
+    // The supplier may also throw before it returns a promise.
+    const supplied = Promise.resolve(refresh).then(token);
+    const found = await until(supplied, call.loop.remainingMs(), [call.signal, this.#closing.signal]);
+    if (found === ENDED) {
+      throw this.#givenUp(call);
     }
-    throw this.#givenUp(call);
+    return checkedToken(found);
   }
 
   /** Returns the error of a call that ends between two attempts, or before the first. */

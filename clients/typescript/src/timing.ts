@@ -10,6 +10,7 @@ export interface Timing {
   readonly pauseMs: (waitMs: number) => number;
 }
 
+/** The clocks of the process. */
 export const SYSTEM: Timing = {
   monotonicMs: () => performance.now(),
   unixMs: () => Date.now(),

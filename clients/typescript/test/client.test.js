@@ -192,6 +192,39 @@ test("an interceptor that throws leaves the outcome open", async (context) => {
   assert.equal(error.cause, wrong);
 });
 
+test("an interceptor that throws does not turn a missing connection into a doubt", async () => {
+  const interceptors = [() => { throw new RangeError("wrong"); }];
+  const client = connect(await refusedTarget(), { plaintext: true, resend: false, interceptors });
+  const error = await rejection(client.createSession(SESSION));
+  client.close();
+
+  assert.ok(error instanceof NotSentError);
+});
+
+test("a logger that throws does not hide a doubt", async (context) => {
+  const payorch = await started(context);
+  const wrong = new RangeError("wrong");
+  payorch.failWithoutDetails(status.UNAVAILABLE);
+  const error = await rejection(payorch.connect({ logger: { info: () => { throw wrong; }, warn: () => {} } }).createSession(SESSION));
+
+  assert.ok(error instanceof OutcomeUnknownError);
+  assert.equal(error.cause, wrong);
+});
+
+test("many calls at once raise no warning of the process", async (context) => {
+  const payorch = await started(context);
+  const warnings = [];
+  const noted = (warning) => warnings.push(warning.message);
+  process.on("warning", noted);
+  context.after(() => process.off("warning", noted));
+  const client = payorch.connect({ token: async () => "token" });
+  await Promise.all(Array.from({ length: 30 }, () => client.createSession(SESSION)));
+  await new Promise((later) => setImmediate(later));
+
+  assert.deepEqual(warnings, []);
+  assert.equal(payorch.executed.length, 30);
+});
+
 test("resends are reported without the request", async (context) => {
   const payorch = await started(context);
   const lines = [];

@@ -1,7 +1,9 @@
 """The TypeScript client: compiled, packed by npm, installed from the packed file."""
 
 import json
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -22,6 +24,7 @@ def build() -> None:
         _run("npm", "ci", *_QUIET, folder=folder)
         _run("npm", "run", "build", folder=folder)
     _run("npm", "test", folder=_PACKAGE)
+    _test_with_oldest_dependencies()
 
 
 def smoke() -> Sequence[str]:
@@ -49,6 +52,18 @@ def install(project: Path, program: str) -> Sequence[str]:
     _run("npm", "install", *_QUIET, f"./{packed}", *tools, folder=project)
     _run(*_COMPILE, "--noEmit", "quickstart.mts", folder=project)
     return ("node", str(project / "quickstart.mjs"))
+
+
+def _test_with_oldest_dependencies() -> None:
+    """Test a copy of the package with the oldest version of each dependency that it allows."""
+    manifest = json.loads((_PACKAGE / "package.json").read_text(encoding="utf-8"))
+    oldest = [f"{name}@{allowed.removeprefix('^')}" for name, allowed in manifest["dependencies"].items()]
+    with tempfile.TemporaryDirectory(prefix="payorch-typescript-") as folder:
+        copy = Path(folder, _PACKAGE.name)
+        shutil.copytree(_PACKAGE, copy, symlinks=True)
+        shutil.copy(_PACKAGE.parent / "reasons.json", folder)  # which a test compares
+        _run("npm", "install", "--no-save", *_QUIET, *oldest, folder=copy)
+        _run("node", "--test", folder=copy)
 
 
 def _run(*command: str, folder: Path) -> None:
