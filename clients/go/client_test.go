@@ -473,10 +473,16 @@ func TestCancellation(t *testing.T) {
 	fake := payorchtest.New(t)
 	gone, cancel := context.WithCancelCause(t.Context())
 	cancel(io.ErrClosedPipe)
-	_, err := fake.Client().DecryptApplePay(gone, payment(order))
-	failedAs(t, err, payorch.ErrNotSent)
-	if !errors.Is(err, context.Canceled) || !errors.Is(err, io.ErrClosedPipe) || len(fake.Calls()) > 0 {
-		t.Errorf("before the call: %v", err)
+	connected := fake.Client()
+	if _, err := connected.CreateSession(t.Context(), session("")); err != nil {
+		t.Fatal(err)
+	}
+	for state, client := range map[string]*payorch.Client{"connected": connected, "not connected": fake.Client()} {
+		_, err := client.DecryptApplePay(gone, payment(order))
+		failedAs(t, err, payorch.ErrNotSent)
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, io.ErrClosedPipe) || len(fake.Calls()) > 1 {
+			t.Errorf("before the call, %s: %v", state, err)
+		}
 	}
 
 	within, cancelWithin := context.WithCancel(t.Context())
@@ -485,7 +491,7 @@ func TestCancellation(t *testing.T) {
 		return invoke(ctx, method, request, answer, connection, options...)
 	}
 	client := fake.Client(payorch.WithDialOptions(grpc.WithUnaryInterceptor(stop)))
-	_, err = client.DecryptApplePay(within, payment(order))
+	_, err := client.DecryptApplePay(within, payment(order))
 	failed := failedAs(t, err, payorch.ErrOutcomeUnknown)
 	if !errors.Is(err, context.Canceled) || failed.Code != codes.Canceled || len(failed.Attempts) != 1 {
 		t.Errorf("within the call: %v", err)
@@ -503,6 +509,27 @@ func TestCancellation(t *testing.T) {
 	failed = failedAs(t, err, payorch.ErrNotSent)
 	if !errors.Is(err, context.Canceled) || failed.Reason != "OVERLOADED" || len(failed.Attempts) != 1 {
 		t.Errorf("between two attempts: %v", err)
+	}
+}
+
+func TestDeadlineThatPassesBeforeTheCallIsStartedLeavesNoDoubt(t *testing.T) {
+	fake := payorchtest.New(t)
+	late := func(ctx context.Context, _ bool) (string, error) {
+		if deadline, _ := ctx.Deadline(); time.Until(deadline) < time.Second {
+			<-ctx.Done() // as a supplier that takes too long
+		}
+		return "token", nil
+	}
+	client := fake.Client(payorch.WithToken(late))
+	if _, err := client.CreateSession(t.Context(), session("")); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err := client.DecryptApplePay(short, payment(order))
+	failed := failedAs(t, err, payorch.ErrNotSent)
+	if failed.Code != codes.DeadlineExceeded || !errors.Is(err, context.DeadlineExceeded) || len(fake.Calls()) > 1 {
+		t.Errorf("%v", err)
 	}
 }
 

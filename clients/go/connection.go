@@ -29,7 +29,7 @@ type endpoint struct {
 // connected waits for a connection. Without one it returns how the attempt failed: the call is not started then, so it
 // was provably never sent. What gRPC says of a call that was started proves nothing.
 func (e endpoint) connected(ctx context.Context, connection *grpc.ClientConn) *attempt {
-	for {
+	for ctx.Err() == nil {
 		state := connection.GetState()
 		switch state {
 		case connectivity.Ready:
@@ -45,14 +45,14 @@ func (e endpoint) connected(ctx context.Context, connection *grpc.ClientConn) *a
 		case connectivity.Idle:
 			connection.Connect()
 		}
-		if connection.WaitForStateChange(ctx, state) {
-			continue
+		if !connection.WaitForStateChange(ctx, state) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return e.notConnected("", causesOf(ctx)...)
 		}
-		if errors.Is(ctx.Err(), context.Canceled) {
-			return notStarted(codes.Canceled, "the call was cancelled before it was started", "", causesOf(ctx)...)
-		}
-		return e.notConnected("", causesOf(ctx)...)
 	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return notStarted(codes.Canceled, "the call was cancelled before it was started", "", causesOf(ctx)...)
+	}
+	return notStarted(codes.DeadlineExceeded, "the deadline passed before the call was started", "", causesOf(ctx)...)
 }
 
 // whyNotConnected returns what gRPC says of a connection that failed; empty if it does not say it in time. A check of
