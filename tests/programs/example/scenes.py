@@ -18,6 +18,30 @@ _RETRY: Final = "#payment-retry"
 _IBAN: Final = "DE89370400440532013000"
 
 
+# Behaves as Apple's does towards the page. What a device would sign comes from the stand-in's address.
+_APPLE_PAY_SESSION: Final = """
+window.ApplePaySession = class {
+  static STATUS_SUCCESS = 0;
+  static STATUS_FAILURE = 1;
+  static canMakePayments() { return true; }
+  constructor(version, request) { this.request = request; }
+  async begin() {
+    window.sheet = "open";
+    if (!window.isMerchantValidated) {
+      const validationURL = "https://apple-pay-gateway.apple.com/paymentservices/startSession";
+      return this.onvalidatemerchant({ validationURL });
+    }
+    const order = new URLSearchParams(location.search).get("order");
+    const token = await (await fetch(`/stand-in/${order}`, { method: "POST" })).json();
+    return this.onpaymentauthorized({ payment: { token } });
+  }
+  completeMerchantValidation() { window.sheet = "validated"; }
+  completePayment(status) { window.sheet = status === 0 ? "success" : "failure"; }
+  abort() { window.sheet = "aborted"; }
+};
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What happens to one order."""
@@ -118,6 +142,24 @@ async def _for_later(page: BrowserPage, stack: LocalStack) -> AsyncIterator[str]
         raise PageError(f"the ledger has {counts} direct debits and sessions, not one of each")
 
 
+async def _in_safari(page: BrowserPage, _stack: LocalStack) -> AsyncIterator[str]:
+    script = await page.send("Page.addScriptToEvaluateOnNewDocument", source=_APPLE_PAY_SESSION)
+    await page.reload()
+    await page.until("!document.querySelector('#apple-pay')?.hidden", within_s=_SOON_S)
+    await page.click("#apple-pay")
+    await page.until("window.sheet === 'aborted'", within_s=_SOON_S)
+    shown = await page.value("document.getElementById('payment-text').textContent")
+    yield f"without a merchant identity: {shown}"
+    if not all("/apple-pay/session" in error for error in page.errors):
+        raise PageError(f"the page's scripts failed: {page.errors}")
+    page.errors.clear()  # Chromium counts the back end's refusal as an error of the page
+    await page.value("window.isMerchantValidated = true")
+    await page.click("#apple-pay")
+    yield f"with one: {await _stage(page, 'done')}"
+    await page.until("window.sheet === 'success'", within_s=_SOON_S)
+    await page.send("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
+
+
 SCENES: Final = (
     Scene("A double click and a reload", ORDERS[0], 1, _pay_twice),
     Scene("A declined card, then another one", ORDERS[1], 1, _pay_after_a_decline),
@@ -125,4 +167,5 @@ SCENES: Final = (
     Scene("A payment that is not sent", ORDERS[3], 1, _retry),
     Scene("A method without its payment", ORDERS[4], 0, _half),
     Scene("A bank account and a card for later", ORDERS[5], 0, _for_later),
+    Scene("A browser that has Apple Pay", ORDERS[6], 1, _in_safari),
 )

@@ -26,7 +26,7 @@ ORDERS: Final = (
     Order("4711", _ACCOUNT, seed.INVOICE_US_SECOND.number, "42.50", "USD", "US"),
     *(
         Order(str(4711 + number), _ACCOUNT, seed.INVOICE_US_LARGE.number, f"{17 + number}.00", "USD", "US")
-        for number in range(1, 6)
+        for number in range(1, 7)
     ),
 )
 _CODES: Final = {"USD": "840"}
