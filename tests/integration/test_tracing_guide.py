@@ -17,7 +17,7 @@ from payorch_server.calls.recording import log_fields, record_of_call
 from payorch_server.commands import trace
 from payorch_server.model.attempt import Attempt
 from payorch_server.model.call_notes import CallNotes, RouteNames
-from payorch_server.model.caller import UNIDENTIFIED
+from payorch_server.model.caller import Caller
 from payorch_server.model.errors import call_error
 from payorch_server.model.identifiers import TrackId, trace_id_of
 from payorch_server.model.outcome import Outcome, Reason
@@ -69,7 +69,7 @@ def test_the_page_names_every_member_of_the_log_line() -> None:
     route = RouteNames("acme", "us", (), "cards", "rule", "hash")
     attempt = Attempt(1, 200, "z", datetime(2026, 11, 20, tzinfo=UTC), 0.1, Outcome.SUCCEEDED)
     notes = CallNotes("ab" * 16, route, "opened", dict.fromkeys(("record", "token", "queue", "zuora"), 0.1), (attempt,))
-    notes.zuora_request_id = "z"
+    notes.zuora_request_id, notes.request_id = "z", "r"
     error = call_error(Reason.PAYMENT_DECLINED, "declined")
 
     record = record_of_call(
@@ -77,7 +77,7 @@ def test_the_page_names_every_member_of_the_log_line() -> None:
         method="/x",
         code="OK",
         track_id="t",
-        caller=UNIDENTIFIED,
+        caller=Caller("jwt:a", "shop"),
         notes=notes,
         ended_at=attempt.started_at,
         duration_s=1.0,

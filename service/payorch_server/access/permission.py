@@ -158,16 +158,17 @@ def _audit(context: CallContext, rpc: str, decision: str, route: Route | None, *
         else {}
     )
     try:
-        accepted = _AUDIT.info(
-            "access",
-            decision=decision,
-            caller=context.caller.identity,
-            namespace=context.namespace,
-            rpc=rpc,
-            track_id=context.track_id,
+        line = {
+            "decision": decision,
+            "rpc": rpc,
+            **context.log_fields(),
+            # Also where they are empty.
+            "caller": context.caller.identity,
+            "namespace": context.namespace,
             **fields,
             **further,
-        )
+        }
+        accepted = _AUDIT.info("access", **line)
     except Exception:  # noqa: BLE001 - a line that is missing is for the caller of this function to judge
         return False
     # A logger without a stream of its own, as in tests, returns nothing and has written the line.

@@ -191,7 +191,7 @@ class Components:
         offset_s = round(self.clocks.offsets_s()[tenant], 1)
         if judged.too_large:
             _LOG.error("clock_offset_too_large", tenant=tenant, offset_s=offset_s)
-            _ = self.resources.tasks.start(self._probe_clock(tenant), name=f"probe clock {tenant}")
+            _ = self.resources.tasks.start_shared(self._probe_clock(tenant), name=f"probe clock {tenant}")
         else:
             _LOG.info("clock_offset_within_limit", tenant=tenant, offset_s=offset_s)
 

@@ -216,7 +216,9 @@ def _interceptors(document: Document, components: Components, open_calls: OpenCa
         admission=_admission(document, components, open_calls),
         streams=StreamsInterceptor(limit=document.grpc.max_health_streams),
         receive=ReceiveInterceptor(
-            max_request_bytes=document.grpc.max_request_bytes, deadlines=components.resources.deadlines
+            max_request_bytes=document.grpc.max_request_bytes,
+            deadlines=components.resources.deadlines,
+            keyring=components.keyring,
         ),
     )
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from payorch_server.calls.recording import CallRecord
+from payorch_server.calls.recording import CallRecord, naming_fields
 from payorch_server.calls.settings import CallHistorySettings
 from payorch_server.model.errors import call_error
 from payorch_server.model.outcome import Reason
@@ -58,7 +58,7 @@ class CallHistory:
             return
         self._waiting.append(record)
         if self._writer is None or self._writer.done():
-            self._writer = self._tasks.start(self._write(), name="call records")
+            self._writer = self._tasks.start_shared(self._write(), name="call records")
 
     async def of(self, track_id: str, *, namespace: str) -> Sequence[CallRecord]:
         """Return the records of a Track-Id in a namespace, oldest first.
@@ -83,7 +83,7 @@ class CallHistory:
             try:
                 written = await self._append(record)
             except (StoreUnavailable, ValueError) as error:
-                _LOG.warning("call_not_recorded", track_id=record.track_id, detail=str(error))
+                _LOG.warning("call_not_recorded", **naming_fields(record), detail=str(error))
                 written = False
             self.lost += not written
 

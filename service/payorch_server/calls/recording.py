@@ -57,6 +57,8 @@ class CallRecord(msgspec.Struct, frozen=True):
     zuora_request_id: str = ""
     zuora_process_id: str = ""
     evidence: UpstreamEvidence = msgspec.field(default_factory=UpstreamEvidence)
+    request_id: str = ""
+    """As it is shown: a keyed hash where it looks like a secret; empty where there is none."""
 
 
 def record_of_call(
@@ -143,6 +145,7 @@ def _record(
         zuora_request_id=facts.zuora_request_id if facts else notes.zuora_request_id,
         zuora_process_id=facts.zuora_process_id if facts else notes.zuora_process_id,
         evidence=failure.evidence if failure else notes.evidence,
+        request_id=notes.request_id,
     )
 
 
@@ -158,25 +161,40 @@ def _end_of(error: BaseException | None) -> tuple[str, str, str, str, str]:
     return verdict.outcome.name, verdict.advice.name, failure.reason.name, failure.detail, right
 
 
+def naming_fields(record: CallRecord) -> dict[str, Any]:
+    """Return what names a record's call in a log line, as `CallContext.log_fields` does while it is served."""
+    fields = {
+        "track_id": record.track_id,
+        "request_id": record.request_id,
+        "trace_id": record.trace_id,
+        "caller": record.caller,
+        "namespace": record.namespace,
+        "tenant": record.route.tenant,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
 def log_fields(record: CallRecord) -> dict[str, Any]:
-    """Return the fields of a call's log line; empty ones are left out."""
+    """Return the fields of the log line of a call or an execution; empty ones are left out."""
     route = record.route
     fields = {
         "rpc": record.rpc,
-        "track_id": record.track_id,
-        "trace_id": record.trace_id,
-        "caller": record.caller,
-        "code": record.code,
         "outcome": record.outcome,
         "reason": record.reason,
-        "advice": record.advice,
         "detail": record.detail,
+        "advice": record.advice,
+        "track_id": record.track_id,
+        "request_id": record.request_id,
+        "trace_id": record.trace_id,
+        "caller": record.caller,
+        "namespace": record.namespace,
+        "tenant": route.tenant,
+        "entity": route.entity,
+        "code": record.code,
         "intent": record.intent,
         "attempts": len(record.attempts),
         "zuora_request_id": record.zuora_request_id,
         "duration_s": record.duration_s,
-        "tenant": route.tenant,
-        "entity": route.entity,
         "rule": route.rule,
         "policy_hash": route.policy_hash,
     }

@@ -16,13 +16,14 @@ from typing import Any, Final, Generic, TypeVar
 import structlog
 from opentelemetry import trace
 
-from payorch_server.calls.recording import CallRecord, record_of_execution
+from payorch_server.calls.recording import CallRecord, log_fields, record_of_execution
 from payorch_server.intents.claim import IntentClaim
 from payorch_server.intents.intent import IntentRequest, IntentResult, require_same_request, still_running
 from payorch_server.intents.intent_record import resend_before, sent_intent
 from payorch_server.intents.intent_spans import IntentSpans
 from payorch_server.intents.ledger import IntentLedger
 from payorch_server.model.context import CallContext, WaitingCalls
+from payorch_server.model.earlier_sends import error_given_notes
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
 from payorch_server.model.outcome import Reason
@@ -91,7 +92,22 @@ class _Execution(Generic[T]):
     """The call that started it and those that joined, as long as they wait."""
     is_lookup_needed: bool = False
     """Whether a call that leaves must look up the outcome: it is unrecorded, and a resend could take another route."""
+    was_left: bool = False
+    """Whether a call has left without knowing its end, so that no line of a call shows that end."""
+    unlogged: CallRecord | None = None
+    """Its record, from its end until a line shows it."""
     task: asyncio.Task[IntentResult[T]] = dataclasses.field(init=False)
+
+    def leave(self) -> None:
+        """Note that a call leaves without knowing the end; log the end if it has come this very moment."""
+        self.was_left = True
+        self.log_end()
+
+    def log_end(self) -> None:
+        """Log the end that a call which has left could not show, once."""
+        if self.was_left and self.unlogged:
+            _LOG.info("execution", **log_fields(self.unlogged))
+            self.unlogged = None
 
     def permit(self, pinned: Route) -> None:
         """Refuse the caller that started it on the route that its intent is pinned to.
@@ -195,7 +211,11 @@ class IntentExecutor:
         try:
             with execution.waiting.include(context.deadline_s):
                 return await self._deadlines.result_of(execution.task, within_s=wait_s)
+        except asyncio.CancelledError:
+            execution.leave()
+            raise
         except TimeoutError as error:
+            execution.leave()
             detail = f"not settled within {wait_s:.2f} s"
             if execution.is_lookup_needed:
                 raise call_error(Reason.INTENT_NOT_RECORDED, detail, lastReason=Reason.STILL_RUNNING.name) from error
@@ -253,32 +273,36 @@ class IntentExecutor:
             del self._executions[key]
 
     def _on_done(self, execution: _Execution[Any], task: asyncio.Task[IntentResult[Any]]) -> None:
-        """Record and log how an execution ended: its caller may have left long ago."""
-        rpc = execution.request.rpc
+        """Record how an execution ended, and log it if a call has left: no line of a call shows it then."""
         self._forget(execution.request.key, execution)
         self.spans.end_execution(execution.span, task)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if execution.context.notes.intent in _EXECUTED:
-            self._record(execution, error)
-        if isinstance(error, CallError):
-            _LOG.info("execution_failed", rpc=rpc, reason=error.failure.reason.name, detail=error.failure.detail)
-        elif task.cancelled():
-            _LOG.error("execution_cut", rpc=rpc)
-        elif error is not None:
+        record = self._record_of(execution, error)
+        if record.intent in _EXECUTED:
+            self._report(record, execution.request.key)
+        # 1. The process ends, or a defect: an error, whether or not a call waits.
+        if task.cancelled():
+            _LOG.error("execution_cut", **log_fields(record))
+        elif error is not None and not isinstance(error, CallError):
             # Its own text could hold what must not be shown.
-            _LOG.error("execution_crashed", rpc=rpc, type=type(error).__name__)
+            _LOG.error("execution_crashed", **log_fields(record), type=type(error).__name__, where=where(error))
+        # 2. An end that was foreseen, which the calls that wait show in their own lines.
+        else:
+            execution.unlogged = record
+            execution.log_end()
 
-    def _record(self, execution: _Execution[Any], error: BaseException | None) -> None:
-        duration_s = self._clock.monotonic() - execution.started_s
-        record = record_of_execution(
-            error,
+    def _record_of(self, execution: _Execution[Any], error: BaseException | None) -> CallRecord:
+        return record_of_execution(
+            error_given_notes(error, execution.context.notes) if isinstance(error, CallError) else error,
             rpc=execution.request.rpc,
             context=execution.context,
             ended_at=self._clock.now(),
-            duration_s=duration_s,
+            duration_s=self._clock.monotonic() - execution.started_s,
         )
+
+    def _report(self, record: CallRecord, key: IdempotencyKey) -> None:
         try:
-            self._execution_ended(record, execution.request.key)
+            self._execution_ended(record, key)
         except Exception as defect:  # noqa: BLE001 - a failing listener must not cost a caller the answer
             _LOG.error("execution_not_counted", rpc=record.rpc, type=type(defect).__name__, where=where(defect))
 

@@ -42,6 +42,8 @@ class CallNotes:
     """Whether an earlier call of the intent may have been sent, as this process or the metadata of gRPC shows."""
     intent_read: bool = False
     """Whether the end of the call takes the record of its intent into account."""
+    request_id: str = ""
+    """As it is shown and recorded; empty where there is none, or none that is valid."""
 
     def note_success(self, facts: UpstreamFacts, exists: UpstreamEvidence) -> None:
         """Note what a success looked like at Zuora's side."""

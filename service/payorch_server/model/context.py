@@ -71,3 +71,15 @@ class CallContext:
     def namespace(self) -> str:
         """Whose intents the call may name."""
         return self.caller.namespace
+
+    def log_fields(self) -> dict[str, str]:
+        """Return what names the call in every log line about it, as far as it is known."""
+        fields = {
+            "track_id": self.track_id,
+            "request_id": self.notes.request_id,
+            "trace_id": self.notes.trace_id,
+            "caller": self.caller.identity,
+            "namespace": self.caller.namespace,
+            "tenant": self.notes.route.tenant,
+        }
+        return {name: value for name, value in fields.items() if value}

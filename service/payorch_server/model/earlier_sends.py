@@ -12,6 +12,7 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Final
 
+from payorch_server.model.call_notes import CallNotes
 from payorch_server.model.errors import CallError, Failure, error_for
 from payorch_server.model.outcome import VERDICTS, Advice, Outcome, Reason, Verdict
 from payorch_server.model.secret import Secret
@@ -57,6 +58,11 @@ def reason_given_earlier_sends(failed: Failure, *, doubtful: bool, repeated: boo
     outcome = VERDICTS[reason].outcome
     proves_nothing = outcome is Outcome.NOT_SENT or (outcome is Outcome.REFUSED and not repeated)
     return Reason.EARLIER_ATTEMPT_UNSETTLED if proves_nothing else reason
+
+
+def error_given_notes(error: CallError, notes: CallNotes) -> CallError:
+    """Return what the error of a call means for its intent, with the doubt that no record was read to settle."""
+    return error_given_doubt(error) if notes.sent_before and not notes.intent_read else error
 
 
 def error_given_doubt(error: CallError) -> CallError:

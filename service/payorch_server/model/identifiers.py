@@ -33,6 +33,14 @@ def parse_track_id(text: str) -> TrackId | None:
     return TrackId(text) if _TRACK_ID.fullmatch(text) else None
 
 
+_REQUEST_ID: Final = re.compile(r"[!-~]{16,128}")
+
+
+def parse_request_id(text: str) -> RequestId | None:
+    """Return the text as a request id, or None if it breaks the rule of the protos."""
+    return RequestId(text) if _REQUEST_ID.fullmatch(text) else None
+
+
 _MINTED: Final = re.compile(r"(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})")
 _TRACE_LABEL: Final = b"payorch/track/1\0"
 

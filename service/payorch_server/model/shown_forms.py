@@ -63,6 +63,11 @@ def shown_id(text: str) -> str:
     return text if is_shown else MASKED
 
 
+def is_shown_request_id(text: str) -> bool:
+    """Return whether a request id is shown as it is: it looks like no secret."""
+    return is_random_id(text) or scrub_text(text) == text
+
+
 def shown_track_id(text: str) -> str:
     """Return a Track-Id in an answer as it is shown: of the form of Track-Ids, and like no secret. Empty stays so."""
     is_shown = not text or is_random_id(text) or (parse_track_id(text) and scrub_text(text) == text)

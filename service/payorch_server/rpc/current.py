@@ -6,6 +6,10 @@ from typing import Final
 
 from payorch_server.model.caller import UNIDENTIFIED, Caller
 from payorch_server.model.context import CallContext
+from payorch_server.model.identifiers import parse_request_id
+from payorch_server.rpc.track_ids import recorded_request_ids
+from payorch_server.store.keyring import Keyring
+from payorch_server.telemetry.log_context import bind_log_context
 from payorch_server.usecases.policy import Policy
 
 
@@ -36,5 +40,17 @@ def current_caller() -> Caller:
 
 
 def set_active_call(call: ActiveCall) -> None:
-    """Set the call being served."""
+    """Set the call being served; its log lines, and those of the tasks that it starts, say which one it is."""
     _ACTIVE_CALL.set(call)
+    bind_log_context(call.context)
+
+
+def note_request_id(text: str, keyring: Keyring) -> None:
+    """Note the request id of the call being served, for its record and its log lines; none if it breaks the rule.
+
+    Args:
+        text: As the caller gave it.
+        keyring: Hashes a request id that looks like a secret.
+    """
+    if request_id := parse_request_id(text):
+        active_call().context.notes.request_id = recorded_request_ids(request_id, keyring)[0]

@@ -1,4 +1,4 @@
-"""The Track-Id of a call, under what it is shown and recorded, and its link to the call's trace."""
+"""The Track-Id of a call and its link to the call's trace; under what Track-Ids and request ids are shown."""
 
 import secrets
 from collections.abc import Sequence
@@ -7,9 +7,16 @@ from typing import Any, Final
 from opentelemetry import trace
 
 from payorch_server.model.errors import CallError, Failure, Violation, error_for
-from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, minted_track_id, parse_track_id, span_ids_of
+from payorch_server.model.identifiers import (
+    TRACK_ID_RULE,
+    RequestId,
+    TrackId,
+    minted_track_id,
+    parse_track_id,
+    span_ids_of,
+)
 from payorch_server.model.outcome import Reason
-from payorch_server.model.shown_forms import MASKED, shown_track_id
+from payorch_server.model.shown_forms import MASKED, is_shown_request_id, shown_track_id
 from payorch_server.store.keyring import Keyring
 from payorch_server.telemetry.spans import emit_pointer
 from payorch_server.zuora.messages import TRACK_ID_HEADER
@@ -50,6 +57,11 @@ def recorded_track_ids(track_id: TrackId, keyring: Keyring) -> tuple[TrackId, ..
     if shown_track_id(track_id) != MASKED:
         return (track_id,)
     return tuple(map(TrackId, keyring.pseudonyms(track_id, purpose="track id")))
+
+
+def recorded_request_ids(request_id: RequestId, keyring: Keyring) -> tuple[str, ...]:
+    """Return under what a request id is shown and recorded, as `recorded_track_ids` does."""
+    return (request_id,) if is_shown_request_id(request_id) else keyring.pseudonyms(request_id, purpose="request id")
 
 
 def link_track_id(span: trace.Span, track_id: TrackId, tracer: trace.Tracer) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import resource
 import signal
 from collections.abc import Callable, Coroutine, Iterator
@@ -21,8 +22,15 @@ class TaskOwner:
         self._tasks: dict[asyncio.Task[Any], None] = {}
 
     def start(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-        """Start the work in a task that outlives its starter's cancellation."""
-        task = asyncio.create_task(work, name=name)  # noqa: TID251 - this is the owner
+        """Start the work in a task that outlives its starter's cancellation; it works for the same call."""
+        return self._own(asyncio.create_task(work, name=name))  # noqa: TID251 - this is the owner
+
+    def start_shared(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        """Start work for several calls, or for none: its log lines and spans are not of the call that starts it."""
+        context = contextvars.Context()
+        return self._own(asyncio.create_task(work, name=name, context=context))  # noqa: TID251 - this is the owner
+
+    def _own(self, task: asyncio.Task[T]) -> asyncio.Task[T]:
         self._tasks[task] = None
         task.add_done_callback(self._forget)
         return task

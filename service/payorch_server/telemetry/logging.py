@@ -22,12 +22,17 @@ import structlog
 
 from payorch_server.model import CommandError
 from payorch_server.runtime.clock import SystemClock
+from payorch_server.telemetry.log_context import bound_fields
 from payorch_server.telemetry.log_writer import COLLECT_S, LogWriter
 from payorch_server.telemetry.scrubber import scrub
 from payorch_server.telemetry.settings import TelemetrySettings
+from payorch_server.telemetry.terminal_lines import has_colours, terminal_line
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-_LOG: Final = structlog.get_logger("payorch.process")
+_PROCESS: Final = "payorch.process"
+"""Its lines are about no call: what serves several, such as a connection, belongs to the task that happened to open it.
+"""
+_LOG: Final = structlog.get_logger(_PROCESS)
 _AUDIT: Final = "payorch.audit"
 """Its lines have a stream of their own, and any level: an audit must not be silenced."""
 _PAYLOADS: Final = "payorch.payloads"
@@ -76,15 +81,19 @@ def start_logging(settings: TelemetrySettings) -> LogStreams:
     Raises:
         StreamClosedError: The process was started without one of them.
     """
-    render = _renderer(settings)
     log_to, audit_to = _descriptor(sys.stderr, "log"), _descriptor(sys.stdout, "audit")
     turn = threading.Lock() if os.path.sameopenfile(log_to, audit_to) else None
-    log, audit = (
-        LogWriter(descriptor, name=name, lost_line=_lost_line(render, name), collect_s=collect_s, turn=turn)
-        for descriptor, name, collect_s in ((log_to, "log", COLLECT_S), (audit_to, "audit", _COLLECT_AUDIT_S))
-    )
-    chosen = _StreamLogger(log, render, least=_LEVELS[settings.log_level])
-    named = {_AUDIT: _AuditLogger(audit, render), _PAYLOADS: _StreamLogger(log, render)}
+    render, render_audit = (_renderer(settings, descriptor) for descriptor in (log_to, audit_to))
+    log = LogWriter(log_to, name="log", lost_line=_lost_line(render, "log"), collect_s=COLLECT_S, turn=turn)
+    lost_audit = _lost_line(render_audit, "audit")
+    audit = LogWriter(audit_to, name="audit", lost_line=lost_audit, collect_s=_COLLECT_AUDIT_S, turn=turn)
+    least = _LEVELS[settings.log_level]
+    chosen = _StreamLogger(log, render, least=least)
+    named = {
+        _AUDIT: _AuditLogger(audit, render_audit),
+        _PAYLOADS: _StreamLogger(log, render),
+        _PROCESS: _StreamLogger(log, render, least=least, is_about_calls=False),
+    }
     structlog.configure(
         # They render by themselves: what structlog does around a renderer costs as much as the renderer.
         wrapper_class=lambda logger, **_unused: logger,  # type: ignore[arg-type] # it is called, and nothing more
@@ -120,20 +129,19 @@ _Fields = dict[str, Any]
 _Render = Callable[[str, str, _Fields], bytes]
 
 
-def _renderer(settings: TelemetrySettings) -> _Render:
+def _renderer(settings: TelemetrySettings, descriptor: int) -> _Render:
     """Return the function that renders level, event and fields, to nothing if that fails: no line is worth a call."""
-    write = _json() if settings.log_format == "json" else _for_people()
+    write = _json() if settings.log_format == "json" else _for_people(descriptor)
     clock = SystemClock()
 
     def render(level: str, event: str, fields: _Fields) -> bytes:
         try:
-            fields["event"] = event
-            if "exc_info" in fields:
-                fields = dict(structlog.processors.format_exc_info(None, level, fields))
-            # After the exception is a text. What is added behind it is ours.
-            line = scrub(fields)
-            line["level"], line["timestamp"] = level, clock.now()
-            return write(line)
+            line: _Fields = {"event": event, **fields}
+            if "exc_info" in line:
+                line = dict(structlog.processors.format_exc_info(None, level, line))
+            head = {"timestamp": clock.now(), "level": level}
+            # After the exception is a text. What is added behind it is ours, whatever a field is called.
+            return write({**head, **scrub(line), **head})
         except Exception:  # noqa: BLE001 - a value may fail in any way; the line is counted as lost
             return b""
 
@@ -144,16 +152,9 @@ def _json() -> Callable[[_Fields], bytes]:
     return msgspec.json.Encoder(enc_hook=str).encode
 
 
-def _for_people() -> Callable[[_Fields], bytes]:
-    console = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
-
-    def write(line: _Fields) -> bytes:
-        line["timestamp"] = msgspec.to_builtins(line["timestamp"])
-        return console(None, line["level"], line).encode(errors="backslashreplace")
-
-    return write
+def _for_people(descriptor: int) -> Callable[[_Fields], bytes]:
+    colours = has_colours(descriptor)
+    return lambda line: terminal_line(line, colours=colours).encode(errors="backslashreplace")
 
 
 def _lost_line(render: _Render, stream: str) -> Callable[[int], bytes]:
@@ -161,12 +162,15 @@ def _lost_line(render: _Render, stream: str) -> Callable[[int], bytes]:
 
 
 class _StreamLogger:
-    """Renders events and offers them to a stream, unless they are below a level."""
+    """Renders events, with what names the call that they are about, and offers them to a stream."""
 
-    def __init__(self, writer: LogWriter, render: _Render, *, least: int = logging.NOTSET) -> None:
+    def __init__(
+        self, writer: LogWriter, render: _Render, *, least: int = logging.NOTSET, is_about_calls: bool = True
+    ) -> None:
         self._writer = writer
         self._render = render
         self._least = least
+        self._is_about_calls = is_about_calls
 
     def debug(self, event: str, **fields: Any) -> bool:
         return self._log("debug", event, fields)
@@ -187,6 +191,9 @@ class _StreamLogger:
     def _log(self, level: str, event: str, fields: _Fields) -> bool:
         if _LEVELS[level] < self._least:
             return False
+        # The line of a call has them already.
+        if self._is_about_calls and "trace_id" not in fields:
+            fields = {**bound_fields(), **fields}
         line = self._render(level, event, fields)
         if line:
             return self._writer.write(line)

@@ -8,17 +8,20 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 import structlog
+from opentelemetry import trace
 
+from payorch_server.model.shown_forms import shown_id
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.http_connection import BodyProblem, HttpAnswer, HttpLimits, HttpRequest, HttpService
 from payorch_server.runtime.http_listener import HttpListener
 from payorch_server.runtime.listen_address import split_address
+from payorch_server.telemetry.log_context import log_context
 from payorch_server.telemetry.logging import where
 from payorch_server.upc.addresses import Address, AddressRules, RefusalLimit
 from payorch_server.upc.answers import HubAnswer, Situation, answer_to
 from payorch_server.upc.credentials import HubCredentials
-from payorch_server.upc.exchange import Caller, ExchangeObserver, HubExchange
+from payorch_server.upc.exchange import Caller, ExchangeObserver, HubExchange, names_of
 from payorch_server.upc.hub_decode import decode, names_in
 from payorch_server.upc.hub_encode import encode_answer
 from payorch_server.upc.hub_parts import REQUEST_LIMIT_S, HubCallNotes
@@ -81,10 +84,27 @@ class HubAccess:
 class _Received:
     """What is known of one request so far."""
 
+    hub: str
     caller: Caller
     notes: HubCallNotes
+    trace_id: str = ""
     request: HubRequest | UnusableRequest | None = None
     """None as long as the body was not read."""
+
+    def log_fields(self) -> dict[str, str]:
+        """Return what names the request in every log line about it, as far as it is known."""
+        operation, tenant_id, zuora_id = names_of(self.request)
+        fields = {
+            "hub": self.hub,
+            "operation": operation.lower(),
+            "tenant_id": shown_id(tenant_id),
+            "id": shown_id(zuora_id),
+            "key": self.notes.key,
+            "gateway": self.notes.gateway,
+            "trace_id": self.trace_id,
+            "caller": str(self.caller),
+        }
+        return {name: value for name, value in fields.items() if value}
 
 
 class HubEndpoint:
@@ -134,8 +154,9 @@ class HubEndpoint:
         return await self._answer(request, access, hub, address)
 
     async def _answer(self, request: HttpRequest, access: HubAccess, hub: str, address: Address | None) -> HttpAnswer:
-        with self._observer.observe(hub) as report:
-            received = _Received(Caller.NOT_ALLOWED, HubCallNotes())
+        received = _Received(hub, Caller.NOT_ALLOWED, HubCallNotes())
+        with self._observer.observe(hub) as report, log_context(received):
+            received.trace_id = _current_trace_id()
             try:
                 answer = await self._answer_in_time(request, access, hub, address, received)
             except Exception as defect:  # noqa: BLE001 - whatever it is, money may have moved
@@ -191,6 +212,11 @@ class HubEndpoint:
         received.request = names
         has_credentials = bool(request.lines_of("Authorization"))
         return await self._hub.answer_refused(names, notes=received.notes, has_credentials=has_credentials)
+
+
+def _current_trace_id() -> str:
+    trace_id = trace.get_current_span().get_span_context().trace_id
+    return f"{trace_id:032x}" if trace_id else ""
 
 
 def _decoded(

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 from payorch_server.upc.answers import HubAnswer
 from payorch_server.upc.hub_parts import HubCallNotes
-from payorch_server.upc.request import HubRequest, UnusableRequest
+from payorch_server.upc.request import HubRequest, Operation, UnusableRequest
 
 
 class Caller(StrEnum):
@@ -55,3 +55,16 @@ class ExchangeObserver(Protocol):
             hub: Name of the hub; empty where the path names none that exists.
         """
         ...
+
+
+def names_of(request: HubRequest | UnusableRequest | None) -> tuple[str, str, str]:
+    """Return operation, tenant id and id of a request, as far as they are known for certain."""
+    match request:
+        case HubRequest():
+            return request.operation, request.tenant_id, request.subject.id
+        case UnusableRequest(names=(name,)):
+            return name.operation, name.tenant_id, name.id
+        case UnusableRequest(is_validation=True):
+            return Operation.VALIDATE, "", ""
+        case _:
+            return "", "", ""

@@ -21,9 +21,10 @@ from payorch_server.telemetry.instruments import CheapCounter, CheapHistogram, o
 from payorch_server.telemetry.logging import where
 from payorch_server.telemetry.spans import emit_pointer
 from payorch_server.upc.answers import Answer, HubAnswer, Situation
+from payorch_server.upc.exchange import names_of
 from payorch_server.upc.hub_parts import HubCallNotes
 from payorch_server.upc.open_records import OpenRecords
-from payorch_server.upc.request import HubRequest, Operation, UnusableRequest
+from payorch_server.upc.request import HubRequest, UnusableRequest
 from payorch_server.upc.settings import UpcSettings
 
 _LOG: Final = structlog.get_logger("payorch.upc")
@@ -273,7 +274,7 @@ def span_ids_of_key(key: str) -> tuple[int, int]:
 def _facts(hub: str, exchange: ReportedExchange) -> dict[str, Any]:
     """Return what log record and span have in common."""
     notes, answer = exchange.notes, exchange.answer
-    operation, tenant_id, zuora_id = _names(exchange.request)
+    operation, tenant_id, zuora_id = names_of(exchange.request)
     return {
         "hub": hub,
         "operation": operation.lower(),
@@ -288,19 +289,6 @@ def _facts(hub: str, exchange: ReportedExchange) -> dict[str, Any]:
         "replayed": notes.replayed,
         "joined": notes.joined,
     }
-
-
-def _names(request: HubRequest | UnusableRequest | None) -> tuple[str, str, str]:
-    """Return operation, tenant id and id of a request, as far as they are known for certain."""
-    match request:
-        case HubRequest():
-            return request.operation, request.tenant_id, request.subject.id
-        case UnusableRequest(names=(name,)):
-            return name.operation, name.tenant_id, name.id
-        case UnusableRequest(is_validation=True):
-            return Operation.VALIDATE, "", ""
-        case _:
-            return "", "", ""
 
 
 def _defect(request: HubRequest | UnusableRequest | None) -> dict[str, str]:

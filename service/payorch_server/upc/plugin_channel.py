@@ -206,7 +206,7 @@ class PluginChannel:
 
     async def _ask_once(self, deadline_s: float) -> GatewayDescription | NotSent:
         if self._asking is None:
-            self._asking = self._tasks.start(self._ask(), name=f"ask gateway {self._name}")
+            self._asking = self._tasks.start_shared(self._ask(), name=f"ask gateway {self._name}")
         asking = self._asking
         left_s = max(0.0, deadline_s - self._clock.monotonic())
         done, _ = await asyncio.wait({asking}, timeout=None if math.isinf(left_s) else left_s)

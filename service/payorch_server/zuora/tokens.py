@@ -186,8 +186,7 @@ class TokenCache:
     def _start(self, credential: Credential) -> asyncio.Task[Token]:
         # In a trace of its own: many calls may wait for it, each for a part of it.
         span = self._transport.tracer.start_span("token fetch", context=Context())
-        with use_span(span):
-            fetch = self._tasks.start(self._fetch(credential), name="token fetch")
+        fetch = self._tasks.start_shared(self._fetch(credential, span), name="token fetch")
         self._fetches[credential], self._spans[credential] = fetch, span
         fetch.add_done_callback(lambda task: self._on_fetched(credential, task))
         return fetch
@@ -248,9 +247,10 @@ class TokenCache:
             for credential in [credential for credential in by_credential if not wanted(credential)]:
                 del by_credential[credential]
 
-    async def _fetch(self, credential: Credential) -> Token:
+    async def _fetch(self, credential: Credential, span: trace.Span) -> Token:
         try:
-            token = await self._request(credential)
+            with use_span(span):
+                token = await self._request(credential)
         except CallError as error:
             raise self._remember(credential, error) from error
         self._failures.pop(credential, None)

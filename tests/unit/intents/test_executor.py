@@ -748,8 +748,8 @@ class TestOwnership:
         assert len(zuora.sent) == 1
 
     @pytest.mark.asyncio
-    async def test_says_that_a_flight_was_cut(self) -> None:
-        """The process ends before Zuora has answered: foreseen, and to be looked after."""
+    async def test_logs_an_execution_that_was_cut(self) -> None:
+        """The process ends before Zuora has answered: its outcome is unknown."""
         clock, zuora, tasks = FakeClock(), Zuora(gate=asyncio.Event()), TaskOwner()
         leader = asyncio.ensure_future(
             intent_executor(clock, tasks=tasks).run(intent_request(zuora.send), call_context(clock))
@@ -760,7 +760,89 @@ class TestOwnership:
             await tasks.close()
             await asyncio.gather(leader, return_exceptions=True)
 
-        assert logs == [{"event": "execution_cut", "log_level": "error", "rpc": "DecryptApplePay"}]
+        (line,) = logs
+        assert ("execution_cut", "error") == (line["event"], line["log_level"])
+        assert ("DecryptApplePay", "UNKNOWN", "track-1") == (line["rpc"], line["outcome"], line["track_id"])
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize(
+        ("answer", "outcome", "reason"),
+        [("pm-1", "SUCCEEDED", None), (call_error(Reason.PAYMENT_DECLINED, "no"), "REFUSED", "PAYMENT_DECLINED")],
+    )
+    async def test_logs_an_end_that_its_caller_did_not_wait_for(
+        self, answer: Exception | str, outcome: str, reason: str | None
+    ) -> None:
+        """The call's own line says UNKNOWN, and would have the last word."""
+        clock, zuora = FakeClock(), Zuora([answer], gate=asyncio.Event())
+        one = intent_executor(clock)
+
+        with capture_logs() as logs:
+            with pytest.raises(CallError):
+                await one.run(intent_request(zuora.send), call_context(clock, seconds=0))
+            before = [*logs]
+            zuora.gate.set()
+            assert await one.wait_for_executions(timeout_s=5) == 0
+
+        (line,) = logs
+        assert before == []
+        assert ("execution", "DecryptApplePay", "track-1") == (line["event"], line["rpc"], line["track_id"])
+        assert (outcome, reason) == (line["outcome"], line.get("reason"))
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("seconds", [10.0, 0.0], ids=["cancelled", "deadline"])
+    async def test_logs_an_end_once_where_one_of_its_callers_waited(self, seconds: float) -> None:
+        """Its line cannot show what became of the call that left."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        one = intent_executor(clock)
+
+        with capture_logs() as logs:
+            waiting = asyncio.ensure_future(one.run(intent_request(zuora.send), call_context(clock)))
+            await zuora.arrived.wait()
+            leaving = [
+                asyncio.ensure_future(one.run(intent_request(zuora.send), call_context(clock, seconds=seconds)))
+                for _ in range(2)
+            ]
+            await asyncio.sleep(0)
+            for call in leaving:
+                call.cancel()
+            await asyncio.gather(*leaving, return_exceptions=True)
+            zuora.gate.set()
+            await waiting
+
+        assert ["execution"] == [line["event"] for line in logs]
+
+    @pytest.mark.asyncio
+    async def test_logs_an_end_that_came_in_the_moment_its_caller_left(self) -> None:
+        """The call is cancelled when its result is there already, and does not see it."""
+        clock, zuora = FakeClock(), Zuora(gate=asyncio.Event())
+        one = intent_executor(clock)
+
+        with capture_logs() as logs:
+            leaving = asyncio.ensure_future(one.run(intent_request(zuora.send), call_context(clock)))
+            await zuora.arrived.wait()
+            (execution,) = one._executions.values()
+            execution.task.add_done_callback(lambda _task: leaving.cancel())
+            zuora.gate.set()
+            await asyncio.gather(leaving, return_exceptions=True)
+
+        assert leaving.cancelled()
+        assert [("execution", "SUCCEEDED")] == [(line["event"], line["outcome"]) for line in logs]
+
+    @pytest.mark.asyncio
+    async def test_logs_no_end_that_a_call_shows(self) -> None:
+        """A refused call has one line, which is its own; so has one that no route was found for."""
+        clock, zuora = FakeClock(), Zuora([call_error(Reason.PAYMENT_DECLINED, "no")])
+        unroutable = intent_request(
+            zuora.send, request_id=RequestId("order-2-attempt-1"), to=call_error(Reason.ROUTE_NOT_FOUND, "none")
+        )
+
+        with capture_logs() as logs:
+            for request in (intent_request(zuora.send), unroutable):
+                with pytest.raises(CallError):
+                    await intent_executor(clock).run(request, call_context(clock))
+            await asyncio.sleep(0)
+
+        assert logs == []
 
     @pytest.mark.asyncio
     async def test_lets_a_waiter_leave_at_its_own_deadline(self) -> None:

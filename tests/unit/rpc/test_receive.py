@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import pytest
+from harness.keyring import keyring
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
 from payorch_server.rpc.interceptors.receive import ReceiveInterceptor
@@ -47,7 +48,7 @@ class Context:
 
 def receiver(**limits: float) -> ReceiveInterceptor:
     """Make an interceptor."""
-    return ReceiveInterceptor(max_request_bytes=10, deadlines=Deadlines(SystemClock()), **limits)
+    return ReceiveInterceptor(max_request_bytes=10, deadlines=Deadlines(SystemClock()), keyring=keyring(), **limits)
 
 
 async def serve(receive: ReceiveInterceptor, context: Context, method: str = OURS) -> Any:

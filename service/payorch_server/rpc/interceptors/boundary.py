@@ -20,7 +20,7 @@ from payorch_server.calls.recording import CallRecord, log_fields, record_of_cal
 from payorch_server.model.call_notes import CallNotes
 from payorch_server.model.caller import UNIDENTIFIED
 from payorch_server.model.context import CallContext
-from payorch_server.model.earlier_sends import error_given_doubt
+from payorch_server.model.earlier_sends import error_given_notes
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.identifiers import TrackId
 from payorch_server.model.operation import ROUTED_RPCS
@@ -137,9 +137,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
                 response = await self._serve(call, behaviour, request, context)
             # 1. An expected error: its status goes to the caller.
             except CallError as raised:
-                error = raised
-                if call.notes.sent_before and not call.notes.intent_read:
-                    error = error_given_doubt(raised)
+                error = error_given_notes(raised, call.notes)
                 self._close(call, error)
                 await early_metadata.finish()
                 await self._abort(context, error, call.given_track_id)
@@ -185,8 +183,6 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         return _Call(method, span, track_id, given_track_id, problem, started_s, notes)
 
     async def _serve(self, call: _Call, behaviour: Behaviour, request: Any, context: Any) -> Any:
-        if call.problem:
-            raise call.problem
         call_context = CallContext(
             call.track_id,
             self._deadline_s(context, call.started_s),
@@ -196,6 +192,8 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         )
         # From here to its end the call sees one policy, even if another is loaded meanwhile.
         set_active_call(ActiveCall(call_context, self._policy.current))
+        if call.problem:
+            raise call.problem
         return await behaviour(request, context)
 
     def _deadline_s(self, context: Any, started_s: float) -> float:
@@ -214,7 +212,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         try:
             self._finish_telemetry(call, error, unexpected)
         except Exception as defect:  # noqa: BLE001 - the response is decided
-            _LOG.error("call_not_logged", track_id=call.track_id, type=type(defect).__name__, where=where(defect))
+            _LOG.error("call_not_logged", type=type(defect).__name__, where=where(defect))
 
     def _finish_telemetry(self, call: _Call, error: CallError | None, unexpected: Exception | None) -> None:
         code = grpc.StatusCode.OK if error is None else code_of(error)

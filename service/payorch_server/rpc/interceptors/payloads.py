@@ -36,8 +36,7 @@ class PayloadInterceptor(UnaryInterceptor):
 
 
 def _log_payload(event: str, method: str, payload: Any) -> None:
-    track_id = active_call().context.track_id
     try:
-        _LOG.info(event, method=method, track_id=track_id, payload=redacted(payload))
+        _LOG.info(event, method=method, payload=redacted(payload))
     except Exception as defect:  # noqa: BLE001 - a failure to log must not cost the caller the response
-        _LOG.error("payload_not_logged", track_id=track_id, type=type(defect).__name__, where=where(defect))
+        _LOG.error("payload_not_logged", type=type(defect).__name__, where=where(defect))

@@ -13,9 +13,11 @@ from google.protobuf.message import DecodeError
 
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
+from payorch_server.rpc.current import note_request_id
 from payorch_server.rpc.interceptors._unary import Behaviour, Continuation, is_ours
 from payorch_server.rpc.status import CATALOGUE
 from payorch_server.runtime.deadlines import Deadlines, TimeLimit
+from payorch_server.store.keyring import Keyring
 
 MESSAGE_TIMEOUT_S: Final = 10.0
 """Time for a message to arrive completely; the deadline of its call also holds."""
@@ -36,16 +38,20 @@ class _Undecodable:
 class ReceiveInterceptor(grpc.aio.ServerInterceptor):
     """Receives the message of each call that has exactly one."""
 
-    def __init__(self, *, max_request_bytes: int, deadlines: Deadlines, timeout_s: float = MESSAGE_TIMEOUT_S) -> None:
+    def __init__(
+        self, *, max_request_bytes: int, deadlines: Deadlines, keyring: Keyring, timeout_s: float = MESSAGE_TIMEOUT_S
+    ) -> None:
         """Make an interceptor.
 
         Args:
             max_request_bytes: Larger messages of our methods are refused.
             deadlines: Of the process.
+            keyring: Hashes request ids that look like secrets, for the log.
             timeout_s: Time for a message to arrive completely.
         """
         self._max_request_bytes = max_request_bytes
         self._deadlines = deadlines
+        self._keyring = keyring
         self._timeout_s = timeout_s
         # The one that has waited longest first.
         self._waiting: dict[TimeLimit, None] = {}
@@ -73,7 +79,7 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
             return handler
         if is_ours(handler_call_details.method):
             return grpc.stream_unary_rpc_method_handler(
-                self._receiving(cast("Behaviour", handler.unary_unary)),
+                self._receiving_ours(cast("Behaviour", handler.unary_unary)),
                 request_deserializer=self._guarded(handler.request_deserializer),
                 response_serializer=handler.response_serializer,
             )
@@ -91,6 +97,15 @@ class ReceiveInterceptor(grpc.aio.ServerInterceptor):
     def _receiving(self, behaviour: Behaviour) -> Behaviour:
         async def receive(_requests: Any, context: Any) -> Any:
             return await behaviour(await self._message(context), context)
+
+        return receive
+
+    def _receiving_ours(self, behaviour: Behaviour) -> Behaviour:
+        async def receive(_requests: Any, context: Any) -> Any:
+            message = await self._message(context)
+            # From here on every line of the log says it.
+            note_request_id(getattr(message, "request_id", ""), self._keyring)
+            return await behaviour(message, context)
 
         return receive
 
