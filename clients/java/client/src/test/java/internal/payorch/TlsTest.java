@@ -5,20 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import internal.payorch.v1.CreateSessionRequest;
 import internal.payorch.v1.CreateSessionResponse;
 import internal.payorch.v1.PaymentOrchestrationServiceGrpc;
-import internal.payorch.v1.PaymentOrchestrationServiceGrpc.PaymentOrchestrationServiceImplBase;
 import io.grpc.Grpc;
-import io.grpc.Metadata;
-import io.grpc.Server;
-import io.grpc.ServerCall;
-import io.grpc.ServerCallHandler;
-import io.grpc.ServerInterceptor;
 import io.grpc.StatusRuntimeException;
-import io.grpc.TlsServerCredentials;
 import io.grpc.stub.StreamObserver;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -26,12 +17,9 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.logging.Logger;
-import javax.net.ssl.SSLPeerUnverifiedException;
-import javax.net.ssl.SSLSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -118,57 +106,11 @@ class TlsTest {
         assertThrows(IllegalArgumentException.class, both::build).getMessage());
   }
 
-  /** A service with TLS that remembers who called, and holds calls back if it is given a queue for them. */
-  private static final class SecuredService extends PaymentOrchestrationServiceImplBase implements ServerInterceptor {
-    final List<String> callers = new CopyOnWriteArrayList<>();
-    private volatile BlockingQueue<StreamObserver<CreateSessionResponse>> held;
-    private Server running;
-
-    int start() throws IOException {
-      var trusted = new String(first.certificate(), StandardCharsets.US_ASCII)
-          + new String(second.certificate(), StandardCharsets.US_ASCII);
-      var credentials =
-          TlsServerCredentials.newBuilder()
-              .keyManager(new ByteArrayInputStream(server.certificate()), new ByteArrayInputStream(server.key()))
-              .trustManager(new ByteArrayInputStream(bytes(trusted)))
-              .clientAuth(TlsServerCredentials.ClientAuth.REQUIRE)
-              .build();
-      running = Grpc.newServerBuilderForPort(0, credentials).addService(this).intercept(this).build().start();
-      return running.getPort();
-    }
-
-    void stop() {
-      running.shutdownNow();
-    }
-
-    @Override
-    public void createSession(CreateSessionRequest request, StreamObserver<CreateSessionResponse> observer) {
-      if (held != null) {
-        held.add(observer);
-        return;
-      }
-      observer.onNext(ScriptedService.SESSION);
-      observer.onCompleted();
-    }
-
-    @Override
-    public <Q, A> ServerCall.Listener<Q> interceptCall(
-        ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
-      SSLSession session = call.getAttributes().get(Grpc.TRANSPORT_ATTR_SSL_SESSION);
-      try {
-        callers.add(session.getPeerPrincipal().getName());
-      } catch (SSLPeerUnverifiedException e) {
-        callers.add("");
-      }
-      return next.startCall(call, headers);
-    }
-  }
-
   private static String called(Channels channels, SecuredService service) {
     var channel = channels.newest();
     channel.enterIdle(); // a connection of its own for each call
     PaymentOrchestrationServiceGrpc.newBlockingStub(channel).createSession(ScriptedService.request());
-    return service.callers.get(service.callers.size() - 1);
+    return service.callers().get(service.callers().size() - 1);
   }
 
   private static Channels channels(int port, Tls tls, AtomicLong nanos) {
@@ -191,7 +133,7 @@ class TlsTest {
     var ca = server.writeCertificate(folder.resolve("ca.pem"));
     var certificate = first.writeCertificate(folder.resolve("caller.pem"));
     var key = first.writeKey(folder.resolve("caller.key"));
-    var service = new SecuredService();
+    var service = new SecuredService(server, first, second);
     var port = service.start();
     try (var channels = channels(port, Tls.fromFiles(ca, certificate, key), nanos)) {
       assertEquals("CN=first", called(channels, service));
@@ -214,7 +156,7 @@ class TlsTest {
     var nanos = new AtomicLong();
     var ca = first.writeCertificate(folder.resolve("ca.pem"));
     var certificate = first.writeCertificate(folder.resolve("caller.pem"));
-    var service = new SecuredService();
+    var service = new SecuredService(server, first, second);
     var port = service.start();
     var tls = Tls.fromFiles(ca, certificate, first.writeKey(folder.resolve("caller.key")));
     try (var channels = channels(port, tls, nanos)) {
@@ -232,7 +174,7 @@ class TlsTest {
     var ca = server.writeCertificate(folder.resolve("ca.pem"));
     var certificate = first.writeCertificate(folder.resolve("caller.pem"));
     var key = first.writeKey(folder.resolve("caller.key"));
-    var service = new SecuredService();
+    var service = new SecuredService(server, first, second);
     var builder =
         PayorchClient.builder("127.0.0.1:" + service.start())
             .serviceConfig(ServiceConfig.ofOperators())
@@ -240,10 +182,11 @@ class TlsTest {
             .tls(Tls.fromFiles(ca, certificate, key));
     builder.timing(movedBy(nanos));
     try (var client = builder.build()) {
-      service.held = new ArrayBlockingQueue<>(1);
+      var held = new ArrayBlockingQueue<StreamObserver<CreateSessionResponse>>(1);
+      service.hold(held);
       var begun = client.createSessionAsync(ScriptedService.request());
-      var observer = service.held.take();
-      service.held = null;
+      var observer = held.take();
+      service.hold(null);
       second.writeCertificate(certificate);
       second.writeKey(key);
       afterTenSeconds(nanos);
@@ -255,7 +198,7 @@ class TlsTest {
     }
     service.stop();
 
-    assertEquals(List.of("CN=first", "CN=second"), service.callers);
+    assertEquals(List.of("CN=first", "CN=second"), service.callers());
   }
 
   @Test
@@ -263,7 +206,7 @@ class TlsTest {
     var nanos = new AtomicLong();
     var ca = server.writeCertificate(folder.resolve("ca.pem"));
     var certificate = first.writeCertificate(folder.resolve("caller.pem"));
-    var service = new SecuredService();
+    var service = new SecuredService(server, first, second);
     var builder =
         PayorchClient.builder("127.0.0.1:" + service.start())
             .serviceConfig(ServiceConfig.ofOperators())
@@ -282,7 +225,7 @@ class TlsTest {
     }
     service.stop();
 
-    assertEquals(List.of("CN=first", "CN=first"), service.callers);
+    assertEquals(List.of("CN=first", "CN=first"), service.callers());
     assertEquals(
         List.of("the certificates are not renewed: {0} tls: the ca is not in PEM form: " + ca), List.copyOf(warnings));
   }
