@@ -54,7 +54,9 @@ def install(project: Path, program: str) -> Sequence[str]:
     if _CACHE.exists():
         # What was fetched before is not fetched again; the package itself is always this one.
         shutil.copytree(_CACHE, own, ignore=shutil.ignore_patterns("payorch"))
-    _maven(f"-Dmaven.repo.local={own}", "-f", str(_PACKAGE / "pom.xml"), "-DskipTests", "install")
+    _maven(
+        f"-Dmaven.repo.local={own}", "-f", str(_PACKAGE / "pom.xml"), "-DskipTests", "-Dmaven.javadoc.skip", "install"
+    )
     (project / "pom.xml").write_text(_PROJECT.format(version=_version()))
     _maven(f"-Dmaven.repo.local={own}", "-f", str(project / "pom.xml"), _COPY, f"-DoutputDirectory={project / 'lib'}")
     name = "".join(re.findall(r"public (?:final )?class (\w+)", program))
