@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test everything simulate mutations run demo upc-demo example bench soak rolling hostile clients descriptors gateway chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test newest-python everything simulate mutations run demo upc-demo example bench soak rolling hostile clients descriptors gateway chart cluster alerts pictures image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,11 +64,14 @@ check: $(READY)  ## Lint, types, layers, protos, form of the texts, drift of gen
 test: $(READY)  ## All tests that need no other tool
 	@$(BIN)/pytest -n 2
 
+newest-python: $(READY)  ## The unit tests with the newest Python there is, in an environment of its own
+	@$(BIN)/python -m programs.newest_python
+
 everything: $(READY)  ## Run all there is, continue after a failure, and end with one table; about an hour
 	@$(BIN)/python -m programs.everything check test simulate 'simulate WORLD=upc' mutations \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
 	  example upc-demo 'upc-demo FAULT=plugin:crash' 'upc-demo FAULT=hub:kill' 'upc-demo FAULT=redis:restart' \
-	  clients gateway chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
+	  newest-python clients gateway chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
 
 simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
 	@$(BIN)/python -m programs.simulation $(if $(WORLD),--world $(WORLD)) $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
