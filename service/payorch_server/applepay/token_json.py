@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from payorch_server.applepay.violation import TokenRule, TokenViolation
+from payorch_server.runtime.interpreter_defaults import MAX_JSON_DEPTH, is_nested_deeper
 
 _WHITE_SPACE: Final = " \t\n\r"
 _SKIP_WHITE_SPACE: Final = re.compile(r"[ \t\n\r]*")
@@ -37,6 +38,9 @@ def read_token_json(encoded: bytes) -> TokenJson | TokenViolation:
         text = encoded.decode("utf-8-sig").strip(_WHITE_SPACE)
     except UnicodeDecodeError:
         return TokenViolation("", TokenRule.NOT_UTF8, "token_json must be UTF-8")
+    if is_nested_deeper(encoded):
+        description = f"token_json must be one JSON text, nested at most {MAX_JSON_DEPTH} levels deep"
+        return TokenViolation("", TokenRule.INVALID_JSON, description)
     repeated: list[dict[str, Any]] = []
 
     def note_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -53,7 +57,7 @@ def read_token_json(encoded: bytes) -> TokenJson | TokenViolation:
             parse_float=_zero,
             parse_constant=_refuse_constant,
         )
-    except (ValueError, RecursionError):
+    except ValueError:
         return TokenViolation("", TokenRule.INVALID_JSON, "token_json must be one JSON text")
     if isinstance(value, dict):
         return TokenJson(text=text, members=value, repeated=tuple(repeated))

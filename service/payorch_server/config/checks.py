@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import ssl
 from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from payorch_server.config.document import Document
 from payorch_server.model.identifiers import is_zuora_id
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.routing.rule_checks import routing_problems, tenant_problems
+from payorch_server.runtime.interpreter_defaults import client_tls_context
 from payorch_server.runtime.listen_address import is_loopback, network_of, split_address
 from payorch_server.store.settings import problems as store_problems
 from payorch_server.zuora.settings import (
@@ -119,7 +119,7 @@ def _http_problems(http: ZuoraHttpSettings) -> Iterator[str]:
     if not http.ca_file:
         return
     try:
-        ssl.create_default_context(cafile=http.ca_file)
+        client_tls_context(http.ca_file)
     except OSError as error:
         yield f"zuora_http.ca_file: {http.ca_file} contains no readable certificates: {error.strerror or error}"
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token is checked here
+from payorch_server.runtime.interpreter_defaults import is_nested_deeper
 
 if TYPE_CHECKING:
     from jwt.types import Options
@@ -138,7 +139,7 @@ def parse_key_set(text: bytes) -> KeySet:
         KeySetError: It is not a key set, or has a key that must not be used.
     """
     try:
-        document = json.loads(text)
+        document = {} if is_nested_deeper(text) else json.loads(text)
         listed = document["keys"]
     except (ValueError, TypeError, KeyError):
         raise KeySetError("is not a JSON Web Key Set, an object with the member keys") from None

@@ -23,6 +23,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.routing.conditions import RouteQuery
 from payorch_server.rpc.decode import NO_OVERRIDES, apple_token, hints_of, intent_of, payment_data_of, secrets_of
 from payorch_server.rpc.validation import CheckedRequest
+from payorch_server.runtime.interpreter_defaults import MAX_JSON_DEPTH, is_nested_deeper
 from payorch_server.store.keyring import Keyring
 from payorch_server.usecases.create_payment_method import CreatePaymentMethod
 from payorch_server.zuora.resources.payment_methods import CREATED_BY_V1, PaymentMethodRequest, Selection, Value
@@ -113,10 +114,12 @@ def _wallet_token(kind: str, arm: Any, token: AppleToken | None) -> dict[str, An
         # v1 takes the object as one string, v2 as an object.
         as_text = kind in CREATED_BY_V1
         return {"token_json": Secret(token.payment_data_json.decode()) if as_text else payment_data_of(token)}
+    if is_nested_deeper(arm.token_json):
+        raise invalid(Violation(path, "json.object", f"must be nested at most {MAX_JSON_DEPTH} levels deep"))
     try:
         _OBJECT.decode(arm.token_json)
         return {"token_json": Secret(arm.token_json.decode())}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         description = "must be the wallet's JSON object as UTF-8 bytes"
         raise invalid(Violation(path, "json.object", description)) from None
 

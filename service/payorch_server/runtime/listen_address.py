@@ -22,13 +22,17 @@ def can_be_called(address: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach a listener on the host."""
+    """Return whether only this machine can reach a listener on the host, as far as its text shows.
+
+    An IPv4 address that is mapped into IPv6 never counts: interpreters differ in whether 127.0.0.1 so written does.
+    """
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 
 def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

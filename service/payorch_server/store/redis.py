@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the password is sent here
 from payorch_server.runtime.deadlines import Deadlines
+from payorch_server.runtime.interpreter_defaults import client_tls_context
 from payorch_server.store.port import FIRST_VERSION, StoredValue, StoreUnavailable, require_version, require_writable
 from payorch_server.store.settings import StoreSettings
 
@@ -288,7 +289,7 @@ def _open_pool(settings: StoreSettings, password: Secret[str] | None) -> _Pool:
 
 
 def _tls_context(settings: StoreSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.ca_file or None)
+    context = client_tls_context(settings.ca_file)
     if settings.client_certificate_file:
         context.load_cert_chain(settings.client_certificate_file)
     return context

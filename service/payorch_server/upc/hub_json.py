@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from payorch_server.runtime.interpreter_defaults import is_nested_deeper
 from payorch_server.upc.request import Defect, FieldValue, JsonNumber
 
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -13,11 +14,6 @@ MAX_TEXTS: Final = 20_000
 _MAX_NUMBER: Final = 100
 _QUOTE: Final = ord('"')
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-# A text that does not end reaches to the end of the body, so that each byte is visited once.
-_TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"{}[]")
-_AS_BRACES: Final = bytes.maketrans(b"[]", b"{}")
-_TOO_MANY_OPEN: Final = b"{" * (MAX_DEPTH + 1)
 # The first alternative is a whole pair of surrogates, the second half a pair, the third every other escape.
 _ESCAPE: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -78,9 +74,9 @@ def parse_object(text: bytes) -> list[tuple[str, RawValue]]:
     # 1. The work below is bounded. Each text has two quotes, and each member a text.
     if text.count(b'"') > 2 * MAX_TEXTS:
         raise Unusable(Defect.TOO_MANY_TEXTS)
-    # 2. Few brackets cannot be nested deeply, wherever they stand.
-    if text.count(b"{") + text.count(b"[") > MAX_DEPTH:
-        _check_depth(text)
+    # 2. The parser calls itself for every level.
+    if is_nested_deeper(text, levels=MAX_DEPTH):
+        raise Unusable(Defect.TOO_DEEP)
     # 3. What is skipped below is not decoded there.
     try:
         text.decode()
@@ -137,16 +133,3 @@ def field_of(value: RawValue, *, most: int) -> FieldValue:
 def _without_half_pairs(body: bytes) -> bytes:
     whole = _ESCAPE.sub(lambda found: _NUL if found[1] else found[0], body)
     return body if whole == body else whole
-
-
-def _check_depth(text: bytes) -> None:
-    """Raise Unusable where brackets do not match or are nested too deeply; each round removes the innermost ones."""
-    left = _TEXT.sub(b"", text).translate(None, _NOT_BRACKETS).translate(_AS_BRACES)
-    if _TOO_MANY_OPEN in left:
-        raise Unusable(Defect.TOO_DEEP)
-    for _ in range(MAX_DEPTH):
-        if not left:
-            return
-        left = left.replace(b"{}", b"")
-    if left:
-        raise Unusable(Defect.TOO_DEEP if b"{}" in left or _TOO_MANY_OPEN in left else Defect.NOT_JSON)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from payorch_server.runtime.interpreter_defaults import is_nested_deeper
 from payorch_server.zuora.messages import HttpResponse, JsonObject, decode_json
 
 # Charsets that may be declared for a body that is not UTF-8, by the names of Python's codecs. The other codecs of
@@ -110,11 +111,13 @@ def _declared_charset(content_type: str) -> str:
 
 def _repaired(text: str) -> tuple[bool, Any]:
     """Return whether the text is JSON, and its value without halves of surrogate pairs, which cannot be encoded."""
+    if is_nested_deeper(text.encode(errors="replace")):
+        return False, None
     try:
         value = json.loads(text.strip(_AROUND), strict=False, parse_float=Decimal, parse_constant=lambda _name: None)
         return True, _whole(value)
-    # Not only text that is no JSON: also numbers beyond Decimal's range and nesting beyond the interpreter's.
-    except (ValueError, ArithmeticError, RecursionError):
+    # Not only text that is no JSON: also numbers beyond Decimal's range.
+    except (ValueError, ArithmeticError):
         return False, None
 
 
@@ -126,8 +129,8 @@ def _is_ambiguous(text: str) -> bool:
         return False
     try:
         members = json.loads(text.strip(_AROUND), strict=False, parse_float=str, object_pairs_hook=list)
-    # Numbers or nesting beyond the interpreter's.
-    except (ValueError, RecursionError):
+    # Numbers beyond the interpreter's.
+    except ValueError:
         return True
     # As text, since True equals 1.
     return any(len({repr(value) for member, value in members if member == name}) > 1 for name in names)

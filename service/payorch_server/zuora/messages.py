@@ -11,6 +11,7 @@ import msgspec
 from payorch_server.model.identifiers import entity_id_on_wire
 from payorch_server.model.route import Route
 from payorch_server.model.secret import REDACTED, Secret, reveal  # noqa: TID251 - bodies are put on the wire here
+from payorch_server.runtime.interpreter_defaults import is_nested_deeper
 from payorch_server.zuora.settings import TenantSettings
 
 JsonObject = Mapping[str, Any]
@@ -151,11 +152,13 @@ def _leaves(value: object) -> Iterator[str]:
 
 
 def decode_json(body: bytes) -> tuple[bool, Any]:
-    """Return whether the bytes are JSON, and its value, fractional numbers as Decimal."""
+    """Return whether the bytes are JSON that is not nested too deeply, and its value, fractional numbers as Decimal."""
+    if is_nested_deeper(body):
+        return False, None
     try:
         return True, _DECODER.decode(body)
-    # Not only bytes that are no JSON: also numbers beyond Decimal's range and nesting beyond the interpreter's.
-    except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError):
+    # Not only bytes that are no JSON: also numbers beyond Decimal's range.
+    except (msgspec.DecodeError, ValueError, ArithmeticError):
         return False, None
 
 

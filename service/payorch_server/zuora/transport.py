@@ -2,7 +2,6 @@
 
 import gzip
 import math
-import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from httpx_aiohttp import AiohttpTransport
 from opentelemetry import trace
 
 from payorch_server.runtime.deadlines import Deadlines
+from payorch_server.runtime.interpreter_defaults import client_tls_context
 from payorch_server.telemetry.spans import carry
 from payorch_server.zuora.connections import open_session
 from payorch_server.zuora.content_coding import decompress
@@ -128,7 +128,7 @@ def open_transports(
         deadlines: Of the process.
         stack: Closes the pools.
     """
-    context = ssl.create_default_context(cafile=settings.ca_file or None)
+    context = client_tls_context(settings.ca_file)
     session = open_session(settings, context=context)
     stack.push_async_callback(session.close)
     session_of_others = open_session(settings, context=context, single_use=True)

@@ -224,6 +224,7 @@ NO_KEY_SETS = [
     (with_keys({**GOOD.jwk, "x": "AAAA"}), "keys.0: cannot be read", "no point of the curve"),
     (with_keys({**GOOD.jwk, "y": GOOD.jwk["x"]}), "keys.0: cannot be read", "a point beside the curve"),
     (with_keys({**ISSUERS["RS256"].jwk, "e": "AQ"}), "keys.0: cannot be read", "an exponent of 1"),
+    (b'{"keys":' + b"[" * 5_000 + b"]" * 5_000 + b"}", "is not a JSON Web Key Set", "nested deeply"),
     (with_keys({"kty": "EC", "crv": "P-256", "kid": "a"}), "keys.0: cannot be read", "no point at all"),
     (with_keys(jwk_of(rsa_key(1024), "RS256", kid="a")), "keys.0: has fewer than 2048 bits", "a key to be guessed"),
 ]

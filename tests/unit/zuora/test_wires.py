@@ -22,6 +22,7 @@ from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.deadlines import Deadlines
+from payorch_server.runtime.interpreter_defaults import client_tls_context
 from payorch_server.zuora.connections import open_session
 from payorch_server.zuora.messages import Damage
 from payorch_server.zuora.settings import ZuoraHttpSettings
@@ -217,7 +218,7 @@ async def both_outcomes(
 ) -> tuple[list[object], list[object]]:
     """Send in both ways, each over kept connections of its own."""
     limits = settings or ZuoraHttpSettings(connect_timeout_s=10.0, max_answer_bytes=65_536)
-    context = ssl.create_default_context(cafile=limits.ca_file or None)
+    context = client_tls_context(limits.ca_file)
     outcomes: list[list[object]] = []
     for wire_over in (AiohttpWire, _httpx_wire):
         async with open_session(limits, context=context) as session:
