@@ -469,6 +469,19 @@ func TestCallWithoutADeadlineGetsOne(t *testing.T) {
 	}
 }
 
+// onRecord does something with each record of a log.
+type onRecord struct {
+	slog.Handler
+	do func()
+}
+
+func (onRecord) Enabled(context.Context, slog.Level) bool { return true }
+
+func (o onRecord) Handle(context.Context, slog.Record) error {
+	o.do()
+	return nil
+}
+
 func TestCancellation(t *testing.T) {
 	fake := payorchtest.New(t)
 	gone, cancel := context.WithCancelCause(t.Context())
@@ -499,12 +512,7 @@ func TestCancellation(t *testing.T) {
 
 	waiting, cancelWaiting := context.WithCancel(t.Context())
 	fake.FailWith("OVERLOADED", payorchtest.Times(9))
-	source := func(context.Context, bool) (string, error) { return "token", nil }
-	after := func(ctx context.Context, method string, request, answer any, connection *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
-		defer cancelWaiting()
-		return invoke(ctx, method, request, answer, connection, options...)
-	}
-	client = fake.Client(payorch.WithToken(source), payorch.WithDialOptions(grpc.WithUnaryInterceptor(after)))
+	client = fake.Client(payorch.WithLogger(slog.New(onRecord{slog.DiscardHandler, cancelWaiting}))) // before the wait
 	_, err = client.DecryptApplePay(waiting, payment(order))
 	failed = failedAs(t, err, payorch.ErrNotSent)
 	if !errors.Is(err, context.Canceled) || failed.Reason != "OVERLOADED" || len(failed.Attempts) != 1 {
