@@ -117,7 +117,7 @@ descriptors: $(READY) build/tools/protoc-gen-connect-openapi  ## Write descripto
 gateway: descriptors build/gateway/.installed build/tools/grpcurl  ## Call through Envoy as JSON and gRPC-Web, and run the commands of the texts
 	@PYTHONPATH=tests:tools:build/gateway $(BIN)/pytest -n 2 tests/gateway
 
-chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
+chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed build/crds/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart
 
 cluster: $(READY) build/tools/helm build/cluster/etcd $(if $(NODE),build/cluster/coredns build/cluster/payorch.tar)  ## Install the chart into a real Kubernetes API server; NODE=1 also runs it
@@ -192,6 +192,13 @@ build/kubernetes/.installed: $(READY) requirements/chart.txt
 	@rm -rf $(@D)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements/chart.txt --target $(@D)
 	@sed -i 's#"$$id":#"$$comment":#; s#"/api/_definitions.json\##"_definitions.json\##' $(@D)/kubernetes_validate/kubernetes-json-schema/*-strict/*.json
+	@touch $@
+
+build/crds/.installed: $(READY) tools/crds/go.mod tools/crds/go.sum tools/crds/__main__.py
+	@$(call need-go,the schemas of kinds that others define)
+	@echo "Fetching the kinds that others define (once, a minute) ..."
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@$(BIN)/python tools/crds '$(GO)' $(@D)
 	@touch $@
 
 image: $(READY)  ## Build the images of service and emulator; ENGINE=docker, podman, buildah or none, BASE, DIGEST=sha256:...

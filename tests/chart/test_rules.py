@@ -238,6 +238,16 @@ class TestValues:
             ({"config": {"tenants": {"b": {"client_id": SOME_ID}}}}, "clientSecrets.b is missing", "no secret"),
             ({"clientSecrets": {"b": {"name": "some", "key": "some"}}}, "config.tenants.b is missing", "no tenant"),
             (
+                {"config": {"routing": [{"name": "x", "to": {"tenant": "defualt", "gateway": "g"}}]}},
+                "config.routing[0].to.tenant: config.tenants has no defualt; did you mean default?",
+                "no pod would start",
+            ),
+            (
+                {"config": {"routing": [{"name": "x", "to": {"tenant": "north-west", "gateway": "g"}}]}},
+                "config.routing[0].to.tenant: config.tenants has no north-west\n",
+                "none is near",
+            ),
+            (
                 {"replicas": 2, "config": MEMORY},
                 "replicas: more than one needs config.store.kind redis",
                 "replicas that know nothing of each other",

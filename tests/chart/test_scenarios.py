@@ -40,7 +40,19 @@ def test_scenarios_are_all_there() -> None:
     names = [path.name.removesuffix("-values.yaml") for path in SCENARIOS]
 
     assert names == [
-        *("default", "emulator", "fleet", "mesh", "minimal", "monitored", "mtls", "openshift", "platform"),
+        *(
+            "default",
+            "emulator",
+            "fleet",
+            "grpcroute",
+            "ingress",
+            "mesh",
+            "minimal",
+            "monitored",
+            "mtls",
+            "openshift",
+            "platform",
+        ),
         *("production", "upc-ingress", "upc"),
     ]
 

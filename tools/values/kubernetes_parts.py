@@ -87,6 +87,12 @@ DEFINITIONS: Final[dict[str, Any]] = {
         cidr={"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"},
         **{"except": {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"}}},
     ),
+    "IssuerReference": _closed(
+        "An issuer of cert-manager.",
+        name=_NAME,
+        kind={"type": "string", "enum": ["Issuer", "ClusterIssuer"]},
+        group=_NAME,
+    ),
     "LabelSelector": _closed(
         "LabelSelector of Kubernetes.",
         matchLabels=_LABELS,
@@ -165,6 +171,14 @@ DEFINITIONS: Final[dict[str, Any]] = {
         failureThreshold=_INTEGER,
         successThreshold=_INTEGER,
     ),
+    "RemoteReference": _closed(
+        "Where a store of the External Secrets Operator has a secret.",
+        "key",
+        key=_NAME,
+        property=_NAME,
+        version=_NAME,
+        decodingStrategy={"type": "string", "enum": ["None", "Base64", "Base64URL", "Auto"]},
+    ),
     "ResourceRequirements": _closed("ResourceRequirements of Kubernetes.", requests=_QUANTITIES, limits=_QUANTITIES),
     "ScalingBehavior": _closed(
         "HorizontalPodAutoscalerBehavior of Kubernetes.",
@@ -194,6 +208,11 @@ DEFINITIONS: Final[dict[str, Any]] = {
         localhostProfile=_NAME,
     ),
     "SecretKey": _closed("An existing Secret, and a key in it.", "name", "key", name=_NAME, key=_NAME),
+    "SecretStoreReference": _closed(
+        "A store of the External Secrets Operator.",
+        name=_NAME,
+        kind={"type": "string", "enum": ["SecretStore", "ClusterSecretStore"]},
+    ),
     "SecurityContext": _closed(
         "SecurityContext of Kubernetes, of a container.",
         allowPrivilegeEscalation=_BOOLEAN,

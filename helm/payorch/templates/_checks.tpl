@@ -6,6 +6,10 @@
 {{- include "payorch.checkEmulator" . -}}
 {{- include "payorch.checkPorts" . -}}
 {{- include "payorch.checkLabels" . -}}
+{{- include "payorch.checkEntrance" . -}}
+{{- include "payorch.checkCertificate" (dict "path" "" "values" .Values) -}}
+{{- include "payorch.checkExternalSecrets" . -}}
+{{- include "payorch.checkRoutes" . -}}
 {{- end -}}
 
 {{- define "payorch.checkTenants" -}}
@@ -16,7 +20,7 @@
 {{- end -}}
 {{- range $tenant, $_ := .Values.clientSecrets -}}
 {{- if not (hasKey $.Values.config.tenants $tenant) -}}
-{{- fail (printf "config.tenants.%s is missing: clientSecrets has this tenant" $tenant) -}}
+{{- fail (printf "config.tenants.%s is missing: clientSecrets has this tenant%s" $tenant (include "payorch.didYouMean" (list $tenant (keys $.Values.config.tenants)))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -158,6 +162,64 @@ that pods share, and the setting of the store.
 {{- if hasKey $ours $label -}}
 {{- fail (printf "%s: %s is the chart's own, Services and policies select by such" $value $label) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* How callers outside of the cluster get in. */ -}}
+{{- define "payorch.checkEntrance" -}}
+{{- range $value := list "ingress" "grpcRoute" -}}
+{{- if and (get $.Values $value).enabled (not $.Values.host) -}}
+{{- fail (printf "host: %s.enabled needs it, the name under which callers outside reach the service" $value) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.grpcRoute -}}
+{{- if and .enabled (not .parents) -}}
+{{- fail "grpcRoute.parents: must name the Gateway that the route belongs to" -}}
+{{- end -}}
+{{- if and .enabled (include "payorch.tls" $) (not .caConfigMap) -}}
+{{- fail "grpcRoute.caConfigMap: must name the authority of the pods' certificate: with config.grpc.tls the Gateway has to speak TLS to them" -}}
+{{- end -}}
+{{- if and .enabled .caConfigMap (not (include "payorch.tls" $)) -}}
+{{- fail "grpcRoute.caConfigMap: the pods speak plaintext, so the Gateway could not reach them over TLS; see config.grpc.tls" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Of the path of the values, and the values that have certificate and tlsSecret. */ -}}
+{{- define "payorch.checkCertificate" -}}
+{{- if .values.certificate.enabled -}}
+{{- if not .values.tlsSecret -}}
+{{- fail (printf "%stlsSecret: %scertificate.enabled needs it, the name of the Secret that cert-manager makes" .path .path) -}}
+{{- end -}}
+{{- if not (dig "name" "" (default dict .values.certificate.issuer)) -}}
+{{- fail (printf "%scertificate.issuer.name: must name the issuer that signs the certificate" .path) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "payorch.checkExternalSecrets" -}}
+{{- $mounted := include "payorch.secrets" . | fromJsonArray -}}
+{{- with .Values.externalSecrets -}}
+{{- if .enabled -}}
+{{- if not (dig "name" "" (default dict .store)) -}}
+{{- fail "externalSecrets.store.name: must name the store that holds the secrets" -}}
+{{- end -}}
+{{- range $secret, $_ := .secrets -}}
+{{- if not (has $secret $mounted) -}}
+{{- fail (printf "externalSecrets.secrets.%s: the chart mounts no such Secret%s" $secret (include "payorch.didYouMean" (list $secret $mounted))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* A route to a tenant that is not there would keep the service from starting. */ -}}
+{{- define "payorch.checkRoutes" -}}
+{{- $tenants := keys .Values.config.tenants -}}
+{{- range $index, $rule := .Values.config.routing -}}
+{{- if not (has $rule.to.tenant $tenants) -}}
+{{- fail (printf "config.routing[%d].to.tenant: config.tenants has no %s%s" $index $rule.to.tenant (include "payorch.didYouMean" (list $rule.to.tenant $tenants))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -86,6 +86,10 @@
 {{- fail (printf "upc.host: upc.%s.enabled needs it, the name under which Zuora calls the hub" $value) -}}
 {{- end -}}
 {{- end -}}
+{{- if and $upc.certificate.enabled (not $upc.host) -}}
+{{- fail "upc.host: upc.certificate.enabled needs it, the name under which Zuora calls the hub" -}}
+{{- end -}}
+{{- include "payorch.checkCertificate" (dict "path" "upc." "values" $upc) -}}
 {{- if and $upc.route.enabled (not $upc.route.parents) -}}
 {{- fail "upc.route.parents: must name the Gateway that the route belongs to" -}}
 {{- end -}}
