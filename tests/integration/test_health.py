@@ -11,7 +11,7 @@ import grpc
 import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 from harness.redis_server import servers
 from harness.stack import LocalStack, running
 from payorch_server.runtime.clock import SystemClock
@@ -183,11 +183,16 @@ async def test_the_probes_take_get_alone(stack: LocalStack) -> None:
     assert [405, 405] == statuses
 
 
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
 @pytest.mark.asyncio
-async def test_reflection_lists_the_services(channel: grpc.aio.Channel) -> None:
-    """What grpcurl and buf curl ask for."""
-    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-    answers = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5)
+async def test_reflection_lists_the_services(channel: grpc.aio.Channel, version: str) -> None:
+    """What grpcurl and buf curl ask for: v1 first, and v1alpha if there is none."""
+    call = channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    answers = call(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5)
 
     names = {service.name async for answer in answers for service in answer.list_services_response.service}
 

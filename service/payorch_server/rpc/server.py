@@ -3,7 +3,8 @@ from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_reflection.v1alpha._async import ReflectionServicer
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
@@ -27,6 +28,8 @@ _CONNECTION_GRACE_S: Final = 60.0
 _HANDSHAKE_TIMEOUT_MS: Final = 10_000
 # A burst of so many is served; under overload they start within a second, most of them to be refused.
 _MAX_WAITING_CALLS: Final = 1000
+# It is not listed: no package has its descriptor, and tools describe what is listed.
+_REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
 
 
 def build_server(
@@ -49,7 +52,7 @@ def build_server(
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if settings.reflection:
         name = service_pb2.DESCRIPTOR.services_by_name["PaymentOrchestrationService"].full_name
-        reflection.enable_server_reflection((name, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+        _reflect(server, name, "grpc.health.v1.Health")
     return server
 
 
@@ -67,8 +70,20 @@ def build_diagnostics_server(
     diagnostics_grpc.add_DiagnosticsServiceServicer_to_server(servicer, server)
     if settings.reflection:
         name = diagnostics_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name
-        reflection.enable_server_reflection((name, reflection.SERVICE_NAME), server)
+        _reflect(server, name)
     return server
+
+
+def _reflect(server: grpc.aio.Server, *services: str) -> None:
+    """Serve reflection of these services: v1alpha, and v1, which tools try first. Their messages are the same."""
+    names = (*services, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    handler = grpc.stream_stream_rpc_method_handler(
+        ReflectionServicer(names).ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    server.add_registered_method_handlers(_REFLECTION_V1, {"ServerReflectionInfo": handler})
 
 
 def _server(settings: GrpcSettings, interceptors: Sequence[grpc.aio.ServerInterceptor]) -> grpc.aio.Server:
