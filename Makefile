@@ -79,8 +79,8 @@ simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promi
 mutations: $(READY)  ## Compiled checks of requests against protovalidate, on mutated requests; REQUESTS=100000
 	@$(BIN)/pytest tests/unit/rpc/test_checks_differential.py --timeout 900 --mutations $(or $(REQUESTS),100000)
 
-run: $(READY)  ## Start the emulator and the service on the default addresses
-	@$(BIN)/python -m programs.run
+run: $(READY)  ## Start the emulator and the service; PORT=50051 CONFIG=settings-over-the-example.yaml FAULT=sessions:drop
+	@$(BIN)/python -m programs.run $(if $(PORT),--port '$(PORT)') $(if $(CONFIG),--config '$(CONFIG)') $(if $(FAULT),--fault '$(FAULT)')
 
 demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or sessions:drop shows an error
 	@$(BIN)/python -m programs.demo $(if $(FAULT),--fault '$(FAULT)')

@@ -1,14 +1,20 @@
 """The emulator and the service on their default addresses, until Ctrl-C."""
 
+import argparse
 import asyncio
 import signal
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from harness.stack import running
+from harness.stack import merged, running
 from payorch_server.app.process import StartError
+from payorch_server.config import ConfigError
+from payorch_server.config.strict_yaml import read_yaml
 from payorch_server.telemetry.logging import start_logging
 from payorch_server.telemetry.settings import TelemetrySettings
-from zuora_emulator import seed
+from zuora_emulator import Emulator, FaultSyntaxError, parse_fault, seed
 
 _EMULATOR_PORT = 9080
 _CALLS = """
@@ -21,37 +27,32 @@ Three calls, ready to paste into another terminal in this folder:
 
 2. Create a session for 100.10 USD (or with grpcurl -plaintext -d '...' {target} METHOD)
    .venv/bin/buf curl --protocol grpc --http2-prior-knowledge \\
-     -d '{{"requestId": "'$(cat /proc/sys/kernel/random/uuid)'", "oneTimePayment": {{"accountId": "{account}",
+     -d '{{"requestId": "'$(.venv/bin/python -c 'import payorch; print(payorch.new_request_id())')'",
+          "oneTimePayment": {{"accountId": "{account}",
           "amount": {{"currencyCode": "USD", "units": 100, "nanos": 100000000}}}}}}' \\
      http://{target}/payorch.v1.PaymentOrchestrationService/CreateSession
 
 3. The same in Python
    .venv/bin/python - <<'PY'
-import uuid, grpc
-from payorch.v1 import payment_orchestration_service_pb2 as pb, payment_orchestration_service_pb2_grpc as rpc
+import payorch
+from payorch.v1 import payment_orchestration_service_pb2 as pb
 
-with grpc.insecure_channel("{target}") as channel:
-    request = pb.CreateSessionRequest(request_id=str(uuid.uuid4()))
-    request.one_time_payment.account_id = "{account}"
-    request.one_time_payment.amount.currency_code = "USD"
-    request.one_time_payment.amount.units = 100
-    print(rpc.PaymentOrchestrationServiceStub(channel).CreateSession(request, timeout=10))
+request = pb.CreateSessionRequest(request_id=payorch.new_request_id())
+request.one_time_payment.account_id = "{account}"
+request.one_time_payment.amount.CopyFrom(payorch.money("100.10", "USD"))
+with payorch.connect("{target}", plaintext=True) as client:
+    print(client.create_session(request).session.token)
 PY
 
 Ctrl-C stops both.
 """
 
 
-async def _run() -> None:
+async def _run(emulator: Emulator, over: Mapping[str, Any]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    over = {
-        "grpc": {"listen": "127.0.0.1:50051"},
-        "admin": {"listen": "127.0.0.1:9464"},
-        "diagnostics": {"listen": "127.0.0.1:50052"},
-    }
-    async with running(emulator_port=_EMULATOR_PORT, over=over) as stack:
+    async with running(emulator=emulator, emulator_port=_EMULATOR_PORT, over=over) as stack:
         print(
             _CALLS.format(
                 target=stack.target,
@@ -66,12 +67,33 @@ async def _run() -> None:
         await stack.application.drain()
 
 
-def main() -> int:
-    """Run until a signal; exit status 1 if a port is taken."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until a signal; exit status 1 if the service cannot start, such as on a taken port, 2 for wrong arguments."""
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument(
+        "--port", type=int, default=50051, help="of the service, 50051 unless given; 0 takes a free one"
+    )
+    parser.add_argument("--config", type=Path, help="settings that are laid over those of the example")
+    parser.add_argument("--fault", help="OPERATION:KIND for every call to the emulator, such as sessions:drop")
+    chosen = parser.parse_args(arguments)
+    over: Mapping[str, Any] = {
+        "grpc": {"listen": f"127.0.0.1:{chosen.port}"},
+        "admin": {"listen": "127.0.0.1:9464"},
+        "diagnostics": {"listen": "127.0.0.1:50052"},
+    }
+    emulator = Emulator()
+    try:
+        if chosen.config:
+            over = merged(over, read_yaml(chosen.config) or {})
+        if chosen.fault:
+            emulator.faults.add(parse_fault(chosen.fault), times="always")
+    except (ConfigError, FaultSyntaxError) as error:
+        print(error, file=sys.stderr)
+        return 2
     start_logging(TelemetrySettings(log_format="console"))
     try:
-        asyncio.run(_run())
-    except StartError as error:
+        asyncio.run(_run(emulator, over))
+    except (StartError, ConfigError) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
