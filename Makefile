@@ -23,10 +23,12 @@ setup: $(READY)  ## Make the environment in .venv from the locked requirements
 
 $(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml tests/emulator/pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer with its venv module is needed; none is on the PATH." >&2; exit 1; fi
-	@echo "Preparing .venv with $(PYTHON) (once, under a minute) ..."
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e tests/emulator -e .
+	@echo "Preparing .venv with $(PYTHON), once: uv, the locked requirements, and the three packages of this tree"
+	@$(PYTHON) -m venv --clear .venv
+	@awk '/^[^ #]/ {wanted = /^uv==/} wanted && !/^ *#/' requirements/dev.txt >.venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation -e clients/python -e tests/emulator -e .
 	@touch $@
 
 lock: $(READY)  ## Resolve the third-party versions again
