@@ -22,12 +22,11 @@ from shop.orders import Order, Orders
 
 MERCHANT: Final = Merchant(identifier="merchant.example.payorch", name="Example shop")
 _ACCOUNT: Final = seed.ACCOUNT_US.id
-ORDERS: Final = (
-    Order("4711", _ACCOUNT, seed.INVOICE_US_SECOND.number, "42.50", "USD", "US"),
-    *(
-        Order(str(4711 + number), _ACCOUNT, seed.INVOICE_US_LARGE.number, f"{17 + number}.00", "USD", "US")
-        for number in range(1, 7)
-    ),
+# All pay a part of one large invoice, so that Zuora would take a second payment of an order.
+_INVOICE: Final = seed.INVOICE_US_LARGE.number
+_AMOUNTS: Final = ("42.50", "18.00", "19.00", "20.00", "21.00", "22.00", "23.00")
+ORDERS: Final = tuple(
+    Order(str(number), _ACCOUNT, _INVOICE, amount, "USD", "US") for number, amount in enumerate(_AMOUNTS, start=4711)
 )
 _CODES: Final = {"USD": "840"}
 
