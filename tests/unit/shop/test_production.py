@@ -64,6 +64,14 @@ class TestProduction:
 
         assert (state["stage"], state["action"]) == ("not_sent", "retry")
 
+    def test_says_in_one_line_what_is_not_set(self) -> None:
+        """To a person who starts it, without a stack trace."""
+        started = subprocess.run(
+            [sys.executable, "-m", "shop"], check=False, cwd=SHOP, env={}, capture_output=True, text=True
+        )
+
+        assert (started.returncode, started.stderr) == (1, "PAYORCH_TARGET is not set; README.md has all settings.\n")
+
     @pytest.mark.asyncio
     @pytest.mark.parametrize("name", ["PAYORCH_TARGET", "SHOP_DATABASE", "SHOP_NAME", "APPLE_MERCHANT_ID"])
     async def test_names_a_setting_that_is_missing(self, environment: dict[str, str], name: str) -> None:

@@ -1,6 +1,7 @@
 """`python -m shop`: the back end, configured by the environment."""
 
 import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -49,4 +50,7 @@ async def application(environment: Mapping[str, str]) -> web.Application:
 
 
 if __name__ == "__main__":
-    web.run_app(application(os.environ), host="127.0.0.1", port=int(os.environ.get("SHOP_PORT", "8080")))
+    try:
+        web.run_app(application(os.environ), host="127.0.0.1", port=int(os.environ.get("SHOP_PORT", "8080")))
+    except KeyError as missing:
+        sys.exit(f"{missing.args[0]} is not set; README.md has all settings.")
