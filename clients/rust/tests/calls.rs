@@ -150,6 +150,7 @@ async fn a_refused_token_is_replaced_once_by_a_fresh_one() {
 
     let tokens: Vec<_> = payorch.calls().into_iter().map(|call| call.token).collect();
     assert_eq!((vec![false, true], vec!["stale".to_owned(), "fresh".into()]), (asked.lock().unwrap().clone(), tokens));
+    assert!(!format!("{client:?} {payorch:?}").contains("fresh"));
 }
 
 #[tokio::test]

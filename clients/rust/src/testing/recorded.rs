@@ -1,6 +1,7 @@
 //! What a double of the service remembers: its calls, and how each intent ended.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use bytes::Bytes;
 
@@ -10,8 +11,8 @@ use crate::{Request, v1};
 
 const MOST_TRACK_IDS: usize = 10;
 
-/// A call that was received.
-#[derive(Clone, Debug)]
+/// A call that was received. `Debug` shows neither message nor token.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordedCall {
     /// Name of the RPC, such as `CreateSession`.
@@ -35,9 +36,22 @@ pub struct RecordedCall {
 #[derive(Clone)]
 pub(super) struct Sent(pub(super) Bytes);
 
-impl std::fmt::Debug for Sent {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Sent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "<{} bytes>", self.0.len())
+    }
+}
+
+impl fmt::Debug for RecordedCall {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("RecordedCall")
+            .field("rpc", &self.rpc)
+            .field("request_id", &self.request_id)
+            .field("track_id", &self.track_id)
+            .field("reason", &self.reason)
+            .field("executed", &self.executed)
+            .finish_non_exhaustive()
     }
 }
 
