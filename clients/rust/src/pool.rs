@@ -198,12 +198,13 @@ impl State {
         if self.slots.is_empty() {
             return self.resolved.as_ref().filter(|(at, _)| *at >= since)?.1.clone();
         }
-        let mut failures = self.slots.iter().map(|slot| match &slot.link {
+        let failures = self.slots.iter().map(|slot| match &slot.link {
             Link::Failed { why, at } if *at >= since => Some(why),
             _ => None,
         });
-        let first = failures.next()??.clone();
-        failures.all(|failure| failure.is_some()).then_some(first)
+        let failures: Vec<_> = failures.collect::<Option<_>>()?;
+        // Localhost is two addresses, and a server often listens at one of them alone.
+        failures.iter().find(|why| why.is_of_a_server()).or(failures.first()).map(|why| (*why).clone())
     }
 }
 
@@ -229,5 +230,47 @@ impl Drop for Guard<'_> {
         }
         drop(state);
         self.pool.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::transport::Endpoint;
+
+    use super::*;
+
+    fn address(port: u16) -> Address {
+        Address::Tcp(([127, 0, 0, 1], port).into())
+    }
+
+    fn shown(state: &State) -> Vec<(Address, bool)> {
+        state.slots.iter().map(|slot| (slot.address.clone(), matches!(slot.link, Link::Failed { .. }))).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_known_of_an_address_outlives_a_new_resolution() {
+        let mut state = State::default();
+        state.resolved(Ok(vec![address(1), address(2)]));
+        state.connected(&address(2), Err(Unreachable::closed()));
+        state.resolved(Ok(vec![address(3), address(2)]));
+        assert_eq!(vec![(address(2), true), (address(3), false)], shown(&state));
+
+        state.resolved(Err(Unreachable::name("no answer")));
+        assert_eq!(vec![(address(2), true), (address(3), false)], shown(&state));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_is_resolved_again_after_a_while() {
+        let dialler = Dialler { endpoint: Endpoint::from_static("http://localhost"), tls: None };
+        let pool = Arc::new(Pool::new(Places::Name { host: "localhost".into(), port: 1 }, dialler));
+        let mut state = State::default();
+        state.resolved(Ok(vec![address(1)]));
+        tokio::time::advance(RESOLVE_EVERY - Duration::from_millis(1)).await;
+        pool.resolve_if_due(&mut state, Instant::now());
+        assert!(!state.resolving);
+
+        tokio::time::advance(Duration::from_millis(1)).await;
+        pool.resolve_if_due(&mut state, Instant::now());
+        assert!(state.resolving);
     }
 }

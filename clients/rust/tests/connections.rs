@@ -38,8 +38,10 @@ async fn calls_take_turns_over_every_address() {
     let client = Client::builder(target).plaintext().connect().unwrap();
     call(&client).await.unwrap();
     // By then the other connection is ready as well, or about to be.
-    while doubles.iter().any(|double| double.calls().len() < 2) {
-        call(&client).await.unwrap();
+    for _ in 0..1000 {
+        if doubles.iter().any(|double| double.calls().len() < 2) {
+            call(&client).await.unwrap();
+        }
     }
     let before = doubles.each_ref().map(|double| double.calls().len());
     for _ in 0..10 {
@@ -98,6 +100,15 @@ async fn a_refused_port_is_not_sent() {
     let error = client.decrypt_apple_pay(&payment()).await.unwrap_err();
 
     assert_eq!("nothing listens there; check host and port", hint(&error));
+}
+
+#[tokio::test]
+async fn the_answer_of_a_server_explains_more_than_a_refused_port() {
+    let payorch = FakePayorch::start();
+    let target = format!("ipv4:{},{}", nothing().await, payorch.target());
+    let error = call(&Client::builder(target).resend(ONCE).connect().unwrap()).await.unwrap_err();
+
+    assert!(hint(&error).starts_with("the server speaks no TLS"), "{error}");
 }
 
 #[tokio::test]

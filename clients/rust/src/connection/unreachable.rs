@@ -86,6 +86,11 @@ impl Unreachable {
         Self { cause, text: text.to_string() }
     }
 
+    /// Whether a server was found, and it is its answer that prevents a connection.
+    pub(crate) fn is_of_a_server(&self) -> bool {
+        !matches!(self.cause, Cause::NothingListens | Cause::HostUnknown | Cause::NotInTime | Cause::Other)
+    }
+
     /// Returns what may be wrong; empty if nothing is known.
     pub(crate) fn hint(&self, manner: Manner) -> &'static str {
         match self.cause {
