@@ -33,6 +33,7 @@ def build() -> None:
     """Lint, test and build the package without a warning; the smoke program; the runner of the conformance cases."""
     _cargo("clippy", _PACKAGE, "--all-targets", "--", "--deny", "warnings")
     _cargo("clippy", _PACKAGE, "--all-targets", "--all-features", "--", "--deny", "warnings")
+    _cargo("rustdoc", _PACKAGE, "--all-features", "--", "--deny", "warnings")
     _cargo("test", _PACKAGE, "--all-features")
     for program in (_SMOKE, _RUNNER):
         _cargo("clippy", program, "--", "--deny", "warnings")
