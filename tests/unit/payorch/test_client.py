@@ -11,6 +11,7 @@ import grpc
 import payorch
 import pytest
 from google.protobuf.descriptor import Descriptor
+from grpc_health.v1 import health_pb2
 from harness.authority import Authority
 from payorch.outgoing import CallSettings, pays_invoice
 from payorch.resend import Budget
@@ -376,6 +377,14 @@ async def served_and_left_async(fake: FakePayorch) -> None:
         await client.create_session(session())
 
 
+def not_serving(_request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+    """Answer as a service that starts or drains, until its caller leaves."""
+    left = threading.Event()
+    context.add_callback(left.set)
+    yield health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING).SerializeToString()
+    left.wait()
+
+
 def unavailable_by_proxy(_request: bytes, context: grpc.ServicerContext) -> bytes:
     """Answer as a proxy that has no route for this method."""
     context.set_trailing_metadata((("server", "proxy"),))
@@ -435,6 +444,19 @@ class TestConnection:
         """Reserved for that (RFC 2606)."""
         with pytest.raises(payorch.NotSentError, match="the host name is not known"):
             connected(aio, {"target": "nowhere.invalid:1", "plaintext": True})
+
+    def test_to_a_service_that_does_not_serve(self, aio: Any) -> None:
+        """It starts or drains, and its health says that."""
+        watch = {"Watch": grpc.unary_stream_rpc_method_handler(not_serving)}
+        server = grpc.server(ThreadPoolExecutor(4))
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", watch),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+
+        with pytest.raises(payorch.NotSentError, match="does not serve yet, or no more"):
+            connected(aio, {"target": f"127.0.0.1:{port}", "plaintext": True})
+
+        server.stop(None).wait()
 
     def test_through_a_proxy_that_knows_no_health_is_one(self, aio: Any) -> None:
         """It answers for itself, so something is there."""

@@ -63,6 +63,7 @@ class Endpoint:
             ),
             ("is not verified for", "the server's certificate is for another host name"),
             ("ot found", "the host name is not known"),
+            ("unhealthy", "the service is there, but does not serve yet, or no more"),
             ("closed", self._hint_of_closing()),
             ("reset", self._hint_of_closing()),
         )
