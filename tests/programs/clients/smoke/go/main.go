@@ -163,7 +163,7 @@ func (c caller) intent(id string) (step, error) {
 }
 
 func (c caller) error() (step, error) {
-	_, err := c.create(payorch.NewRequestID(), "nobody", "smoke-go-error")
+	_, err := c.create(payorch.NewRequestID(), "unknown", "smoke-go-error")
 	if err == nil {
 		return nil, errors.New("error: a session was created for an account that does not exist")
 	}

@@ -75,7 +75,7 @@ async function intent(client: Client, requestId: string): Promise<void> {
 }
 
 async function error(client: Client): Promise<void> {
-  const failed: unknown = await createSession(client, randomUUID(), "nobody", "smoke-typescript-error").then(
+  const failed: unknown = await createSession(client, randomUUID(), "unknown", "smoke-typescript-error").then(
     () => undefined,
     (reason: unknown) => reason,
   );

@@ -101,7 +101,7 @@ async fn intent(target: &str, request_id: String) -> Result<()> {
 }
 
 async fn error(target: &str) -> Result<()> {
-    let Err(status) = stub(target)?.create_session(raw("error", session_request("nobody"))?).await else {
+    let Err(status) = stub(target)?.create_session(raw("error", session_request("unknown"))?).await else {
         return Err("A session for an account that does not exist was created.".into());
     };
     let error = CallError::from(status);

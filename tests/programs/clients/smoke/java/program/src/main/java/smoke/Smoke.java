@@ -114,7 +114,7 @@ public final class Smoke {
 
   private void error() {
     try {
-      create(sessionRequest("nobody"), "error");
+      create(sessionRequest("unknown"), "error");
     } catch (StatusRuntimeException e) {
       var error = CallError.from(e);
       var values = new LinkedHashMap<String, Object>();
