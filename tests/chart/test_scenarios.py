@@ -40,20 +40,8 @@ def test_scenarios_are_all_there() -> None:
     names = [path.name.removesuffix("-values.yaml") for path in SCENARIOS]
 
     assert names == [
-        *(
-            "default",
-            "emulator",
-            "fleet",
-            "grpcroute",
-            "ingress",
-            "mesh",
-            "minimal",
-            "monitored",
-            "mtls",
-            "openshift",
-            "platform",
-        ),
-        *("production", "upc-ingress", "upc"),
+        *("default", "emulator", "fleet", "grpcroute", "ingress", "mesh", "minimal", "monitored-otherwise"),
+        *("monitored", "mtls", "openshift", "platform", "production", "upc-ingress", "upc"),
     ]
 
 

@@ -49,6 +49,14 @@ DEFINITIONS: Final[dict[str, Any]] = {
         podAffinity={"type": "object", "additionalProperties": True},
         podAntiAffinity={"type": "object", "additionalProperties": True},
     ),
+    "AlertChanges": _closed(
+        "What is different for one alert.",
+        enabled=_BOOLEAN,
+        threshold={"type": ["number", "string"]},
+        **{"for": {"type": "string", "pattern": "^[0-9]+[smhd]$"}},
+        labels=_LABELS,
+        annotations=_LABELS,
+    ),
     "Container": _open("Container of Kubernetes", "name", "image"),
     "DeploymentStrategy": _closed(
         "DeploymentStrategy of Kubernetes.",
@@ -170,6 +178,16 @@ DEFINITIONS: Final[dict[str, Any]] = {
         timeoutSeconds=_INTEGER,
         failureThreshold=_INTEGER,
         successThreshold=_INTEGER,
+    ),
+    "RelabelConfig": _closed(
+        "RelabelConfig of the Prometheus operator.",
+        sourceLabels={"type": "array", "items": _NAME},
+        separator=_TEXT,
+        targetLabel=_NAME,
+        regex=_TEXT,
+        modulus=_INTEGER,
+        replacement=_TEXT,
+        action=_NAME,
     ),
     "RemoteReference": _closed(
         "Where a store of the External Secrets Operator has a secret.",

@@ -10,6 +10,8 @@
 {{- include "payorch.checkCertificate" (dict "path" "" "values" .Values) -}}
 {{- include "payorch.checkExternalSecrets" . -}}
 {{- include "payorch.checkRoutes" . -}}
+{{- include "payorch.checkAlerts" . -}}
+{{- include "payorch.checkMonitors" . -}}
 {{- end -}}
 
 {{- define "payorch.checkTenants" -}}
@@ -220,6 +222,18 @@ that pods share, and the setting of the store.
 {{- range $index, $rule := .Values.config.routing -}}
 {{- if not (has $rule.to.tenant $tenants) -}}
 {{- fail (printf "config.routing[%d].to.tenant: config.tenants has no %s%s" $index $rule.to.tenant (include "payorch.didYouMean" (list $rule.to.tenant $tenants))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "payorch.checkMonitors" -}}
+{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
+{{- fail "podMonitor.enabled: serviceMonitor.enabled is true as well, so every series would be there twice" -}}
+{{- end -}}
+{{- with .Values.serviceMonitor -}}
+{{- $interval := ternary 60 (trimSuffix "s" .interval | int) (eq .interval "1m") -}}
+{{- if gt (trimSuffix "s" (default "" .scrapeTimeout) | int) $interval -}}
+{{- fail (printf "serviceMonitor.scrapeTimeout: %s is longer than interval, %s" .scrapeTimeout .interval) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -128,12 +128,14 @@ imagePullSecrets:
 {{- toYaml $config -}}
 {{- end -}}
 
-{{- /* A text whose links to docs/ lead to where the documentation is. */ -}}
+{{- /* A text whose links to docs/ lead to where the documentation is; where that is unknown, it names the files. */ -}}
 {{- define "payorch.withDocs" -}}
 {{- $root := index . 0 -}}
 {{- $text := index . 1 -}}
-{{- with $root.Values.docsUrl -}}
-{{- $text = $text | replace "docs/" (printf "%s/" (trimSuffix "/" .)) -}}
+{{- if $root.Values.docsUrl -}}
+{{- $text = $text | replace "docs/" (printf "%s/" (trimSuffix "/" $root.Values.docsUrl)) -}}
+{{- else -}}
+{{- $text = regexReplaceAll `\[([^\[\]]+)\]\((docs/[^()]+)\)` $text "${1}: ${2}" -}}
 {{- end -}}
 {{- $text -}}
 {{- end -}}
