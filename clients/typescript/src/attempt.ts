@@ -14,8 +14,7 @@ export interface Call extends Outgoing {
 
 /** How an attempt ended: an answer, or what is known of its failure with what was thrown, unless it was not started. */
 export type Result =
-  | { readonly answer: Message }
-  | { readonly answer?: undefined; readonly error: CallError; readonly cause?: unknown };
+  { readonly answer: Message } | { readonly answer?: undefined; readonly error: CallError; readonly cause?: unknown };
 
 /** Starts an attempt, which from here on may be executed. */
 export function attempted(channel: Channel, call: Call, token: string): Promise<Result> {

@@ -53,8 +53,8 @@ const DETAILS_KEY = "grpc-status-details-bin";
 /**
  * Reads the error of a call that was made without this package's clients.
  *
- * An error that carries no CallOutcome, such as one made by a proxy, means: outcome UNKNOWN, advice resend with the same
- * request id. So do values that this version of the client does not know.
+ * An error that carries no CallOutcome, such as one made by a proxy, means: outcome UNKNOWN, advice resend with the
+ * same request id. So do values that this version of the client does not know.
  */
 export function callErrorOf(error: unknown): CallError {
   const { code = status.UNKNOWN, details = String(error), metadata } = partsOf(error);

@@ -33,7 +33,10 @@ import type { TokenSource } from "./token.js";
 
 /** How a client connects and what it does with each call. */
 export interface ConnectOptions {
-  /** What to trust and to show; unless given, Node.js's own authorities, and no certificate. Renewed files are read again. */
+  /**
+   * What to trust and to show; unless given, Node.js's own authorities, and no certificate. Renewed files are read
+   * again.
+   */
   readonly tls?: TlsOptions | undefined;
   /** Whether to do without TLS, on this machine or in a mesh. */
   readonly plaintext?: boolean | undefined;
@@ -48,8 +51,8 @@ export interface ConnectOptions {
   /** Further options of grpc-js's channel, over those of this package. */
   readonly channelOptions?: ClientOptions | undefined;
   /**
-   * grpc-js's client interceptors. They see every attempt, and grpc.health.v1.Health/Check where the client finds out why
-   * there is no connection.
+   * grpc-js's client interceptors. They see every attempt, and grpc.health.v1.Health/Check where the client finds out
+   * why there is no connection.
    */
   readonly interceptors?: readonly Interceptor[] | undefined;
   /** Where resends and renewed certificates are reported; unless given, see NODE_DEBUG=payorch. */

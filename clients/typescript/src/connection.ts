@@ -15,8 +15,8 @@ export interface Endpoint {
 /**
  * Returns the error of a call that was never started for want of a connection.
  *
- * A call is started only on a connection that is ready, so a call without one was provably never sent. What gRPC says of
- * a call that was started proves nothing.
+ * A call is started only on a connection that is ready, so a call without one was provably never sent. What gRPC says
+ * of a call that was started proves nothing.
  *
  * @param text - What grpc-js says of the connection; empty: nothing yet.
  */
@@ -79,7 +79,10 @@ function hintOf(endpoint: Endpoint, text: string): string {
   const known: readonly [RegExp, string][] = [
     [/^$/, "it was not made in time"],
     [/ECONNREFUSED/, "nothing listens there; check host and port"],
-    [/wrong version number|packet length too long/i, "the server speaks no TLS; plaintext: true connects without, if that is intended"],
+    [
+      /wrong version number|packet length too long/i,
+      "the server speaks no TLS; plaintext: true connects without, if that is intended",
+    ],
     [/Hostname\/IP does not match/, "the server's certificate is for another host name"],
     [/certificate required|bad certificate/i, hintOfClosing(endpoint)],
     [/certificate/i, "the server's certificate is not trusted; name its authority with tls: { caFile: ... }"],

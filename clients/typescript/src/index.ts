@@ -1,6 +1,6 @@
 /**
- * Client of the payorch payment orchestration service. The messages are in `@payorch/client/v1`, a double of the service
- * for your tests in `@payorch/client/testing`.
+ * Client of the payorch payment orchestration service. The messages are in `@payorch/client/v1`, a double of the
+ * service for your tests in `@payorch/client/testing`.
  *
  * Sending the same request with the same request id again is always safe; a new one means a new intent.
  *
@@ -8,7 +8,14 @@
  */
 export { callErrorOf, type CallError, type FieldViolation } from "./call-error.js";
 export { serviceConfig } from "./channel.js";
-export { connect, connectDiagnostics, type Client, type Closing, type ConnectOptions, type DiagnosticsClient } from "./client.js";
+export {
+  connect,
+  connectDiagnostics,
+  type Client,
+  type Closing,
+  type ConnectOptions,
+  type DiagnosticsClient,
+} from "./client.js";
 export {
   ArgumentError,
   NotSentError,

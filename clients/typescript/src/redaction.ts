@@ -28,8 +28,8 @@ let known: Registry | undefined;
  * says only that it is set; of a sensitive map not even how many entries it has. Bytes are measured, and fields that
  * this version does not know are counted, because they could hold anything.
  *
- * The redactor is driven by the descriptors alone, so a field is covered from the moment it is marked. It is the one way
- * in which a message may be rendered: console.log and JSON show everything.
+ * The redactor is driven by the descriptors alone, so a field is covered from the moment it is marked. It is the one
+ * way in which a message may be rendered: console.log and JSON show everything.
  *
  * @param schema - Of the message, such as `CreateSessionRequestSchema`.
  */
@@ -56,7 +56,9 @@ function* linesOf(message: ReflectMessage, path: string): Generator<string> {
 }
 
 function isSensitive(field: DescField): boolean {
-  return hasOption(field, sensitivity) ? getOption(field, sensitivity) !== 0 : Boolean(field.proto.options?.debugRedact);
+  return hasOption(field, sensitivity)
+    ? getOption(field, sensitivity) !== 0
+    : Boolean(field.proto.options?.debugRedact);
 }
 
 function* linesOfField(message: ReflectMessage, field: DescField, path: string): Generator<string> {
@@ -65,7 +67,9 @@ function* linesOfField(message: ReflectMessage, field: DescField, path: string):
       yield* linesOfValue(item, field.enum, `${path}[${index}]`);
     }
   } else if (field.fieldKind === "map") {
-    const entries = [...message.get(field).entries()].sort(([first], [second]) => (String(first) < String(second) ? -1 : 1));
+    const entries = [...message.get(field).entries()].sort(([first], [second]) =>
+      String(first) < String(second) ? -1 : 1,
+    );
     for (const [key, item] of entries) {
       yield* linesOfValue(item, field.enum, `${path}[${JSON.stringify(key)}]`);
     }

@@ -6,7 +6,14 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { isFieldError, isReflectList, isReflectMap, isReflectMessage, reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
+import {
+  isFieldError,
+  isReflectList,
+  isReflectMap,
+  isReflectMessage,
+  reflect,
+  type ReflectMessage,
+} from "@bufbuild/protobuf/reflect";
 import { ArgumentError } from "./errors.js";
 import { PayInvoiceSchema } from "./gen/payorch/v1/apple_pay_pb.js";
 import { GetIntentRequestSchema } from "./gen/payorch/v1/payment_orchestration_service_pb.js";
@@ -14,8 +21,8 @@ import { newRequestId } from "./identifiers.js";
 import { checkMembers } from "./members.js";
 
 const PAYMENT_WITHOUT_ID =
-  "request_id: it is required, because the request pays an invoice. An id made by the client would differ in each call, " +
-  "so a retry around the call would charge twice. Store newRequestId() with the order, and set it.";
+  "request_id: it is required, because the request pays an invoice. An id made by the client would differ in each " +
+  "call, so a retry around the call would charge twice. Store newRequestId() with the order, and set it.";
 
 /** What is sent, and its request id; empty where the RPC has none. */
 export interface Outgoing {
@@ -26,19 +33,23 @@ export interface Outgoing {
 /**
  * Returns what is sent for a request of a caller's, which is never changed.
  *
- * @throws ArgumentError if it is another message, has a member that the message has not, or lacks the request id that it
- *   needs.
+ * @throws ArgumentError if it is another message, has a member that the message has not, or lacks the request id that
+ *   it needs.
  */
 export function outgoing<Input extends DescMessage>(schema: Input, request: MessageInitShape<Input>): Outgoing {
   if (typeof request !== "object" || request === null) {
-    throw new ArgumentError(`request: a ${schema.typeName} is needed, not ${request === null ? "null" : typeof request}`);
+    throw new ArgumentError(
+      `request: a ${schema.typeName} is needed, not ${request === null ? "null" : typeof request}`,
+    );
   }
   checkMembers(schema, request, "request");
   try {
     return prepared(schema, create(schema, request));
   } catch (error) {
     // The text of another error may hold a value of the request.
-    throw error instanceof ArgumentError ? error : new ArgumentError(`request: ${wrongPartOf(error)} has no valid value`);
+    throw error instanceof ArgumentError
+      ? error
+      : new ArgumentError(`request: ${wrongPartOf(error)} has no valid value`);
   }
 }
 
@@ -78,5 +89,7 @@ function messagesIn(value: unknown): ReflectMessage[] {
   if (isReflectMessage(value)) {
     return [value];
   }
-  return isReflectList(value) || isReflectMap(value) ? [...value.values()].filter((item) => isReflectMessage(item)) : [];
+  return isReflectList(value) || isReflectMap(value)
+    ? [...value.values()].filter((item) => isReflectMessage(item))
+    : [];
 }

@@ -147,6 +147,7 @@ export class Sender {
     return fresh;
   }
 
+  /** Returns the token of a send; empty where there is no supplier. */
   async #token(call: Call, refresh: boolean): Promise<string> {
     if (call.signal?.aborted || this.#closing.signal.aborted) {
       throw this.#givenUp(call);
@@ -184,7 +185,9 @@ export class Sender {
 
   #log({ method, requestId }: Call, error: CallError, waitMs: number): void {
     const ids = `request id ${requestId}, Track-Id ${error.trackId}`;
-    this.#settings.logger.info(`${method.name} is sent again in ${Math.ceil(waitMs)} ms after ${nameOf(error)}; ${ids}`);
+    this.#settings.logger.info(
+      `${method.name} is sent again in ${Math.ceil(waitMs)} ms after ${nameOf(error)}; ${ids}`,
+    );
   }
 }
 

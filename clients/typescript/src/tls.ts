@@ -78,7 +78,11 @@ export class Tls {
     if (ca !== null) {
       this.#certificates("ca", ca);
     }
-    if (certificate !== null && key !== null && !this.#certificates("certificate", certificate).checkPrivateKey(this.#key(key))) {
+    if (
+      certificate !== null &&
+      key !== null &&
+      !this.#certificates("certificate", certificate).checkPrivateKey(this.#key(key))
+    ) {
       throw new ArgumentError(`tls: the key is not that of the certificate: ${this.#options.keyFile}`);
     }
   }

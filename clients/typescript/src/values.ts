@@ -10,8 +10,8 @@ const MOST_DIGITS = 19;
 /**
  * Returns an amount as the contract takes it, exactly.
  *
- * @param amount - As decimal text such as `"100.10"` with at most nine decimals, or a whole number of units. No fraction
- *   as a number: 0.1 is not a tenth in one.
+ * @param amount - As decimal text such as `"100.10"` with at most nine decimals, or a whole number of units. No
+ *   fraction as a number: 0.1 is not a tenth in one.
  * @param currency - ISO 4217 code, such as USD.
  * @throws ArgumentError if it is no number, has more decimals or more digits than fit, or the currency is no code.
  */
@@ -46,7 +46,9 @@ export function money(amount: string | bigint | number, currency: string): Money
 export function decimalOf({ units, nanos }: Money): string {
   const scaled = units * NANOS_PER_UNIT + BigInt(nanos);
   const size = scaled < 0n ? -scaled : scaled;
-  const decimals = String(size % NANOS_PER_UNIT).padStart(NANOS, "0").replace(/0+$/, "");
+  const decimals = String(size % NANOS_PER_UNIT)
+    .padStart(NANOS, "0")
+    .replace(/0+$/, "");
   return `${scaled < 0n ? "-" : ""}${size / NANOS_PER_UNIT}${decimals && "."}${decimals}`;
 }
 

@@ -47,7 +47,10 @@ test("every detail is read", () => {
     failure(
       [ErrorInfoSchema, { domain: "payorch", reason: "OVERLOADED", metadata: { tenant: "acme" } }],
       [RetryInfoSchema, { retryDelay: { seconds: 1n, nanos: 500_000_000 } }],
-      [BadRequestSchema, { fieldViolations: [{ field: "request_id", reason: "REQUEST_ID", description: "too short" }] }],
+      [
+        BadRequestSchema,
+        { fieldViolations: [{ field: "request_id", reason: "REQUEST_ID", description: "too short" }] },
+      ],
       [
         CallOutcomeSchema,
         {

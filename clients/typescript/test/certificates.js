@@ -34,7 +34,9 @@ export function selfSigned(commonName, host = "localhost") {
     der(0xa3, extensions),
   );
   const signature = der(0x03, [0], sign("sha256", contents, privateKey));
-  const certificate = sequence(contents, ECDSA_WITH_SHA256, signature).toString("base64").match(/.{1,64}/g);
+  const certificate = sequence(contents, ECDSA_WITH_SHA256, signature)
+    .toString("base64")
+    .match(/.{1,64}/g);
   return {
     certificate: ["-----BEGIN CERTIFICATE-----", ...certificate, "-----END CERTIFICATE-----", ""].join("\n"),
     key: privateKey.export({ type: "pkcs8", format: "pem" }),

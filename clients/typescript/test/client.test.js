@@ -40,7 +40,11 @@ test("a request without an id gets a fresh one, and the caller's message stays a
   const client = payorch.connect();
   const message = create(CreateSessionRequestSchema, SESSION);
   const before = toBinary(CreateSessionRequestSchema, message);
-  const answers = [await client.createSession(message), await client.createSession(message), await client.createSession(SESSION)];
+  const answers = [
+    await client.createSession(message),
+    await client.createSession(message),
+    await client.createSession(SESSION),
+  ];
 
   answers.forEach((answer) => assert.match(answer.call.requestId, UUID_V7));
   assert.equal(new Set(answers.map((answer) => answer.call.requestId)).size, 3);
@@ -72,7 +76,10 @@ const PAYING = PaymentOrchestrationService.methods.flatMap((method) =>
 );
 
 test("two requests pay invoices", () => {
-  assert.deepEqual(PAYING.map(([method]) => method.input), [DecryptApplePayRequestSchema, CreatePaymentMethodRequestSchema]);
+  assert.deepEqual(
+    PAYING.map(([method]) => method.input),
+    [DecryptApplePayRequestSchema, CreatePaymentMethodRequestSchema],
+  );
 });
 
 for (const [method, request] of PAYING) {
@@ -81,7 +88,10 @@ for (const [method, request] of PAYING) {
     const error = await rejection(payorch.connect()[method.localName](request));
 
     assert.ok(error instanceof ArgumentError);
-    assert.match(error.message, /^request_id: it is required, because the request pays an invoice\. .*would charge twice/);
+    assert.match(
+      error.message,
+      /^request_id: it is required, because the request pays an invoice\. .*would charge twice/,
+    );
     assert.deepEqual(payorch.calls, []);
   });
 }
@@ -127,11 +137,14 @@ for (const [request, wrong] of [
 
 test("members of maps and of Google's own types are the caller's", async (context) => {
   const payorch = await started(context);
-  await payorch.connect().createPaymentMethod({
-    account: { case: "noAccount", value: {} },
-    method: { case: "other", value: {} },
-    customFields: { anything__c: { value: { case: "text", value: "a" } } },
-  }).catch((error) => assert.fail(error.message));
+  await payorch
+    .connect()
+    .createPaymentMethod({
+      account: { case: "noAccount", value: {} },
+      method: { case: "other", value: {} },
+      customFields: { anything__c: { value: { case: "text", value: "a" } } },
+    })
+    .catch((error) => assert.fail(error.message));
 });
 
 for (const deadlineMs of [0, -1, NaN, Infinity]) {
@@ -148,7 +161,9 @@ for (const trackId of ["", "a b", "a:b", "a\n", "ä", "a".repeat(65)]) {
     const payorch = await started(context);
     const error = await rejection(payorch.connect().createSession(SESSION, { trackId }));
 
-    assert.ok(error instanceof ArgumentError && error.message.startsWith(`track_id: ${JSON.stringify(trackId)} is not`));
+    assert.ok(
+      error instanceof ArgumentError && error.message.startsWith(`track_id: ${JSON.stringify(trackId)} is not`),
+    );
     assert.deepEqual(payorch.calls, []);
   });
 }
@@ -163,7 +178,10 @@ test("an answer of an older service names the request id as well", async (contex
 
 test("an answer that cannot be read leaves the outcome open", async (context) => {
   const respond = (_call, answer) => answer(null, Buffer.from([0xff]));
-  const client = connect(await serving(context, ServerCredentials.createInsecure(), respond), { plaintext: true, resend: false });
+  const client = connect(await serving(context, ServerCredentials.createInsecure(), respond), {
+    plaintext: true,
+    resend: false,
+  });
   context.after(() => client.close());
 
   assert.ok((await rejection(client.createSession(SESSION))) instanceof OutcomeUnknownError);
@@ -185,7 +203,14 @@ test("the caller's interceptors see every attempt", async (context) => {
 test("an interceptor that throws leaves the outcome open", async (context) => {
   const payorch = await started(context);
   const wrong = new RangeError("wrong");
-  const client = payorch.connect({ resend: { attempts: 1 }, interceptors: [() => { throw wrong; }] });
+  const client = payorch.connect({
+    resend: { attempts: 1 },
+    interceptors: [
+      () => {
+        throw wrong;
+      },
+    ],
+  });
   const error = await rejection(client.createSession(SESSION));
 
   assert.ok(error instanceof OutcomeUnknownError);
@@ -193,7 +218,11 @@ test("an interceptor that throws leaves the outcome open", async (context) => {
 });
 
 test("an interceptor that throws does not turn a missing connection into a doubt", async () => {
-  const interceptors = [() => { throw new RangeError("wrong"); }];
+  const interceptors = [
+    () => {
+      throw new RangeError("wrong");
+    },
+  ];
   const client = connect(await refusedTarget(), { plaintext: true, resend: false, interceptors });
   const error = await rejection(client.createSession(SESSION));
   client.close();
@@ -205,7 +234,18 @@ test("a logger that throws does not hide a doubt", async (context) => {
   const payorch = await started(context);
   const wrong = new RangeError("wrong");
   payorch.failWithoutDetails(status.UNAVAILABLE);
-  const error = await rejection(payorch.connect({ logger: { info: () => { throw wrong; }, warn: () => {} } }).createSession(SESSION));
+  const error = await rejection(
+    payorch
+      .connect({
+        logger: {
+          info: () => {
+            throw wrong;
+          },
+          warn: () => {},
+        },
+      })
+      .createSession(SESSION),
+  );
 
   assert.ok(error instanceof OutcomeUnknownError);
   assert.equal(error.cause, wrong);
@@ -229,10 +269,9 @@ test("resends are reported without the request", async (context) => {
   const payorch = await started(context);
   const lines = [];
   payorch.failWith("OVERLOADED", { retryAfterMs: 0 });
-  await payorch.connect({ logger: { info: (text) => lines.push(text), warn: assert.fail } }).createSession(
-    { ...SESSION, requestId: ID },
-    { trackId: "ticket-1" },
-  );
+  await payorch
+    .connect({ logger: { info: (text) => lines.push(text), warn: assert.fail } })
+    .createSession({ ...SESSION, requestId: ID }, { trackId: "ticket-1" });
 
   assert.equal(lines.length, 1);
   assert.match(
@@ -277,8 +316,14 @@ test("the error of the least certain attempt is raised, with all attempts", asyn
   const error = await rejection(payorch.connect().createSession(SESSION));
 
   assert.ok(error instanceof OutcomeUnknownError);
-  assert.deepEqual(error.attempts.map(({ reason }) => reason), ["", "CALLER_NOT_PERMITTED"]);
-  assert.match(error.message, /^UNAVAILABLE: no healthy upstream \(outcome UNKNOWN, .*, after 2 attempts, the last one ended as CALLER_NOT_PERMITTED,/);
+  assert.deepEqual(
+    error.attempts.map(({ reason }) => reason),
+    ["", "CALLER_NOT_PERMITTED"],
+  );
+  assert.match(
+    error.message,
+    /^UNAVAILABLE: no healthy upstream \(outcome UNKNOWN, .*, after 2 attempts, the last one ended as CALLER_NOT_/,
+  );
   assert.equal(error.cause.code, status.PERMISSION_DENIED);
 });
 
@@ -288,7 +333,12 @@ test("a doubt outlives a connection that is lost", async (context) => {
   const stopping = (options, next) =>
     new InterceptingCall(next(options), {
       start: (metadata, _listener, start) =>
-        start(metadata, { onReceiveStatus: (received, pass) => { payorch.stop(); pass(received); } }),
+        start(metadata, {
+          onReceiveStatus: (received, pass) => {
+            payorch.stop();
+            pass(received);
+          },
+        }),
     });
   const client = payorch.connect({ interceptors: [stopping], resend: { attempts: 2 } });
   const error = await rejection(client.createSession(SESSION));

@@ -8,10 +8,12 @@ import { rejection, serving, started } from "./servers.js";
 const SESSION = { flow: { case: "storeOnly", value: {} } };
 const REASON = new RangeError("the payer left");
 
-/** Starts a service that answers only when it is told to. */
+/** Starts a service whose answer the test holds back. */
 async function holding(context, options = {}) {
   let received;
-  const reached = new Promise((resolve) => { received = resolve; });
+  const reached = new Promise((resolve) => {
+    received = resolve;
+  });
   const target = await serving(context, ServerCredentials.createInsecure(), (_call, respond) => received(respond));
   const client = connect(target, { plaintext: true, ...options });
   context.after(() => client.close());
@@ -66,8 +68,14 @@ test("a signal that many calls share keeps no listener of theirs", async (contex
   const kept = new Set();
   const add = signal.addEventListener.bind(signal);
   const remove = signal.removeEventListener.bind(signal);
-  signal.addEventListener = (type, listener) => { kept.add(listener); add(type, listener); };
-  signal.removeEventListener = (type, listener) => { kept.delete(listener); remove(type, listener); };
+  signal.addEventListener = (type, listener) => {
+    kept.add(listener);
+    add(type, listener);
+  };
+  signal.removeEventListener = (type, listener) => {
+    kept.delete(listener);
+    remove(type, listener);
+  };
   const client = payorch.connect({ token: () => "token" });
   payorch.failWith("OVERLOADED");
   await client.createSession(SESSION, { signal });

@@ -42,9 +42,12 @@ test("a line break at the end of the token is an argument error that does not sh
 });
 
 test("the address of a web page is an argument error", () => {
-  assert.throws(() => connect("https://payorch:50051"), (error) => {
-    return error instanceof ArgumentError && README.includes(`\`ArgumentError: ${error.message}\``);
-  });
+  assert.throws(
+    () => connect("https://payorch:50051"),
+    (error) => {
+      return error instanceof ArgumentError && README.includes(`\`ArgumentError: ${error.message}\``);
+    },
+  );
 });
 
 test("plaintext to a service with TLS was not sent", async (context) => {
@@ -68,7 +71,10 @@ test("a port where nothing listens was not sent to", async () => {
 test("TLS to a service without it was not sent", async (context) => {
   const payorch = await started(context);
 
-  assert.equal(await notSent(payorch.target, {}), "the server speaks no TLS; plaintext: true connects without, if that is intended");
+  assert.equal(
+    await notSent(payorch.target, {}),
+    "the server speaks no TLS; plaintext: true connects without, if that is intended",
+  );
 });
 
 test("a certificate for another host is named as such", async (context) => {
@@ -83,7 +89,10 @@ test("a client certificate that is missing was not sent", async (context) => {
   const { ca } = written(context, { ca: SERVER.certificate });
   const target = await secure(context, { checkClient: true });
 
-  assert.equal(await notSent(target, { tls: { caFile: ca } }), "the server closed it at once; it may require a client certificate");
+  assert.equal(
+    await notSent(target, { tls: { caFile: ca } }),
+    "the server closed it at once; it may require a client certificate",
+  );
 });
 
 test("a name that is not known was not sent to", async () => {

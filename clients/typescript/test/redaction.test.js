@@ -43,13 +43,19 @@ test("a token is not shown", () => {
   const answer = create(CreateSessionResponseSchema, { session: { token: SECRET }, call: { replayed: Replay.NO } });
 
   assert.equal(redacted(DecryptApplePayRequestSchema, request), "token_json: [redacted]");
-  assert.match(redacted(CreateSessionResponseSchema, answer), /^session\.token: \[redacted\]\ncall\.replayed: REPLAY_NO$/);
+  assert.match(
+    redacted(CreateSessionResponseSchema, answer),
+    /^session\.token: \[redacted\]\ncall\.replayed: REPLAY_NO$/,
+  );
 });
 
 test("fields that this version does not know are counted, and an empty message is said to be set", () => {
   const unknown = Buffer.from([0xba, 0x3e, SECRET.length, ...Buffer.from(SECRET)]); // field 999, a text
 
-  assert.equal(redacted(CreateSessionRequestSchema, fromBinary(CreateSessionRequestSchema, unknown)), ".: 1 unknown fields");
+  assert.equal(
+    redacted(CreateSessionRequestSchema, fromBinary(CreateSessionRequestSchema, unknown)),
+    ".: 1 unknown fields",
+  );
   const empty = create(CreateSessionRequestSchema, { flow: { case: "storeOnly", value: {} } });
   assert.equal(redacted(CreateSessionRequestSchema, empty), "store_only: set, without a value");
 });
@@ -80,7 +86,7 @@ test("what an Any holds is shown by its own type", () => {
 function filled(schema, sensitive, seen = []) {
   const init = {};
   for (const field of schema.fields) {
-    const marked = sensitive || hasOption(field, sensitivity) && getOption(field, sensitivity) !== 0;
+    const marked = sensitive || (hasOption(field, sensitivity) && getOption(field, sensitivity) !== 0);
     const value = valueOf(field, marked, [...seen, schema.typeName]);
     if (value === undefined) continue;
     if (field.oneof) init[field.oneof.localName] = { case: field.localName, value };
@@ -116,5 +122,9 @@ test("the check above fills sensitive fields", () => {
   const bytes = JSON.stringify(message, (_name, value) => (typeof value === "bigint" ? String(value) : value));
 
   assert.ok(bytes.includes(SECRET));
-  assert.ok(redacted(CreatePaymentMethodRequestSchema, message).split("\n").some((line) => line.endsWith("[redacted]")));
+  assert.ok(
+    redacted(CreatePaymentMethodRequestSchema, message)
+      .split("\n")
+      .some((line) => line.endsWith("[redacted]")),
+  );
 });

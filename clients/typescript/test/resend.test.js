@@ -52,7 +52,11 @@ class World {
 
 const kinds = (steps) => steps.map(({ kind }) => kind);
 const waits = (steps) => steps.map(({ waitMs }) => waitMs);
-const near = (found, wanted) => assert.deepEqual(found.map((value) => value && Math.round(value)), wanted);
+const near = (found, wanted) =>
+  assert.deepEqual(
+    found.map((value) => value && Math.round(value)),
+    wanted,
+  );
 
 const errors = fc.record({
   code: fc.constantFrom(status.UNAVAILABLE, status.ABORTED, status.UNAUTHENTICATED, status.CANCELLED),
@@ -60,13 +64,19 @@ const errors = fc.record({
   // Mostly what leads on.
   advice: fc.constantFrom(RESEND, RESEND, RESEND, ...OTHER_ADVICE),
   retryDelayMs: fc.option(fc.double({ min: -1_000, max: 10_000, noNaN: true }), { nil: undefined }),
-  resendBeforeTime: fc.option(fc.integer({ min: 0, max: 60_000 }).map((ms) => new Date(EPOCH_MS + ms)), { nil: undefined }),
+  resendBeforeTime: fc.option(
+    fc.integer({ min: 0, max: 60_000 }).map((ms) => new Date(EPOCH_MS + ms)),
+    { nil: undefined },
+  ),
 });
 
 test("the loop is the model, whatever attempts end with", () => {
   const property = fc.property(
     fc.array(errors.map(error), { minLength: 1, maxLength: 12 }),
-    fc.option(fc.integer({ min: 1, max: 6 }).map((attempts) => checkedResend({ attempts })), { nil: undefined }),
+    fc.option(
+      fc.integer({ min: 1, max: 6 }).map((attempts) => checkedResend({ attempts })),
+      { nil: undefined },
+    ),
     fc.double({ min: 100, max: 30_000, noNaN: true }),
     fc.double({ min: 0, max: 1, noNaN: true }),
     fc.boolean(),
@@ -115,7 +125,10 @@ test("a call is sent as often as the policy says, with waits that double", () =>
 });
 
 test("a wait is longer than RetryInfo and never shorter", () => {
-  for (const [part, expected] of [[0, 3_000], [1, 3_200]]) {
+  for (const [part, expected] of [
+    [0, 3_000],
+    [1, 3_200],
+  ]) {
     const world = new World(part);
     near(waits(world.played(world.loop(checkedResend({})), [error({ retryDelayMs: 3_000 })])), [expected]);
   }
@@ -202,8 +215,11 @@ test("a wrong credential does not count as an attempt", () => {
 
 for (const wrong of [{ attempts: 0 }, { attempts: 1.5 }, { withinMs: 0 }, { withinMs: NaN }, { withinMs: Infinity }]) {
   test(`the policy ${Object.entries(wrong)} is refused by name`, () => {
-    assert.throws(() => checkedResend(wrong), (thrown) => {
-      return thrown instanceof ArgumentError && thrown.message.startsWith(`${Object.keys(wrong)[0]}: `);
-    });
+    assert.throws(
+      () => checkedResend(wrong),
+      (thrown) => {
+        return thrown instanceof ArgumentError && thrown.message.startsWith(`${Object.keys(wrong)[0]}: `);
+      },
+    );
   });
 }

@@ -25,7 +25,8 @@ export async function serving(context, credentials, createSession) {
     responseStream: false,
     requestSerialize: (request) => Buffer.from(toBinary(method.input, request)),
     requestDeserialize: (bytes) => fromBinary(method.input, bytes),
-    responseSerialize: (answer) => (Buffer.isBuffer(answer) ? answer : Buffer.from(toBinary(method.output, create(method.output, answer)))),
+    responseSerialize: (answer) =>
+      Buffer.isBuffer(answer) ? answer : Buffer.from(toBinary(method.output, create(method.output, answer))),
     responseDeserialize: (bytes) => fromBinary(method.output, bytes),
   };
   server.addService({ createSession: definition }, { createSession });
@@ -58,5 +59,10 @@ export function written(context, contents) {
 
 /** Returns what a promise rejects with. */
 export async function rejection(promise) {
-  return promise.then((value) => { throw new Error(`it succeeded: ${value}`); }, (error) => error);
+  return promise.then(
+    (value) => {
+      throw new Error(`it succeeded: ${value}`);
+    },
+    (error) => error,
+  );
 }

@@ -40,7 +40,8 @@ for (const [target, wrong] of [
   test(`the target ${JSON.stringify(target)} is refused`, () => {
     assert.throws(
       () => connect(target, { plaintext: true }),
-      (error) => error instanceof ArgumentError && error.message.startsWith("target: ") && error.message.includes(wrong),
+      (error) =>
+        error instanceof ArgumentError && error.message.startsWith("target: ") && error.message.includes(wrong),
     );
   });
 }

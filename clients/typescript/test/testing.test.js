@@ -34,7 +34,10 @@ async function started(context) {
 
 /** Returns the error that a call rejects with. */
 async function failure(call) {
-  const error = await call.then(() => undefined, (thrown) => thrown);
+  const error = await call.then(
+    () => undefined,
+    (thrown) => thrown,
+  );
   assert.ok(error instanceof PayorchError, `${error}`);
   return error;
 }
@@ -79,7 +82,10 @@ test("everything of an error can be chosen", async (context) => {
   const error = await failure(payorch.connect().decryptApplePay(PAYMENT));
 
   assert.equal(error.name, "PartialError");
-  assert.deepEqual(error.violations.map(({ field }) => field), ["pay_invoice.invoice"]);
+  assert.deepEqual(
+    error.violations.map(({ field }) => field),
+    ["pay_invoice.invoice"],
+  );
   assert.equal(error.metadata.extra, "1");
   assert.equal(error.retryDelayMs, 1_500);
   assert.deepEqual(error.zuoraCodes, ["53200020"]);
@@ -89,9 +95,15 @@ test("everything of an error can be chosen", async (context) => {
 test("a reason that there is not is refused with those that are near", async (context) => {
   const payorch = await started(context);
 
-  assert.throws(() => payorch.failWith("PAYMENT_DECLINE"), (error) => {
-    return error instanceof ArgumentError && error.message.startsWith('reason: "PAYMENT_DECLINE" is none; did you mean PAYMENT_DECLINED');
-  });
+  assert.throws(
+    () => payorch.failWith("PAYMENT_DECLINE"),
+    (error) => {
+      return (
+        error instanceof ArgumentError &&
+        error.message.startsWith('reason: "PAYMENT_DECLINE" is none; did you mean PAYMENT_DECLINED')
+      );
+    },
+  );
   assert.throws(() => payorch.failWith(""), new ArgumentError('reason: "" is none'));
   assert.throws(
     () => payorch.failWith("OVERLOADED", { executed: true }),
@@ -109,7 +121,10 @@ test("the same request is executed once and then answered from the record", asyn
   assert.deepEqual([first.paymentId, second.paymentId], ["fake-payment-1", "fake-payment-1"]);
   assert.equal(first.call.requestId, ID);
   assert.notEqual(second.call.trackId, first.call.trackId);
-  assert.deepEqual(payorch.executed.map(({ requestId }) => requestId), [ID]);
+  assert.deepEqual(
+    payorch.executed.map(({ requestId }) => requestId),
+    [ID],
+  );
 });
 
 test("the same id names another intent in another RPC", async (context) => {
@@ -118,7 +133,10 @@ test("the same id names another intent in another RPC", async (context) => {
   await client.createSession(SESSION);
   await client.createPaymentMethod(METHOD);
 
-  assert.deepEqual(payorch.executed.map(({ rpc }) => rpc), ["CreateSession", "CreatePaymentMethod"]);
+  assert.deepEqual(
+    payorch.executed.map(({ rpc }) => rpc),
+    ["CreateSession", "CreatePaymentMethod"],
+  );
 });
 
 test("another request under a used id is a mismatch that names what differs", async (context) => {
@@ -128,7 +146,10 @@ test("another request under a used id is a mismatch that names what differs", as
   const error = await failure(client.createSession({ ...SESSION, flow: { case: "storeOnly", value: {} } }));
 
   assert.equal(error.reason, "INTENT_MISMATCH");
-  assert.deepEqual(error.violations.map(({ field }) => field), ["store_only", "one_time_payment"]);
+  assert.deepEqual(
+    error.violations.map(({ field }) => field),
+    ["store_only", "one_time_payment"],
+  );
 });
 
 test("options in another order are no mismatch", async (context) => {
@@ -152,7 +173,10 @@ for (const [reason, settles] of [
     const client = payorch.connect({ resend: { attempts: 1 } });
     payorch.failWith(reason);
     await failure(client.decryptApplePay(PAYMENT));
-    const second = await client.decryptApplePay(PAYMENT).then(() => "", (error) => error.reason);
+    const second = await client.decryptApplePay(PAYMENT).then(
+      () => "",
+      (error) => error.reason,
+    );
 
     assert.equal(second, settles ? reason : "");
   });
@@ -164,7 +188,13 @@ test("an answer that is lost is found by a resend", async (context) => {
   const answer = await payorch.connect().createSession(SESSION);
 
   assert.equal(answer.call.replayed, Replay.YES);
-  assert.deepEqual(payorch.calls.map(({ reason, executed }) => [reason, executed]), [["UPSTREAM_NO_ANSWER", true], ["", false]]);
+  assert.deepEqual(
+    payorch.calls.map(({ reason, executed }) => [reason, executed]),
+    [
+      ["UPSTREAM_NO_ANSWER", true],
+      ["", false],
+    ],
+  );
 });
 
 test("an error of a proxy has no details", async (context) => {
@@ -182,7 +212,10 @@ test("a request that breaks a rule is refused", async (context) => {
   const error = await failure(payorch.connect().createSession({ requestId: "short" }));
 
   assert.equal(error.reason, "REQUEST_INVALID");
-  assert.deepEqual(error.violations.map(({ field }) => field), ["request_id", "flow"]);
+  assert.deepEqual(
+    error.violations.map(({ field }) => field),
+    ["request_id", "flow"],
+  );
 });
 
 test("a check executes nothing", async (context) => {
@@ -216,7 +249,10 @@ test("calls are recorded with what came along", async (context) => {
   await client.createSession(create(CreateSessionRequestSchema, SESSION), { trackId: "ticket-1" });
   const [call] = payorch.calls;
 
-  assert.deepEqual([call.rpc, call.requestId, call.trackId, call.token], ["CreateSession", ID, "ticket-1", "secret-token"]);
+  assert.deepEqual(
+    [call.rpc, call.requestId, call.trackId, call.token],
+    ["CreateSession", ID, "ticket-1", "secret-token"],
+  );
   assert.equal(call.request.flow.value.accountId, "a");
   assert.match(call.metadata["user-agent"], /^payorch-typescript\/\d+\.\d+\.\d+ grpc-node-js\//);
 });
@@ -229,6 +265,8 @@ test("the listener for operators is there too", async (context) => {
   await client.getCall({ trackId: "ticket-1" });
   await client.explainRoute({});
 
-  assert.deepEqual(payorch.calls.map(({ rpc }) => rpc), ["GetQuota", "GetCall", "ExplainRoute"]);
+  assert.deepEqual(
+    payorch.calls.map(({ rpc }) => rpc),
+    ["GetQuota", "GetCall", "ExplainRoute"],
+  );
 });
-

@@ -14,33 +14,64 @@ const SESSION = { flow: { case: "storeOnly", value: {} } };
 const SERVER = selfSigned("server");
 const [FIRST, SECOND] = [selfSigned("first"), selfSigned("second")];
 
-const locked = (key) => createPrivateKey(key).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "p" });
+const locked = (key) =>
+  createPrivateKey(key).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "p" });
 
 for (const [name, contents, wrong] of [
   ["an authority that is none", { ca: "nonsense" }, "tls: the ca is not in PEM form: ca"],
-  ["an authority that is cut", { ca: SERVER.certificate.replace(/\n.*\n-----END/, "\n-----END") }, "tls: the ca is not in PEM form: ca"],
-  ["a second authority that is spoilt", { ca: SERVER.certificate + SERVER.certificate.replace(/MII/, "XXX") }, "tls: the ca is not in PEM form: ca"],
-  ["a certificate that is none", { certificate: "nonsense", key: FIRST.key }, "tls: the certificate is not in PEM form: certificate"],
-  ["a key that is none", { certificate: FIRST.certificate, key: "nonsense" }, "tls: the key is not in PEM form, or has a password: key"],
-  ["a key with a password", { certificate: FIRST.certificate, key: locked(FIRST.key) }, "tls: the key is not in PEM form, or has a password: key"],
-  ["the key of another certificate", { certificate: FIRST.certificate, key: SECOND.key }, "tls: the key is not that of the certificate: key"],
+  [
+    "an authority that is cut",
+    { ca: SERVER.certificate.replace(/\n.*\n-----END/, "\n-----END") },
+    "tls: the ca is not in PEM form: ca",
+  ],
+  [
+    "a second authority that is spoilt",
+    { ca: SERVER.certificate + SERVER.certificate.replace(/MII/, "XXX") },
+    "tls: the ca is not in PEM form: ca",
+  ],
+  [
+    "a certificate that is none",
+    { certificate: "nonsense", key: FIRST.key },
+    "tls: the certificate is not in PEM form: certificate",
+  ],
+  [
+    "a key that is none",
+    { certificate: FIRST.certificate, key: "nonsense" },
+    "tls: the key is not in PEM form, or has a password: key",
+  ],
+  [
+    "a key with a password",
+    { certificate: FIRST.certificate, key: locked(FIRST.key) },
+    "tls: the key is not in PEM form, or has a password: key",
+  ],
+  [
+    "the key of another certificate",
+    { certificate: FIRST.certificate, key: SECOND.key },
+    "tls: the key is not that of the certificate: key",
+  ],
   ["a certificate without a key", { certificate: FIRST.certificate }, "tls: certificate and key come together"],
   ["a key without a certificate", { key: FIRST.key }, "tls: certificate and key come together"],
 ]) {
   test(`${name} is refused by the name of its file`, (context) => {
     const { ca: caFile, certificate: certificateFile, key: keyFile } = written(context, contents);
 
-    assert.throws(() => connect("payorch:1", { tls: { caFile, certificateFile, keyFile } }), (error) => {
-      assert.equal(error.message.replace(/: \/.*\//, ": "), wrong);
-      return error instanceof ArgumentError;
-    });
+    assert.throws(
+      () => connect("payorch:1", { tls: { caFile, certificateFile, keyFile } }),
+      (error) => {
+        assert.equal(error.message.replace(/: \/.*\//, ": "), wrong);
+        return error instanceof ArgumentError;
+      },
+    );
   });
 }
 
 test("a file that cannot be read is refused by its name", () => {
-  assert.throws(() => connect("payorch:1", { tls: { caFile: "/nowhere/ca.pem" } }), (error) => {
-    return error instanceof ArgumentError && error.message === "tls: the ca cannot be read: /nowhere/ca.pem";
-  });
+  assert.throws(
+    () => connect("payorch:1", { tls: { caFile: "/nowhere/ca.pem" } }),
+    (error) => {
+      return error instanceof ArgumentError && error.message === "tls: the ca cannot be read: /nowhere/ca.pem";
+    },
+  );
 });
 
 test("several authorities in one file are trusted", async (context) => {
@@ -68,7 +99,16 @@ async function mutual(context, { ca = SERVER.certificate } = {}) {
   };
   const client = clientOf(senderTo(target, options, { ...SYSTEM, monotonicMs: () => world.nowMs }));
   context.after(() => client.close());
-  return { client, files, seen, held, world, holding: (holds) => { hold = holds; } };
+  return {
+    client,
+    files,
+    seen,
+    held,
+    world,
+    holding: (holds) => {
+      hold = holds;
+    },
+  };
 }
 
 function renew(files, { certificate, key }) {
@@ -114,7 +154,9 @@ test("files that do not fit together change nothing, and are reported", async (c
   writeFileSync(files.certificate, SECOND.certificate);
   world.nowMs = 10_000;
   await client.createSession(SESSION);
-  assert.deepEqual(world.warnings, [`the certificates are not renewed: tls: the key is not that of the certificate: ${files.key}`]);
+  assert.deepEqual(world.warnings, [
+    `the certificates are not renewed: tls: the key is not that of the certificate: ${files.key}`,
+  ]);
 
   unlinkSync(files.key);
   world.nowMs = 20_000;
@@ -126,4 +168,3 @@ test("files that do not fit together change nothing, and are reported", async (c
   await client.createSession(SESSION);
   assert.deepEqual(seen, ["first", "first", "second"]);
 });
-

@@ -23,7 +23,10 @@ test("a token is fetched for every send", async (context) => {
   await payorch.connect({ token }).createSession(SESSION);
 
   assert.deepEqual(asked, [false, false]);
-  assert.deepEqual(payorch.calls.map((call) => call.token), ["first", "first"]);
+  assert.deepEqual(
+    payorch.calls.map((call) => call.token),
+    ["first", "first"],
+  );
 });
 
 for (const resend of [undefined, false, { attempts: 1 }]) {
@@ -34,7 +37,10 @@ for (const resend of [undefined, false, { attempts: 1 }]) {
     await payorch.connect({ token, resend }).createSession(SESSION);
 
     assert.deepEqual(asked, [false, true]);
-    assert.deepEqual(payorch.calls.map((call) => call.token), ["old", "new"]);
+    assert.deepEqual(
+      payorch.calls.map((call) => call.token),
+      ["old", "new"],
+    );
   });
 }
 
@@ -67,11 +73,19 @@ for (const [token, wrong] of [
 }
 
 test("a token that is no function is refused", () => {
-  assert.throws(() => connect("payorch:1", { token: "secret" }), new ArgumentError("token: a function that returns the token is needed"));
+  assert.throws(
+    () => connect("payorch:1", { token: "secret" }),
+    new ArgumentError("token: a function that returns the token is needed"),
+  );
 });
 
 for (const [name, supply] of [
-  ["throws", () => { throw new RangeError("no token"); }],
+  [
+    "throws",
+    () => {
+      throw new RangeError("no token");
+    },
+  ],
   ["rejects", () => Promise.reject(new RangeError("no token"))],
 ]) {
   test(`the error of a supplier that ${name} is its own`, async (context) => {
@@ -85,7 +99,9 @@ for (const [name, supply] of [
     const payorch = await started(context);
     payorch.failWithoutDetails(status.UNAVAILABLE);
     let calls = 0;
-    const error = await rejection(payorch.connect({ token: () => (calls++ ? supply() : "token") }).createSession(SESSION));
+    const error = await rejection(
+      payorch.connect({ token: () => (calls++ ? supply() : "token") }).createSession(SESSION),
+    );
 
     assert.ok(error instanceof OutcomeUnknownError);
     assert.ok(error.cause instanceof RangeError);

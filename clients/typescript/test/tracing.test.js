@@ -25,5 +25,8 @@ test("every attempt of a call carries the context of its span", async (context) 
     return span.spanContext();
   });
 
-  assert.deepEqual(payorch.calls.map(({ metadata }) => metadata.traceparent), Array(2).fill(`00-${traceId}-${spanId}-01`));
+  assert.deepEqual(
+    payorch.calls.map(({ metadata }) => metadata.traceparent),
+    Array(2).fill(`00-${traceId}-${spanId}-01`),
+  );
 });

@@ -50,7 +50,10 @@ for (const [amount, wrong] of [
 
 for (const currency of ["usd", "US", "USDX", "", undefined]) {
   test(`the currency ${currency} is refused`, () => {
-    assert.throws(() => money("1", currency), (error) => error instanceof ArgumentError && error.message.startsWith("currency: "));
+    assert.throws(
+      () => money("1", currency),
+      (error) => error instanceof ArgumentError && error.message.startsWith("currency: "),
+    );
   });
 }
 
@@ -98,9 +101,12 @@ for (const [given, wrong] of [
   ['{"token": {"data": "secret-data"}}', "token: this is the whole payment; pass its member `token`"],
 ]) {
   test(`the token ${inspect(given)} is refused without being shown`, () => {
-    assert.throws(() => applePayToken(given), (error) => {
-      assert.deepEqual([error.message, error.cause], [wrong, undefined]);
-      return error instanceof ArgumentError && !inspect(error).includes("secret-data");
-    });
+    assert.throws(
+      () => applePayToken(given),
+      (error) => {
+        assert.deepEqual([error.message, error.cause], [wrong, undefined]);
+        return error instanceof ArgumentError && !inspect(error).includes("secret-data");
+      },
+    );
   });
 }

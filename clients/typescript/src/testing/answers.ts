@@ -52,7 +52,10 @@ export function executedAnswer(call: ExecutingCall, number: number): Answer {
     case "CreatePaymentMethod": {
       const { method } = call.request;
       const paid = method.case === "applePay" && method.value.charge.case === "payInvoice" ? { paymentId } : {};
-      return create(CreatePaymentMethodResponseSchema, { call: executed, paymentMethod: { id: paymentMethodId, ...paid } });
+      return create(CreatePaymentMethodResponseSchema, {
+        call: executed,
+        paymentMethod: { id: paymentMethodId, ...paid },
+      });
     }
   }
 }

@@ -73,7 +73,10 @@ export class FakePayorch {
   }
 
   /** Makes the next calls fail as with a proxy between client and service: nothing is known of their outcome. */
-  failWithoutDetails(code: status, { times = 1, rpc, message = "" }: FailingCalls & { readonly message?: string } = {}): void {
+  failWithoutDetails(
+    code: status,
+    { times = 1, rpc, message = "" }: FailingCalls & { readonly message?: string } = {},
+  ): void {
     this.#script.plan({ rpc: rpc ?? "", left: times, ending: new Nothing(code, message) });
   }
 
@@ -114,9 +117,24 @@ export class FakePayorch {
 
   #serveHealth(): void {
     const asIs = (bytes: Buffer) => bytes;
-    const forms = { requestSerialize: asIs, requestDeserialize: asIs, responseSerialize: asIs, responseDeserialize: asIs };
-    const check = { path: "/grpc.health.v1.Health/Check", requestStream: false as const, responseStream: false as const, ...forms };
-    const watch = { path: "/grpc.health.v1.Health/Watch", requestStream: false as const, responseStream: true as const, ...forms };
+    const forms = {
+      requestSerialize: asIs,
+      requestDeserialize: asIs,
+      responseSerialize: asIs,
+      responseDeserialize: asIs,
+    };
+    const check = {
+      path: "/grpc.health.v1.Health/Check",
+      requestStream: false as const,
+      responseStream: false as const,
+      ...forms,
+    };
+    const watch = {
+      path: "/grpc.health.v1.Health/Watch",
+      requestStream: false as const,
+      responseStream: true as const,
+      ...forms,
+    };
     this.#server.addService(
       { check, watch },
       {

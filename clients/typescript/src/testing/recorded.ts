@@ -1,4 +1,12 @@
-import { clone, create, equals, type DescField, type DescMessage, type DescMethodUnary, type Message } from "@bufbuild/protobuf";
+import {
+  clone,
+  create,
+  equals,
+  type DescField,
+  type DescMessage,
+  type DescMethodUnary,
+  type Message,
+} from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { Advice, CallOutcomeSchema, Outcome } from "../gen/payorch/v1/call_pb.js";
 import { DiagnosticsService } from "../gen/payorch/v1/diagnostics_service_pb.js";

@@ -63,7 +63,8 @@ export class Script {
   }
 
   #nextEnding(rpc: string, settled: boolean): Failure | Nothing | undefined {
-    const fits = (plan: Plan) => (plan.rpc === "" || plan.rpc === rpc) && (!settled || comesBeforeTheRecord(plan.ending));
+    const fits = (plan: Plan) =>
+      (plan.rpc === "" || plan.rpc === rpc) && (!settled || comesBeforeTheRecord(plan.ending));
     const plan = this.#plans.find(fits);
     if (plan !== undefined) {
       plan.left -= 1;
@@ -114,13 +115,19 @@ function isExecuting(call: RecordedCall): call is ExecutingCall {
 }
 
 /** Returns why a request is refused before it is executed. */
-function refusal({ input }: DescMethodUnary, record: IntentRecord | undefined, call: ExecutingCall): Failure | undefined {
+function refusal(
+  { input }: DescMethodUnary,
+  record: IntentRecord | undefined,
+  call: ExecutingCall,
+): Failure | undefined {
   const broken = brokenRules(input, call.request, call.requestId);
   if (Object.keys(broken).length > 0) {
     return new Failure("REQUEST_INVALID", { violations: broken });
   }
   const names = record === undefined ? [] : differences(input, record.request, call.request);
-  const violations = Object.fromEntries(names.map((name) => [name, "differs from the first request with this request_id"]));
+  const violations = Object.fromEntries(
+    names.map((name) => [name, "differs from the first request with this request_id"]),
+  );
   return names.length === 0 ? undefined : new Failure("INTENT_MISMATCH", { violations });
 }
 

@@ -125,7 +125,11 @@ function base64(schema: DescMessage, message: Message): string {
 
 type Call = (request: Message, settings: CallSettings) => Promise<Message>;
 
-async function callsOf(connected: Connect, calls: readonly PlannedCall[], tokens: Tokens | undefined): Promise<object[]> {
+async function callsOf(
+  connected: Connect,
+  calls: readonly PlannedCall[],
+  tokens: Tokens | undefined,
+): Promise<object[]> {
   const clients = {
     ...connect(connected.target, optionsOf(connected, tokens)),
     ...(connected.operators && connectDiagnostics(connected.operators, optionsOf(connected, tokens))),
@@ -133,11 +137,14 @@ async function callsOf(connected: Connect, calls: readonly PlannedCall[], tokens
   const seen: object[] = [];
   let request: Message | undefined;
   for (const call of calls) {
-    const method = [...PaymentOrchestrationService.methods, ...DiagnosticsService.methods].find(({ name }) => name === call.rpc);
+    const method = [...PaymentOrchestrationService.methods, ...DiagnosticsService.methods].find(
+      ({ name }) => name === call.rpc,
+    );
     if (method === undefined) {
       throw new Error(`no RPC ${call.rpc}`);
     }
-    const sent: Message = request !== undefined && call.reuse ? request : fromBinary(method.input, Buffer.from(call.request, "base64"));
+    const sent: Message =
+      request !== undefined && call.reuse ? request : fromBinary(method.input, Buffer.from(call.request, "base64"));
     request = sent;
     const result = await Promise.resolve()
       .then(() => clients[method.localName]?.(sent, settingsOf(call)))
