@@ -123,3 +123,21 @@ test("a client that is closed while it connects has sent nothing", async (contex
   assert.ok((await failing) instanceof NotSentError);
   assert.deepEqual(payorch.calls, []);
 });
+
+for (const [name, leave] of [
+  ["given up before", (_client, giving) => giving.abort(REASON)],
+  ["given up during", (_client, giving) => setImmediate(() => giving.abort(REASON))],
+  ["closed before", (client) => client.close()],
+  ["closed during", (client) => setImmediate(() => client.close())],
+]) {
+  test(`a call that is ${name} its wait ends at once`, async (context) => {
+    const payorch = await started(context);
+    payorch.failWith("OVERLOADED", { retryAfterMs: 60_000 });
+    const giving = new AbortController();
+    const logger = { info: () => leave(client, giving), warn: assert.fail };
+    const client = connect(payorch.target, { plaintext: true, logger });
+    const error = await rejection(client.createSession(SESSION, { signal: giving.signal, deadlineMs: 120_000 }));
+
+    assert.deepEqual([error.reason, error.attempts.length, payorch.calls.length], ["OVERLOADED", 1, 1]);
+  });
+}

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createPrivateKey } from "node:crypto";
 import { renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { ServerCredentials } from "@grpc/grpc-js";
+import { ServerCredentials, status } from "@grpc/grpc-js";
 import { ArgumentError, connect } from "@payorch/client";
 import { clientOf, senderTo } from "../dist/client.js";
 import { SYSTEM } from "../dist/timing.js";
@@ -147,6 +147,23 @@ test("a call in progress ends on the connection that it began on", async (contex
   await slow;
 
   assert.deepEqual(seen, ["first", "first", "second"]);
+});
+
+test("a call that is sent again after a renewal uses the connection that it began on", async (context) => {
+  const { client, files, seen, held, world, holding } = await mutual(context);
+  holding(true);
+  const resent = client.createSession(SESSION);
+  while (held.length === 0) {
+    await new Promise((again) => setImmediate(again));
+  }
+  holding(false);
+  renew(files, SECOND);
+  world.nowMs = 10_000;
+  await client.createSession(SESSION);
+  held[0]({ code: status.UNAVAILABLE, details: "no healthy upstream" });
+  await resent;
+
+  assert.deepEqual(seen, ["first", "second", "first"]);
 });
 
 test("files that do not fit together change nothing, and are reported", async (context) => {
