@@ -91,4 +91,6 @@ def _fixed_secret_problems(before: Settings, fresh: Settings) -> list[str]:
         problems.append("intents.keys: a file has changed; give the new key a new id and restart")
     if fresh.store_password != before.store_password:
         problems.append("store.password_file: has changed, which needs a restart")
+    if fresh.proxy_password != before.proxy_password:
+        problems.append("zuora_http.proxy_password_file: has changed, which needs a restart")
     return problems

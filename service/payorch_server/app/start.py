@@ -164,6 +164,7 @@ def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitS
     deadlines = Deadlines(clock)
     transports = open_transports(
         settings=document.zuora_http,
+        proxy_password=settings.proxy_password,
         version=version(_PACKAGE),
         tracer=telemetry.tracer,
         deadlines=deadlines,

@@ -12,7 +12,7 @@ from payorch_server.model.identifiers import is_zuora_id
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.routing.rule_checks import routing_problems, tenant_problems
 from payorch_server.runtime.interpreter_defaults import client_tls_context
-from payorch_server.runtime.listen_address import is_loopback, network_of, split_address
+from payorch_server.runtime.listen_address import can_be_called, is_loopback, network_of, split_address
 from payorch_server.store.settings import problems as store_problems
 from payorch_server.zuora.settings import (
     ENVIRONMENTS,
@@ -116,12 +116,25 @@ def _http_problems(http: ZuoraHttpSettings) -> Iterator[str]:
     for host in http.extra_hosts:
         if host in PRODUCTION_HOSTS or not _HOST.fullmatch(host):
             yield f"zuora_http.extra_hosts: {host} must be a bare host name, and none of Zuora's production hosts"
+    yield from _proxy_problems(http)
     if not http.ca_file:
         return
     try:
         client_tls_context(http.ca_file)
     except OSError as error:
         yield f"zuora_http.ca_file: {http.ca_file} contains no readable certificates: {error.strerror or error}"
+
+
+def _proxy_problems(http: ZuoraHttpSettings) -> Iterator[str]:
+    url = http.proxy_url
+    if "@" in url:
+        yield "zuora_http.proxy_url: must not hold a user or password; they belong in proxy_username and its file"
+    elif url and not (url.startswith("http://") and can_be_called(url.removeprefix("http://").removesuffix("/"))):
+        yield "zuora_http.proxy_url: must be such as http://proxy.internal:3128"
+    if bool(http.proxy_username) != bool(http.proxy_password_file) or (http.proxy_username and not url):
+        yield "zuora_http.proxy_username: needs proxy_url and proxy_password_file, and each of them needs the others"
+    elif http.proxy_username and (":" in http.proxy_username or not http.proxy_username.isprintable()):
+        yield "zuora_http.proxy_username: must not contain a colon, or what is not printable"
 
 
 def _tenant_problems(name: str, tenant: TenantSettings, extra_hosts: Sequence[str]) -> Iterator[str]:

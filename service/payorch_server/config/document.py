@@ -73,6 +73,8 @@ class Settings:
     """None if the store needs none."""
     certificate: ServerCertificate | None = None
     """None: plaintext."""
+    proxy_password: Secret[str] | None = None
+    """None if there is no proxy, or it asks for none."""
     key_set: KeySet | None = None
     """Public keys of the issuer of callers' tokens; None if tokens are not accepted."""
 

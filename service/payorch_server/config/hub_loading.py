@@ -45,7 +45,7 @@ def load_hub(*files: Path, clock: Clock | None = None) -> HubConfiguration:
         if gateway.tls
     }
     keys = read_keys("keys", document.keys, problems)
-    store_password = read_password(document.store, problems)
+    store_password = read_password("store.password_file", document.store.password_file, problems)
     certificate = _read_listener_certificate(document, problems, now)
     problems += hub_problems(document)
     if problems:

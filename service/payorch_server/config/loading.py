@@ -40,13 +40,23 @@ def load(*files: Path, clock: Clock | None = None) -> Settings:
     document = read_document(Document, files)
     secrets, problems = _read_secrets(document.tenants)
     keys = read_keys("intents.keys", document.intents.keys, problems)
-    password = read_password(document.store, problems)
+    store_password = read_password("store.password_file", document.store.password_file, problems)
+    http = document.zuora_http
+    proxy_password = read_password("zuora_http.proxy_password_file", http.proxy_password_file, problems)
     certificate = _read_certificate(document, problems, (clock or SystemClock()).now())
     key_set = _read_key_set(document, problems)
     problems += problems_of(document)
     if problems:
         raise ConfigError(source_of(files), problems)
-    return Settings(document, secrets, keys, password, certificate, key_set)
+    return Settings(
+        document,
+        secrets,
+        keys,
+        store_password,
+        certificate=certificate,
+        proxy_password=proxy_password,
+        key_set=key_set,
+    )
 
 
 def load_document(*files: Path) -> Document:

@@ -19,7 +19,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.certificate import problems_of as certificate_problems
 from payorch_server.store.keyring import FORM_MARK, MIN_KEY_BYTES
-from payorch_server.store.settings import KeySettings, StoreSettings
+from payorch_server.store.settings import KeySettings
 
 D = TypeVar("D", bound=BaseDocument)
 _WHITE_SPACE: Final = " \t\r\n"
@@ -155,11 +155,11 @@ def read_keys(path: str, settings: Sequence[KeySettings], problems: list[str]) -
     return tuple(keys)
 
 
-def read_password(store: StoreSettings, problems: list[str]) -> Secret[str] | None:
-    """Return the store's password; adds what is wrong with it to the problems."""
-    if not store.password_file:
+def read_password(path: str, file: str, problems: list[str]) -> Secret[str] | None:
+    """Return the password in a file, None if there is no file; adds what is wrong with it to the problems."""
+    if not file:
         return None
-    text = read_text("store.password_file", store.password_file, problems)
+    text = read_text(path, file, problems)
     return Secret(text) if text else None
 
 

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import aiohttp
 
 from payorch_server.zuora.messages import IDEMPOTENCY_KEY_HEADER, TRACK_ID_HEADER
-from payorch_server.zuora.send_errors import ConnectionUnusableError, MisdirectedAnswerError
+from payorch_server.zuora.send_errors import ConnectionUnusableError, MisdirectedAnswerError, ProxyError
 from payorch_server.zuora.settings import ZuoraHttpSettings
 
 # Of an answer's head. Real ones have some forty fields; the largest, a content security policy, has a few kilobytes.
@@ -24,13 +24,21 @@ class _Connector(aiohttp.TCPConnector):
     """Connections, none of which holds a part of an answer before a request is sent on it.
 
     aiohttp would take what arrived on an idle connection, such as a 408 of its server or a late answer to an earlier
-    call, for the answer to the next request.
+    call, for the answer to the next request. And what a proxy answers when it is asked for a tunnel would look as if it
+    were about the request, of which nothing has been sent by then.
     """
 
     async def connect(self, *request: Any, **options: Any) -> aiohttp.connector.Connection:
         """Return a kept connection or a new one."""
         for _ in range(_MAX_UNUSABLE):
-            connection = await super().connect(*request, **options)
+            try:
+                connection = await super().connect(*request, **options)
+            except aiohttp.ClientResponseError as error:
+                raise ProxyError(f"status {error.status}") from error
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if isinstance(error, aiohttp.ClientConnectorError):
+                    raise
+                raise ProxyError(type(error).__name__) from error
             if connection.protocol is not None and not connection.protocol.should_close:
                 return connection
             connection.close()

@@ -15,6 +15,14 @@ class ConnectionUnusableError(aiohttp.ClientConnectionError):
     """A server sent something before it was asked."""
 
 
+class ProxyError(aiohttp.ClientConnectionError):
+    """A proxy made no tunnel."""
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
 class MisdirectedAnswerError(aiohttp.ClientConnectionError):
     """A server answered an earlier request once more."""
 
@@ -22,7 +30,12 @@ class MisdirectedAnswerError(aiohttp.ClientConnectionError):
 SEND_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError, OSError)
 """What either client raises for a send or an answer that fails."""
 # These are raised before a byte of the request is written; everything else may have been executed.
-_NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ConnectionUnusableError)
+_NOT_CONNECTED: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    ConnectionUnusableError,
+    ProxyError,
+)
 _BAD_CERTIFICATE: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
 # The address is none; httpx's own transports, such as an emulator in this process, have classes of their own for it.
 _NOT_AN_ADDRESS: Final = (
@@ -50,6 +63,8 @@ def send_error(error: Exception, *, url: str, timeout_s: float) -> CallError:
     origin = "://".join(urlsplit(url)[:2])
     if isinstance(cause, _BAD_CERTIFICATE):
         return call_error(Reason.UPSTREAM_TLS_FAILED, f"the certificate of {origin} was refused: {_brief(cause)}")
+    if isinstance(cause, ProxyError):
+        return call_error(Reason.UPSTREAM_UNREACHABLE, f"the proxy makes no tunnel to {origin}: {cause.answer}")
     if isinstance(cause, _NOT_CONNECTED):
         return call_error(Reason.UPSTREAM_UNREACHABLE, f"no connection to {origin}: {_brief(cause)}")
     if isinstance(error, _NOT_AN_ADDRESS):

@@ -48,6 +48,13 @@ class ZuoraHttpSettings:
     """How long an idle connection is kept; short, so that Zuora's edge seldom closes one first."""
     ca_file: str = ""
     """PEM file of certificate authorities; empty: those of the system."""
+    proxy_url: str = ""
+    """HTTP proxy between this service and Zuora, such as http://proxy.internal:3128, for every request. TLS
+    passes through a tunnel that it makes by CONNECT. Empty: none, whatever the environment names."""
+    proxy_username: str = ""
+    """Of HTTP's Basic authentication at the proxy; empty: none."""
+    proxy_password_file: str = ""
+    """File that holds the password, with proxy_username."""
     max_clock_offset_s: Annotated[float, seconds(1, 300)] = 60.0
     """How far Zuora's clock may differ from ours, by the Date of its answers, because time guards intents. Beyond, a
     tenant does not become ready, and after three answers in a row of two operations its payments are refused."""

@@ -1,14 +1,17 @@
 """The HTTP client: it sends one request and returns the answer, or a precise error if no status arrived."""
 
+import base64
 import gzip
 import math
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
+import httpx
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry import trace
 
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the password of the proxy is encoded here
 from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.interpreter_defaults import client_tls_context
 from payorch_server.telemetry.spans import carry
@@ -17,7 +20,7 @@ from payorch_server.zuora.content_coding import decompress
 from payorch_server.zuora.messages import Damage, HttpResponse
 from payorch_server.zuora.send_errors import SEND_ERRORS, is_out_of_time, send_error
 from payorch_server.zuora.settings import ZuoraHttpSettings
-from payorch_server.zuora.wires import AiohttpWire, HttpxWire, Received, Wire
+from payorch_server.zuora.wires import AiohttpWire, HttpxWire, Proxy, Received, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ def open_transports(
     tracer: trace.Tracer,
     deadlines: Deadlines,
     stack: AsyncExitStack,
+    proxy_password: Secret[str] | None = None,
 ) -> Transports:
     """Return transports over aiohttp's connections, closed with the stack. Call it inside the loop.
 
@@ -127,15 +131,26 @@ def open_transports(
         tracer: Makes the spans of attempts.
         deadlines: Of the process.
         stack: Closes the pools.
+        proxy_password: For the proxy of the settings; None if it asks for none.
     """
+    proxy = _proxy(settings, proxy_password)
     context = client_tls_context(settings.ca_file)
     session = open_session(settings, context=context)
     stack.push_async_callback(session.close)
     session_of_others = open_session(settings, context=context, single_use=True)
     stack.push_async_callback(session_of_others.close)
-    over_httpx = HttpxWire(AiohttpTransport(verify=context, trust_env=False, client=session_of_others))
+    for_httpx = httpx.Proxy(proxy.url, headers=proxy.headers) if proxy else None
+    over_httpx = HttpxWire(AiohttpTransport(verify=context, trust_env=False, client=session_of_others, proxy=for_httpx))
     of_calls, of_others = (
         Transport(settings=settings, version=version, wire=wire, tracer=tracer, deadlines=deadlines)
-        for wire in (AiohttpWire(session), over_httpx)
+        for wire in (AiohttpWire(session, proxy), over_httpx)
     )
     return Transports(of_calls, of_others)
+
+
+def _proxy(settings: ZuoraHttpSettings, password: Secret[str] | None) -> Proxy | None:
+    if not settings.proxy_url:
+        return None
+    credentials = f"{settings.proxy_username}:{reveal(password)}" if password else ""
+    encoded = base64.b64encode(credentials.encode()).decode()
+    return Proxy(settings.proxy_url, Secret(f"Basic {encoded}" if encoded else ""))

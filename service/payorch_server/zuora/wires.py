@@ -14,6 +14,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
+from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the password of the proxy is sent here
 from payorch_server.zuora.messages import Damage
 from payorch_server.zuora.response_headers import header_fields
 
@@ -55,6 +56,21 @@ class Received:
         self.damage = None if has_length or self.body.strip(_BEFORE_TEXT) else Damage.UNFRAMED
 
 
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy that makes tunnels."""
+
+    url: str
+    authorization: Secret[str]
+    """Value of the field Proxy-Authorization; empty: none."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The fields that the proxy alone receives."""
+        value = reveal(self.authorization)
+        return {"proxy-authorization": value} if value else {}
+
+
 class Wire(Protocol):
     """Sends one POST once: no redirect, no cookie, no repetition, nothing decompressed."""
 
@@ -78,8 +94,10 @@ class Wire(Protocol):
 class AiohttpWire:
     """Sends with aiohttp's client and nothing else."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, proxy: Proxy | None = None) -> None:
         self._session = session
+        self._proxy_url = proxy.url if proxy else None
+        self._proxy_headers = proxy.headers if proxy else None
 
     async def exchange(
         self, url: str, headers: Mapping[str, str], body: bytes, *, connect_s: float, received: Received
@@ -92,7 +110,14 @@ class AiohttpWire:
         limits = aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s)
         # aiohttp repeats only idempotent methods by itself.
         async with self._session.request(
-            "POST", target, headers=head, data=body, allow_redirects=False, timeout=limits
+            "POST",
+            target,
+            headers=head,
+            data=body,
+            allow_redirects=False,
+            timeout=limits,
+            proxy=self._proxy_url,
+            proxy_headers=self._proxy_headers,
         ) as answer:
             received.begin(answer.status, answer.raw_headers)
             while part := await answer.content.readany():
