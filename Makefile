@@ -209,5 +209,5 @@ image: $(READY)  ## Build the images of service and emulator; ENGINE=docker, pod
 clean:  ## Remove everything that was built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	rm -rf clients/java/*/target clients/rust/target clients/typescript/dist tests/programs/clients/smoke/*/target
-	rm -rf tests/programs/clients/smoke/java/program/target tests/programs/clients/conformance/runners/java/target
+	rm -rf tests/programs/clients/smoke/java/program/target tests/programs/clients/conformance/runners/java/target tests/programs/clients/conformance/runners/java/oldest/target
 	find clients tests -name node_modules -type d -prune -exec rm -rf {} +

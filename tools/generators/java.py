@@ -4,15 +4,20 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from google.api import field_behavior_pb2
 from google.protobuf import descriptor_pb2
+from payorch.v1 import sensitivity_pb2
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 TREE: Final = Path("clients/java/client/src/generated/java")
 NEEDS: Final = ("mvn",)
 PACKAGE: Final = "internal.payorch.v1"
-PROTOC: Final = "com.google.protobuf:protoc:4.36.2"
+PROTOC: Final = "com.google.protobuf:protoc:3.25.9"
+"""Of the generation that grpc-java itself uses; its code runs with protobuf-java 4 as well."""
 PLUGIN: Final = "io.grpc:protoc-gen-grpc-java:1.83.0"
 _FETCH: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.11.0:copy"
+_OPTIONS: Final = (field_behavior_pb2.field_behavior, sensitivity_pb2.sensitivity)
+"""Options of fields that are kept; they are known once their modules are imported."""
 _PROGRAMS: Final = ROOT / "build" / "generators" / "java"
 
 
@@ -29,6 +34,8 @@ def generate(image: Path, out: Path) -> None:
     protoc, plugin = _program(PROTOC), _program(PLUGIN)
     named = _PROGRAMS / "image.binpb"
     files = _with_java_names(descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes()))
+    # The rules of validation, whose import the image lacks: this protoc aborts at options that it does not know.
+    files.DiscardUnknownFields()
     named.write_bytes(files.SerializeToString())
     subprocess.run(  # noqa: S603 - fixed commands
         [protoc, f"--descriptor_set_in={named}", f"--plugin=protoc-gen-grpc-java={plugin}", f"--java_out={out}",

@@ -42,7 +42,8 @@ _SUMMARY: Final = "Run each case of cases.yaml by each language, against the ser
 _QUIET: Final = ("env", "GRPC_VERBOSITY=NONE")
 _RUNNERS: Final = Path(__file__).parent / "runners"
 _JAVA: Final = _RUNNERS / "java" / "target"
-_JAVA_COMMAND: Final = ("java", "-cp", f"{_JAVA / 'classes'}:{_JAVA / 'lib'}/*", "conformance.Runner")
+_JAVA_NEWEST: Final = ("java", "-cp", f"{_JAVA / 'classes'}:{_JAVA / 'lib'}/*", "conformance.Runner")
+_JAVA_OLDEST: Final = ("java", "-cp", f"{_JAVA / 'classes'}:{_RUNNERS}/java/oldest/target/lib/*", "conformance.Runner")
 RUNNERS: Final[Mapping[str, Sequence[str]]] = {
     "python": (*_QUIET, sys.executable, str(_RUNNERS / "python.py"), "threads"),
     "python-aio": (*_QUIET, sys.executable, str(_RUNNERS / "python.py"), "tasks"),
@@ -50,8 +51,9 @@ RUNNERS: Final[Mapping[str, Sequence[str]]] = {
     "python-middle": (*_QUIET, "build/clients/python-middle/bin/python", str(_RUNNERS / "python.py"), "tasks"),
     "typescript": ("node", str(_RUNNERS / "typescript" / "dist" / "main.js")),
     "go": ("build/clients/runner-go",),
-    "java": (*_JAVA_COMMAND, "blocking"),
-    "java-futures": (*_JAVA_COMMAND, "futures"),
+    "java": (*_JAVA_NEWEST, "blocking"),
+    "java-futures": (*_JAVA_NEWEST, "futures"),
+    "java-oldest": (*_JAVA_OLDEST, "blocking"),
     "rust": ("build/clients/rust/debug/payorch-conformance",),
 }
 """How the runner of each language is started."""

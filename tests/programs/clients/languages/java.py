@@ -12,6 +12,7 @@ NEEDS: Final = ("java", "mvn")
 _ROOT: Final = Path(__file__).resolve().parents[4]
 _PACKAGE: Final = _ROOT / "clients" / "java"
 _SMOKE: Final = _ROOT / "tests" / "programs" / "clients" / "smoke" / "java"
+_RUNNER: Final = _SMOKE.parents[1] / "conformance" / "runners" / "java"
 _CACHE: Final = Path.home() / ".m2" / "repository"
 _PLUGINS: Final = "org.apache.maven.plugins"
 _COPY: Final = f"{_PLUGINS}:maven-dependency-plugin:3.11.0:copy-dependencies"
@@ -34,6 +35,9 @@ _PROJECT: Final = """\
 
 def build() -> None:
     """Build and test the packages with their doc comments checked; build the programs that use them."""
+    for program in (_SMOKE / "program", _RUNNER, _RUNNER / "oldest"):
+        # Libraries of other versions, from a build before.
+        shutil.rmtree(program / "target" / "lib", ignore_errors=True)
     _maven("-f", str(_SMOKE / "pom.xml"), "package")
 
 
