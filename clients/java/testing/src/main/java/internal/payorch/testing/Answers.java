@@ -2,6 +2,8 @@ package internal.payorch.testing;
 
 import com.google.protobuf.Message;
 import com.google.protobuf.Timestamp;
+import internal.payorch.Amounts;
+import internal.payorch.v1.AmountCheck;
 import internal.payorch.v1.CallInfo;
 import internal.payorch.v1.CreatePaymentMethodRequest;
 import internal.payorch.v1.CreatePaymentMethodResponse;
@@ -83,10 +85,24 @@ final class Answers {
     if (checks) {
       return answer.setUpstreamRequest(UPSTREAM).build();
     }
-    return answer
-        .setPaymentMethodId("fake-method-" + number)
-        .setPaymentId(request.hasPayInvoice() ? "fake-payment-" + number : "")
-        .build();
+    answer.setPaymentMethodId("fake-method-" + number);
+    if (request.hasExpectedAmount()) {
+      answer.setAmountCheck(AmountCheck.AMOUNT_CHECK_NOT_REPORTED);
+    }
+    if (request.hasPayInvoice()) {
+      answer.setPaymentId("fake-payment-" + number);
+      reportAmount(request, answer);
+    }
+    return answer.build();
+  }
+
+  /** Reports the expected amount as the one that was paid, because nothing here reads tokens. */
+  private static void reportAmount(DecryptApplePayRequest request, DecryptApplePayResponse.Builder answer) {
+    if (request.hasExpectedAmount()) {
+      answer
+          .setReportedAmount(Amounts.decimalOf(request.getExpectedAmount()).toPlainString())
+          .setAmountCheck(AmountCheck.AMOUNT_CHECK_EQUAL);
+    }
   }
 
   private static Message method(CreatePaymentMethodRequest request, CallInfo call, boolean checks, int number) {

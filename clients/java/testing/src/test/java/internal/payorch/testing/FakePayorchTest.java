@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.Gson;
 import com.google.gson.JsonObject;
+import internal.payorch.Amounts;
 import internal.payorch.CallSettings;
 import internal.payorch.DiagnosticsClient;
 import internal.payorch.NotSentException;
@@ -15,6 +16,7 @@ import internal.payorch.PayorchClient;
 import internal.payorch.PayorchException;
 import internal.payorch.RefusedException;
 import internal.payorch.Resend;
+import internal.payorch.v1.AmountCheck;
 import internal.payorch.v1.CallOutcome;
 import internal.payorch.v1.CreatePaymentMethodRequest;
 import internal.payorch.v1.CreateSessionRequest;
@@ -23,6 +25,7 @@ import internal.payorch.v1.ExistingIds;
 import internal.payorch.v1.GetIntentRequest;
 import internal.payorch.v1.GetQuotaRequest;
 import internal.payorch.v1.IntentState;
+import internal.payorch.v1.NoCharge;
 import internal.payorch.v1.Operation;
 import internal.payorch.v1.Outcome;
 import internal.payorch.v1.Replay;
@@ -304,6 +307,22 @@ class FakePayorchTest {
     assertEquals("fake-payment-2", created.getPaymentMethod().getPaymentId());
     assertEquals("fake-method-1", paid.getPaymentMethodId());
     assertEquals("fake-method-2", created.getPaymentMethod().getId());
+  }
+
+  @Test
+  void reportsTheExpectedAmountOfAPayment() {
+    var request = DecryptApplePayRequest.newBuilder().setRequestId(ORDER);
+    request.setExpectedAmount(Amounts.money("12.50", "USD")).getZuoraDefaultBuilder();
+    request.getPayInvoiceBuilder().setInvoice("INV00000001");
+    var unpaid = request.clone().setRequestId(ORDER + "2").setNoCharge(NoCharge.getDefaultInstance());
+
+    var paid = client.decryptApplePay(request.build());
+
+    assertEquals(AmountCheck.AMOUNT_CHECK_EQUAL, paid.getAmountCheck());
+    assertEquals("12.5", paid.getReportedAmount());
+    assertEquals(AmountCheck.AMOUNT_CHECK_NOT_REPORTED, client.decryptApplePay(unpaid.build()).getAmountCheck());
+    var unasked = unpaid.setRequestId(ORDER + "3").clearExpectedAmount().build();
+    assertEquals(AmountCheck.AMOUNT_CHECK_UNSPECIFIED, client.decryptApplePay(unasked).getAmountCheck());
   }
 
   @Test
