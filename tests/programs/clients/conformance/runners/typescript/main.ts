@@ -130,10 +130,11 @@ async function callsOf(
   calls: readonly PlannedCall[],
   tokens: Tokens | undefined,
 ): Promise<object[]> {
-  const clients = {
-    ...connect(connected.target, optionsOf(connected, tokens)),
-    ...(connected.operators && connectDiagnostics(connected.operators, optionsOf(connected, tokens))),
-  } as unknown as Record<string, Call>;
+  const payments = connect(connected.target, optionsOf(connected, tokens));
+  const diagnostics = connected.operators
+    ? connectDiagnostics(connected.operators, optionsOf(connected, tokens))
+    : undefined;
+  const clients = { ...payments, ...diagnostics } as unknown as Record<string, Call>;
   const seen: object[] = [];
   let request: Message | undefined;
   for (const call of calls) {
@@ -152,6 +153,9 @@ async function callsOf(
       .catch(failed);
     seen.push({ ...result, request_after: base64(method.input, sent) });
   }
+  // One that stays open would try for ever to reach the port, which another case may get.
+  payments.close();
+  diagnostics?.close();
   return seen;
 }
 
