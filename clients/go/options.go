@@ -104,11 +104,11 @@ func chosen(options []Option) (*settings, error) {
 
 // connect returns what sends the calls of a client. The error is that of an argument.
 func (s *settings) connect(target string, over ...grpc.DialOption) (*sender, error) {
-	local := s.inProcess || isLoopback(target)
 	address, err := resolved(target)
 	if err != nil {
 		return nil, err
 	}
+	local := s.inProcess || isLoopback(address)
 	if s.plaintext && s.token != nil && !local {
 		return nil, argument("token: it would be sent in plaintext beyond this machine; use TLS")
 	}

@@ -23,7 +23,7 @@ export function checkedTarget(target: string, wanted: Wanted): string {
     throw new ArgumentError("plaintext: tls is given as well; choose one");
   }
   const resolved = resolvedTarget(target);
-  if (wanted.plaintext && wanted.withToken && !isLoopback(target)) {
+  if (wanted.plaintext && wanted.withToken && !isLoopback(resolved)) {
     throw new ArgumentError("token: it would be sent in plaintext beyond this machine; use TLS");
   }
   return resolved;

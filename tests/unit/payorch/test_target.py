@@ -34,7 +34,14 @@ async def _token(_refresh: bool) -> str:  # noqa: FBT001 - as suppliers of token
 
 @pytest.mark.parametrize(
     "target",
-    ["payorch:50051", "127.0.0.1.evil.example:1", "ipv4:127.0.0.1:1,10.0.0.1:1", "unixhost:1", "xds:///localhost:1"],
+    [
+        "payorch:50051",
+        "127.0.0.1.evil.example:1",
+        "ipv4:127.0.0.1:1,10.0.0.1:1",
+        "unixhost:1",
+        "unix:1",
+        "xds:///localhost:1",
+    ],
 )
 @pytest.mark.parametrize(("connecting", "token"), [(connect, lambda _refresh: "token"), (aio.connect, _token)])
 def test_token_never_leaves_it_in_plaintext(

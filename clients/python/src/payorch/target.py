@@ -23,7 +23,7 @@ def checked_target(target: str, *, tls: bool, plaintext: bool, with_token: bool)
     if plaintext and tls:
         raise ValueError("plaintext: tls is given as well; choose one")
     resolved = _resolved(target)
-    if plaintext and with_token and not _is_loopback(target):
+    if plaintext and with_token and not _is_loopback(resolved):
         raise ValueError("token: it would be sent in plaintext beyond this machine; use TLS")
     return resolved
 
