@@ -114,7 +114,7 @@ class ResendLoop:
             return Next.END, 0.0
         if not self.budget.allows_resend() or self._counted >= self.policy.attempts:
             return Next.END, 0.0
-        wait_s = (error.retry_delay_s or 0.0) + self.timing.uniform(0, self._most_jitter_s())
+        wait_s = max(0.0, error.retry_delay_s or 0.0) + self.timing.uniform(0, self._most_jitter_s())
         if not self._in_time(wait_s):
             return Next.END, 0.0
         self._counted += 1
