@@ -2,14 +2,21 @@
 
 import argparse
 import errno
+import functools
 import gc
 import os
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from payorch_server.commands.certification_options import add_certification_options, certification_options
+from payorch_server.commands.operator_options import (
+    add_intents_options,
+    add_trace_options,
+    run_intents,
+    run_trace,
+)
 from payorch_server.model import CommandError
 from payorch_server.runtime.core_dumps import forbid_core_dumps
 
@@ -43,7 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     health.add_argument("--service", default="", help="health name, such as tenant/NAME; default: the whole process")
     _add_credentials(health)
     health.set_defaults(run=_healthcheck)
-    _add_trace(commands.add_parser("trace", help="show what happened to the calls with a Zuora-Track-Id"))
+    for name, add, ask, text in (
+        ("trace", add_trace_options, run_trace, "show what happened to the calls with a Zuora-Track-Id or request_id"),
+        ("intents", add_intents_options, run_intents, "list the intents whose outcome is not known"),
+    ):
+        command = commands.add_parser(name, help=text)
+        add(command)
+        _add_credentials(command)
+        command.set_defaults(run=functools.partial(_ask_operators, ask))
     _add_routes(commands.add_parser("routes", help="explain, test, lint or compare routing policies in files"))
     _add_upc(commands.add_parser("upc", help="the hub for Zuora's Universal Payment Connector"))
     parsed = parser.parse_args(arguments)
@@ -105,23 +119,12 @@ def _add_credentials(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key-file", type=Path, help="private key of the client certificate (PEM)")
 
 
-def _add_trace(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("track_id", metavar="TRACK_ID")
-    parser.add_argument(
-        "--address", default="127.0.0.1:50052", help="host:port of the diagnostics listener (default %(default)s)"
-    )
-    parser.add_argument(
-        "--link", default="", metavar="URL", help="URL of a trace in your viewer, with {trace_id} in it"
-    )
-    _add_credentials(parser)
-    parser.set_defaults(run=_trace)
-
-
-def _trace(parsed: argparse.Namespace) -> int:
-    from payorch_server.commands import trace
-
+def _ask_operators(
+    ask: "Callable[[argparse.Namespace, grpc.Channel], tuple[int, str]]", parsed: argparse.Namespace
+) -> int:
+    """Ask the diagnostics listener something."""
     with _channel(parsed) as channel:
-        status, text = trace.show(parsed.track_id, channel=channel, link=parsed.link)
+        status, text = ask(parsed, channel)
     print(text, file=sys.stderr if status == _WRONG_USAGE else sys.stdout)
     return status
 

@@ -47,7 +47,8 @@ class TestServe:
 
         assert OF_OPTIONS.keys() & loaded == set()
         assert {name for name in loaded if name.startswith("payorch_server.commands.")} == {
-            "payorch_server.commands.certification_options"
+            "payorch_server.commands.certification_options",
+            "payorch_server.commands.operator_options",
         }
 
     @pytest.mark.asyncio
@@ -104,6 +105,7 @@ class TestHealthChecks:
             "payorch_server.cli",
             "payorch_server.commands",
             "payorch_server.commands.certification_options",
+            "payorch_server.commands.operator_options",
             "payorch_server.commands.channel",
             "payorch_server.commands.hub_health",
             "payorch_server.model",

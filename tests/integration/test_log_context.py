@@ -72,6 +72,7 @@ ABOUT_THE_PROCESS = {
     "circuit_opened": "the same",
     "calls_refused": "sums up calls of which nothing was read",
     "http_accept_failed": "there is no connection",
+    "unsettled_not_noted": "of several intents, by a task that all calls share",
     "upc_gateway_state": "of a gateway, and of all calls to it",
 }
 """Lines below the edge of the service that are about no single call, and why."""

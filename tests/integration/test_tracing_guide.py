@@ -31,7 +31,7 @@ TRACK_ID = "checkout-4711-try-1"
 def tell(stack: LocalStack, link: str) -> str:
     """Run the command of step 1."""
     with grpc.insecure_channel(stack.diagnostics_target) as channel:
-        status, told = trace.show(TRACK_ID, channel=channel, link=link)
+        status, told = trace.show(trace.TraceQuery(TRACK_ID, link=link), channel=channel)
     assert 0 == status
     return told
 
@@ -88,7 +88,7 @@ def test_the_page_names_every_member_of_the_log_line() -> None:
 
 def test_the_page_computes_what_the_service_computes() -> None:
     """By hand, with tools that are everywhere."""
-    command = re.search(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    command = re.search(r"```sh\n(printf .*?)```", PAGE, re.DOTALL)
     assert command is not None
 
     by_hand = subprocess.run(  # noqa: S603 - the page's own command

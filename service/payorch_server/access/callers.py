@@ -17,6 +17,9 @@ class AccessTable:
             default: The caller of identities without an entry; None: they have no caller.
         """
         self._default = default
+        names = [entry.namespace for entry in entries] + ([default.namespace] if default else [])
+        self.namespaces = tuple(dict.fromkeys(names))
+        """Those of all callers."""
         # Rights are computed once: they are those of every call while the policy is the same.
         callers = [Caller(entry.caller, entry.namespace, _rights(entry)) for entry in entries]
         self._exact = {caller.identity: caller for caller in callers if not caller.identity.endswith(ANY)}
@@ -51,4 +54,11 @@ def _rights(entry: CallerSettings) -> Rights:
     tenants: Mapping[str, TenantRights] = {
         name: TenantRights(frozenset(rights.entities), frozenset(rights.orgs)) for name, rights in entry.tenants.items()
     }
-    return Rights(frozenset(entry.rpcs), tenants, entry.move_money, entry.raw_card_data, entry.diagnostics)
+    return Rights(
+        frozenset(entry.rpcs),
+        tenants,
+        entry.move_money,
+        entry.raw_card_data,
+        entry.diagnostics,
+        frozenset(entry.diagnostics_namespaces),
+    )

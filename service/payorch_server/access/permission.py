@@ -1,6 +1,7 @@
 """Checks the rights of callers, after routing and before any join or replay; each decision is one audit line."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,13 +90,33 @@ def permit_diagnostics(context: CallContext, rpc: str, *, namespace: str) -> Non
     """Refuse a caller that may not use diagnostics, or not for a namespace.
 
     Raises:
-        CallError: The right is missing, or the namespace is not the caller's own; NOT_SENT.
+        CallError: The right is missing; NOT_SENT.
     """
-    if not context.caller.rights.diagnostics:
+    rights = context.caller.rights
+    if not rights.diagnostics:
         raise _deny(context, rpc, MissingRight(DIAGNOSTICS, ""))
-    if namespace != context.namespace:
+    if namespace != context.namespace and not _covers(rights.diagnostics_namespaces, namespace):
         raise _deny(context, rpc, MissingRight("namespace", namespace))
     _audit(context, rpc, "allowed", None)
+
+
+def readable_namespaces(context: CallContext, rpc: str, *, requested: str, known: Sequence[str]) -> Sequence[str]:
+    """Return the namespaces that an operator asks about: the requested one, or every one that it has the right to.
+
+    Args:
+        context: Of the operator's call.
+        rpc: Name of the RPC.
+        requested: Empty: all.
+        known: Those that there are.
+
+    Raises:
+        CallError: A right is missing; NOT_SENT.
+    """
+    permit_diagnostics(context, rpc, namespace=requested or context.namespace)
+    if requested:
+        return (requested,)
+    granted = context.caller.rights.diagnostics_namespaces
+    return (context.namespace, *(name for name in known if name != context.namespace and _covers(granted, name)))
 
 
 def deny_unauthenticated(context: CallContext, rpc: str, refusal: CallError) -> CallError:

@@ -41,6 +41,8 @@ class CallerSettings:
     """Whether it may send card numbers, if payment_methods.raw_card_data is true."""
     diagnostics: bool = False
     """Whether it may use the diagnostics listener, for its own namespace."""
+    diagnostics_namespaces: tuple[str, ...] = ()
+    """Namespaces that it may ask the diagnostics listener about beside its own, or "*" for all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from payorch_server.calls.recording import CallRecord
 from payorch_server.config import Settings
 from payorch_server.intents.executor import IntentExecutor
 from payorch_server.intents.ledger import IntentLedger
+from payorch_server.intents.unsettled import UnsettledIntents
 from payorch_server.model.errors import CallError
 from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.secret import Secret
@@ -83,7 +84,13 @@ class Components:
         self.keyring = Keyring(settings.keys or (("process", Secret(os.urandom(MIN_KEY_BYTES))),), entropy=os.urandom)
         self.quota, self.in_flight, self.circuits = Quota(), ConcurrencyLimiter(), CircuitBreakers()
         self.calls = CallMetrics(resources.telemetry.meter, clock=resources.clock)
-        self.call_history = CallHistory(settings=document.call_history, store=resources.store, tasks=resources.tasks)
+        is_shared = document.store.kind != "memory"
+        self.call_history = CallHistory(
+            settings=document.call_history, store=resources.store, tasks=resources.tasks, is_shared=is_shared
+        )
+        self.unsettled = UnsettledIntents(
+            store=resources.store, clock=resources.clock, tasks=resources.tasks, is_shared=is_shared
+        )
         self.clocks = ClockOffsets(
             clock=resources.clock, max_offset_s=self._zuora_http.max_clock_offset_s, changed=self._on_clock_judged
         )
@@ -106,6 +113,7 @@ class Components:
         self.call_history.add(record)
 
     def _execution_ended(self, record: CallRecord, key: IdempotencyKey) -> None:
+        self.unsettled.note(record, key)
         self.calls.count_execution(record, key)
         self.call_history.add(record)
 

@@ -29,13 +29,15 @@ from payorch_server.rpc.interceptors.boundary import BoundaryInterceptor
 from payorch_server.rpc.interceptors.payloads import PayloadInterceptor
 from payorch_server.rpc.interceptors.receive import ReceiveInterceptor
 from payorch_server.rpc.interceptors.streams import StreamsInterceptor
+from payorch_server.rpc.operator_search import OperatorSearch
 from payorch_server.rpc.overload import OpenCalls, OverloadControl
 from payorch_server.rpc.payment_orchestration import PaymentOrchestrationServicer, ServicerOptions
 from payorch_server.rpc.refusals import Refusals
-from payorch_server.rpc.server import ListenError, build_diagnostics_server, build_server, listen
+from payorch_server.rpc.server import Credentials, ListenError, build_diagnostics_server, build_server, listen
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.runtime.listen_address import is_loopback, split_address
 from payorch_server.telemetry.instruments import CheapHistogram
 from payorch_server.telemetry.logging import LogStreams
 from payorch_server.telemetry.providers import start_telemetry
@@ -124,7 +126,7 @@ async def start(
     ended = _recorder(components)
     server = _build_server(document, components, interceptors, _boundary(document, components, ended))
     open_calls.of_newest_server()
-    grpc_port = _listen(server, "grpc", document.grpc.listen, components)
+    grpc_port = _listen(server, "grpc", document.grpc.listen, components.credentials)
     await components.begin()
     await server.start()
     stack.push_async_callback(server.stop, None)
@@ -266,7 +268,7 @@ async def _start_diagnostics(
     open_calls = OpenCalls()
     server = build_diagnostics_server(
         settings=document.grpc,
-        servicer=DiagnosticsServicer(components.call_history, components.entity_statuses, components.keyring),
+        servicer=DiagnosticsServicer(_operator_search(components), components.entity_statuses),
         interceptors=(
             _admission(document, components, open_calls),
             interceptors.streams,
@@ -276,15 +278,27 @@ async def _start_diagnostics(
         ),
     )
     open_calls.of_newest_server()
-    port = _listen(server, "diagnostics", document.diagnostics.listen, components)
+    host, _ = split_address(document.diagnostics.listen) or ("", 0)
+    credentials = None if is_loopback(host) else components.credentials
+    port = _listen(server, "diagnostics", document.diagnostics.listen, credentials)
     await server.start()
     stack.push_async_callback(server.stop, None)
     return port
 
 
-def _listen(server: grpc.aio.Server, section: str, address: str, components: Components) -> int:
+def _operator_search(components: Components) -> OperatorSearch:
+    return OperatorSearch(
+        call_history=components.call_history,
+        ledger=components.executor.ledger,
+        unsettled=components.unsettled,
+        keyring=components.keyring,
+        clock=components.resources.clock,
+    )
+
+
+def _listen(server: grpc.aio.Server, section: str, address: str, credentials: Credentials | None) -> int:
     try:
-        return listen(server, address, components.credentials)
+        return listen(server, address, credentials)
     except ListenError as error:
         raise StartError(f"{section}.listen: {error}") from error
 

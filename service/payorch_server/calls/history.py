@@ -1,4 +1,4 @@
-"""The call history: records of ended calls by Track-Id, in this process and, if configured, in the store."""
+"""The call history: records of ended calls by Track-Id and request id, in this process and in a shared store."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -26,11 +26,24 @@ _DECODER: Final = msgspec.msgpack.Decoder(tuple[CallRecord, ...])
 class CallHistory:
     """Keeps records of ended calls for a while. No call waits for it or fails because of it."""
 
-    def __init__(self, *, settings: CallHistorySettings, store: Store, tasks: TaskOwner) -> None:
+    def __init__(
+        self, *, settings: CallHistorySettings, store: Store, tasks: TaskOwner, is_shared: bool = False
+    ) -> None:
+        """Make an empty history.
+
+        Args:
+            settings: Of the history.
+            store: Where other replicas find the records.
+            tasks: Of the process.
+            is_shared: Whether there are other replicas that the store is shared with.
+        """
         self._settings = settings
+        self._in_store = is_shared if settings.in_store is None else settings.in_store
         self._store = store
         self._tasks = tasks
         self._own: OrderedDict[tuple[str, str], tuple[CallRecord, ...]] = OrderedDict()
+        # Track-Ids of those, by namespace and request id.
+        self._of_requests: dict[tuple[str, str], dict[str, None]] = {}
         self._waiting: deque[CallRecord] = deque()
         self._writer: asyncio.Task[None] | None = None
         self.lost = 0
@@ -49,9 +62,11 @@ class CallHistory:
             return
         key = (record.namespace, record.track_id)
         self._own[key] = _newest((*self._own.pop(key, ()), record))
+        if record.request_id:
+            self._of_requests.setdefault((record.namespace, record.request_id), {})[record.track_id] = None
         while len(self._own) > self._settings.max_in_memory:
-            self._own.popitem(last=False)
-        if not self._settings.in_store:
+            self._forget(*self._own.popitem(last=False)[1])
+        if not self._in_store:
             return
         if len(self._waiting) >= _MAX_WAITING:
             self.lost += 1
@@ -67,7 +82,7 @@ class CallHistory:
             CallError: The store cannot be reached, and this process has no record; NOT_SENT.
         """
         found = self._own.get((namespace, track_id), ())
-        if self._settings.in_store:
+        if self._in_store:
             try:
                 stored = await self._store.get(_store_key(namespace, track_id))
             except StoreUnavailable as error:
@@ -77,23 +92,43 @@ class CallHistory:
                 found = _merge(_decode_records(stored.value) if stored else (), found)
         return list(found)
 
+    def track_ids_of(self, request_id: str, *, namespace: str) -> Sequence[str]:
+        """Return the Track-Ids of the calls with a request id that this process remembers."""
+        return [*self._of_requests.get((namespace, request_id), ())]
+
+    def _forget(self, *records: CallRecord) -> None:
+        """Remove records from the index by request id."""
+        for record in records:
+            track_ids = self._of_requests.get((record.namespace, record.request_id), {})
+            track_ids.pop(record.track_id, None)
+            if not track_ids:
+                self._of_requests.pop((record.namespace, record.request_id), None)
+
     async def _write(self) -> None:
         while self._waiting:
-            record = self._waiting.popleft()
+            records = self._next_of_one_track_id()
             try:
-                written = await self._append(record)
+                written = await self._append(records)
             except (StoreUnavailable, ValueError) as error:
-                _LOG.warning("call_not_recorded", **naming_fields(record), detail=str(error))
+                _LOG.warning("call_not_recorded", **naming_fields(records[-1]), detail=str(error))
                 written = False
-            self.lost += not written
+            self.lost += 0 if written else len(records)
 
-    async def _append(self, record: CallRecord) -> bool:
-        key, ttl_s = _store_key(record.namespace, record.track_id), self._settings.keep_s
+    def _next_of_one_track_id(self) -> tuple[CallRecord, ...]:
+        """Take the next record, and those behind it that go to the same key: a call's follows its execution's."""
+        records = [self._waiting.popleft()]
+        key = (records[0].namespace, records[0].track_id)
+        while self._waiting and (self._waiting[0].namespace, self._waiting[0].track_id) == key:
+            records.append(self._waiting.popleft())
+        return tuple(records)
+
+    async def _append(self, records: tuple[CallRecord, ...]) -> bool:
+        key, ttl_s = _store_key(records[0].namespace, records[0].track_id), self._settings.keep_s
         for _ in range(_TRIES):
-            stored = await self._store.put_if_absent(key, _ENCODER.encode((record,)), ttl_s=ttl_s)
+            stored = await self._store.put_if_absent(key, _ENCODER.encode(_newest(records)), ttl_s=ttl_s)
             if stored is None:
                 return True
-            value = _ENCODER.encode(_newest((*_decode_records(stored.value), record)))
+            value = _ENCODER.encode(_newest((*_decode_records(stored.value), *records)))
             if await self._store.compare_and_set(key, value, version=stored.version, ttl_s=ttl_s):
                 return True
         return False

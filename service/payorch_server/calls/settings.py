@@ -9,14 +9,15 @@ from payorch_server.runtime.ranges import count, seconds
 
 @dataclass(frozen=True, slots=True)
 class CallHistorySettings:
-    """Records of ended calls, found by Track-Id. No record holds a value of a request."""
+    """Records of ended calls, found by Track-Id or request_id. No record holds a value of a request."""
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
     max_in_memory: Annotated[int, count(1, 1_000_000, "Track-Ids")] = 2000
     """Track-Ids that this process remembers; the oldest is forgotten first."""
-    in_store: bool = False
-    """Whether records go to the store too, where every replica finds them; one or two operations for each call."""
+    in_store: bool | None = None
+    """Whether records go to the store too, where every replica finds them; one or two operations for each call. Absent:
+    if the store is shared."""
     keep_s: Annotated[float, seconds(60, 2_592_000)] = 86_400.0
     """How long the store keeps them."""
 

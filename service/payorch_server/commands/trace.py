@@ -1,16 +1,20 @@
-"""The command `trace`: shows what happened to the calls with a Track-Id."""
+"""The command `trace`: shows what happened to the calls with a Track-Id or a request id."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import grpc
+from google.protobuf import json_format  # noqa: TID251 - prints records, which hold no secret
 from google.rpc import code_pb2
 from payorch import CallError
 from payorch.v1 import call_pb2, error_reason_pb2
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
-from payorch_server.model.identifiers import TRACK_ID_RULE, parse_track_id, trace_id_of
+from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_request_id, parse_track_id, trace_id_of
 from payorch_server.model.shown_forms import MASKED, shown_track_id
 
 _TIMEOUT_S: Final = 10.0
@@ -18,34 +22,113 @@ _WIDTH: Final = 48
 _LABEL: Final = 14
 
 
-def show(track_id: str, *, channel: grpc.Channel, link: str) -> tuple[int, str]:
+@dataclass(frozen=True, slots=True)
+class TraceQuery:
+    """What is looked for."""
+
+    handle: str
+    """A Zuora-Track-Id or a request id."""
+    namespace: str = ""
+    """Of the callers; empty: all that the operator may ask about."""
+    link: str = ""
+    """URL of a trace in a viewer, with {trace_id} in it; empty: only the trace id is printed."""
+    as_json: bool = False
+
+
+def show(query: TraceQuery, *, channel: grpc.Channel) -> tuple[int, str]:
     """Return an exit status and what to print.
 
     Args:
-        track_id: A Zuora-Track-Id.
+        query: What is looked for. A text can be a Track-Id and a request id, so the service is asked for both.
         channel: To the diagnostics listener.
-        link: URL of a trace in a viewer, with {trace_id} in it; empty: only the trace id is printed.
     """
-    parsed = parse_track_id(track_id)
-    if parsed is None:
-        return 2, f"{track_id!r} is not a Track-Id: it {TRACK_ID_RULE}."
-    request = diagnostics_pb2.GetCallRequest(track_id=track_id)
+    track_id, request_id = parse_track_id(query.handle), parse_request_id(query.handle)
+    if track_id is None and request_id is None:
+        return 2, f"{query.handle!r} is neither a Track-Id, which {TRACK_ID_RULE}, nor a request_id."
+    stub = diagnostics_grpc.DiagnosticsServiceStub(channel)
+    found = diagnostics_pb2.GetCallResponse()
     try:
-        response = diagnostics_grpc.DiagnosticsServiceStub(channel).GetCall(request, timeout=_TIMEOUT_S)
+        if track_id is not None:
+            found.MergeFrom(_ask(stub, diagnostics_pb2.GetCallRequest(track_id=track_id, namespace=query.namespace)))
+        if request_id is not None:
+            request = diagnostics_pb2.GetCallRequest(request_id=request_id, namespace=query.namespace)
+            _add(found, _ask(stub, request))
     except grpc.RpcError as error:
-        failure = CallError.from_rpc_error(error)
-        cause = f"{failure.reason or failure.code.name}: {failure.message}"
-        text = f"The records could not be read ({cause})."
-        # The service hashes a Track-Id that looks like a secret, and alone knows its trace.
-        is_shown = shown_track_id(parsed) != MASKED
-        return 1, f"{text}\nThe trace of this Track-Id is {_trace(trace_id_of(parsed), link)}." if is_shown else text
-    trace = _trace(response.trace_id, link)
-    if not response.calls:
-        return 1, (
-            f"There is no record of {track_id}. Records are kept for a limited time, and only by the replica that "
-            f"served the call unless call_history.in_store is set.\nThe trace of this Track-Id is {trace}."
-        )
-    return 0, "\n\n".join("\n".join(_lines(call)) for call in response.calls) + f"\n\ntrace {trace}"
+        return 1, _unreadable(error, track_id, query.link)
+    status = 0 if found.calls or found.intents else 1
+    if query.as_json:
+        return status, json.dumps(json_format.MessageToDict(found), indent=2)
+    return status, _text(found, query) if status == 0 else _nothing(found, query)
+
+
+def _ask(
+    stub: diagnostics_grpc.DiagnosticsServiceStub, request: diagnostics_pb2.GetCallRequest
+) -> diagnostics_pb2.GetCallResponse:
+    return stub.GetCall(request, timeout=_TIMEOUT_S)
+
+
+def _add(found: diagnostics_pb2.GetCallResponse, more: diagnostics_pb2.GetCallResponse) -> None:
+    """Add what is not there yet: a caller may use one text as both ids."""
+    found.intents.extend(more.intents)
+    found.calls.extend([call for call in more.calls if call not in found.calls])
+
+
+def _unreadable(error: grpc.RpcError, track_id: TrackId | None, link: str) -> str:
+    failure = CallError.from_rpc_error(error)
+    text = f"The records could not be read ({failure.reason or failure.code.name}: {failure.message})."
+    # The service hashes a Track-Id that looks like a secret, and alone knows its trace.
+    if track_id is None or shown_track_id(track_id) == MASKED:
+        return text
+    return f"{text}\nThe trace of this Track-Id is {_trace(trace_id_of(track_id), link)}."
+
+
+def _nothing(found: diagnostics_pb2.GetCallResponse, query: TraceQuery) -> str:
+    text = (
+        f"There is no record of {query.handle}. Records are kept for a limited time, and without a shared store only "
+        "by the replica that served the call: ask each, or look into the log."
+    )
+    return f"{text}\nThe trace of this Track-Id is {_trace(found.trace_id, query.link)}." if found.trace_id else text
+
+
+def _text(found: diagnostics_pb2.GetCallResponse, query: TraceQuery) -> str:
+    blocks = [*_call_blocks(found.calls), *map(_intent_block, found.intents)]
+    # That of a Track-Id which only was asked for because the text may be one leads nowhere.
+    traces = dict.fromkeys(filter(None, (call.trace_id for call in found.calls)))
+    if found.trace_id and not found.intents:
+        traces = {found.trace_id: None}
+    return "\n\n".join([*blocks, *(f"trace {_trace(trace_id, query.link)}" for trace_id in traces)])
+
+
+def _call_blocks(calls: Sequence[diagnostics_pb2.CallRecord]) -> Iterator[str]:
+    """Show each call, and of its execution, which follows, only what differs, and how it ended."""
+    before: set[str] = set()
+    for call in calls:
+        first, *lines = _lines(call)
+        yield "\n".join([first, *(line for line in lines if line not in before or line.startswith("  outcome"))])
+        before = set(lines) if call.kind == diagnostics_pb2.CALL_KIND_CALL else set()
+
+
+def _intent_block(report: diagnostics_pb2.IntentReport) -> str:
+    """Show what the ledger has: it outlives the records of calls."""
+    known, outcome = report.status, report.status.call_outcome
+    state = _word(service_pb2.IntentState.Name(known.intent_state), "INTENT_STATE_")
+    lines = [f"intent {report.rpc} {report.request_id}, {known.first_send_time.ToDatetime():%Y-%m-%dT%H:%M:%S}Z"]
+    for label, text in (
+        ("namespace", report.namespace),
+        ("state", state),
+        ("outcome", call_pb2.Outcome.Name(outcome.outcome).removeprefix("OUTCOME_") if outcome.outcome else ""),
+        ("advice", _word(call_pb2.Advice.Name(outcome.advice), "ADVICE_") if outcome.advice else ""),
+        ("route", "/".join(filter(None, (report.tenant, report.entity)))),
+        ("exists", " ".join(filter(None, (known.existing.payment_method_id, known.existing.payment_id)))),
+        ("track ids", " ".join(known.track_ids)),
+    ):
+        if text:
+            lines.append(f"  {label:<{_LABEL}}{text}")
+    return "\n".join(lines)
+
+
+def _word(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower().replace("_", " ")
 
 
 def _trace(trace_id: str, link: str) -> str:
@@ -58,6 +141,7 @@ def _lines(call: diagnostics_pb2.CallRecord) -> Iterator[str]:
     yield f"{kind} {call.rpc}, {started}Z, {_ms(call.duration)}"
     for label, text in (
         ("caller", call.caller),
+        ("request id", call.request_id),
         ("outcome", _outcome(call)),
         ("detail", call.detail),
         ("route", _route(call)),
@@ -74,7 +158,7 @@ def _lines(call: diagnostics_pb2.CallRecord) -> Iterator[str]:
 
 def _outcome(call: diagnostics_pb2.CallRecord) -> str:
     outcome = call_pb2.Outcome.Name(call.outcome).removeprefix("OUTCOME_")
-    advice = call_pb2.Advice.Name(call.advice).removeprefix("ADVICE_").lower().replace("_", " ")
+    advice = _word(call_pb2.Advice.Name(call.advice), "ADVICE_")
     code = code_pb2.Code.Name(call.code) if call.HasField("code") else ""
     reason = error_reason_pb2.ErrorReason.Name(call.error_reason).removeprefix("ERROR_REASON_")
     parts = [outcome, code, *([reason, f"advice: {advice}"] if call.error_reason else [])]
@@ -82,8 +166,8 @@ def _outcome(call: diagnostics_pb2.CallRecord) -> str:
 
 
 def _intent(call: diagnostics_pb2.CallRecord) -> str:
-    disposition = diagnostics_pb2.IntentDisposition.Name(call.intent).removeprefix("INTENT_DISPOSITION_")
-    return disposition.lower() if call.intent else ""
+    disposition = diagnostics_pb2.IntentDisposition.Name(call.intent)
+    return _word(disposition, "INTENT_DISPOSITION_") if call.intent else ""
 
 
 def _route(call: diagnostics_pb2.CallRecord) -> str:

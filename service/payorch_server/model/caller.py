@@ -50,7 +50,9 @@ class Rights:
     raw_card_data: bool = False
     """Whether card numbers of this caller may pass, where the service lets any pass at all."""
     diagnostics: bool = False
-    """Whether the caller may use the service's diagnostics, for its own namespace."""
+    """Whether the caller may use the service's diagnostics."""
+    diagnostics_namespaces: frozenset[str] = frozenset()
+    """Whose calls it may ask about beside those of its own namespace; ANY stands for all."""
 
 
 EVERYTHING: Final = Rights(

@@ -1,6 +1,5 @@
 """The servicer for operators: decode, call, encode. The command line uses the same decoder and encoders."""
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -11,11 +10,10 @@ from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
 from payorch.v1 import error_reason_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 
-from payorch_server.access.permission import permit_diagnostics
-from payorch_server.calls.history import CallHistory
+from payorch_server.access.permission import permit_diagnostics, readable_namespaces
 from payorch_server.calls.recording import CallRecord
 from payorch_server.model.errors import CallError, Violation, invalid
-from payorch_server.model.identifiers import TRACK_ID_RULE, TrackId, parse_track_id, trace_id_of
+from payorch_server.model.identifiers import TrackId, trace_id_of
 from payorch_server.model.operation import RPCS
 from payorch_server.model.outcome import Advice, Outcome
 from payorch_server.routing.conditions import RouteQuery
@@ -23,11 +21,10 @@ from payorch_server.routing.explain import Explanation, HypotheticalCall, explai
 from payorch_server.rpc.current import active_call
 from payorch_server.rpc.decode import amount_in, hints_of
 from payorch_server.rpc.encode import route_taken
+from payorch_server.rpc.operator_search import GET_CALL_CHECKS, REASONS, OperatorSearch, get_call_violations
 from payorch_server.rpc.payment_orchestration import OPERATIONS
 from payorch_server.rpc.status import ADVICE, OUTCOMES, attempt_message
-from payorch_server.rpc.track_ids import recorded_track_ids
 from payorch_server.rpc.validation import Check, Validator
-from payorch_server.store.keyring import Keyring
 from payorch_server.zuora.breaker import CircuitState
 from payorch_server.zuora.entity_status import EntityStatus
 from payorch_server.zuora.quota import LimitReading
@@ -37,6 +34,7 @@ _REQUEST_TYPES: Final = (
     diagnostics_pb2.GetCallRequest,
     diagnostics_pb2.GetQuotaRequest,
     diagnostics_pb2.ExplainRouteRequest,
+    diagnostics_pb2.ListUnsettledIntentsRequest,
 )
 _METHODS: Final = frozenset(
     field.name for field in service_pb2.CreatePaymentMethodRequest.DESCRIPTOR.oneofs_by_name["method"].fields
@@ -57,38 +55,50 @@ _CIRCUITS: Final[Mapping[CircuitState, diagnostics_pb2.CircuitState.ValueType]] 
     CircuitState.HALF_OPEN: diagnostics_pb2.CIRCUIT_STATE_HALF_OPEN,
     CircuitState.OPEN: diagnostics_pb2.CIRCUIT_STATE_OPEN,
 }
-_REASONS: Final = {name.removeprefix("ERROR_REASON_"): number for name, number in error_reason_pb2.ErrorReason.items()}
 
 
 class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
     """Serves payorch.v1.DiagnosticsService."""
 
-    def __init__(
-        self, call_history: CallHistory, statuses: Callable[[], Sequence[EntityStatus]], keyring: Keyring
-    ) -> None:
+    def __init__(self, search: OperatorSearch, statuses: Callable[[], Sequence[EntityStatus]]) -> None:
         """Make a servicer.
 
         Args:
-            call_history: Has the records of ended calls.
+            search: Finds calls and intents.
             statuses: Returns what is known of each entity of each tenant.
-            keyring: Hashes Track-Ids that look like secrets.
         """
-        self._call_history = call_history
+        self._search = search
         self._statuses = statuses
-        self._keyring = keyring
-        self._validator = Validator(EXPLAIN_CHECKS)
+        self._validator = Validator({**EXPLAIN_CHECKS, **GET_CALL_CHECKS})
         self._validator.compile(_REQUEST_TYPES)
 
     async def GetCall(  # noqa: N802 - generated name
         self, request: diagnostics_pb2.GetCallRequest, _context: Any
     ) -> diagnostics_pb2.GetCallResponse:
-        """Return the records of the calls with a Track-Id."""
-        track_id = track_id_of((await self._validator.check_on_loop(request)).message)
-        context = active_call().context
-        permit_diagnostics(context, "GetCall", namespace=context.namespace)
-        recorded = recorded_track_ids(track_id, self._keyring)
-        found = [await self._call_history.of(name, namespace=context.namespace) for name in reversed(recorded)]
-        return encode_calls([*itertools.chain(*found)], trace_id=trace_id_of(recorded[0]))
+        """Return the records of the calls with a Track-Id or a request id."""
+        request, active = (await self._validator.check_on_loop(request)).message, active_call()
+        if violations := [*get_call_violations(request)]:
+            raise invalid(*violations)
+        namespaces = readable_namespaces(
+            active.context, "GetCall", requested=request.namespace, known=active.policy.access.namespaces
+        )
+        if request.request_id:
+            records, intents = await self._search.look_up(request.request_id, namespaces=namespaces)
+            return diagnostics_pb2.GetCallResponse(calls=map(encode_call_record, records), intents=intents)
+        track_id = TrackId(request.track_id)
+        records = await self._search.calls_of(track_id, namespaces=namespaces)
+        trace_id = trace_id_of(self._search.shown_track_id(track_id))
+        return diagnostics_pb2.GetCallResponse(calls=map(encode_call_record, records), trace_id=trace_id)
+
+    async def ListUnsettledIntents(  # noqa: N802 - generated name
+        self, request: diagnostics_pb2.ListUnsettledIntentsRequest, _context: Any
+    ) -> diagnostics_pb2.ListUnsettledIntentsResponse:
+        """Return the intents whose outcome is not known."""
+        request, active = (await self._validator.check_on_loop(request)).message, active_call()
+        namespaces = readable_namespaces(
+            active.context, "ListUnsettledIntents", requested=request.namespace, known=active.policy.access.namespaces
+        )
+        return await self._search.unsettled(request, namespaces=namespaces)
 
     async def GetQuota(  # noqa: N802 - generated name
         self, request: diagnostics_pb2.GetQuotaRequest, _context: Any
@@ -113,23 +123,6 @@ class DiagnosticsServicer(diagnostics_grpc.DiagnosticsServiceServicer):
         return encode_explanation(explanation)
 
 
-def track_id_of(request: diagnostics_pb2.GetCallRequest) -> TrackId:
-    """Return the Track-Id of a valid request.
-
-    Raises:
-        InvalidRequestError: It is not a Track-Id.
-    """
-    track_id = parse_track_id(request.track_id)
-    if track_id is None:
-        raise invalid(Violation("track_id", "track_id", TRACK_ID_RULE))
-    return track_id
-
-
-def encode_calls(records: Sequence[CallRecord], *, trace_id: str) -> diagnostics_pb2.GetCallResponse:
-    """Return the response."""
-    return diagnostics_pb2.GetCallResponse(calls=[encode_call_record(record) for record in records], trace_id=trace_id)
-
-
 def encode_call_record(record: CallRecord) -> diagnostics_pb2.CallRecord:
     """Return one record as a message."""
     route = record.route
@@ -143,8 +136,7 @@ def encode_call_record(record: CallRecord) -> diagnostics_pb2.CallRecord:
         code=code_pb2.Code.Value(record.code) if record.code else None,
         outcome=OUTCOMES[Outcome[record.outcome]],
         advice=ADVICE[Advice[record.advice or Advice.NONE.name]],
-        # A replica of a newer version may have stored reasons that this one does not know.
-        error_reason=_REASONS.get(record.reason, error_reason_pb2.ERROR_REASON_UNSPECIFIED),
+        error_reason=REASONS.get(record.reason, error_reason_pb2.ERROR_REASON_UNSPECIFIED),
         detail=record.detail,
         tenant=route.tenant,
         entity=route.entity,
@@ -157,6 +149,8 @@ def encode_call_record(record: CallRecord) -> diagnostics_pb2.CallRecord:
         zuora_request_id=record.zuora_request_id,
         zuora_process_id=record.zuora_process_id,
         zuora_codes=record.evidence.zuora_codes,
+        request_id=record.request_id,
+        namespace=record.namespace,
     )
     message.start_time.FromDatetime(record.started_at)
     if record.evidence.payment_method_id or record.evidence.payment_id:

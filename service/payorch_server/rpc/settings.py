@@ -70,12 +70,13 @@ class GrpcSettings:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticsSettings:
-    """The gRPC listener for operators; TLS, limits and reflection are those of grpc."""
+    """The gRPC listener for operators; limits and reflection are those of grpc."""
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
     listen: str = ""
-    """Host and port; port 0 takes a free one. Empty: there is no such listener."""
+    """Host and port; port 0 takes a free one. Empty: there is no such listener. On loopback it speaks plaintext: a
+    client that comes by `kubectl exec` or `port-forward` has no name to verify. Elsewhere it has the TLS of grpc."""
 
 
 @dataclass(frozen=True, slots=True)

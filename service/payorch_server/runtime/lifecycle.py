@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_LAST_S = 1.0
+
 
 class TaskOwner:
     """The only creator of tasks: it keeps a reference to each, and `close` ends what is left.
@@ -41,7 +43,13 @@ class TaskOwner:
             task.exception()  # Retrieved here, because its waiter may have left.
 
     async def close(self) -> None:
-        """Cancel what still runs and wait until it has ended."""
+        """Cancel what still runs and wait until it has ended; what its ends start, such as a note, may finish."""
+        await self._cancel()
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=_LAST_S)
+        await self._cancel()
+
+    async def _cancel(self) -> None:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

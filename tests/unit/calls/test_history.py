@@ -120,6 +120,31 @@ class TestCallRecords:
         expected = [record(number=1), record(number=2)]
         assert (expected, expected) == (await one.of(), await other.of())
 
+    async def test_of_a_call_and_its_execution_are_one_write(self) -> None:
+        """They end in the same moment, and go to the same place."""
+        store = memory()
+        one, other = Replica(store, in_store=True), Replica(store, in_store=True)
+        one.records.add(record(number=1))
+        one.records.add(record(number=2))
+        await one.written()
+
+        stored = await store.get("call:shop:t")
+        assert stored is not None
+        assert 1 == stored.version
+        assert [record(number=1), record(number=2)] == await other.of()
+
+    async def test_are_found_by_request_id(self) -> None:
+        """As long as they are remembered."""
+        replica = Replica(memory(), max_in_memory=2)
+        for number in range(3):
+            named = msgspec.structs.replace(record(f"t-{number}"), request_id=f"r-{number % 2}")
+            replica.records.add(named)
+
+        found = {name: replica.records.track_ids_of(name, namespace="shop") for name in ("r-0", "r-1", "r-2")}
+        assert {"r-0": ["t-2"], "r-1": ["t-1"], "r-2": []} == found
+        assert [] == replica.records.track_ids_of("r-0", namespace="other")
+        assert 2 == len(replica.records._of_requests)
+
     async def test_keep_every_member(self) -> None:
         """What the store gives back equals what was written."""
         store = memory()

@@ -273,7 +273,7 @@ class TestEveryRpc:
             (servicer, method)
             for servicer in (
                 PaymentOrchestrationServicer(ServicerOptions(KEYRING, PaymentMethodSettings(), SessionSettings())),
-                DiagnosticsServicer(None, list, KEYRING),  # type: ignore[arg-type] # nothing gets that far
+                DiagnosticsServicer(None, list),  # type: ignore[arg-type] # nothing gets that far
             )
             for file in (service_pb2.DESCRIPTOR, diagnostics_service_pb2.DESCRIPTOR)
             for service in file.services_by_name.values()

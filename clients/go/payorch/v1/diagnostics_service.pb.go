@@ -565,11 +565,15 @@ func (x *RouteRefusal) GetFieldPaths() []string {
 	return nil
 }
 
-// The Track-Id to look up.
+// What to look up: exactly one of track_id and request_id.
 type GetCallRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
-	TrackId       string `protobuf:"bytes,1,opt,name=track_id,json=trackId,proto3" json:"track_id,omitempty"`
+	TrackId string `protobuf:"bytes,1,opt,name=track_id,json=trackId,proto3" json:"track_id,omitempty"`
+	// The request_id of an intent, or the keyed hash that the log has of one.
+	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
+	Namespace     string `protobuf:"bytes,3,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -611,14 +615,30 @@ func (x *GetCallRequest) GetTrackId() string {
 	return ""
 }
 
-// The call records of a Track-Id. That there are none does not prove that there was no call: records are kept for a
+func (x *GetCallRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *GetCallRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+// The call records of a Track-Id or a request_id. That there are none does not prove that there was no call: records are kept for a
 // limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
 type GetCallResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+	// Calls and executions, oldest first, at most 10 for each Track-Id.
 	Calls []*CallRecord `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"`
-	// The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
-	TraceId       string `protobuf:"bytes,2,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
+	// The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
+	TraceId string `protobuf:"bytes,2,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
+	// The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+	Intents       []*IntentReport `protobuf:"bytes,3,rep,name=intents,proto3" json:"intents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -665,6 +685,259 @@ func (x *GetCallResponse) GetTraceId() string {
 		return x.TraceId
 	}
 	return ""
+}
+
+func (x *GetCallResponse) GetIntents() []*IntentReport {
+	if x != nil {
+		return x.Intents
+	}
+	return nil
+}
+
+// An intent, for operators.
+type IntentReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the RPC.
+	Rpc string `protobuf:"bytes,1,opt,name=rpc,proto3" json:"rpc,omitempty"`
+	// Namespace of its callers.
+	Namespace string `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret.
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Identity of the caller of its last execution; empty where that is not known.
+	Caller string `protobuf:"bytes,4,opt,name=caller,proto3" json:"caller,omitempty"`
+	// Name of the tenant that it was sent to.
+	Tenant string `protobuf:"bytes,5,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Name of the entity; empty for a tenant without entities.
+	Entity string `protobuf:"bytes,6,opt,name=entity,proto3" json:"entity,omitempty"`
+	// Zuora-Track-Id of its last execution.
+	TrackId string `protobuf:"bytes,7,opt,name=track_id,json=trackId,proto3" json:"track_id,omitempty"`
+	// Why its last execution ended UNKNOWN; unspecified where that is not known.
+	ErrorReason ErrorReason `protobuf:"varint,8,opt,name=error_reason,json=errorReason,proto3,enum=payorch.v1.ErrorReason" json:"error_reason,omitempty"`
+	// Since when its outcome is unknown; absent where it is known.
+	UnsettledSinceTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=unsettled_since_time,json=unsettledSinceTime,proto3" json:"unsettled_since_time,omitempty"`
+	// What its record says: the state, the outcome and the advice, and what exists because of it.
+	Status        *GetIntentResponse `protobuf:"bytes,10,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IntentReport) Reset() {
+	*x = IntentReport{}
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IntentReport) String() string {
+	return redaction.Line(x)
+}
+
+func (*IntentReport) ProtoMessage() {}
+
+func (x *IntentReport) ProtoReflect() protoreflect.Message {
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IntentReport.ProtoReflect.Descriptor instead.
+func (*IntentReport) Descriptor() ([]byte, []int) {
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *IntentReport) GetRpc() string {
+	if x != nil {
+		return x.Rpc
+	}
+	return ""
+}
+
+func (x *IntentReport) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *IntentReport) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *IntentReport) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *IntentReport) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *IntentReport) GetEntity() string {
+	if x != nil {
+		return x.Entity
+	}
+	return ""
+}
+
+func (x *IntentReport) GetTrackId() string {
+	if x != nil {
+		return x.TrackId
+	}
+	return ""
+}
+
+func (x *IntentReport) GetErrorReason() ErrorReason {
+	if x != nil {
+		return x.ErrorReason
+	}
+	return ErrorReason_ERROR_REASON_UNSPECIFIED
+}
+
+func (x *IntentReport) GetUnsettledSinceTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UnsettledSinceTime
+	}
+	return nil
+}
+
+func (x *IntentReport) GetStatus() *GetIntentResponse {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// Which intents to list.
+type ListUnsettledIntentsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Their namespace, at most 128 characters. Absent: every one that the caller may ask about.
+	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// Name of their tenant, at most 64 characters. Absent: all tenants.
+	Tenant string `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// How many to list at most, up to 500. Absent: 100.
+	MaxResults    int32 `protobuf:"varint,3,opt,name=max_results,json=maxResults,proto3" json:"max_results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListUnsettledIntentsRequest) Reset() {
+	*x = ListUnsettledIntentsRequest{}
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListUnsettledIntentsRequest) String() string {
+	return redaction.Line(x)
+}
+
+func (*ListUnsettledIntentsRequest) ProtoMessage() {}
+
+func (x *ListUnsettledIntentsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListUnsettledIntentsRequest.ProtoReflect.Descriptor instead.
+func (*ListUnsettledIntentsRequest) Descriptor() ([]byte, []int) {
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ListUnsettledIntentsRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *ListUnsettledIntentsRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *ListUnsettledIntentsRequest) GetMaxResults() int32 {
+	if x != nil {
+		return x.MaxResults
+	}
+	return 0
+}
+
+// The intents in doubt, of all replicas that share a store.
+type ListUnsettledIntentsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The intents, the one that has been in doubt for longest first.
+	Intents []*IntentReport `protobuf:"bytes,1,rep,name=intents,proto3" json:"intents,omitempty"`
+	// Whether there are more, or some could not be noted or read.
+	Incomplete    bool `protobuf:"varint,2,opt,name=incomplete,proto3" json:"incomplete,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListUnsettledIntentsResponse) Reset() {
+	*x = ListUnsettledIntentsResponse{}
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListUnsettledIntentsResponse) String() string {
+	return redaction.Line(x)
+}
+
+func (*ListUnsettledIntentsResponse) ProtoMessage() {}
+
+func (x *ListUnsettledIntentsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListUnsettledIntentsResponse.ProtoReflect.Descriptor instead.
+func (*ListUnsettledIntentsResponse) Descriptor() ([]byte, []int) {
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListUnsettledIntentsResponse) GetIntents() []*IntentReport {
+	if x != nil {
+		return x.Intents
+	}
+	return nil
+}
+
+func (x *ListUnsettledIntentsResponse) GetIncomplete() bool {
+	if x != nil {
+		return x.Incomplete
+	}
+	return false
 }
 
 // The record of a call or of an execution. It holds no value of a request.
@@ -717,14 +990,18 @@ type CallRecord struct {
 	// Zuora's codes as it sent them.
 	ZuoraCodes []string `protobuf:"bytes,24,rep,name=zuora_codes,json=zuoraCodes,proto3" json:"zuora_codes,omitempty"`
 	// Ids of objects that exist because of it.
-	Existing      *ExistingIds `protobuf:"bytes,25,opt,name=existing,proto3" json:"existing,omitempty"`
+	Existing *ExistingIds `protobuf:"bytes,25,opt,name=existing,proto3" json:"existing,omitempty"`
+	// Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none.
+	RequestId string `protobuf:"bytes,26,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Namespace of the caller.
+	Namespace     string `protobuf:"bytes,27,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CallRecord) Reset() {
 	*x = CallRecord{}
-	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[6]
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +1013,7 @@ func (x *CallRecord) String() string {
 func (*CallRecord) ProtoMessage() {}
 
 func (x *CallRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[6]
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +1026,7 @@ func (x *CallRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallRecord.ProtoReflect.Descriptor instead.
 func (*CallRecord) Descriptor() ([]byte, []int) {
-	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{6}
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CallRecord) GetKind() CallKind {
@@ -920,6 +1197,20 @@ func (x *CallRecord) GetExisting() *ExistingIds {
 	return nil
 }
 
+func (x *CallRecord) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *CallRecord) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
 // Whose limits to report.
 type GetQuotaRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -931,7 +1222,7 @@ type GetQuotaRequest struct {
 
 func (x *GetQuotaRequest) Reset() {
 	*x = GetQuotaRequest{}
-	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[7]
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -943,7 +1234,7 @@ func (x *GetQuotaRequest) String() string {
 func (*GetQuotaRequest) ProtoMessage() {}
 
 func (x *GetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[7]
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -956,7 +1247,7 @@ func (x *GetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*GetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{7}
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetQuotaRequest) GetTenant() string {
@@ -977,7 +1268,7 @@ type GetQuotaResponse struct {
 
 func (x *GetQuotaResponse) Reset() {
 	*x = GetQuotaResponse{}
-	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[8]
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1280,7 @@ func (x *GetQuotaResponse) String() string {
 func (*GetQuotaResponse) ProtoMessage() {}
 
 func (x *GetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[8]
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1293,7 @@ func (x *GetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*GetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{8}
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetQuotaResponse) GetEntities() []*EntityQuota {
@@ -1043,7 +1334,7 @@ type EntityQuota struct {
 
 func (x *EntityQuota) Reset() {
 	*x = EntityQuota{}
-	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[9]
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1346,7 @@ func (x *EntityQuota) String() string {
 func (*EntityQuota) ProtoMessage() {}
 
 func (x *EntityQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[9]
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1359,7 @@ func (x *EntityQuota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntityQuota.ProtoReflect.Descriptor instead.
 func (*EntityQuota) Descriptor() ([]byte, []int) {
-	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{9}
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EntityQuota) GetTenant() string {
@@ -1158,7 +1449,7 @@ type ReportedLimit struct {
 
 func (x *ReportedLimit) Reset() {
 	*x = ReportedLimit{}
-	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[10]
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1170,7 +1461,7 @@ func (x *ReportedLimit) String() string {
 func (*ReportedLimit) ProtoMessage() {}
 
 func (x *ReportedLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[10]
+	mi := &file_payorch_v1_diagnostics_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1183,7 +1474,7 @@ func (x *ReportedLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportedLimit.ProtoReflect.Descriptor instead.
 func (*ReportedLimit) Descriptor() ([]byte, []int) {
-	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{10}
+	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReportedLimit) GetRemaining() int64 {
@@ -1257,12 +1548,39 @@ const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
 	"fieldPaths\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +
-	"\x0eGetCallRequest\x12(\n" +
-	"\btrack_id\x18\x01 \x01(\tB\r\xe2A\x01\x02\xbaH\x06r\x04\x10\x01\x18@R\atrackId\"Z\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x91\x01\n" +
+	"\x0eGetCallRequest\x12&\n" +
+	"\btrack_id\x18\x01 \x01(\tB\v\xe2A\x01\x01\xbaH\x04r\x02\x18@R\atrackId\x12+\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tB\f\xe2A\x01\x01\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12*\n" +
+	"\tnamespace\x18\x03 \x01(\tB\f\xe2A\x01\x01\xbaH\x05r\x03\x18\x80\x01R\tnamespace\"\x8e\x01\n" +
 	"\x0fGetCallResponse\x12,\n" +
 	"\x05calls\x18\x01 \x03(\v2\x16.payorch.v1.CallRecordR\x05calls\x12\x19\n" +
-	"\btrace_id\x18\x02 \x01(\tR\atraceId\"\xaf\b\n" +
+	"\btrace_id\x18\x02 \x01(\tR\atraceId\x122\n" +
+	"\aintents\x18\x03 \x03(\v2\x18.payorch.v1.IntentReportR\aintents\"\x81\x03\n" +
+	"\fIntentReport\x12\x10\n" +
+	"\x03rpc\x18\x01 \x01(\tR\x03rpc\x12\x1c\n" +
+	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\x12\x16\n" +
+	"\x06caller\x18\x04 \x01(\tR\x06caller\x12\x16\n" +
+	"\x06tenant\x18\x05 \x01(\tR\x06tenant\x12\x16\n" +
+	"\x06entity\x18\x06 \x01(\tR\x06entity\x12\x19\n" +
+	"\btrack_id\x18\a \x01(\tR\atrackId\x12:\n" +
+	"\ferror_reason\x18\b \x01(\x0e2\x17.payorch.v1.ErrorReasonR\verrorReason\x12L\n" +
+	"\x14unsettled_since_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x12unsettledSinceTime\x125\n" +
+	"\x06status\x18\n" +
+	" \x01(\v2\x1d.payorch.v1.GetIntentResponseR\x06status\"\x9f\x01\n" +
+	"\x1bListUnsettledIntentsRequest\x12*\n" +
+	"\tnamespace\x18\x01 \x01(\tB\f\xe2A\x01\x01\xbaH\x05r\x03\x18\x80\x01R\tnamespace\x12#\n" +
+	"\x06tenant\x18\x02 \x01(\tB\v\xe2A\x01\x01\xbaH\x04r\x02\x18@R\x06tenant\x12/\n" +
+	"\vmax_results\x18\x03 \x01(\x05B\x0e\xe2A\x01\x01\xbaH\a\x1a\x05\x18\xf4\x03(\x00R\n" +
+	"maxResults\"r\n" +
+	"\x1cListUnsettledIntentsResponse\x122\n" +
+	"\aintents\x18\x01 \x03(\v2\x18.payorch.v1.IntentReportR\aintents\x12\x1e\n" +
+	"\n" +
+	"incomplete\x18\x02 \x01(\bR\n" +
+	"incomplete\"\xec\b\n" +
 	"\n" +
 	"CallRecord\x12(\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x14.payorch.v1.CallKindR\x04kind\x12\x10\n" +
@@ -1292,7 +1610,10 @@ const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
 	"\x10zuora_process_id\x18\x17 \x01(\tR\x0ezuoraProcessId\x12\x1f\n" +
 	"\vzuora_codes\x18\x18 \x03(\tR\n" +
 	"zuoraCodes\x123\n" +
-	"\bexisting\x18\x19 \x01(\v2\x17.payorch.v1.ExistingIdsR\bexisting\x1aT\n" +
+	"\bexisting\x18\x19 \x01(\v2\x17.payorch.v1.ExistingIdsR\bexisting\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x1a \x01(\tR\trequestId\x12\x1c\n" +
+	"\tnamespace\x18\x1b \x01(\tR\tnamespace\x1aT\n" +
 	"\vPhasesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12/\n" +
 	"\x05value\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05value:\x028\x01B\a\n" +
@@ -1336,11 +1657,12 @@ const file_payorch_v1_diagnostics_service_proto_rawDesc = "" +
 	"\x19CIRCUIT_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CIRCUIT_STATE_CLOSED\x10\x01\x12\x1b\n" +
 	"\x17CIRCUIT_STATE_HALF_OPEN\x10\x02\x12\x16\n" +
-	"\x12CIRCUIT_STATE_OPEN\x10\x032\x81\x02\n" +
+	"\x12CIRCUIT_STATE_OPEN\x10\x032\xf1\x02\n" +
 	"\x12DiagnosticsService\x12V\n" +
 	"\fExplainRoute\x12\x1f.payorch.v1.ExplainRouteRequest\x1a .payorch.v1.ExplainRouteResponse\"\x03\x90\x02\x01\x12G\n" +
 	"\aGetCall\x12\x1a.payorch.v1.GetCallRequest\x1a\x1b.payorch.v1.GetCallResponse\"\x03\x90\x02\x01\x12J\n" +
-	"\bGetQuota\x12\x1b.payorch.v1.GetQuotaRequest\x1a\x1c.payorch.v1.GetQuotaResponse\"\x03\x90\x02\x01b\x06proto3"
+	"\bGetQuota\x12\x1b.payorch.v1.GetQuotaRequest\x1a\x1c.payorch.v1.GetQuotaResponse\"\x03\x90\x02\x01\x12n\n" +
+	"\x14ListUnsettledIntents\x12'.payorch.v1.ListUnsettledIntentsRequest\x1a(.payorch.v1.ListUnsettledIntentsResponse\"\x03\x90\x02\x01b\x06proto3"
 
 var (
 	file_payorch_v1_diagnostics_service_proto_rawDescOnce sync.Once
@@ -1355,80 +1677,91 @@ func file_payorch_v1_diagnostics_service_proto_rawDescGZIP() []byte {
 }
 
 var file_payorch_v1_diagnostics_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_payorch_v1_diagnostics_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_payorch_v1_diagnostics_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_payorch_v1_diagnostics_service_proto_goTypes = []any{
-	(CallKind)(0),                 // 0: payorch.v1.CallKind
-	(IntentDisposition)(0),        // 1: payorch.v1.IntentDisposition
-	(CircuitState)(0),             // 2: payorch.v1.CircuitState
-	(*ExplainRouteRequest)(nil),   // 3: payorch.v1.ExplainRouteRequest
-	(*ExplainRouteResponse)(nil),  // 4: payorch.v1.ExplainRouteResponse
-	(*RejectedRule)(nil),          // 5: payorch.v1.RejectedRule
-	(*RouteRefusal)(nil),          // 6: payorch.v1.RouteRefusal
-	(*GetCallRequest)(nil),        // 7: payorch.v1.GetCallRequest
-	(*GetCallResponse)(nil),       // 8: payorch.v1.GetCallResponse
-	(*CallRecord)(nil),            // 9: payorch.v1.CallRecord
-	(*GetQuotaRequest)(nil),       // 10: payorch.v1.GetQuotaRequest
-	(*GetQuotaResponse)(nil),      // 11: payorch.v1.GetQuotaResponse
-	(*EntityQuota)(nil),           // 12: payorch.v1.EntityQuota
-	(*ReportedLimit)(nil),         // 13: payorch.v1.ReportedLimit
-	nil,                           // 14: payorch.v1.ExplainRouteResponse.HeadersEntry
-	nil,                           // 15: payorch.v1.RouteRefusal.MetadataEntry
-	nil,                           // 16: payorch.v1.CallRecord.PhasesEntry
-	(Operation)(0),                // 17: payorch.v1.Operation
-	(*RouteHints)(nil),            // 18: payorch.v1.RouteHints
-	(*money.Money)(nil),           // 19: google.type.Money
-	(*RouteTaken)(nil),            // 20: payorch.v1.RouteTaken
-	(ErrorReason)(0),              // 21: payorch.v1.ErrorReason
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
-	(code.Code)(0),                // 24: google.rpc.Code
-	(Outcome)(0),                  // 25: payorch.v1.Outcome
-	(Advice)(0),                   // 26: payorch.v1.Advice
-	(*Attempt)(nil),               // 27: payorch.v1.Attempt
-	(*ExistingIds)(nil),           // 28: payorch.v1.ExistingIds
+	(CallKind)(0),                        // 0: payorch.v1.CallKind
+	(IntentDisposition)(0),               // 1: payorch.v1.IntentDisposition
+	(CircuitState)(0),                    // 2: payorch.v1.CircuitState
+	(*ExplainRouteRequest)(nil),          // 3: payorch.v1.ExplainRouteRequest
+	(*ExplainRouteResponse)(nil),         // 4: payorch.v1.ExplainRouteResponse
+	(*RejectedRule)(nil),                 // 5: payorch.v1.RejectedRule
+	(*RouteRefusal)(nil),                 // 6: payorch.v1.RouteRefusal
+	(*GetCallRequest)(nil),               // 7: payorch.v1.GetCallRequest
+	(*GetCallResponse)(nil),              // 8: payorch.v1.GetCallResponse
+	(*IntentReport)(nil),                 // 9: payorch.v1.IntentReport
+	(*ListUnsettledIntentsRequest)(nil),  // 10: payorch.v1.ListUnsettledIntentsRequest
+	(*ListUnsettledIntentsResponse)(nil), // 11: payorch.v1.ListUnsettledIntentsResponse
+	(*CallRecord)(nil),                   // 12: payorch.v1.CallRecord
+	(*GetQuotaRequest)(nil),              // 13: payorch.v1.GetQuotaRequest
+	(*GetQuotaResponse)(nil),             // 14: payorch.v1.GetQuotaResponse
+	(*EntityQuota)(nil),                  // 15: payorch.v1.EntityQuota
+	(*ReportedLimit)(nil),                // 16: payorch.v1.ReportedLimit
+	nil,                                  // 17: payorch.v1.ExplainRouteResponse.HeadersEntry
+	nil,                                  // 18: payorch.v1.RouteRefusal.MetadataEntry
+	nil,                                  // 19: payorch.v1.CallRecord.PhasesEntry
+	(Operation)(0),                       // 20: payorch.v1.Operation
+	(*RouteHints)(nil),                   // 21: payorch.v1.RouteHints
+	(*money.Money)(nil),                  // 22: google.type.Money
+	(*RouteTaken)(nil),                   // 23: payorch.v1.RouteTaken
+	(ErrorReason)(0),                     // 24: payorch.v1.ErrorReason
+	(*timestamppb.Timestamp)(nil),        // 25: google.protobuf.Timestamp
+	(*GetIntentResponse)(nil),            // 26: payorch.v1.GetIntentResponse
+	(*durationpb.Duration)(nil),          // 27: google.protobuf.Duration
+	(code.Code)(0),                       // 28: google.rpc.Code
+	(Outcome)(0),                         // 29: payorch.v1.Outcome
+	(Advice)(0),                          // 30: payorch.v1.Advice
+	(*Attempt)(nil),                      // 31: payorch.v1.Attempt
+	(*ExistingIds)(nil),                  // 32: payorch.v1.ExistingIds
 }
 var file_payorch_v1_diagnostics_service_proto_depIdxs = []int32{
-	17, // 0: payorch.v1.ExplainRouteRequest.operation:type_name -> payorch.v1.Operation
-	18, // 1: payorch.v1.ExplainRouteRequest.route:type_name -> payorch.v1.RouteHints
-	19, // 2: payorch.v1.ExplainRouteRequest.amount:type_name -> google.type.Money
-	20, // 3: payorch.v1.ExplainRouteResponse.route_taken:type_name -> payorch.v1.RouteTaken
+	20, // 0: payorch.v1.ExplainRouteRequest.operation:type_name -> payorch.v1.Operation
+	21, // 1: payorch.v1.ExplainRouteRequest.route:type_name -> payorch.v1.RouteHints
+	22, // 2: payorch.v1.ExplainRouteRequest.amount:type_name -> google.type.Money
+	23, // 3: payorch.v1.ExplainRouteResponse.route_taken:type_name -> payorch.v1.RouteTaken
 	5,  // 4: payorch.v1.ExplainRouteResponse.rejected_rules:type_name -> payorch.v1.RejectedRule
-	14, // 5: payorch.v1.ExplainRouteResponse.headers:type_name -> payorch.v1.ExplainRouteResponse.HeadersEntry
+	17, // 5: payorch.v1.ExplainRouteResponse.headers:type_name -> payorch.v1.ExplainRouteResponse.HeadersEntry
 	6,  // 6: payorch.v1.ExplainRouteResponse.refusal:type_name -> payorch.v1.RouteRefusal
-	21, // 7: payorch.v1.RouteRefusal.error_reason:type_name -> payorch.v1.ErrorReason
-	15, // 8: payorch.v1.RouteRefusal.metadata:type_name -> payorch.v1.RouteRefusal.MetadataEntry
-	9,  // 9: payorch.v1.GetCallResponse.calls:type_name -> payorch.v1.CallRecord
-	0,  // 10: payorch.v1.CallRecord.kind:type_name -> payorch.v1.CallKind
-	22, // 11: payorch.v1.CallRecord.start_time:type_name -> google.protobuf.Timestamp
-	23, // 12: payorch.v1.CallRecord.duration:type_name -> google.protobuf.Duration
-	24, // 13: payorch.v1.CallRecord.code:type_name -> google.rpc.Code
-	25, // 14: payorch.v1.CallRecord.outcome:type_name -> payorch.v1.Outcome
-	26, // 15: payorch.v1.CallRecord.advice:type_name -> payorch.v1.Advice
-	21, // 16: payorch.v1.CallRecord.error_reason:type_name -> payorch.v1.ErrorReason
-	1,  // 17: payorch.v1.CallRecord.intent:type_name -> payorch.v1.IntentDisposition
-	16, // 18: payorch.v1.CallRecord.phases:type_name -> payorch.v1.CallRecord.PhasesEntry
-	27, // 19: payorch.v1.CallRecord.attempts:type_name -> payorch.v1.Attempt
-	28, // 20: payorch.v1.CallRecord.existing:type_name -> payorch.v1.ExistingIds
-	12, // 21: payorch.v1.GetQuotaResponse.entities:type_name -> payorch.v1.EntityQuota
-	13, // 22: payorch.v1.EntityQuota.rate_limit:type_name -> payorch.v1.ReportedLimit
-	13, // 23: payorch.v1.EntityQuota.concurrency_limit:type_name -> payorch.v1.ReportedLimit
-	23, // 24: payorch.v1.EntityQuota.token_age:type_name -> google.protobuf.Duration
-	2,  // 25: payorch.v1.EntityQuota.circuit:type_name -> payorch.v1.CircuitState
-	23, // 26: payorch.v1.EntityQuota.circuit_delay:type_name -> google.protobuf.Duration
-	23, // 27: payorch.v1.ReportedLimit.reset_delay:type_name -> google.protobuf.Duration
-	23, // 28: payorch.v1.ReportedLimit.age:type_name -> google.protobuf.Duration
-	23, // 29: payorch.v1.CallRecord.PhasesEntry.value:type_name -> google.protobuf.Duration
-	3,  // 30: payorch.v1.DiagnosticsService.ExplainRoute:input_type -> payorch.v1.ExplainRouteRequest
-	7,  // 31: payorch.v1.DiagnosticsService.GetCall:input_type -> payorch.v1.GetCallRequest
-	10, // 32: payorch.v1.DiagnosticsService.GetQuota:input_type -> payorch.v1.GetQuotaRequest
-	4,  // 33: payorch.v1.DiagnosticsService.ExplainRoute:output_type -> payorch.v1.ExplainRouteResponse
-	8,  // 34: payorch.v1.DiagnosticsService.GetCall:output_type -> payorch.v1.GetCallResponse
-	11, // 35: payorch.v1.DiagnosticsService.GetQuota:output_type -> payorch.v1.GetQuotaResponse
-	33, // [33:36] is the sub-list for method output_type
-	30, // [30:33] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	24, // 7: payorch.v1.RouteRefusal.error_reason:type_name -> payorch.v1.ErrorReason
+	18, // 8: payorch.v1.RouteRefusal.metadata:type_name -> payorch.v1.RouteRefusal.MetadataEntry
+	12, // 9: payorch.v1.GetCallResponse.calls:type_name -> payorch.v1.CallRecord
+	9,  // 10: payorch.v1.GetCallResponse.intents:type_name -> payorch.v1.IntentReport
+	24, // 11: payorch.v1.IntentReport.error_reason:type_name -> payorch.v1.ErrorReason
+	25, // 12: payorch.v1.IntentReport.unsettled_since_time:type_name -> google.protobuf.Timestamp
+	26, // 13: payorch.v1.IntentReport.status:type_name -> payorch.v1.GetIntentResponse
+	9,  // 14: payorch.v1.ListUnsettledIntentsResponse.intents:type_name -> payorch.v1.IntentReport
+	0,  // 15: payorch.v1.CallRecord.kind:type_name -> payorch.v1.CallKind
+	25, // 16: payorch.v1.CallRecord.start_time:type_name -> google.protobuf.Timestamp
+	27, // 17: payorch.v1.CallRecord.duration:type_name -> google.protobuf.Duration
+	28, // 18: payorch.v1.CallRecord.code:type_name -> google.rpc.Code
+	29, // 19: payorch.v1.CallRecord.outcome:type_name -> payorch.v1.Outcome
+	30, // 20: payorch.v1.CallRecord.advice:type_name -> payorch.v1.Advice
+	24, // 21: payorch.v1.CallRecord.error_reason:type_name -> payorch.v1.ErrorReason
+	1,  // 22: payorch.v1.CallRecord.intent:type_name -> payorch.v1.IntentDisposition
+	19, // 23: payorch.v1.CallRecord.phases:type_name -> payorch.v1.CallRecord.PhasesEntry
+	31, // 24: payorch.v1.CallRecord.attempts:type_name -> payorch.v1.Attempt
+	32, // 25: payorch.v1.CallRecord.existing:type_name -> payorch.v1.ExistingIds
+	15, // 26: payorch.v1.GetQuotaResponse.entities:type_name -> payorch.v1.EntityQuota
+	16, // 27: payorch.v1.EntityQuota.rate_limit:type_name -> payorch.v1.ReportedLimit
+	16, // 28: payorch.v1.EntityQuota.concurrency_limit:type_name -> payorch.v1.ReportedLimit
+	27, // 29: payorch.v1.EntityQuota.token_age:type_name -> google.protobuf.Duration
+	2,  // 30: payorch.v1.EntityQuota.circuit:type_name -> payorch.v1.CircuitState
+	27, // 31: payorch.v1.EntityQuota.circuit_delay:type_name -> google.protobuf.Duration
+	27, // 32: payorch.v1.ReportedLimit.reset_delay:type_name -> google.protobuf.Duration
+	27, // 33: payorch.v1.ReportedLimit.age:type_name -> google.protobuf.Duration
+	27, // 34: payorch.v1.CallRecord.PhasesEntry.value:type_name -> google.protobuf.Duration
+	3,  // 35: payorch.v1.DiagnosticsService.ExplainRoute:input_type -> payorch.v1.ExplainRouteRequest
+	7,  // 36: payorch.v1.DiagnosticsService.GetCall:input_type -> payorch.v1.GetCallRequest
+	13, // 37: payorch.v1.DiagnosticsService.GetQuota:input_type -> payorch.v1.GetQuotaRequest
+	10, // 38: payorch.v1.DiagnosticsService.ListUnsettledIntents:input_type -> payorch.v1.ListUnsettledIntentsRequest
+	4,  // 39: payorch.v1.DiagnosticsService.ExplainRoute:output_type -> payorch.v1.ExplainRouteResponse
+	8,  // 40: payorch.v1.DiagnosticsService.GetCall:output_type -> payorch.v1.GetCallResponse
+	14, // 41: payorch.v1.DiagnosticsService.GetQuota:output_type -> payorch.v1.GetQuotaResponse
+	11, // 42: payorch.v1.DiagnosticsService.ListUnsettledIntents:output_type -> payorch.v1.ListUnsettledIntentsResponse
+	39, // [39:43] is the sub-list for method output_type
+	35, // [35:39] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_payorch_v1_diagnostics_service_proto_init() }
@@ -1440,15 +1773,15 @@ func file_payorch_v1_diagnostics_service_proto_init() {
 	file_payorch_v1_error_reason_proto_init()
 	file_payorch_v1_payment_orchestration_service_proto_init()
 	file_payorch_v1_routing_proto_init()
-	file_payorch_v1_diagnostics_service_proto_msgTypes[6].OneofWrappers = []any{}
-	file_payorch_v1_diagnostics_service_proto_msgTypes[10].OneofWrappers = []any{}
+	file_payorch_v1_diagnostics_service_proto_msgTypes[9].OneofWrappers = []any{}
+	file_payorch_v1_diagnostics_service_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_payorch_v1_diagnostics_service_proto_rawDesc), len(file_payorch_v1_diagnostics_service_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   14,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,9 +19,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	DiagnosticsService_ExplainRoute_FullMethodName = "/payorch.v1.DiagnosticsService/ExplainRoute"
-	DiagnosticsService_GetCall_FullMethodName      = "/payorch.v1.DiagnosticsService/GetCall"
-	DiagnosticsService_GetQuota_FullMethodName     = "/payorch.v1.DiagnosticsService/GetQuota"
+	DiagnosticsService_ExplainRoute_FullMethodName         = "/payorch.v1.DiagnosticsService/ExplainRoute"
+	DiagnosticsService_GetCall_FullMethodName              = "/payorch.v1.DiagnosticsService/GetCall"
+	DiagnosticsService_GetQuota_FullMethodName             = "/payorch.v1.DiagnosticsService/GetQuota"
+	DiagnosticsService_ListUnsettledIntents_FullMethodName = "/payorch.v1.DiagnosticsService/ListUnsettledIntents"
 )
 
 // DiagnosticsServiceClient is the client API for DiagnosticsService service.
@@ -35,11 +36,15 @@ type DiagnosticsServiceClient interface {
 	// Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
 	// that the route decides, and what would refuse the call before anything is sent.
 	ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error)
-	// Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
+	// Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
+	// said.
 	GetCall(ctx context.Context, in *GetCallRequest, opts ...grpc.CallOption) (*GetCallResponse, error)
 	// Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
 	// that answers knows it.
 	GetQuota(ctx context.Context, in *GetQuotaRequest, opts ...grpc.CallOption) (*GetQuotaResponse, error)
+	// Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
+	// settled them since. An execution that a killed process took along is not among them.
+	ListUnsettledIntents(ctx context.Context, in *ListUnsettledIntentsRequest, opts ...grpc.CallOption) (*ListUnsettledIntentsResponse, error)
 }
 
 type diagnosticsServiceClient struct {
@@ -80,6 +85,16 @@ func (c *diagnosticsServiceClient) GetQuota(ctx context.Context, in *GetQuotaReq
 	return out, nil
 }
 
+func (c *diagnosticsServiceClient) ListUnsettledIntents(ctx context.Context, in *ListUnsettledIntentsRequest, opts ...grpc.CallOption) (*ListUnsettledIntentsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListUnsettledIntentsResponse)
+	err := c.cc.Invoke(ctx, DiagnosticsService_ListUnsettledIntents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DiagnosticsServiceServer is the server API for DiagnosticsService service.
 // All implementations must embed UnimplementedDiagnosticsServiceServer
 // for forward compatibility.
@@ -91,11 +106,15 @@ type DiagnosticsServiceServer interface {
 	// Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
 	// that the route decides, and what would refuse the call before anything is sent.
 	ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error)
-	// Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
+	// Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
+	// said.
 	GetCall(context.Context, *GetCallRequest) (*GetCallResponse, error)
 	// Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
 	// that answers knows it.
 	GetQuota(context.Context, *GetQuotaRequest) (*GetQuotaResponse, error)
+	// Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
+	// settled them since. An execution that a killed process took along is not among them.
+	ListUnsettledIntents(context.Context, *ListUnsettledIntentsRequest) (*ListUnsettledIntentsResponse, error)
 	mustEmbedUnimplementedDiagnosticsServiceServer()
 }
 
@@ -114,6 +133,9 @@ func (UnimplementedDiagnosticsServiceServer) GetCall(context.Context, *GetCallRe
 }
 func (UnimplementedDiagnosticsServiceServer) GetQuota(context.Context, *GetQuotaRequest) (*GetQuotaResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetQuota not implemented")
+}
+func (UnimplementedDiagnosticsServiceServer) ListUnsettledIntents(context.Context, *ListUnsettledIntentsRequest) (*ListUnsettledIntentsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListUnsettledIntents not implemented")
 }
 func (UnimplementedDiagnosticsServiceServer) mustEmbedUnimplementedDiagnosticsServiceServer() {}
 func (UnimplementedDiagnosticsServiceServer) testEmbeddedByValue()                            {}
@@ -190,6 +212,24 @@ func _DiagnosticsService_GetQuota_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DiagnosticsService_ListUnsettledIntents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListUnsettledIntentsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DiagnosticsServiceServer).ListUnsettledIntents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DiagnosticsService_ListUnsettledIntents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DiagnosticsServiceServer).ListUnsettledIntents(ctx, req.(*ListUnsettledIntentsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // DiagnosticsService_ServiceDesc is the grpc.ServiceDesc for DiagnosticsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -208,6 +248,10 @@ var DiagnosticsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetQuota",
 			Handler:    _DiagnosticsService_GetQuota_Handler,
+		},
+		{
+			MethodName: "ListUnsettledIntents",
+			Handler:    _DiagnosticsService_ListUnsettledIntents_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

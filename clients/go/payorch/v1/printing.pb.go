@@ -509,6 +509,36 @@ func (x *GooglePay) LogValue() slog.Value {
 }
 
 // GoString returns the message without what is sensitive.
+func (x *IntentReport) GoString() string {
+	return redaction.Line(x)
+}
+
+// LogValue returns the message without what is sensitive.
+func (x *IntentReport) LogValue() slog.Value {
+	return slog.StringValue(redaction.Line(x))
+}
+
+// GoString returns the message without what is sensitive.
+func (x *ListUnsettledIntentsRequest) GoString() string {
+	return redaction.Line(x)
+}
+
+// LogValue returns the message without what is sensitive.
+func (x *ListUnsettledIntentsRequest) LogValue() slog.Value {
+	return slog.StringValue(redaction.Line(x))
+}
+
+// GoString returns the message without what is sensitive.
+func (x *ListUnsettledIntentsResponse) GoString() string {
+	return redaction.Line(x)
+}
+
+// LogValue returns the message without what is sensitive.
+func (x *ListUnsettledIntentsResponse) LogValue() slog.Value {
+	return slog.StringValue(redaction.Line(x))
+}
+
+// GoString returns the message without what is sensitive.
 func (x *LookUpRequest) GoString() string {
 	return redaction.Line(x)
 }

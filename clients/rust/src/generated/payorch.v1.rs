@@ -2233,23 +2233,89 @@ pub struct RouteRefusal {
     #[prost(string, repeated, tag = "3")]
     pub field_paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// The Track-Id to look up.
+/// What to look up: exactly one of track_id and request_id.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetCallRequest {
     /// The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
     #[prost(string, tag = "1")]
     pub track_id: ::prost::alloc::string::String,
+    /// The request_id of an intent, or the keyed hash that the log has of one.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
+    #[prost(string, tag = "3")]
+    pub namespace: ::prost::alloc::string::String,
 }
-/// The call records of a Track-Id. That there are none does not prove that there was no call: records are kept for a
+/// The call records of a Track-Id or a request_id. That there are none does not prove that there was no call: records are kept for a
 /// limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetCallResponse {
-    /// Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+    /// Calls and executions, oldest first, at most 10 for each Track-Id.
     #[prost(message, repeated, tag = "1")]
     pub calls: ::prost::alloc::vec::Vec<CallRecord>,
-    /// The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
+    /// The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
     #[prost(string, tag = "2")]
     pub trace_id: ::prost::alloc::string::String,
+    /// The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+    #[prost(message, repeated, tag = "3")]
+    pub intents: ::prost::alloc::vec::Vec<IntentReport>,
+}
+/// An intent, for operators.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IntentReport {
+    /// Name of the RPC.
+    #[prost(string, tag = "1")]
+    pub rpc: ::prost::alloc::string::String,
+    /// Namespace of its callers.
+    #[prost(string, tag = "2")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Identity of the caller of its last execution; empty where that is not known.
+    #[prost(string, tag = "4")]
+    pub caller: ::prost::alloc::string::String,
+    /// Name of the tenant that it was sent to.
+    #[prost(string, tag = "5")]
+    pub tenant: ::prost::alloc::string::String,
+    /// Name of the entity; empty for a tenant without entities.
+    #[prost(string, tag = "6")]
+    pub entity: ::prost::alloc::string::String,
+    /// Zuora-Track-Id of its last execution.
+    #[prost(string, tag = "7")]
+    pub track_id: ::prost::alloc::string::String,
+    /// Why its last execution ended UNKNOWN; unspecified where that is not known.
+    #[prost(enumeration = "ErrorReason", tag = "8")]
+    pub error_reason: i32,
+    /// Since when its outcome is unknown; absent where it is known.
+    #[prost(message, optional, tag = "9")]
+    pub unsettled_since_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What its record says: the state, the outcome and the advice, and what exists because of it.
+    #[prost(message, optional, tag = "10")]
+    pub status: ::core::option::Option<GetIntentResponse>,
+}
+/// Which intents to list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListUnsettledIntentsRequest {
+    /// Their namespace, at most 128 characters. Absent: every one that the caller may ask about.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Name of their tenant, at most 64 characters. Absent: all tenants.
+    #[prost(string, tag = "2")]
+    pub tenant: ::prost::alloc::string::String,
+    /// How many to list at most, up to 500. Absent: 100.
+    #[prost(int32, tag = "3")]
+    pub max_results: i32,
+}
+/// The intents in doubt, of all replicas that share a store.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListUnsettledIntentsResponse {
+    /// The intents, the one that has been in doubt for longest first.
+    #[prost(message, repeated, tag = "1")]
+    pub intents: ::prost::alloc::vec::Vec<IntentReport>,
+    /// Whether there are more, or some could not be noted or read.
+    #[prost(bool, tag = "2")]
+    pub incomplete: bool,
 }
 /// The record of a call or of an execution. It holds no value of a request.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2329,6 +2395,12 @@ pub struct CallRecord {
     /// Ids of objects that exist because of it.
     #[prost(message, optional, tag = "25")]
     pub existing: ::core::option::Option<ExistingIds>,
+    /// Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none.
+    #[prost(string, tag = "26")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Namespace of the caller.
+    #[prost(string, tag = "27")]
+    pub namespace: ::prost::alloc::string::String,
 }
 /// Whose limits to report.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2633,7 +2705,8 @@ pub mod diagnostics_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
+        /// Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
+        /// said.
         pub async fn get_call(
             &mut self,
             request: impl tonic::IntoRequest<super::GetCallRequest>,
@@ -2682,6 +2755,37 @@ pub mod diagnostics_service_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("payorch.v1.DiagnosticsService", "GetQuota"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
+        /// settled them since. An execution that a killed process took along is not among them.
+        pub async fn list_unsettled_intents(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListUnsettledIntentsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListUnsettledIntentsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/payorch.v1.DiagnosticsService/ListUnsettledIntents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "payorch.v1.DiagnosticsService",
+                        "ListUnsettledIntents",
+                    ),
+                );
             self.inner.unary(req, path, codec).await
         }
     }

@@ -351,21 +351,29 @@ Global___RouteRefusal: _TypeAlias = RouteRefusal  # noqa: Y015
 
 @_typing.final
 class GetCallRequest(_message.Message):
-    """The Track-Id to look up."""
+    """What to look up: exactly one of track_id and request_id."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRACK_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
     track_id: _builtins.str
     """The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters."""
+    request_id: _builtins.str
+    """The request_id of an intent, or the keyed hash that the log has of one."""
+    namespace: _builtins.str
+    """Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about."""
     def __init__(
         self,
         *,
         track_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        namespace: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace", "request_id", b"request_id", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -373,7 +381,7 @@ Global___GetCallRequest: _TypeAlias = GetCallRequest  # noqa: Y015
 
 @_typing.final
 class GetCallResponse(_message.Message):
-    """The call records of a Track-Id. That there are none does not prove that there was no call: records are kept for a
+    """The call records of a Track-Id or a request_id. That there are none does not prove that there was no call: records are kept for a
     limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
     """
 
@@ -381,25 +389,151 @@ class GetCallResponse(_message.Message):
 
     CALLS_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
+    INTENTS_FIELD_NUMBER: _builtins.int
     trace_id: _builtins.str
-    """The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits."""
+    """The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id."""
     @_builtins.property
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallRecord]:
-        """Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10."""
+        """Calls and executions, oldest first, at most 10 for each Track-Id."""
+
+    @_builtins.property
+    def intents(self) -> _containers.RepeatedCompositeFieldContainer[Global___IntentReport]:
+        """The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls."""
 
     def __init__(
         self,
         *,
         calls: _abc.Iterable[Global___CallRecord] | None = ...,
         trace_id: _builtins.str = ...,
+        intents: _abc.Iterable[Global___IntentReport] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "intents", b"intents", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCallResponse: _TypeAlias = GetCallResponse  # noqa: Y015
+
+@_typing.final
+class IntentReport(_message.Message):
+    """An intent, for operators."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RPC_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    ENTITY_FIELD_NUMBER: _builtins.int
+    TRACK_ID_FIELD_NUMBER: _builtins.int
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
+    UNSETTLED_SINCE_TIME_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    rpc: _builtins.str
+    """Name of the RPC."""
+    namespace: _builtins.str
+    """Namespace of its callers."""
+    request_id: _builtins.str
+    """Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret."""
+    caller: _builtins.str
+    """Identity of the caller of its last execution; empty where that is not known."""
+    tenant: _builtins.str
+    """Name of the tenant that it was sent to."""
+    entity: _builtins.str
+    """Name of the entity; empty for a tenant without entities."""
+    track_id: _builtins.str
+    """Zuora-Track-Id of its last execution."""
+    error_reason: _error_reason_pb2.ErrorReason.ValueType
+    """Why its last execution ended UNKNOWN; unspecified where that is not known."""
+    @_builtins.property
+    def unsettled_since_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when its outcome is unknown; absent where it is known."""
+
+    @_builtins.property
+    def status(self) -> _payment_orchestration_service_pb2.GetIntentResponse:
+        """What its record says: the state, the outcome and the advice, and what exists because of it."""
+
+    def __init__(
+        self,
+        *,
+        rpc: _builtins.str = ...,
+        namespace: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        caller: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        entity: _builtins.str = ...,
+        track_id: _builtins.str = ...,
+        error_reason: _error_reason_pb2.ErrorReason.ValueType = ...,
+        unsettled_since_time: _timestamp_pb2.Timestamp | None = ...,
+        status: _payment_orchestration_service_pb2.GetIntentResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status", "unsettled_since_time", b"unsettled_since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "entity", b"entity", "error_reason", b"error_reason", "namespace", b"namespace", "request_id", b"request_id", "rpc", b"rpc", "status", b"status", "tenant", b"tenant", "track_id", b"track_id", "unsettled_since_time", b"unsettled_since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IntentReport: _TypeAlias = IntentReport  # noqa: Y015
+
+@_typing.final
+class ListUnsettledIntentsRequest(_message.Message):
+    """Which intents to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    MAX_RESULTS_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """Their namespace, at most 128 characters. Absent: every one that the caller may ask about."""
+    tenant: _builtins.str
+    """Name of their tenant, at most 64 characters. Absent: all tenants."""
+    max_results: _builtins.int
+    """How many to list at most, up to 500. Absent: 100."""
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        max_results: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_results", b"max_results", "namespace", b"namespace", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnsettledIntentsRequest: _TypeAlias = ListUnsettledIntentsRequest  # noqa: Y015
+
+@_typing.final
+class ListUnsettledIntentsResponse(_message.Message):
+    """The intents in doubt, of all replicas that share a store."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTENTS_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    incomplete: _builtins.bool
+    """Whether there are more, or some could not be noted or read."""
+    @_builtins.property
+    def intents(self) -> _containers.RepeatedCompositeFieldContainer[Global___IntentReport]:
+        """The intents, the one that has been in doubt for longest first."""
+
+    def __init__(
+        self,
+        *,
+        intents: _abc.Iterable[Global___IntentReport] | None = ...,
+        incomplete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["incomplete", b"incomplete", "intents", b"intents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnsettledIntentsResponse: _TypeAlias = ListUnsettledIntentsResponse  # noqa: Y015
 
 @_typing.final
 class CallRecord(_message.Message):
@@ -452,6 +586,8 @@ class CallRecord(_message.Message):
     ZUORA_PROCESS_ID_FIELD_NUMBER: _builtins.int
     ZUORA_CODES_FIELD_NUMBER: _builtins.int
     EXISTING_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
     kind: Global___CallKind.ValueType
     """Whether it is of a call or of an execution."""
     rpc: _builtins.str
@@ -488,6 +624,10 @@ class CallRecord(_message.Message):
     """Zuora-Request-Id of the answer that determined the outcome."""
     zuora_process_id: _builtins.str
     """Zuora's processId."""
+    request_id: _builtins.str
+    """Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none."""
+    namespace: _builtins.str
+    """Namespace of the caller."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
@@ -539,10 +679,12 @@ class CallRecord(_message.Message):
         zuora_process_id: _builtins.str = ...,
         zuora_codes: _abc.Iterable[_builtins.str] | None = ...,
         existing: _call_pb2.ExistingIds | None = ...,
+        request_id: _builtins.str = ...,
+        namespace: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "code", b"code", "duration", b"duration", "existing", b"existing", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "advice", b"advice", "attempts", b"attempts", "caller", b"caller", "code", b"code", "detail", b"detail", "duration", b"duration", "entity", b"entity", "error_reason", b"error_reason", "executed_track_id", b"executed_track_id", "existing", b"existing", "intent", b"intent", "kind", b"kind", "matched_rule", b"matched_rule", "outcome", b"outcome", "phases", b"phases", "policy_hash", b"policy_hash", "rpc", b"rpc", "start_time", b"start_time", "tenant", b"tenant", "trace_id", b"trace_id", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "advice", b"advice", "attempts", b"attempts", "caller", b"caller", "code", b"code", "detail", b"detail", "duration", b"duration", "entity", b"entity", "error_reason", b"error_reason", "executed_track_id", b"executed_track_id", "existing", b"existing", "intent", b"intent", "kind", b"kind", "matched_rule", b"matched_rule", "namespace", b"namespace", "outcome", b"outcome", "phases", b"phases", "policy_hash", b"policy_hash", "request_id", b"request_id", "rpc", b"rpc", "start_time", b"start_time", "tenant", b"tenant", "trace_id", b"trace_id", "track_id", b"track_id", "zuora_codes", b"zuora_codes", "zuora_process_id", b"zuora_process_id", "zuora_request_id", b"zuora_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015

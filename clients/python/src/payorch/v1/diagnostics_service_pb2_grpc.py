@@ -52,6 +52,11 @@ class DiagnosticsServiceStub:
                 request_serializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetQuotaRequest.SerializeToString,
                 response_deserializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetQuotaResponse.FromString,
                 _registered_method=True)
+        self.ListUnsettledIntents = channel.unary_unary(
+                '/payorch.v1.DiagnosticsService/ListUnsettledIntents',
+                request_serializer=payorch_dot_v1_dot_diagnostics__service__pb2.ListUnsettledIntentsRequest.SerializeToString,
+                response_deserializer=payorch_dot_v1_dot_diagnostics__service__pb2.ListUnsettledIntentsResponse.FromString,
+                _registered_method=True)
 
 
 class DiagnosticsServiceServicer:
@@ -69,7 +74,8 @@ class DiagnosticsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCall(self, request, context):
-        """Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
+        """Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
+        said.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +84,14 @@ class DiagnosticsServiceServicer:
     def GetQuota(self, request, context):
         """Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
         that answers knows it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUnsettledIntents(self, request, context):
+        """Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
+        settled them since. An execution that a killed process took along is not among them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,6 +114,11 @@ def add_DiagnosticsServiceServicer_to_server(servicer, server):
                     servicer.GetQuota,
                     request_deserializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetQuotaRequest.FromString,
                     response_serializer=payorch_dot_v1_dot_diagnostics__service__pb2.GetQuotaResponse.SerializeToString,
+            ),
+            'ListUnsettledIntents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnsettledIntents,
+                    request_deserializer=payorch_dot_v1_dot_diagnostics__service__pb2.ListUnsettledIntentsRequest.FromString,
+                    response_serializer=payorch_dot_v1_dot_diagnostics__service__pb2.ListUnsettledIntentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -186,6 +205,33 @@ class DiagnosticsService:
             '/payorch.v1.DiagnosticsService/GetQuota',
             payorch_dot_v1_dot_diagnostics__service__pb2.GetQuotaRequest.SerializeToString,
             payorch_dot_v1_dot_diagnostics__service__pb2.GetQuotaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnsettledIntents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payorch.v1.DiagnosticsService/ListUnsettledIntents',
+            payorch_dot_v1_dot_diagnostics__service__pb2.ListUnsettledIntentsRequest.SerializeToString,
+            payorch_dot_v1_dot_diagnostics__service__pb2.ListUnsettledIntentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -15,7 +15,7 @@ import type { Advice, Attempt, ExistingIds, Outcome } from "./call_pb.js";
 import { file_payorch_v1_call } from "./call_pb.js";
 import type { ErrorReason } from "./error_reason_pb.js";
 import { file_payorch_v1_error_reason } from "./error_reason_pb.js";
-import type { Operation } from "./payment_orchestration_service_pb.js";
+import type { GetIntentResponse, Operation } from "./payment_orchestration_service_pb.js";
 import { file_payorch_v1_payment_orchestration_service } from "./payment_orchestration_service_pb.js";
 import type { RouteHints, RouteTaken } from "./routing_pb.js";
 import { file_payorch_v1_routing } from "./routing_pb.js";
@@ -25,7 +25,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payorch/v1/diagnostics_service.proto.
  */
 export const file_payorch_v1_diagnostics_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwYXlvcmNoL3YxL2RpYWdub3N0aWNzX3NlcnZpY2UucHJvdG8SCnBheW9yY2gudjEi6wIKE0V4cGxhaW5Sb3V0ZVJlcXVlc3QSOwoJb3BlcmF0aW9uGAEgASgOMhUucGF5b3JjaC52MS5PcGVyYXRpb25CEeJBAQK6SAqCAQQQASAAyAEBEisKBXJvdXRlGAIgASgLMhYucGF5b3JjaC52MS5Sb3V0ZUhpbnRzQgTiQQEBEigKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5QgTiQQEBEi8KDWN1cnJlbmN5X2NvZGUYBCABKAlCGOJBAQG6SBFyDzINXihbQS1aXXszfSk/JBIcCgdhY2NvdW50GAUgASgJQgviQQEBukgEcgIYQBIcCgZjYWxsZXIYBiABKAlCDOJBAQG6SAVyAxiBBBIZCgttb3Zlc19tb25leRgHIAEoCEIE4kEBARIbCg1yYXdfY2FyZF9kYXRhGAggASgIQgTiQQEBEhsKBm1ldGhvZBgJIAEoCUIL4kEBAbpIBHICGEAi0QIKFEV4cGxhaW5Sb3V0ZVJlc3BvbnNlEisKC3JvdXRlX3Rha2VuGAEgASgLMhYucGF5b3JjaC52MS5Sb3V0ZVRha2VuEhQKDG1hdGNoZWRfcnVsZRgCIAEoCRIwCg5yZWplY3RlZF9ydWxlcxgDIAMoCzIYLnBheW9yY2gudjEuUmVqZWN0ZWRSdWxlEj4KB2hlYWRlcnMYBCADKAsyLS5wYXlvcmNoLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlLkhlYWRlcnNFbnRyeRIUCgxnYXRld2F5X3NlbnQYBSABKAkSEwoLcG9saWN5X2hhc2gYBiABKAkSKQoHcmVmdXNhbBgHIAEoCzIYLnBheW9yY2gudjEuUm91dGVSZWZ1c2FsGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlEKDFJlamVjdGVkUnVsZRIMCgRydWxlGAEgASgJEhEKCWNvbmRpdGlvbhgCIAEoCRIQCghleHBlY3RlZBgDIAEoCRIOCgZhY3R1YWwYBCABKAkivQEKDFJvdXRlUmVmdXNhbBItCgxlcnJvcl9yZWFzb24YASABKA4yFy5wYXlvcmNoLnYxLkVycm9yUmVhc29uEjgKCG1ldGFkYXRhGAIgAygLMiYucGF5b3JjaC52MS5Sb3V0ZVJlZnVzYWwuTWV0YWRhdGFFbnRyeRITCgtmaWVsZF9wYXRocxgDIAMoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOR2V0Q2FsbFJlcXVlc3QSHwoIdHJhY2tfaWQYASABKAlCDeJBAQK6SAZyBBABGEAiSgoPR2V0Q2FsbFJlc3BvbnNlEiUKBWNhbGxzGAEgAygLMhYucGF5b3JjaC52MS5DYWxsUmVjb3JkEhAKCHRyYWNlX2lkGAIgASgJIrMGCgpDYWxsUmVjb3JkEiIKBGtpbmQYASABKA4yFC5wYXlvcmNoLnYxLkNhbGxLaW5kEgsKA3JwYxgCIAEoCRIQCgh0cmFja19pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRIOCgZjYWxsZXIYBSABKAkSLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIwoEY29kZRgIIAEoDjIQLmdvb2dsZS5ycGMuQ29kZUgAiAEBEiQKB291dGNvbWUYCSABKA4yEy5wYXlvcmNoLnYxLk91dGNvbWUSIgoGYWR2aWNlGAogASgOMhIucGF5b3JjaC52MS5BZHZpY2USLQoMZXJyb3JfcmVhc29uGAsgASgOMhcucGF5b3JjaC52MS5FcnJvclJlYXNvbhIOCgZkZXRhaWwYDCABKAkSDgoGdGVuYW50GA0gASgJEg4KBmVudGl0eRgOIAEoCRIUCgxtYXRjaGVkX3J1bGUYDyABKAkSEwoLcG9saWN5X2hhc2gYECABKAkSLQoGaW50ZW50GBEgASgOMh0ucGF5b3JjaC52MS5JbnRlbnREaXNwb3NpdGlvbhIyCgZwaGFzZXMYEiADKAsyIi5wYXlvcmNoLnYxLkNhbGxSZWNvcmQuUGhhc2VzRW50cnkSJQoIYXR0ZW1wdHMYEyADKAsyEy5wYXlvcmNoLnYxLkF0dGVtcHQSGQoRZXhlY3V0ZWRfdHJhY2tfaWQYFSABKAkSGAoQenVvcmFfcmVxdWVzdF9pZBgWIAEoCRIYChB6dW9yYV9wcm9jZXNzX2lkGBcgASgJEhMKC3p1b3JhX2NvZGVzGBggAygJEikKCGV4aXN0aW5nGBkgASgLMhcucGF5b3JjaC52MS5FeGlzdGluZ0lkcxpICgtQaGFzZXNFbnRyeRILCgNrZXkYASABKAkSKAoFdmFsdWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb246AjgBQgcKBV9jb2RlIi4KD0dldFF1b3RhUmVxdWVzdBIbCgZ0ZW5hbnQYASABKAlCC+JBAQG6SARyAhhAIj0KEEdldFF1b3RhUmVzcG9uc2USKQoIZW50aXRpZXMYASADKAsyFy5wYXlvcmNoLnYxLkVudGl0eVF1b3RhIukCCgtFbnRpdHlRdW90YRIOCgZ0ZW5hbnQYASABKAkSDgoGZW50aXR5GAIgASgJEi0KCnJhdGVfbGltaXQYAyABKAsyGS5wYXlvcmNoLnYxLlJlcG9ydGVkTGltaXQSNAoRY29uY3VycmVuY3lfbGltaXQYBCABKAsyGS5wYXlvcmNoLnYxLlJlcG9ydGVkTGltaXQSGwoTbWF4X2NhbGxzX2luX2ZsaWdodBgFIAEoBRIXCg9jYWxsc19pbl9mbGlnaHQYBiABKAUSFAoMY2FsbHNfcXVldWVkGAcgASgFEiwKCXRva2VuX2FnZRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgdjaXJjdWl0GAkgASgOMhgucGF5b3JjaC52MS5DaXJjdWl0U3RhdGUSMAoNY2lyY3VpdF9kZWxheRgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKYAQoNUmVwb3J0ZWRMaW1pdBIRCglyZW1haW5pbmcYASABKAMSEgoFbGltaXQYAiABKANIAIgBARIuCgtyZXNldF9kZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNhZ2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCAoGX2xpbWl0KlIKCENhbGxLaW5kEhkKFUNBTExfS0lORF9VTlNQRUNJRklFRBAAEhIKDkNBTExfS0lORF9DQUxMEAESFwoTQ0FMTF9LSU5EX0VYRUNVVElPThACKtwBChFJbnRlbnREaXNwb3NpdGlvbhIiCh5JTlRFTlRfRElTUE9TSVRJT05fVU5TUEVDSUZJRUQQABIdChlJTlRFTlRfRElTUE9TSVRJT05fT1BFTkVEEAESIQodSU5URU5UX0RJU1BPU0lUSU9OX1RBS0VOX09WRVIQAhIdChlJTlRFTlRfRElTUE9TSVRJT05fSk9JTkVEEAMSHwobSU5URU5UX0RJU1BPU0lUSU9OX1JFUExBWUVEEAQSIQodSU5URU5UX0RJU1BPU0lUSU9OX1VOUkVDT1JERUQQBSp8CgxDaXJjdWl0U3RhdGUSHQoZQ0lSQ1VJVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFENJUkNVSVRfU1RBVEVfQ0xPU0VEEAESGwoXQ0lSQ1VJVF9TVEFURV9IQUxGX09QRU4QAhIWChJDSVJDVUlUX1NUQVRFX09QRU4QAzKBAgoSRGlhZ25vc3RpY3NTZXJ2aWNlElYKDEV4cGxhaW5Sb3V0ZRIfLnBheW9yY2gudjEuRXhwbGFpblJvdXRlUmVxdWVzdBogLnBheW9yY2gudjEuRXhwbGFpblJvdXRlUmVzcG9uc2UiA5ACARJHCgdHZXRDYWxsEhoucGF5b3JjaC52MS5HZXRDYWxsUmVxdWVzdBobLnBheW9yY2gudjEuR2V0Q2FsbFJlc3BvbnNlIgOQAgESSgoIR2V0UXVvdGESGy5wYXlvcmNoLnYxLkdldFF1b3RhUmVxdWVzdBocLnBheW9yY2gudjEuR2V0UXVvdGFSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_code, file_google_type_money, file_payorch_v1_call, file_payorch_v1_error_reason, file_payorch_v1_payment_orchestration_service, file_payorch_v1_routing]);
+  fileDesc("CiRwYXlvcmNoL3YxL2RpYWdub3N0aWNzX3NlcnZpY2UucHJvdG8SCnBheW9yY2gudjEi6wIKE0V4cGxhaW5Sb3V0ZVJlcXVlc3QSOwoJb3BlcmF0aW9uGAEgASgOMhUucGF5b3JjaC52MS5PcGVyYXRpb25CEeJBAQK6SAqCAQQQASAAyAEBEisKBXJvdXRlGAIgASgLMhYucGF5b3JjaC52MS5Sb3V0ZUhpbnRzQgTiQQEBEigKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5QgTiQQEBEi8KDWN1cnJlbmN5X2NvZGUYBCABKAlCGOJBAQG6SBFyDzINXihbQS1aXXszfSk/JBIcCgdhY2NvdW50GAUgASgJQgviQQEBukgEcgIYQBIcCgZjYWxsZXIYBiABKAlCDOJBAQG6SAVyAxiBBBIZCgttb3Zlc19tb25leRgHIAEoCEIE4kEBARIbCg1yYXdfY2FyZF9kYXRhGAggASgIQgTiQQEBEhsKBm1ldGhvZBgJIAEoCUIL4kEBAbpIBHICGEAi0QIKFEV4cGxhaW5Sb3V0ZVJlc3BvbnNlEisKC3JvdXRlX3Rha2VuGAEgASgLMhYucGF5b3JjaC52MS5Sb3V0ZVRha2VuEhQKDG1hdGNoZWRfcnVsZRgCIAEoCRIwCg5yZWplY3RlZF9ydWxlcxgDIAMoCzIYLnBheW9yY2gudjEuUmVqZWN0ZWRSdWxlEj4KB2hlYWRlcnMYBCADKAsyLS5wYXlvcmNoLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlLkhlYWRlcnNFbnRyeRIUCgxnYXRld2F5X3NlbnQYBSABKAkSEwoLcG9saWN5X2hhc2gYBiABKAkSKQoHcmVmdXNhbBgHIAEoCzIYLnBheW9yY2gudjEuUm91dGVSZWZ1c2FsGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlEKDFJlamVjdGVkUnVsZRIMCgRydWxlGAEgASgJEhEKCWNvbmRpdGlvbhgCIAEoCRIQCghleHBlY3RlZBgDIAEoCRIOCgZhY3R1YWwYBCABKAkivQEKDFJvdXRlUmVmdXNhbBItCgxlcnJvcl9yZWFzb24YASABKA4yFy5wYXlvcmNoLnYxLkVycm9yUmVhc29uEjgKCG1ldGFkYXRhGAIgAygLMiYucGF5b3JjaC52MS5Sb3V0ZVJlZnVzYWwuTWV0YWRhdGFFbnRyeRITCgtmaWVsZF9wYXRocxgDIAMoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEicgoOR2V0Q2FsbFJlcXVlc3QSHQoIdHJhY2tfaWQYASABKAlCC+JBAQG6SARyAhhAEiAKCnJlcXVlc3RfaWQYAiABKAlCDOJBAQG6SAVyAxiAARIfCgluYW1lc3BhY2UYAyABKAlCDOJBAQG6SAVyAxiAASJ1Cg9HZXRDYWxsUmVzcG9uc2USJQoFY2FsbHMYASADKAsyFi5wYXlvcmNoLnYxLkNhbGxSZWNvcmQSEAoIdHJhY2VfaWQYAiABKAkSKQoHaW50ZW50cxgDIAMoCzIYLnBheW9yY2gudjEuSW50ZW50UmVwb3J0IpwCCgxJbnRlbnRSZXBvcnQSCwoDcnBjGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg4KBmNhbGxlchgEIAEoCRIOCgZ0ZW5hbnQYBSABKAkSDgoGZW50aXR5GAYgASgJEhAKCHRyYWNrX2lkGAcgASgJEi0KDGVycm9yX3JlYXNvbhgIIAEoDjIXLnBheW9yY2gudjEuRXJyb3JSZWFzb24SOAoUdW5zZXR0bGVkX3NpbmNlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KBnN0YXR1cxgKIAEoCzIdLnBheW9yY2gudjEuR2V0SW50ZW50UmVzcG9uc2UigAEKG0xpc3RVbnNldHRsZWRJbnRlbnRzUmVxdWVzdBIfCgluYW1lc3BhY2UYASABKAlCDOJBAQG6SAVyAxiAARIbCgZ0ZW5hbnQYAiABKAlCC+JBAQG6SARyAhhAEiMKC21heF9yZXN1bHRzGAMgASgFQg7iQQEBukgHGgUY9AMoACJdChxMaXN0VW5zZXR0bGVkSW50ZW50c1Jlc3BvbnNlEikKB2ludGVudHMYASADKAsyGC5wYXlvcmNoLnYxLkludGVudFJlcG9ydBISCgppbmNvbXBsZXRlGAIgASgIItoGCgpDYWxsUmVjb3JkEiIKBGtpbmQYASABKA4yFC5wYXlvcmNoLnYxLkNhbGxLaW5kEgsKA3JwYxgCIAEoCRIQCgh0cmFja19pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRIOCgZjYWxsZXIYBSABKAkSLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIwoEY29kZRgIIAEoDjIQLmdvb2dsZS5ycGMuQ29kZUgAiAEBEiQKB291dGNvbWUYCSABKA4yEy5wYXlvcmNoLnYxLk91dGNvbWUSIgoGYWR2aWNlGAogASgOMhIucGF5b3JjaC52MS5BZHZpY2USLQoMZXJyb3JfcmVhc29uGAsgASgOMhcucGF5b3JjaC52MS5FcnJvclJlYXNvbhIOCgZkZXRhaWwYDCABKAkSDgoGdGVuYW50GA0gASgJEg4KBmVudGl0eRgOIAEoCRIUCgxtYXRjaGVkX3J1bGUYDyABKAkSEwoLcG9saWN5X2hhc2gYECABKAkSLQoGaW50ZW50GBEgASgOMh0ucGF5b3JjaC52MS5JbnRlbnREaXNwb3NpdGlvbhIyCgZwaGFzZXMYEiADKAsyIi5wYXlvcmNoLnYxLkNhbGxSZWNvcmQuUGhhc2VzRW50cnkSJQoIYXR0ZW1wdHMYEyADKAsyEy5wYXlvcmNoLnYxLkF0dGVtcHQSGQoRZXhlY3V0ZWRfdHJhY2tfaWQYFSABKAkSGAoQenVvcmFfcmVxdWVzdF9pZBgWIAEoCRIYChB6dW9yYV9wcm9jZXNzX2lkGBcgASgJEhMKC3p1b3JhX2NvZGVzGBggAygJEikKCGV4aXN0aW5nGBkgASgLMhcucGF5b3JjaC52MS5FeGlzdGluZ0lkcxISCgpyZXF1ZXN0X2lkGBogASgJEhEKCW5hbWVzcGFjZRgbIAEoCRpICgtQaGFzZXNFbnRyeRILCgNrZXkYASABKAkSKAoFdmFsdWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb246AjgBQgcKBV9jb2RlIi4KD0dldFF1b3RhUmVxdWVzdBIbCgZ0ZW5hbnQYASABKAlCC+JBAQG6SARyAhhAIj0KEEdldFF1b3RhUmVzcG9uc2USKQoIZW50aXRpZXMYASADKAsyFy5wYXlvcmNoLnYxLkVudGl0eVF1b3RhIukCCgtFbnRpdHlRdW90YRIOCgZ0ZW5hbnQYASABKAkSDgoGZW50aXR5GAIgASgJEi0KCnJhdGVfbGltaXQYAyABKAsyGS5wYXlvcmNoLnYxLlJlcG9ydGVkTGltaXQSNAoRY29uY3VycmVuY3lfbGltaXQYBCABKAsyGS5wYXlvcmNoLnYxLlJlcG9ydGVkTGltaXQSGwoTbWF4X2NhbGxzX2luX2ZsaWdodBgFIAEoBRIXCg9jYWxsc19pbl9mbGlnaHQYBiABKAUSFAoMY2FsbHNfcXVldWVkGAcgASgFEiwKCXRva2VuX2FnZRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgdjaXJjdWl0GAkgASgOMhgucGF5b3JjaC52MS5DaXJjdWl0U3RhdGUSMAoNY2lyY3VpdF9kZWxheRgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKYAQoNUmVwb3J0ZWRMaW1pdBIRCglyZW1haW5pbmcYASABKAMSEgoFbGltaXQYAiABKANIAIgBARIuCgtyZXNldF9kZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNhZ2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCAoGX2xpbWl0KlIKCENhbGxLaW5kEhkKFUNBTExfS0lORF9VTlNQRUNJRklFRBAAEhIKDkNBTExfS0lORF9DQUxMEAESFwoTQ0FMTF9LSU5EX0VYRUNVVElPThACKtwBChFJbnRlbnREaXNwb3NpdGlvbhIiCh5JTlRFTlRfRElTUE9TSVRJT05fVU5TUEVDSUZJRUQQABIdChlJTlRFTlRfRElTUE9TSVRJT05fT1BFTkVEEAESIQodSU5URU5UX0RJU1BPU0lUSU9OX1RBS0VOX09WRVIQAhIdChlJTlRFTlRfRElTUE9TSVRJT05fSk9JTkVEEAMSHwobSU5URU5UX0RJU1BPU0lUSU9OX1JFUExBWUVEEAQSIQodSU5URU5UX0RJU1BPU0lUSU9OX1VOUkVDT1JERUQQBSp8CgxDaXJjdWl0U3RhdGUSHQoZQ0lSQ1VJVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFENJUkNVSVRfU1RBVEVfQ0xPU0VEEAESGwoXQ0lSQ1VJVF9TVEFURV9IQUxGX09QRU4QAhIWChJDSVJDVUlUX1NUQVRFX09QRU4QAzLxAgoSRGlhZ25vc3RpY3NTZXJ2aWNlElYKDEV4cGxhaW5Sb3V0ZRIfLnBheW9yY2gudjEuRXhwbGFpblJvdXRlUmVxdWVzdBogLnBheW9yY2gudjEuRXhwbGFpblJvdXRlUmVzcG9uc2UiA5ACARJHCgdHZXRDYWxsEhoucGF5b3JjaC52MS5HZXRDYWxsUmVxdWVzdBobLnBheW9yY2gudjEuR2V0Q2FsbFJlc3BvbnNlIgOQAgESSgoIR2V0UXVvdGESGy5wYXlvcmNoLnYxLkdldFF1b3RhUmVxdWVzdBocLnBheW9yY2gudjEuR2V0UXVvdGFSZXNwb25zZSIDkAIBEm4KFExpc3RVbnNldHRsZWRJbnRlbnRzEicucGF5b3JjaC52MS5MaXN0VW5zZXR0bGVkSW50ZW50c1JlcXVlc3QaKC5wYXlvcmNoLnYxLkxpc3RVbnNldHRsZWRJbnRlbnRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_code, file_google_type_money, file_payorch_v1_call, file_payorch_v1_error_reason, file_payorch_v1_payment_orchestration_service, file_payorch_v1_routing]);
 
 /**
  * What routing and access policy see of a call. It is also the form of the call in `payorch-server routes explain`.
@@ -252,7 +252,7 @@ export const RouteRefusalSchema: GenMessage<RouteRefusal> = /*@__PURE__*/
   messageDesc(file_payorch_v1_diagnostics_service, 3);
 
 /**
- * The Track-Id to look up.
+ * What to look up: exactly one of track_id and request_id.
  *
  * @generated from message payorch.v1.GetCallRequest
  */
@@ -263,6 +263,20 @@ export type GetCallRequest = Message<"payorch.v1.GetCallRequest"> & {
    * @generated from field: string track_id = 1;
    */
   trackId: string;
+
+  /**
+   * The request_id of an intent, or the keyed hash that the log has of one.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
+   *
+   * @generated from field: string namespace = 3;
+   */
+  namespace: string;
 };
 
 /**
@@ -273,25 +287,32 @@ export const GetCallRequestSchema: GenMessage<GetCallRequest> = /*@__PURE__*/
   messageDesc(file_payorch_v1_diagnostics_service, 4);
 
 /**
- * The call records of a Track-Id. That there are none does not prove that there was no call: records are kept for a
+ * The call records of a Track-Id or a request_id. That there are none does not prove that there was no call: records are kept for a
  * limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
  *
  * @generated from message payorch.v1.GetCallResponse
  */
 export type GetCallResponse = Message<"payorch.v1.GetCallResponse"> & {
   /**
-   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+   * Calls and executions, oldest first, at most 10 for each Track-Id.
    *
    * @generated from field: repeated payorch.v1.CallRecord calls = 1;
    */
   calls: CallRecord[];
 
   /**
-   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
    *
    * @generated from field: string trace_id = 2;
    */
   traceId: string;
+
+  /**
+   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   *
+   * @generated from field: repeated payorch.v1.IntentReport intents = 3;
+   */
+  intents: IntentReport[];
 };
 
 /**
@@ -300,6 +321,153 @@ export type GetCallResponse = Message<"payorch.v1.GetCallResponse"> & {
  */
 export const GetCallResponseSchema: GenMessage<GetCallResponse> = /*@__PURE__*/
   messageDesc(file_payorch_v1_diagnostics_service, 5);
+
+/**
+ * An intent, for operators.
+ *
+ * @generated from message payorch.v1.IntentReport
+ */
+export type IntentReport = Message<"payorch.v1.IntentReport"> & {
+  /**
+   * Name of the RPC.
+   *
+   * @generated from field: string rpc = 1;
+   */
+  rpc: string;
+
+  /**
+   * Namespace of its callers.
+   *
+   * @generated from field: string namespace = 2;
+   */
+  namespace: string;
+
+  /**
+   * Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Identity of the caller of its last execution; empty where that is not known.
+   *
+   * @generated from field: string caller = 4;
+   */
+  caller: string;
+
+  /**
+   * Name of the tenant that it was sent to.
+   *
+   * @generated from field: string tenant = 5;
+   */
+  tenant: string;
+
+  /**
+   * Name of the entity; empty for a tenant without entities.
+   *
+   * @generated from field: string entity = 6;
+   */
+  entity: string;
+
+  /**
+   * Zuora-Track-Id of its last execution.
+   *
+   * @generated from field: string track_id = 7;
+   */
+  trackId: string;
+
+  /**
+   * Why its last execution ended UNKNOWN; unspecified where that is not known.
+   *
+   * @generated from field: payorch.v1.ErrorReason error_reason = 8;
+   */
+  errorReason: ErrorReason;
+
+  /**
+   * Since when its outcome is unknown; absent where it is known.
+   *
+   * @generated from field: google.protobuf.Timestamp unsettled_since_time = 9;
+   */
+  unsettledSinceTime?: Timestamp | undefined;
+
+  /**
+   * What its record says: the state, the outcome and the advice, and what exists because of it.
+   *
+   * @generated from field: payorch.v1.GetIntentResponse status = 10;
+   */
+  status?: GetIntentResponse | undefined;
+};
+
+/**
+ * Describes the message payorch.v1.IntentReport.
+ * Use `create(IntentReportSchema)` to create a new message.
+ */
+export const IntentReportSchema: GenMessage<IntentReport> = /*@__PURE__*/
+  messageDesc(file_payorch_v1_diagnostics_service, 6);
+
+/**
+ * Which intents to list.
+ *
+ * @generated from message payorch.v1.ListUnsettledIntentsRequest
+ */
+export type ListUnsettledIntentsRequest = Message<"payorch.v1.ListUnsettledIntentsRequest"> & {
+  /**
+   * Their namespace, at most 128 characters. Absent: every one that the caller may ask about.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * Name of their tenant, at most 64 characters. Absent: all tenants.
+   *
+   * @generated from field: string tenant = 2;
+   */
+  tenant: string;
+
+  /**
+   * How many to list at most, up to 500. Absent: 100.
+   *
+   * @generated from field: int32 max_results = 3;
+   */
+  maxResults: number;
+};
+
+/**
+ * Describes the message payorch.v1.ListUnsettledIntentsRequest.
+ * Use `create(ListUnsettledIntentsRequestSchema)` to create a new message.
+ */
+export const ListUnsettledIntentsRequestSchema: GenMessage<ListUnsettledIntentsRequest> = /*@__PURE__*/
+  messageDesc(file_payorch_v1_diagnostics_service, 7);
+
+/**
+ * The intents in doubt, of all replicas that share a store.
+ *
+ * @generated from message payorch.v1.ListUnsettledIntentsResponse
+ */
+export type ListUnsettledIntentsResponse = Message<"payorch.v1.ListUnsettledIntentsResponse"> & {
+  /**
+   * The intents, the one that has been in doubt for longest first.
+   *
+   * @generated from field: repeated payorch.v1.IntentReport intents = 1;
+   */
+  intents: IntentReport[];
+
+  /**
+   * Whether there are more, or some could not be noted or read.
+   *
+   * @generated from field: bool incomplete = 2;
+   */
+  incomplete: boolean;
+};
+
+/**
+ * Describes the message payorch.v1.ListUnsettledIntentsResponse.
+ * Use `create(ListUnsettledIntentsResponseSchema)` to create a new message.
+ */
+export const ListUnsettledIntentsResponseSchema: GenMessage<ListUnsettledIntentsResponse> = /*@__PURE__*/
+  messageDesc(file_payorch_v1_diagnostics_service, 8);
 
 /**
  * The record of a call or of an execution. It holds no value of a request.
@@ -474,6 +642,20 @@ export type CallRecord = Message<"payorch.v1.CallRecord"> & {
    * @generated from field: payorch.v1.ExistingIds existing = 25;
    */
   existing?: ExistingIds | undefined;
+
+  /**
+   * Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none.
+   *
+   * @generated from field: string request_id = 26;
+   */
+  requestId: string;
+
+  /**
+   * Namespace of the caller.
+   *
+   * @generated from field: string namespace = 27;
+   */
+  namespace: string;
 };
 
 /**
@@ -481,7 +663,7 @@ export type CallRecord = Message<"payorch.v1.CallRecord"> & {
  * Use `create(CallRecordSchema)` to create a new message.
  */
 export const CallRecordSchema: GenMessage<CallRecord> = /*@__PURE__*/
-  messageDesc(file_payorch_v1_diagnostics_service, 6);
+  messageDesc(file_payorch_v1_diagnostics_service, 9);
 
 /**
  * Whose limits to report.
@@ -502,7 +684,7 @@ export type GetQuotaRequest = Message<"payorch.v1.GetQuotaRequest"> & {
  * Use `create(GetQuotaRequestSchema)` to create a new message.
  */
 export const GetQuotaRequestSchema: GenMessage<GetQuotaRequest> = /*@__PURE__*/
-  messageDesc(file_payorch_v1_diagnostics_service, 7);
+  messageDesc(file_payorch_v1_diagnostics_service, 10);
 
 /**
  * What one replica knows. Other replicas, and other systems of the tenant, use the same limits.
@@ -523,7 +705,7 @@ export type GetQuotaResponse = Message<"payorch.v1.GetQuotaResponse"> & {
  * Use `create(GetQuotaResponseSchema)` to create a new message.
  */
 export const GetQuotaResponseSchema: GenMessage<GetQuotaResponse> = /*@__PURE__*/
-  messageDesc(file_payorch_v1_diagnostics_service, 8);
+  messageDesc(file_payorch_v1_diagnostics_service, 11);
 
 /**
  * The limits of a tenant's entity, and the calls to it.
@@ -609,7 +791,7 @@ export type EntityQuota = Message<"payorch.v1.EntityQuota"> & {
  * Use `create(EntityQuotaSchema)` to create a new message.
  */
 export const EntityQuotaSchema: GenMessage<EntityQuota> = /*@__PURE__*/
-  messageDesc(file_payorch_v1_diagnostics_service, 9);
+  messageDesc(file_payorch_v1_diagnostics_service, 12);
 
 /**
  * A limit as an answer of Zuora reported it.
@@ -651,7 +833,7 @@ export type ReportedLimit = Message<"payorch.v1.ReportedLimit"> & {
  * Use `create(ReportedLimitSchema)` to create a new message.
  */
 export const ReportedLimitSchema: GenMessage<ReportedLimit> = /*@__PURE__*/
-  messageDesc(file_payorch_v1_diagnostics_service, 10);
+  messageDesc(file_payorch_v1_diagnostics_service, 13);
 
 /**
  * What a call record is about.
@@ -803,7 +985,8 @@ export const DiagnosticsService: GenService<{
     output: typeof ExplainRouteResponseSchema;
   },
   /**
-   * Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
+   * Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
+   * said.
    *
    * @generated from rpc payorch.v1.DiagnosticsService.GetCall
    */
@@ -822,6 +1005,17 @@ export const DiagnosticsService: GenService<{
     methodKind: "unary";
     input: typeof GetQuotaRequestSchema;
     output: typeof GetQuotaResponseSchema;
+  },
+  /**
+   * Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
+   * settled them since. An execution that a killed process took along is not among them.
+   *
+   * @generated from rpc payorch.v1.DiagnosticsService.ListUnsettledIntents
+   */
+  listUnsettledIntents: {
+    methodKind: "unary";
+    input: typeof ListUnsettledIntentsRequestSchema;
+    output: typeof ListUnsettledIntentsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_payorch_v1_diagnostics_service, 0);

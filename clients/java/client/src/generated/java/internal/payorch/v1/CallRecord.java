@@ -42,6 +42,8 @@ private static final long serialVersionUID = 0L;
     zuoraProcessId_ = "";
     zuoraCodes_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
+    requestId_ = "";
+    namespace_ = "";
   }
 
   @java.lang.Override
@@ -1131,6 +1133,100 @@ com.google.protobuf.Duration defaultValue) {
     return existing_ == null ? internal.payorch.v1.ExistingIds.getDefaultInstance() : existing_;
   }
 
+  public static final int REQUEST_ID_FIELD_NUMBER = 26;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object requestId_ = "";
+  /**
+   * <pre>
+   * Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none.
+   * </pre>
+   *
+   * <code>string request_id = 26 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  @java.lang.Override
+  public java.lang.String getRequestId() {
+    java.lang.Object ref = requestId_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      requestId_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none.
+   * </pre>
+   *
+   * <code>string request_id = 26 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getRequestIdBytes() {
+    java.lang.Object ref = requestId_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      requestId_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int NAMESPACE_FIELD_NUMBER = 27;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object namespace_ = "";
+  /**
+   * <pre>
+   * Namespace of the caller.
+   * </pre>
+   *
+   * <code>string namespace = 27 [json_name = "namespace"];</code>
+   * @return The namespace.
+   */
+  @java.lang.Override
+  public java.lang.String getNamespace() {
+    java.lang.Object ref = namespace_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      namespace_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Namespace of the caller.
+   * </pre>
+   *
+   * <code>string namespace = 27 [json_name = "namespace"];</code>
+   * @return The bytes for namespace.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getNamespaceBytes() {
+    java.lang.Object ref = namespace_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      namespace_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1219,6 +1315,12 @@ com.google.protobuf.Duration defaultValue) {
     }
     if (((bitField0_ & 0x00000008) != 0)) {
       output.writeMessage(25, getExisting());
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(requestId_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 26, requestId_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(namespace_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 27, namespace_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -1323,6 +1425,12 @@ com.google.protobuf.Duration defaultValue) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(25, getExisting());
     }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(requestId_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(26, requestId_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(namespace_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(27, namespace_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -1392,6 +1500,10 @@ com.google.protobuf.Duration defaultValue) {
       if (!getExisting()
           .equals(other.getExisting())) return false;
     }
+    if (!getRequestId()
+        .equals(other.getRequestId())) return false;
+    if (!getNamespace()
+        .equals(other.getNamespace())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1465,6 +1577,10 @@ com.google.protobuf.Duration defaultValue) {
       hash = (37 * hash) + EXISTING_FIELD_NUMBER;
       hash = (53 * hash) + getExisting().hashCode();
     }
+    hash = (37 * hash) + REQUEST_ID_FIELD_NUMBER;
+    hash = (53 * hash) + getRequestId().hashCode();
+    hash = (37 * hash) + NAMESPACE_FIELD_NUMBER;
+    hash = (53 * hash) + getNamespace().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1674,6 +1790,8 @@ com.google.protobuf.Duration defaultValue) {
         existingBuilder_.dispose();
         existingBuilder_ = null;
       }
+      requestId_ = "";
+      namespace_ = "";
       return this;
     }
 
@@ -1800,6 +1918,12 @@ com.google.protobuf.Duration defaultValue) {
             ? existing_
             : existingBuilder_.build();
         to_bitField0_ |= 0x00000008;
+      }
+      if (((from_bitField0_ & 0x01000000) != 0)) {
+        result.requestId_ = requestId_;
+      }
+      if (((from_bitField0_ & 0x02000000) != 0)) {
+        result.namespace_ = namespace_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1974,6 +2098,16 @@ com.google.protobuf.Duration defaultValue) {
       if (other.hasExisting()) {
         mergeExisting(other.getExisting());
       }
+      if (!other.getRequestId().isEmpty()) {
+        requestId_ = other.requestId_;
+        bitField0_ |= 0x01000000;
+        onChanged();
+      }
+      if (!other.getNamespace().isEmpty()) {
+        namespace_ = other.namespace_;
+        bitField0_ |= 0x02000000;
+        onChanged();
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -2139,6 +2273,16 @@ com.google.protobuf.Duration defaultValue) {
               bitField0_ |= 0x00800000;
               break;
             } // case 202
+            case 210: {
+              requestId_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x01000000;
+              break;
+            } // case 210
+            case 218: {
+              namespace_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x02000000;
+              break;
+            } // case 218
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -4824,6 +4968,190 @@ com.google.protobuf.Duration defaultValue) {
         existing_ = null;
       }
       return existingBuilder_;
+    }
+
+    private java.lang.Object requestId_ = "";
+    /**
+     * <pre>
+     * Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none.
+     * </pre>
+     *
+     * <code>string request_id = 26 [json_name = "requestId"];</code>
+     * @return The requestId.
+     */
+    public java.lang.String getRequestId() {
+      java.lang.Object ref = requestId_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        requestId_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none.
+     * </pre>
+     *
+     * <code>string request_id = 26 [json_name = "requestId"];</code>
+     * @return The bytes for requestId.
+     */
+    public com.google.protobuf.ByteString
+        getRequestIdBytes() {
+      java.lang.Object ref = requestId_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        requestId_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none.
+     * </pre>
+     *
+     * <code>string request_id = 26 [json_name = "requestId"];</code>
+     * @param value The requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestId(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      requestId_ = value;
+      bitField0_ |= 0x01000000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none.
+     * </pre>
+     *
+     * <code>string request_id = 26 [json_name = "requestId"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearRequestId() {
+      requestId_ = getDefaultInstance().getRequestId();
+      bitField0_ = (bitField0_ & ~0x01000000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none.
+     * </pre>
+     *
+     * <code>string request_id = 26 [json_name = "requestId"];</code>
+     * @param value The bytes for requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestIdBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      requestId_ = value;
+      bitField0_ |= 0x01000000;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object namespace_ = "";
+    /**
+     * <pre>
+     * Namespace of the caller.
+     * </pre>
+     *
+     * <code>string namespace = 27 [json_name = "namespace"];</code>
+     * @return The namespace.
+     */
+    public java.lang.String getNamespace() {
+      java.lang.Object ref = namespace_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        namespace_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Namespace of the caller.
+     * </pre>
+     *
+     * <code>string namespace = 27 [json_name = "namespace"];</code>
+     * @return The bytes for namespace.
+     */
+    public com.google.protobuf.ByteString
+        getNamespaceBytes() {
+      java.lang.Object ref = namespace_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        namespace_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Namespace of the caller.
+     * </pre>
+     *
+     * <code>string namespace = 27 [json_name = "namespace"];</code>
+     * @param value The namespace to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNamespace(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      namespace_ = value;
+      bitField0_ |= 0x02000000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Namespace of the caller.
+     * </pre>
+     *
+     * <code>string namespace = 27 [json_name = "namespace"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearNamespace() {
+      namespace_ = getDefaultInstance().getNamespace();
+      bitField0_ = (bitField0_ & ~0x02000000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Namespace of the caller.
+     * </pre>
+     *
+     * <code>string namespace = 27 [json_name = "namespace"];</code>
+     * @param value The bytes for namespace to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNamespaceBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      namespace_ = value;
+      bitField0_ |= 0x02000000;
+      onChanged();
+      return this;
     }
     @java.lang.Override
     public final Builder setUnknownFields(

@@ -590,4 +590,44 @@ com.google.protobuf.Duration defaultValue);
    * <code>.payorch.v1.ExistingIds existing = 25 [json_name = "existing"];</code>
    */
   internal.payorch.v1.ExistingIdsOrBuilder getExistingOrBuilder();
+
+  /**
+   * <pre>
+   * Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none.
+   * </pre>
+   *
+   * <code>string request_id = 26 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  java.lang.String getRequestId();
+  /**
+   * <pre>
+   * Its request_id; a keyed hash, "hmac-" and 32 digits, where it looks like a secret. Empty when it has none.
+   * </pre>
+   *
+   * <code>string request_id = 26 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  com.google.protobuf.ByteString
+      getRequestIdBytes();
+
+  /**
+   * <pre>
+   * Namespace of the caller.
+   * </pre>
+   *
+   * <code>string namespace = 27 [json_name = "namespace"];</code>
+   * @return The namespace.
+   */
+  java.lang.String getNamespace();
+  /**
+   * <pre>
+   * Namespace of the caller.
+   * </pre>
+   *
+   * <code>string namespace = 27 [json_name = "namespace"];</code>
+   * @return The bytes for namespace.
+   */
+  com.google.protobuf.ByteString
+      getNamespaceBytes();
 }

@@ -113,6 +113,38 @@ public final class DiagnosticsServiceGrpc {
     return getGetQuotaMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<internal.payorch.v1.ListUnsettledIntentsRequest,
+      internal.payorch.v1.ListUnsettledIntentsResponse> getListUnsettledIntentsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListUnsettledIntents",
+      requestType = internal.payorch.v1.ListUnsettledIntentsRequest.class,
+      responseType = internal.payorch.v1.ListUnsettledIntentsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<internal.payorch.v1.ListUnsettledIntentsRequest,
+      internal.payorch.v1.ListUnsettledIntentsResponse> getListUnsettledIntentsMethod() {
+    io.grpc.MethodDescriptor<internal.payorch.v1.ListUnsettledIntentsRequest, internal.payorch.v1.ListUnsettledIntentsResponse> getListUnsettledIntentsMethod;
+    if ((getListUnsettledIntentsMethod = DiagnosticsServiceGrpc.getListUnsettledIntentsMethod) == null) {
+      synchronized (DiagnosticsServiceGrpc.class) {
+        if ((getListUnsettledIntentsMethod = DiagnosticsServiceGrpc.getListUnsettledIntentsMethod) == null) {
+          DiagnosticsServiceGrpc.getListUnsettledIntentsMethod = getListUnsettledIntentsMethod =
+              io.grpc.MethodDescriptor.<internal.payorch.v1.ListUnsettledIntentsRequest, internal.payorch.v1.ListUnsettledIntentsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListUnsettledIntents"))
+              .setSafe(true)
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  internal.payorch.v1.ListUnsettledIntentsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  internal.payorch.v1.ListUnsettledIntentsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new DiagnosticsServiceMethodDescriptorSupplier("ListUnsettledIntents"))
+              .build();
+        }
+      }
+    }
+    return getListUnsettledIntentsMethod;
+  }
+
   /**
    * Creates a new async stub that supports all call types for the service
    */
@@ -194,7 +226,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
+     * Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
+     * said.
      * </pre>
      */
     default void getCall(internal.payorch.v1.GetCallRequest request,
@@ -211,6 +244,17 @@ public final class DiagnosticsServiceGrpc {
     default void getQuota(internal.payorch.v1.GetQuotaRequest request,
         io.grpc.stub.StreamObserver<internal.payorch.v1.GetQuotaResponse> responseObserver) {
       io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetQuotaMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
+     * settled them since. An execution that a killed process took along is not among them.
+     * </pre>
+     */
+    default void listUnsettledIntents(internal.payorch.v1.ListUnsettledIntentsRequest request,
+        io.grpc.stub.StreamObserver<internal.payorch.v1.ListUnsettledIntentsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListUnsettledIntentsMethod(), responseObserver);
     }
   }
 
@@ -265,7 +309,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
+     * Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
+     * said.
      * </pre>
      */
     public void getCall(internal.payorch.v1.GetCallRequest request,
@@ -284,6 +329,18 @@ public final class DiagnosticsServiceGrpc {
         io.grpc.stub.StreamObserver<internal.payorch.v1.GetQuotaResponse> responseObserver) {
       io.grpc.stub.ClientCalls.asyncUnaryCall(
           getChannel().newCall(getGetQuotaMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
+     * settled them since. An execution that a killed process took along is not among them.
+     * </pre>
+     */
+    public void listUnsettledIntents(internal.payorch.v1.ListUnsettledIntentsRequest request,
+        io.grpc.stub.StreamObserver<internal.payorch.v1.ListUnsettledIntentsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListUnsettledIntentsMethod(), getCallOptions()), request, responseObserver);
     }
   }
 
@@ -321,7 +378,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
+     * Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
+     * said.
      * </pre>
      */
     public internal.payorch.v1.GetCallResponse getCall(internal.payorch.v1.GetCallRequest request) throws io.grpc.StatusException {
@@ -338,6 +396,17 @@ public final class DiagnosticsServiceGrpc {
     public internal.payorch.v1.GetQuotaResponse getQuota(internal.payorch.v1.GetQuotaRequest request) throws io.grpc.StatusException {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getGetQuotaMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
+     * settled them since. An execution that a killed process took along is not among them.
+     * </pre>
+     */
+    public internal.payorch.v1.ListUnsettledIntentsResponse listUnsettledIntents(internal.payorch.v1.ListUnsettledIntentsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListUnsettledIntentsMethod(), getCallOptions(), request);
     }
   }
 
@@ -375,7 +444,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
+     * Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
+     * said.
      * </pre>
      */
     public internal.payorch.v1.GetCallResponse getCall(internal.payorch.v1.GetCallRequest request) {
@@ -392,6 +462,17 @@ public final class DiagnosticsServiceGrpc {
     public internal.payorch.v1.GetQuotaResponse getQuota(internal.payorch.v1.GetQuotaRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getGetQuotaMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
+     * settled them since. An execution that a killed process took along is not among them.
+     * </pre>
+     */
+    public internal.payorch.v1.ListUnsettledIntentsResponse listUnsettledIntents(internal.payorch.v1.ListUnsettledIntentsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListUnsettledIntentsMethod(), getCallOptions(), request);
     }
   }
 
@@ -430,7 +511,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns the records of the calls with a Track-Id: what happened, every send to Zuora, and what Zuora said.
+     * Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
+     * said.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.GetCallResponse> getCall(
@@ -450,11 +532,24 @@ public final class DiagnosticsServiceGrpc {
       return io.grpc.stub.ClientCalls.futureUnaryCall(
           getChannel().newCall(getGetQuotaMethod(), getCallOptions()), request);
     }
+
+    /**
+     * <pre>
+     * Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
+     * settled them since. An execution that a killed process took along is not among them.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.ListUnsettledIntentsResponse> listUnsettledIntents(
+        internal.payorch.v1.ListUnsettledIntentsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListUnsettledIntentsMethod(), getCallOptions()), request);
+    }
   }
 
   private static final int METHODID_EXPLAIN_ROUTE = 0;
   private static final int METHODID_GET_CALL = 1;
   private static final int METHODID_GET_QUOTA = 2;
+  private static final int METHODID_LIST_UNSETTLED_INTENTS = 3;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -484,6 +579,10 @@ public final class DiagnosticsServiceGrpc {
         case METHODID_GET_QUOTA:
           serviceImpl.getQuota((internal.payorch.v1.GetQuotaRequest) request,
               (io.grpc.stub.StreamObserver<internal.payorch.v1.GetQuotaResponse>) responseObserver);
+          break;
+        case METHODID_LIST_UNSETTLED_INTENTS:
+          serviceImpl.listUnsettledIntents((internal.payorch.v1.ListUnsettledIntentsRequest) request,
+              (io.grpc.stub.StreamObserver<internal.payorch.v1.ListUnsettledIntentsResponse>) responseObserver);
           break;
         default:
           throw new AssertionError();
@@ -524,6 +623,13 @@ public final class DiagnosticsServiceGrpc {
               internal.payorch.v1.GetQuotaRequest,
               internal.payorch.v1.GetQuotaResponse>(
                 service, METHODID_GET_QUOTA)))
+        .addMethod(
+          getListUnsettledIntentsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              internal.payorch.v1.ListUnsettledIntentsRequest,
+              internal.payorch.v1.ListUnsettledIntentsResponse>(
+                service, METHODID_LIST_UNSETTLED_INTENTS)))
         .build();
   }
 
@@ -575,6 +681,7 @@ public final class DiagnosticsServiceGrpc {
               .addMethod(getExplainRouteMethod())
               .addMethod(getGetCallMethod())
               .addMethod(getGetQuotaMethod())
+              .addMethod(getListUnsettledIntentsMethod())
               .build();
         }
       }

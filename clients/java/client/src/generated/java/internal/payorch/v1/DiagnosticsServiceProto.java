@@ -56,6 +56,21 @@ public final class DiagnosticsServiceProto {
     com.google.protobuf.GeneratedMessageV3.FieldAccessorTable
       internal_static_payorch_v1_GetCallResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payorch_v1_IntentReport_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessageV3.FieldAccessorTable
+      internal_static_payorch_v1_IntentReport_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payorch_v1_ListUnsettledIntentsRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessageV3.FieldAccessorTable
+      internal_static_payorch_v1_ListUnsettledIntentsRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payorch_v1_ListUnsettledIntentsResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessageV3.FieldAccessorTable
+      internal_static_payorch_v1_ListUnsettledIntentsResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_payorch_v1_CallRecord_descriptor;
   static final 
     com.google.protobuf.GeneratedMessageV3.FieldAccessorTable
@@ -131,77 +146,100 @@ public final class DiagnosticsServiceProto {
       "etadata\030\002 \003(\0132&.payorch.v1.RouteRefusal." +
       "MetadataEntryR\010metadata\022\037\n\013field_paths\030\003" +
       " \003(\tR\nfieldPaths\032;\n\rMetadataEntry\022\020\n\003key" +
-      "\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"1\n" +
-      "\016GetCallRequest\022\037\n\010track_id\030\001 \001(\tB\004\342A\001\002R" +
-      "\007trackId\"Z\n\017GetCallResponse\022,\n\005calls\030\001 \003" +
-      "(\0132\026.payorch.v1.CallRecordR\005calls\022\031\n\010tra" +
-      "ce_id\030\002 \001(\tR\007traceId\"\257\010\n\nCallRecord\022(\n\004k" +
-      "ind\030\001 \001(\0162\024.payorch.v1.CallKindR\004kind\022\020\n" +
-      "\003rpc\030\002 \001(\tR\003rpc\022\031\n\010track_id\030\003 \001(\tR\007track" +
-      "Id\022\031\n\010trace_id\030\004 \001(\tR\007traceId\022\026\n\006caller\030" +
-      "\005 \001(\tR\006caller\0229\n\nstart_time\030\006 \001(\0132\032.goog" +
-      "le.protobuf.TimestampR\tstartTime\0225\n\010dura" +
-      "tion\030\007 \001(\0132\031.google.protobuf.DurationR\010d" +
-      "uration\022)\n\004code\030\010 \001(\0162\020.google.rpc.CodeH" +
-      "\000R\004code\210\001\001\022-\n\007outcome\030\t \001(\0162\023.payorch.v1" +
-      ".OutcomeR\007outcome\022*\n\006advice\030\n \001(\0162\022.payo" +
-      "rch.v1.AdviceR\006advice\022:\n\014error_reason\030\013 " +
+      "\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"z\n" +
+      "\016GetCallRequest\022\037\n\010track_id\030\001 \001(\tB\004\342A\001\001R" +
+      "\007trackId\022#\n\nrequest_id\030\002 \001(\tB\004\342A\001\001R\trequ" +
+      "estId\022\"\n\tnamespace\030\003 \001(\tB\004\342A\001\001R\tnamespac" +
+      "e\"\216\001\n\017GetCallResponse\022,\n\005calls\030\001 \003(\0132\026.p" +
+      "ayorch.v1.CallRecordR\005calls\022\031\n\010trace_id\030" +
+      "\002 \001(\tR\007traceId\0222\n\007intents\030\003 \003(\0132\030.payorc" +
+      "h.v1.IntentReportR\007intents\"\201\003\n\014IntentRep" +
+      "ort\022\020\n\003rpc\030\001 \001(\tR\003rpc\022\034\n\tnamespace\030\002 \001(\t" +
+      "R\tnamespace\022\035\n\nrequest_id\030\003 \001(\tR\trequest" +
+      "Id\022\026\n\006caller\030\004 \001(\tR\006caller\022\026\n\006tenant\030\005 \001" +
+      "(\tR\006tenant\022\026\n\006entity\030\006 \001(\tR\006entity\022\031\n\010tr" +
+      "ack_id\030\007 \001(\tR\007trackId\022:\n\014error_reason\030\010 " +
       "\001(\0162\027.payorch.v1.ErrorReasonR\013errorReaso" +
-      "n\022\026\n\006detail\030\014 \001(\tR\006detail\022\026\n\006tenant\030\r \001(" +
-      "\tR\006tenant\022\026\n\006entity\030\016 \001(\tR\006entity\022!\n\014mat" +
-      "ched_rule\030\017 \001(\tR\013matchedRule\022\037\n\013policy_h" +
-      "ash\030\020 \001(\tR\npolicyHash\0225\n\006intent\030\021 \001(\0162\035." +
-      "payorch.v1.IntentDispositionR\006intent\022:\n\006" +
-      "phases\030\022 \003(\0132\".payorch.v1.CallRecord.Pha" +
-      "sesEntryR\006phases\022/\n\010attempts\030\023 \003(\0132\023.pay" +
-      "orch.v1.AttemptR\010attempts\022*\n\021executed_tr" +
-      "ack_id\030\025 \001(\tR\017executedTrackId\022(\n\020zuora_r" +
-      "equest_id\030\026 \001(\tR\016zuoraRequestId\022(\n\020zuora" +
-      "_process_id\030\027 \001(\tR\016zuoraProcessId\022\037\n\013zuo" +
-      "ra_codes\030\030 \003(\tR\nzuoraCodes\0223\n\010existing\030\031" +
-      " \001(\0132\027.payorch.v1.ExistingIdsR\010existing\032" +
-      "T\n\013PhasesEntry\022\020\n\003key\030\001 \001(\tR\003key\022/\n\005valu" +
-      "e\030\002 \001(\0132\031.google.protobuf.DurationR\005valu" +
-      "e:\0028\001B\007\n\005_code\"/\n\017GetQuotaRequest\022\034\n\006ten" +
-      "ant\030\001 \001(\tB\004\342A\001\001R\006tenant\"G\n\020GetQuotaRespo" +
-      "nse\0223\n\010entities\030\001 \003(\0132\027.payorch.v1.Entit" +
-      "yQuotaR\010entities\"\345\003\n\013EntityQuota\022\026\n\006tena" +
-      "nt\030\001 \001(\tR\006tenant\022\026\n\006entity\030\002 \001(\tR\006entity" +
-      "\0228\n\nrate_limit\030\003 \001(\0132\031.payorch.v1.Report" +
-      "edLimitR\trateLimit\022F\n\021concurrency_limit\030" +
-      "\004 \001(\0132\031.payorch.v1.ReportedLimitR\020concur" +
-      "rencyLimit\022-\n\023max_calls_in_flight\030\005 \001(\005R" +
-      "\020maxCallsInFlight\022&\n\017calls_in_flight\030\006 \001" +
-      "(\005R\rcallsInFlight\022!\n\014calls_queued\030\007 \001(\005R" +
-      "\013callsQueued\0226\n\ttoken_age\030\010 \001(\0132\031.google" +
-      ".protobuf.DurationR\010tokenAge\0222\n\007circuit\030" +
-      "\t \001(\0162\030.payorch.v1.CircuitStateR\007circuit" +
-      "\022>\n\rcircuit_delay\030\n \001(\0132\031.google.protobu" +
-      "f.DurationR\014circuitDelay\"\273\001\n\rReportedLim" +
-      "it\022\034\n\tremaining\030\001 \001(\003R\tremaining\022\031\n\005limi" +
-      "t\030\002 \001(\003H\000R\005limit\210\001\001\022:\n\013reset_delay\030\003 \001(\013" +
-      "2\031.google.protobuf.DurationR\nresetDelay\022" +
-      "+\n\003age\030\004 \001(\0132\031.google.protobuf.DurationR" +
-      "\003ageB\010\n\006_limit*R\n\010CallKind\022\031\n\025CALL_KIND_" +
-      "UNSPECIFIED\020\000\022\022\n\016CALL_KIND_CALL\020\001\022\027\n\023CAL" +
-      "L_KIND_EXECUTION\020\002*\334\001\n\021IntentDisposition" +
-      "\022\"\n\036INTENT_DISPOSITION_UNSPECIFIED\020\000\022\035\n\031" +
-      "INTENT_DISPOSITION_OPENED\020\001\022!\n\035INTENT_DI" +
-      "SPOSITION_TAKEN_OVER\020\002\022\035\n\031INTENT_DISPOSI" +
-      "TION_JOINED\020\003\022\037\n\033INTENT_DISPOSITION_REPL" +
-      "AYED\020\004\022!\n\035INTENT_DISPOSITION_UNRECORDED\020" +
-      "\005*|\n\014CircuitState\022\035\n\031CIRCUIT_STATE_UNSPE" +
-      "CIFIED\020\000\022\030\n\024CIRCUIT_STATE_CLOSED\020\001\022\033\n\027CI" +
-      "RCUIT_STATE_HALF_OPEN\020\002\022\026\n\022CIRCUIT_STATE" +
-      "_OPEN\020\0032\201\002\n\022DiagnosticsService\022V\n\014Explai" +
-      "nRoute\022\037.payorch.v1.ExplainRouteRequest\032" +
-      " .payorch.v1.ExplainRouteResponse\"\003\220\002\001\022G" +
-      "\n\007GetCall\022\032.payorch.v1.GetCallRequest\032\033." +
-      "payorch.v1.GetCallResponse\"\003\220\002\001\022J\n\010GetQu" +
-      "ota\022\033.payorch.v1.GetQuotaRequest\032\034.payor" +
-      "ch.v1.GetQuotaResponse\"\003\220\002\001B0\n\023internal." +
-      "payorch.v1B\027DiagnosticsServiceProtoP\001b\006p" +
-      "roto3"
+      "n\022L\n\024unsettled_since_time\030\t \001(\0132\032.google" +
+      ".protobuf.TimestampR\022unsettledSinceTime\022" +
+      "5\n\006status\030\n \001(\0132\035.payorch.v1.GetIntentRe" +
+      "sponseR\006status\"\206\001\n\033ListUnsettledIntentsR" +
+      "equest\022\"\n\tnamespace\030\001 \001(\tB\004\342A\001\001R\tnamespa" +
+      "ce\022\034\n\006tenant\030\002 \001(\tB\004\342A\001\001R\006tenant\022%\n\013max_" +
+      "results\030\003 \001(\005B\004\342A\001\001R\nmaxResults\"r\n\034ListU" +
+      "nsettledIntentsResponse\0222\n\007intents\030\001 \003(\013" +
+      "2\030.payorch.v1.IntentReportR\007intents\022\036\n\ni" +
+      "ncomplete\030\002 \001(\010R\nincomplete\"\354\010\n\nCallReco" +
+      "rd\022(\n\004kind\030\001 \001(\0162\024.payorch.v1.CallKindR\004" +
+      "kind\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\031\n\010track_id\030\003 \001(\t" +
+      "R\007trackId\022\031\n\010trace_id\030\004 \001(\tR\007traceId\022\026\n\006" +
+      "caller\030\005 \001(\tR\006caller\0229\n\nstart_time\030\006 \001(\013" +
+      "2\032.google.protobuf.TimestampR\tstartTime\022" +
+      "5\n\010duration\030\007 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\010duration\022)\n\004code\030\010 \001(\0162\020.google.rp" +
+      "c.CodeH\000R\004code\210\001\001\022-\n\007outcome\030\t \001(\0162\023.pay" +
+      "orch.v1.OutcomeR\007outcome\022*\n\006advice\030\n \001(\016" +
+      "2\022.payorch.v1.AdviceR\006advice\022:\n\014error_re" +
+      "ason\030\013 \001(\0162\027.payorch.v1.ErrorReasonR\013err" +
+      "orReason\022\026\n\006detail\030\014 \001(\tR\006detail\022\026\n\006tena" +
+      "nt\030\r \001(\tR\006tenant\022\026\n\006entity\030\016 \001(\tR\006entity" +
+      "\022!\n\014matched_rule\030\017 \001(\tR\013matchedRule\022\037\n\013p" +
+      "olicy_hash\030\020 \001(\tR\npolicyHash\0225\n\006intent\030\021" +
+      " \001(\0162\035.payorch.v1.IntentDispositionR\006int" +
+      "ent\022:\n\006phases\030\022 \003(\0132\".payorch.v1.CallRec" +
+      "ord.PhasesEntryR\006phases\022/\n\010attempts\030\023 \003(" +
+      "\0132\023.payorch.v1.AttemptR\010attempts\022*\n\021exec" +
+      "uted_track_id\030\025 \001(\tR\017executedTrackId\022(\n\020" +
+      "zuora_request_id\030\026 \001(\tR\016zuoraRequestId\022(" +
+      "\n\020zuora_process_id\030\027 \001(\tR\016zuoraProcessId" +
+      "\022\037\n\013zuora_codes\030\030 \003(\tR\nzuoraCodes\0223\n\010exi" +
+      "sting\030\031 \001(\0132\027.payorch.v1.ExistingIdsR\010ex" +
+      "isting\022\035\n\nrequest_id\030\032 \001(\tR\trequestId\022\034\n" +
+      "\tnamespace\030\033 \001(\tR\tnamespace\032T\n\013PhasesEnt" +
+      "ry\022\020\n\003key\030\001 \001(\tR\003key\022/\n\005value\030\002 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\005value:\0028\001B\007\n\005_co" +
+      "de\"/\n\017GetQuotaRequest\022\034\n\006tenant\030\001 \001(\tB\004\342" +
+      "A\001\001R\006tenant\"G\n\020GetQuotaResponse\0223\n\010entit" +
+      "ies\030\001 \003(\0132\027.payorch.v1.EntityQuotaR\010enti" +
+      "ties\"\345\003\n\013EntityQuota\022\026\n\006tenant\030\001 \001(\tR\006te" +
+      "nant\022\026\n\006entity\030\002 \001(\tR\006entity\0228\n\nrate_lim" +
+      "it\030\003 \001(\0132\031.payorch.v1.ReportedLimitR\trat" +
+      "eLimit\022F\n\021concurrency_limit\030\004 \001(\0132\031.payo" +
+      "rch.v1.ReportedLimitR\020concurrencyLimit\022-" +
+      "\n\023max_calls_in_flight\030\005 \001(\005R\020maxCallsInF" +
+      "light\022&\n\017calls_in_flight\030\006 \001(\005R\rcallsInF" +
+      "light\022!\n\014calls_queued\030\007 \001(\005R\013callsQueued" +
+      "\0226\n\ttoken_age\030\010 \001(\0132\031.google.protobuf.Du" +
+      "rationR\010tokenAge\0222\n\007circuit\030\t \001(\0162\030.payo" +
+      "rch.v1.CircuitStateR\007circuit\022>\n\rcircuit_" +
+      "delay\030\n \001(\0132\031.google.protobuf.DurationR\014" +
+      "circuitDelay\"\273\001\n\rReportedLimit\022\034\n\tremain" +
+      "ing\030\001 \001(\003R\tremaining\022\031\n\005limit\030\002 \001(\003H\000R\005l" +
+      "imit\210\001\001\022:\n\013reset_delay\030\003 \001(\0132\031.google.pr" +
+      "otobuf.DurationR\nresetDelay\022+\n\003age\030\004 \001(\013" +
+      "2\031.google.protobuf.DurationR\003ageB\010\n\006_lim" +
+      "it*R\n\010CallKind\022\031\n\025CALL_KIND_UNSPECIFIED\020" +
+      "\000\022\022\n\016CALL_KIND_CALL\020\001\022\027\n\023CALL_KIND_EXECU" +
+      "TION\020\002*\334\001\n\021IntentDisposition\022\"\n\036INTENT_D" +
+      "ISPOSITION_UNSPECIFIED\020\000\022\035\n\031INTENT_DISPO" +
+      "SITION_OPENED\020\001\022!\n\035INTENT_DISPOSITION_TA" +
+      "KEN_OVER\020\002\022\035\n\031INTENT_DISPOSITION_JOINED\020" +
+      "\003\022\037\n\033INTENT_DISPOSITION_REPLAYED\020\004\022!\n\035IN" +
+      "TENT_DISPOSITION_UNRECORDED\020\005*|\n\014Circuit" +
+      "State\022\035\n\031CIRCUIT_STATE_UNSPECIFIED\020\000\022\030\n\024" +
+      "CIRCUIT_STATE_CLOSED\020\001\022\033\n\027CIRCUIT_STATE_" +
+      "HALF_OPEN\020\002\022\026\n\022CIRCUIT_STATE_OPEN\020\0032\361\002\n\022" +
+      "DiagnosticsService\022V\n\014ExplainRoute\022\037.pay" +
+      "orch.v1.ExplainRouteRequest\032 .payorch.v1" +
+      ".ExplainRouteResponse\"\003\220\002\001\022G\n\007GetCall\022\032." +
+      "payorch.v1.GetCallRequest\032\033.payorch.v1.G" +
+      "etCallResponse\"\003\220\002\001\022J\n\010GetQuota\022\033.payorc" +
+      "h.v1.GetQuotaRequest\032\034.payorch.v1.GetQuo" +
+      "taResponse\"\003\220\002\001\022n\n\024ListUnsettledIntents\022" +
+      "\'.payorch.v1.ListUnsettledIntentsRequest" +
+      "\032(.payorch.v1.ListUnsettledIntentsRespon" +
+      "se\"\003\220\002\001B0\n\023internal.payorch.v1B\027Diagnost" +
+      "icsServiceProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -257,19 +295,37 @@ public final class DiagnosticsServiceProto {
     internal_static_payorch_v1_GetCallRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_payorch_v1_GetCallRequest_descriptor,
-        new java.lang.String[] { "TrackId", });
+        new java.lang.String[] { "TrackId", "RequestId", "Namespace", });
     internal_static_payorch_v1_GetCallResponse_descriptor =
       getDescriptor().getMessageTypes().get(5);
     internal_static_payorch_v1_GetCallResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_payorch_v1_GetCallResponse_descriptor,
-        new java.lang.String[] { "Calls", "TraceId", });
-    internal_static_payorch_v1_CallRecord_descriptor =
+        new java.lang.String[] { "Calls", "TraceId", "Intents", });
+    internal_static_payorch_v1_IntentReport_descriptor =
       getDescriptor().getMessageTypes().get(6);
+    internal_static_payorch_v1_IntentReport_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
+        internal_static_payorch_v1_IntentReport_descriptor,
+        new java.lang.String[] { "Rpc", "Namespace", "RequestId", "Caller", "Tenant", "Entity", "TrackId", "ErrorReason", "UnsettledSinceTime", "Status", });
+    internal_static_payorch_v1_ListUnsettledIntentsRequest_descriptor =
+      getDescriptor().getMessageTypes().get(7);
+    internal_static_payorch_v1_ListUnsettledIntentsRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
+        internal_static_payorch_v1_ListUnsettledIntentsRequest_descriptor,
+        new java.lang.String[] { "Namespace", "Tenant", "MaxResults", });
+    internal_static_payorch_v1_ListUnsettledIntentsResponse_descriptor =
+      getDescriptor().getMessageTypes().get(8);
+    internal_static_payorch_v1_ListUnsettledIntentsResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
+        internal_static_payorch_v1_ListUnsettledIntentsResponse_descriptor,
+        new java.lang.String[] { "Intents", "Incomplete", });
+    internal_static_payorch_v1_CallRecord_descriptor =
+      getDescriptor().getMessageTypes().get(9);
     internal_static_payorch_v1_CallRecord_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_payorch_v1_CallRecord_descriptor,
-        new java.lang.String[] { "Kind", "Rpc", "TrackId", "TraceId", "Caller", "StartTime", "Duration", "Code", "Outcome", "Advice", "ErrorReason", "Detail", "Tenant", "Entity", "MatchedRule", "PolicyHash", "Intent", "Phases", "Attempts", "ExecutedTrackId", "ZuoraRequestId", "ZuoraProcessId", "ZuoraCodes", "Existing", });
+        new java.lang.String[] { "Kind", "Rpc", "TrackId", "TraceId", "Caller", "StartTime", "Duration", "Code", "Outcome", "Advice", "ErrorReason", "Detail", "Tenant", "Entity", "MatchedRule", "PolicyHash", "Intent", "Phases", "Attempts", "ExecutedTrackId", "ZuoraRequestId", "ZuoraProcessId", "ZuoraCodes", "Existing", "RequestId", "Namespace", });
     internal_static_payorch_v1_CallRecord_PhasesEntry_descriptor =
       internal_static_payorch_v1_CallRecord_descriptor.getNestedTypes().get(0);
     internal_static_payorch_v1_CallRecord_PhasesEntry_fieldAccessorTable = new
@@ -277,25 +333,25 @@ public final class DiagnosticsServiceProto {
         internal_static_payorch_v1_CallRecord_PhasesEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_payorch_v1_GetQuotaRequest_descriptor =
-      getDescriptor().getMessageTypes().get(7);
+      getDescriptor().getMessageTypes().get(10);
     internal_static_payorch_v1_GetQuotaRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_payorch_v1_GetQuotaRequest_descriptor,
         new java.lang.String[] { "Tenant", });
     internal_static_payorch_v1_GetQuotaResponse_descriptor =
-      getDescriptor().getMessageTypes().get(8);
+      getDescriptor().getMessageTypes().get(11);
     internal_static_payorch_v1_GetQuotaResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_payorch_v1_GetQuotaResponse_descriptor,
         new java.lang.String[] { "Entities", });
     internal_static_payorch_v1_EntityQuota_descriptor =
-      getDescriptor().getMessageTypes().get(9);
+      getDescriptor().getMessageTypes().get(12);
     internal_static_payorch_v1_EntityQuota_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_payorch_v1_EntityQuota_descriptor,
         new java.lang.String[] { "Tenant", "Entity", "RateLimit", "ConcurrencyLimit", "MaxCallsInFlight", "CallsInFlight", "CallsQueued", "TokenAge", "Circuit", "CircuitDelay", });
     internal_static_payorch_v1_ReportedLimit_descriptor =
-      getDescriptor().getMessageTypes().get(10);
+      getDescriptor().getMessageTypes().get(13);
     internal_static_payorch_v1_ReportedLimit_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_payorch_v1_ReportedLimit_descriptor,

@@ -6,7 +6,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * The Track-Id to look up.
+ * What to look up: exactly one of track_id and request_id.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.GetCallRequest}
@@ -22,6 +22,8 @@ private static final long serialVersionUID = 0L;
   }
   private GetCallRequest() {
     trackId_ = "";
+    requestId_ = "";
+    namespace_ = "";
   }
 
   @java.lang.Override
@@ -52,7 +54,7 @@ private static final long serialVersionUID = 0L;
    * The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
    * </pre>
    *
-   * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = REQUIRED];</code>
+   * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = OPTIONAL];</code>
    * @return The trackId.
    */
   @java.lang.Override
@@ -73,7 +75,7 @@ private static final long serialVersionUID = 0L;
    * The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
    * </pre>
    *
-   * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = REQUIRED];</code>
+   * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = OPTIONAL];</code>
    * @return The bytes for trackId.
    */
   @java.lang.Override
@@ -85,6 +87,100 @@ private static final long serialVersionUID = 0L;
           com.google.protobuf.ByteString.copyFromUtf8(
               (java.lang.String) ref);
       trackId_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int REQUEST_ID_FIELD_NUMBER = 2;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object requestId_ = "";
+  /**
+   * <pre>
+   * The request_id of an intent, or the keyed hash that the log has of one.
+   * </pre>
+   *
+   * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The requestId.
+   */
+  @java.lang.Override
+  public java.lang.String getRequestId() {
+    java.lang.Object ref = requestId_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      requestId_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The request_id of an intent, or the keyed hash that the log has of one.
+   * </pre>
+   *
+   * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for requestId.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getRequestIdBytes() {
+    java.lang.Object ref = requestId_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      requestId_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int NAMESPACE_FIELD_NUMBER = 3;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object namespace_ = "";
+  /**
+   * <pre>
+   * Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
+   * </pre>
+   *
+   * <code>string namespace = 3 [json_name = "namespace", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The namespace.
+   */
+  @java.lang.Override
+  public java.lang.String getNamespace() {
+    java.lang.Object ref = namespace_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      namespace_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
+   * </pre>
+   *
+   * <code>string namespace = 3 [json_name = "namespace", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for namespace.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getNamespaceBytes() {
+    java.lang.Object ref = namespace_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      namespace_ = b;
       return b;
     } else {
       return (com.google.protobuf.ByteString) ref;
@@ -108,6 +204,12 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(trackId_)) {
       com.google.protobuf.GeneratedMessageV3.writeString(output, 1, trackId_);
     }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(requestId_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 2, requestId_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(namespace_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 3, namespace_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -119,6 +221,12 @@ private static final long serialVersionUID = 0L;
     size = 0;
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(trackId_)) {
       size += com.google.protobuf.GeneratedMessageV3.computeStringSize(1, trackId_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(requestId_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(2, requestId_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(namespace_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(3, namespace_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -137,6 +245,10 @@ private static final long serialVersionUID = 0L;
 
     if (!getTrackId()
         .equals(other.getTrackId())) return false;
+    if (!getRequestId()
+        .equals(other.getRequestId())) return false;
+    if (!getNamespace()
+        .equals(other.getNamespace())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -150,6 +262,10 @@ private static final long serialVersionUID = 0L;
     hash = (19 * hash) + getDescriptor().hashCode();
     hash = (37 * hash) + TRACK_ID_FIELD_NUMBER;
     hash = (53 * hash) + getTrackId().hashCode();
+    hash = (37 * hash) + REQUEST_ID_FIELD_NUMBER;
+    hash = (53 * hash) + getRequestId().hashCode();
+    hash = (37 * hash) + NAMESPACE_FIELD_NUMBER;
+    hash = (53 * hash) + getNamespace().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -249,7 +365,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The Track-Id to look up.
+   * What to look up: exactly one of track_id and request_id.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.GetCallRequest}
@@ -286,6 +402,8 @@ private static final long serialVersionUID = 0L;
       super.clear();
       bitField0_ = 0;
       trackId_ = "";
+      requestId_ = "";
+      namespace_ = "";
       return this;
     }
 
@@ -321,6 +439,12 @@ private static final long serialVersionUID = 0L;
       int from_bitField0_ = bitField0_;
       if (((from_bitField0_ & 0x00000001) != 0)) {
         result.trackId_ = trackId_;
+      }
+      if (((from_bitField0_ & 0x00000002) != 0)) {
+        result.requestId_ = requestId_;
+      }
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.namespace_ = namespace_;
       }
     }
 
@@ -373,6 +497,16 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000001;
         onChanged();
       }
+      if (!other.getRequestId().isEmpty()) {
+        requestId_ = other.requestId_;
+        bitField0_ |= 0x00000002;
+        onChanged();
+      }
+      if (!other.getNamespace().isEmpty()) {
+        namespace_ = other.namespace_;
+        bitField0_ |= 0x00000004;
+        onChanged();
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -404,6 +538,16 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000001;
               break;
             } // case 10
+            case 18: {
+              requestId_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000002;
+              break;
+            } // case 18
+            case 26: {
+              namespace_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 26
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -427,7 +571,7 @@ private static final long serialVersionUID = 0L;
      * The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
      * </pre>
      *
-     * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = REQUIRED];</code>
+     * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = OPTIONAL];</code>
      * @return The trackId.
      */
     public java.lang.String getTrackId() {
@@ -447,7 +591,7 @@ private static final long serialVersionUID = 0L;
      * The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
      * </pre>
      *
-     * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = REQUIRED];</code>
+     * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = OPTIONAL];</code>
      * @return The bytes for trackId.
      */
     public com.google.protobuf.ByteString
@@ -468,7 +612,7 @@ private static final long serialVersionUID = 0L;
      * The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
      * </pre>
      *
-     * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = REQUIRED];</code>
+     * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = OPTIONAL];</code>
      * @param value The trackId to set.
      * @return This builder for chaining.
      */
@@ -485,7 +629,7 @@ private static final long serialVersionUID = 0L;
      * The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
      * </pre>
      *
-     * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = REQUIRED];</code>
+     * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = OPTIONAL];</code>
      * @return This builder for chaining.
      */
     public Builder clearTrackId() {
@@ -499,7 +643,7 @@ private static final long serialVersionUID = 0L;
      * The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
      * </pre>
      *
-     * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = REQUIRED];</code>
+     * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = OPTIONAL];</code>
      * @param value The bytes for trackId to set.
      * @return This builder for chaining.
      */
@@ -509,6 +653,190 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       trackId_ = value;
       bitField0_ |= 0x00000001;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object requestId_ = "";
+    /**
+     * <pre>
+     * The request_id of an intent, or the keyed hash that the log has of one.
+     * </pre>
+     *
+     * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The requestId.
+     */
+    public java.lang.String getRequestId() {
+      java.lang.Object ref = requestId_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        requestId_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The request_id of an intent, or the keyed hash that the log has of one.
+     * </pre>
+     *
+     * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The bytes for requestId.
+     */
+    public com.google.protobuf.ByteString
+        getRequestIdBytes() {
+      java.lang.Object ref = requestId_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        requestId_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The request_id of an intent, or the keyed hash that the log has of one.
+     * </pre>
+     *
+     * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestId(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      requestId_ = value;
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The request_id of an intent, or the keyed hash that the log has of one.
+     * </pre>
+     *
+     * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearRequestId() {
+      requestId_ = getDefaultInstance().getRequestId();
+      bitField0_ = (bitField0_ & ~0x00000002);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The request_id of an intent, or the keyed hash that the log has of one.
+     * </pre>
+     *
+     * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The bytes for requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestIdBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      requestId_ = value;
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object namespace_ = "";
+    /**
+     * <pre>
+     * Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
+     * </pre>
+     *
+     * <code>string namespace = 3 [json_name = "namespace", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The namespace.
+     */
+    public java.lang.String getNamespace() {
+      java.lang.Object ref = namespace_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        namespace_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
+     * </pre>
+     *
+     * <code>string namespace = 3 [json_name = "namespace", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The bytes for namespace.
+     */
+    public com.google.protobuf.ByteString
+        getNamespaceBytes() {
+      java.lang.Object ref = namespace_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        namespace_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
+     * </pre>
+     *
+     * <code>string namespace = 3 [json_name = "namespace", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The namespace to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNamespace(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      namespace_ = value;
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
+     * </pre>
+     *
+     * <code>string namespace = 3 [json_name = "namespace", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearNamespace() {
+      namespace_ = getDefaultInstance().getNamespace();
+      bitField0_ = (bitField0_ & ~0x00000004);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
+     * </pre>
+     *
+     * <code>string namespace = 3 [json_name = "namespace", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The bytes for namespace to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNamespaceBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      namespace_ = value;
+      bitField0_ |= 0x00000004;
       onChanged();
       return this;
     }

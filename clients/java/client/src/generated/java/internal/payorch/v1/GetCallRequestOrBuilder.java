@@ -13,7 +13,7 @@ public interface GetCallRequestOrBuilder extends
    * The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
    * </pre>
    *
-   * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = REQUIRED];</code>
+   * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = OPTIONAL];</code>
    * @return The trackId.
    */
   java.lang.String getTrackId();
@@ -22,9 +22,49 @@ public interface GetCallRequestOrBuilder extends
    * The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
    * </pre>
    *
-   * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = REQUIRED];</code>
+   * <code>string track_id = 1 [json_name = "trackId", (.google.api.field_behavior) = OPTIONAL];</code>
    * @return The bytes for trackId.
    */
   com.google.protobuf.ByteString
       getTrackIdBytes();
+
+  /**
+   * <pre>
+   * The request_id of an intent, or the keyed hash that the log has of one.
+   * </pre>
+   *
+   * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The requestId.
+   */
+  java.lang.String getRequestId();
+  /**
+   * <pre>
+   * The request_id of an intent, or the keyed hash that the log has of one.
+   * </pre>
+   *
+   * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for requestId.
+   */
+  com.google.protobuf.ByteString
+      getRequestIdBytes();
+
+  /**
+   * <pre>
+   * Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
+   * </pre>
+   *
+   * <code>string namespace = 3 [json_name = "namespace", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The namespace.
+   */
+  java.lang.String getNamespace();
+  /**
+   * <pre>
+   * Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
+   * </pre>
+   *
+   * <code>string namespace = 3 [json_name = "namespace", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for namespace.
+   */
+  com.google.protobuf.ByteString
+      getNamespaceBytes();
 }

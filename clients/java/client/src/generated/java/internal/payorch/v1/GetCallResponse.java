@@ -6,7 +6,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * The call records of a Track-Id. That there are none does not prove that there was no call: records are kept for a
+ * The call records of a Track-Id or a request_id. That there are none does not prove that there was no call: records are kept for a
  * limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
  * </pre>
  *
@@ -24,6 +24,7 @@ private static final long serialVersionUID = 0L;
   private GetCallResponse() {
     calls_ = java.util.Collections.emptyList();
     traceId_ = "";
+    intents_ = java.util.Collections.emptyList();
   }
 
   @java.lang.Override
@@ -51,7 +52,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<internal.payorch.v1.CallRecord> calls_;
   /**
    * <pre>
-   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+   * Calls and executions, oldest first, at most 10 for each Track-Id.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -62,7 +63,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+   * Calls and executions, oldest first, at most 10 for each Track-Id.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -74,7 +75,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+   * Calls and executions, oldest first, at most 10 for each Track-Id.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -85,7 +86,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+   * Calls and executions, oldest first, at most 10 for each Track-Id.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -96,7 +97,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+   * Calls and executions, oldest first, at most 10 for each Track-Id.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -112,7 +113,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object traceId_ = "";
   /**
    * <pre>
-   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
    * </pre>
    *
    * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -133,7 +134,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
    * </pre>
    *
    * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -152,6 +153,67 @@ private static final long serialVersionUID = 0L;
     } else {
       return (com.google.protobuf.ByteString) ref;
     }
+  }
+
+  public static final int INTENTS_FIELD_NUMBER = 3;
+  @SuppressWarnings("serial")
+  private java.util.List<internal.payorch.v1.IntentReport> intents_;
+  /**
+   * <pre>
+   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * </pre>
+   *
+   * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<internal.payorch.v1.IntentReport> getIntentsList() {
+    return intents_;
+  }
+  /**
+   * <pre>
+   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * </pre>
+   *
+   * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<? extends internal.payorch.v1.IntentReportOrBuilder> 
+      getIntentsOrBuilderList() {
+    return intents_;
+  }
+  /**
+   * <pre>
+   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * </pre>
+   *
+   * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+   */
+  @java.lang.Override
+  public int getIntentsCount() {
+    return intents_.size();
+  }
+  /**
+   * <pre>
+   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * </pre>
+   *
+   * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+   */
+  @java.lang.Override
+  public internal.payorch.v1.IntentReport getIntents(int index) {
+    return intents_.get(index);
+  }
+  /**
+   * <pre>
+   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * </pre>
+   *
+   * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+   */
+  @java.lang.Override
+  public internal.payorch.v1.IntentReportOrBuilder getIntentsOrBuilder(
+      int index) {
+    return intents_.get(index);
   }
 
   private byte memoizedIsInitialized = -1;
@@ -174,6 +236,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(traceId_)) {
       com.google.protobuf.GeneratedMessageV3.writeString(output, 2, traceId_);
     }
+    for (int i = 0; i < intents_.size(); i++) {
+      output.writeMessage(3, intents_.get(i));
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -189,6 +254,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(traceId_)) {
       size += com.google.protobuf.GeneratedMessageV3.computeStringSize(2, traceId_);
+    }
+    for (int i = 0; i < intents_.size(); i++) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(3, intents_.get(i));
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -209,6 +278,8 @@ private static final long serialVersionUID = 0L;
         .equals(other.getCallsList())) return false;
     if (!getTraceId()
         .equals(other.getTraceId())) return false;
+    if (!getIntentsList()
+        .equals(other.getIntentsList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -226,6 +297,10 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + TRACE_ID_FIELD_NUMBER;
     hash = (53 * hash) + getTraceId().hashCode();
+    if (getIntentsCount() > 0) {
+      hash = (37 * hash) + INTENTS_FIELD_NUMBER;
+      hash = (53 * hash) + getIntentsList().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -325,7 +400,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The call records of a Track-Id. That there are none does not prove that there was no call: records are kept for a
+   * The call records of a Track-Id or a request_id. That there are none does not prove that there was no call: records are kept for a
    * limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
    * </pre>
    *
@@ -370,6 +445,13 @@ private static final long serialVersionUID = 0L;
       }
       bitField0_ = (bitField0_ & ~0x00000001);
       traceId_ = "";
+      if (intentsBuilder_ == null) {
+        intents_ = java.util.Collections.emptyList();
+      } else {
+        intents_ = null;
+        intentsBuilder_.clear();
+      }
+      bitField0_ = (bitField0_ & ~0x00000004);
       return this;
     }
 
@@ -411,6 +493,15 @@ private static final long serialVersionUID = 0L;
         result.calls_ = calls_;
       } else {
         result.calls_ = callsBuilder_.build();
+      }
+      if (intentsBuilder_ == null) {
+        if (((bitField0_ & 0x00000004) != 0)) {
+          intents_ = java.util.Collections.unmodifiableList(intents_);
+          bitField0_ = (bitField0_ & ~0x00000004);
+        }
+        result.intents_ = intents_;
+      } else {
+        result.intents_ = intentsBuilder_.build();
       }
     }
 
@@ -496,6 +587,32 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000002;
         onChanged();
       }
+      if (intentsBuilder_ == null) {
+        if (!other.intents_.isEmpty()) {
+          if (intents_.isEmpty()) {
+            intents_ = other.intents_;
+            bitField0_ = (bitField0_ & ~0x00000004);
+          } else {
+            ensureIntentsIsMutable();
+            intents_.addAll(other.intents_);
+          }
+          onChanged();
+        }
+      } else {
+        if (!other.intents_.isEmpty()) {
+          if (intentsBuilder_.isEmpty()) {
+            intentsBuilder_.dispose();
+            intentsBuilder_ = null;
+            intents_ = other.intents_;
+            bitField0_ = (bitField0_ & ~0x00000004);
+            intentsBuilder_ = 
+              com.google.protobuf.GeneratedMessageV3.alwaysUseFieldBuilders ?
+                 getIntentsFieldBuilder() : null;
+          } else {
+            intentsBuilder_.addAllMessages(other.intents_);
+          }
+        }
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -540,6 +657,19 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000002;
               break;
             } // case 18
+            case 26: {
+              internal.payorch.v1.IntentReport m =
+                  input.readMessage(
+                      internal.payorch.v1.IntentReport.parser(),
+                      extensionRegistry);
+              if (intentsBuilder_ == null) {
+                ensureIntentsIsMutable();
+                intents_.add(m);
+              } else {
+                intentsBuilder_.addMessage(m);
+              }
+              break;
+            } // case 26
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -571,7 +701,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -585,7 +715,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -599,7 +729,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -613,7 +743,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -634,7 +764,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -652,7 +782,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -672,7 +802,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -693,7 +823,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -711,7 +841,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -729,7 +859,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -748,7 +878,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -765,7 +895,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -782,7 +912,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -793,7 +923,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -807,7 +937,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -822,7 +952,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -833,7 +963,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -845,7 +975,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+     * Calls and executions, oldest first, at most 10 for each Track-Id.
      * </pre>
      *
      * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -872,7 +1002,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object traceId_ = "";
     /**
      * <pre>
-     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -892,7 +1022,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -913,7 +1043,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -930,7 +1060,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -944,7 +1074,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
+     * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
      * </pre>
      *
      * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -959,6 +1089,318 @@ private static final long serialVersionUID = 0L;
       bitField0_ |= 0x00000002;
       onChanged();
       return this;
+    }
+
+    private java.util.List<internal.payorch.v1.IntentReport> intents_ =
+      java.util.Collections.emptyList();
+    private void ensureIntentsIsMutable() {
+      if (!((bitField0_ & 0x00000004) != 0)) {
+        intents_ = new java.util.ArrayList<internal.payorch.v1.IntentReport>(intents_);
+        bitField0_ |= 0x00000004;
+       }
+    }
+
+    private com.google.protobuf.RepeatedFieldBuilderV3<
+        internal.payorch.v1.IntentReport, internal.payorch.v1.IntentReport.Builder, internal.payorch.v1.IntentReportOrBuilder> intentsBuilder_;
+
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public java.util.List<internal.payorch.v1.IntentReport> getIntentsList() {
+      if (intentsBuilder_ == null) {
+        return java.util.Collections.unmodifiableList(intents_);
+      } else {
+        return intentsBuilder_.getMessageList();
+      }
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public int getIntentsCount() {
+      if (intentsBuilder_ == null) {
+        return intents_.size();
+      } else {
+        return intentsBuilder_.getCount();
+      }
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public internal.payorch.v1.IntentReport getIntents(int index) {
+      if (intentsBuilder_ == null) {
+        return intents_.get(index);
+      } else {
+        return intentsBuilder_.getMessage(index);
+      }
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public Builder setIntents(
+        int index, internal.payorch.v1.IntentReport value) {
+      if (intentsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureIntentsIsMutable();
+        intents_.set(index, value);
+        onChanged();
+      } else {
+        intentsBuilder_.setMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public Builder setIntents(
+        int index, internal.payorch.v1.IntentReport.Builder builderForValue) {
+      if (intentsBuilder_ == null) {
+        ensureIntentsIsMutable();
+        intents_.set(index, builderForValue.build());
+        onChanged();
+      } else {
+        intentsBuilder_.setMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public Builder addIntents(internal.payorch.v1.IntentReport value) {
+      if (intentsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureIntentsIsMutable();
+        intents_.add(value);
+        onChanged();
+      } else {
+        intentsBuilder_.addMessage(value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public Builder addIntents(
+        int index, internal.payorch.v1.IntentReport value) {
+      if (intentsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureIntentsIsMutable();
+        intents_.add(index, value);
+        onChanged();
+      } else {
+        intentsBuilder_.addMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public Builder addIntents(
+        internal.payorch.v1.IntentReport.Builder builderForValue) {
+      if (intentsBuilder_ == null) {
+        ensureIntentsIsMutable();
+        intents_.add(builderForValue.build());
+        onChanged();
+      } else {
+        intentsBuilder_.addMessage(builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public Builder addIntents(
+        int index, internal.payorch.v1.IntentReport.Builder builderForValue) {
+      if (intentsBuilder_ == null) {
+        ensureIntentsIsMutable();
+        intents_.add(index, builderForValue.build());
+        onChanged();
+      } else {
+        intentsBuilder_.addMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public Builder addAllIntents(
+        java.lang.Iterable<? extends internal.payorch.v1.IntentReport> values) {
+      if (intentsBuilder_ == null) {
+        ensureIntentsIsMutable();
+        com.google.protobuf.AbstractMessageLite.Builder.addAll(
+            values, intents_);
+        onChanged();
+      } else {
+        intentsBuilder_.addAllMessages(values);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public Builder clearIntents() {
+      if (intentsBuilder_ == null) {
+        intents_ = java.util.Collections.emptyList();
+        bitField0_ = (bitField0_ & ~0x00000004);
+        onChanged();
+      } else {
+        intentsBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public Builder removeIntents(int index) {
+      if (intentsBuilder_ == null) {
+        ensureIntentsIsMutable();
+        intents_.remove(index);
+        onChanged();
+      } else {
+        intentsBuilder_.remove(index);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public internal.payorch.v1.IntentReport.Builder getIntentsBuilder(
+        int index) {
+      return getIntentsFieldBuilder().getBuilder(index);
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public internal.payorch.v1.IntentReportOrBuilder getIntentsOrBuilder(
+        int index) {
+      if (intentsBuilder_ == null) {
+        return intents_.get(index);  } else {
+        return intentsBuilder_.getMessageOrBuilder(index);
+      }
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public java.util.List<? extends internal.payorch.v1.IntentReportOrBuilder> 
+         getIntentsOrBuilderList() {
+      if (intentsBuilder_ != null) {
+        return intentsBuilder_.getMessageOrBuilderList();
+      } else {
+        return java.util.Collections.unmodifiableList(intents_);
+      }
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public internal.payorch.v1.IntentReport.Builder addIntentsBuilder() {
+      return getIntentsFieldBuilder().addBuilder(
+          internal.payorch.v1.IntentReport.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public internal.payorch.v1.IntentReport.Builder addIntentsBuilder(
+        int index) {
+      return getIntentsFieldBuilder().addBuilder(
+          index, internal.payorch.v1.IntentReport.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * </pre>
+     *
+     * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+     */
+    public java.util.List<internal.payorch.v1.IntentReport.Builder> 
+         getIntentsBuilderList() {
+      return getIntentsFieldBuilder().getBuilderList();
+    }
+    private com.google.protobuf.RepeatedFieldBuilderV3<
+        internal.payorch.v1.IntentReport, internal.payorch.v1.IntentReport.Builder, internal.payorch.v1.IntentReportOrBuilder> 
+        getIntentsFieldBuilder() {
+      if (intentsBuilder_ == null) {
+        intentsBuilder_ = new com.google.protobuf.RepeatedFieldBuilderV3<
+            internal.payorch.v1.IntentReport, internal.payorch.v1.IntentReport.Builder, internal.payorch.v1.IntentReportOrBuilder>(
+                intents_,
+                ((bitField0_ & 0x00000004) != 0),
+                getParentForChildren(),
+                isClean());
+        intents_ = null;
+      }
+      return intentsBuilder_;
     }
     @java.lang.Override
     public final Builder setUnknownFields(

@@ -10,7 +10,7 @@ public interface GetCallResponseOrBuilder extends
 
   /**
    * <pre>
-   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+   * Calls and executions, oldest first, at most 10 for each Track-Id.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -19,7 +19,7 @@ public interface GetCallResponseOrBuilder extends
       getCallsList();
   /**
    * <pre>
-   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+   * Calls and executions, oldest first, at most 10 for each Track-Id.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -27,7 +27,7 @@ public interface GetCallResponseOrBuilder extends
   internal.payorch.v1.CallRecord getCalls(int index);
   /**
    * <pre>
-   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+   * Calls and executions, oldest first, at most 10 for each Track-Id.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -35,7 +35,7 @@ public interface GetCallResponseOrBuilder extends
   int getCallsCount();
   /**
    * <pre>
-   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+   * Calls and executions, oldest first, at most 10 for each Track-Id.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -44,7 +44,7 @@ public interface GetCallResponseOrBuilder extends
       getCallsOrBuilderList();
   /**
    * <pre>
-   * Calls and executions in the namespace of the caller of GetCall, oldest first, at most 10.
+   * Calls and executions, oldest first, at most 10 for each Track-Id.
    * </pre>
    *
    * <code>repeated .payorch.v1.CallRecord calls = 1 [json_name = "calls"];</code>
@@ -54,7 +54,7 @@ public interface GetCallResponseOrBuilder extends
 
   /**
    * <pre>
-   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
    * </pre>
    *
    * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -63,7 +63,7 @@ public interface GetCallResponseOrBuilder extends
   java.lang.String getTraceId();
   /**
    * <pre>
-   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits.
+   * The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
    * </pre>
    *
    * <code>string trace_id = 2 [json_name = "traceId"];</code>
@@ -71,4 +71,48 @@ public interface GetCallResponseOrBuilder extends
    */
   com.google.protobuf.ByteString
       getTraceIdBytes();
+
+  /**
+   * <pre>
+   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * </pre>
+   *
+   * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+   */
+  java.util.List<internal.payorch.v1.IntentReport> 
+      getIntentsList();
+  /**
+   * <pre>
+   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * </pre>
+   *
+   * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+   */
+  internal.payorch.v1.IntentReport getIntents(int index);
+  /**
+   * <pre>
+   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * </pre>
+   *
+   * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+   */
+  int getIntentsCount();
+  /**
+   * <pre>
+   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * </pre>
+   *
+   * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+   */
+  java.util.List<? extends internal.payorch.v1.IntentReportOrBuilder> 
+      getIntentsOrBuilderList();
+  /**
+   * <pre>
+   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * </pre>
+   *
+   * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
+   */
+  internal.payorch.v1.IntentReportOrBuilder getIntentsOrBuilder(
+      int index);
 }
