@@ -10,7 +10,26 @@ pytestmark = pytest.mark.timeout(60)
 
 TO = {"tenant": "default", "gateway": "zuora_default"}
 BROKEN = [
-    ({"replica": 2}, "", "additional properties 'replica' not allowed", "a misspelt key"),
+    ({"replica": 2}, "/replica", "value must be 'of a key that exists; did you mean replicas?'", "a misspelt key"),
+    (
+        {"replicaCount": 2},
+        "/replicaCount",
+        "value must be 'of a key that exists; did you mean replicas?'",
+        "a name that other charts have",
+    ),
+    ({"something": 2}, "", "additional properties 'something' not allowed", "a key that is like no other"),
+    (
+        {"config": {"grpc": {"listn": "0.0.0.0:1"}}},
+        "/config/grpc/listn",
+        "value must be 'of a key that exists; did you mean listen?'",
+        "a misspelt setting",
+    ),
+    (
+        {"resources": {"limits": {"memory": "5"}}},
+        "/resources/limits/memory",
+        "'5' does not match pattern",
+        "five bytes of memory",
+    ),
     ({"replicas": "2"}, "/replicas", "got string, want integer", "a wrong type"),
     ({"replicas": -1}, "/replicas", "minimum: got -1, want 0", "no number of instances"),
     ({"image": {"digest": "latest"}}, "/image/digest", "'latest' does not match pattern", "not a digest"),
@@ -22,8 +41,8 @@ BROKEN = [
     ),
     (
         {"config": {"grpc": {"max_request_byte": 1}}},
-        "/config/grpc",
-        "additional properties 'max_request_byte' not allowed",
+        "/config/grpc/max_request_byte",
+        "value must be 'of a key that exists; did you mean max_request_bytes?'",
         "a misspelt setting of the service",
     ),
     (
@@ -95,8 +114,8 @@ BROKEN = [
     ),
     (
         {"upc": {"config": {"upc": {"hub": {}}}}},
-        "/upc/config/upc",
-        "additional properties 'hub' not allowed",
+        "/upc/config/upc/hub",
+        "value must be 'of a key that exists; did you mean hubs?'",
         "a misspelt setting of the hub",
     ),
     (
@@ -146,8 +165,8 @@ BROKEN = [
     ({"networkPolicy": {"callers": []}}, "/networkPolicy/callers", "minItems: got 0, want 1", "everybody would get in"),
     (
         {"networkPolicy": {"callers": [{"podSelectr": {}}]}},
-        "/networkPolicy/callers/0",
-        "additional properties 'podSelectr' not allowed",
+        "/networkPolicy/callers/0/podSelectr",
+        "value must be 'of a key that exists; did you mean podSelector?'",
         "a misspelt key of Kubernetes",
     ),
     (
@@ -170,7 +189,12 @@ BROKEN = [
     ),
     ({"autoscaling": {"minReplicas": 0}}, "/autoscaling/minReplicas", "minimum: got 0, want 1", "nobody would answer"),
     ({"emulator": {"enabled": "no"}}, "/emulator/enabled", "got string, want boolean", "a text is true"),
-    ({"resources": {"request": {}}}, "/resources", "additional properties 'request' not allowed", "no request at all"),
+    (
+        {"resources": {"request": {}}},
+        "/resources/request",
+        "value must be 'of a key that exists; did you mean requests?'",
+        "no request at all",
+    ),
     ({"podLabels": {"a": 1}}, "/podLabels/a", "got number, want string", "Kubernetes refuses it later"),
     ({"serviceMonitor": {"interval": "5m"}}, "/serviceMonitor/interval", "'5m' does not match", "alerts see no rates"),
     (

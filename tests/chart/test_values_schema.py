@@ -1,6 +1,7 @@
 """values.schema.json is generated, closed and typed, and says of every value what the values file says."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,19 @@ def nodes(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]
     for keyword in ("items", "additionalProperties"):
         if isinstance(node.get(keyword), dict):
             yield from nodes(node[keyword], f"{path}.{keyword}")
+
+
+def swapped(key: str) -> str:
+    """Return the key with its third and fourth letters in each other's place."""
+    return key[:2] + key[2:4][::-1] + key[4:]
+
+
+def near_another(key: str, keys: set[str]) -> bool:
+    """Whether another key is so near that a name between them may mean either."""
+    return any(
+        abs(len(key) - len(other)) <= 1 and sum(a != b for a, b in zip(key, other, strict=False)) <= 2
+        for other in keys - {key}
+    )
 
 
 def generate(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -118,6 +132,20 @@ class TestSchema:
         }
 
         assert found == CHECKED_BY_KUBERNETES | OF_ALL_CHARTS
+
+    def test_asks_about_a_key_with_a_wrong_letter(self) -> None:
+        """One more, one less, another, or two that changed places; a key that exists is never asked about."""
+        for path, node in nodes(CONTENT, "values"):
+            patterns = {re.compile(text): said["const"] for text, said in node.get("patternProperties", {}).items()}
+            keys = set(node.get("properties", {})) if patterns else set()
+
+            def asked(name: str, patterns: dict[re.Pattern[str], str] = patterns) -> set[str]:
+                return {said for pattern, said in patterns.items() if pattern.search(name)}
+
+            assert not any(asked(key) for key in keys), path
+            for key in keys:
+                typos = {key[:-1], f"{key}s", key[1:], f"_{key[1:]}", f"{key[:2]}x{key[2:]}", swapped(key)} - keys
+                assert [typo for typo in typos if not asked(typo) and not near_another(key, keys)] == [], path
 
     def test_has_no_alternatives(self) -> None:
         """Helm lists every branch of one as a mistake."""

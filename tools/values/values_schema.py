@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubernetes_parts import DEFINITIONS
+from near_names import with_questions
 from payorch_server.config import schema
 from payorch_server.config.hub_document import hub_schema
 from payorch_server.zuora.settings import ENVIRONMENTS
@@ -20,11 +21,12 @@ _PREFIX: Final = "#/$defs/"
 
 def values_schema(values: Mapping[str, Any], comments: Mapping[str, Comment]) -> dict[str, Any]:
     """Return what values.schema.json must be."""
+    definitions = dict(sorted((DEFINITIONS | _of_the_documents(comments)).items()))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Values of the payorch chart",
-        **_object(values, comments, ""),
-        "$defs": dict(sorted((DEFINITIONS | _of_the_documents(comments)).items())),
+        **with_questions(_object(values, comments, "")),
+        "$defs": {name: with_questions(definition) for name, definition in definitions.items()},
     }
 
 
