@@ -30,7 +30,7 @@ from zuora_emulator.settings import Settings
 from canary.canaries import SERVICE, Canary, named
 from canary.search import Sinks
 
-FLEET_KEY = "CanaryOfTheFleetKeyWhichIsLongEnoughToBeOne"
+FLEET_KEY = "CanaryOfTheFleetKeyWhichIsLongEnoughToBeOne="
 STORE_PASSWORD = "CanaryOfTheStorePassword"
 CREDENTIAL = "CanaryOfTheCallersOwnCredential"
 KNOWN = named(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from harness.authority import Authority, Issuer, key_set
+from harness.keyring import new_key_file
 from harness.stack import merged
 from payorch_server.cli import main
 
@@ -81,7 +82,7 @@ def test_service_accepts_the_configuration(scenario: Path, tmp_path: Path, capsy
     config = config_of(objects)
     fleet = [key["file"] for key in config["intents"]["keys"]] + [config["store"].get("password_file", "")]
     for path in filter(None, fleet):
-        (tmp_path / Path(path).name).write_bytes(b"k" * 32)
+        (tmp_path / Path(path).name).write_text(new_key_file())
     assert bool(volumes.get("fleet")) == any(fleet)
     assert bool(volumes.get("tls")) == ("tls" in config["grpc"])
     _write_credentials(tmp_path)

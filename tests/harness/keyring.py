@@ -1,5 +1,7 @@
 """Keyrings whose keys are known."""
 
+import base64
+import os
 from collections.abc import Callable
 
 from payorch_server.model.secret import Secret
@@ -7,6 +9,11 @@ from payorch_server.store.keyring import Keyring
 
 KEYRING = Keyring((("test", Secret(b"k" * 32)),), entropy=bytes)
 """A keyring whose key is known, and whose nonces are all zero."""
+
+
+def new_key_file() -> str:
+    """Return the content of a file with a new key of a fleet, as `openssl rand -base64 32` writes it."""
+    return base64.b64encode(os.urandom(32)).decode() + "\n"
 
 
 def counted_entropy(first: int = 1) -> Callable[[int], bytes]:

@@ -14,6 +14,7 @@ import pytest
 from harness.callers import access_settings, as_caller
 from harness.calls import refusal
 from harness.controlled_emulator import frozen_emulator, wait_until
+from harness.keyring import new_key_file
 from harness.redis_server import Servers, servers
 from harness.requests import (
     EUR_NUMERIC,
@@ -264,7 +265,7 @@ async def replica(file: Path) -> AsyncIterator[Replica]:
 def shared(folder: Path, redis_url: str) -> dict[str, Any]:
     """Make the settings of replicas that share a store, and two callers."""
     key = folder / "fleet-key"
-    key.write_bytes(bytes(range(32)))
+    key.write_text(new_key_file())
     return access_settings(folder, TWO) | {
         "store": {"kind": "redis", "url": redis_url, "operation_timeout_s": 5.0, "connect_timeout_s": 5.0},
         "intents": {"keys": [{"id": "one", "file": str(key)}]},

@@ -1,6 +1,5 @@
 """With either end of every range the service starts and serves calls."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +8,7 @@ import grpc
 import pytest
 from harness.authority import machine_now
 from harness.callers import TOKENS, access_settings
+from harness.keyring import new_key_file
 from harness.redis_server import Servers, servers
 from harness.requests import decryption_request, payment_method_request, session_request
 from harness.settings_fields import NAME, Setting, numeric_settings
@@ -37,7 +37,7 @@ def redis() -> Iterator[Servers]:
 def configured(setting: Setting, end: float, folder: Path, url: str) -> dict[str, Any]:
     """Return a configuration in which every section has an effect, with the setting at one end of its range."""
     key = folder / "fleet-key"
-    key.write_bytes(os.urandom(32))
+    key.write_text(new_key_file())
     over: dict[str, Any] = {
         **access_settings(folder, {"shop": {}}),
         # The memory store has settings of its own.

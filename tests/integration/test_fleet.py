@@ -1,13 +1,13 @@
 """Two service processes that share one Redis."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harness.calls import refusal
+from harness.keyring import new_key_file
 from harness.redis_server import Servers, servers
 from harness.requests import decryption_request, session_request, usd
 from harness.service_process import service_processes, write_configuration
@@ -27,7 +27,7 @@ def redis_servers() -> Iterator[Servers]:
 
 def _shared(folder: Path, url: str) -> dict[str, Any]:
     key = folder / "fleet-key"
-    key.write_bytes(os.urandom(32))
+    key.write_text(new_key_file())
     return {
         "store": {"kind": "redis", "url": url, "operation_timeout_s": 5.0, "connect_timeout_s": 5.0},
         "intents": {"keys": [{"id": "one", "file": str(key)}]},

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
+from harness.keyring import new_key_file
 from harness.redis_server import servers
 from harness.stack import LocalStack, running
 from payorch_server.runtime.clock import SystemClock
@@ -84,7 +85,7 @@ async def test_a_clock_that_is_off_keeps_the_service_from_calls() -> None:
 async def test_a_store_that_evicts_keeps_the_service_from_calls(tmp_path: Path) -> None:
     """A record that Redis may drop is no record."""
     key = tmp_path / "key"
-    key.write_bytes(b"k" * 32)
+    key.write_text(new_key_file())
     with servers() as redis_servers:
         redis = redis_servers.start("--maxmemory-policy", "allkeys-lru")
         over = {
@@ -102,7 +103,7 @@ async def test_a_store_that_evicts_keeps_the_service_from_calls(tmp_path: Path) 
 async def test_a_lost_store_makes_money_alone_unhealthy(tmp_path: Path) -> None:
     """All replicas would leave the load balancer together, and callers would get no error of ours any more."""
     key = tmp_path / "key"
-    key.write_bytes(b"k" * 32)
+    key.write_text(new_key_file())
     with servers() as redis_servers:
         redis = redis_servers.start("--maxmemory-policy", "noeviction")
         over = {"store": {"kind": "redis", "url": redis.url}, "intents": {"keys": [{"id": "one", "file": str(key)}]}}

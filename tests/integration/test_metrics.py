@@ -8,6 +8,7 @@ import grpc
 import httpx
 import pytest
 from harness.calls import refusal
+from harness.keyring import new_key_file
 from harness.redis_server import servers
 from harness.requests import decryption_request, session_request
 from harness.stack import LocalStack, running
@@ -79,7 +80,7 @@ async def test_waits_for_a_turn_are_measured() -> None:
 @pytest.mark.asyncio
 async def test_records_that_do_not_reach_the_store_are_counted(tmp_path: Path) -> None:
     """Its callers notice nothing, so the metric has to say it."""
-    (tmp_path / "key").write_bytes(b"k" * 32)
+    (tmp_path / "key").write_text(new_key_file())
     lost = "payorch_call_records_lost_total{}"
     with servers() as redis_servers:
         redis = redis_servers.start("--maxmemory-policy", "noeviction")

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Final
 
 from payorch_server.config.base_document import ConfigError
+from payorch_server.config.fleet_keys import read_keys
 from payorch_server.config.hub_checks import hub_problems
 from payorch_server.config.hub_document import HubConfiguration, HubDocument
 from payorch_server.config.reading import (
     read_bytes,
     read_certificate,
     read_document,
-    read_keys,
     read_password,
     read_text,
     source_of,

@@ -9,11 +9,11 @@ from typing import Final
 from payorch_server.config.base_document import ConfigError
 from payorch_server.config.checks import problems_of
 from payorch_server.config.document import Document, Settings
+from payorch_server.config.fleet_keys import read_keys
 from payorch_server.config.reading import (
     read_bytes,
     read_certificate,
     read_document,
-    read_keys,
     read_password,
     read_text,
     source_of,

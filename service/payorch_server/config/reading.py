@@ -5,6 +5,7 @@
 
 import codecs
 import os
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,14 +19,18 @@ from payorch_server.config.strict_yaml import read_yaml
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.certificate import problems_of as certificate_problems
-from payorch_server.store.keyring import FORM_MARK, MIN_KEY_BYTES
-from payorch_server.store.settings import KeySettings
 
 D = TypeVar("D", bound=BaseDocument)
 _WHITE_SPACE: Final = " \t\r\n"
 """Around a secret; editors and shells end files with some of it."""
 _BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-"""Editors put them before texts. A random key begins with one in one of 30,000 cases; make another one then."""
+"""Editors put them before texts."""
+_ASSIGNMENT: Final = re.compile(
+    r"(?:export\s+)?['\"]?(?:(?i:(?:[\w.-]*[_.-])?(?:secret|password|passphrase|token|key))|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"
+    r"['\"]?\s*(?:=|:\s)\s*[^\s=].*",
+    re.DOTALL,
+)
+"""What was copied whole from a file of variables, such as ZUORA_CLIENT_SECRET=... or password: ..."""
 _SECTION: Final = "must be a section with settings of its own"
 _BOOLEAN: Final = "must be true or false"
 _MISSING: Final = "is missing; add it"
@@ -127,32 +132,28 @@ def read_text(path: str, file: str, problems: list[str]) -> str:
         return ""
     if not text:
         problems.append(f"{path}: {file} is empty")
-    elif not text.isprintable():
-        problems.append(f"{path}: {file} contains a character that is not printable; write the text as one line")
+        return ""
+    problem = _line_problem(text)
+    if problem:
+        problems.append(f"{path}: {file} {problem}")
         return ""
     return text
 
 
-def read_keys(path: str, settings: Sequence[KeySettings], problems: list[str]) -> tuple[tuple[str, Secret[bytes]], ...]:
-    """Return the fleet's keys by id; adds what is wrong with them to the problems.
+def _line_problem(text: str) -> str:
+    """Return what is wrong with a secret that is a line of text; empty if nothing is."""
+    if looks_like_assignment(text):
+        return "contains name=value; write the value alone"
+    if "\n" in text or "\r" in text:
+        return "has several lines; write the secret as one line"
+    if not text.isprintable():
+        return "contains a character that is not printable; write the text as one line"
+    return ""
 
-    Args:
-        path: Of the list in the document.
-        settings: The list.
-        problems: Found so far.
-    """
-    keys: list[tuple[str, Secret[bytes]]] = []
-    for index, key in enumerate(settings):
-        file = f"{path}.{index} ({key.id}).file"
-        secret = read_bytes(file, key.file, problems)
-        if 0 < len(secret) < MIN_KEY_BYTES:
-            problems.append(f"{file}: must contain at least {MIN_KEY_BYTES} random bytes")
-        if FORM_MARK in key.id:
-            problems.append(f"{path}.{index}.id: must not contain {FORM_MARK}, which ends the form of a fingerprint")
-        keys.append((key.id, Secret(secret)))
-    if len({key.id for key in settings}) != len(settings):
-        problems.append(f"{path}: each id must be unique")
-    return tuple(keys)
+
+def looks_like_assignment(text: str) -> bool:
+    """Whether the content of a file of a secret is a name and a value instead of the value alone."""
+    return _ASSIGNMENT.fullmatch(text) is not None
 
 
 def read_password(path: str, file: str, problems: list[str]) -> Secret[str] | None:

@@ -65,7 +65,8 @@ class KeySettings:
     id: str
     """Name of the key in records, without `|`; never used again for another secret."""
     file: str
-    """File that holds at least 32 random bytes, as they are or in any encoding."""
+    """File that holds one line: at least 32 random bytes in base64, as `openssl rand -base64 32` writes it. White space
+    around it does not count."""
 
 
 def problems(settings: StoreSettings) -> Iterator[str]:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from harness.hub_configuration import changed, hub_configuration
 from harness.hub_process import payment_of, running_hub
+from harness.keyring import new_key_file
 from harness.plugin import DECLINED, Behaviour, Plugin
 from harness.redis_server import RedisServer
 from integration.store.conftest import fresh_prefix
@@ -30,7 +31,7 @@ def write(tmp_path: Path) -> Write:
 @pytest.fixture
 def on_redis(write: Write, shared_server: RedisServer, tmp_path: Path) -> str:
     """Write a configuration of a hub whose records are in a real Redis."""
-    (tmp_path / "key").write_text("k" * 32)
+    (tmp_path / "key").write_text(new_key_file())
     store = {"kind": "redis", "url": shared_server.url, "prefix": fresh_prefix()}
     timeouts = {"connect_timeout_s": 10.0, "operation_timeout_s": 10.0}
     return write(store=store | timeouts, keys=[{"id": "first", "file": str(tmp_path / "key")}])
@@ -71,7 +72,7 @@ class TestInitStore:
         self, write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """In a sentence, with status 1."""
-        (tmp_path / "key").write_text("k" * 32)
+        (tmp_path / "key").write_text(new_key_file())
         path = write(
             store={"kind": "redis", "url": "redis://127.0.0.1:1/0"},
             keys=[{"id": "first", "file": str(tmp_path / "key")}],
@@ -85,7 +86,7 @@ class TestInitStore:
         self, tmp_path: Path, shared_server: RedisServer, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Before it a decline without LookUp proves nothing, and readiness says why; after it a decline is one."""
-        (tmp_path / "key").write_text("k" * 32)
+        (tmp_path / "key").write_text(new_key_file())
         timeouts = {"connect_timeout_s": 10.0, "operation_timeout_s": 10.0}
         over = {
             "store": {"kind": "redis", "url": shared_server.url, "prefix": fresh_prefix()} | timeouts,

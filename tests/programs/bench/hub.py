@@ -1,7 +1,6 @@
 """The hub as people run it, with the gateway that approves at once; everything else is as it is by default."""
 
 import contextlib
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import yaml
+from harness.keyring import new_key_file
 
 from programs.bench.children import BenchError, Child, child
 from programs.bench.workload import HUB_PASSWORD, HUB_TENANT, HUB_USER
@@ -33,7 +33,7 @@ def hub(name: str, *, plugin: str, folder: Path) -> Iterator[tuple[Child, str]]:
         BenchError: It does not listen, or does not reach the gateway.
     """
     (folder / "password").write_text(HUB_PASSWORD + "\n")
-    (folder / "key").write_bytes(os.urandom(32))
+    (folder / "key").write_text(new_key_file())
     file = folder / "hub.yaml"
     credentials = [{"user": HUB_USER, "password_file": str(folder / "password")}]
     configuration = {

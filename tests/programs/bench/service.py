@@ -1,7 +1,6 @@
 """The service as people run it: the real command with a configuration file, everything else as it is by default."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 import yaml
+from harness.keyring import new_key_file
 
 from programs.bench.children import BenchError, Child, child
 from programs.bench.workload import CLIENT_ID, ENTITY_ID, GATEWAY_ID, GATEWAY_LABEL, TENANT
@@ -45,7 +45,7 @@ class Variant:
 
 def _configuration(upstream: str, folder: Path, variant: Variant) -> dict[str, Any]:
     (folder / "secret").write_text("bench\n")
-    (folder / "key").write_bytes(os.urandom(32))
+    (folder / "key").write_text(new_key_file())
     configuration: dict[str, Any] = {
         "grpc": {
             "listen": "127.0.0.1:0",

@@ -1,7 +1,6 @@
 """What the pods of a release need around them: an emulator of Zuora, Redis, a gateway, secrets and certificates."""
 
 import base64
-import secrets
 import socket
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.authority import Authority, Issuer, key_set
+from harness.keyring import new_key_file
 from harness.redis_server import find_server
 from zuora_emulator import seed
 
@@ -80,10 +80,10 @@ def _named_by_values(authority: Authority, service: str) -> tuple[Object, ...]:
     keys = {"jwks.json": key_set(Issuer()).decode()}
     return (
         _secret("payorch-zuora", {"client_secret": seed.CLIENT_A.client_secret.encode()}),
-        _secret("payorch-fleet", {"key": secrets.token_bytes(32), "ca.crt": authority.certificate}),
+        _secret("payorch-fleet", {"key": new_key_file().encode(), "ca.crt": authority.certificate}),
         _secret("payorch-tls", tls),
         _secret("payorch-upc-credentials", {"new": HUB_PASSWORD.encode()}),
-        _secret("payorch-upc-fleet", {"key": secrets.token_bytes(32)}),
+        _secret("payorch-upc-fleet", {"key": new_key_file().encode()}),
         _secret("payorch-upc-tls", {"tls.crt": hub.certificate, "tls.key": hub.key}),
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "payorch-key-set"}, "data": keys},
     )

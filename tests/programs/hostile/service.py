@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import resource
-import secrets
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from harness.keyring import new_key_file
 from harness.ports import free_port
 from harness.service_process import COMMAND
 from harness.stack import configuration, merged
@@ -148,7 +148,7 @@ def _allow_core_dumps() -> None:
 
 def write_configuration(folder: Path, *, emulator_url: str, redis_url: str, ports: Ports) -> Path:
     """Write the service's configuration: the emulator's tenants, and one for each odd upstream."""
-    (folder / "key").write_text(secrets.token_hex())
+    (folder / "key").write_text(new_key_file())
     base = configuration(emulator_url=emulator_url, folder=folder)
     odd = {name: _tenant(folder, port) for name, port in ports.items()}
     odd["black_hole"]["entities"] = {f"e{number}": _entity(number) for number in range(ENTITIES_OF_BLACK_HOLE)}

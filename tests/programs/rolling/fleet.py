@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import secrets
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any, Final
 import aiohttp
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from harness.keyring import new_key_file
 from harness.ports import free_port
 from harness.redis_server import servers
 from harness.service_process import grpc_port, start_service, write_configuration
@@ -75,7 +75,7 @@ async def fleet(zuora_url: str) -> AsyncIterator[Sequence[Member]]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-rolling-")))
         redis = stack.enter_context(servers()).start("--maxmemory-policy", "noeviction")
-        (folder / "key").write_text(secrets.token_hex())
+        (folder / "key").write_text(new_key_file())
         members: list[Member] = []
         try:
             for port, admin_port in ((free_port(), free_port()) for _ in range(_SIZE)):

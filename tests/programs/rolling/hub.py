@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import secrets
 import signal
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import httpx
 from harness.authority import Authority
 from harness.hub_configuration import PASSWORD
 from harness.hub_process import USER, Endpoint, start_hub_command, write_hub
+from harness.keyring import new_key_file
 from harness.plugin import Behaviour, Plugin, running_plugin
 from harness.ports import free_port
 from harness.redis_server import servers
@@ -71,7 +71,7 @@ async def fleet(target: str) -> AsyncIterator[Sequence[Member]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-rolling-hub-")))
         redis = stack.enter_context(servers()).start("--maxmemory-policy", "noeviction")
         certificate, key = Authority().issue("hub.example.com").write(folder, "hub")
-        (folder / "key").write_text(secrets.token_hex())
+        (folder / "key").write_text(new_key_file())
         members: list[Member] = []
         try:
             for port, admin_port in ((free_port(), free_port()) for _ in range(_SIZE)):

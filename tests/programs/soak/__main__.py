@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import re
-import secrets
 import signal
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import Final
 import aiohttp
 import grpc
 import msgspec
+from harness.keyring import new_key_file
 from harness.redis_server import servers
 from harness.requests import session_request
 from harness.service_process import COMMAND, write_configuration
@@ -96,7 +96,7 @@ _UNLIMITED: Final = ("--switch", "rate_limit_per_minute=none", "--switch", "toke
 
 def _started(stack: ExitStack, mode: str, emulator_url: str, redis_url: str) -> Subject:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-soak-")))
-    (folder / "key").write_text(secrets.token_hex())
+    (folder / "key").write_text(new_key_file())
     over = {
         "telemetry": {"traces": "otlp", "otlp_endpoint": stack.enter_context(collector(mode))},
         # In Redis, so that this process does not grow by what it remembers of calls.

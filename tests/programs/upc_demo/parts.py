@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import sqlite3
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from harness.keyring import new_key_file
 from harness.ports import free_port
 from harness.redis_server import RedisServer
 
@@ -65,7 +65,7 @@ class HubProcess:
         self.file = folder / "hub.yaml"
         self.url = f"http://127.0.0.1:{self.port}/upc/main"
         (folder / "password").write_text(password + "\n")
-        (folder / "key").write_bytes(os.urandom(32))
+        (folder / "key").write_text(new_key_file())
         self.file.write_text(yaml.safe_dump(_configuration(folder, self.port, redis.url, plugin.address)))
         self.lines: list[str] = []
         """What it wrote to its log."""

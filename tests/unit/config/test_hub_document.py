@@ -8,6 +8,7 @@ import pytest
 import yaml
 from harness.authority import Authority
 from harness.hub_configuration import PASSWORD, changed, hub_configuration
+from harness.keyring import new_key_file
 from payorch_server import cli
 from payorch_server.config.base_document import ConfigError
 from payorch_server.config.hub_changes import fixed_hub_secret_problems, hub_change_problems, watched_hub_files
@@ -55,7 +56,8 @@ class TestLoadHub:
         authority = Authority()
         certificate, key = authority.issue("hub.test").write(tmp_path, "hub")
         (tmp_path / "ca").write_bytes(authority.certificate)
-        (tmp_path / "fleet").write_bytes(b"k" * 32)
+        line = new_key_file()
+        (tmp_path / "fleet").write_text(line)
         path = write(
             **{
                 "upc.tls": {"certificate_file": certificate, "key_file": key},
@@ -68,7 +70,7 @@ class TestLoadHub:
         loaded = load_hub(path)
 
         assert [("zuora", PASSWORD)] == [(user, reveal(password)) for user, password in loaded.passwords["acme"]]
-        assert [("first", b"k" * 32)] == [(name, reveal(secret)) for name, secret in loaded.keys]
+        assert [("first", line.encode())] == [(name, reveal(secret)) for name, secret in loaded.keys]
         assert loaded.plugin_certificates["acme"].authorities == authority.certificate
         assert reveal(loaded.plugin_certificates["acme"].key) == Path(key).read_bytes()
         assert loaded.certificate is not None
@@ -144,7 +146,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"upc.hubs.acme.credentials.0.password_file": "FOLDER/two-lines"},
-        "upc.hubs.acme.credentials.0.password_file: FOLDER/two-lines contains a character that is not printable; write",
+        "upc.hubs.acme.credentials.0.password_file: FOLDER/two-lines has several lines; write",
     ),
     (
         {"upc.hubs.acme.credentials.0.password_file": "FOLDER/with-bar"},
@@ -203,7 +205,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"upc.accept_memory_store": False}, "store.kind: with memory a restart loses all records"),
     ({"store": {"kind": "redis", "url": "redis://redis:6379/0"}}, "keys: replicas that share a store must share"),
     ({"store": {"kind": "redis", "url": "x"}, "keys": [{"id": "a", "file": "FOLDER/key"}]}, "store.url: must be such"),
-    ({"keys": [{"id": "a", "file": "FOLDER/password"}]}, "keys.0 (a).file: must contain at least 32 random bytes"),
+    ({"keys": [{"id": "a", "file": "FOLDER/password"}]}, "keys.0 (a).file: FOLDER/password is not base64"),
     ({"keys": [{"id": "a", "file": "FOLDER/key"}] * 2}, "keys: each id must be unique"),
     (
         {"keys": [{"id": "2|a", "file": "FOLDER/key"}]},
@@ -222,7 +224,7 @@ class TestHubProblems:
         authority = Authority()
         authority.issue("hub.test").write(tmp_path, "hub")
         authority.issue("hub.test", expired=True).write(tmp_path, "expired")
-        for name, content in (("empty", ""), ("two-lines", "a\nb"), ("with-bar", "a|b"), ("key", "k" * 32)):
+        for name, content in (("empty", ""), ("two-lines", "a\nb"), ("with-bar", "a|b"), ("key", new_key_file())):
             (tmp_path / name).write_text(content)
 
         (problem,) = problems_of(write(**changes))
@@ -292,10 +294,10 @@ class TestHubChanges:
 
     def test_name_keys_whose_files_changed(self, write: Write, tmp_path: Path) -> None:
         """The new content would be read at a restart only."""
-        (tmp_path / "key").write_text("k" * 32)
+        (tmp_path / "key").write_text(new_key_file())
         path = write(keys=[{"id": "a", "file": "FOLDER/key"}])
         before = load_hub(path)
-        (tmp_path / "key").write_text("l" * 32)
+        (tmp_path / "key").write_text(new_key_file())
 
         assert ["keys: a file has changed; give the new key a new id and restart"] == [
             *fixed_hub_secret_problems(before, load_hub(path))
