@@ -56,6 +56,10 @@ class _Answer(aiohttp.ClientResponse):
     _requests: Final[WeakKeyDictionary[object, deque[tuple[str, str]]]] = WeakKeyDictionary()
     """Track-Ids and keys of the latest requests of each connection."""
 
+    def __repr__(self) -> str:
+        # aiohttp's own shows the header fields, and if it is called too early there never are any.
+        return f"{type(self).__name__}({self.status})"
+
     async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """Read the head.
 
