@@ -71,8 +71,16 @@ class ConfigError(CommandError):
 
     exit_status = 2
 
-    def __init__(self, source: str, problems: Sequence[str]) -> None:
-        listed = "".join(f"\n  - {problem}" for problem in problems)
+    def __init__(self, source: str, problems: Sequence[str], places: Sequence[str] = ()) -> None:
+        """Make the message.
+
+        Args:
+            source: What has the problems, such as names of files.
+            problems: Each begins with the path of a setting.
+            places: What to put before each problem, such as its file and line; empty: nothing.
+        """
+        placed = zip(places or ("",) * len(problems), problems, strict=True)
+        listed = "".join(f"\n  - {place}{problem}" for place, problem in placed)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(f"{source}: {count}{listed}")
         self.problems = tuple(problems)

@@ -4,17 +4,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from payorch_server.config.base_document import ConfigError
 from payorch_server.config.fleet_keys import read_keys
 from payorch_server.config.hub_checks import hub_problems
 from payorch_server.config.hub_document import HubConfiguration, HubDocument
 from payorch_server.config.reading import (
+    failure,
     read_bytes,
     read_certificate,
     read_document,
     read_password,
     read_text,
-    source_of,
 )
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate, holds_certificates
@@ -49,7 +48,7 @@ def load_hub(*files: Path, clock: Clock | None = None) -> HubConfiguration:
     certificate = _read_listener_certificate(document, problems, now)
     problems += hub_problems(document)
     if problems:
-        raise ConfigError(source_of(files), problems)
+        raise failure(files, problems)
     return HubConfiguration(document, passwords, plugin_certificates, keys, store_password, certificate)
 
 
@@ -64,7 +63,7 @@ def load_hub_document(*files: Path) -> HubDocument:
     """
     document = read_document(HubDocument, files)
     if problems := [*hub_problems(document)]:
-        raise ConfigError(source_of(files), problems)
+        raise failure(files, problems)
     return document
 
 

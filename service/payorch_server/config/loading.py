@@ -6,17 +6,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from payorch_server.config.base_document import ConfigError
 from payorch_server.config.checks import problems_of
 from payorch_server.config.document import Document, Settings
 from payorch_server.config.fleet_keys import read_keys
 from payorch_server.config.reading import (
+    failure,
     read_bytes,
     read_certificate,
     read_document,
     read_password,
     read_text,
-    source_of,
 )
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.bearer import KeySet, KeySetError, parse_key_set
@@ -47,7 +46,7 @@ def load(*files: Path, clock: Clock | None = None) -> Settings:
     key_set = _read_key_set(document, problems)
     problems += problems_of(document)
     if problems:
-        raise ConfigError(source_of(files), problems)
+        raise failure(files, problems)
     return Settings(
         document,
         secrets,
@@ -71,7 +70,7 @@ def load_document(*files: Path) -> Document:
     document = read_document(Document, files)
     problems = [*problems_of(document)]
     if problems:
-        raise ConfigError(source_of(files), problems)
+        raise failure(files, problems)
     return document
 
 

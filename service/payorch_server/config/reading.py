@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from payorch_server.config.base_document import ENV_PREFIX, BaseDocument, ConfigError
+from payorch_server.config.places import places_of
+from payorch_server.config.problem_texts import problem_of
 from payorch_server.config.strict_yaml import read_yaml
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate
@@ -31,28 +33,17 @@ _ASSIGNMENT: Final = re.compile(
     re.DOTALL,
 )
 """What was copied whole from a file of variables, such as ZUORA_CLIENT_SECRET=... or password: ..."""
-_SECTION: Final = "must be a section with settings of its own"
-_BOOLEAN: Final = "must be true or false"
-_MISSING: Final = "is missing; add it"
-_PLAIN_TEXTS: Final = {
-    "extra_forbidden": "no such setting",
-    "unexpected_keyword_argument": "no such setting",
-    "missing": _MISSING,
-    "missing_argument": _MISSING,
-    "string_type": "must be a text; write it in quotes",
-    "tuple_type": "must be a list; write each entry in a line with '-'",
-    "bool_type": _BOOLEAN,
-    "bool_parsing": _BOOLEAN,
-    "dict_type": _SECTION,
-    "mapping_type": _SECTION,
-    "dataclass_type": _SECTION,
-}
-"""By kind of pydantic's errors, whose own texts name types of Python."""
 
 
 def source_of(files: Sequence[Path]) -> str:
     """Return how errors name some files."""
     return ", ".join(str(file) for file in files)
+
+
+def failure(files: Sequence[Path], problems: Sequence[str]) -> ConfigError:
+    """Return the error for problems of some files, which names the line or the variable of each."""
+    variables = [name for name in sorted(os.environ) if name.startswith(ENV_PREFIX)]  # noqa: TID251 - this is the reader
+    return ConfigError(source_of(files), problems, places_of(problems, files, variables))
 
 
 def read_document(kind: type[D], files: Sequence[Path]) -> D:
@@ -65,7 +56,7 @@ def read_document(kind: type[D], files: Sequence[Path]) -> D:
     Raises:
         ConfigError: There are problems; it lists all of them.
     """
-    return _parse(kind, source_of(files), _merge(kind, files))
+    return _parse(kind, files, _merge(kind, files))
 
 
 def _merge(kind: type[BaseDocument], files: Sequence[Path]) -> dict[str, Any]:
@@ -89,7 +80,7 @@ def _read_mapping(kind: type[BaseDocument], path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def _parse(kind: type[D], source: str, content: dict[str, Any]) -> D:
+def _parse(kind: type[D], files: Sequence[Path], content: dict[str, Any]) -> D:
     problems = [
         f"{name}: no such setting; variables are named {ENV_PREFIX}SECTION__SETTING"
         for name in sorted(os.environ)  # noqa: TID251 - this is the reader
@@ -104,19 +95,11 @@ def _parse(kind: type[D], source: str, content: dict[str, Any]) -> D:
     except SettingsError as error:
         problems.append(f"{ENV_PREFIX}*: {error}; use JSON, or one variable per setting")
     except ValidationError as error:
-        problems += [
-            f"{'.'.join(str(part) for part in problem['loc'])}: {_plain_text(problem['type'], problem['msg'])}"
-            for problem in error.errors(include_url=False, include_input=False)
-        ]
+        problems += [problem_of(problem, kind) for problem in error.errors(include_url=False, include_input=False)]
     else:
         if not problems:
             return document
-    raise ConfigError(source, problems)
-
-
-def _plain_text(kind: str, message: str) -> str:
-    text = _PLAIN_TEXTS.get(kind, message[:1].lower() + message[1:])
-    return text.replace("input should be ", "must be ", 1)
+    raise failure(files, problems)
 
 
 def read_text(path: str, file: str, problems: list[str]) -> str:

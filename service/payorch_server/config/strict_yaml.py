@@ -106,3 +106,11 @@ def read_yaml(path: Path) -> Any:
     except ValueError as error:
         # An escape of a character that does not exist, such as "\U00110000".
         raise ConfigError(str(path), [f"contains a value that cannot be read: {error}"]) from error
+
+
+def compose(path: Path) -> yaml.Node | None:
+    """Return the tree of a YAML file with the marks of its lines; None if it cannot be read."""
+    try:
+        return yaml.compose(path.read_text(), _StrictLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return None

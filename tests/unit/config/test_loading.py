@@ -490,7 +490,7 @@ class TestProblems:
         statuses = [cli.main([command, "--config", str(path)]) for command in ("check-config", "serve")]
 
         assert statuses == [2, 2]
-        assert capsys.readouterr().err == f"{path}: 1 problem\n  - grpc.listen: 'x' is not host:port\n" * 2
+        assert capsys.readouterr().err == f"{path}: 1 problem\n  - {path}:3: grpc.listen: 'x' is not host:port\n" * 2
 
     def test_are_absent_from_a_good_file(self, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
         """The command says so."""

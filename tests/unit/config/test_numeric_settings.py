@@ -55,7 +55,7 @@ def check(content: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> list[s
 
     reported = capsys.readouterr().err
     assert status == (2 if reported else 0)
-    return [line.removeprefix("  - ") for line in reported.splitlines()[1:]]
+    return [line.removeprefix("  - ").partition(": ")[2] for line in reported.splitlines()[1:]]
 
 
 def set_at(content: dict[str, Any], path: list[str], value: Any) -> None:

@@ -1,0 +1,74 @@
+"""Says what is wrong with a setting in this project's words; pydantic's name types of Python."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic_core import ErrorDetails
+
+from payorch_server.config.base_document import BaseDocument
+
+_SECTION: Final = "must be a section with settings of its own"
+_BOOLEAN: Final = "must be true or false"
+_MISSING: Final = "is missing; add it"
+_UNKNOWN: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
+_TEXTS: Final = {
+    "missing": _MISSING,
+    "missing_argument": _MISSING,
+    "string_type": "must be a text; write it in quotes",
+    "tuple_type": "must be a list; write each entry in a line with '-'",
+    "bool_type": _BOOLEAN,
+    "bool_parsing": _BOOLEAN,
+    "dict_type": _SECTION,
+    "mapping_type": _SECTION,
+    "dataclass_type": _SECTION,
+}
+"""By kind of pydantic's errors."""
+_OTHER: Final = "has a value that this setting cannot have; `config-schema` describes what it can be"
+
+
+def is_unknown(error: ErrorDetails) -> bool:
+    """Whether the error is a setting that does not exist."""
+    return error["type"] in _UNKNOWN
+
+
+def problem_of(error: ErrorDetails, document: type[BaseDocument]) -> str:
+    """Return the sentence for an error, which begins with the path of the setting."""
+    path = dotted(error["loc"])
+    if is_unknown(error):
+        near = near_name(document, error["loc"])
+        return f"{path}: no such setting" + (f"; did you mean {near}?" if near else "")
+    if error["type"] == "range":
+        return f"{path}: {error['msg']}"
+    if error["type"] == "literal_error":
+        return f"{path}: must be {error['ctx']['expected']}"
+    return f"{path}: {_TEXTS.get(error['type'], _OTHER)}"
+
+
+def dotted(parts: Sequence[object]) -> str:
+    """Return the path of a setting as people write it."""
+    return ".".join(str(part) for part in parts)
+
+
+def near_name(document: type[BaseDocument], parts: Sequence[object]) -> str:
+    """Return the setting that the last part of a path could mean; empty if none is near."""
+    schema = document.model_json_schema()
+    section: dict[str, Any] = schema
+    for part in parts[:-1]:
+        section = _resolved(schema, _child(section, part))
+    found = difflib.get_close_matches(str(parts[-1]), section.get("properties", ()), n=1)
+    return found[0] if found else ""
+
+
+def _child(section: dict[str, Any], part: object) -> dict[str, Any]:
+    below = section.get("properties", {}).get(part) or section.get("additionalProperties") or section.get("items")
+    return below if isinstance(below, dict) else {}
+
+
+def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    for choice in node.get("anyOf", ()):
+        if "$ref" in choice:
+            node = choice
+    reference = node.get("$ref", "").removeprefix("#/$defs/")
+    found: dict[str, Any] = schema["$defs"][reference] if reference else node
+    return found
