@@ -53,8 +53,8 @@ class TestCall:
         first, second = shown(**REFUSED).split("\n")
 
         assert first.startswith("call CreateSession NOT_SENT REQUEST_INVALID: flow: exactly one field is required")
-        assert second.startswith("    ")
-        assert re.search(r"  fix request  3 ms  anonymous  \S+  order-4711-attempt-1  12:00:05Z$", second)
+        assert first.endswith("  fix request")
+        assert re.fullmatch(r"    3 ms  anonymous  \S+  order-4711-attempt-1  12:00:05Z", second)
 
     def test_names_every_id_once(self) -> None:
         """The trace is in the Track-Id, or computed from it."""
