@@ -95,6 +95,7 @@ METRICS: Final = (
     _counter("payorch.configuration.reloads", result={"adopted", "refused", "switched_off"}),
     _gauge("payorch.configuration.refused"),
     _gauge("payorch.policy.info", "policy_hash", "version"),
+    _gauge("payorch.build.info", "version", "python_version", "grpc_version"),
     _gauge("payorch.certificate.expiry", unit="s"),
     _gauge("payorch.tenant.ready", "tenant"),
     _gauge("payorch.money.accepted"),

@@ -11,12 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from payorch_server.commands.certification_options import add_certification_options, certification_options
-from payorch_server.commands.operator_options import (
-    add_intents_options,
-    add_trace_options,
-    run_intents,
-    run_trace,
-)
+from payorch_server.commands.common_options import ShowVersion, add_checks, add_config, add_credentials
+from payorch_server.commands.operator_options import add_intents_options, add_trace_options, run_intents, run_trace
 from payorch_server.model import CommandError
 from payorch_server.runtime.core_dumps import forbid_core_dumps
 
@@ -34,21 +30,22 @@ _WRONG_USAGE: Final = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status: 0 success, 1 failure, 2 wrong usage or configuration."""
     parser = argparse.ArgumentParser(prog="payorch-server", description="Takes payments with Zuora over gRPC.")
+    parser.add_argument("--version", action=ShowVersion, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("serve", _serve, "serve until SIGTERM"),
         ("check-config", _check_config, "check a configuration and list every problem"),
     ):
         command = commands.add_parser(name, help=text)
-        _add_config(command)
+        add_config(command)
         command.set_defaults(run=run)
         if run is _check_config:
-            _add_checks(command)
+            add_checks(command)
     commands.add_parser("config-schema", help="print the JSON schema of the configuration").set_defaults(run=_schema)
     health = commands.add_parser("healthcheck", help="check the health of a running service; exit 0 if it is SERVING")
     health.add_argument("--address", default="127.0.0.1:50051", help="host:port (default %(default)s)")
     health.add_argument("--service", default="", help="health name, such as tenant/NAME; default: the whole process")
-    _add_credentials(health)
+    add_credentials(health)
     health.set_defaults(run=_healthcheck)
     for name, add, ask, text in (
         ("trace", add_trace_options, run_trace, "show what happened to the calls with a Zuora-Track-Id or request_id"),
@@ -56,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         command = commands.add_parser(name, help=text)
         add(command)
-        _add_credentials(command)
+        add_credentials(command)
         command.set_defaults(run=functools.partial(_ask_operators, ask))
     _add_routes(commands.add_parser("routes", help="explain, test, lint or compare routing policies in files"))
     _add_upc(commands.add_parser("upc", help="the hub for Zuora's Universal Payment Connector"))
@@ -94,29 +91,6 @@ def _silence_grpc() -> None:
     gets its log.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # noqa: TID251 - not read here, and no setting
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", type=Path, required=True, action="append", metavar="FILE", help="YAML file; may be repeated"
-    )
-
-
-def _add_checks(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--against",
-        type=Path,
-        action="append",
-        metavar="FILE",
-        help="also check that a process running with this configuration can apply it; may be repeated",
-    )
-    parser.add_argument("--without-secrets", action="store_true", help="do not read secrets, keys and certificates")
-
-
-def _add_credentials(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--ca-file", type=Path, help="CA certificates to trust (PEM); omit for plaintext")
-    parser.add_argument("--certificate-file", type=Path, help="client certificate (PEM)")
-    parser.add_argument("--key-file", type=Path, help="private key of the client certificate (PEM)")
 
 
 def _ask_operators(
@@ -200,10 +174,10 @@ def _add_upc(parser: argparse.ArgumentParser) -> None:
         ("init-store", _upc_init_store, "declare that the store has the record of every request from now on"),
     ):
         command = commands.add_parser(name, help=text)
-        _add_config(command)
+        add_config(command)
         command.set_defaults(run=run)
         if run is _upc_check_config:
-            _add_checks(command)
+            add_checks(command)
         if run is _upc_init_store:
             command.add_argument("--first-start", action="store_true", help="no request was ever sent to a gateway")
             command.add_argument(
@@ -217,7 +191,7 @@ def _add_upc(parser: argparse.ArgumentParser) -> None:
     schema.set_defaults(run=_upc_schema)
     certify = commands.add_parser("certify", help="check a plugged-in gateway against its contract")
     add_certification_options(certify)
-    _add_credentials(certify)
+    add_credentials(certify)
     certify.set_defaults(run=_certify)
 
 

@@ -48,6 +48,7 @@ class TestServe:
         assert OF_OPTIONS.keys() & loaded == set()
         assert {name for name in loaded if name.startswith("payorch_server.commands.")} == {
             "payorch_server.commands.certification_options",
+            "payorch_server.commands.common_options",
             "payorch_server.commands.operator_options",
         }
 
@@ -105,6 +106,7 @@ class TestHealthChecks:
             "payorch_server.cli",
             "payorch_server.commands",
             "payorch_server.commands.certification_options",
+            "payorch_server.commands.common_options",
             "payorch_server.commands.operator_options",
             "payorch_server.commands.channel",
             "payorch_server.commands.hub_health",

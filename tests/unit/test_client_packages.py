@@ -6,9 +6,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from payorch.version import VERSION
 
 CLIENTS = Path("clients")
+CHART = yaml.safe_load(Path("helm/payorch/Chart.yaml").read_text())
 PUBLISHED = CLIENTS / "service_config.json"
 BUILT = {"build", "dist", "node_modules", "target"}
 
@@ -33,6 +35,10 @@ def test_versions_keep_step() -> None:
         "its lock": json.loads((CLIENTS / "typescript" / "package-lock.json").read_text())["packages"][""]["version"],
         "java": re.findall("<version>(.+?)</version>", (CLIENTS / "java" / "pom.xml").read_text())[0],
         "rust": tomllib.loads((CLIENTS / "rust" / "Cargo.toml").read_text())["package"]["version"],
+        "service": tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"],
+        "emulator": tomllib.loads(Path("tests/emulator/pyproject.toml").read_text())["project"]["version"],
+        "chart": CHART["version"],
+        "what the chart installs": CHART["appVersion"],
     }
 
     assert dict.fromkeys(versions, versions["python"]) == versions

@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to telemetry/providers.py
 
+from payorch_server import version
 from payorch_server.app.admin import Readiness
 from payorch_server.app.hub_components import HubComponents
 from payorch_server.app.hub_reload import HubReloader
@@ -134,7 +135,7 @@ async def start_hub_process(
     hub.listener = await _listen(components, stack)
     if files:
         _ = components.tasks.start(hub.reloader.run(), name="reload")
-    _LOG.info("listening", upc_port=hub.upc_port, admin_port=hub.admin_port)
+    _LOG.info("listening", version=version(), upc_port=hub.upc_port, admin_port=hub.admin_port)
     _warn_if_unfit_for_production(document.upc, store_kind=document.store.kind)
     return hub
 

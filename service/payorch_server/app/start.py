@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ import grpc
 import structlog
 from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID251 - handed through to telemetry/providers.py
 
+from payorch_server import version
 from payorch_server.app.admin import Readiness
 from payorch_server.app.components import Components, Resources
 from payorch_server.app.gauges import publish
@@ -45,7 +45,6 @@ from payorch_server.zuora.retry import MAX_ATTEMPTS
 from payorch_server.zuora.transport import open_transports
 
 _LOG: Final = structlog.get_logger("payorch.app")
-_PACKAGE: Final = "payorch-server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ async def start(
     reloader = Reloader(files=files, settings_in_use=settings, components=components)
     open_calls = OpenCalls()
     interceptors = _interceptors(document, components, open_calls)
-    publish(components, interceptors.admission, version=version(_PACKAGE))
+    publish(components, interceptors.admission, version=version())
 
     ended = _recorder(components)
     server = _build_server(document, components, interceptors, _boundary(document, components, ended))
@@ -136,7 +135,13 @@ async def start(
     if files:
         _ = resources.tasks.start(reloader.run(), name="reload")
 
-    _LOG.info("listening", grpc_port=grpc_port, admin_port=admin_port, policy_hash=components.policy.hash)
+    _LOG.info(
+        "listening",
+        version=version(),
+        grpc_port=grpc_port,
+        admin_port=admin_port,
+        policy_hash=components.policy.hash,
+    )
     _warn_if_unfit_for_production(document)
     return Application(grpc_port, admin_port, diagnostics_port, components, server, settings, interceptors)
 
@@ -167,7 +172,7 @@ def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitS
     transports = open_transports(
         settings=document.zuora_http,
         proxy_password=settings.proxy_password,
-        version=version(_PACKAGE),
+        version=version(),
         tracer=telemetry.tracer,
         deadlines=deadlines,
         stack=stack,

@@ -1,7 +1,9 @@
 """Tracer and meter of a running service. Only this package knows the OpenTelemetry SDK and Prometheus."""
 
+import platform
 import sys
 from collections.abc import Iterable, Sequence
+from importlib import metadata
 from typing import Final
 
 from opentelemetry import metrics, trace
@@ -28,8 +30,10 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF  # noqa: TID251 - this i
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from payorch_server import version
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.telemetry.export import CountingBatchProcessor, ProcessorRecipient, SdkSender, SpanSender, span_line
+from payorch_server.telemetry.instruments import observe
 from payorch_server.telemetry.metric_readers import ExportingReader, HistogramReader, ScrapedReader
 from payorch_server.telemetry.recorded_spans import RecordingTracer, SpanRecipient
 from payorch_server.telemetry.settings import TelemetrySettings
@@ -93,7 +97,7 @@ def start_telemetry(
         processors: Further span processors, such as one that keeps spans for people to look at; they see every call.
         clock: Time; the machine's unless given.
     """
-    resource = Resource.create({"service.name": settings.service_name})
+    resource = Resource.create({"service.name": settings.service_name, "service.version": version()})
     registry = CollectorRegistry()
     readers = _metric_readers(settings, registry)
     meters = MeterProvider(metric_readers=readers, resource=resource)
@@ -106,7 +110,17 @@ def start_telemetry(
     telemetry = Telemetry(_tracer(resource, recipients), recipients, meters, registry)
     for reader in readers:
         reader.meter = telemetry.meter
+    _publish_build(telemetry.meter)
     return telemetry
+
+
+def _publish_build(meter: metrics.Meter) -> None:
+    build = {
+        "version": version(),
+        "python_version": platform.python_version(),
+        "grpc_version": metadata.version("grpcio"),
+    }
+    observe(meter, "payorch.build.info", lambda: [Observation(1, build)], unit="1", description="What runs.")
 
 
 def _tracer(resource: Resource, recipients: Sequence[SpanRecipient]) -> trace.Tracer:

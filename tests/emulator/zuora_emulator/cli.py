@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="zuora-emulator", description="An emulator of parts of Zuora. It is not Zuora."
     )
+    shown = f"%(prog)s {metadata.version('payorch-zuora-emulator')}"
+    parser.add_argument("--version", action="version", version=shown, help="print the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="listen until stopped")
