@@ -35,7 +35,8 @@ def load_hub(*files: Path, clock: Clock | None = None) -> HubConfiguration:
     Raises:
         ConfigError: There are problems; it lists all of them.
     """
-    document, now = read_document(HubDocument, files), (clock or SystemClock()).now()
+    reading, now = read_document(HubDocument, files), (clock or SystemClock()).now()
+    document = reading.document
     problems: list[str] = []
     passwords = {name: _read_passwords(name, hub, problems) for name, hub in document.upc.hubs.items()}
     plugin_certificates = {
@@ -46,9 +47,8 @@ def load_hub(*files: Path, clock: Clock | None = None) -> HubConfiguration:
     keys = read_keys("keys", document.keys, problems)
     store_password = read_password("store.password_file", document.store.password_file, problems)
     certificate = _read_listener_certificate(document, problems, now)
-    problems += hub_problems(document)
-    if problems:
-        raise failure(files, problems)
+    if found := reading.all_problems([*problems, *hub_problems(document)]):
+        raise failure(files, found)
     return HubConfiguration(document, passwords, plugin_certificates, keys, store_password, certificate)
 
 
@@ -61,10 +61,10 @@ def load_hub_document(*files: Path) -> HubDocument:
     Raises:
         ConfigError: There are problems; it lists all of them.
     """
-    document = read_document(HubDocument, files)
-    if problems := [*hub_problems(document)]:
-        raise failure(files, problems)
-    return document
+    reading = read_document(HubDocument, files)
+    if found := reading.all_problems(hub_problems(reading.document)):
+        raise failure(files, found)
+    return reading.document
 
 
 def _read_passwords(name: str, hub: HubSettings, problems: list[str]) -> tuple[tuple[str, Secret[str]], ...]:

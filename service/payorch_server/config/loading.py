@@ -36,7 +36,8 @@ def load(*files: Path, clock: Clock | None = None) -> Settings:
     Raises:
         ConfigError: There are problems; it lists all of them.
     """
-    document = read_document(Document, files)
+    reading = read_document(Document, files)
+    document = reading.document
     secrets, problems = _read_secrets(document.tenants)
     keys = read_keys("intents.keys", document.intents.keys, problems)
     store_password = read_password("store.password_file", document.store.password_file, problems)
@@ -44,9 +45,8 @@ def load(*files: Path, clock: Clock | None = None) -> Settings:
     proxy_password = read_password("zuora_http.proxy_password_file", http.proxy_password_file, problems)
     certificate = _read_certificate(document, problems, (clock or SystemClock()).now())
     key_set = _read_key_set(document, problems)
-    problems += problems_of(document)
-    if problems:
-        raise failure(files, problems)
+    if found := reading.all_problems([*problems, *problems_of(document)]):
+        raise failure(files, found)
     return Settings(
         document,
         secrets,
@@ -67,11 +67,10 @@ def load_document(*files: Path) -> Document:
     Raises:
         ConfigError: There are problems; it lists all of them.
     """
-    document = read_document(Document, files)
-    problems = [*problems_of(document)]
-    if problems:
-        raise failure(files, problems)
-    return document
+    reading = read_document(Document, files)
+    if found := reading.all_problems(problems_of(reading.document)):
+        raise failure(files, found)
+    return reading.document
 
 
 def _read_secrets(tenants: Mapping[str, TenantSettings]) -> tuple[dict[str, Secret[str]], list[str]]:

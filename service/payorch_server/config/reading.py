@@ -17,6 +17,7 @@ from pydantic_settings import SettingsError
 from payorch_server.config.base_document import ENV_PREFIX, BaseDocument, ConfigError
 from payorch_server.config.places import places_of
 from payorch_server.config.problem_texts import problem_of
+from payorch_server.config.salvage import Reading, salvage
 from payorch_server.config.strict_yaml import read_yaml
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate
@@ -46,15 +47,18 @@ def failure(files: Sequence[Path], problems: Sequence[str]) -> ConfigError:
     return ConfigError(source_of(files), problems, places_of(problems, files, variables))
 
 
-def read_document(kind: type[D], files: Sequence[Path]) -> D:
+def read_document(kind: type[D], files: Sequence[Path]) -> Reading[D]:
     """Read a document of a kind, without the files that it names and without the checks between its settings.
 
     Args:
         kind: Its class.
         files: One file or several, each top-level section in one of them.
 
+    Returns:
+        The document of what could be read, with the problems of the rest.
+
     Raises:
-        ConfigError: There are problems; it lists all of them.
+        ConfigError: Nothing could be read; it lists the problems.
     """
     return _parse(kind, files, _merge(kind, files))
 
@@ -80,7 +84,7 @@ def _read_mapping(kind: type[BaseDocument], path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def _parse(kind: type[D], files: Sequence[Path], content: dict[str, Any]) -> D:
+def _parse(kind: type[D], files: Sequence[Path], content: dict[str, Any]) -> Reading[D]:
     problems = [
         f"{name}: no such setting; variables are named {ENV_PREFIX}SECTION__SETTING"
         for name in sorted(os.environ)  # noqa: TID251 - this is the reader
@@ -91,15 +95,17 @@ def _parse(kind: type[D], files: Sequence[Path], content: dict[str, Any]) -> D:
     problems += [f"{name}: no such setting" for name in content if name.startswith("_")]
     content = {name: value for name, value in content.items() if not name.startswith("_")}
     try:
-        document = kind(**content)
+        document: D | None = kind(**content)
+        left_out: frozenset[str] = frozenset()
     except SettingsError as error:
+        document, left_out = None, frozenset()
         problems.append(f"{ENV_PREFIX}*: {error}; use JSON, or one variable per setting")
     except ValidationError as error:
         problems += [problem_of(problem, kind) for problem in error.errors(include_url=False, include_input=False)]
-    else:
-        if not problems:
-            return document
-    raise failure(files, problems)
+        document, left_out = salvage(kind, content)
+    if document is None:
+        raise failure(files, problems)
+    return Reading(document, tuple(problems), left_out)
 
 
 def read_text(path: str, file: str, problems: list[str]) -> str:

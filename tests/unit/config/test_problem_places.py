@@ -5,10 +5,10 @@ from typing import Any, Final
 import pytest
 import yaml
 from harness.settings_fields import INDEX, NAME, Setting, hub_settings, settings
-from payorch_server.config import ConfigError, Document
+from payorch_server.config import ConfigError, Document, load, load_document
 from payorch_server.config.base_document import BaseDocument
 from payorch_server.config.hub_document import HubDocument
-from payorch_server.config.reading import read_document
+from payorch_server.config.reading import failure, read_document
 
 PAYORCH: Final = """\
 grpc:
@@ -30,6 +30,12 @@ routing:
     when: {curency: [EUR], country: DE}
 verbos: {}
 """
+GOOD_TENANT: Final = {
+    "environment": "us_central_sandbox",
+    "client_id": "11111111-2222-3333-4444-555555555555",
+    "client_secret_file": "/secret",
+    "gateways": {"cards": {"id": "a" * 32, "label": "Cards"}},
+}
 NUMBER: Final = "must be a whole number of connections from 1 to 100000, without quotes"
 # Words of pydantic's that no sentence of ours has.
 FOREIGN: Final = ("nput should", "valid ", "dictionary", "tuple", "instance", "extra", "keyword", "argument")
@@ -37,9 +43,10 @@ FOREIGN: Final = ("nput should", "valid ", "dictionary", "tuple", "instance", "e
 
 def message_of(kind: type[BaseDocument], *files: Path) -> str:
     """Return what is wrong with a document."""
-    with pytest.raises(ConfigError) as caught:
-        read_document(kind, files)
-    return str(caught.value)
+    try:
+        return str(failure(files, read_document(kind, files).problems))
+    except ConfigError as error:
+        return str(error)
 
 
 @pytest.fixture
@@ -88,10 +95,9 @@ class TestPlaces:
 def problems_of(kind: type[BaseDocument], file: Path) -> tuple[str, ...]:
     """Return what is wrong with a document, if anything is."""
     try:
-        read_document(kind, [file])
+        return read_document(kind, [file]).problems
     except ConfigError as error:
         return error.problems
-    return ()
 
 
 def nested(path: Sequence[str], value: Any) -> dict[str, Any]:
@@ -119,3 +125,80 @@ class TestSentences:
                 file = write("bad.yaml", yaml.safe_dump(nested(setting.path[:depth], value)))
                 message = "\n".join(problems_of(kind, file)).replace("extra_hosts", "")
                 assert [word for word in FOREIGN if word in message] == [], message
+
+
+BAD: Final = """\
+grpc: {listen: 0.0.0.0, max_connections: many}
+store: {kind: redis, url: "redis://user:canary@redis:6379/0", max_entries: all}
+tenants:
+  acme: {environment: us_central_sandbox, client_id: z, max_in_flight: few}
+routing:
+  - {name: first, when: {currency: EUR}, to: {tenant: other, gateway: cards}}
+"""
+
+
+class TestOneRound:
+    """Problems of values do not hide problems between settings."""
+
+    def test_finds_what_types_hid_before(self, write: Callable[[str, str], Path]) -> None:
+        """Everything that is wrong in a file of ordinary mistakes."""
+        with pytest.raises(ConfigError) as caught:
+            load(write("bad.yaml", BAD))
+
+        assert sorted(problem.partition(": ")[0] for problem in caught.value.problems) == [
+            "grpc.listen",
+            "grpc.max_connections",
+            "intents.keys",
+            "routing.0 (first).to.tenant",
+            "routing.0.when.currency",
+            "store.max_entries",
+            "store.url",
+            "tenants.acme.client_id",
+            "tenants.acme.client_secret_file",
+            "tenants.acme.max_in_flight",
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("tenants: {acme: 7}", "the tenant is there, though nothing of it could be read"),
+            ("tenants: {acme: {gateways: 7}}", "its gateways could not be read"),
+            ("tenantz: {}", "the section has another name"),
+            ("grpc: {listen: '0.0.0.0:1', tls: 7}", "there may be a certificate"),
+            ("grpc: {listen: '0.0.0.0:1', tlz: {certificate_file: a, key_file: b}}", "it is misspelt"),
+            ("grpc: {listen: '0.0.0.0:1', plaintext_beyond_loopbak: true}", "the permission is misspelt"),
+            ("store: {kynd: redis}", "the store may be Redis"),
+            ("accept_memory_stor: true", "the permission is misspelt"),
+            ("routing: 7", "rules may be there"),
+            ("routing: [7]", "a rule is there"),
+        ],
+    )
+    def test_reports_nothing_that_follows_from_another_problem(
+        self, write: Callable[[str, str], Path], text: str, reason: str
+    ) -> None:
+        """A check that lacks what it needs is silent: its problem may be none."""
+        good = {
+            "tenants": {"acme": GOOD_TENANT},
+            "routing": [{"name": "all", "to": {"tenant": "acme", "gateway": "cards"}}],
+            "accept_memory_store": True,
+            "identity": {"mesh": {"peers": ["10.0.0.0/8"], "header": "x-caller"}},
+        }
+        changes = yaml.safe_load(text)
+        changes = {
+            key: good[key] | value if isinstance(good.get(key), dict) else value for key, value in changes.items()
+        }
+        if "tenants" in changes and isinstance(changes["tenants"]["acme"], dict):
+            changes["tenants"]["acme"] = GOOD_TENANT | changes["tenants"]["acme"]
+        for wrong, right in (("tenantz", "tenants"), ("accept_memory_stor", "accept_memory_store")):
+            if wrong in changes:
+                del good[right]
+        file = write("bad.yaml", yaml.safe_dump(good | changes))
+
+        with pytest.raises(ConfigError) as caught:
+            load_document(file)
+
+        alone = read_document(Document, [file]).problems
+        assert [
+            problem for problem in caught.value.problems if problem not in alone and "access" not in problem
+        ] == [], reason
+        assert alone, reason
