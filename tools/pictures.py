@@ -1,4 +1,4 @@
-"""Photographs a running service: its metrics in Prometheus' own page, and one of its traces in a viewer.
+"""Photographs a running service: its log on a terminal, its metrics in Prometheus' page, and a trace in a viewer.
 
 make pictures                                        all of them, in some four minutes
 python tools/pictures.py --only trace                one kind
@@ -29,6 +29,7 @@ from harness.stack import LocalStack, running
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.telemetry.logging import start_logging
 from payorch_server.telemetry.settings import TelemetrySettings
+from terminal_picture import page_of_make_run
 from zuora_emulator import Emulator, seed
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -207,16 +208,19 @@ async def _make_trouble(emulator: Emulator, seconds: float) -> None:
 async def photograph_all(only: str, seconds: float) -> None:
     """Take the pictures that are asked for."""
     FOLDER.mkdir(exist_ok=True)
-    if only != "metrics":
+    if only in {"all", "run"}:
+        with tempfile.TemporaryDirectory(prefix="payorch-run-") as folder:
+            await photograph((await page_of_make_run(Path(folder))).as_uri(), "run", height=350)
+    if only in {"all", "trace"}:
         await photograph_trace()
-    if only != "trace":
+    if only in {"all", "metrics"}:
         await photograph_metrics(seconds)
 
 
 def main() -> None:
     """Take them, or say what is missing."""
     parser = argparse.ArgumentParser(prog="make pictures", description=__doc__)
-    parser.add_argument("--only", choices=("all", "trace", "metrics"), default="all")
+    parser.add_argument("--only", choices=("all", "run", "trace", "metrics"), default="all")
     parser.add_argument("--seconds", type=float, default=180)
     arguments = parser.parse_args()
     try:
