@@ -20,7 +20,7 @@ class TestSettings:
 
         assert {
             "grpc.max_deadline_s",
-            "identity.jwt.clock_skew_s",
+            "identity.jwt.NAME.clock_skew_s",
             "telemetry.sampling.ratio",
             "tenants.NAME.max_in_flight",
             "tenants.NAME.gateways.NAME.id",

@@ -305,7 +305,7 @@ class TestValues:
             ({"tlsSecret": "x"}, "config.grpc.tls: is missing", "plaintext where TLS is expected"),
             ({"fleetSecret": ""}, "fleetSecret: config.intents.keys needs it", "no pod would start"),
             (
-                {"config": {"identity": {"jwt": {"key_set_file": "/k", "issuer": "i", "audience": "a"}}}},
+                {"config": {"identity": {"jwt": {"own": {"key_set_file": "/k", "issuer": "i", "audience": "a"}}}}},
                 "keySetConfigMap: config.identity.jwt needs it",
                 "no pod would start",
             ),

@@ -27,7 +27,7 @@ def access_settings(folder: Path, callers: Mapping[str, Mapping[str, Any]]) -> d
     }
     entries = [{"caller": f"jwt:{name}"} | everything | members for name, members in callers.items()]
     jwt = {"key_set_file": str(keys), "issuer": ISSUER, "audience": AUDIENCE}
-    return {"identity": {"jwt": jwt}, "access": {"callers": entries}}
+    return {"identity": {"jwt": {"own": jwt}}, "access": {"callers": entries}}
 
 
 def as_caller(name: str) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def settings(folder: Path, *callers: str, tls: bool = False, certificates: bool 
         listener["client_ca_file"] = str(folder / "authority.pem")
     jwt = {"key_set_file": str(folder / "keys.json"), "issuer": ISSUER, "audience": AUDIENCE}
     access = {"callers": [caller(one, f"ns-{index}") for index, one in enumerate(callers)]}
-    return {"grpc": {"tls": listener} if tls else {}, "identity": {"jwt": jwt}, "access": access} | over
+    return {"grpc": {"tls": listener} if tls else {}, "identity": {"jwt": {"own": jwt}}, "access": access} | over
 
 
 @asynccontextmanager

@@ -174,7 +174,9 @@ def secured(folder: Path) -> dict[str, Any]:
                 "client_ca_file": str(folder / "authority.pem"),
             }
         },
-        "identity": {"jwt": {"key_set_file": str(folder / "keys.json"), "issuer": ISSUER, "audience": AUDIENCE}},
+        "identity": {
+            "jwt": {"own": {"key_set_file": str(folder / "keys.json"), "issuer": ISSUER, "audience": AUDIENCE}}
+        },
         "access": {
             "callers": [
                 {"caller": SHOP, "namespace": "shop", "rpcs": ["*"], "tenants": everything},

@@ -152,7 +152,7 @@ async def prepared(tmp_path: Path) -> AsyncIterator[Prepared]:
             "key_file": mounted / "tls.key",
             "client_ca_file": mounted / "ca.crt",
         }
-        jwt = {"key_set_file": mounted / "jwks.json", "issuer": ISSUER, "audience": AUDIENCE}
+        jwt = {"own": {"key_set_file": mounted / "jwks.json", "issuer": ISSUER, "audience": AUDIENCE}}
         fixed = {name: content[name] for name in ("grpc", "admin", "accept_memory_store")} | {"identity": {"jwt": jwt}}
         (tmp_path / "payorch.yaml").write_text(yaml.safe_dump(fixed))
         files = (tmp_path / "payorch.yaml", Path(mounted / "policy.yaml"))

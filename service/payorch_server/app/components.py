@@ -99,7 +99,7 @@ class Components:
         self.zuora = self._build_client(settings)
         self.executor = self._build_executor()
         self.policy = LivePolicy(self._build_policy(settings, self.zuora))
-        self.identities = IdentityResolver(document.identity, settings.key_set)
+        self.identities = IdentityResolver(document.identity, settings.key_sets)
         self.credentials = Credentials(settings.certificate) if settings.certificate else None
         self.health = Health(tuple(document.tenants))
         self.money = self._build_money_readiness(audit_required=document.telemetry.audit == "required")
@@ -233,7 +233,7 @@ class Components:
         before, zuora = self.policy.hash, self.zuora.successor(TenantDirectory(tenants, fresh.client_secrets))
         policy = self._build_policy(fresh, zuora)
         self.zuora, self.policy.current = zuora, policy
-        self.identities.key_set = fresh.key_set
+        self.identities.key_sets = fresh.key_sets
         if self.credentials and fresh.certificate:
             self.credentials.replace(fresh.certificate)
         self.zuora.forget_other_tokens()

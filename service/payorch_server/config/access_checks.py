@@ -6,6 +6,7 @@ from typing import Final
 
 from payorch_server.access.settings import AccessSettings, CallerSettings
 from payorch_server.config.document import Document
+from payorch_server.config.issuer_checks import token_problem
 from payorch_server.model.caller import ANONYMOUS, ANY, has_spiffe_scheme, is_spiffe_id
 from payorch_server.model.operation import RPCS
 
@@ -79,7 +80,7 @@ def _source_problem(caller: str, document: Document) -> str:
     if caller == ANONYMOUS:
         return "every caller must present a certificate, so none is anonymous" if certificates else ""
     if caller.startswith("jwt:"):
-        return "" if identity.jwt else "tokens are not accepted; set identity.jwt"
+        return token_problem(caller, identity.jwt)
     if caller.startswith("mesh:"):
         bare_header = identity.mesh is not None and identity.mesh.format == "identity"
         return "" if bare_header else "no header carries it; set identity.mesh with format: identity"

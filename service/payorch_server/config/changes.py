@@ -18,10 +18,10 @@ RELOADABLE: Final = frozenset({"tenants", "routing", "access", "verbose"})
 
 def watched_files(files: Iterable[Path], document: Document) -> list[Path]:
     """Return the files whose changes a running service applies."""
-    tls, jwt = document.grpc.tls, document.identity.jwt
+    tls = document.grpc.tls
     named = [tenant.client_secret_file for tenant in document.tenants.values()]
     named += [tls.certificate_file, tls.key_file, tls.client_ca_file] if tls else []
-    named += [jwt.key_set_file] if jwt else []
+    named += [jwt.key_set_file for jwt in document.identity.jwt.values()]
     return [*files, *(Path(name) for name in named if name)]
 
 

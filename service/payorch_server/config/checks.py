@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from payorch_server.config.access_checks import access_problems, listen_problems
 from payorch_server.config.document import Document
+from payorch_server.config.issuer_checks import issuer_problems
 from payorch_server.model.identifiers import is_zuora_id
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.routing.rule_checks import routing_problems, tenant_problems
@@ -91,17 +92,14 @@ def _listen_problems(document: Document) -> Iterator[str]:
 
 
 def _identity_problems(document: Document) -> Iterator[str]:
-    mesh, jwt = document.identity.mesh, document.identity.jwt
+    mesh = document.identity.mesh
     if mesh is not None:
         if not mesh.peers:
             yield "identity.mesh.peers: must list at least one trusted peer"
         if not _HEADER.fullmatch(mesh.header) or mesh.header.endswith("-bin"):
             yield "identity.mesh.header: must be the lower-case name of a text header, which does not end in -bin"
         yield from (f"identity.mesh.peers: {peer} {problem}" for peer in mesh.peers if (problem := _peer_problem(peer)))
-    if jwt is not None and not (jwt.issuer and jwt.audience):
-        yield "identity.jwt: must have issuer and audience, or tokens issued for other services would be accepted"
-    if jwt is not None and jwt.clock_skew_s >= jwt.max_lifetime_s:
-        yield "identity.jwt.clock_skew_s: must be less than identity.jwt.max_lifetime_s; lower it, or raise the other"
+    yield from issuer_problems(document.identity.jwt)
 
 
 def _peer_problem(peer: str) -> str:

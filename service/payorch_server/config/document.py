@@ -1,7 +1,7 @@
 """The configuration: one document that people write, and the settings with secrets that a service is built from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic_settings import SettingsConfigDict
@@ -75,8 +75,8 @@ class Settings:
     """None: plaintext."""
     proxy_password: Secret[str] | None = None
     """None if there is no proxy, or it asks for none."""
-    key_set: KeySet | None = None
-    """Public keys of the issuer of callers' tokens; None if tokens are not accepted."""
+    key_sets: Mapping[str, KeySet] = field(default_factory=dict)
+    """Public keys of the issuers of callers' tokens, by the issuer's name."""
 
 
 def schema() -> dict[str, Any]:

@@ -44,7 +44,7 @@ def load(*files: Path, clock: Clock | None = None) -> Settings:
     http = document.zuora_http
     proxy_password = read_password("zuora_http.proxy_password_file", http.proxy_password_file, problems)
     certificate = _read_certificate(document, problems, (clock or SystemClock()).now())
-    key_set = _read_key_set(document, problems)
+    key_sets = _read_key_sets(document, problems)
     if found := reading.all_problems([*problems, *problems_of(document)]):
         raise failure(files, found)
     return Settings(
@@ -54,7 +54,7 @@ def load(*files: Path, clock: Clock | None = None) -> Settings:
         store_password,
         certificate=certificate,
         proxy_password=proxy_password,
-        key_set=key_set,
+        key_sets=key_sets,
     )
 
 
@@ -102,13 +102,14 @@ def _read_certificate(document: Document, problems: list[str], now: datetime) ->
     )
 
 
-def _read_key_set(document: Document, problems: list[str]) -> KeySet | None:
-    jwt = document.identity.jwt
-    text = read_bytes("identity.jwt.key_set_file", jwt.key_set_file, problems) if jwt else b""
-    if not text:
-        return None
-    try:
-        return parse_key_set(text)
-    except KeySetError as error:
-        problems.append(f"identity.jwt.key_set_file: {error}")
-        return None
+def _read_key_sets(document: Document, problems: list[str]) -> dict[str, KeySet]:
+    key_sets: dict[str, KeySet] = {}
+    for name, jwt in document.identity.jwt.items():
+        path = f"identity.jwt.{name}.key_set_file"
+        text = read_bytes(path, jwt.key_set_file, problems)
+        try:
+            if text:
+                key_sets[name] = parse_key_set(text)
+        except KeySetError as error:
+            problems.append(f"{path}: {error}")
+    return key_sets

@@ -1,5 +1,6 @@
 """Tokens of callers: JSON Web Tokens checked against the issuer's key set."""
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ class TokenRules:
     audience: str
     clock_skew_s: float
     max_lifetime_s: float
+    subject_prefix: str = ""
+    """Before the subject, in the name of a caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class KeySet:
         import jwt  # noqa: PLC0415 - with the key set, by services that accept tokens
 
         # 1. The key set decides about the algorithm, by the key that the header names.
-        text = reveal(token)
+        text = _bounded(token)
         key, algorithm = self._find_key(text)
         # 2. Signature, audience, issuer and required claims.
         try:
@@ -91,8 +94,6 @@ class KeySet:
     def _find_key(self, text: str) -> tuple[Any, str]:
         import jwt  # noqa: PLC0415 - as above
 
-        if len(text) > _MAX_TOKEN_CHARACTERS:
-            raise TokenError("length")
         try:
             kid = jwt.get_unverified_header(text).get("kid")
         except jwt.InvalidTokenError:
@@ -100,6 +101,37 @@ class KeySet:
         if not isinstance(kid, str) or kid not in self.keys:
             raise TokenError("key")
         return self.keys[kid]
+
+
+def claimed_issuer(token: Secret[str]) -> str:
+    """Return the issuer that a token claims to be of. It is not verified: it only chooses whose keys and rules apply.
+
+    Raises:
+        TokenError: The token does not claim exactly one.
+    """
+    # 1. Three parts, of which the second is JSON in base64url.
+    parts = _bounded(token).split(".")
+    try:
+        _header, content, _signature = parts
+        decoded = base64.urlsafe_b64decode(content + "=" * (-len(content) % 4))
+        claims = None if is_nested_deeper(decoded) else json.loads(decoded)
+    except ValueError:
+        raise TokenError("malformed") from None
+    # 2. An object with one text for iss.
+    if not isinstance(claims, dict):
+        raise TokenError("malformed")
+    if "iss" not in claims:
+        raise TokenError("missing claim")
+    if not isinstance(claims["iss"], str):
+        raise TokenError("issuer")
+    return claims["iss"]
+
+
+def _bounded(token: Secret[str]) -> str:
+    text = reveal(token)
+    if len(text) > _MAX_TOKEN_CHARACTERS:
+        raise TokenError("length")
+    return text
 
 
 _RULE_OF_ERROR: Final = {

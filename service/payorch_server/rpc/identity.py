@@ -13,7 +13,7 @@ from payorch_server.model.caller import ANONYMOUS, has_spiffe_scheme, is_spiffe_
 from payorch_server.model.errors import CallError, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
-from payorch_server.rpc.bearer import KeySet, TokenError, TokenRules
+from payorch_server.rpc.bearer import KeySet, TokenError, TokenRules, claimed_issuer
 from payorch_server.rpc.settings import IdentitySettings, MeshSettings
 
 _SCHEME: Final = "bearer "
@@ -67,15 +67,20 @@ def _address(peer: str) -> str:
 class IdentityResolver:
     """Resolves the identities of a caller from its credentials."""
 
-    def __init__(self, settings: IdentitySettings, key_set: KeySet | None) -> None:
-        self.key_set = key_set
-        """Public keys of the issuer of tokens; replaced as a whole."""
-        jwt = settings.jwt
-        self._rules = TokenRules(jwt.issuer, jwt.audience, jwt.clock_skew_s, jwt.max_lifetime_s) if jwt else None
+    def __init__(self, settings: IdentitySettings, key_sets: Mapping[str, KeySet]) -> None:
+        self.key_sets = key_sets
+        """Public keys of the issuers of tokens, by the issuer's name in the settings; replaced as a whole."""
+        self._rules = {
+            jwt.issuer: (
+                name,
+                TokenRules(jwt.issuer, jwt.audience, jwt.clock_skew_s, jwt.max_lifetime_s, jwt.subject_prefix),
+            )
+            for name, jwt in settings.jwt.items()
+        }
         self._mesh = settings.mesh
 
     def __repr__(self) -> str:
-        return f"IdentityResolver({self.key_set!r}, mesh={self._mesh is not None})"
+        return f"IdentityResolver({self.key_sets!r}, mesh={self._mesh is not None})"
 
     def resolve(self, peer: Peer, metadata: Sequence[tuple[str, str | bytes]], now: datetime) -> tuple[str, ...]:
         """Return the authenticated identities, the most specific first, or ANONYMOUS if there are none.
@@ -90,32 +95,39 @@ class IdentityResolver:
         """
         # 1. A token, if tokens are accepted and the call has one.
         if self._rules and (given := _values(metadata, "authorization")):
-            if self.key_set is None:
-                raise _unauthenticated("authorization", "a key set to check it with")
-            return (_identity_in_token(given, peer, self.key_set, self._rules, now),)
+            return (self._identity_in_token(given, peer, now),)
         # 2. The header of a mesh, from a trusted peer; from others it is ignored.
         if self._mesh and _is_trusted(peer, self._mesh) and (given := _values(metadata, self._mesh.header)):
             return _identities_in_header(given, self._mesh)
         # 3. The client certificate of the connection.
         return peer.identities or (ANONYMOUS,)
 
+    def _identity_in_token(self, given: list[str], peer: Peer, now: datetime) -> str:
+        # 1. Exactly one bearer token.
+        if len(given) != 1 or given[0][: len(_SCHEME)].lower() != _SCHEME:
+            raise _unauthenticated("authorization", "one bearer token")
+        # 2. Plaintext from another machine could have been read on the way.
+        if not peer.encrypted and not peer.is_local:
+            raise _unauthenticated("authorization", "TLS")
+        # 3. A token that the keys of the issuer verify that it claims to be of.
+        token = Secret(given[0][len(_SCHEME) :].strip())
+        try:
+            keys, rules = self._keys_and_rules(claimed_issuer(token))
+            return f"jwt:{rules.subject_prefix}{keys.verify(token, rules=rules, now=now)}"
+        except TokenError as error:
+            raise _unauthenticated("authorization", str(error)) from None
+
+    def _keys_and_rules(self, issuer: str) -> tuple[KeySet, TokenRules]:
+        if issuer not in self._rules:
+            raise TokenError("issuer")
+        name, rules = self._rules[issuer]
+        if name not in self.key_sets:
+            raise TokenError("a key set to check it with")
+        return self.key_sets[name], rules
+
 
 def _values(metadata: Sequence[tuple[str, str | bytes]], key: str) -> list[str]:
     return [value if isinstance(value, str) else "" for name, value in metadata if name == key]
-
-
-def _identity_in_token(given: list[str], peer: Peer, keys: KeySet, rules: TokenRules, now: datetime) -> str:
-    # 1. Exactly one bearer token.
-    if len(given) != 1 or given[0][: len(_SCHEME)].lower() != _SCHEME:
-        raise _unauthenticated("authorization", "one bearer token")
-    # 2. Plaintext from another machine could have been read on the way.
-    if not peer.encrypted and not peer.is_local:
-        raise _unauthenticated("authorization", "TLS")
-    # 3. A token that the key set verifies.
-    try:
-        return f"jwt:{keys.verify(Secret(given[0][len(_SCHEME) :].strip()), rules=rules, now=now)}"
-    except TokenError as error:
-        raise _unauthenticated("authorization", str(error)) from None
 
 
 def _is_trusted(peer: Peer, mesh: MeshSettings) -> bool:

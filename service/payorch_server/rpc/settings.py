@@ -1,4 +1,5 @@
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from payorch_server.intents.executor import EXECUTION_LIMIT_S
@@ -81,9 +82,10 @@ class DiagnosticsSettings:
 
 @dataclass(frozen=True, slots=True)
 class JwtSettings:
-    """Tokens by which callers identify themselves: `authorization: Bearer`, signed with RS256, ES256 or EdDSA.
+    """An issuer of callers' tokens: `authorization: Bearer`, signed with RS256, ES256 or EdDSA.
 
-    They are accepted only over TLS or from this machine. The identity is `jwt:` and the subject.
+    They are accepted only over TLS or from this machine. The identity is `jwt:`, the issuer's subject_prefix and the
+    subject.
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
@@ -94,6 +96,9 @@ class JwtSettings:
     """The required value of iss."""
     audience: str
     """The required value of aud, or one of its values."""
+    subject_prefix: str = ""
+    """What identities have between `jwt:` and the subject, such as corp: for jwt:corp:checkout. Several issuers need
+    one each, and none may begin with another: the same subject of two issuers is two callers."""
     clock_skew_s: Annotated[float, seconds(0, 300)] = 30.0
     """How far the issuer's clock may differ from the service's."""
     max_lifetime_s: Annotated[float, seconds(60, 604_800)] = 86_400.0
@@ -121,7 +126,7 @@ class IdentitySettings:
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
-    jwt: JwtSettings | None = None
-    """None: tokens are ignored."""
+    jwt: Mapping[str, JwtSettings] = field(default_factory=dict)
+    """Issuers of tokens by a name of your choice. Empty: tokens are ignored."""
     mesh: MeshSettings | None = None
     """None: such headers are ignored."""

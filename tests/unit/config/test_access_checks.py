@@ -72,7 +72,7 @@ def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Change:
         "accept_memory_store": True,
         "tenants": {"acme": acme},
         "routing": [{"name": "all", "to": {"tenant": "acme", "entity": "us", "gateway": "cards"}}],
-        "identity": {"jwt": JWT},
+        "identity": {"jwt": {"own": JWT}},
         "access": {"callers": [caller()]},
     }
 
@@ -341,7 +341,7 @@ class TestIdentity:
     )
     def test_a_mesh_is_looked_at(self, change: Change, mesh: dict[str, Any], problem: str, reason: str) -> None:
         """What it says is believed, so who says it matters."""
-        found = problems_of(change(identity={"jwt": JWT, "mesh": mesh}))
+        found = problems_of(change(identity={"jwt": {"own": JWT}, "mesh": mesh}))
 
         assert [True] == [one.startswith(problem) for one in found], (reason, found)
 
@@ -359,30 +359,102 @@ class TestIdentity:
     )
     def test_peers_are_networks_or_identities(self, change: Change, peer: str) -> None:
         """An address is the network of one."""
-        settings = settings_of(change(identity={"jwt": JWT, "mesh": {"peers": [peer]}}))
+        settings = settings_of(change(identity={"jwt": {"own": JWT}, "mesh": {"peers": [peer]}}))
 
         assert settings.document.identity.mesh is not None
 
     @pytest.mark.parametrize(
         ("jwt", "problem", "reason"),
         [
-            ({**JWT, "issuer": ""}, "identity.jwt: must have issuer and audience", "tokens of anybody"),
-            ({**JWT, "audience": ""}, "identity.jwt: must have issuer and audience", "tokens for anybody"),
-            ({**JWT, "clock_skew_s": 60, "max_lifetime_s": 60}, "identity.jwt.clock_skew_s: must be less", "no end"),
-            ({**JWT, "key_set_file": "none"}, "identity.jwt.key_set_file: none cannot be read: No such", "no file"),
-            ({**JWT, "key_set_file": "empty"}, "identity.jwt.key_set_file: empty is empty", "an empty file"),
-            ({**JWT, "key_set_file": "broken.json"}, "identity.jwt.key_set_file: is not a JSON Web Key Set", "no keys"),
+            ({**JWT, "issuer": ""}, "identity.jwt.own: must have issuer and audience", "tokens of anybody"),
+            ({**JWT, "audience": ""}, "identity.jwt.own: must have issuer and audience", "tokens for anybody"),
+            (
+                {**JWT, "clock_skew_s": 60, "max_lifetime_s": 60},
+                "identity.jwt.own.clock_skew_s: must be less",
+                "no end",
+            ),
+            ({**JWT, "key_set_file": "none"}, "identity.jwt.own.key_set_file: none cannot be read: No such", "no file"),
+            ({**JWT, "key_set_file": "empty"}, "identity.jwt.own.key_set_file: empty is empty", "an empty file"),
+            (
+                {**JWT, "key_set_file": "broken.json"},
+                "identity.jwt.own.key_set_file: is not a JSON Web Key Set",
+                "no keys",
+            ),
         ],
     )
     def test_an_issuer_is_looked_at(self, change: Change, jwt: dict[str, Any], problem: str, reason: str) -> None:
         """Before the first token is."""
-        (found,) = problems_of(change(identity={"jwt": jwt}))
+        (found,) = problems_of(change(identity={"jwt": {"own": jwt}}))
 
         assert found.startswith(problem), reason
 
+    @pytest.mark.parametrize(
+        ("changes", "problem", "reason"),
+        [
+            ({"subject_prefix": "corp"}, "must be up to 64 characters", "it would run into the subject"),
+            ({"subject_prefix": "a*:"}, "must be up to 64 characters", "the policy's sign for any"),
+            ({"subject_prefix": "a b:"}, "must be up to 64 characters", "white space"),
+            ({"subject_prefix": "x" * 64 + ":"}, "must be up to 64 characters", "one character too many"),
+        ],
+    )
+    def test_a_prefix_of_subjects_is_checked(
+        self, change: Change, changes: dict[str, Any], problem: str, reason: str
+    ) -> None:
+        """It is a part of every identity of the issuer."""
+        (found,) = problems_of(change(identity={"jwt": {"own": JWT | changes}}, access=None))
+
+        assert found.startswith(f"identity.jwt.own.subject_prefix: {problem}"), reason
+
+    @pytest.mark.parametrize(
+        ("one", "other", "problem"),
+        [
+            ("", "", "identity.jwt.b.subject_prefix: begins with that of identity.jwt.a"),
+            ("", "b:", "identity.jwt.b.subject_prefix: begins with that of identity.jwt.a"),
+            ("a:", "", "identity.jwt.a.subject_prefix: begins with that of identity.jwt.b"),
+            ("a:", "a:", "identity.jwt.b.subject_prefix: begins with that of identity.jwt.a"),
+            ("a:", "a:b:", "identity.jwt.b.subject_prefix: begins with that of identity.jwt.a"),
+        ],
+    )
+    def test_two_issuers_never_issue_the_same_identity(
+        self, change: Change, one: str, other: str, problem: str
+    ) -> None:
+        """A subject of one could otherwise be chosen so that it is a caller of the other."""
+        a, b = JWT | {"subject_prefix": one}, JWT | {"issuer": "https://b.test", "subject_prefix": other}
+
+        (found,) = problems_of(change(identity={"jwt": {"a": a, "b": b}}, access=None))
+
+        assert found.startswith(problem)
+
+    def test_an_issuer_is_listed_once(self, change: Change) -> None:
+        """The issuer in a token chooses the keys, so it must not name two sets."""
+        a, b = JWT | {"subject_prefix": "a:"}, JWT | {"subject_prefix": "b:"}
+
+        (found,) = problems_of(change(identity={"jwt": {"a": a, "b": b}}, access=None))
+
+        assert found == "identity.jwt.b.issuer: is that of identity.jwt.a; list each issuer once"
+
+    @pytest.mark.parametrize(
+        ("identity", "problem"),
+        [
+            ("jwt:a:checkout", ""),
+            ("jwt:b:*", ""),
+            ("jwt:checkout", "no issuer of identity.jwt issues it; identities begin with jwt:a: or jwt:b:"),
+            ("jwt:*", "covers tokens of several issuers, a, b; give each an entry of its own"),
+        ],
+    )
+    def test_an_entry_is_of_one_issuer(self, change: Change, identity: str, problem: str) -> None:
+        """An entry that no token matches is a mistake, and one issuer's rights are not the other's."""
+        a, b = JWT | {"subject_prefix": "a:"}, JWT | {"issuer": "https://b.test", "subject_prefix": "b:"}
+        path = change(identity={"jwt": {"a": a, "b": b}}, access={"callers": [caller(identity)]})
+
+        if problem:
+            assert [f"access.callers.0 ({identity}).caller: {problem}"] == problems_of(path)
+        else:
+            assert {"a", "b"} == set(settings_of(path).key_sets)
+
     def test_a_key_set_is_read(self, change: Change) -> None:
         """By the names of its keys."""
-        assert "KeySet(key-1)" == repr(settings_of(change()).key_set)
+        assert "{'own': KeySet(key-1)}" == repr(settings_of(change()).key_sets)
 
     def test_a_key_set_with_a_private_key_is_not_shown(self, change: Change, tmp_path: Path) -> None:
         """The sentence says what is wrong, and no more."""
@@ -390,7 +462,7 @@ class TestIdentity:
 
         (found,) = problems_of(change())
 
-        assert "identity.jwt.key_set_file: keys.0: is a private key; only the public part belongs here" == found
+        assert "identity.jwt.own.key_set_file: keys.0: is a private key; only the public part belongs here" == found
 
 
 class TestCertificate:

@@ -374,8 +374,8 @@ class TestProblems:
             ("intents.keys.0 (one).file", {"intents": {"keys": [{"id": "one", "file": "FILE"}]}}),
             ("grpc.tls.key_file", {"grpc": {"tls": {"certificate_file": "/dev/null", "key_file": "FILE"}}}),
             (
-                "identity.jwt.key_set_file",
-                {"identity": {"jwt": {"key_set_file": "FILE", "issuer": "i", "audience": "a"}}},
+                "identity.jwt.own.key_set_file",
+                {"identity": {"jwt": {"own": {"key_set_file": "FILE", "issuer": "i", "audience": "a"}}}},
             ),
         ],
     )

@@ -36,7 +36,9 @@ def content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: Setting) -
         },
         "routing": [{"name": "all", "to": {"tenant": "acme", "gateway": "zuora_default"}}],
         "accept_memory_store": True,
-        "identity": {"jwt": {"key_set_file": "keys.json", "issuer": "https://issuer.test", "audience": "payorch"}},
+        "identity": {
+            "jwt": {"acme": {"key_set_file": "keys.json", "issuer": "https://issuer.test", "audience": "payorch"}}
+        },
     }
 
 

@@ -41,8 +41,8 @@ def identities_of(
     jwt: JwtSettings | None = None,
 ) -> tuple[str, ...]:
     """Find out who calls."""
-    keys = parse_key_set(key_set(TOKENS)) if jwt else None
-    return IdentityResolver(IdentitySettings(jwt, mesh), keys).resolve(caller, metadata, NOW)
+    keys = {"own": parse_key_set(key_set(TOKENS))} if jwt else {}
+    return IdentityResolver(IdentitySettings({"own": jwt} if jwt else {}, mesh), keys).resolve(caller, metadata, NOW)
 
 
 def refusal_of(caller: Peer, *metadata: tuple[str, str | bytes], **settings: Any) -> dict[str, str]:
@@ -125,7 +125,7 @@ class TestOf:
         caller = peer("10.1.0.1", SHOP, encrypted=True)
 
         with pytest.raises(CallError) as caught:
-            IdentityResolver(IdentitySettings(JWT), None).resolve(caller, [bearer()], NOW)
+            IdentityResolver(IdentitySettings({"own": JWT}), {}).resolve(caller, [bearer()], NOW)
 
         assert caught.value.failure.reason is Reason.CALLER_UNAUTHENTICATED
         assert caught.value.failure.metadata["rule"] == "a key set to check it with"
@@ -204,9 +204,75 @@ class TestOf:
 
     def test_shows_no_secret(self) -> None:
         """Who looks at the object sees names of keys."""
-        one = IdentityResolver(IdentitySettings(JWT, TOLD), parse_key_set(key_set(TOKENS)))
+        one = IdentityResolver(IdentitySettings({"own": JWT}, TOLD), {"own": parse_key_set(key_set(TOKENS))})
 
-        assert "IdentityResolver(KeySet(key-1), mesh=True)" == repr(one)
+        assert "IdentityResolver({'own': KeySet(key-1)}, mesh=True)" == repr(one)
+
+
+A, B = "https://a.test", "https://b.test"
+# Keys of the same kid, of which each belongs to one issuer.
+TOKENS_OF_A, TOKENS_OF_B = Issuer(), Issuer()
+OF_TWO = IdentityResolver(
+    IdentitySettings(
+        {
+            "a": JwtSettings("/nowhere", A, AUDIENCE, subject_prefix="a:"),
+            "b": JwtSettings("/nowhere", B, "audience-of-b", subject_prefix="b:"),
+        }
+    ),
+    {"a": parse_key_set(key_set(TOKENS_OF_A)), "b": parse_key_set(key_set(TOKENS_OF_B))},
+)
+
+
+def identity_of(token: str) -> tuple[str, ...]:
+    """Resolve a token where two issuers are accepted."""
+    return OF_TWO.resolve(peer("127.0.0.1"), [("authorization", f"Bearer {token}")], NOW)
+
+
+class TestOfSeveralIssuers:
+    """The issuer that a token claims chooses keys and rules; everything is verified with them."""
+
+    def test_names_the_issuer(self) -> None:
+        """The same subject of two issuers is two callers."""
+        a = TOKENS_OF_A.token("checkout", now=NOW, iss=A)
+        b = TOKENS_OF_B.token("checkout", now=NOW, iss=B, aud="audience-of-b")
+
+        assert (("jwt:a:checkout",), ("jwt:b:checkout",)) == (identity_of(a), identity_of(b))
+
+    @pytest.mark.parametrize(
+        ("signer", "claims", "rule"),
+        [
+            (TOKENS_OF_A, {"iss": B, "aud": "audience-of-b"}, "signature"),
+            (TOKENS_OF_B, {"iss": A}, "signature"),
+            (TOKENS_OF_B, {"iss": B, "aud": AUDIENCE}, "audience"),
+            (TOKENS_OF_A, {"iss": "https://c.test"}, "issuer"),
+            (TOKENS_OF_A, {"iss": [A, B]}, "issuer"),
+            (TOKENS_OF_A, {"iss": None}, "missing claim"),
+        ],
+        ids=["a-signs-for-b", "b-signs-for-a", "audience-of-a", "unknown-issuer", "two-issuers", "no-issuer"],
+    )
+    def test_refuses_what_its_issuer_has_not_signed(self, signer: Issuer, claims: dict[str, Any], rule: str) -> None:
+        """Neither the keys nor the audience of one issuer count for another."""
+        token = signer.token(CANARY, now=NOW, **claims)
+
+        with pytest.raises(CallError) as caught:
+            identity_of(token)
+
+        assert {"credential": "authorization", "rule": rule} == dict(caught.value.failure.metadata)
+
+    @pytest.mark.parametrize("token", ["", "..", "a.b", "e30.ü.x", "e30.W10.x", f"e30.{'W1tb' * 1500}.x"])
+    def test_refuses_what_claims_no_issuer(self, token: str) -> None:
+        """Also content that is deeper than a parser goes."""
+        with pytest.raises(CallError) as caught:
+            identity_of(token)
+
+        assert caught.value.failure.metadata["rule"] == "malformed"
+
+    def test_refuses_a_long_token_unread(self) -> None:
+        """Nothing is decoded of what is longer than any honest one."""
+        with pytest.raises(CallError) as caught:
+            identity_of(TOKENS_OF_A.token(now=NOW, iss=A, padding="x" * 8192))
+
+        assert caught.value.failure.metadata["rule"] == "length"
 
 
 class FakeContext:

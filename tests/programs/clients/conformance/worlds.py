@@ -120,7 +120,7 @@ def _secured(world: str, folder: Path) -> dict[str, Any]:
         tls["client_ca_file"] = str(folder / "authority.pem")
         callers.append({"caller": CALLER, "namespace": "shop", "rpcs": ["*"], **rights})
     jwt = {"key_set_file": str(folder / "keys.json"), "issuer": ISSUER, "audience": AUDIENCE}
-    return {"grpc": {"tls": tls}, "identity": {"jwt": jwt}, "access": {"callers": callers}}
+    return {"grpc": {"tls": tls}, "identity": {"jwt": {"own": jwt}}, "access": {"callers": callers}}
 
 
 def token_of(name: str) -> str:
