@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import grpc
 import pytest
 from harness.authority import Authority
 from harness.calls import refusal
+from harness.keyring import new_key_file
 from harness.redis_server import Servers, servers
 from harness.requests import decryption_request, session_request
 from harness.stack import LocalStack, running
@@ -139,7 +139,7 @@ class TestIntents:
 
 def fleet(folder: Path, url: str) -> Mapping[str, Any]:
     """Return the settings of replicas that share a store."""
-    (folder / "key").write_bytes(os.urandom(32))
+    (folder / "key").write_text(new_key_file())
     return {
         "store": {"kind": "redis", "url": url},
         "intents": {"keys": [{"id": "one", "file": str(folder / "key")}]},
