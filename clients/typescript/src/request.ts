@@ -16,6 +16,7 @@ import {
 } from "@bufbuild/protobuf/reflect";
 import { ArgumentError } from "./errors.js";
 import { PayInvoiceSchema } from "./gen/payorch/v1/apple_pay_pb.js";
+import { GetCallRequestSchema } from "./gen/payorch/v1/diagnostics_service_pb.js";
 import { GetIntentRequestSchema } from "./gen/payorch/v1/payment_orchestration_service_pb.js";
 import { newRequestId } from "./identifiers.js";
 import { checkMembers } from "./members.js";
@@ -55,7 +56,9 @@ export function outgoing<Input extends DescMessage>(schema: Input, request: Mess
 
 function prepared<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Outgoing {
   const copy = clone(schema, message);
-  const requestId = "requestId" in schema.field ? requestIdOf(schema, copy) : "";
+  // That of GetCall names other calls, or is left out.
+  const named = "requestId" in schema.field && schema.typeName !== GetCallRequestSchema.typeName;
+  const requestId = named ? requestIdOf(schema, copy) : "";
   const sent = requestId === "" ? copy : Object.assign(copy, { requestId });
   return { bytes: Buffer.from(toBinary(schema, sent)), requestId };
 }

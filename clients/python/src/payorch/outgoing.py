@@ -12,6 +12,7 @@ from payorch.identifiers import current_track_id, new_request_id
 from payorch.resend import Budget, Next, Resend, ResendLoop
 from payorch.rpcs import Answer, Request, Rpc
 from payorch.timing import SYSTEM, Timing
+from payorch.v1 import diagnostics_service_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as pb
 
 try:
@@ -146,7 +147,10 @@ def _named(request: Any) -> str:
     Raises:
         ValueError: It needs the caller's own.
     """
-    if "request_id" not in request.DESCRIPTOR.fields_by_name:
+    # That of GetCall names other calls, or is left out.
+    if "request_id" not in request.DESCRIPTOR.fields_by_name or isinstance(
+        request, diagnostics_service_pb2.GetCallRequest
+    ):
         return ""
     if not request.request_id:
         if pays_invoice(request):

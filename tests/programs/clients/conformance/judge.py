@@ -73,7 +73,7 @@ def _of_answer(answer: Any, wanted: Mapping[str, Any]) -> Iterator[str]:
         *above, last = path.split(".")
         message = answer
         for name in above:
-            message = getattr(message, name)
+            message = message[int(name)] if name.isdigit() else getattr(message, name)
         value, field = getattr(message, last), message.DESCRIPTOR.fields_by_name[last]
         if field.enum_type is not None:
             value = field.enum_type.values_by_number[value].name

@@ -91,7 +91,7 @@ def _planned(case: Case, templates: Mapping[str, Any]) -> Iterator[PlannedCall]:
     for index, call in enumerate(case.calls):
         if not call.get("reuse"):
             request = _request(call, templates, token)
-            named = call.get("id", "own")
+            named = call.get("id", "none" if call["rpc"] == "GetCall" else "own")
             ids = {"own": first if index == 0 else str(uuid.uuid4()), "same": first, "none": ""}
             if "request_id" in request.DESCRIPTOR.fields_by_name:
                 request.request_id = ids.get(named, named)

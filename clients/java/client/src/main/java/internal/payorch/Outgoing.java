@@ -3,6 +3,7 @@ package internal.payorch;
 import com.google.protobuf.Message;
 import internal.payorch.v1.CreatePaymentMethodRequest;
 import internal.payorch.v1.DecryptApplePayRequest;
+import internal.payorch.v1.GetCallRequest;
 import internal.payorch.v1.GetIntentRequest;
 import io.grpc.Metadata;
 import java.util.Objects;
@@ -29,7 +30,8 @@ final class Outgoing {
    */
   static <R extends Message> R named(R request) {
     var field = request.getDescriptorForType().findFieldByName(REQUEST_ID);
-    if (field == null || !requestId(request).isEmpty()) {
+    // That of GetCall names other calls, or is left out.
+    if (field == null || request instanceof GetCallRequest || !requestId(request).isEmpty()) {
       return request;
     }
     if (paysInvoice(request)) {
