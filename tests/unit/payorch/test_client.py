@@ -307,6 +307,49 @@ class TestToken:
             call(fake, "create_session", session(), token=token)
 
 
+class TestClose:
+    """The end of a client while a call waits to be sent again."""
+
+    @pytest.mark.parametrize("aio", [False, True])
+    def test_does_not_hide_a_doubt(self, aio: Any, fake: FakePayorch) -> None:
+        """What gRPC raises then is an error of an argument, and would read as if nothing had been sent."""
+        fake.fail_with("UPSTREAM_NO_ANSWER")
+
+        with pytest.raises(payorch.OutcomeUnknownError) as unknown:
+            asyncio.run(closed_within_async(fake)) if aio else closed_within(fake)
+
+        assert unknown.value.__cause__ is not None
+        assert 1 == len(fake.calls)
+
+
+def closed_within(fake: FakePayorch) -> None:
+    """Close a client for threads before the second attempt of a call."""
+    supplied: list[bool] = []
+
+    def token(refresh: bool) -> str:  # noqa: FBT001 - as suppliers of tokens are called
+        if supplied:
+            client.close()
+        supplied.append(refresh)
+        return "token"
+
+    with fake.connect(token=token) as client:
+        client.decrypt_apple_pay(payment(ORDER))
+
+
+async def closed_within_async(fake: FakePayorch) -> None:
+    """Close a client for tasks before the second attempt of a call."""
+    supplied: list[bool] = []
+
+    async def token(refresh: bool) -> str:  # noqa: FBT001 - as suppliers of tokens are called
+        if supplied:
+            await client.close()
+        supplied.append(refresh)
+        return "token"
+
+    async with fake.connect_async(token=token) as client:
+        await client.decrypt_apple_pay(payment(ORDER))
+
+
 class TestArguments:
     """What is wrong in this process never reads as a payment in doubt."""
 

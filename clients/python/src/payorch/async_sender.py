@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import grpc
 
 from payorch.call_error import CallError
-from payorch.connection import AttemptError, Endpoint, ready_async, why_not_ready_async
+from payorch.connection import AttemptError, Endpoint, answer_of, ready_async, why_not_ready_async
+from payorch.errors import PayorchError
 from payorch.links import Link, Links
 from payorch.outgoing import CallSettings, OutgoingCall, checked_token
 from payorch.resend import Next
@@ -36,6 +37,13 @@ class AsyncSender:
         link = self.links.take()
         try:
             return await self._attempts(link, rpc, outgoing)
+        except PayorchError:
+            raise
+        except Exception as error:
+            # Whatever else went wrong does not hide that an earlier attempt is in doubt.
+            if outgoing.loop.doubt:
+                raise outgoing.exception() from error
+            raise
         finally:
             for channel in self.links.give_back(link):
                 await channel.close()
@@ -48,7 +56,7 @@ class AsyncSender:
     async def _attempts(
         self, link: Link[grpc.aio.Channel], rpc: Rpc[Request, Answer], outgoing: OutgoingCall[Request]
     ) -> Answer:
-        token = await self._fetch(outgoing, refresh=False)
+        token = await self._fetch(refresh=False)
         while True:
             try:
                 received = await self._attempt(link, rpc, outgoing, token)
@@ -66,11 +74,12 @@ class AsyncSender:
             rpc.path, request_serializer=rpc.request.SerializeToString, response_deserializer=rpc.answer.FromString
         )
         try:
-            return await method(
+            received = await method(
                 outgoing.request, timeout=outgoing.loop.remaining_s(), metadata=outgoing.metadata(token)
             )
         except grpc.RpcError as error:
             raise AttemptError(CallError.from_rpc_error(error), error) from error
+        return answer_of(received)
 
     async def _connect(self, link: Link[grpc.aio.Channel], outgoing: OutgoingCall[Request]) -> None:
         """Wait for the connection; without one the call is not started."""
@@ -96,19 +105,12 @@ class AsyncSender:
             raise outgoing.exception() from failed.cause
         if following is Next.WAIT_AND_SEND:
             await asyncio.sleep(self.settings.timing.pause_s(wait_s))
-            return await self._fetch(outgoing, refresh=False)
-        fresh = await self._fetch(outgoing, refresh=True)
+            return await self._fetch(refresh=False)
+        fresh = await self._fetch(refresh=True)
         if fresh == token:
             raise outgoing.exception() from failed.cause
         return fresh
 
-    async def _fetch(self, outgoing: OutgoingCall[Request], *, refresh: bool) -> str:
-        """Return the token; a failure to get one does not hide that an earlier attempt is in doubt."""
-        if self.token is None:
-            return ""
-        try:
-            return checked_token(await self.token(refresh))
-        except Exception as error:
-            if outgoing.loop.doubt:
-                raise outgoing.exception() from error
-            raise
+    async def _fetch(self, *, refresh: bool) -> str:
+        """Return the token; empty where there is no supplier."""
+        return "" if self.token is None else checked_token(await self.token(refresh))

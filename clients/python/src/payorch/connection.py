@@ -10,6 +10,7 @@ from typing import Any, Final
 import grpc
 
 from payorch.call_error import CallError
+from payorch.rpcs import Answer
 from payorch.v1 import call_pb2
 
 _PROBE: Final = "/grpc.health.v1.Health/Check"
@@ -27,6 +28,19 @@ class AttemptError(Exception):
         super().__init__(error.message)
         self.error = error
         self.cause = cause
+
+
+def answer_of(received: Answer | None) -> Answer:
+    """Return the answer of a call that succeeded.
+
+    Raises:
+        AttemptError: There is none. gRPC returns None for a success without a message and, to a task, for one that it
+            cannot read.
+    """
+    if received is None:
+        unreadable = CallError(code=grpc.StatusCode.INTERNAL, message="The answer has no message that can be read.")
+        raise AttemptError(unreadable, None)
+    return received
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import grpc
 
 from payorch.call_error import CallError
-from payorch.connection import AttemptError, Endpoint, known_not_ready, why_not_reached
+from payorch.connection import AttemptError, Endpoint, answer_of, known_not_ready, why_not_reached
+from payorch.errors import PayorchError
 from payorch.links import Link, Links
 from payorch.outgoing import CallSettings, OutgoingCall, checked_token
 from payorch.resend import Next
@@ -36,6 +37,13 @@ class Sender:
         link = self.links.take()
         try:
             return self._attempts(link, rpc, outgoing)
+        except PayorchError:
+            raise
+        except Exception as error:
+            # Whatever else went wrong does not hide that an earlier attempt is in doubt.
+            if outgoing.loop.doubt:
+                raise outgoing.exception() from error
+            raise
         finally:
             for channel in self.links.give_back(link):
                 channel.close()
@@ -46,7 +54,7 @@ class Sender:
             channel.close()
 
     def _attempts(self, link: Link[grpc.Channel], rpc: Rpc[Request, Answer], outgoing: OutgoingCall[Request]) -> Answer:
-        token = self._fetch(outgoing, refresh=False)
+        token = self._fetch(refresh=False)
         while True:
             try:
                 received = self._attempt(link, rpc, outgoing, token)
@@ -64,11 +72,12 @@ class Sender:
             rpc.path, request_serializer=rpc.request.SerializeToString, response_deserializer=rpc.answer.FromString
         )
         try:
-            return method(outgoing.request, timeout=outgoing.loop.remaining_s(), metadata=outgoing.metadata(token))
+            received = method(outgoing.request, timeout=outgoing.loop.remaining_s(), metadata=outgoing.metadata(token))
         except grpc.RpcError as error:
             failed = CallError.from_rpc_error(error)
             link.seen_ready = failed.call_outcome is not None
             raise AttemptError(failed, error) from error
+        return answer_of(received)
 
     def _connect(self, link: Link[grpc.Channel], outgoing: OutgoingCall[Request]) -> None:
         """Wait for the connection; without one the call is not started.
@@ -93,19 +102,12 @@ class Sender:
             raise outgoing.exception() from failed.cause
         if following is Next.WAIT_AND_SEND:
             time.sleep(self.settings.timing.pause_s(wait_s))
-            return self._fetch(outgoing, refresh=False)
-        fresh = self._fetch(outgoing, refresh=True)
+            return self._fetch(refresh=False)
+        fresh = self._fetch(refresh=True)
         if fresh == token:
             raise outgoing.exception() from failed.cause
         return fresh
 
-    def _fetch(self, outgoing: OutgoingCall[Request], *, refresh: bool) -> str:
-        """Return the token; a failure to get one does not hide that an earlier attempt is in doubt."""
-        if self.token is None:
-            return ""
-        try:
-            return checked_token(self.token(refresh))
-        except Exception as error:
-            if outgoing.loop.doubt:
-                raise outgoing.exception() from error
-            raise
+    def _fetch(self, *, refresh: bool) -> str:
+        """Return the token; empty where there is no supplier."""
+        return "" if self.token is None else checked_token(self.token(refresh))

@@ -17,6 +17,7 @@ from payorch.testing.catalogue import Failure
 from payorch.testing.script import Plan
 from payorch.v1 import call_pb2
 
+from programs.clients.conformance.spoiled import spoiled
 from programs.clients.conformance.table import Case
 
 AUTHORITY: Final = Authority()
@@ -61,6 +62,10 @@ async def world_of(case: Case, folder: Path) -> AsyncIterator[World]:
                 executed=lambda: len(fake.executed),
                 received=lambda: len(fake.calls),
             )
+        return
+    if case.world == "spoiled":
+        async with spoiled(case.plans[0]["answers"]) as (port, received):
+            yield World(f"127.0.0.1:{port}", received=lambda: len(received))
         return
     if case.world == "nothing":
         yield World(f"127.0.0.1:{free_port()}")
