@@ -270,6 +270,29 @@ func TestServiceThatHasLeftIsNotCalled(t *testing.T) {
 	}
 }
 
+// However long an outage was: gRPC alone would wait for two minutes, and calls fail meanwhile. Four attempts would take it
+// more than 4 s.
+func TestConnectsAgainWithinSeconds(t *testing.T) {
+	dials, fourth := 0, make(chan struct{})
+	refusing := func(context.Context, string) (net.Conn, error) {
+		if dials++; dials == 4 {
+			close(fourth)
+		}
+		return nil, errors.New("refused")
+	}
+	client, err := payorch.New("127.0.0.1:1", payorch.WithPlaintext(), payorch.WithoutResend(),
+		payorch.WithDialOptions(grpc.WithContextDialer(refusing)))
+	check(t, err)
+	defer client.Close()
+	_, err = client.CreateSession(t.Context(), session(order))
+	failedAs(t, err, payorch.ErrNotSent)
+	select {
+	case <-fourth:
+	case <-time.After(3 * time.Second):
+		t.Error("it waits for longer")
+	}
+}
+
 func TestConnectionThatBreaksWithinACallLeavesItInDoubt(t *testing.T) {
 	claims := func(context.Context) error {
 		return status.Error(codes.Unavailable, "connection error: dial tcp: connect: connection refused")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/health" // healthCheckConfig has no effect without it
@@ -21,14 +22,25 @@ import (
 //go:embed service_config.json
 var ServiceConfig string
 
+// longestConnecting is how long an attempt to connect may take.
+const longestConnecting = 20 * time.Second
+
+// reconnects says how soon is connected again. Calls fail meanwhile, and gRPC's own two minutes would make an outage
+// longer.
+var reconnects = backoff.Config{
+	BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second,
+}
+
 // Options returns what every connection to the service wants: the service config, which DNS cannot replace, pings that
-// find a connection whose other end is gone (the service allows one every 10 s), and the user agent. [New] applies
-// them; they are here for who uses the generated stubs without a [Client], and has to add credentials.
+// find a connection whose other end is gone (the service allows one every 10 s), attempts to connect every second, and
+// the user agent. [New] applies them; they are here for who uses the generated stubs without a [Client], and has to add
+// credentials.
 func Options() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithDefaultServiceConfig(ServiceConfig),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnects, MinConnectTimeout: longestConnecting}),
 		grpc.WithUserAgent("payorch-go/" + Version),
 	}
 }

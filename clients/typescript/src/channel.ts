@@ -10,6 +10,9 @@ export const serviceConfig: string = readFileSync(new URL("../service_config.jso
 /** Between two pings of a connection in use; the service allows one every 10 s. */
 const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
+/** Between two attempts to connect. Calls fail meanwhile, and gRPC's own two minutes would make an outage longer. */
+const FIRST_RECONNECT_MS = 200;
+const LONGEST_RECONNECT_MS = 1_000;
 
 /** What a channel depends on. */
 export interface ChannelSettings {
@@ -43,6 +46,8 @@ export function channelOptions({ serviceConfig, resends, options }: ChannelSetti
     "grpc.service_config_disable_resolution": 1,
     "grpc.keepalive_time_ms": KEEPALIVE_MS,
     "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+    "grpc.initial_reconnect_backoff_ms": FIRST_RECONNECT_MS,
+    "grpc.max_reconnect_backoff_ms": LONGEST_RECONNECT_MS,
     "grpc.primary_user_agent": `payorch-typescript/${VERSION}`,
     ...options,
   };

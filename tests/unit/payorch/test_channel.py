@@ -63,6 +63,12 @@ class TestChannelOptions:
             chosen["grpc.primary_user_agent"],
         )
 
+    def test_connect_again_within_seconds(self) -> None:
+        """However long an outage was; gRPC alone waits two minutes, and calls fail meanwhile."""
+        chosen = dict(channel_options("{}", (), resends=True))
+
+        assert chosen["grpc.initial_reconnect_backoff_ms"] <= chosen["grpc.max_reconnect_backoff_ms"] <= 1_000
+
     @pytest.mark.parametrize("config", ["", "[]", "{"])
     def test_refuse_a_config_that_is_none(self, config: str) -> None:
         """Before a channel is made of it."""

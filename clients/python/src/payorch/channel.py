@@ -26,6 +26,9 @@ ChannelOptions = Sequence[tuple[str, Any]]
 _KEEPALIVE_MS: Final = 30_000
 """Between two pings of a connection in use; the service allows one every 10 s."""
 _KEEPALIVE_TIMEOUT_MS: Final = 10_000
+_FIRST_RECONNECT_MS: Final = 200
+_LONGEST_RECONNECT_MS: Final = 1_000
+"""Between two attempts to connect. Calls fail meanwhile, and gRPC's own two minutes would make an outage longer."""
 _RETRIES: Final = ("retryPolicy", "hedgingPolicy")
 
 
@@ -89,6 +92,8 @@ def channel_options(service_config: str, given: ChannelOptions, *, resends: bool
         "grpc.service_config_disable_resolution": 1,
         "grpc.keepalive_time_ms": _KEEPALIVE_MS,
         "grpc.keepalive_timeout_ms": _KEEPALIVE_TIMEOUT_MS,
+        "grpc.initial_reconnect_backoff_ms": _FIRST_RECONNECT_MS,
+        "grpc.max_reconnect_backoff_ms": _LONGEST_RECONNECT_MS,
         "grpc.primary_user_agent": f"payorch-python/{VERSION}",
     }
     return list({**ours, **dict(given)}.items())

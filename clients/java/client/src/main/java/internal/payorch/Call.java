@@ -104,6 +104,7 @@ final class Call<R extends Message, A extends Message> {
   }
 
   private void sendUnlessRefused(ManagedChannel channel, String token) {
+    channels.reconnect(channel);
     CompletableFuture<Optional<String>> why = Connection.whyNot(channel);
     after(why, () -> {
       if (why.join().isPresent()) {

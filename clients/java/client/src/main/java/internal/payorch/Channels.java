@@ -19,12 +19,15 @@ final class Channels implements AutoCloseable {
   private static final Logger LOG = System.getLogger("internal.payorch");
   private static final long CHECK_EVERY_NANOS = Duration.ofSeconds(10).toNanos();
 
+  private static final long RECONNECT_EVERY_NANOS = Duration.ofSeconds(1).toNanos();
+
   private final Function<Optional<Tls>, ManagedChannel> maker;
   private final Timing timing;
   private final List<ManagedChannel> left = new ArrayList<>();
   private Optional<Tls> tls;
   private ManagedChannel newest;
   private long lookedAtNanos;
+  private long reconnectedAtNanos;
   private boolean closed;
 
   /**
@@ -39,7 +42,20 @@ final class Channels implements AutoCloseable {
     this.tls = tls;
     this.timing = timing;
     this.lookedAtNanos = timing.nanos().getAsLong();
+    this.reconnectedAtNanos = lookedAtNanos - RECONNECT_EVERY_NANOS;
     this.newest = maker.apply(tls);
+  }
+
+  /**
+   * Connects a channel again at once, but not more than once a second. Calls fail while it waits, and gRPC's own two
+   * minutes would make an outage longer.
+   */
+  synchronized void reconnect(ManagedChannel channel) {
+    var now = timing.nanos().getAsLong();
+    if (now - reconnectedAtNanos >= RECONNECT_EVERY_NANOS) {
+      reconnectedAtNanos = now;
+      channel.resetConnectBackoff();
+    }
   }
 
   /** Returns the channel for an attempt; one that was begun on another before ends there. */
