@@ -120,7 +120,8 @@ def _of_every_error(call: PlannedCall, request_id: str, result: Mapping[str, Any
     if result["reason"] and result["track_id"] != call.wire["track_id"]:
         yield f"the Track-Id is {result['track_id']!r}, not {call.wire['track_id']!r}"
     wanted = [
-        f"{result['reason'] or result['code']}: {result['message']}",
+        # What is not printable is escaped; protobuf in Go puts a no-break space into some of its errors.
+        f"{result['reason'] or result['code']}: {result['message'] if result['message'].isprintable() else ''}",
         *(f"{field}: {description}" for field, _, description in result["violations"][:3] if description.isprintable()),
         f"outcome {result['outcome'].removeprefix('OUTCOME_')}, advice {result['advice'].removeprefix('ADVICE_')}",
         result["request_id"],

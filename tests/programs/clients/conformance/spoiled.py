@@ -1,5 +1,6 @@
 """A server that executes a call and succeeds, but whose answer does not arrive as the service sends it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ _ANSWERS: Final = {"none": (), "unreadable": (b"\xff\xff\xff\xff",)}
 
 
 @dataclass(frozen=True, slots=True)
-class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc is not typed
+class _Handler(grpc.GenericRpcHandler):
     """Takes every RPC. As a stream, because a unary handler has to answer with one message."""
 
     answers: Sequence[bytes]
@@ -21,11 +22,16 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc is not type
 
     def service(self, details: Any) -> Any:
         """Return what handles an RPC."""
-        handler = self._health if details.method.startswith("/grpc.health.") else self._answer
+        handlers = {"/grpc.health.v1.Health/Watch": self._watch, "/grpc.health.v1.Health/Check": self._check}
+        handler = handlers.get(details.method, self._answer)
         return grpc.unary_stream_rpc_method_handler(handler)
 
-    async def _health(self, _request: bytes, _context: Any) -> AsyncIterator[bytes]:
+    async def _check(self, _request: bytes, _context: Any) -> AsyncIterator[bytes]:
         yield _SERVING
+
+    async def _watch(self, _request: bytes, _context: Any) -> AsyncIterator[bytes]:
+        yield _SERVING
+        await asyncio.Event().wait()  # a watch that ended would end the connection
 
     async def _answer(self, request: bytes, _context: Any) -> AsyncIterator[bytes]:
         self.received.append(request)
