@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from harness.authority import Authority, Issuer, key_set
+from harness.keyring import new_key_file
 from zuora_emulator import Emulator, seed, serving
 
 from chart.pod import moved, started
@@ -39,7 +40,7 @@ class TestPod:
         async with serving(Emulator()) as url:
             values = {"emulator": {"enabled": True, "port": urlsplit(url).port}, "config": MEMORY}
             objects = await asyncio.to_thread(render, values)
-            async with started(objects, tmp_path, {"key": b"k" * 32}) as application:
+            async with started(objects, tmp_path, {"key": new_key_file().encode()}) as application:
                 assert await health(objects, tmp_path, application.grpc_port) == 0
 
     @pytest.mark.asyncio
@@ -51,7 +52,7 @@ class TestPod:
         async with serving(Emulator()) as url:
             values = {"emulator": {"enabled": True, "port": urlsplit(url).port}, "config": MEMORY}
             objects = await asyncio.to_thread(render, values, scenario=MTLS)
-            mounted = {**secret, "key": b"k" * 32, "jwks.json": key_set(Issuer())}
+            mounted = {**secret, "key": new_key_file().encode(), "jwks.json": key_set(Issuer())}
             async with started(objects, tmp_path, mounted) as application:
                 assert await health(objects, tmp_path, application.grpc_port) == 0
                 (tmp_path / "ca.crt").write_bytes(other.certificate)

@@ -9,6 +9,7 @@ import metric_names
 import pytest
 import yaml
 from harness.authority import Authority
+from harness.keyring import new_key_file
 from harness.stack import merged
 from payorch_server.cli import main
 from payorch_server.runtime.listen_address import split_address
@@ -148,7 +149,7 @@ class TestPods:
             text = text.replace(f'"{folder}/', f'"{tmp_path}{folder}/')
         for file in re.findall(rf'"({tmp_path}[^"]+)"', text):
             Path(file).parent.mkdir(parents=True, exist_ok=True)
-            Path(file).write_bytes(files.get(Path(file).name, b"k" * 32))
+            Path(file).write_bytes(files.get(Path(file).name, new_key_file().encode()))
         (tmp_path / "hub.yaml").write_text(text)
 
         status = main(["upc", "check-config", "--config", str(tmp_path / "hub.yaml")])

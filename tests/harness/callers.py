@@ -10,6 +10,10 @@ TOKENS = Issuer()
 NAMESPACE = "shop"
 
 
+ISSUER_NAME = "own"
+"""Of the issuer of callers' tokens in the configuration."""
+
+
 def access_settings(folder: Path, callers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return an access policy for callers by name, all in one namespace, and write the key set that it needs.
 
@@ -27,7 +31,7 @@ def access_settings(folder: Path, callers: Mapping[str, Mapping[str, Any]]) -> d
     }
     entries = [{"caller": f"jwt:{name}"} | everything | members for name, members in callers.items()]
     jwt = {"key_set_file": str(keys), "issuer": ISSUER, "audience": AUDIENCE}
-    return {"identity": {"jwt": {"own": jwt}}, "access": {"callers": entries}}
+    return {"identity": {"jwt": {ISSUER_NAME: jwt}}, "access": {"callers": entries}}
 
 
 def as_caller(name: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import grpc
 import pytest
 from harness.authority import machine_now
-from harness.callers import TOKENS, access_settings
+from harness.callers import ISSUER_NAME, TOKENS, access_settings
 from harness.keyring import new_key_file
 from harness.redis_server import Servers, servers
 from harness.requests import decryption_request, payment_method_request, session_request
@@ -47,8 +47,9 @@ def configured(setting: Setting, end: float, folder: Path, url: str) -> dict[str
         "telemetry": {"traces": "console", "sampling": {"ratio": 0.5}},
     }
     section: dict[str, Any] = {setting.path[-1]: int(end) if setting.kind is int else end}
+    of_name = ISSUER_NAME if setting.path[:2] == ("identity", "jwt") else TENANT
     for name in reversed(setting.path[:-1]):
-        section = {TENANT if name == NAME else name: section}
+        section = {of_name if name == NAME else name: section}
     return merged(merged(over, section), CONTEXT.get(str(setting), {}) if end < 20 else {})
 
 

@@ -85,7 +85,8 @@ class TestTheProcess:
         )  # fmt: skip
 
         assert ended.returncode == 2
-        assert f"{file}: 2 problems\n  - upc.allow.0: " in ended.stderr
+        assert f"{file}: 2 problems\n  - {file}:" in ended.stderr
+        assert ": upc.allow.0: " in ended.stderr
 
 
 @pytest.mark.asyncio

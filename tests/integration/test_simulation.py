@@ -69,6 +69,7 @@ class TestSeed:
         assert one.digest == again.digest
         assert one.digest != other.digest
 
+    @pytest.mark.timeout(60)  # two processes that import everything
     def test_replays_exactly_in_another_process(self) -> None:
         """Nothing depends on the order of sets, whose hashes differ from process to process."""
         command = [sys.executable, "-m", "programs.simulation", "--seed", "7", "--calls", "1", "--digest"]

@@ -21,7 +21,8 @@ def objects_are_accepted(scenario: Scenario) -> str:
     """Apply everything but pods on trial; pods need the service account to be there."""
     tried = [one for one in scenario.objects if one["kind"] != "Pod"]
     for one in tried:
-        path = scenario.api.resource_of(one).path(scenario.namespace, one["metadata"]["name"])
+        namespace = one["metadata"].get("namespace", scenario.namespace)
+        path = scenario.api.resource_of(one).path(namespace, one["metadata"]["name"])
         _accepted(scenario, one, partial(scenario.api.apply, path, one, dry_run=True))
     return f"{len(tried)} objects are accepted on trial, strictly and without a warning"
 
@@ -64,7 +65,7 @@ def weak_deployment_is_noticed(scenario: Scenario) -> str:
         within_s=_CONTROLLER_S,
     )
     scenario.api.delete(f"{path}/{_WEAK}?propagationPolicy=Foreground")
-    wait_until_only(scenario.api, scenario.namespace, before, within_s=_CONTROLLER_S)
+    wait_until_only(scenario.api, *scenario.namespaces, wanted=before, within_s=_CONTROLLER_S)
     return "a weakened Deployment is warned of, and its pods are refused"
 
 

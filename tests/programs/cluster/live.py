@@ -70,7 +70,7 @@ class Release:
     def remove(self, api: Api, before: Inventory) -> None:
         """Uninstall; pods must end by themselves, since Kubernetes would not have killed them so soon."""
         self.helm.run("uninstall", RELEASE, namespace=NAMESPACE)
-        wait_until_only(api, NAMESPACE, before, within_s=GONE_S)
+        wait_until_only(api, NAMESPACE, wanted=before, within_s=GONE_S)
 
 
 def _in_plaintext(api: Api, release: Release) -> Iterator[str]:

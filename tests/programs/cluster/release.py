@@ -15,7 +15,9 @@ _ANNOTATION: Final = "payorch-tests/changed"
 
 def install(scenario: Scenario) -> str:
     """Install; the objects are what `helm template` printed, and the controllers get their pods admitted."""
-    scenario.helm.run("install", RELEASE, str(CHART), "--values", str(scenario.values), namespace=scenario.namespace)
+    scenario.helm.run(
+        "install", RELEASE, str(CHART), "--values", str(scenario.values), namespace=scenario.release_namespace
+    )
     there = scenario.inventory()
     wanted = {(one["kind"], one["metadata"]["name"]) for one in scenario.objects if one["kind"] != "Pod"}
     if missing := wanted - there:
@@ -29,11 +31,11 @@ def change_and_go_back(scenario: Scenario) -> str:
     first = _template(scenario)
     changed = json.dumps({_ANNOTATION: "yes"})
     values = ("--values", str(scenario.values), "--set-json", f"podAnnotations={changed}")
-    scenario.helm.run("upgrade", RELEASE, str(CHART), *values, namespace=scenario.namespace)
+    scenario.helm.run("upgrade", RELEASE, str(CHART), *values, namespace=scenario.release_namespace)
     second = _template(scenario)
     if second["metadata"]["annotations"].pop(_ANNOTATION, None) != "yes" or first != second:
         raise ClusterError(f"helm upgrade of {scenario.values} changed something else than was asked for.")
-    scenario.helm.run("rollback", RELEASE, "1", namespace=scenario.namespace)
+    scenario.helm.run("rollback", RELEASE, "1", namespace=scenario.release_namespace)
     if first != _template(scenario):
         raise ClusterError(f"helm rollback of {scenario.values} did not bring back the first template.")
     return "upgraded and rolled back; the template of the pods is the first one again"
@@ -41,8 +43,8 @@ def change_and_go_back(scenario: Scenario) -> str:
 
 def uninstall(scenario: Scenario) -> str:
     """Uninstall; the namespace holds what it held before, and nothing else."""
-    scenario.helm.run("uninstall", RELEASE, namespace=scenario.namespace)
-    wait_until_only(scenario.api, scenario.namespace, scenario.before, within_s=_GONE_S)
+    scenario.helm.run("uninstall", RELEASE, namespace=scenario.release_namespace)
+    wait_until_only(scenario.api, *scenario.namespaces, wanted=scenario.before, within_s=_GONE_S)
     return "uninstalled; nothing is left"
 
 

@@ -11,6 +11,7 @@ from programs.cluster.helm import Helm
 from programs.cluster.process import ClusterError, until
 
 _NAMESPACE_S: Final = 30.0
+_OF_EVERY_NAMESPACE: Final = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")}
 LABELS: Final = {
     f"pod-security.kubernetes.io/{mode}{end}": value
     for mode in ("enforce", "warn", "audit")
@@ -27,27 +28,35 @@ class Scenario:
     api: Api
     helm: Helm
     values: Path
+    release_namespace: str
+    """Where Helm keeps the release."""
     namespace: str
+    """Where its workloads are."""
+    namespaces: tuple[str, ...]
+    """All that its objects are in."""
     objects: tuple[Object, ...]
     """What `helm template` prints, hooks included."""
     before: Inventory
-    """What its namespace held before anything was installed."""
+    """What its namespaces held before anything was installed."""
 
     def of_kind(self, kind: str) -> list[Object]:
         """Return its objects of a kind."""
         return [one for one in self.objects if one["kind"] == kind]
 
     def inventory(self) -> Inventory:
-        """Return kind and name of everything in the namespace but events."""
-        return inventory(self.api, self.namespace)
+        """Return kind and name of everything in its namespaces but events."""
+        return inventory(self.api, *self.namespaces)
 
 
 def prepared(api: Api, helm: Helm, values: Path, *, kubernetes: str) -> Scenario:
-    """Make the namespace of a scenario, and what a cluster must have before: kinds, and its pods' priority classes."""
-    namespace = f"payorch-{values.stem.removesuffix('-values')}"
-    metadata = {"name": namespace, "labels": LABELS}
-    api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-    objects = tuple(helm.render(values, namespace=namespace, kubernetes=kubernetes))
+    """Make the namespaces of a scenario, and what a cluster must have before: kinds, and its pods' priority classes."""
+    release = f"payorch-{values.stem.removesuffix('-values')}"
+    objects = tuple(helm.render(values, namespace=release, kubernetes=kubernetes))
+    workloads = next(one["metadata"].get("namespace", release) for one in objects if one["kind"] == "Deployment")
+    namespaces = tuple({release, *(one["metadata"].get("namespace", release) for one in objects)})
+    for name in namespaces:
+        made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": LABELS}}
+        api.apply(f"/api/v1/namespaces/{name}", made)
     _make_kinds(api, objects)
     for pod in pods_of(objects).values():
         if name := pod["spec"].get("priorityClassName"):
@@ -55,33 +64,35 @@ def prepared(api: Api, helm: Helm, values: Path, *, kubernetes: str) -> Scenario
             kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
             api.apply(path, {**kind, "metadata": {"name": name}, "value": 1})
     until(
-        f"{namespace} has what Kubernetes puts into every namespace",
-        lambda: {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")} <= inventory(api, namespace),
+        f"{' and '.join(namespaces)} have what Kubernetes puts into every namespace",
+        lambda: all(_OF_EVERY_NAMESPACE <= inventory(api, name) for name in namespaces),
         within_s=_NAMESPACE_S,
     )
-    return Scenario(api, helm, values, namespace, objects, inventory(api, namespace))
+    return Scenario(api, helm, values, release, workloads, namespaces, objects, inventory(api, *namespaces))
 
 
-def inventory(api: Api, namespace: str) -> Inventory:
-    """Return kind and name of everything in a namespace but events."""
+def inventory(api: Api, *namespaces: str) -> Inventory:
+    """Return kind and name of everything in namespaces but events."""
     found: set[tuple[str, str]] = set()
     for (_, kind), resource in api.resources().items():
         if resource.namespaced and resource.listed and kind != "Event":
-            found |= {(kind, one["metadata"]["name"]) for one in api.get(resource.path(namespace))["items"]}
+            for namespace in namespaces:
+                found |= {(kind, one["metadata"]["name"]) for one in api.get(resource.path(namespace))["items"]}
     return frozenset(found)
 
 
-def wait_until_only(api: Api, namespace: str, wanted: Inventory, *, within_s: float) -> None:
-    """Wait until a namespace holds nothing but what it should.
+def wait_until_only(api: Api, *namespaces: str, wanted: Inventory, within_s: float) -> None:
+    """Wait until namespaces hold nothing but what they should.
 
     Raises:
         ClusterError: Something is left, or missing.
     """
     try:
-        until("", lambda: inventory(api, namespace) == wanted, within_s=within_s)
+        until("", lambda: inventory(api, *namespaces) == wanted, within_s=within_s)
     except ClusterError:
-        difference = sorted(inventory(api, namespace) ^ wanted)
-        raise ClusterError(f"After {within_s:.0f} s {namespace} still differs from before: {difference}") from None
+        difference = sorted(inventory(api, *namespaces) ^ wanted)
+        named = " and ".join(namespaces)
+        raise ClusterError(f"After {within_s:.0f} s {named} still differs from before: {difference}") from None
 
 
 def pods_of(objects: tuple[Object, ...]) -> dict[str, Object]:
