@@ -49,7 +49,7 @@ class Scenario:
 
 
 def prepared(api: Api, helm: Helm, values: Path, *, kubernetes: str) -> Scenario:
-    """Make the namespaces of a scenario, and what a cluster must have before: kinds, and its pods' priority classes."""
+    """Make the namespaces of a scenario, and what a cluster must have before: kinds, and classes of its pods."""
     release = f"payorch-{values.stem.removesuffix('-values')}"
     objects = tuple(helm.render(values, namespace=release, kubernetes=kubernetes))
     workloads = next(one["metadata"].get("namespace", release) for one in objects if one["kind"] == "Deployment")
@@ -63,12 +63,26 @@ def prepared(api: Api, helm: Helm, values: Path, *, kubernetes: str) -> Scenario
             path = f"/apis/scheduling.k8s.io/v1/priorityclasses/{name}"
             kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
             api.apply(path, {**kind, "metadata": {"name": name}, "value": 1})
+        if name := pod["spec"].get("runtimeClassName"):
+            runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "handler": name}
+            api.apply(f"/apis/node.k8s.io/v1/runtimeclasses/{name}", {**runtime, "metadata": {"name": name}})
+    _make_accounts(api, objects, workloads)
     until(
         f"{' and '.join(namespaces)} have what Kubernetes puts into every namespace",
         lambda: all(_OF_EVERY_NAMESPACE <= inventory(api, name) for name in namespaces),
         within_s=_NAMESPACE_S,
     )
     return Scenario(api, helm, values, release, workloads, namespaces, objects, inventory(api, *namespaces))
+
+
+def _make_accounts(api: Api, objects: tuple[Object, ...], namespace: str) -> None:
+    """Make the service accounts that pods have and that are not the chart's."""
+    own = {one["metadata"]["name"] for one in objects if one["kind"] == "ServiceAccount"}
+    for pod in pods_of(objects).values():
+        name = pod["spec"].get("serviceAccountName", "default")
+        if name not in own | {"default"}:
+            account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+            api.apply(f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}", account)
 
 
 def inventory(api: Api, *namespaces: str) -> Inventory:
