@@ -7,7 +7,7 @@ pub const TRACK_ID: &str = "zuora-track-id";
 const LONGEST_TRACK_ID: usize = 64;
 const NOT_IN_TRACK_ID: [char; 5] = [':', ';', ',', '"', '\''];
 
-/// Returns a fresh name for an intent: a UUID of version 7 (RFC 9562), which tells the service when it was made.
+/// Returns a fresh name for an intent: a UUID of version 7 (RFC 9562), which shows the service when it was made.
 ///
 /// Keep it with the order before the first send, and send it again with every resend of the same thing to be done.
 ///

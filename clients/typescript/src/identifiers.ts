@@ -7,7 +7,7 @@ const TIMESTAMP_BYTES = 6;
 const RANDOM_BYTES = 10;
 
 /**
- * Returns a fresh name for an intent: a UUID of version 7 (RFC 9562), which tells the service when it was made.
+ * Returns a fresh name for an intent: a UUID of version 7 (RFC 9562), which shows the service when it was made.
  *
  * Keep it with the order before the first send, and send it again with every resend of the same thing to be done.
  */

@@ -40,7 +40,7 @@ class UnsettledIntent(msgspec.Struct, frozen=True):
     """A note that an intent is in doubt. Nothing sensitive is in it."""
 
     key: str
-    """Its idempotency key, which tells nothing of the request."""
+    """Its idempotency key, which reveals nothing of the request."""
     rpc: str
     namespace: str
     request_id: str

@@ -1,4 +1,4 @@
-"""The example's shop takes a payment once, and tells the payer no more than it knows."""
+"""The example's shop takes a payment once, and shows the payer no more than it knows."""
 
 import asyncio
 import sqlite3

@@ -18,7 +18,7 @@ _NOT_IN_TRACK_ID: Final = frozenset(":;,\"'")
 
 
 def new_request_id() -> str:
-    """Return a fresh name for an intent: a UUID of version 7 (RFC 9562), which tells the service when it was made.
+    """Return a fresh name for an intent: a UUID of version 7 (RFC 9562), which shows the service when it was made.
 
     Keep it with the order before the first send, and send it again with every resend of the same thing to be done.
 

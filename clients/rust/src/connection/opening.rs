@@ -24,7 +24,7 @@ pub(crate) struct Opening<S> {
 }
 
 impl<S> Opening<S> {
-    /// Returns the stream, and what tells how the connection began.
+    /// Returns the stream, and what reports how the connection began.
     pub(crate) fn new(stream: S) -> (Self, oneshot::Receiver<Result<(), Unreachable>>) {
         let (opened, opening) = oneshot::channel();
         (Self { stream, first: Vec::new(), opened: Some(opened) }, opening)

@@ -38,7 +38,7 @@ public final class Payorch {
   private Payorch() {}
 
   /**
-   * {@return a fresh name for an intent: a UUID of version 7 (RFC 9562), which tells the service when it was made}
+   * {@return a fresh name for an intent: a UUID of version 7 (RFC 9562), which shows the service when it was made}
    *
    * <p>Keep it with the order before the first send, and send it again with every resend of the same thing to be done.
    */
