@@ -133,7 +133,7 @@ async def _for_later(page: BrowserPage, stack: LocalStack) -> AsyncIterator[str]
     await page.type(_IBAN)
     await page.click("#debit-form button", times=2)
     yield f"direct debit: {await _stage(page, 'done', part='debit')}"
-    await page.click("#card")
+    await page.click("#card", times=2)
     await page.until("document.getElementById('card-text').textContent.includes('session token')", within_s=_SOON_S)
     shown = await page.value("document.getElementById('card-text').textContent")
     yield f"card: {shown}"

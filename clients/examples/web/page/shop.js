@@ -137,11 +137,14 @@ async function begin() {
 
 // Zuora's own form takes the session token; see README.md for its script, which this page does not load.
 async function saveCard() {
+  const button = byId("card");
+  button.disabled = true; // and stays so: one session is enough for a form
   try {
     const { token } = await call(`${address}/card-session`, {});
     byId("card-text").textContent = `Zuora's form would open here, with a session token of ${token.length} characters.`;
   } catch (error) {
     console.warn(error);
+    button.disabled = false;
     byId("card-text").textContent = "A card cannot be saved at the moment. Please try again.";
   }
 }
