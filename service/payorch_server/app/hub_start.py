@@ -16,6 +16,7 @@ from payorch_server.app.admin import Readiness
 from payorch_server.app.hub_components import HubComponents
 from payorch_server.app.hub_reload import HubReloader
 from payorch_server.app.hub_watch import HubWatch
+from payorch_server.app.loop_lag import measure_loop_lag
 from payorch_server.app.process import (
     StartError,
     listen_for_probes,
@@ -132,6 +133,7 @@ async def start_hub_process(
         document.admin, readiness=hub.readiness, telemetry=components.telemetry, clock=own.clock, stack=stack
     )
     _ = components.tasks.start(watch.watch(), name="watch the store")
+    _ = components.tasks.start_shared(measure_loop_lag(components.telemetry.meter, own.clock), name="loop lag")
     hub.listener = await _listen(components, stack)
     if files:
         _ = components.tasks.start(hub.reloader.run(), name="reload")

@@ -15,6 +15,7 @@ from payorch_server import version
 from payorch_server.app.admin import Readiness
 from payorch_server.app.components import Components, Resources
 from payorch_server.app.gauges import publish
+from payorch_server.app.loop_lag import measure_loop_lag
 from payorch_server.app.process import StartError, listen_for_probes, open_counted_store, serve_until_signal
 from payorch_server.app.reload import Reloader
 from payorch_server.calls.recording import CallRecord
@@ -132,6 +133,7 @@ async def start(
     boundary = _boundary(document, components, ended)
     diagnostics_port = await _start_diagnostics(document, components, interceptors, boundary, stack)
     admin_port = await _start_admin(document.admin, components, reloader, stack)
+    _ = resources.tasks.start_shared(measure_loop_lag(resources.telemetry.meter, resources.clock), name="loop lag")
     if files:
         _ = resources.tasks.start(reloader.run(), name="reload")
 

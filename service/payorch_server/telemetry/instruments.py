@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from opentelemetry import trace
@@ -17,6 +17,7 @@ from opentelemetry.sdk.metrics.export import (  # noqa: TID251 - this package ow
 )
 
 from payorch_server.runtime.clock import SystemClock
+from payorch_server.telemetry.recorded_spans import CallTrace, Fate
 
 BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0)
 """Bounds of every histogram of durations, seconds.
@@ -51,6 +52,22 @@ class CheapCounter:
         ]
 
 
+class BucketExemplar(NamedTuple):
+    """A duration in one bucket, and the trace that shows what took so long."""
+
+    duration_s: float
+    at_ns: int
+    """Nanoseconds since 1970."""
+    span: trace.SpanContext
+    call: CallTrace | None
+    """The spans whose fate that of the trace is; None where all are kept."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the trace was sent, as far as it has been decided."""
+        return self.call is None or self.call.fate is Fate.KEPT
+
+
 @dataclass(slots=True)
 class _Series:
     """The durations with one set of attributes."""
@@ -60,8 +77,8 @@ class _Series:
     sum_s: float = 0.0
     min_s: float = float("inf")
     max_s: float = 0.0
-    exemplars: dict[int, tuple[float, int, trace.SpanContext]] = field(default_factory=dict)
-    """The latest duration of a sampled trace in each bucket, when it was recorded, and its span."""
+    exemplars: dict[int, "BucketExemplar"] = field(default_factory=dict)
+    """The latest duration of a sampled trace in each bucket."""
 
 
 class CheapHistogram:
@@ -72,7 +89,7 @@ class CheapHistogram:
     """
 
     def __init__(self, meter: Meter, name: str, attributes: tuple[str, ...], *, description: str) -> None:
-        self._name = name
+        self.name = name
         self._attributes = attributes
         self._description = description
         self._series: dict[tuple[str | int | None, ...], _Series] = {}
@@ -88,14 +105,24 @@ class CheapHistogram:
         series.sum_s += duration_s
         series.min_s = min(series.min_s, duration_s)
         series.max_s = max(series.max_s, duration_s)
-        span = trace.get_current_span().get_span_context()
-        if span.trace_flags.sampled:
-            series.exemplars[bucket] = (duration_s, now_ns(), span)
+        span = trace.get_current_span()
+        context = span.get_span_context()
+        if context.trace_flags.sampled:
+            series.exemplars[bucket] = BucketExemplar(duration_s, now_ns(), context, getattr(span, "call", None))
 
     def metric(self, *, since_ns: int, now_ns: int) -> Metric:
         """Return what is exported: all durations, and the exemplars since another time."""
         data = Histogram(list(self._points(since_ns, now_ns)), AggregationTemporality.CUMULATIVE)
-        return Metric(self._name, self._description, "s", data)
+        return Metric(self.name, self._description, "s", data)
+
+    def kept_exemplars(self) -> Iterator[tuple[dict[str, str | int], float, BucketExemplar]]:
+        """Yield the latest duration of each bucket whose trace was kept, with its attributes and the bucket's bound."""
+        for values, series in list(self._series.items()):
+            named = zip(self._attributes, values, strict=True)
+            attributes = {name: value for name, value in named if value is not None}
+            for bucket, found in list(series.exemplars.items()):
+                if found.is_kept:
+                    yield attributes, (*BUCKETS_S, float("inf"))[bucket], found
 
     def _points(self, since_ns: int, now_ns: int) -> Iterator[HistogramDataPoint]:
         for values, series in list(self._series.items()):
@@ -112,9 +139,9 @@ class CheapHistogram:
                 min=series.min_s,
                 max=series.max_s,
                 exemplars=[
-                    Exemplar({}, duration_s, at_ns, span.span_id, span.trace_id)
-                    for duration_s, at_ns, span in list(series.exemplars.values())
-                    if at_ns >= since_ns
+                    Exemplar({}, found.duration_s, found.at_ns, found.span.span_id, found.span.trace_id)
+                    for found in list(series.exemplars.values())
+                    if found.at_ns >= since_ns
                 ],
             )
 

@@ -1,6 +1,6 @@
 """The SDK's readers of metrics, which also read the histograms that sum up by themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -11,8 +11,12 @@ from opentelemetry.sdk.metrics.export import (  # noqa: TID251 - this package ow
     MetricsData,
     PeriodicExportingMetricReader,
 )
+from opentelemetry.trace import format_trace_id
+from prometheus_client import CollectorRegistry
+from prometheus_client import Metric as Family
+from prometheus_client.samples import Exemplar, Sample
 
-from payorch_server.telemetry.instruments import histograms_of, now_ns
+from payorch_server.telemetry.instruments import BucketExemplar, histograms_of, now_ns
 
 
 class HistogramReader(MetricReader):
@@ -33,6 +37,25 @@ class ScrapedReader(HistogramReader, PrometheusMetricReader):
     """Makes metrics ready for Prometheus."""
 
 
+class ExposedRegistry(CollectorRegistry):
+    """What is scraped: the buckets of our histograms have exemplars, which OpenTelemetry's reader leaves out.
+
+    Each is the latest duration in the bucket whose trace was sent to the collector.
+    """
+
+    meter: Meter | None = None
+
+    def collect(self) -> Iterator[Family]:
+        """Yield all metrics."""
+        histograms = histograms_of(self.meter) if self.meter else ()
+        by_family = {f"{_in_prometheus(histogram.name)}_seconds": histogram for histogram in histograms}
+        for family in super().collect():
+            if histogram := by_family.get(family.name):
+                found = {_bucket(attributes, le): exemplar for attributes, le, exemplar in histogram.kept_exemplars()}
+                family.samples = [_with_exemplar(sample, found) for sample in family.samples]
+            yield family
+
+
 class ExportingReader(HistogramReader, PeriodicExportingMetricReader):
     """Sends metrics to a collector."""
 
@@ -43,3 +66,22 @@ def _with(metrics: Sequence[Metric], data: MetricsData) -> MetricsData:
     scope, *others = resource.scope_metrics
     own = replace(scope, metrics=[*scope.metrics, *(metric for metric in metrics if metric.data.data_points)])
     return replace(data, resource_metrics=[replace(resource, scope_metrics=[own, *others])])
+
+
+def _in_prometheus(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def _bucket(attributes: Mapping[str, str | int], bound_s: float) -> frozenset[tuple[str, str]]:
+    """Return the labels of a bucket's series."""
+    le = "+Inf" if bound_s == float("inf") else str(bound_s)
+    return frozenset({*((_in_prometheus(name), str(value)) for name, value in attributes.items()), ("le", le)})
+
+
+def _with_exemplar(sample: Sample, found: Mapping[frozenset[tuple[str, str]], BucketExemplar]) -> Sample:
+    own = {name: value for name, value in sample.labels.items() if value and not name.startswith("otel_scope_")}
+    exemplar = found.get(frozenset(own.items()))
+    if exemplar is None:
+        return sample
+    trace_id = format_trace_id(exemplar.span.trace_id)
+    return sample._replace(exemplar=Exemplar({"trace_id": trace_id}, exemplar.duration_s, exemplar.at_ns / 1e9))

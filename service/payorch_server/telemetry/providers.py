@@ -27,14 +27,14 @@ from opentelemetry.sdk.trace import (  # noqa: TID251 - this is the owner
 )
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter  # noqa: TID251 - this is the owner
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF  # noqa: TID251 - this is the owner
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
 from payorch_server import version
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.telemetry.export import CountingBatchProcessor, ProcessorRecipient, SdkSender, SpanSender, span_line
 from payorch_server.telemetry.instruments import observe
-from payorch_server.telemetry.metric_readers import ExportingReader, HistogramReader, ScrapedReader
+from payorch_server.telemetry.metric_readers import ExportingReader, ExposedRegistry, HistogramReader, ScrapedReader
 from payorch_server.telemetry.recorded_spans import RecordingTracer, SpanRecipient
 from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.telemetry.span_allowlist import MAX_CHARACTERS
@@ -98,7 +98,9 @@ def start_telemetry(
         clock: Time; the machine's unless given.
     """
     resource = Resource.create({"service.name": settings.service_name, "service.version": version()})
-    registry = CollectorRegistry()
+    registry = ExposedRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
     readers = _metric_readers(settings, registry)
     meters = MeterProvider(metric_readers=readers, resource=resource)
     recipients: list[SpanRecipient] = [ProcessorRecipient(processor) for processor in processors]
@@ -108,6 +110,7 @@ def start_telemetry(
         recipients.append(sampling)
         _count_dropped(meters.get_meter(_NAME), batches, sampling)
     telemetry = Telemetry(_tracer(resource, recipients), recipients, meters, registry)
+    registry.meter = telemetry.meter
     for reader in readers:
         reader.meter = telemetry.meter
     _publish_build(telemetry.meter)

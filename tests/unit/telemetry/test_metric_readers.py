@@ -1,8 +1,10 @@
 """Histograms of ours are exported as the SDK's own would be."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
@@ -17,8 +19,10 @@ from opentelemetry.sdk.metrics.export import (  # noqa: TID251
 )
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from payorch_server.telemetry.instruments import BUCKETS_S, CheapHistogram, observe
-from payorch_server.telemetry.metric_readers import ExportingReader, ScrapedReader
+from payorch_server.telemetry.metric_readers import ExportingReader, ExposedRegistry, ScrapedReader
+from payorch_server.telemetry.recorded_spans import CallTrace, Fate
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 SAMPLED = SpanContext(7, 8, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 NOT_SAMPLED = SpanContext(7, 8, is_remote=False)
@@ -42,6 +46,12 @@ class _Kept(MetricExporter):
 
     def shutdown(self, *_limits: Any, **_more: Any) -> None:
         """Do nothing."""
+
+
+class _SpanOfCall(NonRecordingSpan):
+    """A span that the sampling has assigned to a call."""
+
+    call: CallTrace | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,34 @@ class TestHistogram:
             assert theirs == ours
             scraped_ours, scraped_theirs = both.scraped()
             assert scraped_theirs == scraped_ours
+
+    @pytest.mark.parametrize(
+        ("fate", "is_shown"),
+        [(Fate.KEPT, True), (None, True), (Fate.UNWANTED, False), (Fate.LOST, False), (Fate.UNDECIDED, False)],
+    )
+    def test_has_exemplars_of_traces_that_were_sent(self, fate: Fate | None, is_shown: bool) -> None:  # noqa: FBT001
+        """In OpenMetrics; a link to a trace that sampling left out would lead to nothing."""
+        registry = ExposedRegistry()
+        reader = ScrapedReader(registry=registry)
+        meter = MeterProvider(metric_readers=[reader], shutdown_on_exit=False).get_meter("test")
+        registry.meter = reader.meter = meter
+        observe(meter, "always", lambda: [Observation(1)], unit="1", description="There is always a metric.")
+        histogram = CheapHistogram(meter, "duration", ("kind.of", "code"), description="Durations.")
+        span = _SpanOfCall(SAMPLED)
+        span.call = CallTrace(8, fate=fate) if fate else None
+
+        with trace.use_span(span):
+            histogram.record(0.3, "a", None)
+            histogram.record(99.0, "a", 500)
+
+        lines = openmetrics.generate_latest(registry).decode().splitlines()
+        found = [re.sub(r',?otel_scope_\w+="\w*"', "", line) for line in lines if "trace_id" in line]
+        of_trace = f'# {{trace_id="{SAMPLED.trace_id:032x}"}}'
+        both = [
+            f'duration_seconds_bucket{{code="500",kind_of="a",le="+Inf"}} 1.0 {of_trace} 99.0',
+            f'duration_seconds_bucket{{code="",kind_of="a",le="0.5"}} 1.0 {of_trace} 0.3',
+        ]
+        assert sorted(line.rpartition(" ")[0] for line in found) == (sorted(both) if is_shown else [])
 
     def test_is_of_its_own_meter(self) -> None:
         """Two services in one process keep their metrics apart."""
