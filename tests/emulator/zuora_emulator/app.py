@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -15,7 +16,9 @@ from zuora_emulator.answers import MARKER, Answer, ConnectionCut, NeverAnswered,
 from zuora_emulator.apple_tokens import TokenOpener, open_with_published_authority
 from zuora_emulator.call import Arrived, packed
 from zuora_emulator.clock import Clock, SystemClock
-from zuora_emulator.control import control_routes
+from zuora_emulator.control import book_endpoints
+from zuora_emulator.control_base import control_routes
+from zuora_emulator.control_world import world_endpoints
 from zuora_emulator.faults import Faults
 from zuora_emulator.hub_caller import HttpHubCaller, HubCaller
 from zuora_emulator.hub_sends import HubSends
@@ -29,7 +32,7 @@ from zuora_emulator.pipeline import answer_to
 from zuora_emulator.settings import Settings
 from zuora_emulator.state import State
 from zuora_emulator.upc import Upc
-from zuora_emulator.upc_control import advance, upc_routes
+from zuora_emulator.upc_control import upc_endpoints
 from zuora_emulator.upc_types import UpcConfiguration
 from zuora_emulator.world import World
 
@@ -74,14 +77,14 @@ class Emulator:
         upc: UpcConfiguration | None = None,
         hub_caller: HubCaller | None = None,
     ) -> None:
-        chosen = settings or Settings()
+        chosen = replace(settings or Settings())  # its own, as it may be switched at run time
         self._world = World(
             settings=chosen,
             clock=clock or SystemClock(),
             ids=Ids(rng or random.Random()),  # noqa: S311 - ids of an emulator guard nothing
             opener=opener,
             limits=Limits(chosen),
-            idempotency=Idempotency(on_other_body=chosen.body_mismatch),
+            idempotency=Idempotency(chosen),
         )
         self._world.upc = _connector(self._world, upc or UpcConfiguration(), hub_caller or HttpHubCaller())
         self.app: ASGIApp = _application(self._world)
@@ -131,7 +134,7 @@ class Emulator:
         Raises:
             ClockNotAdjustableError: The clock is not the emulator's to move.
         """
-        await advance(self._world, by)
+        await self._world.advance(by)
 
     def reset(self) -> None:
         """Go back to the seed."""
@@ -161,16 +164,18 @@ def _application(world: World) -> ASGIApp:
         PAYMENT_PATH: operations.GET_PAYMENT,
         REFUNDS_OF_PAYMENT_PATH: operations.REFUND_PAYMENT,
         REFUND_PATH: operations.GET_REFUND,
+        V1_SESSIONS_PATH: operations.SESSIONS,
     }
-    if world.settings.accept_v1_sessions_path:
-        paths[V1_SESSIONS_PATH] = operations.SESSIONS
     routes = [_route(world, path, operation) for path, operation in paths.items()]
+    control = control_routes([*book_endpoints(world), *world_endpoints(world), *upc_endpoints(world)])
     # A bare router: Starlette's own error pages would answer where a connection must be cut instead.
-    return Router([*control_routes(world), *upc_routes(world), *routes], default=_not_found, redirect_slashes=False)
+    return Router([*control, *routes], default=_not_found, redirect_slashes=False)
 
 
 def _route(world: World, path: str, operation: Operation) -> Route:
     async def endpoint(request: Request) -> Response:
+        if path == V1_SESSIONS_PATH and not world.settings.accept_v1_sessions_path:
+            return _missing(request)
         arrived = await _arrived(world, operation, request)
         try:
             answer = await answer_to(world, arrived)
@@ -227,11 +232,12 @@ class _CutResponse(Response):
         raise ConnectionCut
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+def _missing(request: Request) -> Response:
     """Answer a path that is not emulated; a missing path needs no token."""
-    if scope["type"] != "http":
-        return
-    request = Request(scope, receive)
     reasons = [{"code": 50000040, "message": "The requested resource is not found."}]
-    answer = json_answer(404, {"success": False, "reasons": reasons}, MARKER)
-    await _response(answer, request)(scope, receive, send)
+    return _response(json_answer(404, {"success": False, "reasons": reasons}, MARKER), request)
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await _missing(Request(scope, receive))(scope, receive, send)

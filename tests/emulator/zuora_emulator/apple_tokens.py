@@ -12,6 +12,9 @@ from zuora_emulator.call import Call
 from zuora_emulator.currency import BY_NUMERIC, Currency, from_minor
 from zuora_emulator.errors import Refused, refused
 
+PUBLISHED_MERCHANT = "merchant.example.payorch"
+"""The first merchant of the published authority."""
+
 
 class TokenNotOpenedError(Exception):
     """An opener could not open a token; the reason is a word of the opener's, the message a sentence."""
@@ -127,6 +130,7 @@ def minted_token(
     now: datetime,
     entropy: Callable[[int], bytes] = os.urandom,
     wrapped: bool = False,
+    defect: str | None = None,
 ) -> dict[str, Any]:
     """Make a token under the published authority.
 
@@ -137,16 +141,20 @@ def minted_token(
         now: the signing time, aware.
         entropy: returns that many random bytes; equal ones give an equal token.
         wrapped: the browser's object around it as well.
+        defect: name of a defect in `apple_pay.DEFECTS`; None for a token that opens.
 
     Raises:
-        LookupError: the authority has no such merchant.
+        LookupError: the authority has no such merchant, or there is no such defect.
     """
-    token = apple_pay.mint_token(
-        authority=apple_pay.AppleAuthority.published(),
-        merchant_id=merchant_id,
-        amount_minor=amount_minor,
-        currency_numeric=currency_numeric,
-        now=now,
-        entropy=entropy,
-    )
+    common: dict[str, Any] = {
+        "merchant_id": merchant_id,
+        "amount_minor": amount_minor,
+        "currency_numeric": currency_numeric,
+        "now": now,
+        "entropy": entropy,
+    }
+    if defect is None:
+        token = apple_pay.mint_token(authority=apple_pay.AppleAuthority.published(), **common)
+    else:
+        token = apple_pay.spoiled_token(defect, **common)
     return apple_pay.wrap_token(token) if wrapped else token

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import dataclasses
 import json
 import signal
 import sys
@@ -20,13 +19,14 @@ import msgspec
 
 from zuora_emulator import seed
 from zuora_emulator.app import Emulator
-from zuora_emulator.apple_tokens import minted_token
+from zuora_emulator.apple_pay import DEFECTS
+from zuora_emulator.apple_tokens import PUBLISHED_MERCHANT, minted_token
 from zuora_emulator.clock import SystemClock
 from zuora_emulator.currency import BY_CODE, is_exact
 from zuora_emulator.faults import FaultSyntaxError, parse_fault
 from zuora_emulator.hub_caller import HttpHubCaller
 from zuora_emulator.server import serving
-from zuora_emulator.settings import Settings
+from zuora_emulator.settings import Settings, SwitchError
 from zuora_emulator.upc_types import UpcConfiguration, UpcConfigurationError
 
 DEFAULT_PORT = 9080
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         chosen.run(chosen)
-    except (CommandError, FaultSyntaxError) as problem:
+    except (CommandError, FaultSyntaxError, SwitchError) as problem:
         print(problem, file=sys.stderr)
         return 1
     return 0
@@ -79,8 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     mint = commands.add_parser("mint-apple-pay-token", help="print an Apple Pay token that the emulator can open")
     mint.add_argument("--amount", required=True, help="for instance 12.34")
     mint.add_argument("--currency", required=True, help="three letters, for instance USD")
-    mint.add_argument("--merchant-id", default="merchant.example.payorch", help="default: %(default)s")
+    mint.add_argument("--merchant-id", default=PUBLISHED_MERCHANT, help="default: %(default)s")
     mint.add_argument("--level", choices=("wrapper", "inner"), default="inner", help="default: %(default)s")
+    mint.add_argument("--defect", choices=sorted(DEFECTS), help="what shall be wrong with it")
     mint.set_defaults(run=_mint)
 
     ledger = commands.add_parser("ledger", help="print what a running emulator has executed")
@@ -124,17 +125,9 @@ def _upc(file: Path | None, hub: str | None) -> UpcConfiguration | None:
 
 
 def _settings(texts: Sequence[str]) -> Settings:
-    pairs = [text.partition("=") for text in texts]
-    values = {name: None if value == "none" else value for name, _, value in pairs}
-    names = {field.name for field in dataclasses.fields(Settings)}
-    for name in values:
-        if name not in names:
-            raise CommandError(f"{name!r} is no switch; there are {', '.join(sorted(names))}.")
-    try:
-        # Not strict: words of the command line become booleans and numbers.
-        return msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as problem:
-        raise CommandError(f"A switch has a wrong value: {problem}.") from problem
+    settings = Settings()
+    settings.switch({name: value for name, _, value in (text.partition("=") for text in texts)})
+    return settings
 
 
 async def _serve_until_stopped(emulator: Emulator, *, host: str, port: int) -> None:
@@ -186,6 +179,7 @@ def _mint(chosen: argparse.Namespace) -> None:
             currency_numeric=currency.numeric,
             now=SystemClock().now(),
             wrapped=chosen.level == "wrapper",
+            defect=chosen.defect,
         )
     except LookupError:
         raise CommandError(f"{chosen.merchant_id!r} is no merchant of the published authority.") from None

@@ -40,6 +40,21 @@ class ClockNotAdjustableError(TypeError):
     """The clock belongs to the test or program that made it, which must move it itself."""
 
 
+def move(clock: Clock, by: timedelta) -> None:
+    """Move a clock of one of the kinds below.
+
+    Raises:
+        ClockNotAdjustableError: It is of another kind.
+    """
+    match clock:
+        case ManualClock():
+            clock.advance(by)
+        case SystemClock():
+            clock.ahead += by
+        case _:
+            raise ClockNotAdjustableError("The clock belongs to the program that made it, which must move it itself.")
+
+
 class ManualClock:
     """A clock that moves only when told.
 

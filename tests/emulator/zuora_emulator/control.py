@@ -2,31 +2,30 @@
 
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from zuora_emulator.answers import MARKER, json_bytes
+from zuora_emulator.control_base import ControlError, Endpoint, read_body
 from zuora_emulator.faults import FaultSyntaxError, Times, parse_fault
 from zuora_emulator.state import Account, Invoice
 from zuora_emulator.world import World
 
 
-def control_routes(world: World) -> list[Route]:
-    """Return the routes of the control endpoints."""
+def book_endpoints(world: World) -> list[Endpoint]:
+    """Return the endpoints for what happened, for accounts and invoices, and for faults."""
     control = _Control(world)
     return [
-        Route("/_emulator/health", control.health, methods=["GET"]),
-        Route("/_emulator/ledger", control.ledger, methods=["GET"]),
-        Route("/_emulator/journal", control.journal, methods=["GET"]),
-        Route("/_emulator/accounts", control.accounts, methods=["GET"]),
-        Route("/_emulator/invoices", control.invoices, methods=["GET"]),
-        Route("/_emulator/invoices/{key}", control.invoice, methods=["GET"]),
-        Route("/_emulator/faults", control.faults, methods=["GET"]),
-        Route("/_emulator/faults", control.add_fault, methods=["POST"]),
-        Route("/_emulator/faults", control.clear_faults, methods=["DELETE"]),
-        Route("/_emulator/reset", control.reset, methods=["POST"]),
+        Endpoint("GET", "/_emulator/health", "say that the emulator serves", control.health),
+        Endpoint("GET", "/_emulator/ledger", "list what was executed", control.ledger),
+        Endpoint("GET", "/_emulator/journal", "list what arrived, secrets masked", control.journal),
+        Endpoint("GET", "/_emulator/accounts", "list the accounts of all tenants", control.accounts),
+        Endpoint("GET", "/_emulator/invoices", "list the invoices with their balances", control.invoices),
+        Endpoint("GET", "/_emulator/invoices/{key}", "show an invoice, by id or number", control.invoice),
+        Endpoint("GET", "/_emulator/faults", "list the faults to come", control.faults),
+        Endpoint(
+            "POST", "/_emulator/faults", 'add {"fault": "OP:KIND[:ARG]", "times": 1 or "always"}', control.add_fault
+        ),
+        Endpoint("DELETE", "/_emulator/faults", "remove the faults of ?operation=, or all", control.clear_faults),
+        Endpoint("POST", "/_emulator/reset", "restore the world as it was at the start", control.reset),
     ]
 
 
@@ -34,55 +33,51 @@ class _Control:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def health(self, _request: Request) -> Response:
-        return _json(200, {"status": "ok", "zuora": False})
+    async def health(self, _request: Request) -> Any:
+        return {"status": "ok", "zuora": False}
 
-    async def ledger(self, _request: Request) -> Response:
-        return _json(200, {"entries": self._world.ledger.as_json()})
+    async def ledger(self, _request: Request) -> Any:
+        return {"entries": self._world.ledger.as_json()}
 
-    async def journal(self, _request: Request) -> Response:
-        return _json(200, {"entries": self._world.journal.as_json()})
+    async def journal(self, _request: Request) -> Any:
+        return {"entries": self._world.journal.as_json()}
 
-    async def accounts(self, _request: Request) -> Response:
-        return _json(200, {"accounts": [_account_json(account) for account in self._world.state.accounts.values()]})
+    async def accounts(self, _request: Request) -> Any:
+        return {"accounts": [_account_json(account) for account in self._world.state.accounts.values()]}
 
-    async def invoices(self, _request: Request) -> Response:
-        return _json(200, {"invoices": [_invoice_json(invoice) for invoice in self._world.state.invoices.values()]})
+    async def invoices(self, _request: Request) -> Any:
+        return {"invoices": [_invoice_json(invoice) for invoice in self._world.state.invoices.values()]}
 
-    async def invoice(self, request: Request) -> Response:
+    async def invoice(self, request: Request) -> Any:
         key = request.path_params["key"]
         for invoice in self._world.state.invoices.values():
             if key in {invoice.id, invoice.number}:
-                return _json(200, _invoice_json(invoice))
-        return _json(404, {"message": "There is no such invoice."})
+                return _invoice_json(invoice)
+        raise ControlError("There is no such invoice.", status=404)
 
-    async def faults(self, _request: Request) -> Response:
-        return _json(200, {"faults": self._world.faults.waiting()})
+    async def faults(self, _request: Request) -> Any:
+        return {"faults": self._world.faults.waiting()}
 
-    async def add_fault(self, request: Request) -> Response:
+    async def add_fault(self, request: Request) -> Any:
         """Take `{"fault": "OP:KIND[:ARG]", "times": 1}`; `times` may be "always"."""
         try:
-            text, times = _fault_request(await request.body())
+            text, times = _fault_request(await read_body(request))
             self._world.faults.add(parse_fault(text), times=times)
         except FaultSyntaxError as problem:
-            return _json(400, {"message": str(problem)})
-        return _json(200, {"faults": self._world.faults.waiting()})
+            raise ControlError(str(problem)) from problem
+        return {"faults": self._world.faults.waiting()}
 
-    async def clear_faults(self, request: Request) -> Response:
+    async def clear_faults(self, request: Request) -> Any:
         self._world.faults.clear(request.query_params.get("operation"))
-        return _json(200, {"faults": self._world.faults.waiting()})
+        return {"faults": self._world.faults.waiting()}
 
-    async def reset(self, _request: Request) -> Response:
+    async def reset(self, _request: Request) -> Any:
         self._world.reset()
-        return _json(200, {"status": "ok"})
+        return {"status": "ok"}
 
 
-def _fault_request(raw: bytes) -> tuple[str, Times]:
-    try:
-        body: Any = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
-        body = None
-    if not isinstance(body, dict) or not isinstance(body.get("fault"), str):
+def _fault_request(body: dict[str, Any]) -> tuple[str, Times]:
+    if not isinstance(body.get("fault"), str):
         raise FaultSyntaxError('The body must be like {"fault": "decryption:500", "times": 1}.')
     times = body.get("times", 1)
     if times != "always" and (isinstance(times, bool) or not isinstance(times, int)):
@@ -110,8 +105,3 @@ def _invoice_json(invoice: Invoice) -> dict[str, Any]:
         "currency": invoice.currency,
         "balance": str(invoice.balance),
     }
-
-
-def _json(status: int, value: Any) -> Response:
-    headers = dict([MARKER])
-    return Response(json_bytes(value), status_code=status, headers=headers, media_type="application/json")

@@ -10,9 +10,9 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Literal
 
 from zuora_emulator.answers import Answer
+from zuora_emulator.settings import Settings
 
 KEPT_FOR = timedelta(hours=24)
 LONGEST_KEY = 255
@@ -48,11 +48,11 @@ class Idempotency:
     """The keys of all tenants.
 
     Args:
-        on_other_body: what a key with another body gets: the stored answer, a refusal, or a new execution.
+        settings: say what a key with another body gets: the stored answer, a refusal, or a new execution.
     """
 
-    def __init__(self, *, on_other_body: Literal["replay", "refuse", "execute"] = "replay") -> None:
-        self._on_other_body = on_other_body
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._records: dict[str, _Record] = {}
 
     def begin(self, key: str, *, scope: Scope, body: bytes, now: datetime) -> Verdict | Answer:
@@ -70,7 +70,7 @@ class Idempotency:
             return Verdict.OTHER_SCOPE
         if record.answer is None:
             return Verdict.IN_FLIGHT
-        if record.body_hash != body_hash and self._on_other_body != "replay":
+        if record.body_hash != body_hash and self._settings.body_mismatch != "replay":
             return self._with_other_body(key, replace(record, body_hash=body_hash, set_at=now, answer=None))
         return record.answer
 
@@ -82,14 +82,15 @@ class Idempotency:
         return record
 
     def _with_other_body(self, key: str, fresh: _Record) -> Verdict:
-        if self._on_other_body == "refuse":
+        if self._settings.body_mismatch == "refuse":
             return Verdict.OTHER_BODY
         self._records[key] = fresh
         return Verdict.EXECUTE
 
     def finish(self, key: str, answer: Answer) -> None:
-        """Store the answer of a key in flight."""
-        self._records[key] = replace(self._records[key], answer=answer)
+        """Store the answer of a key in flight; one that was forgotten meanwhile stays forgotten."""
+        if key in self._records:
+            self._records[key] = replace(self._records[key], answer=answer)
 
     def abandon(self, key: str) -> None:
         """Forget a key in flight: its call was not processed."""

@@ -26,3 +26,7 @@ class Ids:
     def session_token(self) -> str:
         """32 letters and digits."""
         return "".join(self._rng.choices(string.ascii_letters + string.digits, k=32))
+
+    def entropy(self, size: int) -> bytes:
+        """That many bytes: Apple Pay tokens that are minted over the control endpoint."""
+        return self._rng.randbytes(size)

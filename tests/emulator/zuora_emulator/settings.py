@@ -1,12 +1,19 @@
 """The switches: every point on which Zuora's documents are silent or disagree, with the answer the emulator gives."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Settings:
-    """What the emulator answers where nobody outside Zuora knows; every field is one switch."""
+    """What the emulator answers where Zuora's documents do not say; every field is one switch.
+
+    Not frozen: an emulator has its own, which can be changed while it runs.
+    """
 
     accept_v1_sessions_path: bool = False
     """Also serve `/v1/web-payments/sessions`; off, because the documents name only the path without a version."""
@@ -127,3 +134,26 @@ class Settings:
 
     upc_payment_retries: int = 0
     """How many new payments Configurable Payment Retry makes after a payment in Error, each a day after the last."""
+
+    def switch(self, values: Mapping[str, Any]) -> None:
+        """Set switches by name; text such as `true`, `7` and `none` is read as what it says.
+
+        Raises:
+            SwitchError: A name or value is wrong; nothing was set.
+        """
+        names = sorted(field.name for field in dataclasses.fields(self))
+        for name in values:
+            if name not in names:
+                raise SwitchError(f"{name!r} is no switch; there are {', '.join(names)}.")
+        read = {name: None if value == "none" else value for name, value in values.items()}
+        try:
+            # Not strict: words of a command line become booleans and numbers.
+            changed = msgspec.convert(dataclasses.asdict(self) | read, Settings, strict=False)
+        except msgspec.ValidationError as problem:
+            raise SwitchError(f"A switch has a wrong value: {problem}.") from problem
+        for name in values:
+            setattr(self, name, getattr(changed, name))
+
+
+class SwitchError(ValueError):
+    """A switch does not exist or cannot have that value; the message is a sentence."""

@@ -1,18 +1,14 @@
-"""The emulator's own endpoints below `/_emulator/upc`, and the one that moves its clock."""
+"""The emulator's own endpoints below `/_emulator/upc`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from zuora_emulator.answers import MARKER, json_bytes
-from zuora_emulator.clock import ClockNotAdjustableError, ManualClock, SystemClock
+from zuora_emulator.control_base import ControlError, Endpoint, read_body
 from zuora_emulator.hub_sends import MASK
 from zuora_emulator.state import PaymentMethod
 from zuora_emulator.upc import Upc
@@ -23,61 +19,20 @@ from zuora_emulator.world import World
 _MOST_AT_ONCE = 100
 
 
-class TriggerError(Exception):
-    """A trigger cannot do what it was asked; the message is a sentence."""
-
-
-async def advance(world: World, by: timedelta) -> None:
-    """Set the clock forward, stopping wherever something is due by it, as if the time had passed.
-
-    Raises:
-        ClockNotAdjustableError: The clock is of another kind than `ManualClock` and `SystemClock`.
-    """
-    clock = world.clock
-    end = clock.now() + by
-    while (due := world.upc.next_due()) is not None and due <= end:
-        _move(clock, max(due - clock.now(), timedelta()))
-        await world.upc.run_due()
-    _move(clock, max(end - clock.now(), timedelta()))
-    world.upc.changed.set()
-
-
-def _move(clock: Any, by: timedelta) -> None:
-    match clock:
-        case ManualClock():
-            clock.advance(by)
-        case SystemClock():
-            clock.ahead += by
-        case _:
-            raise ClockNotAdjustableError("The clock is not the emulator's to move.")
-
-
-def upc_routes(world: World) -> list[Route]:
-    """Return the routes."""
+def upc_endpoints(world: World) -> list[Endpoint]:
+    """Return the endpoints."""
     control = _Control(world)
-    routes: Mapping[str, Callable[..., Any]] = {
-        "/_emulator/clock": control.advance,
-        "/_emulator/upc/payments": control.pay,
-        "/_emulator/upc/payments/{id}/refunds": control.refund,
-        "/_emulator/upc/payments/{id}/open": control.open,
-        "/_emulator/upc/payments/{id}/send": control.send,
-        "/_emulator/upc/refunds/{id}/open": control.open,
-        "/_emulator/upc/refunds/{id}/send": control.send,
-    }
-    posts = [Route(path, _answering(endpoint), methods=["POST"]) for path, endpoint in routes.items()]
-    return [Route("/_emulator/upc", control.show, methods=["GET"]), *posts]
-
-
-def _answering(endpoint: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """Answer what a trigger cannot do with 400 and a sentence."""
-
-    async def answering(request: Request) -> Response:
-        try:
-            return _json(200, await endpoint(request))
-        except (TriggerError, ClockNotAdjustableError) as problem:
-            return _json(400, {"message": str(problem)})
-
-    return answering
+    base = "/_emulator/upc"
+    send = 'send it to the hub now, whatever its status: {"times": 2, "at_once": true}'
+    return [
+        Endpoint("GET", base, "list types, gateways, methods, payments, refunds and every send to a hub", control.show),
+        Endpoint("POST", f"{base}/payments", 'pay {"amount": "12.50"} with the newest custom method', control.pay),
+        Endpoint("POST", f"{base}/payments/{{id}}/refunds", 'refund {"amount": "2.50"}', control.refund),
+        Endpoint("POST", f"{base}/payments/{{id}}/open", "open its page: asks the hub in Processing", control.open),
+        Endpoint("POST", f"{base}/payments/{{id}}/send", send, control.send),
+        Endpoint("POST", f"{base}/refunds/{{id}}/open", "open its page: asks the hub in Processing", control.open),
+        Endpoint("POST", f"{base}/refunds/{{id}}/send", send, control.send),
+    ]
 
 
 class _Control:
@@ -88,10 +43,10 @@ class _Control:
     def _upc(self) -> Upc:
         return self._world.upc
 
-    async def show(self, _request: Request) -> Response:
+    async def show(self, _request: Request) -> Any:
         upc = self._upc
         methods = upc.state.payment_methods.values()
-        body = {
+        return {
             "types": [asdict(custom) | {"full_name": custom.full_name} for custom in upc.configuration.types],
             "gateways": [asdict(gateway) | {"password": MASK} for gateway in upc.configuration.gateways],
             "methods": [_method_json(method) for method in methods if method.token_data],
@@ -100,24 +55,15 @@ class _Control:
             "sends": [_send_json(send) for send in upc.sends.entries],
             "next_due": _time(upc.next_due()),
         }
-        return _json(200, body)
-
-    async def advance(self, request: Request) -> Any:
-        """Take `{"seconds": 3600}`."""
-        seconds = (await _body(request)).get("seconds")
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
-            raise TriggerError('The body must be like {"seconds": 3600}.')
-        await advance(self._world, timedelta(seconds=seconds))
-        return {"now": _time(self._world.clock.now()), "next_due": _time(self._upc.next_due())}
 
     async def pay(self, request: Request) -> Any:
         """Take `{"amount": "12.50"}`, and `payment_method_id` unless it is the newest method of a custom type."""
-        body, upc = await _body(request), self._upc
+        body, upc = await read_body(request), self._upc
         method = _named_method(upc, body.get("payment_method_id"))
         account = upc.state.accounts[method.account_id or ""]
         gateway = upc.gateway_for(None, account=account, tenant=method.tenant, entity=method.entity)
         if gateway is None:
-            raise TriggerError("The entity of the payment method has no gateway that calls a hub.")
+            raise ControlError("The entity of the payment method has no gateway that calls a hub.")
         payment = UpcPayment(
             **upc.new_names("P"),
             tenant=method.tenant,
@@ -133,10 +79,10 @@ class _Control:
 
     async def refund(self, request: Request) -> Any:
         """Take `{"amount": "2.50"}`."""
-        payment, amount = self._transaction(request), _amount(await _body(request))
+        payment, amount = self._transaction(request), _amount(await read_body(request))
         assert isinstance(payment, UpcPayment)
         if amount > self._upc.paid_and_unrefunded(payment):
-            raise TriggerError("The refund exceeds the unapplied amount of the payment.")
+            raise ControlError("The refund exceeds the unapplied amount of the payment.")
         refund = new_refund(self._upc, payment, amount=amount)
         await self._upc.refund(refund)
         return _refund_json(self._upc, refund)
@@ -148,10 +94,10 @@ class _Control:
 
     async def send(self, request: Request) -> Any:
         """Take `{"times": 2, "at_once": true}`; a body without members sends once."""
-        transaction, body = self._transaction(request), await _body(request)
+        transaction, body = self._transaction(request), await read_body(request)
         times = body.get("times", 1)
         if isinstance(times, bool) or not isinstance(times, int) or not 1 <= times <= _MOST_AT_ONCE:
-            raise TriggerError(f"times must be a whole number from 1 to {_MOST_AT_ONCE}.")
+            raise ControlError(f"times must be a whole number from 1 to {_MOST_AT_ONCE}.")
         if body.get("at_once") is True:
             await self._upc.send_at_once(transaction, times=times)
         else:
@@ -167,7 +113,7 @@ class _Control:
         for transaction in known.values():
             if key in {transaction.id, transaction.number}:
                 return transaction
-        raise TriggerError(f"There is nothing with the id or number {key}.")
+        raise ControlError(f"There is nothing with the id or number {key}.")
 
     def _transaction_json(self, transaction: Transaction) -> Any:
         if isinstance(transaction, UpcRefund):
@@ -176,24 +122,13 @@ class _Control:
         return _payment_json(self._upc, transaction)
 
 
-async def _body(request: Request) -> Mapping[str, Any]:
-    raw = await request.body()
-    try:
-        body = msgspec.json.decode(raw or b"{}")
-    except msgspec.DecodeError:
-        body = None
-    if not isinstance(body, dict):
-        raise TriggerError("The body must be a JSON object.")
-    return body
-
-
 def _amount(body: Mapping[str, Any]) -> Decimal:
     try:
         amount = Decimal(str(body.get("amount")))
     except InvalidOperation:
-        raise TriggerError('The body must have an amount as text, like {"amount": "12.50"}.') from None
+        raise ControlError('The body must have an amount as text, like {"amount": "12.50"}.') from None
     if not amount.is_finite() or amount <= 0:
-        raise TriggerError("The amount must be greater than 0.")
+        raise ControlError("The amount must be greater than 0.")
     return amount
 
 
@@ -204,7 +139,7 @@ def _named_method(upc: Upc, key: Any) -> PaymentMethod:
     for method in reversed(methods):
         if key is None or method.id == key:
             return method
-    raise TriggerError("There is no such payment method of a custom type that belongs to an account.")
+    raise ControlError("There is no such payment method of a custom type that belongs to an account.")
 
 
 def _method_json(method: PaymentMethod) -> dict[str, Any]:
@@ -237,7 +172,3 @@ def _send_json(send: HubSend) -> dict[str, Any]:
 
 def _time(value: datetime | None) -> str | None:
     return None if value is None else value.isoformat()
-
-
-def _json(status: int, value: Any) -> Response:
-    return Response(json_bytes(value), status_code=status, headers=dict([MARKER]), media_type="application/json")

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 from zuora_emulator.answers import Answer
 from zuora_emulator.idempotency import KEPT_FOR, Idempotency, Scope, Verdict
+from zuora_emulator.settings import Settings
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SCOPES = [Scope("1", "POST", "/a"), Scope("2", "POST", "/a"), Scope("1", "PATCH", "/a"), Scope("1", "POST", "/b")]
@@ -22,7 +23,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
     def start(self, on_other_body: str) -> object:
         """Begin with an empty store and three keys."""
         self.on_other_body = on_other_body
-        self.store = Idempotency(on_other_body=on_other_body)
+        self.store = Idempotency(Settings(body_mismatch=on_other_body))
         self.now = START
         self.scope_of: dict[str, Scope] = {}
         self.body_of: dict[str, bytes] = {}

@@ -5,10 +5,12 @@ Nothing here is Apple's: every key is derived from a published label, and a real
 
 from zuora_emulator.apple_pay.authority import AppleAuthority, Merchant, ProcessingKey, SigningChain
 from zuora_emulator.apple_pay.decrypt import ClearPayment, open_token
+from zuora_emulator.apple_pay.defects import DEFECTS, spoiled_token
 from zuora_emulator.apple_pay.mint import Spoiling, mint_token, wrap_token
 from zuora_emulator.apple_pay.refusal import RefusalReason, TokenRefused
 
 __all__ = [
+    "DEFECTS",
     "AppleAuthority",
     "ClearPayment",
     "Merchant",
@@ -19,5 +21,6 @@ __all__ = [
     "TokenRefused",
     "mint_token",
     "open_token",
+    "spoiled_token",
     "wrap_token",
 ]

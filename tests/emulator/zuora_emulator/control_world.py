@@ -1,0 +1,148 @@
+"""The emulator's own endpoints that change its world: time, switches, tokens."""
+
+import re
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from starlette.requests import Request
+
+from zuora_emulator.apple_pay import DEFECTS
+from zuora_emulator.apple_tokens import PUBLISHED_MERCHANT, minted_token
+from zuora_emulator.clock import ClockNotAdjustableError
+from zuora_emulator.control_base import ControlError, Endpoint, check_names, read_body
+from zuora_emulator.currency import BY_CODE, Currency, is_exact
+from zuora_emulator.settings import SwitchError
+from zuora_emulator.world import World
+
+_CLOCK_EXAMPLE = 'The body must be like {"seconds": 3600} or {"set": "2026-12-01T00:00:00Z"}.'
+_FARTHEST_S = 100 * 366 * 86_400
+_WITH_OFFSET = re.compile(r".+(Z|[+-]\d\d:?\d\d)")
+
+
+def world_endpoints(world: World) -> list[Endpoint]:
+    """Return the endpoints."""
+    control = _Control(world)
+    clock, switches, tokens = "/_emulator/clock", "/_emulator/switches", "/_emulator/apple-pay-tokens"
+    mint = 'mint an Apple Pay token: {"amount": "42.50", "currency": "USD", "defect": "stale"}'
+    return [
+        Endpoint("GET", clock, "show the time, and when the clock has something to do", control.clock),
+        Endpoint("POST", clock, 'move the clock: {"seconds": 3600}, or {"set": "2026-12-01T00:00:00Z"}', control.move),
+        Endpoint("GET", switches, "list the switches with their values", control.switches),
+        Endpoint("PATCH", switches, 'set switches: {"missing_entity": "first"}', control.switch),
+        Endpoint("GET", tokens, "list the defects that a minted Apple Pay token may have", control.defects),
+        Endpoint("POST", tokens, mint, control.mint),
+        Endpoint("DELETE", "/_emulator/access-tokens", "revoke every access token", control.revoke),
+    ]
+
+
+class _Control:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    # --- time
+
+    async def clock(self, _request: Request) -> Any:
+        due = self._world.upc.next_due()
+        return {"now": self._world.clock.now().isoformat(), "next_due": due.isoformat() if due else None}
+
+    async def move(self, request: Request) -> Any:
+        """Take `{"seconds": 3600}` or `{"set": "2026-12-01T00:00:00Z"}`."""
+        by = _distance(await read_body(request), self._world.clock.now())
+        try:
+            await self._world.advance(by)
+        except ClockNotAdjustableError as problem:
+            raise ControlError(str(problem)) from problem
+        return await self.clock(request)
+
+    # --- switches
+
+    async def switches(self, _request: Request) -> Any:
+        return {"switches": asdict(self._world.settings)}
+
+    async def switch(self, request: Request) -> Any:
+        """Take `{"missing_entity": "first"}`; all or none of them are set."""
+        try:
+            self._world.settings.switch(await read_body(request))
+        except SwitchError as problem:
+            raise ControlError(str(problem)) from problem
+        return await self.switches(request)
+
+    # --- tokens
+
+    async def defects(self, _request: Request) -> Any:
+        listed = [
+            {"name": name, "meaning": defect.meaning, "refused_as": defect.refused_as}
+            for name, defect in DEFECTS.items()
+        ]
+        return {"defects": listed}
+
+    async def mint(self, request: Request) -> Any:
+        """Take `amount` (text), `currency`, and if wanted `merchant_id`, `wrapped` and `defect`."""
+        body = await read_body(request)
+        check_names(body, ("amount", "currency", "merchant_id", "wrapped", "defect"))
+        currency = _currency(body)
+        name = body.get("defect")
+        if name is not None and str(name) not in DEFECTS:
+            raise ControlError(f"{name!r} is no defect; there are {', '.join(DEFECTS)}.")
+        try:
+            token = minted_token(
+                merchant_id=body.get("merchant_id", PUBLISHED_MERCHANT),
+                amount_minor=int(_amount(body, currency).scaleb(currency.exponent)),
+                currency_numeric=currency.numeric,
+                now=self._world.clock.now(),
+                entropy=self._world.ids.entropy,
+                wrapped=body.get("wrapped") is True,
+                defect=name,
+            )
+        except LookupError:
+            raise ControlError(f"{body['merchant_id']!r} is no merchant of the published authority.") from None
+        return {"token": token, "refused_as": DEFECTS[name].refused_as if name else None}
+
+    async def revoke(self, _request: Request) -> Any:
+        count = len(self._world.state.grants)
+        self._world.state.grants.clear()
+        return {"revoked": count}
+
+
+def _distance(body: dict[str, Any], now: datetime) -> timedelta:
+    check_names(body, ("seconds", "set"))
+    if len(body) != 1:
+        raise ControlError(_CLOCK_EXAMPLE)
+    if "set" in body:
+        return _time(body["set"]) - now
+    seconds = body["seconds"]
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _FARTHEST_S:
+        raise ControlError(_CLOCK_EXAMPLE)
+    return timedelta(seconds=seconds)
+
+
+def _time(text: Any) -> datetime:
+    if isinstance(text, str) and _WITH_OFFSET.fullmatch(text):
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass
+    raise ControlError(f"{text!r} is no time with an offset, like 2026-12-01T00:00:00Z.")
+
+
+def _currency(body: dict[str, Any]) -> Currency:
+    code = body.get("currency")
+    currency = BY_CODE.get(code) if isinstance(code, str) else None
+    if currency is None:
+        raise ControlError(f"{code!r} is no currency that the emulator knows.")
+    return currency
+
+
+def _amount(body: dict[str, Any], currency: Currency) -> Decimal:
+    text = body.get("amount")
+    try:
+        amount = Decimal(text) if isinstance(text, str) else None
+    except InvalidOperation:
+        amount = None
+    if amount is None or not amount.is_finite() or amount <= 0:
+        raise ControlError('The body must have an amount as text, like {"amount": "42.50"}, greater than 0.')
+    if not is_exact(amount=amount, currency=currency.code):
+        raise ControlError(f"{currency.code} has {currency.exponent} decimals; {text} has more.")
+    return amount
