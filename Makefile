@@ -38,6 +38,7 @@ lock: $(READY)  ## Resolve the third-party versions again
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --upgrade --no-deps --group chart -o requirements/chart.txt
 	$(COMPILE) --upgrade --group gateway -c requirements/dev.txt -o requirements/gateway.txt
+	$(COMPILE) --upgrade --group docs -c requirements/dev.txt -o requirements/docs.txt
 
 generate: $(READY)  ## Generate code, dashboards, the chart's schema and table of values; their only producer
 	@PATH='$(dir $(GO)):'"$$PATH" $(BIN)/python tools/generate.py

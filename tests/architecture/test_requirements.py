@@ -10,8 +10,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOCKS = ROOT / "requirements"
-RUNTIME, DEV, STOOD_IN, BUILD, GATEWAY = (
-    LOCKS / f"{name}.txt" for name in ("runtime", "dev", "emulator", "build", "gateway")
+RUNTIME, DEV, STOOD_IN, BUILD, GATEWAY, DOCS = (
+    LOCKS / f"{name}.txt" for name in ("runtime", "dev", "emulator", "build", "gateway", "docs")
 )
 OURS = {"payorch", "payorch-server", "payorch-zuora-emulator"}
 
@@ -42,7 +42,8 @@ class TestLockedVersions:
         + [(DEV, one) for one in DEVELOPED]
         + [(STOOD_IN, one) for one in EMULATOR["project"]["dependencies"]]
         + [(BUILD, one) for one in SERVER["dependency-groups"]["build"]]
-        + [(GATEWAY, one) for one in SERVER["dependency-groups"]["gateway"]],
+        + [(GATEWAY, one) for one in SERVER["dependency-groups"]["gateway"]]
+        + [(DOCS, one) for one in SERVER["dependency-groups"]["docs"]],
         ids=lambda one: one if isinstance(one, str) else one.stem,
     )
     def test_satisfy_the_projects(self, lock: Any, wanted: str) -> None:
@@ -74,7 +75,7 @@ class TestLockedVersions:
 
         assert not set(locked(RUNTIME.read_text())) & tools - {"cryptography"}
 
-    @pytest.mark.parametrize("lock", [RUNTIME, DEV, STOOD_IN, BUILD, GATEWAY], ids=lambda lock: lock.stem)
+    @pytest.mark.parametrize("lock", [RUNTIME, DEV, STOOD_IN, BUILD, GATEWAY, DOCS], ids=lambda lock: lock.stem)
     def test_are_hashed_and_carry_no_address(self, lock: Any) -> None:
         """Each pin has a hash; whoever installs says from where."""
         text = lock.read_text()
