@@ -302,7 +302,8 @@ def _schema(_parsed: argparse.Namespace) -> int:
 def _print_schema(schema: Mapping[str, Any]) -> None:
     import json
 
-    print(json.dumps(schema, indent=2, sort_keys=True))
+    # A file may have some of the sections, and another one those that are required.
+    print(json.dumps({key: part for key, part in schema.items() if key != "required"}, indent=2, sort_keys=True))
 
 
 def _channel(parsed: argparse.Namespace) -> "grpc.Channel":

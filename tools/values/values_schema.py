@@ -17,6 +17,7 @@ _DOCUMENTS: Final = {_CONFIG: "Document", _HUB_CONFIG: "HubDocument"}
 _SET_BY_THE_CHART: Final = "client_secret_file"
 _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 _PREFIX: Final = "#/$defs/"
+_LEFT_OUT: Final = {"title", "default", "x-unit", "$id", "$schema"}
 
 
 def values_schema(values: Mapping[str, Any], comments: Mapping[str, Comment]) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _plain(node: Any, parts: dict[str, Any]) -> Any:
     if "anyOf" in node:
         node = _nullable(node, parts)
     is_schema = bool({"type", "$ref"} & set(node))
-    return {key: _plain(item, parts) for key, item in node.items() if not (is_schema and key in {"title", "default"})}
+    return {key: _plain(item, parts) for key, item in node.items() if not (is_schema and key in _LEFT_OUT)}
 
 
 def _nullable(node: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from payorch_server import version
 from payorch_server.model import CommandError
 from payorch_server.runtime import FORBID_EXTRA
 from payorch_server.runtime.ranges import VariableText
@@ -55,15 +56,23 @@ class BaseDocument(BaseSettings):
         return _Variables(settings_cls), init_settings
 
 
-def described_schema(document: type[BaseDocument]) -> dict[str, Any]:
+def described_schema(document: type[BaseDocument], name: str) -> dict[str, Any]:
     """Return the JSON schema of a document, with the text below each setting as its description.
 
     Such texts are read from the source, which would take a third of the time in which a process reads its
     configuration; so they are left out until they are asked for.
+
+    Args:
+        document: Its class.
+        name: Of the schema; with the version it identifies it. Nothing can be fetched by that.
     """
     FORBID_EXTRA["use_attribute_docstrings"] = True
     document.model_rebuild(force=True)
-    return document.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"https://payorch.internal/schemas/{version()}/{name}.json",
+        **document.model_json_schema(),
+    }
 
 
 class ConfigError(CommandError):

@@ -81,4 +81,4 @@ class Settings:
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of the file."""
-    return described_schema(Document)
+    return described_schema(Document, "payorch")

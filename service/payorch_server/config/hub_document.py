@@ -64,4 +64,4 @@ class HubConfiguration:
 
 def hub_schema() -> dict[str, Any]:
     """Return the JSON schema of the file."""
-    return described_schema(HubDocument)
+    return described_schema(HubDocument, "hub")

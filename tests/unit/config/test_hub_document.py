@@ -9,7 +9,7 @@ import yaml
 from harness.authority import Authority
 from harness.hub_configuration import PASSWORD, changed, hub_configuration
 from harness.keyring import new_key_file
-from payorch_server import cli
+from payorch_server import cli, version
 from payorch_server.config.base_document import ConfigError
 from payorch_server.config.hub_changes import fixed_hub_secret_problems, hub_change_problems, watched_hub_files
 from payorch_server.config.hub_document import HubConfiguration, hub_schema
@@ -348,11 +348,12 @@ class TestCommands:
         )
 
     def test_print_the_schema(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """Closed, with a description of each setting and no section of the service."""
+        """Closed, with a description of each setting, and without what one of several files may lack."""
         assert cli.main(["upc", "config-schema"]) == 0
 
         schema = json.loads(capsys.readouterr().out)
-        assert schema == json.loads(json.dumps(hub_schema()))
+        assert schema | {"required": ["upc"]} == json.loads(json.dumps(hub_schema()))
+        assert schema["$id"] == f"https://payorch.internal/schemas/{version()}/hub.json"
         assert {"upc", "admin", "telemetry", "store", "keys"} == set(schema["properties"])
         assert schema["additionalProperties"] is False
         parts = [schema, *schema["$defs"].values()]
