@@ -1,6 +1,6 @@
 """Writes what follows from the chart's values file and the service's schema; the gate that finds drift.
 
-python tools/values          write the chart's schema, and the tables of its README.md and of docs/configuration.md
+python tools/values          write the chart's schema, its README.md's table and docs/configuration-reference.md
 python tools/values --check  fail if one differs
 """
 
@@ -9,10 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import ranges
 import readme
-from payorch_server.config import schema
-from payorch_server.config.hub_document import hub_schema
+import reference
 from values_file import FILE, ValuesError, read
 from values_schema import values_schema
 
@@ -23,9 +21,8 @@ def fresh_files() -> Iterator[tuple[Path, str]]:
     yield FILE.with_name("values.schema.json"), json.dumps(values_schema(values, comments), indent=2) + "\n"
     page = FILE.with_name("README.md")
     yield page, readme.with_values(page.read_text(encoding="utf-8"), values, comments)
-    page = FILE.parents[2] / "docs" / "configuration.md"
-    text = ranges.with_ranges(page.read_text(encoding="utf-8"), schema())
-    yield page, ranges.with_ranges(text, hub_schema(), table="hub ranges", below="upc.")
+    page = FILE.parents[2] / "docs" / "configuration-reference.md"
+    yield page, reference.with_reference(page.read_text(encoding="utf-8"))
 
 
 def main() -> None:
@@ -34,6 +31,8 @@ def main() -> None:
         files = list(fresh_files())
     except ValuesError as error:
         sys.exit(f"helm/payorch/values.yaml: {error}")
+    except reference.UndescribedError as error:
+        sys.exit(f"docs/configuration-reference.md: {error}")
     if "--check" not in sys.argv[1:]:
         for file, text in files:
             file.write_text(text, encoding="utf-8")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _NUMBER: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -39,6 +40,10 @@ class Range:
             else core_schema.float_schema(ge=self.at_least, le=self.at_most, allow_inf_nan=False)
         )
         return core_schema.no_info_before_validator_function(partial(self._read, whole=source is int), inner)
+
+    def __get_pydantic_json_schema__(self, inner: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the JSON schema of a setting with this range, and its unit, which JSON schema has no word for."""
+        return handler(inner) | ({"x-unit": self.what} if self.what else {})
 
     def _read(self, value: Any, *, whole: bool) -> float:
         number = _from_variable(value)

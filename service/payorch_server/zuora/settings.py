@@ -77,11 +77,15 @@ class PathSettings:
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
     token: str = "/oauth/token"  # noqa: S105 - a path
+    """Requests for OAuth tokens."""
     sessions: str = "/web-payments/sessions"
-    """Without /v1, as every version of the page has it."""
+    """Payment sessions. Without /v1, as every version of Zuora's page has it."""
     decryption: str = "/v1/payment-methods/decryption"
+    """Decryption of Apple Pay tokens."""
     payment_methods: str = "/v2/payment_methods"
+    """Creation of payment methods, by Zuora's Quickstart operation."""
     payment_methods_v1: str = "/v1/payment-methods"
+    """Creation of payment methods of the types that only v1 can create."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class TestRange:
         """For editors and for Helm."""
         schema = TypeAdapter(Annotated[int, size(1024, 1_048_576)]).json_schema()
 
-        assert schema == {"type": "integer", "minimum": 1024, "maximum": 1_048_576}
+        assert schema == {"type": "integer", "minimum": 1024, "maximum": 1_048_576, "x-unit": "bytes"}
         assert TypeAdapter(Annotated[float, Range(0, 2, "")]).json_schema() == {
             "type": "number",
             "minimum": 0,
