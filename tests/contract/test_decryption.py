@@ -224,7 +224,10 @@ async def test_quickstart_apple_pay_may_only_store(caller: Caller) -> None:
 
     answer = await caller.post(METHODS, body)
 
-    assert answer.json()["apple_pay"] == {"card": {"brand": "visa", "last_4": "1111"}}
+    shown = answer.json()["apple_pay"]
+    assert shown["card"] == {"brand": "visa", "expiry_month": 12, "expiry_year": 2039, "last_4": "1111"}
+    assert len(shown["token"]) == 32
+    assert "last_transaction_time" not in answer.json()
 
 
 async def test_quickstart_apple_pay_shares_used_tokens_with_the_decryption(caller: Caller) -> None:

@@ -47,7 +47,7 @@ async def test_a_payment_of_another_entity_is_not_seen(hubbed: HubbedCaller) -> 
     [
         ({"type": "External"}, 405, "not emulated"),
         ({"type": None}, 400, "no type"),
-        ({"amount": "200"}, 400, "an amount as text"),
+        ({"amount": "two"}, 400, "an amount that is no number"),
         ({"amount": 0}, 400, "nothing"),
         ({"amount": 1.001}, 400, "more decimals than the currency has"),
         ({"currency": "EUR"}, 400, "not the account's currency"),

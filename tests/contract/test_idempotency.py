@@ -144,10 +144,13 @@ async def test_key_length(caller: Caller, key: str, status: int) -> None:
     assert (await caller.post(SESSIONS, SESSION, idempotency_key=key)).status_code == status
 
 
-async def test_key_is_for_post_only(caller: Caller) -> None:
+@pytest.mark.parametrize(("choice", "status"), [("ignore", 404), ("refuse", 400)])
+async def test_key_on_a_read_is_a_switch(call_with: CallWith, choice: str, status: int) -> None:
+    caller = call_with(key_on_reads=choice)
     headers = await caller.bearer() | {"idempotency-key": "k"}
 
-    assert (await caller.http.put(METHODS_V1, json={}, headers=headers)).status_code == 400
+    for _ in range(2):
+        assert (await caller.http.get("/v1/payments/unknown", headers=headers)).status_code == status
 
 
 async def test_in_flight_is_a_conflict() -> None:

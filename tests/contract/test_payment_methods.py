@@ -52,7 +52,7 @@ async def test_creating_shows_a_card_by_its_end(caller: Caller) -> None:
 
     assert answer.json()["card"] == {"brand": "visa", "expiry_month": 12, "expiry_year": 2031, "last_4": "1111"}
     assert answer.json()["bank_identification_number"] == "411111"
-    assert answer.json()["account_id"] is None
+    assert "account_id" not in answer.json()
 
 
 async def test_creating_gives_back_the_other_fields(caller: Caller) -> None:
@@ -204,7 +204,7 @@ async def test_query_selects_in_the_account(caller: Caller) -> None:
         "page_size=x",
         "fields[]=nonsense",
         "account.fields[]=nonsense",
-        "expand[]=invoices",
+        "expand[]=no+word",
         "filter[]=nonsense",
         "nonsense=1",
     ],
@@ -214,3 +214,33 @@ async def test_query_is_refused(caller: Caller, query: str) -> None:
 
     assert answer.status_code == 400
     assert caller.emulator.ledger.count("payment_methods") == 0
+
+
+@pytest.mark.parametrize("query", ["expand[]=invoices", "expand[]=account.bill_to", "filter[]=name.EQ:x"])
+async def test_query_forms_without_a_list_are_a_switch(caller: Caller, call_with: CallWith, query: str) -> None:
+    strict = call_with(unknown_selections="refuse")
+
+    assert (await caller.post(f"{METHODS}?{query}", SEPA)).status_code == 201
+    assert (await strict.post(f"{METHODS}?{query}", SEPA)).status_code == 400
+
+
+async def test_creating_shows_a_mandate_with_its_state_and_without_orders(caller: Caller) -> None:
+    answer = await caller.post(METHODS, {"type": "card", "card": OBJECTS["card"]})
+
+    assert answer.json()["card"]["mandate"] == {"id": "m", "state": "active"}
+
+
+async def test_creating_shows_the_end_of_the_card_behind_a_reference(caller: Caller) -> None:
+    with_card = {"type": "cc_ref", "cc_ref": OBJECTS["cc_ref"]}
+    without = {"type": "cc_ref", "cc_ref": {"token": "cus_12345678"}}
+
+    first, second = [(await caller.post(METHODS, body)).json()["cc_ref"] for body in (with_card, without)]
+
+    assert first["card"] == {"brand": "visa", "last_4": second["card"]["last_4"]}
+    assert len(second["card"]["last_4"]) == 4
+
+
+async def test_refusing_names_no_parameter_where_there_is_none(caller: Caller) -> None:
+    answer = await caller.http.post(METHODS, content=b"{", headers=await caller.bearer())
+
+    assert list(answer.json()["errors"][0]) == ["code", "message"]

@@ -90,6 +90,48 @@ async def test_refusing_says_why(caller: Caller, body: dict[str, Any], status: i
     assert caller.emulator.ledger.count("payment_methods_v1") == 0
 
 
+TOKENS = {"gatewayType": "Stripe", "tokenId": "t", "secondTokenId": "s"}
+BY_TOKENS = {
+    "CreditCard": {"cardType": "Visa", "cardMaskNumber": "************1111"},
+    "ACH": {name: GOOD["ACH"][name] for name in GOOD["ACH"] if name != "bankAccountNumber"}
+    | {"bankAccountMaskNumber": "*****6789"},
+    "SEPA": {"accountMaskNumber": "******3000"},
+    "Bacs": {"accountMaskNumber": "******3000"},
+    "PayPalCP": {},
+}
+
+
+@pytest.mark.parametrize("type_", BY_TOKENS)
+async def test_creating_by_tokens_needs_no_number(caller: Caller, type_: str) -> None:
+    body = {"type": type_, **BY_TOKENS[type_]}
+
+    with_tokens, without = await caller.post(METHODS_V1, body | {"tokens": TOKENS}), await caller.post(METHODS_V1, body)
+
+    assert [with_tokens.status_code, without.status_code] == [200, 400]
+
+
+@pytest.mark.parametrize("type_", sorted(BY_TOKENS.keys() - {"PayPalCP"}))
+async def test_creating_by_tokens_needs_the_masked_number(caller: Caller, type_: str) -> None:
+    body = {name: value for name, value in BY_TOKENS[type_].items() if "Mask" not in name}
+
+    answer = await caller.post(METHODS_V1, {"type": type_, "tokens": TOKENS, **body})
+
+    assert answer.json()["reasons"][0]["code"] == 53010022
+
+
+async def test_refusing_a_token_that_is_too_long(caller: Caller) -> None:
+    answer = await caller.post(METHODS_V1, {"type": "PayPalCP", "tokens": TOKENS | {"tokenId": "t" * 256}})
+
+    assert answer.json()["reasons"][0]["code"] == 53010020
+
+
+async def test_creating_a_card_without_its_holder_is_a_switch(call_with: CallWith) -> None:
+    body = {name: value for name, value in CARD.items() if name != "cardHolderInfo"}
+    answers = [await call_with(require_card_holder_info=wanted).post(METHODS_V1, body) for wanted in (False, True)]
+
+    assert [answer.status_code for answer in answers] == [200, 400]
+
+
 async def test_refusing_more_methods_than_an_account_holds(call_with: CallWith) -> None:
     caller = call_with(most_methods_per_account=1)
     body = {"type": "PayPalCP", "BAID": "b", "accountKey": "A00000001"}

@@ -50,7 +50,7 @@ async def test_creating_is_in_the_ledger_without_the_token(caller: Caller) -> No
     ("body", "status", "category", "reason"),
     [
         ({}, 400, "22", "currency, processPayment and amount are required"),
-        (PAY | {"amount": "100"}, 400, "20", "an amount as text"),
+        (PAY | {"amount": "1e2"}, 400, "20", "an amount in no plain digits"),
         (PAY | {"amount": True}, 400, "20", "no number"),
         (PAY | {"amount": 0}, 400, "20", "nothing to pay"),
         (PAY | {"amount": -1}, 400, "20", "less than nothing"),
@@ -87,7 +87,7 @@ async def test_refusing_says_why(caller: Caller, body: dict[str, Any], status: i
 
 
 async def test_refusing_gives_all_reasons(caller: Caller) -> None:
-    answer = await caller.post(SESSIONS, {"amount": "1"})
+    answer = await caller.post(SESSIONS, {"amount": "one"})
 
     assert [reason["code"][-2:] for reason in answer.json()["reasons"]] == ["22", "22", "20"]
 
@@ -116,13 +116,24 @@ async def test_switches_failures_may_hide_below_200(call_with: CallWith) -> None
         ({"authAmount": 1}, 200),
         ({"amount": 1}, 400),
         ({"authAmount": 0}, 400),
-        ({"authAmount": "1"}, 400),
+        ({"authAmount": "one"}, 400),
     ],
 )
 async def test_switches_auth_amount_of_the_older_text(call_with: CallWith, body: dict[str, Any], status: int) -> None:
     caller = call_with(legacy_auth_amount=True)
 
     assert (await caller.post(SESSIONS, {"currency": "USD", "processPayment": False, **body})).status_code == status
+
+
+@pytest.mark.parametrize(("choice", "status"), [("accept", 200), ("refuse", 400)])
+async def test_switches_the_amount_of_a_sample_is_text(call_with: CallWith, choice: str, status: int) -> None:
+    caller = call_with(text_amounts=choice)
+
+    answer = await caller.post(SESSIONS, PAY | {"amount": "100.00"})
+
+    assert answer.status_code == status
+    if status == 200:
+        assert caller.emulator.ledger.of("sessions")[0].amount == 100
 
 
 async def test_switches_unlisted_modes_may_pass(call_with: CallWith) -> None:

@@ -35,9 +35,6 @@ async def test_issuing_narrows_to_the_named_entity(caller: Caller) -> None:
 @pytest.mark.parametrize(
     ("headers", "status", "reason"),
     [
-        ({"authorization": "Bearer x"}, 401, "the endpoint wants no credentials but the form's"),
-        ({"apiAccessKeyId": "x"}, 400, "an older way to say who calls"),
-        ({"apiSecretAccessKey": "x"}, 400, "an older way to say who calls"),
         ({"zuora-entity-ids": seed.ENTITY_US.replace("-", "")}, 400, "only the hyphenated form is documented"),
         ({"zuora-entity-ids": seed.ENTITY_OTHER}, 401, "an entity of another tenant"),
         ({"zuora-track-id": "a:b"}, 400, "a forbidden character"),
@@ -47,6 +44,18 @@ async def test_issuing_refuses_headers(caller: Caller, headers: dict[str, str], 
     answer = await caller.token(**headers)
 
     assert (answer.status_code, caller.emulator.ledger.count("token")) == (status, 0), reason
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("authorization", 401), ("apiAccessKeyId", 400), ("apiSecretAccessKey", 400)]
+)
+async def test_issuing_refuses_credentials_in_headers_by_a_switch(
+    caller: Caller, call_with: CallWith, name: str, status: int
+) -> None:
+    strict = call_with(token_auth_header="refuse")
+
+    assert (await caller.token(**{name: "Bearer x"})).status_code == 200
+    assert (await strict.token(**{name: "Bearer x"})).status_code == status
 
 
 @pytest.mark.parametrize(

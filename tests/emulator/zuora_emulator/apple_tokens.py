@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from zuora_emulator import apple_pay
 from zuora_emulator.call import Call
+from zuora_emulator.check_digits import brand_of
 from zuora_emulator.currency import BY_NUMERIC, Currency, from_minor
 from zuora_emulator.errors import Refused, refused
 
@@ -74,6 +75,10 @@ class AppleCharge:
     currency: Currency
     transaction_id: str
     last_digits: str
+    brand: str
+    """Quickstart's word for it."""
+    expiry_month: int
+    expiry_year: int
 
 
 def open_apple_token(call: Call, opener: TokenOpener, *, merchant_id: str, token: Mapping[str, Any]) -> AppleCharge:
@@ -96,6 +101,9 @@ def open_apple_token(call: Call, opener: TokenOpener, *, merchant_id: str, token
         currency=currency,
         transaction_id=opened.transaction_id,
         last_digits=opened.account_number[-4:],
+        brand=brand_of(opened.account_number),
+        expiry_month=int(opened.expiration[2:4]),
+        expiry_year=2000 + int(opened.expiration[:2]),
     )
 
 

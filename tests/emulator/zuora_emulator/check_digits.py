@@ -1,4 +1,4 @@
-"""The check digits of card numbers (Luhn) and of IBANs (ISO 13616)."""
+"""What numbers say of themselves: the check digits of cards (Luhn) and of IBANs (ISO 13616), and a card's brand."""
 
 import re
 
@@ -14,6 +14,20 @@ def is_card_number(text: str) -> bool:
     digits = [int(digit) for digit in reversed(text)]
     doubled = [sum(divmod(2 * digit, _LUHN_BASE)) for digit in digits[1::2]]
     return (sum(digits[::2]) + sum(doubled)) % _LUHN_BASE == 0
+
+
+_BRANDS = (
+    ("american_express", ("34", "37")),
+    ("diners", ("30", "36", "38")),
+    ("jcb", ("35",)),
+    ("mastercard", ("2", "5")),
+    ("discover", ("6",)),
+)
+
+
+def brand_of(card_number: str) -> str:
+    """Return Quickstart's word for the brand of a card number; `visa` where the beginning says nothing else."""
+    return next((brand for brand, beginnings in _BRANDS if card_number.startswith(beginnings)), "visa")
 
 
 def is_iban(text: str) -> bool:

@@ -155,11 +155,9 @@ def _quickstart_refusal(reasons: tuple[Reason, ...], settings: Settings) -> Answ
     first = reasons[0]
     status = first.quickstart_status or _QUICKSTART_STATUS.get(first.category, STATUS_BY_CATEGORY[first.category])
     problems = [
-        {
-            "code": reason.quickstart_code or _QUICKSTART_CODES.get(reason.category, "invalid_request"),
-            "parameter": reason.parameter,
-            "message": reason.message,
-        }
+        {"code": reason.quickstart_code or _QUICKSTART_CODES.get(reason.category, "invalid_request")}
+        | ({} if reason.parameter is None else {"parameter": reason.parameter})
+        | {"message": reason.message}
         for reason in reasons
     ]
     kind = "payment_gateway_error" if first.category == 99 else None
@@ -183,7 +181,7 @@ def unauthorized_answer(context: Context) -> Answer:
     """Answer a missing, wrong or expired access token: 401 from the layer before the API."""
     challenge = ("www-authenticate", 'Bearer realm="zuora"')
     if context.operation.dialect == "quickstart":
-        problem = {"code": "authorization_token_expired", "parameter": None, "message": "The access token has expired."}
+        problem = {"code": "authorization_token_expired", "message": "The access token has expired."}
         return quickstart_answer(401, [problem], context.settings).with_headers(challenge)
     bodies: dict[str, dict[str, Any]] = {
         "message": {"message": "Authentication error"},
@@ -196,9 +194,7 @@ def unauthorized_answer(context: Context) -> Answer:
 def system_error_answer(context: Context, message: str = "An internal error occurred.") -> Answer:
     """Answer 500 as the API itself does (not an edge)."""
     if context.operation.dialect == "quickstart":
-        return quickstart_answer(
-            500, [{"code": "internal_error", "parameter": None, "message": message}], context.settings
-        )
+        return quickstart_answer(500, [{"code": "internal_error", "message": message}], context.settings)
     return json_answer(500, {"reasons": [{"code": "SystemError", "message": message}]})
 
 
@@ -208,7 +204,7 @@ def key_refusal_answer(status: int, message: str, context: Context) -> Answer:
         return Answer(status, b"")
     if context.operation.dialect == "quickstart":
         code = "in_use" if status == 409 else "invalid_request"
-        return quickstart_answer(status, [{"code": code, "parameter": None, "message": message}], context.settings)
+        return quickstart_answer(status, [{"code": code, "message": message}], context.settings)
     if context.settings.key_refusal_body == "message":
         return json_answer(status, {"message": message})
     category = 50 if status == 409 else 20

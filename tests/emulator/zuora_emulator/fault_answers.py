@@ -49,7 +49,7 @@ def _gateway_answer(status: int, retry_after_s: int, context: Context) -> Answer
     title = _EDGE_TITLES[status]
     answer = html_answer(status, title)
     if context.operation.dialect == "quickstart":
-        problem = {"code": title.lower().replace(" ", "_"), "parameter": None, "message": title}
+        problem = {"code": title.lower().replace(" ", "_"), "message": title}
         answer = quickstart_answer(status, [problem], context.settings)
     return answer.with_headers(("retry-after", str(retry_after_s))) if retry_after_s else answer
 
@@ -65,7 +65,7 @@ def api_answer(fault: Fault, context: Context) -> Answer | None:
     if fault.kind is not Kind.STATUS:
         return None
     if context.operation.dialect == "quickstart":
-        problem = {"code": "invalid_request", "parameter": None, "message": "The scripted fault of the emulator."}
+        problem = {"code": "invalid_request", "message": "The scripted fault of the emulator."}
         return quickstart_answer(fault.status, [problem], context.settings)
     if context.operation.dialect == "oauth":
         return refusal(fault.status, "The scripted fault of the emulator.", context.settings)

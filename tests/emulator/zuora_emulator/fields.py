@@ -1,21 +1,30 @@
 """Reading the fields of a JSON body of v1 and of sessions, with every problem reported at once."""
 
+import re
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
 from zuora_emulator.errors import Reason, Refused
 
+_NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,20})?", re.ASCII)
+
 
 class Fields:
     """Reads named fields of a body and collects what is wrong with them.
 
     Each reading method returns None for a field that is absent or wrong; `finish` raises for all of them together.
+
+    Args:
+        body: The object to read.
+        path: What stands before a field's name in messages.
+        text_amounts: Whether a number may be written as text.
     """
 
-    def __init__(self, body: Mapping[str, Any], *, path: str = "") -> None:
+    def __init__(self, body: Mapping[str, Any], *, path: str = "", text_amounts: bool = False) -> None:
         self._body = body
         self._path = path
+        self._text_amounts = text_amounts
         self._reasons: list[Reason] = []
 
     def __contains__(self, name: str) -> bool:
@@ -24,6 +33,10 @@ class Fields:
     def refuse(self, category: int, message: str, name: str | None = None) -> None:
         """Add a problem."""
         self._reasons.append(Reason(category=category, message=message, parameter=name))
+
+    def inside(self, body: Mapping[str, Any], *, path: str) -> "Fields":
+        """Return a reader of a nested object; `adopt` takes over what it finds wrong."""
+        return Fields(body, path=path, text_amounts=self._text_amounts)
 
     def adopt(self, inner: "Fields") -> None:
         """Take over the problems of a nested object."""
@@ -70,10 +83,12 @@ class Fields:
         return value
 
     def number(self, name: str, *, required: bool = False) -> Decimal | None:
-        """Read a JSON number; text that looks like one is refused."""
+        """Read a JSON number, or text that looks like one if that is accepted."""
         value = self._value(name, required=required)
         if value is None:
             return None
+        if self._text_amounts and isinstance(value, str) and _NUMBER.fullmatch(value):
+            return Decimal(value)
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             self._wrong(name, "must be a number")
             return None

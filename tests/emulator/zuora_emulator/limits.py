@@ -129,5 +129,5 @@ def concurrency_limited(context: Context, retry_after_s: int) -> Answer:
 
 
 def _quickstart_429(message: str, context: Context) -> Answer:
-    problem = {"code": "too_many_requests", "parameter": None, "message": message}
+    problem = {"code": "too_many_requests", "message": message}
     return quickstart_answer(429, [problem], context.settings)

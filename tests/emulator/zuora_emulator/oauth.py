@@ -24,7 +24,7 @@ EXPIRES_IN_S = 3599
 CLIENT_ID_LENGTH = 36
 LONGEST_SECRET = 42
 FORM_FIELDS = frozenset({"client_id", "client_secret", "grant_type"})
-_FORBIDDEN_HEADERS = ("authorization", "apiaccesskeyid", "apisecretaccesskey")
+_UNWANTED_HEADERS = ("authorization", "apiaccesskeyid", "apisecretaccesskey")
 _INVALID_CREDENTIAL = 90000011
 
 
@@ -67,8 +67,8 @@ def issue_token(request: TokenRequest) -> Answer:
 
 
 def _check_form(request: TokenRequest) -> None:
-    unwanted = [name for name in _FORBIDDEN_HEADERS if name in request.arrived.headers]
-    if unwanted:
+    unwanted = [name for name in _UNWANTED_HEADERS if name in request.arrived.headers]
+    if unwanted and request.settings.token_auth_header == "refuse":
         message = f"The token endpoint must be called without the {unwanted[0]} header."
         raise Answered(refusal(401 if unwanted[0] == "authorization" else 400, message, request.settings))
     media_type = request.arrived.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -29,7 +29,9 @@ _NEEDED = Field(required=True)
 _NUMBER_OF_ACCOUNT = Field(required=True, masked=True)
 _BRANDS = ("visa", "mastercard", "american_express", "discover", "jcb", "diners")
 _MANDATE = Field(kind="object", fields={"id": _TEXT, "reason": _TEXT})
-_CARD_MANDATE = Field(kind="object", fields={"id": _TEXT, "reason": _TEXT, "verify": Field(kind="boolean")})
+_CARD_MANDATE = Field(
+    kind="object", fields={"id": _TEXT, "reason": _TEXT, "verify": Field(kind="boolean", secret=True)}
+)
 
 CARD = {
     "card_number": Field(required=True, secret=True),

@@ -15,6 +15,7 @@ from zuora_emulator.apple_tokens import AppleCharge, TokenOpener, open_apple_tok
 from zuora_emulator.call import Call
 from zuora_emulator.check_digits import is_card_number, is_iban
 from zuora_emulator.errors import Reason, Refused
+from zuora_emulator.ledger import short_hash
 from zuora_emulator.payment_method_schema import OBJECTS, TOP
 from zuora_emulator.payments import Payment, pay, payable_invoice
 from zuora_emulator.schema_check import problems_of, shown
@@ -32,7 +33,7 @@ def create_payment_method(call: Call, opener: TokenOpener) -> Answer:
     Raises:
         Refused: with everything that is wrong with the request.
     """
-    selection = read_selection(call.arrived.query)
+    selection = read_selection(call.arrived.query, strict=call.settings.unknown_selections == "refuse")
     asynchronous = _wants_async(call)
     kind = _checked_type(call)
     account = _account(call)
@@ -186,7 +187,7 @@ def _body(
         "updated_by_id": _USER,
         "updated_time": now,
         "custom_fields": {},
-        "account_id": method.account_id,
+        **({"account_id": method.account_id} if method.account_id else {}),
         "state": "active",
         "auto_generated": False,
         "use_default_retry_rule": "maximum_payment_attempts" not in call.body,
@@ -196,20 +197,40 @@ def _body(
         "total_number_of_error_payments": 0,
         **shown({name: value for name, value in call.body.items() if name != "account_id"}, TOP),
     }
-    if kind == "card":
-        number = call.body["card"]["card_number"]
-        body["card"]["last_4"] = number[-4:]
-        body.setdefault("bank_identification_number", number[:6])
-    if token is not None:
-        body["apple_pay"] |= _apple_pay_body(payment, token)
-    return body
-
-
-def _apple_pay_body(payment: Payment | None, token: AppleCharge) -> dict[str, Any]:
-    body: dict[str, Any] = {"card": {"brand": "visa", "last_4": token.last_digits}}
     if payment is not None:
-        body["payment_id"] = payment.id
+        body |= {"last_transaction_time": now, "last_transaction_status": "Approved"}
+    if kind not in OBJECTS:
+        return body
+    own = body[kind]
+    if "mandate" in own:
+        own["mandate"]["state"] = "active"
+    match kind:
+        case "card":
+            number = call.body["card"]["card_number"]
+            own["last_4"] = number[-4:]
+            body.setdefault("bank_identification_number", number[:6])
+        case "cc_ref":
+            own["card"] = own.get("card", {}) | {"last_4": _last_4_at_gateway(call.body["cc_ref"]["token"])}
+        case "apple_pay":
+            assert token is not None
+            own |= _apple_pay_body(call, payment, token)
     return body
+
+
+def _last_4_at_gateway(token: str) -> str:
+    """Return the digits a gateway would know of the card behind a token: always the same ones, of the token itself."""
+    return f"{int(short_hash(token), 16) % 10_000:04}"
+
+
+def _apple_pay_body(call: Call, payment: Payment | None, token: AppleCharge) -> dict[str, Any]:
+    card = {
+        "brand": token.brand,
+        "expiry_month": token.expiry_month,
+        "expiry_year": token.expiry_year,
+        "last_4": token.last_digits,
+    }
+    paid = {} if payment is None else {"payment_id": payment.id}
+    return {"card": card, "token": call.ids.object_id(), **paid}
 
 
 def _account_body(account: Account) -> Mapping[str, Any]:

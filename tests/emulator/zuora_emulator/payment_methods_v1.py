@@ -20,7 +20,7 @@ from zuora_emulator.state import Account, PaymentMethod
 from zuora_emulator.upc_methods import check_gateway, token_data_of, validated
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "CreditCard": ("cardHolderInfo", "cardNumber", "cardType", "expirationMonth", "expirationYear"),
+    "CreditCard": ("cardNumber", "cardType", "expirationMonth", "expirationYear"),
     "CreditCardReferenceTransaction": ("tokenId",),
     "ACH": ("bankABACode", "bankAccountName", "bankAccountNumber", "bankAccountType", "bankName"),
     "SEPA": ("IBAN",),
@@ -40,6 +40,14 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "AmazonPay": ("tokens",),
 }
 """The fields a type cannot do without."""
+_UNNEEDED_WITH_TOKENS: Mapping[str, tuple[str, frozenset[str]]] = {
+    "CreditCard": ("cardMaskNumber", frozenset({"cardNumber", "expirationMonth", "expirationYear"})),
+    "ACH": ("bankAccountMaskNumber", frozenset({"bankAccountNumber"})),
+    "SEPA": ("accountMaskNumber", frozenset({"IBAN"})),
+    "Bacs": ("accountMaskNumber", frozenset({"accountNumber", "bankCode"})),
+    "PayPalCP": ("tokens", frozenset({"BAID"})),
+}
+"""The fields that a type does not need with `tokens`, and what it needs in their place."""
 
 LONGEST: Mapping[str, int] = {
     "BAID": 64,
@@ -65,6 +73,7 @@ _CHOICES = {
     "mitProfileType": ("Recurring", "Unscheduled"),
     "mitConsentAgreementSrc": ("External",),
 }
+_TOKEN_LENGTHS = {"gatewayType": 255, "tokenId": 255, "secondTokenId": 64, "thirdTokenId": 64}
 _MANDATE_LENGTHS = {"mandateId": 36, "mandateReason": 64, "mandateStatus": 64}
 _STRINGIFIED = ("applePaymentData", "googlePaymentToken")
 _OBJECTS = frozenset({"cardHolderInfo", "tokens"})
@@ -150,13 +159,24 @@ def _check_type(call: Call, fields: Fields, kind: str) -> None:
     if kind not in REQUIRED:
         fields.refuse(20, "Invalid value: type is no payment method type of this tenant", "type")
         return
-    for name in REQUIRED[kind]:
+    for name in _required(call, kind):
         if name in _OBJECTS:
             fields.mapping(name, required=True)
         elif name not in _NUMERIC:
             fields.text(name, required=True, longest=LONGEST.get(name), allowed=_CHOICES.get(name))
         elif name not in fields:
             fields.refuse(22, f"Missing required value: {name}", name)
+
+
+def _required(call: Call, kind: str) -> tuple[str, ...]:
+    """Return the fields that this request cannot do without."""
+    required = REQUIRED.get(kind, ())
+    if kind == "CreditCard" and call.settings.require_card_holder_info:
+        required = ("cardHolderInfo", *required)
+    in_place, unneeded = _UNNEEDED_WITH_TOKENS.get(kind, ("", frozenset()))
+    if not in_place or "tokens" not in call.body or in_place not in call.body:
+        return required
+    return tuple(dict.fromkeys((*(name for name in required if name not in unneeded), "tokens", in_place)))
 
 
 def _check_own_fields(call: Call, fields: Fields) -> None:
@@ -169,7 +189,7 @@ def _check_own_fields(call: Call, fields: Fields) -> None:
 
 
 def _check_common(call: Call, fields: Fields) -> None:
-    required = REQUIRED.get(str(call.body.get("type")), ())
+    required = _required(call, str(call.body.get("type")))
     for name, longest in LONGEST.items():
         if name not in required:
             fields.text(name, longest=longest)
@@ -180,7 +200,8 @@ def _check_common(call: Call, fields: Fields) -> None:
         fields.flag(name)
     fields.text_mapping("gatewayOptions")
     fields.mapping("processingOptions")
-    _check_mandate(fields)
+    _check_texts(fields, "mandateInfo", _MANDATE_LENGTHS)
+    _check_texts(fields, "tokens", _TOKEN_LENGTHS)
     currency = fields.text("currencyCode")
     if currency is not None and not re.fullmatch("[A-Z]{3}", currency):
         fields.refuse(20, "Invalid value: currencyCode must be a three-letter ISO 4217 code", "currencyCode")
@@ -189,13 +210,14 @@ def _check_common(call: Call, fields: Fields) -> None:
         fields.refuse(40, "Cannot find a payment gateway with this id", "authGateway")
 
 
-def _check_mandate(fields: Fields) -> None:
-    mandate = fields.mapping("mandateInfo")
-    if mandate is None:
+def _check_texts(fields: Fields, name: str, lengths: Mapping[str, int]) -> None:
+    """Check the texts of a nested object."""
+    nested = fields.mapping(name)
+    if nested is None:
         return
-    inner = Fields(mandate, path="mandateInfo.")
-    for name, longest in _MANDATE_LENGTHS.items():
-        inner.text(name, longest=longest)
+    inner = fields.inside(nested, path=f"{name}.")
+    for member, longest in lengths.items():
+        inner.text(member, longest=longest)
     fields.adopt(inner)
 
 
@@ -206,9 +228,10 @@ def _check_formats(call: Call, fields: Fields, kind: str | None) -> None:
             fields.refuse(20, f"Invalid value: {name} must be a JSON object as text", name)
     if not call.settings.check_numbers:
         return
-    if kind == "CreditCard" and not is_card_number(str(call.body.get("cardNumber"))):
+    required = _required(call, kind or "")
+    if kind == "CreditCard" and "cardNumber" in required and not is_card_number(str(call.body.get("cardNumber"))):
         fields.refuse(20, "Invalid value: cardNumber is no card number", "cardNumber")
-    if kind == "SEPA" and not is_iban(str(call.body.get("IBAN"))):
+    if kind == "SEPA" and "IBAN" in required and not is_iban(str(call.body.get("IBAN"))):
         fields.refuse(20, "Invalid value: IBAN is no IBAN", "IBAN")
 
 

@@ -29,10 +29,12 @@ from zuora_emulator.journal import Arrival, Outcome
 from zuora_emulator.payment_methods import create_payment_method
 from zuora_emulator.payment_methods_v1 import create_payment_method_v1
 from zuora_emulator.sessions import create_session
+from zuora_emulator.settings import Settings
 from zuora_emulator.state import Grant
 from zuora_emulator.upc_payments import create_payment, get_payment, get_refund, refund_payment
 from zuora_emulator.world import World
 
+_KEYED_METHODS = frozenset({"POST", "PATCH"})
 _IDS = ("access_token", "token", "paymentMethodId", "paymentId", "id")
 """The promises of a successful answer, which the `no_id` fault breaks."""
 
@@ -115,7 +117,7 @@ class _Passage:
 
     async def _api(self) -> Answer:
         grant = authorised(self.arrived, self.world.state, self.context)
-        _check_method(self.arrived)
+        _check_method(self.arrived, self.world.settings)
         check_version(self.arrived)
         entity = entity_of(self.arrived, grant.entities, self.world.settings)
         orgs = orgs_of(self.arrived, grant.client, self.world.settings)
@@ -132,7 +134,7 @@ class _Passage:
     ) -> Answer:
         """Execute, unless the idempotency key says otherwise."""
         key = self.arrived.idempotency_key
-        if key is None:
+        if key is None or self.arrived.method not in _KEYED_METHODS:
             answer = self._finished((await self._performed(grant, entity, orgs)).with_headers(*headers))
             await self._slow()
             return answer
@@ -293,9 +295,9 @@ def _body_of(arrived: Arrived) -> dict[str, Any]:
     return body
 
 
-def _check_method(arrived: Arrived) -> None:
+def _check_method(arrived: Arrived, settings: Settings) -> None:
     key = arrived.idempotency_key
-    if key is not None and arrived.method not in {"POST", "PATCH"}:
+    if key is not None and arrived.method not in _KEYED_METHODS and settings.key_on_reads == "refuse":
         raise _header_problem("The Idempotency-Key header is for POST and PATCH only.")
     if key is not None and not 1 <= len(key) <= LONGEST_KEY:
         raise _header_problem(f"The Idempotency-Key header must have 1 to {LONGEST_KEY} characters.")

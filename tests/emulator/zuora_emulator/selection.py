@@ -29,7 +29,9 @@ default_payment_method_id enabled
 ACCOUNT_FIELDS = frozenset(_ACCOUNT_FIELDS_TEXT.split())
 EXPANSIONS = frozenset({"account"})
 LARGEST_PAGE = 99
-_FILTER = re.compile(r"\w+\[\w+\]\.[A-Z]{2,3}:.+", re.ASCII)
+_EXPANSION = re.compile(r"\w+(\.\w+)*", re.ASCII)
+_FILTER_OF_OBJECT = re.compile(r"\w+\[\w+\]\.[A-Z]{2,3}:.+", re.ASCII)
+_FILTER = re.compile(r"[\w.]+(\[\w+\])?\.[A-Z]{2,3}:.+", re.ASCII)
 _KNOWN = frozenset({"fields[]", "payment_method.fields[]", "account.fields[]", "expand[]", "filter[]", "page_size"})
 
 
@@ -51,18 +53,22 @@ class Selection:
         return chosen
 
 
-def read_selection(query: Sequence[tuple[str, str]]) -> Selection:
-    """Read the query.
+def read_selection(query: Sequence[tuple[str, str]], *, strict: bool) -> Selection:
+    """Read the query; `strict` refuses expansions but `account`, and filters without an object.
 
     Raises:
-        Refused: a parameter, field or expansion is unknown, a filter has not the form, or `page_size` is not 1 to 99.
+        Refused: a parameter or field is unknown, an expansion or filter has not the form, or `page_size` is not 1 to
+            99.
     """
     problems = [_problem("unknown_parameter", name) for name, _ in query if name not in _KNOWN]
     fields = _named(query, ("fields[]", "payment_method.fields[]"), PAYMENT_METHOD_FIELDS, problems)
     account_fields = _named(query, ("account.fields[]",), ACCOUNT_FIELDS, problems)
-    expansions = _named(query, ("expand[]",), EXPANSIONS, problems)
+    expansions = {part for name, value in query if name == "expand[]" for part in value.split(",")}
+    known = EXPANSIONS.__contains__ if strict else _EXPANSION.fullmatch
+    problems += (_problem("invalid_parameter", "expand[]") for name in sorted(expansions) if not known(name))
+    filter_form = _FILTER_OF_OBJECT if strict else _FILTER
     for name, value in query:
-        if name == "filter[]" and not _FILTER.fullmatch(value):
+        if name == "filter[]" and not filter_form.fullmatch(value):
             problems.append(_problem("invalid_parameter", name))
         if name == "page_size" and not _is_page_size(value):
             problems.append(_problem("invalid_parameter_integer", name))

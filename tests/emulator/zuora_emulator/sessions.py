@@ -28,7 +28,7 @@ def create_session(call: Call) -> Answer:
     Raises:
         Refused: with everything that is wrong with the request.
     """
-    fields = Fields(call.body)
+    fields = Fields(call.body, text_amounts=call.settings.text_amounts == "accept")
     currency = _currency(fields)
     processes = fields.flag("processPayment", required=True)
     stores = fields.flag("storePaymentMethod", default=True)

@@ -24,6 +24,9 @@ class Settings:
     legacy_auth_amount: bool = False
     """Want `authAmount` instead of `amount` when `processPayment` is false, as the 2023 text does."""
 
+    text_amounts: Literal["accept", "refuse"] = "accept"
+    """Whether an amount may be a number written as text, as in a sample of 2023 and from the official SDK."""
+
     accept_purposeless_session: bool = False
     """Accept a session that neither pays nor stores; off, because it is in no table of valid modes."""
 
@@ -48,6 +51,9 @@ class Settings:
     require_card_holder_name: bool = False
     """Want `cardHolderName` inside `cardHolderInfo`, as the older text does."""
 
+    require_card_holder_info: bool = False
+    """Want `cardHolderInfo` of a `CreditCard` of `/v1/payment-methods`, as the specification does; the SDK does not."""
+
     decline_payments: bool = False
     """The gateway declines every payment: the method exists, the answer is `success: false` (a half-done result)."""
 
@@ -59,6 +65,9 @@ class Settings:
 
     v2_honours_org_ids: bool = True
     """Whether Quickstart looks at `Zuora-Org-Ids`; the original page does not list it, the 2025 specification does."""
+
+    unknown_selections: Literal["ignore", "refuse"] = "ignore"
+    """What Quickstart does with an `expand[]` but `account`, and with a `filter[]` without an object (`name.EQ:x`)."""
 
     tenant_version: str = "186.0"
     """API version of `/v1` without a `Zuora-Version` header; 186.0 is a tenant that never upgraded."""
@@ -74,6 +83,9 @@ class Settings:
 
     token_refusal: Literal["message", "reasons"] = "message"
     """Body of the token endpoint for wrong credentials, which no document gives."""
+
+    token_auth_header: Literal["accept", "refuse"] = "accept"
+    """Whether a token request may carry credentials in headers: Zuora's page says not to, and its own SDK does."""
 
     missing_entity: Literal["refuse", "first"] = "refuse"
     """What happens when a token spans several entities and the call names none."""
@@ -92,6 +104,9 @@ class Settings:
 
     key_refusal_body: Literal["message", "reasons", "empty"] = "message"
     """Body of the 409 and 422 of the idempotency layer; `reasons` looks like the lock contention of category 50."""
+
+    key_on_reads: Literal["ignore", "refuse"] = "ignore"
+    """What happens to an idempotency key on anything but POST and PATCH, where it "should not" be used."""
 
     replay_headers: Literal["stored", "fresh"] = "stored"
     """Whether a replay carries the first answer's headers (its request id among them) or new ones."""

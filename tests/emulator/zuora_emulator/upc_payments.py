@@ -38,7 +38,7 @@ async def create_payment(call: Call) -> Answer:
     Raises:
         Refused: with everything that is wrong with the request; nothing was created.
     """
-    fields = Fields(call.body)
+    fields = Fields(call.body, text_amounts=call.settings.text_amounts == "accept")
     _electronic(fields)
     account = _account(call, fields)
     method = None if account is None else _method(call, fields, account)
@@ -85,7 +85,7 @@ async def refund_payment(call: Call) -> Answer:
         Refused: with everything that is wrong with the request; nothing was created.
     """
     payment = _payment(call)
-    fields = Fields(call.body)
+    fields = Fields(call.body, text_amounts=call.settings.text_amounts == "accept")
     _electronic(fields)
     if "methodType" in fields:
         fields.refuse(20, "Invalid value: methodType must be empty for an electronic refund", "methodType")
@@ -183,7 +183,7 @@ def _amount(fields: Fields, name: str, currency: str) -> Decimal | None:
 def _invoices(call: Call, fields: Fields, account: Account, amount: Decimal) -> tuple[tuple[str, Decimal], ...]:
     applied = []
     for item in fields.items("invoices", most=_MOST_INVOICES) or []:
-        inner = Fields(item if isinstance(item, dict) else {}, path="invoices.")
+        inner = fields.inside(item if isinstance(item, dict) else {}, path="invoices.")
         key, part = inner.text("invoiceId", required=True), inner.number("amount", required=True)
         invoice = call.state.invoice(key, account=account) if key else None
         if part is not None and (invoice is None or not 0 < part <= invoice.balance):
