@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -53,7 +54,7 @@ class PluginProcess:
     def charges(self) -> list[tuple[str, Decimal]]:
         """Return key and amount of each movement of money, in order."""
         query = "SELECT key, moved FROM calls WHERE CAST(moved AS REAL) != 0 ORDER BY rowid"
-        with sqlite3.connect(self.ledger) as ledger:
+        with closing(sqlite3.connect(self.ledger)) as ledger:
             return [(str(key), Decimal(moved).quantize(Decimal(1))) for key, moved in ledger.execute(query)]
 
 

@@ -1,5 +1,6 @@
 """The example's shop in production has nothing of the demo."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -72,11 +73,12 @@ class TestProduction:
 
         assert (started.returncode, started.stderr) == (1, "PAYORCH_TARGET is not set; README.md has all settings.\n")
 
-    @pytest.mark.asyncio
     @pytest.mark.parametrize("name", ["PAYORCH_TARGET", "SHOP_DATABASE", "SHOP_NAME", "APPLE_MERCHANT_ID"])
-    async def test_names_a_setting_that_is_missing(self, environment: dict[str, str], name: str) -> None:
-        """Before it listens."""
+    def test_names_a_setting_that_is_missing(self, environment: dict[str, str], name: str, tmp_path: Path) -> None:
+        """Before it opens its database, which would stay open."""
         del environment[name]
 
         with pytest.raises(KeyError, match=name):
-            await application(environment)
+            asyncio.run(application(environment))
+
+        assert not list(tmp_path.iterdir())

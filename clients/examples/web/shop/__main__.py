@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import payorch
@@ -29,8 +30,7 @@ async def application(environment: Mapping[str, str]) -> web.Application:
         certificate_file=environment.get("PAYORCH_CERTIFICATE_FILE", ""),
         key_file=environment.get("PAYORCH_KEY_FILE", ""),
     )
-    client = aio.connect(environment["PAYORCH_TARGET"], tls=tls)
-    orders = Orders(Path(environment["SHOP_DATABASE"]))
+    target, database = environment["PAYORCH_TARGET"], Path(environment["SHOP_DATABASE"])
     merchant = Merchant(
         identifier=environment["APPLE_MERCHANT_ID"],
         name=environment["SHOP_NAME"],
@@ -39,10 +39,13 @@ async def application(environment: Mapping[str, str]) -> web.Application:
         association_file=_file(environment, "APPLE_ASSOCIATION_FILE"),
     )
 
+    # Nothing is opened before all settings are read.
+    client, orders = aio.connect(target, tls=tls), Orders(database)
+
     async def opened(_application: web.Application) -> AsyncIterator[None]:
-        async with client:
-            yield
-        orders.close()
+        with closing(orders):
+            async with client:
+                yield
 
     made = Shop(client, orders, merchant).application()
     made.cleanup_ctx.append(opened)

@@ -6,6 +6,7 @@ Nothing of this is in `python -m shop`: it has no orders of its own, and no addr
 import argparse
 import asyncio
 import tempfile
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -57,8 +58,10 @@ def with_stand_in(application: web.Application, orders: Orders) -> web.Applicati
 
 async def serve(target: str, port: int) -> None:
     """Serve until the process is ended; prints the address of the first order."""
-    with tempfile.TemporaryDirectory(prefix="payorch-shop-") as folder:
-        orders = Orders(Path(folder) / "shop.sqlite")
+    with (
+        tempfile.TemporaryDirectory(prefix="payorch-shop-") as folder,
+        closing(Orders(Path(folder) / "shop.sqlite")) as orders,
+    ):
         for order in ORDERS:
             orders.add(order)
         async with aio.connect(target, plaintext=True) as client:
@@ -72,7 +75,6 @@ async def serve(target: str, port: int) -> None:
                 await asyncio.Event().wait()
             finally:
                 await runner.cleanup()
-                orders.close()
 
 
 if __name__ == "__main__":
