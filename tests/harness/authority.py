@@ -44,10 +44,17 @@ class Issued:
 
 
 class Authority:
-    """Issues certificates that end after a day."""
+    """Issues certificates that end after a day, with the extensions that RFC 5280 demands.
 
-    def __init__(self, name: str = "authority", *, now: dt.datetime | None = None) -> None:
+    Args:
+        name: Its common name.
+        now: When it issues; the machine's time unless given.
+        bare: Leaves out key identifiers and key usages, as many private authorities do.
+    """
+
+    def __init__(self, name: str = "authority", *, now: dt.datetime | None = None, bare: bool = False) -> None:
         self._now = now or machine_now()
+        self._bare = bare
         self._key = _ec_key()
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         public = self._key.public_key()
@@ -77,13 +84,21 @@ class Authority:
     def _builder(
         self, subject: x509.Name, key: ec.EllipticCurvePublicKey, ends: dt.datetime
     ) -> x509.CertificateBuilder:
-        return x509.CertificateBuilder(
+        built = x509.CertificateBuilder(
             issuer_name=self._name,
             subject_name=subject,
             public_key=key,
             serial_number=x509.random_serial_number(),
             not_valid_before=self._now - _DAY,
             not_valid_after=ends,
+        )
+        if self._bare:
+            return built
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        return (
+            built.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(issuer, critical=False)
+            .add_extension(_key_usage(issues=subject == self._name), critical=True)
         )
 
 
@@ -102,6 +117,20 @@ def public_pem(key: PrivateKey) -> bytes:
 
 def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _key_usage(*, issues: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not issues,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=issues,
+        crl_sign=issues,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _general_name(name: str) -> x509.GeneralName:

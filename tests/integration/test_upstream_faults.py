@@ -1,8 +1,6 @@
 """What Zuora, the network and the operator get wrong: one precise error each, and never a guess."""
 
 import asyncio
-import datetime as dt
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,10 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from harness.authority import Authority
 from harness.calls import refusal
 from harness.controlled_emulator import DECRYPTION, answer_path_with
 from harness.requests import decryption_request, payment_method_request, session_request
@@ -310,39 +305,14 @@ async def test_an_expired_certificate_is_named(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def _expired_server(folder: Path) -> AsyncIterator[tuple[str, Path]]:
-    certificate, key = folder / "expired.pem", folder / "expired.key"
-    _write_expired(certificate, key)
+    authority = Authority()
+    (folder / "authority.pem").write_bytes(authority.certificate)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(*authority.issue("127.0.0.1", expired=True).write(folder, "expired"))
     runner = web.AppRunner(web.Application(), handle_signals=False)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-        yield f"https://127.0.0.1:{runner.addresses[0][1]}", certificate
+        yield f"https://127.0.0.1:{runner.addresses[0][1]}", folder / "authority.pem"
     finally:
         await runner.cleanup()
-
-
-def _write_expired(certificate: Path, key: Path) -> None:
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "expired test")])
-    year = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(1)
-        .not_valid_before(year)
-        .not_valid_after(year + dt.timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(private, hashes.SHA256())
-    )
-    certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    key.write_bytes(
-        private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )

@@ -4,15 +4,10 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from harness.authority import Authority
 from harness.redis_server import RedisServer
 from integration.store.conftest import Stores, fresh_prefix
 from payorch_server.store.port import StoredValue, StoreUnavailable
@@ -20,24 +15,16 @@ from payorch_server.store.port import StoredValue, StoreUnavailable
 pytestmark = pytest.mark.asyncio
 
 
-def certificate(path: Path, *, address: str) -> Path:
-    """Write a self-signed certificate for the address, and its key, into one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
-    today = datetime.now(UTC)  # noqa: TID251 - TLS looks at the machine's clock
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path.write_bytes(
-        signed.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+def written(path: Path, content: bytes) -> Path:
+    """Write a file; return its path."""
+    path.write_bytes(content)
     return path
+
+
+def certificate(authority: Authority, path: Path, *, address: str) -> Path:
+    """Write a certificate for the address, and its key, into one file."""
+    issued = authority.issue(address)
+    return written(path, issued.certificate + issued.key)
 
 
 @asynccontextmanager
@@ -68,9 +55,11 @@ async def proxied(server: RedisServer, *, certificate: Path, client_ca: Path | N
 
 async def test_trusted_server(stores: Stores, shared_server: RedisServer, tmp_path: Path) -> None:
     """A certificate from ca_file for the right name passes, on every connection."""
-    pem = certificate(tmp_path / "server.pem", address="127.0.0.1")
+    authority = Authority()
+    ca_file = written(tmp_path / "ca.pem", authority.certificate)
+    pem = certificate(authority, tmp_path / "server.pem", address="127.0.0.1")
     async with proxied(shared_server, certificate=pem) as url:
-        store = stores.open(shared_server, url=url, ca_file=str(pem), prefix=fresh_prefix())
+        store = stores.open(shared_server, url=url, ca_file=str(ca_file), prefix=fresh_prefix())
 
         await store.check()
         await store.put_if_absent("k", b"v", ttl_s=60)
@@ -82,10 +71,12 @@ async def test_trusted_server(stores: Stores, shared_server: RedisServer, tmp_pa
 
 async def test_client_certificate(stores: Stores, shared_server: RedisServer, tmp_path: Path) -> None:
     """A server that asks for a certificate gets ours."""
-    pem = certificate(tmp_path / "server.pem", address="127.0.0.1")
-    ours = certificate(tmp_path / "client.pem", address="127.0.0.2")
-    async with proxied(shared_server, certificate=pem, client_ca=ours) as url:
-        trusting = {"url": url, "ca_file": str(pem), "prefix": fresh_prefix()}
+    authority = Authority()
+    ca_file = written(tmp_path / "ca.pem", authority.certificate)
+    pem = certificate(authority, tmp_path / "server.pem", address="127.0.0.1")
+    ours = certificate(authority, tmp_path / "client.pem", address="127.0.0.2")
+    async with proxied(shared_server, certificate=pem, client_ca=ca_file) as url:
+        trusting = {"url": url, "ca_file": str(ca_file), "prefix": fresh_prefix()}
         store = stores.open(shared_server, client_certificate_file=str(ours), **trusting)
         without = stores.open(shared_server, **trusting)
 
@@ -103,9 +94,11 @@ async def test_untrusted_server(
     stores: Stores, shared_server: RedisServer, tmp_path: Path, address: str, *, trusted: bool
 ) -> None:
     """A certificate of another issuer or for another name ends it before anything is sent."""
-    pem = certificate(tmp_path / "server.pem", address=address)
+    authority = Authority()
+    ca_file = written(tmp_path / "ca.pem", authority.certificate)
+    pem = certificate(authority, tmp_path / "server.pem", address=address)
     async with proxied(shared_server, certificate=pem) as url:
-        store = stores.open(shared_server, url=url, ca_file=str(pem) if trusted else "")
+        store = stores.open(shared_server, url=url, ca_file=str(ca_file) if trusted else "")
 
         with pytest.raises(StoreUnavailable, match="get: TLS with the server fails"):
             await store.get("k")

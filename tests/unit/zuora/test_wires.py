@@ -367,13 +367,14 @@ class TestTwoWays:
             ("trusted", (200, {"content-length": "2"})),
             ("another name", (Reason.UPSTREAM_TLS_FAILED, Outcome.NOT_SENT)),
             ("expired", (Reason.UPSTREAM_TLS_FAILED, Outcome.NOT_SENT)),
+            ("a bare authority", (200, {"content-length": "2"})),
             ("another authority", (Reason.UPSTREAM_TLS_FAILED, Outcome.NOT_SENT)),
             ("no TLS", (Reason.UPSTREAM_UNREACHABLE, Outcome.NOT_SENT)),
         ],
     )
     async def test_trust_the_same_certificates(self, kind: str, expected: object, tmp_path: Path) -> None:
         """Both have the one TLS configuration."""
-        authority, upstream = Authority(), Upstream(OK)
+        authority, upstream = Authority(bare=kind == "a bare authority"), Upstream(OK)
         issuer = Authority("other") if kind == "another authority" else authority
         issued = issuer.issue("127.0.0.2" if kind == "another name" else "127.0.0.1", expired=kind == "expired")
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -388,4 +389,4 @@ class TestTwoWays:
 
         assert direct == through_httpx
         assert direct[0][:2] == expected  # type: ignore[index] # a tuple
-        assert len(upstream.requests) == (2 if kind == "trusted" else 0)
+        assert len(upstream.requests) == (2 if kind in ("trusted", "a bare authority") else 0)

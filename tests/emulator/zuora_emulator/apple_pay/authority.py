@@ -200,20 +200,24 @@ def _certificate(
     mark: tuple[x509.ObjectIdentifier, bytes] | None = None,
     validity: tuple[datetime, datetime] = (_LONG_NOT_BEFORE, _LONG_NOT_AFTER),
 ) -> x509.Certificate:
+    public_key = derive_key(label, role.name, role.curve()).public_key()
+    issuer_key = derive_key(label, issuer.name, issuer.curve())
+    issuer_identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
     builder = (
         x509.CertificateBuilder()
         .subject_name(_name(role))
         .issuer_name(_name(issuer))
-        .public_key(derive_key(label, role.name, role.curve()).public_key())
+        .public_key(public_key)
         .serial_number(int.from_bytes(hashlib.sha256(f"{label}/{role.name}/{validity}".encode()).digest()[:8]))
         .not_valid_before(validity[0])
         .not_valid_after(validity[1])
         .add_extension(x509.BasicConstraints(ca=role.is_authority, path_length=None), critical=True)
         .add_extension(_key_usage(role), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(issuer_identifier, critical=False)
     )
     if mark is not None:
         builder = builder.add_extension(x509.UnrecognizedExtension(*mark), critical=False)
-    issuer_key = derive_key(label, issuer.name, issuer.curve())
     # Deterministic, so that two processes make the same bytes and a failing test can be repeated.
     return builder.sign(issuer_key, hashes.SHA256(), ecdsa_deterministic=True)
 
