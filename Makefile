@@ -91,8 +91,8 @@ demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or
 upc-demo: $(READY)  ## A payment through the hub and a plug-in; FAULT=plugin:crash, hub:kill or redis:restart breaks it
 	@$(BIN)/python -m programs.upc_demo $(if $(FAULT),--fault '$(FAULT)')
 
-example: $(READY)  ## Pay in the example's shop with a headless Chromium, check the ledger, write docs/pictures/example-*.png
-	@PYTHONPATH=tests:clients/examples/web $(BIN)/python -m programs.example
+example: $(READY)  ## Pay in the example's shop with a headless Chromium and check the ledger; PICTURES=1 replaces docs/pictures/example-*.png
+	@PYTHONPATH=tests:clients/examples/web $(BIN)/python -m programs.example $(if $(PICTURES),--pictures)
 
 bench: $(READY)  ## CPU and latency beside bare floors and other stacks; ROWS='service echo', RPCS, IN_FLIGHT, ROUNDS, AGAINST=../before, GATE=1; STEPS=CreateSession
 	@$(if $(STEPS),$(BIN)/python -m programs.bench.steps --rpc '$(STEPS)' $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WINDOW),--seconds $(WINDOW)),\

@@ -1,13 +1,16 @@
 """Pays in the example's shop as a payer does, in a headless Chromium, and checks the emulator's ledger.
 
 make example
+make example PICTURES=1
 
 The service and the emulator run in this process, the shop's back end in one of its own, all on loopback. The pictures
-are docs/pictures/example-*.png.
+are build/pictures/example-*.png; `PICTURES=1` replaces those of docs/pictures by them.
 """
 
+import argparse
 import asyncio
 import contextlib
+import shutil
 import sys
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
@@ -19,11 +22,12 @@ from harness.stack import LocalStack, running
 from payorch_server.telemetry.logging import start_logging
 from payorch_server.telemetry.settings import TelemetrySettings
 
-from programs.example.scenes import SCENES, Scene
+from programs.example.scenes import PICTURES, SCENES, Scene
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 SHOP: Final = ROOT / "clients" / "examples" / "web"
 LOG: Final = ROOT / "build" / "example.log"
+DOCUMENTED: Final = ROOT / "docs" / "pictures"
 _WINDOW: Final = {"width": 560, "height": 500}
 _START_S: Final = 60
 # A code of Zuora's that hides a decline; without this line of an operator's it would be UNKNOWN.
@@ -93,11 +97,15 @@ async def run(scenes: Sequence[Scene], log: TextIO) -> int:
         return sum("payment_id" in entry.effects for entry in stack.emulator.ledger.entries)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Run them; exit status 1 if something is missing or went wrong."""
-    LOG.parent.mkdir(exist_ok=True)
+    parser = argparse.ArgumentParser(prog="python -m programs.example")
+    parser.add_argument("--pictures", action="store_true", help=f"replace those of {DOCUMENTED.relative_to(ROOT)}")
+    is_documenting = parser.parse_args(arguments).pictures
     try:
         chromium_program()
+        shutil.rmtree(PICTURES, ignore_errors=True)
+        PICTURES.mkdir(parents=True)
         # The audit cannot be silenced, and its lines would come between those of this program.
         with LOG.open("w") as log, contextlib.redirect_stderr(log):
             with contextlib.redirect_stdout(log):
@@ -106,9 +114,13 @@ def main() -> int:
     except (MissingProgramError, PageError) as error:
         print(f"make example: {error}", file=sys.stderr)
         return 1
+    if is_documenting:
+        for picture in sorted(PICTURES.iterdir()):
+            shutil.copy(picture, DOCUMENTED)
+            print(f"{(DOCUMENTED / picture.name).relative_to(ROOT)} is replaced")
     print(f"{len(SCENES)} orders, 0 wrong; {payments} payments in the ledger, none of them twice")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -9,7 +9,8 @@ from harness.chromium import BrowserPage, PageError
 from harness.stack import LocalStack
 from shop.demo import ORDERS, Order
 
-PICTURES: Final = Path(__file__).resolve().parents[3] / "docs" / "pictures"
+_ROOT: Final = Path(__file__).resolve().parents[3]
+PICTURES: Final = _ROOT / "build" / "pictures"
 MAX_BYTES: Final = 100_000
 _SOON_S: Final = 20
 _IN_DOUBT_S: Final = 60
@@ -64,7 +65,7 @@ async def _picture(page: BrowserPage, name: str) -> str:
     await page.photograph(file)
     if file.stat().st_size > MAX_BYTES:
         raise PageError(f"{file.name} is too large for the repository")
-    return f"docs/pictures/{file.name}: {file.stat().st_size} bytes"
+    return f"{file.relative_to(_ROOT)}: {file.stat().st_size} bytes"
 
 
 async def _offers_nothing(page: BrowserPage) -> None:
