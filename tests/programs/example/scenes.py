@@ -146,7 +146,7 @@ async def _for_later(page: BrowserPage, stack: LocalStack) -> AsyncIterator[str]
 async def _in_safari(page: BrowserPage, _stack: LocalStack) -> AsyncIterator[str]:
     script = await page.send("Page.addScriptToEvaluateOnNewDocument", source=_APPLE_PAY_SESSION)
     await page.reload()
-    await page.until("!document.querySelector('#apple-pay')?.hidden", within_s=_SOON_S)
+    await page.until("document.querySelector('#apple-pay')?.hidden === false", within_s=_SOON_S)
     await page.click("#apple-pay")
     await page.until("window.sheet === 'aborted'", within_s=_SOON_S)
     shown = await page.value("document.getElementById('payment-text').textContent")
