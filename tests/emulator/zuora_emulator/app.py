@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from zuora_emulator import operations
+from zuora_emulator import operations, seed
 from zuora_emulator.answers import MARKER, Answer, ConnectionCut, NeverAnswered, json_answer
 from zuora_emulator.apple_tokens import TokenOpener, open_with_published_authority
 from zuora_emulator.call import Arrived, packed
@@ -20,6 +20,7 @@ from zuora_emulator.control import book_endpoints
 from zuora_emulator.control_base import control_routes
 from zuora_emulator.control_world import world_endpoints
 from zuora_emulator.faults import Faults
+from zuora_emulator.fixtures import Fixtures
 from zuora_emulator.hub_caller import HttpHubCaller, HubCaller
 from zuora_emulator.hub_sends import HubSends
 from zuora_emulator.idempotency import Idempotency
@@ -60,7 +61,8 @@ class Emulator:
         rng: where ids come from; a seeded one makes runs repeatable.
         settings: the switches.
         opener: how Apple Pay tokens are opened; by default with the published test authority.
-        upc: custom payment method types, and the gateways that call a payment hub; by default none.
+        fixtures: the world at the start, and after a reset; by default that of `seed`.
+        upc: custom payment method types, and the gateways that call a payment hub, in place of those of `fixtures`.
         hub_caller: how hubs are called; by default over sockets.
 
     Raises:
@@ -74,11 +76,15 @@ class Emulator:
         rng: random.Random | None = None,
         settings: Settings | None = None,
         opener: TokenOpener = open_with_published_authority,
+        fixtures: Fixtures | None = None,
         upc: UpcConfiguration | None = None,
         hub_caller: HubCaller | None = None,
     ) -> None:
         chosen = replace(settings or Settings())  # its own, as it may be switched at run time
+        start = fixtures or seed.fixtures()
         self._world = World(
+            fixtures=start,
+            state=start.state(),
             settings=chosen,
             clock=clock or SystemClock(),
             ids=Ids(rng or random.Random()),  # noqa: S311 - ids of an emulator guard nothing
@@ -86,7 +92,7 @@ class Emulator:
             limits=Limits(chosen),
             idempotency=Idempotency(chosen),
         )
-        self._world.upc = _connector(self._world, upc or UpcConfiguration(), hub_caller or HttpHubCaller())
+        self._world.upc = _connector(self._world, upc or start.upc, hub_caller or HttpHubCaller())
         self.app: ASGIApp = _application(self._world)
 
     @property
@@ -98,6 +104,11 @@ class Emulator:
     def clock(self) -> Clock:
         """Where time comes from."""
         return self._world.clock
+
+    @property
+    def fixtures(self) -> Fixtures:
+        """The world at the start."""
+        return self._world.fixtures
 
     @property
     def state(self) -> State:

@@ -1,50 +1,52 @@
 """The command `zuora-emulator`."""
 
 import argparse
-import asyncio
-import contextlib
 import json
-import signal
+import os
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from zuora_emulator import seed
-from zuora_emulator.app import Emulator
 from zuora_emulator.apple_pay import DEFECTS
 from zuora_emulator.apple_tokens import PUBLISHED_MERCHANT, minted_token
+from zuora_emulator.cli_serve import CommandError, serve
 from zuora_emulator.clock import SystemClock
 from zuora_emulator.currency import BY_CODE, is_exact
-from zuora_emulator.faults import FaultSyntaxError, parse_fault
-from zuora_emulator.hub_caller import HttpHubCaller
-from zuora_emulator.server import serving
-from zuora_emulator.settings import Settings, SwitchError
-from zuora_emulator.upc_types import UpcConfiguration, UpcConfigurationError
+from zuora_emulator.faults import FaultSyntaxError
+from zuora_emulator.settings import SwitchError
+from zuora_emulator.yaml_nodes import FileError
 
 DEFAULT_PORT = 9080
 _DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 _ANSWER_WITHIN_S = 5
-_LARGEST_PORT = 65_535
-
-
-class CommandError(Exception):
-    """The command cannot do what it was asked; the message is a sentence."""
+_READER_LEFT = 141
+"""Exit code where the reader of the output left first, as a shell counts the signal for it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    try:
+        try:
+            return _run(arguments)
+        finally:  # also after the help, which ends the program
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would be written at the end of the program, and fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _READER_LEFT
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         chosen.run(chosen)
-    except (CommandError, FaultSyntaxError, SwitchError) as problem:
+    except (CommandError, FaultSyntaxError, FileError, SwitchError) as problem:
         print(problem, file=sys.stderr)
         return 1
     return 0
@@ -58,23 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=shown, help="print the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    serve = commands.add_parser("serve", help="listen until stopped")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=DEFAULT_PORT, help="port, 0 for any (default: %(default)s)")
-    serve.add_argument("--fault", action="append", default=[], metavar="OP:KIND[:ARG]", help="misbehave always")
-    serve.add_argument("--fault-once", action="append", default=[], metavar="OP:KIND[:ARG]", help="misbehave once")
-    serve.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE", help="set a switch")
-    serve.add_argument(
-        "--clock-ahead", type=float, default=0.0, metavar="SECONDS", help="set the clock wrong; negative: behind"
-    )
-    serve.add_argument(
-        "--upc", type=Path, metavar="FILE", help="JSON file with custom payment method types and gateways of hubs"
-    )
-    serve.add_argument(
-        "--hub", metavar="URL", help="set up the custom type AmazonPay and a gateway whose hub listens there"
-    )
-    serve.add_argument("--hub-ca", metavar="FILE", help="PEM file of the authorities of hubs' certificates")
-    serve.set_defaults(run=_serve)
+    _add_serve(commands.add_parser("serve", help="listen until stopped"))
+
+    fixtures = commands.add_parser("fixtures", help="print the built-in world as a file for serve --fixtures")
+    fixtures.set_defaults(run=lambda _chosen: print(seed.fixtures().as_yaml(), end=""))
 
     mint = commands.add_parser("mint-apple-pay-token", help="print an Apple Pay token that the emulator can open")
     mint.add_argument("--amount", required=True, help="for instance 12.34")
@@ -90,79 +79,34 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _serve(chosen: argparse.Namespace) -> None:
-    if not 0 <= chosen.port <= _LARGEST_PORT:
-        raise CommandError(f"Cannot listen on port {chosen.port}; ports go from 0 to {_LARGEST_PORT}.")
-    clock = SystemClock(timedelta(seconds=chosen.clock_ahead))
-    try:
-        emulator = Emulator(
-            clock=clock,
-            settings=_settings(chosen.switch),
-            upc=_upc(chosen.upc, chosen.hub),
-            hub_caller=HttpHubCaller(chosen.hub_ca),
-        )
-    except UpcConfigurationError as problem:
-        raise CommandError(str(problem)) from problem
-    for text in chosen.fault_once:
-        emulator.faults.add(parse_fault(text))
-    for text in chosen.fault:
-        emulator.faults.add(parse_fault(text), times="always")
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve_until_stopped(emulator, host=chosen.host, port=chosen.port))
-
-
-def _upc(file: Path | None, hub: str | None) -> UpcConfiguration | None:
-    if file is None:
-        return None if hub is None else seed.upc_with(hub)
-    if hub is not None:
-        raise CommandError("Use --upc or --hub, not both.")
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=UpcConfiguration)
-    except OSError as problem:
-        raise CommandError(f"Cannot read {file}: {problem.strerror}.") from problem
-    except msgspec.DecodeError as problem:
-        raise CommandError(f"{file} has no set-up of custom payment methods: {problem}.") from problem
-
-
-def _settings(texts: Sequence[str]) -> Settings:
-    settings = Settings()
-    settings.switch({name: value for name, _, value in (text.partition("=") for text in texts)})
-    return settings
-
-
-async def _serve_until_stopped(emulator: Emulator, *, host: str, port: int) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # no signal handlers in loops on Windows; Ctrl-C still works
-            loop.add_signal_handler(number, stopped.set)
-    try:
-        async with serving(emulator, host=host, port=port) as base_url:
-            print(_welcome(base_url), flush=True)
-            await stopped.wait()
-    except OSError as problem:
-        raise CommandError(f"Cannot listen on {host}:{port}: {problem}.") from problem
-
-
-def _welcome(base_url: str) -> str:
-    lines = [f"Zuora emulator (not Zuora) on {base_url}", ""]
-    for client in seed.CLIENTS:
-        orgs = f", orgs {', '.join(client.orgs)}" if client.orgs else ""
-        lines.append(f"client {client.name}: {client.client_id} / {client.client_secret}, tenant {client.tenant}{orgs}")
-        for entity in client.entities:
-            lines += _entity_lines(entity)
-    lines += ["", f"Ledger: {base_url}/_emulator/ledger   Stop with Ctrl-C."]
-    return "\n".join(lines)
-
-
-def _entity_lines(entity: str) -> list[str]:
-    lines = [f"  entity {entity}"]
-    lines += [f"    gateway {gateway.id} {gateway.name!r}" for gateway in seed.GATEWAYS if gateway.entity == entity]
-    for account in seed.ACCOUNTS:
-        if account.entity == entity:
-            owed = [f"{i.number} {i.balance} {i.currency}" for i in seed.INVOICES if i.account_id == account.id]
-            lines.append(f"    account {account.number} {account.id}: {', '.join(owed)}")
-    return lines
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port, 0 for any (default: %(default)s)")
+    parser.add_argument("--fault", action="append", default=[], metavar="OP:KIND[:ARG]", help="misbehave always")
+    parser.add_argument("--fault-once", action="append", default=[], metavar="OP:KIND[:ARG]", help="misbehave once")
+    parser.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE", help="set a switch")
+    parser.add_argument(
+        "--fixtures", type=Path, metavar="FILE", help="YAML file with the world to begin with; see `fixtures`"
+    )
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="make ids that follow from N, under a clock that stands still"
+    )
+    parser.add_argument(
+        "--clock",
+        metavar="TIME",
+        help="let the clock stand at a time like 2026-11-20T12:00:00Z (the default with --seed), or `real`",
+    )
+    parser.add_argument(
+        "--clock-ahead", type=float, default=0.0, metavar="SECONDS", help="set the clock wrong; negative: behind"
+    )
+    parser.add_argument(
+        "--upc", type=Path, metavar="FILE", help="JSON file with custom payment method types and gateways of hubs"
+    )
+    parser.add_argument(
+        "--hub", metavar="URL", help="set up the custom type AmazonPay and a gateway whose hub listens there"
+    )
+    parser.add_argument("--hub-ca", metavar="FILE", help="PEM file of the authorities of hubs' certificates")
+    parser.set_defaults(run=serve)
 
 
 def _mint(chosen: argparse.Namespace) -> None:

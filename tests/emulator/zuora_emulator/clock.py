@@ -4,6 +4,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+USUAL_START = datetime(2026, 11, 20, 12, tzinfo=UTC)
+"""Where clocks stand that do not follow the machine's."""
+
 
 class Clock(Protocol):
     """Where the emulator takes the time from and how it waits."""
@@ -49,10 +52,31 @@ def move(clock: Clock, by: timedelta) -> None:
     match clock:
         case ManualClock():
             clock.advance(by)
+        case StoppedClock():
+            clock.time += by
         case SystemClock():
             clock.ahead += by
         case _:
             raise ClockNotAdjustableError("The clock belongs to the program that made it, which must move it itself.")
+
+
+class StoppedClock:
+    """A clock that stands still for whole processes, so that equal scripts see equal times; a wait is a real one.
+
+    Args:
+        time: where it stands, aware; may be changed at any time.
+    """
+
+    def __init__(self, time: datetime = USUAL_START) -> None:
+        self.time = time
+
+    def now(self) -> datetime:
+        """The time in UTC, aware."""
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        """Come back after that many real seconds."""
+        await asyncio.sleep(seconds)
 
 
 class ManualClock:
@@ -63,7 +87,7 @@ class ManualClock:
         jump: a sleeper moves the clock by itself and goes on at once; off, it waits for `advance`.
     """
 
-    def __init__(self, start: datetime = datetime(2026, 11, 20, 12, tzinfo=UTC), *, jump: bool = True) -> None:
+    def __init__(self, start: datetime = USUAL_START, *, jump: bool = True) -> None:
         self._now = start
         self._jump = jump
         self._sleepers: list[tuple[datetime, asyncio.Event]] = []

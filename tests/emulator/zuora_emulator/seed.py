@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from zuora_emulator.state import Account, Client, Gateway, Invoice, State
+from zuora_emulator.fixtures import Entity, Fixtures, Tenant
+from zuora_emulator.state import Account, Client, Gateway, Invoice
 from zuora_emulator.upc_types import CustomField, CustomType, UpcConfiguration, UpcGateway
 
 TENANT = "10001"
@@ -144,13 +145,6 @@ INVOICES = (
 )
 
 
-def seeded() -> State:
-    """Return a state with everything above in it."""
-    state = State()
-    state.add(*CLIENTS, *GATEWAYS, *ACCOUNTS, *INVOICES)
-    return state
-
-
 AMAZON_PAY = CustomType(
     internal_name="AmazonPay",
     tenant=TENANT,
@@ -182,3 +176,33 @@ def upc_with(endpoint: str, *, user: str = "zuora", password: str = HUB_PASSWORD
         password=password,
     )
     return UpcConfiguration(types=(AMAZON_PAY,), gateways=(gateway,), entity_tenants=ENTITY_TENANTS)
+
+
+TENANTS = (
+    Tenant(
+        id=TENANT,
+        entities=(
+            Entity(id=ENTITY_US, hub_tenant=ENTITY_TENANTS[ENTITY_US]),
+            Entity(id=ENTITY_EU, hub_tenant=ENTITY_TENANTS[ENTITY_EU]),
+            Entity(id=ENTITY_SINGLE),
+        ),
+        orgs=(ORG_NORTH, ORG_SOUTH, ORG_FORBIDDEN),
+    ),
+    Tenant(id=OTHER_TENANT, entities=(Entity(id=ENTITY_OTHER),)),
+)
+
+
+def fixtures(upc: UpcConfiguration | None = None) -> Fixtures:
+    """Return the world of an emulator that is given no other.
+
+    Args:
+        upc: Custom types and gateways that call a hub; None: no types and no gateways.
+    """
+    return Fixtures(
+        tenants=TENANTS,
+        clients=CLIENTS,
+        gateways=GATEWAYS,
+        accounts=ACCOUNTS,
+        invoices=INVOICES,
+        upc=upc or UpcConfiguration(entity_tenants=ENTITY_TENANTS),
+    )

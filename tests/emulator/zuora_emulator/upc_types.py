@@ -133,20 +133,26 @@ class UpcConfiguration:
             if count > 1:
                 yield f"The custom type {name} is defined {count} times."
         for custom in self.types:
-            yield from _problems_of_type(custom)
+            yield from problems_of_type(custom)
 
     def _problems_of_gateways(self, *, allow_local: bool) -> Iterator[str]:
         for gateway in self.gateways:
-            problem = endpoint_problem(gateway.endpoint, allow_local=allow_local)
-            if problem:
-                yield f"The endpoint of the gateway {gateway.name} {problem}."
-            if "|" in f"{gateway.name}{gateway.endpoint}{gateway.user}{gateway.password}":
-                yield f"A setting of the gateway {gateway.name} has the character |, which Zuora does not accept."
-            if not gateway.user or ":" in gateway.user:
-                yield f"The user of the gateway {gateway.name} must not be empty nor have a colon."
+            yield from problems_of_gateway(gateway, allow_local=allow_local)
 
 
-def _problems_of_type(custom: CustomType) -> Iterator[str]:
+def problems_of_gateway(gateway: UpcGateway, *, allow_local: bool) -> Iterator[str]:
+    """Give a sentence for each thing that Zuora would not accept in a gateway."""
+    problem = endpoint_problem(gateway.endpoint, allow_local=allow_local)
+    if problem:
+        yield f"The endpoint of the gateway {gateway.name} {problem}."
+    if "|" in f"{gateway.name}{gateway.endpoint}{gateway.user}{gateway.password}":
+        yield f"A setting of the gateway {gateway.name} has the character |, which Zuora does not accept."
+    if not gateway.user or ":" in gateway.user:
+        yield f"The user of the gateway {gateway.name} must not be empty nor have a colon."
+
+
+def problems_of_type(custom: CustomType) -> Iterator[str]:
+    """Give a sentence for each thing that Zuora would not accept in a custom type."""
     name = custom.internal_name
     if not _TYPE_NAME.fullmatch(name):
         yield f"The custom type {name!r} must have 1 to 19 letters and digits, the first a capital letter."

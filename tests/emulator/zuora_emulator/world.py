@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from zuora_emulator.apple_tokens import TokenOpener
 from zuora_emulator.clock import Clock, move
 from zuora_emulator.faults import Faults
+from zuora_emulator.fixtures import Fixtures
 from zuora_emulator.idempotency import Idempotency
 from zuora_emulator.ids import Ids
 from zuora_emulator.journal import Journal
 from zuora_emulator.ledger import Ledger
 from zuora_emulator.limits import Limits
-from zuora_emulator.seed import seeded
 from zuora_emulator.settings import Settings
 from zuora_emulator.state import State
 from zuora_emulator.upc import Upc
@@ -32,7 +32,8 @@ class World:
     opener: TokenOpener
     limits: Limits
     idempotency: Idempotency
-    state: State = field(default_factory=seeded)
+    fixtures: Fixtures
+    state: State
     ledger: Ledger = field(default_factory=Ledger)
     journal: Journal = field(default_factory=Journal)
     faults: Faults = field(default_factory=Faults)
@@ -71,7 +72,7 @@ class World:
     def reset(self) -> None:
         """Go back to the start: its switches and world, no calls, faults, tokens, payments; the clock stays."""
         self.settings.switch(asdict(self._first_settings))
-        self.state = seeded()
+        self.state = self.fixtures.state()
         self.upc.reset(self.state)
         self.limits.clear()
         for book in (self.ledger, self.journal, self.faults, self.idempotency):

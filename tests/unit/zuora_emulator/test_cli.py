@@ -5,8 +5,7 @@ import sys
 
 import pytest
 from zuora_emulator import Emulator, serving
-from zuora_emulator.cli import _settings, main
-from zuora_emulator.settings import Settings
+from zuora_emulator.cli import main
 
 
 @pytest.mark.parametrize(
@@ -29,6 +28,9 @@ from zuora_emulator.settings import Settings
             "is no merchant",
             "unknown",
         ),
+        (["serve", "--clock", "tomorrow"], "is no time", "words"),
+        (["serve", "--clock", "2026-11-20T12:00:00"], "has no offset", "no offset"),
+        (["serve", "--fixtures", "/nowhere/mine.yaml"], "cannot be read", "no file"),
         (["ledger", "--url", "ftp://127.0.0.1/ledger"], "is no http address", "another protocol"),
         (["ledger", "--url", "http://127.0.0.1:1"], "No emulator answers", "nobody listens"),
     ],
@@ -77,11 +79,3 @@ def test_mint_prints_json(level: str, expected: str, capsys: pytest.CaptureFixtu
 
     token = json.loads(capsys.readouterr().out)
     assert expected in (token | token.get("header", {}))
-
-
-def test_switches_are_read_from_words() -> None:
-    words = ["decline_payments=true", "missing_entity=first", "concurrency_limit=none", "token_limit_per_minute=7"]
-
-    assert _settings(words) == Settings(
-        decline_payments=True, missing_entity="first", concurrency_limit=None, token_limit_per_minute=7
-    )

@@ -90,10 +90,10 @@ def test_seed_ids_are_unique_and_of_32_hex_digits() -> None:
 
 
 def test_seed_is_made_anew_each_time() -> None:
-    spent = seed.seeded()
+    spent = seed.fixtures().state()
     spent.pay(seed.INVOICE_US, Decimal(100))
 
-    assert _balance(seed.seeded().invoices[seed.INVOICE_US.id]) == Decimal("100.00")
+    assert _balance(seed.fixtures().state().invoices[seed.INVOICE_US.id]) == Decimal("100.00")
     assert _balance(spent.invoices[seed.INVOICE_US.id]) == 0
 
 
