@@ -147,6 +147,11 @@ class TestPaymentMethod:
         assert (method.card_summary.expiry_month, method.card_summary.expiry_year) == (12, 2030)
         assert method.maximum_payment_attempts == 3
 
+    @pytest.mark.parametrize(("value", "expected"), [(False, "false"), (True, "true"), ("Yes", "Yes")])
+    def test_reads_an_existing_mandate_as_a_word(self, value: object, expected: str) -> None:
+        """Quickstart's schema has a boolean, for which our message has a word."""
+        assert encoded({"id": "x", "existing_mandate": value}).existing_mandate == expected
+
     @pytest.mark.parametrize(
         ("payload", "reason"),
         [

@@ -1255,7 +1255,7 @@ pub struct PaymentMethod {
     /// Whether the tenant's retry rule applies. v2.
     #[prost(bool, optional, tag = "18")]
     pub use_default_retry_rule: ::core::option::Option<bool>,
-    /// Zuora's word on an existing mandate. v2.
+    /// Zuora's word on an existing mandate, "true" or "false" where it sends a boolean. v2.
     #[prost(string, tag = "19")]
     pub existing_mandate: ::prost::alloc::string::String,
     /// Time as Zuora sent it, RFC 3339 with its offset. v2 only.

@@ -24,6 +24,11 @@ def _text(value: object) -> str | None:
     return text_of(value) or None
 
 
+def _word(value: object) -> str | None:
+    """Return a text, or a flag as JSON writes it: the schema says boolean of what older answers have as a word."""
+    return ("true" if value else "false") if isinstance(value, bool) else _text(value)
+
+
 def _json(value: object) -> str | None:
     return _JSON.encode(value).decode() if isinstance(value, dict) else None
 
@@ -50,7 +55,7 @@ _METHOD: Final[Fields] = {
     "bank_identification_number": ("bank_identification_number", _text),
     "auto_generated": ("auto_generated", _flag),
     "use_default_retry_rule": ("use_default_retry_rule", _flag),
-    "existing_mandate": ("existing_mandate", _text),
+    "existing_mandate": ("existing_mandate", _word),
     "last_failed_sale_transaction_time": ("last_failed_sale_transaction_time", _text),
     "last_transaction_time": ("last_transaction_time", _text),
     "last_transaction_status": ("last_transaction_status", _text),

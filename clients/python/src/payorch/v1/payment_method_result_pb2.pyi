@@ -94,7 +94,7 @@ class PaymentMethod(_message.Message):
     use_default_retry_rule: _builtins.bool
     """Whether the tenant's retry rule applies. v2."""
     existing_mandate: _builtins.str
-    """Zuora's word on an existing mandate. v2."""
+    """Zuora's word on an existing mandate, "true" or "false" where it sends a boolean. v2."""
     last_failed_sale_transaction_time: _builtins.str
     """Time as Zuora sent it, RFC 3339 with its offset. v2 only."""
     last_transaction_time: _builtins.str

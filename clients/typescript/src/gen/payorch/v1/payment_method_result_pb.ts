@@ -147,7 +147,7 @@ export type PaymentMethod = Message<"payorch.v1.PaymentMethod"> & {
   useDefaultRetryRule?: boolean | undefined;
 
   /**
-   * Zuora's word on an existing mandate. v2.
+   * Zuora's word on an existing mandate, "true" or "false" where it sends a boolean. v2.
    *
    * @generated from field: string existing_mandate = 19;
    */

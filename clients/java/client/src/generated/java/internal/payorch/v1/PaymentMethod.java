@@ -838,7 +838,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object existingMandate_ = "";
   /**
    * <pre>
-   * Zuora's word on an existing mandate. v2.
+   * Zuora's word on an existing mandate, "true" or "false" where it sends a boolean. v2.
    * </pre>
    *
    * <code>string existing_mandate = 19 [json_name = "existingMandate"];</code>
@@ -859,7 +859,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Zuora's word on an existing mandate. v2.
+   * Zuora's word on an existing mandate, "true" or "false" where it sends a boolean. v2.
    * </pre>
    *
    * <code>string existing_mandate = 19 [json_name = "existingMandate"];</code>
@@ -4166,7 +4166,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object existingMandate_ = "";
     /**
      * <pre>
-     * Zuora's word on an existing mandate. v2.
+     * Zuora's word on an existing mandate, "true" or "false" where it sends a boolean. v2.
      * </pre>
      *
      * <code>string existing_mandate = 19 [json_name = "existingMandate"];</code>
@@ -4186,7 +4186,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's word on an existing mandate. v2.
+     * Zuora's word on an existing mandate, "true" or "false" where it sends a boolean. v2.
      * </pre>
      *
      * <code>string existing_mandate = 19 [json_name = "existingMandate"];</code>
@@ -4207,7 +4207,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's word on an existing mandate. v2.
+     * Zuora's word on an existing mandate, "true" or "false" where it sends a boolean. v2.
      * </pre>
      *
      * <code>string existing_mandate = 19 [json_name = "existingMandate"];</code>
@@ -4224,7 +4224,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's word on an existing mandate. v2.
+     * Zuora's word on an existing mandate, "true" or "false" where it sends a boolean. v2.
      * </pre>
      *
      * <code>string existing_mandate = 19 [json_name = "existingMandate"];</code>
@@ -4238,7 +4238,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's word on an existing mandate. v2.
+     * Zuora's word on an existing mandate, "true" or "false" where it sends a boolean. v2.
      * </pre>
      *
      * <code>string existing_mandate = 19 [json_name = "existingMandate"];</code>

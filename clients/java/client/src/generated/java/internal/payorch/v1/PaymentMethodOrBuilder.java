@@ -366,7 +366,7 @@ public interface PaymentMethodOrBuilder extends
 
   /**
    * <pre>
-   * Zuora's word on an existing mandate. v2.
+   * Zuora's word on an existing mandate, "true" or "false" where it sends a boolean. v2.
    * </pre>
    *
    * <code>string existing_mandate = 19 [json_name = "existingMandate"];</code>
@@ -375,7 +375,7 @@ public interface PaymentMethodOrBuilder extends
   java.lang.String getExistingMandate();
   /**
    * <pre>
-   * Zuora's word on an existing mandate. v2.
+   * Zuora's word on an existing mandate, "true" or "false" where it sends a boolean. v2.
    * </pre>
    *
    * <code>string existing_mandate = 19 [json_name = "existingMandate"];</code>
