@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test newest-python everything simulate mutations run demo upc-demo example bench soak rolling hostile clients descriptors gateway chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test newest-python everything simulate mutations run demo upc-demo example bench soak rolling hostile clients docs descriptors gateway chart cluster alerts pictures image clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,7 +71,7 @@ newest-python: $(READY)  ## The unit tests with the newest Python there is, in a
 	@$(BIN)/python -m programs.newest_python
 
 everything: $(READY)  ## Run all there is, continue after a failure, and end with one table; about an hour
-	@$(BIN)/python -m programs.everything check test simulate 'simulate WORLD=upc' mutations \
+	@$(BIN)/python -m programs.everything check docs test simulate 'simulate WORLD=upc' mutations \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
 	  example upc-demo 'upc-demo FAULT=plugin:crash' 'upc-demo FAULT=hub:kill' 'upc-demo FAULT=redis:restart' \
 	  newest-python clients gateway chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
@@ -113,6 +113,9 @@ clients: $(READY)  ## Build, call and install every language's client; read the 
 	@PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.run --go '$(GO)'
 	@PATH='$(dir $(GO)):'"$$PATH" PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.languages
 	@GRPC_VERBOSITY=NONE PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.conformance
+
+docs: $(READY) build/sphinx/.installed  ## Build the site of all texts in build/site; a broken link or anchor fails
+	@PYTHONPATH=build/sphinx $(BIN)/python -m sphinx -q -E -W --keep-going -c docs/site -d build/sphinx/read . build/site
 
 descriptors: $(READY) build/tools/protoc-gen-connect-openapi  ## Write descriptor set, OpenAPI and Envoy's filter into build/clients
 	@PYTHONPATH=tools $(BIN)/python -m descriptors
@@ -181,6 +184,11 @@ build/tools/protoc-gen-connect-openapi: tools/openapi/go.mod tools/openapi/go.su
 	@$(call need-go,the generator of OpenAPI)
 	@echo "Building protoc-gen-connect-openapi (once, some minutes) ..."
 	@$(GO) build -C tools/openapi -ldflags='-s -w' -o ../../build/tools/ github.com/sudorandom/protoc-gen-connect-openapi
+	@touch $@
+
+build/sphinx/.installed: $(READY) requirements/docs.txt
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/docs.txt --target $(@D)
 	@touch $@
 
 build/gateway/.installed: $(READY) requirements/gateway.txt
