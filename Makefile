@@ -161,7 +161,7 @@ build/cluster/etcd: tools/cluster/go.mod tools/cluster/go.sum
 	@echo "Building Kubernetes and etcd (once, some ten minutes) ..."
 	@version=$$($(GO) list -C tools/cluster -m -f '{{.Version}}' k8s.io/kubernetes); mkdir -p $(@D); \
 	$(GO) build -C tools/cluster -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$$version" -o ../../$(@D)/ \
-	  $(addprefix k8s.io/kubernetes/cmd/,kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)
+	  $(addprefix k8s.io/kubernetes/cmd/,kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
 	@$(GO) build -C tools/cluster -ldflags='-s -w' -o ../../$@ go.etcd.io/etcd/server/v3
 	@touch $@
 

@@ -63,16 +63,18 @@ class Authority:
         self.certificate = _pem(built.sign(self._key, hashes.SHA256()))
         """Of itself, in PEM form."""
 
-    def issue(self, *names: str, expired: bool = False) -> Issued:
+    def issue(self, *names: str, expired: bool = False, organization: str = "") -> Issued:
         """Issue a certificate for servers and clients.
 
         Args:
             names: Of its owner: URIs, IP addresses, or else DNS names. None at all is possible.
             expired: Whether it ended an hour ago.
+            organization: Of its owner, which Kubernetes reads as a group.
         """
         key = _ec_key()
         ends = self._now + (-dt.timedelta(hours=1) if expired else _DAY)
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "common names count for nothing")])
+        attributes = {NameOID.ORGANIZATION_NAME: organization, NameOID.COMMON_NAME: "common names count for nothing"}
+        subject = x509.Name([x509.NameAttribute(name, text) for name, text in attributes.items() if text])
         built = self._builder(subject, key.public_key(), ends)
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         built = built.add_extension(x509.ExtendedKeyUsage(usages), critical=False)

@@ -23,9 +23,9 @@ Not shown: the kinds of operators were accepted whatever they held."""
 _NOT_WITHOUT_NODE: Final = """
 Also not shown: there was no node, so no pod ran, no probe was asked and `helm test` was not run. NODE=1 does that."""
 _SHOWN_ON_NODE: Final = """
-Shown on a node of containerd and a kubelet: the chart with the image of this tree becomes ready, passes `helm test`, is
-replaced under calls, and goes away; so does the hub, under Zuora's payments over TLS. Not shown: NetworkPolicies, which
-nothing enforced; more than one node."""
+Shown on a node of containerd and a kubelet: the chart with the image of this tree becomes ready, passes `helm test`,
+answers the commands of docs/tracing.md, is replaced under calls, and goes away; so does the hub, under Zuora's payments
+over TLS. Not shown: NetworkPolicies, which nothing enforced; more than one node."""
 _IMAGES: Final = ("sandbox.tar", "payorch.tar")
 _POD_LOGS: Final = Path("/var/log/pods")
 
@@ -100,7 +100,9 @@ def _try_node(plane: ControlPlane, helm: Helm) -> None:
     ):
         _say("  containerd, the kubelet, the proxy of Services and their names are ready")
         try:
-            for shown in itertools.chain(live.run(plane.api, installed), hub_live.run(plane.api, installed, folder)):
+            for shown in itertools.chain(
+                live.run(plane.api, installed, plane.kubeconfig), hub_live.run(plane.api, installed, folder)
+            ):
                 _say(f"  {shown}")
         except ClusterError:
             shutil.copytree(_POD_LOGS, plane.folder / "pods")

@@ -91,6 +91,8 @@ def _prepare(folder: Path, address: str) -> tuple[ControlPlane, Sequence[str]]:
     authority = Authority()
     (folder / "ca.crt").write_bytes(authority.certificate)
     certificate, key = authority.issue(address, API_ADDRESS, "kubernetes.default.svc").write(folder, "server")
+    # For what kubectl exec and port-forward ask of the kubelet.
+    kubelet_client, kubelet_key = authority.issue(organization="system:masters").write(folder, "kubelet-client")
     (folder / "accounts.key").write_bytes(private_pem(rsa_key()))
     (folder / "accounts.pub").write_bytes(public_pem(rsa_key()))
     tokens = {name: secrets.token_urlsafe(32) for name in ("admin", "node")}
@@ -116,6 +118,9 @@ def _prepare(folder: Path, address: str) -> tuple[ControlPlane, Sequence[str]]:
         f"--secure-port={port}",
         f"--tls-cert-file={certificate}",
         f"--tls-private-key-file={key}",
+        f"--kubelet-client-certificate={kubelet_client}",
+        f"--kubelet-client-key={kubelet_key}",
+        "--kubelet-preferred-address-types=InternalIP",
         f"--token-auth-file={folder / 'tokens.csv'}",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",

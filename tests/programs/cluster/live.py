@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 from zuora_emulator import seed
 
-from programs.cluster import calls, confinement
+from programs.cluster import calls, confinement, diagnosis
 from programs.cluster.api import Api
 from programs.cluster.helm import CHART, RELEASE, Helm
 from programs.cluster.process import ClusterError, until
@@ -44,9 +44,9 @@ def values(replicas: int) -> dict[str, Any]:
     }
 
 
-def run(api: Api, release: "Release") -> Iterator[str]:
+def run(api: Api, release: "Release", kubeconfig: Path) -> Iterator[str]:
     """Take releases through their lives; yield what was shown."""
-    yield from _in_plaintext(api, release)
+    yield from _in_plaintext(api, release, kubeconfig)
     yield from _with_tls(api, release)
 
 
@@ -73,7 +73,7 @@ class Release:
         wait_until_only(api, NAMESPACE, wanted=before, within_s=GONE_S)
 
 
-def _in_plaintext(api: Api, release: Release) -> Iterator[str]:
+def _in_plaintext(api: Api, release: Release, kubeconfig: Path) -> Iterator[str]:
     before = inventory(api, NAMESPACE)
     release.put("install", replicas=0)
     _require_failing_test(release)
@@ -83,6 +83,7 @@ def _in_plaintext(api: Api, release: Release) -> Iterator[str]:
     release.test()
     yield "helm test passes: its pod finds the Service by name and is answered"
     yield confinement.shown(PROGRAM, count=2)
+    yield from diagnosis.run(_target(api), kubeconfig, release.file.parent, namespace=NAMESPACE)
     with calls.ongoing(_target(api)) as made:
         old = pods(api)
         release.put("upgrade", "--set", "podAnnotations.changed=yes", replicas=2)

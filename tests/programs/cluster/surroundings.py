@@ -31,6 +31,11 @@ def ledger_of(folder: Path) -> Path:
     return folder / "gateway-ledger.jsonl"
 
 
+def authority_of(folder: Path) -> Path:
+    """Return the PEM file of who issued the emulator's certificate."""
+    return folder / "zuora-ca.crt"
+
+
 @contextmanager
 def surroundings(api: Api, folder: Path, *, namespace: str, service: str) -> Iterator[None]:
     """Make a namespace with everything in it that the chart's values name, and run what is outside of the cluster.
@@ -44,7 +49,8 @@ def surroundings(api: Api, folder: Path, *, namespace: str, service: str) -> Ite
     metadata = {"name": namespace, "labels": LABELS}
     api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     authority = Authority()
-    certificate, key = authority.issue("zuora").write(folder, "zuora")
+    authority_of(folder).write_bytes(authority.certificate)
+    certificate, key = authority.issue("zuora", ADDRESS).write(folder, "zuora")
     emulator = (sys.executable, "-m", "programs.cluster.upstream", "--host", ADDRESS, "--port", str(_ZUORA_PORT))
     gateway = (sys.executable, "-m", "programs.cluster.gateway", "--host", ADDRESS, "--port", str(GATEWAY_PORT))
     redis = (find_server(), "--bind", ADDRESS, "--port", str(_REDIS_PORT), "--protected-mode", "no", "--save", "")
