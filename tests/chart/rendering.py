@@ -80,6 +80,20 @@ def conforms(manifest: str, kubernetes: str) -> None:
     assert kinds == [] or "Valid: 0" not in output
 
 
+def identities(manifest: str) -> list[dict[str, Any]]:
+    """Return what an upgrade must not change of each object: kind, namespace, name, and selector of a Deployment."""
+    return [
+        {
+            "kind": made["kind"],
+            "namespace": made["metadata"].get("namespace", ""),
+            "name": made["metadata"]["name"],
+            "selector": made["spec"]["selector"]["matchLabels"] if made["kind"] == "Deployment" else {},
+        }
+        for made in yaml.safe_load_all(manifest)
+        if made
+    ]
+
+
 def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     """Return the objects of a kind."""
     return [one for one in objects if one["kind"] == kind]

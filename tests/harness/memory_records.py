@@ -11,6 +11,15 @@ def values_in(store: MemoryStore) -> dict[str, bytes]:
     return {key: record[0] for queue in store._queues.values() for key, record in queue.items()}
 
 
+def stored_in(store: MemoryStore) -> dict[str, tuple[float, bytes, int]]:
+    """Return time to live, value and version by key."""
+    return {
+        key: (ttl_s, value, version)
+        for ttl_s, queue in store._queues.items()
+        for key, (value, version, _) in queue.items()
+    }
+
+
 def record_in(store: MemoryStore, key: str) -> Record | None:
     """Return what a key holds."""
     return next(((ttl_s, queue[key]) for ttl_s, queue in store._queues.items() if key in queue), None)

@@ -12,9 +12,8 @@ from typing import Any, Final
 
 import pytest
 from google.protobuf.message import Message
-from google.type import money_pb2
 from harness.checked import hashed
-from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from harness.stored_by_service import ROUTE, decryption_request, payment_method_request, session_request
 from payorch_server.calls.history import _store_key as call_store_key
 from payorch_server.intents.executor import idempotency_key
 from payorch_server.intents.intent import Fingerprint
@@ -30,28 +29,15 @@ from payorch_server.intents.intent_record import (
 )
 from payorch_server.intents.token_guard import token_name
 from payorch_server.model.identifiers import IdempotencyKey, RequestId, TrackId, trace_id_of
-from payorch_server.model.route import Gateway, Route
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.request_fingerprint import COMPACT
 from payorch_server.store.keyring import Keyring
 from payorch_server.zuora.resources.decryption import DecryptionResult
 from payorch_server.zuora.resources.payment_methods import CreatedPaymentMethod
 
-FORMS: Final = json.loads((Path(__file__).parents[1] / "vectors" / "stored_forms.json").read_text())
+FORMS: Final = json.loads((Path(__file__).parents[1] / "vectors" / "0.1.0" / "stored_forms.json").read_text())
 KEYRING: Final = Keyring(
     (("2026b", Secret(b"b" * 32)), ("2026a", Secret(b"a" * 32))), entropy=lambda count: bytes(range(count))
-)
-ROUTE: Final = Route(
-    tenant="acme",
-    host="rest.zuora.com",
-    entity="de",
-    entity_id="2c92c0f8-6a0b-1c2d-3e4f-5a6b7c8d9e0f",
-    orgs=("north", "south"),
-    org_ids=("8a8aa2a4a1b2c3d4e5f60718293a4b5c", "8a8aa2a4a1b2c3d4e5f60718293a4b5d"),
-    gateway=Gateway("cards", "8a8aa2a4000000000000000000000001", "Cards EU"),
-    rule="german cards",
-    policy_hash="0f1e2d3c4b5a6978",
-    client_id="7d9e1c3a",
 )
 FINGERPRINT: Final = Fingerprint(
     "2026b", {".": "0011223344556677", "amount.units": "8899aabbccddeeff"}, "00112233445566778899aabbccddeeff"
@@ -121,46 +107,10 @@ RESULTS: Final[Mapping[str, tuple[Any, Any]]] = {
 REQUEST_ID: Final = RequestId("0190f6b2-7c3e-7d4a-9b1c-2d3e4f5a6b7c")
 
 
-def session_request() -> Message:
-    """Make a request with an amount, a list and hints."""
-    request = service_pb2.CreateSessionRequest(request_id=REQUEST_ID)
-    request.route.tenant = "acme"
-    request.route.attributes["brand"] = "north"
-    request.pay_and_store.amount.CopyFrom(money_pb2.Money(currency_code="EUR", units=10, nanos=500_000_000))
-    request.pay_and_store.account_id = "account-1"
-    request.pay_and_store.invoices.add().invoice_number = "INV1"
-    request.pay_and_store.invoices.add().invoice_number = "INV2"
-    return request
-
-
-def decryption_request() -> Message:
-    """Make a request with a token and empty arms."""
-    request = service_pb2.DecryptApplePayRequest(request_id=REQUEST_ID, merchant_id="merchant.example")
-    request.token_json = b'{"data": "x"}'
-    request.card_holder.name = "Ann Example"
-    request.zuora_default.SetInParent()
-    request.pay_invoice.invoice = "INV1"
-    return request
-
-
-def payment_method_request() -> Message:
-    """Make a request with sensitive fields, nested messages and maps."""
-    request = service_pb2.CreatePaymentMethodRequest(request_id=REQUEST_ID, device_session_id="device-1")
-    request.account_by_id.id = "account-1"
-    request.gateway_options["option"] = "value"
-    request.ach_debit.bank_aba_code = "123456789"
-    request.ach_debit.bank_account_name = "Ann Example"
-    request.ach_debit.bank_account_type = "checking"
-    request.ach_debit.bank_name = "Bank"
-    request.ach_debit.bank_account_number = "12345"
-    request.ach_debit.mandate.id = "mandate-1"
-    return request
-
-
 REQUESTS: Final = {
-    "session": session_request(),
-    "decryption": decryption_request(),
-    "payment method": payment_method_request(),
+    "session": session_request(REQUEST_ID),
+    "decryption": decryption_request(REQUEST_ID),
+    "payment method": payment_method_request(REQUEST_ID),
 }
 
 

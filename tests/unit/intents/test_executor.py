@@ -45,7 +45,7 @@ from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
 from structlog.testing import capture_logs
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "idempotency_key.json").read_text())["vectors"]
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "0.1.0" / "idempotency_key.json").read_text())["vectors"]
 PARTS = st.text(max_size=12)
 
 

@@ -29,7 +29,7 @@ from payorch_server.upc.hub_record import (
 )
 from payorch_server.upc.request import JsonNumber
 
-FORMS: Final = json.loads((Path(__file__).parents[2] / "vectors" / "hub_stored_forms.json").read_text())
+FORMS: Final = json.loads((Path(__file__).parents[2] / "vectors" / "0.1.0" / "hub_stored_forms.json").read_text())
 KEYRING: Final = Keyring(
     (("2026b", Secret(b"b" * 32)), ("2026a", Secret(b"a" * 32))), entropy=lambda count: bytes(range(count))
 )

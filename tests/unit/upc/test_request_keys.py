@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from payorch_server.upc.request import Operation, RequestName, idempotency_key, validation_key
 
 VECTORS: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parents[2] / "vectors" / "upc_idempotency_key.json").read_text()
+    (Path(__file__).parents[2] / "vectors" / "0.1.0" / "upc_idempotency_key.json").read_text()
 )["vectors"]
 TEXTS = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=12)
 
