@@ -3,7 +3,6 @@
 python tools/generate.py                  lint the protos, write the code of every language whose tools are here
 python tools/generate.py --check          the same for Python into a temporary folder; fail if the tree differs
 python tools/generate.py --check --language go    for a language too
-python tools/generate.py --baseline       accept today's protos as what later ones must not break
 """
 
 import argparse
@@ -22,7 +21,8 @@ import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
-BASELINE = PROTOS / "baseline.binpb"
+RELEASED = sorted((ROOT / "tests" / "vectors").glob("*/descriptors.binpb"))
+"""Of each release."""
 PYTHON_OUT = ROOT / "clients" / "python" / "src"
 BIN = Path(sys.executable).parent
 PATTERNS = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi")
@@ -47,12 +47,12 @@ def build_images(build: Path, sources: list[str], protos: Path = PROTOS) -> None
 
 
 def lint(build: Path) -> None:
-    """Refuse what breaks the lint rules, the format, or a caller of the baseline."""
+    """Refuse what breaks the lint rules, the format, or a caller of a release."""
     image, config = build / "payorch.binpb", PROTOS / "buf.yaml"
     run(BIN / "buf", "format", PROTOS, "--diff", "--exit-code")
     run(BIN / "buf", "lint", image, "--config", config, "--path", "payorch")
-    if BASELINE.exists():
-        run(BIN / "buf", "breaking", image, "--config", config, "--path", "payorch", "--against", BASELINE)
+    for released in RELEASED:
+        run(BIN / "buf", "breaking", image, "--config", config, "--path", "payorch", "--against", released)
 
 
 def generate_python(build: Path, out: Path, sources: list[str]) -> None:
@@ -142,7 +142,6 @@ def main(given: Sequence[str] | None = None) -> None:
     """Lint, then write or compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--baseline", action="store_true")
     parser.add_argument("--language", choices=LANGUAGES, action="append", default=[], help="may be repeated")
     arguments = parser.parse_args(given)
     sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
@@ -152,8 +151,6 @@ def main(given: Sequence[str] | None = None) -> None:
         build_images(build, sources)
         lint(build)
         generate_python(build, fresh, sources)
-        if arguments.baseline:
-            shutil.copyfile(build / "soft.binpb", BASELINE)
         stale = differences(fresh, PYTHON_OUT)
         languages = arguments.language or ([] if arguments.check else ready_languages())
         if not arguments.check:
