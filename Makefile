@@ -60,6 +60,7 @@ check: $(READY)  ## Lint, types, layers, protos, form of the texts, drift of gen
 	@$(BIN)/python tools/generate.py --check
 	@$(BIN)/python tools/data_flow.py --check
 	@$(BIN)/python tools/reasons.py --check
+	@MYPYPATH=tools/dashboards $(BIN)/mypy tools/dashboards
 	@$(BIN)/python tools/dashboards --check
 	@$(BIN)/python tools/values --check
 	@$(BIN)/python tools/prose.py

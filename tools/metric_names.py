@@ -10,7 +10,7 @@ from typing import Final, Literal
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.upc.answers import Situation
 
-OF_THE_SCRAPE: Final = frozenset({"job", "instance", "namespace", "pod"})
+OF_THE_SCRAPE: Final = frozenset({"cluster", "job", "instance", "namespace", "pod"})
 """Labels that Prometheus adds."""
 OF_PROMETHEUS: Final = frozenset({"up", "ALERTS"})
 """Series that Prometheus makes itself."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from harness.chart_queries import dashboard_queries
+from harness.chart_queries import dashboard_queries, interpolated
 from payorch_server.model.outcome import Reason
 
 from alerts.rules import ROOT, TESTS, alerts, promtool, recorded, rule_files, rules
@@ -49,7 +49,7 @@ def test_rules_are_rules() -> None:
 
 def test_queries_of_dashboards_are_queries(tmp_path: Path) -> None:
     """With what Grafana puts in for its variables, Prometheus can read each of them."""
-    queries = [query.expression.replace("$__rate_interval", "5m") for query in dashboard_queries()]
+    queries = [interpolated(query.expression) for query in dashboard_queries()]
     group = {"name": "dashboards", "rules": [{"record": f"n{n}", "expr": query} for n, query in enumerate(queries)]}
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [group]}))
 

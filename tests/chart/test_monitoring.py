@@ -58,6 +58,28 @@ class TestDashboards:
             assert (metadata["labels"]["grafana_dashboard"], metadata["namespace"]) == ("1", "monitoring")
             assert metadata["annotations"] == {"grafana_folder": "payments"}
 
+    def test_have_the_objectives_of_the_values(self) -> None:
+        """In the colours of the panels and in their descriptions."""
+        changed = {
+            one["metadata"]["name"]: text
+            for one in dashboards_of(render({"dashboards": {"enabled": True}}, scenario=OTHERWISE))
+            for text in one["data"].values()
+        }
+        (overview,) = (json.loads(text) for name, text in changed.items() if name.endswith("-dashboard-overview"))
+        panels = {panel["title"]: panel for panel in overview["panels"]}
+        steps = {
+            title: [step["value"] for step in panels[title]["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+            for title in ("Availability, last day", "Latency, 95th percentile", "Attempts at Zuora, 95th percentile")
+        }
+
+        assert steps == {
+            "Availability, last day": [None, 0.998, 0.999],
+            "Latency, 95th percentile": [None, 1, 5],
+            "Attempts at Zuora, 95th percentile": [None, 2.5, 5],
+        }
+        assert "the objective is 99.9 %." in panels["Availability, last day"]["description"]
+        assert "95 % within 1 s for CreateSession, and within 5 s" in panels["Latency, 95th percentile"]["description"]
+
     def test_have_no_link_into_the_blue(self) -> None:
         """Grafana would look for docs/ at its own address."""
         texts = [

@@ -93,11 +93,20 @@ def rule_queries() -> Iterator[tuple[dict[str, Any], Query]]:
 
 
 def dashboard_queries() -> Iterator[Query]:
-    """Yield every query of every panel."""
+    """Yield every query of every panel, and of the marks on the panels."""
     for title, dashboard in dashboards().items():
+        for marks in dashboard["annotations"]["list"]:
+            if "expr" in marks:
+                yield Query(f"{title}, {marks['name']}", marks["expr"], marks["titleFormat"])
         for panel in panels(dashboard):
             for target in panel.get("targets", ()):
                 yield Query(f"{title}, {panel['title']}", target["expr"], target["legendFormat"])
+
+
+def interpolated(expression: str, variables: Mapping[str, str] | None = None) -> str:
+    """Return a query with what Grafana puts in for its variables, of the intervals and of those that are given."""
+    known = {"__rate_interval": "5m", "__interval_ms": "60000", "__interval": "1m", **(variables or {})}
+    return re.sub(r"\$(\w+)", lambda found: known.get(found[1], found[0]), expression)
 
 
 def known_series() -> dict[str, frozenset[str]]:

@@ -1,10 +1,14 @@
 """Dashboards and alert rules ask for metrics and labels that exist, and can be read."""
 
+import inspect
+import json
 import re
 from itertools import combinations
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from grafana_foundation_sdk.models import units
 from harness.chart_queries import (
     CHART,
     Query,
@@ -16,11 +20,19 @@ from harness.chart_queries import (
     terms_of,
 )
 from metric_names import VALUES
+from payorch_server.calls.recording import log_fields
 from payorch_server.telemetry.instruments import BUCKETS_S
+from payorch_server.telemetry.span_allowlist import ATTRIBUTES
+from payorch_server.upc.observation import _facts
 
 QUERIES = [*(query for _, query in rule_queries()), *dashboard_queries()]
 KNOWN = known_series()
 RUNBOOKS = (CHART.parents[1] / "docs" / "runbooks.md").read_text(encoding="utf-8")
+UNITS = {value for name, value in vars(units).items() if name[0] != "_"}
+"""All that Grafana knows."""
+LOGGED = {name for function in (log_fields, _facts) for name in re.findall(r'"(\w+)":', inspect.getsource(function))}
+"""Fields of the lines of ended calls, of the service and of the hub."""
+CHOSEN = {"cluster", "namespace", "job"}
 every_query = pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.where)
 every_dashboard = pytest.mark.parametrize("title", dashboards())
 
@@ -105,7 +117,7 @@ class TestDashboards:
             assert re.fullmatch(r"[A-Z0-9].+\.", panel["description"]), panel["title"]
             if "targets" in panel:
                 defaults = panel["fieldConfig"]["defaults"]
-                assert defaults["unit"] in {"reqps", "short", "s", "percentunit"}
+                assert defaults["unit"] in UNITS
                 assert defaults["thresholds"]["steps"][0]["value"] is None
 
     def test_lay_panels_beside_each_other(self, title: str) -> None:
@@ -122,8 +134,101 @@ class TestDashboards:
         queries = [query for query in dashboard_queries() if query.where.startswith(f"{title}, ")]
 
         for query in queries:
-            chosen = {one.series for one in query.terms.matchers if one.value == "$job"}
-            assert query.terms.series == chosen, query.where
+            for label in CHOSEN:
+                by_label = {
+                    one.series for one in query.terms.matchers if (one.label, one.value) == (label, f"${label}")
+                }
+                assert query.terms.series == by_label, query.where
+
+    def test_offer_what_is_there(self, title: str) -> None:
+        """Each choice is among what the earlier ones left; all clusters stand for none as well."""
+        variables = {one["name"]: one for one in dashboards()[title]["templating"]["list"]}
+        choices = [one for one in variables.values() if one["type"] == "query"]
+
+        assert CHOSEN <= set(variables)
+        for number, one in enumerate(choices):
+            terms = terms_of(one["query"]["query"].removeprefix("label_values(").rpartition(",")[0])
+            assert [matcher.label for matcher in terms.matchers] == [earlier["name"] for earlier in choices[:number]]
+            assert one["name"] in KNOWN[next(iter(terms.series))]
+            assert (one["multi"], one["includeAll"], one["current"]["value"]) == (True, True, "$__all")
+            # What all jobs expose, such as process_*, is asked for of these jobs only.
+            assert one.get("allValue") == (None if one["name"] == "job" else ".*")
+
+    def test_mark_versions_starts_and_deployments(self, title: str) -> None:
+        """On every panel with an axis of time."""
+        names = [marks["name"] for marks in dashboards()[title]["annotations"]["list"] if marks["enable"]]
+
+        assert names == ["Versions", "Starts", "Deployments"]
+
+
+def linked() -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Return every link of a panel into Explore: title, panel and pane, with a value for each variable."""
+    found = []
+    for page in dashboards().values():
+        variables = {one["name"] for one in page["templating"]["list"]} | {"__from", "__to"}
+        for panel in panels(page):
+            labels = set(re.findall(r"{{(\w+)}}", str([target["legendFormat"] for target in panel.get("targets", ())])))
+            for link in panel.get("fieldConfig", {}).get("defaults", {}).get("links", ()):
+                known = variables | {f"__field.labels.{label}" for label in labels}
+                names = {name.partition(":")[0] for name in re.findall(r"\$\{([^}]+)\}", link["url"])}
+                assert names <= known, (panel["title"], names - known)
+                address = urlsplit(re.sub(r"\$\{([^}]+)\}", r"\1", link["url"]))
+                assert address.path == "/explore"
+                found.append((link["title"], panel, json.loads(parse_qs(address.query)["panes"][0])["a"]))
+    return found
+
+
+class TestLinks:
+    """From a series to its calls, in the data sources of the page."""
+
+    def test_lead_to_the_log_lines_of_the_container_that_writes_them(self) -> None:
+        """By fields that they have; the names of the others are those of the chart."""
+        templates = "".join(path.read_text() for path in (CHART / "templates").rglob("deployment.yaml"))
+        queries = [pane["queries"][0] for title, _, pane in linked() if title == "Logs"]
+        fields = {field for query in queries for field in re.findall(r'\| (\w+)="', query["expr"])}
+
+        assert len(queries) > 10
+        assert {query["datasource"]["uid"] for query in queries} == {"logs"}
+        for container in {re.findall(r'container="(\w+)"', query["expr"])[0] for query in queries}:
+            assert f'"container" "{container}"' in templates
+        assert fields - {"event"} <= LOGGED
+
+    def test_lead_to_spans_by_attributes_that_they_have(self) -> None:
+        """A trace that is looked for by another attribute is not found."""
+        queries = [pane["queries"][0] for title, _, pane in linked() if title == "Traces"]
+        attributes = {name for query in queries for name in re.findall(r"span\.([\w.]+) =", query["query"])}
+
+        assert len(queries) > 10
+        assert {query["datasource"]["uid"] for query in queries} == {"traces"}
+        assert "error.type" in attributes
+        assert attributes <= ATTRIBUTES.keys()
+
+    def test_are_on_every_panel_of_calls_and_their_times(self) -> None:
+        """Those of gauges count no calls."""
+        with_links = {panel["title"] for _, panel, _ in linked()}
+        wanted = {
+            panel["title"]
+            for page in dashboards().values()
+            for panel in panels(page)
+            if panel["type"] == "timeseries"
+            and re.search(r"payorch_(calls|executions)_total|_(call|request)_duration", panel["targets"][0]["expr"])
+        }
+
+        assert wanted <= with_links
+
+    def test_of_exemplars_are_asked_for_where_there_are_any(self) -> None:
+        """Histograms have them, and nothing else does."""
+        for page in dashboards().values():
+            for panel in panels(page):
+                for target in panel.get("targets", ()) if panel["type"] == "timeseries" else ():
+                    assert target["exemplar"] == ("_bucket{" in target["expr"]), panel["title"]
+
+
+def test_rules_keep_clusters_apart() -> None:
+    """A Prometheus that has several records and alerts for each."""
+    for _, query in rule_queries():
+        if "namespace" in query.terms.grouped:
+            assert query.expression.count("(namespace") == 0, query.where
 
 
 def test_runbooks_name_panels_that_exist() -> None:

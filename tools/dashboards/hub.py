@@ -1,6 +1,7 @@
 from typing import Final
 
 from panel import ORANGE, RED, Page, Panel, Row, quantile, rate, stat
+from shared import PROCESS
 
 _CALLS: Final = "payorch_upc_call_duration_seconds_count"
 _HOW_TO: Final = """\
@@ -140,6 +141,7 @@ HUB: Final = Page(
             ((rate("payorch_upc_needs_people_total", "situation, gateway"), "{{situation}} {{gateway}}"),),
             stacked=True,
         ),
+        *PROCESS,
     ),
     jobs_of="payorch_upc_in_flight",
 )

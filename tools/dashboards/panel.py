@@ -11,6 +11,11 @@ RATE: Final = "[$__rate_interval]"
 """Grafana's interval, which fits the scrape interval and the width of the panel."""
 
 
+_OF_JOB: Final = 'cluster=~"$cluster", namespace=~"$namespace", job=~"$job"'
+SELECTED: Final = {"JOB": _OF_JOB, "TENANT": f'{_OF_JOB}, tenant=~"$tenant"'}
+"""What JOB and TENANT in a query stand for; a series without the label `cluster` is found as long as all are chosen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A heading."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from panel import ORANGE, RED, Panel, quantile, rate, stat
+from panel import ORANGE, RED, Panel, Row, quantile, rate, stat
 
 UNSETTLED: Final = (
     stat(
@@ -59,3 +59,48 @@ REPLAYS: Final = Panel(
     "Answers made for an earlier call, recorded by the service or stored by Zuora: nothing was executed twice.",
     ((rate("payorch_replays_total", "tenant"), "{{tenant}}"),),
 )
+PROCESS: Final = (
+    Row("The process"),
+    Panel(
+        "Versions",
+        "What runs. More than one version is normal during a rollout only.",
+        (("count by (version, python_version, grpc_version) (payorch_build_info{JOB})", ""),),
+        "short",
+        "table",
+    ),
+    Panel(
+        "CPU",
+        "Cores in use. An instance has one event loop: at one core it is full, and more instances are what helps.",
+        ((rate("process_cpu_seconds_total", "instance"), "{{instance}}"),),
+        "short",
+        thresholds=((0.7, ORANGE), (0.9, RED)),
+    ),
+    Panel(
+        "Event loop lag, 99th percentile",
+        "How late the event loop runs what is due; every call on the instance waits for that long.",
+        ((quantile(0.99, "payorch_event_loop_lag_seconds", "instance"), "{{instance}}"),),
+        "s",
+        thresholds=((0.1, ORANGE), (0.5, RED)),
+    ),
+    Panel(
+        "Memory",
+        "Resident memory, which counts towards the limit of the container.",
+        (("max by (instance) (process_resident_memory_bytes{JOB})", "{{instance}}"),),
+        "bytes",
+    ),
+    Panel(
+        "Open files",
+        "The share of the file descriptors that the process may have; without one no connection is made or accepted.",
+        (("max by (instance) (process_open_fds{JOB} / process_max_fds{JOB})", "{{instance}}"),),
+        "percentunit",
+        thresholds=((0.5, ORANGE), (0.8, RED)),
+    ),
+    Panel(
+        "Garbage collections",
+        "By generation, of all instances. Those of the oldest, 2, stop all calls for their time.",
+        ((rate("python_gc_collections_total", "generation"), "{{generation}}"),),
+        "ops",
+        stacked=True,
+    ),
+)
+"""Of every kind of process."""

@@ -14,6 +14,24 @@
 {{- $text -}}
 {{- end -}}
 
+{{- /* Of the root and a path: a dashboard with the objectives of the values in the colours and texts of its panels. */ -}}
+{{- define "payorch.dashboardFile" -}}
+{{- $text := (index . 0).Files.Get (index . 1) -}}
+{{- with (index . 0).Values.slo -}}
+{{- $within := .latencySeconds -}}
+{{- $others := maxf $within.CreatePaymentMethod $within.DecryptApplePay -}}
+{{- $text = $text | replace "the objective is 99.5 %" (printf "the objective is %v %%" .availability) -}}
+{{- $text = $text | replace "99 % within 2.5 s for CreateSession, and within 5 s" (printf "%v %% within %v s for CreateSession, and within %v s" .latency $within.CreateSession $others) -}}
+{{- $bounds := dict "Availability, last day" (list (subf 1 (mulf 2 (subf 1 (divf .availability 100)))) (divf .availability 100)) -}}
+{{- $_ := set $bounds "Latency, 95th percentile" (list (minf $within.CreateSession $others) (maxf $within.CreateSession $others)) -}}
+{{- range $title, $pair := $bounds -}}
+{{- $steps := printf `(?s)("title": %q,.*?"steps": \[.*?\},.*?"value": )[\d.]+(.*?"value": )[\d.]+` $title -}}
+{{- $text = regexReplaceAll $steps $text (printf "${1}%.6g${2}%.6g" (index $pair 0) (index $pair 1)) -}}
+{{- end -}}
+{{- end -}}
+{{- $text -}}
+{{- end -}}
+
 {{- /* Of the root and a rule: the rule with what the values change; empty if they leave it out. */ -}}
 {{- define "payorch.rule" -}}
 {{- $root := index . 0 -}}
