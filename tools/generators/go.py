@@ -1,9 +1,10 @@
 """The Go client's messages and stubs."""
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Final
+
+import progress
 
 from generators.protoc import ROOT, contract, protoc
 
@@ -38,8 +39,8 @@ def generate(image: Path, out: Path) -> None:
     """
     tools = ROOT / "build" / "tools"
     tools.mkdir(parents=True, exist_ok=True)
-    build = ("go", "build", "-C", str(ROOT / "tools"), "-buildvcs=false", "-trimpath", "-ldflags=-s -w")
-    subprocess.run([*build, "-o", f"{tools}/", *_PLUGINS], check=True)  # noqa: S603 - fixed commands
+    build = ("go", "build", "-C", str(ROOT / "tools"), "-v", "-buildvcs=false", "-trimpath", "-ldflags=-s -w")
+    progress.run(*build, "-o", f"{tools}/", *_PLUGINS)
     options = [f"module={_PACKAGE}", *(f"M{name}={_PACKAGE};payorchv1" for name in contract())]
     protoc(
         image,

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+import progress
 from google.api import field_behavior_pb2
 from google.protobuf import descriptor_pb2
 from payorch.v1 import sensitivity_pb2
@@ -64,10 +65,6 @@ def _program(artifact: str) -> Path:
     program = _PROGRAMS / f"{name}-{version}-linux-x86_64.exe"
     if not program.exists():
         print(f"Fetching {artifact} (once) ...")
-        subprocess.run(  # noqa: S603 - a fixed command
-            ["mvn", "-B", "-q", _FETCH, f"-Dartifact={artifact}:exe:linux-x86_64",  # noqa: S607 - found on PATH
-             f"-DoutputDirectory={_PROGRAMS}"],
-            check=True,
-        )  # fmt: skip
+        progress.run("mvn", "-B", _FETCH, f"-Dartifact={artifact}:exe:linux-x86_64", f"-DoutputDirectory={_PROGRAMS}")
     program.chmod(0o755)
     return program

@@ -1,10 +1,10 @@
 """Writes the messages and stubs of the Rust client with prost and tonic, driven by a small crate beside this module."""
 
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+import progress
 from google.protobuf import descriptor_pb2
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
@@ -33,11 +33,10 @@ def generate(image: Path, out: Path) -> None:
     # prost reads no such option by itself.
     sensitive = [name for file in kept.file for name in _sensitive(file.message_type, file.package)]
     (_BUILD / "sensitive.txt").write_text("\n".join(sensitive) + "\n")
-    subprocess.run(  # noqa: S603 - a fixed command
-        ["cargo", "run", "--quiet", "--manifest-path", _CRATE / "Cargo.toml", "--target-dir", _BUILD / "target",  # noqa: S607 - found on PATH
-         "--", _BUILD / "image.binpb", _BUILD / "sensitive.txt", out],
-        check=True,
-    )  # fmt: skip
+    progress.run(
+        *("cargo", "run", "--manifest-path", _CRATE / "Cargo.toml", "--target-dir", _BUILD / "target"),
+        *("--", _BUILD / "image.binpb", _BUILD / "sensitive.txt", out),
+    )
 
 
 def _sensitive(messages: Iterable[descriptor_pb2.DescriptorProto], above: str) -> Iterator[str]:

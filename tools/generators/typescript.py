@@ -1,9 +1,10 @@
 """The TypeScript client's messages and descriptors."""
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Final
+
+import progress
 
 from generators.protoc import ROOT, contract, protoc
 
@@ -48,6 +49,6 @@ def _installed() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in _PINS:
         shutil.copyfile(ROOT / "clients" / "typescript" / name, folder / name)
-    npm = ("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
-    subprocess.run(npm, cwd=folder, check=True)  # noqa: S603 - fixed commands
+    npm = ("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=http")
+    progress.run(*npm, folder=folder)
     return folder

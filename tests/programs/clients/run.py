@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import generate
+import progress
 from harness.service_process import grpc_port, write_configuration
 from harness.stack import SOLO_TENANT
 from zuora_emulator import Emulator, serving
@@ -29,7 +31,6 @@ _HERE: Final = Path(__file__).parent
 _BUILD: Final = generate.ROOT / "build" / "clients"
 _TYPES: Final = _BUILD / "soft.binpb"
 _GO_PROGRAM: Final = _BUILD / "go-client"
-_PREPARE_S: Final = 600.0
 _ANSWER_S: Final = 60.0
 
 
@@ -60,8 +61,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m programs.clients.run", description=__doc__)
     parser.add_argument("--go", default="go", help="the go command (default %(default)s)")
     try:
-        return asyncio.run(_compare(_programs(parser.parse_args().go)))
-    except ClientsError as error:
+        programs = _programs(parser.parse_args().go)
+        _prepare(programs)
+        return asyncio.run(_compare(programs))
+    except (ClientsError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -74,9 +77,11 @@ def _programs(go: str) -> Programs:
 
 
 async def _compare(programs: Programs) -> int:
-    await _prepare(programs)
     tried = cases()
-    answers = {name: await _ask(command, tried) for name, command in programs.commands.items()}
+    answers = {}
+    for name, command in programs.commands.items():
+        print(f"Calling with {name}", flush=True)
+        answers[name] = await _ask(command, tried)
     problems = {
         (case.name, name): problems_with(case, answer[index])
         for index, case in enumerate(tried)
@@ -89,15 +94,16 @@ async def _compare(programs: Programs) -> int:
     return 1 if any(problems.values()) else 0
 
 
-async def _prepare(programs: Programs) -> None:
+def _prepare(programs: Programs) -> None:
     """Compile the protos with Google's error types, install grpc-js, build the Go program."""
     _BUILD.mkdir(parents=True, exist_ok=True)
     ours = sorted(str(path.relative_to(generate.PROTOS)) for path in generate.PROTOS.rglob("*.proto"))
     generate.build_images(_BUILD, [*ours, "google/rpc/status.proto", "google/rpc/error_details.proto"])
-    npm = (programs.npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
-    await _output(*npm, folder=_HERE / "node", within_s=_PREPARE_S)
-    go = (programs.go, "build", "-buildvcs=false", "-o", str(_GO_PROGRAM), ".")
-    await _output(*go, folder=_HERE / "go", within_s=_PREPARE_S)
+    print("Installing grpc-js", flush=True)
+    npm = (programs.npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=http")
+    progress.run(*npm, folder=_HERE / "node")
+    print("Building the program with grpc-go", flush=True)
+    progress.run(programs.go, "build", "-v", "-buildvcs=false", "-o", _GO_PROGRAM, ".", folder=_HERE / "go")
 
 
 async def _ask(command: Sequence[str], tried: Sequence[Case]) -> list[Answer]:
@@ -115,8 +121,8 @@ async def _ask(command: Sequence[str], tried: Sequence[Case]) -> list[Answer]:
     return answers
 
 
-async def _output(*command: str, folder: Path = _HERE, within_s: float) -> bytes:
-    process = await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=asyncio.subprocess.PIPE)
+async def _output(*command: str, within_s: float) -> bytes:
+    process = await asyncio.create_subprocess_exec(*command, cwd=_HERE, stdout=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(within_s):
             output, _ = await process.communicate()

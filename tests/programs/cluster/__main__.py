@@ -66,6 +66,7 @@ def _given() -> argparse.Namespace:
 def _run(folder: Path, *, with_node: bool) -> int:
     if with_node:
         node.prepare()
+    _say("Starting etcd and Kubernetes")
     with control_plane(folder, address=node.ADDRESS if with_node else "127.0.0.1") as plane:
         version = plane.api.get("/version")["gitVersion"]
         _say(f"Kubernetes {version} is ready")

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../../.."
 
 BASE=${TEST_BASE:-localhost/payorch-test-base:bookworm}
 WORK=$PWD/build/image
+PROGRESS=".venv/bin/python tools/progress.py"
 WHEELS=$WORK/wheels-$(uname -m)
 # Not the project's: what is built here is not to be taken for a release.
 VERSION=test
@@ -28,7 +29,7 @@ download() {  # FOLDER MACHINE
     sed 's/^\([^# ]\S*\) ;.*\\$/\1 \\/' "requirements/$lock.txt" >"$WORK/$lock.txt"
     arguments+=(-r "$WORK/$lock.txt")
   done
-  .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+  $PROGRESS .venv/bin/python -m pip download --disable-pip-version-check --no-deps --only-binary :all: \
     --python-version 3.11 --require-hashes "${arguments[@]}" -d "$1"
 }
 
@@ -37,8 +38,8 @@ build() {  # SOURCE IMAGE [OPTIONS]
   for argument in "BASE=$BASE" DIGEST= "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" "VERSION=$VERSION" "REVISION=$REVISION"; do
     arguments+=(--build-arg "$argument")
   done
-  unshare --net buildah build "${arguments[@]}" --volume "$WHEELS:/wheelhouse:ro" "$1" >"$WORK/build.log" 2>&1 ||
-    { cat "$WORK/build.log" >&2; echo "The build of $2 failed." >&2; exit 1; }
+  $PROGRESS unshare --net buildah build "${arguments[@]}" --volume "$WHEELS:/wheelhouse:ro" "$1" ||
+    { echo "The build of $2 failed." >&2; exit 1; }
 }
 
 LOCKS=$(cat requirements/{runtime,emulator,build}.txt | sha256sum)
@@ -55,7 +56,7 @@ done
 
 if ! buildah inspect --type image "$BASE" >/dev/null 2>&1; then
   echo "== a base like python:3.11-slim-bookworm (once, under a minute)"
-  mmdebstrap --quiet --variant=minbase --include=ca-certificates,python3,python3-venv bookworm "$WORK/base.tar"
+  $PROGRESS mmdebstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm "$WORK/base.tar"
   base=$(buildah from scratch)
   buildah add --quiet "$base" "$WORK/base.tar" / >/dev/null
   buildah run "$base" -- ln -s python3 /usr/bin/python

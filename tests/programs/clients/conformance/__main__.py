@@ -59,6 +59,8 @@ RUNNERS: Final[Mapping[str, Sequence[str]]] = {
 """How the runner of each language is started."""
 _AT_A_TIME: Final = 2
 _ANSWER_S: Final = 60.0
+_CASES_A_LINE: Final = 20
+"""After so many there is a line that says how far it is."""
 _MOST_BYTES: Final = 2**24
 _RUNNER: Final = "the runner"
 
@@ -123,6 +125,8 @@ async def _by_language(chosen: Sequence[Case], language: str) -> list[tuple[Case
             except RunnerError as error:
                 results.append((case, [str(error)]))
                 process = await stack.enter_async_context(_runner(language))
+            if len(results) % _CASES_A_LINE == 0:
+                print(f"{language}: {len(results)} of {len(chosen)} cases", flush=True)
     return results
 
 

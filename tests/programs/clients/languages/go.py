@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import progress
+
 NAME: Final = "go"
 NEEDS: Final = ("go", "gofmt")
 _ROOT: Final = Path(__file__).parents[4]
@@ -29,8 +31,8 @@ def build() -> None:
         _run("vet", "-p=1", "./...", folder=folder)
     _run("test", "-p=1", "./...", folder=_PACKAGE)
     _BUILT.mkdir(parents=True, exist_ok=True)
-    _run("build", "-p=1", "-o", str(_PROGRAM), ".", folder=_SMOKE)
-    _run("build", "-p=1", "-o", str(_BUILT / "runner-go"), ".", folder=_RUNNER)
+    _run("build", "-v", "-p=1", "-o", str(_PROGRAM), ".", folder=_SMOKE)
+    _run("build", "-v", "-p=1", "-o", str(_BUILT / "runner-go"), ".", folder=_RUNNER)
 
 
 def smoke() -> Sequence[str]:
@@ -40,7 +42,7 @@ def smoke() -> Sequence[str]:
 
 def gateway() -> Sequence[str]:
     """Build the example gateway; return its program."""
-    _run("build", "-p=1", "-buildvcs=false", "-o", str(_GATEWAY), "./examples/gateway", folder=_PACKAGE)
+    _run("build", "-v", "-p=1", "-buildvcs=false", "-o", str(_GATEWAY), "./examples/gateway", folder=_PACKAGE)
     return (str(_GATEWAY),)
 
 
@@ -54,7 +56,7 @@ def install(project: Path, program: str) -> Sequence[str]:
     required, replaced = f"-require={_MODULE}@{_version()}", f"-replace={_MODULE}={package}"
     _run("mod", "edit", required, replaced, folder=folder)
     _run("mod", "tidy", folder=folder)
-    _run("build", "-buildvcs=false", "-p=1", "-o", "quickstart", ".", folder=folder)
+    _run("build", "-v", "-buildvcs=false", "-p=1", "-o", "quickstart", ".", folder=folder)
     return (str(folder / "quickstart"),)
 
 
@@ -65,4 +67,4 @@ def _version() -> str:
 
 
 def _run(*arguments: str, folder: Path) -> None:
-    subprocess.run(["go", *arguments], cwd=folder, check=True)  # noqa: S607 - one of NEEDS
+    progress.run("go", *arguments, folder=folder)

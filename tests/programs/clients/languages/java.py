@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import progress
+
 NAME: Final = "java"
 NEEDS: Final = ("java", "mvn")
 _ROOT: Final = Path(__file__).resolve().parents[4]
@@ -76,4 +78,4 @@ def _version() -> str:
 
 
 def _maven(*arguments: str) -> None:
-    subprocess.run(["mvn", "-B", "-q", *arguments], check=True)  # noqa: S607 - fixed, found on PATH
+    progress.run("mvn", "-B", *arguments)

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import progress
+
 NAME: Final = "python"
 NEEDS: Final = ("node",)
 _PACKAGE: Final = Path("clients/python")
@@ -17,7 +19,7 @@ _SMOKE: Final = _TESTS / "smoke.py"
 _CHECKED: Final = (str(_SMOKE), str(_TESTS / "typed.py"))
 _PYRIGHT: Final = Path("tests/programs/clients/node/node_modules/.bin/pyright")
 _PIP: Final = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
-_UV_PIP: Final = (str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--only-binary=:all:")
+_UV_PIP: Final = (str(Path(sys.executable).with_name("uv")), "pip", "install", "--only-binary=:all:")
 VERSIONS: Final[Mapping[str, Sequence[str]]] = {
     "python-oldest": ("--resolution=lowest",),
     "python-middle": ("protobuf<7", "grpcio<1.80"),
@@ -37,9 +39,8 @@ def build() -> None:
     """Check the package and the programs as a user's own checkers would, and try the versions that it allows."""
     mypy = str(Path(sys.executable).with_name("mypy"))
     config = ("--config-file", str(_TESTS / "mypy.ini"), "--cache-dir", "build/clients/mypy")
-    subprocess.run([mypy, *config, *_CHECKED], check=True, stdout=subprocess.DEVNULL)
-    pyright = [str(_PYRIGHT), "--warnings", "--pythonpath", sys.executable, *_CHECKED]
-    subprocess.run(pyright, check=True, stdout=subprocess.DEVNULL)
+    progress.run(mypy, *config, *_CHECKED)
+    progress.run(str(_PYRIGHT), "--warnings", "--pythonpath", sys.executable, *_CHECKED)
     with tempfile.TemporaryDirectory(prefix="payorch-wheel-") as folder:
         wheel = _wheel(Path(folder))
         for name, chosen in VERSIONS.items():
@@ -50,10 +51,10 @@ def _prepare(environment: Path, wheel: Path, chosen: Sequence[str]) -> None:
     """Install the wheel with chosen versions of what it needs, and run its unit tests there without any warning."""
     subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", environment], check=True)
     python = str(environment / "bin" / "python")
-    subprocess.run([*_UV_PIP, "--python", python, f"{wheel}[tracing]", *chosen], check=True)
-    subprocess.run([*_UV_PIP, "--python", python, "pytest", "hypothesis"], check=True)
+    progress.run(*_UV_PIP, "--python", python, f"{wheel}[tracing]", *chosen)
+    progress.run(*_UV_PIP, "--python", python, "pytest", "hypothesis")
     alone = ("-c", os.devnull, "--rootdir=tests/unit/payorch", "--noconftest", "-p", "no:cacheprovider")
-    subprocess.run([python, "-W", "error", "-m", "pytest", "-q", *alone, *_UNIT_TESTS], check=True)
+    progress.run(python, "-W", "error", "-m", "pytest", "-q", *alone, *_UNIT_TESTS)
 
 
 def smoke() -> Sequence[str]:

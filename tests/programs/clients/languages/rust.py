@@ -1,11 +1,12 @@
 """The Rust client: cargo builds, lints, tests and packs it."""
 
-import subprocess
 import tarfile
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+import progress
 
 NAME: Final = "rust"
 NEEDS: Final = ("cargo",)
@@ -65,7 +66,4 @@ def install(project: Path, program: str) -> Sequence[str]:
 
 
 def _cargo(command: str, crate: Path, *arguments: str) -> None:
-    subprocess.run(
-        ["cargo", command, "--manifest-path", crate / "Cargo.toml", "--target-dir", _TARGET, *arguments],  # noqa: S607 - found on PATH
-        check=True,
-    )
+    progress.run("cargo", command, "--manifest-path", crate / "Cargo.toml", "--target-dir", _TARGET, *arguments)

@@ -2,11 +2,12 @@
 
 import json
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+import progress
 
 NAME: Final = "typescript"
 NEEDS: Final = ("node", "npm")
@@ -14,7 +15,7 @@ _ROOT: Final = Path(__file__).parents[4]
 _PACKAGE: Final = _ROOT / "clients" / "typescript"
 _SMOKE: Final = _ROOT / "tests" / "programs" / "clients" / "smoke" / "typescript"
 _RUNNER: Final = _ROOT / "tests" / "programs" / "clients" / "conformance" / "runners" / "typescript"
-_QUIET: Final = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+_QUIET: Final = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=http")
 _COMPILE: Final = ("node_modules/.bin/tsc", "--strict", "--target", "es2022", "--module", "nodenext", "--types", "node")
 
 
@@ -67,4 +68,4 @@ def _test_with_oldest_dependencies() -> None:
 
 
 def _run(*command: str, folder: Path) -> None:
-    subprocess.run(command, cwd=folder, check=True)
+    progress.run(*command, folder=folder)
