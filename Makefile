@@ -132,7 +132,7 @@ chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed b
 cluster: $(READY) build/tools/helm build/cluster/etcd $(if $(NODE),build/cluster/coredns build/cluster/payorch.tar)  ## Install the chart into a real Kubernetes API server; NODE=1 also runs it
 	@$(BIN)/python -m programs.cluster $(if $(NODE),--node)
 
-alerts: $(READY)  ## Test alerts, objectives and dashboards' queries; needs promtool (Debian: prometheus)
+alerts: $(READY)  ## Test alerts, objectives and dashboards, with data too; needs prometheus and promtool (Debian: prometheus)
 	@if ! command -v promtool >/dev/null; then echo "promtool is needed and not on the PATH. Debian: apt-get install prometheus; it is part of every release of Prometheus." >&2; exit 1; fi
 	@$(BIN)/pytest -n 2 tests/alerts tests/unit/test_dashboards.py
 
