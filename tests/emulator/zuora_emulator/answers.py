@@ -20,6 +20,10 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     is_cut: bool = False
     """Whether the connection breaks before the end of the body."""
+    drip_s: float = 0
+    """Over how many seconds of the clock the body comes; 0: at once."""
+    leaves_stale: bool = False
+    """Whether the next call over the connection is cut, although the connection looks usable."""
 
     def with_headers(self, *headers: tuple[str, str]) -> "Answer":
         """Return the same answer with these headers after its own."""

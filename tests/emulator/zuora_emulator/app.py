@@ -30,6 +30,7 @@ from zuora_emulator.ledger import Ledger
 from zuora_emulator.limits import Limits
 from zuora_emulator.operations import Operation
 from zuora_emulator.pipeline import answer_to
+from zuora_emulator.scenarios import Scenario, scenario_of, start
 from zuora_emulator.settings import Settings
 from zuora_emulator.state import State
 from zuora_emulator.upc import Upc
@@ -48,6 +49,10 @@ PAYMENT_PATH = "/v1/payments/{key}"
 REFUNDS_OF_PAYMENT_PATH = "/v1/payments/{key}/refunds"
 REFUND_PATH = "/v1/refunds/{key}"
 
+STALE = "zuora_emulator.stale"
+"""Member of the scope, where a server has one: a function that makes the next call over the connection be cut."""
+_DRIPS = 20
+"""In about how many pieces a slow body comes."""
 _ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _COMPRESSED_FROM = 1000
 """Bytes from which Zuora compresses an answer."""
@@ -147,6 +152,18 @@ class Emulator:
         """
         await self._world.advance(by)
 
+    async def start(self, scenario: Scenario | str) -> None:
+        """Start a scenario, on top of what the emulator already does.
+
+        Args:
+            scenario: One of its own by name, a file's by path (`*.yaml`), or a scenario.
+
+        Raises:
+            FileError: There is no such scenario.
+            ClockNotAdjustableError: It moves the clock, which is not the emulator's to move.
+        """
+        await start(self._world, scenario_of(scenario) if isinstance(scenario, str) else scenario)
+
     def reset(self) -> None:
         """Go back to the seed."""
         self._world.reset()
@@ -194,7 +211,8 @@ def _route(world: World, path: str, operation: Operation) -> Route:
             while (await request.receive())["type"] != "http.disconnect":
                 pass
             raise
-        return _response(answer.with_headers(("date", format_datetime(world.clock.now(), usegmt=True))), request)
+        dated = answer.with_headers(("date", format_datetime(world.clock.now(), usegmt=True)))
+        return _response(dated, request, world.clock)
 
     return Route(path, endpoint, methods=_ALL_METHODS)
 
@@ -218,7 +236,7 @@ async def _arrived(world: World, operation: Operation, request: Request) -> Arri
     )
 
 
-def _response(answer: Answer, request: Request) -> Response:
+def _response(answer: Answer, request: Request, clock: Clock | None = None) -> Response:
     body = answer.body
     headers = list(answer.headers)
     accepts_gzip = "gzip" in request.headers.get("accept-encoding", "")
@@ -226,21 +244,39 @@ def _response(answer: Answer, request: Request) -> Response:
         body = packed(body)
         headers.append(("content-encoding", "gzip"))
     headers.append(("content-length", str(len(body))))
-    response = _CutResponse() if answer.is_cut else Response()
+    response = _AnswerResponse(answer, clock)
     response.status_code = answer.status
     response.body = body
     response.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     return response
 
 
-class _CutResponse(Response):
-    """A response of which half arrives."""
+class _AnswerResponse(Response):
+    """A response that comes as its answer says: at once or slowly, whole or not."""
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send half of the body, and cut the connection."""
+    def __init__(self, answer: Answer, clock: Clock | None) -> None:
+        super().__init__()
+        self._answer, self._clock = answer, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        answer, body = self._answer, self.body
+        if answer.leaves_stale and STALE in scope:
+            scope[STALE]()
+        if not answer.is_cut and not (answer.drip_s and self._clock):
+            await super().__call__(scope, receive, send)
+            return
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self.body[: len(self.body) // 2], "more_body": True})
-        raise ConnectionCut
+        if answer.is_cut:
+            await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+            raise ConnectionCut
+        assert self._clock
+        size = max(1, len(body) // _DRIPS)
+        begins = range(0, len(body), size)
+        for begin in begins:
+            await self._clock.sleep(answer.drip_s / len(begins))
+            await send({"type": "http.response.body", "body": body[begin : begin + size], "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _missing(request: Request) -> Response:

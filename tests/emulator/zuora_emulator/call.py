@@ -66,8 +66,8 @@ class Call:
     ids: Ids = field(repr=False)
     ledger: Ledger = field(repr=False)
     settings: Settings
-    decline: bool = False
-    """The gateway declines the payment of this call."""
+    decline: str | None = None
+    """Kind of decline with which the gateway declines the payment of this call; None: it does not."""
 
     def account(self, key: str) -> Account | None:
         """Find an account that the caller may see: of its entity and, with Multi-Org, of its orgs."""

@@ -19,6 +19,7 @@ from zuora_emulator.cli_serve import CommandError, serve
 from zuora_emulator.clock import SystemClock
 from zuora_emulator.currency import BY_CODE, is_exact
 from zuora_emulator.faults import FaultSyntaxError
+from zuora_emulator.scenarios import built_in
 from zuora_emulator.settings import SwitchError
 from zuora_emulator.yaml_nodes import FileError
 
@@ -65,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     fixtures = commands.add_parser("fixtures", help="print the built-in world as a file for serve --fixtures")
     fixtures.set_defaults(run=lambda _chosen: print(seed.fixtures().as_yaml(), end=""))
 
+    scenarios = commands.add_parser("scenarios", help="list the scenarios for serve --scenario")
+    scenarios.set_defaults(run=_print_scenarios)
+
     mint = commands.add_parser("mint-apple-pay-token", help="print an Apple Pay token that the emulator can open")
     mint.add_argument("--amount", required=True, help="for instance 12.34")
     mint.add_argument("--currency", required=True, help="three letters, for instance USD")
@@ -84,6 +88,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port, 0 for any (default: %(default)s)")
     parser.add_argument("--fault", action="append", default=[], metavar="OP:KIND[:ARG]", help="misbehave always")
     parser.add_argument("--fault-once", action="append", default=[], metavar="OP:KIND[:ARG]", help="misbehave once")
+    parser.add_argument(
+        "--scenario", action="append", default=[], metavar="NAME", help="start one of `scenarios`, or that of a file"
+    )
     parser.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE", help="set a switch")
     parser.add_argument(
         "--fixtures", type=Path, metavar="FILE", help="YAML file with the world to begin with; see `fixtures`"
@@ -107,6 +114,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--hub-ca", metavar="FILE", help="PEM file of the authorities of hubs' certificates")
     parser.set_defaults(run=serve)
+
+
+def _print_scenarios(_chosen: argparse.Namespace) -> None:
+    width = max(len(name) for name in built_in())
+    for scenario in built_in().values():
+        print(f"{scenario.name.ljust(width)}  {scenario.does}")
 
 
 def _mint(chosen: argparse.Namespace) -> None:

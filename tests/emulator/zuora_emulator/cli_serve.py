@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import random
 import signal
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from zuora_emulator.faults import parse_fault
 from zuora_emulator.fixtures import Fixtures
 from zuora_emulator.fixtures_file import read_fixtures
 from zuora_emulator.hub_caller import HttpHubCaller
+from zuora_emulator.scenarios import Scenario, scenario_of
 from zuora_emulator.server import serving
 from zuora_emulator.settings import Settings
 from zuora_emulator.upc_types import UpcConfiguration, UpcConfigurationError
@@ -37,13 +39,14 @@ def serve(chosen: argparse.Namespace) -> None:
         FileError: The file with the world is wrong.
         SwitchError: A switch is none.
     """
+    scenarios = [scenario_of(name) for name in chosen.scenario]
     emulator = _emulator(chosen)
     for text in chosen.fault_once:
         emulator.faults.add(parse_fault(text))
     for text in chosen.fault:
         emulator.faults.add(parse_fault(text), times="always")
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve_until_stopped(emulator, host=chosen.host, port=chosen.port))
+        asyncio.run(_serve_until_stopped(emulator, scenarios, host=chosen.host, port=chosen.port))
 
 
 def _emulator(chosen: argparse.Namespace) -> Emulator:
@@ -100,12 +103,14 @@ def _upc(file: Path | None, hub: str | None) -> UpcConfiguration | None:
         raise CommandError(f"{file} has no set-up of custom payment methods: {problem}.") from problem
 
 
-async def _serve_until_stopped(emulator: Emulator, *, host: str, port: int) -> None:
+async def _serve_until_stopped(emulator: Emulator, scenarios: Sequence[Scenario], *, host: str, port: int) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # no signal handlers in loops on Windows; Ctrl-C still works
             loop.add_signal_handler(number, stopped.set)
+    for scenario in scenarios:
+        await emulator.start(scenario)
     try:
         async with serving(emulator, host=host, port=port) as base_url:
             print(_welcome(emulator, base_url), flush=True)

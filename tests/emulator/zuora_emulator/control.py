@@ -1,13 +1,17 @@
 """The emulator's own endpoints, for people and for tests in other languages. Zuora has none of them."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 
-from zuora_emulator.control_base import ControlError, Endpoint, read_body
-from zuora_emulator.faults import FaultSyntaxError, Times, parse_fault
+from zuora_emulator.control_base import ControlError, Endpoint, check_names, read_body
+from zuora_emulator.faults import FaultSyntaxError, Times
 from zuora_emulator.state import Account, Invoice
 from zuora_emulator.world import World
+
+_FAULT_EXAMPLE = '{"fault": "OP:KIND[:ARG]", "times": 1, "seconds": 60}'
+_LONGEST_S = 366 * 86_400
 
 
 def book_endpoints(world: World) -> list[Endpoint]:
@@ -21,9 +25,7 @@ def book_endpoints(world: World) -> list[Endpoint]:
         Endpoint("GET", "/_emulator/invoices", "list the invoices with their balances", control.invoices),
         Endpoint("GET", "/_emulator/invoices/{key}", "show an invoice, by id or number", control.invoice),
         Endpoint("GET", "/_emulator/faults", "list the faults to come", control.faults),
-        Endpoint(
-            "POST", "/_emulator/faults", 'add {"fault": "OP:KIND[:ARG]", "times": 1 or "always"}', control.add_fault
-        ),
+        Endpoint("POST", "/_emulator/faults", f"add {_FAULT_EXAMPLE}; times may be always", control.add_fault),
         Endpoint("DELETE", "/_emulator/faults", "remove the faults of ?operation=, or all", control.clear_faults),
         Endpoint("POST", "/_emulator/reset", "restore the world as it was at the start", control.reset),
     ]
@@ -59,13 +61,22 @@ class _Control:
         return {"faults": self._world.faults.waiting()}
 
     async def add_fault(self, request: Request) -> Any:
-        """Take `{"fault": "OP:KIND[:ARG]", "times": 1}`; `times` may be "always"."""
+        """Take `{"fault": "OP:KIND[:ARG]", "times": 1, "seconds": 60}`; `times` may be "always"."""
+        body = await read_body(request)
+        check_names(body, ("fault", "times", "seconds"))
         try:
-            text, times = _fault_request(await read_body(request))
-            self._world.faults.add(parse_fault(text), times=times)
+            text, times = _fault_request(body)
+            self._world.faults.add(text, times=times, until=self._end(body.get("seconds")))
         except FaultSyntaxError as problem:
             raise ControlError(str(problem)) from problem
         return {"faults": self._world.faults.waiting()}
+
+    def _end(self, seconds: Any) -> datetime | None:
+        if seconds is None:
+            return None
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST_S:
+            raise ControlError(f"seconds must be a number greater than 0 and at most {_LONGEST_S}.")
+        return self._world.clock.now() + timedelta(seconds=seconds)
 
     async def clear_faults(self, request: Request) -> Any:
         self._world.faults.clear(request.query_params.get("operation"))

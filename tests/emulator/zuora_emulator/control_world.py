@@ -1,4 +1,4 @@
-"""The emulator's own endpoints that change its world: time, switches, tokens."""
+"""The emulator's own endpoints that change its world: time, switches, tokens, scenarios, snapshots."""
 
 import re
 from dataclasses import asdict
@@ -13,10 +13,13 @@ from zuora_emulator.apple_tokens import PUBLISHED_MERCHANT, minted_token
 from zuora_emulator.clock import ClockNotAdjustableError
 from zuora_emulator.control_base import ControlError, Endpoint, check_names, read_body
 from zuora_emulator.currency import BY_CODE, Currency, is_exact
+from zuora_emulator.scenarios import built_in, end, start
 from zuora_emulator.settings import SwitchError
+from zuora_emulator.snapshot import Snapshot, restore, taken
 from zuora_emulator.world import World
 
 _CLOCK_EXAMPLE = 'The body must be like {"seconds": 3600} or {"set": "2026-12-01T00:00:00Z"}.'
+_SCENARIOS = "/_emulator/scenarios"
 _FARTHEST_S = 100 * 366 * 86_400
 _WITH_OFFSET = re.compile(r".+(Z|[+-]\d\d:?\d\d)")
 
@@ -25,6 +28,7 @@ def world_endpoints(world: World) -> list[Endpoint]:
     """Return the endpoints."""
     control = _Control(world)
     clock, switches, tokens = "/_emulator/clock", "/_emulator/switches", "/_emulator/apple-pay-tokens"
+    scenarios, snapshot = _SCENARIOS, "/_emulator/snapshot"
     mint = 'mint an Apple Pay token: {"amount": "42.50", "currency": "USD", "defect": "stale"}'
     return [
         Endpoint("GET", clock, "show the time, and when the clock has something to do", control.clock),
@@ -34,12 +38,58 @@ def world_endpoints(world: World) -> list[Endpoint]:
         Endpoint("GET", tokens, "list the defects that a minted Apple Pay token may have", control.defects),
         Endpoint("POST", tokens, mint, control.mint),
         Endpoint("DELETE", "/_emulator/access-tokens", "revoke every access token", control.revoke),
+        Endpoint("GET", scenarios, "list the scenarios", control.scenarios),
+        Endpoint("POST", f"{scenarios}/{{name}}", "start a scenario, on top of what is", control.start),
+        Endpoint("DELETE", scenarios, "end all scenarios: no faults, switches as at the start", control.end),
+        Endpoint("GET", snapshot, "list the snapshots", control.snapshots),
+        Endpoint("POST", snapshot, 'keep the world as it is: {"name": "paid"}', control.snapshot),
+        Endpoint("POST", "/_emulator/restore", 'go back to a snapshot: {"name": "paid"}', control.restore),
     ]
 
 
 class _Control:
     def __init__(self, world: World) -> None:
         self._world = world
+        self._snapshots: dict[str, Snapshot] = {}
+
+    # --- scenarios and snapshots
+
+    async def scenarios(self, _request: Request) -> Any:
+        return {"scenarios": [scenario.as_json() for scenario in built_in().values()]}
+
+    async def start(self, request: Request) -> Any:
+        scenario = built_in().get(request.path_params["name"])
+        if scenario is None:
+            raise ControlError(f"There is no such scenario; GET {_SCENARIOS} lists them.", status=404)
+        try:
+            await start(self._world, scenario)
+        except ClockNotAdjustableError as problem:
+            raise ControlError(str(problem)) from problem
+        return scenario.as_json()
+
+    async def end(self, _request: Request) -> Any:
+        end(self._world)
+        return {"status": "ok"}
+
+    async def snapshots(self, _request: Request) -> Any:
+        listed = [{"name": name, "taken_at": each.taken_at.isoformat()} for name, each in self._snapshots.items()]
+        return {"snapshots": listed}
+
+    async def snapshot(self, request: Request) -> Any:
+        """Take `{"name": "paid"}`; a name that exists gets the new one."""
+        self._snapshots[_name(await read_body(request))] = taken(self._world)
+        return await self.snapshots(request)
+
+    async def restore(self, request: Request) -> Any:
+        """Take `{"name": "paid"}`."""
+        name = _name(await read_body(request))
+        if name not in self._snapshots:
+            raise ControlError(f"There is no snapshot {name!r}.", status=404)
+        try:
+            restore(self._world, self._snapshots[name])
+        except ClockNotAdjustableError as problem:
+            raise ControlError(str(problem)) from problem
+        return await self.clock(request)
 
     # --- time
 
@@ -104,6 +154,14 @@ class _Control:
         count = len(self._world.state.grants)
         self._world.state.grants.clear()
         return {"revoked": count}
+
+
+def _name(body: dict[str, Any]) -> str:
+    check_names(body, ("name",))
+    name = body.get("name", "default")
+    if not isinstance(name, str) or not name:
+        raise ControlError('The body must be like {"name": "paid"}.')
+    return name
 
 
 def _distance(body: dict[str, Any], now: datetime) -> timedelta:

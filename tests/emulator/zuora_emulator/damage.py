@@ -19,8 +19,10 @@ def damaged(answer: Answer, fault: Fault) -> Answer:
 
     A fault with a status puts it in the place of the answer's own, as if an edge gave up on the call.
     """
-    if fault.kind not in _DAMAGES:
+    if fault.kind not in _DAMAGES and fault.kind is not Kind.DRIP:
         return answer
+    if fault.kind is Kind.DRIP:
+        return replace(answer, drip_s=fault.seconds)
     return _DAMAGES[fault.kind](replace(answer, status=fault.status or answer.status))
 
 
@@ -43,4 +45,5 @@ _DAMAGES: Mapping[Kind, Callable[[Answer], Answer]] = {
     Kind.LONG_HEADER: lambda answer: answer.with_headers(("content-security-policy", "x" * _LONG_HEADER_BYTES)),
     Kind.TWICE: lambda answer: answer.with_headers(*(pair for pair in answer.headers if pair[0] in _SINGLE)),
     Kind.CONTRADICTORY: _contradictory,
+    Kind.STALE: lambda answer: replace(answer, leaves_stale=True),
 }

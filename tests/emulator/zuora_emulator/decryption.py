@@ -67,7 +67,8 @@ def decrypt(call: Call, opener: TokenOpener) -> Answer:
 def _charged(call: Call, *, method: PaymentMethod, invoice: Invoice, charge: AppleCharge) -> Answer:
     if call.decline:
         _record(call, method, {})
-        reason = Reason(category=60, message="The payment was declined by the gateway: Do Not Honor")
+        words = call.decline.replace("_", " ").title()
+        reason = Reason(category=60, message=f"The payment was declined by the gateway: {words}")
         raise Refused((reason,), existing={"paymentMethodId": method.id})
     payment = pay(call, invoice=invoice, charge=charge)
     _record(call, method, {"payment_id": payment.id, "invoice": invoice.number}, charge)

@@ -1,6 +1,7 @@
 """What scripted faults answer, in the shape Zuora or the edge in front of it would use."""
 
 from zuora_emulator.answers import Answer, html_answer, json_answer
+from zuora_emulator.declines import decline_message
 from zuora_emulator.errors import (
     Context,
     coded,
@@ -20,8 +21,6 @@ _EDGE_TITLES = {408: "Request Timeout", 502: "Bad Gateway", 503: "Service Unavai
 _CATEGORY_BY_STATUS = {403: 10, 404: 40, 405: 45, 406: 45, 409: 50, 415: 45, 423: 50}
 _UNKNOWN_OBJECT = 500000
 _INTERNAL_FAULT = 53000060
-DECLINE_MESSAGE = "Transaction declined.do_not_honor - The bank declined the payment."
-"""Seen in answers of Zuora's, with the code of an internal fault."""
 _FIRST_SERVER_ERROR = 500
 
 
@@ -60,7 +59,7 @@ def api_answer(fault: Fault, context: Context) -> Answer | None:
         reasons = [{"code": coded(fault.code, context), "message": "The scripted fault of the emulator."}]
         return json_answer(200, common_body(reasons, context))
     if fault.kind is Kind.DECLINED_AS_FAULT:
-        reasons = [{"code": coded(_INTERNAL_FAULT, context), "message": DECLINE_MESSAGE}]
+        reasons = [{"code": coded(_INTERNAL_FAULT, context), "message": decline_message(fault.decline)}]
         return json_answer(200, common_body(reasons, context))
     if fault.kind is not Kind.STATUS:
         return None

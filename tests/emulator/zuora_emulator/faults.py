@@ -2,13 +2,16 @@
 
 As text a fault is `OP:KIND[:ARG]`, for instance `decryption:500`, `token:429:30`, `sessions:slow:2.5`,
 `payment_methods_v1:success_false:53000060`, `decryption:drop_after`, `decryption:499_after`, `hub_payment:lost`.
+`*` in place of the operation means every operation of the API but `token`, each on its own.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from zuora_emulator.declines import DECLINES
 from zuora_emulator.operations import BY_NAME, HUB_SENDS
 
 
@@ -27,7 +30,7 @@ class Kind(StrEnum):
     EMPTY = "empty"  # yes; 200 without a body
     TRUNCATED = "truncated"  # yes; the JSON ends in the middle
     NO_ID = "no_id"  # yes; the promised id is missing
-    DECLINED = "declined"  # yes; the payment method is created, its payment is declined
+    DECLINED = "declined"  # yes; the payment method is created, its payment is declined, also with a kind of decline
     CUT = "cut"  # yes; the body breaks off, written as cut or with the status of an edge as cut:400
     BAD_CODING = "bad_coding"  # yes; says gzip and is plain, also with a status
     TOO_LARGE = "too_large"  # yes; two megabytes, also with a status
@@ -38,6 +41,8 @@ class Kind(StrEnum):
     TWICE = "twice"  # yes; every header that is single comes twice
     CONTRADICTORY = "contradictory"  # yes; the same, with another value
     DECLINED_AS_FAULT = "declined_as_fault"  # no; the payment is declined, in the words of an internal fault
+    DRIP = "drip"  # yes; the body comes in small pieces over that many seconds
+    STALE = "stale"  # yes; the connection looks usable, but the next call over it is cut and not executed
     # The requests to hubs have these:
     REFUSED = "refused"  # no; the connection to the hub is refused
     LOST = "lost"  # yes; the hub's answer is not read
@@ -46,6 +51,9 @@ class Kind(StrEnum):
 
 
 _AFTER = "_after"
+ALL_OPERATIONS = "*"
+_OF_SECONDS = frozenset({Kind.SLOW, Kind.DELAYED, Kind.DRIP})
+_OF_DECLINE = frozenset({Kind.DECLINED, Kind.DECLINED_AS_FAULT})
 _WITH_STATUS = frozenset({Kind.CUT, Kind.BAD_CODING, Kind.TOO_LARGE, Kind.BOMB})
 _OF_HUB = frozenset({Kind.REFUSED, Kind.LOST, Kind.DELAYED, Kind.DUPLICATED})
 _NAMED = frozenset(Kind) - {Kind.STATUS, Kind.STATUS_AFTER} - _OF_HUB
@@ -62,7 +70,9 @@ class Fault:
     code: int = 0
     """8-digit reason code, for SUCCESS_FALSE."""
     seconds: float = 0
-    """Delay for SLOW and DELAYED; `Retry-After` for STATUS 429 and 503, 0 for the usual one."""
+    """Delay for SLOW and DELAYED, length of DRIP; `Retry-After` for STATUS 429 and 503, 0 for the usual one."""
+    decline: str = ""
+    """Kind of decline, for DECLINED and DECLINED_AS_FAULT; empty for the usual one."""
 
     def __str__(self) -> str:
         """The text form."""
@@ -73,14 +83,28 @@ class Fault:
                 return f"{self.operation}:{self.status}{_AFTER}"
             case Kind.SUCCESS_FALSE:
                 return f"{self.operation}:{self.kind}:{self.code}"
-            case Kind.SLOW | Kind.DELAYED:
+            case Kind.SLOW | Kind.DELAYED | Kind.DRIP:
                 return f"{self.operation}:{self.kind}:{self.seconds:g}"
+            case Kind.DECLINED | Kind.DECLINED_AS_FAULT:
+                return f"{self.operation}:{self.kind}" + (f":{self.decline}" if self.decline else "")
             case _:
                 return f"{self.operation}:{self.kind}" + (f":{self.status}" if self.status else "")
 
 
 class FaultSyntaxError(ValueError):
     """The text is no fault; the message is a sentence for people."""
+
+
+def parse_faults(text: str) -> tuple[Fault, ...]:
+    """Read the text form, in which the operation may be `*`.
+
+    Raises:
+        FaultSyntaxError: as `parse_fault`.
+    """
+    operation, _, rest = text.strip().partition(":")
+    if operation != ALL_OPERATIONS:
+        return (parse_fault(text),)
+    return tuple(parse_fault(f"{name}:{rest}") for name in BY_NAME if name != "token")
 
 
 def parse_fault(text: str) -> Fault:
@@ -138,8 +162,12 @@ def _status_fault(operation: str, status: int, argument: str) -> Fault:
 
 
 def _named_fault(operation: str, kind: Kind, argument: str) -> Fault:
-    if kind in {Kind.SLOW, Kind.DELAYED}:
+    if kind in _OF_SECONDS:
         return Fault(operation=operation, kind=kind, seconds=_seconds(argument))
+    if kind in _OF_DECLINE and argument:
+        if argument not in DECLINES:
+            raise FaultSyntaxError(f"{argument!r} is no kind of decline; there are {', '.join(DECLINES)}.")
+        return Fault(operation=operation, kind=kind, decline=argument)
     if kind in _WITH_STATUS and argument.isascii() and argument.isdigit():
         return Fault(operation=operation, kind=kind, status=_any_status(int(argument)))
     if kind is Kind.SUCCESS_FALSE:
@@ -175,45 +203,61 @@ def _seconds(argument: str) -> float:
 Times = int | Literal["always"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A fault in its queue."""
+
+    fault: Fault
+    times: Times
+    until: datetime | None
+
+    def as_json(self) -> dict[str, str | int]:
+        shown: dict[str, str | int] = {"fault": str(self.fault), "times": self.times}
+        return shown | ({"until": self.until.isoformat()} if self.until else {})
+
+
 class Faults:
     """A queue of faults per operation; a fault for ever stays at the head of its queue."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, deque[tuple[Fault, Times]]] = {}
+        self.queues: dict[str, deque[_Waiting]] = {}
 
-    def add(self, fault: Fault | str, *, times: Times = 1) -> None:
+    def add(self, fault: Fault | str, *, times: Times = 1, until: datetime | None = None) -> None:
         """Put a fault behind those that wait already.
 
         Args:
-            fault: the fault, or its text form.
+            fault: the fault, or its text form, which may be for `*`.
             times: how many arrivals it meets, at least 1, or `"always"`.
+            until: when it ends by the emulator's clock, whatever is left of it; None: never.
         """
         if times != "always" and times < 1:
             raise FaultSyntaxError(f"A fault meets at least one call, not {times}.")
-        parsed = parse_fault(fault) if isinstance(fault, str) else fault
-        self._queues.setdefault(parsed.operation, deque()).append((parsed, times))
+        for each in parse_faults(fault) if isinstance(fault, str) else (fault,):
+            self.queues.setdefault(each.operation, deque()).append(_Waiting(each, times, until))
 
-    def take(self, operation: str) -> Fault | None:
+    def take(self, operation: str, now: datetime) -> Fault | None:
         """Return the fault for a call that has just arrived, and use it up."""
-        queue = self._queues.get(operation)
+        queue = self.queues.get(operation)
+        while queue and (until := queue[0].until) is not None and until <= now:
+            queue.popleft()
         if not queue:
             return None
-        fault, times = queue[0]
-        if times == "always":
-            return fault
-        if times == 1:
+        first = queue[0]
+        if first.times == "always":
+            return first.fault
+        if first.times == 1:
             queue.popleft()
         else:
-            queue[0] = (fault, times - 1)
-        return fault
+            queue[0] = replace(first, times=first.times - 1)
+        return first.fault
 
     def waiting(self) -> list[dict[str, str | int]]:
         """What is still to come, in text form."""
-        return [{"fault": str(fault), "times": times} for queue in self._queues.values() for fault, times in queue]
+        return [each.as_json() for queue in self.queues.values() for each in queue]
 
     def clear(self, operation: str | None = None) -> None:
         """Forget the faults of one operation, or all."""
         if operation is None:
-            self._queues.clear()
+            self.queues.clear()
         else:
-            self._queues.pop(operation, None)
+            self.queues.pop(operation, None)

@@ -73,7 +73,7 @@ class HubSends:
         Returns:
             What was sent, the last of them being what was answered, and the answer.
         """
-        fault = self._faults.take(request.fault_name)
+        fault = self._faults.take(request.fault_name, self._clock.now())
         kind = None if fault is None else fault.kind
         if fault is not None and kind is Kind.DELAYED:
             await self._clock.sleep(fault.seconds)

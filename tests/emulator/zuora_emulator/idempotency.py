@@ -53,7 +53,7 @@ class Idempotency:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._records: dict[str, _Record] = {}
+        self.records: dict[str, _Record] = {}
 
     def begin(self, key: str, *, scope: Scope, body: bytes, now: datetime) -> Verdict | Answer:
         """Ask whether a call may run; EXECUTE puts the key in flight until `finish` or `abandon`.
@@ -64,7 +64,7 @@ class Idempotency:
         body_hash = hashlib.sha256(body).digest()
         record = self._alive(key, now)
         if record is None:
-            self._records[key] = _Record(scope=scope, body_hash=body_hash, set_at=now, answer=None)
+            self.records[key] = _Record(scope=scope, body_hash=body_hash, set_at=now, answer=None)
             return Verdict.EXECUTE
         if record.scope != scope:
             return Verdict.OTHER_SCOPE
@@ -75,26 +75,26 @@ class Idempotency:
         return record.answer
 
     def _alive(self, key: str, now: datetime) -> _Record | None:
-        record = self._records.get(key)
+        record = self.records.get(key)
         if record is not None and record.answer is not None and now - record.set_at >= KEPT_FOR:
-            del self._records[key]
+            del self.records[key]
             return None
         return record
 
     def _with_other_body(self, key: str, fresh: _Record) -> Verdict:
         if self._settings.body_mismatch == "refuse":
             return Verdict.OTHER_BODY
-        self._records[key] = fresh
+        self.records[key] = fresh
         return Verdict.EXECUTE
 
     def finish(self, key: str, answer: Answer) -> None:
         """Store the answer of a key in flight; one that was forgotten meanwhile stays forgotten."""
-        if key in self._records:
-            self._records[key] = replace(self._records[key], answer=answer)
+        if key in self.records:
+            self.records[key] = replace(self.records[key], answer=answer)
 
     def abandon(self, key: str) -> None:
         """Forget a key in flight: its call was not processed."""
-        self._records.pop(key, None)
+        self.records.pop(key, None)
 
     def keep(self, key: str, answer: Answer, *, scope: Scope, body: bytes, now: datetime) -> None:
         """Store an answer that was given without execution, unless the key is in use."""
@@ -103,4 +103,4 @@ class Idempotency:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._records.clear()
+        self.records.clear()

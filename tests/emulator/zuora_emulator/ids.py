@@ -9,24 +9,24 @@ class Ids:
     """Makes ids; the same seed makes the same ids."""
 
     def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
+        self.rng = rng
 
     def object_id(self) -> str:
         """32 hex digits: payment methods, payments, access tokens."""
-        return f"{self._rng.getrandbits(128):032x}"
+        return f"{self.rng.getrandbits(128):032x}"
 
     def request_id(self) -> str:
         """36 characters: `Zuora-Request-Id`, `jti`."""
-        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
 
     def process_id(self) -> str:
         """16 hex digits in capitals."""
-        return f"{self._rng.getrandbits(64):016X}"
+        return f"{self.rng.getrandbits(64):016X}"
 
     def session_token(self) -> str:
         """32 letters and digits."""
-        return "".join(self._rng.choices(string.ascii_letters + string.digits, k=32))
+        return "".join(self.rng.choices(string.ascii_letters + string.digits, k=32))
 
     def entropy(self, size: int) -> bytes:
         """That many bytes: Apple Pay tokens that are minted over the control endpoint."""
-        return self._rng.randbytes(size)
+        return self.rng.randbytes(size)

@@ -26,13 +26,13 @@ class Limits:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._minute = -1
-        self._counts: Counter[str] = Counter()
+        self.minute = -1
+        self.counts: Counter[str] = Counter()
         self._in_flight: Counter[tuple[str, str]] = Counter()
 
     def clear(self) -> None:
         """Forget the counts; calls in flight go on counting."""
-        self._counts.clear()
+        self.counts.clear()
 
     def count_token_request(self, *, peer: str, now: datetime) -> tuple[tuple[str, str], ...]:
         """Count a token request of a peer address and return its headers.
@@ -70,11 +70,11 @@ class Limits:
 
     def _count(self, name: str, now: datetime) -> int:
         minute = int(now.timestamp()) // _MINUTE_S
-        if minute != self._minute:
-            self._minute = minute
-            self._counts.clear()
-        self._counts[name] += 1
-        return self._counts[name]
+        if minute != self.minute:
+            self.minute = minute
+            self.counts.clear()
+        self.counts[name] += 1
+        return self.counts[name]
 
     @contextmanager
     def slot(self, *, tenant: str, entity: str, context: Context) -> Iterator[tuple[tuple[str, str], ...]]:

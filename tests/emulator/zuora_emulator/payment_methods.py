@@ -132,7 +132,10 @@ def _charged(
     invoice = payable_invoice(call, key=wallet["invoice_id"], account=payer, charge=charge)
     if call.decline:
         reason = Reason(
-            category=30, message="The card was declined.", quickstart_code="card_error", quickstart_status=402
+            category=30,
+            message=f"The card was declined ({call.decline}).",
+            quickstart_code="card_error",
+            quickstart_status=402,
         )
         raise Refused((reason,))
     use_up(call, charge)

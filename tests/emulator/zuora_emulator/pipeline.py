@@ -11,6 +11,7 @@ from zuora_emulator import oauth
 from zuora_emulator.answers import MARKER, Answer, Answered, ConnectionCut, NeverAnswered, html_answer, json_bytes
 from zuora_emulator.call import Arrived, Call, decoded_form, decoded_json, unpacked
 from zuora_emulator.damage import damaged
+from zuora_emulator.declines import USUAL_DECLINE
 from zuora_emulator.decryption import decrypt
 from zuora_emulator.errors import Context, Reason, Refused, key_refusal_answer, refusal_answer, refused
 from zuora_emulator.fault_answers import api_answer, edge_answer
@@ -45,7 +46,7 @@ class _Passage:
     def __init__(self, world: World, arrived: Arrived) -> None:
         self.world = world
         self.arrived = arrived
-        self.fault = world.faults.take(arrived.operation.name)
+        self.fault = world.faults.take(arrived.operation.name, arrived.now)
         self.outcome: Outcome = "refused"
         self.context = Context(
             operation=arrived.operation,
@@ -196,13 +197,18 @@ class _Passage:
             ids=world.ids,
             ledger=world.ledger,
             settings=world.settings,
-            decline=world.settings.decline_payments or self._has(Kind.DECLINED),
+            decline=self._decline(),
         )
 
     # --- faults
 
     def _has(self, kind: Kind) -> bool:
         return self.fault is not None and self.fault.kind is kind
+
+    def _decline(self) -> str | None:
+        if self.fault is not None and self.fault.kind is Kind.DECLINED:
+            return self.fault.decline or USUAL_DECLINE
+        return USUAL_DECLINE if self.world.settings.decline_payments else None
 
     def _faulty_answer(self) -> Answer | None:
         answer = None if self.fault is None else api_answer(self.fault, self.context)

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from zuora_emulator.answers import ConnectionCut
-from zuora_emulator.app import Emulator
+from zuora_emulator.app import STALE, Emulator
 from zuora_emulator.clock import SystemClock
 
 _LINGER_OFF = struct.pack("ii", 1, 0)
@@ -26,11 +26,14 @@ class _Connections:
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, int], tuple[asyncio.Transport, asyncio.Event]] = {}
+        self.stale: set[tuple[str, int]] = set()
+        """Peers whose next call is cut."""
 
     def opened(self, transport: asyncio.Transport) -> None:
         self._open[_peer_of(transport)] = (transport, asyncio.Event())
 
     def closed(self, transport: asyncio.Transport) -> None:
+        self.stale.discard(_peer_of(transport))
         _, event = self._open.pop(_peer_of(transport), (None, asyncio.Event()))
         event.set()
 
@@ -67,10 +70,15 @@ def _protocol(connections: _Connections) -> type[asyncio.Protocol]:
 
 def _cutting(app: ASGIApp, connections: _Connections) -> ASGIApp:
     async def cutting(scope: Scope, receive: Receive, send: Send) -> None:
+        peer = tuple(scope["client"])
+        if peer in connections.stale:
+            await connections.cut(peer)
+            return
         try:
+            scope[STALE] = lambda: connections.stale.add(peer)
             await app(scope, receive, send)
         except ConnectionCut:
-            await connections.cut(tuple(scope["client"]))
+            await connections.cut(peer)
 
     return cutting
 

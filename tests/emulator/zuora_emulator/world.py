@@ -69,9 +69,13 @@ class World:
         move(self.clock, end - self.clock.now() if by < timedelta() else max(end - self.clock.now(), timedelta()))
         self.upc.changed.set()
 
+    def switch_back(self) -> None:
+        """Set the switches as they stood at the start."""
+        self.settings.switch(asdict(self._first_settings))
+
     def reset(self) -> None:
         """Go back to the start: its switches and world, no calls, faults, tokens, payments; the clock stays."""
-        self.settings.switch(asdict(self._first_settings))
+        self.switch_back()
         self.state = self.fixtures.state()
         self.upc.reset(self.state)
         self.limits.clear()

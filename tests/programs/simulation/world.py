@@ -12,7 +12,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.routing.settings import RuleSettings, TargetSettings
 from payorch_server.zuora.settings import DeclineSettings, GatewaySettings, TenantSettings
 from zuora_emulator import Emulator, seed
-from zuora_emulator.fault_answers import DECLINE_MESSAGE
+from zuora_emulator.declines import decline_message
 
 from programs.simulation.bookkeeping import Counts, EventLog, Notes
 from programs.simulation.clock import SimulatedClock
@@ -34,7 +34,7 @@ TARGETS: Final = (
 )
 
 
-_DECLINE: Final = DeclineSettings(code="53000060", message=DECLINE_MESSAGE[:21])
+_DECLINE: Final = DeclineSettings(code="53000060", message=decline_message("")[:21])
 
 
 def rules_to(target: TargetSettings) -> tuple[RuleSettings, ...]:

@@ -1,17 +1,22 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from zuora_emulator.answers import Answer
 from zuora_emulator.damage import damaged
+from zuora_emulator.declines import DECLINES
 from zuora_emulator.faults import Fault, Faults, FaultSyntaxError, Kind, parse_fault
 from zuora_emulator.operations import BY_NAME, HUB_SENDS
 
+OF_SECONDS = {Kind.SLOW, Kind.DRIP}
+WITH_ARGUMENT = OF_SECONDS | {Kind.STATUS, Kind.STATUS_AFTER, Kind.SUCCESS_FALSE}
 OF_HUB = {Kind.REFUSED, Kind.LOST, Kind.DELAYED, Kind.DUPLICATED}
 operations = st.sampled_from(sorted(BY_NAME))
 plain = st.builds(
     Fault,
     operation=operations,
-    kind=st.sampled_from(sorted(set(Kind) - OF_HUB - {Kind.STATUS, Kind.STATUS_AFTER, Kind.SLOW, Kind.SUCCESS_FALSE})),
+    kind=st.sampled_from(sorted(set(Kind) - OF_HUB - WITH_ARGUMENT)),
 )
 of_hub = st.builds(
     Fault, operation=st.sampled_from(HUB_SENDS), kind=st.sampled_from(sorted(OF_HUB - {Kind.DELAYED}))
@@ -39,15 +44,21 @@ throttles = st.builds(
 slow = st.builds(
     Fault,
     operation=operations,
-    kind=st.just(Kind.SLOW),
+    kind=st.sampled_from(sorted(OF_SECONDS)),
     seconds=st.integers(1, 999_999).map(lambda thousandths: thousandths / 1000),
+)
+declines = st.builds(
+    Fault,
+    operation=operations,
+    kind=st.sampled_from([Kind.DECLINED, Kind.DECLINED_AS_FAULT]),
+    decline=st.sampled_from(sorted(DECLINES)),
 )
 refusals = st.builds(
     Fault, operation=operations, kind=st.just(Kind.SUCCESS_FALSE), code=st.integers(10_000_000, 99_999_999)
 )
 
 
-@given(st.one_of(plain, damages, statuses, late_statuses, throttles, slow, refusals, of_hub))
+@given(st.one_of(plain, damages, statuses, late_statuses, throttles, slow, declines, refusals, of_hub))
 def test_parse_reads_what_is_written(fault: Fault) -> None:
     assert parse_fault(str(fault)) == fault
 
@@ -94,15 +105,38 @@ def test_parse_says_what_is_wrong(text: str, part: str, reason: str) -> None:
         parse_fault(text)
 
 
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def test_queue_forgets_a_fault_whose_time_is_over() -> None:
+    faults = Faults()
+    faults.add("sessions:500", times="always", until=NOW + timedelta(seconds=60))
+    faults.add("sessions:drop", until=NOW + timedelta(seconds=90))
+    shown = faults.waiting()
+
+    taken = [faults.take("sessions", NOW + timedelta(seconds=seconds)) for seconds in (0, 59, 60, 60)]
+
+    assert [str(fault) for fault in taken] == ["sessions:500", "sessions:500", "sessions:drop", "None"]
+    assert shown[0] == {"fault": "sessions:500", "times": "always", "until": "2026-11-20T12:01:00+00:00"}
+    assert faults.waiting() == []
+
+
+def test_star_is_every_operation_but_token() -> None:
+    faults = Faults()
+    faults.add("*:429:30")
+
+    assert {row["fault"] for row in faults.waiting()} == {f"{name}:429:30" for name in BY_NAME if name != "token"}
+
+
 def test_queue_counts_down() -> None:
     faults = Faults()
     faults.add("sessions:500", times=2)
     faults.add("sessions:drop", times="always")
 
-    taken = [str(faults.take("sessions")) for _ in range(4)]
+    taken = [str(faults.take("sessions", NOW)) for _ in range(4)]
 
     assert taken == ["sessions:500", "sessions:500", "sessions:drop", "sessions:drop"]
-    assert faults.take("token") is None
+    assert faults.take("token", NOW) is None
     assert faults.waiting() == [{"fault": "sessions:drop", "times": "always"}]
 
 
