@@ -18,8 +18,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-
 
 .PHONY: help setup lock generate format check test newest-python everything simulate mutations run demo upc-demo example bench soak rolling hostile clients docs descriptors gateway chart cluster alerts pictures image clean
 
+##@ Environment and code
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "Begin with make demo, which shows real calls, or make run, which leaves a service for your own; both prepare .venv."
+	@awk -F ':.*## ' '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## Make the environment in .venv from the locked requirements
 
@@ -54,6 +56,7 @@ format: $(READY)  ## Format the code and the protos
 	@$(BIN)/ruff check --fix-only
 	@$(BIN)/buf format protos -w
 
+##@ Check a change
 check: $(READY)  ## Lint, types, layers, protos, form of the texts, drift of generated code
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
@@ -85,6 +88,7 @@ simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promi
 mutations: $(READY)  ## Compiled checks of requests against protovalidate, on mutated requests; REQUESTS=100000
 	@$(BIN)/pytest tests/unit/rpc/test_checks_differential.py --timeout 900 --mutations $(or $(REQUESTS),100000)
 
+##@ Try it
 run: $(READY)  ## Start the emulator and the service; PORT=50051 CONFIG=settings-over-the-example.yaml FAULT=sessions:drop
 	@$(BIN)/python -m programs.run $(if $(PORT),--port '$(PORT)') $(if $(CONFIG),--config '$(CONFIG)') $(if $(FAULT),--fault '$(FAULT)')
 
@@ -97,6 +101,7 @@ upc-demo: $(READY)  ## A payment through the hub and a plug-in; FAULT=plugin:cra
 example: $(READY)  ## Pay in the example's shop with a headless Chromium and check the ledger; PICTURES=1 replaces docs/pictures/example-*.png
 	@PYTHONPATH=tests:clients/examples/web $(BIN)/python -m programs.example $(if $(PICTURES),--pictures)
 
+##@ Load and attack it
 bench: $(READY)  ## CPU and latency beside bare floors and other stacks; ROWS='service echo', RPCS, IN_FLIGHT, ROUNDS, AGAINST=../before, GATE=1; STEPS=CreateSession
 	@$(if $(STEPS),$(BIN)/python -m programs.bench.steps --rpc '$(STEPS)' $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WINDOW),--seconds $(WINDOW)),\
 	  $(BIN)/python -m programs.bench --go '$(GO)' $(if $(ROWS),--rows $(ROWS)) $(if $(RPCS),--rpcs $(RPCS)) \
@@ -112,6 +117,7 @@ rolling: $(READY)  ## Restart two services in turn under load: no call may be lo
 hostile: $(READY)  ## Attack one service that is limited to 512 MiB; ONLY=attack, QUICK=1 in four minutes
 	@$(BIN)/python -m programs.hostile $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
 
+##@ Clients, gateway, chart and image
 clients: $(READY)  ## Build, call and install every language's client; read the largest errors with grpc.aio, -js and -go
 	@PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.run --go '$(GO)'
 	@PATH='$(dir $(GO)):'"$$PATH" PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.languages
