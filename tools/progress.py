@@ -38,7 +38,7 @@ def run(*command: str | Path, folder: Path | None = None, interval_s: float = IN
         reader.start()
         while (status := _status(process, interval_s)) is None:
             elapsed_s = time.monotonic() - begun  # noqa: TID251 - as above
-            print(f"  {elapsed_s:4.0f} s  {written[-1] if written else begun_as:.{_WIDTH}}", flush=True)
+            print(f"  {elapsed_s:4.0f} s  {_last_words(written) or begun_as:.{_WIDTH}}", flush=True)
         reader.join()
     if status:
         sys.stderr.writelines(f"{line}\n" for line in written)
@@ -47,6 +47,11 @@ def run(*command: str | Path, folder: Path | None = None, interval_s: float = IN
 
 def _collect(output: Iterable[str], written: deque[str]) -> None:
     written.extend(line.rstrip() for line in output if line.strip())
+
+
+def _last_words(written: deque[str]) -> str:
+    """Return the last line that is more than punctuation, or nothing."""
+    return next((line.strip() for line in reversed(written.copy()) if any(map(str.isalnum, line))), "")
 
 
 def _status(process: subprocess.Popen[str], within_s: float) -> int | None:

@@ -15,9 +15,9 @@ class TestRun:
     """run."""
 
     def test_shows_the_last_line_while_the_command_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """This one does not end before its last line was shown."""
+        """The last one of words; this command does not end before it was shown."""
         os.mkfifo(tmp_path / "seen")
-        program = f"{_NOISY}\nimport sys; sys.stdout.flush(); open({str(tmp_path / 'seen')!r}).read()"
+        program = f"{_NOISY}\nprint('  ...')\nimport sys; sys.stdout.flush(); open({str(tmp_path / 'seen')!r}).read()"
         shown: list[str] = []
 
         def show(line: str, **_options: bool) -> None:
