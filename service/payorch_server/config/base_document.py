@@ -1,6 +1,6 @@
 """What the documents of the service and of the hub share: sections, how the environment overrides them, and errors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -25,15 +25,18 @@ class AdminSettings:
 
 
 class _Variables(EnvSettingsSource):
-    """The environment, whose values are marked: a number there is text, and may be text nowhere else."""
+    """Variables, whose values are marked: a number there is text, and may be text nowhere else."""
 
-    def __init__(self, settings_cls: type[BaseSettings]) -> None:
-        super().__init__(settings_cls)
-        self.env_vars = {name: value and VariableText(value) for name, value in self.env_vars.items()}
+    def __init__(self, document: type[BaseSettings], variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        super().__init__(document)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): VariableText(value) for name, value in self._variables.items()}
 
 
 class BaseDocument(BaseSettings):
-    """A configuration as people write it."""
+    """A configuration as people write it; it reads neither files nor the environment itself."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
@@ -46,14 +49,23 @@ class BaseDocument(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file."""
-        return _Variables(settings_cls), init_settings
+        """Use what is given, and nothing else."""
+        return (init_settings,)
+
+    @classmethod
+    def set_by(cls, variables: Mapping[str, str]) -> dict[str, Any]:
+        """Return what variables say, by section.
+
+        Raises:
+            SettingsError: The value of one that holds a section is not JSON.
+        """
+        return _Variables(cls, variables)()
 
 
 def described_schema(document: type[BaseDocument], name: str) -> dict[str, Any]:
@@ -93,3 +105,9 @@ class ConfigError(CommandError):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(f"{source}: {count}{listed}")
         self.problems = tuple(problems)
+        self._source, self._places = source, tuple(places)
+
+    def within(self, object_name: str) -> "ConfigError":
+        """Return the error for an object that contains the files."""
+        places = self._places or (f"{self._source}: ",) * len(self.problems)
+        return ConfigError(object_name, self.problems, places)

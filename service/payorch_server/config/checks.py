@@ -12,7 +12,6 @@ from payorch_server.config.issuer_checks import issuer_problems
 from payorch_server.model.identifiers import is_zuora_id
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.routing.rule_checks import routing_problems, tenant_problems
-from payorch_server.runtime.interpreter_defaults import client_tls_context
 from payorch_server.runtime.listen_address import can_be_called, is_loopback, network_of, split_address
 from payorch_server.store.settings import problems as store_problems
 from payorch_server.zuora.settings import (
@@ -115,12 +114,6 @@ def _http_problems(http: ZuoraHttpSettings) -> Iterator[str]:
         if host in PRODUCTION_HOSTS or not _HOST.fullmatch(host):
             yield f"zuora_http.extra_hosts: {host} must be a bare host name, and none of Zuora's production hosts"
     yield from _proxy_problems(http)
-    if not http.ca_file:
-        return
-    try:
-        client_tls_context(http.ca_file)
-    except OSError as error:
-        yield f"zuora_http.ca_file: {http.ca_file} contains no readable certificates: {error.strerror or error}"
 
 
 def _proxy_problems(http: ZuoraHttpSettings) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """Reads and checks the configuration of the hub, with the passwords, keys and certificates that it names."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from payorch_server.config.fleet_keys import read_keys
@@ -15,6 +14,7 @@ from payorch_server.config.reading import (
     read_password,
     read_text,
 )
+from payorch_server.config.strict_yaml import TextFile
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate, holds_certificates
 from payorch_server.rpc.certificate import problems_of as certificate_problems
@@ -25,7 +25,7 @@ from payorch_server.upc.settings import HubSettings, PluginTlsSettings
 _NOT_TAKEN_BY_ZUORA: Final = "|"
 
 
-def load_hub(*files: Path, clock: Clock | None = None) -> HubConfiguration:
+def load_hub(*files: TextFile, clock: Clock | None = None) -> HubConfiguration:
     """Read and check the configuration of the hub.
 
     Args:
@@ -52,7 +52,7 @@ def load_hub(*files: Path, clock: Clock | None = None) -> HubConfiguration:
     return HubConfiguration(document, passwords, plugin_certificates, keys, store_password, certificate)
 
 
-def load_hub_document(*files: Path) -> HubDocument:
+def load_hub_document(*files: TextFile) -> HubDocument:
     """Read and check the configuration of the hub without the passwords, keys and certificates that it names.
 
     Args:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from payorch_server.config.checks import problems_of
@@ -17,16 +16,18 @@ from payorch_server.config.reading import (
     read_password,
     read_text,
 )
+from payorch_server.config.strict_yaml import TextFile
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.bearer import KeySet, KeySetError, parse_key_set
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.runtime.clock import Clock, SystemClock
+from payorch_server.runtime.interpreter_defaults import client_tls_context
 from payorch_server.zuora.settings import TenantSettings
 
 _CLIENT_SECRET: Final = re.compile("[ -~]*")
 
 
-def load(*files: Path, clock: Clock | None = None) -> Settings:
+def load(*files: TextFile, clock: Clock | None = None) -> Settings:
     """Read and check the configuration.
 
     Args:
@@ -45,6 +46,7 @@ def load(*files: Path, clock: Clock | None = None) -> Settings:
     proxy_password = read_password("zuora_http.proxy_password_file", http.proxy_password_file, problems)
     certificate = _read_certificate(document, problems, (clock or SystemClock()).now())
     key_sets = _read_key_sets(document, problems)
+    _check_authorities(http.ca_file, problems)
     if found := reading.all_problems([*problems, *problems_of(document)]):
         raise failure(files, found)
     return Settings(
@@ -58,7 +60,7 @@ def load(*files: Path, clock: Clock | None = None) -> Settings:
     )
 
 
-def load_document(*files: Path) -> Document:
+def load_document(*files: TextFile) -> Document:
     """Read and check the configuration without the secrets, keys and certificates that it names.
 
     Args:
@@ -100,6 +102,14 @@ def _read_certificate(document: Document, problems: list[str], now: datetime) ->
         problems=problems,
         now=now,
     )
+
+
+def _check_authorities(file: str, problems: list[str]) -> None:
+    try:
+        if file:
+            client_tls_context(file)
+    except OSError as error:
+        problems.append(f"zuora_http.ca_file: {file} contains no readable certificates: {error.strerror or error}")
 
 
 def _read_key_sets(document: Document, problems: list[str]) -> dict[str, KeySet]:

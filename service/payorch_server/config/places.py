@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import yaml
 
-from payorch_server.config.strict_yaml import compose
+from payorch_server.config.strict_yaml import TextFile, compose
 
 _LABEL: Final = re.compile(r"(?<=\d) \([^)]*\)")
 """After a number in a list, the name of the entry."""
@@ -18,7 +17,17 @@ def path_of(problem: str) -> str:
     return _LABEL.sub("", problem.partition(": ")[0])
 
 
-def places_of(problems: Sequence[str], files: Sequence[Path], variables: Sequence[str]) -> list[str]:
+def replaced_by(variable: str) -> str:
+    """Return the path, in lower case, of the setting that a variable replaces."""
+    return variable.partition("_")[2].lower().replace("__", ".")
+
+
+def related(path: str, other: str) -> bool:
+    """Whether two paths are the same, or one is a part of the other."""
+    return f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")
+
+
+def places_of(problems: Sequence[str], files: Sequence[TextFile], variables: Sequence[str]) -> list[str]:
     """Return where the setting of each problem stands: `file:line: `, `variable: `, or nothing if that is unknown.
 
     Args:
@@ -30,10 +39,9 @@ def places_of(problems: Sequence[str], files: Sequence[Path], variables: Sequenc
     return [_place(path_of(problem), roots, variables) for problem in problems]
 
 
-def _place(path: str, roots: Sequence[tuple[Path, yaml.Node | None]], variables: Sequence[str]) -> str:
+def _place(path: str, roots: Sequence[tuple[TextFile, yaml.Node | None]], variables: Sequence[str]) -> str:
     for variable in variables:
-        replaced = variable.partition("_")[2].lower().replace("__", ".")
-        if f"{path.lower()}.".startswith(f"{replaced}."):
+        if f"{path.lower()}.".startswith(f"{replaced_by(variable)}."):
             return f"{variable}: "
     for file, root in roots:
         line = _line(root, path)

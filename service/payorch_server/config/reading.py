@@ -6,7 +6,8 @@
 import codecs
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,10 +16,10 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from payorch_server.config.base_document import ENV_PREFIX, BaseDocument, ConfigError
-from payorch_server.config.places import places_of
+from payorch_server.config.places import path_of, places_of, related, replaced_by
 from payorch_server.config.problem_texts import problem_of
 from payorch_server.config.salvage import Reading, salvage
-from payorch_server.config.strict_yaml import read_yaml
+from payorch_server.config.strict_yaml import TextFile, read_yaml
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.certificate import problems_of as certificate_problems
@@ -36,23 +37,47 @@ _ASSIGNMENT: Final = re.compile(
 """What was copied whole from a file of variables, such as ZUORA_CLIENT_SECRET=... or password: ..."""
 
 
-def source_of(files: Sequence[Path]) -> str:
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """Variables of a process, of which those that begin with PAYORCH_ are settings."""
+
+    values: Mapping[str, str]
+    unknown: frozenset[str] = frozenset()
+    """Names of those whose value only the process itself sees."""
+
+    @classmethod
+    def of_this_process(cls) -> "Variables":
+        """Return the environment of this process."""
+        return cls(os.environ)  # noqa: TID251 - this is the reader
+
+    def replaced(self) -> list[str]:
+        """Return the names of settings' variables, in order."""
+        return sorted(name for name in {*self.values, *self.unknown} if name.startswith(ENV_PREFIX))
+
+    def may_change(self, path: str) -> bool:
+        """Whether a variable of unknown value replaces a setting, or a part of it."""
+        paths = (replaced_by(name) for name in self.unknown)
+        return any(related(path.lower(), replaced) for replaced in paths)
+
+
+def source_of(files: Sequence[TextFile]) -> str:
     """Return how errors name some files."""
     return ", ".join(str(file) for file in files)
 
 
-def failure(files: Sequence[Path], problems: Sequence[str]) -> ConfigError:
+def failure(files: Sequence[TextFile], problems: Sequence[str], variables: Variables | None = None) -> ConfigError:
     """Return the error for problems of some files, which names the line or the variable of each."""
-    variables = [name for name in sorted(os.environ) if name.startswith(ENV_PREFIX)]  # noqa: TID251 - this is the reader
-    return ConfigError(source_of(files), problems, places_of(problems, files, variables))
+    variables = variables or Variables.of_this_process()
+    return ConfigError(source_of(files), problems, places_of(problems, files, variables.replaced()))
 
 
-def read_document(kind: type[D], files: Sequence[Path]) -> Reading[D]:
+def read_document(kind: type[D], files: Sequence[TextFile], variables: Variables | None = None) -> Reading[D]:
     """Read a document of a kind, without the files that it names and without the checks between its settings.
 
     Args:
         kind: Its class.
         files: One file or several, each top-level section in one of them.
+        variables: Of the process that reads it; this one unless given.
 
     Returns:
         The document of what could be read, with the problems of the rest.
@@ -60,12 +85,12 @@ def read_document(kind: type[D], files: Sequence[Path]) -> Reading[D]:
     Raises:
         ConfigError: Nothing could be read; it lists the problems.
     """
-    return _parse(kind, files, _merge(kind, files))
+    return _parse(kind, files, _merge(kind, files), variables or Variables.of_this_process())
 
 
-def _merge(kind: type[BaseDocument], files: Sequence[Path]) -> dict[str, Any]:
+def _merge(kind: type[BaseDocument], files: Sequence[TextFile]) -> dict[str, Any]:
     content: dict[str, Any] = {}
-    origin: dict[str, Path] = {}
+    origin: dict[str, TextFile] = {}
     for file in files:
         for section, value in _read_mapping(kind, file).items():
             if section in content:
@@ -75,7 +100,7 @@ def _merge(kind: type[BaseDocument], files: Sequence[Path]) -> dict[str, Any]:
     return content
 
 
-def _read_mapping(kind: type[BaseDocument], path: Path) -> dict[str, Any]:
+def _read_mapping(kind: type[BaseDocument], path: TextFile) -> dict[str, Any]:
     content = read_yaml(path)
     if not isinstance(content, dict):
         required = [name for name, field in kind.model_fields.items() if field.is_required()]
@@ -84,28 +109,38 @@ def _read_mapping(kind: type[BaseDocument], path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def _parse(kind: type[D], files: Sequence[Path], content: dict[str, Any]) -> Reading[D]:
+def _parse(kind: type[D], files: Sequence[TextFile], content: dict[str, Any], variables: Variables) -> Reading[D]:
     problems = [
         f"{name}: no such setting; variables are named {ENV_PREFIX}SECTION__SETTING"
-        for name in sorted(os.environ)  # noqa: TID251 - this is the reader
-        if name.startswith(ENV_PREFIX)
-        and name.removeprefix(ENV_PREFIX).partition("__")[0].lower() not in kind.model_fields
+        for name in variables.replaced()
+        if replaced_by(name).partition(".")[0] not in kind.model_fields
     ]
     # pydantic-settings would take such names for its own options.
     problems += [f"{name}: no such setting" for name in content if name.startswith("_")]
     content = {name: value for name, value in content.items() if not name.startswith("_")}
+    document: D | None = None
+    left_out: frozenset[str] = frozenset()
     try:
-        document: D | None = kind(**content)
-        left_out: frozenset[str] = frozenset()
+        content = _overlaid(content, kind.set_by(variables.values))
+        document = kind(**content)
     except SettingsError as error:
-        document, left_out = None, frozenset()
         problems.append(f"{ENV_PREFIX}*: {error}; use JSON, or one variable per setting")
     except ValidationError as error:
         problems += [problem_of(problem, kind) for problem in error.errors(include_url=False, include_input=False)]
         document, left_out = salvage(kind, content)
     if document is None:
-        raise failure(files, problems)
-    return Reading(document, tuple(problems), left_out)
+        raise failure(files, problems, variables)
+    known = tuple(problem for problem in problems if not variables.may_change(path_of(problem)))
+    return Reading(document, known, left_out | {replaced_by(name) for name in variables.unknown})
+
+
+def _overlaid(content: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content with other values over it, which replace all but sections."""
+    merged = dict(content)
+    for name, value in over.items():
+        below = merged.get(name)
+        merged[name] = _overlaid(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def read_text(path: str, file: str, problems: list[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import ValidationError
 
 from payorch_server.config.base_document import BaseDocument
-from payorch_server.config.places import path_of
+from payorch_server.config.places import path_of, related
 from payorch_server.config.problem_texts import dotted, is_unknown, near_name
 
 D = TypeVar("D", bound=BaseDocument)
@@ -65,7 +65,7 @@ class Reading(Generic[D]):
     def _may_follow(self, path: str) -> bool:
         """Whether a problem may exist only because of what was left out."""
         for left in self.left_out:
-            if f"{left}.".startswith(f"{path}.") or f"{path}.".startswith(f"{left}."):
+            if related(path.lower(), left.lower()):
                 return True
             if any(re.fullmatch(about, path) and re.fullmatch(needs, left) for about, needs in _DEPENDENCIES):
                 return True

@@ -5,8 +5,8 @@ Source: YAML 1.2.2, section 10.3, "Core Schema" (read 2026-11-25).
 
 import re
 from collections.abc import Callable, Hashable
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import yaml
 
@@ -84,7 +84,29 @@ _StrictLoader.add_constructor(f"{_TAG}map", _mapping)
 _StrictLoader.add_implicit_resolver(f"{_TAG}merge", re.compile(r"<<\Z"), ["<"])
 
 
-def read_yaml(path: Path) -> Any:
+class TextFile(Protocol):
+    """A file as far as it is needed here, such as a Path; `str` of it is how errors name it."""
+
+    def read_text(self) -> str:
+        """Return all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedText:
+    """The content of a file that is not on this machine."""
+
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def read_text(self) -> str:
+        """Return all of it."""
+        return self.text
+
+
+def read_yaml(path: TextFile) -> Any:
     """Return the content of a YAML file, by the rules of YAML 1.2; a duplicate key is refused.
 
     Raises:
@@ -108,7 +130,7 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(str(path), [f"contains a value that cannot be read: {error}"]) from error
 
 
-def compose(path: Path) -> yaml.Node | None:
+def compose(path: TextFile) -> yaml.Node | None:
     """Return the tree of a YAML file with the marks of its lines; None if it cannot be read."""
     try:
         return yaml.compose(path.read_text(), _StrictLoader)
