@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from payorch_server.commands.certification_options import add_certification_options, certification_options
-from payorch_server.commands.common_options import ShowVersion, add_checks, add_config, add_credentials
+from payorch_server.commands.common_options import (
+    ShowVersion,
+    add_checked,
+    add_config,
+    add_credentials,
+    is_standard_input,
+)
 from payorch_server.commands.operator_options import add_intents_options, add_trace_options, run_intents, run_trace
 from payorch_server.model import CommandError
 from payorch_server.runtime.core_dumps import forbid_core_dumps
@@ -32,15 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="payorch-server", description="Takes payments with Zuora over gRPC.")
     parser.add_argument("--version", action=ShowVersion, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, run, text in (
-        ("serve", _serve, "serve until SIGTERM"),
-        ("check-config", _check_config, "check a configuration and list every problem"),
-    ):
-        command = commands.add_parser(name, help=text)
-        add_config(command)
-        command.set_defaults(run=run)
-        if run is _check_config:
-            add_checks(command)
+    serve = commands.add_parser("serve", help="serve until SIGTERM")
+    add_config(serve)
+    serve.set_defaults(run=_serve)
+    check = commands.add_parser("check-config", help="check a configuration and list every problem")
+    add_checked(check)
+    check.set_defaults(run=functools.partial(_check_config, check))
     commands.add_parser("config-schema", help="print the JSON schema of the configuration").set_defaults(run=_schema)
     health = commands.add_parser("healthcheck", help="check the health of a running service; exit 0 if it is SERVING")
     health.add_argument("--address", default="127.0.0.1:50051", help="host:port (default %(default)s)")
@@ -170,19 +173,19 @@ def _add_upc(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("serve", _upc_serve, "serve Zuora until SIGTERM"),
-        ("check-config", _upc_check_config, "check a configuration of the hub and list every problem"),
         ("init-store", _upc_init_store, "declare that the store has the record of every request from now on"),
     ):
         command = commands.add_parser(name, help=text)
         add_config(command)
         command.set_defaults(run=run)
-        if run is _upc_check_config:
-            add_checks(command)
         if run is _upc_init_store:
             command.add_argument("--first-start", action="store_true", help="no request was ever sent to a gateway")
             command.add_argument(
                 "--after-loss", action="store_true", help="records are lost, and no request is in Processing in Zuora"
             )
+    check = commands.add_parser("check-config", help="check a configuration of the hub and list every problem")
+    add_checked(check)
+    check.set_defaults(run=functools.partial(_upc_check_config, check))
     health = commands.add_parser("healthcheck", help="check that a running hub answers; exit 0 if it does")
     health.add_argument("--address", default="127.0.0.1:8443", help="host:port (default %(default)s)")
     health.add_argument("--plaintext", action="store_true", help="a proxy in front of the hub ends TLS")
@@ -208,7 +211,11 @@ def _upc_serve(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _upc_check_config(parsed: argparse.Namespace) -> int:
+def _upc_check_config(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    if is_standard_input(parser, parsed):
+        from payorch_server.commands.standard_input import check_standard_input
+
+        return check_standard_input(of_hub=True, without_secrets=parsed.without_secrets)
     from payorch_server.commands import hub_config
 
     return hub_config.check_config(
@@ -275,7 +282,11 @@ def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
     return uvloop.Loop
 
 
-def _check_config(parsed: argparse.Namespace) -> int:
+def _check_config(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    if is_standard_input(parser, parsed):
+        from payorch_server.commands.standard_input import check_standard_input
+
+        return check_standard_input(of_hub=False, without_secrets=parsed.without_secrets)
     from payorch_server.config import ConfigError, Document, change_problems, load, load_document
 
     def read(files: Sequence[Path]) -> Document:
