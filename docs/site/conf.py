@@ -25,6 +25,7 @@ SECTIONS: Final = {
         "docs/operations",
         "helm/payorch/README",
         "docs/image",
+        "docs/compatibility",
     ],
     "Operate": ["docs/runbooks", "docs/tracing", "docs/slo", "docs/performance"],
     "Gateways of your own": ["docs/upc", "docs/gateway-plugins"],
@@ -35,6 +36,7 @@ SECTIONS: Final = {
         "service/decisions/README",
         "protos/README",
         "tests/emulator/README",
+        "docs/releasing",
         "CHANGELOG",
     ],
 }
