@@ -49,6 +49,8 @@ PAYMENT_PATH = "/v1/payments/{key}"
 REFUNDS_OF_PAYMENT_PATH = "/v1/payments/{key}/refunds"
 REFUND_PATH = "/v1/refunds/{key}"
 
+REQUEST_ID = "zuora_emulator.request_id"
+"""Member of the scope of an emulated operation: the id under which the journal has the call."""
 STALE = "zuora_emulator.stale"
 """Member of the scope, where a server has one: a function that makes the next call over the connection be cut."""
 _DRIPS = 20
@@ -205,6 +207,7 @@ def _route(world: World, path: str, operation: Operation) -> Route:
         if path == V1_SESSIONS_PATH and not world.settings.accept_v1_sessions_path:
             return _missing(request)
         arrived = await _arrived(world, operation, request)
+        request.scope[REQUEST_ID] = arrived.request_id
         try:
             answer = await answer_to(world, arrived)
         except NeverAnswered:

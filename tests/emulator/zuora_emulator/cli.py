@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port, 0 for any (default: %(default)s)")
+    parser.add_argument("--quiet", action="store_true", help="write no line per request to standard error")
     parser.add_argument("--fault", action="append", default=[], metavar="OP:KIND[:ARG]", help="misbehave always")
     parser.add_argument("--fault-once", action="append", default=[], metavar="OP:KIND[:ARG]", help="misbehave once")
     parser.add_argument(

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import random
 import signal
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from zuora_emulator.faults import parse_fault
 from zuora_emulator.fixtures import Fixtures
 from zuora_emulator.fixtures_file import read_fixtures
 from zuora_emulator.hub_caller import HttpHubCaller
+from zuora_emulator.request_lines import LineWriter, with_lines
 from zuora_emulator.scenarios import Scenario, scenario_of
 from zuora_emulator.server import serving
 from zuora_emulator.settings import Settings
@@ -46,7 +48,7 @@ def serve(chosen: argparse.Namespace) -> None:
     for text in chosen.fault:
         emulator.faults.add(parse_fault(text), times="always")
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve_until_stopped(emulator, scenarios, host=chosen.host, port=chosen.port))
+        asyncio.run(_serve_logged(emulator, scenarios, chosen))
 
 
 def _emulator(chosen: argparse.Namespace) -> Emulator:
@@ -101,6 +103,18 @@ def _upc(file: Path | None, hub: str | None) -> UpcConfiguration | None:
         raise CommandError(f"Cannot read {file}: {problem.strerror}.") from problem
     except msgspec.DecodeError as problem:
         raise CommandError(f"{file} has no set-up of custom payment methods: {problem}.") from problem
+
+
+async def _serve_logged(emulator: Emulator, scenarios: Sequence[Scenario], chosen: argparse.Namespace) -> None:
+    if chosen.quiet:
+        await _serve_until_stopped(emulator, scenarios, host=chosen.host, port=chosen.port)
+        return
+    writer = LineWriter(sys.stderr)
+    emulator.app = with_lines(emulator, writer)
+    try:
+        await _serve_until_stopped(emulator, scenarios, host=chosen.host, port=chosen.port)
+    finally:
+        writer.close()
 
 
 async def _serve_until_stopped(emulator: Emulator, scenarios: Sequence[Scenario], *, host: str, port: int) -> None:

@@ -97,6 +97,10 @@ class Arrival:
     """Client id of the bearer token; the token itself is never shown."""
     token_entities: tuple[str, ...] = ()
     """Entities for which the bearer token is valid."""
+    tenant: str | None = None
+    """The tenant that the call acted for; None if that was not found out."""
+    entity: str | None = None
+    """The entity that the call acted in; None likewise."""
 
     @property
     def track_id(self) -> str | None:
@@ -138,6 +142,10 @@ class Journal:
     def of(self, operation: str) -> list[Arrival]:
         """The arrivals of one operation."""
         return [entry for entry in self.entries if entry.operation == operation]
+
+    def with_request_id(self, request_id: str) -> Arrival | None:
+        """The arrival that was given that id; the newest are looked at first."""
+        return next((entry for entry in reversed(self.entries) if entry.request_id == request_id), None)
 
     def clear(self) -> None:
         """Forget everything."""

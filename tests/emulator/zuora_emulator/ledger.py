@@ -6,6 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+_NEWEST = 200
+"""How many entries are searched for those of a call that has just ended."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
@@ -46,6 +49,11 @@ class Ledger:
     def of(self, operation: str) -> list[LedgerEntry]:
         """The executions of one operation."""
         return [entry for entry in self.entries if entry.operation == operation]
+
+    def of_request(self, request_id: str) -> list[LedgerEntry]:
+        """The executions by one call, which are among the newest."""
+        newest = self.entries[-_NEWEST:]
+        return [entry for entry in newest if request_id and entry.request_id == request_id]
 
     def clear(self) -> None:
         """Forget everything."""

@@ -48,6 +48,8 @@ class _Passage:
         self.arrived = arrived
         self.fault = world.faults.take(arrived.operation.name, arrived.now)
         self.outcome: Outcome = "refused"
+        self.place: tuple[str | None, str | None] = (None, None)
+        """Tenant and entity, as soon as they are known."""
         self.context = Context(
             operation=arrived.operation,
             settings=world.settings,
@@ -124,6 +126,7 @@ class _Passage:
         orgs = orgs_of(self.arrived, grant.client, self.world.settings)
         limits = self.world.limits
         tenant = grant.client.tenant
+        self.place = (tenant, entity)
         rate = limits.count_request(tenant=tenant, now=self.arrived.now, context=self.context)
         with limits.slot(tenant=tenant, entity=entity, context=self.context) as concurrency:
             once = self._once(grant, entity, orgs, (*rate, *concurrency))
@@ -258,6 +261,8 @@ async def answer_to(world: World, arrived: Arrived) -> Answer:
     except ConnectionCut:
         arrival.outcome = "cut"
         raise
+    finally:
+        arrival.tenant, arrival.entity = passage.place
     arrival.outcome = passage.outcome
     arrival.status = answer.status
     return answer.with_headers(MARKER)
