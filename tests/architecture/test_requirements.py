@@ -10,8 +10,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOCKS = ROOT / "requirements"
-RUNTIME, DEV, STOOD_IN, BUILD, GATEWAY, DOCS = (
-    LOCKS / f"{name}.txt" for name in ("runtime", "dev", "emulator", "build", "gateway", "docs")
+RUNTIME, DEV, STOOD_IN, BUILD, GATEWAY, DOCS, SDK = (
+    LOCKS / f"{name}.txt" for name in ("runtime", "dev", "emulator", "build", "gateway", "docs", "zuora-sdk")
 )
 OURS = {"payorch", "payorch-server", "payorch-zuora-emulator"}
 
@@ -43,7 +43,8 @@ class TestLockedVersions:
         + [(STOOD_IN, one) for one in EMULATOR["project"]["dependencies"]]
         + [(BUILD, one) for one in SERVER["dependency-groups"]["build"]]
         + [(GATEWAY, one) for one in SERVER["dependency-groups"]["gateway"]]
-        + [(DOCS, one) for one in SERVER["dependency-groups"]["docs"]],
+        + [(DOCS, one) for one in SERVER["dependency-groups"]["docs"]]
+        + [(SDK, one) for one in SERVER["dependency-groups"]["zuora-sdk"]],
         ids=lambda one: one if isinstance(one, str) else one.stem,
     )
     def test_satisfy_the_projects(self, lock: Any, wanted: str) -> None:
@@ -75,7 +76,7 @@ class TestLockedVersions:
 
         assert not set(locked(RUNTIME.read_text())) & tools - {"cryptography"}
 
-    @pytest.mark.parametrize("lock", [RUNTIME, DEV, STOOD_IN, BUILD, GATEWAY, DOCS], ids=lambda lock: lock.stem)
+    @pytest.mark.parametrize("lock", [RUNTIME, DEV, STOOD_IN, BUILD, GATEWAY, DOCS, SDK], ids=lambda lock: lock.stem)
     def test_are_hashed_and_carry_no_address(self, lock: Any) -> None:
         """Each pin has a hash; whoever installs says from where."""
         text = lock.read_text()
