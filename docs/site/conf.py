@@ -9,7 +9,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SECTIONS: Final = {
-    "Begin": ["docs/index"],
+    "Begin": ["docs/index", "docs/getting-started", "docs/concepts"],
     "Call it": [
         "clients/README",
         "docs/other-languages",
@@ -27,9 +27,9 @@ SECTIONS: Final = {
         "docs/image",
         "docs/compatibility",
     ],
-    "Operate": ["docs/runbooks", "docs/tracing", "docs/slo", "docs/performance"],
+    "Operate": ["docs/runbooks", "docs/tracing", "docs/recovery", "docs/slo", "docs/performance"],
     "Gateways of your own": ["docs/upc", "docs/gateway-plugins"],
-    "Safety": ["docs/security", "SECURITY"],
+    "Safety": ["docs/security", "docs/personal-data", "docs/zuora-facts", "SECURITY"],
     "Change it": [
         "CONTRIBUTING",
         "docs/architecture",
