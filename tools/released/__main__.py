@@ -52,7 +52,7 @@ def main() -> None:
     for key_id in KEY_IDS:
         key = hashlib.sha256(f"a key of a test, {key_id}".encode()).digest()
         (_FOLDER / f"fleet-key-{key_id}").write_text(base64.b64encode(key).decode() + "\n", encoding="utf-8")
-    _write_redis()
+    (_FOLDER / "redis.json").write_text(redis_content(), encoding="utf-8")
     _write_descriptors()
     _write_values()
     print(f"{_FOLDER} is written. Its digest, for tests/unit/test_released.py:\n{digest_of(VERSION)}")
@@ -63,7 +63,8 @@ def _is_tagged() -> bool:
     return bool(subprocess.run(command, capture_output=True, text=True, check=True).stdout)  # noqa: S603 - fixed command
 
 
-def _write_redis() -> None:
+def redis_content() -> str:
+    """Return what redis.json holds."""
     keyring = keyring_of(VERSION, entropy=counted_entropy())
     stores = [asyncio.run(_stored_by_service(keyring))]
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
@@ -78,8 +79,7 @@ def _write_redis() -> None:
         for stored in stores
         for key, (ttl_s, value, version) in sorted(stored.items())
     ]
-    content = {"version": VERSION, "keys": keys}
-    (_FOLDER / "redis.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return json.dumps({"version": VERSION, "keys": keys}, indent=2, ensure_ascii=False) + "\n"
 
 
 async def _stored_by_service(keyring: Keyring) -> dict[str, tuple[float, bytes, int]]:
