@@ -11,7 +11,9 @@ from payorch_server.store.settings import StoreSettings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "personal-data.md").read_text(encoding="utf-8")
-VECTORS = json.loads((ROOT / "tests" / "vectors" / "idempotency_key.json").read_text(encoding="utf-8"))["vectors"]
+VECTORS = json.loads((ROOT / "tests" / "vectors" / "0.1.0" / "idempotency_key.json").read_text(encoding="utf-8"))[
+    "vectors"
+]
 
 
 def test_shows_a_command_that_computes_the_key() -> None:
