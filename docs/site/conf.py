@@ -27,7 +27,14 @@ SECTIONS: Final = {
         "docs/image",
         "docs/compatibility",
     ],
-    "Operate": ["docs/runbooks", "docs/tracing", "docs/recovery", "docs/slo", "docs/performance"],
+    "Operate": [
+        "docs/runbooks",
+        "docs/tracing",
+        "docs/recovery",
+        "docs/metrics-reference",
+        "docs/slo",
+        "docs/performance",
+    ],
     "Gateways of your own": ["docs/upc", "docs/gateway-plugins"],
     "Safety": ["docs/security", "docs/personal-data", "docs/zuora-facts", "SECURITY"],
     "Change it": [

@@ -81,26 +81,26 @@ def _publish_upstream(meter: Meter, components: Components) -> None:
     # A reload replaces components.zuora, so each callback reads the attribute.
     for name, read, unit, description in (
         (
-            "upstream.retry_budget",
+            "payorch.upstream.retry_budget",
             lambda: _by_tenant(components.zuora.budgets()),
             "1",
             "What is left of the allowance for retries.",
         ),
         (
-            "upstream.in_flight",
+            "payorch.upstream.in_flight",
             lambda: _by_tenant(_of_all(components, components.in_flight.by_tenant()[0])),
             "{call}",
             "Calls at Zuora.",
         ),
         (
-            "upstream.waiting",
+            "payorch.upstream.waiting",
             lambda: _by_tenant(_of_all(components, components.in_flight.by_tenant()[1])),
             "{call}",
             "Calls that wait for their turn.",
         ),
-        ("token.age", lambda: _by_tenant(components.zuora.token_ages_s()), "s", "How old the token in use is."),
+        ("payorch.token.age", lambda: _by_tenant(components.zuora.token_ages_s()), "s", "How old the token in use is."),
     ):
-        observe(meter, f"payorch.{name}", read, unit=unit, description=description)
+        observe(meter, name, read, unit=unit, description=description)
     observe(
         meter,
         "payorch.upstream.circuit",
