@@ -16,7 +16,7 @@ _TEXTS: Final = {
     "missing": _MISSING,
     "missing_argument": _MISSING,
     "string_type": "must be a text; write it in quotes",
-    "tuple_type": "must be a list; write each entry in a line with '-'",
+    "tuple_type": "must be a list; write each entry in a line with '-', or all as JSON in a variable",
     "bool_type": _BOOLEAN,
     "bool_parsing": _BOOLEAN,
     "dict_type": _SECTION,
@@ -24,6 +24,16 @@ _TEXTS: Final = {
     "dataclass_type": _SECTION,
 }
 """By kind of pydantic's errors."""
+_ELSEWHERE: Final = {
+    "apiVersion": "this is an object of Kubernetes; give a manifest to `check-config -`",
+    "config": "values of the chart are checked by `helm template ... | payorch-server check-config -`",
+    "upc": "it belongs to the hub, whose file `payorch-server upc check-config` checks",
+    "tenants": "it belongs to the service, whose file `payorch-server check-config` checks",
+    "routing": "it belongs to the service, whose file `payorch-server check-config` checks",
+}
+"""Sections of other files, and where they belong."""
+_KEY: Final = "[key]"
+"""How pydantic ends the path of a name in a section."""
 _OTHER: Final = "has a value that this setting cannot have; `config-schema` describes what it can be"
 
 
@@ -35,14 +45,27 @@ def is_unknown(error: ErrorDetails) -> bool:
 def problem_of(error: ErrorDetails, document: type[BaseDocument]) -> str:
     """Return the sentence for an error, which begins with the path of the setting."""
     path = dotted(error["loc"])
+    if error["loc"][-1] == _KEY:
+        return f"{dotted(error['loc'][:-2])}: each name must be a text; write numbers, true, false and null in quotes"
     if is_unknown(error):
-        near = near_name(document, error["loc"])
-        return f"{path}: no such setting" + (f"; did you mean {near}?" if near else "")
+        return f"{path}: no such setting{_advice(error, document)}"
     if error["type"] == "range":
         return f"{path}: {error['msg']}"
     if error["type"] == "literal_error":
         return f"{path}: must be {error['ctx']['expected']}"
     return f"{path}: {_TEXTS.get(error['type'], _OTHER)}"
+
+
+def _advice(error: ErrorDetails, document: type[BaseDocument]) -> str:
+    """Return what to do about a setting that does not exist; empty if that is unknown."""
+    *sections, name = (str(part) for part in error["loc"])
+    if not sections and name in _ELSEWHERE:
+        return f"; {_ELSEWHERE[name]}"
+    section, _, rest = name.partition(".")
+    if rest:
+        return f"; write what is in {section} below it, not after a point"
+    near = near_name(document, error["loc"])
+    return f"; did you mean {near}?" if near else ""
 
 
 def dotted(parts: Sequence[object]) -> str:

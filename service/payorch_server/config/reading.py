@@ -106,7 +106,9 @@ def _read_mapping(kind: type[BaseDocument], path: TextFile) -> dict[str, Any]:
         required = [name for name, field in kind.model_fields.items() if field.is_required()]
         what = f"the section{'s' if len(required) > 1 else ''} {' and '.join(required)}"
         raise ConfigError(str(path), [f"must be a mapping with {what}"])
-    return {str(key): value for key, value in content.items()}
+    if not all(isinstance(name, str) for name in content):
+        raise ConfigError(str(path), ["each name must be a text; write numbers, true, false and null in quotes"])
+    return content
 
 
 def _parse(kind: type[D], files: Sequence[TextFile], content: dict[str, Any], variables: Variables) -> Reading[D]:
@@ -115,23 +117,66 @@ def _parse(kind: type[D], files: Sequence[TextFile], content: dict[str, Any], va
         for name in variables.replaced()
         if replaced_by(name).partition(".")[0] not in kind.model_fields
     ]
-    # pydantic-settings would take such names for its own options.
-    problems += [f"{name}: no such setting" for name in content if name.startswith("_")]
-    content = {name: value for name, value in content.items() if not name.startswith("_")}
+    # pydantic-settings would take such names for its own options, or for settings in spite of their case.
+    misspelt = [
+        name
+        for name in content
+        if name.startswith("_") or (name not in kind.model_fields and name.lower() in kind.model_fields)
+    ]
+    problems += [
+        f"{name}: no such setting" + (f"; did you mean {name.lower()}?" if name.lower() in kind.model_fields else "")
+        for name in misspelt
+    ]
+    content = {name: value for name, value in content.items() if name not in misspelt}
+    values, unusable = _usable(kind, content, variables.values)
+    problems += unusable
     document: D | None = None
     left_out: frozenset[str] = frozenset()
     try:
-        content = _overlaid(content, kind.set_by(variables.values))
+        content = _overlaid(content, kind.set_by(values))
         document = kind(**content)
-    except SettingsError as error:
-        problems.append(f"{ENV_PREFIX}*: {error}; use JSON, or one variable per setting")
     except ValidationError as error:
         problems += [problem_of(problem, kind) for problem in error.errors(include_url=False, include_input=False)]
         document, left_out = salvage(kind, content)
     if document is None:
         raise failure(files, problems, variables)
     known = tuple(problem for problem in problems if not variables.may_change(path_of(problem)))
-    return Reading(document, known, left_out | {replaced_by(name) for name in variables.unknown})
+    left_out |= {name.lower() for name in misspelt}
+    left_out |= {replaced_by(name) for name in {*variables.unknown, *variables.values} - values.keys()}
+    return Reading(document, known, left_out)
+
+
+def _usable(
+    kind: type[BaseDocument], content: Mapping[str, Any], variables: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the variables that can be laid over a content, and the problems of the others."""
+    usable: dict[str, str] = {}
+    problems: list[str] = []
+    for name, value in variables.items():
+        if not name.startswith(ENV_PREFIX):
+            continue
+        path = replaced_by(name)
+        try:
+            kind.set_by({name: value})
+        except SettingsError:
+            problems.append(f"{path}: must be JSON in a variable, or one variable for each setting in it")
+            continue
+        if whole := _list_above(content, path):
+            variable = f"{ENV_PREFIX}{whole.upper().replace('.', '__')}"
+            problems.append(f"{path}: a variable replaces no entry of a list; give all of it as JSON in {variable}")
+            continue
+        usable[name] = value
+    return usable, problems
+
+
+def _list_above(content: Any, path: str) -> str:
+    """Return the path of the list that a path leads into; empty if there is none."""
+    parts = path.split(".")
+    for at, part in enumerate(parts):
+        if isinstance(content, list):
+            return ".".join(parts[:at])
+        content = content.get(part) if isinstance(content, dict) else None
+    return ""
 
 
 def _overlaid(content: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,17 @@ _SCALARS: Final[tuple[tuple[str, str, str, Callable[[str], object]], ...]] = (
 """Type, form, first characters and meaning; the first that matches applies, and text if none does."""
 
 
+_SENTENCES: Final = {
+    f"could not determine a constructor for the tag '{_TAG}merge'": "<< merges nothing here; write the settings out",
+    "could not determine a constructor for the tag": "a tag such as !name is not known; write the value alone",
+    "found undefined alias": "a text that begins with * needs quotes; as an alias it has no anchor",
+    "but found another document": "a second document begins after ---; a file has one",
+    "found character '\\t'": "begins with a tab; indent with spaces",
+    "found character": "a text that begins with such a character needs quotes",
+}
+"""By how the parser's own words begin."""
+
+
 class _StrictLoader(yaml.SafeLoader):
     """Knows only the types of the core schema, and refuses duplicate keys, of which PyYAML drops one."""
 
@@ -122,12 +133,22 @@ def read_yaml(path: TextFile) -> Any:
         raise ConfigError(str(path), ["is not UTF-8 text"]) from error
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise ConfigError(str(path), [f"{line}{error.problem}"]) from error
+        raise ConfigError(str(path), [f"{line}{_sentence(error)}"]) from error
     except yaml.YAMLError as error:
         raise ConfigError(str(path), [f"is not YAML: {str(error).splitlines()[0]}"]) from error
     except ValueError as error:
         # An escape of a character that does not exist, such as "\U00110000".
         raise ConfigError(str(path), [f"contains a value that cannot be read: {error}"]) from error
+
+
+def _sentence(error: yaml.MarkedYAMLError) -> str:
+    """Return what is wrong in this project's words; what the parser says of the rest is about its tokens."""
+    problem = error.problem or error.context or ""
+    for beginning, sentence in _SENTENCES.items():
+        if problem.startswith(beginning):
+            return sentence
+    is_ours = isinstance(error, yaml.constructor.ConstructorError) or type(error) is yaml.MarkedYAMLError
+    return problem if is_ours else f"is not YAML: {problem}"
 
 
 def compose(path: TextFile) -> yaml.Node | None:

@@ -94,7 +94,7 @@ class TestLoadHub:
 
         assert [
             "PAYORCH_ROUTING: no such setting; variables are named PAYORCH_SECTION__SETTING",
-            "tenants: no such setting",
+            "tenants: no such setting; it belongs to the service, whose file `payorch-server check-config` checks",
         ] == problems_of(write(tenants={"acme": {"client_id": "x"}}))
 
     def test_names_its_own_section_where_there_is_no_mapping(self, write: Write) -> None:

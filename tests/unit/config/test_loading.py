@@ -442,7 +442,7 @@ class TestProblems:
         [
             ("PAYORCH_LISTEN", "x", "PAYORCH_LISTEN: no such setting", "an unknown section"),
             ("PAYORCH_GRPC__LISTN", "x", "grpc.listn: no such setting", "an unknown setting"),
-            ("PAYORCH_TENANTS", "x", "PAYORCH_*: error parsing value", "no JSON where a section is meant"),
+            ("PAYORCH_TENANTS", "x", "tenants: must be JSON in a variable", "no JSON where a section is meant"),
             (
                 "PAYORCH_ZUORA_HTTP__CONNECT_TIMEOUT_S",
                 "soon",

@@ -37,6 +37,7 @@ GOOD_TENANT: Final = {
     "gateways": {"cards": {"id": "a" * 32, "label": "Cards"}},
 }
 NUMBER: Final = "must be a whole number of connections from 1 to 100000, without quotes"
+ENTRIES: Final = "write each entry in a line with '-', or all as JSON in a variable"
 # Words of pydantic's that no sentence of ours has.
 FOREIGN: Final = ("nput should", "valid ", "dictionary", "tuple", "instance", "extra", "keyword", "argument")
 
@@ -77,7 +78,7 @@ class TestPlaces:
                 f"  - {payorch}:8: tenants.acme.eu.gateways.cards.label: is missing; add it",
                 f"  - {payorch}:8: tenants.acme.eu.gateways.cards.labl: no such setting; did you mean label?",
                 f"  - {policy}:7: routing.1.when.curency: no such setting; did you mean currency?",
-                f"  - {policy}:7: routing.1.when.country: must be a list; write each entry in a line with '-'",
+                f"  - {policy}:7: routing.1.when.country: must be a list; {ENTRIES}",
                 f"  - {policy}:8: verbos: no such setting; did you mean verbose?",
             ]
         )

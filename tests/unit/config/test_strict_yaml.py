@@ -105,9 +105,9 @@ class TestScalars:
             ("a:\n- !!int 1_000", "line 2: the value cannot be read as int", "digits in groups, which Python reads"),
             ("a: !!float many", "line 1: the value cannot be read as float", "a text"),
             (f"a: {'9' * 5000}", "line 1: the value cannot be read as int", "more digits than Python reads"),
-            ("a: !!timestamp 2025-08-12", "line 1: could not determine a constructor for the tag ", "a type of 1.1"),
-            ("a: !!binary aGVsbG8=", "line 1: could not determine a constructor for the tag ", "another"),
-            ("a: &a {b: 1}\nc: {<<: *a}", "line 2: could not determine a constructor for the tag ", "a merge of 1.1"),
+            ("a: !!timestamp 2025-08-12", "line 1: a tag such as !name is not known", "a type of 1.1"),
+            ("a: !!binary aGVsbG8=", "line 1: a tag such as !name is not known", "another"),
+            ("a: &a {b: 1}\nc: {<<: *a}", "line 2: << merges nothing here", "a merge of 1.1"),
             ('a: "\\U00110000"', "contains a value that cannot be read: chr() arg not in range", "no such character"),
         ],
     )
