@@ -15,7 +15,9 @@ _MAX_UNSETTLED: Final = 10_000
 _ROUTE_REFUSALS: Final = frozenset(
     {Reason.ROUTE_NOT_FOUND.name, Reason.ROUTE_HINT_UNKNOWN.name, Reason.ROUTE_HINT_CONTRADICTED.name}
 )
-_DENIALS: Final = frozenset({Reason.CALLER_NOT_PERMITTED.name, Reason.CALLER_UNAUTHENTICATED.name})
+_DENIALS: Final = frozenset(
+    {Reason.CALLER_NOT_PERMITTED.name, Reason.CALLER_UNAUTHENTICATED.name, Reason.CALLER_KEYS_UNAVAILABLE.name}
+)
 _OUTCOME: Final = ("rpc", "tenant", "outcome", "reason")
 _COUNTERS: Final = (
     ("payorch.calls", _OUTCOME, "{call}", "Ended calls, by outcome."),

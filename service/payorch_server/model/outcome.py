@@ -82,6 +82,7 @@ class Reason(enum.Enum):
     CALLER_UNAUTHENTICATED = enum.auto()
     CALLER_NOT_PERMITTED = enum.auto()
     SWITCHED_OFF = enum.auto()
+    CALLER_KEYS_UNAVAILABLE = enum.auto()
     INTERNAL = enum.auto()
 
 
@@ -155,6 +156,7 @@ VERDICTS: Final = {
     Reason.CALLER_UNAUTHENTICATED: _NOT_SENT_RESEND,
     Reason.CALLER_NOT_PERMITTED: _NOT_SENT_FIX,
     Reason.SWITCHED_OFF: _NOT_SENT_RESEND,
+    Reason.CALLER_KEYS_UNAVAILABLE: _NOT_SENT_RESEND,
     Reason.INTERNAL: _UNKNOWN_RESEND,
 }
 """The one table; a test walks it against payorch.v1.ErrorReason and its comments."""

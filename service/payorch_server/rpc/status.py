@@ -29,6 +29,7 @@ RETRY_S: Final = {
     Reason.OVERLOADED.name: 0.5,
     Reason.AUDIT_UNAVAILABLE.name: 5.0,
     Reason.CLOCK_OFFSET_TOO_LARGE.name: 20.0,
+    Reason.CALLER_KEYS_UNAVAILABLE.name: 5.0,
 }
 
 _Code = grpc.StatusCode
@@ -122,6 +123,7 @@ CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.CALLER_UNAUTHENTICATED: (_Code.UNAUTHENTICATED, "The caller could not be authenticated."),
     Reason.CALLER_NOT_PERMITTED: (_Code.PERMISSION_DENIED, "The caller's rights do not cover this call."),
     Reason.SWITCHED_OFF: (_Code.UNAVAILABLE, "The operator has switched this off for the tenant."),
+    Reason.CALLER_KEYS_UNAVAILABLE: (_Code.UNAVAILABLE, "The keys that verify the caller's token cannot be fetched."),
     Reason.INTERNAL: (_Code.INTERNAL, "The service failed; the request may have been executed."),
 }
 

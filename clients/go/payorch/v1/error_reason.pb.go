@@ -144,6 +144,9 @@ const (
 	ErrorReason_ERROR_REASON_CALLER_NOT_PERMITTED ErrorReason = 81
 	// The operator has switched this RPC off for the tenant; metadata: tenant. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_SWITCHED_OFF ErrorReason = 82
+	// The caller's token cannot be checked, because the keys of its issuer cannot be fetched; metadata: credential, issuer.
+	// NOT_SENT, resend.
+	ErrorReason_ERROR_REASON_CALLER_KEYS_UNAVAILABLE ErrorReason = 83
 	// A defect in the service. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 90
 )
@@ -204,6 +207,7 @@ var (
 		80: "ERROR_REASON_CALLER_UNAUTHENTICATED",
 		81: "ERROR_REASON_CALLER_NOT_PERMITTED",
 		82: "ERROR_REASON_SWITCHED_OFF",
+		83: "ERROR_REASON_CALLER_KEYS_UNAVAILABLE",
 		90: "ERROR_REASON_INTERNAL",
 	}
 	ErrorReason_value = map[string]int32{
@@ -260,6 +264,7 @@ var (
 		"ERROR_REASON_CALLER_UNAUTHENTICATED":          80,
 		"ERROR_REASON_CALLER_NOT_PERMITTED":            81,
 		"ERROR_REASON_SWITCHED_OFF":                    82,
+		"ERROR_REASON_CALLER_KEYS_UNAVAILABLE":         83,
 		"ERROR_REASON_INTERNAL":                        90,
 	}
 )
@@ -296,7 +301,7 @@ var File_payorch_v1_error_reason_proto protoreflect.FileDescriptor
 const file_payorch_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x1dpayorch/v1/error_reason.proto\x12\n" +
-	"payorch.v1*\x84\x10\n" +
+	"payorch.v1*\xae\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_REQUEST_INVALID\x10\x01\x12\"\n" +
@@ -351,7 +356,8 @@ const file_payorch_v1_error_reason_proto_rawDesc = "" +
 	"$ERROR_REASON_UPSTREAM_REFUSAL_STORED\x10H\x12'\n" +
 	"#ERROR_REASON_CALLER_UNAUTHENTICATED\x10P\x12%\n" +
 	"!ERROR_REASON_CALLER_NOT_PERMITTED\x10Q\x12\x1d\n" +
-	"\x19ERROR_REASON_SWITCHED_OFF\x10R\x12\x19\n" +
+	"\x19ERROR_REASON_SWITCHED_OFF\x10R\x12(\n" +
+	"$ERROR_REASON_CALLER_KEYS_UNAVAILABLE\x10S\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10Zb\x06proto3"
 
 var (

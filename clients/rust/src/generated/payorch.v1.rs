@@ -682,6 +682,9 @@ pub enum ErrorReason {
     CallerNotPermitted = 81,
     /// The operator has switched this RPC off for the tenant; metadata: tenant. NOT_SENT, resend.
     SwitchedOff = 82,
+    /// The caller's token cannot be checked, because the keys of its issuer cannot be fetched; metadata: credential, issuer.
+    /// NOT_SENT, resend.
+    CallerKeysUnavailable = 83,
     /// A defect in the service. UNKNOWN, resend.
     Internal = 90,
 }
@@ -751,6 +754,7 @@ impl ErrorReason {
             Self::CallerUnauthenticated => "ERROR_REASON_CALLER_UNAUTHENTICATED",
             Self::CallerNotPermitted => "ERROR_REASON_CALLER_NOT_PERMITTED",
             Self::SwitchedOff => "ERROR_REASON_SWITCHED_OFF",
+            Self::CallerKeysUnavailable => "ERROR_REASON_CALLER_KEYS_UNAVAILABLE",
             Self::Internal => "ERROR_REASON_INTERNAL",
         }
     }
@@ -824,6 +828,7 @@ impl ErrorReason {
             "ERROR_REASON_CALLER_UNAUTHENTICATED" => Some(Self::CallerUnauthenticated),
             "ERROR_REASON_CALLER_NOT_PERMITTED" => Some(Self::CallerNotPermitted),
             "ERROR_REASON_SWITCHED_OFF" => Some(Self::SwitchedOff),
+            "ERROR_REASON_CALLER_KEYS_UNAVAILABLE" => Some(Self::CallerKeysUnavailable),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             _ => None,
         }

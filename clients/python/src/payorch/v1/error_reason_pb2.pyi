@@ -150,6 +150,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The caller's rights do not cover the call; metadata: right, and what it is needed for. NOT_SENT, fix the request."""
     ERROR_REASON_SWITCHED_OFF: _ErrorReason.ValueType  # 82
     """The operator has switched this RPC off for the tenant; metadata: tenant. NOT_SENT, resend."""
+    ERROR_REASON_CALLER_KEYS_UNAVAILABLE: _ErrorReason.ValueType  # 83
+    """The caller's token cannot be checked, because the keys of its issuer cannot be fetched; metadata: credential, issuer.
+    NOT_SENT, resend.
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 90
     """A defect in the service. UNKNOWN, resend."""
 
@@ -287,6 +291,10 @@ ERROR_REASON_CALLER_NOT_PERMITTED: ErrorReason.ValueType  # 81
 """The caller's rights do not cover the call; metadata: right, and what it is needed for. NOT_SENT, fix the request."""
 ERROR_REASON_SWITCHED_OFF: ErrorReason.ValueType  # 82
 """The operator has switched this RPC off for the tenant; metadata: tenant. NOT_SENT, resend."""
+ERROR_REASON_CALLER_KEYS_UNAVAILABLE: ErrorReason.ValueType  # 83
+"""The caller's token cannot be checked, because the keys of its issuer cannot be fetched; metadata: credential, issuer.
+NOT_SENT, resend.
+"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 90
 """A defect in the service. UNKNOWN, resend."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

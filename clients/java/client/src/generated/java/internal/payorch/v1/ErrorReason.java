@@ -452,6 +452,15 @@ public enum ErrorReason
   ERROR_REASON_SWITCHED_OFF(82),
   /**
    * <pre>
+   * The caller's token cannot be checked, because the keys of its issuer cannot be fetched; metadata: credential, issuer.
+   * NOT_SENT, resend.
+   * </pre>
+   *
+   * <code>ERROR_REASON_CALLER_KEYS_UNAVAILABLE = 83;</code>
+   */
+  ERROR_REASON_CALLER_KEYS_UNAVAILABLE(83),
+  /**
+   * <pre>
    * A defect in the service. UNKNOWN, resend.
    * </pre>
    *
@@ -898,6 +907,15 @@ public enum ErrorReason
   public static final int ERROR_REASON_SWITCHED_OFF_VALUE = 82;
   /**
    * <pre>
+   * The caller's token cannot be checked, because the keys of its issuer cannot be fetched; metadata: credential, issuer.
+   * NOT_SENT, resend.
+   * </pre>
+   *
+   * <code>ERROR_REASON_CALLER_KEYS_UNAVAILABLE = 83;</code>
+   */
+  public static final int ERROR_REASON_CALLER_KEYS_UNAVAILABLE_VALUE = 83;
+  /**
+   * <pre>
    * A defect in the service. UNKNOWN, resend.
    * </pre>
    *
@@ -983,6 +1001,7 @@ public enum ErrorReason
       case 80: return ERROR_REASON_CALLER_UNAUTHENTICATED;
       case 81: return ERROR_REASON_CALLER_NOT_PERMITTED;
       case 82: return ERROR_REASON_SWITCHED_OFF;
+      case 83: return ERROR_REASON_CALLER_KEYS_UNAVAILABLE;
       case 90: return ERROR_REASON_INTERNAL;
       default: return null;
     }

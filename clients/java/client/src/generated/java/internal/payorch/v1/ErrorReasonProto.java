@@ -25,7 +25,7 @@ public final class ErrorReasonProto {
   static {
     java.lang.String[] descriptorData = {
       "\n\035payorch/v1/error_reason.proto\022\npayorch" +
-      ".v1*\204\020\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSP" +
+      ".v1*\256\020\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSP" +
       "ECIFIED\020\000\022 \n\034ERROR_REASON_REQUEST_INVALI" +
       "D\020\001\022\"\n\036ERROR_REASON_REQUEST_MALFORMED\020\002\022" +
       "\"\n\036ERROR_REASON_REQUEST_TOO_LARGE\020\003\022\037\n\033E" +
@@ -75,9 +75,10 @@ public final class ErrorReasonProto {
       "\n$ERROR_REASON_UPSTREAM_REFUSAL_STORED\020H" +
       "\022\'\n#ERROR_REASON_CALLER_UNAUTHENTICATED\020" +
       "P\022%\n!ERROR_REASON_CALLER_NOT_PERMITTED\020Q" +
-      "\022\035\n\031ERROR_REASON_SWITCHED_OFF\020R\022\031\n\025ERROR" +
-      "_REASON_INTERNAL\020ZB)\n\023internal.payorch.v" +
-      "1B\020ErrorReasonProtoP\001b\006proto3"
+      "\022\035\n\031ERROR_REASON_SWITCHED_OFF\020R\022(\n$ERROR" +
+      "_REASON_CALLER_KEYS_UNAVAILABLE\020S\022\031\n\025ERR" +
+      "OR_REASON_INTERNAL\020ZB)\n\023internal.payorch" +
+      ".v1B\020ErrorReasonProtoP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
