@@ -1,6 +1,5 @@
 """The HTTP client: it sends one request and returns the answer, or a precise error if no status arrived."""
 
-import base64
 import gzip
 import math
 from collections.abc import Mapping
@@ -11,7 +10,8 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry import trace
 
-from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the password of the proxy is encoded here
+from payorch_server.model.proxy import proxy_of
+from payorch_server.model.secret import Secret
 from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.interpreter_defaults import client_tls_context
 from payorch_server.telemetry.spans import carry
@@ -20,7 +20,7 @@ from payorch_server.zuora.content_coding import decompress
 from payorch_server.zuora.messages import Damage, HttpResponse
 from payorch_server.zuora.send_errors import SEND_ERRORS, is_out_of_time, send_error
 from payorch_server.zuora.settings import ZuoraHttpSettings
-from payorch_server.zuora.wires import AiohttpWire, HttpxWire, Proxy, Received, Wire
+from payorch_server.zuora.wires import AiohttpWire, HttpxWire, Received, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def open_transports(
         stack: Closes the pools.
         proxy_password: For the proxy of the settings; None if it asks for none.
     """
-    proxy = _proxy(settings, proxy_password)
+    proxy = proxy_of(settings.proxy_url, settings.proxy_username, proxy_password)
     context = client_tls_context(settings.ca_file)
     session = open_session(settings, context=context)
     stack.push_async_callback(session.close)
@@ -146,11 +146,3 @@ def open_transports(
         for wire in (AiohttpWire(session, proxy), over_httpx)
     )
     return Transports(of_calls, of_others)
-
-
-def _proxy(settings: ZuoraHttpSettings, password: Secret[str] | None) -> Proxy | None:
-    if not settings.proxy_url:
-        return None
-    credentials = f"{settings.proxy_username}:{reveal(password)}" if password else ""
-    encoded = base64.b64encode(credentials.encode()).decode()
-    return Proxy(settings.proxy_url, Secret(f"Basic {encoded}" if encoded else ""))

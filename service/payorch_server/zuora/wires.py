@@ -14,7 +14,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the password of the proxy is sent here
+from payorch_server.model.proxy import Proxy
 from payorch_server.zuora.messages import Damage
 from payorch_server.zuora.response_headers import header_fields
 
@@ -54,21 +54,6 @@ class Received:
         """Note that all of the body has arrived; an empty one without a length may have been cut off at its head."""
         has_length = "content-length" in self.headers or "chunked" in self.headers.get("transfer-encoding", "").lower()
         self.damage = None if has_length or self.body.strip(_BEFORE_TEXT) else Damage.UNFRAMED
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """An HTTP proxy that makes tunnels."""
-
-    url: str
-    authorization: Secret[str]
-    """Value of the field Proxy-Authorization; empty: none."""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The fields that the proxy alone receives."""
-        value = reveal(self.authorization)
-        return {"proxy-authorization": value} if value else {}
 
 
 class Wire(Protocol):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from harness.authority import Authority
+from harness.forward_proxy import ForwardProxy
 from harness.raw_server import listening
 from opentelemetry.trace import NoOpTracer
 from payorch_server.model.errors import CallError
@@ -24,42 +25,7 @@ from payorch_server.zuora.transport import HttpPost, HttpResponse, Transports, o
 
 BODY = b'{"a":1}'
 PASSWORD = "never-shown"
-TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 WAYS = ("of_calls", "of_others")
-
-
-@dataclass(slots=True)
-class ForwardProxy:
-    """Answers CONNECT with a text; after a 200 it passes on what either side sends."""
-
-    answer: bytes = TUNNEL
-    heads: list[bytes] = field(default_factory=list)
-    """What it was asked."""
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Make one tunnel, or refuse it."""
-        head = await reader.readuntil(b"\r\n\r\n")
-        self.heads.append(head)
-        writer.write(self.answer)
-        await writer.drain()
-        if self.answer != TUNNEL:
-            return
-        host, _, port = head.split()[1].decode().rpartition(":")
-        up_reader, up_writer = await asyncio.open_connection(host, int(port))
-        try:
-            await asyncio.gather(_pass_on(reader, up_writer), _pass_on(up_reader, writer))
-        finally:
-            up_writer.close()
-            with contextlib.suppress(OSError):
-                await up_writer.wait_closed()
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while part := await reader.read(65_536):
-            writer.write(part)
-            await writer.drain()
-        writer.write_eof()
 
 
 @dataclass(slots=True)
