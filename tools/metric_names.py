@@ -107,6 +107,8 @@ METRICS: Final = (
     _counter("python.gc.objects_collected", "generation"),
     _counter("python.gc.objects_uncollectable", "generation"),
     _gauge("payorch.certificate.expiry", unit="s"),
+    _gauge("payorch.issuer.key_age", "issuer", unit="s"),
+    _gauge("payorch.issuer.keys_usable", "issuer"),
     _gauge("payorch.tenant.ready", "tenant"),
     _gauge("payorch.money.accepted"),
     _gauge("payorch.calls.backlog_age", unit="s"),

@@ -68,7 +68,7 @@ UPWARDS = {
     "commands/channel.py": "cli",
     "app/admin.py": "commands.trace",
     "config/strict_yaml.py": "app.admin",
-    "rpc/bearer.py": "config.document",
+    "rpc/identity.py": "config.document",
     "usecases/settings.py": "rpc.status",
     "intents/token_guard.py": "usecases.policy",
     "routing/conditions.py": "intents.intent",

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -14,7 +15,7 @@ Serve: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaita
 
 
 @asynccontextmanager
-async def listening(serve: Serve, *, backlog: int = 100) -> AsyncIterator[int]:
+async def listening(serve: Serve, *, backlog: int = 100, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Serve on a loopback port, which it yields; at the end close every connection, those just accepted included.
 
     A server of asyncio loses what it accepts as it ends. The collector finds such a connection during a later test,
@@ -24,7 +25,7 @@ async def listening(serve: Serve, *, backlog: int = 100) -> AsyncIterator[int]:
     accepted, writers = list[socket.socket](), list[asyncio.StreamWriter]()
 
     async def run(connection: socket.socket) -> None:
-        reader, writer = await asyncio.open_connection(sock=connection)
+        reader, writer = await _opened(connection, tls)
         writers.append(writer)
         try:
             await serve(reader, writer)
@@ -51,3 +52,14 @@ async def listening(serve: Serve, *, backlog: int = 100) -> AsyncIterator[int]:
         await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
         for connection in accepted:
             connection.close()
+
+
+async def _opened(
+    connection: socket.socket, tls: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return the streams of a connection, after its handshake if there is one."""
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)

@@ -18,6 +18,8 @@ RARE = {
     "payorch_certificate_expiry_seconds": "a listener with TLS",
     "payorch_configuration_reloads_total": "a changed file",
     "payorch_replays_total": "a replay",
+    "payorch_issuer_key_age_seconds": "an issuer whose keys are fetched",
+    "payorch_issuer_keys_usable": "an issuer whose keys are fetched",
     "payorch_log_lost_total": "a process that writes a log",
     "payorch_log_stalled": "a process that writes a log",
     "payorch_spans_dropped_total": "a collector that is gone",

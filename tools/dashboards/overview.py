@@ -147,6 +147,13 @@ OVERVIEW: Final = Page(
             base=RED,
         ),
         Panel(
+            "Keys of token issuers",
+            "How long ago they were fetched: an hour at most while the issuer's server answers.",
+            (("max by (issuer) (payorch_issuer_key_age_seconds{JOB})", "{{issuer}}"),),
+            "s",
+            thresholds=((7200, RED),),
+        ),
+        Panel(
             "Store failures",
             "Operations on the store of intents that failed. Payments are refused meanwhile.",
             ((rate("payorch_store_failures_total", "operation"), "{{operation}}"),),

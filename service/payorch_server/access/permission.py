@@ -120,8 +120,10 @@ def readable_namespaces(context: CallContext, rpc: str, *, requested: str, known
 
 
 def deny_unauthenticated(context: CallContext, rpc: str, refusal: CallError) -> CallError:
-    """Audit a caller whose credential is not accepted; return the error."""
-    _audit(context, rpc, "denied", None, right="identity", needed=refusal.failure.metadata.get("rule", ""))
+    """Audit a caller whose credential is not accepted, or cannot be checked; return the error."""
+    metadata = refusal.failure.metadata
+    needed = metadata.get("rule") or f"keys of the issuer {metadata.get('issuer', '')}"
+    _audit(context, rpc, "denied", None, right="identity", needed=needed)
     return refusal
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from payorch_server.access.callers import access_table
+from payorch_server.app.issuer_keys import fetched_keys, needs_fetched_keys
 from payorch_server.app.money_readiness import MoneyReadiness
 from payorch_server.calls.history import CallHistory
 from payorch_server.calls.metrics import CallMetrics
@@ -99,7 +100,15 @@ class Components:
         self.zuora = self._build_client(settings)
         self.executor = self._build_executor()
         self.policy = LivePolicy(self._build_policy(settings, self.zuora))
-        self.identities = IdentityResolver(document.identity, settings.key_sets)
+        self.issuer_keys = fetched_keys(
+            settings,
+            clock=resources.clock,
+            tasks=resources.tasks,
+            deadlines=resources.deadlines,
+            uniform=_RANDOM.uniform,
+        )
+        self._needs_keys = needs_fetched_keys(document)
+        self.identities = IdentityResolver(document.identity, settings.key_sets, self.issuer_keys)
         self.credentials = Credentials(settings.certificate) if settings.certificate else None
         self.health = Health(tuple(document.tenants))
         self.money = self._build_money_readiness(audit_required=document.telemetry.audit == "required")
@@ -214,6 +223,7 @@ class Components:
     async def begin(self) -> None:
         """Publish that no tenant is ready, and start to warm up all of them."""
         await self.health.start()
+        self.issuer_keys.begin()
         self._warm(*self.health.states)
         _ = self.resources.tasks.start(self.money.watch(), name="check what payments need")
 
@@ -275,6 +285,9 @@ class Components:
 
     async def _until_ready(self, tenant: str) -> None:
         """Try the store and the tenant's first token until both work; a failing tenant must not end the process."""
+        if self._needs_keys:
+            # A rollout stops here instead of ending the replicas that still have keys.
+            await self.issuer_keys.wait_for_first()
         fetch_token = self.zuora.warm
         while tenant in self.health.states:
             try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from opentelemetry.metrics import Meter, Observation
 
+from payorch_server.access.fetched_keys import FetchedKeys
 from payorch_server.app.components import Components
 from payorch_server.app.process import publish_certificate, publish_streams
 from payorch_server.rpc.interceptors.admission import AdmissionInterceptor
@@ -55,6 +56,7 @@ def publish(components: Components, admission: AdmissionInterceptor, *, version:
 
 
 def _publish_readiness(meter: Meter, components: Components) -> None:
+    _publish_issuer_keys(meter, components.issuer_keys)
     observe(
         meter,
         "payorch.tenant.ready",
@@ -75,6 +77,23 @@ def _publish_certificate(meter: Meter, components: Components) -> None:
     credentials = components.credentials
     if credentials is not None:
         publish_certificate(meter, lambda: credentials.certificate.expires_at)
+
+
+def _publish_issuer_keys(meter: Meter, keys: FetchedKeys) -> None:
+    observe(
+        meter,
+        "payorch.issuer.key_age",
+        lambda: [Observation(age_s, {"issuer": name}) for name, age_s in keys.ages_s().items() if age_s is not None],
+        unit="s",
+        description="How long ago the keys of an issuer of tokens were fetched.",
+    )
+    observe(
+        meter,
+        "payorch.issuer.keys_usable",
+        lambda: [Observation(int(usable), {"issuer": name}) for name, usable in keys.usable().items()],
+        unit="1",
+        description="1 where tokens of the issuer can be checked, 0 where its keys are missing or too old.",
+    )
 
 
 def _publish_upstream(meter: Meter, components: Components) -> None:

@@ -320,6 +320,7 @@ async def _start_admin(
             # Without effect on readiness, because every replica has the same obstacles.
             "money": {"accepted": not obstacles, "obstacles": list(obstacles)},
             "store": {"warning": components.resources.store.warning},
+            "issuer_key_ages_s": dict(components.issuer_keys.ages_s()),
             "policy_hash": components.policy.hash,
             "refused_change": list(reloader.problems),
         }

@@ -10,6 +10,7 @@ from payorch_server.config.access_checks import access_problems, listen_problems
 from payorch_server.config.document import Document
 from payorch_server.config.issuer_checks import issuer_problems
 from payorch_server.model.identifiers import is_zuora_id
+from payorch_server.model.proxy import is_username
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.routing.rule_checks import routing_problems, tenant_problems
 from payorch_server.runtime.listen_address import can_be_called, is_loopback, network_of, split_address
@@ -98,7 +99,7 @@ def _identity_problems(document: Document) -> Iterator[str]:
         if not _HEADER.fullmatch(mesh.header) or mesh.header.endswith("-bin"):
             yield "identity.mesh.header: must be the lower-case name of a text header, which does not end in -bin"
         yield from (f"identity.mesh.peers: {peer} {problem}" for peer in mesh.peers if (problem := _peer_problem(peer)))
-    yield from issuer_problems(document.identity.jwt)
+    yield from issuer_problems(document.identity.jwt, has_proxy=bool(document.zuora_http.proxy_url))
 
 
 def _peer_problem(peer: str) -> str:
@@ -124,7 +125,7 @@ def _proxy_problems(http: ZuoraHttpSettings) -> Iterator[str]:
         yield "zuora_http.proxy_url: must be such as http://proxy.internal:3128"
     if bool(http.proxy_username) != bool(http.proxy_password_file) or (http.proxy_username and not url):
         yield "zuora_http.proxy_username: needs proxy_url and proxy_password_file, and each of them needs the others"
-    elif http.proxy_username and (":" in http.proxy_username or not http.proxy_username.isprintable()):
+    elif not is_username(http.proxy_username):
         yield "zuora_http.proxy_username: must not contain a colon, or what is not printable"
 
 

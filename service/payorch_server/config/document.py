@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic_settings import SettingsConfigDict
 
+from payorch_server.access.bearer import KeySet
 from payorch_server.access.settings import AccessSettings
 from payorch_server.calls.settings import CallHistorySettings, VerboseSettings
 from payorch_server.config.base_document import AdminSettings, BaseDocument, described_schema
 from payorch_server.intents.settings import IntentSettings
 from payorch_server.model.secret import Secret
 from payorch_server.routing.settings import RuleSettings
-from payorch_server.rpc.bearer import KeySet
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.settings import DiagnosticsSettings, GrpcSettings, IdentitySettings
 from payorch_server.store.settings import StoreSettings
@@ -76,7 +76,7 @@ class Settings:
     proxy_password: Secret[str] | None = None
     """None if there is no proxy, or it asks for none."""
     key_sets: Mapping[str, KeySet] = field(default_factory=dict)
-    """Public keys of the issuers of callers' tokens, by the issuer's name."""
+    """Public keys of issuers of callers' tokens, by the issuer's name; those that are fetched are not settings."""
 
 
 def schema() -> dict[str, Any]:

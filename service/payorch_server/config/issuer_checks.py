@@ -5,18 +5,26 @@ from collections.abc import Iterator, Mapping
 from itertools import permutations
 from typing import Final
 
+from payorch_server.access.key_source import host_and_port, with_port
 from payorch_server.model.caller import ANY
 from payorch_server.rpc.settings import JwtSettings
+from payorch_server.runtime.interpreter_defaults import client_tls_context
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SUBJECT_PREFIX: Final = re.compile(r"(?:[!-)+-~]{0,63}[/:.@-])?")
 """Empty, or up to 64 characters without a `*`, of which the last separates it from the subject."""
 
 
-def issuer_problems(issuers: Mapping[str, JwtSettings]) -> Iterator[str]:
-    """List the problems of the issuers of tokens."""
+def issuer_problems(issuers: Mapping[str, JwtSettings], *, has_proxy: bool) -> Iterator[str]:
+    """List the problems of the issuers of tokens.
+
+    Args:
+        issuers: By name.
+        has_proxy: Whether a proxy is configured that keys can be fetched through.
+    """
     for name, jwt in issuers.items():
         yield from (f"identity.jwt.{name}{problem}" for problem in _problems_of_one(name, jwt))
+        yield from (f"identity.jwt.{name}{problem}" for problem in _source_problems(jwt, has_proxy=has_proxy))
     for (name, jwt), (other, other_jwt) in permutations(issuers.items(), 2):
         if name < other and jwt.issuer == other_jwt.issuer:
             yield f"identity.jwt.{other}.issuer: is that of identity.jwt.{name}; list each issuer once"
@@ -37,6 +45,38 @@ def _problems_of_one(name: str, jwt: JwtSettings) -> Iterator[str]:
         yield ".subject_prefix: must be up to 64 characters from 0x21 to 0x7E without *, the last one of / : . - @"
     if jwt.clock_skew_s >= jwt.max_lifetime_s:
         yield f".clock_skew_s: must be less than identity.jwt.{name}.max_lifetime_s; lower it, or raise the other"
+
+
+def _source_problems(jwt: JwtSettings, *, has_proxy: bool) -> Iterator[str]:
+    """List the problems with where the keys of an issuer come from."""
+    given = {"key_set_file": jwt.key_set_file, "key_set_url": jwt.key_set_url, "discovery: true": jwt.discovery}
+    chosen = [setting for setting, value in given.items() if value]
+    if len(chosen) != 1:
+        found = " and ".join(chosen) or "none"
+        yield f": must have exactly one of key_set_file, key_set_url and discovery: true; it has {found}"
+    if jwt.key_set_url and host_and_port(jwt.key_set_url) is None:
+        yield ".key_set_url: must be an https URL without user and fragment, such as https://id.example/keys"
+    if jwt.discovery and (host_and_port(jwt.issuer) is None or "?" in jwt.issuer):
+        yield ".issuer: must be an https URL without a query where discovery is true, such as https://id.example"
+    if jwt.key_set_hosts and not jwt.discovery:
+        yield ".key_set_hosts: has an effect with discovery: true only"
+    for host in jwt.key_set_hosts:
+        if with_port(host) is None:
+            yield f".key_set_hosts: {host} must be a host, or a host and a port, such as keys.example:8443"
+    if chosen == ["key_set_file"] and (jwt.ca_file or jwt.through_proxy):
+        yield ": ca_file and through_proxy have an effect with key_set_url or discovery only"
+    if jwt.through_proxy and not has_proxy:
+        yield ".through_proxy: needs zuora_http.proxy_url"
+    if jwt.ca_file and (problem := _authorities_problem(jwt.ca_file)):
+        yield f".ca_file: {problem}"
+
+
+def _authorities_problem(file: str) -> str:
+    try:
+        client_tls_context(file)
+    except OSError as error:
+        return f"{file} contains no readable certificates: {error.strerror or error}"
+    return ""
 
 
 def token_problem(caller: str, issuers: Mapping[str, JwtSettings]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from payorch_server.access.bearer import KeySet, KeySetError, parse_key_set
 from payorch_server.config.checks import problems_of
 from payorch_server.config.document import Document, Settings
 from payorch_server.config.fleet_keys import read_keys
@@ -18,7 +19,6 @@ from payorch_server.config.reading import (
 )
 from payorch_server.config.strict_yaml import TextFile
 from payorch_server.model.secret import Secret
-from payorch_server.rpc.bearer import KeySet, KeySetError, parse_key_set
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.runtime.clock import Clock, SystemClock
 from payorch_server.runtime.interpreter_defaults import client_tls_context
@@ -115,6 +115,8 @@ def _check_authorities(file: str, problems: list[str]) -> None:
 def _read_key_sets(document: Document, problems: list[str]) -> dict[str, KeySet]:
     key_sets: dict[str, KeySet] = {}
     for name, jwt in document.identity.jwt.items():
+        if not jwt.key_set_file:
+            continue
         path = f"identity.jwt.{name}.key_set_file"
         text = read_bytes(path, jwt.key_set_file, problems)
         try:

@@ -9,11 +9,12 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
+from payorch_server.access.bearer import KeySet, TokenError, TokenRules, UnknownKeyError, claimed_issuer
+from payorch_server.access.fetched_keys import FetchedKeys
 from payorch_server.model.caller import ANONYMOUS, has_spiffe_scheme, is_spiffe_id
-from payorch_server.model.errors import CallError, call_error
+from payorch_server.model.errors import CallError, Failure, call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.model.secret import Secret
-from payorch_server.rpc.bearer import KeySet, TokenError, TokenRules, claimed_issuer
 from payorch_server.rpc.settings import IdentitySettings, MeshSettings
 
 _SCHEME: Final = "bearer "
@@ -64,12 +65,36 @@ def _address(peer: str) -> str:
         return ""
 
 
+class KeyMissingError(CallError):
+    """A token that cannot be checked with the keys at hand, and perhaps with those that its issuer publishes now."""
+
+    def __init__(self, failure: Failure, issuer: str) -> None:
+        """Make the error.
+
+        Args:
+            failure: What the caller is answered if the issuer publishes no such key.
+            issuer: Its name in the settings.
+        """
+        super().__init__(failure)
+        self.issuer = issuer
+
+
 class IdentityResolver:
     """Resolves the identities of a caller from its credentials."""
 
-    def __init__(self, settings: IdentitySettings, key_sets: Mapping[str, KeySet]) -> None:
+    def __init__(
+        self, settings: IdentitySettings, key_sets: Mapping[str, KeySet], fetched: FetchedKeys | None = None
+    ) -> None:
+        """Make a resolver.
+
+        Args:
+            settings: Which credentials count.
+            key_sets: From files, by the issuer's name in the settings.
+            fetched: The keys of all other issuers; None if there are none.
+        """
         self.key_sets = key_sets
-        """Public keys of the issuers of tokens, by the issuer's name in the settings; replaced as a whole."""
+        """Public keys from files; replaced as a whole."""
+        self._fetched = fetched
         self._rules = {
             jwt.issuer: (
                 name,
@@ -91,6 +116,7 @@ class IdentityResolver:
             now: The time.
 
         Raises:
+            KeyMissingError: A token is given whose key may be had by `renew_keys`.
             CallError: A credential is given and not accepted; no other source is tried then.
         """
         # 1. A token, if tokens are accepted and the call has one.
@@ -112,18 +138,42 @@ class IdentityResolver:
         # 3. A token that the keys of the issuer verify that it claims to be of.
         token = Secret(given[0][len(_SCHEME) :].strip())
         try:
-            keys, rules = self._keys_and_rules(claimed_issuer(token))
-            return f"jwt:{rules.subject_prefix}{keys.verify(token, rules=rules, now=now)}"
+            name, rules = self._issuer(claimed_issuer(token))
+            return f"jwt:{rules.subject_prefix}{self._verify(token, name, rules, now)}"
         except TokenError as error:
             raise _unauthenticated("authorization", str(error)) from None
 
-    def _keys_and_rules(self, issuer: str) -> tuple[KeySet, TokenRules]:
+    def _issuer(self, issuer: str) -> tuple[str, TokenRules]:
         if issuer not in self._rules:
             raise TokenError("issuer")
-        name, rules = self._rules[issuer]
-        if name not in self.key_sets:
-            raise TokenError("a key set to check it with")
-        return self.key_sets[name], rules
+        return self._rules[issuer]
+
+    def _verify(self, token: Secret[str], name: str, rules: TokenRules, now: datetime) -> str:
+        """Return the subject of a token, verified with the keys of the issuer that it claims to be of."""
+        if self._fetched is None or name not in self._fetched:
+            if name not in self.key_sets:
+                raise TokenError("a key set to check it with")
+            return self.key_sets[name].verify(token, rules=rules, now=now)
+        keys = self._fetched.key_set(name)
+        if keys is None:
+            raise KeyMissingError(_keys_unavailable(name).failure, name)
+        try:
+            return keys.verify(token, rules=rules, now=now)
+        except UnknownKeyError as error:
+            raise KeyMissingError(_unauthenticated("authorization", str(error)).failure, name) from None
+
+    async def renew_keys(self, issuer: str, *, within_s: float) -> None:
+        """Wait for the keys that an issuer publishes now.
+
+        Args:
+            issuer: Its name in the settings.
+            within_s: How long to wait at most.
+
+        Raises:
+            CallError: They cannot be had, or not in that time; NOT_SENT.
+        """
+        if self._fetched is None or not await self._fetched.renew(issuer, within_s=within_s):
+            raise _keys_unavailable(issuer)
 
 
 def _values(metadata: Sequence[tuple[str, str | bytes]], key: str) -> list[str]:
@@ -158,6 +208,11 @@ def _identities_in_header(given: list[str], mesh: MeshSettings) -> tuple[str, ..
 def _unauthenticated(credential: str, rule: str) -> CallError:
     detail = f"the credential {credential} breaks the rule: {rule}"
     return call_error(Reason.CALLER_UNAUTHENTICATED, detail, credential=credential, rule=rule)
+
+
+def _keys_unavailable(issuer: str) -> CallError:
+    detail = f"the keys of the issuer {issuer} cannot be fetched, or not in time, so the token cannot be checked"
+    return call_error(Reason.CALLER_KEYS_UNAVAILABLE, detail, credential="authorization", issuer=issuer)
 
 
 def identities_in(uris: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:

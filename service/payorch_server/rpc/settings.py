@@ -85,17 +85,33 @@ class JwtSettings:
     """An issuer of callers' tokens: `authorization: Bearer`, signed with RS256, ES256 or EdDSA.
 
     They are accepted only over TLS or from this machine. The identity is `jwt:`, the issuer's subject_prefix and the
-    subject.
+    subject. The issuer's keys come from one of key_set_file, key_set_url and discovery.
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
-    key_set_file: str
-    """JSON Web Key Set (RFC 7517) of the issuer's public keys, each with a kid. Changes apply without a restart."""
     issuer: str
-    """The required value of iss."""
+    """The required value of iss; with discovery the https URL of the issuer."""
     audience: str
     """The required value of aud, or one of its values."""
+    key_set_file: str = ""
+    """JSON Web Key Set (RFC 7517) of the issuer's public keys, each with a kid. Changes apply without a restart."""
+    key_set_url: str = ""
+    """The https URL from which that set is fetched, again and again; no redirect is followed."""
+    discovery: bool = False
+    """Whether the URL of the set is taken from the issuer's document, issuer/.well-known/openid-configuration."""
+    key_set_hosts: tuple[str, ...] = ()
+    """With discovery: hosts, such as keys.example or keys.example:8443, that the document may name beside the
+    issuer's."""
+    ca_file: str = ""
+    """With key_set_url or discovery: PEM file of certificate authorities, read at every fetch; empty: those of the
+    system."""
+    through_proxy: bool = False
+    """With key_set_url or discovery: whether the keys are fetched through zuora_http.proxy_url, as from an issuer
+    outside of the network. false: directly."""
+    max_key_age_s: Annotated[float, seconds(3_600, 604_800)] = 86_400.0
+    """With key_set_url or discovery: how old the last good set may be that is used while the issuer's server does not
+    answer. After that its tokens are refused with CALLER_KEYS_UNAVAILABLE, for a key may have been withdrawn."""
     subject_prefix: str = ""
     """What identities have between `jwt:` and the subject, such as corp: for jwt:corp:checkout. Several issuers need
     one each, and none may begin with another: the same subject of two issuers is two callers."""

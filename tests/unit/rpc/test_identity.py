@@ -3,16 +3,16 @@ from typing import Any
 
 import pytest
 from harness.authority import AUDIENCE, ISSUER, Issuer, key_set
+from payorch_server.access.bearer import parse_key_set
 from payorch_server.model.caller import ANONYMOUS
 from payorch_server.model.errors import CallError
 from payorch_server.model.outcome import Reason
-from payorch_server.rpc.bearer import parse_key_set
 from payorch_server.rpc.identity import UNIX, IdentityResolver, Peer, peer_of
 from payorch_server.rpc.settings import IdentitySettings, JwtSettings, MeshSettings
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TOKENS = Issuer()
-JWT = JwtSettings("/nowhere", ISSUER, AUDIENCE)
+JWT = JwtSettings(ISSUER, AUDIENCE, "/nowhere")
 PROXY, SHOP, OTHER = "spiffe://x/ns/mesh/sa/proxy", "spiffe://x/ns/shop/sa/checkout", "spiffe://x/ns/other/sa/other"
 TOLD = MeshSettings(("10.1.0.0/16", "fd00::/8", PROXY), "x-identity", "identity")
 XFCC = MeshSettings(("127.0.0.1/32",))
@@ -215,8 +215,8 @@ TOKENS_OF_A, TOKENS_OF_B = Issuer(), Issuer()
 OF_TWO = IdentityResolver(
     IdentitySettings(
         {
-            "a": JwtSettings("/nowhere", A, AUDIENCE, subject_prefix="a:"),
-            "b": JwtSettings("/nowhere", B, "audience-of-b", subject_prefix="b:"),
+            "a": JwtSettings(A, AUDIENCE, "/nowhere", subject_prefix="a:"),
+            "b": JwtSettings(B, "audience-of-b", "/nowhere", subject_prefix="b:"),
         }
     ),
     {"a": parse_key_set(key_set(TOKENS_OF_A)), "b": parse_key_set(key_set(TOKENS_OF_B))},

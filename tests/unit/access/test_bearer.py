@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from harness.authority import AUDIENCE, ISSUER, KINDS, Issuer, jwk_of, key_set, public_pem, rsa_key
+from hypothesis import given
+from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
+from payorch_server.access.bearer import KeySet, KeySetError, TokenError, TokenRules, parse_key_set
 from payorch_server.model.secret import Secret
-from payorch_server.rpc.bearer import KeySet, KeySetError, TokenError, TokenRules, parse_key_set
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW_S = NOW.timestamp()
@@ -230,6 +232,23 @@ NO_KEY_SETS = [
 ]
 
 
+_MEMBERS = {
+    "kty": st.sampled_from(["EC", "RSA", "OKP", "oct", "", 5]),
+    "crv": st.sampled_from(["P-256", "P-384", "Ed25519", None]),
+    "alg": st.sampled_from(["ES256", "RS256", "EdDSA", "HS256", None]),
+    "use": st.sampled_from(["sig", "enc", None]),
+    "kid": st.sampled_from(["a", "b", "", None, 5]),
+    "d": st.just("AQ"),
+    "x": st.sampled_from([GOOD.jwk["x"], "!", None]),
+}
+_ENTRIES = st.builds(
+    lambda good, over: {**good, **over},
+    st.sampled_from([{}, *(issuer.jwk for issuer in ISSUERS.values())]),
+    st.fixed_dictionaries({}, optional=_MEMBERS),
+) | st.sampled_from([None, 5, "key", []])
+"""Good keys, of which some members are others."""
+
+
 class TestParseKeySet:
     """Keys are looked at before the first token is."""
 
@@ -267,3 +286,25 @@ class TestParseKeySet:
     def test_makes_a_large_key_once(self) -> None:
         """The suite does not wait for RSA keys again and again."""
         assert rsa_key() is rsa_key()
+
+    @given(entries=st.lists(_ENTRIES, max_size=4), skip=st.booleans())
+    def test_yields_public_keys_of_our_algorithms_or_a_problem(self, entries: list[Any], *, skip: bool) -> None:
+        """Whatever stands in a set; nothing private is ever accepted."""
+        try:
+            found = parse_key_set(with_keys(*entries), skip_unusable=skip)
+        except KeySetError:
+            return
+        assert found.keys
+        for kid, (key, algorithm) in found.keys.items():
+            assert kid
+            assert algorithm in KINDS
+            assert not hasattr(key, "private_bytes")
+        assert not any(
+            isinstance(entry, dict) and "d" in entry and entry.get("use", "sig") == "sig" for entry in entries
+        )
+
+    @given(text=st.binary(max_size=200), skip=st.booleans())
+    def test_fails_in_one_way(self, text: bytes, *, skip: bool) -> None:
+        """On any bytes."""
+        with pytest.raises(KeySetError):
+            parse_key_set(text, skip_unusable=skip)

@@ -37,6 +37,13 @@ class TokenError(Exception):
     """A token that is not accepted; the text is the rule that it breaks, without any part of the token."""
 
 
+class UnknownKeyError(TokenError):
+    """A token that names a key which is not in the key set."""
+
+    def __init__(self) -> None:
+        super().__init__("key")
+
+
 @dataclass(frozen=True, slots=True)
 class TokenRules:
     """What a token must contain."""
@@ -98,8 +105,10 @@ class KeySet:
             kid = jwt.get_unverified_header(text).get("kid")
         except jwt.InvalidTokenError:
             raise TokenError("malformed") from None
-        if not isinstance(kid, str) or kid not in self.keys:
+        if not isinstance(kid, str):
             raise TokenError("key")
+        if kid not in self.keys:
+            raise UnknownKeyError
         return self.keys[kid]
 
 
@@ -164,8 +173,13 @@ def _is_time(claim: Any) -> bool:
     return isinstance(claim, int | float) and not isinstance(claim, bool) and 0 <= claim <= _LAST_TIME_S
 
 
-def parse_key_set(text: bytes) -> KeySet:
+def parse_key_set(text: bytes, *, skip_unusable: bool = False) -> KeySet:
     """Return the keys of a JSON Web Key Set.
+
+    Args:
+        text: The document.
+        skip_unusable: Whether signing keys of other algorithms, and those without a kid, are skipped instead of
+            refused: a public set also serves others (RFC 7517, 5). Everything else that is wrong is refused.
 
     Raises:
         KeySetError: It is not a key set, or has a key that must not be used.
@@ -177,7 +191,9 @@ def parse_key_set(text: bytes) -> KeySet:
         raise KeySetError("is not a JSON Web Key Set, an object with the member keys") from None
     # Issuers also publish encryption keys in the set; they are skipped.
     entries = enumerate(listed if isinstance(listed, list) else ())
-    signing = [(index, entry) for index, entry in entries if _may_sign(entry)]
+    signing = [
+        (index, entry) for index, entry in entries if _may_sign(entry) and not (skip_unusable and _is_unusable(entry))
+    ]
     if not signing:
         raise KeySetError("contains no signing key")
     keys: dict[str, tuple[Any, str]] = {}
@@ -191,6 +207,14 @@ def parse_key_set(text: bytes) -> KeySet:
 
 def _may_sign(entry: object) -> bool:
     return not isinstance(entry, dict) or entry.get("use", "sig") == "sig"
+
+
+def _is_unusable(entry: object) -> bool:
+    """Return whether an entry is a public key that no token of ours can be signed with."""
+    if not isinstance(entry, dict) or "d" in entry:
+        return False
+    algorithm = ALGORITHMS.get((str(entry.get("kty")), str(entry.get("crv", ""))))
+    return algorithm is None or entry.get("alg", algorithm) != algorithm or "kid" not in entry
 
 
 def _parse_key(entry: Mapping[str, Any], path: str) -> tuple[str, tuple[Any, str]]:
