@@ -44,6 +44,8 @@ V1_SESSIONS_PATH = "/v1/web-payments/sessions"
 DECRYPTION_PATH = "/v1/payment-methods/decryption"
 PAYMENT_METHODS_PATH = "/v2/payment_methods"
 PAYMENT_METHODS_V1_PATH = "/v1/payment-methods"
+PAYMENT_METHOD_PATH = "/v2/payment_methods/{key}"
+PAYMENT_METHOD_V1_PATH = "/v1/payment-methods/{key}"
 PAYMENTS_PATH = "/v1/payments"
 PAYMENT_PATH = "/v1/payments/{key}"
 REFUNDS_OF_PAYMENT_PATH = "/v1/payments/{key}/refunds"
@@ -189,7 +191,9 @@ def _application(world: World) -> ASGIApp:
         SESSIONS_PATH: operations.SESSIONS,
         DECRYPTION_PATH: operations.DECRYPTION,
         PAYMENT_METHODS_PATH: operations.PAYMENT_METHODS,
+        PAYMENT_METHOD_PATH: operations.GET_METHOD,
         PAYMENT_METHODS_V1_PATH: operations.PAYMENT_METHODS_V1,
+        PAYMENT_METHOD_V1_PATH: operations.GET_METHOD_V1,
         PAYMENTS_PATH: operations.CREATE_PAYMENT,
         PAYMENT_PATH: operations.GET_PAYMENT,
         REFUNDS_OF_PAYMENT_PATH: operations.REFUND_PAYMENT,
@@ -202,11 +206,19 @@ def _application(world: World) -> ASGIApp:
     return Router([*control, *routes], default=_not_found, redirect_slashes=False)
 
 
+_ALSO = {
+    (PAYMENT_METHODS_PATH, "GET"): operations.LIST_METHODS,
+    (PAYMENT_METHOD_PATH, "PATCH"): operations.UPDATE_METHOD,
+    (PAYMENT_METHOD_V1_PATH, "PUT"): operations.UPDATE_METHOD_V1,
+}
+"""Second operations of paths, by method."""
+
+
 def _route(world: World, path: str, operation: Operation) -> Route:
     async def endpoint(request: Request) -> Response:
         if path == V1_SESSIONS_PATH and not world.settings.accept_v1_sessions_path:
             return _missing(request)
-        arrived = await _arrived(world, operation, request)
+        arrived = await _arrived(world, _ALSO.get((path, request.method), operation), request)
         request.scope[REQUEST_ID] = arrived.request_id
         try:
             answer = await answer_to(world, arrived)

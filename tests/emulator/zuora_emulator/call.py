@@ -74,8 +74,11 @@ class Call:
         account = self.state.account(
             key, tenant=self.client.tenant, entity=self.entity, by=self.settings.account_reference
         )
-        hidden = account is not None and self.orgs and account.org is not None and account.org not in self.orgs
-        return None if hidden else account
+        return account if account is not None and self.sees(account) else None
+
+    def sees(self, account: Account) -> bool:
+        """Whether an account of the caller's entity is of its orgs, where it has any."""
+        return not self.orgs or account.org is None or account.org in self.orgs
 
     def record(
         self,

@@ -57,20 +57,21 @@ def decrypt(call: Call, opener: TokenOpener) -> Answer:
     invoice = _payable(call, request, charge)
     # From here on things exist: no refusal without saying so.
     use_up(call, charge)
-    method = _create_method(call, request)
+    method = _create_method(call, request, charge)
     if invoice is None:
         _record(call, method, {})
         return json_answer(200, {"paymentMethodId": method.id, "success": True})
-    return _charged(call, method=method, invoice=invoice, charge=charge)
+    return _charged(call, request, method=method, invoice=invoice, charge=charge)
 
 
-def _charged(call: Call, *, method: PaymentMethod, invoice: Invoice, charge: AppleCharge) -> Answer:
+def _charged(call: Call, request: _Request, *, method: PaymentMethod, invoice: Invoice, charge: AppleCharge) -> Answer:
     if call.decline:
         _record(call, method, {})
         words = call.decline.replace("_", " ").title()
         reason = Reason(category=60, message=f"The payment was declined by the gateway: {words}")
         raise Refused((reason,), existing={"paymentMethodId": method.id})
     payment = pay(call, invoice=invoice, charge=charge)
+    payment.record.method_id, payment.record.gateway_id = method.id, request.gateway.id if request.gateway else ""
     _record(call, method, {"payment_id": payment.id, "invoice": invoice.number}, charge)
     body = {"paymentMethodId": method.id, "paymentId": payment.id, "amount": str(payment.amount), "success": True}
     return json_answer(200, body)
@@ -150,7 +151,7 @@ def _payable(call: Call, request: _Request, charge: AppleCharge) -> Invoice | No
     return payable_invoice(call, key=request.invoice_key, account=request.account, charge=charge)
 
 
-def _create_method(call: Call, request: _Request) -> PaymentMethod:
+def _create_method(call: Call, request: _Request, charge: AppleCharge) -> PaymentMethod:
     method = PaymentMethod(
         id=call.ids.object_id(),
         tenant=call.client.tenant,
@@ -159,8 +160,10 @@ def _create_method(call: Call, request: _Request) -> PaymentMethod:
         type="CreditCard",
         is_default=False,
         stored_credential=_stored_credential(call, request),
+        created_at=call.arrived.now,
+        last_digits=charge.last_digits,
     )
-    call.state.payment_methods[method.id] = method
+    call.state.add_method(method)
     return method
 
 

@@ -27,6 +27,11 @@ SESSIONS = Operation("sessions", "sessions", 710125)
 DECRYPTION = Operation("decryption", "v1", 530000)
 PAYMENT_METHODS = Operation("payment_methods", "quickstart", 0)
 PAYMENT_METHODS_V1 = Operation("payment_methods_v1", "v1", 530100, asks_hub=True)
+GET_METHOD = Operation("get_payment_method", "quickstart", 0, method="GET")
+LIST_METHODS = Operation("list_payment_methods", "quickstart", 0, method="GET")
+UPDATE_METHOD = Operation("update_payment_method", "quickstart", 0, method="PATCH")
+GET_METHOD_V1 = Operation("get_payment_method_v1", "v1", 530100, method="GET")
+UPDATE_METHOD_V1 = Operation("update_payment_method_v1", "v1", 530100, method="PUT")
 CREATE_PAYMENT = Operation("create_payment", "v1", 532000, asks_hub=True)
 GET_PAYMENT = Operation("get_payment", "v1", 532000, method="GET")
 REFUND_PAYMENT = Operation("refund_payment", "v1", 533000, asks_hub=True)
@@ -38,6 +43,11 @@ ALL = (
     DECRYPTION,
     PAYMENT_METHODS,
     PAYMENT_METHODS_V1,
+    GET_METHOD,
+    LIST_METHODS,
+    UPDATE_METHOD,
+    GET_METHOD_V1,
+    UPDATE_METHOD_V1,
     CREATE_PAYMENT,
     GET_PAYMENT,
     REFUND_PAYMENT,

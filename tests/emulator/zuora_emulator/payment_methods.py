@@ -22,7 +22,8 @@ from zuora_emulator.schema_check import problems_of, shown
 from zuora_emulator.selection import read_selection
 from zuora_emulator.state import Account, PaymentMethod
 
-_USER = "2c92c0f80000000000000000000000ff"
+USER = "2c92c0f80000000000000000000000ff"
+"""Id of the user who owns the token."""
 _DEFAULT_MERCHANT = "merchant.example.payorch"
 """Used when `apple_pay.id` is absent: the one registered merchant id."""
 
@@ -41,11 +42,14 @@ def create_payment_method(call: Call, opener: TokenOpener) -> Answer:
     _check_numbers(call, kind)
     payment, token = _apple_pay(call, opener, account) if kind == "apple_pay" else (None, None)
     method = _created(call, kind, account)
+    if payment is not None:
+        payment.record.method_id = method.id
     _record(call, method, payment)
+    body = _body(call, method, kind, payment=payment, token=token)
+    call.state.payment_methods[method.id] = replace(method, shown=body)
     if asynchronous:
         return json_answer(202, {"request_id": call.arrived.request_id})
-    body = _body(call, method, kind, payment=payment, token=token)
-    return json_answer(201, selection.apply(body, _account_body(account) if account else None))
+    return json_answer(201, selection.apply(body, account_body(account) if account else None))
 
 
 def _wants_async(call: Call) -> bool:
@@ -162,8 +166,9 @@ def _created(call: Call, kind: str, account: Account | None) -> PaymentMethod:
         account_id=account.id if account else None,
         type=kind,
         is_default=call.body.get("is_default", False),
+        created_at=call.arrived.now,
     )
-    call.state.payment_methods[method.id] = method
+    call.state.add_method(method)
     return method
 
 
@@ -185,9 +190,9 @@ def _body(
     now = call.arrived.now.isoformat(timespec="seconds")
     body: dict[str, Any] = {
         "id": method.id,
-        "created_by_id": _USER,
+        "created_by_id": USER,
         "created_time": now,
-        "updated_by_id": _USER,
+        "updated_by_id": USER,
         "updated_time": now,
         "custom_fields": {},
         **({"account_id": method.account_id} if method.account_id else {}),
@@ -236,7 +241,7 @@ def _apple_pay_body(call: Call, payment: Payment | None, token: AppleCharge) -> 
     return {"card": card, "token": call.ids.object_id(), **paid}
 
 
-def _account_body(account: Account) -> Mapping[str, Any]:
+def account_body(account: Account) -> Mapping[str, Any]:
     return {
         "id": account.id,
         "account_number": account.number,

@@ -140,7 +140,7 @@ async def create_payment_method_v1(call: Call) -> Answer:
     outcome = await validated(call, method, account) if custom else method
     if isinstance(outcome, Answer):
         return outcome
-    call.state.payment_methods[method.id] = outcome
+    call.state.add_method(outcome)
     call.record(account=method.account_id, effects={"payment_method_id": method.id})
     body = {
         "id": method.id,
@@ -267,4 +267,6 @@ def _new_method(call: Call, kind: str, account: Account | None, token_data: Mapp
         type=kind,
         is_default=call.body.get("makeDefault", False),
         token_data=token_data,
+        created_at=call.arrived.now,
+        last_digits=str(call.body.get("cardNumber", ""))[-4:] if kind == "CreditCard" else "",
     )

@@ -7,16 +7,27 @@ from zuora_emulator.apple_tokens import AppleCharge
 from zuora_emulator.call import Call
 from zuora_emulator.errors import refused
 from zuora_emulator.state import Account, Invoice
+from zuora_emulator.upc_records import UpcPayment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """A processed payment."""
 
-    id: str
-    amount: Decimal
+    record: UpcPayment
+    """The payment as `/v1/payments` shows it."""
     invoice: Invoice
     """The invoice with its balance after the payment."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.record.id
+
+    @property
+    def amount(self) -> Decimal:
+        """What was paid."""
+        return self.record.amount
 
 
 def payable_invoice(call: Call, *, key: str, account: Account, charge: AppleCharge) -> Invoice:
@@ -47,6 +58,19 @@ def _check_amount(call: Call, amount: Decimal, balance: Decimal) -> None:
 
 
 def pay(call: Call, *, invoice: Invoice, charge: AppleCharge) -> Payment:
-    """Process the payment; the invoice's balance falls."""
-    paid = call.state.pay(invoice, charge.amount)
-    return Payment(id=call.ids.object_id(), amount=charge.amount, invoice=paid)
+    """Process the payment; the invoice's balance falls. Its method and gateway are entered by the caller."""
+    account = call.state.accounts[invoice.account_id]
+    record = UpcPayment(
+        **call.upc.new_names("P"),
+        tenant=account.tenant,
+        entity=account.entity,
+        account_id=account.id,
+        method_id="",
+        gateway_id=account.gateway_id,
+        amount=charge.amount,
+        currency=invoice.currency,
+        status="Processed",
+        invoices=((invoice.id, charge.amount),),
+    )
+    call.state.upc_payments[record.id] = record
+    return Payment(record=record, invoice=call.state.pay(invoice, charge.amount))

@@ -12,7 +12,7 @@ from zuora_emulator.answers import MARKER, Answer, Answered, ConnectionCut, Neve
 from zuora_emulator.call import Arrived, Call, decoded_form, decoded_json, unpacked
 from zuora_emulator.damage import damaged
 from zuora_emulator.declines import USUAL_DECLINE
-from zuora_emulator.decryption import decrypt
+from zuora_emulator.dispatch import operate
 from zuora_emulator.errors import Context, Reason, Refused, key_refusal_answer, refusal_answer, refused
 from zuora_emulator.fault_answers import api_answer, edge_answer
 from zuora_emulator.faults import Fault, Kind
@@ -27,12 +27,8 @@ from zuora_emulator.headers import (
 )
 from zuora_emulator.idempotency import LONGEST_KEY, Scope, Verdict
 from zuora_emulator.journal import Arrival, Outcome
-from zuora_emulator.payment_methods import create_payment_method
-from zuora_emulator.payment_methods_v1 import create_payment_method_v1
-from zuora_emulator.sessions import create_session
 from zuora_emulator.settings import Settings
 from zuora_emulator.state import Grant
-from zuora_emulator.upc_payments import create_payment, get_payment, get_refund, refund_payment
 from zuora_emulator.world import World
 
 _KEYED_METHODS = frozenset({"POST", "PATCH"})
@@ -180,7 +176,7 @@ class _Passage:
         if answer is not None:
             return answer
         try:
-            answer = await _operate(self.world, self._call(grant, entity, orgs))
+            answer = await operate(self._call(grant, entity, orgs), self.world.opener)
         except Refused as refusal:
             self.outcome = "executed" if refusal.existing else "refused"
             return refusal_answer(refusal, self.context)
@@ -251,6 +247,8 @@ async def answer_to(world: World, arrived: Arrived) -> Answer:
         ConnectionCut: the answer is that the connection ends.
         NeverAnswered: there is none.
     """
+    if world.settings.orphan_days is not None:
+        world.state.forget_orphans(arrived.now, days=world.settings.orphan_days)
     arrival = _recorded(world, arrived)
     if grant := grant_of(arrived, world.state):
         arrival.token_client, arrival.token_entities = grant.client.client_id, grant.entities
@@ -319,23 +317,3 @@ def _check_method(arrived: Arrived, settings: Settings) -> None:
 
 def _header_problem(message: str) -> Refused:
     return Refused((Reason(category=20, message=message, parameter="idempotency-key"),), at_gateway=True)
-
-
-async def _operate(world: World, call: Call) -> Answer:
-    match call.arrived.operation.name:
-        case "sessions":
-            return create_session(call)
-        case "decryption":
-            return decrypt(call, world.opener)
-        case "payment_methods":
-            return create_payment_method(call, world.opener)
-        case "create_payment":
-            return await create_payment(call)
-        case "get_payment":
-            return get_payment(call)
-        case "refund_payment":
-            return await refund_payment(call)
-        case "get_refund":
-            return get_refund(call)
-        case _:
-            return await create_payment_method_v1(call)

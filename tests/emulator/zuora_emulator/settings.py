@@ -120,6 +120,9 @@ class Settings:
     concurrency_limit: int | None = 40
     """Calls in flight per tenant and entity (class Default); none turns the limit off."""
 
+    orphan_days: int | None = 10
+    """Days after which a payment method without an account is deleted, as the older text says; none: never."""
+
     most_methods_per_account: int | None = 100
     """Payment methods per account, checked by `/v1/payment-methods`; none turns the limit off."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -83,6 +83,13 @@ class PaymentMethod:
     stored_credential: StoredCredential | None = None
     token_data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The fields of a defined custom type, as the hub gets them."""
+    created_at: datetime | None = None
+    last_digits: str = ""
+    """Of its card's number; empty: it is no card, or not known."""
+    shown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What Quickstart answered when it was created; empty: it was created otherwise."""
+    number_hash: str = field(default="", repr=False)
+    """Hash of the numbers that a duplicate has as well; empty: the type has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +111,8 @@ class State:
     gateways: dict[str, Gateway] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict, repr=False)
     payment_methods: dict[str, PaymentMethod] = field(default_factory=dict)
+    orphans: dict[str, datetime] = field(default_factory=dict)
+    """When each payment method without an account was created, in that order."""
     apple_transactions: set[tuple[str, str]] = field(default_factory=set)
     """Tenant and transaction id of every Apple Pay token that was used up."""
     upc_payments: dict[str, UpcPayment] = field(default_factory=dict)
@@ -145,6 +154,28 @@ class State:
             if (gateway.tenant, gateway.entity) == (tenant, entity) and key in keys:
                 return gateway
         return None
+
+    def add_method(self, method: PaymentMethod) -> None:
+        """Put a payment method in; one without an account is an orphan from now on."""
+        self.payment_methods[method.id] = method
+        if method.account_id is None and method.created_at is not None:
+            self.orphans[method.id] = method.created_at
+
+    def attach(self, method: PaymentMethod, account: Account) -> PaymentMethod:
+        """Give an orphan an account, and return it as it now is."""
+        attached = replace(method, account_id=account.id)
+        self.payment_methods[method.id] = attached
+        self.orphans.pop(method.id, None)
+        return attached
+
+    def forget_orphans(self, now: datetime, *, days: int) -> None:
+        """Delete the payment methods that have had no account for that many days."""
+        while self.orphans:
+            key, since = next(iter(self.orphans.items()))
+            if now - since < timedelta(days=days):
+                return
+            del self.orphans[key]
+            self.payment_methods.pop(key, None)
 
     def pay(self, invoice: Invoice, amount: Decimal) -> Invoice:
         """Lower the balance of an invoice and return it as it now is."""
