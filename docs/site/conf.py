@@ -17,6 +17,7 @@ SECTIONS: Final = {
         "clients/examples/web/README",
         "docs/paid-sessions",
         "docs/errors",
+        "docs/protos-reference",
     ],
     "Configure and install": [
         "docs/configuration",
@@ -73,6 +74,7 @@ exclude_patterns = [".*", "build", "**/node_modules", "**/target"]  # not even s
 root_doc = "README"
 myst_heading_anchors = 6  # named as in the view of the repository
 suppress_warnings = ["misc.highlighting_failure"]  # JSON that leaves members out is no JSON
+smartquotes = False  # a quoted text shows the characters to type
 html_theme = "furo"
 html_title = "payorch"
 html_copy_source = False
