@@ -1,11 +1,44 @@
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
+import zuora_emulator.app
 from contract.scripted_hub import HubbedCaller, HubbedWith, ScriptedHub, listening, way_to
 from contract.zuora_caller import Caller, CallWith, caller_with
-from zuora_emulator import Settings, UpcConfiguration, seed
+from harness.openapi_answers import CheckedApp, OpenApiAnswers
+from zuora_emulator import Emulator, Settings, UpcConfiguration, seed
+from zuora_emulator.world import World
+
+
+@pytest.fixture(scope="session")
+def openapi_answers() -> OpenApiAnswers:
+    """The document that every emulator serves."""
+    response = asyncio.run(_document())
+    return OpenApiAnswers(response)
+
+
+async def _document() -> Any:
+    transport = httpx.ASGITransport(Emulator().app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://zuora") as http:
+        return (await http.get("/_emulator/openapi.json")).json()
+
+
+@pytest.fixture(autouse=True)
+def checked_answers(openapi_answers: OpenApiAnswers, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hold every answer of every emulator of a test against the document, in process and over sockets."""
+    problems: list[str] = []
+    make = zuora_emulator.app._application
+
+    def checked(world: World) -> CheckedApp:
+        return CheckedApp(make(world), world.journal, openapi_answers, problems)
+
+    monkeypatch.setattr(zuora_emulator.app, "_application", checked)
+    yield
+    assert problems == []
 
 
 @pytest_asyncio.fixture

@@ -28,6 +28,7 @@ from zuora_emulator.ids import Ids
 from zuora_emulator.journal import Journal
 from zuora_emulator.ledger import Ledger
 from zuora_emulator.limits import Limits
+from zuora_emulator.openapi import openapi_endpoint
 from zuora_emulator.operations import Operation
 from zuora_emulator.pipeline import answer_to
 from zuora_emulator.scenarios import Scenario, scenario_of, start
@@ -201,7 +202,8 @@ def _application(world: World) -> ASGIApp:
         V1_SESSIONS_PATH: operations.SESSIONS,
     }
     routes = [_route(world, path, operation) for path, operation in paths.items()]
-    control = control_routes([*book_endpoints(world), *world_endpoints(world), *upc_endpoints(world)])
+    endpoints = [*book_endpoints(world), *world_endpoints(world), *upc_endpoints(world)]
+    control = control_routes([*endpoints, openapi_endpoint(paths, endpoints)])
     # A bare router: Starlette's own error pages would answer where a connection must be cut instead.
     return Router([*control, *routes], default=_not_found, redirect_slashes=False)
 

@@ -18,7 +18,7 @@ from zuora_emulator.fields import Fields
 from zuora_emulator.payments import pay, payable_invoice
 from zuora_emulator.state import Account, Gateway, Invoice, PaymentMethod, StoredCredential
 
-_HOLDER_LENGTHS = {
+HOLDER_LENGTHS = {
     "addressLine1": 255,
     "addressLine2": 255,
     "cardHolderName": 50,
@@ -29,7 +29,7 @@ _HOLDER_LENGTHS = {
     "state": 50,
     "zipCode": 20,
 }
-_LONGEST_GATEWAY_NAME = 40
+LONGEST_GATEWAY_NAME = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ def _account(call: Call, fields: Fields, *, required: bool) -> Account | None:
 
 
 def _gateway(call: Call, fields: Fields, *, required: bool) -> Gateway | None:
-    key = fields.text("paymentGateway", required=required, longest=_LONGEST_GATEWAY_NAME)
+    key = fields.text("paymentGateway", required=required, longest=LONGEST_GATEWAY_NAME)
     if key is None:
         return None
     by = call.settings.gateway_reference
@@ -131,7 +131,7 @@ def _check_holder(call: Call, fields: Fields) -> None:
     if holder is None:
         return
     inner = Fields(holder, path="cardHolderInfo.")
-    for name, longest in _HOLDER_LENGTHS.items():
+    for name, longest in HOLDER_LENGTHS.items():
         required = name == "cardHolderName" and call.settings.require_card_holder_name
         inner.text(name, longest=longest, required=required)
     fields.adopt(inner)

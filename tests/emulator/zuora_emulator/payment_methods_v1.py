@@ -40,7 +40,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "AmazonPay": ("tokens",),
 }
 """The fields a type cannot do without."""
-_UNNEEDED_WITH_TOKENS: Mapping[str, tuple[str, frozenset[str]]] = {
+UNNEEDED_WITH_TOKENS: Mapping[str, tuple[str, frozenset[str]]] = {
     "CreditCard": ("cardMaskNumber", frozenset({"cardNumber", "expirationMonth", "expirationYear"})),
     "ACH": ("bankAccountMaskNumber", frozenset({"bankAccountNumber"})),
     "SEPA": ("accountMaskNumber", frozenset({"IBAN"})),
@@ -66,15 +66,15 @@ LONGEST: Mapping[str, int] = {
     "secondTokenId": 64,
     "tokenId": 255,
 }
-_CHOICES = {
+CHOICES = {
     "bankAccountType": ("BusinessChecking", "BusinessSaving", "Checking", "Saving"),
     "cardType": ("Visa", "MasterCard", "AmericanExpress", "Discover", "JCB", "Diners"),
     "mitProfileAction": ("Activate", "Persist"),
     "mitProfileType": ("Recurring", "Unscheduled"),
     "mitConsentAgreementSrc": ("External",),
 }
-_TOKEN_LENGTHS = {"gatewayType": 255, "tokenId": 255, "secondTokenId": 64, "thirdTokenId": 64}
-_MANDATE_LENGTHS = {"mandateId": 36, "mandateReason": 64, "mandateStatus": 64}
+TOKEN_LENGTHS = {"gatewayType": 255, "tokenId": 255, "secondTokenId": 64, "thirdTokenId": 64}
+MANDATE_LENGTHS = {"mandateId": 36, "mandateReason": 64, "mandateStatus": 64}
 _STRINGIFIED = ("applePaymentData", "googlePaymentToken")
 _OBJECTS = frozenset({"cardHolderInfo", "tokens"})
 _NUMERIC = frozenset({"expirationMonth", "expirationYear"})
@@ -114,7 +114,7 @@ _RESERVED = frozenset(
     ]
 )
 """Reserved field names of custom types, without those that are members of this operation's body."""
-_CUSTOM_TYPE = re.compile(r"([A-Z][A-Za-z0-9]{0,18})__c_([0-9]+)")
+CUSTOM_TYPE = re.compile(r"([A-Z][A-Za-z0-9]{0,18})__c_([0-9]+)")
 
 
 async def create_payment_method_v1(call: Call) -> Answer:
@@ -152,7 +152,7 @@ async def create_payment_method_v1(call: Call) -> Answer:
 
 
 def _check_type(call: Call, fields: Fields, kind: str) -> None:
-    custom = _CUSTOM_TYPE.fullmatch(kind)
+    custom = CUSTOM_TYPE.fullmatch(kind)
     if custom is not None and custom.group(2) == call.client.tenant:
         _check_own_fields(call, fields)
         return
@@ -163,7 +163,7 @@ def _check_type(call: Call, fields: Fields, kind: str) -> None:
         if name in _OBJECTS:
             fields.mapping(name, required=True)
         elif name not in _NUMERIC:
-            fields.text(name, required=True, longest=LONGEST.get(name), allowed=_CHOICES.get(name))
+            fields.text(name, required=True, longest=LONGEST.get(name), allowed=CHOICES.get(name))
         elif name not in fields:
             fields.refuse(22, f"Missing required value: {name}", name)
 
@@ -173,7 +173,7 @@ def _required(call: Call, kind: str) -> tuple[str, ...]:
     required = REQUIRED.get(kind, ())
     if kind == "CreditCard" and call.settings.require_card_holder_info:
         required = ("cardHolderInfo", *required)
-    in_place, unneeded = _UNNEEDED_WITH_TOKENS.get(kind, ("", frozenset()))
+    in_place, unneeded = UNNEEDED_WITH_TOKENS.get(kind, ("", frozenset()))
     if not in_place or "tokens" not in call.body or in_place not in call.body:
         return required
     return tuple(dict.fromkeys((*(name for name in required if name not in unneeded), "tokens", in_place)))
@@ -193,15 +193,15 @@ def _check_common(call: Call, fields: Fields) -> None:
     for name, longest in LONGEST.items():
         if name not in required:
             fields.text(name, longest=longest)
-    for name, allowed in _CHOICES.items():
+    for name, allowed in CHOICES.items():
         if name not in required:
             fields.text(name, allowed=allowed)
     for name in ("makeDefault", "skipValidation"):
         fields.flag(name)
     fields.text_mapping("gatewayOptions")
     fields.mapping("processingOptions")
-    _check_texts(fields, "mandateInfo", _MANDATE_LENGTHS)
-    _check_texts(fields, "tokens", _TOKEN_LENGTHS)
+    _check_texts(fields, "mandateInfo", MANDATE_LENGTHS)
+    _check_texts(fields, "tokens", TOKEN_LENGTHS)
     currency = fields.text("currencyCode")
     if currency is not None and not re.fullmatch("[A-Z]{3}", currency):
         fields.refuse(20, "Invalid value: currencyCode must be a three-letter ISO 4217 code", "currencyCode")
