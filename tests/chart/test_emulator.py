@@ -11,7 +11,7 @@ from harness.requests import new_request_id, usd
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.zuora.settings import ENVIRONMENTS
-from zuora_emulator import Emulator, cli, seed, serving
+from zuora_emulator import Emulator, cli, cli_serve, seed, serving
 
 from chart.pod import started
 from chart.rendering import CHART, ChartError, config_of, containers_of, of_kind, pod_of, render
@@ -44,7 +44,7 @@ class TestEmulator:
         parsed = cli._parser().parse_args(arguments)
 
         assert (parsed.host, parsed.port) == ("0.0.0.0", cli.DEFAULT_PORT)  # noqa: S104 - in a pod
-        assert cli._settings(parsed.switch).accept_v1_sessions_path is True
+        assert cli_serve._emulator(parsed).settings.accept_v1_sessions_path is True
 
     def test_is_the_host_of_every_tenant(self) -> None:
         objects = render({"emulator": {"port": 9999}}, scenario=EMULATOR)

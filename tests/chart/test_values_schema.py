@@ -64,6 +64,7 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.timeout(60)
 class TestGenerator:
     def test_has_nothing_to_change(self) -> None:
         done = generate(Path.cwd(), "--check")
