@@ -129,6 +129,7 @@ clients: $(READY)  ## Build, call and install every language's client; read the 
 	@GRPC_VERBOSITY=NONE PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.conformance
 
 docs: $(READY) build/sphinx/.installed  ## Build the site of all texts in build/site; a broken link or anchor fails
+	@rm -rf build/site
 	@PYTHONPATH=build/sphinx $(BIN)/python -m sphinx -q -E -W --keep-going -c docs/site -d build/sphinx/read . build/site
 
 descriptors: $(READY) build/tools/protoc-gen-connect-openapi  ## Write descriptor set, OpenAPI and Envoy's filter into build/clients
