@@ -26,6 +26,7 @@ pytestmark = pytest.mark.timeout(60)
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
 MEMORY = {"store": {"kind": "memory", "url": ""}, "accept_memory_store": True, "intents": {"keys": []}}
 SOME_ID = "11111111-1111-1111-1111-111111111111"
+DISCOVERED = {"issuer": "https://id.example", "audience": "payorch", "discovery": True}
 MTLS = CHART / "ci/mtls-values.yaml"
 OF_CALLERS = ("pay-payorch", "pay-payorch-headless")
 """The Services of the gRPC port; the others are for scrapes, operators and tests."""
@@ -306,7 +307,12 @@ class TestValues:
             ({"fleetSecret": ""}, "fleetSecret: config.intents.keys needs it", "no pod would start"),
             (
                 {"config": {"identity": {"jwt": {"own": {"key_set_file": "/k", "issuer": "i", "audience": "a"}}}}},
-                "keySetConfigMap: config.identity.jwt needs it",
+                "keySetConfigMap: config.identity.jwt.own needs it",
+                "no pod would start",
+            ),
+            (
+                {"config": {"identity": {"jwt": {"own": DISCOVERED | {"ca_file": "/etc/payorch/key-set/ca.crt"}}}}},
+                "keySetConfigMap: config.identity.jwt.own needs it",
                 "no pod would start",
             ),
             (

@@ -37,8 +37,11 @@
 {{- if and .Values.tlsSecret (not (include "payorch.tls" .)) -}}
 {{- fail "config.grpc.tls: is missing, so the service would speak plaintext in spite of tlsSecret" -}}
 {{- end -}}
-{{- if and $jwt (not .Values.keySetConfigMap) -}}
-{{- fail "keySetConfigMap: config.identity.jwt needs it, nothing else is mounted that could hold the keys" -}}
+{{- range $name, $issuer := $jwt -}}
+{{- $file := default (ternary $issuer.ca_file "" (hasPrefix "/etc/payorch/key-set/" (default "" $issuer.ca_file))) $issuer.key_set_file -}}
+{{- if and $file (not $.Values.keySetConfigMap) -}}
+{{- fail (printf "keySetConfigMap: config.identity.jwt.%s needs it, nothing else is mounted that could hold %s" $name $file) -}}
+{{- end -}}
 {{- end -}}
 {{- if and $keys (not .Values.fleetSecret) -}}
 {{- fail "fleetSecret: config.intents.keys needs it, nothing else is mounted that could hold the keys" -}}
