@@ -1,5 +1,6 @@
 """Time, switches and tokens can be changed from any language while the emulator serves."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import httpx
 import pytest
 from contract.zuora_caller import MERCHANT, SESSIONS, Caller
 from zuora_emulator import Emulator, ManualClock, Settings, SystemClock, seed
-from zuora_emulator.apple_pay import DEFECTS, AppleAuthority, RefusalReason, TokenRefused, open_token
+from zuora_emulator.apple_pay import DEFECTS, VARIANTS, AppleAuthority, RefusalReason, TokenRefused, open_token
 
 pytestmark = pytest.mark.asyncio
 
@@ -220,6 +221,30 @@ class TestAppleTokens:
         assert answer.json()["amount"] == "42.50"
         await caller.http.aclose()
 
+    async def test_is_of_the_variants_that_were_asked_for(self, caller: Caller) -> None:
+        """By name and together, with the application data and the transaction id of the caller."""
+        body = {
+            "amount": "1",
+            "currency": "USD",
+            "variants": ["rsa", "emv"],
+            "application_data": "order 17",
+            "transaction_id": "AB" * 32,
+        }
+
+        answer = await caller.http.post("/_emulator/apple-pay-tokens", json=body)
+
+        clear = opened(answer.json()["token"], caller.clock.now())
+        assert answer.json()["token"]["version"] == "RSA_v1"
+        assert clear.payment_data_type == "EMV"
+        assert clear.application_data == hashlib.sha256(b"order 17").digest()
+        assert clear.transaction_id == "ab" * 32
+
+    async def test_lists_the_variants(self, caller: Caller) -> None:
+        """With their meanings."""
+        listed = (await caller.http.get("/_emulator/apple-pay-tokens")).json()["variants"]
+
+        assert listed == {name: variant.meaning for name, variant in VARIANTS.items()}
+
     @pytest.mark.parametrize("name", list(DEFECTS))
     async def test_has_the_defect_that_was_asked_for(self, caller: Caller, name: str) -> None:
         """Each is refused for its own reason, and the answer names it."""
@@ -252,6 +277,12 @@ class TestAppleTokens:
             {"amount": "1", "currency": "USD", "defect": ["stale"]},
             {"amount": "1", "currency": "USD", "merchant_id": "nobody"},
             {"amount": "1", "currency": "USD", "unknown": 1},
+            {"amount": "1", "currency": "USD", "variants": "rsa"},
+            {"amount": "1", "currency": "USD", "variants": [["rsa"]]},
+            {"amount": "1", "currency": "USD", "variants": ["RSA"]},
+            {"amount": "1", "currency": "USD", "variants": ["rsa", "leading_zero_secret"]},
+            {"amount": "1", "currency": "USD", "application_data": 17},
+            {"amount": "1", "currency": "USD", "transaction_id": "ab"},
         ],
     )
     async def test_refuses_what_it_cannot_mint(self, caller: Caller, body: dict[str, Any]) -> None:

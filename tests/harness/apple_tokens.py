@@ -59,5 +59,5 @@ def published_chain(**faults: bool) -> Any:
     return AppleAuthority.published().signing_chain(now=NOW, **faults)
 
 
-def foreign_chain() -> Any:
-    return AppleAuthority.derived(label="foreign").signing_chain(now=NOW)
+def foreign_chain(**what: bool) -> Any:
+    return AppleAuthority.derived(label="foreign").signing_chain(now=NOW, **what)

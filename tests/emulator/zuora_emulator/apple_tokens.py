@@ -1,13 +1,16 @@
 """Opening Apple Pay tokens, and using each one once only."""
 
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
 from zuora_emulator import apple_pay
+from zuora_emulator.apple_pay import RefusalReason, VariantError, variant_arguments
+from zuora_emulator.apple_pay.envelope import RSA_VERSION
 from zuora_emulator.call import Call
 from zuora_emulator.check_digits import brand_of
 from zuora_emulator.currency import BY_NUMERIC, Currency, from_minor
@@ -15,6 +18,9 @@ from zuora_emulator.errors import Refused, refused
 
 PUBLISHED_MERCHANT = "merchant.example.payorch"
 """The first merchant of the published authority."""
+
+
+_TRANSACTION_ID = re.compile("[0-9a-fA-F]{64}")
 
 
 class TokenNotOpenedError(Exception):
@@ -36,6 +42,8 @@ class OpenedToken:
     currency_numeric: str
     amount_minor: int
     transaction_id: str
+    payment_data_type: str = "3DSecure"
+    """The other one is EMV."""
 
 
 class TokenOpener(Protocol):
@@ -64,6 +72,7 @@ def open_with_published_authority(*, merchant_id: str, token: Mapping[str, Any],
         currency_numeric=clear.currency_numeric,
         amount_minor=clear.amount_minor,
         transaction_id=clear.transaction_id,
+        payment_data_type=clear.payment_data_type,
     )
 
 
@@ -85,12 +94,17 @@ def open_apple_token(call: Call, opener: TokenOpener, *, merchant_id: str, token
     """Open a token for this call; it is not used up before `use_up`.
 
     Raises:
-        Refused: it cannot be opened, was used before, or its currency is unknown.
+        Refused: it cannot be opened, was used before, is of a kind that is not taken, or its currency is unknown.
     """
+    inner = _inner(call, token)
+    if inner["version"] == RSA_VERSION and call.settings.rsa_tokens == "refuse":
+        raise _not_decrypted(RefusalReason.UNSUPPORTED_VERSION)
     try:
-        opened = opener(merchant_id=merchant_id, token=_inner(call, token), now=call.arrived.now)
+        opened = opener(merchant_id=merchant_id, token=inner, now=call.arrived.now)
     except TokenNotOpenedError as problem:
-        raise refused(20, f"The payment token cannot be decrypted ({problem.reason}).", "paymentToken") from problem
+        raise _not_decrypted(problem.reason) from problem
+    if opened.payment_data_type == "EMV" and call.settings.emv_tokens == "refuse":
+        raise _not_decrypted(RefusalReason.UNSUPPORTED_PAYMENT_DATA)
     if (call.client.tenant, opened.transaction_id) in call.state.apple_transactions:
         raise refused(30, "The payment token has been used already.", "paymentToken")
     currency = BY_NUMERIC.get(opened.currency_numeric.rjust(3, "0"))
@@ -112,6 +126,10 @@ def use_up(call: Call, charge: AppleCharge) -> None:
     call.state.apple_transactions.add((call.client.tenant, charge.transaction_id))
 
 
+def _not_decrypted(reason: str) -> Refused:
+    return refused(20, f"The payment token cannot be decrypted ({reason}).", "paymentToken")
+
+
 _INNER_FIELDS = ("version", "data", "signature", "header")
 
 
@@ -130,6 +148,12 @@ def _not_inner(name: str) -> Refused:
     return refused(20, f"The payment token has no {name}; the inner paymentData object is wanted.", "paymentToken")
 
 
+def _transaction_id(text: str) -> bytes:
+    if not _TRANSACTION_ID.fullmatch(text):
+        raise VariantError("A transaction id has 64 hexadecimal digits.")
+    return bytes.fromhex(text)
+
+
 def minted_token(
     *,
     merchant_id: str,
@@ -139,6 +163,9 @@ def minted_token(
     entropy: Callable[[int], bytes] = os.urandom,
     wrapped: bool = False,
     defect: str | None = None,
+    variants: Sequence[str] = (),
+    application_data: str | None = None,
+    transaction_id: str | None = None,
 ) -> dict[str, Any]:
     """Make a token under the published authority.
 
@@ -150,9 +177,13 @@ def minted_token(
         entropy: returns that many random bytes; equal ones give an equal token.
         wrapped: the browser's object around it as well.
         defect: name of a defect in `apple_pay.DEFECTS`; None for a token that opens.
+        variants: names of `apple_pay.VARIANTS`.
+        application_data: the request's application data, of which the token has the hash.
+        transaction_id: 64 hexadecimal digits, random by default; two tokens with one id are a replay.
 
     Raises:
         LookupError: the authority has no such merchant, or there is no such defect.
+        VariantError: there is no such variant, variants exclude each other, or the transaction id is none.
     """
     common: dict[str, Any] = {
         "merchant_id": merchant_id,
@@ -160,6 +191,9 @@ def minted_token(
         "currency_numeric": currency_numeric,
         "now": now,
         "entropy": entropy,
+        "application_data": None if application_data is None else application_data.encode(),
+        "transaction_id": None if transaction_id is None else _transaction_id(transaction_id),
+        **variant_arguments(variants),
     }
     if defect is None:
         token = apple_pay.mint_token(authority=apple_pay.AppleAuthority.published(), **common)

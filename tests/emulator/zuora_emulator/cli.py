@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zuora_emulator import seed
-from zuora_emulator.apple_pay import DEFECTS
+from zuora_emulator.apple_pay import DEFECTS, VARIANTS, VariantError
 from zuora_emulator.apple_tokens import PUBLISHED_MERCHANT, minted_token
 from zuora_emulator.cli_serve import CommandError, serve
 from zuora_emulator.clock import SystemClock
@@ -74,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     mint.add_argument("--currency", required=True, help="three letters, for instance USD")
     mint.add_argument("--merchant-id", default=PUBLISHED_MERCHANT, help="default: %(default)s")
     mint.add_argument("--level", choices=("wrapper", "inner"), default="inner", help="default: %(default)s")
+    mint.add_argument("--variant", action="append", default=[], choices=VARIANTS, help="a right token of another kind")
+    mint.add_argument("--application-data", metavar="TEXT", help="the request's data; the token has its hash")
+    mint.add_argument("--transaction-id", metavar="HEX", help="64 digits; the same for two tokens is a replay")
     mint.add_argument("--defect", choices=sorted(DEFECTS), help="what shall be wrong with it")
     mint.set_defaults(run=_mint)
 
@@ -138,7 +141,12 @@ def _mint(chosen: argparse.Namespace) -> None:
             now=SystemClock().now(),
             wrapped=chosen.level == "wrapper",
             defect=chosen.defect,
+            variants=chosen.variant,
+            application_data=chosen.application_data,
+            transaction_id=chosen.transaction_id,
         )
+    except VariantError as problem:
+        raise CommandError(str(problem)) from None
     except LookupError:
         raise CommandError(f"{chosen.merchant_id!r} is no merchant of the published authority.") from None
     print(json.dumps(token))

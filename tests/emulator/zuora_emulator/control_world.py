@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from zuora_emulator.apple_pay import DEFECTS
+from zuora_emulator.apple_pay import DEFECTS, VARIANTS, VariantError
 from zuora_emulator.apple_tokens import PUBLISHED_MERCHANT, minted_token
 from zuora_emulator.clock import ClockNotAdjustableError
 from zuora_emulator.control_base import ControlError, Endpoint, check_names, read_body
@@ -20,6 +20,7 @@ from zuora_emulator.world import World
 
 _CLOCK_EXAMPLE = 'The body must be like {"seconds": 3600} or {"set": "2026-12-01T00:00:00Z"}.'
 _SCENARIOS = "/_emulator/scenarios"
+_MINT_TEXTS = ("application_data", "transaction_id")
 _FARTHEST_S = 100 * 366 * 86_400
 _WITH_OFFSET = re.compile(r".+(Z|[+-]\d\d:?\d\d)")
 
@@ -35,7 +36,9 @@ def world_endpoints(world: World) -> list[Endpoint]:
         Endpoint("POST", clock, 'move the clock: {"seconds": 3600}, or {"set": "2026-12-01T00:00:00Z"}', control.move),
         Endpoint("GET", switches, "list the switches with their values", control.switches),
         Endpoint("PATCH", switches, 'set switches: {"missing_entity": "first"}', control.switch),
-        Endpoint("GET", tokens, "list the defects that a minted Apple Pay token may have", control.defects),
+        Endpoint(
+            "GET", tokens, "list the variants and defects that a minted Apple Pay token may have", control.defects
+        ),
         Endpoint("POST", tokens, mint, control.mint),
         Endpoint("DELETE", "/_emulator/access-tokens", "revoke every access token", control.revoke),
         Endpoint("GET", scenarios, "list the scenarios", control.scenarios),
@@ -126,12 +129,12 @@ class _Control:
             {"name": name, "meaning": defect.meaning, "refused_as": defect.refused_as}
             for name, defect in DEFECTS.items()
         ]
-        return {"defects": listed}
+        return {"variants": {name: variant.meaning for name, variant in VARIANTS.items()}, "defects": listed}
 
     async def mint(self, request: Request) -> Any:
-        """Take `amount` (text), `currency`, and if wanted `merchant_id`, `wrapped` and `defect`."""
+        """Take `amount` (text), `currency`, and if wanted what `minted_token` takes."""
         body = await read_body(request)
-        check_names(body, ("amount", "currency", "merchant_id", "wrapped", "defect"))
+        check_names(body, ("amount", "currency", "merchant_id", "wrapped", "defect", *_MINT_TEXTS, "variants"))
         currency = _currency(body)
         name = body.get("defect")
         if name is not None and str(name) not in DEFECTS:
@@ -145,7 +148,10 @@ class _Control:
                 entropy=self._world.ids.entropy,
                 wrapped=body.get("wrapped") is True,
                 defect=name,
+                **_variant(body),
             )
+        except VariantError as problem:
+            raise ControlError(str(problem)) from None
         except LookupError:
             raise ControlError(f"{body['merchant_id']!r} is no merchant of the published authority.") from None
         return {"token": token, "refused_as": DEFECTS[name].refused_as if name else None}
@@ -191,6 +197,17 @@ def _currency(body: dict[str, Any]) -> Currency:
     if currency is None:
         raise ControlError(f"{code!r} is no currency that the emulator knows.")
     return currency
+
+
+def _variant(body: dict[str, Any]) -> dict[str, Any]:
+    variants = body.get("variants", [])
+    if not isinstance(variants, list) or not all(isinstance(name, str) for name in variants):
+        raise ControlError(f"variants must be a list of names: {', '.join(VARIANTS)}.")
+    texts = {name: body.get(name) for name in _MINT_TEXTS}
+    for name, text in texts.items():
+        if text is not None and not isinstance(text, str):
+            raise ControlError(f"{name} must be text.")
+    return {"variants": variants, **texts}
 
 
 def _amount(body: dict[str, Any], currency: Currency) -> Decimal:

@@ -48,6 +48,12 @@ class Settings:
     accept_wrapped_apple_token: bool = False
     """Accept the browser's wrapper around the encrypted token in `paymentToken`; documented is the inner object."""
 
+    rsa_tokens: Literal["refuse", "accept"] = "refuse"
+    """Whether Apple Pay tokens of version RSA_v1 are taken; the SDK's model wants a key that they do not have."""
+
+    emv_tokens: Literal["accept", "refuse"] = "accept"
+    """Whether Apple Pay tokens with EMV payment data are taken; no page speaks of what is inside the encrypted data."""
+
     require_card_holder_name: bool = False
     """Want `cardHolderName` inside `cardHolderInfo`, as the older text does."""
 

@@ -28,6 +28,11 @@ from zuora_emulator.cli import main
             "is no merchant",
             "unknown",
         ),
+        (
+            ["mint-apple-pay-token", "--amount", "1", "--currency", "USD", "--transaction-id", "ab"],
+            "64 hexadecimal digits",
+            "too short",
+        ),
         (["serve", "--clock", "tomorrow"], "is no time", "words"),
         (["serve", "--clock", "2026-11-20T12:00:00"], "has no offset", "no offset"),
         (["serve", "--fixtures", "/nowhere/mine.yaml"], "cannot be read", "no file"),
@@ -79,3 +84,13 @@ def test_mint_prints_json(level: str, expected: str, capsys: pytest.CaptureFixtu
 
     token = json.loads(capsys.readouterr().out)
     assert expected in (token | token.get("header", {}))
+
+
+def test_mint_prints_the_variants_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--amount", "12.34", "--currency", "USD", "--application-data", "order 17", "--transaction-id", "ab" * 32]
+
+    assert main(["mint-apple-pay-token", *words, "--variant", "rsa", "--variant", "emv"]) == 0
+
+    token = json.loads(capsys.readouterr().out)
+    assert (token["version"], token["header"]["transactionId"]) == ("RSA_v1", "ab" * 32)
+    assert len(token["header"]["applicationData"]) == 64

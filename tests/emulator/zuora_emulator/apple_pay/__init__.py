@@ -8,9 +8,11 @@ from zuora_emulator.apple_pay.decrypt import ClearPayment, open_token
 from zuora_emulator.apple_pay.defects import DEFECTS, spoiled_token
 from zuora_emulator.apple_pay.mint import Spoiling, mint_token, wrap_token
 from zuora_emulator.apple_pay.refusal import RefusalReason, TokenRefused
+from zuora_emulator.apple_pay.variants import VARIANTS, VariantError, variant_arguments
 
 __all__ = [
     "DEFECTS",
+    "VARIANTS",
     "AppleAuthority",
     "ClearPayment",
     "Merchant",
@@ -19,8 +21,10 @@ __all__ = [
     "SigningChain",
     "Spoiling",
     "TokenRefused",
+    "VariantError",
     "mint_token",
     "open_token",
     "spoiled_token",
+    "variant_arguments",
     "wrap_token",
 ]

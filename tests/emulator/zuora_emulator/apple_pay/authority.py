@@ -2,6 +2,7 @@
 
     NOT APPLE test root (P-384) -> NOT APPLE test intermediate (P-256) -> NOT APPLE test leaf (P-256, signs tokens)
                                                                        -> two payment processing keys per merchant
+                                                      -> a leaf and two processing keys per merchant with RSA (2048)
 
 Source: Apple, "Payment token format reference" and TN3206 "Updating Apple Pay certificates", read 2026-11-20.
 """
@@ -15,8 +16,10 @@ from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
+
+from zuora_emulator.apple_pay.rsa_keys import has_rsa_key, rsa_key
 
 LEAF_MARK = x509.ObjectIdentifier("1.2.840.113635.100.6.29")
 INTERMEDIATE_MARK = x509.ObjectIdentifier("1.2.840.113635.100.6.2.14")
@@ -42,21 +45,28 @@ class ProcessingKey:
 
     Attributes:
         certificate: Subject UID is the merchant identifier; extension ...6.32 holds its hash.
-        private_key: P-256.
+        private_key: P-256, or RSA with 2048 bits for tokens of version RSA_v1.
         public_key_hash: SHA-256 of the SubjectPublicKeyInfo, 32 bytes; tokens name the key by it.
     """
 
     certificate: x509.Certificate
-    private_key: ec.EllipticCurvePrivateKey = field(repr=False)
+    private_key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = field(repr=False)
     public_key_hash: bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merchant:
-    """A merchant with the two processing keys that may be live at a time."""
+    """A merchant with the two processing keys that may be live at a time.
+
+    Attributes:
+        merchant_id: The identifier that its certificates name.
+        keys: For tokens of version EC_v1.
+        rsa_keys: For tokens of version RSA_v1; none unless the merchant is one of the published ones.
+    """
 
     merchant_id: str
     keys: tuple[ProcessingKey, ...]
+    rsa_keys: tuple[ProcessingKey, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +74,7 @@ class SigningChain:
     """What a device signs a token with, and the two certificates it sends along."""
 
     leaf: x509.Certificate
-    leaf_key: ec.EllipticCurvePrivateKey = field(repr=False)
+    leaf_key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = field(repr=False)
     intermediate: x509.Certificate
 
 
@@ -108,7 +118,7 @@ class AppleAuthority:
     def find_key(self, public_key_hash: bytes) -> tuple[Merchant, ProcessingKey] | None:
         """Return the processing key of that hash with its merchant, or None."""
         for merchant in self.merchants:
-            for key in merchant.keys:
+            for key in (*merchant.keys, *merchant.rsa_keys):
                 if key.public_key_hash == public_key_hash:
                     return merchant, key
         return None
@@ -117,6 +127,7 @@ class AppleAuthority:
         self,
         *,
         now: datetime,
+        rsa_leaf: bool = False,
         leaf_marked: bool = True,
         intermediate_marked: bool = True,
         leaf_expired: bool = False,
@@ -125,6 +136,7 @@ class AppleAuthority:
 
         Args:
             now: Time of signing, with a time zone.
+            rsa_leaf: True gives the leaf that signs tokens of version RSA_v1; its issuers have curve keys all the same.
             leaf_marked: False leaves extension ...6.29 out of the leaf.
             intermediate_marked: False leaves extension ...6.2.14 out of the intermediate.
             leaf_expired: True gives a leaf that ended at the start of that day (UTC) at the latest.
@@ -132,7 +144,7 @@ class AppleAuthority:
         midnight = datetime.combine(now.astimezone(UTC).date(), time(), tzinfo=UTC)
         start = midnight - _LEAF_LEAD
         end = midnight - timedelta(seconds=1) if leaf_expired else start + _LEAF_LIFE
-        return _signing_chain(self.label, (start, end), leaf_marked, intermediate_marked)
+        return _signing_chain(self.label, (start, end), rsa_leaf, leaf_marked, intermediate_marked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +153,13 @@ class _Role:
     curve: type[ec.EllipticCurve] = ec.SECP256R1
     is_authority: bool = False
     merchant_id: str | None = None
+    is_rsa: bool = False
 
 
 _ROOT = _Role("root", curve=ec.SECP384R1, is_authority=True)
 _INTERMEDIATE = _Role("intermediate", is_authority=True)
 _LEAF = _Role("leaf")
+_RSA_LEAF = _Role("leaf", is_rsa=True)
 
 
 @functools.cache
@@ -161,13 +175,22 @@ def derive_key(label: str, name: str, curve: ec.EllipticCurve) -> ec.EllipticCur
 
 def _merchant(label: str, merchant_id: str) -> Merchant:
     names = [f"processing {index} of {merchant_id}" for index in range(_KEYS_PER_MERCHANT)]
-    return Merchant(merchant_id=merchant_id, keys=tuple(_processing_key(label, name, merchant_id) for name in names))
+    curve_roles = [_Role(name, merchant_id=merchant_id) for name in names]
+    rsa_roles = [_Role(name, merchant_id=merchant_id, is_rsa=True) for name in names if has_rsa_key(name)]
+    return Merchant(
+        merchant_id=merchant_id,
+        keys=tuple(_processing_key(label, role, merchant_id) for role in curve_roles),
+        rsa_keys=tuple(_processing_key(label, role, merchant_id) for role in rsa_roles),
+    )
 
 
-def _processing_key(label: str, name: str, merchant_id: str) -> ProcessingKey:
-    role = _Role(name, merchant_id=merchant_id)
+def _private_key(label: str, role: _Role) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    return rsa_key(role.name) if role.is_rsa else derive_key(label, role.name, role.curve())
+
+
+def _processing_key(label: str, role: _Role, merchant_id: str) -> ProcessingKey:
     mark = _DER_UTF8_STRING_OF_64 + hashlib.sha256(merchant_id.encode()).hexdigest().upper().encode()
-    key = derive_key(label, name, role.curve())
+    key = _private_key(label, role)
     spki = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return ProcessingKey(
         certificate=_certificate(label, role, issuer=_INTERMEDIATE, mark=(MERCHANT_MARK, mark)),
@@ -180,14 +203,16 @@ def _processing_key(label: str, name: str, merchant_id: str) -> ProcessingKey:
 def _signing_chain(
     label: str,
     validity: tuple[datetime, datetime],
+    rsa_leaf: bool,  # noqa: FBT001 - part of the cache's key
     leaf_marked: bool,  # noqa: FBT001 - part of the cache's key
     intermediate_marked: bool,  # noqa: FBT001 - part of the cache's key
 ) -> SigningChain:
     intermediate_mark = (INTERMEDIATE_MARK, _DER_NULL) if intermediate_marked else None
     leaf_mark = (LEAF_MARK, _DER_NULL) if leaf_marked else None
+    role = _RSA_LEAF if rsa_leaf else _LEAF
     return SigningChain(
-        leaf=_certificate(label, _LEAF, issuer=_INTERMEDIATE, mark=leaf_mark, validity=validity),
-        leaf_key=derive_key(label, _LEAF.name, _LEAF.curve()),
+        leaf=_certificate(label, role, issuer=_INTERMEDIATE, mark=leaf_mark, validity=validity),
+        leaf_key=_private_key(label, role),
         intermediate=_certificate(label, _INTERMEDIATE, issuer=_ROOT, mark=intermediate_mark),
     )
 
@@ -200,7 +225,8 @@ def _certificate(
     mark: tuple[x509.ObjectIdentifier, bytes] | None = None,
     validity: tuple[datetime, datetime] = (_LONG_NOT_BEFORE, _LONG_NOT_AFTER),
 ) -> x509.Certificate:
-    public_key = derive_key(label, role.name, role.curve()).public_key()
+    public_key = _private_key(label, role).public_key()
+    full_name = f"RSA {role.name}" if role.is_rsa else role.name
     issuer_key = derive_key(label, issuer.name, issuer.curve())
     issuer_identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
     builder = (
@@ -208,7 +234,7 @@ def _certificate(
         .subject_name(_name(role))
         .issuer_name(_name(issuer))
         .public_key(public_key)
-        .serial_number(int.from_bytes(hashlib.sha256(f"{label}/{role.name}/{validity}".encode()).digest()[:8]))
+        .serial_number(int.from_bytes(hashlib.sha256(f"{label}/{full_name}/{validity}".encode()).digest()[:8]))
         .not_valid_before(validity[0])
         .not_valid_after(validity[1])
         .add_extension(x509.BasicConstraints(ca=role.is_authority, path_length=None), critical=True)
@@ -224,7 +250,7 @@ def _certificate(
 
 def _name(role: _Role) -> x509.Name:
     attributes = [
-        x509.NameAttribute(NameOID.COMMON_NAME, f"NOT APPLE test {role.name}"[:64]),
+        x509.NameAttribute(NameOID.COMMON_NAME, f"NOT APPLE test {'RSA ' if role.is_rsa else ''}{role.name}"[:64]),
         x509.NameAttribute(NameOID.ORGANIZATION_NAME, "NOT APPLE - zuora-emulator of payorch"),
     ]
     if role.merchant_id is not None:
@@ -236,9 +262,9 @@ def _key_usage(role: _Role) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=role.name == _LEAF.name,
         content_commitment=False,
-        key_encipherment=False,
+        key_encipherment=role.merchant_id is not None and role.is_rsa,
         data_encipherment=False,
-        key_agreement=role.merchant_id is not None,
+        key_agreement=role.merchant_id is not None and not role.is_rsa,
         key_cert_sign=role.is_authority,
         crl_sign=role.is_authority,
         encipher_only=False,

@@ -9,10 +9,12 @@ Source: RFC 5652 sections 5.1 to 5.4; the indefinite-length form is that of toke
 from collections.abc import Callable, Sequence
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 SHA256_ABSENT = bytes.fromhex("300b0609608648016503040201")
 SHA256_NULL = bytes.fromhex("300d06096086480165030402010500")  # RFC 5754 section 2: both are to be read
 ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
+RSA_SHA256 = bytes.fromhex("300d06092a864886f70d01010b0500")
 
 _OID_DATA = bytes.fromhex("06092a864886f70d010701")
 _OID_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
@@ -53,7 +55,7 @@ def signer_info(*, leaf: x509.Certificate, attributes: bytes, signature: bytes, 
     Args:
         leaf: The signer's certificate.
         attributes: The content of the signed attributes, without tag and length.
-        signature: DER of the ECDSA signature.
+        signature: DER of the ECDSA signature, or the RSA signature, as the leaf's key is.
         digest: The digest algorithm, one of the SHA256 constants.
     """
     serial = leaf.serial_number
@@ -65,7 +67,7 @@ def signer_info(*, leaf: x509.Certificate, attributes: bytes, signature: bytes, 
         signer,
         digest,
         definite(_CONTEXT_0, attributes),
-        ECDSA_SHA256,
+        RSA_SHA256 if isinstance(leaf.public_key(), rsa.RSAPublicKey) else ECDSA_SHA256,
         definite(_OCTETS, signature),
     )
 

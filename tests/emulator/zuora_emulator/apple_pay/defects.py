@@ -1,13 +1,23 @@
 """The negative catalogue: tokens with one defect each, by name, and the reason for which each is refused."""
 
 import base64
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from zuora_emulator.apple_pay.authority import AppleAuthority
-from zuora_emulator.apple_pay.mint import UNSPOILED, Spoiling, mint_token, wrap_token
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from zuora_emulator.apple_pay.authority import AppleAuthority, SigningChain
+from zuora_emulator.apple_pay.mint import (
+    TEST_ACCOUNT_NUMBER,
+    TEST_EXPIRATION,
+    UNSPOILED,
+    Spoiling,
+    mint_token,
+    wrap_token,
+)
 from zuora_emulator.apple_pay.refusal import RefusalReason
 
 _Token = dict[str, Any]
@@ -19,6 +29,7 @@ class _Making:
 
     now: datetime
     merchant_id: str
+    is_rsa: bool
     mint: Callable[..., _Token]
     """Mints a token with the request's amount; takes a spoiling and other arguments of `mint_token`."""
 
@@ -41,6 +52,7 @@ def spoiled_token(
     currency_numeric: str,
     now: datetime,
     entropy: Callable[[int], bytes],
+    **more: Any,
 ) -> _Token:
     """Mint a token of the published authority that has the defect of that name, and no other.
 
@@ -51,12 +63,13 @@ def spoiled_token(
         currency_numeric: ISO 4217 numeric code, three digits.
         now: The time by which the token is right or wrong, with a time zone.
         entropy: Returns that many random bytes.
+        **more: Other arguments of `mint_token`; what the defect itself needs has precedence.
 
     Raises:
         LookupError: There is no such defect, or the authority has no such merchant.
     """
 
-    def mint(spoiling: Spoiling = UNSPOILED, **more: Any) -> _Token:
+    def mint(spoiling: Spoiling = UNSPOILED, **needed: Any) -> _Token:
         common: dict[str, Any] = {
             "authority": AppleAuthority.published(),
             "merchant_id": merchant_id,
@@ -65,9 +78,10 @@ def spoiled_token(
             "now": now,
             "entropy": entropy,
         }
-        return mint_token(**(common | more), spoiling=spoiling)
+        return mint_token(**(common | more | needed), spoiling=spoiling)
 
-    return DEFECTS[name].make(_Making(now=now, merchant_id=merchant_id, mint=mint))
+    is_rsa = more.get("rsa_version") is True
+    return DEFECTS[name].make(_Making(now=now, merchant_id=merchant_id, is_rsa=is_rsa, mint=mint))
 
 
 def _spoiling(**what: Any) -> Callable[[_Making], _Token]:
@@ -75,11 +89,22 @@ def _spoiling(**what: Any) -> Callable[[_Making], _Token]:
 
 
 def _chain(**what: bool) -> Callable[[_Making], _Token]:
-    return lambda making: making.mint(Spoiling(chain=AppleAuthority.published().signing_chain(now=making.now, **what)))
+    return lambda making: making.mint(Spoiling(chain=_chain_of(making, AppleAuthority.published(), **what)))
 
 
-def _foreign(making: _Making) -> Any:
-    return AppleAuthority.derived(label="foreign").signing_chain(now=making.now)
+def _chain_of(making: _Making, authority: AppleAuthority, **what: bool) -> SigningChain:
+    return authority.signing_chain(now=making.now, rsa_leaf=making.is_rsa, **what)
+
+
+def _foreign(making: _Making) -> SigningChain:
+    return _chain_of(making, AppleAuthority.derived(label="foreign"))
+
+
+def _foreign_key(making: _Making) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    # The RSA keys are the same under every label, so another one has to be one of another purpose.
+    return (
+        AppleAuthority.published().merchants[0].rsa_keys[0].private_key if making.is_rsa else _foreign(making).leaf_key
+    )
 
 
 def _other_merchant(making: _Making) -> str:
@@ -88,16 +113,40 @@ def _other_merchant(making: _Making) -> str:
 
 
 def _off_the_curve(making: _Making) -> _Token:
-    key = bytearray(base64.b64decode(making.mint()["header"]["ephemeralPublicKey"]))
+    key = bytearray(base64.b64decode(making.mint(rsa_version=False)["header"]["ephemeralPublicKey"]))
     key[-1] ^= 1
-    return making.mint(Spoiling(ephemeral_public_key=bytes(key)))
+    return making.mint(Spoiling(sealing_key=bytes(key)), rsa_version=False)
 
 
-def _flipped(member: str) -> Callable[[_Making], _Token]:
+def _wrapped_for_another(making: _Making) -> _Token:
+    return making.mint(Spoiling(key_merchant_id=_other_merchant(making)), rsa_version=True)
+
+
+def _header_without(member: str) -> Callable[[_Making], _Token]:
+    def make(making: _Making) -> _Token:
+        token = making.mint()
+        return token | {"header": {name: value for name, value in token["header"].items() if name != member}}
+
+    return make
+
+
+def _sealing_key_missing(making: _Making) -> _Token:
+    return _header_without("wrappedKey" if making.is_rsa else "ephemeralPublicKey")(making)
+
+
+def _header_changed(member: str, content: str, **minted: Any) -> Callable[[_Making], _Token]:
+    def make(making: _Making) -> _Token:
+        token = making.mint(**minted)
+        return token | {"header": token["header"] | {member: content}}
+
+    return make
+
+
+def _flipped(member: str, at: int) -> Callable[[_Making], _Token]:
     def make(making: _Making) -> _Token:
         token = making.mint()
         content = bytearray(base64.b64decode(token[member]))
-        content[-1] ^= 1
+        content[at] ^= 1
         return token | {member: base64.b64encode(bytes(content)).decode()}
 
     return make
@@ -106,6 +155,17 @@ def _flipped(member: str) -> Callable[[_Making], _Token]:
 def _without(member: str) -> Callable[[_Making], _Token]:
     return lambda making: {name: value for name, value in making.mint().items() if name != member}
 
+
+_UNKNOWN_PAYMENT_DATA = json.dumps(
+    {
+        "applicationPrimaryAccountNumber": TEST_ACCOUNT_NUMBER,
+        "applicationExpirationDate": TEST_EXPIRATION,
+        "currencyCode": "840",
+        "transactionAmount": 1,
+        "paymentDataType": "Magstripe",
+        "paymentData": {},
+    }
+).encode()
 
 _REASON = RefusalReason
 DEFECTS: Mapping[str, Defect] = {
@@ -121,7 +181,7 @@ DEFECTS: Mapping[str, Defect] = {
     "foreign_key": Defect(
         "signed with a key that is not the certificate's",
         _REASON.BAD_SIGNATURE,
-        lambda making: making.mint(Spoiling(signing_key=_foreign(making).leaf_key)),
+        lambda making: making.mint(Spoiling(signing_key=_foreign_key(making))),
     ),
     "leaf_mark_missing": Defect(
         "the leaf certificate has no Apple Pay extension", _REASON.MISSING_EXTENSION, _chain(leaf_marked=False)
@@ -142,9 +202,27 @@ DEFECTS: Mapping[str, Defect] = {
         _REASON.BAD_DIGEST,
         lambda making: making.mint(Spoiling(application_data_dropped=True), application_data=b"order 17"),
     ),
-    "data_changed": Defect("one bit of the encrypted data changed", _REASON.BAD_DIGEST, _flipped("data")),
+    "application_data_changed": Defect(
+        "has the hash of other application data than was signed",
+        _REASON.BAD_DIGEST,
+        _header_changed("applicationData", "0" * 64, application_data=b"order 17"),
+    ),
+    "application_data_added": Defect(
+        "has application data that was not signed",
+        _REASON.BAD_DIGEST,
+        _header_changed("applicationData", "0" * 64, application_data=None),
+    ),
+    "transaction_id_changed": Defect(
+        "has another transaction id than was signed", _REASON.BAD_DIGEST, _header_changed("transactionId", "0" * 64)
+    ),
+    "data_changed": Defect("one bit of the encrypted data changed", _REASON.BAD_DIGEST, _flipped("data", -1)),
+    "tag_changed": Defect(
+        "one bit of the authentication tag changed before signing",
+        _REASON.DECRYPTION_FAILED,
+        _spoiling(changes_tag=True),
+    ),
     "signature_changed": Defect(
-        "the last byte of the signature changed", _REASON.MALFORMED_SIGNATURE, _flipped("signature")
+        "the first byte of the signature changed", _REASON.MALFORMED_SIGNATURE, _flipped("signature", 0)
     ),
     "unknown_key": Defect(
         "publicKeyHash belongs to no processing key", _REASON.UNKNOWN_KEY, _spoiling(public_key_hash=bytes(32))
@@ -162,12 +240,31 @@ DEFECTS: Mapping[str, Defect] = {
     "ephemeral_key_off_curve": Defect(
         "the ephemeral key is no point of the curve", _REASON.BAD_EPHEMERAL_KEY, _off_the_curve
     ),
-    "version_rsa": Defect("says RSA_v1, and is not", _REASON.UNSUPPORTED_VERSION, _spoiling(version="RSA_v1")),
+    "wrapped_for_other_merchant": Defect(
+        "of version RSA_v1, with the content key wrapped for another merchant",
+        _REASON.DECRYPTION_FAILED,
+        _wrapped_for_another,
+    ),
+    "wrapped_key_short": Defect(
+        "of version RSA_v1, with a wrapped key of 128 bytes",
+        _REASON.MALFORMED,
+        lambda making: making.mint(Spoiling(sealing_key=bytes(128)), rsa_version=True),
+    ),
+    "version_rsa": Defect(
+        "of version EC_v1, and says RSA_v1",
+        _REASON.MALFORMED,
+        lambda making: making.mint(Spoiling(version="RSA_v1"), rsa_version=False),
+    ),
+    "version_ec": Defect(
+        "of version RSA_v1, and says EC_v1",
+        _REASON.MALFORMED,
+        lambda making: making.mint(Spoiling(version="EC_v1"), rsa_version=True),
+    ),
     "version_unknown": Defect("says EC_v2", _REASON.UNSUPPORTED_VERSION, _spoiling(version="EC_v2")),
-    "emv": Defect(
-        "EMV payment data, which has no online cryptogram",
+    "payment_data_unknown": Defect(
+        "payment data that is neither 3DSecure nor EMV",
         _REASON.UNSUPPORTED_PAYMENT_DATA,
-        lambda making: making.mint(payment_data_type="EMV"),
+        _spoiling(clear_text=_UNKNOWN_PAYMENT_DATA),
     ),
     "clear_text_no_json": Defect("the clear text is no JSON", _REASON.BAD_CLEAR_TEXT, _spoiling(clear_text=b"?")),
     "clear_text_no_object": Defect("the clear text is an array", _REASON.BAD_CLEAR_TEXT, _spoiling(clear_text=b"[]")),
@@ -175,6 +272,10 @@ DEFECTS: Mapping[str, Defect] = {
         "the browser's object around the encrypted token", _REASON.MALFORMED, lambda making: wrap_token(making.mint())
     ),
     "signature_missing": Defect("has no signature", _REASON.MALFORMED, _without("signature")),
+    "sealing_key_missing": Defect(
+        "has neither an ephemeral nor a wrapped key", _REASON.MALFORMED, _sealing_key_missing
+    ),
+    "transaction_id_missing": Defect("has no transaction id", _REASON.MALFORMED, _header_without("transactionId")),
     "data_missing": Defect("has no data", _REASON.MALFORMED, _without("data")),
     "unknown_member": Defect(
         "has a member that no token has", _REASON.MALFORMED, lambda making: making.mint() | {"extra": "1"}

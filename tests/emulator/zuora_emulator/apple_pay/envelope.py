@@ -2,6 +2,8 @@
 
 {"version": "EC_v1", "data": b64, "signature": b64,
  "header": {"ephemeralPublicKey": b64, "publicKeyHash": b64, "transactionId": hex[, "applicationData": hex]}}
+
+A token of version RSA_v1 has `wrappedKey` in place of `ephemeralPublicKey`.
 """
 
 import base64
@@ -17,15 +19,18 @@ from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from zuora_emulator.apple_pay.refusal import RefusalReason, TokenRefused
 
 VERSION = "EC_v1"
+RSA_VERSION = "RSA_v1"
 GCM_NONCE = bytes(16)  # Apple's choice; harmless because each token has a key of its own
 GCM_TAG_BYTES = 16
+CONTENT_KEY_BYTES = 32
 
-_KEY_BYTES = 32
 _HASH_BYTES = 32
 _ALGORITHM_ID = b"\x0did-aes256-GCM"  # the only length byte in the whole input
 _PARTY_U = b"Apple"
 _MEMBERS = frozenset({"version", "data", "signature", "header"})
-_HEADER_MEMBERS = frozenset({"ephemeralPublicKey", "publicKeyHash", "transactionId"})
+_HEADER_MEMBERS = frozenset({"publicKeyHash", "transactionId"})
+_SEALING_KEY_MEMBERS = {VERSION: "ephemeralPublicKey", RSA_VERSION: "wrappedKey"}
+_WRAPPED_KEY_BYTES = 256
 _SPKI_BYTES = 91
 _SPKI_START = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 
@@ -35,24 +40,27 @@ class SealedToken:
     """A level-3 token, decoded; nothing in it is verified yet.
 
     Attributes:
+        version: `EC_v1` or `RSA_v1`.
         data: Ciphertext followed by the 16-byte tag.
         signature: CMS SignedData, BER or DER.
-        ephemeral_public_key: SubjectPublicKeyInfo of a P-256 point, 91 bytes; the point is not checked.
+        sealing_key: Of EC_v1 the ephemeral public key, SubjectPublicKeyInfo of a P-256 point, 91 bytes, the point not
+            checked; of RSA_v1 the wrapped content key, 256 bytes.
         public_key_hash: 32 bytes.
         transaction_id: 32 bytes.
         application_data: 32 bytes, or None when the member is absent.
     """
 
+    version: str
     data: bytes
     signature: bytes
-    ephemeral_public_key: bytes
+    sealing_key: bytes
     public_key_hash: bytes
     transaction_id: bytes
     application_data: bytes | None
 
     def signed_bytes(self) -> bytes:
         """Return what the signature covers besides its own attributes."""
-        return self.ephemeral_public_key + self.data + self.transaction_id + (self.application_data or b"")
+        return self.sealing_key + self.data + self.transaction_id + (self.application_data or b"")
 
 
 def read_token(token: object) -> SealedToken:
@@ -63,41 +71,51 @@ def read_token(token: object) -> SealedToken:
     """
     if not isinstance(token, Mapping) or token.keys() != _MEMBERS:
         raise TokenRefused(RefusalReason.MALFORMED, "the token has not exactly the members of level 3")
-    if token["version"] != VERSION:
-        raise TokenRefused(RefusalReason.UNSUPPORTED_VERSION, "only EC_v1 is supported")
+    version = token["version"]
+    if not isinstance(version, str) or version not in _SEALING_KEY_MEMBERS:
+        raise TokenRefused(RefusalReason.UNSUPPORTED_VERSION, "only EC_v1 and RSA_v1 are known")
+    key_member = _SEALING_KEY_MEMBERS[version]
     header = token["header"]
     if isinstance(header, Mapping):
         # Null says what a missing member says, and no signature covers it.
         header = {name: value for name, value in header.items() if value is not None}
     _require(
-        isinstance(header, Mapping) and header.keys() - {"applicationData"} == _HEADER_MEMBERS,
-        "the header has not exactly the members of EC_v1",
+        isinstance(header, Mapping) and header.keys() - {"applicationData"} == _HEADER_MEMBERS | {key_member},
+        f"the header has not exactly the members of {version}",
     )
     sealed = SealedToken(
+        version=version,
         data=_base64(token["data"]),
         signature=_base64(token["signature"]),
-        ephemeral_public_key=_base64(header["ephemeralPublicKey"]),
+        sealing_key=_base64(header[key_member]),
         public_key_hash=_base64(header["publicKeyHash"]),
         transaction_id=_hex(header["transactionId"]),
         application_data=_hex(header["applicationData"]) if "applicationData" in header else None,
     )
     _require(len(sealed.data) > GCM_TAG_BYTES, "data is too short")
-    key = sealed.ephemeral_public_key
-    _require(len(key) == _SPKI_BYTES and key.startswith(_SPKI_START), "ephemeralPublicKey is not a P-256 key")
+    _check_sealing_key(sealed)
     return sealed
 
 
-def write_token(sealed: SealedToken, *, version: str = VERSION) -> dict[str, Any]:
-    """Return the JSON object of a token; the reverse of `read_token`."""
+def _check_sealing_key(sealed: SealedToken) -> None:
+    key = sealed.sealing_key
+    if sealed.version == VERSION:
+        _require(len(key) == _SPKI_BYTES and key.startswith(_SPKI_START), "ephemeralPublicKey is not a P-256 key")
+    else:
+        _require(len(key) == _WRAPPED_KEY_BYTES, "wrappedKey has not 256 bytes")
+
+
+def write_token(sealed: SealedToken, *, version: str | None = None) -> dict[str, Any]:
+    """Return the JSON object of a token, the reverse of `read_token`; `version` stands in place of the right one."""
     header = {
-        "ephemeralPublicKey": base64.b64encode(sealed.ephemeral_public_key).decode(),
+        _SEALING_KEY_MEMBERS[sealed.version]: base64.b64encode(sealed.sealing_key).decode(),
         "publicKeyHash": base64.b64encode(sealed.public_key_hash).decode(),
         "transactionId": sealed.transaction_id.hex(),
     }
     if sealed.application_data is not None:
         header["applicationData"] = sealed.application_data.hex()
     return {
-        "version": version,
+        "version": version or sealed.version,
         "data": base64.b64encode(sealed.data).decode(),
         "signature": base64.b64encode(sealed.signature).decode(),
         "header": header,
@@ -119,7 +137,7 @@ def content_key(*, shared_secret: bytes, merchant_id_hash: bytes) -> bytes:
     Source: Apple, "Restoring the symmetric key" (NIST SP 800-56A section 5.8.1, one round), read 2026-11-20.
     """
     info = _ALGORITHM_ID + _PARTY_U + merchant_id_hash
-    return ConcatKDFHash(algorithm=hashes.SHA256(), length=_KEY_BYTES, otherinfo=info).derive(shared_secret)
+    return ConcatKDFHash(algorithm=hashes.SHA256(), length=CONTENT_KEY_BYTES, otherinfo=info).derive(shared_secret)
 
 
 def _require(condition: bool, message: str) -> None:  # noqa: FBT001 - reads as an assertion

@@ -13,11 +13,11 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from zuora_emulator.apple_pay import cms
 from zuora_emulator.apple_pay.authority import INTERMEDIATE_MARK, LEAF_MARK
-from zuora_emulator.apple_pay.envelope import SealedToken
+from zuora_emulator.apple_pay.envelope import RSA_VERSION, SealedToken
 from zuora_emulator.apple_pay.refusal import RefusalReason, TokenRefused
 
 # asn1crypto parses late and answers broken input with any of these.
@@ -62,7 +62,8 @@ def verify_signature(
             raise TokenRefused(RefusalReason.CERTIFICATE_EXPIRED, "a certificate was not valid at the signing time")
     if signature.message_digest != hashlib.sha256(sealed.signed_bytes()).digest():
         raise TokenRefused(RefusalReason.BAD_DIGEST, "the signed digest is not that of the token")
-    if not _is_signed(_public_key(leaf), signature.signature, cms.signed_attributes_set(signature.attributes)):
+    key = _leaf_key(leaf, sealed.version)
+    if not _is_signed(key, signature.signature, cms.signed_attributes_set(signature.attributes)):
         raise TokenRefused(RefusalReason.BAD_SIGNATURE, "the leaf's key did not sign the attributes")
     if now - signature.signing_time > max_age:
         raise TokenRefused(RefusalReason.STALE, "the signing time is too long ago")
@@ -148,9 +149,20 @@ def _public_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def _is_signed(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
+def _leaf_key(leaf: x509.Certificate, version: str) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
+    key = leaf.public_key()
+    kind = rsa.RSAPublicKey if version == RSA_VERSION else ec.EllipticCurvePublicKey
+    if not isinstance(key, kind):
+        raise TokenRefused(RefusalReason.UNTRUSTED_CHAIN, f"the leaf's key is not of the kind that signs {version}")
+    return key
+
+
+def _is_signed(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey, signature: bytes, message: bytes) -> bool:
     try:
-        key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+        else:
+            key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         return False
     return True

@@ -18,6 +18,7 @@ from harness.apple_tokens import (
     reopen,
 )
 from zuora_emulator.apple_pay import (
+    AppleAuthority,
     RefusalReason,
     Spoiling,
     TokenRefused,
@@ -62,10 +63,11 @@ CATALOGUE: list[tuple[str, Callable[[], Spoiling], RefusalReason]] = [
     ("unknown publicKeyHash", lambda: Spoiling(public_key_hash=bytes(32)), RefusalReason.UNKNOWN_KEY),
     ("digest attribute wrong", lambda: Spoiling(message_digest=bytes(32)), RefusalReason.BAD_DIGEST),
     ("applicationData dropped", lambda: Spoiling(application_data_dropped=True), RefusalReason.BAD_DIGEST),
-    ("RSA_v1", lambda: Spoiling(version="RSA_v1"), RefusalReason.UNSUPPORTED_VERSION),
+    ("RSA_v1, and is not", lambda: Spoiling(version="RSA_v1"), RefusalReason.MALFORMED),
+    ("version to come", lambda: Spoiling(version="EC_v2"), RefusalReason.UNSUPPORTED_VERSION),
     (
         "ephemeral key off the curve",
-        lambda: Spoiling(ephemeral_public_key=_off_curve()),
+        lambda: Spoiling(sealing_key=_off_curve()),
         RefusalReason.BAD_EPHEMERAL_KEY,
     ),
     (
@@ -101,9 +103,36 @@ class TestRefusals:
         assert refusal(mint(), merchant_id=OTHER_MERCHANT) == RefusalReason.WRONG_MERCHANT
         assert refusal(mint(merchant_id=OTHER_MERCHANT)) == RefusalReason.WRONG_MERCHANT
 
-    def test_refuses_emv(self) -> None:
-        """Only 3DSecure payment data holds an online cryptogram."""
-        assert refusal(mint(payment_data_type="EMV")) == RefusalReason.UNSUPPORTED_PAYMENT_DATA
+    @pytest.mark.parametrize("kind", ["3DSecure", "EMV"])
+    def test_refuses_payment_data_without_its_secret(self, kind: str) -> None:
+        """Neither the cryptogram nor the chip's data may be missing, empty or of another type."""
+        for secrets in (
+            {},
+            {"onlinePaymentCryptogram": "", "emvData": ""},
+            {"onlinePaymentCryptogram": 7, "emvData": 7},
+        ):
+            clear_text = json.loads(_clear_text(amount=1999)) | {"paymentDataType": kind, "paymentData": secrets}
+
+            token = mint(spoiling=Spoiling(clear_text=json.dumps(clear_text).encode()))
+
+            assert refusal(token) == RefusalReason.BAD_CLEAR_TEXT
+
+    @pytest.mark.parametrize("rsa_version", [False, True])
+    def test_refuses_the_key_of_another_version(self, rsa_version: bool) -> None:  # noqa: FBT001 - a table
+        """A curve key opens no wrapped key, and an RSA key no ephemeral one."""
+        merchant = AppleAuthority.published().merchants[0]
+        other = (merchant.keys if rsa_version else merchant.rsa_keys)[0].public_key_hash
+
+        token = mint(rsa_version=rsa_version, spoiling=Spoiling(public_key_hash=other))
+
+        assert refusal(token) == RefusalReason.UNKNOWN_KEY
+
+    @pytest.mark.parametrize("rsa_version", [False, True])
+    def test_refuses_a_leaf_of_another_version(self, rsa_version: bool) -> None:  # noqa: FBT001 - a table
+        """Each version is signed by its own kind of key."""
+        chain = published_chain(rsa_leaf=not rsa_version)
+
+        assert refusal(mint(rsa_version=rsa_version, spoiling=Spoiling(chain=chain))) == RefusalReason.UNTRUSTED_CHAIN
 
     @pytest.mark.parametrize(
         ("age", "expected"),

@@ -17,7 +17,6 @@ from harness.apple_tokens import (
 )
 from zuora_emulator.apple_pay import (
     AppleAuthority,
-    Spoiling,
     wrap_token,
 )
 
@@ -55,13 +54,13 @@ class TestRightTokens:
 
     def test_leading_zero_of_the_secret_is_kept(self) -> None:
         """About one token in 256 has such a secret; code that drops the zero derives another key."""
-        token = mint(spoiling=Spoiling(leading_zero_secret=True))
+        token = mint(leading_zero_secret=True)
 
         assert reopen(token).amount_minor == 1999
 
     def test_leading_zero_search_really_finds_one(self) -> None:
         """The case above would prove nothing with an ordinary secret."""
-        token = mint(spoiling=Spoiling(leading_zero_secret=True))
+        token = mint(leading_zero_secret=True)
         peer = load_der_public_key(decoded(token, "ephemeralPublicKey"))
         assert isinstance(peer, ec.EllipticCurvePublicKey)
 
