@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
@@ -17,7 +18,7 @@ from zuora_emulator.apple_tokens import TokenOpener, open_with_published_authori
 from zuora_emulator.call import Arrived, packed
 from zuora_emulator.clock import Clock, SystemClock
 from zuora_emulator.control import book_endpoints
-from zuora_emulator.control_base import control_routes
+from zuora_emulator.control_base import Endpoint, control_routes
 from zuora_emulator.control_world import world_endpoints
 from zuora_emulator.faults import Faults
 from zuora_emulator.fixtures import Fixtures
@@ -40,6 +41,7 @@ from zuora_emulator.upc_types import UpcConfiguration
 from zuora_emulator.world import World
 
 TOKEN_PATH = "/oauth/token"
+REDEEM_PATH = "/_emulator/sessions/{key}/redeem"
 SESSIONS_PATH = "/web-payments/sessions"
 V1_SESSIONS_PATH = "/v1/web-payments/sessions"
 DECRYPTION_PATH = "/v1/payment-methods/decryption"
@@ -202,8 +204,13 @@ def _application(world: World) -> ASGIApp:
         V1_SESSIONS_PATH: operations.SESSIONS,
     }
     routes = [_route(world, path, operation) for path, operation in paths.items()]
+    does = 'do with a session what a browser would: {"type": "CreditCard", "decline": "insufficient_funds"}'
+    redeem = Endpoint("POST", REDEEM_PATH, does, _endpoint(world, REDEEM_PATH, operations.REDEEM_SESSION))
     endpoints = [*book_endpoints(world), *world_endpoints(world), *upc_endpoints(world)]
-    control = control_routes([*endpoints, openapi_endpoint(paths, endpoints)])
+    described = list(paths.items())
+    described += [(path, operation) for (path, _), operation in _ALSO.items()]
+    described.append((REDEEM_PATH, operations.REDEEM_SESSION))
+    control = control_routes([*endpoints, redeem, openapi_endpoint(described, endpoints)])
     # A bare router: Starlette's own error pages would answer where a connection must be cut instead.
     return Router([*control, *routes], default=_not_found, redirect_slashes=False)
 
@@ -217,6 +224,10 @@ _ALSO = {
 
 
 def _route(world: World, path: str, operation: Operation) -> Route:
+    return Route(path, _endpoint(world, path, operation), methods=_ALL_METHODS)
+
+
+def _endpoint(world: World, path: str, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         if path == V1_SESSIONS_PATH and not world.settings.accept_v1_sessions_path:
             return _missing(request)
@@ -231,7 +242,7 @@ def _route(world: World, path: str, operation: Operation) -> Route:
         dated = answer.with_headers(("date", format_datetime(world.clock.now(), usegmt=True)))
         return _response(dated, request, world.clock)
 
-    return Route(path, endpoint, methods=_ALL_METHODS)
+    return endpoint
 
 
 async def _arrived(world: World, operation: Operation, request: Request) -> Arrived:

@@ -10,6 +10,7 @@ from zuora_emulator.decryption import decrypt
 from zuora_emulator.method_reads import get_method, get_method_v1, list_methods, update_method, update_method_v1
 from zuora_emulator.payment_methods import create_payment_method
 from zuora_emulator.payment_methods_v1 import create_payment_method_v1
+from zuora_emulator.redemption import redeem_session
 from zuora_emulator.sessions import create_session
 from zuora_emulator.upc_payments import create_payment, get_payment, get_refund, refund_payment
 
@@ -20,6 +21,7 @@ _OPENING: Mapping[str, Callable[[Call, TokenOpener], Answer]] = {
 """Operations that open Apple Pay tokens."""
 _OTHERS: Mapping[str, Callable[[Call], Answer | Awaitable[Answer]]] = {
     "sessions": create_session,
+    "redeem_session": redeem_session,
     "payment_methods_v1": create_payment_method_v1,
     "get_payment_method": get_method,
     "list_payment_methods": list_methods,

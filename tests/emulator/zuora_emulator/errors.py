@@ -114,12 +114,28 @@ def uses_statuses(version: str) -> bool:
 
 def refusal_answer(refusal: Refused, context: Context) -> Answer:
     """Render a refusal in the dialect of its operation."""
+    if context.operation.dialect == "browser":
+        return _browser_refusal(refusal.reasons[0])
     if context.operation.dialect == "quickstart":
         return _quickstart_refusal(refusal.reasons, context.settings)
     status = STATUS_BY_CATEGORY[refusal.reasons[0].category]
     body = {**common_body(_coded(refusal.reasons, context), context), **refusal.existing}
     soft = bool(refusal.existing) or not (refusal.at_gateway or _has_statuses(context))
     return json_answer(200 if soft else status, body)
+
+
+_BROWSER_ERRORS = {
+    401: ("invalid_request_error", "unauthorized_access"),
+    402: ("transaction_error", "transaction_declined"),
+    429: ("invalid_request_error", "too_many_request"),
+}
+
+
+def _browser_refusal(reason: Reason) -> Answer:
+    """Answer a page in the browser as the payment form reports errors."""
+    status = reason.quickstart_status or STATUS_BY_CATEGORY[reason.category]
+    kind, code = _BROWSER_ERRORS.get(status, ("invalid_request_error", "invalid_request"))
+    return json_answer(status, {"success": False, "error": {"type": kind, "code": code, "message": reason.message}})
 
 
 def _has_statuses(context: Context) -> bool:

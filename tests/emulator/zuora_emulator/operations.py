@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Dialect = Literal["oauth", "sessions", "v1", "quickstart"]
+Dialect = Literal["oauth", "sessions", "v1", "quickstart", "browser"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Operation:
 
 TOKEN = Operation("token", "oauth", 900000)
 SESSIONS = Operation("sessions", "sessions", 710125)
+REDEEM_SESSION = Operation("redeem_session", "browser", 710125)
+"""The half of a session that a browser does with Zuora's script; no operation of Zuora's API."""
 DECRYPTION = Operation("decryption", "v1", 530000)
 PAYMENT_METHODS = Operation("payment_methods", "quickstart", 0)
 PAYMENT_METHODS_V1 = Operation("payment_methods_v1", "v1", 530100, asks_hub=True)
@@ -40,6 +42,7 @@ GET_REFUND = Operation("get_refund", "v1", 533000, method="GET")
 ALL = (
     TOKEN,
     SESSIONS,
+    REDEEM_SESSION,
     DECRYPTION,
     PAYMENT_METHODS,
     PAYMENT_METHODS_V1,

@@ -60,17 +60,28 @@ def _check_amount(call: Call, amount: Decimal, balance: Decimal) -> None:
 def pay(call: Call, *, invoice: Invoice, charge: AppleCharge) -> Payment:
     """Process the payment; the invoice's balance falls. Its method and gateway are entered by the caller."""
     account = call.state.accounts[invoice.account_id]
-    record = UpcPayment(
+    applied = ((invoice.id, charge.amount),)
+    record = processed(call, account, amount=charge.amount, currency=invoice.currency, invoices=applied)
+    return Payment(record=record, invoice=call.state.invoices[invoice.id])
+
+
+def processed(
+    call: Call, account: Account, *, amount: Decimal, currency: str, invoices: tuple[tuple[str, Decimal], ...] = ()
+) -> UpcPayment:
+    """Process a payment at the account's gateway; the balances of invoices fall by what of it is for each."""
+    payment = UpcPayment(
         **call.upc.new_names("P"),
         tenant=account.tenant,
         entity=account.entity,
         account_id=account.id,
         method_id="",
         gateway_id=account.gateway_id,
-        amount=charge.amount,
-        currency=invoice.currency,
+        amount=amount,
+        currency=currency,
         status="Processed",
-        invoices=((invoice.id, charge.amount),),
+        invoices=invoices,
     )
-    call.state.upc_payments[record.id] = record
-    return Payment(record=record, invoice=call.state.pay(invoice, charge.amount))
+    call.state.upc_payments[payment.id] = payment
+    for invoice_id, part in invoices:
+        call.state.pay(call.state.invoices[invoice_id], part)
+    return payment

@@ -25,8 +25,10 @@ from zuora_emulator.headers import (
     grant_of,
     orgs_of,
 )
+from zuora_emulator.hub_sends import MASK
 from zuora_emulator.idempotency import LONGEST_KEY, Scope, Verdict
 from zuora_emulator.journal import Arrival, Outcome
+from zuora_emulator.redemption import session_of
 from zuora_emulator.settings import Settings
 from zuora_emulator.state import Grant
 from zuora_emulator.world import World
@@ -69,6 +71,8 @@ class _Passage:
             check_track_id(self.arrived)
             if self.arrived.operation.dialect == "oauth":
                 return await self._token()
+            if self.arrived.operation.dialect == "browser":
+                return await self._browser()
             return await self._api()
         except Answered as stop:
             return self._finished(stop.answer)
@@ -111,6 +115,15 @@ class _Passage:
             self.outcome = "executed"
         await self._slow()
         return self._distorted(self._finished(answer.with_headers(*headers)))
+
+    # --- a page in the browser, which has the token of a session in place of one of its own
+
+    async def _browser(self) -> Answer:
+        _check_method(self.arrived, self.world.settings)
+        session = session_of(self.arrived, self.world.state, self.world.settings)
+        self.place = (session.client.tenant, session.entity)
+        grant = Grant(client=session.client, entities=(session.entity,), expires_at=self.arrived.now)
+        return self._distorted(await self._once(grant, session.entity, session.orgs, ()))
 
     # --- everything else
 
@@ -271,12 +284,17 @@ def _recorded(world: World, arrived: Arrived) -> Arrival:
         operation=arrived.operation.name,
         time=arrived.now,
         method=arrived.method,
-        path=arrived.url.partition("?")[0],
+        path=_shown_path(arrived),
         headers=arrived.headers.items(),
         body=_readable(arrived),
     )
     arrival.request_id = arrived.request_id
     return arrival
+
+
+def _shown_path(arrived: Arrived) -> str:
+    path = arrived.url.partition("?")[0]
+    return path.replace(arrived.key, MASK) if arrived.operation.dialect == "browser" else path
 
 
 def _text_of(fault: Fault | None) -> str | None:

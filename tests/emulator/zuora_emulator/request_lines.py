@@ -91,8 +91,9 @@ def with_lines(emulator: Emulator, writer: LineWriter) -> ASGIApp:
 
 def _line(emulator: Emulator, scope: Scope, status: int | None, duration_ms: float) -> str:
     time = emulator.clock.now().strftime("%H:%M:%S")
-    start = f"{time} {scope['method']} {scope['path']} {'-' if status is None else status}"
     arrival = emulator.journal.with_request_id(scope[REQUEST_ID]) if REQUEST_ID in scope else None
+    path = scope["path"] if arrival is None else arrival.path
+    start = f"{time} {scope['method']} {path} {'-' if status is None else status}"
     words = [] if arrival is None else [*_caller(arrival), *_happened(emulator, arrival)]
     line = " ".join([start, *words, f"{duration_ms:.1f} ms"])
     return "".join(character if character.isprintable() else "?" for character in line)

@@ -17,7 +17,7 @@ from zuora_emulator.call import Call
 from zuora_emulator.currency import is_exact
 from zuora_emulator.fields import Fields
 from zuora_emulator.ledger import short_hash
-from zuora_emulator.state import Account, Invoice
+from zuora_emulator.state import Account, Invoice, Session
 
 MOST_INVOICES = 1000
 
@@ -36,11 +36,24 @@ def create_session(call: Call) -> Answer:
     fields.text_mapping("gatewayOptions")
     _check_mode(call, fields, processes=processes, stores=stores)
     account = _account(call, fields, required=processes)
-    _check_gateway(call, fields)
+    gateway = _gateway(call, fields, account)
     fields.finish()
-    _check_invoices(call, fields, account=account, amount=amount, currency=currency)
+    invoices = _invoices(call, fields, account=account, amount=amount, currency=currency)
     fields.finish()
-    return _created(call, account=account, amount=amount, currency=currency)
+    session = Session(
+        client=call.client,
+        entity=call.entity,
+        orgs=call.orgs,
+        account_id=account.id if account else None,
+        amount=amount or Decimal(0),
+        currency=currency or "",
+        processes=processes,
+        stores=stores,
+        invoices=tuple(invoice.id for invoice in invoices),
+        gateway_id=gateway,
+        created_at=call.arrived.now,
+    )
+    return _created(call, session)
 
 
 def _currency(fields: Fields) -> str | None:
@@ -79,31 +92,33 @@ def _account(call: Call, fields: Fields, *, required: bool) -> Account | None:
     return account
 
 
-def _check_gateway(call: Call, fields: Fields) -> None:
+def _gateway(call: Call, fields: Fields, account: Account | None) -> str:
     key = fields.text("paymentGateway")
     if key is not None and not call.state.gateway(key, tenant=call.client.tenant, entity=call.entity):
         fields.refuse(40, "Cannot find a payment gateway with this id", "paymentGateway")
+    return key or (account.gateway_id if account else "")
 
 
-def _check_invoices(
+def _invoices(
     call: Call, fields: Fields, *, account: Account | None, amount: Decimal | None, currency: str | None
-) -> None:
+) -> list[Invoice]:
     items = fields.items("invoices", most=MOST_INVOICES)
     if items is None:
-        return
+        return []
     if account is None:
         fields.refuse(22, "Missing required value: accountId", "accountId")
-        return
+        return []
     invoices = [_invoice(call, fields, account=account, item=item) for item in items]
     found = [invoice for invoice in invoices if invoice is not None]
     if len(found) < len(invoices):
-        return
+        return []
     if len({invoice.id for invoice in found}) < len(found):
         fields.refuse(20, "Invalid value: invoices names an invoice twice", "invoices")
     if any(invoice.currency != currency for invoice in found):
         fields.refuse(30, "The currency of an invoice differs from the session's", "currency")
     if sum(invoice.balance for invoice in found) != amount:
         fields.refuse(30, "amount must equal the sum of the invoices' balances", "amount")
+    return found
 
 
 def _invoice(call: Call, fields: Fields, *, account: Account, item: Any) -> Invoice | None:
@@ -119,12 +134,13 @@ def _invoice(call: Call, fields: Fields, *, account: Account, item: Any) -> Invo
     return invoice
 
 
-def _created(call: Call, *, account: Account | None, amount: Decimal | None, currency: str | None) -> Answer:
+def _created(call: Call, session: Session) -> Answer:
     token = call.ids.session_token()
+    call.state.sessions[token] = session
     call.record(
-        account=account.id if account else None,
-        amount=amount,
-        currency=currency,
+        account=session.account_id,
+        amount=session.amount,
+        currency=session.currency,
         effects={"session_token_sha256": short_hash(token)},
     )
     return json_answer(200, {"token": token})

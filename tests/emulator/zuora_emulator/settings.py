@@ -126,6 +126,12 @@ class Settings:
     concurrency_limit: int | None = 40
     """Calls in flight per tenant and entity (class Default); none turns the limit off."""
 
+    session_life_minutes: int | None = 60
+    """How long a session can be redeemed, which no document says; none: for ever."""
+
+    session_single_use: bool = True
+    """Whether a session can be redeemed once only, which no document says."""
+
     orphan_days: int | None = 10
     """Days after which a payment method without an account is deleted, as the older text says; none: never."""
 

@@ -93,6 +93,27 @@ class PaymentMethod:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A payment session, for the browser to redeem."""
+
+    client: Client
+    entity: str
+    orgs: tuple[str, ...]
+    account_id: str | None
+    amount: Decimal
+    currency: str
+    processes: bool
+    """Whether redeeming it pays."""
+    stores: bool
+    """Whether redeeming it leaves a payment method."""
+    invoices: tuple[str, ...]
+    """Ids of the invoices to be paid in full."""
+    gateway_id: str
+    """Empty: there is none."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """An access token's rights."""
 
@@ -110,6 +131,10 @@ class State:
     invoices: dict[str, Invoice] = field(default_factory=dict)
     gateways: dict[str, Gateway] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict, repr=False)
+    sessions: dict[str, Session] = field(default_factory=dict, repr=False)
+    """By token."""
+    redeemed_sessions: set[str] = field(default_factory=set, repr=False)
+    """Tokens of the sessions that were used."""
     payment_methods: dict[str, PaymentMethod] = field(default_factory=dict)
     orphans: dict[str, datetime] = field(default_factory=dict)
     """When each payment method without an account was created, in that order."""

@@ -229,7 +229,7 @@ def _common_json(transaction: Transaction) -> dict[str, Any]:
         "accountId": transaction.account_id,
         "amount": transaction.amount,
         "comment": transaction.comment,
-        "paymentMethodId": transaction.method_id,
+        "paymentMethodId": transaction.method_id or None,
         "gatewayId": transaction.gateway_id,
         "gatewayResponse": transaction.message,
         "gatewayResponseCode": transaction.code,

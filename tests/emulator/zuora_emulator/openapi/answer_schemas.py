@@ -52,6 +52,12 @@ def answer_schemas() -> dict[str, Schema]:
         "CreatedV1": closed({"id": _HEX_32, "success": {"const": True}, "processId": _PROCESS_ID, "requestId": FILLED}),
         "Accepted": closed({"request_id": FILLED}),
         "PaymentMethod": _payment_method(),
+        "PaymentMethodList": closed({"next_page": nullable(FILLED), "data": items(ref("PaymentMethod"))}),
+        "PaymentMethodV1": _payment_method_v1(),
+        "Redemption": closed(
+            {"success": {"const": True}, "paymentMethodId": _HEX_32, "paymentId": _HEX_32},
+            optional=("paymentMethodId", "paymentId"),
+        ),
         "Account": closed(dict.fromkeys(ACCOUNT_FIELDS, ANY_VALUE), optional=ACCOUNT_FIELDS),
         "Payment": _payment(),
         "Refund": _refund(),
@@ -76,6 +82,9 @@ def _failures() -> dict[str, Schema]:
                 "paymentMethodId": _HEX_32,
             },
             optional=("paymentMethodId", "processId", "requestId"),
+        ),
+        "BrowserError": closed(
+            {"success": {"const": False}, "error": closed({"type": FILLED, "code": FILLED, "message": FILLED})}
         ),
         "BareReasons": closed({"reasons": ref("Reasons")}),
         "Message": closed({"message": FILLED}),
@@ -120,6 +129,15 @@ def _payment_method() -> Schema:
     return closed(everything, optional=everything)
 
 
+def _payment_method_v1() -> Schema:
+    texts = ("type", "status", "createdBy", "createdDate", "updatedBy", "updatedDate", "existingMandate")
+    counts = ("numConsecutiveFailures", "totalNumberOfProcessedPayments", "totalNumberOfErrorPayments")
+    mandate = closed(dict.fromkeys(("mitProfileType", "mitConsentAgreementSrc", "mandateStatus"), FILLED))
+    members = {"id": _HEX_32, "success": {"const": True}, "isDefault": FLAG, "useDefaultRetryRule": FLAG}
+    members |= dict.fromkeys(texts, FILLED) | dict.fromkeys(counts, WHOLE)
+    return closed(members | {"cardNumber": FILLED, "mandateInfo": mandate}, optional=("cardNumber", "mandateInfo"))
+
+
 def _mandate() -> Schema:
     return closed({"id": TEXT, "reason": TEXT, "state": _MANDATE_STATE}, optional=("id", "reason"))
 
@@ -150,7 +168,7 @@ def _transaction() -> dict[str, Any]:
         "accountId": FILLED,
         "amount": NUMBER,
         "comment": nullable(TEXT),
-        "paymentMethodId": _HEX_32,
+        "paymentMethodId": nullable(_HEX_32),
         "gatewayId": FILLED,
         "gatewayResponse": nullable(TEXT),
         "gatewayResponseCode": nullable(TEXT),

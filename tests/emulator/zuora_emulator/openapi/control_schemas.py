@@ -57,7 +57,9 @@ def control_schemas() -> dict[str, Schema]:
                 "balance": AMOUNT_AS_TEXT,
             }
         ),
-        "Faults": closed({"faults": items(closed({"fault": FILLED, "times": times}))}),
+        "Faults": closed(
+            {"faults": items(closed({"fault": FILLED, "times": times, "until": TIME}, optional=("until",)))}
+        ),
         "Clock": closed({"now": TIME, "next_due": nullable(TIME)}),
         "Switches": closed({"switches": closed({field.name: ANY_VALUE for field in fields(Settings)})}),
     }

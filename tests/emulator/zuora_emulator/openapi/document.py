@@ -19,6 +19,8 @@ from zuora_emulator.selection import ACCOUNT_FIELDS, LARGEST_PAGE, PAYMENT_METHO
 
 OPENAPI_PATH = "/_emulator/openapi.json"
 _JSON = "application/json"
+_WITH_TOKEN = frozenset({"sessions", "v1", "quickstart"})
+"""Dialects whose calls carry an access token."""
 _INTRODUCTION = """What the emulator takes and answers. It is not Zuora, and this is not Zuora's specification.
 
 Requests are described as they are accepted with the usual switches. Answers are described with every form that a
@@ -53,6 +55,22 @@ DESCRIBED: Mapping[str, Described] = {
     "payment_methods_v1": Described(
         summary="Create a payment method (v1)", request="PaymentMethodRequestV1", answers={200: "CreatedV1"}
     ),
+    "redeem_session": Described(
+        summary="Redeem a session in place of a browser", request="RedemptionRequest", answers={200: "Redemption"}
+    ),
+    "get_payment_method": Described(summary="Read a payment method (Quickstart)", answers={200: "PaymentMethod"}),
+    "list_payment_methods": Described(
+        summary="List payment methods in pages (Quickstart)", answers={200: "PaymentMethodList"}
+    ),
+    "update_payment_method": Described(
+        summary="Give a payment method its account (Quickstart)",
+        request="AccountOfMethod",
+        answers={200: "PaymentMethod"},
+    ),
+    "get_payment_method_v1": Described(summary="Read a payment method (v1)", answers={200: "PaymentMethodV1"}),
+    "update_payment_method_v1": Described(
+        summary="Give a payment method its account (v1)", request="AccountOfMethodV1", answers={200: "CreatedV1"}
+    ),
     "create_payment": Described(
         summary="Pay with a method of a custom type", request="PaymentRequest", answers={200: "Payment"}
     ),
@@ -63,7 +81,7 @@ DESCRIBED: Mapping[str, Described] = {
 """By name of the operation; an operation without an entry has no document, and a test says so."""
 
 
-def openapi_endpoint(paths: Mapping[str, Operation], endpoints: Sequence[Endpoint]) -> Endpoint:
+def openapi_endpoint(paths: Sequence[tuple[str, Operation]], endpoints: Sequence[Endpoint]) -> Endpoint:
     """Return the endpoint that serves the document of these operations, these endpoints and itself."""
 
     async def serve(_request: Request) -> Any:
@@ -73,9 +91,11 @@ def openapi_endpoint(paths: Mapping[str, Operation], endpoints: Sequence[Endpoin
     return endpoint
 
 
-def document(paths: Mapping[str, Operation], endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+def document(paths: Sequence[tuple[str, Operation]], endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """Return the document."""
-    described: dict[str, dict[str, Any]] = {path: _operation(path, operation) for path, operation in paths.items()}
+    described: dict[str, dict[str, Any]] = {}
+    for path, operation in paths:
+        described.setdefault(path, {}).update(_operation(path, operation))
     listed = [(endpoint.method, endpoint.path, endpoint.does) for endpoint in endpoints]
     for method, path, does in [("GET", INDEX_PATH, "list the control endpoints"), *listed]:
         described.setdefault(path, {})[method.lower()] = _control(method, path, does)
@@ -101,7 +121,7 @@ def _operation(path: str, operation: Operation) -> dict[str, Any]:
         "operationId": _name_of(operation.method, path),
         "summary": about.summary,
         "tags": ["zuora"],
-        "security": [] if is_form else [{"token": []}],
+        "security": [{"token": []}] if operation.dialect in _WITH_TOKEN else [],
         "parameters": [*_path_parameters(path), *_headers(operation), *_query(operation)],
         "responses": _successes(operation, about) | _failures(operation),
     }
@@ -122,7 +142,8 @@ def _successes(operation: Operation, about: Described) -> dict[str, Any]:
 
 
 def _failures(operation: Operation) -> dict[str, Any]:
-    error = ref("QuickstartError" if operation.dialect == "quickstart" else "ErrorV1")
+    errors = {"quickstart": "QuickstartError", "browser": "BrowserError"}
+    error = ref(errors.get(operation.dialect, "ErrorV1"))
     from_an_edge = _answer("The service, or an edge before it", error)
     from_an_edge["content"] |= {"text/html": {"schema": {"type": "string"}}}
     return {"408": from_an_edge, "4XX": _answer("Refused", error), "5XX": from_an_edge}
@@ -148,6 +169,8 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
         "Zuora-Track-Id": {"type": "string", "pattern": f"^[0-9A-Za-z_.-]{{1,{LONGEST_TRACK_ID}}}$"},
         "Zuora-Entity-Ids": {"type": "string", "format": "uuid"},
     }
+    if operation.dialect == "browser":
+        return []
     if operation.dialect != "oauth":
         schemas["Zuora-Org-Ids"] = {"type": "string", "pattern": "^[0-9a-f]{32}(,[0-9a-f]{32})*$"}
         if operation.method == "POST":
@@ -171,6 +194,8 @@ def _query(operation: Operation) -> list[dict[str, Any]]:
         "filter[]": items({"type": "string", "pattern": r"^[a-z_]+(\[[a-z_]+\])?[.][A-Z]{2,3}:[0-9A-Za-z]+$"}),
         "page_size": {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE},
     }
+    if operation.name == "list_payment_methods":
+        schemas["cursor"] = {"type": "string"}
     return [
         _parameter("query", name, schema) | ({"style": "form", "explode": True} if schema.get("items") else {})
         for name, schema in schemas.items()

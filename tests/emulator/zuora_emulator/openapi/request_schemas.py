@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zuora_emulator import payment_methods_v1 as v1
+from zuora_emulator.declines import DECLINES
 from zuora_emulator.decryption import HOLDER_LENGTHS, LONGEST_GATEWAY_NAME
 from zuora_emulator.oauth import CLIENT_ID_LENGTH, LONGEST_SECRET
 from zuora_emulator.openapi.schema_parts import (
@@ -24,6 +25,7 @@ from zuora_emulator.openapi.schema_parts import (
     ref,
 )
 from zuora_emulator.payment_method_schema import OBJECTS, TOP, Field, Kind
+from zuora_emulator.redemption import REDEEMED_TYPES
 from zuora_emulator.sessions import MOST_INVOICES
 
 _KINDS: Mapping[Kind, Schema] = {
@@ -70,6 +72,9 @@ def request_schemas() -> dict[str, Schema]:
             },
             required=("type", "amount", "currency"),
         ),
+        "AccountOfMethod": {"anyOf": [closed({"account_id": FILLED}), closed({"account_number": FILLED})]},
+        "AccountOfMethodV1": closed({"accountKey": FILLED}),
+        "RedemptionRequest": opened({"type": one_of(REDEEMED_TYPES), "decline": one_of(list(DECLINES))}),
         "RefundRequest": opened({"totalAmount": AMOUNT, "comment": TEXT}, required=("totalAmount",)),
     }
 
