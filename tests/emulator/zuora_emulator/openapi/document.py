@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from starlette.requests import Request
@@ -101,7 +102,11 @@ def document(paths: Sequence[tuple[str, Operation]], endpoints: Sequence[Endpoin
         described.setdefault(path, {})[method.lower()] = _control(method, path, does)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "zuora-emulator", "version": "0.1.0", "description": _INTRODUCTION},
+        "info": {
+            "title": "zuora-emulator",
+            "version": metadata.version("payorch-zuora-emulator"),
+            "description": _INTRODUCTION,
+        },
         "servers": [{"url": "/"}],
         "tags": [{"name": "zuora"}, {"name": "control"}],
         "paths": described,
