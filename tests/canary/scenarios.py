@@ -71,8 +71,8 @@ FAULTS = (
     "truncated", "no_id", "drop", "drop_after", "success_false:90000050", "success_false:90000061",
     "success_false:90000070", "success_false:90000099", "success_false:90000077",
 )  # fmt: skip
-REFUSED_ARMS = {"google_pay", "other", "paypal", "paypal_complete_payments.vault_token"}
-"""Methods that no operation of Zuora creates, or none of the emulator."""
+REFUSED_ARMS = {"google_pay", "other", "paypal"}
+"""Methods that no operation of Zuora creates."""
 
 
 @dataclass(frozen=True, slots=True)
