@@ -31,6 +31,7 @@ from zuora_emulator.ledger import Ledger
 from zuora_emulator.limits import Limits
 from zuora_emulator.openapi import openapi_endpoint
 from zuora_emulator.operations import Operation
+from zuora_emulator.page import page_routes
 from zuora_emulator.pipeline import answer_to
 from zuora_emulator.scenarios import Scenario, scenario_of, start
 from zuora_emulator.settings import Settings
@@ -210,9 +211,9 @@ def _application(world: World) -> ASGIApp:
     described = list(paths.items())
     described += [(path, operation) for (path, _), operation in _ALSO.items()]
     described.append((REDEEM_PATH, operations.REDEEM_SESSION))
-    control = control_routes([*endpoints, redeem, openapi_endpoint(described, endpoints)])
+    control = [*endpoints, redeem, openapi_endpoint(described, endpoints)]
     # A bare router: Starlette's own error pages would answer where a connection must be cut instead.
-    return Router([*control, *routes], default=_not_found, redirect_slashes=False)
+    return Router([*page_routes(control, _missing), *control_routes(control), *routes], default=_not_found, redirect_slashes=False)
 
 
 _ALSO = {

@@ -1,17 +1,21 @@
 """The emulator's own endpoints, for people and for tests in other languages. Zuora has none of them."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
 from zuora_emulator.control_base import ControlError, Endpoint, check_names, read_body
 from zuora_emulator.faults import FaultSyntaxError, Times
+from zuora_emulator.journal import Arrival, Journal
+from zuora_emulator.ledger import Ledger, LedgerEntry
 from zuora_emulator.state import Account, Invoice
 from zuora_emulator.world import World
 
 _FAULT_EXAMPLE = '{"fault": "OP:KIND[:ARG]", "times": 1, "seconds": 60}'
 _LONGEST_S = 366 * 86_400
+_MOST = 1_000_000
+_Entry = TypeVar("_Entry", Arrival, LedgerEntry)
 
 
 def book_endpoints(world: World) -> list[Endpoint]:
@@ -19,14 +23,21 @@ def book_endpoints(world: World) -> list[Endpoint]:
     control = _Control(world)
     return [
         Endpoint("GET", "/_emulator/health", "say that the emulator serves", control.health),
-        Endpoint("GET", "/_emulator/ledger", "list what was executed", control.ledger),
-        Endpoint("GET", "/_emulator/journal", "list what arrived, secrets masked", control.journal),
+        Endpoint("GET", "/_emulator/ledger", "list what was executed; ?track_id= and ?newest= choose", control.ledger),
+        Endpoint(
+            "GET",
+            "/_emulator/journal",
+            "list what arrived and was answered, secrets masked; ?track_id= and ?newest= choose",
+            control.journal,
+        ),
         Endpoint("GET", "/_emulator/accounts", "list the accounts of all tenants", control.accounts),
         Endpoint("GET", "/_emulator/invoices", "list the invoices with their balances", control.invoices),
         Endpoint("GET", "/_emulator/invoices/{key}", "show an invoice, by id or number", control.invoice),
         Endpoint("GET", "/_emulator/faults", "list the faults to come", control.faults),
         Endpoint("POST", "/_emulator/faults", f"add {_FAULT_EXAMPLE}; times may be always", control.add_fault),
-        Endpoint("DELETE", "/_emulator/faults", "remove the faults of ?operation=, or all", control.clear_faults),
+        Endpoint(
+            "DELETE", "/_emulator/faults", "remove ?fault=, the faults of ?operation=, or all", control.clear_faults
+        ),
         Endpoint("POST", "/_emulator/reset", "restore the world as it was at the start", control.reset),
     ]
 
@@ -38,11 +49,11 @@ class _Control:
     async def health(self, _request: Request) -> Any:
         return {"status": "ok", "zuora": False}
 
-    async def ledger(self, _request: Request) -> Any:
-        return {"entries": self._world.ledger.as_json()}
+    async def ledger(self, request: Request) -> Any:
+        return {"entries": Ledger(_chosen(self._world.ledger.entries, request)).as_json()}
 
-    async def journal(self, _request: Request) -> Any:
-        return {"entries": self._world.journal.as_json()}
+    async def journal(self, request: Request) -> Any:
+        return {"entries": Journal(_chosen(self._world.journal.entries, request)).as_json()}
 
     async def accounts(self, _request: Request) -> Any:
         return {"accounts": [_account_json(account) for account in self._world.state.accounts.values()]}
@@ -79,12 +90,30 @@ class _Control:
         return self._world.clock.now() + timedelta(seconds=seconds)
 
     async def clear_faults(self, request: Request) -> Any:
-        self._world.faults.clear(request.query_params.get("operation"))
+        fault = request.query_params.get("fault")
+        try:
+            if fault is None:
+                self._world.faults.clear(request.query_params.get("operation"))
+            else:
+                self._world.faults.remove(fault)
+        except FaultSyntaxError as problem:
+            raise ControlError(str(problem)) from problem
         return {"faults": self._world.faults.waiting()}
 
     async def reset(self, _request: Request) -> Any:
         self._world.reset()
         return {"status": "ok"}
+
+
+def _chosen(entries: list[_Entry], request: Request) -> list[_Entry]:
+    """Return those of `?track_id=`, and of them the `?newest=`."""
+    track_id, newest = request.query_params.get("track_id"), request.query_params.get("newest")
+    chosen = entries if track_id is None else [entry for entry in entries if entry.track_id == track_id]
+    if newest is None:
+        return chosen
+    if not (newest.isascii() and newest.isdigit() and 0 < int(newest) <= _MOST):
+        raise ControlError(f"newest must be a whole number from 1 to {_MOST}.")
+    return chosen[-int(newest) :]
 
 
 def _fault_request(body: dict[str, Any]) -> tuple[str, Times]:

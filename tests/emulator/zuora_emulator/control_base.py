@@ -34,12 +34,17 @@ class Endpoint:
     handler: Callable[[Request], Awaitable[Any]]
 
 
+def index_of(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    """Return what the index of control endpoints shows."""
+    listed = [{"method": each.method, "path": each.path, "does": each.does} for each in endpoints]
+    return {"zuora": False, "endpoints": listed}
+
+
 def control_routes(endpoints: Sequence[Endpoint]) -> list[Route]:
     """Return the routes of control endpoints, of their index, and of everything else below its path."""
 
     async def index(_request: Request) -> Any:
-        listed = [{"method": each.method, "path": each.path, "does": each.does} for each in endpoints]
-        return {"zuora": False, "endpoints": listed}
+        return index_of(endpoints)
 
     async def missing(request: Request) -> Any:
         raise ControlError(f"There is no {request.url.path}; GET {INDEX_PATH} lists the endpoints.", status=404)
@@ -61,12 +66,12 @@ def _answering(endpoints: Mapping[str, Endpoint]) -> Callable[[Request], Awaitab
         if endpoint is None:
             allowed = ", ".join(sorted(endpoints))
             message = f"{request.url.path} has no {request.method}; it has {allowed}."
-            return _json(405, {"message": message}, allow=allowed)
+            return control_answer(405, {"message": message}, allow=allowed)
         try:
             answer = await endpoint.handler(request)
         except ControlError as problem:
-            return _json(problem.status, {"message": str(problem)})
-        return answer if isinstance(answer, Response) else _json(200, answer)
+            return control_answer(problem.status, {"message": str(problem)})
+        return answer if isinstance(answer, Response) else control_answer(200, answer)
 
     return answering
 
@@ -98,7 +103,8 @@ def check_names(body: Mapping[str, Any], known: Sequence[str]) -> None:
         raise ControlError(f"There is no {unknown[0]!r}; the body may have {', '.join(known)}.")
 
 
-def _json(status: int, value: Any, **headers: str) -> Response:
+def control_answer(status: int, value: Any, **headers: str) -> Response:
+    """Return a JSON answer of the emulator's own."""
     return Response(
         json_bytes(value), status_code=status, headers=dict([MARKER]) | headers, media_type="application/json"
     )

@@ -255,6 +255,16 @@ class Faults:
         """What is still to come, in text form."""
         return [each.as_json() for queue in self.queues.values() for each in queue]
 
+    def remove(self, fault: str) -> None:
+        """Forget a fault by its text form, however often it was added.
+
+        Raises:
+            FaultSyntaxError: as `parse_fault`.
+        """
+        for each in parse_faults(fault):
+            queue = self.queues.get(each.operation, deque())
+            self.queues[each.operation] = deque(waiting for waiting in queue if waiting.fault != each)
+
     def clear(self, operation: str | None = None) -> None:
         """Forget the faults of one operation, or all."""
         if operation is None:

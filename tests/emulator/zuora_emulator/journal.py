@@ -1,4 +1,7 @@
-"""What arrived, secrets masked: a value is shown only if its place is on the list of places that hold no secret."""
+"""What arrived and went back, secrets masked.
+
+A value is shown only if its place is on the list of places that hold no secret.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -92,6 +95,8 @@ class Arrival:
     fault: str | None = None
     outcome: Outcome | None = None
     status: int | None = None
+    answer: Any = None
+    """The body that went back, masked; None if there was none."""
     request_id: str | None = None
     token_client: str | None = None
     """Client id of the bearer token; the token itself is never shown."""

@@ -35,8 +35,8 @@ class LedgerEntry:
 class Ledger:
     """The executions in their order."""
 
-    def __init__(self) -> None:
-        self.entries: list[LedgerEntry] = []
+    def __init__(self, entries: list[LedgerEntry] | None = None) -> None:
+        self.entries = [] if entries is None else entries
 
     def record(self, entry: LedgerEntry) -> None:
         """Add one execution."""

@@ -30,6 +30,7 @@ from zuora_emulator.idempotency import LONGEST_KEY, Scope, Verdict
 from zuora_emulator.journal import Arrival, Outcome
 from zuora_emulator.redemption import session_of
 from zuora_emulator.settings import Settings
+from zuora_emulator.shown_answers import masked_answer
 from zuora_emulator.state import Grant
 from zuora_emulator.world import World
 
@@ -276,6 +277,7 @@ async def answer_to(world: World, arrived: Arrived) -> Answer:
         arrival.tenant, arrival.entity = passage.place
     arrival.outcome = passage.outcome
     arrival.status = answer.status
+    arrival.answer = masked_answer(answer.body, lambda: [_readable(arrived), dict(arrived.query)])
     return answer.with_headers(MARKER)
 
 

@@ -3,8 +3,9 @@
 make example
 make example PICTURES=1
 
-The service and the emulator run in this process, the shop's back end in one of its own, all on loopback. The pictures
-are build/pictures/example-*.png; `PICTURES=1` replaces those of docs/pictures by them.
+The service and the emulator run in this process, the shop's back end in one of its own, all on loopback. Then
+the emulator's page is looked at. The pictures are build/pictures/*.png; `PICTURES=1` replaces those of docs/pictures by
+them.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from harness.stack import LocalStack, running
 from payorch_server.telemetry.logging import start_logging
 from payorch_server.telemetry.settings import TelemetrySettings
 
+from programs.example.emulator_page import look
 from programs.example.scenes import PICTURES, SCENES, Scene
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -92,9 +94,13 @@ async def run(scenes: Sequence[Scene], log: TextIO) -> int:
         print(f"service on {stack.target}, emulator on {stack.emulator_url}, shop on {url}")
         for scene in scenes:
             await play(scene, page, stack, url)
+        payments = sum("payment_id" in entry.effects for entry in stack.emulator.ledger.entries)
+        print("the emulator's page")
+        async for line in look(page, stack):
+            print(f"  {line}", flush=True)
         if page.errors:
             raise PageError(f"the page's scripts failed: {page.errors}")
-        return sum("payment_id" in entry.effects for entry in stack.emulator.ledger.entries)
+        return payments
 
 
 def main(arguments: Sequence[str] = ()) -> int:
