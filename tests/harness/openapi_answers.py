@@ -15,6 +15,8 @@ _WHOLE = frozenset({Kind.STATUS, Kind.SUCCESS_FALSE, Kind.SLOW, Kind.HTML, Kind.
 """The faults that change what happens; all others damage the answer, after which it has no form."""
 _OF_V1 = frozenset({Kind.SUCCESS_FALSE, Kind.DECLINED_AS_FAULT})
 """Failures below HTTP 200, which Quickstart has not, unless a fault says so."""
+_FOR_PEOPLE = frozenset({"/", "/_emulator/page.css", "/_emulator/page.js"})
+"""What a browser reads; no part of the contract."""
 _WITHOUT_BODY_BY_SWITCH = frozenset({409, 422})
 
 
@@ -36,7 +38,8 @@ class OpenApiAnswers:
         """Return what is wrong with an answer, or nothing; methods and paths that are not described may only fail."""
         described = self._described(method, path)
         if described is None:
-            return "" if status >= 400 else f"{method} {path} is not described and answered {status}."
+            is_fine = status >= 400 or path in _FOR_PEOPLE
+            return "" if is_fine else f"{method} {path} is not described and answered {status}."
         answers = described["responses"]
         answer = answers.get(str(status)) or answers.get(f"{status // 100}XX")
         if answer is None:

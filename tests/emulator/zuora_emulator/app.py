@@ -213,7 +213,9 @@ def _application(world: World) -> ASGIApp:
     described.append((REDEEM_PATH, operations.REDEEM_SESSION))
     control = [*endpoints, redeem, openapi_endpoint(described, endpoints)]
     # A bare router: Starlette's own error pages would answer where a connection must be cut instead.
-    return Router([*page_routes(control, _missing), *control_routes(control), *routes], default=_not_found, redirect_slashes=False)
+    return Router(
+        [*page_routes(control, _missing), *control_routes(control), *routes], default=_not_found, redirect_slashes=False
+    )
 
 
 _ALSO = {

@@ -137,4 +137,4 @@ async def _serve_until_stopped(emulator: Emulator, scenarios: Sequence[Scenario]
 
 def _welcome(emulator: Emulator, base_url: str) -> str:
     lines = [f"Zuora emulator (not Zuora) on {base_url}", "", *emulator.fixtures.summary(), ""]
-    return "\n".join([*lines, f"Ledger: {base_url}/_emulator/ledger   Stop with Ctrl-C."])
+    return "\n".join([*lines, f"Page: {base_url}   Ledger: {base_url}/_emulator/ledger   Stop with Ctrl-C."])

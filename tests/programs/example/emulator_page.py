@@ -10,7 +10,7 @@ from harness.stack import LocalStack
 
 from programs.example.scenes import MAX_BYTES, PICTURES
 
-WINDOW: Final = {"width": 1240, "height": 760, "deviceScaleFactor": 1, "mobile": False}
+WINDOW: Final = {"width": 1000, "height": 500, "deviceScaleFactor": 1, "mobile": False}
 _SOON_S: Final = 20
 _UNANSWERED: Final = "19.00"
 """The amount of the order that is paid without an answer."""

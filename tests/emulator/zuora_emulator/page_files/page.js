@@ -3,7 +3,7 @@
 
 const REFRESH_MS = 2000;
 const NEWEST = 100;
-const HIDDEN_HEADERS = new Set(["accept", "accept-encoding", "connection", "content-length", "host", "user-agent"]);
+const HIDDEN_HEADERS = new Set(["accept", "accept-encoding", "content-length", "host", "user-agent", "zuora-track-id"]);
 const byId = (id) => document.getElementById(id);
 const filter = byId("filter");
 
