@@ -16,7 +16,7 @@ READY := .venv/.installed
 PROGRESS := $(BIN)/python tools/progress.py
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test newest-python everything simulate mutations run demo upc-demo example bench soak rolling hostile clients docs descriptors gateway zuora-sdk chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test newest-python everything simulate mutations run demo upc-demo example bench soak rolling hostile clients docs descriptors gateway zuora-sdk parity chart cluster alerts pictures image clean
 
 ##@ Environment and code
 help:  ## Show this list
@@ -85,7 +85,7 @@ everything: $(READY)  ## Run all there is, continue after a failure, and end wit
 	@$(BIN)/python -m programs.everything check docs test simulate 'simulate WORLD=upc' mutations \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
 	  example upc-demo 'upc-demo FAULT=plugin:crash' 'upc-demo FAULT=hub:kill' 'upc-demo FAULT=redis:restart' \
-	  newest-python clients gateway zuora-sdk chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
+	  newest-python clients gateway zuora-sdk parity chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
 
 simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
 	@$(BIN)/python -m programs.simulation $(if $(WORLD),--world $(WORLD)) $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
@@ -140,6 +140,9 @@ gateway: descriptors build/gateway/.installed build/tools/grpcurl  ## Call throu
 
 zuora-sdk: $(READY) build/zuora-sdk/.installed  ## Call the emulator with Zuora's own Python client, over a socket
 	@PYTHONPATH=tests:build/zuora-sdk $(BIN)/pytest tests/official_sdk
+
+parity: $(READY)  ## Compare the emulator with a sandbox of Zuora, and write a report into build/parity; docs/parity.md
+	@$(BIN)/python -m programs.parity
 
 chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed build/crds/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart

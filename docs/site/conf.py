@@ -37,7 +37,7 @@ SECTIONS: Final = {
         "docs/performance",
     ],
     "Gateways of your own": ["docs/upc", "docs/gateway-plugins"],
-    "Safety": ["docs/security", "docs/personal-data", "docs/zuora-facts", "SECURITY"],
+    "Safety": ["docs/security", "docs/personal-data", "docs/zuora-facts", "docs/parity", "SECURITY"],
     "Change it": [
         "CONTRIBUTING",
         "docs/architecture",
