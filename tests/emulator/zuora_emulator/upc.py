@@ -26,7 +26,7 @@ from zuora_emulator.ids import Ids
 from zuora_emulator.ledger import Ledger, LedgerEntry
 from zuora_emulator.settings import Settings
 from zuora_emulator.state import Account, PaymentMethod, State
-from zuora_emulator.upc_answers import HubReply
+from zuora_emulator.upc_answers import HubReply, decided
 from zuora_emulator.upc_records import HubSend, Reason, Transaction, UpcPayment, UpcRefund
 from zuora_emulator.upc_requests import HubRequests
 from zuora_emulator.upc_types import CustomType, UpcConfiguration, UpcGateway
@@ -151,13 +151,19 @@ class Upc:
 
     # --- payments and refunds
 
-    async def pay(self, payment: UpcPayment, *, idempotency_key: str | None = None, request_id: str = "") -> None:
-        """Make a payment: keep it, enter it in the ledger, and send it."""
+    def calls_hub(self, transaction: Transaction) -> bool:
+        """Whether its gateway asks a hub; any other decides at once."""
+        return transaction.gateway_id in self._gateways
+
+    async def pay(
+        self, payment: UpcPayment, *, idempotency_key: str | None = None, request_id: str = "", decline: str = ""
+    ) -> None:
+        """Make a payment: keep it, enter it in the ledger, and send it; `decline` is for a gateway without a hub."""
         self.state.upc_payments[payment.id] = payment
         effects = {"payment_id": payment.id, "number": payment.number}
         effects |= {"retry_of": payment.retry_of} if payment.retry_of else {}
         self._enter("create_payment", payment, effects, idempotency_key=idempotency_key, request_id=request_id)
-        await self._first(payment)
+        await self._first(payment, decline)
 
     async def refund(self, refund: UpcRefund, *, idempotency_key: str | None = None, request_id: str = "") -> None:
         """Make a refund, in the same way."""
@@ -254,9 +260,10 @@ class Upc:
         number = f"{prefix}-{len(known) + 1:08}"
         return {"id": self._ids.object_id(), "number": number, "created_at": self._clock.now()}
 
-    # --- inside
-
-    async def _first(self, transaction: Transaction) -> None:
+    async def _first(self, transaction: Transaction, decline: str = "") -> None:
+        if not self.calls_hub(transaction):
+            self._conclude(transaction, decided(decline))
+            return
         transaction.next_send_at = self._next_send(transaction, transaction.created_at)
         self.changed.set()
         await self.send(transaction, "first")

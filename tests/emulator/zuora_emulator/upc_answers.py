@@ -18,6 +18,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from zuora_emulator.declines import DECLINES
+
 HubOperation = Literal["Validate", "Payment", "Refund"]
 Status = Literal["Processing", "Processed", "Error"]
 
@@ -51,6 +53,13 @@ class HubReply:
     """New values of the method's fields."""
     problems: tuple[str, ...] = ()
     """Where the answer breaks Zuora's rules; a correct hub gives none."""
+
+
+def decided(decline: str) -> HubReply:
+    """Return what a gateway without a hub concludes: a decline of that kind, or Processed if there is none."""
+    return HubReply(
+        conclusion="Error" if decline else "Processed", code=decline, message=DECLINES.get(decline, "Approved")
+    )
 
 
 def read_reply(operation: HubOperation, status: int, body: bytes) -> HubReply:

@@ -111,9 +111,9 @@ class _Control:
             state.upc_payments if "/upc/payments/" in request.url.path else state.upc_refunds
         )
         for transaction in known.values():
-            if key in {transaction.id, transaction.number}:
+            if key in {transaction.id, transaction.number} and self._upc.calls_hub(transaction):
                 return transaction
-        raise ControlError(f"There is nothing with the id or number {key}.")
+        raise ControlError(f"There is nothing with the id or number {key} at a gateway that calls a hub.")
 
     def _transaction_json(self, transaction: Transaction) -> Any:
         if isinstance(transaction, UpcRefund):

@@ -1,4 +1,4 @@
-"""Payments with custom methods, and refunds of them.
+"""Payments and refunds; those with custom methods ask a hub, for all others the gateway decides at once.
 
     POST /v1/payments                  {"type": "Electronic", "accountId": "...", "paymentMethodId": "...",
                                         "gatewayId": "...", "amount": 14.99, "currency": "USD"}
@@ -33,7 +33,7 @@ _GATEWAY_STATES = {"Processing": "MarkedForSubmission", "Processed": "Submitted"
 
 
 async def create_payment(call: Call) -> Answer:
-    """Create a payment and ask the hub.
+    """Create a payment, and ask the hub of a custom method; other methods are paid at once.
 
     Raises:
         Refused: with everything that is wrong with the request; nothing was created.
@@ -44,10 +44,7 @@ async def create_payment(call: Call) -> Answer:
     method = None if account is None else _method(call, fields, account)
     currency = _currency(fields, account)
     amount = _amount(fields, "amount", currency)
-    gateway_id = fields.text("gatewayId")
-    gateway = call.upc.gateway_for(gateway_id, account=account, tenant=call.client.tenant, entity=call.entity)
-    if gateway is None:
-        fields.refuse(40, "Cannot find a gateway for custom payment methods with this gatewayId", "gatewayId")
+    gateway = _gateway(call, fields, account, method)
     invoices = () if account is None or amount is None else _invoices(call, fields, account, amount)
     common = _common(fields)
     fields.finish()
@@ -59,13 +56,18 @@ async def create_payment(call: Call) -> Answer:
         entity=call.entity,
         account_id=account.id,
         method_id=method.id,
-        gateway_id=gateway.id,
+        gateway_id=gateway,
         amount=amount,
         currency=currency,
         invoices=invoices,
     )
     arrived = call.arrived
-    await call.upc.pay(payment, idempotency_key=arrived.idempotency_key, request_id=arrived.request_id)
+    await call.upc.pay(
+        payment,
+        idempotency_key=arrived.idempotency_key,
+        request_id=arrived.request_id,
+        decline=call.decline or "",
+    )
     return json_answer(200, payment_json(call.upc, payment) | {"success": True})
 
 
@@ -160,9 +162,21 @@ def _method(call: Call, fields: Fields, account: Account) -> PaymentMethod | Non
         method = next((method for method in methods if method.id == key), None)
     if method is None:
         fields.refuse(40, "Cannot find a payment method of this account with this paymentMethodId", "paymentMethodId")
-    elif call.upc.type_of(method.type) is None:
-        fields.refuse(30, "Only payments with custom payment methods are emulated.", "paymentMethodId")
     return method
+
+
+def _gateway(call: Call, fields: Fields, account: Account | None, method: PaymentMethod | None) -> str:
+    """Return the id of the gateway: for a custom method one that asks a hub, for others any that the entity has."""
+    key, tenant, entity = fields.text("gatewayId"), call.client.tenant, call.entity
+    if method is not None and call.upc.type_of(method.type) is None:
+        plain = call.state.gateway(key or (account.gateway_id if account else ""), tenant=tenant, entity=entity)
+        if plain is None:
+            fields.refuse(40, "Cannot find a payment gateway with this gatewayId", "gatewayId")
+        return plain.id if plain else ""
+    hub = call.upc.gateway_for(key, account=account, tenant=tenant, entity=entity)
+    if hub is None:
+        fields.refuse(40, "Cannot find a gateway for custom payment methods with this gatewayId", "gatewayId")
+    return hub.id if hub else ""
 
 
 def _currency(fields: Fields, account: Account | None) -> str:

@@ -79,7 +79,7 @@ CONTROL_ANSWERS: Mapping[str, Schema] = {
     "POST /_emulator/clock": ref("Clock"),
     "GET /_emulator/switches": ref("Switches"),
     "PATCH /_emulator/switches": ref("Switches"),
-    "GET /_emulator/apple-pay-tokens": closed({"defects": items(ANYTHING)}),
+    "GET /_emulator/apple-pay-tokens": closed({"variants": TEXTS, "defects": items(ANYTHING)}),
     "POST /_emulator/apple-pay-tokens": closed({"token": ANYTHING, "refused_as": nullable(TEXT)}),
     "DELETE /_emulator/access-tokens": closed({"revoked": WHOLE}),
 }

@@ -73,7 +73,7 @@ DESCRIBED: Mapping[str, Described] = {
         summary="Give a payment method its account (v1)", request="AccountOfMethodV1", answers={200: "CreatedV1"}
     ),
     "create_payment": Described(
-        summary="Pay with a method of a custom type", request="PaymentRequest", answers={200: "Payment"}
+        summary="Pay with a payment method of the account", request="PaymentRequest", answers={200: "Payment"}
     ),
     "get_payment": Described(summary="Read a payment by id or number", answers={200: "Payment"}),
     "refund_payment": Described(summary="Refund a payment", request="RefundRequest", answers={200: "Refund"}),

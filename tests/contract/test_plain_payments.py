@@ -1,0 +1,99 @@
+"""Payments and refunds with methods that are no custom ones: the gateway decides at once."""
+
+from typing import Any
+
+import httpx
+import pytest
+from contract.zuora_caller import METHODS, Caller
+from zuora_emulator import seed
+
+pytestmark = pytest.mark.asyncio
+
+CARD = {"card_number": "4111111111111111", "brand": "visa", "expiry_month": 1, "expiry_year": 2031}
+
+
+async def pay(caller: Caller, **more: Any) -> httpx.Response:
+    """Pay 42.50 USD with a new card."""
+    body = {"type": "card", "account_id": seed.ACCOUNT_US.id, "card": CARD}
+    method = (await caller.post(METHODS, body)).json()["id"]
+    sent = {
+        "type": "Electronic",
+        "accountId": seed.ACCOUNT_US.id,
+        "paymentMethodId": method,
+        "amount": 42.5,
+        "currency": "USD",
+        **more,
+    }
+    return await caller.post("/v1/payments", sent)
+
+
+async def refund(caller: Caller, payment: str, amount: float) -> httpx.Response:
+    body = {"type": "Electronic", "totalAmount": amount}
+    return await caller.post(f"/v1/payments/{payment}/refunds", body)
+
+
+async def get(caller: Caller, path: str) -> Any:
+    return (await caller.http.get(path, headers=await caller.bearer())).json()
+
+
+class TestAPayment:
+    """At a gateway of the account or of the request."""
+
+    @pytest.mark.parametrize("gateway", [None, seed.GATEWAY_US_PLAIN.id])
+    async def test_is_processed_and_can_be_looked_up(self, caller: Caller, gateway: str | None) -> None:
+        """By its id, with the gateway that it went to."""
+        paid = (await pay(caller, **({"gatewayId": gateway} if gateway else {}))).json()
+
+        assert (paid["status"], paid["gatewayState"]) == ("Processed", "Submitted")
+        assert paid["gatewayId"] == gateway or seed.GATEWAY_US.id
+        assert await get(caller, f"/v1/payments/{paid['id']}") == paid
+
+    async def test_lowers_the_balances_of_its_invoices(self, caller: Caller) -> None:
+        """And never by more than is open."""
+        invoices = [{"invoiceId": seed.INVOICE_US_SECOND.id, "amount": 40}]
+
+        paid = (await pay(caller, invoices=invoices)).json()
+        too_much = await pay(caller, invoices=invoices)
+
+        balance = caller.emulator.state.invoices[seed.INVOICE_US_SECOND.id].balance
+        assert (paid["appliedAmount"], paid["unappliedAmount"], str(balance)) == (40, 2.5, "2.50")
+        assert (too_much.status_code, too_much.json()["success"]) == (400, False)
+
+    async def test_that_is_declined_is_in_error(self, caller: Caller) -> None:
+        """It exists, and no balance falls."""
+        caller.emulator.faults.add("create_payment:declined:insufficient_funds")
+
+        paid = (await pay(caller, invoices=[{"invoiceId": seed.INVOICE_US_SECOND.id, "amount": 40}])).json()
+
+        assert (paid["status"], paid["gatewayResponseCode"]) == ("Error", "insufficient_funds")
+        assert caller.emulator.state.invoices[seed.INVOICE_US_SECOND.id].balance == seed.INVOICE_US_SECOND.balance
+
+    async def test_at_a_gateway_of_another_entity_is_refused(self, caller: Caller) -> None:
+        """Nothing is created."""
+        answer = await pay(caller, gatewayId=seed.GATEWAY_EU.id)
+
+        assert answer.status_code == 404
+        assert caller.emulator.state.upc_payments == {}
+
+    async def test_asks_no_hub_by_a_trigger(self, caller: Caller) -> None:
+        """There is none to ask."""
+        paid = (await pay(caller)).json()
+
+        answer = await caller.http.post(f"/_emulator/upc/payments/{paid['id']}/send")
+
+        assert answer.status_code == 400
+
+
+class TestARefund:
+    """Of what is not applied and not refunded."""
+
+    async def test_is_processed_up_to_what_is_left(self, caller: Caller) -> None:
+        """In parts, and never more."""
+        paid = (await pay(caller)).json()
+
+        first, too_much = await refund(caller, paid["id"], 40), await refund(caller, paid["id"], 2.51)
+
+        read = await get(caller, f"/v1/refunds/{first.json()['id']}")
+        assert (read["status"], read["amount"], read["paymentId"]) == ("Processed", 40, paid["id"])
+        assert (await get(caller, f"/v1/payments/{paid['id']}"))["refundAmount"] == 40
+        assert too_much.status_code == 400
