@@ -126,6 +126,7 @@ def _operation(path: str, operation: Operation) -> dict[str, Any]:
         "operationId": _name_of(operation.method, path),
         "summary": about.summary,
         "tags": ["zuora"],
+        "x-operation": operation.name,
         "security": [{"token": []}] if operation.dialect in _WITH_TOKEN else [],
         "parameters": [*_path_parameters(path), *_headers(operation), *_query(operation)],
         "responses": _successes(operation, about) | _failures(operation),
