@@ -139,3 +139,36 @@ async def test_refusing_more_methods_than_an_account_holds(call_with: CallWith) 
     first, second = await caller.post(METHODS_V1, body), await caller.post(METHODS_V1, body)
 
     assert [first.status_code, second.status_code] == [200, 429]
+
+
+DUPLICATE = {
+    "type": "SEPA",
+    "accountKey": seed.ACCOUNT_US.number,
+    "IBAN": "DE89370400440532013000",
+    "processingOptions": {"checkDuplicated": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("switch", "change", "success", "reason"),
+    [
+        (True, {}, False, "the same number in the same account"),
+        (True, {"processingOptions": {}}, True, "not asked for"),
+        (True, {"accountKey": seed.ACCOUNT_JPY.number}, True, "in another account"),
+        (True, {"IBAN": "GB82WEST12345698765432"}, True, "another number"),
+        (False, {}, True, "a tenant without the check"),
+    ],
+)
+async def test_a_duplicate_is_refused_where_it_is_checked(
+    call_with: CallWith,
+    switch: bool,  # noqa: FBT001 - a table
+    change: dict[str, Any],
+    success: bool,  # noqa: FBT001 - a table
+    reason: str,
+) -> None:
+    caller = call_with(duplicate_check=switch)
+    await caller.post(METHODS_V1, DUPLICATE)
+
+    answer = await caller.post(METHODS_V1, DUPLICATE | change)
+
+    assert answer.json()["success"] is success, reason

@@ -8,6 +8,7 @@ Source: Zuora v1 API reference, "Create a payment method", read 2026-11.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from zuora_emulator.answers import Answer, json_answer
 from zuora_emulator.call import Call
 from zuora_emulator.check_digits import is_card_number, is_iban
 from zuora_emulator.fields import Fields
+from zuora_emulator.ledger import short_hash
 from zuora_emulator.state import Account, PaymentMethod
 from zuora_emulator.upc_methods import check_gateway, token_data_of, validated
 
@@ -135,12 +137,14 @@ async def create_payment_method_v1(call: Call) -> Answer:
     if custom:
         token_data = token_data_of(fields, call.body, custom)
         check_gateway(call, fields)
+    number_hash = _number_hash(call, kind or "")
+    _check_duplicate(call, fields, account, number_hash)
     fields.finish()
     method = _new_method(call, kind or "", account, token_data)
     outcome = await validated(call, method, account) if custom else method
     if isinstance(outcome, Answer):
         return outcome
-    call.state.add_method(outcome)
+    call.state.add_method(replace(outcome, number_hash=number_hash))
     call.record(account=method.account_id, effects={"payment_method_id": method.id})
     body = {
         "id": method.id,
@@ -256,6 +260,36 @@ def _account(call: Call, fields: Fields) -> Account | None:
     if most and held >= most:
         fields.refuse(70, f"An account has at most {most} payment methods", "accountKey")
     return account
+
+
+_NUMBERS: Mapping[str, tuple[str, ...]] = {
+    "CreditCard": ("cardNumber",),
+    "ACH": ("bankABACode", "bankAccountNumber"),
+    "Autogiro": ("accountNumber", "branchCode"),
+    "Bacs": ("accountNumber", "bankCode"),
+    "Becs": ("accountNumber", "branchCode"),
+    "Becsnz": ("accountNumber", "bankCode", "branchCode"),
+    "Betalingsservice": ("accountNumber", "bankCode"),
+    "SEPA": ("IBAN",),
+    "PAD": ("accountNumber", "bankCode", "branchCode"),
+}
+"""The fields by which the duplicate check compares methods, by type."""
+
+
+def _number_hash(call: Call, kind: str) -> str:
+    values = [str(call.body.get(name, "")) for name in _NUMBERS.get(kind, ())]
+    return short_hash("/".join([kind, *values])) if values and all(values) else ""
+
+
+def _check_duplicate(call: Call, fields: Fields, account: Account | None, number_hash: str) -> None:
+    """Refuse a method that its account has already, where the tenant has the check and the request asks for it."""
+    options = call.body.get("processingOptions")
+    is_asked = isinstance(options, Mapping) and options.get("checkDuplicated") is True
+    if not (call.settings.duplicate_check and is_asked and account and number_hash):
+        return
+    methods = call.state.payment_methods.values()
+    if any(method.account_id == account.id and method.number_hash == number_hash for method in methods):
+        fields.refuse(30, "The account has this payment method already.", "accountKey")
 
 
 def _new_method(call: Call, kind: str, account: Account | None, token_data: Mapping[str, Any]) -> PaymentMethod:

@@ -126,6 +126,9 @@ class Settings:
     concurrency_limit: int | None = 40
     """Calls in flight per tenant and entity (class Default); none turns the limit off."""
 
+    duplicate_check: bool = False
+    """Whether `processingOptions.checkDuplicated` is heeded, which Zuora turns on for a tenant on request."""
+
     session_life_minutes: int | None = 60
     """How long a session can be redeemed, which no document says; none: for ever."""
 
