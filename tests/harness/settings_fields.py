@@ -32,6 +32,11 @@ class Setting:
         """Whether it holds a number; a boolean is none."""
         return isinstance(self.kind, type) and issubclass(self.kind, int | float) and self.kind is not bool
 
+    @property
+    def is_boolean(self) -> bool:
+        """Whether it holds true or false."""
+        return self.kind is bool
+
     def __str__(self) -> str:
         return ".".join(self.path)
 

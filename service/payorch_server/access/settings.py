@@ -3,6 +3,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from payorch_server.runtime import FORBID_EXTRA
+from payorch_server.runtime.ranges import Switch
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,11 @@ class CallerSettings:
     """Names of RPCs, such as CreateSession, or "*" for all."""
     tenants: Mapping[str, TenantRightsSettings] = field(default_factory=dict)
     """Names of tenants, or "*" for those that are not listed."""
-    move_money: bool = False
+    move_money: Switch = False
     """Whether it may pay invoices."""
-    raw_card_data: bool = False
+    raw_card_data: Switch = False
     """Whether it may send card numbers, if payment_methods.raw_card_data is true."""
-    diagnostics: bool = False
+    diagnostics: Switch = False
     """Whether it may use the diagnostics listener, for its own namespace."""
     diagnostics_namespaces: tuple[str, ...] = ()
     """Namespaces that it may ask the diagnostics listener about beside its own, or "*" for all."""
@@ -53,5 +54,5 @@ class AccessSettings:
 
     callers: tuple[CallerSettings, ...]
     """The callers."""
-    anonymous_may_move_money: bool = False
+    anonymous_may_move_money: Switch = False
     """Whether the caller "anonymous" may have move_money: any client that reaches the port could then take payments."""

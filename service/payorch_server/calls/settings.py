@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from payorch_server.runtime import FORBID_EXTRA
-from payorch_server.runtime.ranges import count, seconds
+from payorch_server.runtime.ranges import Switch, count, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class CallHistorySettings:
 
     max_in_memory: Annotated[int, count(1, 1_000_000, "Track-Ids")] = 2000
     """Track-Ids that this process remembers; the oldest is forgotten first."""
-    in_store: bool | None = None
+    in_store: Switch | None = None
     """Whether records go to the store too, where every replica finds them; one or two operations for each call. Absent:
     if the store is shared."""
     keep_s: Annotated[float, seconds(60, 2_592_000)] = 86_400.0

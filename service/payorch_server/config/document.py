@@ -15,6 +15,7 @@ from payorch_server.model.secret import Secret
 from payorch_server.routing.settings import RuleSettings
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.settings import DiagnosticsSettings, GrpcSettings, IdentitySettings
+from payorch_server.runtime.ranges import Switch
 from payorch_server.store.settings import StoreSettings
 from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.usecases.settings import PaymentMethodSettings, SessionSettings
@@ -48,7 +49,7 @@ class Document(BaseDocument):
     """Records of ended calls."""
     store: StoreSettings = StoreSettings()
     """Where intents are recorded."""
-    accept_memory_store: bool = False
+    accept_memory_store: Switch = False
     """Let money move although intents are recorded in this process only; for tests and laptops."""
     verbose: VerboseSettings = VerboseSettings()
     """Calls whose payloads are logged; changes apply while the service runs."""

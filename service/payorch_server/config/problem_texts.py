@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from payorch_server.config.base_document import BaseDocument
 
 _SECTION: Final = "must be a section with settings of its own"
-_BOOLEAN: Final = "must be true or false"
+_BOOLEAN: Final = "must be true or false, without quotes"
 _MISSING: Final = "is missing; add it"
 _UNKNOWN: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
 _TEXTS: Final = {

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from payorch_server.intents.executor import EXECUTION_LIMIT_S
 from payorch_server.runtime import FORBID_EXTRA
-from payorch_server.runtime.ranges import count, seconds, size
+from payorch_server.runtime.ranges import Switch, count, seconds, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class GrpcSettings:
     """Host and port; port 0 takes a free one."""
     tls: TlsSettings | None = None
     """None: plaintext."""
-    plaintext_beyond_loopback: bool = False
+    plaintext_beyond_loopback: Switch = False
     """Allow plaintext on an address that other machines can reach, where a mesh or a network protects it."""
-    reflection: bool = True
+    reflection: Switch = True
     """Whether callers may list the services and their messages."""
     max_request_bytes: Annotated[int, size(8_192, 1_048_576)] = 262_144
     """Larger requests are refused, those of more than twice this size by gRPC itself and without details. The largest
@@ -98,7 +98,7 @@ class JwtSettings:
     """JSON Web Key Set (RFC 7517) of the issuer's public keys, each with a kid. Changes apply without a restart."""
     key_set_url: str = ""
     """The https URL from which that set is fetched, again and again; no redirect is followed."""
-    discovery: bool = False
+    discovery: Switch = False
     """Whether the URL of the set is taken from the issuer's document, issuer/.well-known/openid-configuration."""
     key_set_hosts: tuple[str, ...] = ()
     """With discovery: hosts, such as keys.example or keys.example:8443, that the document may name beside the
@@ -106,7 +106,7 @@ class JwtSettings:
     ca_file: str = ""
     """With key_set_url or discovery: PEM file of certificate authorities, read at every fetch; empty: those of the
     system."""
-    through_proxy: bool = False
+    through_proxy: Switch = False
     """With key_set_url or discovery: whether the keys are fetched through zuora_http.proxy_url, as from an issuer
     outside of the network. false: directly."""
     max_key_age_s: Annotated[float, seconds(3_600, 604_800)] = 86_400.0

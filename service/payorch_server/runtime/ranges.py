@@ -1,7 +1,8 @@
-"""Types of numeric settings: each states its range, so that no value outside of it reaches a running service.
+"""Types of numeric settings, each with its range, and of booleans: no other value reaches a running service.
 
 `max_deadline_s: Annotated[float, seconds(0.1, 55)]` accepts numbers from 0.1 to 55, and no nan, infinity, boolean or
-text. The range is part of the JSON schema. A test refuses settings whose numbers have no range.
+text. The range is part of the JSON schema. A test refuses settings whose numbers have no range. A boolean is a Switch,
+because pydantic's bool also accepts "yes", "off", 1 and more.
 """
 
 import re
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -18,7 +19,7 @@ _MOST_SHOWN: Final = 10**20
 
 
 class VariableText(str):
-    """The value of an environment variable, which can only be text; from a file a number in quotes is refused."""
+    """The value of an environment variable, which can only be text; from a file a value in quotes is refused."""
 
     __slots__ = ()
 
@@ -82,5 +83,16 @@ def size(at_least: int, at_most: int) -> Range:
     return Range(at_least, at_most, "bytes")
 
 
+def _read_boolean(value: object) -> object:
+    read = _BOOLEANS.get(value) if isinstance(value, VariableText) else value
+    if not isinstance(read, bool):
+        raise PydanticCustomError("bool_type", "must be true or false")
+    return read
+
+
+_BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+"""As YAML 1.2 writes them."""
+Switch = Annotated[bool, BeforeValidator(_read_boolean)]
+"""A boolean: true or false without quotes; a variable contains one of the two words."""
 Ratio = Annotated[float, Range(0, 1, "")]
 """A share from 0 to 1."""

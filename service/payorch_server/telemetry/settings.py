@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from payorch_server.runtime import FORBID_EXTRA
-from payorch_server.runtime.ranges import Range, Ratio, count, seconds
+from payorch_server.runtime.ranges import Range, Ratio, Switch, count, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class TelemetrySettings:
     """Where spans go: nowhere, to standard error for people, or to a collector over OTLP/gRPC or OTLP/HTTP."""
     otlp_endpoint: str = "http://127.0.0.1:4317"
     """The collector's address, for OTLP/HTTP such as http://collector:4318; http means plaintext, https TLS."""
-    otlp_metrics: bool = False
+    otlp_metrics: Switch = False
     """Whether metrics go to that collector too, every 30 seconds. /metrics has them in any case."""
     sampling: SamplingSettings = SamplingSettings()
     """Which calls' spans are sent."""

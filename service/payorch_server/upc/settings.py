@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from payorch_server.runtime import FORBID_EXTRA
-from payorch_server.runtime.ranges import count, seconds
+from payorch_server.runtime.ranges import Switch, count, seconds
 
 TokenDataForm: TypeAlias = Literal["string", "object"]
 
@@ -44,7 +44,7 @@ class HubSettings:
     """Ids of the Zuora tenants that may call it. With Multi-entity also the id of each sub-entity that does."""
     credentials: tuple[HubCredentialSettings, ...]
     """One or two generations: add the new one first, remove the old one 72 hours after Zuora uses the new one."""
-    enabled: bool = True
+    enabled: Switch = True
     """Whether requests reach gateways. Switched off, new requests are refused, and earlier ones stay as they are."""
     token_data_form: TokenDataForm = "string"  # noqa: S105 - a form, no secret
     """How answers carry `upcTokenData`: as a JSON string, as in Zuora's examples, or as an object."""
@@ -83,7 +83,7 @@ class PluginSettings:
     """gRPC target, such as dns:///amazon-gateway.pay:50051."""
     tls: PluginTlsSettings | None = None
     """None: plaintext."""
-    enabled: bool = True
+    enabled: Switch = True
     """Whether it is called. Switched off, new requests are refused, and earlier ones stay as they are."""
     limit_s: Annotated[float, seconds(5, 45)] = 45.0
     """How long a request may take from its first byte to the answer; the plug-in gets a second less than is left."""
@@ -105,7 +105,7 @@ class UpcSettings:
     """Host and port; port 0 takes a free one."""
     tls: HubTlsSettings | None = None
     """None: plaintext, which needs `plaintext_behind_proxy` unless the address is a loopback address."""
-    plaintext_behind_proxy: bool = False
+    plaintext_behind_proxy: Switch = False
     """Whether a proxy in front of the hub ends TLS."""
     allow: tuple[str, ...] = ()
     """Networks that may call, such as 198.51.100.0/24: Zuora publishes its outbound addresses. Empty: all."""
@@ -113,7 +113,7 @@ class UpcSettings:
     """Networks of proxies whose X-Forwarded-For is believed: its last address outside of them is the caller's."""
     keep_results_days: Annotated[int, count(30, 3_650, "days")] = 400
     """How long results and ids are kept. A request that comes later under the same id reaches the gateway again."""
-    accept_memory_store: bool = False
+    accept_memory_store: Switch = False
     """Let money move although requests are recorded in this process only; for tests and laptops."""
     drain_wait_s: Annotated[float, seconds(0, 60)] = 5.0
     """Time for load balancers to notice that the hub is not ready, before it stops accepting connections."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from payorch_server.runtime import FORBID_EXTRA
-from payorch_server.runtime.ranges import seconds
+from payorch_server.runtime.ranges import Switch, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class PaymentMethodSettings:
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
 
-    allow_unrecorded: bool = False
+    allow_unrecorded: Switch = False
     """Whether payment methods are created also while the store cannot be reached, as long as no money moves. A lost
     answer is then to be looked up: a resend could create a second one, in another tenant if routing has changed."""
-    raw_card_data: bool = False
+    raw_card_data: Switch = False
     """Whether requests may contain card numbers; this widens the scope of PCI DSS to this service and its callers."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Final, Literal
 
 from payorch_server.runtime import FORBID_EXTRA
-from payorch_server.runtime.ranges import count, seconds, size
+from payorch_server.runtime.ranges import Switch, count, seconds, size
 
 ENVIRONMENTS: Final = {
     "us1_production": "https://rest.na.zuora.com",
@@ -65,7 +65,7 @@ class ZuoraHttpSettings:
     """Request bodies larger than this are compressed; those of token requests never are so large."""
     max_answer_bytes: Annotated[int, size(65_536, 16_777_216)] = 1_048_576
     """Bodies that are larger, or unpack to more, are unreadable; their status and headers count."""
-    send_traceparent: bool = False
+    send_traceparent: Switch = False
     """Whether requests carry the attempt's W3C trace context. Zuora's pages name no such header; the Track-Id is how
     Zuora's support finds a call."""
 
@@ -144,7 +144,7 @@ class TenantSettings:
     """Name to gateway instance."""
     token_scope: Literal["client", "entity"] = "client"  # noqa: S105 - not a password
     """Whether one token serves all entities of the client, or one is requested per entity."""
-    legacy_session_amount: bool = False
+    legacy_session_amount: Switch = False
     """Send authAmount in place of amount when a session only stores a method (the older form of the page)."""
     max_in_flight: Annotated[int, count(1, 10_000, "calls")] = 40
     """Calls that a replica may have in flight, for each entity; further ones wait for their turn. Each has a connection
