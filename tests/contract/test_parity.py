@@ -150,11 +150,17 @@ class TestHosts:
             "rest.test.zuora.com",
         ],
     )
-    def test_refuses_others(self, url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-        """By the command, in a sentence, without a report."""
-        assert parity.main({"PARITY_BASE_URL": url, **CREDENTIALS}, folder=tmp_path) == 2
+    def test_refuses_others(self, url: str) -> None:
+        """When the environment is read, so before anything could be sent."""
+        with pytest.raises(SetUpError, match=r"is production|must be one of: https://rest\.apisandbox\.zuora\.com"):
+            tenant({"PARITY_BASE_URL": url, **CREDENTIALS})
 
-        assert "Nothing was compared." in capsys.readouterr().err
+    def test_names_production(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """The command ends with a sentence, and writes no report."""
+        assert parity.main({"PARITY_BASE_URL": "https://rest.na.zuora.com", **CREDENTIALS}, folder=tmp_path) == 2
+
+        expected = "Nothing was compared. rest.na.zuora.com is production; only sandboxes are asked."
+        assert capsys.readouterr().err.strip() == expected
         assert list(tmp_path.iterdir()) == []
 
     def test_reads_a_sandbox(self) -> None:

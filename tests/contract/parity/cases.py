@@ -212,6 +212,8 @@ CASES: Sequence[Case] = (
     _post("v1 method of no type", METHODS_V1, {}),
     _post("v1 method without its fields", METHODS_V1, {"type": "CreditCard"}),
     _post("v1 method, old version", METHODS_V1, {"type": "CreditCard"}, **{"Zuora-Version": "186.0"}),
+    _case("unknown method", lambda _: Request(method="GET", path=f"{METHODS}/{_NO_ID}")),
+    _case("unknown v1 method", lambda _: Request(method="GET", path=f"{METHODS_V1}/{_NO_ID}")),
     _case("unknown payment", lambda _: Request(method="GET", path=f"/v1/payments/{_NO_ID}")),
     _case("unknown refund", lambda _: Request(method="GET", path=f"/v1/refunds/{_NO_ID}")),
     _case("unknown path", lambda _: Request(method="GET", path="/v1/no-such-path")),
