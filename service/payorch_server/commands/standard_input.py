@@ -22,8 +22,8 @@ from payorch_server.routing.lint import lint
 _SOURCE: Final = "standard input"
 _KINDS: Final[Mapping[bool, type[BaseDocument]]] = {False: Document, True: HubDocument}
 """Of documents, by whether they are the hub's."""
-_BY_PATH: Final = {"what files hold", "the image"}
-"""Origins of files that are named by their paths; in a Secret the name says enough."""
+_BY_SETTING: Final = {"what files hold", "the image"}
+"""Origins of files that are named by their settings, for their own names may be secrets; a Secret has keys."""
 
 
 class ManifestError(CommandError):
@@ -126,11 +126,11 @@ def _file_problems(document: BaseDocument, configuration: PodConfiguration) -> I
 def _unchecked(document: BaseDocument, configuration: PodConfiguration) -> str:
     """Return what a pod would read from elsewhere."""
     by_origin: dict[str, list[str]] = {}
-    for _, file in _named_files(document):
+    for path, file in _named_files(document):
         found = configuration.pod.find(file) if configuration.pod else None
         if not isinstance(found, Missing):
             origin = found.origin if isinstance(found, Unseen) else "what files hold"
-            by_origin.setdefault(origin, []).append(file if origin in _BY_PATH else posixpath.basename(file))
+            by_origin.setdefault(origin, []).append(path if origin in _BY_SETTING else posixpath.basename(file))
     for origin in configuration.unseen_variables:
         by_origin.setdefault(origin, []).append("variables")
     return "; ".join(f"{origin} ({', '.join(dict.fromkeys(files))})" for origin, files in by_origin.items())

@@ -4,6 +4,7 @@
 """
 
 import codecs
+import errno
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from payorch_server.rpc.certificate import problems_of as certificate_problems
 D = TypeVar("D", bound=BaseDocument)
 _WHITE_SPACE: Final = " \t\r\n"
 """Around a secret; editors and shells end files with some of it."""
+_NO_SUCH_FILE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 _BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """Editors put them before texts."""
 _ASSIGNMENT: Final = re.compile(
@@ -261,8 +263,9 @@ def read_bytes(path: str, file: str, problems: list[str]) -> bytes:
     """Return the content of a file; empty if there is a problem, which is then listed."""
     try:
         content = Path(file).read_bytes()
-    except OSError as error:
-        problems.append(f"{path}: {file} cannot be read: {error.strerror}")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a name of a file has no null character"
+        problems.append(f"{path}: {_shown_name(file, error)} cannot be read: {reason}")
         return b""
     if not content:
         problems.append(f"{path}: {file} is empty")
@@ -270,3 +273,14 @@ def read_bytes(path: str, file: str, problems: list[str]) -> bytes:
         problems.append(f"{path}: {file} begins with a byte order mark; save it without one")
         return b""
     return content
+
+
+def _shown_name(file: str, error: Exception) -> str:
+    """Return a name of a file as problems may show it: what names no file may be the secret itself."""
+    exists = isinstance(error, OSError) and error.errno not in _NO_SUCH_FILE
+    folders = Path(file).parents
+    try:
+        is_in_folder = len(folders) > 1 and folders[-2].is_dir()
+    except OSError:
+        is_in_folder = False
+    return file if exists or is_in_folder else "the file (its name is not shown, in case it is the secret itself)"

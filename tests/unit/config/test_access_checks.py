@@ -373,7 +373,7 @@ class TestIdentity:
                 "identity.jwt.own.clock_skew_s: must be less",
                 "no end",
             ),
-            ({**JWT, "key_set_file": "none"}, "identity.jwt.own.key_set_file: none cannot be read: No such", "no file"),
+            ({**JWT, "key_set_file": "none"}, "identity.jwt.own.key_set_file: the file (its name is not", "no file"),
             ({**JWT, "key_set_file": "empty"}, "identity.jwt.own.key_set_file: empty is empty", "an empty file"),
             (
                 {**JWT, "key_set_file": "broken.json"},
@@ -471,10 +471,14 @@ class TestCertificate:
     @pytest.mark.parametrize(
         ("tls", "problem", "reason"),
         [
-            ({**TLS, "certificate_file": "none"}, "grpc.tls.certificate_file: none cannot be read: No such", "no file"),
+            ({**TLS, "certificate_file": "none"}, "grpc.tls.certificate_file: the file (its name is not", "no file"),
             ({**TLS, "key_file": "/"}, "grpc.tls.key_file: / cannot be read", "a folder"),
             ({**TLS, "key_file": "empty"}, "grpc.tls.key_file: empty is empty", "an empty file"),
-            ({**MUTUAL, "client_ca_file": "none"}, "grpc.tls.client_ca_file: none cannot be read", "no authorities"),
+            (
+                {**MUTUAL, "client_ca_file": "none"},
+                "grpc.tls.client_ca_file: the file (its name is not",
+                "no authorities",
+            ),
             (
                 {**MUTUAL, "client_ca_file": "empty"},
                 "grpc.tls.client_ca_file: empty is empty",

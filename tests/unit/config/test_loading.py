@@ -156,7 +156,7 @@ class TestProblems:
             ({"diagnostics.listen": "50052"}, "diagnostics.listen: '50052' is not host:port", "no host for operators"),
             ({"diagnostics.listen": "0.0.0.0:1"}, "diagnostics.listen: 0.0.0.0:1 can be reached", "operators for all"),
             ({"tenants.acme.client_id": "short"}, "tenants.acme.client_id: ", "no client id of Zuora's"),
-            ({"tenants.acme.client_secret_file": "/no/where"}, "tenants.acme.client_secret_file: /no/where", "no file"),
+            ({"tenants.acme.client_secret_file": "/no/where"}, "tenants.acme.client_secret_file: the file", "no file"),
             ({"tenants.acme.client_secret_file": "/"}, "tenants.acme.client_secret_file: / cannot", "a folder"),
             (
                 {"tenants.acme.client_secret_file": "/dev/null"},
@@ -550,3 +550,43 @@ class TestSchema:
         listener = schema()["$defs"]["GrpcSettings"]["properties"]
 
         assert (listener["listen"]["default"], listener["max_deadline_s"]["default"]) == ("127.0.0.1:50051", 55.0)
+
+
+class TestNamesOfFiles:
+    """A problem with a file whose name may be the secret itself, put where its file belongs."""
+
+    @pytest.mark.parametrize(
+        "pasted",
+        [
+            "Sup3rS3cretP4stedValue0123456789abcdef",
+            "kJ8s/9dQ+a1Zr0mVq3xYw7uTn5bLc2EhGfPiOoKjHgE=",
+            "/J8s9dQ+a1Zr0mVq3xYw7uTn5bLc2EhGfPiOoKjHgE==",
+            "-----BEGIN PRIVATE KEY-----\nMIIEvQ/IBADANBg\n-----END PRIVATE KEY-----\n",
+            "x" * 5000,
+            "x" * 5000 + "/y",
+            "Sup3r\0S3cret",
+        ],
+        ids=[
+            "text",
+            "base64",
+            "base64 that begins with a slash",
+            "PEM",
+            "longer than a name",
+            "a longer folder",
+            "a null character",
+        ],
+    )
+    def test_do_not_show_what_names_no_file(self, pasted: str, write: Write, good: dict[str, Any]) -> None:
+        """The place is enough to find it."""
+        good["tenants"]["acme"]["client_secret_file"] = pasted
+        (problem,) = problems_of(write())
+
+        assert problem.startswith("tenants.acme.client_secret_file: the file (its name is not shown")
+        assert pasted[:6] not in problem
+
+    def test_are_shown_below_a_folder_that_exists(self, write: Write, good: dict[str, Any], tmp_path: Path) -> None:
+        """It is a path then."""
+        good["tenants"]["acme"]["client_secret_file"] = str(tmp_path / "none")
+        (problem,) = problems_of(write())
+
+        assert problem == f"tenants.acme.client_secret_file: {tmp_path}/none cannot be read: No such file or directory"

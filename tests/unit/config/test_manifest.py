@@ -1,12 +1,15 @@
 """Configurations in manifests for Kubernetes."""
 
+import io
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from payorch_server import cli
 from payorch_server.config.base_document import ConfigError
 from payorch_server.config.manifest import PodConfiguration, configurations_in, objects_in
 from payorch_server.config.pod_files import ConfigMaps, Found, Known, Missing, PodFiles, Unseen
@@ -279,3 +282,38 @@ class TestStreams:
         """Of the whole stream."""
         with pytest.raises(ConfigError, match="line 3: is not YAML: "):
             objects_in("kind: a\n---\na: b: c\n", "standard input")
+
+
+class TestNamesOfFiles:
+    """A secret put where the name of its file belongs."""
+
+    @pytest.mark.parametrize("in_pod", [False, True], ids=["a bare ConfigMap", "a pod"])
+    def test_are_not_shown(
+        self,
+        in_pod: bool,  # noqa: FBT001
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The setting is named instead."""
+        pasted = "/J8s9dQ+a1Zr0mVq3xYw7uTn5bLc2EhGfPiOoKjHgE=="
+        tenant = {
+            "base_url": "https://rest.test.zuora.com",
+            "client_id": "11111111-2222-3333-4444-555555555555",
+            "client_secret_file": pasted,
+        }
+        content = {
+            "accept_memory_store": True,
+            "tenants": {"acme": tenant},
+            "routing": [{"name": "all", "to": {"tenant": "acme", "gateway": "zuora_default"}}],
+        }
+        maps = [config_map("settings", {"payorch.yaml": yaml.safe_dump(content)})]
+        serve = deployment("till", of="settings", args=SERVE[:3])
+        manifest = yaml.safe_dump_all([*maps, *([serve] if in_pod else [])]).encode()
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(manifest)))
+
+        status = cli.main(["check-config", "-"])
+
+        shown = "".join(capsys.readouterr())
+        assert status == 0, shown
+        assert "(tenants.acme.client_secret_file)" in shown
+        assert pasted[1:6] not in shown
