@@ -61,7 +61,7 @@ class KeySetClient:
         except TimeoutError as error:
             raise KeyFetchError(f"no complete answer within {self._timeout_s:.15g} s") from error
         except KeySetError as error:
-            raise KeyFetchError(f"the key set {_after_subject(error)}") from error
+            raise KeyFetchError(f"the key set {_shown(_after_subject(error))}") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
             raise KeyFetchError(f"{type(error).__name__}: {_shown(str(error))}") from error
 

@@ -185,6 +185,16 @@ class TestProblems:
         assert expected in await problem_of(source(server, tmp_path))
         assert 0 == server.asked_for("/other")
 
+    async def test_quote_little_of_the_answer(self, server: IssuerServer, tmp_path: Path) -> None:
+        """A key id can be any text of any length, and the reason becomes a line of the log."""
+        kid = "a\nb\x1b[31m" + "k" * 100_000
+        server.answers[KEYS] = http_answer(with_entries({**FIRST.jwk, "kid": kid}, {**SECOND.jwk, "kid": kid}))
+
+        problem = await problem_of(source(server, tmp_path))
+
+        assert problem.startswith("the key set has an error: keys.1: the kid a?b?[31mk")
+        assert len(problem) < 300
+
     @pytest.mark.parametrize("slow", ["no answer", "half a body"])
     async def test_of_a_slow_server_end_in_time(self, slow: str, server: IssuerServer, tmp_path: Path) -> None:
         """Whether it sends nothing, or never the rest."""
