@@ -2,10 +2,13 @@
 
 import argparse
 import asyncio
+import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import grpc
@@ -14,6 +17,8 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metric
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
+
+from harness.authority import Issued
 
 Mode = Literal["healthy", "slow", "refusing"]
 _MAX_BYTES: Final = 64 * 1024 * 1024
@@ -50,6 +55,8 @@ class Collector:
     """Each request with spans, as text."""
     metrics: set[str] = field(default_factory=set)
     """Their names."""
+    headers: dict[str, list[dict[str, str]]] = field(default_factory=lambda: {"traces": [], "metrics": []})
+    """Those of each export, by signal."""
     exports: int = 0
     released: asyncio.Event = field(default_factory=asyncio.Event)
     """A slow collector answers when it is set."""
@@ -60,9 +67,10 @@ class Collector:
         """Return the spans of a trace."""
         return [span for span in self.spans if span.trace_id == trace_id]
 
-    async def behave(self) -> bool:
+    async def behave(self, signal: str, headers: Iterable[tuple[str, str | bytes]]) -> bool:
         """Return whether an export is taken, when it is time to say so."""
         self.exports += 1
+        self.headers[signal].append({name.lower(): str(value) for name, value in headers})
         if self.mode == "slow":
             await self.released.wait()
         return self.mode != "refusing"
@@ -111,7 +119,7 @@ class _Traces(trace_service_pb2_grpc.TraceServiceServicer):
         self._collector = collector
 
     async def Export(self, request: Any, context: Any) -> Any:  # noqa: N802 - its name in OTLP
-        if not await self._collector.behave():
+        if not await self._collector.behave("traces", context.invocation_metadata()):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "refusing")
         self._collector.take_spans(request)
         return trace_service_pb2.ExportTraceServiceResponse()
@@ -122,7 +130,7 @@ class _Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
         self._collector = collector
 
     async def Export(self, request: Any, context: Any) -> Any:  # noqa: N802 - its name in OTLP
-        if not await self._collector.behave():
+        if not await self._collector.behave("metrics", context.invocation_metadata()):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "refusing")
         self._collector.take_metrics(request)
         return metrics_service_pb2.ExportMetricsServiceResponse()
@@ -130,13 +138,13 @@ class _Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
 
 def _over_http(collector: Collector) -> web.Application:
     async def spans(request: web.Request) -> web.Response:
-        if not await collector.behave():
+        if not await collector.behave("traces", request.headers.items()):
             return web.Response(status=503)
         collector.take_spans(trace_service_pb2.ExportTraceServiceRequest.FromString(await request.read()))
         return web.Response(body=b"", content_type="application/x-protobuf")
 
     async def metrics(request: web.Request) -> web.Response:
-        if not await collector.behave():
+        if not await collector.behave("metrics", request.headers.items()):
             return web.Response(status=503)
         collector.take_metrics(metrics_service_pb2.ExportMetricsServiceRequest.FromString(await request.read()))
         return web.Response(body=b"", content_type="application/x-protobuf")
@@ -147,19 +155,39 @@ def _over_http(collector: Collector) -> web.Application:
     return application
 
 
+def _add_port(server: grpc.aio.Server, certificate: Issued | None) -> int:
+    if certificate is None:
+        return server.add_insecure_port("127.0.0.1:0")
+    credentials = grpc.ssl_server_credentials([(certificate.key, certificate.certificate)])
+    return server.add_secure_port("127.0.0.1:0", credentials)
+
+
+def _context(certificate: Issued | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory(prefix="payorch-") as folder:
+        context.load_cert_chain(*certificate.write(Path(folder), "collector"))
+    return context
+
+
 @asynccontextmanager
-async def collecting(mode: Mode = "healthy", *, keeps: bool = True) -> AsyncIterator[Collector]:
-    """Listen on two free ports of loopback."""
+async def collecting(
+    mode: Mode = "healthy", *, keeps: bool = True, certificate: Issued | None = None
+) -> AsyncIterator[Collector]:
+    """Listen on two free ports of loopback; over TLS if there is a certificate."""
     collector = Collector(mode, keeps)
     server = grpc.aio.server(options=(("grpc.max_receive_message_length", _MAX_BYTES), ("grpc.so_reuseport", 0)))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Traces(collector), server)
     metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(_Metrics(collector), server)
-    collector.grpc_url = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    grpc_port = _add_port(server, certificate)
+    scheme = "https" if certificate else "http"
+    collector.grpc_url = f"{scheme}://127.0.0.1:{grpc_port}"
     runner = web.AppRunner(_over_http(collector), access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=_context(certificate))
     await site.start()
-    collector.http_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    collector.http_url = f"{scheme}://127.0.0.1:{runner.addresses[0][1]}"
     await server.start()
     try:
         yield collector

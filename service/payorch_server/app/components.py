@@ -246,6 +246,7 @@ class Components:
         self.identities.key_sets = fresh.key_sets
         if self.credentials and fresh.certificate:
             self.credentials.replace(fresh.certificate)
+        self.resources.telemetry.use_headers(fresh.otlp_headers)
         self.zuora.forget_other_tokens()
         fresh_tenants = [name for name in tenants if name not in self.health.states]
         self.clocks.keep(tuple(tenants))

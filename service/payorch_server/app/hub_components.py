@@ -116,6 +116,7 @@ class HubComponents:
         access, tls = _access(fresh), _tls(fresh)
         upc = fresh.document.upc
         self.gateways.replace(upc.gateways, upc.hubs, fresh.plugin_certificates)
+        self.telemetry.use_headers(fresh.otlp_headers)
         self.configuration, self._access, self.tls = fresh, access, tls
         _LOG.info("config_change_applied", hubs=list(upc.hubs), gateways=list(upc.gateways))
 

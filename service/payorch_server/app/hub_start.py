@@ -162,7 +162,9 @@ async def serve_hub(configuration: HubConfiguration, *, files: Sequence[Path], s
 
 def _build(configuration: HubConfiguration, options: HubOptions, stack: AsyncExitStack) -> HubComponents:
     document, clock = configuration.document, options.clock
-    telemetry = start_telemetry(document.telemetry, processors=options.span_processors, clock=clock)
+    telemetry = start_telemetry(
+        document.telemetry, headers=configuration.otlp_headers, processors=options.span_processors, clock=clock
+    )
     stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
     deadlines = Deadlines(clock)
     store = open_counted_store(

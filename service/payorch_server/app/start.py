@@ -168,7 +168,9 @@ async def serve(settings: Settings, *, files: Sequence[Path], streams: LogStream
 
 def _open_resources(settings: Settings, options: StartOptions, stack: AsyncExitStack) -> Resources:
     document, clock = settings.document, options.clock
-    telemetry = start_telemetry(document.telemetry, processors=options.span_processors, clock=clock)
+    telemetry = start_telemetry(
+        document.telemetry, headers=settings.otlp_headers, processors=options.span_processors, clock=clock
+    )
     stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
     deadlines = Deadlines(clock)
     transports = open_transports(

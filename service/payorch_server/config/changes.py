@@ -21,6 +21,7 @@ def watched_files(files: Iterable[Path], document: Document) -> list[Path]:
     tls = document.grpc.tls
     named = [tenant.client_secret_file for tenant in document.tenants.values()]
     named += [tls.certificate_file, tls.key_file, tls.client_ca_file] if tls else []
+    named.append(document.telemetry.otlp_headers_file)
     named += [jwt.key_set_file for jwt in document.identity.jwt.values()]
     return [*files, *(Path(name) for name in named if name)]
 

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from payorch_server.config.access_checks import access_problems, listen_problems
+from payorch_server.config.collector_files import collector_problems
 from payorch_server.config.document import Document
 from payorch_server.config.issuer_checks import issuer_problems
 from payorch_server.model.identifiers import is_zuora_id
@@ -41,6 +42,7 @@ def problems_of(document: Document) -> Iterator[str]:
     yield from _store_problems(document)
     yield from _listen_problems(document)
     yield from _contradictions(document)
+    yield from collector_problems(document.telemetry)
     yield from _http_problems(document.zuora_http)
     for name, tenant in document.tenants.items():
         yield from _tenant_problems(name, tenant, document.zuora_http.extra_hosts)

@@ -17,6 +17,7 @@ from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.settings import DiagnosticsSettings, GrpcSettings, IdentitySettings
 from payorch_server.runtime.ranges import Switch
 from payorch_server.store.settings import StoreSettings
+from payorch_server.telemetry.otlp_headers import OtlpHeaders
 from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.usecases.settings import PaymentMethodSettings, SessionSettings
 from payorch_server.zuora.settings import TenantSettings, ZuoraHttpSettings
@@ -78,6 +79,8 @@ class Settings:
     """None if there is no proxy, or it asks for none."""
     key_sets: Mapping[str, KeySet] = field(default_factory=dict)
     """Public keys of issuers of callers' tokens, by the issuer's name; those that are fetched are not settings."""
+    otlp_headers: OtlpHeaders | None = None
+    """What the collector asks for; None: nothing."""
 
 
 def schema() -> dict[str, Any]:

@@ -16,6 +16,7 @@ def watched_hub_files(files: Iterable[Path], document: HubDocument) -> list[Path
     upc = document.upc
     named = [generation.password_file for hub in upc.hubs.values() for generation in hub.credentials]
     named += [upc.tls.certificate_file, upc.tls.key_file] if upc.tls else []
+    named.append(document.telemetry.otlp_headers_file)
     for gateway in upc.gateways.values():
         tls = gateway.tls
         named += [tls.ca_file, tls.certificate_file, tls.key_file] if tls else []

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from payorch_server.config.collector_files import collector_problems
 from payorch_server.config.hub_document import HubDocument
 from payorch_server.runtime.listen_address import can_be_called, is_loopback, network_of, split_address
 from payorch_server.store.settings import problems as store_problems
@@ -20,6 +21,7 @@ def hub_problems(document: HubDocument) -> Iterator[str]:
     upc = document.upc
     yield from _store_problems(document)
     yield from _listen_problems(document)
+    yield from collector_problems(document.telemetry)
     yield from _network_problems(upc)
     if not upc.hubs:
         yield "upc.hubs: must name at least one hub; add the one that Zuora calls"

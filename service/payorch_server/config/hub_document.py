@@ -11,6 +11,7 @@ from payorch_server.config.base_document import AdminSettings, BaseDocument, des
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.store.settings import KeySettings, StoreSettings
+from payorch_server.telemetry.otlp_headers import OtlpHeaders
 from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.upc.gateway_port import PluginCertificates
 from payorch_server.upc.settings import UpcSettings
@@ -60,6 +61,8 @@ class HubConfiguration:
     """None if the store needs none."""
     certificate: ServerCertificate | None = None
     """That Zuora sees; None: plaintext."""
+    otlp_headers: OtlpHeaders | None = None
+    """What the collector asks for; None: nothing."""
 
 
 def hub_schema() -> dict[str, Any]:

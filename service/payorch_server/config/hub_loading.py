@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final
 
+from payorch_server.config.collector_files import read_collector_files
 from payorch_server.config.fleet_keys import read_keys
 from payorch_server.config.hub_checks import hub_problems
 from payorch_server.config.hub_document import HubConfiguration, HubDocument
@@ -47,9 +48,12 @@ def load_hub(*files: TextFile, clock: Clock | None = None) -> HubConfiguration:
     keys = read_keys("keys", document.keys, problems)
     store_password = read_password("store.password_file", document.store.password_file, problems)
     certificate = _read_listener_certificate(document, problems, now)
+    otlp_headers = read_collector_files(document.telemetry, problems)
     if found := reading.all_problems([*problems, *hub_problems(document)]):
         raise failure(files, found)
-    return HubConfiguration(document, passwords, plugin_certificates, keys, store_password, certificate)
+    return HubConfiguration(
+        document, passwords, plugin_certificates, keys, store_password, certificate, otlp_headers=otlp_headers
+    )
 
 
 def load_hub_document(*files: TextFile) -> HubDocument:

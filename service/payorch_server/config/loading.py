@@ -7,9 +7,11 @@ from typing import Final
 
 from payorch_server.access.bearer import KeySet, KeySetError, parse_key_set
 from payorch_server.config.checks import problems_of
+from payorch_server.config.collector_files import read_collector_files
 from payorch_server.config.document import Document, Settings
 from payorch_server.config.fleet_keys import read_keys
 from payorch_server.config.reading import (
+    check_authorities,
     failure,
     read_bytes,
     read_certificate,
@@ -21,7 +23,6 @@ from payorch_server.config.strict_yaml import TextFile
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.runtime.clock import Clock, SystemClock
-from payorch_server.runtime.interpreter_defaults import client_tls_context
 from payorch_server.zuora.settings import TenantSettings
 
 _CLIENT_SECRET: Final = re.compile("[ -~]*")
@@ -46,7 +47,8 @@ def load(*files: TextFile, clock: Clock | None = None) -> Settings:
     proxy_password = read_password("zuora_http.proxy_password_file", http.proxy_password_file, problems)
     certificate = _read_certificate(document, problems, (clock or SystemClock()).now())
     key_sets = _read_key_sets(document, problems)
-    _check_authorities(http.ca_file, problems)
+    check_authorities("zuora_http.ca_file", http.ca_file, problems)
+    otlp_headers = read_collector_files(document.telemetry, problems)
     if found := reading.all_problems([*problems, *problems_of(document)]):
         raise failure(files, found)
     return Settings(
@@ -57,6 +59,7 @@ def load(*files: TextFile, clock: Clock | None = None) -> Settings:
         certificate=certificate,
         proxy_password=proxy_password,
         key_sets=key_sets,
+        otlp_headers=otlp_headers,
     )
 
 
@@ -102,14 +105,6 @@ def _read_certificate(document: Document, problems: list[str], now: datetime) ->
         problems=problems,
         now=now,
     )
-
-
-def _check_authorities(file: str, problems: list[str]) -> None:
-    try:
-        if file:
-            client_tls_context(file)
-    except OSError as error:
-        problems.append(f"zuora_http.ca_file: {file} contains no readable certificates: {error.strerror or error}")
 
 
 def _read_key_sets(document: Document, problems: list[str]) -> dict[str, KeySet]:

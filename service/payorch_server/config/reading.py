@@ -24,6 +24,7 @@ from payorch_server.config.strict_yaml import TextFile, read_yaml
 from payorch_server.model.secret import Secret
 from payorch_server.rpc.certificate import ServerCertificate
 from payorch_server.rpc.certificate import problems_of as certificate_problems
+from payorch_server.runtime.interpreter_defaults import client_tls_context
 
 D = TypeVar("D", bound=BaseDocument)
 _WHITE_SPACE: Final = " \t\r\n"
@@ -257,6 +258,15 @@ def read_certificate(
     certificate = ServerCertificate(chain=read[0], key=Secret(read[1]), client_authorities=authorities)
     problems += [f"{path}.{problem}" for problem in certificate_problems(certificate, now)]
     return certificate
+
+
+def check_authorities(path: str, file: str, problems: list[str]) -> None:
+    """Add to the problems what is wrong with a file of certificate authorities, if one is named."""
+    try:
+        if file:
+            client_tls_context(file)
+    except OSError as error:
+        problems.append(f"{path}: {file} contains no readable certificates: {error.strerror or error}")
 
 
 def read_bytes(path: str, file: str, problems: list[str]) -> bytes:

@@ -1,4 +1,4 @@
-"""Spans as OTLP messages, equal to those of the SDK's encoder in a third of its time, and senders of them.
+"""Spans as OTLP messages, equal to those of the SDK's encoder in a third of its time, and their sender over gRPC.
 
 Messages are filled in place; what is rare in a span is left to the parts of the SDK's encoder.
 """
@@ -17,7 +17,6 @@ from opentelemetry.exporter.otlp.proto.common._internal.trace_encoder import (
     _span_flags,
 )
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace.export import SpanExportResult  # noqa: TID251 - an exporter's result
@@ -42,15 +41,6 @@ class OtlpGrpcSender(GrpcExporter):
 
     def _translate_data(self, data: Sequence[RecordedSpan]) -> ExportTraceServiceRequest:  # type: ignore[override] # so
         return encode_spans(data)
-
-
-class OtlpHttpSender(HttpExporter):
-    """Sends recorded spans over HTTP."""
-
-    def send(self, spans: Sequence[RecordedSpan]) -> SpanExportResult:
-        """Send a batch."""
-        is_sent = self._client.export(encode_spans(spans).SerializeToString()).success
-        return SpanExportResult.SUCCESS if is_sent else SpanExportResult.FAILURE
 
 
 def encode_spans(spans: Sequence[RecordedSpan]) -> ExportTraceServiceRequest:

@@ -8,16 +8,7 @@ from typing import Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.sdk.metrics import (  # noqa: TID251 - this is the owner
-    Counter,
-    Histogram,
-    MeterProvider,
-    ObservableCounter,
-)
-from opentelemetry.sdk.metrics.export import (  # noqa: TID251 - this is the owner
-    AggregationTemporality,
-    MetricExporter,
-)
+from opentelemetry.sdk.metrics import MeterProvider  # noqa: TID251 - this is the owner
 from opentelemetry.sdk.resources import Resource  # noqa: TID251 - this is the owner
 from opentelemetry.sdk.trace import (  # noqa: TID251 - this is the owner
     SpanLimits,
@@ -32,25 +23,19 @@ from prometheus_client.exposition import choose_encoder
 
 from payorch_server import version
 from payorch_server.runtime.clock import Clock, SystemClock
+from payorch_server.telemetry.collector import Collector
 from payorch_server.telemetry.export import CountingBatchProcessor, ProcessorRecipient, SdkSender, SpanSender, span_line
 from payorch_server.telemetry.instruments import observe
 from payorch_server.telemetry.metric_readers import ExportingReader, ExposedRegistry, HistogramReader, ScrapedReader
+from payorch_server.telemetry.otlp_headers import OtlpHeaders
 from payorch_server.telemetry.recorded_spans import RecordingTracer, SpanRecipient
 from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.telemetry.span_allowlist import MAX_CHARACTERS
 from payorch_server.telemetry.tail_sampling import TailSampling
 
 _NAME: Final = "payorch"
-# A collector on the same network that has not accepted a batch by then is dead or overloaded.
-_EXPORT_TIMEOUT_S: Final = 3.0
 _METRICS_INTERVAL_S: Final = 30.0
 _METRICS_FLUSH_S: Final = 4.0
-# Whatever the environment prefers: our own histograms sum up from the start, and counters must not differ from them.
-_CUMULATIVE: Final[dict[type, AggregationTemporality]] = {
-    Counter: AggregationTemporality.CUMULATIVE,
-    ObservableCounter: AggregationTemporality.CUMULATIVE,
-    Histogram: AggregationTemporality.CUMULATIVE,
-}
 
 
 class Telemetry:
@@ -62,10 +47,12 @@ class Telemetry:
         recipients: Sequence[SpanRecipient],
         meters: MeterProvider,
         registry: CollectorRegistry,
+        collector: Collector,
     ) -> None:
         self._recipients = recipients
         self._meters = meters
         self._registry = registry
+        self._collector = collector
         self.tracer = tracer
         self.meter: metrics.Meter = meters.get_meter(_NAME)
 
@@ -78,6 +65,11 @@ class Telemetry:
         encoder, content_type = choose_encoder(accept)
         return encoder(self._registry), content_type
 
+    def use_headers(self, headers: OtlpHeaders | None) -> None:
+        """Send other headers to the collector from the next export on; None changes nothing."""
+        if headers:
+            self._collector.use_headers(headers)
+
     def shutdown(self) -> None:
         """Export what is left; blocks, for twelve seconds if no collector accepts it."""
         for recipient in self._recipients:
@@ -86,7 +78,11 @@ class Telemetry:
 
 
 def start_telemetry(
-    settings: TelemetrySettings, *, processors: Sequence[SpanProcessor] = (), clock: Clock | None = None
+    settings: TelemetrySettings,
+    *,
+    headers: OtlpHeaders | None = None,
+    processors: Sequence[SpanProcessor] = (),
+    clock: Clock | None = None,
 ) -> Telemetry:
     """Build tracer and meter.
 
@@ -94,6 +90,7 @@ def start_telemetry(
 
     Args:
         settings: Where spans and metrics go.
+        headers: What is sent to the collector with them; None: nothing.
         processors: Further span processors, such as one that keeps spans for people to look at; they see every call.
         clock: Time; the machine's unless given.
     """
@@ -101,15 +98,16 @@ def start_telemetry(
     registry = ExposedRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
-    readers = _metric_readers(settings, registry)
+    collector = Collector(settings, headers)
+    readers = _metric_readers(settings, registry, collector)
     meters = MeterProvider(metric_readers=readers, resource=resource)
     recipients: list[SpanRecipient] = [ProcessorRecipient(processor) for processor in processors]
-    if sender := _span_sender(settings):
+    if sender := _span_sender(settings, collector):
         batches = CountingBatchProcessor(sender)
         sampling = TailSampling(settings.sampling, then=batches, monotonic=(clock or SystemClock()).monotonic)
         recipients.append(sampling)
         _count_dropped(meters.get_meter(_NAME), batches, sampling)
-    telemetry = Telemetry(_tracer(resource, recipients), recipients, meters, registry)
+    telemetry = Telemetry(_tracer(resource, recipients), recipients, meters, registry, collector)
     registry.meter = telemetry.meter
     for reader in readers:
         reader.meter = telemetry.meter
@@ -137,48 +135,22 @@ def _tracer(resource: Resource, recipients: Sequence[SpanRecipient]) -> trace.Tr
     return RecordingTracer(tracer, name=_NAME, limits=limits, recipients=recipients)
 
 
-def _span_sender(settings: TelemetrySettings) -> SpanSender | None:
+def _span_sender(settings: TelemetrySettings, collector: Collector) -> SpanSender | None:
     if settings.traces in {"otlp", "otlp_http"}:
-        return _otlp_sender(settings)
+        return collector.span_sender()
     if settings.traces == "console":
         return SdkSender(ConsoleSpanExporter(out=sys.stderr, formatter=span_line))
     return None
 
 
-def _otlp_sender(settings: TelemetrySettings) -> SpanSender:
-    # Only a service with a collector loads the exporters.
-    from payorch_server.telemetry.otlp_spans import OtlpGrpcSender, OtlpHttpSender  # noqa: PLC0415
-
-    if settings.traces == "otlp":
-        return OtlpGrpcSender(endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S)
-    return OtlpHttpSender(endpoint=_url(settings, "traces"), timeout=_EXPORT_TIMEOUT_S)
-
-
-def _metric_readers(settings: TelemetrySettings, registry: CollectorRegistry) -> Sequence[HistogramReader]:
+def _metric_readers(
+    settings: TelemetrySettings, registry: CollectorRegistry, collector: Collector
+) -> Sequence[HistogramReader]:
     for_scraping = ScrapedReader(registry=registry)
     if not settings.otlp_metrics:
         return (for_scraping,)
-    exporter = _metric_exporter(settings)
+    exporter = collector.metric_exporter()
     return for_scraping, ExportingReader(exporter, export_interval_millis=_METRICS_INTERVAL_S * 1000)
-
-
-def _metric_exporter(settings: TelemetrySettings) -> MetricExporter:
-    # As for spans; and each loads a client of its own.
-    if settings.traces == "otlp_http":
-        from opentelemetry.exporter.otlp.proto.http import metric_exporter as over_http  # noqa: PLC0415
-
-        return over_http.OTLPMetricExporter(
-            endpoint=_url(settings, "metrics"), timeout=_EXPORT_TIMEOUT_S, preferred_temporality=_CUMULATIVE
-        )
-    from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as over_grpc  # noqa: PLC0415
-
-    return over_grpc.OTLPMetricExporter(
-        endpoint=settings.otlp_endpoint, timeout=_EXPORT_TIMEOUT_S, preferred_temporality=_CUMULATIVE
-    )
-
-
-def _url(settings: TelemetrySettings, signal: str) -> str:
-    return f"{settings.otlp_endpoint.rstrip('/')}/v1/{signal}"
 
 
 def _count_dropped(meter: metrics.Meter, batches: CountingBatchProcessor, sampling: TailSampling) -> None:

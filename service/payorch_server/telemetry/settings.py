@@ -36,6 +36,12 @@ class TelemetrySettings:
     """Where spans go: nowhere, to standard error for people, or to a collector over OTLP/gRPC or OTLP/HTTP."""
     otlp_endpoint: str = "http://127.0.0.1:4317"
     """The collector's address, for OTLP/HTTP such as http://collector:4318; http means plaintext, https TLS."""
+    otlp_headers_file: str = ""
+    """File of headers that are sent to the collector, such as an API key: `name: value` on each line, in ASCII; empty:
+    none. It is read again when it changes. The endpoint must then be https, or on this machine."""
+    otlp_ca_file: str = ""
+    """PEM file of certificate authorities that the collector's certificate is verified with; empty: the public ones
+    that the exporter comes with."""
     otlp_metrics: Switch = False
     """Whether metrics go to that collector too, every 30 seconds. /metrics has them in any case."""
     sampling: SamplingSettings = SamplingSettings()

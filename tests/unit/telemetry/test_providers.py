@@ -5,7 +5,8 @@ import pytest
 from harness.spans import KeptSpans
 from opentelemetry.sdk.metrics.export import AggregationTemporality  # noqa: TID251 - what exporters send
 from opentelemetry.trace import Span
-from payorch_server.telemetry.providers import Telemetry, _metric_exporter, start_telemetry
+from payorch_server.telemetry.collector import Collector
+from payorch_server.telemetry.providers import Telemetry, start_telemetry
 from payorch_server.telemetry.settings import TelemetrySettings
 
 # Nothing listens there.
@@ -32,7 +33,7 @@ class TestTelemetry:
 
     def test_counts_spans_that_nobody_takes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """At /metrics, by what became of them."""
-        monkeypatch.setattr("payorch_server.telemetry.providers._EXPORT_TIMEOUT_S", 0.01)
+        monkeypatch.setattr("payorch_server.telemetry.collector._EXPORT_TIMEOUT_S", 0.01)
         telemetry = start_telemetry(TelemetrySettings(traces="otlp", otlp_endpoint=NOBODY))
         before = dropped(telemetry)
 
@@ -50,7 +51,7 @@ class TestTelemetry:
         """Counters and histograms alike, whatever the environment prefers."""
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")
 
-        exporter = _metric_exporter(TelemetrySettings(traces=traces, otlp_endpoint=NOBODY))
+        exporter = Collector(TelemetrySettings(traces=traces, otlp_endpoint=NOBODY), None).metric_exporter()
 
         assert {AggregationTemporality.CUMULATIVE} == set(exporter._preferred_temporality.values())
 
