@@ -84,12 +84,19 @@ def test_service_accepts_the_configuration(scenario: Path, tmp_path: Path, capsy
     for path in filter(None, fleet):
         (tmp_path / Path(path).name).write_text(new_key_file())
     assert bool(volumes.get("fleet")) == any(fleet)
+    (tmp_path / "otlp-headers").write_text("api-key: 1")
     assert bool(volumes.get("tls")) == ("tls" in config["grpc"])
     _write_credentials(tmp_path)
     file = tmp_path / "payorch.yaml"
     # JSON, because PyYAML writes texts such as 1e3 without quotes, which are numbers in YAML 1.2.
     text = json.dumps(config)
-    for folder in (SECRET_FOLDER, FLEET_FOLDER, "/etc/payorch/tls", "/etc/payorch/key-set"):
+    for folder in (
+        SECRET_FOLDER,
+        FLEET_FOLDER,
+        "/etc/payorch/tls",
+        "/etc/payorch/key-set",
+        "/etc/payorch/collector-ca",
+    ):
         text = text.replace(folder, str(tmp_path))
     file.write_text(text)
 
