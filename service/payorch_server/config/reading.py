@@ -263,7 +263,7 @@ def read_certificate(
 def check_authorities(path: str, file: str, problems: list[str]) -> None:
     """Add to the problems what is wrong with a file of certificate authorities, if one is named."""
     try:
-        if file:
+        if file and read_bytes(path, file, problems):
             client_tls_context(file)
     except OSError as error:
         problems.append(f"{path}: {file} contains no readable certificates: {error.strerror or error}")

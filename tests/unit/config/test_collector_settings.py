@@ -75,6 +75,10 @@ class TestCollectorSettings:
                 {"otlp_headers_file": "headers", "otlp_endpoint": "http://[::1"},
                 "otlp_endpoint: must begin with https:// when otlp_headers_file is given",
             ),
+            (
+                {"otlp_ca_file": "nowhere", "otlp_endpoint": "https://collector.example:4317"},
+                "otlp_ca_file: FOLDER/nowhere cannot be read",
+            ),
             ({"otlp_ca_file": "ca.pem"}, "otlp_endpoint: must begin with https:// when otlp_ca_file is given"),
             (
                 {"otlp_ca_file": "headers", "otlp_endpoint": "https://collector.example:4317"},

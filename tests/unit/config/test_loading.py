@@ -318,8 +318,8 @@ class TestProblems:
                 "tenants.acme.orgs.s: has the id of n",
                 "one org under two names",
             ),
-            ({"zuora_http.ca_file": "/no/where"}, "zuora_http.ca_file: /no/where contains no", "no CA file"),
-            ({"zuora_http.ca_file": "/dev/null"}, "zuora_http.ca_file: /dev/null contains no", "an empty CA file"),
+            ({"zuora_http.ca_file": "/no/where"}, "zuora_http.ca_file: the file", "no CA file"),
+            ({"zuora_http.ca_file": "/dev/null"}, "zuora_http.ca_file: /dev/null is empty", "an empty CA file"),
         ],
     )
     def test_are_named_by_path(self, write: Write, changes: dict[str, Any], start: str, reason: str) -> None:
