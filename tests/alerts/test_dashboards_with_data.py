@@ -156,6 +156,7 @@ async def until_found(client: httpx.AsyncClient, variables: Mapping[str, str]) -
 async def collected(folder: Path) -> Found:
     """Run everything, and ask."""
     everything = {"cluster": ".*", "namespace": ".*", "job": "(payorch|payorch-upc)", "tenant": ".*"}
+    everything["hub_job"] = everything["job"]
     async with collecting() as collector:
         telemetry = {"traces": "otlp", "otlp_endpoint": collector.grpc_url}
         over: dict[str, Any] = {"telemetry": telemetry, "tenants": {"acme": {"max_in_flight": 1}}}
@@ -165,7 +166,7 @@ async def collected(folder: Path) -> Found:
                 await call(stack, hub)
                 everywhere = await until_found(client, everything)
                 elsewhere = {
-                    name: await ask(client, everything | {name: "elsewhere"})
+                    name: await ask(client, everything | dict.fromkeys((name, f"hub_{name}"), "elsewhere"))
                     for name in ("cluster", "namespace", "job")
                 }
                 query = {"query": "rpc_server_call_duration_seconds_bucket", "start": "0", "end": "9999999999"}

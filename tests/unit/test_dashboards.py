@@ -135,8 +135,9 @@ class TestDashboards:
 
         for query in queries:
             for label in CHOSEN:
+                variable = jobs_of(title) if label == "job" else label
                 by_label = {
-                    one.series for one in query.terms.matchers if (one.label, one.value) == (label, f"${label}")
+                    one.series for one in query.terms.matchers if (one.label, one.value) == (label, f"${variable}")
                 }
                 assert query.terms.series == by_label, query.where
 
@@ -145,20 +146,40 @@ class TestDashboards:
         variables = {one["name"]: one for one in dashboards()[title]["templating"]["list"]}
         choices = [one for one in variables.values() if one["type"] == "query"]
 
-        assert CHOSEN <= set(variables)
+        assert {"cluster", "namespace", jobs_of(title)} <= set(variables)
         for number, one in enumerate(choices):
             terms = terms_of(one["query"]["query"].removeprefix("label_values(").rpartition(",")[0])
-            assert [matcher.label for matcher in terms.matchers] == [earlier["name"] for earlier in choices[:number]]
-            assert one["name"] in KNOWN[next(iter(terms.series))]
+            assert [matcher.value for matcher in terms.matchers] == [
+                f"${earlier['name']}" for earlier in choices[:number]
+            ]
+            label = "job" if one["name"] == jobs_of(title) else one["name"]
+            assert label in KNOWN[next(iter(terms.series))]
             assert (one["multi"], one["includeAll"], one["current"]["value"]) == (True, True, "$__all")
             # What all jobs expose, such as process_*, is asked for of these jobs only.
-            assert one.get("allValue") == (None if one["name"] == "job" else ".*")
+            assert one.get("allValue") == (None if label == "job" else ".*")
 
     def test_mark_versions_starts_and_deployments(self, title: str) -> None:
         """On every panel with an axis of time."""
         names = [marks["name"] for marks in dashboards()[title]["annotations"]["list"] if marks["enable"]]
 
         assert names == ["Versions", "Starts", "Deployments"]
+
+
+def jobs_of(title: str) -> str:
+    """Return the name of a page's variable of jobs."""
+    (name,) = (one["name"] for one in dashboards()[title]["templating"]["list"] if one.get("label") == "Job")
+    assert isinstance(name, str)
+    return name
+
+
+def test_links_between_pages_carry_no_job_to_a_page_that_has_other_jobs() -> None:
+    """A page would be empty: Grafana carries choices over by the names of variables."""
+    metrics: dict[str, set[str]] = {}
+    for title, page in dashboards().items():
+        (variable,) = (one for one in page["templating"]["list"] if one["name"] == jobs_of(title))
+        metrics.setdefault(variable["name"], set()).update(terms_of(variable["query"]["query"]).series & set(KNOWN))
+
+    assert {name: len(found) for name, found in metrics.items()} == dict.fromkeys(metrics, 1)
 
 
 def linked() -> list[tuple[str, dict[str, Any], dict[str, Any]]]:

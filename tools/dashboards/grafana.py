@@ -43,7 +43,7 @@ def dashboard(page: Page) -> str:
     )
     made.schema_version = 39  # What Grafana 10.4 writes: no later release has anything to migrate that is used here.
     made.panels = list(_laid_out(page))
-    return json.dumps(made, cls=JSONEncoder, indent=2) + "\n"
+    return json.dumps(made, cls=JSONEncoder, indent=2).replace("$JOBS", f"${page.jobs}") + "\n"
 
 
 def _variables(page: Page) -> Iterator[Builder[models.VariableModel]]:
@@ -51,19 +51,20 @@ def _variables(page: Page) -> Iterator[Builder[models.VariableModel]]:
     earlier: list[str] = []
     for name in ("cluster", "namespace", "job", *(["tenant"] if page.by_tenant else [])):
         of = "payorch_tenant_ready" if name == "tenant" else page.jobs_of
-        variable = _chosen(name, f"label_values({of}{{{', '.join(earlier)}}}, {name})")
+        values = f"label_values({of}{{{', '.join(earlier)}}}, {name})"
+        variable = _chosen(page.jobs if name == "job" else name, name.capitalize(), values)
         # All jobs are those of payorch: process_* and the like are exposed by others too.
         yield variable if name == "job" else variable.all_value(".*")
-        earlier.append(f'{name}=~"${name}"')
+        earlier.append(f'{name}=~"${"JOBS" if name == "job" else name}"')
     yield dashboards.DatasourceVariable("logs").label("Logs").type("loki")
     yield dashboards.DatasourceVariable("traces").label("Traces").type("tempo")
 
 
-def _chosen(name: str, query: str) -> dashboards.QueryVariable:
+def _chosen(name: str, label: str, query: str) -> dashboards.QueryVariable:
     """Return a variable for values of a label."""
     return (
         dashboards.QueryVariable(name)
-        .label(name.capitalize())
+        .label(label)
         .datasource(_SOURCE)
         .query({"query": query, "refId": name})
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)

@@ -144,4 +144,5 @@ HUB: Final = Page(
         *PROCESS,
     ),
     jobs_of="payorch_upc_in_flight",
+    jobs="hub_job",
 )

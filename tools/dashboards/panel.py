@@ -11,9 +11,10 @@ RATE: Final = "[$__rate_interval]"
 """Grafana's interval, which fits the scrape interval and the width of the panel."""
 
 
-_OF_JOB: Final = 'cluster=~"$cluster", namespace=~"$namespace", job=~"$job"'
+_OF_JOB: Final = 'cluster=~"$cluster", namespace=~"$namespace", job=~"$JOBS"'
 SELECTED: Final = {"JOB": _OF_JOB, "TENANT": f'{_OF_JOB}, tenant=~"$tenant"'}
-"""What JOB and TENANT in a query stand for; a series without the label `cluster` is found as long as all are chosen."""
+"""What JOB and TENANT in a query stand for, where JOBS is the page's variable of jobs; a series without the label
+`cluster` is found as long as all are chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ class Page:
     by_tenant: bool = False
     jobs_of: str = "payorch_policy_info"
     """A metric that every job of the page has."""
+    jobs: str = "job"
+    """The variable of the page's jobs. Links between pages carry choices over by the names of variables, so pages with
+    other jobs have another one."""
 
 
 def rate(metric: str, by: str, selection: str = "JOB") -> str:
