@@ -31,6 +31,7 @@ EMPTY: Final = {
     "Overview, Tenants not ready": NOTHING_WRONG,
     "Overview, Instances that refuse money": NOTHING_WRONG,
     "Overview, Certificate": NOT_CONFIGURED,
+    "Overview, Keys of token issuers": NOT_CONFIGURED,
     "Overview, Log lines lost": NOT_CONFIGURED,
     "Overview, Log stalled": NOT_CONFIGURED,
     "Overview, Store failures": NOTHING_WRONG,
