@@ -72,14 +72,6 @@ async def test_creating_gives_back_the_other_fields(caller: Caller) -> None:
     assert body["use_default_retry_rule"] is False
 
 
-async def test_creating_asynchronously_gives_no_id(caller: Caller) -> None:
-    answer = await caller.post(METHODS, SEPA, **{"async": "true"})
-
-    assert answer.status_code == 202
-    assert answer.json() == {"request_id": answer.headers["zuora-request-id"]}
-    assert caller.emulator.ledger.count("payment_methods") == 1
-
-
 @pytest.mark.parametrize(
     ("body", "code", "parameter", "reason"),
     [

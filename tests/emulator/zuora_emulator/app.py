@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 
 from starlette.requests import Request
@@ -149,8 +149,12 @@ class Emulator:
         return self._world.upc
 
     async def run_due(self) -> int:
-        """Send again what is due by the clock; returns how many sends and retries there were."""
-        return await self.upc.run_due()
+        """Do what is due: calls with `async: true`, sends to hubs, retries; returns how many there were."""
+        return await self._world.run_due()
+
+    def next_due(self) -> datetime | None:
+        """When the clock has something to do; None: never, as things are."""
+        return self._world.next_due()
 
     async def advance(self, by: timedelta) -> None:
         """Set the clock forward, stopping wherever something is due by it.

@@ -97,7 +97,7 @@ class _Control:
     # --- time
 
     async def clock(self, _request: Request) -> Any:
-        due = self._world.upc.next_due()
+        due = self._world.next_due()
         return {"now": self._world.clock.now().isoformat(), "next_due": due.isoformat() if due else None}
 
     async def move(self, request: Request) -> Any:

@@ -78,7 +78,7 @@ NAMED_FIELDS = SHOWN_FIELDS | {
 }
 """Fields whose names are shown; names of custom fields are somebody's own."""
 
-Outcome = Literal["executed", "replayed", "refused", "fault", "cut"]
+Outcome = Literal["executed", "queued", "replayed", "refused", "fault", "cut"]
 
 
 @dataclass(slots=True, kw_only=True)

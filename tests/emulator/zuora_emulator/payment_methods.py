@@ -35,7 +35,6 @@ def create_payment_method(call: Call, opener: TokenOpener) -> Answer:
         Refused: with everything that is wrong with the request.
     """
     selection = read_selection(call.arrived.query, strict=call.settings.unknown_selections == "refuse")
-    asynchronous = _wants_async(call)
     kind = _checked_type(call)
     account = _account(call)
     _check_gateway(call)
@@ -47,16 +46,7 @@ def create_payment_method(call: Call, opener: TokenOpener) -> Answer:
     _record(call, method, payment)
     body = _body(call, method, kind, payment=payment, token=token)
     call.state.payment_methods[method.id] = replace(method, shown=body)
-    if asynchronous:
-        return json_answer(202, {"request_id": call.arrived.request_id})
     return json_answer(201, selection.apply(body, account_body(account) if account else None))
-
-
-def _wants_async(call: Call) -> bool:
-    value = call.arrived.headers.get("async", "false").lower()
-    if value not in {"true", "false"}:
-        raise _refused("invalid_parameter_boolean", "The async header must be true or false.", "async")
-    return value == "true"
 
 
 def _checked_type(call: Call) -> str:

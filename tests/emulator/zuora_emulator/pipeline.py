@@ -5,14 +5,15 @@ the API refuses is stored like a success.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from zuora_emulator import oauth
 from zuora_emulator.answers import MARKER, Answer, Answered, ConnectionCut, NeverAnswered, html_answer, json_bytes
-from zuora_emulator.call import Arrived, Call, decoded_form, decoded_json, unpacked
+from zuora_emulator.async_calls import PendingCall, accepted, wants_async
+from zuora_emulator.call import Arrived, decoded_form, decoded_json, unpacked
 from zuora_emulator.damage import damaged
 from zuora_emulator.declines import USUAL_DECLINE
-from zuora_emulator.dispatch import operate
 from zuora_emulator.errors import Context, Reason, Refused, key_refusal_answer, refusal_answer, refused
 from zuora_emulator.fault_answers import api_answer, edge_answer
 from zuora_emulator.faults import Fault, Kind
@@ -190,28 +191,31 @@ class _Passage:
         if answer is not None:
             return answer
         try:
-            answer = await operate(self._call(grant, entity, orgs), self.world.opener)
+            answer = await self._executed_or_queued(grant, entity, orgs)
         except Refused as refusal:
             self.outcome = "executed" if refusal.existing else "refused"
             return refusal_answer(refusal, self.context)
-        self.outcome = "executed"
         return self._without_ids(answer)
 
-    def _call(self, grant: Grant, entity: str, orgs: tuple[str, ...]) -> Call:
-        world = self.world
-        return Call(
+    async def _executed_or_queued(self, grant: Grant, entity: str, orgs: tuple[str, ...]) -> Answer:
+        is_async = wants_async(self.arrived)
+        delay = timedelta(seconds=self.world.settings.async_delay_seconds)
+        call = PendingCall(
+            due=self.arrived.now + delay,
             arrived=self.arrived,
             client=grant.client,
             entity=entity,
             orgs=orgs,
-            upc=world.upc,
             body=_body_of(self.arrived),
-            state=world.state,
-            ids=world.ids,
-            ledger=world.ledger,
-            settings=world.settings,
             decline=self._decline(),
         )
+        if is_async and delay:
+            self.world.queue(call)
+            self.outcome = "queued"
+            return accepted(self.arrived)
+        answer = await self.world.execute(call)
+        self.outcome = "executed"
+        return accepted(self.arrived) if is_async else answer
 
     # --- faults
 

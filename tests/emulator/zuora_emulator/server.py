@@ -151,11 +151,11 @@ async def _run_due(emulator: Emulator) -> None:
     upc.changed = asyncio.Event()  # of this loop: an emulator may be served in one after another
     while isinstance(clock, SystemClock):
         upc.changed.clear()
-        due = upc.next_due()
+        due = emulator.next_due()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None if due is None else max((due - clock.now()).total_seconds(), 0)):
                 await upc.changed.wait()
-        await upc.run_due()
+        await emulator.run_due()
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

@@ -141,6 +141,9 @@ class Settings:
     most_methods_per_account: int | None = 100
     """Payment methods per account, checked by `/v1/payment-methods`; none turns the limit off."""
 
+    async_delay_seconds: int = 1
+    """Seconds from the 202 of `async: true` to the execution; 0: executed before, and a refusal is the answer."""
+
     upc_allow_local_endpoints: bool = False
     """Accept hubs at any address, such as `http://127.0.0.1:8443`; off: Zuora requires https, a name and port 443."""
 

@@ -33,6 +33,7 @@ def taken(world: World) -> Snapshot:
             "keys": {key: record for key, record in world.idempotency.records.items() if record.answer is not None},
             "counts": world.limits.counts,
             "minute": world.limits.minute,
+            "queued": world.queued,
             "sends": world.upc.sends.entries,
             "upc": world.upc.configuration,
         }
@@ -68,4 +69,5 @@ def restore(world: World, snapshot: Snapshot) -> None:
     world.idempotency.records = content["keys"]
     world.limits.counts, world.limits.minute = content["counts"], content["minute"]
     world.upc.sends.entries = content["sends"]
+    world.queued = content["queued"]
     world.upc.changed.set()

@@ -66,7 +66,7 @@ DESCRIBED: Mapping[str, Described] = {
     "update_payment_method": Described(
         summary="Give a payment method its account (Quickstart)",
         request="AccountOfMethod",
-        answers={200: "PaymentMethod"},
+        answers={200: "PaymentMethod", 202: "Accepted"},
     ),
     "get_payment_method_v1": Described(summary="Read a payment method (v1)", answers={200: "PaymentMethodV1"}),
     "update_payment_method_v1": Described(
@@ -183,7 +183,7 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
             schemas["Idempotency-Key"] = {"type": "string", "pattern": f"^[!-~]{{1,{LONGEST_KEY}}}$"}
     if operation.dialect == "v1":
         schemas["Zuora-Version"] = one_of(sorted(KNOWN_VERSIONS))
-    if operation.dialect == "quickstart" and operation.method == "POST":
+    if operation.dialect == "quickstart" and operation.method != "GET":
         schemas["async"] = one_of(["false", "true"])
     return [_parameter("header", name, schema) for name, schema in schemas.items()]
 
