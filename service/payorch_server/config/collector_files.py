@@ -19,6 +19,8 @@ def collector_problems(settings: TelemetrySettings) -> Iterator[str]:
         scheme, host = parts.scheme, parts.hostname or ""
     except ValueError:
         scheme, host = "", ""
+    if "@" in settings.otlp_endpoint:
+        yield "telemetry.otlp_endpoint: must not hold a user or password; send them in a header of otlp_headers_file"
     if settings.otlp_headers_file and scheme != "https" and not (scheme == "http" and is_loopback(host)):
         yield (
             "telemetry.otlp_endpoint: must begin with https:// when otlp_headers_file is given, or be http:// on "

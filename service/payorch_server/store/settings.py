@@ -73,6 +73,10 @@ def problems(settings: StoreSettings) -> Iterator[str]:
     """Say what is wrong with the settings, each sentence beginning with the setting's name."""
     if settings.kind == "redis":
         yield from _url_problems(settings)
+        return
+    for name in ("url", "username", "password_file", "ca_file", "client_certificate_file"):
+        if getattr(settings, name):
+            yield f"{name}: has an effect with kind: redis only; set kind: redis, or remove it"
 
 
 def _url_problems(settings: StoreSettings) -> Iterator[str]:

@@ -72,6 +72,10 @@ class TestCollectorSettings:
                 "otlp_endpoint: must begin with https:// when otlp_headers_file is given",
             ),
             (
+                {"otlp_endpoint": f"https://user:{CANARY}@collector.example:4317"},
+                "otlp_endpoint: must not hold a user or password",
+            ),
+            (
                 {"otlp_headers_file": "headers", "otlp_endpoint": "http://[::1"},
                 "otlp_endpoint: must begin with https:// when otlp_headers_file is given",
             ),

@@ -53,6 +53,13 @@ class TestStoreSettings:
         assert found[0].startswith(problem)
         assert "hunter2" not in found[0]
 
+    @pytest.mark.parametrize("name", ["url", "username", "password_file", "ca_file", "client_certificate_file"])
+    def test_of_redis_do_nothing_in_memory(self, name: str) -> None:
+        """Else the intents of someone who named a Redis would be in memory, and its password in the file."""
+        (found,) = problems(StoreSettings(**{name: "redis://user:hunter2@cache"}))
+
+        assert found == f"{name}: has an effect with kind: redis only; set kind: redis, or remove it"
+
     def test_refuses_unknown_members(self) -> None:
         """A misspelt setting is an error."""
         with pytest.raises(ValidationError, match="prefixx"):
