@@ -13,6 +13,7 @@ NAIVE, NODE, GO = "naive", "node", "go"
 REDIS, TLS, RULES = "redis", "tls", "rules"
 DOWN, SLOW, REFUSING = "down", "slow", "refusing"
 HUB, BRIDGE = "hub", "bridge"
+EMULATOR = "emulator"
 REFERENCE_ECHO_US: Final = 410.0
 """What a call of the echo cost where the goals for added cost were set."""
 _LARGE: Final = 100
@@ -112,6 +113,7 @@ _TO_LEANER_FLOOR: Final = Ratio("cpu", SERVICE, (ECHO, AIOHTTP))
 _NAIVE: Final = Ratio("cpu", NAIVE, (SERVICE,))
 _NODE: Final = Ratio("cpu", SERVICE, (NODE,))
 _GO: Final = Ratio("cpu", SERVICE, (GO,))
+_EMULATOR: Final = Ratio("cpu", EMULATOR, (SERVICE,))
 _TRACED_P99: Final = Ratio("p99", SERVICE, (UNEXPORTED,))
 RATIOS: Final[Sequence[Ratio]] = (
     TO_FLOOR,
@@ -135,6 +137,7 @@ RATIOS: Final[Sequence[Ratio]] = (
     Ratio("cpu", HTTPX, (AIOHTTP,)),
     Ratio("cpu", HUB, (BRIDGE,)),
     Ratio("p50", HUB, (BRIDGE,)),
+    _EMULATOR,
 )
 GOALS: Final[Sequence[Goal]] = (
     Goal(_TO_LEANER_FLOOR, 1.7),
@@ -146,6 +149,7 @@ GOALS: Final[Sequence[Goal]] = (
     Goal(Added(SERVICE, DECRYPT_APPLE_PAY), 300.0),
     Goal(Added(SERVICE, CREATE_PAYMENT_METHOD), 350.0),
     Goal(_TRACED_P99, 1.5, in_flight=1),
+    Goal(_EMULATOR, 1.0),
 )
 
 

@@ -13,12 +13,14 @@ from harness.authority import Authority
 from harness.redis_server import servers
 
 from programs.bench.children import Child, child, collector, role
+from programs.bench.emulator import emulator
 from programs.bench.figures import (
     AGAINST,
     AIOHTTP,
     BRIDGE,
     DOWN,
     ECHO,
+    EMULATOR,
     GO,
     HTTPX,
     HUB,
@@ -56,6 +58,7 @@ NAMES: Final = (
     REFUSING,
     HUB,
     BRIDGE,
+    EMULATOR,
 )
 """All rows, but that of another checkout."""
 
@@ -97,6 +100,7 @@ class Rows:
             GO: lambda: self._server(GO, go_command(self.upstream, self._healthy, go=self.go), EVERY_RPC),
             HUB: self._hub,
             BRIDGE: self._bridge,
+            EMULATOR: self._emulator,
         }
         rows: list[Row] = []
         missing: dict[str, str] = {}
@@ -148,6 +152,10 @@ class Rows:
     def _bridge(self) -> Row:
         bridge = self._started(BRIDGE, self._gateway)
         return Row(BRIDGE, self._zuora, bridge, f"http://127.0.0.1:{int(bridge.line())}/", HUB_LEVELS)
+
+    def _emulator(self) -> Row:
+        process, url = self.stack.enter_context(emulator(EMULATOR))
+        return Row(EMULATOR, self._started("emulator_load"), process, url, VARIANT)
 
     @cached_property
     def _load(self) -> Child:
