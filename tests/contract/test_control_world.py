@@ -108,6 +108,8 @@ class TestTheClock:
             {"seconds": True},
             {"seconds": "60"},
             {"seconds": 1e300},
+            {"set": "9999-12-31T23:59:59Z"},
+            {"set": "0001-01-01T00:00:00Z"},
             {"seconds": 1, "set": "2026-12-01T00:00:00Z"},
             {"set": "2026-12-01T00:00:00"},
             {"set": "tomorrow"},

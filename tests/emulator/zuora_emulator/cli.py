@@ -36,11 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _run(arguments)
         finally:  # also after the help, which ends the program
-            sys.stdout.flush()
-    except BrokenPipeError:
+            print(end="", flush=True)  # unlike a flush of its own, it also works without a standard output
+    except OSError as problem:
         # What is still buffered would be written at the end of the program, and fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _READER_LEFT
+        if isinstance(problem, BrokenPipeError):
+            return _READER_LEFT
+        print(f"Cannot write the output: {problem.strerror}.", file=sys.stderr)
+        return 1
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -14,7 +14,7 @@ import msgspec
 
 from zuora_emulator import seed
 from zuora_emulator.app import Emulator
-from zuora_emulator.clock import USUAL_START, Clock, StoppedClock, SystemClock
+from zuora_emulator.clock import FARTHEST_S, USUAL_START, Clock, StoppedClock, SystemClock, is_possible
 from zuora_emulator.faults import parse_fault
 from zuora_emulator.fixtures import Fixtures
 from zuora_emulator.fixtures_file import read_fixtures
@@ -70,6 +70,8 @@ def _emulator(chosen: argparse.Namespace) -> Emulator:
 
 
 def _clock(chosen: argparse.Namespace) -> Clock:
+    if not abs(chosen.clock_ahead) <= FARTHEST_S:  # neither is NaN
+        raise CommandError(f"The clock can be {FARTHEST_S} seconds ahead or behind, not {chosen.clock_ahead}.")
     ahead, text = timedelta(seconds=chosen.clock_ahead), chosen.clock
     if text == "real" or (text is None and chosen.seed is None):
         return SystemClock(ahead)
@@ -81,6 +83,8 @@ def _clock(chosen: argparse.Namespace) -> Clock:
         raise CommandError(f"{text!r} is no time; use one like 2026-11-20T12:00:00Z, or real.") from None
     if time.tzinfo is None:
         raise CommandError(f"{text!r} has no offset; use a time like 2026-11-20T12:00:00Z.")
+    if not is_possible(time + ahead):
+        raise CommandError(f"{text!r} is more than {FARTHEST_S} seconds from {USUAL_START.isoformat()}.")
     return StoppedClock(time.astimezone(UTC) + ahead)
 
 
@@ -125,14 +129,13 @@ async def _serve_until_stopped(emulator: Emulator, scenarios: Sequence[Scenario]
             loop.add_signal_handler(number, stopped.set)
     for scenario in scenarios:
         await emulator.start(scenario)
-    try:
-        async with serving(emulator, host=host, port=port) as base_url:
-            print(_welcome(emulator, base_url), flush=True)
-            await stopped.wait()
-    except BrokenPipeError:
-        raise
-    except OSError as problem:
-        raise CommandError(f"Cannot listen on {host}:{port}: {problem}.") from problem
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            base_url = await stack.enter_async_context(serving(emulator, host=host, port=port))
+        except OSError as problem:
+            raise CommandError(f"Cannot listen on {host}:{port}: {problem}.") from problem
+        print(_welcome(emulator, base_url), flush=True)
+        await stopped.wait()
 
 
 def _welcome(emulator: Emulator, base_url: str) -> str:

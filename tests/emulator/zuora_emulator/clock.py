@@ -8,6 +8,15 @@ USUAL_START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 """Where clocks stand that do not follow the machine's."""
 
 
+FARTHEST_S = 100 * 366 * 86_400
+"""How far from `USUAL_START` a clock may be set, in seconds: tokens and keys still end in a year that exists."""
+
+
+def is_possible(time: datetime) -> bool:
+    """Whether a clock may be set to an aware time."""
+    return abs(time - USUAL_START) <= timedelta(seconds=FARTHEST_S)
+
+
 class Clock(Protocol):
     """Where the emulator takes the time from and how it waits."""
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from zuora_emulator.apple_pay import DEFECTS, VARIANTS, VariantError
 from zuora_emulator.apple_tokens import PUBLISHED_MERCHANT, minted_token
-from zuora_emulator.clock import ClockNotAdjustableError
+from zuora_emulator.clock import FARTHEST_S, USUAL_START, ClockNotAdjustableError, is_possible
 from zuora_emulator.control_base import ControlError, Endpoint, check_names, read_body
 from zuora_emulator.currency import BY_CODE, Currency, is_exact
 from zuora_emulator.scenarios import built_in, end, start
@@ -21,7 +21,6 @@ from zuora_emulator.world import World
 _CLOCK_EXAMPLE = 'The body must be like {"seconds": 3600} or {"set": "2026-12-01T00:00:00Z"}.'
 _SCENARIOS = "/_emulator/scenarios"
 _MINT_TEXTS = ("application_data", "transaction_id")
-_FARTHEST_S = 100 * 366 * 86_400
 _WITH_OFFSET = re.compile(r".+(Z|[+-]\d\d:?\d\d)")
 
 
@@ -102,7 +101,10 @@ class _Control:
 
     async def move(self, request: Request) -> Any:
         """Take `{"seconds": 3600}` or `{"set": "2026-12-01T00:00:00Z"}`."""
-        by = _distance(await read_body(request), self._world.clock.now())
+        now = self._world.clock.now()
+        by = _distance(await read_body(request), now)
+        if not is_possible(now + by):
+            raise ControlError(f"The clock can be {FARTHEST_S} seconds from {USUAL_START.isoformat()}, not more.")
         try:
             await self._world.advance(by)
         except ClockNotAdjustableError as problem:
@@ -177,7 +179,7 @@ def _distance(body: dict[str, Any], now: datetime) -> timedelta:
     if "set" in body:
         return _time(body["set"]) - now
     seconds = body["seconds"]
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _FARTHEST_S:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= FARTHEST_S:
         raise ControlError(_CLOCK_EXAMPLE)
     return timedelta(seconds=seconds)
 

@@ -3,9 +3,12 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Duration = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,31 +120,31 @@ class Settings:
     replay_headers: Literal["stored", "fresh"] = "stored"
     """Whether a replay carries the first answer's headers (its request id among them) or new ones."""
 
-    rate_limit_per_minute: int | None = 50_000
+    rate_limit_per_minute: _Count | None = 50_000
     """API requests per tenant and minute; none turns the limit off."""
 
-    token_limit_per_minute: int | None = 100
+    token_limit_per_minute: _Count | None = 100
     """Token requests per peer address and minute; none turns the limit off."""
 
-    concurrency_limit: int | None = 40
+    concurrency_limit: _Count | None = 40
     """Calls in flight per tenant and entity (class Default); none turns the limit off."""
 
     duplicate_check: bool = False
     """Whether `processingOptions.checkDuplicated` is heeded, which Zuora turns on for a tenant on request."""
 
-    session_life_minutes: int | None = 60
+    session_life_minutes: _Duration | None = 60
     """How long a session can be redeemed, which no document says; none: for ever."""
 
     session_single_use: bool = True
     """Whether a session can be redeemed once only, which no document says."""
 
-    orphan_days: int | None = 10
+    orphan_days: _Duration | None = 10
     """Days after which a payment method without an account is deleted, as the older text says; none: never."""
 
-    most_methods_per_account: int | None = 100
+    most_methods_per_account: _Count | None = 100
     """Payment methods per account, checked by `/v1/payment-methods`; none turns the limit off."""
 
-    async_delay_seconds: int = 1
+    async_delay_seconds: _Duration = 1
     """Seconds from the 202 of `async: true` to the execution; 0: executed before, and a refusal is the answer."""
 
     upc_allow_local_endpoints: bool = False
@@ -168,7 +171,7 @@ class Settings:
     upc_resends: Literal["hourly", "never"] = "hourly"
     """Whether payments and refunds in Processing are sent again, every hour for 48 hours."""
 
-    upc_payment_retries: int = 0
+    upc_payment_retries: _Count = 0
     """How many new payments Configurable Payment Retry makes after a payment in Error, each a day after the last."""
 
     def switch(self, values: Mapping[str, Any]) -> None:

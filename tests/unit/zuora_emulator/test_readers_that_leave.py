@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from zuora_emulator import Emulator, serving
@@ -57,3 +59,27 @@ class TestAReaderThatLeaves:
         assert errors == b""
         # argparse writes the help itself, and passes over what it cannot write.
         assert process.returncode in ({0, 141} if help_only else {141})
+
+
+class TestAnOutputThatCannotBeWritten:
+    """A full disk is a sentence, and no output at all is no mistake."""
+
+    @pytest.mark.parametrize("command", ["fixtures", "scenarios", "serve", "mint-apple-pay-token"])
+    def test_is_a_sentence(self, command: str) -> None:
+        """It names the output, and not the address that is listened on."""
+        with Path("/dev/full").open("wb") as full:
+            ended = subprocess.run(_command(command), stdout=full, stderr=subprocess.PIPE, check=False)  # noqa: S603 - ours
+
+        assert (ended.returncode, ended.stderr) == (1, b"Cannot write the output: No space left on device.\n")
+
+    @pytest.mark.parametrize("command", ["fixtures", "scenarios", "mint-apple-pay-token"])
+    def test_may_be_closed(self, command: str) -> None:
+        """As `>&-` does."""
+        shell = ["/bin/sh", "-c", '"$@" >&-', "sh", *_command(command)]
+        ended = subprocess.run(shell, stderr=subprocess.PIPE, check=False)  # noqa: S603 - ours
+
+        assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def _command(name: str) -> list[str]:
+    return [sys.executable, "-m", "zuora_emulator", name, *ARGUMENTS.get(name, [])]
