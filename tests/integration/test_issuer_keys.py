@@ -22,6 +22,7 @@ from payorch import CallError
 from payorch.v1 import call_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server.access.fetched_keys import MIN_INTERVAL_S
+from payorch_server.rpc.interceptors import authn
 from payorch_server.runtime.clock import SystemClock
 from structlog.testing import capture_logs
 
@@ -47,6 +48,12 @@ def access_of(*callers: str) -> dict[str, Any]:
     """Return a policy that lets callers do what costs nothing."""
     rights = {"namespace": "shop", "rpcs": ["*"], "tenants": {"*": {"entities": ["*"], "orgs": ["*"]}}}
     return {"callers": [{"caller": caller, **rights} for caller in callers]}
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for keys as long as the calls have time, because a busy machine may need more than the usual wait."""
+    monkeypatch.setattr(authn, "KEY_WAIT_S", 15.0)
 
 
 @asynccontextmanager

@@ -72,6 +72,8 @@ ABOUT_THE_PROCESS = {
     "circuit_opened": "the same",
     "calls_refused": "sums up calls of which nothing was read",
     "http_accept_failed": "there is no connection",
+    "issuer_keys_fetched": "of an issuer, and of all calls that wait for its keys",
+    "issuer_keys_not_fetched": "the same",
     "unsettled_not_noted": "of several intents, by a task that all calls share",
     "upc_gateway_state": "of a gateway, and of all calls to it",
 }

@@ -58,19 +58,21 @@ def decrypt(call: Call, opener: TokenOpener) -> Answer:
     # From here on things exist: no refusal without saying so.
     use_up(call, charge)
     method = _create_method(call, request, charge)
-    if invoice is None:
+    if invoice is None or request.account is None:
         _record(call, method, {})
         return json_answer(200, {"paymentMethodId": method.id, "success": True})
-    return _charged(call, request, method=method, invoice=invoice, charge=charge)
+    return _charged(call, request, request.account, method=method, invoice=invoice, charge=charge)
 
 
-def _charged(call: Call, request: _Request, *, method: PaymentMethod, invoice: Invoice, charge: AppleCharge) -> Answer:
+def _charged(
+    call: Call, request: _Request, payer: Account, *, method: PaymentMethod, invoice: Invoice, charge: AppleCharge
+) -> Answer:
     if call.decline:
         _record(call, method, {})
         words = call.decline.replace("_", " ").title()
         reason = Reason(category=60, message=f"The payment was declined by the gateway: {words}")
         raise Refused((reason,), existing={"paymentMethodId": method.id})
-    payment = pay(call, invoice=invoice, charge=charge)
+    payment = pay(call, account=payer, invoice=invoice, charge=charge)
     payment.record.method_id, payment.record.gateway_id = method.id, request.gateway.id if request.gateway else ""
     _record(call, method, {"payment_id": payment.id, "invoice": invoice.number}, charge)
     body = {"paymentMethodId": method.id, "paymentId": payment.id, "amount": str(payment.amount), "success": True}

@@ -133,7 +133,7 @@ def _charged(
         )
         raise Refused((reason,))
     use_up(call, charge)
-    return pay(call, invoice=invoice, charge=charge), charge
+    return pay(call, account=payer, invoice=invoice, charge=charge), charge
 
 
 _QUICKSTART_NAMES = {"paymentToken": "apple_pay.customer_token", "invoiceId": "apple_pay.invoice_id"}

@@ -57,9 +57,8 @@ def _check_amount(call: Call, amount: Decimal, balance: Decimal) -> None:
         raise refused(30, "The amount of the payment token exceeds the invoice's balance.", "paymentToken")
 
 
-def pay(call: Call, *, invoice: Invoice, charge: AppleCharge) -> Payment:
+def pay(call: Call, *, account: Account, invoice: Invoice, charge: AppleCharge) -> Payment:
     """Process the payment; the invoice's balance falls. Its method and gateway are entered by the caller."""
-    account = call.state.accounts[invoice.account_id]
     applied = ((invoice.id, charge.amount),)
     record = processed(call, account, amount=charge.amount, currency=invoice.currency, invoices=applied)
     return Payment(record=record, invoice=call.state.invoices[invoice.id])

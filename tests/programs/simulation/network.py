@@ -16,6 +16,7 @@ from zuora_emulator import Emulator
 from zuora_emulator.answers import Answer, html_answer
 from zuora_emulator.faults import Fault, parse_fault
 from zuora_emulator.idempotency import Idempotency
+from zuora_emulator.settings import Settings
 
 from programs.simulation.bookkeeping import Counts, EventLog
 from programs.simulation.clock import SimulatedClock
@@ -58,7 +59,7 @@ class ForgetfulKeys(Idempotency):
     """Zuora's idempotency store, which may or may not keep what it says of passing trouble."""
 
     def __init__(self, *, choices: RandomChoices) -> None:
-        super().__init__(on_other_body=choices.body_mismatch)
+        super().__init__(Settings(body_mismatch=choices.body_mismatch))
         self._choices = choices
         self.early: set[str] = set()
         """Keys whose stored answer was given before anything looked at them."""
@@ -72,7 +73,7 @@ class ForgetfulKeys(Idempotency):
 
     def keep(self, key: str, answer: Answer, **about: Any) -> None:
         """Store an answer of the edge."""
-        if key not in self._records:
+        if key not in self.records:
             self.early.add(key)
         super().keep(key, answer, **about)
 
@@ -288,7 +289,7 @@ class Network:
         }
         kept = tuple(pair for pair in answer.headers if pair[0] in {"zuora-request-id", "zuora-track-id"})
         failed = Answer(200, msgspec.json.encode(body), (*kept, ("content-type", "application/json")))
-        if send.key and send.key in emulator._world.idempotency._records:
+        if send.key and send.key in emulator._world.idempotency.records:
             emulator._world.idempotency.finish(send.key, failed)
         return failed
 

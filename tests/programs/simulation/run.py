@@ -120,7 +120,7 @@ class Run:
     def _excuse_for_open(self, intent: Intent, outcome: str) -> str:
         """Tell why no resend can settle an intent: Zuora stored an answer that says nothing of the intent."""
         keys = [emulator._world.idempotency for emulator in self._world.emulators.values()]
-        stored = [one._records[intent.key].answer for one in keys if intent.key in one._records]
+        stored = [one.records[intent.key].answer for one in keys if intent.key in one.records]
         failed = [one for one in stored if one is not None and not one.status < 300]
         if any(
             self._world.wrong_clocks.met(one.instance, from_s=one.began_s, until_s=one.ended_s)
