@@ -60,8 +60,8 @@ class TestScenarios:
         _, said, _ = check(render_text(scenario=CHART / "ci/production-values.yaml"))
 
         assert said.splitlines()[1] == (
-            "  not checked: Secret payorch-production (key-2026-11, key-2026-05, redis-password); "
-            "Secret zuora-north (north); Secret zuora-south (south)"
+            "  not checked: Secret payorch-production (otlp-headers, key-2026-11, key-2026-05, redis-password); "
+            "ConfigMap collector-ca (ca.crt); Secret zuora-north (north); Secret zuora-south (south)"
         )
 
 
