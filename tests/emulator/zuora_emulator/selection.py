@@ -57,7 +57,7 @@ def read_selection(query: Sequence[tuple[str, str]], *, strict: bool) -> Selecti
     """Read the query; `strict` refuses expansions but `account`, and filters without an object.
 
     Raises:
-        Refused: a parameter or field is unknown, an expansion or filter has not the form, or `page_size` is not 1 to
+        Refused: a parameter or field is unknown, an expansion or filter is malformed, or `page_size` is not 1 to
             99.
     """
     problems = [_problem("unknown_parameter", name) for name, _ in query if name not in _KNOWN]
