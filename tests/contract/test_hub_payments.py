@@ -45,7 +45,7 @@ async def test_a_payment_of_another_entity_is_not_seen(hubbed: HubbedCaller) -> 
 @pytest.mark.parametrize(
     ("more", "status", "reason"),
     [
-        ({"type": "External"}, 405, "not emulated"),
+        ({"type": "External"}, 400, "an electronic method"),
         ({"type": None}, 400, "no type"),
         ({"amount": "two"}, 400, "an amount that is no number"),
         ({"amount": 0}, 400, "nothing"),

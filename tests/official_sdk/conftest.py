@@ -27,6 +27,16 @@ class Sdk:
         """The SDK's operations on payment methods, sessions among them."""
         return zuora_sdk.PaymentMethodsApi(self.client.api_client)
 
+    @property
+    def payments(self) -> Any:
+        """The SDK's operations on payments."""
+        return zuora_sdk.PaymentsApi(self.client.api_client)
+
+    @property
+    def refunds(self) -> Any:
+        """The SDK's operations on refunds."""
+        return zuora_sdk.RefundsApi(self.client.api_client)
+
 
 class SdkWith(Protocol):
     """Makes a client of an emulator with the given switches."""

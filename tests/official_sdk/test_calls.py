@@ -228,6 +228,47 @@ class TestTheOfficialSdkCreatesPaymentMethods:
         assert b'"state":"active"' in answer.data
 
 
+EXTERNAL: dict[str, Any] = {
+    "account_id": seed.ACCOUNT_US.id,
+    "type": "External",
+    "payment_method_type": "Check",
+    "amount": 50,
+    "currency": "USD",
+}
+
+
+class TestTheOfficialSdkPaysAndRefunds:
+    """POST /v1/payments and its refunds, and reading them back."""
+
+    def test_outside_of_zuora(self, sdk: Sdk) -> None:
+        """A check that pays an invoice, and what was too much."""
+        applied = zuora_sdk.CreatePaymentInvoiceApplication(invoice_id=seed.INVOICE_US_SECOND.id, amount=42.5)
+        made = sdk.payments.create_payment(
+            zuora_sdk.CreatePaymentRequest(**EXTERNAL, effective_date="2026-11-19", invoices=[applied])
+        )
+        request = zuora_sdk.CreateRefundRequest(type="External", method_type="Check", total_amount=7.5)
+        refunded = sdk.payments.create_refund_payment(made.number, request)
+
+        read = sdk.payments.get_payment(made.id)
+        assert (read.type, read.status, read.applied_amount, read.refund_amount) == ("External", "Processed", 42.5, 7.5)
+        assert (read.effective_date, read.unapplied_amount) == ("2026-11-19", 0)
+        assert sdk.refunds.get_refund(refunded.id).method_type == "Check"
+
+    def test_with_a_method_of_the_account(self, sdk: Sdk) -> None:
+        """Through its gateway."""
+        method = zuora_sdk.CreatePayPalCPPaymentMethod(type="PayPalCP", baid="b", account_key=seed.ACCOUNT_US.id)
+        created = sdk.methods.create_payment_method(zuora_sdk.CreatePaymentMethodRequest(method))
+        more = {"type": "Electronic", "payment_method_id": created.id, "gateway_id": seed.GATEWAY_US.id}
+
+        made = sdk.payments.create_payment(zuora_sdk.CreatePaymentRequest(**EXTERNAL | more))
+        request = zuora_sdk.CreateRefundRequest(type="Electronic", total_amount=50)
+        refunded = sdk.payments.create_refund_payment(made.id, request)
+
+        assert (made.status, made.gateway_state) == ("Processed", "Submitted")
+        assert sdk.payments.get_payment(made.number).unapplied_amount == 0
+        assert (refunded.status, refunded.payment_id) == ("Processed", made.id)
+
+
 class TestTheOfficialSdkMeetsErrors:
     """Each error becomes the exception that the SDK has for it, with its reasons."""
 
@@ -276,9 +317,7 @@ class TestTheOfficialSdkMeetsErrors:
     def test_of_what_there_is_not(self, sdk: Sdk) -> None:
         """An unknown payment, read with an idempotency key."""
         with pytest.raises(zuora_sdk.exceptions.NotFoundException):
-            zuora_sdk.PaymentsApi(sdk.client.api_client).get_payment(
-                "P-99999999", _headers={"Idempotency-Key": "a-key"}
-            )
+            sdk.payments.get_payment("P-99999999", _headers={"Idempotency-Key": "a-key"})
 
     def test_below_http_200(self, sdk: Sdk) -> None:
         """The answer has `success: false`, and the SDK raises nothing."""

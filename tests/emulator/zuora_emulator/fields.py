@@ -7,7 +7,8 @@ from typing import Any
 
 from zuora_emulator.errors import Reason, Refused
 
-_NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,20})?", re.ASCII)
+_MOST_DIGITS = 20
+_NUMBER = re.compile(rf"-?\d{{1,{_MOST_DIGITS}}}(\.\d{{1,{_MOST_DIGITS}}})?", re.ASCII)
 
 
 class Fields:
@@ -92,7 +93,11 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             self._wrong(name, "must be a number")
             return None
-        return Decimal(value)
+        number = Decimal(value)
+        if abs(number.adjusted()) >= _MOST_DIGITS or len(number.as_tuple().digits) > 2 * _MOST_DIGITS:
+            self._wrong(name, f"must have at most {_MOST_DIGITS} digits before and after the point")
+            return None
+        return number
 
     def mapping(self, name: str, *, required: bool = False) -> Mapping[str, Any] | None:
         """Read an object."""

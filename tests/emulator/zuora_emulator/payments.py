@@ -1,4 +1,4 @@
-"""Paying one invoice with the amount inside an Apple Pay token."""
+"""Payments that are Processed at once: with the amount inside an Apple Pay token, by a session, or outside of Zuora."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -80,7 +80,12 @@ def processed(
         status="Processed",
         invoices=invoices,
     )
-    call.state.upc_payments[payment.id] = payment
-    for invoice_id, part in invoices:
-        call.state.pay(call.state.invoices[invoice_id], part)
+    keep(call, payment)
     return payment
+
+
+def keep(call: Call, payment: UpcPayment) -> None:
+    """Keep a processed payment; the balances of its invoices fall."""
+    call.state.upc_payments[payment.id] = payment
+    for invoice_id, part in payment.invoices:
+        call.state.pay(call.state.invoices[invoice_id], part)

@@ -152,8 +152,8 @@ class Upc:
     # --- payments and refunds
 
     def calls_hub(self, transaction: Transaction) -> bool:
-        """Whether its gateway asks a hub; any other decides at once."""
-        return transaction.gateway_id in self._gateways
+        """Whether its gateway asks a hub; any other decides at once, and none is asked about external ones."""
+        return transaction.type == "Electronic" and transaction.gateway_id in self._gateways
 
     async def pay(
         self, payment: UpcPayment, *, idempotency_key: str | None = None, request_id: str = "", decline: str = ""
@@ -251,6 +251,8 @@ class Upc:
             message=None,
             reference_id=None,
             second_reference_id=None,
+            dated=None,
+            concluded_at=None,
         )
         await self.pay(payment)
 
@@ -287,10 +289,7 @@ class Upc:
     def _conclude(self, transaction: Transaction, reply: HubReply) -> None:
         if reply.conclusion == "Processing":
             return
-        transaction.status, transaction.next_send_at = reply.conclusion, None
-        transaction.code, transaction.message = reply.code or None, reply.message or None
-        transaction.reference_id = reply.transaction_id or None
-        transaction.second_reference_id = reply.second_transaction_id or None
+        transaction.conclude(reply, self._clock.now())
         if isinstance(transaction, UpcPayment):
             self._settle(transaction, reply)
         self.changed.set()

@@ -10,9 +10,10 @@ from starlette.requests import Request
 
 from zuora_emulator.control_base import ControlError, Endpoint, read_body
 from zuora_emulator.hub_sends import MASK
+from zuora_emulator.payment_answers import payment_json, refund_json
 from zuora_emulator.state import PaymentMethod
 from zuora_emulator.upc import Upc
-from zuora_emulator.upc_payments import new_refund, payment_json, refund_json
+from zuora_emulator.upc_payments import new_refund
 from zuora_emulator.upc_records import HubSend, Transaction, UpcPayment, UpcRefund
 from zuora_emulator.world import World
 

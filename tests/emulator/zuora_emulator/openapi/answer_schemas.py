@@ -24,6 +24,7 @@ from zuora_emulator.openapi.schema_parts import (
 )
 from zuora_emulator.payment_method_schema import OBJECTS, TOP, Field
 from zuora_emulator.selection import ACCOUNT_FIELDS
+from zuora_emulator.upc_records import METHOD_TYPES
 
 _HEX_32: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _PROCESS_ID: Schema = {"type": "string", "pattern": "^[0-9A-F]{16}$"}
@@ -164,19 +165,19 @@ def _transaction() -> dict[str, Any]:
         "id": _HEX_32,
         "number": FILLED,
         "status": one_of(["Processing", "Processed", "Error"]),
-        "type": one_of(["Electronic"]),
-        "accountId": FILLED,
+        "type": one_of(["Electronic", "External"]),
+        "accountId": nullable(FILLED),
         "amount": NUMBER,
         "comment": nullable(TEXT),
         "paymentMethodId": nullable(_HEX_32),
-        "gatewayId": FILLED,
+        "gatewayId": nullable(FILLED),
         "gatewayResponse": nullable(TEXT),
         "gatewayResponseCode": nullable(TEXT),
         "gatewayState": FILLED,
         "referenceId": nullable(TEXT),
         "softDescriptor": nullable(TEXT),
         "softDescriptorPhone": nullable(TEXT),
-        "createdDate": FILLED,
+        **dict.fromkeys(("createdById", "createdDate", "updatedById", "updatedDate"), FILLED),
     }
 
 
@@ -186,7 +187,7 @@ def _payment() -> Schema:
         _transaction()
         | dict.fromkeys(amounts, NUMBER)
         | {
-            "accountNumber": FILLED,
+            "accountNumber": nullable(FILLED),
             "currency": CURRENCY,
             "effectiveDate": DATE,
             "secondPaymentReferenceId": nullable(TEXT),
@@ -198,6 +199,7 @@ def _refund() -> Schema:
     return closed(
         _transaction()
         | {
+            "methodType": nullable(one_of(METHOD_TYPES)),
             "paymentId": _HEX_32,
             "paymentNumber": FILLED,
             "refundDate": DATE,

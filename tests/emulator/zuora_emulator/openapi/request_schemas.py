@@ -11,6 +11,7 @@ from zuora_emulator.openapi.schema_parts import (
     AMOUNT,
     ANYTHING,
     CURRENCY,
+    DATE,
     FILLED,
     FLAG,
     NUMBER,
@@ -24,9 +25,11 @@ from zuora_emulator.openapi.schema_parts import (
     opened,
     ref,
 )
+from zuora_emulator.payment_fields import LONGEST_REFERENCE
 from zuora_emulator.payment_method_schema import OBJECTS, TOP, Field, Kind
 from zuora_emulator.redemption import REDEEMED_TYPES
 from zuora_emulator.sessions import MOST_INVOICES
+from zuora_emulator.upc_records import METHOD_TYPES
 
 _KINDS: Mapping[Kind, Schema] = {
     "string": TEXT,
@@ -57,25 +60,11 @@ def request_schemas() -> dict[str, Schema]:
         "DecryptionRequest": _decryption(),
         "PaymentMethodRequest": _payment_method(),
         "PaymentMethodRequestV1": _payment_method_v1(),
-        "PaymentRequest": opened(
-            {
-                "type": one_of(["Electronic"]),
-                "accountId": TEXT,
-                "accountNumber": TEXT,
-                "amount": AMOUNT,
-                "currency": CURRENCY,
-                "paymentMethodId": TEXT,
-                "gatewayId": TEXT,
-                "gatewayOptions": TEXTS,
-                "comment": TEXT,
-                "invoices": items(opened({"invoiceId": FILLED, "amount": AMOUNT}, required=("invoiceId", "amount"))),
-            },
-            required=("type", "amount", "currency"),
-        ),
+        "PaymentRequest": _payment(),
         "AccountOfMethod": {"anyOf": [closed({"account_id": FILLED}), closed({"account_number": FILLED})]},
         "AccountOfMethodV1": closed({"accountKey": FILLED}),
         "RedemptionRequest": opened({"type": one_of(REDEEMED_TYPES), "decline": one_of(list(DECLINES))}),
-        "RefundRequest": opened({"totalAmount": AMOUNT, "comment": TEXT}, required=("totalAmount",)),
+        "RefundRequest": _refund(),
     }
 
 
@@ -118,6 +107,41 @@ def _decryption() -> Schema:
 
 def _text_of(longest: int) -> Schema:
     return {"type": "string", "maxLength": longest}
+
+
+def _payment() -> Schema:
+    document = {"invoiceId": FILLED, "invoiceNumber": FILLED, "amount": AMOUNT}
+    return opened(
+        {
+            "type": one_of(["Electronic", "External"]),
+            "accountId": TEXT,
+            "accountNumber": TEXT,
+            "amount": AMOUNT,
+            "currency": CURRENCY,
+            "effectiveDate": DATE,
+            "paymentMethodId": TEXT,
+            "paymentMethodType": one_of(METHOD_TYPES),
+            "gatewayId": TEXT,
+            "gatewayOptions": TEXTS,
+            "comment": _text_of(255),
+            "referenceId": _text_of(LONGEST_REFERENCE),
+            "invoices": items(opened(document, required=("amount",)), minItems=1),
+        },
+        required=("type", "amount", "currency"),
+    )
+
+
+def _refund() -> Schema:
+    properties: dict[str, Schema] = {
+        "type": one_of(["Electronic", "External"]),
+        "totalAmount": AMOUNT,
+        "methodType": one_of(METHOD_TYPES),
+        "refundDate": DATE,
+        "comment": _text_of(255),
+        "referenceId": _text_of(LONGEST_REFERENCE),
+        "secondRefundReferenceId": _text_of(LONGEST_REFERENCE),
+    }
+    return opened(properties, required=("type", "totalAmount"))
 
 
 def _payment_method() -> Schema:
