@@ -17,7 +17,7 @@ ENV PIP_ONLY_BINARY=:all: PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 # pip works from an environment of its own, so that those that ship never hold it.
 RUN python -m venv /opt/build
-COPY requirements/build.txt requirements/
+COPY requirements/build.txt requirements/licences.toml requirements/
 RUN /opt/build/bin/pip install --require-hashes -r requirements/build.txt
 COPY tools/image/ tools/image/
 

@@ -61,7 +61,7 @@ format: $(READY)  ## Format the code and the protos
 	@$(BIN)/buf format protos -w
 
 ##@ Check a change
-check: $(READY)  ## Lint, types, layers, protos, form of the texts, drift of generated code
+check: $(READY)  ## Lint, types, layers, protos, form of the texts, licences, drift of generated code
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
@@ -75,6 +75,7 @@ check: $(READY)  ## Lint, types, layers, protos, form of the texts, drift of gen
 	@MYPYPATH=tools/dashboards $(BIN)/mypy tools/dashboards
 	@$(BIN)/python tools/dashboards --check
 	@$(BIN)/python tools/values --check
+	@$(BIN)/python tools/licences.py
 	@$(BIN)/python tools/prose.py
 
 test: $(READY)  ## All tests that need no other tool
@@ -130,6 +131,7 @@ clients: $(READY)  ## Build, call and install every language's client; read the 
 	@PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.run --go '$(GO)'
 	@PATH='$(dir $(GO)):'"$$PATH" PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.languages
 	@GRPC_VERBOSITY=NONE PYTHONPATH=tests:tools $(BIN)/python -m programs.clients.conformance
+	@PATH='$(dir $(GO)):'"$$PATH" $(BIN)/python tools/licences.py --clients
 
 docs: $(READY) build/sphinx/.installed  ## Build the site of all texts in build/site; a broken link or anchor fails
 	@rm -rf build/site

@@ -1,5 +1,7 @@
 """Lists what an environment and the base below it hold: ENVIRONMENT/sbom.cdx.json, in CycloneDX.
 
+A Python package whose licence is unknown or not allowed ends the build.
+
 Run in a build of the image, by the interpreter of the build's own environment. Nothing in the list is random, so that
 equal builds have equal lists.
 """
@@ -10,14 +12,17 @@ import platform
 import subprocess
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import distributions as installed_in
 from pathlib import Path
 from typing import Any
 
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from licence_policy import LicenceError, read_policy, stated_by
 from packageurl import PackageURL
+from packaging.utils import canonicalize_name
 
 _ROW = "${Package}\\t${Version}\\t${Architecture}\\t${source:Package}\\t${db:Status-Abbrev}\\n"
 
@@ -29,6 +34,20 @@ def distributions(environment: Path, project: Path) -> dict[str, Any]:
     listed = subprocess.run([*command, *options], check=True, stdout=subprocess.PIPE)  # noqa: S603 - arguments are ours
     bom: dict[str, Any] = json.loads(listed.stdout)
     return bom
+
+
+def set_licences(components: Iterable[dict[str, Any]], environment: Path) -> None:
+    """Give each component its licence as an SPDX expression; one that is not allowed ends the build."""
+    policy = read_policy()
+    paths = [str(path) for path in environment.glob("lib/python3*/site-packages")]
+    stated = {canonicalize_name(package.name): stated_by(package) for package in installed_in(path=paths)}
+    for component in components:
+        statements = stated[canonicalize_name(component["name"])]
+        try:
+            expression = policy.expression(component.get("purl", component["name"]), statements)
+        except LicenceError as error:
+            sys.exit(str(error))
+        component["licenses"] = [{"expression": expression, "acknowledgement": "declared"}]
 
 
 def debian_packages() -> list[dict[str, Any]]:
@@ -59,6 +78,7 @@ def main(arguments: Sequence[str]) -> None:
     """Write the list; one that its schema does not allow ends the build."""
     environment, project = map(Path, arguments)
     bom = distributions(environment, project)
+    set_licences([*bom["components"], bom["metadata"]["component"]], environment)
     bom["components"] += [interpreter(), *debian_packages()]
     bom["components"].sort(key=lambda component: component["bom-ref"])
     moment = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)  # noqa: TID251 - the build's only setting
