@@ -15,4 +15,4 @@ def _keep_limits_of_this_process() -> Iterator[None]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add an option for the length of the longest test."""
-    parser.addoption("--mutations", default="10000", help="requests on which protovalidate judges the compiled checks")
+    parser.addoption("--requests", default="10000", help="requests on which protovalidate judges the compiled checks")

@@ -10,8 +10,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOCKS = ROOT / "requirements"
-RUNTIME, DEV, STOOD_IN, BUILD, GATEWAY, DOCS, SDK = (
-    LOCKS / f"{name}.txt" for name in ("runtime", "dev", "emulator", "build", "gateway", "docs", "zuora-sdk")
+RUNTIME, DEV, STOOD_IN, BUILD, GATEWAY, DOCS, SDK, MUTATION = (
+    LOCKS / f"{name}.txt"
+    for name in ("runtime", "dev", "emulator", "build", "gateway", "docs", "zuora-sdk", "mutation")
 )
 OURS = {"payorch", "payorch-server", "payorch-zuora-emulator"}
 
@@ -44,7 +45,8 @@ class TestLockedVersions:
         + [(BUILD, one) for one in SERVER["dependency-groups"]["build"]]
         + [(GATEWAY, one) for one in SERVER["dependency-groups"]["gateway"]]
         + [(DOCS, one) for one in SERVER["dependency-groups"]["docs"]]
-        + [(SDK, one) for one in SERVER["dependency-groups"]["zuora-sdk"]],
+        + [(SDK, one) for one in SERVER["dependency-groups"]["zuora-sdk"]]
+        + [(MUTATION, one) for one in SERVER["dependency-groups"]["mutation"]],
         ids=lambda one: one if isinstance(one, str) else one.stem,
     )
     def test_satisfy_the_projects(self, lock: Any, wanted: str) -> None:

@@ -1,4 +1,4 @@
-"""protovalidate judges the compiled pass: both accept and refuse the same requests, `--mutations` of them."""
+"""protovalidate judges the compiled pass: both accept and refuse the same requests, `--requests` of them."""
 
 from collections import Counter
 from dataclasses import replace
@@ -33,7 +33,7 @@ def passes(request: Message) -> bool:
 
 def test_both_agree_on_every_request(pytestconfig: pytest.Config) -> None:
     """Whatever the rules of the protos are, on both of their sides."""
-    count, seen = int(pytestconfig.getoption("--mutations")), Counter[tuple[str, bool]]()
+    count, seen = int(pytestconfig.getoption("--requests")), Counter[tuple[str, bool]]()
 
     for request in mutated_requests(count, seed=SEED):
         good = is_good(request)

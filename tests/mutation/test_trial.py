@@ -1,0 +1,112 @@
+import os
+import time
+from pathlib import Path
+
+import pytest
+from programs.mutation import trial
+from programs.mutation.forked import Limits, OutOfTimeError, run
+from programs.mutation.generation import mutants_of
+from programs.mutation.mutant import Fate
+from programs.mutation.rooms import Room
+
+FEES = """\
+LIMIT = 100
+
+
+def fee(amount):
+    if amount > LIMIT:
+        return 1
+    return 2
+
+
+def unused():
+    return 3
+"""
+TESTS = """\
+from mutated_fees import fee
+
+
+def test_large_amounts_cost_less():
+    assert fee(101) == 1
+
+
+def test_others_cost_more():
+    assert fee(100) == 2
+"""
+LIMITS = Limits(cpu_s=10, wall_s=60)
+ROOM = Room("fees", ("mutated_fees.py",), ("unit/test_fees.py",))
+
+
+def wait() -> None:
+    """Show nothing."""
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the root of a tree with one module and its tests."""
+    (tmp_path / "mutated_fees.py").write_text(FEES)
+    tests = tmp_path / "tests" / "unit"
+    tests.mkdir(parents=True)
+    (tests / "test_fees.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    monkeypatch.setattr(trial, "_ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class TestMutant:
+    """What the tests say of it."""
+
+    @pytest.mark.parametrize(
+        ("after", "fate"),
+        [
+            ("if amount >= LIMIT:", Fate.KILLED),
+            ("LIMIT = 101", Fate.KILLED),
+            ("return None", Fate.KILLED),
+            ("return 4", Fate.SURVIVED),
+        ],
+    )
+    def test_is_killed_by_a_test_that_fails(self, tree: Path, after: str, fate: Fate) -> None:
+        """In a function or in a table; a line that no test runs survives."""
+        known = trial.baseline(ROOM, wait)
+        (mutant, *_) = (found for found in mutants_of(tree, "mutated_fees.py") if found.after == after)
+
+        assert trial.verdict(mutant, known, wait).fate is fate
+
+    def test_is_judged_by_the_tests_that_run_its_lines(self, tree: Path) -> None:
+        """And by all tests, if its line runs while modules are imported."""
+        known = trial.baseline(ROOM, wait)
+        mutants = {mutant.after: mutant for mutant in mutants_of(tree, "mutated_fees.py")}
+
+        assert [test.rpartition("::")[2] for test in known.judges(mutants["return 3"])] == ["test_others_cost_more"]
+        assert len(known.judges(mutants["LIMIT = 101"])) == 2
+
+    def test_is_not_judged_by_tests_that_fail_without_it(self, tree: Path) -> None:
+        """Every mutant would be killed."""
+        (tree / "tests" / "unit" / "test_fees.py").write_text(TESTS.replace("== 1", "== 5"))
+
+        with pytest.raises(trial.BaselineFailedError, match=r"fees: .*test_large_amounts_cost_less without any mutant"):
+            trial.baseline(ROOM, wait)
+
+
+class TestProcess:
+    """A task runs apart from the program that waits for it."""
+
+    def test_returns_what_its_task_returns(self) -> None:
+        """From another process."""
+        assert run(os.getpid, LIMITS, wait) != os.getpid()
+
+    def test_ends_when_its_cpu_time_is_used_up(self) -> None:
+        """As a mutant whose loop never ends."""
+        with pytest.raises(OutOfTimeError):
+            run(lambda: [None for _ in iter(int, 1)], Limits(cpu_s=1, wall_s=60), wait)
+
+    def test_ends_when_the_time_is_up(self) -> None:
+        """As a mutant that waits for what never comes."""
+        with pytest.raises(OutOfTimeError):
+            run(lambda: time.sleep(60), Limits(cpu_s=10, wall_s=0), wait)
+
+    def test_reports_an_exception(self) -> None:
+        """It is a defect of the program, not of the mutant."""
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            run(lambda: 1 // 0, LIMITS, wait)

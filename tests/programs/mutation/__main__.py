@@ -1,0 +1,114 @@
+"""Changes the code that decides about money in small ways, and counts how many changes the tests notice."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from programs.mutation import forked
+from programs.mutation.generation import mutants_of
+from programs.mutation.journal import Journal
+from programs.mutation.mutant import Fate, Mutant, sample
+from programs.mutation.report import Tally, rooms_below, table
+from programs.mutation.rooms import ROOMS, Room
+from programs.mutation.survivors import FILE, Survivor, entry_for, outdated, survivors_of
+from programs.mutation.trial import Baseline, BaselineFailedError, baseline, verdict
+
+_ROOT: Final = Path(__file__).parents[3]
+_JOURNAL: Final = _ROOT / "build" / "mutate" / "verdicts.jsonl"
+_INTERVAL_S: Final = 10.0
+_NICENESS: Final = 19
+
+
+def main() -> int:
+    """Run; return 0, or 1 if a room is below the goal, a survivor has no reason or the list is outdated."""
+    parser = argparse.ArgumentParser(prog="python -m programs.mutation", description=__doc__)
+    parser.add_argument("--sample", type=int, default=20, help="mutants of each module")
+    parser.add_argument("--seed", type=int, default=1, help="which of the mutants are tried")
+    parser.add_argument("--only", nargs="+", choices=[room.name for room in ROOMS], help="rooms; all unless given")
+    options = parser.parse_args()
+    survivors = survivors_of(FILE.read_text())
+    rooms = [room for room in ROOMS if not options.only or room.name in options.only]
+    os.nice(_NICENESS)
+    forked.preload()
+    run = _Run(Journal(_JOURNAL, _ROOT), size=options.sample, seed=options.seed)
+    try:
+        tallies = [run.tally(room) for room in rooms]
+    except BaselineFailedError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return _conclude(tallies, run.possible, survivors)
+
+
+def _conclude(tallies: Sequence[Tally], possible: Sequence[Mutant], survivors: Sequence[Survivor]) -> int:
+    listed = {survivor.identity for survivor in survivors}
+    modules = {mutant.module for mutant in possible}
+    unlisted = {
+        mutant.identity: mutant
+        for tally in tallies
+        for mutant in tally.of(Fate.SURVIVED)
+        if mutant.identity not in listed
+    }
+    survived = {mutant.identity for tally in tallies for mutant in tally.of(Fate.SURVIVED)}
+    killed = [mutant for tally in tallies for mutant in tally.of(Fate.KILLED) if mutant.identity not in survived]
+    old = list(outdated([entry for entry in survivors if entry.module in modules], possible, killed))
+    for mutant in unlisted.values():
+        print(f"\nSURVIVED without a reason, line {mutant.first_line}\n{entry_for(mutant)}")
+    problems = [*rooms_below(tallies), *old]
+    print("\n".join(("", *table(tallies), *problems)))
+    failures = len(problems) + len(unlisted)
+    print(f"{sum(len(tally.found) for tally in tallies)} mutants in {len(tallies)} rooms, {failures} failures")
+    return 1 if failures else 0
+
+
+class _Run:
+    """Tries the mutants of one room after the other."""
+
+    def __init__(self, journal: Journal, *, size: int, seed: int) -> None:
+        self.possible: list[Mutant] = []
+        """All mutants of the rooms so far, also those that the sample leaves out."""
+        self._journal = journal
+        self._size = size
+        self._seed = seed
+        self._begun_s = self._shown_s = time.monotonic()  # noqa: TID251 - of a real process
+        self._state = ""
+
+    def tally(self, room: Room) -> Tally:
+        """Try a sample of the mutants of each module of a room."""
+        self._state = f"{room.name}: making mutants"
+        chosen: list[Mutant] = []
+        for module in room.modules:
+            mutants = mutants_of(_ROOT, module)
+            self.possible += mutants
+            chosen += sample(mutants, size=self._size, seed=self._seed)
+        tally, known = Tally(room.name), None
+        for number, mutant in enumerate(chosen):
+            found = self._journal.verdict(room, mutant)
+            if not found:
+                known = known or self._baseline(room)
+                self._state = f"{room.name}: {number} of {len(chosen)}, {len(tally.of(Fate.SURVIVED))} survived"
+                found = verdict(mutant, known, self._show)
+                self._journal.add(room, mutant, found)
+                if found.fate is Fate.SURVIVED:
+                    print(f"  survived: {' | '.join(mutant.identity)}; {found.by}", flush=True)
+            tally.found.append((mutant, found))
+        print(f"{room.name}: {len(chosen)} mutants, {100 * tally.share:.1f} % killed", flush=True)
+        return tally
+
+    def _baseline(self, room: Room) -> Baseline:
+        self._state = f"{room.name}: running its tests without a mutant"
+        return baseline(room, self._show)
+
+    def _show(self) -> None:
+        """Say every ten seconds what is being done."""
+        now_s = time.monotonic()  # noqa: TID251 - as above
+        if now_s - self._shown_s >= _INTERVAL_S:
+            self._shown_s = now_s
+            print(f"  {now_s - self._begun_s:4.0f} s  {self._state}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

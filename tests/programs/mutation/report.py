@@ -1,0 +1,50 @@
+"""What a run ends with: a table of the rooms, and what is wrong."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from programs.mutation.mutant import Fate, Mutant, Verdict
+
+GOAL: Final = 0.85
+"""The share of mutants that the tests of a room must notice; those with a reason to survive count as not noticed."""
+_TITLES: Final = ("room", "mutants", "killed", "survived", "timed out", "percent")
+
+
+@dataclass(slots=True)
+class Tally:
+    """The verdicts on the mutants of a room."""
+
+    room: str
+    found: list[tuple[Mutant, Verdict]] = field(default_factory=list)
+
+    def of(self, fate: Fate) -> list[Mutant]:
+        """Return the mutants of one fate."""
+        return [mutant for mutant, verdict in self.found if verdict.fate is fate]
+
+    @property
+    def share(self) -> float:
+        """The share that did not survive, 0 to 1; of no mutants it is 1."""
+        return 1 - len(self.of(Fate.SURVIVED)) / len(self.found) if self.found else 1.0
+
+
+def table(tallies: Sequence[Tally]) -> Iterator[str]:
+    """Yield a title, one line for each room and one for all."""
+    everything = Tally("all", [pair for tally in tallies for pair in tally.found])
+    rows = [_TITLES, *(_row(tally) for tally in (*tallies, everything))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *numbers in rows:
+        cells = (number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True))
+        yield "  ".join((name.ljust(widths[0]), *cells))
+
+
+def _row(tally: Tally) -> tuple[str, ...]:
+    fates = Counter(verdict.fate for _, verdict in tally.found)
+    counts = (len(tally.found), *(fates[fate] for fate in (Fate.KILLED, Fate.SURVIVED, Fate.TIMED_OUT)))
+    return tally.room, *map(str, counts), f"{100 * tally.share:.1f}"
+
+
+def rooms_below(tallies: Sequence[Tally]) -> list[str]:
+    """Return a sentence for each room whose tests notice too little."""
+    return [f"{tally.room}: less than {GOAL:.0%} killed" for tally in tallies if tally.share < GOAL]

@@ -1,0 +1,114 @@
+"""What is mutated: the rooms in which money can be lost, with their modules and the tests that judge them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_SERVICE: Final = "service/payorch_server/"
+_EMULATOR: Final = "tests/emulator/zuora_emulator/"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Some modules of one concern."""
+
+    name: str
+    modules: tuple[str, ...]
+    """Paths below the root of the tree."""
+    tests: tuple[str, ...]
+    """Files and folders below `tests`; a test elsewhere does not count."""
+
+    def files_of_tests(self, root: Path) -> list[str]:
+        """Return the paths of all test files below the root, sorted."""
+        found = set()
+        for test in self.tests:
+            path = root / "tests" / test
+            found |= {path} if path.is_file() else set(path.rglob("test_*.py"))
+        return sorted(str(path.relative_to(root)) for path in found)
+
+
+def _service(*modules: str) -> tuple[str, ...]:
+    return tuple(f"{_SERVICE}{module}.py" for module in modules)
+
+
+def _emulator(*modules: str) -> tuple[str, ...]:
+    return tuple(f"{_EMULATOR}{module}.py" for module in modules)
+
+
+ROOMS: Final = (
+    Room(
+        "claims",
+        _service(
+            *(f"intents/{name}" for name in ("claim", "executor", "intent", "intent_record", "ledger")),
+            *(f"intents/{name}" for name in ("process_memory", "replay", "unsettled")),
+        ),
+        ("unit/intents", "unit/usecases", "unit/test_stored_forms.py"),
+    ),
+    Room(
+        "classification",
+        _service(*(f"zuora/{name}" for name in ("entity_status", "errors", "send_errors", "token_answers"))),
+        (
+            *(f"unit/zuora/test_{name}.py" for name in ("client", "damaged_answers", "errors", "tokens", "transport")),
+            "unit/zuora/resources",
+        ),
+    ),
+    Room(
+        "retries",
+        _service(*(f"zuora/{name}" for name in ("attempts", "breaker", "quota", "retry"))),
+        (
+            *(f"unit/zuora/test_{name}.py" for name in ("breaker", "client", "client_clock", "client_retries")),
+            *(f"unit/zuora/test_{name}.py" for name in ("quota", "retry", "waiting_calls")),
+        ),
+    ),
+    Room(
+        "routing",
+        _service(
+            *(f"routing/{name}" for name in ("conditions", "rule_checks", "rule_index", "table")),
+            "usecases/routed_operation",
+        ),
+        ("unit/routing", "unit/usecases", "unit/config/test_loading.py"),
+    ),
+    Room(
+        "permission",
+        _service(*(f"access/{name}" for name in ("bearer", "callers", "permission"))),
+        ("unit/access", "unit/intents/test_executor_permission.py", "unit/rpc/test_identity.py", "unit/usecases"),
+    ),
+    Room("store", _service("store/keyring", "store/memory", "store/redis"), ("unit/store", "integration/store")),
+    Room(
+        "tokens",
+        _service("intents/token_guard", "zuora/tokens", "zuora/token_answers"),
+        ("unit/intents", "unit/zuora/test_tokens.py", "unit/zuora/test_client.py"),
+    ),
+    Room(
+        "hub-ledger",
+        _service(*(f"upc/{name}" for name in ("hub_execution", "hub_ledger", "hub_record", "open_records"))),
+        ("unit/upc",),
+    ),
+    Room(
+        "hub-answers",
+        _service(
+            *(f"upc/{name}" for name in ("answers", "gateway_outcome", "hub_decode", "hub_encode", "plugin_outcome"))
+        ),
+        ("unit/upc",),
+    ),
+    Room(
+        "amounts",
+        (*_service("model/money", "rpc/decode", "rpc/value_rules"), *_emulator("currency")),
+        ("unit/model", "unit/rpc", "unit/zuora_emulator/test_values.py"),
+    ),
+    Room(
+        "apple-pay",
+        _service(*(f"applepay/{name}" for name in ("members", "token", "token_json", "violation"))),
+        ("unit/applepay", "unit/usecases", "unit/rpc/test_decode_payment_method.py"),
+    ),
+    Room(
+        "emulator-checks",
+        _emulator("fields", "headers", "payment_method_schema", "schema_check", "upc_requests"),
+        ("unit/zuora_emulator", "contract"),
+    ),
+    Room(
+        "emulator-ledger",
+        _emulator("decryption", "idempotency", "ledger", "payments", "redemption", "upc_payments", "upc_records"),
+        ("unit/zuora_emulator", "contract"),
+    ),
+)

@@ -1,0 +1,177 @@
+"""Runs tests on the tree, or on a mutant of one of its modules."""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from typing import Any, Final
+
+import coverage
+import pytest
+
+from programs.mutation.forked import Limits, OutOfTimeError, run
+from programs.mutation.mutant import Fate, Mutant, Verdict
+from programs.mutation.rooms import Room
+
+_ROOT: Final = Path(__file__).parents[3]
+_IMPORTED: Final = ""
+"""The context in which coverage counts lines that ran outside of tests."""
+_OPTIONS: Final = ("-p", "no:cacheprovider", "-p", "no:randomly", "-W", "ignore:Module already imported")
+_WHOLE_ROOM: Final = Limits(cpu_s=900, wall_s=3600.0)
+_CPU_FACTOR: Final = 5
+
+
+class BaselineFailedError(Exception):
+    """The tests of a room fail on the tree as it is, so that they cannot judge mutants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the tests of a room do on the tree as it is."""
+
+    cpu_s: dict[str, float]
+    """Seconds of each test, by its id."""
+    tests_of_line: dict[str, dict[int, list[str]]]
+    """Of each module: which tests run a line; a line that runs while modules are imported has the empty id too."""
+
+    def judges(self, mutant: Mutant) -> list[str]:
+        """Return the ids of the tests that can notice a mutant, the fastest first.
+
+        A line that runs while modules are imported can decide about any test.
+        """
+        by_line = self.tests_of_line[mutant.module]
+        lines = range(mutant.first_line, mutant.last_line + 1)
+        tests = {test for line in lines for test in by_line.get(line, ())}
+        if _IMPORTED in tests:
+            tests = set(self.cpu_s)
+        return sorted(tests, key=lambda test: (self.cpu_s.get(test, 0.0), test))
+
+
+def baseline(room: Room, waiting: Callable[[], None]) -> Baseline:
+    """Run all tests of a room once, and record which lines each of them runs.
+
+    Raises:
+        BaselineFailedError: A test failed.
+    """
+    files = room.files_of_tests(_ROOT)
+    found = run(lambda: _measure(room.modules, files), _WHOLE_ROOM, waiting)
+    if "failed" in found:
+        raise BaselineFailedError(f"{room.name}: {found['failed']} without any mutant")
+    lines = {
+        module: {int(line): tests for line, tests in by_line.items()} for module, by_line in found["lines"].items()
+    }
+    return Baseline(found["cpu_s"], lines)
+
+
+def _measure(modules: Collection[str], files: list[str]) -> dict[str, Any]:
+    measured = coverage.Coverage(
+        data_file=None, config_file=False, include=[str(_ROOT / module) for module in modules], messages=False
+    )
+    watch = _Contexts(measured)
+    measured.start()
+    status = pytest.main([*_OPTIONS, *files], plugins=[watch])
+    measured.stop()
+    if status:
+        return {"failed": watch.failed or f"pytest ended with {status}"}
+    data = measured.get_data()
+    return {
+        "cpu_s": watch.cpu_s,
+        "lines": {module: data.contexts_by_lineno(str(_ROOT / module)) for module in modules},
+    }
+
+
+def verdict(mutant: Mutant, known: Baseline, waiting: Callable[[], None]) -> Verdict:
+    """Run the tests that can notice a mutant until one does.
+
+    The file with the most such tests comes first: mostly it is enough, and nothing else has to be imported.
+    """
+    tests = known.judges(mutant)
+    if not tests:
+        return Verdict(Fate.SURVIVED, "no test runs the line")
+    by_file: dict[str, list[str]] = defaultdict(list)
+    for test in tests:
+        by_file[test.partition("::")[0]].append(test)
+    nearest = max(by_file, key=lambda file: (len(by_file[file]), file))
+    rest = [file for file in by_file if file != nearest]
+    for files in filter(None, ([nearest], rest)):
+        chosen = [test for file in files for test in by_file[file]]
+        found = _judge(mutant, files, chosen, known, waiting)
+        if found.fate is not Fate.SURVIVED:
+            return found
+    return Verdict(Fate.SURVIVED, f"{len(tests)} tests run the line")
+
+
+def _judge(
+    mutant: Mutant, files: list[str], chosen: list[str], known: Baseline, waiting: Callable[[], None]
+) -> Verdict:
+    usual_s = sum(known.cpu_s.get(test, 0.0) for test in chosen)
+    limits = Limits(cpu_s=20 + int(_CPU_FACTOR * usual_s), wall_s=120 + 20 * usual_s)
+    try:
+        found = run(lambda: _try(mutant, files, chosen), limits, waiting)
+    except OutOfTimeError:
+        return Verdict(Fate.TIMED_OUT)
+    if "signal" in found:
+        return Verdict(Fate.KILLED, f"signal {found['signal']}")
+    return Verdict(Fate.KILLED, found["by"]) if found["by"] else Verdict(Fate.SURVIVED)
+
+
+def _try(mutant: Mutant, files: list[str], chosen: list[str]) -> dict[str, str]:
+    """Run tests on a mutant, in a process that has not imported the module yet."""
+    path, loaded = str(_ROOT / mutant.module), []
+    code_of = SourceFileLoader.get_code
+
+    def get_code(loader: SourceFileLoader, name: str) -> Any:
+        if loader.path != path:
+            return code_of(loader, name)
+        loaded.append(name)
+        return compile(mutant.text, path, "exec", dont_inherit=True)
+
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign] # in a process that ends with these tests
+    watch = _Chosen(chosen)
+    status = pytest.main(["-x", *_OPTIONS, *files], plugins=[watch])
+    if not loaded:
+        raise RuntimeError(f"no test imports {mutant.module}")
+    if status == pytest.ExitCode.OK:
+        return {"by": ""}
+    return {"by": watch.failed or f"pytest: {pytest.ExitCode(status).name}"}
+
+
+class _FirstFailure:
+    """Remembers which test, or file of tests, failed first."""
+
+    failed = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failed = self.failed or (report.nodeid if report.failed else "")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.failed = self.failed or (report.nodeid if report.failed else "")
+
+
+class _Contexts(_FirstFailure):
+    """Separates what coverage counts by test, and measures each test."""
+
+    def __init__(self, measured: coverage.Coverage) -> None:
+        self.cpu_s: dict[str, float] = {}
+        self._measured = measured
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        before_s = os.times().user
+        self._measured.switch_context(item.nodeid)
+        yield
+        self._measured.switch_context(_IMPORTED)
+        self.cpu_s[item.nodeid] = os.times().user - before_s
+
+
+class _Chosen(_FirstFailure):
+    """Leaves only some tests, in their order."""
+
+    def __init__(self, chosen: list[str]) -> None:
+        self._place = {test: place for place, test in enumerate(chosen)}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        kept = [item for item in items if item.nodeid in self._place]
+        items[:] = sorted(kept, key=lambda item: self._place[item.nodeid])
