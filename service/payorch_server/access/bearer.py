@@ -1,14 +1,13 @@
 """Tokens of callers: JSON Web Tokens checked against the issuer's key set."""
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token is checked here
-from payorch_server.runtime.interpreter_defaults import is_nested_deeper
+from payorch_server.runtime.interpreter_defaults import read_json
 
 if TYPE_CHECKING:
     from jwt.types import Options
@@ -122,8 +121,7 @@ def claimed_issuer(token: Secret[str]) -> str:
     parts = _bounded(token).split(".")
     try:
         _header, content, _signature = parts
-        decoded = base64.urlsafe_b64decode(content + "=" * (-len(content) % 4))
-        claims = None if is_nested_deeper(decoded) else json.loads(decoded)
+        claims = read_json(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
     except ValueError:
         raise TokenError("malformed") from None
     # 2. An object with one text for iss.
@@ -185,8 +183,7 @@ def parse_key_set(text: bytes, *, skip_unusable: bool = False) -> KeySet:
         KeySetError: It is not a key set, or has a key that must not be used.
     """
     try:
-        document = {} if is_nested_deeper(text) else json.loads(text)
-        listed = document["keys"]
+        listed = read_json(text)["keys"]
     except (ValueError, TypeError, KeyError):
         raise KeySetError("is not a JSON Web Key Set, an object with the member keys") from None
     # Issuers also publish encryption keys in the set; they are skipped.

@@ -1,13 +1,12 @@
 """Where the public keys of an issuer of tokens are fetched from, and what the answers may say."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from payorch_server.model.proxy import Proxy
-from payorch_server.runtime.interpreter_defaults import is_nested_deeper
+from payorch_server.runtime.interpreter_defaults import read_json
 
 MIN_FRESH_S: Final = 60.0
 MAX_FRESH_S: Final = 3600.0
@@ -77,7 +76,7 @@ def key_set_url(document: bytes, source: KeySource) -> str:
     """
     # 1. A JSON object.
     try:
-        content: Any = None if is_nested_deeper(document) else json.loads(document)
+        content: Any = read_json(document)
     except ValueError:
         content = None
     if not isinstance(content, dict):

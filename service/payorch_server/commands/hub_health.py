@@ -1,11 +1,11 @@
 """Asks a running hub whether it answers, as something in front of it would."""
 
 import http.client
-import json
 import ssl
 from typing import Final
 
 from payorch_server.model import CommandError
+from payorch_server.runtime.interpreter_defaults import read_json
 from payorch_server.runtime.listen_address import split_address
 
 _TIMEOUT_S: Final = 10.0
@@ -58,7 +58,7 @@ def _connection(host: str, port: int, *, plaintext: bool) -> http.client.HTTPCon
 def _message(address: str, body: bytes) -> str:
     """Return the message that every answer of a hub has."""
     try:
-        content = json.loads(body)
+        content = read_json(body)
     except ValueError:
         content = None
     if isinstance(content, dict) and isinstance(message := content.get("gatewayResponseMessage"), str):

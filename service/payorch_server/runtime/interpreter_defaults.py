@@ -1,8 +1,9 @@
 """What would otherwise depend on the version of Python: how deeply JSON may be nested, what is verified of servers."""
 
+import json
 import re
 import ssl
-from typing import Final
+from typing import Any, Final
 
 MAX_JSON_DEPTH: Final = 64
 """Of tokens, key sets and answers. Real ones have three to eight levels. The limits of parsers differ."""
@@ -13,7 +14,10 @@ _AS_BRACES: Final = bytes.maketrans(b"[]", b"{}")
 
 
 def is_nested_deeper(document: bytes, *, levels: int = MAX_JSON_DEPTH) -> bool:
-    """Return whether objects and arrays are nested more deeply than so many levels, in JSON or in what is none."""
+    """Return whether objects and arrays are nested more deeply than so many levels, in JSON or in what is none.
+
+    In UTF-8: in UTF-16 and UTF-32 a byte that looks like a quote may be part of another character.
+    """
     # 1. Few brackets cannot be nested deeply, wherever they stand.
     if document.count(b"{") + document.count(b"[") <= levels:
         return False
@@ -25,6 +29,20 @@ def is_nested_deeper(document: bytes, *, levels: int = MAX_JSON_DEPTH) -> bool:
             break
         left = left.replace(b"{}", b"")
     return b"{}" in left or too_many_open in left
+
+
+def read_json(document: bytes) -> Any:
+    """Return the value of a JSON text in UTF-8; a byte order mark may stand before it.
+
+    Given bytes, Python's parser would also read UTF-16 and UTF-32, whose depth cannot be checked beforehand.
+
+    Raises:
+        ValueError: It is no JSON, not UTF-8, or nested more deeply than MAX_JSON_DEPTH.
+    """
+    text = document.decode("utf-8-sig")
+    if is_nested_deeper(document):
+        raise ValueError("The text is nested too deeply.")
+    return json.loads(text)
 
 
 def client_tls_context(ca_file: str) -> ssl.SSLContext:

@@ -12,7 +12,7 @@ from harness.authority import AUDIENCE, ISSUER, KINDS, Issuer, jwk_of, key_set, 
 from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
-from payorch_server.access.bearer import KeySet, KeySetError, TokenError, TokenRules, parse_key_set
+from payorch_server.access.bearer import KeySet, KeySetError, TokenError, TokenRules, claimed_issuer, parse_key_set
 from payorch_server.model.secret import Secret
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -96,6 +96,17 @@ FORGERIES = [
     (GOOD.token(CANARY, now=NOW) + ".e30", "malformed", "a part too many"),
     (GOOD.token(CANARY, now=NOW, padding="x" * 8192), "length", "larger than any honest one"),
 ]
+
+
+class TestClaimedIssuer:
+    """What a token claims chooses whose keys and rules apply."""
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32"])
+    @pytest.mark.parametrize("content", ["[" * 1000, '["\u0122",' + "[" * 1500])
+    def test_is_not_looked_for_in_what_is_nested_deeply(self, encoding: str, content: str) -> None:
+        """The token is malformed, in an encoding in which letters look like quotes too."""
+        with pytest.raises(TokenError, match="malformed"):
+            claimed_issuer(Secret(f"e30.{unpadded(content.encode(encoding))}.e30"))
 
 
 class TestSubject:
@@ -227,6 +238,7 @@ NO_KEY_SETS = [
     (with_keys({**GOOD.jwk, "y": GOOD.jwk["x"]}), "keys.0: cannot be read", "a point beside the curve"),
     (with_keys({**ISSUERS["RS256"].jwk, "e": "AQ"}), "keys.0: cannot be read", "an exponent of 1"),
     (b'{"keys":' + b"[" * 5_000 + b"]" * 5_000 + b"}", "is not a JSON Web Key Set", "nested deeply"),
+    (('["\u0122",' + "[" * 5_000).encode("utf-16-le"), "is not a JSON Web Key Set", "nested deeply, in UTF-16"),
     (with_keys({"kty": "EC", "crv": "P-256", "kid": "a"}), "keys.0: cannot be read", "no point at all"),
     (with_keys(jwk_of(rsa_key(1024), "RS256", kid="a")), "keys.0: has fewer than 2048 bits", "a key to be guessed"),
 ]

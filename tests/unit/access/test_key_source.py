@@ -133,6 +133,7 @@ class TestDiscovery:
             (b"", "is not a JSON object"),
             (b"\xff\xfe", "is not a JSON object"),
             (b'{"a":' * 2000, "is not a JSON object"),
+            (('["\u0122",' + "[" * 5000).encode("utf-16-le"), "is not a JSON object"),
         ],
     )
     def test_refuses_what_another_could_have_written(self, text: bytes, problem: str) -> None:

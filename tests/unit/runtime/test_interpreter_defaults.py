@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payorch_server.runtime.interpreter_defaults import MAX_JSON_DEPTH, is_nested_deeper
+from payorch_server.runtime.interpreter_defaults import MAX_JSON_DEPTH, is_nested_deeper, read_json
 
 _values = st.recursive(
     st.none() | st.booleans() | st.text('{}[]"\\a', max_size=5),
@@ -49,3 +49,31 @@ class TestIsNestedDeeper:
     def test_takes_any_bytes(self, document: bytes) -> None:
         """Most of what is no JSON is not nested."""
         assert not is_nested_deeper(document, levels=400)
+
+
+class TestReadJson:
+    """JSON of others, read in UTF-8 and to a limited depth."""
+
+    @given(_values)
+    def test_reads_what_is_json(self, value: object) -> None:
+        """With or without a byte order mark."""
+        document = json.dumps(value, ensure_ascii=False).encode()
+
+        assert value == read_json(document) == read_json(b"\xef\xbb\xbf" + document)
+
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32-le", "utf-32-be", "utf-32"])
+    @pytest.mark.parametrize("text", ["{}", '["\u0122",' + "[" * 5_000, '["\u2222",' + "[" * 5_000 + "]" * 5_001])
+    def test_refuses_other_encodings(self, encoding: str, text: str) -> None:
+        """In them a part of a letter looks like a quote, after which brackets would not count."""
+        with pytest.raises(ValueError, match=r"nested|decode|Expecting|Invalid"):
+            read_json(text.encode(encoding))
+
+    @given(st.binary(max_size=400))
+    def test_raises_nothing_else(self, document: bytes) -> None:
+        """Whatever the bytes are."""
+        try:
+            value = read_json(document)
+        except ValueError:
+            value = None
+
+        assert depth_of(value) <= MAX_JSON_DEPTH
