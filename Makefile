@@ -16,7 +16,7 @@ READY := .venv/.installed
 PROGRESS := $(BIN)/python tools/progress.py
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test newest-python everything simulate check-requests mutate run demo upc-demo example bench soak rolling hostile clients docs descriptors gateway zuora-sdk parity chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test newest-python everything simulate check-requests mutate fuzz run demo upc-demo example bench soak rolling hostile clients docs descriptors gateway zuora-sdk parity chart cluster alerts pictures image clean
 
 ##@ Environment and code
 help:  ## Show this list
@@ -45,6 +45,7 @@ lock: $(READY)  ## Resolve the third-party versions again
 	$(COMPILE) --upgrade --group docs -c requirements/dev.txt -o requirements/docs.txt
 	$(COMPILE) --upgrade --group zuora-sdk -o requirements/zuora-sdk.txt
 	$(COMPILE) --upgrade --no-deps --group mutation -o requirements/mutation.txt
+	$(COMPILE) --upgrade --group fuzz -o requirements/fuzz.txt
 
 generate: $(READY)  ## Generate code, dashboards, the chart's schema and table of values; their only producer
 	@PATH='$(dir $(GO)):'"$$PATH" $(BIN)/python tools/generate.py
@@ -89,7 +90,7 @@ everything: $(READY)  ## Run all there is, continue after a failure, and end wit
 	@$(BIN)/python -m programs.everything check docs test simulate 'simulate WORLD=upc' check-requests \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
 	  example upc-demo 'upc-demo FAULT=plugin:crash' 'upc-demo FAULT=hub:kill' 'upc-demo FAULT=redis:restart' \
-	  newest-python clients gateway zuora-sdk parity chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
+	  fuzz newest-python clients gateway zuora-sdk parity chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
 
 simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
 	@$(BIN)/python -m programs.simulation $(if $(WORLD),--world $(WORLD)) $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
@@ -100,6 +101,9 @@ check-requests: $(READY)  ## Compiled checks of requests against protovalidate, 
 mutate: $(READY) build/mutation/.installed  ## Change the code about money in small ways: do the tests notice? ONLY='claims store' SAMPLE=20 SEED=1
 	@PYTHONPATH=tests:build/mutation $(BIN)/pytest tests/mutation
 	@PYTHONPATH=tests:tools:clients/examples/web:build/mutation $(BIN)/python -m programs.mutation $(if $(ONLY),--only $(ONLY)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(READY) build/fuzz/.installed  ## Mutate inputs of every parser of what others write, guided by coverage; DURATION=600 for all, ONLY=target
+	@$(BIN)/python -m programs.fuzz $(if $(DURATION),--seconds $(DURATION)) $(if $(ONLY),--only $(ONLY))
 
 ##@ Try it
 run: $(READY)  ## Start the emulator and the service; PORT=50051 CONFIG=settings-over-the-example.yaml FAULT=sessions:drop
@@ -239,6 +243,12 @@ build/mutation/.installed: $(READY) requirements/mutation.txt
 	@echo "Installing mutmut (once) ..."
 	@rm -rf $(@D)
 	@$(PROGRESS) $(BIN)/uv pip install --python $(BIN)/python --no-deps --require-hashes -r requirements/mutation.txt --target $(@D)
+	@touch $@
+
+build/fuzz/.installed: $(READY) requirements/fuzz.txt
+	@echo "Installing the fuzzer (once) ..."
+	@rm -rf $(@D)
+	@$(PROGRESS) $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/fuzz.txt --target $(@D)
 	@touch $@
 
 # The schemas name each other by an address; kubeconform shall find them beside each other.

@@ -44,6 +44,7 @@ SECTIONS: Final = {
         "service/decisions/README",
         "protos/README",
         "tests/emulator/README",
+        "tests/fuzz/README",
         "docs/releasing",
         "CHANGELOG",
     ],

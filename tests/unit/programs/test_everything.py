@@ -38,6 +38,7 @@ class TestCounts:
             ("6 orders, 0 wrong; 4 payments in the ledger, none of them twice\n", Counts(6, 0)),
             ("21 attacks, 2 failed\n", Counts(21, 2)),
             ("240 mutants in 13 rooms, 3 failures\n", Counts(240, 3)),
+            ("952037 executions of 7 targets, 3 findings\n", Counts(952_037, 3)),
             (SOAK, Counts(17_000, 1)),
             (CLIENTS, Counts(6, 2)),
             ("Two builds are equal: sha256:1\nThe images are good.\n", None),
