@@ -53,7 +53,7 @@ generate: $(READY)  ## Generate code, dashboards, the chart's schema and table o
 	@$(BIN)/python tools/reasons.py
 	@$(BIN)/python tools/metrics_reference.py
 	@$(BIN)/python tools/protos_reference.py
-	@$(BIN)/python tools/emulator_support.py
+	@$(BIN)/python tools/emulator_support
 	@$(BIN)/python tools/dashboards
 	@$(BIN)/python tools/values
 
@@ -73,7 +73,7 @@ check: $(READY)  ## Lint, types, layers, protos, form of the texts, licences, dr
 	@$(BIN)/python tools/reasons.py --check
 	@$(BIN)/python tools/metrics_reference.py --check
 	@$(BIN)/python tools/protos_reference.py --check
-	@$(BIN)/python tools/emulator_support.py --check
+	@$(BIN)/python tools/emulator_support --check
 	@MYPYPATH=tools/dashboards $(BIN)/mypy tools/dashboards
 	@$(BIN)/python tools/dashboards --check
 	@$(BIN)/python tools/values --check

@@ -54,6 +54,7 @@ _LANGUAGES: Final = ("python", "go", "typescript", "java", "rust")
 BELOW: Final = {
     "clients/README": [f"clients/{language}/README" for language in _LANGUAGES],
     **{f"clients/{language}/README": [f"clients/{language}/CHANGELOG"] for language in _LANGUAGES},
+    "tests/emulator/README": ["tests/emulator/SUPPORT"],
     "service/decisions/README": sorted(
         f"service/decisions/{path.stem}" for path in (ROOT / "service" / "decisions").glob("0*.md")
     ),

@@ -172,3 +172,29 @@ async def test_a_duplicate_is_refused_where_it_is_checked(
     answer = await caller.post(METHODS_V1, DUPLICATE | change)
 
     assert answer.json()["success"] is success, reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        ("CreditCard", ("cardNumber",)),
+        ("ACH", ("bankABACode", "bankAccountNumber")),
+        ("Autogiro", ("accountNumber", "branchCode")),
+        ("Bacs", ("accountNumber", "bankCode")),
+        ("Becs", ("accountNumber", "branchCode")),
+        ("Becsnz", ("accountNumber", "bankCode", "branchCode")),
+        ("Betalingsservice", ("accountNumber", "bankCode")),
+        ("PAD", ("accountNumber", "bankCode", "branchCode")),
+    ],
+)
+async def test_a_duplicate_has_all_numbers_of_its_type(
+    call_with: CallWith, kind: str, numbers: tuple[str, ...]
+) -> None:
+    """A method with another of its numbers is another method."""
+    caller = call_with(duplicate_check=True, check_numbers=False)
+    first = DUPLICATE | GOOD[kind] | {"type": kind}
+    others = [first | {name: "9"} for name in numbers]
+
+    answers = [await caller.post(METHODS_V1, body) for body in (first, *others, first)]
+
+    assert [answer.json()["success"] for answer in answers] == [True, *(True for _ in numbers), False]

@@ -79,7 +79,7 @@ TOKEN_LENGTHS = {"gatewayType": 255, "tokenId": 255, "secondTokenId": 64, "third
 MANDATE_LENGTHS = {"mandateId": 36, "mandateReason": 64, "mandateStatus": 64}
 _STRINGIFIED = ("applePaymentData", "googlePaymentToken")
 _OBJECTS = frozenset({"cardHolderInfo", "tokens"})
-_NUMERIC = frozenset({"expirationMonth", "expirationYear"})
+NUMERIC = frozenset({"expirationMonth", "expirationYear"})
 _RESERVED = frozenset(
     [
         "achcity",
@@ -166,7 +166,7 @@ def _check_type(call: Call, fields: Fields, kind: str) -> None:
     for name in _required(call, kind):
         if name in _OBJECTS:
             fields.mapping(name, required=True)
-        elif name not in _NUMERIC:
+        elif name not in NUMERIC:
             fields.text(name, required=True, longest=LONGEST.get(name), allowed=CHOICES.get(name))
         elif name not in fields:
             fields.refuse(22, f"Missing required value: {name}", name)

@@ -45,12 +45,13 @@ _KINDS: Mapping[Kind, Schema] = {
 def request_schemas() -> dict[str, Schema]:
     """Return the schemas by name."""
     return {
-        "TokenRequest": closed(
+        "TokenRequest": opened(
             {
                 "client_id": {"type": "string", "minLength": CLIENT_ID_LENGTH, "maxLength": CLIENT_ID_LENGTH},
                 "client_secret": FILLED | {"maxLength": LONGEST_SECRET},
                 "grant_type": one_of(["client_credentials"]),
-            }
+            },
+            required=("client_id", "client_secret", "grant_type"),
         ),
         "SessionRequest": _session(),
         "ApplePayToken": opened(
@@ -164,10 +165,15 @@ def _value_of(field: Field) -> Schema:
 
 
 def _payment_method_v1() -> Schema:
+    named: dict[str, Schema] = {name: TEXT for names in v1.REQUIRED.values() for name in names}
+    masks = {in_place: TEXT for in_place, _ in v1.UNNEEDED_WITH_TOKENS.values()}
     texts: dict[str, Any] = {name: _text_of(longest) for name, longest in v1.LONGEST.items()}
     choices = {name: one_of(allowed) for name, allowed in v1.CHOICES.items()}
     properties = (
-        texts
+        named
+        | dict.fromkeys(sorted(v1.NUMERIC), WHOLE)
+        | masks
+        | texts
         | choices
         | {
             "type": TEXT,
