@@ -23,7 +23,7 @@ import structlog
 from payorch_server.model import CommandError
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.telemetry.log_context import bound_fields
-from payorch_server.telemetry.log_writer import COLLECT_S, LogWriter
+from payorch_server.telemetry.log_writer import COLLECT_S, MAX_HELD_BYTES, LogWriter
 from payorch_server.telemetry.scrubber import scrub
 from payorch_server.telemetry.settings import TelemetrySettings
 from payorch_server.telemetry.terminal_lines import has_colours, terminal_line
@@ -42,6 +42,9 @@ _FLUSH_S: Final = 1.0
 _COLLECT_AUDIT_S: Final = 0.01
 _MAX_FRAMES: Final = 8
 _MAX_BEGUN_CHARACTERS: Final = 8192
+# A longer line could be one that never fits into what is held, or one for which many others are lost.
+_MAX_LINE_BYTES: Final = MAX_HELD_BYTES // 4
+_MAX_CUT_CHARACTERS: Final = 1000
 # The words of a text before its first value.
 _WORDS: Final = re.compile(r"[A-Za-z ,.]{0,100}")
 
@@ -130,26 +133,60 @@ _Render = Callable[[str, str, _Fields], bytes]
 
 
 def _renderer(settings: TelemetrySettings, descriptor: int) -> _Render:
-    """Return the function that renders level, event and fields, to nothing if that fails: no line is worth a call."""
-    write = _json() if settings.log_format == "json" else _for_people(descriptor)
+    """Return the function that renders level, event and fields: no line is worth a call, and no value the line."""
+    write = _json if settings.log_format == "json" else _for_people(descriptor)
     clock = SystemClock()
 
     def render(level: str, event: str, fields: _Fields) -> bytes:
+        line: _Fields = {"event": event, **fields}
+        head = {"timestamp": clock.now(), "level": level}
         try:
-            line: _Fields = {"event": event, **fields}
             if "exc_info" in line:
                 line = dict(structlog.processors.format_exc_info(None, level, line))
-            head = {"timestamp": clock.now(), "level": level}
             # After the exception is a text. What is added behind it is ours, whatever a field is called.
-            return write({**head, **scrub(line), **head})
-        except Exception:  # noqa: BLE001 - a value may fail in any way; the line is counted as lost
-            return b""
+            line = {**head, **scrub(line), **head}
+            written = write(line)
+        except Exception:  # noqa: BLE001 - a value may fail in any way; as texts they do not
+            line = {**head, **scrub({str(name): _text(value) for name, value in line.items()}), **head}
+            written = write(line)
+        if len(written) > _MAX_LINE_BYTES:
+            written = write({**{name: _cut(value) for name, value in line.items()}, **head})
+        return written
 
     return render
 
 
-def _json() -> Callable[[_Fields], bytes]:
-    return msgspec.json.Encoder(enc_hook=str).encode
+def _text(value: Any) -> str:
+    """Return the text of a value, or its type if that fails."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - what is logged may be anything
+        return f"<{type(value).__name__}>"
+
+
+def _cut(value: Any) -> str:
+    text = _text(value)
+    left_out = len(text) - _MAX_CUT_CHARACTERS
+    return f"{text[:_MAX_CUT_CHARACTERS]}... ({left_out} more characters)" if left_out > 0 else text
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
+
+
+def _json(line: _Fields) -> bytes:
+    try:
+        return _ENCODER.encode(line)
+    except UnicodeEncodeError:
+        return _ENCODER.encode(_in_unicode(line))
+
+
+def _in_unicode(value: Any) -> Any:
+    """Return a scrubbed value with escapes for surrogates, which JSON from elsewhere may contain and UTF-8 has not."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_in_unicode(name): _in_unicode(member) for name, member in value.items()}
+    return [_in_unicode(item) for item in value] if isinstance(value, list) else value
 
 
 def _for_people(descriptor: int) -> Callable[[_Fields], bytes]:

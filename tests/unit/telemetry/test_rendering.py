@@ -1,7 +1,8 @@
 """A line of JSON is rendered as structlog's own processors and a scrubber of every member would render it."""
 
+import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from payorch_server.model.errors import UpstreamEvidence, call_error
 from payorch_server.model.outcome import Outcome, Reason
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.telemetry import scrubber
+from payorch_server.telemetry.log_writer import MAX_HELD_BYTES
 from payorch_server.telemetry.logging import _renderer
 from payorch_server.telemetry.settings import TelemetrySettings
 
@@ -79,10 +81,47 @@ def by_structlog(event: str, fields: dict[str, Any], moment: datetime) -> bytes:
     line = structlog.processors.add_log_level(None, "info", line)
     line["timestamp"] = moment.isoformat().replace("+00:00", "Z")
     line = {name: line[name] for name in dict.fromkeys(("timestamp", "level", *line))}
-    try:
-        return msgspec.json.encode(line, enc_hook=str)
-    except Exception:  # noqa: BLE001 - such a line is lost, as ours is
-        return b""
+    return msgspec.json.encode(escaped(line), enc_hook=str)
+
+
+def escaped(value: Any) -> Any:
+    """Escape lone surrogates, which no UTF-8 has."""
+    if isinstance(value, str):
+        return "".join(f"\\u{ord(char):04x}" if "\ud800" <= char <= "\udfff" else char for char in value)
+    if isinstance(value, dict):
+        return {escaped(name): escaped(member) for name, member in value.items()}
+    return [escaped(item) for item in value] if isinstance(value, list) else value
+
+
+class TestLinesOfStrangers:
+    """No text costs the line in which it stands."""
+
+    @pytest.mark.parametrize("log_format", ["json", "console"])
+    @settings(max_examples=200, deadline=None)
+    @given(
+        fields=st.dictionaries(names, st.recursive(values, lambda inner: st.lists(inner, max_size=2)), max_size=4),
+        event=texts,
+        repeated=st.sampled_from([1, 1, 1, 300_000]),
+    )
+    @example(fields={"kids": ["\ud800"]}, event="issuer_keys_fetched", repeated=1)
+    @example(fields={"detail": "\x00"}, event="call", repeated=300_000)
+    @example(fields={"size": 10**5000}, event="call", repeated=1)
+    def test_are_written_and_fit(
+        self, log_format: Literal["json", "console"], fields: dict[str, Any], event: str, repeated: int
+    ) -> None:
+        """As UTF-8, and in JSON as one object on one line."""
+        fields = {
+            name: value * repeated if isinstance(value, str) and len(value) == 1 else value
+            for name, value in fields.items()
+        }
+
+        line = _renderer(TelemetrySettings(log_format=log_format), 2)("info", event, fields)
+
+        assert 0 < len(line) <= MAX_HELD_BYTES // 4
+        assert line.decode()
+        if log_format == "json":
+            assert b"\n" not in line
+            assert "info" == json.loads(line)["level"]
 
 
 class TestRendering:
