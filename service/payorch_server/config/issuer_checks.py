@@ -8,7 +8,6 @@ from typing import Final
 from payorch_server.access.key_source import host_and_port, with_port
 from payorch_server.model.caller import ANY
 from payorch_server.rpc.settings import JwtSettings
-from payorch_server.runtime.interpreter_defaults import client_tls_context
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SUBJECT_PREFIX: Final = re.compile(r"(?:[!-)+-~]{0,63}[/:.@-])?")
@@ -67,16 +66,6 @@ def _source_problems(jwt: JwtSettings, *, has_proxy: bool) -> Iterator[str]:
         yield ": ca_file and through_proxy have an effect with key_set_url or discovery only"
     if jwt.through_proxy and not has_proxy:
         yield ".through_proxy: needs zuora_http.proxy_url"
-    if jwt.ca_file and (problem := _authorities_problem(jwt.ca_file)):
-        yield f".ca_file: {problem}"
-
-
-def _authorities_problem(file: str) -> str:
-    try:
-        client_tls_context(file)
-    except OSError as error:
-        return f"{file} contains no readable certificates: {error.strerror or error}"
-    return ""
 
 
 def token_problem(caller: str, issuers: Mapping[str, JwtSettings]) -> str:

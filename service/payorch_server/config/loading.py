@@ -110,6 +110,7 @@ def _read_certificate(document: Document, problems: list[str], now: datetime) ->
 def _read_key_sets(document: Document, problems: list[str]) -> dict[str, KeySet]:
     key_sets: dict[str, KeySet] = {}
     for name, jwt in document.identity.jwt.items():
+        check_authorities(f"identity.jwt.{name}.ca_file", jwt.ca_file, problems)
         if not jwt.key_set_file:
             continue
         path = f"identity.jwt.{name}.key_set_file"
