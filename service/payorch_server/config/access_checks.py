@@ -8,6 +8,7 @@ from payorch_server.access.settings import AccessSettings, CallerSettings
 from payorch_server.config.document import Document
 from payorch_server.config.issuer_checks import token_problem
 from payorch_server.model.caller import ANONYMOUS, ANY, has_spiffe_scheme, is_spiffe_id
+from payorch_server.model.names import did_you_mean, label, shown_name
 from payorch_server.model.operation import RPCS
 
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -25,7 +26,7 @@ def access_problems(document: Document) -> Iterator[str]:
         yield "access.callers: must list at least one caller, or every call would be refused"
     names = [entry.caller for entry in access.callers]
     for index, entry in enumerate(access.callers):
-        path = f"access.callers.{index} ({entry.caller})"
+        path = f"access.callers.{index}{label(entry.caller)}"
         if names.index(entry.caller) != index:
             yield f"{path}.caller: is listed twice"
         yield from (f"{path}.{problem}" for problem in _entry_problems(entry, document, access))
@@ -38,7 +39,7 @@ def _entry_problems(entry: CallerSettings, document: Document, access: AccessSet
         yield "namespace: a name has 1 to 64 letters, digits, '_', '.' or '-'"
     for rpc in entry.rpcs:
         if rpc not in {*RPCS, ANY}:
-            yield f"rpcs: {rpc} is none of {', '.join(RPCS)} and {ANY}"
+            yield f"rpcs: {shown_name(rpc)} is none of {', '.join(RPCS)} and {ANY}{did_you_mean(rpc, RPCS)}"
     yield from _tenant_problems(entry, document)
     if entry.caller == ANONYMOUS and entry.move_money and not access.anonymous_may_move_money:
         yield "move_money: for anonymous callers it also needs access.anonymous_may_move_money: true"
@@ -97,14 +98,15 @@ def _tenant_problems(entry: CallerSettings, document: Document) -> Iterator[str]
         candidates = list(document.tenants.values()) if name == ANY else [document.tenants.get(name)]
         tenants = [tenant for tenant in candidates if tenant is not None]
         if not tenants:
-            yield f"tenants.{name}: is not in tenants"
+            yield f"tenants.{name}: is not in tenants{did_you_mean(name, document.tenants)}"
             continue
         entities = {entity for tenant in tenants for entity in tenant.entities}
         orgs = {org for tenant in tenants for org in tenant.orgs}
         for kind, granted, configured in (("entities", rights.entities, entities), ("orgs", rights.orgs, orgs)):
             for item in granted:
                 if item not in {*configured, ANY}:
-                    yield f"tenants.{name}.{kind}: {item} is none of the tenant's {kind}"
+                    near = did_you_mean(item, configured)
+                    yield f"tenants.{name}.{kind}: {shown_name(item)} is none of the tenant's {kind}{near}"
 
 
 def listen_problems(path: str, host: str, document: Document, *, tls: bool) -> Iterator[str]:

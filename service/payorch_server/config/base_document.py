@@ -12,6 +12,8 @@ from payorch_server.runtime import FORBID_EXTRA
 from payorch_server.runtime.ranges import VariableText
 
 ENV_PREFIX: Final = "PAYORCH_"
+_MAX_CHARACTERS: Final = 1000
+"""Of a problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +102,23 @@ class ConfigError(CommandError):
             problems: Each begins with the path of a setting.
             places: What to put before each problem, such as its file and line; empty: nothing.
         """
-        placed = zip(places or ("",) * len(problems), problems, strict=True)
+        self.problems = tuple(map(_shown, problems))
+        placed = zip(places or ("",) * len(problems), self.problems, strict=True)
         listed = "".join(f"\n  - {place}{problem}" for place, problem in placed)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(f"{source}: {count}{listed}")
-        self.problems = tuple(problems)
         self._source, self._places = source, tuple(places)
 
     def within(self, object_name: str) -> "ConfigError":
         """Return the error for an object that contains the files."""
         places = self._places or (f"{self._source}: ",) * len(self.problems)
         return ConfigError(object_name, self.problems, places)
+
+
+def _shown(problem: str) -> str:
+    """Return a problem as one line of bounded length: it may have the name of any setting in it."""
+    line = "".join(character if character.isprintable() else " " for character in problem)
+    left_out = len(line) - _MAX_CHARACTERS
+    if left_out <= 0:
+        return line
+    return f"{line[: _MAX_CHARACTERS // 2]}... ({left_out} more characters) ...{line[-_MAX_CHARACTERS // 2 :]}"

@@ -11,6 +11,7 @@ from payorch_server.config.collector_files import collector_problems
 from payorch_server.config.document import Document
 from payorch_server.config.issuer_checks import issuer_problems
 from payorch_server.model.identifiers import is_zuora_id
+from payorch_server.model.names import did_you_mean, shown_name
 from payorch_server.model.proxy import is_username
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.routing.rule_checks import routing_problems, tenant_problems
@@ -88,7 +89,7 @@ def _listen_problems(document: Document) -> Iterator[str]:
     for section, listen in _listeners(document):
         address = split_address(listen)
         if address is None:
-            yield f"{section}.listen: {listen!r} is not host:port"
+            yield f"{section}.listen: must be host:port, such as 127.0.0.1:50051"
         elif section != "admin" and not is_loopback(address[0]):
             yield from listen_problems(f"{section}.listen", listen, document, tls=document.grpc.tls is not None)
 
@@ -100,7 +101,9 @@ def _identity_problems(document: Document) -> Iterator[str]:
             yield "identity.mesh.peers: must list at least one trusted peer"
         if not _HEADER.fullmatch(mesh.header) or mesh.header.endswith("-bin"):
             yield "identity.mesh.header: must be the lower-case name of a text header, which does not end in -bin"
-        yield from (f"identity.mesh.peers: {peer} {problem}" for peer in mesh.peers if (problem := _peer_problem(peer)))
+        for peer in mesh.peers:
+            if problem := _peer_problem(peer):
+                yield f"identity.mesh.peers: {shown_name(peer)} {problem}"
     yield from issuer_problems(document.identity.jwt, has_proxy=bool(document.zuora_http.proxy_url))
 
 
@@ -113,9 +116,9 @@ def _peer_problem(peer: str) -> str:
 
 
 def _http_problems(http: ZuoraHttpSettings) -> Iterator[str]:
-    for host in http.extra_hosts:
+    for at, host in enumerate(http.extra_hosts):
         if host in PRODUCTION_HOSTS or not _HOST.fullmatch(host):
-            yield f"zuora_http.extra_hosts: {host} must be a bare host name, and none of Zuora's production hosts"
+            yield f"zuora_http.extra_hosts.{at}: must be a bare host name, and none of Zuora's production hosts"
     yield from _proxy_problems(http)
 
 
@@ -175,7 +178,8 @@ def _host_problems(path: str, tenant: TenantSettings, extra_hosts: Sequence[str]
         yield f"{path}: give either environment or base_url"
         return
     if tenant.environment and tenant.environment not in ENVIRONMENTS:
-        yield f"{path}.environment: must be one of {', '.join(ENVIRONMENTS)}"
+        near = did_you_mean(tenant.environment, ENVIRONMENTS)
+        yield f"{path}.environment: must be one of {', '.join(ENVIRONMENTS)}{near}"
     if tenant.base_url:
         host = _origin_host(tenant.base_url)
         if host is None:
@@ -185,6 +189,7 @@ def _host_problems(path: str, tenant: TenantSettings, extra_hosts: Sequence[str]
         elif tenant.base_url.startswith("http:") and not is_loopback(host):
             yield f"{path}.base_url: http is for loopback only; use https"
         elif not is_loopback(host) and host not in SANDBOX_HOSTS and host not in extra_hosts:
+            host = shown_name(host)
             yield f"{path}.base_url: {host} is not a Zuora sandbox or this machine; add it to zuora_http.extra_hosts"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from payorch_server.config.reading import looks_like_assignment, read_bytes
+from payorch_server.model.names import label
 from payorch_server.model.secret import Secret
 from payorch_server.store.keyring import FORM_MARK, MIN_KEY_BYTES
 from payorch_server.store.settings import KeySettings
@@ -32,7 +33,7 @@ def read_keys(path: str, settings: Sequence[KeySettings], problems: list[str]) -
     """
     keys: list[tuple[str, Secret[bytes]]] = []
     for index, key in enumerate(settings):
-        file = f"{path}.{index} ({key.id}).file"
+        file = f"{path}.{index}{label(key.id)}.file"
         before = len(problems)
         line = read_bytes(file, key.file, problems).strip(_WHITE_SPACE)
         if len(problems) == before and (problem := _problem(line)):

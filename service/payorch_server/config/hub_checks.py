@@ -6,6 +6,7 @@ from typing import Final
 
 from payorch_server.config.collector_files import collector_problems
 from payorch_server.config.hub_document import HubDocument
+from payorch_server.model.names import did_you_mean, shown_name
 from payorch_server.runtime.listen_address import can_be_called, is_loopback, network_of, split_address
 from payorch_server.store.settings import problems as store_problems
 from payorch_server.upc.settings import HubSettings, PluginSettings, UpcSettings
@@ -100,14 +101,16 @@ def _list_problems(path: str, texts: Sequence[str], what: str) -> Iterator[str]:
         if not text or text != text.strip() or not text.isprintable():
             yield f"{path}.{index}: must be a printable text without blanks around it; write it as Zuora shows it"
         elif text in texts[:index]:
-            yield f"{path}.{index}: {text} is listed twice; remove one"
+            yield f"{path}.{index}: {shown_name(text)} is listed twice; remove one"
 
 
 def _gateway_problems(name: str, gateway: PluginSettings, upc: UpcSettings) -> Iterator[str]:
     if not _NAME.fullmatch(name):
         yield f": {_NAME_RULE}"
     if gateway.hub not in upc.hubs:
-        yield f".hub: {gateway.hub} is not in upc.hubs; name one of {', '.join(upc.hubs) or 'them'}"
+        known = ", ".join(upc.hubs) or "them"
+        near = did_you_mean(gateway.hub, upc.hubs)
+        yield f".hub: {shown_name(gateway.hub)} is not in upc.hubs; name one of {known}{near}"
     yield from _list_problems(".names", gateway.names, "the names of its gateway instances in Zuora")
     yield from _list_problems(".types", gateway.types, "the types of its payment methods")
     for index, method_type in enumerate(gateway.types):

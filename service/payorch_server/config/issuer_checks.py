@@ -7,6 +7,7 @@ from typing import Final
 
 from payorch_server.access.key_source import host_and_port, with_port
 from payorch_server.model.caller import ANY
+from payorch_server.model.names import shown_name
 from payorch_server.rpc.settings import JwtSettings
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -59,9 +60,9 @@ def _source_problems(jwt: JwtSettings, *, has_proxy: bool) -> Iterator[str]:
         yield ".issuer: must be an https URL without a query where discovery is true, such as https://id.example"
     if jwt.key_set_hosts and not jwt.discovery:
         yield ".key_set_hosts: has an effect with discovery: true only"
-    for host in jwt.key_set_hosts:
+    for at, host in enumerate(jwt.key_set_hosts):
         if with_port(host) is None:
-            yield f".key_set_hosts: {host} must be a host, or a host and a port, such as keys.example:8443"
+            yield f".key_set_hosts.{at}: must be a host, or a host and a port, such as keys.example:8443"
     if chosen == ["key_set_file"] and (jwt.ca_file or jwt.through_proxy):
         yield ": ca_file and through_proxy have an effect with key_set_url or discovery only"
     if jwt.through_proxy and not has_proxy:
@@ -83,7 +84,8 @@ def token_problem(caller: str, issuers: Mapping[str, JwtSettings]) -> str:
         name for name, begin in begins.items() if stem.startswith(begin) or (stem != caller and begin.startswith(stem))
     ]
     if not matching:
-        return f"no issuer of identity.jwt issues it; identities begin with {' or '.join(begins.values())}"
+        known = " or ".join(map(shown_name, begins.values()))
+        return f"no issuer of identity.jwt issues it; identities begin with {known}"
     if len(matching) > 1:
         return f"covers tokens of several issuers, {', '.join(matching)}; give each an entry of its own"
     return ""

@@ -1,12 +1,13 @@
 """Says what is wrong with a setting in this project's words; pydantic's name types of Python."""
 
-import difflib
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from pydantic_core import ErrorDetails
 
 from payorch_server.config.base_document import BaseDocument
+from payorch_server.model.names import did_you_mean, nearest
 
 _SECTION: Final = "must be a section with settings of its own"
 _BOOLEAN: Final = "must be true or false, without quotes"
@@ -34,6 +35,7 @@ _ELSEWHERE: Final = {
 """Sections of other files, and where they belong."""
 _KEY: Final = "[key]"
 """How pydantic ends the path of a name in a section."""
+_QUOTED: Final = re.compile("'([^']*)'")
 _OTHER: Final = "has a value that this setting cannot have; `config-schema` describes what it can be"
 
 
@@ -52,7 +54,8 @@ def problem_of(error: ErrorDetails, document: type[BaseDocument]) -> str:
     if error["type"] == "range":
         return f"{path}: {error['msg']}"
     if error["type"] == "literal_error":
-        return f"{path}: must be {error['ctx']['expected']}"
+        expected = error["ctx"]["expected"]
+        return f"{path}: must be {expected}{did_you_mean(str(error['input']), _QUOTED.findall(expected))}"
     return f"{path}: {_TEXTS.get(error['type'], _OTHER)}"
 
 
@@ -79,8 +82,7 @@ def near_name(document: type[BaseDocument], parts: Sequence[object]) -> str:
     section: dict[str, Any] = schema
     for part in parts[:-1]:
         section = _resolved(schema, _child(section, part))
-    found = difflib.get_close_matches(str(parts[-1]), section.get("properties", ()), n=1)
-    return found[0] if found else ""
+    return nearest(str(parts[-1]), section.get("properties", ()))
 
 
 def _child(section: dict[str, Any], part: object) -> dict[str, Any]:

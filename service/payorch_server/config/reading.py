@@ -139,7 +139,7 @@ def _parse(kind: type[D], files: Sequence[TextFile], content: dict[str, Any], va
         content = _overlaid(content, kind.set_by(values))
         document = kind(**content)
     except ValidationError as error:
-        problems += [problem_of(problem, kind) for problem in error.errors(include_url=False, include_input=False)]
+        problems += [problem_of(problem, kind) for problem in error.errors(include_url=False)]
         document, left_out = salvage(kind, content)
     if document is None:
         raise failure(files, problems, variables)

@@ -8,6 +8,7 @@ from typing import Final
 from payorch_server.model.caller import ANY
 from payorch_server.model.identifiers import entity_id_on_wire, org_id_on_wire
 from payorch_server.model.money import EXPONENTS
+from payorch_server.model.names import did_you_mean, label, shown_name
 from payorch_server.model.operation import ROUTED_RPCS, RPCS
 from payorch_server.model.route import ZUORA_DEFAULT
 from payorch_server.routing.conditions import limits_of
@@ -30,7 +31,7 @@ def routing_problems(rules: Sequence[RuleSettings], tenants: Mapping[str, Tenant
         yield "routing: must have at least one rule"
     names = [rule.name for rule in rules]
     for index, rule in enumerate(rules):
-        path = f"routing.{index} ({rule.name})"
+        path = f"routing.{index}{label(rule.name)}"
         if not rule.name:
             yield f"{path}.name: must not be empty"
         if names.index(rule.name) != index:
@@ -38,7 +39,8 @@ def routing_problems(rules: Sequence[RuleSettings], tenants: Mapping[str, Tenant
         yield from (f"{path}.when.{problem}" for problem in _condition_problems(rule.when, tenants))
         tenant = tenants.get(rule.to.tenant)
         if tenant is None:
-            yield f"{path}.to.tenant: {rule.to.tenant} is not in tenants"
+            near = did_you_mean(rule.to.tenant, tenants)
+            yield f"{path}.to.tenant: {shown_name(rule.to.tenant)} is not in tenants{near}"
         else:
             yield from _target_problems(path, rule, tenant)
 
@@ -74,12 +76,18 @@ def _condition_problems(when: ConditionSettings, tenants: Mapping[str, TenantSet
     }
     for condition, names in known.items():
         yield from _outside(condition, getattr(when, condition), names)
-    yield from (f"currency: {code} is no active ISO 4217 code" for code in when.currency if code not in EXPONENTS)
-    yield from (f"country: {code} is not two capital letters" for code in when.country if not _COUNTRY.fullmatch(code))
+    yield from (
+        f"currency: {shown_name(code)} is no active ISO 4217 code" for code in when.currency if code not in EXPONENTS
+    )
+    yield from (
+        f"country: {shown_name(code)} is not two capital letters"
+        for code in when.country
+        if not _COUNTRY.fullmatch(code)
+    )
     if "" in when.account_prefix:
         yield "account_prefix: an empty prefix matches every account; omit the condition"
     yield from (
-        f"caller: {pattern!r} holds {ANY} elsewhere than at its end"
+        f"caller: {shown_name(pattern)!r} holds {ANY} elsewhere than at its end"
         for pattern in when.caller
         if ANY in pattern[:-1] or not pattern
     )
@@ -88,12 +96,13 @@ def _condition_problems(when: ConditionSettings, tenants: Mapping[str, TenantSet
 
 
 def _amount_problems(amount: AmountSettings, when: ConditionSettings) -> Iterator[str]:
+    currency = shown_name(amount.currency)
     if amount.currency not in EXPONENTS:
-        yield f".currency: {amount.currency} is no active ISO 4217 code"
+        yield f".currency: {currency} is no active ISO 4217 code"
     if when.currency and amount.currency not in when.currency:
-        yield f".currency: {amount.currency} is not among the rule's currencies, so the rule can never match"
+        yield f".currency: {currency} is not among the rule's currencies, so the rule can never match"
     if when.rpc and _WITHOUT_AMOUNT.issuperset(when.rpc):
-        yield f": {', '.join(when.rpc)} has no amount, so the rule can never match"
+        yield f": {', '.join(map(shown_name, when.rpc))} has no amount, so the rule can never match"
     broken = [name for name in ("min", "max") if (text := getattr(amount, name)) and not _AMOUNT.fullmatch(text)]
     yield from (f'.{name}: must be decimal text such as "100.00"' for name in broken)
     if not amount.min and not amount.max:
@@ -109,20 +118,24 @@ def _names(mappings: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
 def _outside(path: str, named: Iterable[str], known: Collection[str]) -> Iterator[str]:
     for name in named:
         if name not in known:
-            yield f"{path}: {name} is none of {', '.join(known)}" if known else f"{path}: {name} is not configured"
+            shown = f"{path}: {shown_name(name)}"
+            near = did_you_mean(name, known)
+            yield f"{shown} is none of {', '.join(known)}{near}" if known else f"{shown} is not configured"
 
 
 def _target_problems(path: str, rule: RuleSettings, tenant: TenantSettings) -> Iterator[str]:
     target = rule.to
     if tenant.entities and target.entity not in tenant.entities:
-        yield f"{path}.to.entity: must name one of the tenant's entities: {', '.join(tenant.entities)}"
+        near = did_you_mean(target.entity, tenant.entities)
+        yield f"{path}.to.entity: must name one of the tenant's entities: {', '.join(tenant.entities)}{near}"
     if not tenant.entities and target.entity:
         yield f"{path}.to.entity: the tenant has no entities"
     for index, org in enumerate(target.orgs):
         if org not in tenant.orgs:
-            yield f"{path}.to.orgs: {org} is not among the tenant's orgs"
+            near = did_you_mean(org, tenant.orgs)
+            yield f"{path}.to.orgs: {shown_name(org)} is not among the tenant's orgs{near}"
         if org in target.orgs[:index]:
-            yield f"{path}.to.orgs: {org} is named twice"
+            yield f"{path}.to.orgs: {shown_name(org)} is named twice"
     if target.gateway != ZUORA_DEFAULT and target.gateway not in tenant.gateways:
-        known = ", ".join([*tenant.gateways, ZUORA_DEFAULT])
-        yield f"{path}.to.gateway: must be one of {known}"
+        known = [*tenant.gateways, ZUORA_DEFAULT]
+        yield f"{path}.to.gateway: must be one of {', '.join(known)}{did_you_mean(target.gateway, known)}"

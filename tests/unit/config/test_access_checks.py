@@ -12,6 +12,7 @@ import yaml
 from harness.authority import Authority, Issuer, key_set
 from harness.clock import FakeClock
 from payorch_server.config import ConfigError, Settings, load
+from payorch_server.model.names import label
 from payorch_server.model.secret import reveal  # noqa: TID251 - that the file was read is the subject
 
 CLOCK = FakeClock()
@@ -170,7 +171,7 @@ class TestAccess:
         """By their place and by the caller."""
         (found,) = problems_of(change(access={"callers": [entry]}))
 
-        assert found.startswith(f"access.callers.0 ({entry['caller']}).{problem}"), reason
+        assert found.startswith(f"access.callers.0{label(entry['caller'])}.{problem}"), reason
 
     @pytest.mark.parametrize(
         ("entry", "reason"),

@@ -63,7 +63,7 @@ class TestSource:
                 {"discovery": True, "issuer": "https://id.example?a=b"},
                 [".issuer: must be an https URL without a query"],
             ),
-            ({"discovery": True, "key_set_hosts": ["https://a"]}, [".key_set_hosts: https://a must be a host"]),
+            ({"discovery": True, "key_set_hosts": ["https://a"]}, [".key_set_hosts.0: must be a host"]),
             ({"key_set_file": "keys.json", "key_set_hosts": ["a"]}, [".key_set_hosts: has an effect with discovery"]),
             ({"key_set_file": "keys.json", "through_proxy": True}, [": ca_file and through_proxy have an effect"]),
             ({"discovery": True, "ca_file": "none.pem"}, [".ca_file: "]),

@@ -148,12 +148,12 @@ class TestProblems:
             ({"tenants.acme.paths": {"sesions": "/x"}}, "tenants.acme.paths.sesions: no such setting", "deep inside"),
             ({"grpc.reflection": "perhaps"}, "grpc.reflection: ", "a value of the wrong type"),
             ({"telemetry.traces": "file"}, "telemetry.traces: ", "a word that is not in the list"),
-            ({"grpc.listen": "50051"}, "grpc.listen: '50051' is not host:port", "no host"),
+            ({"grpc.listen": "50051"}, "grpc.listen: must be host:port", "no host"),
             ({"admin.listen": "localhost:http"}, "admin.listen: ", "no port"),
             ({"grpc.listen": "0.0.0.0:50051"}, "grpc.listen: 0.0.0.0:50051 can be reached", "plaintext for everyone"),
             ({"grpc.listen": "[::]:50051"}, "grpc.listen: [::]:50051 can be reached", "the same in IPv6"),
             ({"grpc.listen": "pay.internal:1"}, "grpc.listen: pay.internal:1 can be reached", "a name is no loopback"),
-            ({"diagnostics.listen": "50052"}, "diagnostics.listen: '50052' is not host:port", "no host for operators"),
+            ({"diagnostics.listen": "50052"}, "diagnostics.listen: must be host:port", "no host for operators"),
             ({"diagnostics.listen": "0.0.0.0:1"}, "diagnostics.listen: 0.0.0.0:1 can be reached", "operators for all"),
             ({"tenants.acme.client_id": "short"}, "tenants.acme.client_id: ", "no client id of Zuora's"),
             ({"tenants.acme.client_secret_file": "/no/where"}, "tenants.acme.client_secret_file: the file", "no file"),
@@ -189,12 +189,12 @@ class TestProblems:
             ),
             (
                 {"zuora_http.extra_hosts": ["rest.zuora.com"]},
-                "zuora_http.extra_hosts: rest.zuora.com must be a bare host name",
+                "zuora_http.extra_hosts.0: must be a bare host name",
                 "a production host in disguise",
             ),
             (
                 {"zuora_http.extra_hosts": ["https://x"]},
-                "zuora_http.extra_hosts: https://x must be a bare host name",
+                "zuora_http.extra_hosts.0: must be a bare host name",
                 "a URL",
             ),
             (
@@ -490,7 +490,8 @@ class TestProblems:
         statuses = [cli.main([command, "--config", str(path)]) for command in ("check-config", "serve")]
 
         assert statuses == [2, 2]
-        assert capsys.readouterr().err == f"{path}: 1 problem\n  - {path}:3: grpc.listen: 'x' is not host:port\n" * 2
+        problem = "grpc.listen: must be host:port, such as 127.0.0.1:50051"
+        assert capsys.readouterr().err == f"{path}: 1 problem\n  - {path}:3: {problem}\n" * 2
 
     def test_are_absent_from_a_good_file(self, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
         """The command says so."""
