@@ -6,6 +6,7 @@ PYTHONPATH=tests:tools .venv/bin/python -m released --again    write it again; o
 redis.json         every key in Redis, written by the service's and the hub's own parts with fixed time and randomness
 fleet-key-ID       the keys that protect it
 descriptors.binpb  all protos
+chart.tgz          the chart, as `helm package` packs it but with equal bytes each time
 values.yaml        values of the chart, with a configuration that has every setting of service and hub
 objects.json       kinds, names and selectors of what the chart makes of them and of no values; needs `make chart`
 """
@@ -13,17 +14,20 @@ objects.json       kinds, names and selectors of what the chart makes of them an
 import argparse
 import asyncio
 import base64
+import gzip
 import hashlib
+import io
 import json
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 from typing import Final
 
 import generate
 import yaml
-from chart.rendering import identities, render_text
+from chart.rendering import CHART, identities, render_text
 from harness import stored_by_hub, stored_by_service
 from harness.clock import FakeClock
 from harness.keyring import counted_entropy
@@ -54,6 +58,7 @@ def main() -> None:
         (_FOLDER / f"fleet-key-{key_id}").write_text(base64.b64encode(key).decode() + "\n", encoding="utf-8")
     (_FOLDER / "redis.json").write_text(redis_content(), encoding="utf-8")
     _write_descriptors()
+    _write_chart()
     _write_values()
     print(f"{_FOLDER} is written. Its digest, for tests/unit/test_released.py:\n{digest_of(VERSION)}")
 
@@ -102,6 +107,17 @@ def _write_descriptors() -> None:
     with tempfile.TemporaryDirectory() as folder:
         generate.build_images(Path(folder), sources)
         (_FOLDER / "descriptors.binpb").write_bytes((Path(folder) / "soft.binpb").read_bytes())
+
+
+def _write_chart() -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for path in sorted(path for path in CHART.rglob("*") if path.is_file() and path.parent != CHART / "ci"):
+            member = tarfile.TarInfo(f"{CHART.name}/{path.relative_to(CHART)}")
+            member.size = path.stat().st_size
+            with path.open("rb") as content:
+                archive.addfile(member, content)
+    (_FOLDER / "chart.tgz").write_bytes(gzip.compress(packed.getvalue(), mtime=0))
 
 
 def _write_values() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
+from harness.released import RELEASES, VECTORS
+
 from programs.cluster import admission, audit, hub_live, live, node, release
 from programs.cluster.control_plane import BINARIES, ControlPlane, control_plane
 from programs.cluster.helm import CHART, Helm
@@ -86,6 +88,12 @@ def _try_scenarios(plane: ControlPlane, helm: Helm, version: str) -> None:
         if not number:
             steps += [admission.weak_deployment_is_noticed, release.change_and_go_back]
         for step in (*steps, release.uninstall):
+            _say(f"  {step(scenario)}")
+    for version_before in RELEASES:
+        folder = VECTORS / version_before
+        _say(f"{folder}: upgrade of a released chart")
+        scenario = prepared(plane.api, helm, folder / "values.yaml", kubernetes=version, chart=folder / "chart.tgz")
+        for step in (release.install, release.upgrade_and_go_back, release.uninstall):
             _say(f"  {step(scenario)}")
     _say(f"audit log\n  {audit.helm_was_strict(plane.audit_log)}\n  {audit.pods_were_judged(plane.audit_log)}")
 

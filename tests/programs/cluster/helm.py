@@ -26,10 +26,10 @@ class Helm:
     folder: Path
     """Where Helm keeps its caches."""
 
-    def render(self, values: Path, *, namespace: str, kubernetes: str) -> list[dict[str, Any]]:
+    def render(self, chart: Path, values: Path, *, namespace: str, kubernetes: str) -> list[dict[str, Any]]:
         """Return the objects of a release with these values, hooks included."""
         text = self.run(
-            "template", RELEASE, str(CHART), "--values", str(values), "--kube-version", kubernetes, namespace=namespace
+            "template", RELEASE, str(chart), "--values", str(values), "--kube-version", kubernetes, namespace=namespace
         )
         return [one for one in yaml.safe_load_all(text) if one]
 

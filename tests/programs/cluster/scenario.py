@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from programs.cluster.api import Api, Object
-from programs.cluster.helm import Helm
+from programs.cluster.helm import CHART, Helm
 from programs.cluster.process import ClusterError, until
 
 _NAMESPACE_S: Final = 30.0
@@ -27,6 +27,8 @@ class Scenario:
 
     api: Api
     helm: Helm
+    chart: Path
+    """What is installed: the chart of this tree, or a released one."""
     values: Path
     release_namespace: str
     """Where Helm keeps the release."""
@@ -48,16 +50,26 @@ class Scenario:
         return inventory(self.api, *self.namespaces)
 
 
-def prepared(api: Api, helm: Helm, values: Path, *, kubernetes: str) -> Scenario:
-    """Make the namespaces of a scenario, and what a cluster must have before: kinds, and classes of its pods."""
+def prepared(api: Api, helm: Helm, values: Path, *, kubernetes: str, chart: Path = CHART) -> Scenario:
+    """Make the namespaces of a scenario, and what a cluster must have before: kinds, and classes of its pods.
+
+    Args:
+        api: The API server.
+        helm: Helm.
+        values: Of the release.
+        kubernetes: The version of the API server.
+        chart: What is installed first; the chart of this tree, to which it may be upgraded, unless given.
+    """
     release = f"payorch-{values.stem.removesuffix('-values')}"
-    objects = tuple(helm.render(values, namespace=release, kubernetes=kubernetes))
+    objects, upgraded = (
+        tuple(helm.render(source, values, namespace=release, kubernetes=kubernetes)) for source in (chart, CHART)
+    )
     workloads = next(one["metadata"].get("namespace", release) for one in objects if one["kind"] == "Deployment")
     namespaces = tuple({release, *(one["metadata"].get("namespace", release) for one in objects)})
     for name in namespaces:
         made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": LABELS}}
         api.apply(f"/api/v1/namespaces/{name}", made)
-    _make_kinds(api, objects)
+    _make_kinds(api, (*objects, *upgraded))
     for pod in pods_of(objects).values():
         if name := pod["spec"].get("priorityClassName"):
             path = f"/apis/scheduling.k8s.io/v1/priorityclasses/{name}"
@@ -72,7 +84,7 @@ def prepared(api: Api, helm: Helm, values: Path, *, kubernetes: str) -> Scenario
         lambda: all(_OF_EVERY_NAMESPACE <= inventory(api, name) for name in namespaces),
         within_s=_NAMESPACE_S,
     )
-    return Scenario(api, helm, values, release, workloads, namespaces, objects, inventory(api, *namespaces))
+    return Scenario(api, helm, chart, values, release, workloads, namespaces, objects, inventory(api, *namespaces))
 
 
 def _make_accounts(api: Api, objects: tuple[Object, ...], namespace: str) -> None:
