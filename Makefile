@@ -115,9 +115,10 @@ demo: $(READY)  ## One real call of each RPC; FAULT=decryption:500, token:401 or
 upc-demo: $(READY)  ## A payment through the hub and a plug-in; FAULT=plugin:crash, hub:kill or redis:restart breaks it
 	@$(BIN)/python -m programs.upc_demo $(if $(FAULT),--fault '$(FAULT)')
 
-example: $(READY)  ## Pay in the example's shop with a headless Chromium, look at the emulator's page, run its examples; PICTURES=1 replaces the pictures
+example: $(READY)  ## Pay in the example's shop with a headless Chromium, look at the emulator's page, run its examples, install its wheel; PICTURES=1 replaces the pictures
 	@PYTHONPATH=tests:clients/examples/web $(BIN)/python -m programs.example $(if $(PICTURES),--pictures)
 	@PYTHONPATH=tests $(BIN)/python -m programs.emulator_examples
+	@PYTHONPATH=tests $(BIN)/python -m programs.emulator_wheel
 
 ##@ Load and attack it
 bench: $(READY)  ## CPU and latency beside bare floors and other stacks; ROWS='service echo', RPCS, IN_FLIGHT, ROUNDS, AGAINST=../before, GATE=1; STEPS=CreateSession

@@ -1,6 +1,7 @@
 """The emulator as a wheel, where neither the service nor its client is installed."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -77,9 +78,22 @@ class TestTheWheel:
         assert (
             about.locate_file(f"{about.name.replace('-', '_')}-{about.version}.dist-info/licenses/LICENSE")
         ).is_file()
-        assert str(about.metadata["Description"] or about.metadata.get_payload()).startswith(
-            "# zuora-emulator\n\nThis is not Zuora."
-        )
+        text = str(about.metadata["Description"] or about.metadata.get_payload())
+        assert text.startswith("# zuora-emulator\n\nThis is not Zuora.")
+        assert "it is not Zuora" in about.metadata["Summary"]
+
+    def test_has_a_readme_whose_links_need_no_file_beside_it(self, installed: Path) -> None:
+        """A page of a package index has no files; places of the page itself stay."""
+        [about] = metadata.distributions(path=[str(installed)])
+        text = str(about.metadata["Description"] or about.metadata.get_payload())
+        targets = re.findall(r"\]\(([^)]+)\)", text)
+
+        assert [target for target in targets if not target.startswith(("https://", "http://", "#"))] == []
+        assert "https://payorch.internal/source/docs/parity.md" in targets
+        assert "https://payorch.internal/source/tests/emulator/SUPPORT.md" in targets
+        titles = re.findall("^#+ (.+)", text, re.MULTILINE)
+        places = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+        assert {target[1:] for target in targets if target.startswith("#")} <= places
 
     def test_brings_the_fixtures_of_its_readme(self, installed: Path, tmp_path: Path) -> None:
         """They are found without being named."""
