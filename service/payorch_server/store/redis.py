@@ -112,7 +112,15 @@ class _Pool(Protocol):
     async def aclose(self) -> None: ...
 
 
-class _TlsConnection(SSLConnection):
+class _ProbedConnection(Connection):
+    """Notices a reset while it is idle; redis itself looks at received bytes and an orderly end alone."""
+
+    async def can_read(self) -> bool:
+        """Return whether the pool has to replace it before it is used."""
+        return self._writer is None or self._writer.is_closing() or bool(await super().can_read())
+
+
+class _TlsConnection(_ProbedConnection, SSLConnection):
     """Shares one context; otherwise every connection would read the files again, on the event loop."""
 
     def __init__(self, *, context: ssl.SSLContext, **rest: Any) -> None:
@@ -237,7 +245,7 @@ class RedisStore:
     async def _exchange(self, commands: list[list[bytes | int]]) -> list[Any]:
         async with self._connection() as connection:
             with self._deadlines.limit(self._settings.operation_timeout_s):
-                await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+                await _send(connection, connection.pack_commands(commands))
                 # All answers are read before one is raised, so that none is left for the connection's next user.
                 answers = [await _answer(connection) for _ in commands]
         for answer in answers:
@@ -271,7 +279,7 @@ def _open_pool(settings: StoreSettings, password: Secret[str] | None) -> _Pool:
     host, port, database = settings.address
     options: dict[str, Any] = {"context": _tls_context(settings)} if settings.tls else {}
     pool = ConnectionPool(
-        connection_class=_TlsConnection if settings.tls else Connection,
+        connection_class=_TlsConnection if settings.tls else _ProbedConnection,
         max_connections=settings.max_connections,
         host=host,
         port=port,
@@ -311,6 +319,13 @@ def _decode(record: bytes) -> StoredValue:
     if len(record) < _VERSION_BYTES:
         raise StoreUnavailable("the key holds what this service did not write; is its prefix shared?")
     return StoredValue(record[_VERSION_BYTES:], int.from_bytes(record[:_VERSION_BYTES], "big"))
+
+
+async def _send(connection: _Connection, packed: list[bytes]) -> None:
+    try:
+        await connection.send_packed_command(packed, check_health=False)
+    except RuntimeError as error:
+        raise exceptions.ConnectionError("closed") from error  # as uvloop words what asyncio reports by an OSError
 
 
 async def _answer(connection: _Connection) -> Any:
