@@ -16,7 +16,7 @@ READY := .venv/.installed
 PROGRESS := $(BIN)/python tools/progress.py
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test newest-python everything simulate check-requests mutate fuzz run demo upc-demo example bench soak rolling hostile clients docs descriptors gateway zuora-sdk parity chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test newest-python everything simulate check-requests mutate fuzz run demo upc-demo example bench soak rolling hostile chaos clients docs descriptors gateway zuora-sdk parity chart cluster alerts pictures image clean
 
 ##@ Environment and code
 help:  ## Show this list
@@ -135,6 +135,9 @@ rolling: $(READY)  ## Restart two services in turn under load: no call may be lo
 
 hostile: $(READY)  ## Attack one service that is limited to 512 MiB; ONLY=attack, QUICK=1 in four minutes
 	@$(BIN)/python -m programs.hostile $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
+
+chaos: $(READY)  ## Kill, freeze, cut and move two replicas, hubs, gateway and Redis at random, and check the books; DURATION=180 SEED=n ONLY=store
+	@$(BIN)/python -m programs.chaos $(if $(DURATION),--seconds $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(if $(BREAK),--break '$(BREAK)')
 
 ##@ Clients, gateway, chart and image
 clients: $(READY)  ## Build, call and install every language's client; read the largest errors with grpc.aio, -js and -go

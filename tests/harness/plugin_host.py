@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -134,6 +135,16 @@ class PluginProcess:
                     return
             time.sleep(_POLL_S)
         raise TimeoutError(f"{self._command[0]} does not listen.")
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has neither died nor been killed."""
+        return self._process is not None and self._process.poll() is None
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def kill(self) -> None:
         """End it as a crash does."""

@@ -55,7 +55,7 @@ class RedisServer:
         raise RuntimeError(f"redis-server does not start; its log:\n{self._log.read_text()}")
 
     def kill(self) -> None:
-        """End it as a crash does; nothing it knew survives."""
+        """End it as a crash does; without an append-only file nothing it knew survives."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,18 @@ def write_configuration(folder: Path, emulator_url: str, over: Mapping[str, Any]
     return file
 
 
-async def start_service(file: Path, *, audit: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
+async def start_service(
+    file: Path, *, audit: int = asyncio.subprocess.DEVNULL, command: Sequence[str] = (COMMAND,)
+) -> asyncio.subprocess.Process:
     """Start the service; its log comes through the pipe of its standard error.
 
     Args:
         file: Its configuration.
         audit: Where its standard output goes.
+        command: What is started with the arguments of `payorch-server`.
     """
     return await asyncio.create_subprocess_exec(
-        COMMAND, "serve", "--config", str(file), stdout=audit, stderr=asyncio.subprocess.PIPE
+        *command, "serve", "--config", str(file), stdout=audit, stderr=asyncio.subprocess.PIPE
     )
 
 

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Final, TypeAlias
 
 from payorch_server.upc.request import Operation, RequestName, idempotency_key
+from zuora_emulator.hub_caller import ANSWER_TIMEOUT_S
 
 from harness.raw_http import Connection, body_of, status_of
 from harness.upc_bodies import Members, example
@@ -40,6 +41,8 @@ class ZuoraLoad:
     """Ids of all payments."""
     approved: set[str] = field(default_factory=set)
     """Ids of the payments that Zuora shows as Processed."""
+    refused: set[str] = field(default_factory=set)
+    """Ids of the payments that Zuora shows as Error."""
     errors: list[str] = field(default_factory=list)
     """Answers that mean Error."""
     answers: Counter[str] = field(default_factory=Counter)
@@ -64,8 +67,12 @@ class ZuoraLoad:
 
     def keys(self) -> set[str]:
         """Return the idempotency keys of all payments."""
-        tenant = str(self._members("").get("tenantId"))
-        return {idempotency_key(RequestName(tenant, Operation.PAYMENT, id_)) for id_ in self.started}
+        return {self.key(id_) for id_ in self.started}
+
+    def key(self, id_: str) -> str:
+        """Return the idempotency key of a payment."""
+        tenant = str(self._members(id_).get("tenantId"))
+        return idempotency_key(RequestName(tenant, Operation.PAYMENT, id_))
 
     def problems(self, effects: Counter[str]) -> list[str]:
         """List what is wrong, in sentences.
@@ -96,7 +103,8 @@ class ZuoraLoad:
         """Send once; return whether Zuora has the payment's result now."""
         began_s = perf_counter()
         try:
-            answer = await self._exchange(id_)
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                answer = await self._exchange(id_)
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             self.answers["lost"] += 1
             return False
@@ -109,6 +117,7 @@ class ZuoraLoad:
             return True
         if status == _UNKNOWN:
             return False
+        self.refused.add(id_)
         self.errors.append(f"{status}: {content}")
         return True
 

@@ -4,9 +4,9 @@ import asyncio
 import json
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from harness.keyring import new_key_file
 from harness.ports import free_port
 from harness.redis_server import servers
-from harness.service_process import grpc_port, start_service, write_configuration
+from harness.service_process import COMMAND, grpc_port, start_service, write_configuration
+from harness.stack import merged
 
 SERVICE: Final = "payorch.v1.PaymentOrchestrationService"
 # Clients learn of NOT_SERVING at once; this leaves time for those on a busy machine.
@@ -34,21 +35,34 @@ class Member:
     file: Path
     port: int
     admin_port: int
-    process: asyncio.subprocess.Process
-    log: asyncio.Future[bytes]
+    command: Sequence[str] = (COMMAND,)
+    """What is started with the arguments of `payorch-server`."""
+    audit: int = asyncio.subprocess.DEVNULL
+    """Where the standard output of its processes goes."""
+    logs: list[bytes] = field(default_factory=list)
+    """What its ended processes wrote once they listened, each in one piece."""
+    process: asyncio.subprocess.Process = field(init=False)
+    _log: asyncio.Future[bytes] = field(init=False)
 
     async def end(self, number: signal.Signals) -> int:
         """Send the signal and return the exit status."""
         self.process.send_signal(number)
-        await self.log
+        self.logs.append(await self._log)
         return await self.process.wait()
 
+    async def start(self) -> None:
+        """Start a process on its port, and come back when it listens."""
+        self.process = await start_service(self.file, audit=self.audit, command=self.command)
+        await grpc_port(self.process)
+        assert self.process.stderr is not None
+        self._log = asyncio.ensure_future(self.process.stderr.read())
+
     async def begin(self) -> None:
-        """Start it anew on its port, and come back when it is ready and clients have found it.
+        """Start it again on its port, and come back when it is ready and clients have found it.
 
         In Kubernetes the latter is what a Deployment's minReadySeconds leaves time for.
         """
-        self.process, self.log = await _started(self.file)
+        await self.start()
         await self.until_ready()
         async with asyncio.timeout(_FOUND_S), aiohttp.ClientSession() as session:
             while not await self._called(session):
@@ -78,18 +92,9 @@ async def fleet(zuora_url: str) -> AsyncIterator[Sequence[Member]]:
         (folder / "key").write_text(new_key_file())
         members: list[Member] = []
         try:
-            for port, admin_port in ((free_port(), free_port()) for _ in range(_SIZE)):
-                own = folder / str(port)
-                own.mkdir()
-                over = {
-                    "grpc": {"listen": f"127.0.0.1:{port}", "drain_wait_s": _DRAIN_WAIT_S},
-                    "admin": {"listen": f"127.0.0.1:{admin_port}"},
-                    "accept_memory_store": False,
-                    "store": {"kind": "redis", "url": redis.url},
-                    "intents": {"keys": [{"id": "k1", "file": str(folder / "key")}]},
-                }
-                file = write_configuration(own, zuora_url, over)
-                members.append(Member(file, port, admin_port, *await _started(file)))
+            for _ in range(_SIZE):
+                members.append(new_member(folder, zuora_url, redis.url))
+                await members[-1].start()
                 await members[-1].until_ready()
             yield members
         finally:
@@ -98,11 +103,26 @@ async def fleet(zuora_url: str) -> AsyncIterator[Sequence[Member]]:
                     await member.end(signal.SIGKILL)
 
 
-async def _started(file: Path) -> tuple[asyncio.subprocess.Process, asyncio.Future[bytes]]:
-    process = await start_service(file)
-    await grpc_port(process)
-    assert process.stderr is not None
-    return process, asyncio.ensure_future(process.stderr.read())
+def new_member(folder: Path, zuora_url: str, store_url: str, over: Mapping[str, Any] | None = None) -> Member:
+    """Return a service that is not started yet.
+
+    Args:
+        folder: Holds the file `key` of the fleet, and gets a folder with the configuration.
+        zuora_url: Where its tenants are.
+        store_url: Where its Redis is.
+        over: Settings over those of a member of a fleet.
+    """
+    port, admin_port = free_port(), free_port()
+    own = folder / str(port)
+    own.mkdir()
+    settings = {
+        "grpc": {"listen": f"127.0.0.1:{port}", "drain_wait_s": _DRAIN_WAIT_S},
+        "admin": {"listen": f"127.0.0.1:{admin_port}"},
+        "accept_memory_store": False,
+        "store": {"kind": "redis", "url": store_url},
+        "intents": {"keys": [{"id": "k1", "file": str(folder / "key")}]},
+    }
+    return Member(write_configuration(own, zuora_url, merged(settings, over or {})), port, admin_port)
 
 
 def channel_to(members: Sequence[Member], *, watching: bool) -> grpc.aio.Channel:

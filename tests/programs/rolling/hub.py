@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -43,16 +43,22 @@ class Member:
     log: asyncio.Future[bytes]
     is_listed: bool = False
     """Whether the balancer sends requests to it."""
+    logs: list[bytes] = field(default_factory=list)
+    """What its ended processes wrote once they listened, each in one piece."""
 
     async def end(self, number: signal.Signals) -> int:
         """Send the signal and return the exit status."""
         self.process.send_signal(number)
-        await self.log
+        self.logs.append(await self.log)
         return await self.process.wait()
+
+    async def start(self) -> None:
+        """Start it again, and come back when it listens."""
+        self.process, self.endpoint, self.log = await _started(self.file)
 
     async def begin(self) -> None:
         """Start it again, and come back when the balancer lists it."""
-        self.process, self.endpoint, self.log = await _started(self.file)
+        await self.start()
         async with asyncio.timeout(30):
             while not self.is_listed:
                 await asyncio.sleep(_LOOK_S)
@@ -65,11 +71,16 @@ async def _started(file: Path) -> tuple[asyncio.subprocess.Process, Endpoint, as
 
 
 @asynccontextmanager
-async def fleet(target: str) -> AsyncIterator[Sequence[Member]]:
-    """Start the hubs on one Redis, which is declared new; those that run at the end are killed."""
+async def fleet(target: str, *, store_url: str = "") -> AsyncIterator[Sequence[Member]]:
+    """Start the hubs on one Redis, which is declared new; those that run at the end are killed.
+
+    Args:
+        target: gRPC target of the gateway.
+        store_url: Where Redis is; one of their own unless given.
+    """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-rolling-hub-")))
-        redis = stack.enter_context(servers()).start("--maxmemory-policy", "noeviction")
+        store_url = store_url or stack.enter_context(servers()).start("--maxmemory-policy", "noeviction").url
         certificate, key = Authority().issue("hub.example.com").write(folder, "hub")
         (folder / "key").write_text(new_key_file())
         members: list[Member] = []
@@ -83,7 +94,7 @@ async def fleet(target: str) -> AsyncIterator[Sequence[Member]]:
                     "upc.drain_wait_s": _DRAIN_WAIT_S,
                     "upc.accept_memory_store": False,
                     "admin.listen": f"127.0.0.1:{admin_port}",
-                    "store": {"kind": "redis", "url": redis.url},
+                    "store": {"kind": "redis", "url": store_url},
                     "keys": [{"id": "k1", "file": str(folder / "key")}],
                 }
                 file = write_hub(own, target, over)
@@ -98,7 +109,7 @@ async def fleet(target: str) -> AsyncIterator[Sequence[Member]]:
                     await member.end(signal.SIGKILL)
 
 
-async def _balance(members: Sequence[Member]) -> None:
+async def balance(members: Sequence[Member]) -> None:
     """Keep the list of hubs that take requests, as late as something in front of them learns of it."""
     async with httpx.AsyncClient(timeout=1.0) as client:
         while True:
@@ -125,7 +136,7 @@ async def roll(
             password=PASSWORD,
             payments_per_s=payments_per_s,
         )
-        balancing, stop = asyncio.ensure_future(_balance(members)), asyncio.Event()
+        balancing, stop = asyncio.ensure_future(balance(members)), asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
                 while not all(member.is_listed for member in members):

@@ -196,7 +196,7 @@ class Callers:
             is_retry=is_retry,
         )
         if response is not None:
-            seen.ids, seen.replayed = _ids_of(response), response.call.replayed == call_pb2.REPLAY_YES
+            seen.ids, seen.replayed = ids_of(response), response.call.replayed == call_pb2.REPLAY_YES
             world.counts.executions["replays"] += seen.replayed
         left = seen is CONNECTION_LOST
         answer = Answer(
@@ -216,7 +216,7 @@ class Callers:
         began_s = world.time()
         seen, response = await instance.call("GetIntent", request, track_id=track_id, timeout_s=5.0)
         if response is not None:
-            seen = _seen_record(response)
+            seen = seen_record(response)
         left = seen is CONNECTION_LOST
         answer = Answer(number, began_s, world.time(), 5.0, 0, seen, instance.name, looked_up=True, left=left)
         self._note(intent, answer)
@@ -247,7 +247,8 @@ def advice_of(answers: list[Seen]) -> str:
     return next((one for one in ("NONE", LOOK_UP, RESEND, FIX, NEW) if one in advices), FIX)
 
 
-def _ids_of(response: object) -> frozenset[str]:
+def ids_of(response: object) -> frozenset[str]:
+    """Return the ids that an answer names; a session's is the hash of its token."""
     if isinstance(response, service_pb2.CreateSessionResponse):
         return frozenset({short_hash(response.session.token)})
     if isinstance(response, service_pb2.DecryptApplePayResponse):
@@ -255,7 +256,8 @@ def _ids_of(response: object) -> frozenset[str]:
     return frozenset({response.payment_method.id})
 
 
-def _seen_record(response: service_pb2.GetIntentResponse) -> Seen:
+def seen_record(response: service_pb2.GetIntentResponse) -> Seen:
+    """Return what the record of an intent shows a caller that asks for it."""
     if response.intent_state != service_pb2.INTENT_STATE_SETTLED:
         return Seen("UNKNOWN", RESEND, service_pb2.IntentState.Name(response.intent_state))
     return Seen(

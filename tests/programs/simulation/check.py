@@ -14,8 +14,8 @@ from programs.simulation.world import World
 
 _MARGIN_S: Final = 0.02
 _DAY_S: Final = 24 * 3600.0
-# These speak of the body or of the age of a result, not of the intent.
-_ABOUT_SOMETHING_ELSE: Final = frozenset({"INTENT_MISMATCH", "SESSION_STALE"})
+ABOUT_SOMETHING_ELSE: Final = frozenset({"INTENT_MISMATCH", "SESSION_STALE"})
+"""These speak of the body or of the age of a result, not of the intent."""
 _TRANSIENT: Final = frozenset({"UPSTREAM_LOCKED", "UPSTREAM_TEMPORARY"})
 _OUT_OF_TIME: Final = frozenset({"STILL_RUNNING", "INTENT_NOT_RECORDED"})
 
@@ -180,7 +180,7 @@ class Auditor:
 
     def _not_sent(self, intent: Intent, answer: Answer) -> Iterator[tuple[str, str]]:
         """NOT_SENT is not told of an executed intent by what knows better: its record, its process, or gRPC."""
-        if answer.seen.outcome != "NOT_SENT" or answer.looked_up or answer.seen.reason in _ABOUT_SOMETHING_ELSE:
+        if answer.seen.outcome != "NOT_SENT" or answer.looked_up or answer.seen.reason in ABOUT_SOMETHING_ELSE:
             return
         done = [one for one in self._executions[intent.name] if one.time_s < answer.began_s]
         if not done:
@@ -199,14 +199,14 @@ class Auditor:
 
     def _refused_legibly(self, intent: Intent, answer: Answer) -> Iterator[tuple[str, str]]:
         """Only a whole answer of Zuora's refuses."""
-        if answer.seen.outcome != "REFUSED" or answer.seen.reason in _ABOUT_SOMETHING_ELSE:
+        if answer.seen.outcome != "REFUSED" or answer.seen.reason in ABOUT_SOMETHING_ELSE:
             return
         # Callers of the same intent receive the same result, no matter which of them sent it.
         if not any(one.refused and one.ended_s <= answer.ended_s for one in self._sends_of(intent)):
             yield "2 refused", f"REFUSED {answer.seen.reason}, and no whole answer of Zuora's refused it"
 
     def _denied(self, intent: Intent, answer: Answer) -> Iterator[tuple[str, str]]:
-        if answer.seen.reason in _ABOUT_SOMETHING_ELSE:
+        if answer.seen.reason in ABOUT_SOMETHING_ELSE:
             return
         refused = answer.seen.outcome == "REFUSED"
         for one in self._executions[intent.name]:

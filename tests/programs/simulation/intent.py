@@ -101,6 +101,10 @@ _TEMPLATE: Final = minted_token(
 )
 
 
+TOKEN_PARTS: Final = (_TEMPLATE["data"], _TEMPLATE["signature"][-120:-40], _TEMPLATE["header"]["ephemeralPublicKey"])
+"""What every token holds and nothing else does; the beginning of a signature is the same in all."""
+
+
 def new_token(rng: random.Random) -> bytes:
     """Return a token of the right structure with an id of its own; only the simulated Zuora can open it."""
     header = {**_TEMPLATE["header"], "transactionId": rng.randbytes(32).hex()}

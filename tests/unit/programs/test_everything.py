@@ -39,6 +39,7 @@ class TestCounts:
             ("21 attacks, 2 failed\n", Counts(21, 2)),
             ("240 mutants in 13 rooms, 3 failures\n", Counts(240, 3)),
             ("952037 executions of 7 targets, 3 findings\n", Counts(952_037, 3)),
+            ("2871 calls under 60 faults, 3 broken rules; seed 7\n", Counts(2871, 3)),
             (SOAK, Counts(17_000, 1)),
             (CLIENTS, Counts(6, 2)),
             ("Two builds are equal: sha256:1\nThe images are good.\n", None),

@@ -1,0 +1,1 @@
+"""Real processes under drawn faults, judged by what Zuora and the gateway have booked."""

@@ -1,0 +1,247 @@
+"""What went wrong in a run, found by comparing what was booked with what callers heard; pure functions."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Final
+
+from programs.chaos.callers import is_open
+from programs.simulation.check import ABOUT_SOMETHING_ELSE
+from programs.simulation.grpc_context import LOOK_UP, NEW, RESEND
+from programs.simulation.intent import Answer, Intent, Purpose
+
+DOUBLE_MONEY: Final = "money moved twice"
+DOUBLE: Final = "executed twice"
+REFUSED: Final = "executed, told refused"
+SUCCEEDED: Final = "told success, not executed"
+LOST: Final = "lost"
+UNSETTLED: Final = "unsettled"
+MISPLACED: Final = "wrong place"
+LEAKED: Final = "secret in a log"
+UNFORESEEN: Final = "unforeseen"
+RULES: Final = (DOUBLE_MONEY, DOUBLE, REFUSED, SUCCEEDED, LOST, UNSETTLED, MISPLACED, LEAKED, UNFORESEEN)
+"""None of these may happen, unless the documents say why it may."""
+FRESH_KEY: Final = "a session under a fresh key after a recorded passing refusal"
+UNRECORDED: Final = "a session without a record while the store was away"
+RECORD_LOST: Final = "the record was lost, and its route or body was another one afterwards"
+_ADVICE_IN_DOUBT: Final = frozenset({LOOK_UP, RESEND})
+_RELOAD_S: Final = 10.0
+"""How long replicas may take to use a changed policy: they look at least that often."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """What a Zuora has booked of one call."""
+
+    time_s: float
+    place: str
+    account: str
+    track_id: str
+    key: str
+    ids: frozenset[str]
+    """Of what it made."""
+    is_paid: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that a run has left."""
+
+    purposes: Sequence[Purpose]
+    by_track_id: Mapping[str, Intent]
+    executions: Sequence[Execution]
+    places: Sequence[tuple[float, str]]
+    """From when on which place was the destination of new intents."""
+    moves_s: Sequence[float] = ()
+    """When place or gateway changed."""
+    losses_s: Sequence[float] = ()
+    """When the store lost records."""
+    away_s: Sequence[tuple[float, float]] = ()
+    """From when until when the store did not serve, for either replica."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken rule, or one that the documents except."""
+
+    rule: str
+    text: str
+    from_s: float = 0.0
+    until_s: float = 0.0
+    """When the calls concerned were made."""
+    excuse: str = ""
+    """Why the documents allow it; empty: they do not."""
+
+
+def judge(evidence: Evidence) -> list[Finding]:
+    """Return everything that a run did wrong, and what it was allowed to."""
+    return list(_Judge(evidence).findings())
+
+
+class _Judge:
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._done: dict[str, list[Execution]] = {}
+        self._strays: list[Execution] = []
+        for execution in evidence.executions:
+            intent = evidence.by_track_id.get(execution.track_id)
+            if intent is None:
+                self._strays.append(execution)
+            else:
+                self._done.setdefault(intent.name, []).append(execution)
+
+    def findings(self) -> Iterator[Finding]:
+        for stray in self._strays:
+            # A caller that is advised to look up asks Zuora by the Track-Ids of its own calls.
+            text = f"{stray.key} was executed under {stray.track_id or 'no Track-Id'}, which no caller knows"
+            yield Finding(LOST, text, stray.time_s, stray.time_s)
+        for purpose in self._evidence.purposes:
+            yield from self._done_once(purpose)
+            for intent in purpose.intents:
+                yield from self._executed_once(intent)
+                yield from self._told_rightly(intent)
+                yield from self._settled(intent)
+                yield from self._in_its_place(intent)
+
+    # --- doubles
+
+    def _executed_once(self, intent: Intent) -> Iterator[Finding]:
+        for first, second in itertools.pairwise(self._done_of(intent)):
+            rule = DOUBLE_MONEY if first.is_paid or second.is_paid else DOUBLE
+            text = f"executed at {first.place} {first.time_s:.3f} s and at {second.place} {second.time_s:.3f} s"
+            yield self._finding(rule, intent, text, self._excuse(intent, second.time_s, key=second.key))
+
+    def _done_once(self, purpose: Purpose) -> Iterator[Finding]:
+        done = [intent for intent in purpose.intents if self._done.get(intent.name)]
+        if purpose.rpc == "CreateSession" or len(done) < 2:
+            return
+        is_paid = any(execution.is_paid for intent in done for execution in self._done_of(intent))
+        text = f"done under {' and '.join(intent.name for intent in done)} by a caller that followed the advice"
+        yield self._finding(DOUBLE_MONEY if is_paid else DOUBLE, done[-1], text, "")
+
+    # --- what callers heard
+
+    def _told_rightly(self, intent: Intent) -> Iterator[Finding]:
+        done = self._done_of(intent)
+        known = {id_ for execution in done for id_ in execution.ids}
+        for answer in intent.answers:
+            seen = answer.seen
+            if seen.outcome == "SUCCEEDED" and (not done or not seen.ids <= known):
+                text = f"call {answer.number} succeeded with {sorted(seen.ids)}, and Zuora has {sorted(known)}"
+                yield self._finding(SUCCEEDED, intent, text, "")
+            if _denies(answer) and done:
+                text = f"call {answer.number} heard {seen.outcome} {seen.reason}, and it was executed"
+                yield self._finding(REFUSED, intent, text, self._excuse(intent, answer.ended_s, key=done[-1].key))
+            if advised := _wrong_advice(intent, answer):
+                yield self._finding(UNFORESEEN, intent, f"call {answer.number} heard {advised}", "")
+
+    def _settled(self, intent: Intent) -> Iterator[Finding]:
+        if is_open(intent):
+            last = intent.answers[-1].seen if intent.answers else None
+            heard = f"{last.outcome} {last.reason}" if last else "nothing"
+            text = f"heard {heard} in the end, and was executed {self._count(intent)}"
+            yield self._finding(UNSETTLED, intent, text, "")
+
+    def _in_its_place(self, intent: Intent) -> Iterator[Finding]:
+        for execution in self._done_of(intent):
+            if execution.account != intent.purpose.account_id:
+                text = f"for {intent.purpose.account_id} it was executed for {execution.account}"
+                yield self._finding(MISPLACED, intent, text, "")
+            if execution.place not in self._places_between(intent.answers[0].began_s, execution.time_s):
+                text = f"executed at {execution.place} {execution.time_s:.3f} s, where no policy led since its begin"
+                yield self._finding(MISPLACED, intent, text, "")
+
+    # --- what the documents allow
+
+    def _excuse(self, intent: Intent, until_s: float, *, key: str) -> str:
+        began_s = intent.answers[0].began_s
+        is_session = intent.purpose.rpc == "CreateSession"
+        if is_session and key != intent.key:
+            return FRESH_KEY
+        is_away = any(begin_s <= until_s and end_s >= began_s for begin_s, end_s in self._evidence.away_s)
+        if is_session and is_away:
+            return UNRECORDED
+        is_lost = any(began_s <= lost_s <= until_s for lost_s in self._evidence.losses_s)
+        is_moved = any(began_s - _RELOAD_S <= moved_s <= until_s for moved_s in self._evidence.moves_s)
+        if is_lost and (is_moved or any(answer.body for answer in intent.answers)):
+            return RECORD_LOST
+        return ""
+
+    # --- facts
+
+    def _done_of(self, intent: Intent) -> list[Execution]:
+        return self._done.get(intent.name, [])
+
+    def _count(self, intent: Intent) -> str:
+        count = len(self._done_of(intent))
+        return "not at all" if not count else f"{count} times"
+
+    def _places_between(self, begin_s: float, end_s: float) -> AbstractSet[str]:
+        """Return where policies led at some moment between two, while replicas may have had older ones."""
+        found = set()
+        for (since_s, place), following in itertools.zip_longest(self._evidence.places, self._evidence.places[1:]):
+            until_s = following[0] + _RELOAD_S if following else float("inf")
+            if since_s - 1 <= end_s and until_s >= begin_s:
+                found.add(place)
+        return found
+
+    def _finding(self, rule: str, intent: Intent, text: str, excuse: str) -> Finding:
+        began_s = min((answer.began_s for answer in intent.answers), default=0.0)
+        ended_s = max((answer.ended_s for answer in intent.answers), default=0.0)
+        return Finding(rule, f"{intent.name} ({intent.purpose.rpc}) {text}", began_s, ended_s, excuse)
+
+
+def _denies(answer: Answer) -> bool:
+    """Return whether an answer says that the intent was not executed and will not be."""
+    seen = answer.seen
+    if seen.reason in ABOUT_SOMETHING_ELSE:
+        return False
+    return seen.outcome == "REFUSED" or (seen.outcome == "NOT_SENT" and seen.advice != RESEND)
+
+
+def _wrong_advice(intent: Intent, answer: Answer) -> str:
+    """Return outcome and advice if they contradict each other."""
+    seen = answer.seen
+    allowed = _ADVICE_IN_DOUBT | ({NEW} if intent.purpose.rpc == "CreateSession" else set())
+    if seen.outcome in {"UNKNOWN", "PARTIAL"} and seen.advice not in allowed:
+        return f"{seen.outcome} with the advice {seen.advice}"
+    return ""
+
+
+def judge_hub(
+    *, keys: Mapping[str, str], approved: AbstractSet[str], refused: AbstractSet[str], moved: Counter[str]
+) -> list[Finding]:
+    """Return what the hub did wrong.
+
+    Args:
+        keys: Of all payments, by Zuora's id.
+        approved: Ids of those that Zuora shows as Processed.
+        refused: Ids of those that Zuora shows as Error.
+        moved: How often money moved, by key, as the gateway has booked it.
+    """
+    findings = [
+        Finding(DOUBLE_MONEY, f"payment {key} moved money {count} times") for key, count in moved.items() if count > 1
+    ]
+    findings += [
+        Finding(LOST, f"money moved under {key}, which is no payment's key") for key in moved.keys() - keys.values()
+    ]
+    for id_, key in keys.items():
+        if id_ in approved and not moved[key]:
+            findings.append(Finding(SUCCEEDED, f"payment {id_} is Processed and moved no money"))
+        if id_ in refused and moved[key]:
+            findings.append(Finding(REFUSED, f"payment {id_} is Error and moved money"))
+        if id_ not in approved and id_ not in refused:
+            findings.append(Finding(UNSETTLED, f"payment {id_} is still in Processing"))
+    return findings
+
+
+def leaks(logs: Mapping[str, bytes], secrets: Iterable[str]) -> list[Finding]:
+    """Return which secrets stand in which logs."""
+    return [
+        Finding(LEAKED, f"{name} has {logs[name].count(secret.encode())} times what begins with {secret[:4]}")
+        for name in logs
+        for secret in secrets
+        if secret.encode() in logs[name]
+    ]

@@ -1,0 +1,47 @@
+"""`payorch-server` with a time of day that a file moves, and with a rule broken on purpose if one is named.
+
+python -m programs.chaos.replica CLOCK_FILE BROKEN_RULE ARGUMENT ...
+
+libfaketime would move the monotonic clock and the timers of the event loop too, or has to be kept from it, and the
+machines that this runs on do not have it. Every reading of the time of day goes through `SystemClock.now`.
+"""
+
+import dataclasses
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from payorch_server.app import start  # noqa: F401 - so that the classes are where they are used
+from payorch_server.cli import main
+from payorch_server.runtime.clock import SystemClock
+
+from programs.simulation.broken_rules import BROKEN_RULES
+from programs.simulation.instance import Parts
+
+
+def move_clock(file: Path) -> None:
+    """Let the time of day be ahead by the seconds that a file holds at that moment."""
+
+    def now(_clock: SystemClock) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=float(file.read_text()))  # noqa: TID251 - this is the clock
+
+    SystemClock.now = now  # type: ignore[method-assign] # the clock of this process is wrong
+
+
+def break_rule(name: str) -> None:
+    """Put the classes that break a rule of the simulation in the place of those that keep it."""
+    broken = BROKEN_RULES[name]
+    for part in dataclasses.fields(Parts):
+        kept = part.default
+        assert isinstance(kept, type)
+        for module in [module for key, module in sys.modules.items() if key.startswith("payorch_server.")]:
+            if getattr(module, kept.__name__, None) is kept and module.__name__ != kept.__module__:
+                setattr(module, kept.__name__, getattr(broken, part.name))
+
+
+if __name__ == "__main__":
+    clock_file, broken_rule, *arguments = sys.argv[1:]
+    move_clock(Path(clock_file))
+    if broken_rule:
+        break_rule(broken_rule)
+    sys.exit(main(arguments))

@@ -1,0 +1,112 @@
+"""Which faults a run has and when, drawn from its seed."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+KINDS: Final = (
+    "replica-kill",
+    "replica-freeze",
+    "replica-term",
+    "store-kill",
+    "store-freeze",
+    "store-flush",
+    "store-full",
+    "store-failover",
+    "store-reset",
+    "store-halve",
+    "store-drip",
+    "store-stall",
+    "zuora-reset",
+    "zuora-halve",
+    "zuora-drip",
+    "zuora-stall",
+    "zuora-errors",
+    "route-tenant",
+    "route-gateway",
+    "clock-far",
+    "plugin-dies",
+    "hub-kill",
+    "hub-freeze",
+    "hub-term",
+)
+"""What can go wrong, by what it happens to."""
+_QUIET_S: Final = 2.0
+_GAPS_S: Final = (1.0, 5.0)
+_LENGTHS_S: Final = (0.5, 6.0)
+_HALF: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of a run."""
+
+    kind: str
+    begin_s: float
+    """From the begin of the load."""
+    length_s: float
+    choice: float
+    """From 0 to 1: which of several is hit, or how."""
+
+    @property
+    def target(self) -> int:
+        """Which of two it hits."""
+        return int(self.choice >= _HALF)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What holds for a whole run."""
+
+    skews_s: tuple[float, float]
+    """How far the clocks of the two replicas are ahead, below what the service tolerates."""
+    min_replicas: int
+    """`store.min_replicas`: whether a write counts only once the Redis replica has it."""
+    body_mismatch: str
+    """What Zuora does with another body under a key that it knows; which is right is not documented."""
+
+
+def drawn_setting(rng: random.Random) -> Setting:
+    """Draw what holds for a run."""
+    return Setting(
+        skews_s=(rng.uniform(10, 50), -rng.uniform(10, 50)),
+        min_replicas=rng.choice((0, 1)),
+        body_mismatch=rng.choice(("execute", "refuse", "replay")),
+    )
+
+
+def drawn_schedule(rng: random.Random, *, seconds: float, only: str = "") -> list[Fault]:
+    """Draw the faults of a run: each kind once before any comes again.
+
+    Args:
+        rng: Where they are drawn from.
+        seconds: How long the load lasts.
+        only: A kind, or what kinds begin with; empty: all.
+
+    Raises:
+        ValueError: There is no such kind.
+    """
+    kinds = kinds_of(only)
+    faults: list[Fault] = []
+    waiting: list[str] = []
+    at_s = _QUIET_S
+    while at_s < seconds - _QUIET_S:
+        if not waiting:
+            waiting = rng.sample(kinds, len(kinds))
+        length_s = rng.uniform(*_LENGTHS_S)
+        faults.append(Fault(waiting.pop(), at_s, length_s, rng.random()))
+        at_s += rng.uniform(*_GAPS_S)
+    return faults
+
+
+def kinds_of(only: str) -> Sequence[str]:
+    """Return the kinds of a name, such as `store` or `store-flush`; all for an empty one.
+
+    Raises:
+        ValueError: There is no such kind.
+    """
+    found = [kind for kind in KINDS if not only or kind == only or kind.startswith(f"{only}-")]
+    if not found:
+        raise ValueError(f"there is no fault {only!r}; there are {', '.join(KINDS)}")
+    return found

@@ -1,0 +1,241 @@
+"""The processes of a run: two replicas, two hubs, a gateway, a Redis with its replica, and two Zuoras."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+import yaml
+from harness.faulty_proxy import FaultyProxy, faulty_proxy
+from harness.hub_configuration import PASSWORD
+from harness.hub_process import USER
+from harness.keyring import new_key_file
+from harness.plugin import TOKEN_FIELD
+from harness.plugin_host import PluginProcess
+from harness.redis_server import servers
+from harness.upc_bodies import example
+from harness.zuora_load import ZuoraLoad
+from zuora_emulator import Emulator, Settings, seed, serving
+
+from programs.chaos.schedule import Setting
+from programs.chaos.stores import StorePair, databases
+from programs.rolling import fleet, hub
+from programs.simulation.intent import open_token
+
+PLACES: Final = ("acme", "moved")
+"""Two tenants of one company, each at a Zuora of its own with the same accounts."""
+UPC_TOKEN: Final = "tok-chaos-6f1d2b9c7a"
+_PAYMENTS_PER_S: Final = 3.0
+
+
+@dataclass(slots=True)
+class Replica:
+    """One service, with its clock and its ways."""
+
+    member: fleet.Member
+    clock: Path
+    skew_s: float
+    store: FaultyProxy
+    """Its way to Redis."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by what kills, freezes or starts it."""
+
+    def set_clock(self, ahead_s: float) -> None:
+        """Move its time of day."""
+        replacement = self.clock.with_suffix(".new")
+        replacement.write_text(str(ahead_s))
+        replacement.replace(self.clock)
+
+    def route(self, place: str, gateway: str) -> None:
+        """Change where its policy sends calls; it reloads the file."""
+        content = yaml.safe_load(self.member.file.read_text())
+        content["routing"] = rules(place, gateway)
+        replacement = self.member.file.with_suffix(".new")
+        replacement.write_text(yaml.safe_dump(content))
+        replacement.replace(self.member.file)
+
+
+@dataclass(slots=True)
+class World:
+    """All of it, and what was done to it."""
+
+    setting: Setting
+    emulators: Mapping[str, Emulator]
+    zuoras: Mapping[str, FaultyProxy]
+    """The way to each place, one for all replicas: an intent is pinned to the address that it was sent to."""
+    replicas: Sequence[Replica]
+    store: StorePair
+    hubs: Sequence[hub.Member]
+    plugin: PluginProcess
+    ledger: Path
+    """The gateway's."""
+    hub_load: ZuoraLoad
+    audit: Path
+    """What the replicas wrote to their standard output."""
+    began_s: float = field(default_factory=perf_counter)
+    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))  # noqa: TID251 - the emulators' entries have times of day
+    place: str = PLACES[0]
+    gateway: str = "cards-us"
+    places: list[tuple[float, str]] = field(default_factory=list)
+    """From when on which place was the destination of new intents."""
+    moves_s: list[float] = field(default_factory=list)
+    """When a destination began to change."""
+    losses: list[tuple[float, str]] = field(default_factory=list)
+    """When the store lost records, and why."""
+    problems: list[str] = field(default_factory=list)
+    """Processes that did not behave as processes."""
+    store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by what happens to the store itself."""
+    plugin_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    hub_locks: Sequence[asyncio.Lock] = field(default_factory=lambda: (asyncio.Lock(), asyncio.Lock()))
+
+    def now_s(self) -> float:
+        """Return the seconds since the begin of the load."""
+        return perf_counter() - self.began_s
+
+    def begin(self) -> None:
+        """Count the time from now on."""
+        self.began_s, self.began_at = perf_counter(), datetime.now(UTC)  # noqa: TID251 - as above
+        self.places.append((0.0, self.place))
+
+    def move(self, *, place: str = "", gateway: str = "") -> None:
+        """Change the destination in the files of both replicas."""
+        self.place, self.gateway = place or self.place, gateway or self.gateway
+        self.moves_s.append(self.now_s())
+        for replica in self.replicas:
+            replica.route(self.place, self.gateway)
+        self.places.append((self.now_s(), self.place))
+
+    @property
+    def target(self) -> str:
+        """What a client connects to: both replicas."""
+        return "ipv4:" + ",".join(f"127.0.0.1:{replica.member.port}" for replica in self.replicas)
+
+
+def rules(place: str, gateway: str) -> list[dict[str, Any]]:
+    """Return the policy that sends each entity's calls to a place."""
+    return [
+        {
+            "name": "europe",
+            "when": {"entity": ["eu"]},
+            "to": {"tenant": place, "entity": "eu", "gateway": "cards-eu"},
+        },
+        {"name": "home", "when": {}, "to": {"tenant": place, "entity": "us", "gateway": gateway}},
+    ]
+
+
+def _tenant(folder: Path, port: int) -> dict[str, Any]:
+    gateways = {"cards-us": seed.GATEWAY_US, "cards-plain": seed.GATEWAY_US_PLAIN, "cards-eu": seed.GATEWAY_EU}
+    return {
+        "base_url": f"http://127.0.0.1:{port}",
+        "client_id": seed.CLIENT_A.client_id,
+        "client_secret_file": str(folder / seed.CLIENT_A.client_id),
+        "entities": {"us": seed.ENTITY_US, "eu": seed.ENTITY_EU},
+        "gateways": {name: {"id": gateway.id, "label": gateway.name} for name, gateway in gateways.items()},
+    }
+
+
+@asynccontextmanager
+async def world(setting: Setting, rng: random.Random, *, broken: str = "") -> AsyncIterator[World]:
+    """Start everything, and end it.
+
+    Args:
+        setting: What holds for the run.
+        rng: For the emulators' ids.
+        broken: A rule of the simulation that the replicas break, or `charges-twice` for the gateway.
+    """
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-chaos-")))
+        (folder / "key").write_text(new_key_file())
+        emulators = {place: _emulator(setting, random.Random(rng.random())) for place in PLACES}  # noqa: S311 - ids
+        zuoras = {place: await _way_to(stack, emulator) for place, emulator in emulators.items()}
+        store = await asyncio.to_thread(StorePair, stack.enter_context(servers()))
+        await store.until_synced()
+        breaks_gateway = broken == "charges-twice"
+        replicas = [
+            await _replica(stack, folder, store, zuoras, setting, number, "" if breaks_gateway else broken)
+            for number in range(2)
+        ]
+        ledger = folder / "ledger"
+        charges = "twice" if breaks_gateway else "once"
+        plugin = PluginProcess([sys.executable, "-m", "programs.chaos.gateway", charges], ledger)
+        stack.callback(plugin.kill)
+        await asyncio.to_thread(plugin.start)
+        way = await stack.enter_async_context(faulty_proxy(store.primary.port))
+        url = databases(store, [way])[0]
+        hubs = await stack.enter_async_context(hub.fleet(plugin.target, store_url=url))
+        balancing = asyncio.ensure_future(hub.balance(hubs))
+        stack.callback(balancing.cancel)
+        yield World(
+            setting, emulators, zuoras, replicas, store, hubs, plugin, ledger, _hub_load(hubs), folder / "audit",
+        )  # fmt: skip
+
+
+def _emulator(setting: Setting, rng: random.Random) -> Emulator:
+    settings = Settings(
+        body_mismatch=setting.body_mismatch,  # type: ignore[arg-type] # one of its words
+        rate_limit_per_minute=None,
+        token_limit_per_minute=None,
+        most_methods_per_account=None,
+    )
+    return Emulator(rng=rng, settings=settings, opener=open_token)
+
+
+async def _way_to(stack: AsyncExitStack, emulator: Emulator) -> FaultyProxy:
+    url = await stack.enter_async_context(serving(emulator))
+    return await stack.enter_async_context(faulty_proxy(int(url.rpartition(":")[2])))
+
+
+async def _replica(
+    stack: AsyncExitStack,
+    folder: Path,
+    store: StorePair,
+    zuoras: Mapping[str, FaultyProxy],
+    setting: Setting,
+    number: int,
+    broken: str,
+) -> Replica:
+    way = await stack.enter_async_context(faulty_proxy(store.primary.port))
+    over = {
+        "tenants": {place: _tenant(folder, proxy.port) for place, proxy in zuoras.items()},
+        "routing": rules(PLACES[0], "cards-us"),
+        "payment_methods": {"raw_card_data": True},
+        "store": {"min_replicas": setting.min_replicas},
+    }
+    (folder / seed.CLIENT_A.client_id).write_text(seed.CLIENT_A.client_secret + "\n")
+    member = fleet.new_member(folder, f"http://127.0.0.1:{zuoras[PLACES[0]].port}", databases(store, [way])[0], over)
+    clock = member.file.with_name("clock")
+    member.command = (sys.executable, "-m", "programs.chaos.replica", str(clock), broken)
+    member.audit = os.open(folder / "audit", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    stack.callback(os.close, member.audit)
+    replica = Replica(member, clock, setting.skews_s[number], way)
+    replica.set_clock(replica.skew_s)
+    await member.start()
+    stack.push_async_callback(_ended, member)
+    await member.until_ready()
+    return replica
+
+
+async def _ended(member: fleet.Member) -> None:
+    if member.process.returncode is None:
+        await member.end(signal.SIGKILL)
+
+
+def _hub_load(hubs: Sequence[hub.Member]) -> ZuoraLoad:
+    return ZuoraLoad(
+        addresses=lambda: [("127.0.0.1", member.endpoint.upc_port) for member in hubs if member.is_listed],
+        path="/upc/acme",
+        user=USER,
+        password=PASSWORD,
+        payments_per_s=_PAYMENTS_PER_S,
+        changes={"paymentMethod": example("Payment")["paymentMethod"] | {"upcTokenData": {TOKEN_FIELD: UPC_TOKEN}}},
+    )
