@@ -12,6 +12,7 @@ from payorch_server.config.hub_document import HubConfiguration, HubDocument
 from payorch_server.config.hub_loading import load_hub, load_hub_document
 from payorch_server.config.reading import source_of
 from payorch_server.model import CommandError
+from payorch_server.model.names import counted
 from payorch_server.runtime.clock import SystemClock
 from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.store.factory import open_store
@@ -49,7 +50,8 @@ def check_config(*, config: Sequence[Path], against: Sequence[Path], without_sec
     document = read(config)
     if against and (problems := [*hub_change_problems(read(against), document)]):
         raise ConfigError(f"against {source_of(against)}", problems)
-    print(f"{source_of(config)}: OK; {len(document.upc.hubs)} hubs, {len(document.upc.gateways)} gateways")
+    hubs, gateways = counted(len(document.upc.hubs), "hub"), counted(len(document.upc.gateways), "gateway")
+    print(f"{source_of(config)}: OK; {hubs}, {gateways}")
     return 0
 
 

@@ -13,6 +13,7 @@ from payorch.v1 import error_reason_pb2, routing_pb2
 from payorch_server.commands.route_cases import Case, CaseError, FilePolicy, read_cases, read_request
 from payorch_server.config import load_document
 from payorch_server.model.errors import InvalidRequestError
+from payorch_server.model.names import counted
 from payorch_server.routing.explain import Difference, RouteSummary, differences, summary_of
 from payorch_server.routing.lint import lint as findings_in
 from payorch_server.rpc.diagnostics import encode_explanation
@@ -72,7 +73,7 @@ def lint(*, config: Sequence[Path], as_json: bool) -> int:
         print(_json({"findings": [dataclasses.asdict(finding) for finding in findings]}))
     else:
         _print_lines(f"{finding.kind}  {finding.subject}: {finding.text}" for finding in findings)
-        print(f"{len(document.routing)} rules, {len(findings)} findings")
+        print(f"{counted(len(document.routing), 'rule')}, {counted(len(findings), 'finding')}")
     return int(bool(findings))
 
 

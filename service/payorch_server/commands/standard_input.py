@@ -17,6 +17,7 @@ from payorch_server.config.pod_files import Missing, Unseen
 from payorch_server.config.reading import failure, read_document
 from payorch_server.config.strict_yaml import NamedText
 from payorch_server.model import CommandError
+from payorch_server.model.names import counted
 from payorch_server.routing.lint import lint
 
 _SOURCE: Final = "standard input"
@@ -75,9 +76,9 @@ def _read_bare(file: NamedText, *, of_hub: bool, without_secrets: bool) -> Docum
 
 def _summary(document: BaseDocument) -> str:
     if isinstance(document, Document):
-        return f"{len(document.tenants)} tenants, {len(document.routing)} rules"
+        return f"{counted(len(document.tenants), 'tenant')}, {counted(len(document.routing), 'rule')}"
     if isinstance(document, HubDocument):
-        return f"{len(document.upc.hubs)} hubs, {len(document.upc.gateways)} gateways"
+        return f"{counted(len(document.upc.hubs), 'hub')}, {counted(len(document.upc.gateways), 'gateway')}"
     raise TypeError
 
 

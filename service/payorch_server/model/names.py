@@ -1,4 +1,4 @@
-"""Names in sentences about mistakes: what is no name is not shown, and a name that is near is offered."""
+"""Parts of sentences: names, of which only those are shown that can be names, near names, and numbers of things."""
 
 import difflib
 import re
@@ -41,3 +41,8 @@ def did_you_mean(text: str, known: Collection[str]) -> str:
     """Return the end of a sentence that offers the name that a text could mean; empty if none is near."""
     near = nearest(text, known)
     return f"; did you mean {near}?" if near else ""
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things, such as `1 rule` and `2 rules`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
