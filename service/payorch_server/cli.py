@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import grpc
 
+    from payorch_server.access.bearer import KeySet
     from payorch_server.telemetry.logging import LogStreams
     from payorch_server.telemetry.settings import TelemetrySettings
 
@@ -288,14 +289,22 @@ def _check_config(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -
 
         return check_standard_input(of_hub=False, without_secrets=parsed.without_secrets)
     from payorch_server.config import ConfigError, Document, change_problems, load, load_document
+    from payorch_server.model.names import counted
 
-    def read(files: Sequence[Path]) -> Document:
-        return load_document(*files) if parsed.without_secrets else load(*files).document
+    def read(files: Sequence[Path]) -> "tuple[Document, Mapping[str, KeySet]]":
+        if parsed.without_secrets:
+            return load_document(*files), {}
+        settings = load(*files)
+        return settings.document, settings.key_sets
 
-    document = read(parsed.config)
-    if parsed.against and (problems := [*change_problems(read(parsed.against), document)]):
+    document, key_sets = read(parsed.config)
+    if parsed.against and (problems := [*change_problems(read(parsed.against)[0], document)]):
         raise ConfigError(f"against {_join(parsed.against)}", problems)
-    print(f"{_join(parsed.config)}: OK; {len(document.tenants)} tenants, {len(document.routing)} rules")
+    tenants, rules = counted(len(document.tenants), "tenant"), counted(len(document.routing), "rule")
+    print(f"{_join(parsed.config)}: OK; {tenants}, {rules}")
+    for name, keys in key_sets.items():
+        for reason in keys.skipped:
+            print(f"  skipped  identity.jwt.{name}.key_set_file: {reason}")
     return 0
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 ALGORITHMS: Final = {("RSA", ""): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 """Signature algorithm by type and curve of the key: a token never chooses its own algorithm."""
 _MIN_RSA_BITS: Final = 2048
+_MAX_LISTED: Final = 3
+"""Reasons why a set has no key that can be used."""
 _MAX_TOKEN_CHARACTERS: Final = 8192
 _MAX_SUBJECT_CHARACTERS: Final = 256
 _LAST_TIME_S: Final = 253_402_300_799
@@ -61,6 +63,8 @@ class KeySet:
 
     keys: Mapping[str, tuple[Any, str]]
     """Key and algorithm by kid."""
+    skipped: tuple[str, ...] = ()
+    """Why other keys of the set cannot be used, each sentence beginning with where the key is."""
 
     def __repr__(self) -> str:
         return f"KeySet({', '.join(self.keys)})"
@@ -171,64 +175,65 @@ def _is_time(claim: Any) -> bool:
     return isinstance(claim, int | float) and not isinstance(claim, bool) and 0 <= claim <= _LAST_TIME_S
 
 
-def parse_key_set(text: bytes, *, skip_unusable: bool = False) -> KeySet:
+def parse_key_set(text: bytes) -> KeySet:
     """Return the keys of a JSON Web Key Set.
+
+    Keys that cannot be used are skipped, as RFC 7517, 5 has it: a set also serves others, and an issuer that adds a
+    key of another kind must not end the use of the rest.
 
     Args:
         text: The document.
-        skip_unusable: Whether signing keys of other algorithms, and those without a kid, are skipped instead of
-            refused: a public set also serves others (RFC 7517, 5). Everything else that is wrong is refused.
 
     Raises:
-        KeySetError: It is not a key set, or has a key that must not be used.
+        KeySetError: It is not a key set, has no key that can be used, a private one, or two with the same kid.
     """
     try:
         listed = read_json(text)["keys"]
     except (ValueError, TypeError, KeyError):
         raise KeySetError("is not a JSON Web Key Set, an object with the member keys") from None
     # Issuers also publish encryption keys in the set; they are skipped.
-    entries = enumerate(listed if isinstance(listed, list) else ())
-    signing = [
-        (index, entry) for index, entry in entries if _may_sign(entry) and not (skip_unusable and _is_unusable(entry))
-    ]
-    if not signing:
-        raise KeySetError("contains no signing key")
     keys: dict[str, tuple[Any, str]] = {}
-    for index, entry in signing:
-        kid, key = _parse_key(entry if isinstance(entry, dict) else {}, f"keys.{index}")
+    skipped: list[str] = []
+    for index, entry in enumerate(listed if isinstance(listed, list) else ()):
+        if not _may_sign(entry):
+            continue
+        member = entry if isinstance(entry, dict) else {}
+        if "d" in member:
+            raise KeySetError(f"keys.{index}: is a private key; only the public part belongs here")
+        try:
+            kid, key = _parse_key(member)
+        except _UnusableKeyError as error:
+            skipped.append(f"keys.{index}: {error}")
+            continue
         if kid in keys:
-            raise KeySetError(f"keys.{index}: the kid {kid} appears twice")
+            raise KeySetError(f"keys.{index}: has the kid of an earlier key")
         keys[kid] = key
-    return KeySet(keys)
+    if not keys:
+        raise KeySetError("; ".join(skipped[:_MAX_LISTED]) or "contains no signing key")
+    return KeySet(keys, tuple(skipped))
 
 
 def _may_sign(entry: object) -> bool:
     return not isinstance(entry, dict) or entry.get("use", "sig") == "sig"
 
 
-def _is_unusable(entry: object) -> bool:
-    """Return whether an entry is a public key that no token of ours can be signed with."""
-    if not isinstance(entry, dict) or "d" in entry:
-        return False
-    algorithm = ALGORITHMS.get((str(entry.get("kty")), str(entry.get("crv", ""))))
-    return algorithm is None or entry.get("alg", algorithm) != algorithm or "kid" not in entry
+class _UnusableKeyError(Exception):
+    """A key that no token can be verified with; the text is the reason."""
 
 
-def _parse_key(entry: Mapping[str, Any], path: str) -> tuple[str, tuple[Any, str]]:
+def _parse_key(entry: Mapping[str, Any]) -> tuple[str, tuple[Any, str]]:
     import jwt  # noqa: PLC0415 - as above
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
 
     kid, algorithm = entry.get("kid"), ALGORITHMS.get((str(entry.get("kty")), str(entry.get("crv", ""))))
     if not isinstance(kid, str) or not kid:
-        raise KeySetError(f"{path}: has no kid")
+        raise _UnusableKeyError("has no kid")
     if algorithm is None or entry.get("alg", algorithm) != algorithm:
-        raise KeySetError(f"{path}: must be a signing key for RS256, ES256 or EdDSA (Ed25519)")
-    if "d" in entry:
-        raise KeySetError(f"{path}: is a private key; only the public part belongs here")
+        raise _UnusableKeyError("must be a signing key for RS256, ES256 or EdDSA (Ed25519)")
     try:
         key = jwt.PyJWK(dict(entry), algorithm=algorithm).key
     except (jwt.PyJWTError, ValueError, TypeError):
-        raise KeySetError(f"{path}: cannot be read") from None
+        raise _UnusableKeyError("cannot be read") from None
     if isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA_BITS:
-        raise KeySetError(f"{path}: has fewer than {_MIN_RSA_BITS} bits")
+        raise _UnusableKeyError(f"has fewer than {_MIN_RSA_BITS} bits")
     return kid, (key, algorithm)

@@ -168,7 +168,10 @@ class FetchedKeys:
         before = tuple(issuer.keys.keys) if issuer.keys else ()
         after = tuple(fetched.keys.keys)
         if issuer.failures or set(before) != set(after):
-            _LOG.info("issuer_keys_fetched", issuer=name, kids=_shown(after), kids_before=_shown(before))
+            skipped = list(fetched.keys.skipped[:_MAX_SHOWN])
+            _LOG.info(
+                "issuer_keys_fetched", issuer=name, kids=_shown(after), kids_before=_shown(before), skipped=skipped
+            )
         issuer.keys, issuer.fresh_s, issuer.fetched_s, issuer.failures = fetched.keys, fetched.fresh_s, started_s, 0
         self._first.set()
 

@@ -73,7 +73,7 @@ class KeySetClient:
                 document, _ = await _get(http, source.discovery_url)
                 url = key_set_url(document, source)
             text, headers = await _get(http, url)
-        keys = await asyncio.to_thread(parse_key_set, text, skip_unusable=True)
+        keys = await asyncio.to_thread(parse_key_set, text)
         fresh_s = fresh_for_s(headers.get_list("cache-control"), headers.get("age", ""))
         return FetchedKeySet(keys, fresh_s)
 

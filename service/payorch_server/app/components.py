@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from payorch_server.access.callers import access_table
-from payorch_server.app.issuer_keys import fetched_keys, needs_fetched_keys
+from payorch_server.app.issuer_keys import fetched_keys, needs_fetched_keys, report_skipped_keys
 from payorch_server.app.money_readiness import MoneyReadiness
 from payorch_server.calls.history import CallHistory
 from payorch_server.calls.metrics import CallMetrics
@@ -108,6 +108,7 @@ class Components:
             uniform=_RANDOM.uniform,
         )
         self._needs_keys = needs_fetched_keys(document)
+        report_skipped_keys({}, settings.key_sets)
         self.identities = IdentityResolver(document.identity, settings.key_sets, self.issuer_keys)
         self.credentials = Credentials(settings.certificate) if settings.certificate else None
         self.health = Health(tuple(document.tenants))
@@ -243,6 +244,7 @@ class Components:
         before, zuora = self.policy.hash, self.zuora.successor(TenantDirectory(tenants, fresh.client_secrets))
         policy = self._build_policy(fresh, zuora)
         self.zuora, self.policy.current = zuora, policy
+        report_skipped_keys(self.identities.key_sets, fresh.key_sets)
         self.identities.key_sets = fresh.key_sets
         if self.credentials and fresh.certificate:
             self.credentials.replace(fresh.certificate)

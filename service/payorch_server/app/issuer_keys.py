@@ -1,8 +1,12 @@
 """The fetched keys of a configuration's issuers of tokens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
 
 from payorch_server import version
+from payorch_server.access.bearer import KeySet
 from payorch_server.access.fetched_keys import FetchedKeys
 from payorch_server.access.key_fetching import KeySetClient
 from payorch_server.access.key_source import KeySource, with_port
@@ -13,6 +17,9 @@ from payorch_server.rpc.settings import JwtSettings
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.deadlines import Deadlines
 from payorch_server.runtime.lifecycle import TaskOwner
+
+_LOG: Final = structlog.get_logger("payorch.access")
+_MAX_SHOWN: Final = 20
 
 
 def fetched_keys(
@@ -48,6 +55,18 @@ def fetched_keys(
         deadlines=deadlines,
         uniform=uniform,
     )
+
+
+def report_skipped_keys(before: Mapping[str, KeySet], after: Mapping[str, KeySet]) -> None:
+    """Log which keys of files cannot be used, where that has changed.
+
+    Args:
+        before: The keys that were in use, by the issuer's name.
+        after: Those that will be.
+    """
+    for name, keys in after.items():
+        if keys.skipped and (name not in before or before[name].skipped != keys.skipped):
+            _LOG.warning("issuer_keys_skipped", issuer=name, skipped=list(keys.skipped[:_MAX_SHOWN]))
 
 
 def needs_fetched_keys(document: Document) -> bool:

@@ -146,7 +146,7 @@ BROKEN: dict[str, tuple[Callable[[IssuerServer], None], str]] = {
     "no keys": (lambda it: it.answers.update({KEYS: http_answer(with_entries())}), "contains no signing key"),
     "no usable keys": (
         lambda it: it.answers.update({KEYS: http_answer(with_entries({"kty": "oct", "k": "AAAA"}))}),
-        "contains no signing key",
+        "keys.0: has no kid",
     ),
     "private key": (
         lambda it: it.answers.update(
@@ -156,17 +156,15 @@ BROKEN: dict[str, tuple[Callable[[IssuerServer], None], str]] = {
     ),
     "kid twice": (
         lambda it: it.answers.update({KEYS: http_answer(with_entries(FIRST.jwk, {**SECOND.jwk, "kid": "first"}))}),
-        "the kid first appears twice",
+        "has the kid of an earlier key",
     ),
     "short key": (
-        lambda it: it.answers.update(
-            {KEYS: http_answer(with_entries(FIRST.jwk, jwk_of(rsa_key(1024), "RS256", kid="short")))}
-        ),
+        lambda it: it.answers.update({KEYS: http_answer(with_entries(jwk_of(rsa_key(1024), "RS256", kid="short")))}),
         "fewer than 2048 bits",
     ),
     "spoiled key": (
-        lambda it: it.answers.update({KEYS: http_answer(with_entries(FIRST.jwk, {**FIRST.jwk, "kid": "y", "x": "!"}))}),
-        "keys.1: cannot be read",
+        lambda it: it.answers.update({KEYS: http_answer(with_entries({**FIRST.jwk, "kid": "y", "x": "!"}))}),
+        "keys.0: cannot be read",
     ),
     "no HTTP": (lambda it: it.answers.update({KEYS: b"SSH-2.0-OpenSSH\r\n\r\n"}), "RemoteProtocolError"),
 }
@@ -192,7 +190,7 @@ class TestProblems:
 
         problem = await problem_of(source(server, tmp_path))
 
-        assert problem.startswith("the key set has an error: keys.1: the kid a?b?[31mk")
+        assert problem.startswith("the key set has an error: keys.1: has the kid of an earlier key")
         assert len(problem) < 300
 
     @pytest.mark.parametrize("slow", ["no answer", "half a body"])

@@ -321,7 +321,7 @@ class TestSecrets:
             load(Path(config))
 
         assert cli.main(["check-config", "--without-secrets", "--config", config]) == 0
-        assert capsys.readouterr().out == f"{config}: OK; 1 tenants, 2 rules\n"
+        assert capsys.readouterr().out == f"{config}: OK; 1 tenant, 2 rules\n"
 
     @pytest.mark.parametrize("command", [["test"], ["diff", "--new", "/nowhere"]])
     def test_are_not_what_ends_a_command_with_2(self, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Where an issuer's keys come from, as the configuration is checked."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,10 @@ import pytest
 import yaml
 from harness.authority import AUDIENCE, ISSUER, Issuer, key_set
 from harness.stack import configuration, merged
+from payorch_server.app.issuer_keys import report_skipped_keys
+from payorch_server.cli import main
 from payorch_server.config import ConfigError, load, watched_files
+from structlog.testing import capture_logs
 
 EXACTLY_ONE = "must have exactly one of key_set_file, key_set_url and discovery: true"
 PROXY = {"proxy_url": "http://proxy.internal:3128"}
@@ -83,3 +87,33 @@ class TestSource:
         """That of Zuora."""
         with pytest.raises(ConfigError, match=r"through_proxy: needs zuora_http\.proxy_url"):
             load(document(tmp_path, {"discovery": True, "through_proxy": True}))
+
+
+class TestUnusableKeys:
+    """Beside a good one in a file."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        """Write a configuration with such a set."""
+        file = document(tmp_path, {"key_set_file": "keys.json"})
+        keys = json.loads(key_set(Issuer()))["keys"]
+        (tmp_path / "keys.json").write_text(json.dumps({"keys": [*keys, {"kty": "EC", "crv": "P-521", "kid": "new"}]}))
+        return file
+
+    def test_are_listed_by_the_check(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """And refuse nothing: the issuer may publish them for others."""
+        assert main(["check-config", "--config", str(file)]) == 0
+
+        good, skipped = capsys.readouterr().out.splitlines()
+        assert ": OK; " in good
+        assert skipped.startswith("  skipped  identity.jwt.corp.key_set_file: keys.1: must be a signing key for RS256")
+
+    def test_are_logged_once(self, file: Path) -> None:
+        """Again only when others are skipped."""
+        key_sets = load(file).key_sets
+
+        with capture_logs() as logs:
+            report_skipped_keys({}, key_sets)
+            report_skipped_keys(key_sets, dict(key_sets))
+
+        assert [("issuer_keys_skipped", "corp")] == [(line["event"], line["issuer"]) for line in logs]

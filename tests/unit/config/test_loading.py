@@ -498,7 +498,7 @@ class TestProblems:
         path = write()
 
         assert cli.main(["check-config", "--config", str(path)]) == 0
-        assert capsys.readouterr().out == f"{path}: OK; 1 tenants, 1 rules\n"
+        assert capsys.readouterr().out == f"{path}: OK; 1 tenant, 1 rule\n"
 
 
 class TestSplitAddress:
