@@ -86,11 +86,12 @@ test: $(READY)  ## All tests that need no other tool
 newest-python: $(READY)  ## The unit tests with the newest Python there is, in an environment of its own
 	@$(BIN)/python -m programs.newest_python
 
-everything: $(READY)  ## Run all there is, continue after a failure, and end with one table; about an hour
+everything: $(READY)  ## Run all there is, continue after a failure, and end with one table; about two hours
 	@$(BIN)/python -m programs.everything check docs test simulate 'simulate WORLD=upc' check-requests \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
 	  example upc-demo 'upc-demo FAULT=plugin:crash' 'upc-demo FAULT=hub:kill' 'upc-demo FAULT=redis:restart' \
-	  fuzz newest-python clients gateway zuora-sdk parity chart alerts cluster bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image
+	  fuzz newest-python clients gateway zuora-sdk parity chart alerts $(if $(filter 0,$(shell id -u)),'cluster NODE=1',cluster) bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image \
+	  mutate
 
 simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule
 	@$(BIN)/python -m programs.simulation $(if $(WORLD),--world $(WORLD)) $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))

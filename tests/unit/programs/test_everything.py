@@ -1,5 +1,8 @@
 import argparse
 import os
+import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,67 @@ ok  \tpayorch.internal/client\t0.008s
                       python          go        java
 renamed field             ok       WRONG          ok
 """
+
+ROOT = Path(__file__).parents[3]
+PROVES_NOTHING = {
+    "help": "lists the targets",
+    "setup": "prepares .venv",
+    "lock": "resolves versions",
+    "generate": "writes what make check compares",
+    "format": "writes what make check compares",
+    "everything": "runs the others",
+    "run": "leaves a service for people",
+    "descriptors": "writes what make gateway reads",
+    "pictures": "photographs for docs",
+    "clean": "removes what was built",
+}
+ONLY_BY_HAND = {
+    "check-requests": "make test has fewer of the same requests",
+    "mutate": "takes half an hour of two cores, and judges the tests",
+}
+"""Too long for .ci/run."""
+CHOICES = ("FAULT", "WORLD", "CLIENT")
+"""Variables that choose what is proved; others choose how long."""
+
+
+def chosen(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a target with what chooses among its proofs."""
+    return (words[0], *(word for word in words[1:] if word.startswith(CHOICES)))
+
+
+def everything() -> list[Suite]:
+    """Return what make everything runs."""
+    done = subprocess.run(["make", "-n", "everything"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607 - ours
+    words = shlex.split(done.stdout.replace("\\\n", " "))
+    return [suite_of(word) for word in words[words.index("programs.everything") + 1 :]]
+
+
+def ci() -> list[tuple[str, ...]]:
+    """Return the calls of make in .ci/run, with a loop's variable replaced by its values."""
+    script = (ROOT / ".ci" / "run").read_text()
+    loops = re.sub(
+        r"for fault in (.*); do (.*?); done",
+        lambda loop: "\n".join(loop[2].replace('"$fault"', value) for value in loop[1].split()),
+        script,
+    )
+    calls = re.findall(r"^ *(?:stage|must_fail|make) ([a-z].*)$", loops, re.MULTILINE)
+    return [tuple(shlex.split(call, comments=True)) for call in calls]
+
+
+class TestSuites:
+    """No proof is forgotten."""
+
+    def test_are_all_targets_that_prove_something(self) -> None:
+        """A new target belongs into make everything, or among those that prove nothing."""
+        (listed,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+        assert set(listed.split()) - PROVES_NOTHING.keys() == {suite.words[0] for suite in everything()}
+
+    def test_are_those_of_ci(self) -> None:
+        """At another length."""
+        wanted = {chosen(suite.words) for suite in everything() if suite.words[0] not in ONLY_BY_HAND}
+
+        assert {chosen(call) for call in ci()} == wanted
 
 
 class TestCounts:
