@@ -33,6 +33,7 @@ def test_large_amounts_cost_less():
 def test_others_cost_more():
     assert fee(100) == 2
 """
+pytestmark = pytest.mark.timeout(120)
 LIMITS = Limits(cpu_s=10, wall_s=60)
 ROOM = Room("fees", ("mutated_fees.py",), ("unit/test_fees.py",))
 
@@ -48,7 +49,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tests = tmp_path / "tests" / "unit"
     tests.mkdir(parents=True)
     (tests / "test_fees.py").write_text(TESTS)
-    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\naddopts = -p no:schemathesis -p no:zuora_emulator\n")
     monkeypatch.setattr(trial, "_ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path

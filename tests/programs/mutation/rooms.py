@@ -93,8 +93,12 @@ ROOMS: Final = (
     ),
     Room(
         "amounts",
-        (*_service("model/money", "rpc/decode", "rpc/value_rules"), *_emulator("currency")),
-        ("unit/model", "unit/rpc", "unit/zuora_emulator/test_values.py"),
+        (*_service("model/money", "rpc/decode", "rpc/decode_payment_method"), *_emulator("currency")),
+        (
+            "unit/model",
+            *(f"unit/rpc/test_{name}.py" for name in ("decode", "decode_payment_method", "validation")),
+            "unit/zuora_emulator/test_values.py",
+        ),
     ),
     Room(
         "apple-pay",
@@ -104,11 +108,23 @@ ROOMS: Final = (
     Room(
         "emulator-checks",
         _emulator("fields", "headers", "payment_method_schema", "schema_check", "upc_requests"),
-        ("unit/zuora_emulator", "contract"),
+        (
+            *(f"contract/test_{name}.py" for name in ("decryption", "headers", "hub_requests", "payment_methods")),
+            *(f"contract/test_{name}.py" for name in ("payment_methods_v1", "request_lines", "sessions")),
+            *(f"unit/zuora_emulator/test_{name}.py" for name in ("hub_set_up", "values")),
+        ),
     ),
     Room(
         "emulator-ledger",
         _emulator("decryption", "idempotency", "ledger", "payments", "redemption", "upc_payments", "upc_records"),
-        ("unit/zuora_emulator", "contract"),
+        (
+            *(f"contract/test_{name}.py" for name in ("decryption", "hub_payments", "idempotency", "plain_payments")),
+            *(
+                f"contract/test_{name}.py"
+                for name in ("payment_methods", "payment_methods_v1", "redemption", "sessions")
+            ),
+            *(f"unit/zuora_emulator/test_{name}.py" for name in ("books", "hub_payment_lives", "hub_set_up")),
+            "unit/zuora_emulator/test_idempotency.py",
+        ),
     ),
 )

@@ -124,6 +124,7 @@ class TestSubject:
         [
             ({"aud": [AUDIENCE, "other"]}, "one audience of several"),
             ({"iat": None}, "nothing demands iat"),
+            ({"sub": "x"}, "the shortest subject"),
             ({"sub": "x" * 256}, "the longest subject"),
             ({"sub": "a b/ü"}, "any printable characters"),
             ({"exp": NOW_S - SKEW_S + 0.001}, "just within the skew after its end"),

@@ -200,6 +200,7 @@ class TestRun:
             )
 
         assert (caught.value.failure.reason, polls < 15) == (Reason.STILL_RUNNING, True)
+        assert clock.monotonic() <= 1003
 
     @pytest.mark.asyncio
     async def test_lets_equal_calls_join(self) -> None:
@@ -505,6 +506,7 @@ class TestRun:
         assert record is not None
         assert record.lease_until_s == clock.now().timestamp() + LEASE_S
         assert LEASE_S > EXECUTION_LIMIT_S
+        assert record.owner != "gone", "its end is not taken for that of the execution before"
         zuora.gate.set()
         await taking
 
@@ -1064,6 +1066,7 @@ class TestGuardedToken:
             intent_executor(clock, store=store).run(intent_request(zuora.send, guarded_token="t"), call_context(clock)),
             return_exceptions=True,
         )
+        assert free is (await store.get("token:t") is None), text
         other = intent_request(zuora.send, request_id=RequestId("another-intent-01"), guarded_token="t")
 
         (ended,) = await asyncio.gather(
