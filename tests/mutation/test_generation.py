@@ -18,6 +18,7 @@ class Shop:
         if self.open:
             _LOG.info("paying", amount=amount)
             self.note(amount)
+            self.show("it is open", amount)
         return f"{amount} paid" if amount > 0 else "no payment"
 '''
 MATCH = """\
@@ -69,6 +70,10 @@ class TestMutants:
 
         assert not {line for line in changed if '"""' in line or "_LOG" in line or "def pay" in line}
         assert not {after for _, _, after in changes if "XXno paymentXX" in after}
+        assert {after for _, _, after in changes if "self.show(" in after} == {
+            'self.show("it is open", None)',
+            'self.show("it is open", )',
+        }
 
     def test_differ_from_each_other(self, tmp_path: Path) -> None:
         """Two operators that change a module alike make one mutant."""
@@ -81,7 +86,11 @@ class TestMutants:
     def test_keep_the_lines_of_the_code(self, tmp_path: Path) -> None:
         """By these the tests are chosen."""
         (tmp_path / "shop.py").write_text(MODULE)
-        (dropped,) = (mutant for mutant in mutants_of(tmp_path, "shop.py") if mutant.after == "pass")
+        (dropped,) = (
+            mutant
+            for mutant in mutants_of(tmp_path, "shop.py")
+            if (mutant.before, mutant.after) == ("self.note(amount)", "pass")
+        )
 
         assert (dropped.first_line, dropped.last_line) == (14, 14)
         assert dropped.text == MODULE.replace("self.note(amount)", "pass")

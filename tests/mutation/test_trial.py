@@ -49,7 +49,9 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tests = tmp_path / "tests" / "unit"
     tests.mkdir(parents=True)
     (tests / "test_fees.py").write_text(TESTS)
-    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\naddopts = -p no:schemathesis -p no:zuora_emulator\n")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\npythonpath = .\naddopts = -p no:schemathesis -p no:zuora_emulator\n"
+    )
     monkeypatch.setattr(trial, "_ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path

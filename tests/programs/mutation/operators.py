@@ -14,21 +14,32 @@ _TRUTH: Final = frozenset({"True", "False", "None"})
 
 
 def changes_of(node: cst.CSTNode) -> Iterator[Change]:
-    """Yield every change of a node; those of its children are their own."""
+    """Yield every change of a node; those of its children are their own. Texts for people decide nothing, and stay."""
     for kind, operator in mutation_operators:
         if isinstance(node, kind) and not _is_prose(node):
             # Of a string only the first: in tables of codes, its other spellings would outnumber all else.
-            yield from (
-                (node, changed) for changed in islice(operator(node), 1 if operator is operator_string else None)
-            )
+            changed = islice(operator(node), 1 if operator is operator_string else None)
+            yield from ((node, replacement) for replacement in changed if not _loses_prose(node, replacement))
     yield from _negated_condition(node)
     yield from _left_out_call(node)
     yield from _returned_none(node)
 
 
-def _is_prose(node: cst.CSTNode) -> bool:
-    """Return whether a string is a text for people, which decides nothing."""
+def _is_prose(node: cst.CSTNode | None) -> bool:
+    """Return whether a string is a text for people: it has a space."""
+    if isinstance(node, cst.ConcatenatedString):
+        return _is_prose(node.left) or _is_prose(node.right)
+    if isinstance(node, cst.FormattedString):
+        return any(isinstance(part, cst.FormattedStringText) and " " in part.value for part in node.parts)
     return isinstance(node, cst.SimpleString) and " " in node.raw_value
+
+
+def _loses_prose(node: cst.CSTNode, replacement: cst.CSTNode) -> bool:
+    """Return whether all that a change does is to leave out a text for people."""
+    if isinstance(node, cst.Call) and isinstance(replacement, cst.Call):
+        kept = {id(argument) for argument in replacement.args}
+        return any(id(argument) not in kept and _is_prose(argument.value) for argument in node.args)
+    return isinstance(node, cst.Assign | cst.AnnAssign) and _is_prose(node.value)
 
 
 def _negated_condition(node: cst.CSTNode) -> Iterator[Change]:

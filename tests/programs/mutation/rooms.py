@@ -46,9 +46,10 @@ ROOMS: Final = (
     ),
     Room(
         "classification",
-        _service(*(f"zuora/{name}" for name in ("entity_status", "errors", "send_errors", "token_answers"))),
+        _service(*(f"zuora/{name}" for name in ("answer_body", "errors", "send_errors", "token_answers"))),
         (
-            *(f"unit/zuora/test_{name}.py" for name in ("client", "damaged_answers", "errors", "tokens", "transport")),
+            *(f"unit/zuora/test_{name}.py" for name in ("answer_body", "client", "damaged_answers", "errors")),
+            *(f"unit/zuora/test_{name}.py" for name in ("tokens", "transport")),
             "unit/zuora/resources",
         ),
     ),

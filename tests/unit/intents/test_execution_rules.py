@@ -8,11 +8,14 @@ from typing import Any, TypeVar
 import pytest
 from harness.clock import FakeClock
 from harness.intents import Zuora, call_context, intent_executor, intent_request, memory_store, record_of
+from opentelemetry import trace
 from payorch_server.intents.intent import IntentResult
 from payorch_server.intents.intent_spans import IntentSpans
 from payorch_server.model.errors import CallError, call_error
+from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.runtime.lifecycle import TaskOwner
+from payorch_server.store.keyring import Keyring
 from payorch_server.store.memory import MemoryStore
 from payorch_server.store.port import StoredValue, StoreUnavailable
 
@@ -260,6 +263,48 @@ class TestDefects:
             bench.executor.in_flight,
             bench.zuora.sent,
         )
+
+
+class NotedSpans(IntentSpans):
+    """Notes which intents have spans."""
+
+    def __init__(self, spans: IntentSpans, keyring: Keyring) -> None:
+        super().__init__(spans._tracer, keyring)
+        self.noted: list[tuple[str, str]] = []
+
+    def mark(self, key: IdempotencyKey) -> None:
+        """Note the span of a call."""
+        self.noted.append(("call", key))
+
+    def start_execution(self, key: IdempotencyKey) -> trace.Span:
+        """Note the span of an execution."""
+        self.noted.append(("executed", key))
+        return super().start_execution(key)
+
+    def start_join(self, key: IdempotencyKey, execution: trace.Span) -> trace.Span:
+        """Note the span of a call that joins it."""
+        self.noted.append(("joined", key))
+        return super().start_join(key, execution)
+
+
+@pytest.mark.asyncio
+class TestSpans:
+    """What happened to an intent is found by its hash."""
+
+    async def test_name_the_intent_of_each_call_and_execution(self) -> None:
+        """Of the call that executes it and of the one that joins."""
+        bench = Bench()
+        spans = NotedSpans(bench.executor.spans, bench.executor.ledger.keyring)
+        bench.executor.spans = spans
+
+        calls = [await bench.call() for _ in range(2)]
+        for write in ("put", "set"):
+            bench.store.end(write)
+            await settle()
+
+        key = bench.request.key
+        assert ["pm-1", "pm-1"] == [end_of(call) for call in calls]
+        assert {("call", key), ("executed", key), ("joined", key)} == set(spans.noted)
 
 
 @pytest.mark.asyncio

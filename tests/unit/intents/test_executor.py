@@ -712,6 +712,7 @@ class TestRun:
             await one.run(intent_request(zuora.send, fingerprints={"k3": fingerprint("k3")}), call_context(clock))
 
         assert (caught.value.failure.reason, len(zuora.sent)) == (Reason.INTENT_EXPIRED, 1)
+        assert "a key that is not configured" in caught.value.failure.detail
 
     @pytest.mark.asyncio
     async def test_does_not_guess_at_a_reason_of_a_newer_version(self) -> None:

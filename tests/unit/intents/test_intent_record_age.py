@@ -36,3 +36,10 @@ class TestMintedAt:
     def test_reads_the_last_moment_there_is(self) -> None:
         """48 bits of milliseconds end in the year 10889, beyond what a date can be."""
         assert minted_at("ffffffff-ffff-7fff-bfff-ffffffffffff") is None
+
+    def test_remembers_few_of_the_ids_it_has_read(self) -> None:
+        """Callers choose them, and a process lives for weeks."""
+        for number in range(1000):
+            minted_at(f"order-4711-attempt-{number}")
+
+        assert minted_at.cache_info().currsize <= 256
