@@ -1,6 +1,7 @@
 """Changes the code that decides about money in small ways, and counts how many changes the tests notice."""
 
 import argparse
+import dataclasses
 import os
 import sys
 import time
@@ -15,7 +16,7 @@ from programs.mutation.mutant import Fate, Mutant, sample
 from programs.mutation.report import Tally, rooms_below, table
 from programs.mutation.rooms import ROOMS, Room
 from programs.mutation.survivors import FILE, Survivor, entry_for, outdated, survivors_of
-from programs.mutation.trial import Baseline, BaselineFailedError, baseline, verdict
+from programs.mutation.trial import Baseline, BaselineFailedError, baseline, baseline_of, verdict
 
 _ROOT: Final = Path(__file__).parents[3]
 _JOURNAL: Final = _ROOT / "build" / "mutate" / "verdicts.jsonl"
@@ -99,8 +100,13 @@ class _Run:
         return tally
 
     def _baseline(self, room: Room) -> Baseline:
+        kept = self._journal.baseline(room)
+        if kept:
+            return baseline_of(kept)
         self._state = f"{room.name}: running its tests without a mutant"
-        return baseline(room, self._show)
+        found = baseline(room, self._show)
+        self._journal.keep_baseline(room, dataclasses.asdict(found))
+        return found
 
     def _show(self) -> None:
         """Say every ten seconds what is being done."""

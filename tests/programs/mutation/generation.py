@@ -95,9 +95,11 @@ class _Visitor(cst.CSTVisitor):
 
 
 def _decides_nothing(node: cst.CSTNode) -> bool:
-    """Return whether a node and all below it are for readers, for mypy or for the log."""
+    """Return whether a node and all below it are for readers, for mypy or for the log, or assert what is always so."""
     if isinstance(node, cst.Annotation | cst.Import | cst.ImportFrom | cst.Decorator | cst.Assert):
         return True
+    if isinstance(node, cst.Arg):
+        return node.keyword is not None and node.keyword.value == "strict"
     if isinstance(node, cst.Call):
         return _root(node.func) in _UNCHANGED_CALLS
     if isinstance(node, cst.AnnAssign):

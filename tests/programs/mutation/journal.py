@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from programs.mutation.mutant import Fate, Mutant, Verdict
 from programs.mutation.rooms import Room
@@ -46,13 +46,26 @@ class Journal:
         with self._path.open("a") as file:
             file.write(json.dumps(record) + "\n")
 
+    def baseline(self, room: Room) -> dict[str, Any] | None:
+        """Return what the tests of a room did without a mutant, if no code or test of it has changed since."""
+        path = self._path.with_name(f"{room.name}.json")
+        kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return kept["baseline"] if kept and kept["valid_for"] == self._all_inputs(room) else None
+
+    def keep_baseline(self, room: Room, baseline: dict[str, Any]) -> None:
+        """Write down what the tests of a room did without a mutant."""
+        content = {"valid_for": self._all_inputs(room), "baseline": baseline}
+        self._path.with_name(f"{room.name}.json").write_text(json.dumps(content))
+
     def _inputs(self, room: Room, mutant: Mutant, verdict: Verdict) -> str:
         killer = verdict.by.partition("::")[0]
         if verdict.fate is Fate.KILLED and killer.endswith(".py"):
-            files = [mutant.module, killer]
-        else:
-            code = (path for folder in _READ for path in (self._root / folder).rglob("*.py"))
-            files = [*sorted(str(path.relative_to(self._root)) for path in code), *room.files_of_tests(self._root)]
+            return _digest("".join(map(self._digest_of, (mutant.module, killer))).encode())
+        return self._all_inputs(room)
+
+    def _all_inputs(self, room: Room) -> str:
+        code = (path for folder in _READ for path in (self._root / folder).rglob("*.py"))
+        files = [*sorted(str(path.relative_to(self._root)) for path in code), *room.files_of_tests(self._root)]
         return _digest("".join(map(self._digest_of, files)).encode())
 
     def _digest_of(self, file: str) -> str:

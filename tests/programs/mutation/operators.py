@@ -19,7 +19,7 @@ def changes_of(node: cst.CSTNode) -> Iterator[Change]:
         if isinstance(node, kind) and not _is_prose(node):
             # Of a string only the first: in tables of codes, its other spellings would outnumber all else.
             changed = islice(operator(node), 1 if operator is operator_string else None)
-            yield from ((node, replacement) for replacement in changed if not _loses_prose(node, replacement))
+            yield from ((node, replacement) for replacement in changed if not _loses_nothing(node, replacement))
     yield from _negated_condition(node)
     yield from _left_out_call(node)
     yield from _returned_none(node)
@@ -34,12 +34,17 @@ def _is_prose(node: cst.CSTNode | None) -> bool:
     return isinstance(node, cst.SimpleString) and " " in node.raw_value
 
 
-def _loses_prose(node: cst.CSTNode, replacement: cst.CSTNode) -> bool:
-    """Return whether all that a change does is to leave out a text for people."""
+def _loses_nothing(node: cst.CSTNode, replacement: cst.CSTNode) -> bool:
+    """Return whether all that a change does is to leave out what decides nothing."""
     if isinstance(node, cst.Call) and isinstance(replacement, cst.Call):
         kept = {id(argument) for argument in replacement.args}
-        return any(id(argument) not in kept and _is_prose(argument.value) for argument in node.args)
+        return any(id(argument) not in kept and _decides_nothing(argument) for argument in node.args)
     return isinstance(node, cst.Assign | cst.AnnAssign) and _is_prose(node.value)
+
+
+def _decides_nothing(argument: cst.Arg) -> bool:
+    """Return whether an argument is a text for people, or `strict=True`: an assertion that two lengths are equal."""
+    return _is_prose(argument.value) or (argument.keyword is not None and argument.keyword.value == "strict")
 
 
 def _negated_condition(node: cst.CSTNode) -> Iterator[Change]:

@@ -48,7 +48,7 @@ ROOMS: Final = (
         "classification",
         _service(*(f"zuora/{name}" for name in ("answer_body", "errors", "send_errors", "token_answers"))),
         (
-            *(f"unit/zuora/test_{name}.py" for name in ("answer_body", "client", "damaged_answers", "errors")),
+            *(f"unit/zuora/test_{name}.py" for name in ("answer_body", "client", "errors")),
             *(f"unit/zuora/test_{name}.py" for name in ("tokens", "transport")),
             "unit/zuora/resources",
         ),

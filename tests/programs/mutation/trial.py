@@ -59,10 +59,16 @@ def baseline(room: Room, waiting: Callable[[], None]) -> Baseline:
     found = run(lambda: _measure(room.modules, files), _WHOLE_ROOM, waiting)
     if "failed" in found:
         raise BaselineFailedError(f"{room.name}: {found['failed']} without any mutant")
+    return baseline_of(found)
+
+
+def baseline_of(content: dict[str, Any]) -> Baseline:
+    """Return a baseline that was written as JSON, which has no numbers as keys."""
     lines = {
-        module: {int(line): tests for line, tests in by_line.items()} for module, by_line in found["lines"].items()
+        module: {int(line): tests for line, tests in by_line.items()}
+        for module, by_line in content["tests_of_line"].items()
     }
-    return Baseline(found["cpu_s"], lines)
+    return Baseline(content["cpu_s"], lines)
 
 
 def _measure(modules: Collection[str], files: list[str]) -> dict[str, Any]:
@@ -78,7 +84,7 @@ def _measure(modules: Collection[str], files: list[str]) -> dict[str, Any]:
     data = measured.get_data()
     return {
         "cpu_s": watch.cpu_s,
-        "lines": {module: data.contexts_by_lineno(str(_ROOT / module)) for module in modules},
+        "tests_of_line": {module: data.contexts_by_lineno(str(_ROOT / module)) for module in modules},
     }
 
 

@@ -155,6 +155,18 @@ class TestShared:
 
         assert [f"track-{number}" for number in range(70)] == await other.read()
 
+    async def test_lose_what_was_settled(self) -> None:
+        """Whichever process reads the list: a note that stays would take the place of another."""
+        clock = FakeClock()
+        one, other = (Process(clock, store, is_shared=True) for store in [memory_store(clock)] * 2)
+        await one.end(1)
+        await one.settle(1, SUCCEEDED)
+
+        assert [] == await other.read()
+        stored = await one.store.get(unsettled._bucket_key(unsettled._bucket_of(key(1))))
+        assert stored is not None
+        assert () == unsettled._decode_notes(stored.value)
+
     async def test_are_bounded_and_say_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A value of the store holds only so many."""
         monkeypatch.setattr(unsettled, "_BUCKETS", 8)

@@ -153,6 +153,15 @@ class TestJournal:
 
         assert (self.read(tree) == verdict) is kept
 
+    @pytest.mark.parametrize(("changed", "kept"), [("tests/unit/test_other.py", False), ("unread.py", True)])
+    def test_come_with_what_the_tests_did_without_a_mutant(self, tree: Path, changed: str, *, kept: bool) -> None:
+        """For as long as these tests are the same."""
+        Journal(tree / "build" / "journal", tree).keep_baseline(ROOM, {"cpu_s": {}})
+
+        (tree / changed).write_text("changed")
+
+        assert (Journal(tree / "build" / "journal", tree).baseline(ROOM) == {"cpu_s": {}}) is kept
+
     def test_survive_a_line_that_was_cut_off(self, tree: Path) -> None:
         """The run was ended while it wrote."""
         self.noted(tree, self.KILLED)
