@@ -49,7 +49,7 @@ ROOMS: Final = (
         _service(*(f"zuora/{name}" for name in ("answer_body", "errors", "send_errors", "token_answers"))),
         (
             *(f"unit/zuora/test_{name}.py" for name in ("answer_body", "client", "errors")),
-            *(f"unit/zuora/test_{name}.py" for name in ("tokens", "transport")),
+            *(f"unit/zuora/test_{name}.py" for name in ("proxy", "tokens", "transport")),
             "unit/zuora/resources",
         ),
     ),
