@@ -14,6 +14,7 @@ def hard_json() -> Iterator[bytes]:
         yield '{"keys":[{"a":"\u2222"}]}'.encode(encoding)
     yield b'{"a":' + b"9" * 4400 + b"}"
     yield b'{"a":1e999999999,"b":-0.0,"c":1E-400,"d":NaN,"e":-Infinity}'
+    yield b'{"a":1e9999999999999999999,"b":-1E+99999999999999999999999}'
     yield b'{"\\ud800":"\\udfff","\\u0000":"\\ud83d\\ude00"}'
     yield b'{"a":1,"a":2,"\\u0061":3}'
     yield b'"' + b"\\" * 2001

@@ -13,7 +13,7 @@ from payorch_server.calls.settings import CallHistorySettings
 from payorch_server.model.errors import call_error
 from payorch_server.model.outcome import Reason
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.store.port import Store, StoreUnavailable
+from payorch_server.store.port import UNREADABLE, Store, StoreUnavailable
 
 _LOG: Final = structlog.get_logger("payorch.calls")
 _MAX_OF_ONE_TRACK_ID: Final = 10
@@ -148,7 +148,7 @@ def _decode_records(value: bytes) -> tuple[CallRecord, ...]:
     """Return the records in a value, or none if another version wrote it and this version cannot read it."""
     try:
         return _DECODER.decode(value)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ()
 
 

@@ -22,7 +22,7 @@ from payorch_server.model.identifiers import IdempotencyKey
 from payorch_server.model.outcome import VERDICTS, Outcome, Reason
 from payorch_server.runtime.clock import Clock
 from payorch_server.runtime.lifecycle import TaskOwner
-from payorch_server.store.port import Store, StoreUnavailable
+from payorch_server.store.port import UNREADABLE, Store, StoreUnavailable
 
 _LOG: Final = structlog.get_logger("payorch.intents")
 MAX_OWN: Final = 10_000
@@ -240,5 +240,5 @@ def _decode_notes(value: bytes) -> tuple[UnsettledIntent, ...]:
     """Return the notes in a value, or none if another version wrote it and this version cannot read it."""
     try:
         return _DECODER.decode(value)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ()

@@ -3,11 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+import msgspec
+
 FIRST_VERSION: Final = 1
 """The version that `put_if_absent` gives by default."""
 VERSION_BYTES: Final = 7
 """How many random bytes make a version that no other record of the key has."""
 MAX_VALUE_BYTES: Final = 65_536
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What reading a value can raise that another version wrote, or that was damaged: texts may not be UTF-8, and members
+that are not known may be nested deeply."""
 _VERSIONS: Final = range(1, 2**63)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from payorch_server.store.port import Store
+from payorch_server.store.port import UNREADABLE, Store
 from payorch_server.upc.hub_ledger import EPOCH_KEY, EPOCH_TTL_S
 
 
@@ -31,7 +31,7 @@ async def read_epoch(store: Store) -> Epoch | None:
         return None
     try:
         return msgspec.json.decode(stored.value, type=Epoch)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return Epoch(0.0, "unknown")
 
 

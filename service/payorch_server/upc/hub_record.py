@@ -8,7 +8,7 @@ import msgspec
 
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - sealed from here on
 from payorch_server.store.keyring import Keyring, SealBroken
-from payorch_server.store.port import MAX_VALUE_BYTES
+from payorch_server.store.port import MAX_VALUE_BYTES, UNREADABLE
 from payorch_server.upc.gateway_outcome import GatewayOutcome, Result
 from payorch_server.upc.request import FieldValue, HubRequest, JsonNumber, Payment, Refund, Validation
 
@@ -110,7 +110,7 @@ def decode_hub_record(value: bytes) -> HubRecord:
     """
     try:
         record = _RECORDS.decode(value)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except UNREADABLE as error:
         raise RecordUnreadable("its bytes are no record") from error
     if record.version != RECORD_VERSION:
         raise RecordUnreadable(f"it has version {record.version}")
@@ -172,7 +172,7 @@ def unseal_answer(value: bytes, keyring: Keyring, *, place: str) -> GatewayOutco
     try:
         sealed = _SEALED.decode(value)
         part = _PARTS.decode(keyring.unseal(sealed.key_id, sealed.value, purpose=place))
-    except (SealBroken, msgspec.DecodeError, msgspec.ValidationError):
+    except (SealBroken, *UNREADABLE):
         return None
     changes: dict[str, FieldValue] = {**part.text_changes, **part.other_changes}
     changes |= {name: JsonNumber(text) for name, text in part.number_changes.items()}

@@ -11,6 +11,10 @@ MARKER = ("zuora-emulator", "not-zuora")
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError)
+"""What reading JSON can raise: of other bytes, of too much nesting, of numbers beyond Decimal's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A status, headers with lower-case names, and the bytes of the body."""

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from zuora_emulator.answers import NOT_JSON
 from zuora_emulator.errors import refused
 from zuora_emulator.ids import Ids
 from zuora_emulator.ledger import Ledger, LedgerEntry
@@ -140,7 +141,7 @@ def decoded_json(raw: bytes) -> Any:
     """
     try:
         return _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         raise refused(90, "The request body is not valid JSON.") from None
 
 

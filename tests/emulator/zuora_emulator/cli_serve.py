@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from zuora_emulator import seed
+from zuora_emulator.answers import NOT_JSON
 from zuora_emulator.app import Emulator
 from zuora_emulator.clock import FARTHEST_S, USUAL_START, Clock, StoppedClock, SystemClock, is_possible
 from zuora_emulator.faults import parse_fault
@@ -105,7 +106,7 @@ def _upc(file: Path | None, hub: str | None) -> UpcConfiguration | None:
         return msgspec.json.decode(file.read_bytes(), type=UpcConfiguration)
     except OSError as problem:
         raise CommandError(f"Cannot read {file}: {problem.strerror}.") from problem
-    except msgspec.DecodeError as problem:
+    except NOT_JSON as problem:
         raise CommandError(f"{file} has no set-up of custom payment methods: {problem}.") from problem
 
 

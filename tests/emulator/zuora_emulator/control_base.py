@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from zuora_emulator.answers import MARKER, json_bytes
+from zuora_emulator.answers import MARKER, NOT_JSON, json_bytes
 
 INDEX_PATH = "/_emulator"
 _METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
@@ -85,7 +85,7 @@ async def read_body(request: Request) -> dict[str, Any]:
     raw = await request.body()
     try:
         body = msgspec.json.decode(raw or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         body = None
     if not isinstance(body, dict):
         raise ControlError("The body must be a JSON object.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from zuora_emulator.answers import NOT_JSON
 from zuora_emulator.clock import Clock
 from zuora_emulator.faults import Fault, Faults, Kind
 from zuora_emulator.hub_caller import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, HubCaller
@@ -149,7 +150,7 @@ def masked_answer(body: bytes) -> Any:
     """Return the answer of a hub with every member masked that is not one of Zuora's texts."""
     try:
         decoded = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         decoded = None
     if not isinstance(decoded, dict):
         return f"<{len(body)} bytes>"

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from zuora_emulator.answers import Answer, json_answer
+from zuora_emulator.answers import NOT_JSON, Answer, json_answer
 from zuora_emulator.call import Call
 from zuora_emulator.check_digits import is_card_number, is_iban
 from zuora_emulator.fields import Fields
@@ -242,7 +242,7 @@ def _check_formats(call: Call, fields: Fields, kind: str | None) -> None:
 def _is_json_object(text: str) -> bool:
     try:
         decoded: Any = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return False
     return isinstance(decoded, dict)
 

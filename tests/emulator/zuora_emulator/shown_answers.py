@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from zuora_emulator.answers import NOT_JSON
 from zuora_emulator.hub_sends import MASK
 from zuora_emulator.journal import NAMED_FIELDS, SHOWN_FIELDS
 from zuora_emulator.payment_method_schema import OBJECTS, TOP, Field
@@ -54,7 +55,7 @@ def masked_answer(body: bytes, request: Callable[[], Any]) -> Any:
     """
     try:
         answer = msgspec.json.decode(body) if 0 < len(body) <= _LONGEST_BYTES else None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         answer = None
     if not isinstance(answer, dict):
         return f"<{len(body)} bytes>" if body else None

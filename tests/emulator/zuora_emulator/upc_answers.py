@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from zuora_emulator.answers import NOT_JSON
 from zuora_emulator.declines import DECLINES
 
 HubOperation = Literal["Validate", "Payment", "Refund"]
@@ -105,7 +106,7 @@ def _reply(
 def _members_of(body: bytes) -> dict[str, Any]:
     try:
         decoded = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return {}
     return decoded if isinstance(decoded, dict) else {}
 

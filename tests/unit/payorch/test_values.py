@@ -94,6 +94,7 @@ def test_token_of_a_mapping_is_written(token: dict[str, object]) -> None:
     ("text", "problem"),
     [
         ("4111 1111 1111 1111", "token: it is not JSON"),
+        ("[" * 100_000, "token: it is not JSON"),
         ('{"data": "\ud800"}', "token: it is not JSON"),
         ("[]", "token: it is not a JSON object"),
         ('{"token": {}}', "token: this is the whole payment; pass its member `token`"),

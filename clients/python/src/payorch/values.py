@@ -97,10 +97,10 @@ def _read(token: str | bytes) -> tuple[Any, bytes]:
     """Return the token read, and as bytes.
 
     Raises:
-        ValueError: It is not JSON. Not raised while another exception is handled, because those of the parsers hold the
-            token.
+        ValueError: It is not JSON, or nested too deeply. Not raised while another exception is handled, because those
+            of the parsers hold the token.
     """
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         raw = token.encode() if isinstance(token, str) else token
         return json.loads(raw), raw
     raise ValueError("token: it is not JSON")
