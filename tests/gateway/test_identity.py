@@ -19,7 +19,7 @@ from gateway.texts import blocks
 
 AUTHORITY = Authority()
 SHOP, STRANGER = "spiffe://example.org/ns/shop/sa/checkout", "spiffe://example.org/ns/other/sa/stranger"
-LISTENER, CLUSTER, MESH = blocks("docs/gateway.md", "yaml")
+LISTENER, CLUSTER, MESH, OWN, AUTHORITIES = blocks("docs/gateway.md", "yaml")
 NAME = "payorch.payments.svc"
 
 
@@ -38,8 +38,12 @@ def certificates(folder: Path) -> dict[str, Any]:
 
 
 def with_tls(folder: Path, text: str) -> str:
-    """Return the configuration with the transport sockets of the text."""
-    listener, cluster = (yaml.safe_load(one.replace("/etc/envoy/tls", str(folder))) for one in (LISTENER, CLUSTER))
+    """Return the configuration with the transport sockets of the text, and write the files that they name."""
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    for name, content in (("own", OWN), ("authorities", AUTHORITIES)):
+        (secrets / f"{name}.yaml").write_text(content.replace("/etc/envoy/tls", str(folder)))
+    listener, cluster = (yaml.safe_load(one.replace("/etc/envoy", str(folder))) for one in (LISTENER, CLUSTER))
     document = yaml.safe_load(text)
     resources = document["static_resources"]
     resources["listeners"][0]["filter_chains"][0]["transport_socket"] = listener
