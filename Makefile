@@ -166,8 +166,8 @@ parity: $(READY)  ## Compare the emulator with a sandbox of Zuora, and write a r
 chart: $(READY) build/tools/helm build/tools/helm3 build/kubernetes/.installed build/crds/.installed  ## Lint, render and validate the chart in every scenario of helm/payorch/ci
 	@$(BIN)/pytest -n 2 tests/chart
 
-cluster: $(READY) build/tools/helm build/cluster/etcd $(if $(NODE),build/cluster/coredns build/cluster/payorch.tar)  ## Install the chart into a real Kubernetes API server; NODE=1 also runs it
-	@$(BIN)/python -m programs.cluster $(if $(NODE),--node)
+cluster: $(READY) build/tools/helm build/cluster/etcd $(if $(NODE),build/cluster/coredns build/cluster/payorch.tar descriptors)  ## Install the chart into a real Kubernetes API server; NODE=1 also runs it, and a fleet under load: ONLY=fleet, CALLS=50000, EVENTS='node-drain policy'
+	@PYTHONPATH=tests:tools $(BIN)/python -m programs.cluster $(if $(NODE),--node) $(if $(ONLY),--only-fleet) $(if $(CALLS),--calls $(CALLS)) $(if $(EVENTS),--events $(EVENTS))
 
 alerts: $(READY)  ## Test alerts, objectives and dashboards, with data too; needs prometheus and promtool (Debian: prometheus)
 	@if ! command -v promtool >/dev/null; then echo "promtool is needed and not on the PATH. Debian: apt-get install prometheus; it is part of every release of Prometheus." >&2; exit 1; fi
@@ -211,7 +211,7 @@ build/cluster/coredns: tools/cluster/dns/go.mod tools/cluster/dns/go.sum tools/c
 	@$(PROGRESS) $(GO) build -C tools/cluster/dns -v -ldflags='-s -w' -o ../../../$@ .
 	@touch $@
 
-build/cluster/payorch.tar: $(READY) Dockerfile requirements/runtime.txt requirements/build.txt tests/programs/cluster/images.sh $(shell git ls-files service clients/python tools/image)
+build/cluster/payorch.tar: $(READY) build/gateway/.installed Dockerfile requirements/runtime.txt requirements/build.txt tests/programs/cluster/images.sh $(shell git ls-files service clients/python tools/image)
 	@mkdir -p $(@D) && tests/programs/cluster/images.sh
 build/tools/grpcurl: tools/go.mod tools/go.sum | $(READY)
 	@$(call need-go,grpcurl)

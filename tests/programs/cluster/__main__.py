@@ -1,11 +1,11 @@
 """Installs the chart into a real Kubernetes API server, in every scenario of helm/payorch/ci, and if asked runs it."""
 
 import argparse
-import itertools
 import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -14,6 +14,8 @@ from harness.released import RELEASES, VECTORS
 
 from programs.cluster import admission, audit, hub_live, live, node, release
 from programs.cluster.control_plane import BINARIES, ControlPlane, control_plane
+from programs.cluster.fleet import events
+from programs.cluster.fleet import run as fleet
 from programs.cluster.helm import CHART, Helm
 from programs.cluster.process import ClusterError
 from programs.cluster.scenario import prepared
@@ -28,7 +30,7 @@ _SHOWN_ON_NODE: Final = """
 Shown on a node of containerd and a kubelet: the chart with the image of this tree becomes ready, passes `helm test`,
 answers the commands of docs/tracing.md, is replaced under calls, and goes away; so does the hub, under Zuora's payments
 over TLS. Not shown: NetworkPolicies, which nothing enforced; more than one node."""
-_IMAGES: Final = ("sandbox.tar", "payorch.tar")
+_IMAGES: Final = ("sandbox.tar", "payorch.tar", "neighbours.tar")
 _POD_LOGS: Final = Path("/var/log/pods")
 
 
@@ -42,9 +44,9 @@ def main() -> int:
     folder = given.folder or Path(tempfile.mkdtemp(dir=runs)).resolve()
     try:
         if given.node and not given.folder:
-            status = node.run_apart(sys.executable, "-m", "programs.cluster", "--node", "--folder", str(folder))
+            status = node.run_apart(sys.executable, "-m", "programs.cluster", *sys.argv[1:], "--folder", str(folder))
         else:
-            status = _run(folder, with_node=given.node)
+            status = _run(folder, given)
     except ClusterError as error:
         print(f"cluster: {error}", file=sys.stderr)
         if any(folder.iterdir()):
@@ -61,22 +63,28 @@ def main() -> int:
 def _given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m programs.cluster", description=__doc__)
     parser.add_argument("--node", action="store_true", help="also run the chart on a node; needs root")
+    parser.add_argument("--only-fleet", action="store_true", help="leave out all that comes before the fleet")
+    parser.add_argument("--calls", type=int, default=fleet.CALLS, help="on the fleet, at least (default %(default)s)")
+    parser.add_argument(
+        "--events", nargs="*", choices=tuple(events.ALL), default=(), help="of the fleet; all unless given"
+    )
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)  # Of a run in namespaces of its own.
     return parser.parse_args()
 
 
-def _run(folder: Path, *, with_node: bool) -> int:
-    if with_node:
+def _run(folder: Path, given: argparse.Namespace) -> int:
+    if given.node:
         node.prepare()
     _say("Starting etcd and Kubernetes")
-    with control_plane(folder, address=node.ADDRESS if with_node else "127.0.0.1") as plane:
+    with control_plane(folder, address=node.ADDRESS if given.node else "127.0.0.1") as plane:
         version = plane.api.get("/version")["gitVersion"]
         _say(f"Kubernetes {version} is ready")
         helm = Helm(plane.kubeconfig, folder / "helm")
-        _try_scenarios(plane, helm, version)
-        if with_node:
-            _try_node(plane, helm)
-    _say(_SHOWN + (_SHOWN_ON_NODE if with_node else _NOT_WITHOUT_NODE))
+        if not given.only_fleet:
+            _try_scenarios(plane, helm, version)
+        if given.node:
+            _try_nodes(plane, helm, given)
+    _say(_SHOWN + (_SHOWN_ON_NODE if given.node else _NOT_WITHOUT_NODE))
     return 0
 
 
@@ -98,24 +106,32 @@ def _try_scenarios(plane: ControlPlane, helm: Helm, version: str) -> None:
     _say(f"audit log\n  {audit.helm_was_strict(plane.audit_log)}\n  {audit.pods_were_judged(plane.audit_log)}")
 
 
-def _try_node(plane: ControlPlane, helm: Helm) -> None:
-    _say("a node")
-    folder = plane.folder / "live"
-    folder.mkdir()
-    installed = live.Release(helm, folder / "values.yaml")
-    with (
-        node.node(plane, images=[BINARIES / name for name in _IMAGES]),
-        surroundings(plane.api, folder, namespace=live.NAMESPACE, service=live.SERVICE),
-    ):
-        _say("  containerd, the kubelet, the proxy of Services and their names are ready")
+def _try_nodes(plane: ControlPlane, helm: Helm, given: argparse.Namespace) -> None:
+    _say("nodes")
+    with node.nodes(plane, images=[BINARIES / name for name in _IMAGES]):
+        _say("  containerd and the kubelet of two nodes, the proxy of Services and their names are ready")
         try:
-            for shown in itertools.chain(
-                live.run(plane.api, installed, plane.kubeconfig), hub_live.run(plane.api, installed, folder)
-            ):
-                _say(f"  {shown}")
+            if not given.only_fleet:
+                _try_releases(plane, helm)
+            _say("a fleet")
+            _say_each(fleet.run(plane, helm, calls=given.calls, chosen=given.events))
         except ClusterError:
             shutil.copytree(_POD_LOGS, plane.folder / "pods")
             raise
+
+
+def _try_releases(plane: ControlPlane, helm: Helm) -> None:
+    folder = plane.folder / "live"
+    folder.mkdir()
+    installed = live.Release(helm, folder / "values.yaml")
+    with surroundings(plane.api, folder, namespace=live.NAMESPACE, service=live.SERVICE):
+        _say_each(live.run(plane.api, installed, plane.kubeconfig))
+        _say_each(hub_live.run(plane.api, installed, folder))
+
+
+def _say_each(shown: Iterable[str]) -> None:
+    for text in shown:
+        _say(f"  {text}")
 
 
 def _say(text: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ BINARIES: Final = Path("build/cluster")
 SERVICE_ADDRESSES: Final = "10.96.0.0/16"
 API_ADDRESS: Final = "10.96.0.1"
 """The first service address, which the API server takes for itself."""
-NODE_NAME: Final = "worker"
+NODE_NAMES: Final = ("worker", "worker-2")
 _START_S: Final = 120.0
 # Only requests that change something, each once, with what admission noted on it.
 _AUDIT_POLICY: Final = {
@@ -39,8 +39,8 @@ class ControlPlane:
     """PEM file of who issued the server's certificate."""
     kubeconfig: Path
     """Of somebody who may do everything."""
-    node_kubeconfig: Path
-    """Of the node NODE_NAME."""
+    node_kubeconfigs: Mapping[str, Path]
+    """Of each of the nodes NODE_NAMES, by name."""
     audit_log: Path
 
 
@@ -95,10 +95,10 @@ def _prepare(folder: Path, address: str) -> tuple[ControlPlane, Sequence[str]]:
     kubelet_client, kubelet_key = authority.issue(organization="system:masters").write(folder, "kubelet-client")
     (folder / "accounts.key").write_bytes(private_pem(rsa_key()))
     (folder / "accounts.pub").write_bytes(public_pem(rsa_key()))
-    tokens = {name: secrets.token_urlsafe(32) for name in ("admin", "node")}
+    tokens = {name: secrets.token_urlsafe(32) for name in ("admin", *NODE_NAMES)}
     lines = (
         f'{tokens["admin"]},admin,admin,"system:masters"',
-        f'{tokens["node"]},system:node:{NODE_NAME},{NODE_NAME},"system:nodes"',
+        *(f'{tokens[name]},system:node:{name},{name},"system:nodes"' for name in NODE_NAMES),
     )
     (folder / "tokens.csv").write_text("\n".join(lines) + "\n")
     (folder / "audit-policy.json").write_text(json.dumps(_AUDIT_POLICY))
@@ -109,7 +109,7 @@ def _prepare(folder: Path, address: str) -> tuple[ControlPlane, Sequence[str]]:
         folder=folder,
         authority=folder / "ca.crt",
         kubeconfig=_kubeconfig(folder, url, "admin", tokens["admin"]),
-        node_kubeconfig=_kubeconfig(folder, url, "node", tokens["node"]),
+        node_kubeconfigs={name: _kubeconfig(folder, url, name, tokens[name]) for name in NODE_NAMES},
         audit_log=folder / "audit.log",
     )
     flags = (

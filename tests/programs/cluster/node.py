@@ -1,4 +1,7 @@
-"""A node: containerd, the kubelet, the proxy of Services and their names, in namespaces that end with this process."""
+"""Two nodes: containerd and the kubelet of each, the proxy of Services and their names, in namespaces of this process.
+
+The nodes share the network of the process, so that one proxy serves both; pods, addresses and groups are their own.
+"""
 
 import json
 import os
@@ -6,17 +9,18 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from programs.cluster.api import Object
-from programs.cluster.control_plane import BINARIES, NODE_NAME, ControlPlane
-from programs.cluster.process import ClusterError, started, until
+from programs.cluster.control_plane import BINARIES, NODE_NAMES, ControlPlane
+from programs.cluster.process import ClusterError, Started, started, until
 
 ADDRESS: Final = "192.168.77.1"
-"""Of the node, on an interface that leads nowhere."""
-_PODS: Final = "10.88.0.0/24"
-_DOMAIN: Final = "cluster.local"
+"""Of the first node, on an interface that leads nowhere."""
+_NETWORK_BITS: Final = 24
+DOMAIN: Final = "cluster.local"
 _READY_S: Final = 120.0
 _GONE_S: Final = 30.0
 # Where the node's programs write whatever they are told.
@@ -33,6 +37,30 @@ _PROGRAMS: Final = {
 }
 _SANDBOX: Final = "localhost/payorch-test-sandbox:1"
 _CNI_PROGRAMS: Final = "/usr/lib/cni"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node that joins the control plane."""
+
+    name: str
+    address: str
+    pods: str
+    """The range of its pods' addresses."""
+
+    @property
+    def socket(self) -> Path:
+        """Where its containerd listens."""
+        return Path("/run", self.name, "containerd.sock")
+
+    def folder(self, plane: ControlPlane) -> Path:
+        """Return where its files and logs are."""
+        return plane.folder / self.name
+
+
+NODES: Final = tuple(
+    Node(name, f"192.168.77.{number}", f"10.88.{number}.0/24") for number, name in enumerate(NODE_NAMES, start=1)
+)
 
 
 def run_apart(*command: str) -> int:
@@ -84,66 +112,83 @@ def prepare() -> None:
     _command("mount", "--make-rshared", "/")
     for folder in _PRIVATE:
         _command("mount", "-t", "tmpfs", "tmpfs", folder)
+    # The names of the cluster, for clients that run outside of pods.
+    names = Path("/run/resolv.conf")
+    names.write_text(f"nameserver {ADDRESS}\n")
+    _command("mount", "--bind", str(names), "/etc/resolv.conf")
     _command("ip", "link", "set", "lo", "up")
     _command("ip", "link", "add", "node0", "type", "bridge")
-    _command("ip", "addr", "add", f"{ADDRESS}/24", "dev", "node0")
+    for node in NODES:
+        _command("ip", "addr", "add", f"{node.address}/{_NETWORK_BITS}", "dev", "node0")
     _command("ip", "link", "set", "node0", "up")
     _command("ip", "route", "add", "default", "dev", "node0")
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     for parent in _cgroup_parents():
-        (parent / _CGROUP).mkdir(exist_ok=True)
+        for node in NODES:
+            (parent / _CGROUP / node.name).mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
-def node(plane: ControlPlane, *, images: Sequence[Path]) -> Iterator[None]:
-    """Run a node until the block ends.
+def nodes(plane: ControlPlane, *, images: Sequence[Path]) -> Iterator[None]:
+    """Run the nodes until the block ends.
 
     Args:
-        plane: What it joins.
-        images: Archives of the only images it has.
+        plane: What they join.
+        images: Archives of the only images they have.
 
     Raises:
         ClusterError: Something does not start.
     """
-    folder = plane.folder
     with ExitStack() as stack:
-        socket = _write_containerd(folder)
-        command = ("containerd", "--config", str(folder / "containerd.toml"))
-        containerd = stack.enter_context(started("containerd", command, folder=folder))
-        until("containerd answers", socket.exists, within_s=_READY_S, processes=(containerd,))
-        for image in images:
-            _command("ctr", "--address", str(socket), "--namespace", "k8s.io", "images", "import", str(image))
-        processes = [
-            stack.enter_context(started(name, command, folder=folder))
-            for name, command in _commands(plane, socket).items()
+        processes = [process for node in NODES for process in _joined(stack, plane, node, images)]
+        processes += [
+            stack.enter_context(started(name, command, folder=plane.folder))
+            for name, command in _network_commands(plane).items()
         ]
-        until("the node is ready", lambda: _ready(plane), within_s=_READY_S, processes=(containerd, *processes))
+        until("the nodes are ready", lambda: _ready(plane), within_s=_READY_S, processes=processes)
         yield
 
 
+def _joined(stack: ExitStack, plane: ControlPlane, node: Node, images: Sequence[Path]) -> tuple[Started, Started]:
+    """Start the processes of one node."""
+    folder = node.folder(plane)
+    folder.mkdir()
+    _write_containerd(folder, node)
+    command = ("containerd", "--config", str(folder / "containerd.toml"))
+    containerd = stack.enter_context(started("containerd", command, folder=folder))
+    until(f"containerd of {node.name} answers", node.socket.exists, within_s=_READY_S, processes=(containerd,))
+    for image in images:
+        _command("ctr", "--address", str(node.socket), "--namespace", "k8s.io", "images", "import", str(image))
+    kubelet = stack.enter_context(started("kubelet", _kubelet_command(plane, node), folder=folder))
+    return containerd, kubelet
+
+
 def _ready(plane: ControlPlane) -> bool:
-    nodes: list[Object] = plane.api.get("/api/v1/nodes")["items"]
-    return any(
-        condition["type"] == "Ready" and condition["status"] == "True"
-        for one in nodes
-        for condition in one["status"].get("conditions", ())
-    )
+    found: list[Object] = plane.api.get("/api/v1/nodes")["items"]
+    ready = [
+        node
+        for node in found
+        if any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for condition in node["status"].get("conditions", ())
+        )
+    ]
+    return len(ready) == len(NODES)
 
 
-def _write_containerd(folder: Path) -> Path:
-    """Write containerd's configuration and that of the pods' network; return its socket."""
+def _write_containerd(folder: Path, node: Node) -> None:
+    """Write the configuration of containerd and that of the pods' network."""
     networks = folder / "networks"
     networks.mkdir()
     # Point to point, so that all traffic of pods is routed and meets the rules of the proxy.
-    ptp = {"type": "ptp", "ipam": {"type": "host-local", "subnet": _PODS, "routes": [{"dst": "0.0.0.0/0"}]}}
-    content = {"cniVersion": "0.4.0", "name": "pods", "plugins": [{**ptp, "dataDir": str(folder / "addresses")}]}
+    ptp = {"type": "ptp", "ipam": {"type": "host-local", "subnet": node.pods, "routes": [{"dst": "0.0.0.0/0"}]}}
+    content = {"cniVersion": "0.4.0", "name": node.name, "plugins": [{**ptp, "dataDir": str(folder / "addresses")}]}
     (networks / "10-pods.conflist").write_text(json.dumps(content))
-    socket = Path("/run/containerd/containerd.sock")
     (folder / "containerd.toml").write_text(f"""version = 2
 root = "{folder / "containerd"}"
-state = "/run/containerd"
+state = "{node.socket.parent}"
 [grpc]
-address = "{socket}"
+address = "{node.socket}"
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "{_SANDBOX}"
 restrict_oom_score_adj = true
@@ -151,59 +196,64 @@ restrict_oom_score_adj = true
 bin_dir = "{_CNI_PROGRAMS}"
 conf_dir = "{networks}"
 """)
-    return socket
 
 
-def _commands(plane: ControlPlane, socket: Path) -> dict[str, Sequence[str]]:
-    folder = plane.folder
+def _kubelet_command(plane: ControlPlane, node: Node) -> Sequence[str]:
+    folder = node.folder(plane)
     kubelet = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
+        "address": node.address,
+        "healthzPort": 0,
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},
             "x509": {"clientCAFile": str(plane.authority)},
         },
         "authorization": {"mode": "Webhook"},
-        "containerRuntimeEndpoint": f"unix://{socket}",
+        "containerRuntimeEndpoint": f"unix://{node.socket}",
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{_CGROUP}",
+        "cgroupRoot": f"/{_CGROUP}/{node.name}",
         "failCgroupV1": False,
         "failSwapOn": False,
         "enforceNodeAllocatable": [],
         "evictionHard": {"nodefs.available": "0%", "imagefs.available": "0%"},
         "imageGCHighThresholdPercent": 100,
         "clusterDNS": [ADDRESS],
-        "clusterDomain": _DOMAIN,
+        "clusterDomain": DOMAIN,
         "resolvConf": "",
     }
     (folder / "kubelet.json").write_text(json.dumps(kubelet))
-    (folder / "Corefile").write_text(f"""{_DOMAIN}:53 {{
+    return (
+        str(BINARIES / "kubelet"),
+        f"--config={folder / 'kubelet.json'}",
+        f"--kubeconfig={plane.node_kubeconfigs[node.name]}",
+        f"--root-dir={folder / 'kubelet'}",
+        f"--cert-dir={folder / 'kubelet'}",
+        f"--hostname-override={node.name}",
+        f"--node-ip={node.address}",
+    )
+
+
+def _network_commands(plane: ControlPlane) -> dict[str, Sequence[str]]:
+    """Return how the proxy of Services and their names are started."""
+    (plane.folder / "Corefile").write_text(f"""{DOMAIN}:53 {{
     bind {ADDRESS}
     errors
-    kubernetes {_DOMAIN} {{
+    kubernetes {DOMAIN} {{
         kubeconfig {plane.kubeconfig}
     }}
 }}
 """)
     return {
-        "kubelet": (
-            str(BINARIES / "kubelet"),
-            f"--config={folder / 'kubelet.json'}",
-            f"--kubeconfig={plane.node_kubeconfig}",
-            f"--root-dir={folder / 'kubelet'}",
-            f"--cert-dir={folder / 'kubelet'}",
-            f"--hostname-override={NODE_NAME}",
-            f"--node-ip={ADDRESS}",
-        ),
         "kube-proxy": (
             str(BINARIES / "kube-proxy"),
             f"--kubeconfig={plane.kubeconfig}",
-            f"--hostname-override={NODE_NAME}",
+            f"--hostname-override={NODE_NAMES[0]}",
             "--proxy-mode=nftables",
             "--conntrack-max-per-core=0",
         ),
-        "coredns": (str(BINARIES / "coredns"), "-conf", str(folder / "Corefile")),
+        "coredns": (str(BINARIES / "coredns"), "-conf", str(plane.folder / "Corefile")),
     }
 
 

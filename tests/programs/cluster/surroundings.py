@@ -49,25 +49,42 @@ def surroundings(api: Api, folder: Path, *, namespace: str, service: str) -> Ite
     metadata = {"name": namespace, "labels": LABELS}
     api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     authority = Authority()
+    with outside(api, folder, authority, namespace=namespace):
+        for made in _named_by_values(authority, service):
+            api.create(api.resource_of(made).path(namespace), made)
+        yield
+
+
+@contextmanager
+def outside(api: Api, folder: Path, authority: Authority, *, namespace: str, redis: bool = True) -> Iterator[None]:
+    """Run what is outside of the cluster, and give it names inside: the emulator, a gateway and, if asked for, Redis.
+
+    Args:
+        api: The API server.
+        folder: Where logs and credentials are written.
+        authority: Who issues the emulator's certificate.
+        namespace: Where the names are.
+        redis: Whether Redis is there, too.
+    """
     authority_of(folder).write_bytes(authority.certificate)
     certificate, key = authority.issue("zuora", ADDRESS).write(folder, "zuora")
     emulator = (sys.executable, "-m", "programs.cluster.upstream", "--host", ADDRESS, "--port", str(_ZUORA_PORT))
     gateway = (sys.executable, "-m", "programs.cluster.gateway", "--host", ADDRESS, "--port", str(GATEWAY_PORT))
-    redis = (find_server(), "--bind", ADDRESS, "--port", str(_REDIS_PORT), "--protected-mode", "no", "--save", "")
+    store = (find_server(), "--bind", ADDRESS, "--port", str(_REDIS_PORT), "--protected-mode", "no", "--save", "")
+    commands = {
+        "zuora": ((*emulator, "--certificate", certificate, "--key", key), _ZUORA_PORT),
+        "gateway": ((*gateway, "--ledger", str(ledger_of(folder))), GATEWAY_PORT),
+    }
+    if redis:
+        commands["redis"] = ((*store, "--maxmemory-policy", "noeviction"), _REDIS_PORT)
     with ExitStack() as stack:
-        processes = (
-            stack.enter_context(
-                started("zuora", (*emulator, "--certificate", certificate, "--key", key), folder=folder)
-            ),
-            stack.enter_context(started("redis", (*redis, "--maxmemory-policy", "noeviction"), folder=folder)),
-            stack.enter_context(started("gateway", (*gateway, "--ledger", str(ledger_of(folder))), folder=folder)),
+        processes = tuple(
+            stack.enter_context(started(name, command, folder=folder)) for name, (command, _) in commands.items()
         )
-        for name, port in (("zuora", _ZUORA_PORT), ("redis", _REDIS_PORT), ("gateway", GATEWAY_PORT)):
+        for name, (_, port) in commands.items():
             _wait_for(name, port, processes)
-            for one in _name_outside(name, port):
-                api.create(api.resource_of(one).path(namespace), one)
-        for one in _named_by_values(authority, service):
-            api.create(api.resource_of(one).path(namespace), one)
+            for made in _name_outside(name, port):
+                api.create(api.resource_of(made).path(namespace), made)
         yield
 
 

@@ -1,0 +1,69 @@
+"""What the emulator has executed, against what callers were told."""
+
+import json
+import ssl
+import urllib.request
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from payorch_server.intents.executor import idempotency_key
+from payorch_server.model.identifiers import RequestId
+from zuora_emulator.ledger import short_hash
+
+from programs.cluster.fleet.load import Call
+from programs.cluster.node import ADDRESS
+
+_TIMEOUT_S: Final = 120.0
+_MOST_SHOWN: Final = 3
+
+
+def executed(authority: Path) -> list[dict[str, Any]]:
+    """Return the emulator's ledger without its tokens."""
+    context = ssl.create_default_context(cafile=str(authority))
+    with urllib.request.urlopen(f"https://{ADDRESS}/_emulator/ledger", context=context, timeout=_TIMEOUT_S) as answer:
+        entries: list[dict[str, Any]] = json.load(answer)["entries"]
+    return [entry for entry in entries if entry["operation"] != "token"]
+
+
+def problems(calls: Sequence[Call], entries: Sequence[dict[str, Any]]) -> list[str]:
+    """List what does not agree, in sentences: doubles, losses, and answers that were not true."""
+    by_key: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for entry in entries:
+        by_key[str(entry["idempotency_key"])].append(entry)
+    found: dict[str, list[str]] = defaultdict(list)
+    known = set()
+    for call in calls:
+        key = key_of(call)
+        known.add(key)
+        if wrong := _judged(call, by_key.get(key, [])):
+            found[wrong].append(call.request_id)
+    if strange := by_key.keys() - known:
+        found["executed although nothing asked for it"] = sorted(strange)
+    return [f"{len(ids)} calls {what}: {', '.join(ids[:_MOST_SHOWN])}" for what, ids in found.items()]
+
+
+def key_of(call: Call) -> str:
+    """Return the idempotency key of a call."""
+    return idempotency_key(namespace=call.namespace, rpc=call.method, request_id=RequestId(call.request_id))
+
+
+def _judged(call: Call, entries: Sequence[dict[str, Any]]) -> str:
+    """Return what is wrong; empty if nothing is."""
+    if len(entries) > 1:
+        return "were executed more than once"
+    if call.effect is None:
+        return (
+            "were executed although the caller was told that nothing was sent" if entries and call.told_not_sent else ""
+        )
+    if not entries:
+        return "were answered with success and never executed"
+    effects = entries[0]["effects"]
+    told = {
+        "session_token_sha256": short_hash(call.effect.session_token) if call.effect.session_token else None,
+        "payment_method_id": call.effect.payment_method_id or None,
+        "payment_id": call.effect.payment_id or None,
+    }
+    differs = any(value is not None and effects.get(name) != value for name, value in told.items())
+    return "were answered with another effect than the executed one" if differs or not any(told.values()) else ""

@@ -1,0 +1,78 @@
+"""How `make cluster NODE=1` judges what a fleet did: by the ledger, not by what callers were answered."""
+
+from typing import Any
+
+import pytest
+from harness.requests import session_request
+from programs.cluster.fleet.callers import Effect
+from programs.cluster.fleet.load import Call
+from programs.cluster.fleet.report import Event, by_event
+from programs.cluster.fleet.truth import key_of, problems
+from zuora_emulator.ledger import short_hash
+
+_TOKEN = "token-of-the-session"
+
+
+def call(*, began_s: float = 0.0, ended_s: float = 1.0, effect: Effect | None = None) -> Call:
+    """Return a call that ended."""
+    made = Call("watches health", "shop", "CreateSession", session_request(), began_s, ended_s, sends=1)
+    made.effect = effect
+    return made
+
+
+def entry(of: Call, *, token: str = _TOKEN) -> dict[str, Any]:
+    """Return the ledger's entry of a call."""
+    return {"idempotency_key": key_of(of), "effects": {"session_token_sha256": short_hash(token)}}
+
+
+class TestLedgerOfAFleet:
+    """What callers were told has to agree with what was executed."""
+
+    def test_agrees_with_calls_that_were_executed_once(self) -> None:
+        """Nothing is wrong then."""
+        made = call(effect=Effect(session_token=_TOKEN))
+
+        assert problems([made], [entry(made)]) == []
+
+    @pytest.mark.parametrize(
+        ("executed", "told", "found"),
+        [
+            (2, True, "were executed more than once"),
+            (0, True, "were answered with success and never executed"),
+            (1, False, "were executed although the caller was told that nothing was sent"),
+        ],
+    )
+    def test_shows_what_callers_were_told_wrongly(self, *, executed: int, told: bool, found: str) -> None:
+        """Doubles, losses and refusals after an effect are named."""
+        made = call(effect=Effect(session_token=_TOKEN) if told else None)
+        made.told_not_sent = not told
+
+        (problem,) = problems([made], [entry(made)] * executed)
+
+        assert found in problem
+
+    def test_shows_an_answer_with_the_effect_of_another_call(self) -> None:
+        """The identifier in the answer is that of the execution."""
+        made = call(effect=Effect(session_token="of-another"))
+
+        (problem,) = problems([made], [entry(made)])
+
+        assert "another effect" in problem
+
+    def test_shows_an_execution_that_nothing_asked_for(self) -> None:
+        """Every key is that of a call."""
+        (problem,) = problems([], [entry(call())])
+
+        assert "nothing asked for it" in problem
+
+
+class TestTableOfAFleet:
+    """Every call counts in one line."""
+
+    def test_counts_a_call_for_the_first_event_that_it_met(self) -> None:
+        """A call that began before an event and ended in it counts for it; one that met none, between events."""
+        calls = [call(began_s=0.0, ended_s=2.0), call(began_s=5.0, ended_s=6.0)]
+
+        lines = list(by_event(calls, [Event("drain", 1.0, 3.0), Event("roll", 1.5, 4.0)], {}))
+
+        assert [line.split()[-6] for line in lines[1:]] == ["1", "1", "0"]
