@@ -18,8 +18,6 @@ from harness.raw_http import Connection, body_of, status_of
 from harness.upc_bodies import Members, example
 
 Address: TypeAlias = tuple[str, int]
-_AGAIN_S: Final = 0.5
-"""In place of an hour."""
 _MOST_SENDS: Final = 400
 _OVERLAP_EVERY: Final = 10
 _OK, _UNKNOWN = 200, 503
@@ -37,6 +35,8 @@ class ZuoraLoad:
     payments_per_s: float
     changes: Members = field(default_factory=dict)
     """Top-level members of each request over those of the published example."""
+    again_s: float = 0.5
+    """Between two sends of a payment in Processing, in place of an hour."""
     started: list[str] = field(default_factory=list)
     """Ids of all payments."""
     approved: set[str] = field(default_factory=set)
@@ -97,7 +97,7 @@ class ZuoraLoad:
             if any(settled):
                 return
             at_once = 1
-            await asyncio.sleep(_AGAIN_S)
+            await asyncio.sleep(self.again_s)
 
     async def _send(self, id_: str) -> bool:
         """Send once; return whether Zuora has the payment's result now."""

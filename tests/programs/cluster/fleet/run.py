@@ -30,6 +30,8 @@ _LASTS_S: Final = 700.0
 """What all events take together, over which the calls are spread."""
 _LEAST_CALLS_PER_S: Final = 20.0
 _PAYMENTS_PER_S: Final = 5.0
+_PAYMENTS_AGAIN_S: Final = 5.0
+"""Not so often that a backlog of payments keeps the machine busy."""
 _PAUSE_S: Final = 5.0
 """Between events, so that each begins with clients that have found every pod."""
 _STARTED_S: Final = 60.0
@@ -150,6 +152,7 @@ def _ongoing(fleet: Fleet, calls: int) -> Iterator[Loads]:
         user=HUB_USER,
         password=HUB_PASSWORD,
         payments_per_s=_PAYMENTS_PER_S,
+        again_s=_PAYMENTS_AGAIN_S,
     )
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
