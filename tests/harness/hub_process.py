@@ -130,10 +130,17 @@ async def running_hub(
         yield RunningHub(application, running, endpoint, file)
 
 
-async def start_hub_command(file: Path) -> tuple[asyncio.subprocess.Process, Endpoint]:
-    """Start `payorch-server upc serve`; return it and where it listens. Its log comes through its standard error."""
+async def start_hub_command(
+    file: Path, *, command: Sequence[str] = (COMMAND,)
+) -> tuple[asyncio.subprocess.Process, Endpoint]:
+    """Start `payorch-server upc serve`; return it and where it listens. Its log comes through its standard error.
+
+    Args:
+        file: Its configuration.
+        command: What is started with the arguments of `payorch-server`.
+    """
     process = await asyncio.create_subprocess_exec(
-        COMMAND, "upc", "serve", "--config", str(file),
+        *command, "upc", "serve", "--config", str(file),
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stderr is not None

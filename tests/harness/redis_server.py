@@ -80,6 +80,12 @@ class RedisServer:
             connection.sendall(_packed(words))
             return connection.recv(65536).decode()
 
+    def promote(self) -> None:
+        """Make a replica a primary, which it stays when it is started again."""
+        self.command("REPLICAOF", "NO", "ONE")
+        begin = self._options.index("--replicaof")
+        self._options = self._options[:begin] + self._options[begin + 3 :]
+
     def remove(self) -> None:
         """End it and remove its folder."""
         self.kill()

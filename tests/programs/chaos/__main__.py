@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import random
 import signal
 import sys
@@ -18,9 +19,10 @@ from harness.plugin import Plugin
 from programs.chaos.callers import CARD_NUMBER, IBAN, Callers
 from programs.chaos.faults import Faults, Happened, mend
 from programs.chaos.judge import UNFORESEEN, Evidence, Execution, Finding, judge, judge_hub, leaks
+from programs.chaos.replica import LOGS_CARDS
 from programs.chaos.report import table, write_down
 from programs.chaos.schedule import KINDS, Fault, drawn_schedule, drawn_setting, kinds_of
-from programs.chaos.world import UPC_TOKEN, World, world
+from programs.chaos.world import CHARGES_TWICE, UPC_TOKEN, World, world
 from programs.simulation.broken_rules import BROKEN_RULES
 from programs.simulation.intent import TOKEN_PARTS
 
@@ -52,6 +54,8 @@ class Options:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; return 0 if no rule was broken."""
     options = _options(arguments)
+    # Of the emulators' server: the requests that the proxies halve.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     print(f"seed {options.seed}, {options.seconds:.0f} s of faults", flush=True)
     return asyncio.run(_run(options))
 
@@ -66,8 +70,8 @@ def _options(arguments: Sequence[str] | None) -> Options:
         "--break",
         dest="broken",
         default="",
-        choices=("", "charges-twice", *BROKEN_RULES),
-        help="a rule that the replicas break, or charges-twice for the gateway",
+        choices=("", CHARGES_TWICE, LOGS_CARDS, *BROKEN_RULES),
+        help=f"a rule that the replicas break, or {CHARGES_TWICE} for the gateway",
     )
     parsed = parser.parse_args(arguments)
     try:

@@ -23,6 +23,10 @@ from programs.simulation.intent import MERCHANT_ID, OPERATIONS, Answer, Intent, 
 
 CARD_NUMBER: Final = "4242424242424242"
 IBAN: Final = "DE89370400440532013000"
+_IMPOSSIBLE: Final = frozenset(
+    {"INTERNAL", "INTENT_EXPIRED", "ROUTE_GONE", "ROUTE_NOT_FOUND", "REQUEST_INVALID", "REQUEST_MALFORMED"}
+)
+"""Reasons that no fault of a run explains: it lasts minutes, no tenant is removed, and all requests are valid."""
 _RPCS: Final = (("CreateSession", 0.4), ("CreatePaymentMethod", 0.3), ("DecryptApplePay", 0.3))
 _DEADLINES_S: Final = (1.0, 3.0, 8.0, 20.0, 20.0, 20.0)
 _LEAVES_AFTER_S: Final = (0.01, 0.05, 0.3, 1.5)
@@ -200,8 +204,8 @@ class Callers:
     def _count(self, failed: payorch.PayorchError) -> None:
         for attempt in failed.attempts:
             self.reasons[attempt.reason or f"(no details) {attempt.code.name}"] += 1
-            if attempt.reason == "INTERNAL":
-                self.unforeseen.append(f"{attempt.track_id}: {attempt.message}")
+            if attempt.reason in _IMPOSSIBLE:
+                self.unforeseen.append(f"call {attempt.track_id} ended as {attempt.reason}: {attempt.message}")
 
 
 def is_open(intent: Intent) -> bool:

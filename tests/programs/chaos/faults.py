@@ -136,9 +136,9 @@ class Faults:
     async def _fail_over_store(self, fault: Fault) -> str:
         world, is_frozen = self._world, bool(fault.target)
         async with world.store_lock:
-            # Without it, the replica may lack the last writes, or all of them while it is still being filled.
+            # A replica that is still being filled would lack all that was written before.
+            await world.store.until_synced()
             if not world.setting.min_replicas:
-                await world.store.until_synced()
                 world.losses.append((world.now_s(), "failed over without min_replicas"))
             await world.store.fail_over(frozen=is_frozen)
             await world.store.until_synced()
@@ -267,6 +267,10 @@ class Faults:
 
 async def mend(world: World) -> None:
     """Wait until everything works again after the last fault; what does not is a problem."""
+    try:
+        await world.store.until_synced()
+    except TimeoutError:
+        world.problems.append("The replica of Redis does not follow the primary after the last fault.")
     for number, replica in enumerate(world.replicas):
         try:
             async with asyncio.timeout(_READY_S):

@@ -1,4 +1,4 @@
-"""`payorch-server` with a time of day that a file moves, and with a rule broken on purpose if one is named.
+"""`payorch-server` with a time of day that a file moves, and with something broken on purpose if it is named.
 
 python -m programs.chaos.replica CLOCK_FILE BROKEN_RULE ARGUMENT ...
 
@@ -7,16 +7,34 @@ machines that this runs on do not have it. Every reading of the time of day goes
 """
 
 import dataclasses
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Final
 
 from payorch_server.app import start  # noqa: F401 - so that the classes are where they are used
 from payorch_server.cli import main
+from payorch_server.rpc import payment_orchestration
 from payorch_server.runtime.clock import SystemClock
 
 from programs.simulation.broken_rules import BROKEN_RULES
 from programs.simulation.instance import Parts
+
+LOGS_CARDS: Final = "logs-cards"
+"""In place of a broken rule: card numbers are written to the log."""
+
+
+def command(clock: Path, ahead_s: float, *, broken: str = "") -> tuple[str, ...]:
+    """Return what is started with the arguments of `payorch-server`.
+
+    Args:
+        clock: Gets the seconds that the time of day is ahead.
+        ahead_s: Those of the start.
+        broken: A broken rule of the simulation, `logs-cards`, or nothing.
+    """
+    clock.write_text(str(ahead_s))
+    return sys.executable, "-m", "programs.chaos.replica", str(clock), broken
 
 
 def move_clock(file: Path) -> None:
@@ -26,6 +44,17 @@ def move_clock(file: Path) -> None:
         return datetime.now(UTC) + timedelta(seconds=float(file.read_text()))  # noqa: TID251 - this is the clock
 
     SystemClock.now = now  # type: ignore[method-assign] # the clock of this process is wrong
+
+
+def log_cards() -> None:
+    """Write the card number of each request to the log."""
+    decode = payment_orchestration.decode_create_payment_method
+
+    def decode_and_log(request: Any, *rest: Any) -> Any:
+        os.write(sys.__stderr__.fileno(), f"{request.message.card.number}\n".encode())  # type: ignore[union-attr] # it has one
+        return decode(request, *rest)
+
+    payment_orchestration.decode_create_payment_method = decode_and_log
 
 
 def break_rule(name: str) -> None:
@@ -42,6 +71,8 @@ def break_rule(name: str) -> None:
 if __name__ == "__main__":
     clock_file, broken_rule, *arguments = sys.argv[1:]
     move_clock(Path(clock_file))
-    if broken_rule:
+    if broken_rule == LOGS_CARDS:
+        log_cards()
+    elif broken_rule:
         break_rule(broken_rule)
     sys.exit(main(arguments))

@@ -45,7 +45,7 @@ class StorePair:
             old.pause()
         else:
             await asyncio.to_thread(old.kill)
-        await asyncio.to_thread(new.command, "REPLICAOF", "NO", "ONE")
+        await asyncio.to_thread(new.promote)
         self.primary = new
         for proxy in self.proxies:
             proxy.redirect(new.port)

@@ -26,6 +26,7 @@ from harness.upc_bodies import example
 from harness.zuora_load import ZuoraLoad
 from zuora_emulator import Emulator, Settings, seed, serving
 
+from programs.chaos import replica
 from programs.chaos.schedule import Setting
 from programs.chaos.stores import StorePair, databases
 from programs.rolling import fleet, hub
@@ -33,6 +34,8 @@ from programs.simulation.intent import open_token
 
 PLACES: Final = ("acme", "moved")
 """Two tenants of one company, each at a Zuora of its own with the same accounts."""
+CHARGES_TWICE: Final = "charges-twice"
+"""In place of a broken rule: the gateway charges again under a key that it knows."""
 UPC_TOKEN: Final = "tok-chaos-6f1d2b9c7a"
 _PAYMENTS_PER_S: Final = 3.0
 
@@ -111,14 +114,14 @@ class World:
         """Change the destination in the files of both replicas."""
         self.place, self.gateway = place or self.place, gateway or self.gateway
         self.moves_s.append(self.now_s())
-        for replica in self.replicas:
-            replica.route(self.place, self.gateway)
+        for each in self.replicas:
+            each.route(self.place, self.gateway)
         self.places.append((self.now_s(), self.place))
 
     @property
     def target(self) -> str:
         """What a client connects to: both replicas."""
-        return "ipv4:" + ",".join(f"127.0.0.1:{replica.member.port}" for replica in self.replicas)
+        return "ipv4:" + ",".join(f"127.0.0.1:{each.member.port}" for each in self.replicas)
 
 
 def rules(place: str, gateway: str) -> list[dict[str, Any]]:
@@ -151,7 +154,7 @@ async def world(setting: Setting, rng: random.Random, *, broken: str = "") -> As
     Args:
         setting: What holds for the run.
         rng: For the emulators' ids.
-        broken: A rule of the simulation that the replicas break, or `charges-twice` for the gateway.
+        broken: What the replicas or the gateway break; empty: nothing.
     """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-chaos-")))
@@ -160,7 +163,7 @@ async def world(setting: Setting, rng: random.Random, *, broken: str = "") -> As
         zuoras = {place: await _way_to(stack, emulator) for place, emulator in emulators.items()}
         store = await asyncio.to_thread(StorePair, stack.enter_context(servers()))
         await store.until_synced()
-        breaks_gateway = broken == "charges-twice"
+        breaks_gateway = broken == CHARGES_TWICE
         replicas = [
             await _replica(stack, folder, store, zuoras, setting, number, "" if breaks_gateway else broken)
             for number in range(2)
@@ -172,7 +175,10 @@ async def world(setting: Setting, rng: random.Random, *, broken: str = "") -> As
         await asyncio.to_thread(plugin.start)
         way = await stack.enter_async_context(faulty_proxy(store.primary.port))
         url = databases(store, [way])[0]
-        hubs = await stack.enter_async_context(hub.fleet(plugin.target, store_url=url))
+        commands = [
+            replica.command(folder / f"clock-hub-{number}", ahead_s) for number, ahead_s in enumerate(setting.skews_s)
+        ]
+        hubs = await stack.enter_async_context(hub.fleet(plugin.target, store_url=url, commands=commands))
         balancing = asyncio.ensure_future(hub.balance(hubs))
         stack.callback(balancing.cancel)
         yield World(
@@ -214,15 +220,13 @@ async def _replica(
     (folder / seed.CLIENT_A.client_id).write_text(seed.CLIENT_A.client_secret + "\n")
     member = fleet.new_member(folder, f"http://127.0.0.1:{zuoras[PLACES[0]].port}", databases(store, [way])[0], over)
     clock = member.file.with_name("clock")
-    member.command = (sys.executable, "-m", "programs.chaos.replica", str(clock), broken)
+    member.command = replica.command(clock, setting.skews_s[number], broken=broken)
     member.audit = os.open(folder / "audit", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     stack.callback(os.close, member.audit)
-    replica = Replica(member, clock, setting.skews_s[number], way)
-    replica.set_clock(replica.skew_s)
     await member.start()
     stack.push_async_callback(_ended, member)
     await member.until_ready()
-    return replica
+    return Replica(member, clock, setting.skews_s[number], way)
 
 
 async def _ended(member: fleet.Member) -> None:

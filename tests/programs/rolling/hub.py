@@ -21,6 +21,7 @@ from harness.keyring import new_key_file
 from harness.plugin import Behaviour, Plugin, running_plugin
 from harness.ports import free_port
 from harness.redis_server import servers
+from harness.service_process import COMMAND
 from harness.zuora_load import ZuoraLoad
 from payorch_server.cli import main as payorch_server
 
@@ -38,23 +39,27 @@ class Member:
     """One hub, which can be ended and started again on its ports."""
 
     file: Path
-    process: asyncio.subprocess.Process
-    endpoint: Endpoint
-    log: asyncio.Future[bytes]
+    command: Sequence[str]
+    """What is started with the arguments of `payorch-server`."""
     is_listed: bool = False
     """Whether the balancer sends requests to it."""
+    process: asyncio.subprocess.Process = field(init=False)
+    endpoint: Endpoint = field(init=False)
+    _log: asyncio.Future[bytes] = field(init=False)
     logs: list[bytes] = field(default_factory=list)
     """What its ended processes wrote once they listened, each in one piece."""
 
     async def end(self, number: signal.Signals) -> int:
         """Send the signal and return the exit status."""
         self.process.send_signal(number)
-        self.logs.append(await self.log)
+        self.logs.append(await self._log)
         return await self.process.wait()
 
     async def start(self) -> None:
-        """Start it again, and come back when it listens."""
-        self.process, self.endpoint, self.log = await _started(self.file)
+        """Start a process, and come back when it listens."""
+        self.process, self.endpoint = await start_hub_command(self.file, command=self.command)
+        assert self.process.stderr is not None
+        self._log = asyncio.ensure_future(self.process.stderr.read())
 
     async def begin(self) -> None:
         """Start it again, and come back when the balancer lists it."""
@@ -64,19 +69,16 @@ class Member:
                 await asyncio.sleep(_LOOK_S)
 
 
-async def _started(file: Path) -> tuple[asyncio.subprocess.Process, Endpoint, asyncio.Future[bytes]]:
-    process, endpoint = await start_hub_command(file)
-    assert process.stderr is not None
-    return process, endpoint, asyncio.ensure_future(process.stderr.read())
-
-
 @asynccontextmanager
-async def fleet(target: str, *, store_url: str = "") -> AsyncIterator[Sequence[Member]]:
+async def fleet(
+    target: str, *, store_url: str = "", commands: Sequence[Sequence[str]] = ((COMMAND,),) * _SIZE
+) -> AsyncIterator[Sequence[Member]]:
     """Start the hubs on one Redis, which is declared new; those that run at the end are killed.
 
     Args:
         target: gRPC target of the gateway.
         store_url: Where Redis is; one of their own unless given.
+        commands: What each hub is started with.
     """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-rolling-hub-")))
@@ -85,7 +87,8 @@ async def fleet(target: str, *, store_url: str = "") -> AsyncIterator[Sequence[M
         (folder / "key").write_text(new_key_file())
         members: list[Member] = []
         try:
-            for port, admin_port in ((free_port(), free_port()) for _ in range(_SIZE)):
+            for command in commands:
+                port, admin_port = free_port(), free_port()
                 own = folder / str(port)
                 own.mkdir()
                 over: dict[str, Any] = {
@@ -101,7 +104,8 @@ async def fleet(target: str, *, store_url: str = "") -> AsyncIterator[Sequence[M
                 if not members:
                     declare = ["upc", "init-store", "--first-start", "--config", str(file)]
                     assert await asyncio.to_thread(payorch_server, declare) == 0
-                members.append(Member(file, *await _started(file)))
+                members.append(Member(file, command))
+                await members[-1].start()
             yield members
         finally:
             for member in members:
