@@ -13,7 +13,8 @@ from payorch_server.telemetry.logging import _LibraryHandler
 
 CANARY: Final = "CANARY7f3a"
 """Stands in the secret parts of inputs; no error and no log line may contain it."""
-_OURS: Final = ("payorch_server", "payorch", "zuora_emulator", "fuzz")
+_ROOT: Final = Path(__file__).parents[2]
+_OURS: Final = tuple(f"{_ROOT / name}/" for name in ("service", "clients", "tests"))
 
 
 class PromiseBroken(AssertionError):  # noqa: N818 - the promise is what is broken
@@ -127,7 +128,7 @@ def _error_text(error: BaseException) -> str:
 def _place(error: BaseException) -> str:
     """Return the innermost function of ours in which an error arose."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if any(f"/{name}/" in frame.filename for name in _OURS)]
+    ours = [frame for frame in frames if frame.filename.startswith(_OURS)]
     frame = (ours or frames)[-1]
     return f"{Path(frame.filename).name} {frame.name}"
 
