@@ -1,5 +1,6 @@
 """What was created can be looked up, in pages too, and an orphan lives ten days unless it gets an account."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -189,3 +190,32 @@ class TestAList:
         await caller.post(METHODS, CARD)
 
         assert (await get(caller, METHODS, client=seed.CLIENT_C)).json()["data"] == []
+
+
+class TestASortedList:
+    """`sort[]` of Quickstart."""
+
+    async def test_has_the_order_that_was_asked_for(self, caller: Caller) -> None:
+        """The first field decides, then the next; cursors go through that order."""
+        for intervals in (3, 1, None, 1):
+            retry = {} if intervals is None else {"payment_retry_interval": intervals}
+            await caller.post(METHODS, ORPHAN | retry)
+            caller.clock.advance(timedelta(hours=1))
+        order = "sort[]=payment_retry_interval.asc&sort[]=created_time.desc&page_size=3"
+
+        first = (await get(caller, f"{METHODS}?{order}")).json()
+        second = (await get(caller, f"{METHODS}?{order}&cursor={first['next_page']}")).json()
+        turned = (await get(caller, f"{METHODS}?sort[]=payment_retry_interval.desc,created_time.asc")).json()
+
+        data = [*first["data"], *second["data"]]
+        assert [method.get("payment_retry_interval") for method in data] == [None, 1, 1, 3]
+        assert data[1]["created_time"] > data[2]["created_time"]
+        assert turned["data"] == [*reversed(data)]
+
+    @pytest.mark.parametrize("sort", ["card.asc", "custom_fields.asc", "id", "id.ASC", "id.up", "nothing.asc", ""])
+    async def test_is_refused_for_what_it_cannot_be_sorted_by(self, caller: Caller, sort: str) -> None:
+        """The message names what it can be."""
+        answer = await caller.http.get(f"{METHODS}?sort[]={sort}", headers=await caller.bearer())
+
+        assert answer.status_code == 400
+        assert "created_time" in answer.json()["errors"][0]["message"]

@@ -269,6 +269,31 @@ class TestTheOfficialSdkPaysAndRefunds:
         assert (refunded.status, refunded.payment_id) == ("Processed", made.id)
 
 
+class TestTheOfficialSdkLists:
+    """GET /v1/payments and GET /v1/refunds."""
+
+    def test_payments_in_pages(self, sdk: Sdk) -> None:
+        """The filters are those that it sends, times among them."""
+        made = [sdk.payments.create_payment(zuora_sdk.CreatePaymentRequest(**EXTERNAL)) for _ in range(3)]
+        query = {"account_id": seed.ACCOUNT_US.id, "amount": 50, "created_date": sdk.clock.now(), "status": "Processed"}
+
+        first = sdk.payments.get_retrieve_all_payments(page_size=2, page=1, sort="+number", **query)
+        second = sdk.payments.get_retrieve_all_payments(page_size=2, page=2, sort="+number", **query)
+
+        assert [payment.id for payment in first.payments + second.payments] == [each.id for each in reversed(made)]
+        assert (first.next_page.endswith("page=2"), second.next_page) == (True, None)
+
+    def test_refunds_of_a_payment(self, sdk: Sdk) -> None:
+        """And not those of others."""
+        keys = [sdk.payments.create_payment(zuora_sdk.CreatePaymentRequest(**EXTERNAL)).id for _ in range(2)]
+        request = zuora_sdk.CreateRefundRequest(type="External", method_type="Cash", total_amount=5)
+        made = [sdk.payments.create_refund_payment(key, request) for key in keys]
+
+        found = sdk.refunds.get_refunds(payment_id=keys[0], amount=5, status="Processed")
+
+        assert [refund.id for refund in found.refunds] == [made[0].id]
+
+
 class TestTheOfficialSdkMeetsErrors:
     """Each error becomes the exception that the SDK has for it, with its reasons."""
 

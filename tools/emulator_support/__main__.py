@@ -46,8 +46,10 @@ TESTS: Final = {
     "get_payment_method_v1": "test_method_reads",
     "update_payment_method_v1": "test_method_reads",
     "create_payment": "test_hub_payments",
+    "list_payments": "test_payment_lists",
     "get_payment": "test_hub_payments",
     "refund_payment": "test_hub_payments",
+    "list_refunds": "test_payment_lists",
     "get_refund": "test_hub_payments",
 }
 _BEGINNING: Final = """# What zuora-emulator supports, field by field

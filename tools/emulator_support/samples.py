@@ -57,6 +57,11 @@ _PAYMENT: Final = {
     "currency": "USD",
     "paymentMethodId": KEY,
 }
+_CHECK: Final = (
+    "/v1/payments",
+    {"type": "External", "accountId": seed.ACCOUNT_US.id, "paymentMethodType": "Check", "amount": 5, "currency": "USD"},
+)
+_BACK: Final = ("/v1/payments/{key}/refunds", {"type": "External", "methodType": "Check", "totalAmount": 1})
 
 BEFORE: Final[Mapping[str, Sequence[tuple[str, Any]]]] = {
     "redeem_session": [("/web-payments/sessions", _SESSION)],
@@ -66,6 +71,8 @@ BEFORE: Final[Mapping[str, Sequence[tuple[str, Any]]]] = {
     "get_payment_method_v1": [_METHOD],
     "update_payment_method_v1": [_ORPHAN],
     "create_payment": [_CUSTOM_METHOD],
+    "list_payments": [_CHECK, _BACK, _CHECK],
+    "list_refunds": [_CHECK, _BACK, _CHECK, _BACK],
     "get_payment": [_CUSTOM_METHOD, ("/v1/payments", _PAYMENT)],
     "refund_payment": [_CUSTOM_METHOD, ("/v1/payments", _PAYMENT)],
     "get_refund": [
@@ -131,7 +138,11 @@ _VALUES: Final[Mapping[str, Sequence[Any]]] = {
     "account.fields[]": ["id", "name"],
     "expand[]": ["account", "invoices"],
     "filter[]": ["type.EQ:card", "state.EQ:closed"],
+    "sort[]": ["created_time.asc", "type.asc"],
+    "sort": ["-number"],
+    "page": [2],
     "page_size": [1, 2],
+    "pageSize": [1],
     "cursor": ["eHg="],
 }
 """By operation and path, by path, by the last two names of the path, or by the last; all else follows the schema."""

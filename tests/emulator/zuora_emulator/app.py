@@ -53,6 +53,7 @@ PAYMENT_METHOD_V1_PATH = "/v1/payment-methods/{key}"
 PAYMENTS_PATH = "/v1/payments"
 PAYMENT_PATH = "/v1/payments/{key}"
 REFUNDS_OF_PAYMENT_PATH = "/v1/payments/{key}/refunds"
+REFUNDS_PATH = "/v1/refunds"
 REFUND_PATH = "/v1/refunds/{key}"
 
 REQUEST_ID = "zuora_emulator.request_id"
@@ -205,6 +206,7 @@ def _application(world: World) -> ASGIApp:
         PAYMENTS_PATH: operations.CREATE_PAYMENT,
         PAYMENT_PATH: operations.GET_PAYMENT,
         REFUNDS_OF_PAYMENT_PATH: operations.REFUND_PAYMENT,
+        REFUNDS_PATH: operations.LIST_REFUNDS,
         REFUND_PATH: operations.GET_REFUND,
         V1_SESSIONS_PATH: operations.SESSIONS,
     }
@@ -226,6 +228,7 @@ _ALSO = {
     (PAYMENT_METHODS_PATH, "GET"): operations.LIST_METHODS,
     (PAYMENT_METHOD_PATH, "PATCH"): operations.UPDATE_METHOD,
     (PAYMENT_METHOD_V1_PATH, "PUT"): operations.UPDATE_METHOD_V1,
+    (PAYMENTS_PATH, "GET"): operations.LIST_PAYMENTS,
 }
 """Second operations of paths, by method."""
 

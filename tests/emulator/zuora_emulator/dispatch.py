@@ -12,6 +12,7 @@ from zuora_emulator.payment_methods import create_payment_method
 from zuora_emulator.payment_methods_v1 import create_payment_method_v1
 from zuora_emulator.redemption import redeem_session
 from zuora_emulator.sessions import create_session
+from zuora_emulator.transaction_lists import list_payments, list_refunds
 from zuora_emulator.upc_payments import create_payment, get_payment, get_refund, refund_payment
 
 _OPENING: Mapping[str, Callable[[Call, TokenOpener], Answer]] = {
@@ -29,8 +30,10 @@ _OTHERS: Mapping[str, Callable[[Call], Answer | Awaitable[Answer]]] = {
     "get_payment_method_v1": get_method_v1,
     "update_payment_method_v1": update_method_v1,
     "create_payment": create_payment,
+    "list_payments": list_payments,
     "get_payment": get_payment,
     "refund_payment": refund_payment,
+    "list_refunds": list_refunds,
     "get_refund": get_refund,
 }
 

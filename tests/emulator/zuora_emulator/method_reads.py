@@ -6,8 +6,9 @@
     GET   /v1/payment-methods/{id}    200 {"id": "...", "type": "CreditCard", "status": "Active", ..., "success": true}
     PUT   /v1/payment-methods/{id}    {"accountKey": "..."}
 
-Sure, because documented: paths, members, `cursor`, `page_size` and `filter[]`. Not sure: the size of a page without
-`page_size`, which filters a list knows, and how Quickstart shows types that it cannot create; here `other`.
+Sure, because documented: paths, members, `cursor`, `page_size`, `filter[]` and `sort[]` (`name.asc`, `name.desc`). Not
+sure: the size of a page without `page_size`, which filters a list knows, by what it can be sorted besides what is no
+object, and how Quickstart shows types that it cannot create; here `other`.
 
 Source: Quickstart API reference, "List payment methods", "Retrieve a payment method"; Zuora v1 API reference, "Retrieve
 a payment method", "Update a payment method", read 2026-11.
@@ -24,6 +25,7 @@ from zuora_emulator.answers import Answer, json_answer
 from zuora_emulator.call import Call
 from zuora_emulator.errors import Reason, Refused, refused
 from zuora_emulator.fields import Fields
+from zuora_emulator.payment_method_schema import OBJECTS
 from zuora_emulator.payment_methods import USER, account_body
 from zuora_emulator.selection import PAYMENT_METHOD_FIELDS, read_selection
 from zuora_emulator.state import Account, PaymentMethod
@@ -57,6 +59,9 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "GT": operator.gt,
     "GE": operator.ge,
 }
+SORTABLE = tuple(sorted(PAYMENT_METHOD_FIELDS - OBJECTS.keys() - {"billing_details", "custom_fields"}))
+"""What lists can be sorted by: all fields that are no objects."""
+_SORT = re.compile(rf"({'|'.join(SORTABLE)})\.(asc|desc)")
 _FILTER = re.compile(r"(\w+)\.([A-Z]{2}):(.+)", re.ASCII)
 
 
@@ -77,7 +82,7 @@ def list_methods(call: Call) -> Answer:
     Raises:
         Refused: the query is wrong.
     """
-    own = {"cursor", "filter[]"}
+    own = {"cursor", "filter[]", "sort[]"}
     query = call.arrived.query
     strict = call.settings.unknown_selections == "refuse"
     selection = read_selection([pair for pair in query if pair[0] not in own], strict=strict)
@@ -86,6 +91,8 @@ def list_methods(call: Call) -> Answer:
     for text in (value for name, value in query if name == "filter[]"):
         matches = _filter(text)
         bodies = [(method, body) for method, body in bodies if matches(body)]
+    for name, is_descending in reversed(_sort_of(query)):
+        bodies.sort(key=lambda pair: _order_of(pair[1].get(name)), reverse=is_descending)
     start = _start([method for method, _ in bodies], next((value for name, value in query if name == "cursor"), None))
     size = next((int(value) for name, value in query if name == "page_size"), _USUAL_PAGE)
     page = bodies[start : start + size]
@@ -199,6 +206,23 @@ def _filter(text: str) -> Callable[[Mapping[str, Any]], bool]:
         raise _quickstart_refusal("invalid_parameter", "The filter is not one that a list has.", "filter[]")
     name, compare, wanted = found[1], _COMPARISONS[found[2]], found[3]
     return lambda body: compare(_text(body.get(name)), wanted)
+
+
+def _sort_of(query: Sequence[tuple[str, str]]) -> list[tuple[str, bool]]:
+    """Return the fields to sort by, the most important first, and whether each is descending."""
+    order = []
+    for part in (part for name, value in query if name == "sort[]" for part in value.split(",")):
+        found = _SORT.fullmatch(part)
+        if found is None:
+            message = f"A list is sorted by name.asc or name.desc, where the name is one of {', '.join(SORTABLE)}."
+            raise _quickstart_refusal("invalid_parameter", message, "sort[]")
+        order.append((found[1], found[2] == "desc"))
+    return order
+
+
+def _order_of(value: Any) -> tuple[bool, Any]:
+    """Return the key by which values are sorted; what is not there is less than everything."""
+    return value is not None, 0 if value is None else value
 
 
 def _text(value: Any) -> str:

@@ -35,8 +35,10 @@ UPDATE_METHOD = Operation("update_payment_method", "quickstart", 0, method="PATC
 GET_METHOD_V1 = Operation("get_payment_method_v1", "v1", 530100, method="GET")
 UPDATE_METHOD_V1 = Operation("update_payment_method_v1", "v1", 530100, method="PUT")
 CREATE_PAYMENT = Operation("create_payment", "v1", 532000, asks_hub=True)
+LIST_PAYMENTS = Operation("list_payments", "v1", 532000, method="GET")
 GET_PAYMENT = Operation("get_payment", "v1", 532000, method="GET")
 REFUND_PAYMENT = Operation("refund_payment", "v1", 533000, asks_hub=True)
+LIST_REFUNDS = Operation("list_refunds", "v1", 533000, method="GET")
 GET_REFUND = Operation("get_refund", "v1", 533000, method="GET")
 
 ALL = (
@@ -52,8 +54,10 @@ ALL = (
     GET_METHOD_V1,
     UPDATE_METHOD_V1,
     CREATE_PAYMENT,
+    LIST_PAYMENTS,
     GET_PAYMENT,
     REFUND_PAYMENT,
+    LIST_REFUNDS,
     GET_REFUND,
 )
 BY_NAME = {operation.name: operation for operation in ALL}

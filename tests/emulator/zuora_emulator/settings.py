@@ -76,7 +76,8 @@ class Settings:
     """Whether Quickstart looks at `Zuora-Org-Ids`; the original page does not list it, the 2025 specification does."""
 
     unknown_selections: Literal["ignore", "refuse"] = "ignore"
-    """What Quickstart does with an `expand[]` but `account`, and with a `filter[]` without an object (`name.EQ:x`)."""
+    """What Quickstart does with an `expand[]` but `account`, and with a `filter[]` without an object (`name.EQ:x`);
+    what lists of `/v1` do with a query parameter they do not have."""
 
     tenant_version: str = "186.0"
     """API version of `/v1` without a `Zuora-Version` header; 186.0 is a tenant that never upgraded."""

@@ -14,6 +14,7 @@ TransactionType = Literal["Electronic", "External"]
 """Whether a gateway of Zuora moves the money, or it moved outside of Zuora and is only written down."""
 METHOD_TYPES = (
     "ACH",
+    "ApplePay",
     "Cash",
     "Check",
     "CreditCard",

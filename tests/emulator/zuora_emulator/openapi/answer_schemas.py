@@ -61,7 +61,9 @@ def answer_schemas() -> dict[str, Schema]:
         ),
         "Account": closed(dict.fromkeys(ACCOUNT_FIELDS, ANY_VALUE), optional=ACCOUNT_FIELDS),
         "Payment": _payment(),
+        "PaymentList": _list_of("payments", _payment()),
         "Refund": _refund(),
+        "RefundList": _list_of("refunds", _refund()),
     }
 
 
@@ -206,3 +208,10 @@ def _refund() -> Schema:
             "secondRefundReferenceId": nullable(TEXT),
         }
     )
+
+
+def _list_of(name: str, entry: Schema) -> Schema:
+    """Return the schema of a page; its entries are as they are read alone, but without `success`."""
+    members = {member: schema for member, schema in entry["properties"].items() if member != "success"}
+    page = {name: items(closed(members)), "nextPage": FILLED, "success": {"const": True}}
+    return closed(page, optional=("nextPage",))

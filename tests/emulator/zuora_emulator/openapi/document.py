@@ -11,12 +11,15 @@ from starlette.requests import Request
 from zuora_emulator.control_base import INDEX_PATH, Endpoint
 from zuora_emulator.headers import KNOWN_VERSIONS, LONGEST_TRACK_ID
 from zuora_emulator.idempotency import LONGEST_KEY
+from zuora_emulator.method_reads import SORTABLE
 from zuora_emulator.openapi.answer_schemas import answer_schemas
 from zuora_emulator.openapi.control_schemas import CONTROL_ANSWERS, control_schemas
 from zuora_emulator.openapi.request_schemas import request_schemas
-from zuora_emulator.openapi.schema_parts import Schema, items, one_of, ref
+from zuora_emulator.openapi.schema_parts import DATE, NUMBER, TEXT, Schema, items, one_of, ref
 from zuora_emulator.operations import Operation
 from zuora_emulator.selection import ACCOUNT_FIELDS, LARGEST_PAGE, PAYMENT_METHOD_FIELDS
+from zuora_emulator.transaction_lists import LARGEST_PAGE as LARGEST_V1_PAGE
+from zuora_emulator.transaction_lists import MOST_SORT_FIELDS, PAYMENTS, REFUNDS, Kind, Listed
 
 OPENAPI_PATH = "/_emulator/openapi.json"
 _JSON = "application/json"
@@ -75,8 +78,10 @@ DESCRIBED: Mapping[str, Described] = {
     "create_payment": Described(
         summary="Pay with a payment method of the account", request="PaymentRequest", answers={200: "Payment"}
     ),
+    "list_payments": Described(summary="List payments in pages", answers={200: "PaymentList"}),
     "get_payment": Described(summary="Read a payment by id or number", answers={200: "Payment"}),
     "refund_payment": Described(summary="Refund a payment", request="RefundRequest", answers={200: "Refund"}),
+    "list_refunds": Described(summary="List refunds in pages", answers={200: "RefundList"}),
     "get_refund": Described(summary="Read a refund by id or number", answers={200: "Refund"}),
 }
 """By name of the operation; an operation without an entry has no document, and a test says so."""
@@ -188,7 +193,29 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
     return [_parameter("header", name, schema) for name, schema in schemas.items()]
 
 
+_V1_LISTS = {"list_payments": PAYMENTS, "list_refunds": REFUNDS}
+_V1_FILTERS: Mapping[Kind, Schema] = {
+    "text": TEXT,
+    "number": NUMBER,
+    "day": DATE,
+    "time": {"type": "string", "format": "date-time"},
+}
+
+
+def _v1_query(listed: Listed) -> list[dict[str, Any]]:
+    field = f"[+-]?({'|'.join(listed.sortable)})"
+    schemas: dict[str, Schema] = {
+        "page": {"type": "integer", "minimum": 1},
+        "pageSize": {"type": "integer", "minimum": 1, "maximum": LARGEST_V1_PAGE},
+        "sort": {"type": "string", "pattern": f"^{field}(,{field}){{0,{MOST_SORT_FIELDS - 1}}}$"},
+    }
+    schemas |= {name: _V1_FILTERS[kind] for name, kind in listed.filters.items()}
+    return [_parameter("query", name, schema) for name, schema in schemas.items()]
+
+
 def _query(operation: Operation) -> list[dict[str, Any]]:
+    if operation.name in _V1_LISTS:
+        return _v1_query(_V1_LISTS[operation.name])
     if operation.dialect != "quickstart":
         return []
     method_fields = items(one_of(sorted(PAYMENT_METHOD_FIELDS)))
@@ -202,6 +229,7 @@ def _query(operation: Operation) -> list[dict[str, Any]]:
     }
     if operation.name == "list_payment_methods":
         schemas["cursor"] = {"type": "string"}
+        schemas["sort[]"] = items({"type": "string", "pattern": f"^({'|'.join(SORTABLE)})[.](asc|desc)$"})
     return [
         _parameter("query", name, schema) | ({"style": "form", "explode": True} if schema.get("items") else {})
         for name, schema in schemas.items()
