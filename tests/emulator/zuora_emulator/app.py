@@ -212,7 +212,7 @@ def _application(world: World) -> ASGIApp:
     }
     routes = [_route(world, path, operation) for path, operation in paths.items()]
     does = 'do with a session what a browser would: {"type": "CreditCard", "decline": "insufficient_funds"}'
-    redeem = Endpoint("POST", REDEEM_PATH, does, _endpoint(world, REDEEM_PATH, operations.REDEEM_SESSION))
+    redeem = Endpoint("POST", REDEEM_PATH, does, _endpoint(world, REDEEM_PATH, operations.REDEEM_SESSION), True)
     endpoints = [*book_endpoints(world), *world_endpoints(world), *upc_endpoints(world)]
     described = list(paths.items())
     described += [(path, operation) for (path, _), operation in _ALSO.items()]
@@ -220,7 +220,9 @@ def _application(world: World) -> ASGIApp:
     control = [*endpoints, redeem, openapi_endpoint(described, endpoints)]
     # A bare router: Starlette's own error pages would answer where a connection must be cut instead.
     return Router(
-        [*page_routes(control, _missing), *control_routes(control), *routes], default=_not_found, redirect_slashes=False
+        [*page_routes(control, _missing), *control_routes(control, world.settings), *routes],
+        default=_not_found,
+        redirect_slashes=False,
     )
 
 

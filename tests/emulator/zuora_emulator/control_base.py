@@ -10,6 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from zuora_emulator.answers import MARKER, NOT_JSON, json_bytes
+from zuora_emulator.control_guard import foreign_page
+from zuora_emulator.settings import Settings
 
 INDEX_PATH = "/_emulator"
 _METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
@@ -32,6 +34,8 @@ class Endpoint:
     does: str
     """What it is for, and what it takes; for people."""
     handler: Callable[[Request], Awaitable[Any]]
+    for_any_page: bool = False
+    """Whether pages of every origin may call it, as it needs a secret of its own."""
 
 
 def index_of(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
@@ -40,7 +44,7 @@ def index_of(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     return {"zuora": False, "endpoints": listed}
 
 
-def control_routes(endpoints: Sequence[Endpoint]) -> list[Route]:
+def control_routes(endpoints: Sequence[Endpoint], settings: Settings) -> list[Route]:
     """Return the routes of control endpoints, of their index, and of everything else below its path."""
 
     async def index(_request: Request) -> Any:
@@ -54,12 +58,12 @@ def control_routes(endpoints: Sequence[Endpoint]) -> list[Route]:
     }
     for endpoint in endpoints:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
-    routes = [Route(path, _answering(of_path), methods=_METHODS) for path, of_path in by_path.items()]
+    routes = [Route(path, _answering(of_path, settings), methods=_METHODS) for path, of_path in by_path.items()]
     every = dict.fromkeys(_METHODS, Endpoint("", "", "", missing))
-    return [*routes, Route(f"{INDEX_PATH}/{{rest:path}}", _answering(every), methods=_METHODS)]
+    return [*routes, Route(f"{INDEX_PATH}/{{rest:path}}", _answering(every, settings), methods=_METHODS)]
 
 
-def _answering(endpoints: Mapping[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
+def _answering(endpoints: Mapping[str, Endpoint], settings: Settings) -> Callable[[Request], Awaitable[Response]]:
     async def answering(request: Request) -> Response:
         # Starlette serves HEAD wherever it serves GET.
         endpoint = endpoints.get("GET" if request.method == "HEAD" else request.method)
@@ -67,6 +71,8 @@ def _answering(endpoints: Mapping[str, Endpoint]) -> Callable[[Request], Awaitab
             allowed = ", ".join(sorted(endpoints))
             message = f"{request.url.path} has no {request.method}; it has {allowed}."
             return control_answer(405, {"message": message}, allow=allowed)
+        if not endpoint.for_any_page and (foreign := foreign_page(request.headers, settings)):
+            return control_answer(403, {"message": foreign})
         try:
             answer = await endpoint.handler(request)
         except ControlError as problem:

@@ -175,6 +175,9 @@ class Settings:
     upc_payment_retries: _Count = 0
     """How many new payments Configurable Payment Retry makes after a payment in Error, each a day after the last."""
 
+    control_hosts: str | None = None
+    """Public names at which a browser may use the control endpoints, separated by commas; local names always may."""
+
     def switch(self, values: Mapping[str, Any]) -> None:
         """Set switches by name; text such as `true`, `7` and `none` is read as what it says.
 
