@@ -116,10 +116,13 @@ class _Reader:
         tenant = self._tenant_of(section)
         form = f"{CLIENT_ID_LENGTH} characters"
         client = Client(
-            name=section.text("name") or "",
+            name=section.text("name", words=True) or "",
             client_id=section.text("client_id", pattern=f".{{{CLIENT_ID_LENGTH}}}", form=form) or "",
             client_secret=section.text(
-                "client_secret", pattern=f".{{1,{LONGEST_SECRET}}}", form=f"1 to {LONGEST_SECRET} characters"
+                "client_secret",
+                pattern=f".{{1,{LONGEST_SECRET}}}",
+                form=f"1 to {LONGEST_SECRET} characters",
+                words=True,
             )
             or "",
             tenant=tenant.id,
@@ -150,7 +153,7 @@ class _Reader:
 
     def _gateway_names(self, section: Section) -> dict[str, Any]:
         tenant, entity = self._place(section)
-        name = section.text("name", pattern=_GATEWAY_NAME, form="1 to 40 characters") or ""
+        name = section.text("name", pattern=_GATEWAY_NAME, form="1 to 40 characters", words=True) or ""
         self._once(section, "name", "gateway name", entity, name)
         return {"id": self._id(section, "gateway", entity, name), "name": name, "tenant": tenant.id, "entity": entity}
 
@@ -158,9 +161,9 @@ class _Reader:
         amount = section.decimal("default_auth_amount", required=False)
         gateway = UpcGateway(
             **self._gateway_names(section),
-            endpoint=section.text("endpoint") or "",
-            user=section.text("user") or "",
-            password=section.text("password") or "",
+            endpoint=section.text("endpoint", words=True) or "",
+            user=section.text("user", words=True) or "",
+            password=section.text("password", words=True) or "",
             default_auth_amount=Decimal(1) if amount is None else amount,
             verifies_new_methods=section.flag("verifies_new_methods", default=True),
         )
@@ -189,7 +192,7 @@ class _Reader:
             tenant=tenant.id,
             entity=entity,
             org=org,
-            name=section.text("name", required=False) or number,
+            name=section.text("name", required=False, words=True) or number,
             currency=self._currency(section, required=True) or "",
             gateway_id=found[0].id if found else "",
         )
@@ -225,14 +228,14 @@ class _Reader:
     def _custom_type(self, section: Section) -> CustomType:
         tenant = self._tenant_of(section)
         custom = CustomType(
-            internal_name=section.text("name") or "",
+            internal_name=section.text("name", words=True) or "",
             tenant=tenant.id,
             fields=tuple(_custom_field(each) for each in section.sections("fields", required=True)),
             method_reference_id_field=section.text("method_reference_id_field", required=False) or "",
         )
         self._once(section, "name", "custom type", custom.full_name.lower())
         section.finish()
-        for problem in problems_of_type(custom):
+        for problem in problems_of_type(custom) if custom.fields else ():
             section.refuse("name", problem)
         return custom
 
@@ -269,7 +272,7 @@ def _custom_field(section: Section) -> CustomField:
     kinds: tuple[FieldType, ...] = get_args(FieldType)
     kind = section.text("type", required=False, allowed=kinds)
     own = CustomField(
-        name=section.text("name") or "",
+        name=section.text("name", words=True) or "",
         type=next((each for each in kinds if each == kind), "string"),
         required=section.flag("required", default=False),
         min_length=section.integer("min_length", default=0),

@@ -7,7 +7,7 @@ number needs no quotes.
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 import yaml
@@ -15,6 +15,13 @@ import yaml
 _PLAIN_NULLS = frozenset({"", "~", "null"})
 _KNOWN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str"))
 _FLAGS = {"true": True, "false": False}
+_LONGEST_TEXT = 1_000
+_DECIMAL = r"[0-9]{1,15}(\.[0-9]{1,10})?"
+_NO_WORDS = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0x[0-9a-fA-F]+|0o[0-7]+"
+    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)|(?i:true|false)"
+)
+"""What the core schema of YAML 1.2 reads as a number or a boolean where it is not in quotes."""
 
 
 class FileError(ValueError):
@@ -79,8 +86,9 @@ class Section:
         pattern: str | None = None,
         form: str = "",
         allowed: Collection[str] = (),
+        words: bool = False,
     ) -> str | None:
-        """Read a text.
+        """Read a text of at most 1,000 characters.
 
         Args:
             name: The key.
@@ -88,9 +96,23 @@ class Section:
             pattern: The regular expression that it must match as a whole.
             form: What the pattern means, as the end of "must be ...".
             allowed: The values that it may have; empty: any.
+            words: Whether it is no number by its nature; one must then be in quotes, as other readers would take it
+                for a number and change it.
         """
         value = self._scalar(name, required=required)
         if value is None:
+            return None
+        if not value:
+            self.refuse(name, "must not be empty")
+            return None
+        if len(value) > _LONGEST_TEXT:
+            self.refuse(name, f"must have at most {_LONGEST_TEXT} characters, not {len(value)}")
+            return None
+        if words and self._is_bare(name) and _NO_WORDS.fullmatch(value):
+            self.refuse(name, f'must be text, so write it in quotes: "{value}"')
+            return None
+        if words and not value.isprintable():
+            self.refuse(name, f"must be one line of printable characters, not {value!r}")
             return None
         if pattern is not None and not re.fullmatch(pattern, value):
             self.refuse(name, f"must be {form}, not {value!r}")
@@ -107,15 +129,9 @@ class Section:
 
     def decimal(self, name: str, *, required: bool = True) -> Decimal | None:
         """Read a number that is not negative, with its exact digits."""
-        value = self.text(name, required=required)
-        try:
-            number = None if value is None else Decimal(value)
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if number is not None and not (number.is_finite() and number >= 0):
-            self.refuse(name, f"must be a number that is not negative, not {value!r}")
-            return None
-        return number
+        form = "a number that is not negative, like 100.10, with at most 15 digits before the point"
+        value = self.text(name, required=required, pattern=_DECIMAL, form=form)
+        return None if value is None else Decimal(value)
 
     def integer(self, name: str, *, default: int) -> int:
         """Read a whole number that is not negative."""
@@ -125,9 +141,9 @@ class Section:
     def texts(self, name: str, *, required: bool = True) -> tuple[str, ...]:
         """Read a list of texts."""
         nodes = self._nodes(name, required=required)
-        texts = [node.value for node in nodes if isinstance(node, yaml.ScalarNode)]
+        texts = [node.value for node in nodes if _is_text(node)]
         if len(texts) < len(nodes):
-            self.refuse(name, "must have texts only")
+            self.refuse(name, f"must have texts only, each of 1 to {_LONGEST_TEXT} characters")
         if len(set(texts)) < len(texts):
             self.refuse(name, "must not have a value twice")
         return tuple(texts)
@@ -146,8 +162,10 @@ class Section:
         return None if node is None else Section(node, self._key(name), self._problems)
 
     def sections(self, name: str, *, required: bool = False) -> list["Section"]:
-        """Read a list of mappings."""
+        """Read a list of mappings; one that is required has at least one."""
         nodes = self._nodes(name, required=required)
+        if required and not nodes and isinstance(self._values.get(name), yaml.SequenceNode):
+            self.refuse(name, "must have at least one")
         return [Section(node, f"{self._key(name)}[{index}]", self._problems) for index, node in enumerate(nodes)]
 
     def _nodes(self, name: str, *, required: bool) -> list[yaml.Node]:
@@ -165,18 +183,30 @@ class Section:
     def _scalar(self, name: str, *, required: bool) -> str | None:
         self._read.add(name)
         node = self._values.get(name)
-        is_null = isinstance(node, yaml.ScalarNode) and node.style is None and node.value in _PLAIN_NULLS
-        if node is None or is_null:
+        if node is None or _is_null(node):
             if required:
                 self.refuse(name, "is missing")
             return None
         if not isinstance(node, yaml.ScalarNode) or node.tag not in _KNOWN_TAGS:
-            self.refuse(name, "must be a plain value")
+            self.refuse(name, "must be a plain value, with no list, mapping or tag in its place")
             return None
         return str(node.value)
 
+    def _is_bare(self, name: str) -> bool:
+        node = self._values[name]
+        return isinstance(node, yaml.ScalarNode) and node.style is None
+
     def _key(self, name: str) -> str:
         return ".".join(part for part in (self._path, name) if part)
+
+
+def _is_null(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.style is None and node.value in _PLAIN_NULLS
+
+
+def _is_text(node: yaml.Node) -> bool:
+    is_text = isinstance(node, yaml.ScalarNode) and node.tag in _KNOWN_TAGS and not _is_null(node)
+    return is_text and 1 <= len(node.value) <= _LONGEST_TEXT
 
 
 def read_yaml(path: Path) -> tuple[Section, Problems]:
