@@ -259,7 +259,9 @@ def _endpoint(world: World, path: str, operation: Operation) -> Callable[[Reques
 
 async def _arrived(world: World, operation: Operation, request: Request) -> Arrived:
     counts = Counter(request.headers.keys())
-    url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    # Not request.url, which cannot be had where the query is not UTF-8.
+    query = request.scope["query_string"].decode("latin-1")
+    url = request.scope["path"] + (f"?{query}" if query else "")
     return Arrived(
         operation=operation,
         method=request.method,

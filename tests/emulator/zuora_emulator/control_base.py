@@ -51,7 +51,7 @@ def control_routes(endpoints: Sequence[Endpoint], settings: Settings) -> list[Ro
         return index_of(endpoints)
 
     async def missing(request: Request) -> Any:
-        raise ControlError(f"There is no {request.url.path}; GET {INDEX_PATH} lists the endpoints.", status=404)
+        raise ControlError(f"There is no {request.scope['path']}; GET {INDEX_PATH} lists the endpoints.", status=404)
 
     by_path: dict[str, dict[str, Endpoint]] = {
         INDEX_PATH: {"GET": Endpoint("GET", INDEX_PATH, "list the control endpoints", index)}
@@ -69,7 +69,7 @@ def _answering(endpoints: Mapping[str, Endpoint], settings: Settings) -> Callabl
         endpoint = endpoints.get("GET" if request.method == "HEAD" else request.method)
         if endpoint is None:
             allowed = ", ".join(sorted(endpoints))
-            message = f"{request.url.path} has no {request.method}; it has {allowed}."
+            message = f"{request.scope['path']} has no {request.method}; it has {allowed}."
             return control_answer(405, {"message": message}, allow=allowed)
         if not endpoint.for_any_page and (foreign := foreign_page(request.headers, settings)):
             return control_answer(403, {"message": foreign})

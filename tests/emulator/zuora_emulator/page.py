@@ -38,7 +38,7 @@ def page_routes(endpoints: Sequence[Endpoint], missing: Callable[[Request], Resp
         return control_answer(200, index_of(endpoints), vary="accept")
 
     async def file(request: Request) -> Response:
-        return _file(request.url.path.rpartition("/")[2])
+        return _file(request.scope["path"].rpartition("/")[2])
 
     files = [Route(f"{INDEX_PATH}/{name}", file) for name in ("page.css", "page.js")]
     return [Route("/", index, methods=_METHODS), *files]

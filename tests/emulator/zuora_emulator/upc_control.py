@@ -109,7 +109,7 @@ class _Control:
     def _transaction(self, request: Request) -> Transaction:
         state, key = self._upc.state, request.path_params["id"]
         known: Mapping[str, Transaction] = (
-            state.upc_payments if "/upc/payments/" in request.url.path else state.upc_refunds
+            state.upc_payments if "/upc/payments/" in request.scope["path"] else state.upc_refunds
         )
         for transaction in known.values():
             if key in {transaction.id, transaction.number} and self._upc.calls_hub(transaction):
