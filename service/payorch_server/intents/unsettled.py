@@ -60,7 +60,8 @@ class UnsettledList:
     """Intents in doubt with their records, the one that has been in doubt for longest first."""
 
     intents: Sequence[tuple[UnsettledIntent, IntentRecord | None]]
-    """The record is None where the store has none: the intent was not recorded, or its record is gone."""
+    """The record is None where the store has none, because the intent was not recorded or its record is gone, and where
+    it cannot be read."""
     incomplete: bool
     """Whether there are more, or some could not be noted."""
 
@@ -161,7 +162,10 @@ class UnsettledIntents:
 
     async def _record_of(self, note: UnsettledIntent) -> IntentRecord | None:
         stored = await self._store.get(store_key(IdempotencyKey(note.key)))
-        return decode_record(stored.value) if stored else None
+        try:
+            return decode_record(stored.value) if stored else None
+        except UNREADABLE:
+            return None
 
     async def _forget(self, settled: Sequence[UnsettledIntent]) -> None:
         """Remove the notes of intents that were settled, here or by another process."""

@@ -107,6 +107,15 @@ class TestList:
 
         assert ["track-1", "track-2"] == await process.read()
 
+    @pytest.mark.parametrize("value", [b"", b"\x81\xa5owner\xa1\xff", b"\x81\xa1z" + b"\x91" * 3000])
+    async def test_has_what_cannot_be_read(self, process: Process, value: bytes) -> None:
+        """A damaged record settles nothing, and hides no other intent."""
+        await process.end(1)
+        await process.end(2)
+        await process.store.compare_and_set(store_key(key(1)), value, version=1, ttl_s=60.0)
+
+        assert ["track-1", "track-2"] == await process.read()
+
     async def test_loses_what_another_process_settles(self, process: Process) -> None:
         """Its record decides, and its note is removed."""
         await process.end(1)
