@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 from pydantic_core import ErrorDetails
@@ -78,11 +79,17 @@ def dotted(parts: Sequence[object]) -> str:
 
 def near_name(document: type[BaseDocument], parts: Sequence[object]) -> str:
     """Return the setting that the last part of a path could mean; empty if none is near."""
-    schema = document.model_json_schema()
+    schema = _schema_of(document)
     section: dict[str, Any] = schema
     for part in parts[:-1]:
         section = _resolved(schema, _child(section, part))
     return nearest(str(parts[-1]), section.get("properties", ()))
+
+
+@cache
+def _schema_of(document: type[BaseDocument]) -> dict[str, Any]:
+    """Return the schema of a document; it takes longer to make than all that is done with it."""
+    return document.model_json_schema()
 
 
 def _child(section: dict[str, Any], part: object) -> dict[str, Any]:

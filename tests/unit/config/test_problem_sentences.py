@@ -1,10 +1,12 @@
 """Mistakes of many kinds, each described in this project's words, with where it is and what to do."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pytest
 from payorch_server.config import ConfigError, load_document
+from payorch_server.config.base_document import BaseDocument
+from payorch_server.config.problem_texts import near_name
 
 BASE: Final = """\
 grpc: {listen: "127.0.0.1:50051"}
@@ -29,6 +31,29 @@ def problems_of(file: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load_document(file)
     return [line.removeprefix(f"  - {file}:").removeprefix("  - ") for line in str(caught.value).splitlines()[1:]]
+
+
+class Counted(BaseDocument):
+    """A document that counts how often its schema is made."""
+
+    made: ClassVar[int] = 0
+
+    @classmethod
+    def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Make it."""
+        cls.made += 1
+        return super().model_json_schema(*arguments, **options)
+
+
+class TestNearName:
+    """What a name could mean that no setting has."""
+
+    def test_costs_the_schema_once(self) -> None:
+        """A file may have hundreds of such names, and each schema takes as long as the rest of the check."""
+        for number in range(5):
+            near_name(Counted, (f"name_{number}",))
+
+        assert Counted.made == 1
 
 
 class TestFiles:
