@@ -142,7 +142,7 @@ TARGET = Target(
     "client_error",
     run,
     _seeds,
-    covers=("call_error", "errors", "redaction", "values", "target"),
+    covers=(),
     words=(
         "payorch",
         "type.googleapis.com/payorch.v1.CallOutcome",
