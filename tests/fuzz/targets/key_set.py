@@ -24,11 +24,11 @@ _SOURCE = KeySource(ISSUER, hosts=frozenset({"keys.test:443"}))
 
 def run(data: bytes) -> None:
     """Parse as each kind of document, as a header field and as a URL."""
-    for skip_unusable in (False, True):
-        try:
-            keys = parse_key_set(data, skip_unusable=skip_unusable)
-        except KeySetError:
-            continue
+    try:
+        keys = parse_key_set(data)
+    except KeySetError:
+        pass
+    else:
         require(keys.keys, "a key set has a key")
         require(all(algorithm in ALGORITHMS.values() for _, algorithm in keys.keys.values()), "algorithms are ours")
         require(not any(hasattr(key, "private_numbers") for key, _ in keys.keys.values()), "keys are public ones")
