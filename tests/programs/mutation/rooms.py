@@ -74,7 +74,11 @@ ROOMS: Final = (
         _service(*(f"access/{name}" for name in ("bearer", "callers", "permission"))),
         ("unit/access", "unit/intents/test_executor_permission.py", "unit/rpc/test_identity.py", "unit/usecases"),
     ),
-    Room("store", _service("store/keyring", "store/memory", "store/redis"), ("unit/store", "integration/store")),
+    Room(
+        "store",
+        _service("store/keyring", "store/memory", "store/redis"),
+        ("unit/store", "unit/test_stored_forms.py", "integration/store"),
+    ),
     Room(
         "tokens",
         _service("intents/token_guard", "zuora/tokens", "zuora/token_answers"),

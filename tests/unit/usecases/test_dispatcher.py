@@ -1,6 +1,8 @@
 import dataclasses
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any, ClassVar
 
 import httpx
@@ -39,6 +41,7 @@ from payorch_server.store.port import Store
 from payorch_server.usecases.dispatcher import CallResult, Dispatcher, Intent
 from payorch_server.usecases.zuora_operation import ZuoraOperation
 from payorch_server.zuora.client import ZuoraClient
+from payorch_server.zuora.clock_offset import TOKEN_OPERATION, ClockOffsets
 from payorch_server.zuora.concurrency import ConcurrencyLimiter
 from payorch_server.zuora.messages import Call
 from payorch_server.zuora.settings import TenantSettings
@@ -85,14 +88,20 @@ class Bench:
     """A dispatcher over a scripted Zuora."""
 
     def __init__(
-        self, *script: httpx.Response | Exception, clock: FakeClock | None = None, store: Store | None = None
+        self,
+        *script: httpx.Response | Exception,
+        clock: FakeClock | None = None,
+        store: Store | None = None,
+        zuora_ahead_s: float | None = None,
     ) -> None:
         self.clock = clock or FakeClock()
-        waiting = list(script)
+        waiting, dated = list(script), {}
+        if zuora_ahead_s is not None:
+            dated["date"] = format_datetime(self.clock.now() + timedelta(seconds=zuora_ahead_s), usegmt=True)
 
         def handle(request: httpx.Request) -> httpx.Response:
             if request.url.path == "/oauth/token":
-                return answer(200, {"access_token": "t", "expires_in": 3599})
+                return answer(200, {"access_token": "t", "expires_in": 3599}, **dated)
             scripted = waiting.pop(0)
             if isinstance(scripted, Exception):
                 raise scripted
@@ -101,18 +110,29 @@ class Bench:
         self.wire = ScriptedTransport(handler=handle)
         transport, tenants = transport_over(self.wire), {"acme": tenant(entities={})}
         self.tenants = tenants
+        clocks = ClockOffsets(clock=self.clock, max_offset_s=60.0)
         zuora = ZuoraClient(
             tenants=TenantDirectory(tenants, {"acme": Secret("s")}),
             transport=transport,
-            tokens=TokenCache(transport=transport, clock=self.clock, tasks=TaskOwner(), uniform=lambda low, _high: low),
+            tokens=TokenCache(
+                transport=transport,
+                clock=self.clock,
+                tasks=TaskOwner(),
+                uniform=lambda low, _high: low,
+                answered=lambda _credential, said, duration_s: clocks.note(
+                    "acme", said, operation=TOKEN_OPERATION, duration_s=duration_s
+                ),
+            ),
             in_flight=ConcurrencyLimiter(),
             clock=self.clock,
             uniform=lambda _low, _high: 0.0,
+            clocks=clocks,
         )
+        self.executor = intent_executor(self.clock, store=store)
         self.dispatcher = Dispatcher(
             routing=RoutingTable(tenants=tenants, rules=[RuleSettings("all", TargetSettings("acme", "cards"))]),
             zuora=zuora,
-            executor=intent_executor(self.clock, store=store),
+            executor=self.executor,
             clock=self.clock,
             entropy=counted_entropy(),
         )
@@ -424,6 +444,49 @@ class TestKillSwitch:
 
         assert caught.value.failure.reason is Reason.EARLIER_ATTEMPT_UNSETTLED
         assert len(bench.keys) == 3
+
+
+@pytest.mark.asyncio
+class TestTimeOfZuora:
+    """What it shows of an intent's age counts, whatever the clock here says."""
+
+    async def test_stops_a_resend_that_would_be_a_second_execution(self) -> None:
+        """Another process sent the intent; the token's answer shows that Zuora has forgotten it."""
+        clock = FakeClock()
+        store = memory_store(clock)
+        lost = Bench(*(httpx.ReadError("reset") for _ in range(3)), clock=clock, store=store)
+        with pytest.raises(CallError) as caught:
+            await lost.run("DecryptApplePay")
+
+        assert caught.value.verdict.outcome is Outcome.UNKNOWN
+        late = Bench(done(), clock=clock, store=store, zuora_ahead_s=DAY_S)
+        with pytest.raises(CallError) as caught:
+            await late.run("DecryptApplePay")
+
+        assert (Reason.INTENT_EXPIRED, []) == (caught.value.failure.reason, late.keys)
+
+    async def test_stops_no_session(self) -> None:
+        """A second one costs nothing."""
+        clock = FakeClock()
+        store = memory_store(clock)
+        lost = Bench(*(httpx.ReadError("reset") for _ in range(3)), clock=clock, store=store)
+        with pytest.raises(CallError):
+            await lost.run("CreateSession")
+
+        late = Bench(done(), clock=clock, store=store, zuora_ahead_s=DAY_S)
+
+        assert "it" == (await late.run("CreateSession")).value
+
+    async def test_is_that_of_the_tenant(self) -> None:
+        """An intent is as old as the clock says that is behind."""
+        bench = Bench(done(), done(), zuora_ahead_s=-60.0)
+        await bench.run("CreateSession")
+        await bench.run("DecryptApplePay")
+
+        record = await bench.executor.ledger.look_up(KEYS["DecryptApplePay"])
+
+        assert record is not None
+        assert record.opened_at_s == pytest.approx(bench.clock.now().timestamp() - 60, abs=1)
 
 
 class _FullAudit:

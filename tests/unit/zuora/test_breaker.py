@@ -164,8 +164,9 @@ class TestCircuitBreakers:
         assert (8.0, {"tenant": "acme"}) == (
             caught.value.failure.evidence.retry_after_s, dict(caught.value.failure.metadata)
         )  # fmt: skip
-        circuits.admit(("acme", "b" * 32), now_s=12.0)
-        assert "CircuitBreakers(2, 1 not closed)" == repr(circuits)
+        for entity in ("b" * 32, "c" * 32):
+            circuits.admit(("acme", entity), now_s=12.0)
+        assert "CircuitBreakers(3, 1 not closed)" == repr(circuits)
 
     def test_admit_one_probe(self) -> None:
         """The next call is refused again."""
