@@ -23,8 +23,8 @@ def issued(name: str, expires_in: object = 3599) -> object:
 
 def cache(wire: ScriptedTransport, clock: FakeClock, **changes: Any) -> TokenCache:
     """Make an empty cache that draws the lower end of each interval."""
-    members = {"uniform": lambda low, _high: low} | changes
-    return TokenCache(transport=transport_over(wire), clock=clock, tasks=TaskOwner(), **members)
+    members = {"uniform": lambda low, _high: low, "tasks": TaskOwner()} | changes
+    return TokenCache(transport=transport_over(wire), clock=clock, **members)
 
 
 async def taken(tokens: TokenCache, credential: Credential = CREDENTIAL) -> Token:
@@ -133,6 +133,7 @@ class TestGet:
             (answer(503, b""), Reason.TOKEN_UNAVAILABLE, "an edge that failed"),
             (answer(500, {"access_token": "one"}), Reason.TOKEN_UNAVAILABLE, "a failure that carries one"),
             (httpx.UnsupportedProtocol("no"), Reason.UPSTREAM_UNREACHABLE, "no connection"),
+            (httpx.ReadError("reset"), Reason.TOKEN_UNAVAILABLE, "no answer"),
             (answer(401, {}), Reason.UPSTREAM_CREDENTIALS_REJECTED, "refused"),
             (answer(403, {}), Reason.UPSTREAM_CREDENTIALS_REJECTED, "forbidden"),
         ],
@@ -402,6 +403,27 @@ class TestTokenInUse:
         await asyncio.gather(taken(tokens), return_exceptions=True)
 
         assert reported == [(CREDENTIAL, expected)]
+
+    @pytest.mark.asyncio
+    async def test_is_not_reported_when_the_process_ends(self) -> None:
+        """A fetch that was cut says nothing of Zuora."""
+        loop, arrived, tasks = asyncio.get_running_loop(), asyncio.Event(), TaskOwner()
+        reported: list[object] = []
+        loop.set_exception_handler(lambda _loop, context: reported.append(context))
+
+        async def stuck(_request: object) -> object:
+            arrived.set()
+            return await loop.create_future()
+
+        wire = ScriptedTransport(handler=stuck)
+        tokens = cache(wire, FakeClock(), tasks=tasks, fetched=lambda *fetch: reported.append(fetch))
+        waiting = asyncio.ensure_future(taken(tokens))
+        await arrived.wait()
+
+        await tasks.close()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+        assert reported == []
 
 
 class TestRefused:
