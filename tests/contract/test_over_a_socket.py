@@ -54,6 +54,20 @@ async def test_silence_lasts_until_the_caller_leaves(fault: str, executed: int) 
         assert (await http.post(SESSIONS, json=SESSION, headers=headers)).status_code == 200
 
 
+async def test_the_end_of_the_server_answers_no_silent_call() -> None:
+    """Its caller sees the connection end, and not an answer that Zuora did not give."""
+    emulator = Emulator(clock=ManualClock(), opener=open_stand_in)
+    async with httpx.AsyncClient(trust_env=False) as http:
+        async with serving(emulator) as base_url:
+            emulator.faults.add("sessions:silence")
+            waiting = asyncio.ensure_future(http.post(f"{base_url}{SESSIONS}", json=SESSION))
+            while not emulator.journal.entries:
+                await asyncio.sleep(0)
+
+        with pytest.raises(httpx.TransportError):
+            await waiting
+
+
 async def test_in_flight_is_a_conflict() -> None:
     clock = ManualClock(jump=False)
     emulator = Emulator(clock=clock, opener=open_stand_in)

@@ -344,7 +344,7 @@ class TestScenariosOfOnesOwn:
             ("does: x\nfaults: [{fault: nonsense}]", ":2: faults[0].fault: 'nonsense' is no operation"),
             ("does: x\nfaults: [{fault: '*:429', times: 0}]", ":2: faults[0].times: must be a number, or always"),
             ("does: x\nswitches: {nonsense: 1}", ":2: switches: 'nonsense' is no switch"),
-            ("does: x\nswitches: {code_type: 1}", ":2: switches: A switch has a wrong value"),
+            ("does: x\nswitches: {code_type: 1}", ":2: switches: The switch code_type has a wrong value"),
             ("does: x\nmore: 1", ":2: more: is no key of this place"),
             ("does: x\nclock_ahead_s: soon", ":2: clock_ahead_s: must be a whole number"),
         ],

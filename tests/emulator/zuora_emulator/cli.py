@@ -15,6 +15,7 @@ from typing import Any
 from zuora_emulator import seed
 from zuora_emulator.apple_pay import DEFECTS, VARIANTS, VariantError
 from zuora_emulator.apple_tokens import PUBLISHED_MERCHANT, minted_token
+from zuora_emulator.cli_parser import SentenceParser
 from zuora_emulator.cli_serve import CommandError, serve
 from zuora_emulator.clock import SystemClock
 from zuora_emulator.currency import BY_CODE, is_exact
@@ -57,9 +58,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="zuora-emulator", description="An emulator of parts of Zuora. It is not Zuora."
-    )
+    parser = SentenceParser(prog="zuora-emulator", description="An emulator of parts of Zuora. It is not Zuora.")
     shown = f"%(prog)s {metadata.version('payorch-zuora-emulator')}"
     parser.add_argument("--version", action="version", version=shown, help="print the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -86,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     ledger = commands.add_parser("ledger", help="print what a running emulator has executed")
     ledger.add_argument("--url", default=_DEFAULT_URL, help="default: %(default)s")
     ledger.set_defaults(run=_print_ledger)
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
     return parser
 
 

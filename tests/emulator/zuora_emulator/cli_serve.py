@@ -16,7 +16,6 @@ from zuora_emulator import seed
 from zuora_emulator.answers import NOT_JSON
 from zuora_emulator.app import Emulator
 from zuora_emulator.clock import FARTHEST_S, USUAL_START, Clock, StoppedClock, SystemClock, is_possible
-from zuora_emulator.faults import parse_fault
 from zuora_emulator.fixtures import Fixtures
 from zuora_emulator.fixtures_file import read_fixtures
 from zuora_emulator.hub_caller import HttpHubCaller
@@ -45,9 +44,9 @@ def serve(chosen: argparse.Namespace) -> None:
     scenarios = [scenario_of(name) for name in chosen.scenario]
     emulator = _emulator(chosen)
     for text in chosen.fault_once:
-        emulator.faults.add(parse_fault(text))
+        emulator.faults.add(text)
     for text in chosen.fault:
-        emulator.faults.add(parse_fault(text), times="always")
+        emulator.faults.add(text, times="always")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve_logged(emulator, scenarios, chosen))
 
@@ -64,10 +63,17 @@ def _emulator(chosen: argparse.Namespace) -> Emulator:
             settings=settings,
             fixtures=_fixtures(chosen, settings),
             upc=_upc(chosen.upc, chosen.hub),
-            hub_caller=HttpHubCaller(chosen.hub_ca),
+            hub_caller=_hub_caller(chosen.hub_ca),
         )
     except UpcConfigurationError as problem:
         raise CommandError(str(problem)) from problem
+
+
+def _hub_caller(ca_file: str | None) -> HttpHubCaller:
+    try:
+        return HttpHubCaller(ca_file)
+    except OSError as problem:  # among them that it holds no certificate
+        raise CommandError(f"Cannot read authorities from {ca_file}: {problem.strerror or problem}.") from problem
 
 
 def _clock(chosen: argparse.Namespace) -> Clock:
@@ -134,7 +140,8 @@ async def _serve_until_stopped(emulator: Emulator, scenarios: Sequence[Scenario]
         try:
             base_url = await stack.enter_async_context(serving(emulator, host=host, port=port))
         except OSError as problem:
-            raise CommandError(f"Cannot listen on {host}:{port}: {problem}.") from problem
+            reason = problem.strerror or problem
+            raise CommandError(f"Cannot listen on {host}:{port}: {reason}.") from problem
         print(_welcome(emulator, base_url), flush=True)
         await stopped.wait()
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from zuora_emulator.declines import DECLINES
 from zuora_emulator.operations import BY_NAME, HUB_SENDS
+from zuora_emulator.suggestions import did_you_mean
 
 
 class Kind(StrEnum):
@@ -118,7 +119,9 @@ def parse_fault(text: str) -> Fault:
     if operation in HUB_SENDS:
         return _hub_fault(operation, kind, argument)
     if operation not in BY_NAME:
-        raise FaultSyntaxError(f"{operation!r} is no operation; there are {', '.join((*BY_NAME, *HUB_SENDS))}.")
+        known = (*BY_NAME, *HUB_SENDS)
+        near = did_you_mean(operation, known)
+        raise FaultSyntaxError(f"{operation!r} is no operation; there are {', '.join(known)}{near}")
     if kind.isascii() and kind.isdigit():
         return _status_fault(operation, int(kind), argument)
     late = kind.removesuffix(_AFTER)
@@ -128,14 +131,16 @@ def parse_fault(text: str) -> Fault:
         kinds = ", ".join(sorted(_NAMED))
         raise FaultSyntaxError(
             f"{kind!r} is no kind of fault; there are {kinds}, and any HTTP status from 400 to 599, "
-            f"alone or followed by {_AFTER}."
+            f"alone or followed by {_AFTER}{did_you_mean(kind, _NAMED)}"
         )
     return _named_fault(operation, Kind(kind), argument)
 
 
 def _hub_fault(operation: str, kind: str, argument: str) -> Fault:
     if kind not in _OF_HUB:
-        raise FaultSyntaxError(f"{kind!r} is no fault of a request to a hub; there are {', '.join(sorted(_OF_HUB))}.")
+        known = ", ".join(sorted(_OF_HUB))
+        near = did_you_mean(kind, _OF_HUB)
+        raise FaultSyntaxError(f"{kind!r} is no fault of a request to a hub; there are {known}{near}")
     return _named_fault(operation, Kind(kind), argument)
 
 
@@ -166,7 +171,8 @@ def _named_fault(operation: str, kind: Kind, argument: str) -> Fault:
         return Fault(operation=operation, kind=kind, seconds=_seconds(argument))
     if kind in _OF_DECLINE and argument:
         if argument not in DECLINES:
-            raise FaultSyntaxError(f"{argument!r} is no kind of decline; there are {', '.join(DECLINES)}.")
+            near = did_you_mean(argument, DECLINES)
+            raise FaultSyntaxError(f"{argument!r} is no kind of decline; there are {', '.join(DECLINES)}{near}")
         return Fault(operation=operation, kind=kind, decline=argument)
     if kind in _WITH_STATUS and argument.isascii() and argument.isdigit():
         return Fault(operation=operation, kind=kind, status=_any_status(int(argument)))

@@ -38,11 +38,14 @@ class HttpHubCaller:
 
     Args:
         ca_file: PEM file of the authorities that hubs' certificates come from; by default those of the system.
+
+    Raises:
+        OSError: The file cannot be read, or has no certificate.
     """
 
     def __init__(self, ca_file: str | None = None) -> None:
-        self._ca_file = ca_file
-        self._tls: ssl.SSLContext | None = None
+        # Those of the system take a while to read, and most emulators call no hub.
+        self._tls = None if ca_file is None else ssl.create_default_context(cafile=ca_file)
 
     async def post(
         self,
@@ -59,7 +62,7 @@ class HttpHubCaller:
             NoHubAnswerError: no connection within the first time limit, or no complete answer within the second.
         """
         if self._tls is None:
-            self._tls = ssl.create_default_context(cafile=self._ca_file)
+            self._tls = ssl.create_default_context()
         timeout = httpx.Timeout(answer_timeout_s, connect=connect_timeout_s)
         try:
             # An answer that trickles is bounded as well; the limits of the client are for each read.

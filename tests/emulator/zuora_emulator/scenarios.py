@@ -19,6 +19,7 @@ from typing import Any
 
 from zuora_emulator.faults import FaultSyntaxError, Times, parse_faults
 from zuora_emulator.settings import Settings, SwitchError
+from zuora_emulator.suggestions import did_you_mean
 from zuora_emulator.world import World
 from zuora_emulator.yaml_nodes import FileError, Section, read_yaml
 
@@ -65,7 +66,8 @@ def scenario_of(name: str) -> Scenario:
     if name.endswith((".yaml", ".yml")):
         return read_scenario(Path(name))
     if name not in built_in():
-        raise FileError(f"{name!r} is no scenario; there are {', '.join(built_in())}, and files that end in .yaml.")
+        known = f"there are {', '.join(built_in())}, and files that end in .yaml"
+        raise FileError(f"{name!r} is no scenario; {known}{did_you_mean(name, built_in())}")
     return built_in()[name]
 
 

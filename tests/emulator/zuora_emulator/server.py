@@ -37,6 +37,11 @@ class _Connections:
         _, event = self._open.pop(_peer_of(transport), (None, asyncio.Event()))
         event.set()
 
+    def abort(self, peer: tuple[str, int]) -> None:
+        """Close the connection without another byte."""
+        if peer in self._open:
+            self._open[peer][0].abort()
+
     async def cut(self, peer: tuple[str, int]) -> None:
         """Reset the connection, and come back when it is gone."""
         if peer not in self._open:
@@ -79,6 +84,10 @@ def _cutting(app: ASGIApp, connections: _Connections) -> ASGIApp:
             await app(scope, receive, send)
         except ConnectionCut:
             await connections.cut(peer)
+        except asyncio.CancelledError:
+            # The server ends: a call that waits gets no answer, as none was due, rather than uvicorn's own 500.
+            connections.abort(peer)
+            raise
 
     return cutting
 

@@ -3,9 +3,11 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
+
+from zuora_emulator.suggestions import did_you_mean
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 _Duration = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
@@ -187,15 +189,23 @@ class Settings:
         names = sorted(field.name for field in dataclasses.fields(self))
         for name in values:
             if name not in names:
-                raise SwitchError(f"{name!r} is no switch; there are {', '.join(names)}.")
-        read = {name: None if value == "none" else value for name, value in values.items()}
-        try:
-            # Not strict: words of a command line become booleans and numbers.
-            changed = msgspec.convert(dataclasses.asdict(self) | read, Settings, strict=False)
-        except msgspec.ValidationError as problem:
-            raise SwitchError(f"A switch has a wrong value: {problem}.") from problem
-        for name in values:
-            setattr(self, name, getattr(changed, name))
+                raise SwitchError(f"{name!r} is no switch; there are {', '.join(names)}{did_you_mean(name, names)}")
+        read = {name: _read(name, value) for name, value in values.items()}
+        for name, value in read.items():
+            setattr(self, name, value)
+
+
+def _read(name: str, value: Any) -> Any:
+    kind = get_type_hints(Settings, include_extras=True)[name]
+    try:
+        # Not strict: words of a command line become booleans and numbers.
+        return msgspec.convert(None if value == "none" else value, kind, strict=False)
+    except msgspec.ValidationError as problem:
+        words = ("true", "false") if kind is bool else get_args(kind) if get_origin(kind) is Literal else ()
+        if not words:
+            raise SwitchError(f"The switch {name} has a wrong value, {value!r}: {problem}.") from problem
+        known = f"it takes {', '.join(words)}{did_you_mean(str(value), words)}"
+        raise SwitchError(f"The switch {name} has a wrong value, {value!r}; {known}") from problem
 
 
 class SwitchError(ValueError):

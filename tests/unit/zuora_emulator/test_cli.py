@@ -1,6 +1,7 @@
 import asyncio
 import json
 import signal
+import socket
 import sys
 
 import pytest
@@ -42,6 +43,23 @@ from zuora_emulator.cli import main
         (["serve", "--switch", "session_life_minutes=99999999999999"], "<= 1000000", "beyond the years"),
         (["serve", "--clock", "2026-11-20T12:00:00"], "has no offset", "no offset"),
         (["serve", "--fixtures", "/nowhere/mine.yaml"], "cannot be read", "no file"),
+        (["serve", "--scenario", "black-hol"], "did you mean 'black-hole'?", "a misspelt scenario"),
+        (["serve", "--switch", "mising_entity=first"], "did you mean 'missing_entity'?", "a misspelt switch"),
+        (
+            ["serve", "--switch", "missing_entity=firs"],
+            "it takes refuse, first; did you mean 'first'?",
+            "a misspelt value",
+        ),
+        (["serve", "--switch", "decline_payments=tru"], "did you mean 'true'?", "a misspelt word"),
+        (["serve", "--switch", "missing_entity"], "it takes refuse, first.", "no value"),
+        (["serve", "--fault", "sesions:500"], "did you mean 'sessions'?", "a misspelt operation"),
+        (["serve", "--fault", "*:dripp:1"], "did you mean 'drip'?", "a misspelt kind"),
+        (["serve", "--fault", "hub_payment:losst"], "did you mean 'lost'?", "a misspelt kind of a hub's request"),
+        (["serve", "--fault-once", "decryption:declined:do_not_honour"], "did you mean 'do_not_honor'?", "a decline"),
+        (["serve", "--fixtures", "/"], "cannot be read", "a folder"),
+        (["serve", "--upc", "/nowhere/upc.json"], "Cannot read /nowhere/upc.json: No such file", "no file"),
+        (["serve", "--hub-ca", "/nowhere/ca.pem"], "authorities from /nowhere/ca.pem: No such file", "no file"),
+        (["serve", "--hub-ca", __file__], "Cannot read authorities from", "no certificate"),
         (["ledger", "--url", "ftp://127.0.0.1/ledger"], "is no http address", "another protocol"),
         (["ledger", "--url", "http://127.0.0.1:1"], "No emulator answers", "nobody listens"),
     ],
@@ -55,6 +73,44 @@ def test_mistakes_are_sentences(
     assert part in printed.err
     assert "Traceback" not in printed.err
     assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "zuora-emulator: the following arguments are required: COMMAND. See zuora-emulator --help."),
+        (
+            ["scenario"],
+            "is none of serve, fixtures, scenarios, mint-apple-pay-token, ledger; did you mean 'scenarios'?",
+        ),
+        (["serve", "--swich", "a=b"], "zuora-emulator serve: there is no argument '--swich'; did you mean '--switch'?"),
+        (["scenarios", "surplus"], "zuora-emulator scenarios: there is no argument 'surplus'."),
+        (["serve", "--port", "x"], "argument --port: 'x' is not a whole number."),
+        (["serve", "--seed", "1.5"], "argument --seed: '1.5' is not a whole number."),
+        (["serve", "--clock-ahead", "soon"], "argument --clock-ahead: 'soon' is not a number."),
+        (["serve", "--fixtures"], "argument --fixtures: expected one argument."),
+        (["mint-apple-pay-token", "--amount", "1"], "the following arguments are required: --currency."),
+        (["mint-apple-pay-token", "--defect", "tag_chnged"], "did you mean 'tag_changed'?"),
+        (["mint-apple-pay-token", "--variant", "rsaa"], "did you mean 'rsa'?"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    printed = capsys.readouterr()
+    assert sentence in printed.err
+    assert (ended.value.code, printed.err.count("\n"), printed.out) == (2, 1, "")
+
+
+def test_a_port_in_use_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 1
+
+    assert capsys.readouterr().err == f"Cannot listen on 127.0.0.1:{port}: Address already in use.\n"
 
 
 @pytest.mark.asyncio
