@@ -112,18 +112,21 @@ func (e *CallError) name() string {
 // nameOf returns a code as the contract writes it.
 func nameOf(number codes.Code) string { return code.Code(number).String() }
 
-// fields returns the first violations in brackets, and how many there are beside them.
+// fields returns the first violations in brackets, without what the message has, and how many there are beside them.
 func (e *Error) fields() string {
-	if len(e.Violations) == 0 {
-		return ""
-	}
 	var shown []string
-	for _, violation := range e.Violations[:min(mostViolations, len(e.Violations))] {
-		shown = append(shown, violation.Field+": "+violation.Description)
+	first := e.Violations[:min(mostViolations, len(e.Violations))]
+	for _, violation := range first {
+		if text := violation.Field + ": " + violation.Description; !strings.Contains(e.Message, text) {
+			shown = append(shown, text)
+		}
 	}
 	omitted, _ := strconv.ParseUint(e.Metadata["violationsOmitted"], 10, 31)
-	if more := len(e.Violations) - len(shown) + int(omitted); more > 0 {
+	if more := len(e.Violations) - len(first) + int(omitted); more > 0 {
 		shown = append(shown, fmt.Sprintf("and %d more", more))
+	}
+	if len(shown) == 0 {
+		return ""
 	}
 	return " [" + strings.Join(shown, "; ") + "]"
 }

@@ -52,6 +52,16 @@ func TestTextIsEnoughForATicket(t *testing.T) {
 				Metadata: map[string]string{"violationsOmitted": "-7"},
 			},
 		},
+		"R: m. a: must be set [b: must be set] (outcome REFUSED, advice LOOK_UP, docs/errors.md#r)": {
+			CallError: CallError{
+				Reason: "R", Message: "m. a: must be set", Outcome: refused, Advice: lookUp, Violations: violations("a", "b"),
+			},
+		},
+		"R: m. a: must be set (outcome REFUSED, advice LOOK_UP, docs/errors.md#r)": {
+			CallError: CallError{
+				Reason: "R", Message: "m. a: must be set", Outcome: refused, Advice: lookUp, Violations: violations("a"),
+			},
+		},
 		"target: it is empty": argument("target: it is empty"),
 	} {
 		failed.errorsURL = defaultErrorsURL

@@ -139,17 +139,18 @@ fn text(attempts: &[CallError], raised: usize, request_id: &str, errors_url: &st
     one_line(&text)
 }
 
-/// Returns the first violations in brackets, and how many there are beside them.
+/// Returns the first violations in brackets, without what the message has, and how many there are beside them.
 fn fields(error: &CallError) -> String {
-    if error.violations.is_empty() {
-        return String::new();
-    }
-    let shown = error.violations.iter().take(MOST_VIOLATIONS);
-    let mut shown: Vec<_> = shown.map(|broken| format!("{}: {}", broken.field, broken.description)).collect();
+    let first = error.violations.iter().take(MOST_VIOLATIONS);
+    let texts = first.clone().map(|broken| format!("{}: {}", broken.field, broken.description));
+    let mut shown: Vec<_> = texts.filter(|text| !error.message.contains(text)).collect();
     let omitted = error.metadata.get("violationsOmitted").and_then(|number| number.parse().ok()).unwrap_or(0);
-    let more = (error.violations.len() - shown.len()).saturating_add(omitted);
+    let more = (error.violations.len() - first.len()).saturating_add(omitted);
     if more > 0 {
         shown.push(format!("and {more} more"));
+    }
+    if shown.is_empty() {
+        return String::new();
     }
     format!(" [{}]", shown.join("; "))
 }
@@ -220,6 +221,16 @@ mod tests {
             (outcome NOT_SENT, advice FIX_REQUEST, request id order-4711-attempt-1, Track-Id t-1, \
             Zuora codes 50 51, docs/errors.md#request_invalid)";
         assert_eq!(expected, text);
+    }
+
+    #[test]
+    fn the_text_says_nothing_twice() {
+        let mut error = CallError::of(Code::InvalidArgument, "It breaks rules. a: must hold");
+        error.violations = ["a", "b"].map(violation).into();
+        assert_eq!(" [b: must hold]", fields(&error));
+
+        error.violations.truncate(1);
+        assert_eq!("", fields(&error));
     }
 
     #[test]

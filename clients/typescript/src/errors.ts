@@ -109,15 +109,13 @@ export function nameOf(error: CallError): string {
   return error.reason || (status[error.code] ?? String(error.code));
 }
 
-/** Returns the first violations in brackets, and how many there are beside them. */
-function fieldsOf({ violations, metadata }: CallError): string {
-  if (violations.length === 0) {
-    return "";
-  }
-  const shown = violations.slice(0, MOST_VIOLATIONS).map(({ field, description }) => `${field}: ${description}`);
+/** Returns the first violations in brackets, without what the message has, and how many there are beside them. */
+function fieldsOf({ message, violations, metadata }: CallError): string {
+  const first = violations.slice(0, MOST_VIOLATIONS).map(({ field, description }) => `${field}: ${description}`);
   const omitted = metadata["violationsOmitted"] ?? "";
-  const more = violations.length - shown.length + (/^\d+$/.test(omitted) ? Number(omitted) : 0);
-  return ` [${[...shown, ...(more ? [`and ${more} more`] : [])].join("; ")}]`;
+  const more = violations.length - first.length + (/^\d+$/.test(omitted) ? Number(omitted) : 0);
+  const shown = [...first.filter((text) => !message.includes(text)), ...(more ? [`and ${more} more`] : [])];
+  return shown.length ? ` [${shown.join("; ")}]` : "";
 }
 
 function factsOf(error: CallError, requestId: string, attempts: readonly CallError[]): string[] {

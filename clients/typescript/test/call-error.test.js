@@ -5,6 +5,7 @@ import { anyPack, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Metadata, status } from "@grpc/grpc-js";
 import { callErrorOf } from "@payorch/client";
 import { Advice, CallOutcomeSchema, Outcome } from "@payorch/client/v1";
+import { payorchErrorOf } from "../dist/errors.js";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../dist/gen/google/rpc/error_details_pb.js";
 import { StatusSchema } from "../dist/gen/google/rpc/status_pb.js";
 
@@ -98,4 +99,13 @@ test("a time that does not exist limits nothing", () => {
   const told = callErrorOf(failure([CallOutcomeSchema, { resendBeforeTime: { seconds: 2n ** 62n, nanos: 0 } }]));
 
   assert.equal(told.resendBeforeTime, undefined);
+});
+
+test("the text of an error says nothing twice", () => {
+  const fieldViolations = ["a", "b"].map((field) => ({ field, reason: "R", description: "must hold" }));
+  const refused = failure([BadRequestSchema, { fieldViolations }]);
+  const error = callErrorOf(Object.assign(refused, { details: "It breaks rules. a: must hold" }));
+  const { message } = payorchErrorOf({ error, requestId: "r", attempts: [error], errorsUrl: "errors.md" });
+
+  assert.ok(message.startsWith("UNAVAILABLE: It breaks rules. a: must hold [b: must hold] (outcome"), message);
 });

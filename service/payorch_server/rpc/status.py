@@ -157,11 +157,12 @@ def trailers_of(error: CallError) -> tuple[tuple[str, str], ...]:
 def status_of(error: CallError, *, track_id: TrackId) -> status_pb2.Status:
     """Return the status with its details: ErrorInfo, CallOutcome, then those that apply.
 
-    It is never larger than MAX_STATUS_BYTES; violations that do not fit are counted.
+    It is never larger than MAX_STATUS_BYTES; violations that do not fit are counted. The first is part of the message
+    too, because tools such as grpcurl and buf show details as Base64.
     """
     failure = error.failure
     code, message = CATALOGUE[failure.reason]
-    status = status_pb2.Status(code=code.value[0], message=message)
+    status = status_pb2.Status(code=code.value[0], message=" ".join([message, *_first_violation(failure)]))
     info = _error_info(failure)
     for detail in (info, _call_outcome(error, track_id), *_further_details(failure)):
         status.details.add().Pack(detail)
@@ -172,6 +173,12 @@ def status_of(error: CallError, *, track_id: TrackId) -> status_pb2.Status:
             info.metadata["violationsOmitted"] = str(omitted)
             status.details[0].Pack(info)
     return status
+
+
+def _first_violation(failure: Failure) -> list[str]:
+    # A key of a map is the caller's text.
+    first = failure.violations[:1]
+    return [_truncate(f"{each.path_without_keys}: {each.description}") for each in first]
 
 
 def _error_info(failure: Failure) -> error_details_pb2.ErrorInfo:

@@ -119,6 +119,15 @@ class TestText:
             "advice FIX_REQUEST, request id order-4711, Track-Id ticket-1, docs/errors.md#request_invalid)"
         ) == str(exception_of(error, "order-4711"))
 
+    def test_says_nothing_twice(self) -> None:
+        """The service puts the first violation into the message, for tools that show no details."""
+        of_one, of_two = (
+            replace(error, message="It breaks rules. field_0: must hold") for error in (broken(1), broken(2))
+        )
+
+        assert "REQUEST_INVALID: It breaks rules. field_0: must hold (outcome" in str(exception_of(of_one, "r"))
+        assert "field_0: must hold [field_1: must hold] (outcome" in str(exception_of(of_two, "r"))
+
     def test_names_what_the_last_attempt_said(self) -> None:
         """If an earlier one is raised, because it is in doubt."""
         assert (

@@ -131,6 +131,16 @@ class TestStatusOf:
         assert outcome.track_id == TRACK_ID
         assert b"private text" not in status.SerializeToString()
 
+    def test_names_the_first_violation_in_the_message(self) -> None:
+        """Tools such as grpcurl show the details as Base64."""
+        violations = tuple(Violation(f"field_{n}", "RULE", f"must be {n}; send another") for n in range(3))
+        error = error_for(Failure(Reason.REQUEST_INVALID, "private", violations=violations))
+
+        status = status_of(error, track_id=TRACK_ID)
+
+        _, message = CATALOGUE[Reason.REQUEST_INVALID]
+        assert f"{message} field_0: must be 0; send another" == status.message
+
     def test_tells_evidence_and_facts(self) -> None:
         """Ids for Zuora's support and for the caller's own look-up."""
         attempts = tuple(Attempt(n, 500, f"r{n}", START, 0.25, Outcome.UNKNOWN) for n in range(1, 8))

@@ -90,13 +90,13 @@ def _name(error: CallError) -> str:
 
 
 def _fields(error: CallError) -> str:
-    """Return the first violations in brackets, and how many there are beside them."""
-    if not error.violations:
-        return ""
-    shown = [f"{violation.field}: {violation.description}" for violation in error.violations[:_MOST_VIOLATIONS]]
+    """Return the first violations in brackets, without what the message has, and how many there are beside them."""
+    first = error.violations[:_MOST_VIOLATIONS]
+    shown = [text for each in first if (text := f"{each.field}: {each.description}") not in error.message]
     omitted = error.metadata.get("violationsOmitted", "")
-    more = len(error.violations) - len(shown) + (int(omitted) if omitted.isdecimal() else 0)
-    return f" [{'; '.join([*shown, f'and {more} more'] if more else shown)}]"
+    more = len(error.violations) - len(first) + (int(omitted) if omitted.isdecimal() else 0)
+    shown += [f"and {more} more"] if more else []
+    return f" [{'; '.join(shown)}]" if shown else ""
 
 
 def _facts(error: CallError, request_id: str, attempts: tuple[CallError, ...]) -> Iterator[str]:

@@ -37,23 +37,24 @@ final class ErrorText {
         .collect(Collectors.joining());
   }
 
-  /** Returns the first violations in brackets, and how many there are beside them. */
+  /**
+   * Returns the first violations in brackets, without what the message has, and how many there are
+   * beside them.
+   */
   private static String fields(CallError error) {
-    if (error.violations().isEmpty()) {
-      return "";
-    }
     var shown =
         error.violations().stream()
             .limit(MOST_VIOLATIONS)
             .map(ErrorText::field)
+            .filter(text -> !error.message().contains(text))
             .collect(Collectors.toCollection(ArrayList::new));
     var omitted = error.metadata().getOrDefault(OMITTED, "");
-    var left = error.violations().size() - shown.size();
+    var left = Math.max(error.violations().size() - MOST_VIOLATIONS, 0);
     var more = left + (omitted.matches("[0-9]{1,9}") ? Integer.parseInt(omitted) : 0);
     if (more > 0) {
       shown.add("and %d more".formatted(more));
     }
-    return " [%s]".formatted(String.join("; ", shown));
+    return shown.isEmpty() ? "" : " [%s]".formatted(String.join("; ", shown));
   }
 
   private static String field(FieldViolation violation) {

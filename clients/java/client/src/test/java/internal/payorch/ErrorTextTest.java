@@ -54,6 +54,16 @@ class ErrorTextTest {
   }
 
   @Test
+  void saysNothingTwice() {
+    var one = raised(error("It breaks rules. f0: is wrong", 1, "")).getMessage();
+    var two = raised(error("It breaks rules. f0: is wrong", 2, "")).getMessage();
+
+    assertEquals("REQUEST_INVALID: It breaks rules. f0: is wrong", one.substring(0, one.indexOf(" (")));
+    assertEquals(
+        "REQUEST_INVALID: It breaks rules. f0: is wrong [f1: is wrong]", two.substring(0, two.indexOf(" (")));
+  }
+
+  @Test
   void countsNothingThatIsNoNumber() {
     assertEquals(
         "REQUEST_INVALID: It is wrong. [f0: is wrong] (outcome NOT_SENT, advice FIX_REQUEST, request id order-1, "
