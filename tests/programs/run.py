@@ -16,7 +16,10 @@ from payorch_server.telemetry.logging import start_logging
 from payorch_server.telemetry.settings import TelemetrySettings
 from zuora_emulator import Emulator, FaultSyntaxError, parse_fault, seed
 
-_EMULATOR_PORT = 9080
+_PORT = 50051
+_OTHER_PORTS = {"emulator": 9080, "admin": 9464, "diagnostics": 50052}
+"""Free ones instead if the service is on another port, so that two can run side by side."""
+_HINT = "; `make run PORT=0` takes free ports"
 _CALLS = """
 The service listens on {target}, for operators on {diagnostics_target}, its probes on {admin_url},
 the emulator on {emulator_url}.
@@ -48,11 +51,11 @@ Ctrl-C stops both.
 """
 
 
-async def _run(emulator: Emulator, over: Mapping[str, Any]) -> None:
+async def _run(emulator: Emulator, emulator_port: int, over: Mapping[str, Any]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(emulator=emulator, emulator_port=_EMULATOR_PORT, over=over) as stack:
+    async with running(emulator=emulator, emulator_port=emulator_port, over=over) as stack:
         print(
             _CALLS.format(
                 target=stack.target,
@@ -71,15 +74,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a signal; exit status 1 if the service cannot start, such as on a taken port, 2 for wrong arguments."""
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument(
-        "--port", type=int, default=50051, help="of the service, 50051 unless given; 0 takes a free one"
+        "--port",
+        type=int,
+        default=_PORT,
+        help=f"of the service, {_PORT} unless given; with another one the others are free ones; 0 takes a free one",
     )
     parser.add_argument("--config", type=Path, help="settings that are laid over those of the example")
     parser.add_argument("--fault", help="OPERATION:KIND for every call to the emulator, such as sessions:drop")
     chosen = parser.parse_args(arguments)
+    others = _OTHER_PORTS if chosen.port == _PORT else dict.fromkeys(_OTHER_PORTS, 0)
     over: Mapping[str, Any] = {
         "grpc": {"listen": f"127.0.0.1:{chosen.port}"},
-        "admin": {"listen": "127.0.0.1:9464"},
-        "diagnostics": {"listen": "127.0.0.1:50052"},
+        "admin": {"listen": f"127.0.0.1:{others['admin']}"},
+        "diagnostics": {"listen": f"127.0.0.1:{others['diagnostics']}"},
     }
     emulator = Emulator()
     try:
@@ -92,12 +99,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     start_logging(TelemetrySettings(log_format="console"))
     try:
-        asyncio.run(_run(emulator, over))
+        asyncio.run(_run(emulator, others["emulator"], over))
     except (StartError, ConfigError) as error:
-        print(error, file=sys.stderr)
+        print(f"{error}{_HINT if isinstance(error, StartError) else ''}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"The emulator cannot listen on 127.0.0.1:{_EMULATOR_PORT}: {error.strerror}", file=sys.stderr)
+        address = f"127.0.0.1:{others['emulator']}"
+        print(f"The emulator cannot listen on {address}: {error.strerror}{_HINT}", file=sys.stderr)
         return 1
     return 0
 
