@@ -89,6 +89,11 @@ def note(*said: object) -> None:
         _SAID.append((type(each).__name__, _error_text(each) if isinstance(each, BaseException) else str(each)))
 
 
+def heard(event: str) -> bool:
+    """Return whether a line of this event was logged during the execution."""
+    return any(kind == f"log line {event}" for kind, _ in _SAID)
+
+
 def require(holds: object, promise: str) -> None:
     """Raise PromiseBroken unless a promise holds.
 

@@ -74,7 +74,8 @@ def run(data: bytes) -> None:
     try:
         answer = _UPSTREAM.loop.run_until_complete(_UPSTREAM.transport.post(post, timeout_s=_TIMEOUT_S))
     except CallError as error:
-        note(error, error.failure)
+        # What it came from quotes the server; the log has no text of any exception.
+        note(str(error), error.failure)
         require(error.verdict.outcome is Outcome.UNKNOWN, "a call that was received is in doubt without a status")
         require(_UPSTREAM.requests == before + 1, "a call is sent once")
         return

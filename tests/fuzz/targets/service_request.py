@@ -24,7 +24,7 @@ from payorch_server.rpc.status import status_of
 from payorch_server.rpc.validation import CheckedRequest, Validator
 
 from fuzz.hard_json import hard_json
-from fuzz.target import CANARY, Target, note, require
+from fuzz.target import CANARY, Target, heard, note, require
 
 _CHECKS: Final = {**FURTHER_CHECKS, **EXPLAIN_CHECKS, **GET_CALL_CHECKS}
 _VALIDATOR: Final = Validator(_CHECKS)
@@ -58,6 +58,8 @@ def run(data: bytes) -> None:
         note(error, *error.failure.violations)
         status_of(error, track_id="t-1")
         return
+    finally:
+        require(not heard("checks_disagree"), "compiled checks agree with the rules in the protos")
     if hasattr(command, "intent"):
         _check_fingerprint(command.intent.fingerprints, message, decode)
 
