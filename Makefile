@@ -90,7 +90,7 @@ everything: $(READY)  ## Run all there is, continue after a failure, and end wit
 	@$(BIN)/python -m programs.everything check docs test simulate 'simulate WORLD=upc' check-requests \
 	  demo '!demo FAULT=decryption:500' '!demo FAULT=token:401' '!demo FAULT=sessions:drop' \
 	  example upc-demo 'upc-demo FAULT=plugin:crash' 'upc-demo FAULT=hub:kill' 'upc-demo FAULT=redis:restart' \
-	  fuzz newest-python clients gateway zuora-sdk parity chart alerts $(if $(filter 0,$(shell id -u)),'cluster NODE=1',cluster) bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile image \
+	  fuzz newest-python clients gateway zuora-sdk parity chart alerts $(if $(filter 0,$(shell id -u)),'cluster NODE=1',cluster) bench soak rolling 'rolling CLIENT=plain' 'rolling CLIENT=zuora' hostile chaos image \
 	  mutate
 
 simulate: $(READY)  ## The service, or the hub with WORLD=upc, against its promises on a virtual clock; CALLS=100000 SEED=n BREAK=rule

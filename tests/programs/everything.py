@@ -20,6 +20,8 @@ _CLIENTS_FAILURES: Final = frozenset({"differs", "WRONG"})
 _NUMBERS: Final = (
     re.compile(r"(?P<cases>\d+) calls in \d+ runs"),  # make simulate
     re.compile(r" *(?P<cases>\d+) calls, \d+ errors, (?P<failures>\d+) lost;.*"),  # make rolling, cluster NODE=1
+    re.compile(r"(?P<cases>\d+) payments, \d+ sends, .*"),  # make rolling CLIENT=zuora
+    re.compile(r"(?P<cases>\d+) cases by \d+ languages, (?P<failures>\d+) failures"),  # make clients
     re.compile(r"(?P<cases>\d+) attacks, (?P<failures>\d+) failed"),  # make hostile
     re.compile(r"(?P<cases>\d+) mutants in \d+ rooms, (?P<failures>\d+) failures"),  # make mutate
     re.compile(r"(?P<cases>\d+) executions of \d+ targets, (?P<failures>\d+) findings"),  # make fuzz

@@ -66,7 +66,7 @@ class TestStages:
 
         targets = [line.split()[0] for line in made(tree)]
         assert targets[:2] == ["check", "docs"]
-        assert set(targets[targets.index("bench") :]) == {"bench", "soak", "rolling", "hostile", "test"}
+        assert set(targets[targets.index("bench") :]) == {"bench", "soak", "rolling", "hostile", "chaos", "test"}
 
 
 class TestFailure:

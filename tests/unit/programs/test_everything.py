@@ -99,6 +99,8 @@ class TestCounts:
             ("VIOLATION of 1 once: twice\n90 calls in 2 runs\nTOO RARE: wire/late\n", Counts(90, 2)),
             ("2086 calls, 7 errors, 2 lost; slowest restart 98% of steady\n", Counts(2086, 2)),
             ("  50012 calls, 41 errors, 0 lost; 50012 executed once each\n", Counts(50_012, 0)),
+            ("900 payments, 950 sends, 880 approved, 0 answers that mean Error, 900 effects\n", Counts(900, 0)),
+            ("60 cases by 7 languages, 1 failures\n", Counts(60, 1)),
             ("  3 calls, 1 token, 1 payment\n", Counts(3, 0)),
             ("6 orders, 0 wrong; 4 payments in the ledger, none of them twice\n", Counts(6, 0)),
             ("21 attacks, 2 failed\n", Counts(21, 2)),
