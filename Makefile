@@ -16,7 +16,7 @@ READY := .venv/.installed
 PROGRESS := $(BIN)/python tools/progress.py
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --no-emit-package payorch --no-emit-package payorch-zuora-emulator
 
-.PHONY: help setup lock generate format check test newest-python everything simulate check-requests mutate fuzz run demo upc-demo example bench soak rolling hostile chaos clients docs descriptors gateway zuora-sdk parity chart cluster alerts pictures image clean
+.PHONY: help setup lock generate format check test newest-python everything simulate check-requests mutate fuzz run demo upc-demo example bench soak rolling hostile chaos clients docs descriptors gateway zuora-sdk parity chart cluster alerts pictures image audit clean
 
 ##@ Environment and code
 help:  ## Show this list
@@ -226,6 +226,12 @@ build/tools/protoc-gen-connect-openapi: tools/openapi/go.mod tools/openapi/go.su
 	@$(PROGRESS) $(GO) build -C tools/openapi -v -ldflags='-s -w' -o ../../build/tools/ github.com/sudorandom/protoc-gen-connect-openapi
 	@touch $@
 
+build/tools/osv-scanner: tools/audit/go.mod tools/audit/go.sum | $(READY)
+	@$(call need-go,osv-scanner)
+	@echo "Building osv-scanner (once, some minutes) ..."
+	@$(PROGRESS) $(GO) build -C tools/audit -v -ldflags='-s -w' -o ../../build/tools/ github.com/google/osv-scanner/v2/cmd/osv-scanner
+	@touch $@
+
 build/sphinx/.installed: $(READY) requirements/docs.txt
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/docs.txt --target $(@D)
@@ -274,6 +280,12 @@ build/crds/.installed: $(READY) tools/crds/go.mod tools/crds/go.sum tools/crds/_
 
 image: $(READY)  ## Build the images of service and emulator; ENGINE=docker, podman, buildah or none, BASE, DIGEST=sha256:...
 	@ENGINE='$(ENGINE)' BASE='$(BASE)' DIGEST='$(DIGEST)' tools/image/build.sh
+
+audit: $(READY) build/tools/osv-scanner  ## Look up the packages of images and clients in OSV's public advisories; DATABASE=folder asks no network
+	@PATH='$(dir $(GO)):'"$$PATH" $(BIN)/python tools/licences.py --clients
+	@$(if $(DATABASE),OSV_SCALIBR_LOCAL_DB_CACHE_DIRECTORY='$(abspath $(DATABASE))') build/tools/osv-scanner scan source $(if $(DATABASE),--offline) \
+	  $(patsubst %,-L requirements.txt:%,$(wildcard requirements/*.txt)) -L clients/typescript/package-lock.json \
+	  -L build/clients/sbom.cdx.json $(addprefix -L ,$(wildcard build/image/sbom.cdx.json))
 
 clean:  ## Remove everything that was built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
