@@ -53,21 +53,19 @@ def main() -> int:
         help="watching: it asks for the services' health, and no send may fail; plain: it does not, and sends again "
         "under the same request id after an error (default %(default)s)",
     )
-    parser.add_argument("--signal", choices=("TERM", "KILL"), default="TERM", help="what ends a service")
     options = parser.parse_args()
     windows, load, executed = asyncio.run(
         roll(
             calls_per_s=options.rate,
             restarts=options.restarts,
             watching=options.client == "watching",
-            ending=signal.Signals[f"SIG{options.signal}"],
         )
     )
     return _judged(windows, load, executed)
 
 
 async def roll(
-    *, calls_per_s: float, restarts: int, watching: bool = True, ending: signal.Signals = signal.SIGTERM
+    *, calls_per_s: float, restarts: int, watching: bool = True
 ) -> tuple[list[Window], Load, Counter[str | None]]:
     """Restart services in turn under load; return the windows, the load, and how often each intent was executed."""
     emulator = Emulator()
@@ -76,23 +74,22 @@ async def roll(
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(load.run(stop))
-            windows = await _windows(load, members, restarts, ending)
+            windows = await _windows(load, members, restarts)
             stop.set()
     return windows, load, Counter(one.idempotency_key for one in emulator.ledger.entries if one.operation != "token")
 
 
-async def _windows(load: Load, members: Sequence[Member], restarts: int, ending: signal.Signals) -> list[Window]:
+async def _windows(load: Load, members: Sequence[Member], restarts: int) -> list[Window]:
     await asyncio.sleep(_CONNECTED_S)  # until the channel is connected
     windows = [await _window("steady", load, asyncio.sleep(_STEADY_S))]
     for number in range(restarts):
         member = members[number % len(members)]
-        windows.append(await _window(f"restart {number + 1}", load, _restart(member, ending)))
+        windows.append(await _window(f"restart {number + 1}", load, _restart(member)))
     return windows
 
 
-async def _restart(member: Member, ending: signal.Signals) -> None:
-    status = await member.end(ending)
-    if ending is signal.SIGTERM and status != 0:
+async def _restart(member: Member) -> None:
+    if status := await member.end(signal.SIGTERM):
         raise AssertionError(f"The service ended with status {status}.")
     await member.begin()
 

@@ -126,9 +126,7 @@ async def balance(members: Sequence[Member]) -> None:
             await asyncio.sleep(_LOOK_S)
 
 
-async def roll(
-    *, payments_per_s: float, restarts: int, ending: signal.Signals = signal.SIGTERM
-) -> tuple[ZuoraLoad, Counter[str]]:
+async def roll(*, payments_per_s: float, restarts: int) -> tuple[ZuoraLoad, Counter[str]]:
     """Restart hubs in turn under load; return the load, and how often money moved by key."""
     plugin = Plugin()
     plugin.default = Behaviour(delay_s=_GATEWAY_S)
@@ -146,22 +144,21 @@ async def roll(
                 while not all(member.is_listed for member in members):
                     await asyncio.sleep(_LOOK_S)
                 tasks.create_task(load.run(stop))
-                await _window("steady", load, None, ending)
+                await _window("steady", load, None)
                 for number in range(restarts):
-                    await _window(f"restart {number + 1}", load, members[number % len(members)], ending)
+                    await _window(f"restart {number + 1}", load, members[number % len(members)])
                 stop.set()
         finally:
             balancing.cancel()
     return load, Counter(effect.key for effect in plugin.effects)
 
 
-async def _window(name: str, load: ZuoraLoad, member: Member | None, ending: signal.Signals) -> None:
+async def _window(name: str, load: ZuoraLoad, member: Member | None) -> None:
     began_s, before, sends = perf_counter(), Counter(load.answers), len(load.latencies_s)
     if member is None:
         await asyncio.sleep(_STEADY_S)
     else:
-        status = await member.end(ending)
-        if ending is signal.SIGTERM and status != 0:
+        if status := await member.end(signal.SIGTERM):
             raise AssertionError(f"The hub ended with status {status}.")
         await member.begin()
     taken_s = sorted(load.latencies_s[sends:]) or [0.0]
@@ -175,11 +172,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m programs.rolling.hub", description=__doc__)
     parser.add_argument("--rate", type=float, default=30.0, help="payments per second (default %(default)s)")
     parser.add_argument("--restarts", type=int, default=4, help="in all (default %(default)s)")
-    parser.add_argument("--signal", choices=("TERM", "KILL"), default="TERM", help="what ends a hub")
     options = parser.parse_args()
-    load, effects = asyncio.run(
-        roll(payments_per_s=options.rate, restarts=options.restarts, ending=signal.Signals[f"SIG{options.signal}"])
-    )
+    load, effects = asyncio.run(roll(payments_per_s=options.rate, restarts=options.restarts))
     print(
         f"{len(load.started)} payments, {sum(load.answers.values())} sends, {len(load.approved)} approved, "
         f"{len(load.errors)} answers that mean Error, {effects.total()} effects"
