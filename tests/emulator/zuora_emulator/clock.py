@@ -1,6 +1,7 @@
 """Time, as the emulator sees it: given from outside, so that tests own it."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -46,6 +47,12 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Come back after that many real seconds."""
         await asyncio.sleep(seconds)
+
+    async def wait_for(self, event: asyncio.Event, seconds: float | None) -> None:
+        """Come back when the event is set, or after that many real seconds; None: only when it is set."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
 
 
 class ClockNotAdjustableError(TypeError):

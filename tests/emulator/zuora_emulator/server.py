@@ -161,9 +161,7 @@ async def _run_due(emulator: Emulator) -> None:
     while isinstance(clock, SystemClock):
         upc.changed.clear()
         due = emulator.next_due()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if due is None else max((due - clock.now()).total_seconds(), 0)):
-                await upc.changed.wait()
+        await clock.wait_for(upc.changed, None if due is None else max((due - clock.now()).total_seconds(), 0))
         await emulator.run_due()
 
 
