@@ -146,8 +146,11 @@ def _refund() -> Schema:
 
 
 def _payment_method() -> Schema:
-    variants = [{"properties": {"type": {"const": kind}}, "required": ["type", kind]} for kind in OBJECTS]
-    bare = [kind for kind in TOP["type"].allowed if kind not in OBJECTS]
+    types = TOP["type"].allowed
+    variants = [
+        {"properties": {"type": {"const": kind}}, "required": ["type", kind]} for kind in types if kind in OBJECTS
+    ]
+    bare = [kind for kind in types if kind not in OBJECTS]
     return _object_of(TOP) | {"anyOf": [*variants, {"properties": {"type": one_of(bare)}, "required": ["type"]}]}
 
 
