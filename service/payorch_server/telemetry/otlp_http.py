@@ -1,7 +1,7 @@
 """What sends spans and metrics over OTLP/HTTP."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import requests
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -13,14 +13,18 @@ from payorch_server.telemetry.otlp_spans import encode_spans
 from payorch_server.telemetry.recorded_spans import RecordedSpan
 from payorch_server.telemetry.settings import TelemetrySettings
 
+_REDIRECTS: Final = 300
+
 
 class OtlpHttpSender(OTLPSpanExporter):
     """Sends recorded spans over HTTP."""
 
     def send(self, spans: Sequence[RecordedSpan]) -> SpanExportResult:
         """Send a batch."""
-        is_sent = self._client.export(encode_spans(spans).SerializeToString()).success
-        return SpanExportResult.SUCCESS if is_sent else SpanExportResult.FAILURE
+        result = self._client.export(encode_spans(spans).SerializeToString())
+        # The SDK follows no redirect, and counts it as a success.
+        is_accepted = result.success and result.status_code is not None and result.status_code < _REDIRECTS
+        return SpanExportResult.SUCCESS if is_accepted else SpanExportResult.FAILURE
 
 
 class CollectorSession(requests.Session):
