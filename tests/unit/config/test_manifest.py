@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from payorch_server import cli
 from payorch_server.config.base_document import ConfigError
@@ -255,6 +255,7 @@ def streams(draw: st.DrawFn) -> tuple[str, dict[str, dict[str, str]]]:
 class TestStreams:
     """Whatever else is in a stream."""
 
+    @settings(deadline=None)
     @given(streams())
     def test_give_back_each_release(self, stream: tuple[str, dict[str, dict[str, str]]]) -> None:
         """File by file and character by character, in any order and style."""
@@ -264,6 +265,7 @@ class TestStreams:
 
         assert {each.name: texts_of(each) for each in found} == expected
 
+    @settings(deadline=None)
     @given(st.text(max_size=40) | JUNK.map(yaml.safe_dump))
     def test_are_read_or_refused(self, text: str) -> None:
         """Nothing else happens."""
