@@ -22,6 +22,8 @@ _NUMBERS: Final = (
     re.compile(r" *(?P<cases>\d+) calls, \d+ errors, (?P<failures>\d+) lost;.*"),  # make rolling, cluster NODE=1
     re.compile(r"(?P<cases>\d+) payments, \d+ sends, .*"),  # make rolling CLIENT=zuora
     re.compile(r"(?P<cases>\d+) cases by \d+ languages, (?P<failures>\d+) failures"),  # make clients
+    re.compile(r"(?P<cases>\d+) scenarios installed and removed, .*"),  # make cluster
+    re.compile(r"(?P<cases>\d+) of \d+ cases were asked of .*"),  # make parity
     re.compile(r"(?P<cases>\d+) attacks, (?P<failures>\d+) failed"),  # make hostile
     re.compile(r"(?P<cases>\d+) mutants in \d+ rooms, (?P<failures>\d+) failures"),  # make mutate
     re.compile(r"(?P<cases>\d+) executions of \d+ targets, (?P<failures>\d+) findings"),  # make fuzz

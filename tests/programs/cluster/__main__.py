@@ -89,7 +89,8 @@ def _run(folder: Path, given: argparse.Namespace) -> int:
 
 
 def _try_scenarios(plane: ControlPlane, helm: Helm, version: str) -> None:
-    for number, values in enumerate(sorted((CHART / "ci").glob("*-values.yaml"))):
+    scenarios = sorted((CHART / "ci").glob("*-values.yaml"))
+    for number, values in enumerate(scenarios):
         _say(str(values))
         scenario = prepared(plane.api, helm, values, kubernetes=version)
         steps = [admission.objects_are_accepted, release.install, admission.pods_are_admitted]
@@ -103,6 +104,7 @@ def _try_scenarios(plane: ControlPlane, helm: Helm, version: str) -> None:
         scenario = prepared(plane.api, helm, folder / "values.yaml", kubernetes=version, chart=folder / "chart.tgz")
         for step in (release.install, release.upgrade_and_go_back, release.uninstall):
             _say(f"  {step(scenario)}")
+    _say(f"{len(scenarios)} scenarios installed and removed, {len(RELEASES)} released charts upgraded")
     _say(f"audit log\n  {audit.helm_was_strict(plane.audit_log)}\n  {audit.pods_were_judged(plane.audit_log)}")
 
 

@@ -101,6 +101,8 @@ class TestCounts:
             ("2086 calls, 7 errors, 2 lost; slowest restart 98% of steady\n", Counts(2086, 2)),
             ("  50012 calls, 41 errors, 0 lost; 50012 executed once each\n", Counts(50_012, 0)),
             ("900 payments, 950 sends, 880 approved, 0 answers that mean Error, 900 effects\n", Counts(900, 0)),
+            ("15 scenarios installed and removed, 1 released charts upgraded\n", Counts(15, 0)),
+            ("40 of 44 cases were asked of a sandbox; 2 differ from the emulator.\n", Counts(40, 0)),
             ("60 cases by 7 languages, 1 failures\n", Counts(60, 1)),
             ("  3 calls, 1 token, 1 payment\n", Counts(3, 0)),
             ("6 orders, 0 wrong; 4 payments in the ledger, none of them twice\n", Counts(6, 0)),
