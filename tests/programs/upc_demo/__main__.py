@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return asyncio.run(_demonstrate(fault))
     except (RuntimeError, TimeoutError, httpx.HTTPError) as error:
-        print(f"upc-demo: {error or 'something took too long'}", file=sys.stderr)
+        print(f"upc-demo: {str(error) or 'something took too long'}", file=sys.stderr)
         return 1
 
 

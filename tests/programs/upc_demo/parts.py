@@ -20,7 +20,7 @@ ROOT: Final = Path(__file__).resolve().parents[3]
 COMMAND: Final = str(Path(sys.executable).with_name("payorch-server"))
 EXAMPLE: Final = ROOT / "clients" / "python" / "examples" / "gateway" / "gateway.py"
 USER: Final = "zuora"
-_READY_S: Final = 20.0
+_READY_S: Final = 60.0
 
 
 class PluginProcess:
