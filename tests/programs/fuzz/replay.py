@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with listening():
         for file in chosen.files:
             data = file.read_bytes()
-            finding = _weighed(target, data) if chosen.weigh else execute(target, data)
+            finding = weighed(target, data) if chosen.weigh else execute(target, data)
             if finding is None:
                 continue
             wrong += 1
@@ -51,7 +51,7 @@ def _smaller(target: Target, data: bytes, signature: str) -> bytes:
     return minimised(data, is_same)
 
 
-def _weighed(target: Target, data: bytes) -> Finding | None:
+def weighed(target: Target, data: bytes) -> Finding | None:
     """Return a finding where an input takes far more memory than it has bytes; what is cached is warm by then."""
     execute(target, data)
     tracemalloc.start()

@@ -10,6 +10,7 @@ from fuzz.target import CANARY, Target, execute, listening, note, require
 from programs.fuzz.__main__ import Run, table
 from programs.fuzz.findings import Findings, inputs_in, minimised
 from programs.fuzz.judge import Judge
+from programs.fuzz.replay import weighed
 
 SECRET = f"card={CANARY}".encode()
 
@@ -84,6 +85,17 @@ class TestExecution:
         finding = execute(target(run), SECRET)
 
         assert signature == (finding and finding.signature)
+
+
+class TestMemory:
+    """What an input takes while it is parsed."""
+
+    @pytest.mark.parametrize(("size", "is_found"), [(1_000_000, False), (10_000_000, True)])
+    def test_has_a_bound(self, size: int, is_found: bool) -> None:  # noqa: FBT001 - a column of the table
+        """Two megabytes, and a hundred bytes for each of the input."""
+        finding = weighed(target(lambda data: require(len(bytes(size)) > len(data), "it is short")), SECRET)
+
+        assert is_found == (finding is not None)
 
 
 class TestFindings:
