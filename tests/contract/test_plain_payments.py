@@ -97,3 +97,30 @@ class TestARefund:
         assert (read["status"], read["amount"], read["paymentId"]) == ("Processed", 40, paid["id"])
         assert (await get(caller, f"/v1/payments/{paid['id']}"))["refundAmount"] == 40
         assert too_much.status_code == 400
+
+
+class TestTheDefaultMethod:
+    """Of an account there is one at most."""
+
+    async def test_is_the_newest_that_was_made_it(self, caller: Caller) -> None:
+        """The one before is none any more, and payments without a method use the new one."""
+        default = {"type": "card", "card": CARD, "is_default": True}
+        first = (await caller.post(METHODS, default | {"account_id": seed.ACCOUNT_US.id})).json()["id"]
+        before = await shown_default(caller, first)
+        second = (await caller.post(METHODS, default)).json()["id"]
+        headers = await caller.bearer()
+        await caller.http.put(f"/v1/payment-methods/{second}", json={"accountKey": "A00000001"}, headers=headers)
+
+        paid = (await pay(caller, paymentMethodId=None)).json()
+
+        assert before == (first, True)
+        assert await shown_default(caller, first) == (second, False)
+        assert await shown_default(caller, second) == (second, True)
+        assert paid["paymentMethodId"] == second
+
+
+async def shown_default(caller: Caller, method: str) -> tuple[str, bool]:
+    """Return the default method of a method's account, and whether the method is shown as it."""
+    quickstart = await get(caller, f"{METHODS}/{method}?expand[]=account")
+    is_default = (await get(caller, f"/v1/payment-methods/{method}"))["isDefault"]
+    return quickstart["account"]["default_payment_method_id"], is_default

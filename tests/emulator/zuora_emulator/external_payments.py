@@ -74,13 +74,12 @@ def create_external_payment(call: Call) -> UpcPayment:
 def _check_method(call: Call, fields: Fields, account: Account | None) -> None:
     """Refuse electronic methods, which are all that the emulator has."""
     key, kind = fields.text("paymentMethodId"), method_type_of(fields, "paymentMethodType")
-    methods = call.state.payment_methods.values()
-    of_account = [method for method in methods if account is not None and method.account_id == account.id]
-    if key is not None and all(method.id != key for method in of_account):
+    method = call.state.payment_methods.get(key or "")
+    if key is not None and (method is None or account is None or method.account_id != account.id):
         fields.refuse(40, "Cannot find a payment method of this account with this paymentMethodId", "paymentMethodId")
     elif key is not None:
         fields.refuse(30, "An external payment cannot have an electronic payment method.", "paymentMethodId")
-    elif kind is None and any(method.is_default for method in of_account):
+    elif kind is None and account is not None and call.state.default_method(account.id):
         message = "The default payment method of the account is electronic; paymentMethodType is needed."
         fields.refuse(30, message, "paymentMethodType")
 

@@ -278,7 +278,7 @@ def _quickstart_body(call: Call, method: PaymentMethod) -> dict[str, Any]:
 
 
 def _account_body(call: Call, method: PaymentMethod) -> Mapping[str, Any] | None:
-    return None if method.account_id is None else account_body(call.state.accounts[method.account_id])
+    return None if method.account_id is None else account_body(call.state.accounts[method.account_id], call.state)
 
 
 def _v1_body(call: Call, method: PaymentMethod) -> dict[str, Any]:

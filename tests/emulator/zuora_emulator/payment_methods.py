@@ -20,7 +20,7 @@ from zuora_emulator.payment_method_schema import OBJECTS, TOP
 from zuora_emulator.payments import Payment, pay, payable_invoice
 from zuora_emulator.schema_check import problems_of, shown
 from zuora_emulator.selection import read_selection
-from zuora_emulator.state import Account, PaymentMethod
+from zuora_emulator.state import Account, PaymentMethod, State
 
 USER = "2c92c0f80000000000000000000000ff"
 """Id of the user who owns the token."""
@@ -46,7 +46,8 @@ def create_payment_method(call: Call, opener: TokenOpener) -> Answer:
     _record(call, method, payment)
     body = _body(call, method, kind, payment=payment, token=token)
     call.state.payment_methods[method.id] = replace(method, shown=body)
-    return json_answer(201, selection.apply(body, account_body(account) if account else None))
+    shown_account = account_body(account, call.state) if account and selection.expands_account else None
+    return json_answer(201, selection.apply(body, shown_account))
 
 
 def _checked_type(call: Call) -> str:
@@ -231,8 +232,10 @@ def _apple_pay_body(call: Call, payment: Payment | None, token: AppleCharge) -> 
     return {"card": card, "token": call.ids.object_id(), **paid}
 
 
-def account_body(account: Account) -> Mapping[str, Any]:
-    return {
+def account_body(account: Account, state: State) -> Mapping[str, Any]:
+    """Return an account as Quickstart shows it."""
+    default = state.default_method(account.id)
+    return ({"default_payment_method_id": default.id} if default else {}) | {
         "id": account.id,
         "account_number": account.number,
         "name": account.name,

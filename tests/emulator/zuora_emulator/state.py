@@ -182,16 +182,28 @@ class State:
 
     def add_method(self, method: PaymentMethod) -> None:
         """Put a payment method in; one without an account is an orphan from now on."""
-        self.payment_methods[method.id] = method
+        self._put(method)
         if method.account_id is None and method.created_at is not None:
             self.orphans[method.id] = method.created_at
 
     def attach(self, method: PaymentMethod, account: Account) -> PaymentMethod:
         """Give an orphan an account, and return it as it now is."""
         attached = replace(method, account_id=account.id)
-        self.payment_methods[method.id] = attached
+        self._put(attached)
         self.orphans.pop(method.id, None)
         return attached
+
+    def _put(self, method: PaymentMethod) -> None:
+        """Keep a method; the default method of its account until now is none any more if this is one."""
+        before = self.default_method(method.account_id) if method.is_default and method.account_id else None
+        if before is not None:
+            self.payment_methods[before.id] = replace(before, is_default=False)
+        self.payment_methods[method.id] = method
+
+    def default_method(self, account_id: str) -> PaymentMethod | None:
+        """Return the default payment method of an account, if it has one."""
+        methods = self.payment_methods.values()
+        return next((each for each in methods if each.is_default and each.account_id == account_id), None)
 
     def forget_orphans(self, now: datetime, *, days: int) -> None:
         """Delete the payment methods that have had no account for that many days."""

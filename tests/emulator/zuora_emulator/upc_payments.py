@@ -149,13 +149,10 @@ def new_refund(upc: Upc, payment: UpcPayment, **own: Any) -> UpcRefund:
 
 def _method(call: Call, fields: Fields, account: Account) -> PaymentMethod | None:
     key = fields.text("paymentMethodId")
-    methods = [method for method in call.state.payment_methods.values() if method.account_id == account.id]
-    if key is None:
-        method = next((method for method in reversed(methods) if method.is_default), None)
-    else:
-        method = next((method for method in methods if method.id == key), None)
-    if method is None:
+    method = call.state.default_method(account.id) if key is None else call.state.payment_methods.get(key)
+    if method is None or method.account_id != account.id:
         fields.refuse(40, "Cannot find a payment method of this account with this paymentMethodId", "paymentMethodId")
+        return None
     return method
 
 
