@@ -137,7 +137,7 @@ rolling: $(READY)  ## Restart two services in turn under load: no call may be lo
 hostile: $(READY)  ## Attack one service that is limited to 512 MiB; ONLY=attack, QUICK=1 in four minutes
 	@$(BIN)/python -m programs.hostile $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
 
-chaos: $(READY)  ## Kill, freeze, cut and move two replicas, hubs, gateway and Redis at random, and check the books; DURATION=180 SEED=n ONLY=store
+chaos: $(READY)  ## Kill, freeze, cut and move two replicas, hubs, gateway and Redis at random, and check the books; DURATION=180 SEED=n ONLY='store hub' BREAK=rule
 	@$(BIN)/python -m programs.chaos $(if $(DURATION),--seconds $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(if $(BREAK),--break '$(BREAK)')
 
 ##@ Clients, gateway, chart and image

@@ -64,7 +64,7 @@ def _options(arguments: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(prog="make chaos", description="Real processes under drawn faults.")
     parser.add_argument("--seconds", type=float, default=_SECONDS, help="of faults (default %(default)s)")
     parser.add_argument("--seed", type=int, help="of the schedule; random unless given")
-    parser.add_argument("--only", default="", help=f"a fault, or what several begin with: {', '.join(KINDS)}")
+    parser.add_argument("--only", default="", help=f"faults, or what several begin with: {', '.join(KINDS)}")
     parser.add_argument("--rate", type=float, default=12.0, help="new intents per second (default %(default)s)")
     parser.add_argument(
         "--break",

@@ -85,7 +85,7 @@ class _Judge:
         self._evidence = evidence
         self._done: dict[str, list[Execution]] = {}
         self._strays: list[Execution] = []
-        for execution in evidence.executions:
+        for execution in sorted(evidence.executions, key=lambda execution: execution.time_s):
             intent = evidence.by_track_id.get(execution.track_id)
             if intent is None:
                 self._strays.append(execution)

@@ -32,6 +32,9 @@ KINDS: Final = (
     "hub-term",
 )
 """What can go wrong, by what it happens to."""
+MOVE: Final = "route-tenant"
+_LOSE_ANSWERS: Final = frozenset({"replica-kill", "zuora-reset", "zuora-halve", "zuora-stall", "zuora-errors"})
+"""Half of these have the destination move meanwhile: what is resent then must not follow it."""
 _QUIET_S: Final = 2.0
 _GAPS_S: Final = (1.0, 5.0)
 _LENGTHS_S: Final = (0.5, 6.0)
@@ -82,7 +85,7 @@ def drawn_schedule(rng: random.Random, *, seconds: float, only: str = "") -> lis
     Args:
         rng: Where they are drawn from.
         seconds: How long the load lasts.
-        only: A kind, or what kinds begin with; empty: all.
+        only: Kinds, or what kinds begin with, separated by blanks; empty: all.
 
     Raises:
         ValueError: There is no such kind.
@@ -94,19 +97,24 @@ def drawn_schedule(rng: random.Random, *, seconds: float, only: str = "") -> lis
     while at_s < seconds - _QUIET_S:
         if not waiting:
             waiting = rng.sample(kinds, len(kinds))
-        length_s = rng.uniform(*_LENGTHS_S)
-        faults.append(Fault(waiting.pop(), at_s, length_s, rng.random()))
+        fault = Fault(waiting.pop(), at_s, rng.uniform(*_LENGTHS_S), rng.random())
+        faults.append(fault)
+        if fault.kind in _LOSE_ANSWERS and MOVE in kinds and rng.random() < _HALF:
+            faults.append(Fault(MOVE, at_s + rng.uniform(0.0, fault.length_s), 0.0, rng.random()))
         at_s += rng.uniform(*_GAPS_S)
-    return faults
+    return sorted(faults, key=lambda fault: fault.begin_s)
 
 
 def kinds_of(only: str) -> Sequence[str]:
-    """Return the kinds of a name, such as `store` or `store-flush`; all for an empty one.
+    """Return the kinds of some names, such as `store` or `store-flush`; all for none.
 
     Raises:
         ValueError: There is no such kind.
     """
-    found = [kind for kind in KINDS if not only or kind == only or kind.startswith(f"{only}-")]
-    if not found:
-        raise ValueError(f"there is no fault {only!r}; there are {', '.join(KINDS)}")
-    return found
+    found: list[str] = []
+    for name in only.split():
+        named = [kind for kind in KINDS if kind == name or kind.startswith(f"{name}-")]
+        if not named:
+            raise ValueError(f"there is no fault {name!r}; there are {', '.join(KINDS)}")
+        found += named
+    return found or KINDS

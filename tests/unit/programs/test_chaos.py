@@ -7,7 +7,7 @@ from programs.chaos.__main__ import main
 from programs.chaos.faults import Faults, Happened
 from programs.chaos.judge import Evidence, Execution, Finding, judge, judge_hub, leaks
 from programs.chaos.report import table
-from programs.chaos.schedule import KINDS, Fault, drawn_schedule, kinds_of
+from programs.chaos.schedule import KINDS, MOVE, Fault, drawn_schedule, kinds_of
 from programs.simulation.grpc_context import FIX, LOOK_UP, NEW, RESEND, Seen
 from programs.simulation.intent import Answer, Intent, Purpose
 
@@ -174,8 +174,9 @@ class TestExcuses:
             ((10.45,), (10.2,), ""),
         ):
             intent = intent_of(SUCCESS)
+            # In whatever order the books of the places are read.
             assert [(rules.DOUBLE_MONEY, excuse)] == found(
-                intent, *twice, losses_s=losses_s, moves_s=moves_s, places=places
+                intent, *reversed(twice), losses_s=losses_s, moves_s=moves_s, places=places
             )
 
     def test_needs_a_lost_record_and_a_changed_body(self) -> None:
@@ -239,13 +240,23 @@ class TestSchedule:
     def test_has_every_kind_before_any_comes_again(self) -> None:
         """In the order of their times."""
         faults = drawn_schedule(random.Random(1), seconds=300.0)  # noqa: S311 - repeatable
-        assert {fault.kind for fault in faults[: len(KINDS)]} == set(KINDS)
+        kinds = [fault.kind for fault in faults if fault.kind != MOVE]
+        assert sorted(kinds[: len(KINDS) - 1]) == sorted(set(KINDS) - {MOVE})
         assert sorted(fault.begin_s for fault in faults) == [fault.begin_s for fault in faults]
+
+    def test_moves_the_destination_while_answers_are_lost(self) -> None:
+        """Only where moves are asked for."""
+        kinds = [
+            Counter(fault.kind for fault in drawn_schedule(random.Random(1), seconds=300.0, only=only))  # noqa: S311 - repeatable
+            for only in ("zuora-halve route-tenant", "zuora-halve")
+        ]
+        assert kinds[0][MOVE] > kinds[0]["zuora-halve"]
+        assert set(kinds[1]) == {"zuora-halve"}
 
     def test_has_only_what_is_asked_for(self) -> None:
         """A kind, or all that happens to one part."""
         assert list(kinds_of("store-flush")) == ["store-flush"]
-        assert {kind.partition("-")[0] for kind in kinds_of("store")} == {"store"}
+        assert {kind.partition("-")[0] for kind in kinds_of("store hub")} == {"store", "hub"}
         with pytest.raises(SystemExit):
             main(["--only", "weather"])
 
