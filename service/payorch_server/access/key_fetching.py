@@ -99,17 +99,19 @@ async def _get(http: httpx.AsyncClient, url: str) -> tuple[bytes, httpx.Headers]
     Raises:
         KeyFetchError: Its status is not 200, it is encoded, or larger than MAX_ANSWER_BYTES.
     """
+    # A query may have a key in it.
+    shown = url.partition("?")[0]
     async with http.stream("GET", url) as answer:
         if answer.status_code != _OK:
             hint = ", and redirects are not followed" if answer.has_redirect_location else ""
-            raise KeyFetchError(f"{url} answered with status {answer.status_code}{hint}")
+            raise KeyFetchError(f"{shown} answered with status {answer.status_code}{hint}")
         if _is_encoded(answer.headers):
-            raise KeyFetchError(f"{url} answered with a content encoding that was not asked for")
+            raise KeyFetchError(f"{shown} answered with a content encoding that was not asked for")
         body = bytearray()
         async for part in answer.aiter_raw():
             body += part
             if len(body) > MAX_ANSWER_BYTES:
-                raise KeyFetchError(f"{url} answered with more than {MAX_ANSWER_BYTES} bytes")
+                raise KeyFetchError(f"{shown} answered with more than {MAX_ANSWER_BYTES} bytes")
     return bytes(body), answer.headers
 
 

@@ -183,6 +183,15 @@ class TestProblems:
         assert expected in await problem_of(source(server, tmp_path))
         assert 0 == server.asked_for("/other")
 
+    async def test_show_no_query(self, server: IssuerServer, tmp_path: Path) -> None:
+        """It may have a key in it, and the reason becomes a line of the log."""
+        url = f"{server.url}/other?api_key=s3cret"
+
+        problem = await problem_of(source(server, tmp_path, url=url))
+
+        assert problem.startswith(f"{server.url}/other answered with status 404")
+        assert "s3cret" not in problem
+
     async def test_quote_little_of_the_answer(self, server: IssuerServer, tmp_path: Path) -> None:
         """A key id can be any text of any length, and the reason becomes a line of the log."""
         kid = "a\nb\x1b[31m" + "k" * 100_000
