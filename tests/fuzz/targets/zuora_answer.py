@@ -64,7 +64,9 @@ def run(data: bytes) -> None:
         note(error)
         require(error.verdict.outcome is Outcome.UNKNOWN, "a success that lacks its result is in doubt")
         return
-    note(repr(result))
+    # The other results have ids, which the caller needs as they are.
+    if operation == "sessions":
+        note(repr(result))
 
 
 def _answer(data: bytes) -> tuple[str, Damage | None, HttpResponse]:
