@@ -67,8 +67,31 @@ class TestStatuses:
 
     def test_are_of_zuoras_four(self) -> None:
         """202 would be read as an answer of the gateway; 405, 413 and 415 would leave a refused payment open."""
-        assert set(STATUSES) == set(Answer)
-        assert set(STATUSES.values()) == {200, 400, 401, 503}
+        assert {
+            Answer.APPROVED: 200,
+            Answer.DECLINED: 200,
+            Answer.FAILED: 200,
+            Answer.SYSTEM: 200,
+            Answer.NOT_UNDERSTOOD: 400,
+            Answer.UNAUTHORIZED: 401,
+            Answer.UNKNOWN: 503,
+        } == STATUSES
+
+
+class TestGatewayOutcome:
+    """GatewayOutcome."""
+
+    def test_shows_no_message(self) -> None:
+        """It is the gateway's own text, and may name anything."""
+        assert "canary" not in repr(GatewayOutcome(Result.DECLINED, message="canary"))
+
+    def test_has_no_texts_that_the_gateway_did_not_send(self) -> None:
+        """Empty ones are left out of answers to Zuora."""
+        outcome = GatewayOutcome(Result.DECLINED)
+
+        texts = (outcome.code, outcome.message, outcome.transaction_id, outcome.second_transaction_id)
+        assert texts == ("", "", "", "")
+        assert outcome.cut == ()
 
 
 class TestSituationOf:
