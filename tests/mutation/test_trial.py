@@ -84,6 +84,16 @@ class TestMutant:
         assert [test.rpartition("::")[2] for test in known.judges(mutants["return 3"])] == ["test_others_cost_more"]
         assert len(known.judges(mutants["LIMIT = 101"])) == 2
 
+    def test_is_judged_first_where_its_module_is_used(self, tree: Path) -> None:
+        """Another file may have more tests, and not even import it."""
+        others = "\n".join(f"def test_{number}():\n    assert True\n" for number in range(5))
+        (tree / "tests" / "unit" / "test_others.py").write_text(others)
+        known = trial.baseline(Room("fees", ROOM.modules, ("unit",)), wait)
+        (mutant,) = (found for found in mutants_of(tree, "mutated_fees.py") if found.after == "LIMIT = 101")
+
+        assert len(known.judges(mutant)) == 7
+        assert trial.verdict(mutant, known, wait).by.endswith("test_fees.py::test_large_amounts_cost_less")
+
     def test_is_not_judged_by_tests_that_fail_without_it(self, tree: Path) -> None:
         """Every mutant would be killed."""
         (tree / "tests" / "unit" / "test_fees.py").write_text(TESTS.replace("== 1", "== 5"))
