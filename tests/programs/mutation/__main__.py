@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ def main() -> int:
     survivors = survivors_of(FILE.read_text())
     rooms = [room for room in ROOMS if not options.only or room.name in options.only]
     os.nice(_NICENESS)
+    # So that a mutant that is being tried ends with this process.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     forked.preload()
     run = _Run(Journal(_JOURNAL, _ROOT), size=options.sample, seed=options.seed)
     try:

@@ -89,6 +89,7 @@ def run(task: Callable[[], Any], limits: Limits, waiting: Callable[[], None]) ->
 
 
 def _be_child(task: Callable[[], Any], limits: Limits, writing: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
