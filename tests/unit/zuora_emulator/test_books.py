@@ -63,6 +63,45 @@ def test_ledger_counts_by_operation() -> None:
 
     assert (ledger.count("token"), ledger.count("sessions")) == (1, 0)
     assert ledger.as_json()[0]["time"] == "2026-11-20T12:00:00+00:00"
+    assert ledger.as_json()[0]["effects"] == {}
+
+
+def test_ledger_shows_every_member_of_an_execution() -> None:
+    """By these names tests of other projects read it."""
+    ledger = Ledger()
+    ledger.record(
+        LedgerEntry(
+            operation="payments",
+            time=NOW,
+            tenant="1",
+            entity="2",
+            orgs=("3",),
+            account="4",
+            track_id="5",
+            idempotency_key="6",
+            request_id="7",
+            amount=Decimal("8.50"),
+            currency="EUR",
+            effects={"payment_id": "9"},
+        )
+    )
+
+    assert ledger.as_json() == [
+        {
+            "operation": "payments",
+            "time": "2026-11-20T12:00:00+00:00",
+            "tenant": "1",
+            "entity": "2",
+            "orgs": ["3"],
+            "account": "4",
+            "track_id": "5",
+            "idempotency_key": "6",
+            "request_id": "7",
+            "amount": "8.50",
+            "currency": "EUR",
+            "effects": {"payment_id": "9"},
+        }
+    ]
 
 
 def test_short_hash_tells_secrets_apart() -> None:
