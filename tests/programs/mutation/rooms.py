@@ -112,10 +112,11 @@ ROOMS: Final = (
     ),
     Room(
         "emulator-checks",
-        _emulator("fields", "headers", "payment_method_schema", "schema_check", "upc_requests"),
+        _emulator("fields", "headers", "payment_fields", "payment_method_schema", "schema_check", "upc_requests"),
         (
             *(f"contract/test_{name}.py" for name in ("decryption", "headers", "hub_requests", "payment_methods")),
-            *(f"contract/test_{name}.py" for name in ("payment_methods_v1", "request_lines", "sessions")),
+            *(f"contract/test_{name}.py" for name in ("payment_methods_v1", "plain_payments", "request_lines")),
+            "contract/test_sessions.py",
             *(f"unit/zuora_emulator/test_{name}.py" for name in ("hub_set_up", "values")),
         ),
     ),
@@ -129,6 +130,7 @@ ROOMS: Final = (
                 for name in ("payment_methods", "payment_methods_v1", "redemption", "sessions")
             ),
             *(f"unit/zuora_emulator/test_{name}.py" for name in ("books", "hub_payment_lives", "hub_set_up")),
+            "contract/test_external_payments.py",
             "unit/zuora_emulator/test_idempotency.py",
         ),
     ),
