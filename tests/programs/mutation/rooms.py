@@ -116,8 +116,8 @@ ROOMS: Final = (
         (
             *(f"contract/test_{name}.py" for name in ("decryption", "headers", "hub_requests", "payment_methods")),
             *(f"contract/test_{name}.py" for name in ("payment_methods_v1", "plain_payments", "request_lines")),
-            "contract/test_sessions.py",
-            *(f"unit/zuora_emulator/test_{name}.py" for name in ("hub_set_up", "values")),
+            *(f"contract/test_{name}.py" for name in ("external_payments", "hub_payments", "sessions")),
+            *(f"unit/zuora_emulator/test_{name}.py" for name in ("hub_set_up", "payment_method_schema", "values")),
         ),
     ),
     Room(
