@@ -28,6 +28,9 @@ class _Connections:
         self._open: dict[tuple[str, int], tuple[asyncio.Transport, asyncio.Event]] = {}
         self.stale: set[tuple[str, int]] = set()
         """Peers whose next call is cut."""
+        self._calls: set[asyncio.Task[None]] = set()
+        self.ended = False
+        """Whether calls were cut because the server ends."""
 
     def opened(self, transport: asyncio.Transport) -> None:
         self._open[_peer_of(transport)] = (transport, asyncio.Event())
@@ -37,10 +40,19 @@ class _Connections:
         _, event = self._open.pop(_peer_of(transport), (None, asyncio.Event()))
         event.set()
 
-    def abort(self, peer: tuple[str, int]) -> None:
-        """Close the connection without another byte."""
-        if peer in self._open:
-            self._open[peer][0].abort()
+    def begin(self) -> None:
+        """Remember the task of a call."""
+        if task := asyncio.current_task():
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+
+    def end(self) -> None:
+        """Cut what is left: a call in progress gets no answer, rather than one of uvicorn that Zuora never gives."""
+        self.ended = True
+        for transport, _ in self._open.values():
+            transport.abort()
+        for task in self._calls:
+            task.cancel()
 
     async def cut(self, peer: tuple[str, int]) -> None:
         """Reset the connection, and come back when it is gone."""
@@ -80,14 +92,14 @@ def _cutting(app: ASGIApp, connections: _Connections) -> ASGIApp:
             await connections.cut(peer)
             return
         try:
+            connections.begin()
             scope[STALE] = lambda: connections.stale.add(peer)
             await app(scope, receive, send)
         except ConnectionCut:
             await connections.cut(peer)
         except asyncio.CancelledError:
-            # The server ends: a call that waits gets no answer, as none was due, rather than uvicorn's own 500.
-            connections.abort(peer)
-            raise
+            if not connections.ended:
+                raise
 
     return cutting
 
@@ -133,7 +145,6 @@ async def serving(emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0)
         access_log=False,
         server_header=False,
         date_header=False,  # the emulator's own clock writes it
-        timeout_graceful_shutdown=_GRACE_S,
     )
     server = _Server(config)
     with _listening_socket(host, port) as listener:
@@ -146,6 +157,8 @@ async def serving(emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0)
         finally:
             due.cancel()
             server.should_exit = True
+            await asyncio.wait([task], timeout=_GRACE_S)
+            connections.end()
             await task
             with contextlib.suppress(asyncio.CancelledError):
                 await due

@@ -4,8 +4,9 @@ import signal
 import socket
 import sys
 
+import httpx
 import pytest
-from zuora_emulator import Emulator, serving
+from zuora_emulator import Emulator, seed, serving
 from zuora_emulator.cli import main
 
 
@@ -137,6 +138,29 @@ async def test_serve_says_where_and_stops_on_a_signal(number: signal.Signals) ->
     assert first.startswith(b"Zuora emulator (not Zuora) on http://127.0.0.1:")
     assert b"emulator-secret-a" in rest
     assert b"INV00000002 42.50 USD" in rest
+    assert (process.returncode, errors) == (0, b"")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fault", ["silence", "slow:600", "drip:600"])
+async def test_serve_ends_with_a_call_in_progress_and_without_a_word(fault: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "zuora_emulator", "serve", "--port", "0", "--quiet", "--fault", f"token:{fault}",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    base_url = (await process.stdout.readline()).decode().split()[-1]
+    client = seed.CLIENT_A
+    form = {"client_id": client.client_id, "client_secret": client.client_secret, "grant_type": "client_credentials"}
+    async with httpx.AsyncClient(base_url=base_url, trust_env=False) as http:
+        waiting = asyncio.ensure_future(http.post("/oauth/token", data=form))
+        while not (await http.get("/_emulator/journal")).json()["entries"]:
+            await asyncio.sleep(0)
+        process.send_signal(signal.SIGINT)
+        _, errors = await process.communicate()
+
+        with pytest.raises(httpx.TransportError):
+            await waiting
     assert (process.returncode, errors) == (0, b"")
 
 
