@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from programs.image.containers import Entry, buildah, entries, mounted
-from programs.image.running import EMULATOR, SERVER, look_at_call, look_at_commands
+from programs.image.running import EMULATOR, SERVER, look_at_call, look_at_commands, look_at_emulator
 
 LARGEST_ADDED_BYTES = 122_000_000
 """Native code is two thirds: grpc, cryptography, uvloop, protovalidate. The rest is Python, once as source and once as
@@ -169,6 +169,7 @@ def look_inside(service: str, again: str, emulator: str, base: str) -> None:
         look_at_debian_packages(root, root / "opt/payorch/sbom.cdx.json")
         Path("build/image/sbom.cdx.json").write_bytes((root / "opt/payorch/sbom.cdx.json").read_bytes())
         asyncio.run(look_at_commands(root, folder))
+        asyncio.run(look_at_emulator(emulator_root, folder))
         asyncio.run(look_at_call(root, emulator_root, folder))
 
 
