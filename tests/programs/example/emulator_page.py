@@ -1,16 +1,20 @@
 """Looks at the emulator's page after the shop's orders, and at what a hostile caller can do to it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 import httpx
 from harness.chromium import BrowserPage, PageError
 from harness.stack import LocalStack
+from zuora_emulator import seed
 
 from programs.example.scenes import MAX_BYTES, PICTURES
 
 WINDOW: Final = {"width": 1000, "height": 500, "deviceScaleFactor": 1, "mobile": False}
+_ENTER: Final = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
+_NARROW: Final = 360
 _SOON_S: Final = 20
 _UNANSWERED: Final = "19.00"
 """The amount of the order that is paid without an answer."""
@@ -51,6 +55,8 @@ async def look(page: BrowserPage, stack: LocalStack) -> AsyncIterator[str]:
     page.errors[:] = [error for error in page.errors if "400 (Bad Request)" not in error]
 
     yield await _hostile(page, stack)
+    async for line in _elsewhere(page, stack):
+        yield line
 
 
 async def _one_order(page: BrowserPage, stack: LocalStack) -> str:
@@ -89,6 +95,30 @@ async def _hostile(page: BrowserPage, stack: LocalStack) -> str:
     )
     _check(found, [False, 0, True], "markup of a caller: executed, elements, shown as text")
     return "markup in Track-Id, headers, body and answer is shown as text"
+
+
+async def _elsewhere(page: BrowserPage, stack: LocalStack) -> AsyncIterator[str]:
+    """Show markup of a world and of a refusal, put some in as a careless script would, and make the window narrow."""
+    stack.emulator.state.add(replace(seed.ACCOUNT_US, number=_MARKUP))
+    await page.value(f"document.querySelector('#fault input').value = {_MARKUP!r}")
+    await page.value("document.querySelector('#fault input').focus()")
+    for kind in ("keyDown", "keyUp"):  # the form is sent without a pointer
+        await page.send("Input.dispatchKeyEvent", type=kind, **_ENTER)
+    await page.until("document.querySelector('#problem').textContent.includes('onerror')", within_s=_SOON_S)
+    await page.until(f"document.querySelector('#accounts').textContent.includes({_MARKUP!r})", within_s=_SOON_S)
+    found = await page.value("[document.title.includes('executed'), document.querySelectorAll('img').length]")
+    _check(found, [False, 0], "markup of an account and of a refusal: executed, elements")
+    careless = f"(() => {{ try {{ document.body.innerHTML = {_MARKUP!r} }} catch {{ return true }} }})()"
+    refused = await page.value(careless)
+    _check(refused, True, "the policy refuses markup")
+    page.errors[:] = [error for error in page.errors if not ("TrustedHTML" in error or "400 (Bad Request)" in error)]
+    yield "markup in an account and in a refusal is shown as text, and the policy refuses any other"
+
+    await page.send("Emulation.setDeviceMetricsOverride", **WINDOW | {"width": _NARROW})
+    _check(await page.value("document.documentElement.scrollWidth"), _NARROW, "width of the page in a narrow window")
+    stack.emulator.journal.entries.clear()
+    await page.until("document.querySelector('#journal').innerText === 'No call has arrived.'", within_s=_SOON_S)
+    yield "a narrow window shows the whole width, and an empty journal a sentence"
 
 
 def _check(found: object, expected: object, what: str) -> None:
