@@ -219,6 +219,8 @@ def _kubelet_command(plane: ControlPlane, node: Node) -> Sequence[str]:
         "enforceNodeAllocatable": [],
         "evictionHard": {"nodefs.available": "0%", "imagefs.available": "0%"},
         "imageGCHighThresholdPercent": 100,
+        # Each kubelet removes the logs of pods that are not its own.
+        "podLogsDir": f"/var/log/pods/{node.name}",
         "clusterDNS": [ADDRESS],
         "clusterDomain": DOMAIN,
         "resolvConf": "",

@@ -15,8 +15,8 @@ from zuora_emulator import seed
 
 from programs.cluster.fleet.callers import Caller, Effect, FailedError
 
-_PATIENCE_S: Final = 60.0
-"""How long a caller sends an intent again where it is advised to."""
+_PATIENCE_S: Final = 180.0
+"""How long a caller sends an intent again where it is advised to: more than the 70 s of a lease that nothing renews."""
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 8.0
 _MOST_AT_ONCE: Final = 400

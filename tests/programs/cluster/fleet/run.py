@@ -32,8 +32,8 @@ _LEAST_CALLS_PER_S: Final = 20.0
 _PAYMENTS_PER_S: Final = 5.0
 _PAYMENTS_AGAIN_S: Final = 5.0
 """Not so often that a backlog of payments keeps the machine busy."""
-_PAUSE_S: Final = 5.0
-"""Between events, so that each begins with clients that have found every pod."""
+_PAUSE_S: Final = 8.0
+"""After an event: it counts as part of it, since clients and proxies find what has changed some seconds later."""
 _STARTED_S: Final = 60.0
 _REPORT_EVERY_S: Final = 20.0
 
@@ -81,12 +81,12 @@ def _under_load(fleet: Fleet, *, calls: int, chosen: Sequence[str]) -> Iterator[
     with Resends() as resends, _ongoing(fleet, calls) as loads:
         until("calls are answered", lambda: loads.calls.ended()["answered"] > calls / 1000, within_s=_STARTED_S)
         for name in chosen:
-            time.sleep(_PAUSE_S)
             began_s = perf_counter()
             yield f"{name}: begins"
             shown = events.ALL[name](fleet)
+            yield f"{name}: {shown}; {perf_counter() - began_s:.0f} s"
+            time.sleep(_PAUSE_S)
             happened.append(report.Event(name, began_s, perf_counter()))
-            yield f"{name}: {shown}; {happened[-1].ended_s - began_s:.0f} s"
         yield "the rest of the calls"
     made = loads.calls.calls
     yield from report.by_event(made, happened, resends.reasons)
