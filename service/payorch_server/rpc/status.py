@@ -27,6 +27,8 @@ _SPARE_BYTES: Final = 96
 RETRY_S: Final = {
     Reason.UPSTREAM_IN_PROGRESS.name: 2.0,
     Reason.OVERLOADED.name: 0.5,
+    # A client sends four times: over six seconds, in which Redis restarts.
+    Reason.STORE_UNAVAILABLE.name: 2.0,
     Reason.AUDIT_UNAVAILABLE.name: 5.0,
     Reason.CLOCK_OFFSET_TOO_LARGE.name: 20.0,
     Reason.CALLER_KEYS_UNAVAILABLE.name: 5.0,

@@ -159,7 +159,10 @@ class TestStatusOf:
         assert found["RetryInfo"].retry_delay.ToSeconds() == 120
         assert found["RequestInfo"].request_id == "r7"
 
-    @pytest.mark.parametrize(("reason", "expected_ms"), [(Reason.UPSTREAM_IN_PROGRESS, 2000), (Reason.OVERLOADED, 500)])
+    @pytest.mark.parametrize(
+        ("reason", "expected_ms"),
+        [(Reason.UPSTREAM_IN_PROGRESS, 2000), (Reason.OVERLOADED, 500), (Reason.STORE_UNAVAILABLE, 2000)],
+    )
     def test_says_when_to_resend_where_zuora_does_not(self, reason: Reason, expected_ms: int) -> None:
         """A wait of ours, where one is known to help."""
         found = details(status_of(call_error(reason, ""), track_id=TRACK_ID))
