@@ -27,6 +27,9 @@ _GONE_S: Final = 30.0
 _PRIVATE: Final = ("/run", "/var/lib", "/var/log")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _CGROUP: Final = "payorch-cluster"
+_CPU_SHARES: Final = 16_384
+_CPU_WEIGHT: Final = 1_600
+"""The same in version 2: sixteen times what one process has."""
 # What the node is made of, and Debian's package of it.
 _PROGRAMS: Final = {
     "unshare": "util-linux",
@@ -126,6 +129,11 @@ def prepare() -> None:
     for parent in _cgroup_parents():
         for node in NODES:
             (parent / _CGROUP / node.name).mkdir(parents=True, exist_ok=True)
+        # A group counts as one process does, whatever is in it: on a busy machine the cluster would hardly run.
+        if (shares := parent / _CGROUP / "cpu.shares").exists():
+            shares.write_text(str(_CPU_SHARES))
+        elif (weight := parent / _CGROUP / "cpu.weight").exists():
+            weight.write_text(str(_CPU_WEIGHT))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ _REDIS_S: Final = 120.0
 _REACHED_S: Final = 180.0
 """Within which the kubelet brings a changed Secret or ConfigMap into the pods, and they use it."""
 _PROBE_S: Final = 10.0
-_UNKNOWN_ID: Final = "nobody-ever-sent-this-one"
+_UNKNOWN_ID: Final = "an-intent-that-was-never-sent"
 
 
 def rolling_update(fleet: Fleet) -> str:

@@ -22,7 +22,7 @@ _SECURITY: Final = {
     "capabilities": {"drop": ["ALL"]},
 }
 _POD_SECURITY: Final = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
-_CPU: Final = "20m"
+_CPU: Final = "200m"
 
 
 def redis(folder: Path, password: str) -> tuple[Object, ...]:
