@@ -63,6 +63,7 @@ class FetchedKeys:
         clock: Clock,
         tasks: TaskOwner,
         deadlines: Deadlines,
+        max_waiting: int,
         uniform: Callable[[float, float], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -74,6 +75,8 @@ class FetchedKeys:
             clock: For their ages.
             tasks: Owns the fetches.
             deadlines: Of the process.
+            max_waiting: How many calls may wait for a fetch at a time. They are in progress meanwhile, and tokens with
+                invented keys, which cost a stranger nothing, shall not fill the server while an issuer answers slowly.
             uniform: Draws from an interval.
             sleep: Waits between the fetches.
         """
@@ -82,6 +85,7 @@ class FetchedKeys:
         self._clock = clock
         self._tasks = tasks
         self._deadlines = deadlines
+        self._max_waiting, self._waiting = max_waiting, 0
         self._uniform = uniform
         self._sleep = sleep
         self._first = asyncio.Event()
@@ -124,16 +128,21 @@ class FetchedKeys:
             within_s: How long to wait; the fetch itself continues for others.
 
         Returns:
-            Whether they are now those that the issuer published a moment ago.
+            Whether they are now those that the issuer published a moment ago; False at once if too many wait already.
         """
         issuer = self._issuers[name]
         if issuer.fetch is None and self._clock.monotonic() - issuer.ended_s >= MIN_INTERVAL_S:
             _ = self._start(name)
         if issuer.fetch is not None:
+            if self._waiting >= self._max_waiting:
+                return False
+            self._waiting += 1
             try:
                 await self._deadlines.result_of(issuer.fetch, within_s=within_s)
             except TimeoutError:
                 return False
+            finally:
+                self._waiting -= 1
         return not issuer.failures
 
     def _age_s(self, issuer: _Issuer) -> float:

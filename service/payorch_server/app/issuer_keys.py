@@ -53,6 +53,7 @@ def fetched_keys(
         clock=clock,
         tasks=tasks,
         deadlines=deadlines,
+        max_waiting=max(1, document.grpc.max_calls_in_progress // 2),
         uniform=uniform,
     )
 

@@ -22,6 +22,7 @@ FIRST = FetchedKeySet(parse_key_set(key_set(Issuer(kid="first"))), 300.0)
 SECOND = FetchedKeySet(parse_key_set(key_set(Issuer(kid="first"), Issuer(kid="second"))), 900.0)
 AWAY = KeyFetchError("status 503")
 MAX_AGE_S = 86_400.0
+MAX_WAITING = 500
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class World:
             clock=self.clock,
             tasks=self.tasks,
             deadlines=Deadlines(SystemClock()),
+            max_waiting=MAX_WAITING,
             uniform=lambda _low, high: high,
             sleep=self.sleep,
         )
@@ -185,6 +187,23 @@ class TestRenew:
         assert [True] * 500 == await asyncio.gather(*waiting)
         assert 2 == world.fetches
         assert ["first", "second"] == world.kids()
+
+    async def test_of_more_calls_than_may_wait_ends_at_once(self, world: World) -> None:
+        """A stranger's tokens cannot fill the server while an issuer is slow; the places are free after the fetch."""
+        world.answers = [FIRST, SECOND]
+        await world.begin()
+        world.clock.advance(MIN_INTERVAL_S)
+        world.held = asyncio.Event()
+        waiting = [asyncio.ensure_future(world.keys.renew("corp", within_s=5.0)) for _ in range(MAX_WAITING)]
+        await asyncio.sleep(0)
+
+        assert not await world.keys.renew("corp", within_s=5.0)
+        waiting.pop().cancel()
+        await asyncio.sleep(0)
+        waiting.append(asyncio.ensure_future(world.keys.renew("corp", within_s=5.0)))
+        await asyncio.sleep(0)
+        world.held.set()
+        assert [True] * MAX_WAITING == await asyncio.gather(*waiting)
 
     async def test_fetches_nothing_shortly_after_a_fetch(self, world: World) -> None:
         """A storm of invented keys sends one request in ten seconds."""
