@@ -90,7 +90,7 @@ def objects_in(text: str, source: str) -> list[Mapping[str, Any]] | None:
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ConfigError(source, [f"{line}is not YAML: {error.problem or error.context}"]) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigError(source, ["is not YAML"]) from error
     objects: list[Mapping[str, Any]] = []
     for document in documents:

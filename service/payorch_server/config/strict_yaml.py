@@ -136,7 +136,7 @@ def read_yaml(path: TextFile) -> Any:
         raise ConfigError(str(path), [f"{line}{_sentence(error)}"]) from error
     except yaml.YAMLError as error:
         raise ConfigError(str(path), [f"is not YAML: {str(error).splitlines()[0]}"]) from error
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         # An escape of a character that does not exist, such as "\U00110000".
         raise ConfigError(str(path), [f"contains a value that cannot be read: {error}"]) from error
 
@@ -155,5 +155,5 @@ def compose(path: TextFile) -> yaml.Node | None:
     """Return the tree of a YAML file with the marks of its lines; None if it cannot be read."""
     try:
         return yaml.compose(path.read_text(), _StrictLoader)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+    except (OSError, ValueError, OverflowError, RecursionError, yaml.YAMLError):
         return None

@@ -234,7 +234,7 @@ def parsed_yaml(text: str, *, name: str) -> tuple[Section, Problems]:
     except yaml.MarkedYAMLError as problem:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 1
         raise FileError(f"{name}:{line}: is no YAML: {problem.problem}") from problem
-    except (yaml.YAMLError, RecursionError, ValueError) as problem:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as problem:
         raise FileError(f"{name}: is no YAML: {str(problem).splitlines()[0]}") from problem
     if node is None:
         raise FileError(f"{name}:1: is empty")

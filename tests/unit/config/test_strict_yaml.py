@@ -109,6 +109,7 @@ class TestScalars:
             ("a: !!binary aGVsbG8=", "line 1: a tag such as !name is not known", "another"),
             ("a: &a {b: 1}\nc: {<<: *a}", "line 2: << merges nothing here", "a merge of 1.1"),
             ('a: "\\U00110000"', "contains a value that cannot be read: chr() arg not in range", "no such character"),
+            ('a: "\\UFFFFFFFF"', "contains a value that cannot be read: ", "nor in C"),
         ],
     )
     def test_are_refused(self, tmp_path: Path, text: str, problem: str, reason: str) -> None:
