@@ -29,7 +29,7 @@ Also not shown: there was no node, so no pod ran, no probe was asked and `helm t
 _SHOWN_ON_NODE: Final = """
 Shown on a node of containerd and a kubelet: the chart with the image of this tree becomes ready, passes `helm test`,
 answers the commands of docs/tracing.md, is replaced under calls, and goes away; so does the hub, under Zuora's payments
-over TLS. A fleet on two nodes lost no call while it was replaced, drained, evicted and rotated.
+over TLS. The fleet on two nodes lost none of the calls that its tables count, under the events that they name.
 Not shown: NetworkPolicies, which nothing enforced; more than one machine."""
 _IMAGES: Final = ("sandbox.tar", "payorch.tar", "neighbours.tar")
 _POD_LOGS: Final = Path("/var/log/pods")
