@@ -13,6 +13,11 @@ const KEEPALIVE_TIMEOUT_MS = 10_000;
 /** Between two attempts to connect. Calls fail meanwhile, and gRPC's own two minutes would make an outage longer. */
 const FIRST_RECONNECT_MS = 200;
 const LONGEST_RECONNECT_MS = 1_000;
+/**
+ * Between two resolutions of the name, at least. When all replicas are replaced in a row, only DNS knows the new ones,
+ * and gRPC's own 30 s would be an outage of the client.
+ */
+const RESOLUTIONS_MS = 5_000;
 
 /** What a channel depends on. */
 export interface ChannelSettings {
@@ -48,6 +53,7 @@ export function channelOptions({ serviceConfig, resends, options }: ChannelSetti
     "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
     "grpc.initial_reconnect_backoff_ms": FIRST_RECONNECT_MS,
     "grpc.max_reconnect_backoff_ms": LONGEST_RECONNECT_MS,
+    "grpc.dns_min_time_between_resolutions_ms": RESOLUTIONS_MS,
     "grpc.primary_user_agent": `payorch-typescript/${VERSION}`,
     ...options,
   };

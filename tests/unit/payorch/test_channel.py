@@ -69,6 +69,10 @@ class TestChannelOptions:
 
         assert chosen["grpc.initial_reconnect_backoff_ms"] <= chosen["grpc.max_reconnect_backoff_ms"] <= 1_000
 
+    def test_find_new_replicas_within_seconds(self) -> None:
+        """When all were replaced in a row; gRPC alone asks DNS twice a minute."""
+        assert dict(channel_options("{}", (), resends=True))["grpc.dns_min_time_between_resolutions_ms"] <= 5_000
+
     @pytest.mark.parametrize("config", ["", "[]", "{"])
     def test_refuse_a_config_that_is_none(self, config: str) -> None:
         """Before a channel is made of it."""

@@ -29,6 +29,9 @@ _KEEPALIVE_TIMEOUT_MS: Final = 10_000
 _FIRST_RECONNECT_MS: Final = 200
 _LONGEST_RECONNECT_MS: Final = 1_000
 """Between two attempts to connect. Calls fail meanwhile, and gRPC's own two minutes would make an outage longer."""
+_RESOLUTIONS_MS: Final = 5_000
+"""Between two resolutions of the name, at least. When all replicas are replaced in a row, only DNS knows the new ones,
+and gRPC's own 30 s would be an outage of the client."""
 _RETRIES: Final = ("retryPolicy", "hedgingPolicy")
 
 
@@ -94,6 +97,7 @@ def channel_options(service_config: str, given: ChannelOptions, *, resends: bool
         "grpc.keepalive_timeout_ms": _KEEPALIVE_TIMEOUT_MS,
         "grpc.initial_reconnect_backoff_ms": _FIRST_RECONNECT_MS,
         "grpc.max_reconnect_backoff_ms": _LONGEST_RECONNECT_MS,
+        "grpc.dns_min_time_between_resolutions_ms": _RESOLUTIONS_MS,
         "grpc.primary_user_agent": f"payorch-python/{VERSION}",
     }
     return list({**ours, **dict(given)}.items())
