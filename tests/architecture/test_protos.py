@@ -214,7 +214,7 @@ class TestEnums:
         ids=lambda file: file.DESCRIPTOR.name,
     )
     def test_begin_with_unspecified(self, file: object) -> None:
-        """So an absent value is told from every given one."""
+        """So an absent value differs from every given one."""
         enums = file.DESCRIPTOR.enum_types_by_name.values()
 
         assert all(enum.values_by_number[0].name.endswith("_UNSPECIFIED") for enum in enums)

@@ -14,7 +14,7 @@ import msgspec
 
 from programs.bench.windows import Order, Window
 
-NOBODY: Final = "http://127.0.0.1:1"
+UNREACHABLE: Final = "http://127.0.0.1:1"
 """An address at which nothing listens."""
 _START_S: Final = 20.0
 _SLACK_S: Final = 30.0
@@ -164,7 +164,7 @@ def collector(mode: str) -> Iterator[str]:
         mode: healthy, slow, refusing, or down: then nobody listens there.
     """
     if mode == "down":
-        yield NOBODY
+        yield UNREACHABLE
         return
     with child(f"{mode} collector", [sys.executable, "-m", "harness.otlp_receiver", mode]) as process:
         yield process.line().decode().strip()

@@ -81,7 +81,7 @@ class TestExecution:
         ],
     )
     def test_is_found(self, run: Callable[[bytes], None], signature: str | None) -> None:
-        """Each kind is told from the others; of a library's line the service writes its first words alone."""
+        """Each kind has a signature of its own; of a library's line the service writes its first words alone."""
         finding = execute(target(run), SECRET)
 
         assert signature == (finding and finding.signature)

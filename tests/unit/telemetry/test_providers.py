@@ -10,7 +10,7 @@ from payorch_server.telemetry.providers import Telemetry, start_telemetry
 from payorch_server.telemetry.settings import TelemetrySettings
 
 # Nothing listens there.
-NOBODY = "http://127.0.0.1:1"
+UNREACHABLE = "http://127.0.0.1:1"
 
 
 def dropped(telemetry: Telemetry) -> dict[str, float]:
@@ -34,7 +34,7 @@ class TestTelemetry:
     def test_counts_spans_that_nobody_takes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """At /metrics, by what became of them."""
         monkeypatch.setattr("payorch_server.telemetry.collector._EXPORT_TIMEOUT_S", 0.01)
-        telemetry = start_telemetry(TelemetrySettings(traces="otlp", otlp_endpoint=NOBODY))
+        telemetry = start_telemetry(TelemetrySettings(traces="otlp", otlp_endpoint=UNREACHABLE))
         before = dropped(telemetry)
 
         spans(telemetry, 3)
@@ -51,7 +51,7 @@ class TestTelemetry:
         """Counters and histograms alike, whatever the environment prefers."""
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")
 
-        exporter = Collector(TelemetrySettings(traces=traces, otlp_endpoint=NOBODY), None).metric_exporter()
+        exporter = Collector(TelemetrySettings(traces=traces, otlp_endpoint=UNREACHABLE), None).metric_exporter()
 
         assert {AggregationTemporality.CUMULATIVE} == set(exporter._preferred_temporality.values())
 
