@@ -113,5 +113,6 @@ class TestHealthChecks:
             "payorch_server.model",
             "payorch_server.runtime",
             "payorch_server.runtime.core_dumps",
+            "payorch_server.runtime.interpreter_defaults",
             "payorch_server.runtime.listen_address",
         }

@@ -327,7 +327,7 @@ class TestCommands:
         path = write()
 
         assert cli.main(["upc", "check-config", "--config", str(path)]) == 0
-        assert capsys.readouterr().out == f"{path}: OK; 1 hubs, 1 gateways\n"
+        assert capsys.readouterr().out == f"{path}: OK; 1 hub, 1 gateway\n"
 
     def test_refuse_a_bad_configuration(self, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
         """With every problem, and status 2."""
