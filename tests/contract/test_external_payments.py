@@ -1,5 +1,6 @@
 """Payments and refunds that were made outside of Zuora and are written down there."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -119,6 +120,15 @@ class TestAnExternalPayment:
             ({"invoices": [{"invoiceId": INVOICE.id}]}, 400, "no amount for an invoice"),
             ({"invoices": [{"amount": 1}]}, 400, "no invoice"),
             ({"invoices": [{"invoiceId": seed.INVOICE_US_LARGE.id, "amount": 43}]}, 400, "more than the payment"),
+            ({"invoices": [{"invoiceId": INVOICE.id, "invoiceNumber": "INV0", "amount": 1}]}, 404, "no such number"),
+            (
+                {"invoices": [{"invoiceId": INVOICE.id, "invoiceNumber": seed.INVOICE_US.number, "amount": 1}]},
+                400,
+                "the number of another invoice",
+            ),
+            ({"invoices": [{"invoiceId": INVOICE.id, "invoiceNumber": 7, "amount": 1}]}, 400, "a number that is none"),
+            ({"invoices": [{"invoiceId": "x", "amount": 1}]}, 404, "no such invoice"),
+            ({"gatewayId": ""}, 404, "an empty gateway"),
             ({"debitMemos": [{"debitMemoId": "x", "amount": 1}]}, 404, "no debit memos"),
             ({"number": "P-7"}, 405, "a number of its own"),
         ],
@@ -132,6 +142,16 @@ class TestAnExternalPayment:
         assert (answer.status_code, answer.json()["success"]) == (status, False), reason
         assert caller.emulator.state.upc_payments == {}
         assert caller.emulator.state.invoices[INVOICE.id].balance == INVOICE.balance
+
+    async def test_pays_no_invoice_in_another_currency(self, caller: Caller) -> None:
+        """Nothing is converted."""
+        foreign = replace(INVOICE, id="f" * 32, number="INV-EUR", currency="EUR")
+        caller.emulator.state.add(foreign)
+
+        answer = await write_down(caller, invoices=[{"invoiceId": foreign.id, "amount": 1}])
+
+        assert (answer.status_code, "currency" in answer.text) == (400, True)
+        assert caller.emulator.state.invoices[foreign.id] == foreign
 
     @pytest.mark.parametrize("amount", ["1e400", "1e9999999", "-1e9999999", "1e-9999999", "9" * 400])
     @pytest.mark.parametrize("kind", ["External", "Electronic"])

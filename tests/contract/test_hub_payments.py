@@ -59,7 +59,7 @@ async def test_a_payment_of_another_entity_is_not_seen(hubbed: HubbedCaller) -> 
         ({"softDescriptor": "x" * 36}, 400, "too long"),
         ({"invoices": [{"invoiceId": "INV00000002", "amount": 42.51}]}, 400, "more than the invoice's balance"),
         ({"invoices": [{"invoiceId": "INV00000004", "amount": 201}]}, 400, "more than the payment"),
-        ({"invoices": [{"invoiceId": "INV00000008", "amount": 1}]}, 400, "another account's invoice"),
+        ({"invoices": [{"invoiceId": "INV00000008", "amount": 1}]}, 404, "another account's invoice"),
     ],
 )
 async def test_a_wrong_payment_is_refused_and_asks_no_hub(

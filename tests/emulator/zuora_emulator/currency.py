@@ -44,5 +44,9 @@ def from_minor(*, amount_minor: int, currency: Currency) -> Decimal:
 
 def is_exact(*, amount: Decimal, currency: str) -> bool:
     """Whether the amount has no more decimals than the currency, trailing zeros aside."""
-    exponent = amount.normalize().as_tuple().exponent
-    return isinstance(exponent, int) and -exponent <= exponent_of(currency)
+    _, digits, exponent = amount.as_tuple()
+    if not isinstance(exponent, int):
+        return False
+    # Not by arithmetic on decimals, which rounds to 28 digits.
+    surplus = -exponent - exponent_of(currency)
+    return surplus <= 0 or not any(digits[-surplus:])

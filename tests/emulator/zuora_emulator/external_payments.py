@@ -86,8 +86,8 @@ def _check_method(call: Call, fields: Fields, account: Account | None) -> None:
 
 def _gateway(call: Call, fields: Fields) -> str:
     key = fields.text("gatewayId")
-    gateway = call.state.gateway(key, tenant=call.client.tenant, entity=call.entity) if key else None
-    if key and gateway is None:
+    gateway = None if key is None else call.state.gateway(key, tenant=call.client.tenant, entity=call.entity)
+    if key is not None and gateway is None:
         fields.refuse(40, "Cannot find a payment gateway with this gatewayId", "gatewayId")
     return gateway.id if gateway else ""
 

@@ -97,10 +97,10 @@ def invoices_of(
         inner = fields.inside(item if isinstance(item, dict) else {}, path="invoices.")
         assert account is not None
         invoice, part = _invoice(call, inner, account), amount_of(inner, "amount", account.currency)
-        if part is not None and (invoice is None or part > invoice.balance - applied.get(invoice.id, 0)):
-            inner.refuse(30, "There is no such invoice, or its balance is less than the amount", "invoices")
-        elif invoice is not None and part is not None:
+        if invoice is not None and part is not None:
             applied[invoice.id] = applied.get(invoice.id, Decimal(0)) + part
+            if applied[invoice.id] > invoice.balance:
+                inner.refuse(30, "The balance of the invoice is less than the amount", "invoices")
         fields.adopt(inner)
     if amount is not None and sum(applied.values()) > amount:
         fields.refuse(20, "Invalid value: invoices exceed the amount of the payment", "invoices")
@@ -108,10 +108,20 @@ def invoices_of(
 
 
 def _invoice(call: Call, fields: Fields, account: Account) -> Invoice | None:
-    """Find the invoice that `invoiceId` or `invoiceNumber` names."""
-    names = [name for name in ("invoiceId", "invoiceNumber") if name in fields]
-    key = fields.text(names[0] if names else "invoiceId", required=True)
-    return call.state.invoice(key, account=account) if key else None
+    """Find the invoice that `invoiceId` and `invoiceNumber` name; it is in the currency of its account."""
+    names = [name for name in ("invoiceId", "invoiceNumber") if name in fields] or ["invoiceId"]
+    keys = {name: key for name in names if (key := fields.text(name, required=True)) is not None}
+    found = {name: call.state.invoice(key, account=account) for name, key in keys.items()}
+    for name, invoice in found.items():
+        if invoice is None:
+            fields.refuse(40, f"Cannot find an invoice of this account with this {name}", name)
+    invoices = {invoice.id: invoice for invoice in found.values() if invoice is not None}
+    if len(invoices) > 1:
+        fields.refuse(20, "Invalid value: invoiceId and invoiceNumber name two invoices", "invoiceId")
+    first = next(iter(invoices.values()), None)
+    if first is not None and first.currency != account.currency:
+        fields.refuse(30, "The currency of the payment differs from the invoice's.", "currency")
+    return first
 
 
 def _refuse_what_is_not_emulated(fields: Fields) -> None:

@@ -160,7 +160,8 @@ def _gateway(call: Call, fields: Fields, account: Account | None, method: Paymen
     """Return the id of the gateway: for a custom method one that asks a hub, for others any that the entity has."""
     key, tenant, entity = fields.text("gatewayId"), call.client.tenant, call.entity
     if method is not None and call.upc.type_of(method.type) is None:
-        plain = call.state.gateway(key or (account.gateway_id if account else ""), tenant=tenant, entity=entity)
+        usual = account.gateway_id if account else ""
+        plain = call.state.gateway(usual if key is None else key, tenant=tenant, entity=entity)
         if plain is None:
             fields.refuse(40, "Cannot find a payment gateway with this gatewayId", "gatewayId")
         return plain.id if plain else ""

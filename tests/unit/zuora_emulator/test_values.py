@@ -28,7 +28,16 @@ def test_amounts_have_the_places_of_their_currency(code: str, minor: int, expect
 
 @pytest.mark.parametrize(
     ("amount", "currency", "exact"),
-    [("1", "USD", True), ("1.500", "USD", True), ("1.005", "USD", False), ("1E+2", "JPY", True), ("1.5", "JPY", False)],
+    [
+        ("1", "USD", True),
+        ("1.500", "USD", True),
+        ("1.005", "USD", False),
+        ("1E+2", "JPY", True),
+        ("1.5", "JPY", False),
+        ("0.000", "JPY", True),
+        ("10.000000000000000000000000000001", "USD", False),
+        ("10." + 39 * "0", "JPY", True),
+    ],
 )
 def test_amounts_are_exact(amount: str, currency: str, *, exact: bool) -> None:
     assert is_exact(amount=Decimal(amount), currency=currency) is exact
