@@ -27,8 +27,8 @@ async def pay(caller: Caller, **more: Any) -> httpx.Response:
     return await caller.post("/v1/payments", sent)
 
 
-async def refund(caller: Caller, payment: str, amount: float) -> httpx.Response:
-    body = {"type": "Electronic", "totalAmount": amount}
+async def refund(caller: Caller, payment: str, amount: float, **more: Any) -> httpx.Response:
+    body = {"type": "Electronic", "totalAmount": amount, **more}
     return await caller.post(f"/v1/payments/{payment}/refunds", body)
 
 
@@ -58,6 +58,20 @@ class TestAPayment:
         balance = caller.emulator.state.invoices[seed.INVOICE_US_SECOND.id].balance
         assert (paid["appliedAmount"], paid["unappliedAmount"], str(balance)) == (40, 2.5, "2.50")
         assert (too_much.status_code, too_much.json()["success"]) == (400, False)
+
+    async def test_is_in_the_ledger_with_its_refund_as_the_work_of_a_call(self, caller: Caller) -> None:
+        """So both are found by their Track-Id, and their orgs are known."""
+        await pay(caller)
+        method = next(iter(caller.emulator.state.payment_methods))
+        body = {"type": "Electronic", "accountId": seed.ACCOUNT_US.id, "amount": 1, "currency": "USD"}
+        paid = await caller.post("/v1/payments", body | {"paymentMethodId": method}, zuora_track_id="order-17")
+        path = f"/v1/payments/{paid.json()['id']}/refunds"
+        await caller.post(path, {"type": "Electronic", "totalAmount": 1}, zuora_track_id="order-17")
+
+        entries = (await caller.http.get("/_emulator/ledger?track_id=order-17")).json()["entries"]
+
+        assert [entry["operation"] for entry in entries] == ["create_payment", "refund_payment"]
+        assert [entry["orgs"] for entry in entries] == [list(seed.CLIENT_A.orgs)] * 2
 
     async def test_that_is_declined_is_in_error(self, caller: Caller) -> None:
         """It exists, and no balance falls."""

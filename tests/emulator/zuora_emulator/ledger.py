@@ -32,6 +32,16 @@ class LedgerEntry:
     """Among `payment_method_id`, `payment_id`, `invoice`, `session_token_sha256`, `stored_credential`, `client`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The call that an execution is the work of; empty for what the emulator does by itself."""
+
+    request_id: str = ""
+    orgs: tuple[str, ...] = ()
+    track_id: str | None = None
+    idempotency_key: str | None = None
+
+
 class Ledger:
     """The executions in their order."""
 

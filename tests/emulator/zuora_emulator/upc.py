@@ -23,7 +23,7 @@ from typing import Any
 from zuora_emulator.clock import Clock
 from zuora_emulator.hub_sends import HubRequest, HubSends
 from zuora_emulator.ids import Ids
-from zuora_emulator.ledger import Ledger, LedgerEntry
+from zuora_emulator.ledger import Caller, Ledger, LedgerEntry
 from zuora_emulator.settings import Settings
 from zuora_emulator.state import Account, PaymentMethod, State
 from zuora_emulator.upc_answers import HubReply, decided
@@ -34,6 +34,7 @@ from zuora_emulator.upc_types import CustomType, UpcConfiguration, UpcGateway
 RESEND_EVERY = timedelta(hours=1)
 RESEND_FOR = timedelta(hours=48)
 RETRY_AFTER = timedelta(hours=24)
+_ITSELF = Caller()
 
 
 class Upc:
@@ -155,21 +156,19 @@ class Upc:
         """Whether its gateway asks a hub; any other decides at once, and none is asked about external ones."""
         return transaction.type == "Electronic" and transaction.gateway_id in self._gateways
 
-    async def pay(
-        self, payment: UpcPayment, *, idempotency_key: str | None = None, request_id: str = "", decline: str = ""
-    ) -> None:
+    async def pay(self, payment: UpcPayment, *, by: Caller = _ITSELF, decline: str = "") -> None:
         """Make a payment: keep it, enter it in the ledger, and send it; `decline` is for a gateway without a hub."""
         self.state.upc_payments[payment.id] = payment
         effects = {"payment_id": payment.id, "number": payment.number}
         effects |= {"retry_of": payment.retry_of} if payment.retry_of else {}
-        self._enter("create_payment", payment, effects, idempotency_key=idempotency_key, request_id=request_id)
+        self._enter("create_payment", payment, effects, by)
         await self._first(payment, decline)
 
-    async def refund(self, refund: UpcRefund, *, idempotency_key: str | None = None, request_id: str = "") -> None:
+    async def refund(self, refund: UpcRefund, *, by: Caller = _ITSELF) -> None:
         """Make a refund, in the same way."""
         self.state.upc_refunds[refund.id] = refund
         effects = {"refund_id": refund.id, "number": refund.number, "payment_id": refund.payment_id}
-        self._enter("refund_payment", refund, effects, idempotency_key=idempotency_key, request_id=request_id)
+        self._enter("refund_payment", refund, effects, by)
         await self._first(refund)
 
     async def open(self, transaction: Transaction) -> None:
@@ -323,24 +322,18 @@ class Upc:
             )
         )
 
-    def _enter(
-        self,
-        operation: str,
-        transaction: Transaction,
-        effects: dict[str, str],
-        *,
-        idempotency_key: str | None,
-        request_id: str,
-    ) -> None:
+    def _enter(self, operation: str, transaction: Transaction, effects: dict[str, str], by: Caller) -> None:
         self._ledger.record(
             LedgerEntry(
                 operation=operation,
                 time=transaction.created_at,
                 tenant=transaction.tenant,
                 entity=transaction.entity,
+                orgs=by.orgs,
                 account=transaction.account_id,
-                idempotency_key=idempotency_key,
-                request_id=request_id,
+                track_id=by.track_id,
+                idempotency_key=by.idempotency_key,
+                request_id=by.request_id,
                 amount=transaction.amount,
                 currency=transaction.currency,
                 effects=effects,

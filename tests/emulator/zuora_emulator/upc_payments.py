@@ -23,6 +23,7 @@ from zuora_emulator.call import Call
 from zuora_emulator.errors import refused
 from zuora_emulator.external_payments import create_external_payment, refund_externally
 from zuora_emulator.fields import Fields
+from zuora_emulator.ledger import Caller
 from zuora_emulator.payment_answers import payment_json, refund_json
 from zuora_emulator.payment_fields import (
     account_of,
@@ -76,13 +77,7 @@ async def _paid(call: Call) -> UpcPayment:
         currency=currency,
         invoices=invoices,
     )
-    arrived = call.arrived
-    await call.upc.pay(
-        payment,
-        idempotency_key=arrived.idempotency_key,
-        request_id=arrived.request_id,
-        decline=call.decline or "",
-    )
+    await call.upc.pay(payment, by=_caller(call), decline=call.decline or "")
     return payment
 
 
@@ -122,8 +117,7 @@ async def _refunded(call: Call, payment: UpcPayment) -> UpcRefund:
     common = common_of(fields)
     fields.finish()
     refund = new_refund(call.upc, payment, amount=amount or Decimal(0), **common)
-    arrived = call.arrived
-    await call.upc.refund(refund, idempotency_key=arrived.idempotency_key, request_id=arrived.request_id)
+    await call.upc.refund(refund, by=_caller(call))
     return refund
 
 
@@ -145,6 +139,16 @@ def new_refund(upc: Upc, payment: UpcPayment, **own: Any) -> UpcRefund:
 
 
 # --- reading
+
+
+def _caller(call: Call) -> Caller:
+    arrived = call.arrived
+    return Caller(
+        request_id=arrived.request_id,
+        orgs=call.orgs,
+        track_id=arrived.track_id,
+        idempotency_key=arrived.idempotency_key,
+    )
 
 
 def _method(call: Call, fields: Fields, account: Account) -> PaymentMethod | None:
