@@ -43,12 +43,23 @@ async def test_faults_are_added_listed_and_cleared(caller: Caller) -> None:
         b"[]",
         b'{"fault": 1}',
         b'{"fault": "nonsense"}',
+        b'{"fault": "sessions:%s"}' % (b"5" * 5000),
+        b'{"fault": "sessions:%s_after"}' % (b"5" * 5000),
+        b'{"fault": "sessions:cut:%s"}' % (b"5" * 5000),
         b'{"fault": "sessions:500", "times": 0}',
         b'{"fault": "sessions:500", "times": true}',
     ],
 )
 async def test_bad_faults_are_refused_in_a_sentence(caller: Caller, body: bytes) -> None:
     answer = await caller.http.post("/_emulator/faults", content=body)
+
+    assert answer.status_code == 400
+    assert answer.json()["message"].endswith(".")
+
+
+@pytest.mark.parametrize("newest", ["0", "-1", "x", "\u0663", "9" * 5000])
+async def test_a_wrong_number_of_entries_is_refused_in_a_sentence(caller: Caller, newest: str) -> None:
+    answer = await caller.http.get("/_emulator/ledger", params={"newest": newest})
 
     assert answer.status_code == 400
     assert answer.json()["message"].endswith(".")

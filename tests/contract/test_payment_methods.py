@@ -194,6 +194,7 @@ async def test_query_selects_in_the_account(caller: Caller) -> None:
         "page_size=0",
         "page_size=100",
         "page_size=x",
+        "page_size=" + "9" * 5000,
         "fields[]=nonsense",
         "account.fields[]=nonsense",
         "expand[]=no+word",

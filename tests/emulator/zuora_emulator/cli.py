@@ -18,7 +18,7 @@ from zuora_emulator.apple_tokens import PUBLISHED_MERCHANT, minted_token
 from zuora_emulator.cli_parser import SentenceParser
 from zuora_emulator.cli_serve import CommandError, serve
 from zuora_emulator.clock import SystemClock
-from zuora_emulator.currency import BY_CODE, is_exact
+from zuora_emulator.currency import BY_CODE, problem_of_amount
 from zuora_emulator.faults import FaultSyntaxError
 from zuora_emulator.scenarios import built_in
 from zuora_emulator.settings import SwitchError
@@ -135,8 +135,8 @@ def _mint(chosen: argparse.Namespace) -> None:
     if currency is None:
         raise CommandError(f"{chosen.currency!r} is no currency the emulator knows.")
     amount = _amount(chosen.amount)
-    if not is_exact(amount=amount, currency=currency.code):
-        raise CommandError(f"{currency.code} has {currency.exponent} decimals; {chosen.amount} has more.")
+    if problem := problem_of_amount(amount, currency=currency.code):
+        raise CommandError(problem)
     try:
         token = minted_token(
             merchant_id=chosen.merchant_id,
@@ -158,12 +158,9 @@ def _mint(chosen: argparse.Namespace) -> None:
 
 def _amount(text: str) -> Decimal:
     try:
-        amount = Decimal(text)
+        return Decimal(text)
     except InvalidOperation:
         raise CommandError(f"{text!r} is no amount.") from None
-    if not amount.is_finite() or amount <= 0:
-        raise CommandError("The amount must be greater than 0.")
-    return amount
 
 
 def _print_ledger(chosen: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from zuora_emulator.control_base import ControlError, Endpoint, check_names, read_body
+from zuora_emulator.digits import whole_number
 from zuora_emulator.faults import FaultSyntaxError, Times
 from zuora_emulator.journal import Arrival, Journal
 from zuora_emulator.ledger import Ledger, LedgerEntry
@@ -111,9 +112,10 @@ def _chosen(entries: list[_Entry], request: Request) -> list[_Entry]:
     chosen = entries if track_id is None else [entry for entry in entries if entry.track_id == track_id]
     if newest is None:
         return chosen
-    if not (newest.isascii() and newest.isdigit() and 0 < int(newest) <= _MOST):
+    number = whole_number(newest) or 0
+    if not 0 < number <= _MOST:
         raise ControlError(f"newest must be a whole number from 1 to {_MOST}.")
-    return chosen[-int(newest) :]
+    return chosen[-number:]
 
 
 def _fault_request(body: dict[str, Any]) -> tuple[str, Times]:

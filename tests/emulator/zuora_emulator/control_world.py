@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -12,7 +12,7 @@ from zuora_emulator.apple_pay import DEFECTS, VARIANTS, VariantError
 from zuora_emulator.apple_tokens import PUBLISHED_MERCHANT, minted_token
 from zuora_emulator.clock import FARTHEST_S, USUAL_START, ClockNotAdjustableError, is_possible
 from zuora_emulator.control_base import ControlError, Endpoint, check_names, read_body
-from zuora_emulator.currency import BY_CODE, Currency, is_exact
+from zuora_emulator.currency import BY_CODE, Currency, problem_of_amount
 from zuora_emulator.scenarios import built_in, end, start
 from zuora_emulator.settings import SwitchError
 from zuora_emulator.snapshot import Snapshot, restore, taken
@@ -187,8 +187,10 @@ def _distance(body: dict[str, Any], now: datetime) -> timedelta:
 def _time(text: Any) -> datetime:
     if isinstance(text, str) and _WITH_OFFSET.fullmatch(text):
         try:
-            return datetime.fromisoformat(text)
-        except ValueError:
+            time = datetime.fromisoformat(text)
+            if time.tzinfo is not None:
+                return time.astimezone(UTC)
+        except (ValueError, OverflowError):
             pass
     raise ControlError(f"{text!r} is no time with an offset, like 2026-12-01T00:00:00Z.")
 
@@ -218,8 +220,8 @@ def _amount(body: dict[str, Any], currency: Currency) -> Decimal:
         amount = Decimal(text) if isinstance(text, str) else None
     except InvalidOperation:
         amount = None
-    if amount is None or not amount.is_finite() or amount <= 0:
-        raise ControlError('The body must have an amount as text, like {"amount": "42.50"}, greater than 0.')
-    if not is_exact(amount=amount, currency=currency.code):
-        raise ControlError(f"{currency.code} has {currency.exponent} decimals; {text} has more.")
+    if amount is None:
+        raise ControlError('The body must have an amount as text, like {"amount": "42.50"}.')
+    if problem := problem_of_amount(amount, currency=currency.code):
+        raise ControlError(problem)
     return amount

@@ -30,11 +30,23 @@ BY_CODE = {row.code: row for row in _ROWS}
 BY_NUMERIC = {row.numeric: row for row in _ROWS}
 
 _USUAL_EXPONENT = 2
+_MOST_DIGITS = 15
 
 
 def exponent_of(code: str) -> int:
     """Return the decimals of a currency; two for one that the table does not hold."""
     return BY_CODE[code].exponent if code in BY_CODE else _USUAL_EXPONENT
+
+
+def problem_of_amount(amount: Decimal, *, currency: str) -> str:
+    """Return in a sentence why a person cannot mean an amount of a currency; empty if it is one."""
+    if not amount.is_finite() or amount <= 0:
+        return "The amount must be greater than 0."
+    if amount.adjusted() >= _MOST_DIGITS:
+        return f"The amount must have at most {_MOST_DIGITS} digits before the point."
+    if not is_exact(amount=amount, currency=currency):
+        return f"{currency} has {exponent_of(currency)} decimals; {amount} has more."
+    return ""
 
 
 def from_minor(*, amount_minor: int, currency: Currency) -> Decimal:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Literal
 
 from zuora_emulator.declines import DECLINES
+from zuora_emulator.digits import whole_number
 from zuora_emulator.operations import BY_NAME, HUB_SENDS
 from zuora_emulator.suggestions import did_you_mean
 
@@ -122,11 +123,11 @@ def parse_fault(text: str) -> Fault:
         known = (*BY_NAME, *HUB_SENDS)
         near = did_you_mean(operation, known)
         raise FaultSyntaxError(f"{operation!r} is no operation; there are {', '.join(known)}{near}")
-    if kind.isascii() and kind.isdigit():
-        return _status_fault(operation, int(kind), argument)
+    if (status := whole_number(kind)) is not None:
+        return _status_fault(operation, status, argument)
     late = kind.removesuffix(_AFTER)
-    if late != kind and late.isascii() and late.isdigit():
-        return _late_status_fault(operation, int(late), argument)
+    if late != kind and (status := whole_number(late)) is not None:
+        return _late_status_fault(operation, status, argument)
     if kind not in _NAMED:
         kinds = ", ".join(sorted(_NAMED))
         raise FaultSyntaxError(
@@ -174,8 +175,8 @@ def _named_fault(operation: str, kind: Kind, argument: str) -> Fault:
             near = did_you_mean(argument, DECLINES)
             raise FaultSyntaxError(f"{argument!r} is no kind of decline; there are {', '.join(DECLINES)}{near}")
         return Fault(operation=operation, kind=kind, decline=argument)
-    if kind in _WITH_STATUS and argument.isascii() and argument.isdigit():
-        return Fault(operation=operation, kind=kind, status=_any_status(int(argument)))
+    if kind in _WITH_STATUS and (status := whole_number(argument)) is not None:
+        return Fault(operation=operation, kind=kind, status=_any_status(status))
     if kind is Kind.SUCCESS_FALSE:
         if not (len(argument) == 8 and argument.isascii() and argument.isdigit()):
             raise FaultSyntaxError(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from zuora_emulator.digits import whole_number
 from zuora_emulator.errors import Reason, Refused
 
 _PAYMENT_METHOD_FIELDS_TEXT = """
@@ -79,7 +80,7 @@ def read_selection(query: Sequence[tuple[str, str]], *, strict: bool) -> Selecti
 
 
 def _is_page_size(value: str) -> bool:
-    return value.isascii() and value.isdigit() and 1 <= int(value) <= LARGEST_PAGE
+    return 1 <= (whole_number(value) or 0) <= LARGEST_PAGE
 
 
 def _named(

@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 
 from zuora_emulator.answers import Answer, json_answer
 from zuora_emulator.call import Call
+from zuora_emulator.digits import whole_number
 from zuora_emulator.errors import Reason, Refused
 from zuora_emulator.headers import effective_version
 from zuora_emulator.payment_answers import payment_json, refund_json
@@ -29,7 +30,6 @@ from zuora_emulator.upc_payments import is_visible
 LARGEST_PAGE = 40
 MOST_SORT_FIELDS = 2
 _USUAL_PAGE = 20
-_LONGEST_NUMBER = 40
 _FIRST_VERSION_WITH_27 = "2025-08-12"
 Kind = Literal["text", "number", "day", "time"]
 
@@ -126,10 +126,10 @@ def _whole(call: Call, parameter: str, usual: int, most: int | None) -> int:
     value = dict(call.arrived.query).get(parameter)
     if value is None:
         return usual
-    is_whole = value.isascii() and value.isdigit() and len(value) <= _LONGEST_NUMBER
-    if not is_whole or not 1 <= int(value) <= (most or int(value)):
+    number = whole_number(value)
+    if number is None or not 1 <= number <= (most or number):
         raise _refusal(call, parameter, "it must be a whole number from 1" + (f" to {most}" if most else ""))
-    return int(value)
+    return number
 
 
 def _next_page(call: Call, page: int, size: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from zuora_emulator.control_base import ControlError, Endpoint, read_body
+from zuora_emulator.currency import problem_of_amount
 from zuora_emulator.hub_sends import MASK
 from zuora_emulator.payment_answers import payment_json, refund_json
 from zuora_emulator.state import PaymentMethod
@@ -72,7 +73,7 @@ class _Control:
             account_id=account.id,
             method_id=method.id,
             gateway_id=gateway.id,
-            amount=_amount(body),
+            amount=_amount(body, account.currency),
             currency=account.currency,
         )
         await upc.pay(payment)
@@ -80,8 +81,9 @@ class _Control:
 
     async def refund(self, request: Request) -> Any:
         """Take `{"amount": "2.50"}`."""
-        payment, amount = self._transaction(request), _amount(await read_body(request))
+        payment, body = self._transaction(request), await read_body(request)
         assert isinstance(payment, UpcPayment)
+        amount = _amount(body, payment.currency)
         if amount > self._upc.paid_and_unrefunded(payment):
             raise ControlError("The refund exceeds the unapplied amount of the payment.")
         refund = new_refund(self._upc, payment, amount=amount)
@@ -123,13 +125,13 @@ class _Control:
         return _payment_json(self._upc, transaction)
 
 
-def _amount(body: Mapping[str, Any]) -> Decimal:
+def _amount(body: Mapping[str, Any], currency: str) -> Decimal:
     try:
         amount = Decimal(str(body.get("amount")))
     except InvalidOperation:
         raise ControlError('The body must have an amount as text, like {"amount": "12.50"}.') from None
-    if not amount.is_finite() or amount <= 0:
-        raise ControlError("The amount must be greater than 0.")
+    if problem := problem_of_amount(amount, currency=currency):
+        raise ControlError(problem)
     return amount
 
 

@@ -24,6 +24,7 @@ from zuora_emulator.cli import main
         (["mint-apple-pay-token", "--amount", "NaN", "--currency", "USD"], "greater than 0", "no number"),
         (["mint-apple-pay-token", "--amount", "0", "--currency", "USD"], "greater than 0", "nothing"),
         (["mint-apple-pay-token", "--amount", "1.234", "--currency", "USD"], "USD has 2 decimals", "too exact"),
+        (["mint-apple-pay-token", "--amount", "1E+5000", "--currency", "USD"], "15 digits", "too much"),
         (["mint-apple-pay-token", "--amount", "1", "--currency", "XXX"], "is no currency", "unknown"),
         (
             ["mint-apple-pay-token", "--amount", "1", "--currency", "USD", "--merchant-id", "nobody"],
