@@ -76,6 +76,18 @@ class TestMutant:
 
         assert trial.verdict(mutant, known, wait).fate is fate
 
+    def test_is_not_killed_by_tests_that_are_gone(self, tree: Path) -> None:
+        """A mutant can take away the cases of a test: then none fails."""
+        (tree / "mutated_fees.py").write_text("LIMITS = (100,)\n")
+        (tree / "tests" / "unit" / "test_fees.py").write_text(
+            "import pytest\nfrom mutated_fees import LIMITS\n\n\n"
+            '@pytest.mark.parametrize("limit", LIMITS)\ndef test_is_positive(limit):\n    assert limit > 0\n'
+        )
+        known = trial.baseline(ROOM, wait)
+        (mutant,) = (found for found in mutants_of(tree, "mutated_fees.py") if found.after == "LIMITS = (101,)")
+
+        assert trial.verdict(mutant, known, wait).fate is Fate.SURVIVED
+
     def test_is_judged_by_the_tests_that_run_its_lines(self, tree: Path) -> None:
         """And by all tests, if its line runs while modules are imported."""
         known = trial.baseline(ROOM, wait)

@@ -142,8 +142,8 @@ def _try(mutant: Mutant, files: list[str], chosen: list[str]) -> dict[str, str]:
     SourceFileLoader.get_code = get_code  # type: ignore[method-assign] # in a process that ends with these tests
     watch = _Chosen(chosen)
     status = pytest.main(["-x", *_OPTIONS, *files], plugins=[watch])
-    # Files that do not import the module say nothing of it.
-    if status == pytest.ExitCode.OK or not loaded:
+    # Files that do not import the module say nothing of it, nor do tests whose cases the mutant has taken away.
+    if status in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED} or not loaded:
         return {"by": ""}
     return {"by": watch.failed or f"pytest: {pytest.ExitCode(status).name}"}
 
