@@ -16,6 +16,7 @@ from typing import Final
 from fuzz.all_targets import CORPUS, names
 
 from programs.fuzz.findings import inputs_in, replay_command
+from programs.fuzz.replay import FOUND
 
 _BUILD: Final = Path("build/fuzz-runs")
 _FINDINGS: Final = Path("build/fuzz/findings")
@@ -143,14 +144,17 @@ def _after(run: Run, folder: Path, findings: Path) -> None:
     """Weigh the inputs that were worth keeping, and make those of findings smaller."""
     corpus = sorted((folder / "corpus").glob("*"))
     for first in range(0, len(corpus), _BATCH):
-        _replay(run.target, corpus[first : first + _BATCH], "--weigh", str(findings))
+        _replay(run, corpus[first : first + _BATCH], "--weigh", str(findings))
     if found := [file for file in run.findings if file.name.startswith(("crash-", "leak-", "promise-"))]:
-        _replay(run.target, found, "--minimise")
+        _replay(run, found, "--minimise")
 
 
-def _replay(target: str, files: Sequence[Path], *options: str) -> None:
-    command = [sys.executable, "-m", "programs.fuzz.replay", target, *map(str, files), *options]
-    subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - the same
+def _replay(run: Run, files: Sequence[Path], *options: str) -> None:
+    command = [sys.executable, "-m", "programs.fuzz.replay", run.target, *map(str, files), *options]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")  # noqa: S603 - the same
+    if ended.returncode not in {0, FOUND}:
+        run.failed = f"replay ended with {ended.returncode}"
+        print(f"{run.target}:\n{ended.stderr}", file=sys.stderr, flush=True)
 
 
 def _report(runs: Sequence[Run], ended: threading.Event) -> None:

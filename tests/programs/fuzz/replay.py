@@ -12,13 +12,15 @@ from fuzz.target import Finding, Target, execute, listening
 
 from programs.fuzz.findings import Findings, minimised
 
+FOUND: Final = 3
+"""Status of a process that found something; that of one which crashes is 1."""
 _LEAST_BYTES: Final = 2 * 1024 * 1024
 _BYTES_PER_BYTE: Final = 100
 """An input may take so much memory for each of its bytes, beyond what any may take."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; return 0 if nothing is wrong with any input."""
+    """Run; return 0 if nothing is wrong with any input, FOUND otherwise."""
     parser = argparse.ArgumentParser(prog="python -m programs.fuzz.replay", description=__doc__)
     parser.add_argument("target", choices=names())
     parser.add_argument("files", nargs="+", type=Path)
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 data = _smaller(target, data, finding.signature)
                 Findings(target.name, file.parent).add(execute(target, data) or finding, data)
             print(f"{file}: {finding.signature}\n{finding.text}", flush=True)
-    return 1 if wrong else 0
+    return FOUND if wrong else 0
 
 
 def _smaller(target: Target, data: bytes, signature: str) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 from fuzz.target import CANARY, Target, execute, listening, note, require
-from programs.fuzz.__main__ import Run, table
+from programs.fuzz.__main__ import Run, _after, table
 from programs.fuzz.findings import Findings, inputs_in, minimised
 from programs.fuzz.judge import Judge
 from programs.fuzz.replay import weighed
@@ -96,6 +96,22 @@ class TestMemory:
         finding = weighed(target(lambda data: require(len(bytes(size)) > len(data), "it is short")), SECRET)
 
         assert is_found == (finding is not None)
+
+
+class TestReplay:
+    """A process of its own weighs the inputs that were kept."""
+
+    @pytest.mark.parametrize(("name", "failed"), [("identity_header", ""), ("no-such-target", "replay ended with 2")])
+    def test_that_cannot_run_fails_the_target(self, tmp_path: Path, name: str, failed: str) -> None:
+        """Otherwise no finding would mean that nothing was looked at."""
+        corpus = tmp_path / "corpus"
+        corpus.mkdir()
+        (corpus / "input").write_bytes(b"input")
+        run = Run(name)
+
+        _after(run, tmp_path, tmp_path / "findings")
+
+        assert failed == run.failed
 
 
 class TestFindings:
