@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
-from programs.chaos.callers import is_open
+from programs.chaos.callers import is_open, track_id_of
 from programs.simulation.check import ABOUT_SOMETHING_ELSE
 from programs.simulation.grpc_context import LOOK_UP, NEW, RESEND
 from programs.simulation.intent import Answer, Intent, Purpose
@@ -111,7 +111,8 @@ class _Judge:
         for first, second in itertools.pairwise(self._done_of(intent)):
             rule = DOUBLE_MONEY if first.is_paid or second.is_paid else DOUBLE
             text = f"executed at {first.place} {first.time_s:.3f} s and at {second.place} {second.time_s:.3f} s"
-            yield self._finding(rule, intent, text, self._excuse(intent, second.time_s, key=second.key))
+            bodies = {self._body_of(intent, first), self._body_of(intent, second)}
+            yield self._finding(rule, intent, text, self._excuse(intent, second.time_s, second.key, bodies))
 
     def _done_once(self, purpose: Purpose) -> Iterator[Finding]:
         done = [intent for intent in purpose.intents if self._done.get(intent.name)]
@@ -125,17 +126,35 @@ class _Judge:
 
     def _told_rightly(self, intent: Intent) -> Iterator[Finding]:
         done = self._done_of(intent)
-        known = {id_ for execution in done for id_ in execution.ids}
         for answer in intent.answers:
             seen = answer.seen
-            if seen.outcome == "SUCCEEDED" and (not done or not seen.ids <= known):
-                text = f"call {answer.number} succeeded with {sorted(seen.ids)}, and Zuora has {sorted(known)}"
-                yield self._finding(SUCCEEDED, intent, text, "")
+            if wrong := self._wrong_effect(intent, answer):
+                yield self._finding(SUCCEEDED, intent, f"call {answer.number} heard {seen.outcome} {wrong}", "")
             if _denies(answer) and done:
                 text = f"call {answer.number} heard {seen.outcome} {seen.reason}, and it was executed"
-                yield self._finding(REFUSED, intent, text, self._excuse(intent, answer.ended_s, key=done[-1].key))
+                bodies = {self._body_of(intent, done[-1]), answer.body}
+                if answer.looked_up:  # a record is that of whichever body came last
+                    bodies |= {call.body for call in intent.answers}
+                yield self._finding(REFUSED, intent, text, self._excuse(intent, answer.ended_s, done[-1].key, bodies))
             if advised := _wrong_advice(intent, answer):
                 yield self._finding(UNFORESEEN, intent, f"call {answer.number} heard {advised}", "")
+
+    def _wrong_effect(self, intent: Intent, answer: Answer) -> str:
+        """Return what an answer names or promises that Zuora has not; empty if it has all."""
+        seen, done = answer.seen, self._done_of(intent)
+        known = {id_ for execution in done for id_ in execution.ids}
+        if not seen.ids <= known:
+            return f"with {sorted(seen.ids)}, and Zuora has {sorted(known)}"
+        if seen.outcome != "SUCCEEDED":
+            return ""
+        if not done:
+            return "and it was not executed"
+        if intent.purpose.pays and not any(execution.is_paid for execution in done):
+            return "and no money moved"
+        # The record of a session does not name it.
+        if not seen.ids and not (answer.looked_up and intent.purpose.rpc == "CreateSession"):
+            return "with no ids"
+        return ""
 
     def _settled(self, intent: Intent) -> Iterator[Finding]:
         if is_open(intent):
@@ -146,26 +165,37 @@ class _Judge:
 
     def _in_its_place(self, intent: Intent) -> Iterator[Finding]:
         for execution in self._done_of(intent):
+            if execution.is_paid and not intent.purpose.pays:
+                yield self._finding(UNFORESEEN, intent, "moved money, for which its caller did not ask", "")
             if execution.account != intent.purpose.account_id:
                 text = f"for {intent.purpose.account_id} it was executed for {execution.account}"
                 yield self._finding(MISPLACED, intent, text, "")
-            if execution.place not in self._places_between(intent.answers[0].began_s, execution.time_s):
+            if execution.place not in self._places_between(_began_s(intent), execution.time_s):
                 text = f"executed at {execution.place} {execution.time_s:.3f} s, where no policy led since its begin"
                 yield self._finding(MISPLACED, intent, text, "")
 
     # --- what the documents allow
 
-    def _excuse(self, intent: Intent, until_s: float, *, key: str) -> str:
-        began_s = intent.answers[0].began_s
+    def _excuse(self, intent: Intent, until_s: float, key: str, bodies: AbstractSet[int]) -> str:
+        """Return why a second execution, or one that was denied, is excepted; empty if it is not.
+
+        Args:
+            intent: What was executed.
+            until_s: When it was executed again, or denied.
+            key: Of that execution.
+            bodies: Those that were sent under the intent's key: of both executions, or of execution and denial.
+        """
+        began_s = _began_s(intent)
         is_session = intent.purpose.rpc == "CreateSession"
-        if is_session and key != intent.key:
-            return FRESH_KEY
+        if key != intent.key:
+            # A lost record does not change the key of anything else.
+            return FRESH_KEY if is_session else ""
         is_away = any(begin_s <= until_s and end_s >= began_s for begin_s, end_s in self._evidence.away_s)
         if is_session and is_away:
             return UNRECORDED
         is_lost = any(began_s <= lost_s <= until_s for lost_s in self._evidence.losses_s)
         is_moved = any(began_s - _RELOAD_S <= moved_s <= until_s for moved_s in self._evidence.moves_s)
-        if is_lost and (is_moved or any(answer.body for answer in intent.answers)):
+        if is_lost and (is_moved or len(bodies) > 1):
             return RECORD_LOST
         return ""
 
@@ -173,6 +203,11 @@ class _Judge:
 
     def _done_of(self, intent: Intent) -> list[Execution]:
         return self._done.get(intent.name, [])
+
+    def _body_of(self, intent: Intent, execution: Execution) -> int:
+        """Return which body was executed: that of the call with its Track-Id."""
+        calls = {track_id_of(answer.number): answer for answer in intent.answers}
+        return calls[execution.track_id].body
 
     def _count(self, intent: Intent) -> str:
         count = len(self._done_of(intent))
@@ -188,9 +223,13 @@ class _Judge:
         return found
 
     def _finding(self, rule: str, intent: Intent, text: str, excuse: str) -> Finding:
-        began_s = min((answer.began_s for answer in intent.answers), default=0.0)
         ended_s = max((answer.ended_s for answer in intent.answers), default=0.0)
-        return Finding(rule, f"{intent.name} ({intent.purpose.rpc}) {text}", began_s, ended_s, excuse)
+        return Finding(rule, f"{intent.name} ({intent.purpose.rpc}) {text}", _began_s(intent), ended_s, excuse)
+
+
+def _began_s(intent: Intent) -> float:
+    """Return when the first call began; answers are in the order of their ends."""
+    return min((answer.began_s for answer in intent.answers), default=0.0)
 
 
 def _denies(answer: Answer) -> bool:

@@ -4,6 +4,7 @@ from collections import Counter
 import pytest
 from programs.chaos import judge as rules
 from programs.chaos.__main__ import main
+from programs.chaos.callers import track_id_of
 from programs.chaos.faults import Faults, Happened
 from programs.chaos.judge import Evidence, Execution, Finding, judge, judge_hub, leaks
 from programs.chaos.report import table
@@ -18,7 +19,7 @@ SUCCESS = Seen("SUCCEEDED", "NONE", ids=frozenset({"pm-1"}))
 
 def intent_of(*seen: Seen, rpc: str = "DecryptApplePay", began_s: float = 10.0, bodies: tuple[int, ...] = ()) -> Intent:
     """Return an intent whose calls were answered so, one a second."""
-    purpose = Purpose("p0", "default", rpc, account_id=ACCOUNT)
+    purpose = Purpose("p0", "default", rpc, account_id=ACCOUNT, pays=rpc == "DecryptApplePay")
     intent = Intent("p0.0", purpose, "request-id-000001", KEY, (b"", b""))
     purpose.intents.append(intent)
     for number, one in enumerate(seen):
@@ -32,7 +33,8 @@ def execution(
     *,
     place: str = "acme",
     account: str = ACCOUNT,
-    track_id: str = "t1",
+    call: int = 0,
+    track_id: str = "",
     key: str = KEY,
     ids: str = "pm-1",
     is_paid: bool = True,
@@ -42,7 +44,7 @@ def execution(
         time_s=time_s,
         place=place,
         account=account,
-        track_id=track_id,
+        track_id=track_id or track_id_of(call),
         key=key,
         ids=frozenset(ids.split()),
         is_paid=is_paid,
@@ -60,7 +62,7 @@ def found(
     """Return rule and excuse of everything that is found."""
     evidence = Evidence(
         purposes=[intent.purpose],
-        by_track_id={"t1": intent},
+        by_track_id={track_id_of(answer.number): intent for answer in intent.answers},
         executions=executions,
         places=places,
         losses_s=losses_s,
@@ -78,11 +80,14 @@ class TestJudge:
         lost = Seen("UNKNOWN", RESEND, "UPSTREAM_NO_ANSWER")
         assert found(intent_of(lost, SUCCESS), execution()) == []
 
-    @pytest.mark.parametrize(("is_paid", "rule"), [(True, rules.DOUBLE_MONEY), (False, rules.DOUBLE)])
-    def test_finds_a_second_execution(self, is_paid: bool, rule: str) -> None:  # noqa: FBT001 - a case
+    @pytest.mark.parametrize(
+        ("rpc", "rule"), [("DecryptApplePay", rules.DOUBLE_MONEY), ("CreatePaymentMethod", rules.DOUBLE)]
+    )
+    def test_finds_a_second_execution(self, rpc: str, rule: str) -> None:
         """Of money, and of everything else."""
+        is_paid = rule == rules.DOUBLE_MONEY
         twice = execution(is_paid=is_paid), execution(10.4, is_paid=is_paid)
-        assert [(rule, "")] == found(intent_of(SUCCESS), *twice)
+        assert [(rule, "")] == found(intent_of(SUCCESS, rpc=rpc), *twice)
 
     def test_finds_what_was_done_under_two_intents(self) -> None:
         """By a caller that followed the advice to use a new one."""
@@ -93,7 +98,7 @@ class TestJudge:
         first.purpose.intents.append(second)
         evidence = Evidence(
             purposes=[first.purpose],
-            by_track_id={"t1": first, "t2": second},
+            by_track_id={track_id_of(0): first, "t2": second},
             executions=[execution(ids="pm-0"), execution(track_id="t2", key="po1-2")],
             places=[(0.0, "acme")],
         )
@@ -126,6 +131,28 @@ class TestJudge:
     def test_finds_a_success_that_was_none(self, ids: str, executed: tuple[Execution, ...]) -> None:
         """Nothing was executed, or something else."""
         assert [(rules.SUCCEEDED, "")] == found(intent_of(SUCCESS), *executed), ids
+
+    def test_finds_a_success_that_moved_no_money(self) -> None:
+        """Although its caller asked for a payment."""
+        assert [(rules.SUCCEEDED, "")] == found(intent_of(SUCCESS), execution(is_paid=False))
+
+    def test_finds_a_success_that_names_nothing(self) -> None:
+        """Only the record of a session has no ids."""
+        nothing = Seen("SUCCEEDED", "NONE")
+        assert [(rules.SUCCEEDED, "")] == found(intent_of(nothing), execution())
+        session = intent_of(SUCCESS, nothing, rpc="CreateSession")
+        session.answers[-1].looked_up = True
+        assert found(session, execution(is_paid=False)) == []
+
+    def test_finds_ids_of_something_else_in_an_error(self) -> None:
+        """A caller takes what exists for its own."""
+        partial = Seen("PARTIAL", LOOK_UP, "PAYMENT_FAILED", ids=frozenset({"pm-2"}))
+        assert [(rules.SUCCEEDED, "")] == found(intent_of(partial), execution())
+
+    @pytest.mark.parametrize("rpc", ["CreateSession", "CreatePaymentMethod"])
+    def test_finds_money_that_was_not_asked_for(self, rpc: str) -> None:
+        """Even if it moved once."""
+        assert [(rules.UNFORESEEN, "")] == found(intent_of(SUCCESS, rpc=rpc), execution())
 
     def test_finds_what_is_open_in_the_end(self) -> None:
         """No resend settled it."""
@@ -183,8 +210,35 @@ class TestExcuses:
         """No longer detected after a loss."""
         intent = intent_of(SUCCESS, SUCCESS, bodies=(0, 1))
         assert [(rules.DOUBLE_MONEY, rules.RECORD_LOST)] == found(
-            intent, execution(), execution(11.2), losses_s=(11.0,)
+            intent, execution(), execution(11.2, call=1), losses_s=(11.0,)
         )
+
+    def test_needs_another_body_in_what_was_executed(self) -> None:
+        """A call with another body, which executed nothing, excuses no second execution."""
+        intent = intent_of(SUCCESS, SUCCESS, Seen("NOT_SENT", FIX, "INTENT_MISMATCH"), SUCCESS, bodies=(0, 0, 1, 0))
+        twice = execution(), execution(11.2, call=1)
+        assert [(rules.DOUBLE_MONEY, "")] == found(intent, *twice, losses_s=(11.0,))
+
+    def test_needs_another_body_in_what_was_denied(self) -> None:
+        """A record shows the fate of whichever body came last, an answer that of its own."""
+        refused = Seen("REFUSED", NEW, "PAYMENT_DECLINED")
+        for bodies, looked_up, excuse in (
+            ((0, 1, 0), False, ""),
+            ((1, 0, 0), False, rules.RECORD_LOST),
+            ((0, 1, 0), True, rules.RECORD_LOST),
+        ):
+            intent = intent_of(SUCCESS, Seen("NOT_SENT", FIX, "INTENT_MISMATCH"), refused, bodies=bodies)
+            intent.answers[-1].looked_up = looked_up
+            assert [(rules.REFUSED, excuse)] == found(intent, execution(), losses_s=(11.0,))
+
+    @pytest.mark.parametrize("rpc", ["DecryptApplePay", "CreatePaymentMethod"])
+    def test_needs_the_same_key(self, rpc: str) -> None:
+        """A lost record does not change it, wherever the route leads afterwards."""
+        is_paid = rpc == "DecryptApplePay"
+        twice = execution(is_paid=is_paid), execution(10.4, key="po1-9", place="moved", is_paid=is_paid)
+        places = ((0.0, "acme"), (10.2, "moved"))
+        [(_, excuse)] = found(intent_of(SUCCESS, rpc=rpc), *twice, losses_s=(10.3,), moves_s=(10.2,), places=places)
+        assert not excuse
 
     @pytest.mark.parametrize(("rpc", "excuse"), [("CreateSession", rules.UNRECORDED), ("CreatePaymentMethod", "")])
     def test_excepts_sessions_while_the_store_is_away(self, rpc: str, excuse: str) -> None:
