@@ -59,6 +59,15 @@ class TestLedgerOfAFleet:
 
         assert "another effect" in problem
 
+    def test_shows_an_answer_that_omits_a_payment(self) -> None:
+        """Its caller does not know of the money that moved."""
+        made = call(effect=Effect(payment_method_id="pm-1"))
+        executed = {"idempotency_key": key_of(made), "effects": {"payment_method_id": "pm-1", "payment_id": "p-1"}}
+
+        (problem,) = problems([made], [executed])
+
+        assert "another effect" in problem
+
     def test_shows_an_execution_that_nothing_asked_for(self) -> None:
         """Every key is that of a call."""
         (problem,) = problems([], [entry(call())])

@@ -65,5 +65,5 @@ def _judged(call: Call, entries: Sequence[dict[str, Any]]) -> str:
         "payment_method_id": call.effect.payment_method_id or None,
         "payment_id": call.effect.payment_id or None,
     }
-    differs = any(value is not None and effects.get(name) != value for name, value in told.items())
+    differs = any(effects.get(name) != value for name, value in told.items())
     return "were answered with another effect than the executed one" if differs or not any(told.values()) else ""
