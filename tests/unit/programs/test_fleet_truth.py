@@ -1,9 +1,11 @@
 """How `make cluster NODE=1` judges what a fleet did: by the ledger, not by what callers were answered."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from harness.requests import session_request
+from programs.cluster.fleet import events
 from programs.cluster.fleet.callers import Effect
 from programs.cluster.fleet.load import Call
 from programs.cluster.fleet.report import Event, by_event
@@ -73,6 +75,32 @@ class TestLedgerOfAFleet:
         (problem,) = problems([], [entry(call())])
 
         assert "nothing asked for it" in problem
+
+
+class TestCallerOfAFleet:
+    """Whether all pods know it, or refuse it."""
+
+    @pytest.mark.parametrize(
+        ("answers", "all_know", "all_refuse"),
+        [
+            ([True, True], True, False),
+            ([False, False], False, True),
+            ([True, False], False, False),
+            ([False, None], False, False),
+            ([], False, False),
+        ],
+    )
+    def test_is_known_only_by_pods_that_answer(
+        self, monkeypatch: pytest.MonkeyPatch, answers: list[bool | None], *, all_know: bool, all_refuse: bool
+    ) -> None:
+        """No pod, or one that cannot be reached, shows neither."""
+        pods = [{"status": {"podIP": str(number)}} for number in range(len(answers))]
+        fleet: Any = SimpleNamespace(ready_pods=lambda _component: pods)
+        monkeypatch.setattr(events, "_knows", lambda _fleet, address, _token: answers[int(address)])
+
+        found = [events.all_answer(fleet, "token", known=known) for known in (True, False)]
+
+        assert found == [all_know, all_refuse]
 
 
 class TestTableOfAFleet:

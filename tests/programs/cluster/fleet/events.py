@@ -111,7 +111,7 @@ def issuer_keys(fleet: Fleet) -> str:
     put(fleet.api, materials.key_set(old, new))
     until(
         "all pods accept tokens by the new key",
-        lambda: _all(fleet, lambda ip: _known(fleet, ip, new.token("nightly"))),
+        lambda: all_answer(fleet, new.token("nightly"), known=True),
         within_s=_REACHED_S,
     )
     materials.issuers.append(new)
@@ -119,7 +119,7 @@ def issuer_keys(fleet: Fleet) -> str:
     put(fleet.api, materials.key_set(new))
     until(
         "no pod accepts tokens by the old key",
-        lambda: _all(fleet, lambda ip: not _known(fleet, ip, old.token("nightly"))),
+        lambda: all_answer(fleet, old.token("nightly"), known=False),
         within_s=_REACHED_S,
     )
     return "all pods accept tokens by the new key alone"
@@ -128,11 +128,11 @@ def issuer_keys(fleet: Fleet) -> str:
 def policy(fleet: Fleet) -> str:
     """Permit another caller and rename the routing rule, which restarts nothing."""
     pods = {pod["metadata"]["uid"] for pod in fleet.pods()}
-    if _all(fleet, lambda ip: _known(fleet, ip, "")):
-        raise ClusterError("The newcomer may call before the policy permits it.")
+    if not all_answer(fleet, "", known=False):
+        raise ClusterError("The newcomer is not refused before the policy permits it.")
     fleet.newcomer, fleet.rule = True, "everything-by-the-new-policy"
     fleet.put("upgrade")
-    until("all pods permit the newcomer", lambda: _all(fleet, lambda ip: _known(fleet, ip, "")), within_s=_REACHED_S)
+    until("all pods permit the newcomer", lambda: all_answer(fleet, "", known=True), within_s=_REACHED_S)
     if pods != {pod["metadata"]["uid"] for pod in fleet.pods()}:
         raise ClusterError("A change of the policy replaced pods.")
     return "all pods follow the new policy, and none was restarted"
@@ -196,13 +196,20 @@ def _reload_redis(fleet: Fleet) -> None:
     store.close()
 
 
-def _all(fleet: Fleet, holds: Callable[[str], bool]) -> bool:
-    """Return whether something holds for every pod of the service, by address."""
-    return all(holds(pod["status"]["podIP"]) for pod in fleet.ready_pods("service"))
+def all_answer(fleet: Fleet, token: str, *, known: bool) -> bool:
+    """Return whether there are ready pods of the service and all of them know a caller, or all refuse it.
+
+    Args:
+        fleet: Where they are.
+        token: The caller's; empty: the newcomer, who has none.
+        known: Whether they have to know it.
+    """
+    pods = fleet.ready_pods("service")
+    return bool(pods) and all(_knows(fleet, pod["status"]["podIP"], token) is known for pod in pods)
 
 
-def _known(fleet: Fleet, address: str, token: str) -> bool:
-    """Return whether a pod lets a caller ask about an intent: of a token, or without one the newcomer."""
+def _knows(fleet: Fleet, address: str, token: str) -> bool | None:
+    """Return whether a pod lets a caller ask about an intent; None if it does not answer."""
     folder = fleet.materials.folder
     with payorch.connect(
         f"{address}:{names.GRPC_PORT}",
@@ -220,5 +227,6 @@ def _known(fleet: Fleet, address: str, token: str) -> bool:
                 pb.GetIntentRequest(request_id=_UNKNOWN_ID, operation=pb.OPERATION_CREATE_SESSION), deadline_s=_PROBE_S
             )
         except payorch.PayorchError as failed:
-            return failed.error.reason not in {"CALLER_UNAUTHENTICATED", "CALLER_NOT_PERMITTED", ""}
+            reason = failed.error.reason
+            return reason not in {"CALLER_UNAUTHENTICATED", "CALLER_NOT_PERMITTED"} if reason else None
     return True
