@@ -38,7 +38,7 @@ PROVES_NOTHING = {
 }
 ONLY_BY_HAND = {
     "check-requests": "make test has fewer of the same requests",
-    "mutate": "takes half an hour of two cores, and judges the tests",
+    "mutate": "takes about an hour, and judges the tests",
 }
 """Too long for .ci/run."""
 CHOICES = ("FAULT", "WORLD", "CLIENT")
