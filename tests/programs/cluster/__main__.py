@@ -5,7 +5,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -29,7 +29,9 @@ Also not shown: there was no node, so no pod ran, no probe was asked and `helm t
 _SHOWN_ON_NODE: Final = """
 Shown on a node of containerd and a kubelet: the chart with the image of this tree becomes ready, passes `helm test`,
 answers the commands of docs/tracing.md, is replaced under calls, and goes away; so does the hub, under Zuora's payments
-over TLS. The fleet on two nodes lost none of the calls that its tables count, under the events that they name.
+over TLS."""
+_SHOWN_BY_FLEET: Final = """
+The fleet on two nodes lost none of the calls that its tables count, under the events that they name.
 Not shown: NetworkPolicies, which nothing enforced; more than one machine."""
 _IMAGES: Final = ("sandbox.tar", "payorch.tar", "neighbours.tar")
 _POD_LOGS: Final = Path("/var/log/pods")
@@ -37,7 +39,7 @@ _POD_LOGS: Final = Path("/var/log/pods")
 
 def main() -> int:
     """Run; return 0 if everything is as it must be, or else 1."""
-    given = _given()
+    given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     begun = perf_counter()
     runs = BINARIES / "runs"
@@ -61,7 +63,8 @@ def main() -> int:
     return status
 
 
-def _given() -> argparse.Namespace:
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the arguments; exit if they ask for a part of what runs on nodes, and for no node."""
     parser = argparse.ArgumentParser(prog="python -m programs.cluster", description=__doc__)
     parser.add_argument("--node", action="store_true", help="also run the chart on a node; needs root")
     parser.add_argument("--only-fleet", action="store_true", help="leave out all that comes before the fleet")
@@ -70,7 +73,17 @@ def _given() -> argparse.Namespace:
         "--events", nargs="*", choices=tuple(events.ALL), default=(), help="of the fleet; all unless given"
     )
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)  # Of a run in namespaces of its own.
-    return parser.parse_args()
+    given = parser.parse_args(words)
+    if not given.node and (given.only_fleet or given.events):
+        parser.error("the fleet runs on nodes: add NODE=1")
+    return given
+
+
+def closing(given: argparse.Namespace) -> str:
+    """Return what a run has shown, and what it has not."""
+    if not given.node:
+        return _SHOWN + _NOT_WITHOUT_NODE
+    return _SHOWN_BY_FLEET if given.only_fleet else _SHOWN + _SHOWN_ON_NODE + _SHOWN_BY_FLEET
 
 
 def _run(folder: Path, given: argparse.Namespace) -> int:
@@ -85,7 +98,7 @@ def _run(folder: Path, given: argparse.Namespace) -> int:
             _try_scenarios(plane, helm, version)
         if given.node:
             _try_nodes(plane, helm, given)
-    _say(_SHOWN + (_SHOWN_ON_NODE if given.node else _NOT_WITHOUT_NODE))
+    _say(closing(given))
     return 0
 
 

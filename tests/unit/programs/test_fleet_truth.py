@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from harness.requests import session_request
+from programs.cluster.__main__ import arguments, closing
 from programs.cluster.fleet import events
 from programs.cluster.fleet.callers import Effect
 from programs.cluster.fleet.load import Call
@@ -101,6 +102,26 @@ class TestCallerOfAFleet:
         found = [events.all_answer(fleet, "token", known=known) for known in (True, False)]
 
         assert found == [all_know, all_refuse]
+
+
+class TestRunOfAFleet:
+    """What `make cluster` is asked for, and what it says at the end."""
+
+    @pytest.mark.parametrize("words", [["--only-fleet"], ["--events", "policy"]])
+    def test_needs_nodes(self, words: list[str]) -> None:
+        """Without them nothing would run, and nothing fail."""
+        with pytest.raises(SystemExit):
+            arguments(words)
+
+    @pytest.mark.parametrize(
+        ("words", "scenarios", "fleet"),
+        [([], True, False), (["--node"], True, True), (["--node", "--only-fleet"], False, True)],
+    )
+    def test_claims_only_what_ran(self, words: list[str], *, scenarios: bool, fleet: bool) -> None:
+        """Scenarios of the chart, and the fleet."""
+        shown = closing(arguments(words))
+
+        assert ("every scenario is accepted" in shown, "The fleet on two nodes" in shown) == (scenarios, fleet)
 
 
 class TestTableOfAFleet:
