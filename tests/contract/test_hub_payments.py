@@ -141,6 +141,43 @@ async def test_invoices_are_paid_when_the_hub_approves(hubbed: HubbedCaller) -> 
     assert (await hubbed.refund(paid["id"], amount=157.51)).status_code == 400
 
 
+async def test_an_invoice_is_never_paid_by_more_than_is_open(hubbed: HubbedCaller) -> None:
+    """Two payments for it were in Processing; what the second pays too much is unapplied."""
+    invoices = [{"invoiceId": "INV00000002", "amount": 42.5}]
+    payments = [(await hubbed.pay(UNKNOWN, invoices=invoices)).json()["id"] for _ in range(2)]
+
+    for payment in payments:
+        await hubbed.trigger(f"/upc/payments/{payment}/open")
+
+    read = [(await hubbed.get(f"/v1/payments/{payment}")).json() for payment in payments]
+    assert str(hubbed.caller.emulator.state.invoices[seed.INVOICE_US_SECOND.id].balance) == "0.00"
+    assert [(paid["appliedAmount"], paid["unappliedAmount"]) for paid in read] == [(42.5, 157.5), (0, 200)]
+
+
+@pytest.mark.parametrize("is_refund", [False, True])
+async def test_a_reset_forgets_what_a_hub_works_on(hubbed: HubbedCaller, *, is_refund: bool) -> None:
+    """Its caller gets an answer, and the world after the reset stays as it began."""
+    invoices = [{"invoiceId": "INV00000002", "amount": 42.5}]
+    paid = (await hubbed.pay()).json()
+    method = await hubbed.method_id()
+    hubbed.hub.arrived.clear()
+    hubbed.hub.released.clear()
+    if is_refund:
+        waiting = asyncio.ensure_future(hubbed.refund(paid["id"], amount=1))
+    else:
+        waiting = asyncio.ensure_future(hubbed.pay(method_id=method, invoices=invoices))
+    await hubbed.hub.arrived.wait()
+
+    await hubbed.trigger("/reset")
+    hubbed.hub.released.set()
+    answer = await waiting
+
+    state = hubbed.caller.emulator.state
+    assert (answer.status_code, answer.json()["status"]) == (200, "Processed")
+    assert (state.upc_payments, state.upc_refunds, state.payment_methods) == ({}, {}, {})
+    assert state.invoices[seed.INVOICE_US_SECOND.id] == seed.INVOICE_US_SECOND
+
+
 async def test_refunds_never_exceed_the_payment(hubbed: HubbedCaller) -> None:
     paid = (await hubbed.pay()).json()
 

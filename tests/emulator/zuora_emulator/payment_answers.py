@@ -58,7 +58,7 @@ def refund_json(upc: Upc, refund: UpcRefund) -> dict[str, Any]:
     return _common_json(refund) | {
         "methodType": refund.method_type,
         "paymentId": refund.payment_id,
-        "paymentNumber": upc.state.upc_payments[refund.payment_id].number,
+        "paymentNumber": refund.payment_number,
         "refundDate": refund.effective_on.isoformat(),
         "secondRefundReferenceId": refund.second_reference_id,
     }

@@ -298,10 +298,16 @@ class Upc:
             is_retried = payment.attempt <= self._settings.upc_payment_retries
             payment.retry_at = self._clock.now() + RETRY_AFTER if is_retried else None
             return
+        if self.state.upc_payments.get(payment.id) is not payment:
+            return  # a reset or an older snapshot came while the hub worked on it
         method = self.state.payment_methods[payment.method_id]
         self.state.payment_methods[method.id] = self.with_changes(method, reply.token_data)
+        # Another payment may have paid an invoice meanwhile; what is too much stays unapplied.
+        invoices = self.state.invoices
+        owed = ((key, min(amount, invoices[key].balance)) for key, amount in payment.invoices)
+        payment.invoices = tuple((key, amount) for key, amount in owed if amount > 0)
         for invoice_id, amount in payment.invoices:
-            self.state.pay(self.state.invoices[invoice_id], amount)
+            self.state.pay(invoices[invoice_id], amount)
 
     def _enter_send(self, request: HubRequest, send: HubSend, of: PaymentMethod | Transaction) -> None:
         effects = {

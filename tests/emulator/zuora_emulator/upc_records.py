@@ -99,6 +99,7 @@ class UpcRefund(Transaction):
     """A refund of a payment."""
 
     payment_id: str
+    payment_number: str
     method_type: str | None = None
     """How the money went back outside of Zuora."""
 
@@ -113,7 +114,7 @@ class UpcRefund(Transaction):
             "gateway_id": payment.gateway_id,
             "currency": payment.currency,
         }
-        return cls(payment_id=payment.id, **common | own)
+        return cls(payment_id=payment.id, payment_number=payment.number, **common | own)
 
 
 @dataclass(slots=True, kw_only=True)
