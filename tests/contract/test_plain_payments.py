@@ -112,6 +112,23 @@ class TestARefund:
         assert (await get(caller, f"/v1/payments/{paid['id']}"))["refundAmount"] == 40
         assert too_much.status_code == 400
 
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"refundDate": "tomorrow"},
+            {"refundDate": 20261120},
+            {"referenceId": 7},
+            {"secondRefundReferenceId": "x" * 101},
+            {"methodType": "Check"},
+        ],
+    )
+    async def test_that_is_malformed_is_refused(self, caller: Caller, more: dict[str, Any]) -> None:
+        """As an external one is; its date and its gateway's ids are not the caller's to choose."""
+        paid = (await pay(caller)).json()
+
+        assert (await refund(caller, paid["id"], 1, **more)).status_code == 400
+        assert caller.emulator.state.upc_refunds == {}
+
 
 class TestTheDefaultMethod:
     """Of an account there is one at most."""

@@ -33,6 +33,7 @@ from zuora_emulator.payment_fields import (
     date_of,
     fields_of,
     invoices_of,
+    reference_of,
 )
 from zuora_emulator.state import Account, PaymentMethod
 from zuora_emulator.upc import Upc
@@ -115,6 +116,10 @@ async def _refunded(call: Call, payment: UpcPayment) -> UpcRefund:
     if amount is not None and amount > call.upc.paid_and_unrefunded(payment):
         fields.refuse(30, "The refund exceeds the unapplied amount of the payment.", "totalAmount")
     common = common_of(fields)
+    # Checked only: the gateway decides the date and the ids of an electronic refund.
+    date_of(fields, "refundDate")
+    reference_of(fields, "referenceId")
+    reference_of(fields, "secondRefundReferenceId")
     fields.finish()
     refund = new_refund(call.upc, payment, amount=amount or Decimal(0), **common)
     await call.upc.refund(refund, by=_caller(call))
