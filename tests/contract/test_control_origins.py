@@ -8,6 +8,7 @@ pytestmark = pytest.mark.asyncio
 
 FAULT = {"fault": "decryption:500"}
 OWN = "localhost:9080"
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 ENDPOINTS = [
     ("POST", "/_emulator/reset"),
     ("POST", "/_emulator/faults"),
@@ -76,6 +77,16 @@ class TestAPageOfAnotherOrigin:
         assert (refused.status_code, "control_hosts" in refused.json()["message"]) == (403, True)
         assert await added(mine, host=host, origin=origin) == 200
 
+    @pytest.mark.parametrize("headers", [{"user-agent": BROWSER}, {"sec-fetch-site": "same-origin"}], ids=str)
+    @pytest.mark.parametrize("path", ["/_emulator/journal", "/_emulator/ledger", "/_emulator"])
+    async def test_reads_nothing_under_a_name_of_its_own(
+        self, caller: Caller, path: str, headers: dict[str, str]
+    ) -> None:
+        """A browser sends no origin with a GET to the page's own host."""
+        answer = await caller.http.get(path, headers=headers | {"host": "emulator.evil.example:9080"})
+
+        assert (answer.status_code, "control_hosts" in answer.json()["message"]) == (403, True)
+
 
 class TestTheEmulatorsOwnPage:
     """And programs: their requests go through."""
@@ -106,6 +117,13 @@ class TestTheEmulatorsOwnPage:
     async def test_is_not_needed_by_a_program(self, caller: Caller, host: str) -> None:
         """Without an origin every host is served."""
         assert await added(caller, host=host) == 200
+
+    @pytest.mark.parametrize("host", [OWN, "192.168.1.7:9080", "[::1]:9080", "zuora", "zuora.internal"])
+    async def test_may_be_read_by_a_browser(self, caller: Caller, host: str) -> None:
+        """At every local name, also where a browser says nothing of its page."""
+        answer = await caller.http.get("/_emulator/journal", headers={"host": host, "user-agent": BROWSER})
+
+        assert answer.status_code == 200
 
     async def test_may_be_opened_by_a_link(self, caller: Caller) -> None:
         """The index, typed into a browser."""

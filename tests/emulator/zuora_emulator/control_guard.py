@@ -1,7 +1,8 @@
 """Keeps web pages of other origins from using the control endpoints through a developer's browser.
 
 A page can make a browser send a POST to any address, `localhost` among them, and with a name of its own that it lets
-point there (DNS rebinding) even as a request to its own origin. Programs are not concerned: they send no `Origin`.
+point there (DNS rebinding) even as a request to its own origin. Programs are not concerned: they send no `Origin`, no
+`Sec-Fetch-Site`, and not the `User-Agent` of a browser.
 """
 
 import ipaddress
@@ -22,7 +23,9 @@ def foreign_page(headers: Mapping[str, str], settings: Settings) -> str:
         sender = f"a page of {origin[:100]}" if origin else f"a {site} page"
         return f"Control endpoints are for programs and for the emulator's own page; this request is from {sender}."
     name = _parts(f"//{headers.get('host', '')}")[0]
-    if origin and not _is_local(name) and name not in (settings.control_hosts or "").lower().split(","):
+    # A browser sends no `Origin` with a GET to its page's own host, and `Sec-Fetch-Site` not to every host.
+    is_browser = origin or site or headers.get("user-agent", "").startswith("Mozilla/")
+    if is_browser and not _is_local(name) and name not in (settings.control_hosts or "").lower().split(","):
         return (
             f"A browser asks at {name}, which any page can have let point here; "
             f"add the name to the switch control_hosts if it is yours."
