@@ -101,6 +101,14 @@ class Auditor:
             return "a session resent after a day by a wrong clock"
         if is_a_day_later and (self._was_timed_blindly(one.send) or self._was_timed_blindly(other.send)):
             return "sent by a wrong clock before any answer showed the time"
+        # A late request executes again where Zuora has met another one under the key meanwhile, and forgot the first.
+        between = (
+            send
+            for send in self._sends_of(intent)
+            if one.time_s < send.time_s < other.time_s and send.meant != other.send.meant
+        )
+        if any(self._may_be_unknown_to(intent, send) for send in between):
+            return "record lost, and route moved or body changed"
         if not self._may_be_unknown_to(intent, max(one.send, other.send, key=lambda send: send.number)):
             return ""
         if self._meant_otherwise(intent):
