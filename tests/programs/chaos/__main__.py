@@ -14,7 +14,9 @@ from random import SystemRandom
 from typing import Any, Final
 
 import payorch.aio
+from harness.hub_configuration import PASSWORD
 from harness.plugin import Plugin
+from zuora_emulator import seed
 
 from programs.chaos.callers import CARD_NUMBER, IBAN, Callers
 from programs.chaos.faults import Faults, Happened, mend
@@ -37,6 +39,8 @@ _MOST_SHOWN: Final = 20
 _RUNS: Final = Path("build/chaos")
 _AWAY_S: Final = 5.0
 """How long after a fault of the store a replica may still be without it."""
+SECRETS: Final = (CARD_NUMBER, IBAN, UPC_TOKEN, PASSWORD, seed.CLIENT_A.client_secret, *TOKEN_PARTS)
+"""What no process may log: of payments, and what the processes show each other."""
 _DEFECTS: Final = (b'"event":"execution_crashed"', b'"reason":"INTERNAL"', b"Traceback (most recent call last)")
 
 
@@ -176,7 +180,7 @@ def _judged(around: World, callers: Callers, happened: Sequence[Happened], logs:
     moved = Counter(effect.key for effect in Plugin(around.ledger).effects)
     keys = {id_: load.key(id_) for id_ in load.started}
     findings += judge_hub(keys=keys, approved=load.approved, refused=load.refused, moved=moved)
-    findings += leaks(logs, (CARD_NUMBER, IBAN, UPC_TOKEN, *TOKEN_PARTS))
+    findings += leaks(logs, SECRETS)
     findings += [Finding(UNFORESEEN, text) for text in (*around.problems, *callers.unforeseen)]
     findings += [
         Finding(UNFORESEEN, f"{name} has {log.count(defect)} times {defect.decode()}")

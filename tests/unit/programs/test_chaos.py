@@ -2,8 +2,9 @@ import random
 from collections import Counter
 
 import pytest
+from harness.hub_configuration import PASSWORD
 from programs.chaos import judge as rules
-from programs.chaos.__main__ import main
+from programs.chaos.__main__ import SECRETS, main
 from programs.chaos.callers import track_id_of
 from programs.chaos.faults import Faults, Happened
 from programs.chaos.judge import Evidence, Execution, Finding, judge, judge_hub, leaks
@@ -11,6 +12,7 @@ from programs.chaos.report import table
 from programs.chaos.schedule import KINDS, MOVE, Fault, drawn_schedule, kinds_of
 from programs.simulation.grpc_context import FIX, LOOK_UP, NEW, RESEND, Seen
 from programs.simulation.intent import Answer, Intent, Purpose
+from zuora_emulator import seed
 
 ACCOUNT = "account"
 KEY = "po1-1"
@@ -281,6 +283,10 @@ class TestLeaks:
         """And not shown."""
         (leak,) = leaks({"replica-0": b"... 4242424242424242 ...", "audit": b""}, ("4242424242424242", "DE89"))
         assert (leak.rule, "4242424242" in leak.text) == (rules.LEAKED, False)
+
+    def test_of_connections_are_looked_for(self) -> None:
+        """The hub's password and the secret of Zuora's client, beside what payments hold."""
+        assert {PASSWORD, seed.CLIENT_A.client_secret} < set(SECRETS)
 
 
 class TestSchedule:
