@@ -52,6 +52,7 @@ async def played(http: httpx.AsyncClient) -> dict[str, bytes]:
         "paymentGateway": seed.GATEWAY_US.name,
     }
     method = {"type": "sepa_debit", "sepa_debit": {"IBAN": "DE89370400440532013000"}}
+    external = {"type": "External", "accountId": seed.ACCOUNT_US.id, "paymentMethodType": "Check", "currency": "USD"}
     calls: list[tuple[str, Any, dict[str, str]]] = [
         ("/_emulator/faults", {"fault": "sessions:503"}, {}),
         ("/web-payments/sessions", {"currency": "USD", "amount": 1, "processPayment": False}, bearer),
@@ -62,9 +63,14 @@ async def played(http: httpx.AsyncClient) -> dict[str, bytes]:
         ("/v1/payment-methods/decryption", decryption, bearer),
         ("/v2/payment_methods", method, bearer),
         ("/v2/payment_methods", {"type": "nonsense"}, bearer),
+        ("/v1/payments", external | {"amount": 10}, bearer),
+        ("/v1/payments/P-00000002/refunds", external | {"totalAmount": 4, "methodType": "Check"}, bearer),
+        ("/v1/payments/P-00000002/refunds", external | {"totalAmount": 7, "methodType": "Check"}, bearer),
     ]
     answers = [await http.post(path, json=body, headers=headers) for path, body, headers in calls]
-    assert [answer.status_code for answer in answers] == [200, 503, 200, 200, 200, 200, 200, 201, 400]
+    assert [answer.status_code for answer in answers] == [200, 503, 200, 200, 200, 200, 200, 201, 400, 200, 200, 200]
+    assert [answer.json()["success"] for answer in answers[-3:]] == [True, True, False]
+    answers += [await http.get(path, headers=bearer) for path in ("/v1/payments?sort=-amount", "/v1/refunds")]
     books = {book: (await http.get(f"/_emulator/{book}")).content for book in BOOKS}
     heads = json.dumps([sorted(answer.headers.items()) for answer in answers]).encode()
     return books | {"answers": b"\n".join(answer.content for answer in answers), "headers": heads}
