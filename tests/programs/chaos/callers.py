@@ -181,7 +181,7 @@ class Callers:
         return self.calls
 
     async def _tracked(self, intent: Intent, number: int, send: Callable[[], Awaitable[Any]]) -> Any:
-        track_id = track_id_of(number)
+        track_id = f"chaos-{number}"
         self.by_track_id[track_id] = intent
         with payorch.tracked(track_id):
             return await send()
@@ -206,11 +206,6 @@ class Callers:
             self.reasons[attempt.reason or f"(no details) {attempt.code.name}"] += 1
             if attempt.reason in _IMPOSSIBLE:
                 self.unforeseen.append(f"call {attempt.track_id} ended as {attempt.reason}: {attempt.message}")
-
-
-def track_id_of(number: int) -> str:
-    """Return the Track-Id of a call."""
-    return f"chaos-{number}"
 
 
 def is_open(intent: Intent) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
-from programs.chaos.callers import is_open, track_id_of
+from programs.chaos.callers import is_open
 from programs.simulation.check import ABOUT_SOMETHING_ELSE
 from programs.simulation.grpc_context import LOOK_UP, NEW, RESEND
 from programs.simulation.intent import Answer, Intent, Purpose
@@ -111,8 +111,7 @@ class _Judge:
         for first, second in itertools.pairwise(self._done_of(intent)):
             rule = DOUBLE_MONEY if first.is_paid or second.is_paid else DOUBLE
             text = f"executed at {first.place} {first.time_s:.3f} s and at {second.place} {second.time_s:.3f} s"
-            bodies = {self._body_of(intent, first), self._body_of(intent, second)}
-            yield self._finding(rule, intent, text, self._excuse(intent, second.time_s, second.key, bodies))
+            yield self._finding(rule, intent, text, self._excuse(intent, second.time_s, key=second.key))
 
     def _done_once(self, purpose: Purpose) -> Iterator[Finding]:
         done = [intent for intent in purpose.intents if self._done.get(intent.name)]
@@ -132,10 +131,7 @@ class _Judge:
                 yield self._finding(SUCCEEDED, intent, f"call {answer.number} heard {seen.outcome} {wrong}", "")
             if _denies(answer) and done:
                 text = f"call {answer.number} heard {seen.outcome} {seen.reason}, and it was executed"
-                bodies = {self._body_of(intent, done[-1]), answer.body}
-                if answer.looked_up:  # a record is that of whichever body came last
-                    bodies |= {call.body for call in intent.answers}
-                yield self._finding(REFUSED, intent, text, self._excuse(intent, answer.ended_s, done[-1].key, bodies))
+                yield self._finding(REFUSED, intent, text, self._excuse(intent, answer.ended_s, key=done[-1].key))
             if advised := _wrong_advice(intent, answer):
                 yield self._finding(UNFORESEEN, intent, f"call {answer.number} heard {advised}", "")
 
@@ -176,14 +172,13 @@ class _Judge:
 
     # --- what the documents allow
 
-    def _excuse(self, intent: Intent, until_s: float, key: str, bodies: AbstractSet[int]) -> str:
+    def _excuse(self, intent: Intent, until_s: float, *, key: str) -> str:
         """Return why a second execution, or one that was denied, is excepted; empty if it is not.
 
         Args:
             intent: What was executed.
             until_s: When it was executed again, or denied.
             key: Of that execution.
-            bodies: Those that were sent under the intent's key: of both executions, or of execution and denial.
         """
         began_s = _began_s(intent)
         is_session = intent.purpose.rpc == "CreateSession"
@@ -195,6 +190,8 @@ class _Judge:
             return UNRECORDED
         is_lost = any(began_s <= lost_s <= until_s for lost_s in self._evidence.losses_s)
         is_moved = any(began_s - _RELOAD_S <= moved_s <= until_s for moved_s in self._evidence.moves_s)
+        # A body that was refused before it was sent explains nothing.
+        bodies = {answer.body for answer in intent.answers if answer.seen.outcome != "NOT_SENT"}
         if is_lost and (is_moved or len(bodies) > 1):
             return RECORD_LOST
         return ""
@@ -203,11 +200,6 @@ class _Judge:
 
     def _done_of(self, intent: Intent) -> list[Execution]:
         return self._done.get(intent.name, [])
-
-    def _body_of(self, intent: Intent, execution: Execution) -> int:
-        """Return which body was executed: that of the call with its Track-Id."""
-        calls = {track_id_of(answer.number): answer for answer in intent.answers}
-        return calls[execution.track_id].body
 
     def _count(self, intent: Intent) -> str:
         count = len(self._done_of(intent))

@@ -5,7 +5,6 @@ import pytest
 from harness.hub_configuration import PASSWORD
 from programs.chaos import judge as rules
 from programs.chaos.__main__ import SECRETS, main
-from programs.chaos.callers import track_id_of
 from programs.chaos.faults import Faults, Happened
 from programs.chaos.judge import Evidence, Execution, Finding, judge, judge_hub, leaks
 from programs.chaos.report import table
@@ -35,8 +34,7 @@ def execution(
     *,
     place: str = "acme",
     account: str = ACCOUNT,
-    call: int = 0,
-    track_id: str = "",
+    track_id: str = "t1",
     key: str = KEY,
     ids: str = "pm-1",
     is_paid: bool = True,
@@ -46,7 +44,7 @@ def execution(
         time_s=time_s,
         place=place,
         account=account,
-        track_id=track_id or track_id_of(call),
+        track_id=track_id,
         key=key,
         ids=frozenset(ids.split()),
         is_paid=is_paid,
@@ -64,7 +62,7 @@ def found(
     """Return rule and excuse of everything that is found."""
     evidence = Evidence(
         purposes=[intent.purpose],
-        by_track_id={track_id_of(answer.number): intent for answer in intent.answers},
+        by_track_id={"t1": intent},
         executions=executions,
         places=places,
         losses_s=losses_s,
@@ -100,7 +98,7 @@ class TestJudge:
         first.purpose.intents.append(second)
         evidence = Evidence(
             purposes=[first.purpose],
-            by_track_id={track_id_of(0): first, "t2": second},
+            by_track_id={"t1": first, "t2": second},
             executions=[execution(ids="pm-0"), execution(track_id="t2", key="po1-2")],
             places=[(0.0, "acme")],
         )
@@ -212,26 +210,18 @@ class TestExcuses:
         """No longer detected after a loss."""
         intent = intent_of(SUCCESS, SUCCESS, bodies=(0, 1))
         assert [(rules.DOUBLE_MONEY, rules.RECORD_LOST)] == found(
-            intent, execution(), execution(11.2, call=1), losses_s=(11.0,)
+            intent, execution(), execution(11.2), losses_s=(11.0,)
         )
 
-    def test_needs_another_body_in_what_was_executed(self) -> None:
-        """A call with another body, which executed nothing, excuses no second execution."""
-        intent = intent_of(SUCCESS, SUCCESS, Seen("NOT_SENT", FIX, "INTENT_MISMATCH"), SUCCESS, bodies=(0, 0, 1, 0))
-        twice = execution(), execution(11.2, call=1)
-        assert [(rules.DOUBLE_MONEY, "")] == found(intent, *twice, losses_s=(11.0,))
-
-    def test_needs_another_body_in_what_was_denied(self) -> None:
-        """A record shows the fate of whichever body came last, an answer that of its own."""
-        refused = Seen("REFUSED", NEW, "PAYMENT_DECLINED")
-        for bodies, looked_up, excuse in (
-            ((0, 1, 0), False, ""),
-            ((1, 0, 0), False, rules.RECORD_LOST),
-            ((0, 1, 0), True, rules.RECORD_LOST),
-        ):
-            intent = intent_of(SUCCESS, Seen("NOT_SENT", FIX, "INTENT_MISMATCH"), refused, bodies=bodies)
-            intent.answers[-1].looked_up = looked_up
-            assert [(rules.REFUSED, excuse)] == found(intent, execution(), losses_s=(11.0,))
+    @pytest.mark.parametrize("end", [SUCCESS, Seen("REFUSED", NEW, "PAYMENT_DECLINED")])
+    def test_needs_another_body_that_was_sent(self, end: Seen) -> None:
+        """One that was refused before explains neither a second execution nor a refusal."""
+        unsent = Seen("NOT_SENT", FIX, "INTENT_MISMATCH")
+        for other, excuse in ((unsent, ""), (Seen("UNKNOWN", LOOK_UP, "UPSTREAM_INTERNAL"), rules.RECORD_LOST)):
+            intent = intent_of(SUCCESS, other, end, bodies=(0, 1, 0))
+            executions = [execution(), execution(12.2)] if end is SUCCESS else [execution()]
+            rule = rules.DOUBLE_MONEY if end is SUCCESS else rules.REFUSED
+            assert [(rule, excuse)] == found(intent, *executions, losses_s=(11.0,))
 
     @pytest.mark.parametrize("rpc", ["DecryptApplePay", "CreatePaymentMethod"])
     def test_needs_the_same_key(self, rpc: str) -> None:
