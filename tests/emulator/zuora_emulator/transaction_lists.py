@@ -157,7 +157,7 @@ def _filter(call: Call, parameter: str, kind: Kind, value: str) -> Callable[[Any
 
 def _number(call: Call, parameter: str, value: str) -> Decimal:
     try:
-        number = Decimal(value)
+        number = Decimal(value if value.isascii() and "_" not in value else "NaN")
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite():

@@ -44,6 +44,9 @@ def test_amount_is_units_and_nanos(amount: Decimal | int | str, units: int, nano
         ("1e999999", "amount: 1e999999 has more digits than fit"),
         ("1e-999999", "amount: 1e-999999 has more than 9 decimals"),
         ("ten", "amount: ten is not a number"),
+        ("1_0", "amount: 1_0 is not a number"),
+        (" 10", "amount:  10 is not a number"),
+        ("\N{ARABIC-INDIC DIGIT ONE}0", "amount: \N{ARABIC-INDIC DIGIT ONE}0 is not a number"),
     ],
 )
 def test_amount_that_does_not_fit_is_refused(amount: str, problem: str) -> None:

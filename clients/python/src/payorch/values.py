@@ -13,6 +13,7 @@ _NANOS: Final = 9
 _MOST_UNITS: Final = 2**63 - 1
 _MOST_DIGITS: Final = 18
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_PLAIN: Final = re.compile(r"[+\-.0-9A-Za-z]*")
 
 
 def money(amount: Decimal | int | str, currency: str) -> Money:
@@ -39,7 +40,8 @@ def money(amount: Decimal | int | str, currency: str) -> Money:
     if not _CURRENCY.fullmatch(currency):
         raise ValueError(f"currency: {currency!r} is not three capital letters, such as USD")
     try:
-        exact = Decimal(amount)
+        # Decimal also reads 1_0, digits of other scripts and blanks around a number.
+        exact = Decimal("?" if isinstance(amount, str) and not _PLAIN.fullmatch(amount) else amount)
     except InvalidOperation:
         raise ValueError(f"amount: {amount} is not a number") from None
     if not exact.is_finite():
