@@ -137,7 +137,7 @@ class Fleet:
             ClusterError: One has.
         """
         for pod in self.pods():
-            for container in pod["status"]["containerStatuses"]:
+            for container in pod["status"].get("containerStatuses", ()):
                 if container["restartCount"]:
                     raise ClusterError(f"{pod['metadata']['name']} was restarted: {container['lastState']}")
 

@@ -67,6 +67,7 @@ def _under_load(fleet: Fleet, *, calls: int, chosen: Sequence[str]) -> Iterator[
             time.sleep(_PAUSE_S)
             happened.append(report.Event(name, began_s, perf_counter()))
         yield "the rest of the calls"
+    fleet.require_no_restarts()
     made = loads.calls.calls
     yield from report.by_event(made, happened, resends.reasons)
     yield ""
