@@ -180,7 +180,10 @@ def _problems_of_field(own: CustomField) -> Iterator[str]:
 
 def endpoint_problem(url: str, *, allow_local: bool) -> str:
     """Return what Zuora would not accept in an endpoint, as the end of a sentence; empty if it would accept it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "must be an address with https"
     try:
         port = parts.port
     except ValueError:

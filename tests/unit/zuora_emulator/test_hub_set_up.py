@@ -103,6 +103,7 @@ def test_set_up_names_all_problems_at_once() -> None:
         ("https://hub.example.com:x/upc", "no number"),
         ("hub.example.com/upc", "address"),
         ("ftp://hub.example.com/", "address"),
+        ("https://[hub.example.com/", "address"),
     ],
 )
 def test_endpoints_are_held_to_zuoras_rules(url: str, part: str) -> None:
