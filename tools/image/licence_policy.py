@@ -79,7 +79,7 @@ def statement_key(text: str) -> str:
 def stated_by(package: Distribution) -> list[str]:
     """Return what a Python package states: its expression, its field of free text, and its classifier if it has one."""
     classifiers = [name for name in package.metadata.get_all("Classifier") or [] if name.startswith("License ::")]
-    texts = [package.metadata[name] or "" for name in ("License-Expression", "License")]
+    texts = [(package.metadata.get_all(name) or [""])[0] for name in ("License-Expression", "License")]
     # Several classifiers leave open whether all of them hold, or one.
     return [*texts, *(name.rpartition(" :: ")[2] for name in classifiers if len(classifiers) == 1)]
 
