@@ -12,7 +12,9 @@ ARCHIVES=$PWD/build/cluster
 ENVOY=build/gateway/envoy/_bin/envoy
 export BUILDAH_ISOLATION=chroot
 
-REDIS=$(command -v redis-server) || { echo "redis-server is needed: apt-get install redis-server" >&2; exit 1; }
+# The first on the PATH that is a program: a version manager's script cannot be copied into an image.
+REDIS=$(type -aP redis-server | while read -r found; do ! ldd "$found" &>/dev/null || { echo "$found"; break; }; done || true)
+[ -n "$REDIS" ] || { echo "redis-server is needed: apt-get install redis-server" >&2; exit 1; }
 
 archive() {  # IMAGE NAME
   rm -f "$ARCHIVES/$2.tar"
