@@ -103,10 +103,10 @@ const (
 	Advice_ADVICE_RESEND_SAME_REQUEST_ID Advice = 2
 	// The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id.
 	Advice_ADVICE_FIX_REQUEST Advice = 3
-	// The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
-	// alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
+	// The same request may succeed later, as a new intent with a new request_id. Only CreateSession gives this advice
+	// with OUTCOME_UNKNOWN: a session does nothing until a browser uses it, and Zuora has no way to look one up.
 	Advice_ADVICE_USE_NEW_REQUEST_ID Advice = 4
-	// Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome.
+	// Look up what exists in Zuora before you send anything else. A resend cannot settle the outcome.
 	Advice_ADVICE_LOOK_UP Advice = 5
 )
 
@@ -220,8 +220,8 @@ type CallInfo struct {
 	// The Zuora-Track-Id of this call: the caller's own, or "<trace id>-<span id>" minted by the service.
 	TrackId string `protobuf:"bytes,1,opt,name=track_id,json=trackId,proto3" json:"track_id,omitempty"`
 	// The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-	// it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-	// "[masked]" if an earlier call had it.
+	// it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+	// 32 digits, or by "[masked]" if it was that of an earlier call.
 	ExecutedTrackId string `protobuf:"bytes,2,opt,name=executed_track_id,json=executedTrackId,proto3" json:"executed_track_id,omitempty"`
 	// Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
 	ZuoraRequestId string `protobuf:"bytes,3,opt,name=zuora_request_id,json=zuoraRequestId,proto3" json:"zuora_request_id,omitempty"`
@@ -239,7 +239,7 @@ type CallInfo struct {
 	FirstSendTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first_send_time,json=firstSendTime,proto3" json:"first_send_time,omitempty"`
 	// Zuora's processId from the body; empty when there was none.
 	ZuoraProcessId string `protobuf:"bytes,10,opt,name=zuora_process_id,json=zuoraProcessId,proto3" json:"zuora_process_id,omitempty"`
-	// The request_id of the call: the caller's own, or the one that its client made because it named none.
+	// The request_id of the call: the caller's own, or the one that the client library generated because there was none.
 	RequestId     string `protobuf:"bytes,11,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -509,14 +509,14 @@ type CallOutcome struct {
 	Advice Advice `protobuf:"varint,2,opt,name=advice,proto3,enum=payorch.v1.Advice" json:"advice,omitempty"`
 	// Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
 	ResendBeforeTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=resend_before_time,json=resendBeforeTime,proto3" json:"resend_before_time,omitempty"`
-	// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-	// what has no known form of a code, and of ids that have none.
+	// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+	// not have the form of a code; the same holds for Zuora's ids below.
 	ZuoraCodes []string `protobuf:"bytes,4,rep,name=zuora_codes,json=zuoraCodes,proto3" json:"zuora_codes,omitempty"`
 	// Zuora's processId; empty when there was none.
 	ZuoraProcessId string `protobuf:"bytes,5,opt,name=zuora_process_id,json=zuoraProcessId,proto3" json:"zuora_process_id,omitempty"`
 	// Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
 	ZuoraRequestId string `protobuf:"bytes,6,opt,name=zuora_request_id,json=zuoraRequestId,proto3" json:"zuora_request_id,omitempty"`
-	// The sends of this call, the newest 5.
+	// The newest 5 sends of this call.
 	Attempts []*Attempt `protobuf:"bytes,8,rep,name=attempts,proto3" json:"attempts,omitempty"`
 	// Ids of objects that exist although the call failed.
 	Existing *ExistingIds `protobuf:"bytes,9,opt,name=existing,proto3" json:"existing,omitempty"`

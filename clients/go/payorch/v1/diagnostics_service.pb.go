@@ -81,11 +81,11 @@ func (CallKind) EnumDescriptor() ([]byte, []int) {
 	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{0}
 }
 
-// How a call met its intent.
+// What a call did with its intent.
 type IntentDisposition int32
 
 const (
-	// The call has no intent, or failed before it met one.
+	// The call has no intent, or failed before it reached one.
 	IntentDisposition_INTENT_DISPOSITION_UNSPECIFIED IntentDisposition = 0
 	// It opened the intent and executed it.
 	IntentDisposition_INTENT_DISPOSITION_OPENED IntentDisposition = 1
@@ -152,11 +152,11 @@ type CircuitState int32
 const (
 	// Not stated.
 	CircuitState_CIRCUIT_STATE_UNSPECIFIED CircuitState = 0
-	// All are.
+	// All calls are sent.
 	CircuitState_CIRCUIT_STATE_CLOSED CircuitState = 1
-	// One is on its way to find out whether Zuora answers again; the others are refused.
+	// One call is in flight as a probe of whether Zuora answers again; the others are refused.
 	CircuitState_CIRCUIT_STATE_HALF_OPEN CircuitState = 2
-	// None is: Zuora has stopped answering.
+	// No call is sent: Zuora has stopped answering.
 	CircuitState_CIRCUIT_STATE_OPEN CircuitState = 3
 )
 
@@ -203,23 +203,23 @@ func (CircuitState) EnumDescriptor() ([]byte, []int) {
 	return file_payorch_v1_diagnostics_service_proto_rawDescGZIP(), []int{2}
 }
 
-// What routing and access policy see of a call. It is also the form of the call in `payorch-server routes explain`.
+// The facts about a call that routing and access policy use. `payorch-server routes explain` reads the same message.
 type ExplainRouteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The operation of the call.
 	Operation Operation `protobuf:"varint,1,opt,name=operation,proto3,enum=payorch.v1.Operation" json:"operation,omitempty"`
 	// The hints of the call. Absent: none.
 	Route *RouteHints `protobuf:"bytes,2,opt,name=route,proto3" json:"route,omitempty"`
-	// The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-	// Refused for CreatePaymentMethod, which never has one.
+	// The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+	// none. Refused for CreatePaymentMethod, which never has one.
 	Amount *money.Money `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
 	// Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
 	// of the amount.
 	CurrencyCode string `protobuf:"bytes,4,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
 	// Id or number of the customer account as the call names it, at most 64 characters. Absent: it names none.
 	Account string `protobuf:"bytes,5,opt,name=account,proto3" json:"account,omitempty"`
-	// Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-	// explained only if both have the same namespace.
+	// Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+	// same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
 	Caller string `protobuf:"bytes,6,opt,name=caller,proto3" json:"caller,omitempty"`
 	// Whether the call pays an invoice, which requires a right.
 	MovesMoney bool `protobuf:"varint,7,opt,name=moves_money,json=movesMoney,proto3" json:"moves_money,omitempty"`
@@ -334,12 +334,12 @@ type ExplainRouteResponse struct {
 	RouteTaken *RouteTaken `protobuf:"bytes,1,opt,name=route_taken,json=routeTaken,proto3" json:"route_taken,omitempty"`
 	// Name of the matching rule; empty when no rule matches.
 	MatchedRule string `protobuf:"bytes,2,opt,name=matched_rule,json=matchedRule,proto3" json:"matched_rule,omitempty"`
-	// The rules that were tried and do not match, in their order.
+	// The rules that were tried and do not match, in the order of the policy.
 	RejectedRules []*RejectedRule `protobuf:"bytes,3,rep,name=rejected_rules,json=rejectedRules,proto3" json:"rejected_rules,omitempty"`
 	// The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
 	// zuora-version, each only when it is sent.
 	Headers map[string]string `protobuf:"bytes,4,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
+	// The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses.
 	GatewaySent string `protobuf:"bytes,5,opt,name=gateway_sent,json=gatewaySent,proto3" json:"gateway_sent,omitempty"`
 	// Short hash of the routing policy that decided.
 	PolicyHash string `protobuf:"bytes,6,opt,name=policy_hash,json=policyHash,proto3" json:"policy_hash,omitempty"`
@@ -570,7 +570,7 @@ type GetCallRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
 	TrackId string `protobuf:"bytes,1,opt,name=track_id,json=trackId,proto3" json:"track_id,omitempty"`
-	// The request_id of an intent, or the keyed hash that the log has of one.
+	// The request_id of an intent, or the keyed hash that the log shows in place of it.
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
 	Namespace     string `protobuf:"bytes,3,opt,name=namespace,proto3" json:"namespace,omitempty"`
@@ -629,15 +629,15 @@ func (x *GetCallRequest) GetNamespace() string {
 	return ""
 }
 
-// The call records of a Track-Id or a request_id. That there are none does not prove that there was no call: records are kept for a
-// limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
+// The call records of a Track-Id or a request_id. An empty list does not prove that there was no call: records are kept
+// for a limited time, and only by the replica that served the call unless they are kept in the shared store.
 type GetCallResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Calls and executions, oldest first, at most 10 for each Track-Id.
 	Calls []*CallRecord `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"`
 	// The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
 	TraceId string `protobuf:"bytes,2,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
-	// The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+	// The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
 	Intents       []*IntentReport `protobuf:"bytes,3,rep,name=intents,proto3" json:"intents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -705,7 +705,7 @@ type IntentReport struct {
 	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Identity of the caller of its last execution; empty where that is not known.
 	Caller string `protobuf:"bytes,4,opt,name=caller,proto3" json:"caller,omitempty"`
-	// Name of the tenant that it was sent to.
+	// Name of the tenant that the intent was sent to.
 	Tenant string `protobuf:"bytes,5,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// Name of the entity; empty for a tenant without entities.
 	Entity string `protobuf:"bytes,6,opt,name=entity,proto3" json:"entity,omitempty"`
@@ -715,7 +715,7 @@ type IntentReport struct {
 	ErrorReason ErrorReason `protobuf:"varint,8,opt,name=error_reason,json=errorReason,proto3,enum=payorch.v1.ErrorReason" json:"error_reason,omitempty"`
 	// Since when its outcome is unknown; absent where it is known.
 	UnsettledSinceTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=unsettled_since_time,json=unsettledSinceTime,proto3" json:"unsettled_since_time,omitempty"`
-	// What its record says: the state, the outcome and the advice, and what exists because of it.
+	// The intent's record: its state, outcome and advice, and what exists because of it.
 	Status        *GetIntentResponse `protobuf:"bytes,10,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -943,7 +943,7 @@ func (x *ListUnsettledIntentsResponse) GetIncomplete() bool {
 // The record of a call or of an execution. It holds no value of a request.
 type CallRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether it is of a call or of an execution.
+	// Whether the record is about a call or an execution.
 	Kind CallKind `protobuf:"varint,1,opt,name=kind,proto3,enum=payorch.v1.CallKind" json:"kind,omitempty"`
 	// Name of the RPC.
 	Rpc string `protobuf:"bytes,2,opt,name=rpc,proto3" json:"rpc,omitempty"`
@@ -965,9 +965,9 @@ type CallRecord struct {
 	Advice Advice `protobuf:"varint,10,opt,name=advice,proto3,enum=payorch.v1.Advice" json:"advice,omitempty"`
 	// Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
 	ErrorReason ErrorReason `protobuf:"varint,11,opt,name=error_reason,json=errorReason,proto3,enum=payorch.v1.ErrorReason" json:"error_reason,omitempty"`
-	// Details for operators: Zuora's own words, without what they quote of the request.
+	// Details for operators: Zuora's own words, without values that they quote from the request.
 	Detail string `protobuf:"bytes,12,opt,name=detail,proto3" json:"detail,omitempty"`
-	// Name of the tenant; empty when it was not routed.
+	// Name of the tenant; empty when the call was not routed.
 	Tenant string `protobuf:"bytes,13,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// Name of the entity.
 	Entity string `protobuf:"bytes,14,opt,name=entity,proto3" json:"entity,omitempty"`
@@ -975,7 +975,7 @@ type CallRecord struct {
 	MatchedRule string `protobuf:"bytes,15,opt,name=matched_rule,json=matchedRule,proto3" json:"matched_rule,omitempty"`
 	// Short hash of the routing policy in force.
 	PolicyHash string `protobuf:"bytes,16,opt,name=policy_hash,json=policyHash,proto3" json:"policy_hash,omitempty"`
-	// How it met its intent.
+	// What it did with its intent.
 	Intent IntentDisposition `protobuf:"varint,17,opt,name=intent,proto3,enum=payorch.v1.IntentDisposition" json:"intent,omitempty"`
 	// Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
 	Phases map[string]*durationpb.Duration `protobuf:"bytes,18,rep,name=phases,proto3" json:"phases,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1257,7 +1257,7 @@ func (x *GetQuotaRequest) GetTenant() string {
 	return ""
 }
 
-// What one replica knows. Other replicas, and other systems of the tenant, use the same limits.
+// What one replica knows. Other replicas, and other systems that use the tenant, share the same limits.
 type GetQuotaResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Each entity of each tenant, or the tenant itself where it has none, in the order of the configuration.
@@ -1310,23 +1310,24 @@ type EntityQuota struct {
 	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// Name of the entity; empty for a tenant without entities.
 	Entity string `protobuf:"bytes,2,opt,name=entity,proto3" json:"entity,omitempty"`
-	// The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-	// that is not known: no answer of the last five minutes reported it, or its window has ended since.
+	// The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+	// RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
 	RateLimit *ReportedLimit `protobuf:"bytes,3,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
 	// The limit of concurrent requests: Zuora's headers Concurrency-Limit-Remaining and Concurrency-Limit-Limit. Absent
 	// when no answer of the last five minutes reported it.
 	ConcurrencyLimit *ReportedLimit `protobuf:"bytes,4,opt,name=concurrency_limit,json=concurrencyLimit,proto3" json:"concurrency_limit,omitempty"`
-	// How many calls this replica may have in flight there: the tenant's max_in_flight.
+	// How many calls this replica may have in flight at Zuora: the tenant's max_in_flight.
 	MaxCallsInFlight int32 `protobuf:"varint,5,opt,name=max_calls_in_flight,json=maxCallsInFlight,proto3" json:"max_calls_in_flight,omitempty"`
 	// Calls of this replica that are in flight.
 	CallsInFlight int32 `protobuf:"varint,6,opt,name=calls_in_flight,json=callsInFlight,proto3" json:"calls_in_flight,omitempty"`
-	// Calls of this replica that wait for one of these to end.
+	// Calls of this replica that wait for a call in flight to end.
 	CallsQueued int32 `protobuf:"varint,7,opt,name=calls_queued,json=callsQueued,proto3" json:"calls_queued,omitempty"`
 	// Age of the access token in use; absent when there is none.
 	TokenAge *durationpb.Duration `protobuf:"bytes,8,opt,name=token_age,json=tokenAge,proto3" json:"token_age,omitempty"`
 	// Whether calls are sent.
 	Circuit CircuitState `protobuf:"varint,9,opt,name=circuit,proto3,enum=payorch.v1.CircuitState" json:"circuit,omitempty"`
-	// How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+	// How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+	// Absent while all calls are sent.
 	CircuitDelay  *durationpb.Duration `protobuf:"bytes,10,opt,name=circuit_delay,json=circuitDelay,proto3" json:"circuit_delay,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1437,11 +1438,11 @@ type ReportedLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many requests were left.
 	Remaining int64 `protobuf:"varint,1,opt,name=remaining,proto3" json:"remaining,omitempty"`
-	// Of how many; absent when the answer did not say.
+	// The limit itself; absent when the answer did not report it.
 	Limit *int64 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// How long it lasts from now until the limit's window ends; absent when the answer did not say.
+	// Time from now until the limit's window ends; absent when the answer did not report it.
 	ResetDelay *durationpb.Duration `protobuf:"bytes,3,opt,name=reset_delay,json=resetDelay,proto3" json:"reset_delay,omitempty"`
-	// How long ago the answer came.
+	// How long ago the answer arrived.
 	Age           *durationpb.Duration `protobuf:"bytes,4,opt,name=age,proto3" json:"age,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -36,14 +36,14 @@ type DiagnosticsServiceClient interface {
 	// Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
 	// that the route decides, and what would refuse the call before anything is sent.
 	ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error)
-	// Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-	// said.
+	// Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+	// Zuora said.
 	GetCall(ctx context.Context, in *GetCallRequest, opts ...grpc.CallOption) (*GetCallResponse, error)
-	// Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-	// that answers knows it.
+	// Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+	// replica that answers knows it.
 	GetQuota(ctx context.Context, in *GetQuotaRequest, opts ...grpc.CallOption) (*GetQuotaResponse, error)
 	// Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-	// settled them since. An execution that a killed process took along is not among them.
+	// settled them since. An intent whose execution was cut off by the death of its process is not among them.
 	ListUnsettledIntents(ctx context.Context, in *ListUnsettledIntentsRequest, opts ...grpc.CallOption) (*ListUnsettledIntentsResponse, error)
 }
 
@@ -106,14 +106,14 @@ type DiagnosticsServiceServer interface {
 	// Explains what the policy in force would do with a call: the rule that matches, why the others do not, the headers
 	// that the route decides, and what would refuse the call before anything is sent.
 	ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error)
-	// Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-	// said.
+	// Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+	// Zuora said.
 	GetCall(context.Context, *GetCallRequest) (*GetCallResponse, error)
-	// Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-	// that answers knows it.
+	// Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+	// replica that answers knows it.
 	GetQuota(context.Context, *GetQuotaRequest) (*GetQuotaResponse, error)
 	// Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-	// settled them since. An execution that a killed process took along is not among them.
+	// settled them since. An intent whose execution was cut off by the death of its process is not among them.
 	ListUnsettledIntents(context.Context, *ListUnsettledIntentsRequest) (*ListUnsettledIntentsResponse, error)
 	mustEmbedUnimplementedDiagnosticsServiceServer()
 }

@@ -39,7 +39,7 @@ const (
 	ErrorReason_ERROR_REASON_METHOD_UNKNOWN ErrorReason = 4
 	// The metadata zuora-track-id breaks a rule. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_TRACK_ID_INVALID ErrorReason = 6
-	// The type of payment method cannot be created; metadata: methodType. NOT_SENT, fix the request.
+	// The type of payment method cannot be created; metadata: methodType, why. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED ErrorReason = 7
 	// Raw card numbers are switched off by the operator. NOT_SENT, fix the request.
 	ErrorReason_ERROR_REASON_RAW_CARD_DATA_DISABLED ErrorReason = 8
@@ -89,8 +89,8 @@ const (
 	ErrorReason_ERROR_REASON_UPSTREAM_TLS_FAILED ErrorReason = 41
 	// The connection broke or timed out after the request may have been sent. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_NO_ANSWER ErrorReason = 42
-	// A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
-	// server sends before executing, such as 499. UNKNOWN, resend.
+	// A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that Zuora does not use
+	// and that does not prove that nothing was executed, such as 499. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_EDGE_FAILED ErrorReason = 43
 	// A first send with the same idempotency key is still running at Zuora. UNKNOWN, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_IN_PROGRESS ErrorReason = 44
@@ -101,8 +101,8 @@ const (
 	ErrorReason_ERROR_REASON_UPSTREAM_ANSWER_UNREADABLE ErrorReason = 46
 	// Zuora reported success without the promised id or token. UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE ErrorReason = 47
-	// Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
-	// RetryInfo says when the next one may be. NOT_SENT, resend.
+	// Zuora has stopped answering calls to this tenant and entity, so this call was not sent; metadata: tenant. RetryInfo
+	// says when to resend. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_CIRCUIT_OPEN ErrorReason = 48
 	// Zuora's token endpoint could not give a token. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_TOKEN_UNAVAILABLE ErrorReason = 50
@@ -132,9 +132,9 @@ const (
 	ErrorReason_ERROR_REASON_UPSTREAM_INTERNAL ErrorReason = 69
 	// A payment gateway or tax system behind Zuora failed (category 99). UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_UPSTREAM_GATEWAY_FAILED ErrorReason = 70
-	// The payment method was created and its payment was refused. PARTIAL, look up.
+	// The payment method was created, but its payment was not confirmed. PARTIAL, look up.
 	ErrorReason_ERROR_REASON_PAYMENT_REFUSED_METHOD_CREATED ErrorReason = 71
-	// Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
+	// Zuora has stored the refusal of one of its access checks and repeats it; metadata: lastReason. REFUSED, use a new
 	// request id.
 	ErrorReason_ERROR_REASON_UPSTREAM_REFUSAL_STORED ErrorReason = 72
 	// The caller could not be identified: it has no credential, or one that is not accepted; metadata: credential, rule.

@@ -88,7 +88,7 @@ func (GatewayOperation) EnumDescriptor() ([]byte, []int) {
 type GatewayResult int32
 
 const (
-	// Not known. The hub treats it like a gRPC error: money may have moved. So does any number that it does not know.
+	// Not known. The hub treats it like a gRPC error, as it does any value that it does not know: money may have moved.
 	GatewayResult_GATEWAY_RESULT_UNSPECIFIED GatewayResult = 0
 	// The provider did it: the method is valid, the money was collected, or it was refunded.
 	GatewayResult_GATEWAY_RESULT_APPROVED GatewayResult = 1
@@ -96,10 +96,10 @@ const (
 	GatewayResult_GATEWAY_RESULT_DECLINED GatewayResult = 2
 	// The provider answered that it failed, and nothing moved.
 	GatewayResult_GATEWAY_RESULT_FAILED GatewayResult = 3
-	// The provider was provably not called, such as for want of configuration.
+	// The provider was provably not called, for example because the configuration is incomplete.
 	GatewayResult_GATEWAY_RESULT_NOT_ATTEMPTED GatewayResult = 4
-	// The provider has accepted it and will finish later. Zuora is answered that it is in progress; the final result must
-	// then come from LookUp.
+	// The provider has accepted it and will finish later. The hub answers Zuora 503, which keeps the payment in
+	// Processing; the final result must come from LookUp.
 	GatewayResult_GATEWAY_RESULT_PENDING GatewayResult = 5
 )
 
@@ -155,13 +155,13 @@ type GatewayOutcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How it ended.
 	Result GatewayResult `protobuf:"varint,1,opt,name=result,proto3,enum=payorch.v1.GatewayResult" json:"result,omitempty"`
-	// The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-	// `gatewayResponseCode`. Never put anything of the request into it.
+	// The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+	// them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
 	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
-	// The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-	// card number and nothing personal. It becomes `gatewayResponseMessage`.
+	// The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+	// no card number and no personal data. It becomes `gatewayResponseMessage`.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	// The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+	// The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
 	// sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
 	TransactionId string `protobuf:"bytes,4,opt,name=transaction_id,json=transactionId,proto3" json:"transaction_id,omitempty"`
 	// A second id of the provider's, within the same limits. It becomes `gatewaySecondTransactionId`.
@@ -367,8 +367,8 @@ func (x *BillingAccount) GetCurrency() string {
 // What every call that concerns a payment method carries.
 type GatewayCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-	// refund keeps its key for ever; each validation has its own.
+	// Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+	// digits. A payment or refund keeps its key for ever; each validation has a key of its own.
 	IdempotencyKey string `protobuf:"bytes,1,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	// How often the hub has called under this key, from 1. For the log.
 	Attempt int32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
@@ -384,7 +384,7 @@ type GatewayCall struct {
 	Method *CustomPaymentMethod `protobuf:"bytes,7,opt,name=method,proto3" json:"method,omitempty"`
 	// The billing account. Absent where Zuora sends none.
 	Account *BillingAccount `protobuf:"bytes,8,opt,name=account,proto3" json:"account,omitempty"`
-	// What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+	// Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
 	GatewayOptions map[string]string `protobuf:"bytes,9,rep,name=gateway_options,json=gatewayOptions,proto3" json:"gateway_options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Members of Zuora's request that this contract does not name, such as Level 2 and Level 3 data: one JSON object with
 	// the same nesting, its values verbatim. Empty where there are none.
@@ -538,14 +538,15 @@ type DescribeGatewayResponse struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Version of the plug-in, for the log.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+	// What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+	// an earlier send is in doubt.
 	Operations []GatewayOperation `protobuf:"varint,3,rep,packed,name=operations,proto3,enum=payorch.v1.GatewayOperation" json:"operations,omitempty"`
-	// ISO 4217 codes of the currencies that it takes. Empty: all.
+	// ISO 4217 codes of the currencies that the gateway takes. Empty: all.
 	Currencies []string `protobuf:"bytes,4,rep,name=currencies,proto3" json:"currencies,omitempty"`
 	// Whether LookUp is implemented.
 	LooksUp bool `protobuf:"varint,5,opt,name=looks_up,json=looksUp,proto3" json:"looks_up,omitempty"`
-	// For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-	// under a key.
+	// For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+	// second time under a key.
 	IdempotentFor *durationpb.Duration `protobuf:"bytes,6,opt,name=idempotent_for,json=idempotentFor,proto3" json:"idempotent_for,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -877,9 +878,10 @@ type ProcessRefundRequest struct {
 	AccountCurrency string `protobuf:"bytes,5,opt,name=account_currency,json=accountCurrency,proto3" json:"account_currency,omitempty"`
 	// Zuora's id of the payment, its `payment_id`.
 	PaymentId string `protobuf:"bytes,6,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
-	// The `idempotency_key` under which the payment was collected: the certain way to find it.
+	// The `idempotency_key` under which the payment was collected: the reliable way to find it.
 	PaymentIdempotencyKey string `protobuf:"bytes,7,opt,name=payment_idempotency_key,json=paymentIdempotencyKey,proto3" json:"payment_idempotency_key,omitempty"`
-	// The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+	// The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+	// none.
 	ReferenceId string `protobuf:"bytes,8,opt,name=reference_id,json=referenceId,proto3" json:"reference_id,omitempty"`
 	// What the payer is to read on the statement. Empty where Zuora sends none.
 	SoftDescriptor string `protobuf:"bytes,9,opt,name=soft_descriptor,json=softDescriptor,proto3" json:"soft_descriptor,omitempty"`
@@ -1093,8 +1095,7 @@ func (x *LookUpRequest) GetOperation() GatewayOperation {
 // Response of LookUp.
 type LookUpResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-	// neither has the provider.
+	// What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
 	Outcome       *GatewayOutcome `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -358,8 +358,8 @@ func (*CustomFieldNull) Descriptor() ([]byte, []int) {
 	return file_payorch_v1_payment_method_proto_rawDescGZIP(), []int{5}
 }
 
-// The value of a custom field. A leaf union like google.protobuf.Value, whose numbers are decimal text because a double
-// would corrupt them.
+// The value of a custom field. Like google.protobuf.Value, but with numbers as decimal text, because a double would
+// corrupt them.
 type CustomFieldValue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Exactly one value.

@@ -438,8 +438,8 @@ type DecryptApplePayRequest struct {
 	//	*DecryptApplePayRequest_NoCharge
 	//	*DecryptApplePayRequest_PayInvoice
 	Charge isDecryptApplePayRequest_Charge `protobuf_oneof:"charge"`
-	// The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-	// Zuora's answer, and is not sent. Absent: no comparison.
+	// The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+	// is not sent. Absent: no comparison.
 	ExpectedAmount *money.Money `protobuf:"bytes,12,opt,name=expected_amount,json=expectedAmount,proto3" json:"expected_amount,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -709,7 +709,7 @@ func (x *DecryptApplePayResponse) GetAmountCheck() AmountCheck {
 	return AmountCheck_AMOUNT_CHECK_UNSPECIFIED
 }
 
-// Fields marked v2 are refused for methods that v1 creates.
+// A field marked v2 is refused if v1 creates the method.
 type CreatePaymentMethodRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Names the intent: 16 to 128 characters from 0x21 to 0x7E, preferably a UUIDv7. Use one for each thing to be done,
@@ -719,7 +719,7 @@ type CreatePaymentMethodRequest struct {
 	Route *RouteHints `protobuf:"bytes,2,opt,name=route,proto3" json:"route,omitempty"`
 	// Check and route the request and return the redacted request that would be sent, without sending it.
 	ValidateOnly bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	// The customer account it belongs to.
+	// The customer account that the method will belong to.
 	//
 	// Types that are valid to be assigned to Account:
 	//
@@ -727,7 +727,7 @@ type CreatePaymentMethodRequest struct {
 	//	*CreatePaymentMethodRequest_AccountById
 	//	*CreatePaymentMethodRequest_AccountByNumber
 	Account isCreatePaymentMethodRequest_Account `protobuf_oneof:"account"`
-	// Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
+	// Whether the method becomes the account's default. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
 	DefaultMethod *bool `protobuf:"varint,7,opt,name=default_method,json=defaultMethod,proto3,oneof" json:"default_method,omitempty"`
 	// Who is billed. v2.
 	BillingDetails *BillingDetails `protobuf:"bytes,8,opt,name=billing_details,json=billingDetails,proto3" json:"billing_details,omitempty"`
@@ -740,9 +740,9 @@ type CreatePaymentMethodRequest struct {
 	RetryRule *RetryRule `protobuf:"bytes,11,opt,name=retry_rule,json=retryRule,proto3" json:"retry_rule,omitempty"`
 	// Id of the device session, at most 255 characters. v2: `device_session_id`.
 	DeviceSessionId string `protobuf:"bytes,12,opt,name=device_session_id,json=deviceSessionId,proto3" json:"device_session_id,omitempty"`
-	// IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+	// IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
 	ConsentIpAddress *NullableIpAddress `protobuf:"bytes,13,opt,name=consent_ip_address,json=consentIpAddress,proto3" json:"consent_ip_address,omitempty"`
-	// First six or eight digits of the number. v2: `bank_identification_number`.
+	// First six or eight digits of the card number. v2: `bank_identification_number`.
 	BankIdentificationNumber string `protobuf:"bytes,14,opt,name=bank_identification_number,json=bankIdentificationNumber,proto3" json:"bank_identification_number,omitempty"`
 	// Which parts to return. v2. Absent: all.
 	Selection *ResponseSelection `protobuf:"bytes,15,opt,name=selection,proto3" json:"selection,omitempty"`

@@ -311,8 +311,8 @@ pub struct CallInfo {
     #[prost(string, tag = "1")]
     pub track_id: ::prost::alloc::string::String,
     /// The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-    /// it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-    /// "\[masked\]" if an earlier call had it.
+    /// it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+    /// 32 digits, or by "\[masked\]" if it was that of an earlier call.
     #[prost(string, tag = "2")]
     pub executed_track_id: ::prost::alloc::string::String,
     /// Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none.
@@ -339,7 +339,7 @@ pub struct CallInfo {
     /// Zuora's processId from the body; empty when there was none.
     #[prost(string, tag = "10")]
     pub zuora_process_id: ::prost::alloc::string::String,
-    /// The request_id of the call: the caller's own, or the one that its client made because it named none.
+    /// The request_id of the call: the caller's own, or the one that the client library generated because there was none.
     #[prost(string, tag = "11")]
     pub request_id: ::prost::alloc::string::String,
 }
@@ -389,8 +389,8 @@ pub struct CallOutcome {
     /// Until this time a resend with the same request_id is safe. Absent when the advice is not to resend.
     #[prost(message, optional, tag = "3")]
     pub resend_before_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "\[masked\]" takes the place of
-    /// what has no known form of a code, and of ids that have none.
+    /// Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "\[masked\]" replaces what does
+    /// not have the form of a code; the same holds for Zuora's ids below.
     #[prost(string, repeated, tag = "4")]
     pub zuora_codes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Zuora's processId; empty when there was none.
@@ -399,7 +399,7 @@ pub struct CallOutcome {
     /// Zuora-Request-Id of the answer that determined the outcome; empty when there was none.
     #[prost(string, tag = "6")]
     pub zuora_request_id: ::prost::alloc::string::String,
-    /// The sends of this call, the newest 5.
+    /// The newest 5 sends of this call.
     #[prost(message, repeated, tag = "8")]
     pub attempts: ::prost::alloc::vec::Vec<Attempt>,
     /// Ids of objects that exist although the call failed.
@@ -488,10 +488,10 @@ pub enum Advice {
     ResendSameRequestId = 2,
     /// The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id.
     FixRequest = 3,
-    /// The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
-    /// alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
+    /// The same request may succeed later, as a new intent with a new request_id. Only CreateSession gives this advice
+    /// with OUTCOME_UNKNOWN: a session does nothing until a browser uses it, and Zuora has no way to look one up.
     UseNewRequestId = 4,
-    /// Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome.
+    /// Look up what exists in Zuora before you send anything else. A resend cannot settle the outcome.
     LookUp = 5,
 }
 impl Advice {
@@ -577,7 +577,7 @@ pub enum ErrorReason {
     MethodUnknown = 4,
     /// The metadata zuora-track-id breaks a rule. NOT_SENT, fix the request.
     TrackIdInvalid = 6,
-    /// The type of payment method cannot be created; metadata: methodType. NOT_SENT, fix the request.
+    /// The type of payment method cannot be created; metadata: methodType, why. NOT_SENT, fix the request.
     PaymentMethodTypeUnsupported = 7,
     /// Raw card numbers are switched off by the operator. NOT_SENT, fix the request.
     RawCardDataDisabled = 8,
@@ -627,8 +627,8 @@ pub enum ErrorReason {
     UpstreamTlsFailed = 41,
     /// The connection broke or timed out after the request may have been sent. UNKNOWN, resend.
     UpstreamNoAnswer = 42,
-    /// A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
-    /// server sends before executing, such as 499. UNKNOWN, resend.
+    /// A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that Zuora does not use
+    /// and that does not prove that nothing was executed, such as 499. UNKNOWN, resend.
     UpstreamEdgeFailed = 43,
     /// A first send with the same idempotency key is still running at Zuora. UNKNOWN, resend.
     UpstreamInProgress = 44,
@@ -639,8 +639,8 @@ pub enum ErrorReason {
     UpstreamAnswerUnreadable = 46,
     /// Zuora reported success without the promised id or token. UNKNOWN, look up.
     UpstreamAnswerIncomplete = 47,
-    /// Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
-    /// RetryInfo says when the next one may be. NOT_SENT, resend.
+    /// Zuora has stopped answering calls to this tenant and entity, so this call was not sent; metadata: tenant. RetryInfo
+    /// says when to resend. NOT_SENT, resend.
     UpstreamCircuitOpen = 48,
     /// Zuora's token endpoint could not give a token. NOT_SENT, resend.
     TokenUnavailable = 50,
@@ -670,9 +670,9 @@ pub enum ErrorReason {
     UpstreamInternal = 69,
     /// A payment gateway or tax system behind Zuora failed (category 99). UNKNOWN, look up.
     UpstreamGatewayFailed = 70,
-    /// The payment method was created and its payment was refused. PARTIAL, look up.
+    /// The payment method was created, but its payment was not confirmed. PARTIAL, look up.
     PaymentRefusedMethodCreated = 71,
-    /// Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
+    /// Zuora has stored the refusal of one of its access checks and repeats it; metadata: lastReason. REFUSED, use a new
     /// request id.
     UpstreamRefusalStored = 72,
     /// The caller could not be identified: it has no credential, or one that is not accepted; metadata: credential, rule.
@@ -898,8 +898,8 @@ pub struct BillingAddress {
 /// The JSON value null.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CustomFieldNull {}
-/// The value of a custom field. A leaf union like google.protobuf.Value, whose numbers are decimal text because a double
-/// would corrupt them.
+/// The value of a custom field. Like google.protobuf.Value, but with numbers as decimal text, because a double would
+/// corrupt them.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CustomFieldValue {
     /// Exactly one value.
@@ -1248,10 +1248,10 @@ pub struct PaymentMethod {
     /// Id of the device session. v2.
     #[prost(string, tag = "14")]
     pub device_session_id: ::prost::alloc::string::String,
-    /// IP address of the consent; empty also for null. v2.
+    /// IP address from which the payer consented; empty also if Zuora returned null. v2.
     #[prost(string, tag = "15")]
     pub ip_address: ::prost::alloc::string::String,
-    /// First six or eight digits. v2.
+    /// First six or eight digits of the card number. v2.
     #[prost(string, tag = "16")]
     pub bank_identification_number: ::prost::alloc::string::String,
     /// Whether Zuora generated it. v2.
@@ -1540,8 +1540,8 @@ pub struct DecryptApplePayRequest {
     /// The card holder. Zuora: `cardHolderInfo`. Absent: not sent.
     #[prost(message, optional, tag = "7")]
     pub card_holder: ::core::option::Option<ApplePayCardHolder>,
-    /// The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-    /// Zuora's answer, and is not sent. Absent: no comparison.
+    /// The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+    /// is not sent. Absent: no comparison.
     #[prost(message, optional, tag = "12")]
     pub expected_amount: ::core::option::Option<super::super::google::r#type::Money>,
     /// The stored-credential profile.
@@ -1601,7 +1601,7 @@ pub struct DecryptApplePayResponse {
     #[prost(enumeration = "AmountCheck", tag = "6")]
     pub amount_check: i32,
 }
-/// Fields marked v2 are refused for methods that v1 creates.
+/// A field marked v2 is refused if v1 creates the method.
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct CreatePaymentMethodRequest {
@@ -1615,7 +1615,7 @@ pub struct CreatePaymentMethodRequest {
     /// Check and route the request and return the redacted request that would be sent, without sending it.
     #[prost(bool, tag = "3")]
     pub validate_only: bool,
-    /// Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
+    /// Whether the method becomes the account's default. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
     #[prost(bool, optional, tag = "7")]
     pub default_method: ::core::option::Option<bool>,
     /// Who is billed. v2.
@@ -1640,10 +1640,10 @@ pub struct CreatePaymentMethodRequest {
     /// Id of the device session, at most 255 characters. v2: `device_session_id`.
     #[prost(string, tag = "12")]
     pub device_session_id: ::prost::alloc::string::String,
-    /// IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+    /// IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
     #[prost(message, optional, tag = "13")]
     pub consent_ip_address: ::core::option::Option<NullableIpAddress>,
-    /// First six or eight digits of the number. v2: `bank_identification_number`.
+    /// First six or eight digits of the card number. v2: `bank_identification_number`.
     #[prost(string, tag = "14")]
     pub bank_identification_number: ::prost::alloc::string::String,
     /// Which parts to return. v2. Absent: all.
@@ -1652,7 +1652,7 @@ pub struct CreatePaymentMethodRequest {
     /// Currency of the method, ISO 4217 such as "EUR". v1: `currencyCode`; also used for routing. Absent: not sent.
     #[prost(string, tag = "16")]
     pub currency_code: ::prost::alloc::string::String,
-    /// The customer account it belongs to.
+    /// The customer account that the method will belong to.
     #[prost(oneof = "create_payment_method_request::Account", tags = "4, 5, 6")]
     pub account: ::core::option::Option<create_payment_method_request::Account>,
     /// The method to create. Each arm says which of Zuora's operations creates it, or why it is refused.
@@ -1664,7 +1664,7 @@ pub struct CreatePaymentMethodRequest {
 }
 /// Nested message and enum types in `CreatePaymentMethodRequest`.
 pub mod create_payment_method_request {
-    /// The customer account it belongs to.
+    /// The customer account that the method will belong to.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     #[prost(skip_debug)]
     pub enum Account {
@@ -2140,7 +2140,7 @@ pub mod payment_orchestration_service_client {
         }
     }
 }
-/// What routing and access policy see of a call. It is also the form of the call in `payorch-server routes explain`.
+/// The facts about a call that routing and access policy use. `payorch-server routes explain` reads the same message.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExplainRouteRequest {
     /// The operation of the call.
@@ -2149,8 +2149,8 @@ pub struct ExplainRouteRequest {
     /// The hints of the call. Absent: none.
     #[prost(message, optional, tag = "2")]
     pub route: ::core::option::Option<RouteHints>,
-    /// The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-    /// Refused for CreatePaymentMethod, which never has one.
+    /// The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+    /// none. Refused for CreatePaymentMethod, which never has one.
     #[prost(message, optional, tag = "3")]
     pub amount: ::core::option::Option<super::super::google::r#type::Money>,
     /// Currency of a payment method, ISO 4217 such as "EUR". Refused for other operations, which take the currency
@@ -2160,8 +2160,8 @@ pub struct ExplainRouteRequest {
     /// Id or number of the customer account as the call names it, at most 64 characters. Absent: it names none.
     #[prost(string, tag = "5")]
     pub account: ::prost::alloc::string::String,
-    /// Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-    /// explained only if both have the same namespace.
+    /// Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+    /// same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
     #[prost(string, tag = "6")]
     pub caller: ::prost::alloc::string::String,
     /// Whether the call pays an invoice, which requires a right.
@@ -2186,7 +2186,7 @@ pub struct ExplainRouteResponse {
     /// Name of the matching rule; empty when no rule matches.
     #[prost(string, tag = "2")]
     pub matched_rule: ::prost::alloc::string::String,
-    /// The rules that were tried and do not match, in their order.
+    /// The rules that were tried and do not match, in the order of the policy.
     #[prost(message, repeated, tag = "3")]
     pub rejected_rules: ::prost::alloc::vec::Vec<RejectedRule>,
     /// The headers sent to Zuora that the route decides, by lower-case name: zuora-entity-ids, zuora-org-ids and
@@ -2196,7 +2196,7 @@ pub struct ExplainRouteResponse {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
+    /// The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses.
     #[prost(string, tag = "5")]
     pub gateway_sent: ::prost::alloc::string::String,
     /// Short hash of the routing policy that decided.
@@ -2244,15 +2244,15 @@ pub struct GetCallRequest {
     /// The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters.
     #[prost(string, tag = "1")]
     pub track_id: ::prost::alloc::string::String,
-    /// The request_id of an intent, or the keyed hash that the log has of one.
+    /// The request_id of an intent, or the keyed hash that the log shows in place of it.
     #[prost(string, tag = "2")]
     pub request_id: ::prost::alloc::string::String,
     /// Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about.
     #[prost(string, tag = "3")]
     pub namespace: ::prost::alloc::string::String,
 }
-/// The call records of a Track-Id or a request_id. That there are none does not prove that there was no call: records are kept for a
-/// limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
+/// The call records of a Track-Id or a request_id. An empty list does not prove that there was no call: records are kept
+/// for a limited time, and only by the replica that served the call unless they are kept in the shared store.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetCallResponse {
     /// Calls and executions, oldest first, at most 10 for each Track-Id.
@@ -2261,7 +2261,7 @@ pub struct GetCallResponse {
     /// The trace of the Track-Id, computed from it or from its hash: 32 hexadecimal digits. Empty for a request_id.
     #[prost(string, tag = "2")]
     pub trace_id: ::prost::alloc::string::String,
-    /// The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+    /// The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
     #[prost(message, repeated, tag = "3")]
     pub intents: ::prost::alloc::vec::Vec<IntentReport>,
 }
@@ -2280,7 +2280,7 @@ pub struct IntentReport {
     /// Identity of the caller of its last execution; empty where that is not known.
     #[prost(string, tag = "4")]
     pub caller: ::prost::alloc::string::String,
-    /// Name of the tenant that it was sent to.
+    /// Name of the tenant that the intent was sent to.
     #[prost(string, tag = "5")]
     pub tenant: ::prost::alloc::string::String,
     /// Name of the entity; empty for a tenant without entities.
@@ -2295,7 +2295,7 @@ pub struct IntentReport {
     /// Since when its outcome is unknown; absent where it is known.
     #[prost(message, optional, tag = "9")]
     pub unsettled_since_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// What its record says: the state, the outcome and the advice, and what exists because of it.
+    /// The intent's record: its state, outcome and advice, and what exists because of it.
     #[prost(message, optional, tag = "10")]
     pub status: ::core::option::Option<GetIntentResponse>,
 }
@@ -2325,7 +2325,7 @@ pub struct ListUnsettledIntentsResponse {
 /// The record of a call or of an execution. It holds no value of a request.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CallRecord {
-    /// Whether it is of a call or of an execution.
+    /// Whether the record is about a call or an execution.
     #[prost(enumeration = "CallKind", tag = "1")]
     pub kind: i32,
     /// Name of the RPC.
@@ -2358,10 +2358,10 @@ pub struct CallRecord {
     /// Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows.
     #[prost(enumeration = "ErrorReason", tag = "11")]
     pub error_reason: i32,
-    /// Details for operators: Zuora's own words, without what they quote of the request.
+    /// Details for operators: Zuora's own words, without values that they quote from the request.
     #[prost(string, tag = "12")]
     pub detail: ::prost::alloc::string::String,
-    /// Name of the tenant; empty when it was not routed.
+    /// Name of the tenant; empty when the call was not routed.
     #[prost(string, tag = "13")]
     pub tenant: ::prost::alloc::string::String,
     /// Name of the entity.
@@ -2373,7 +2373,7 @@ pub struct CallRecord {
     /// Short hash of the routing policy in force.
     #[prost(string, tag = "16")]
     pub policy_hash: ::prost::alloc::string::String,
-    /// How it met its intent.
+    /// What it did with its intent.
     #[prost(enumeration = "IntentDisposition", tag = "17")]
     pub intent: i32,
     /// Time spent in each phase: "record" (the store), "token" and "queue" (waits), "zuora".
@@ -2414,7 +2414,7 @@ pub struct GetQuotaRequest {
     #[prost(string, tag = "1")]
     pub tenant: ::prost::alloc::string::String,
 }
-/// What one replica knows. Other replicas, and other systems of the tenant, use the same limits.
+/// What one replica knows. Other replicas, and other systems that use the tenant, share the same limits.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetQuotaResponse {
     /// Each entity of each tenant, or the tenant itself where it has none, in the order of the configuration.
@@ -2430,21 +2430,21 @@ pub struct EntityQuota {
     /// Name of the entity; empty for a tenant without entities.
     #[prost(string, tag = "2")]
     pub entity: ::prost::alloc::string::String,
-    /// The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-    /// that is not known: no answer of the last five minutes reported it, or its window has ended since.
+    /// The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+    /// RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
     #[prost(message, optional, tag = "3")]
     pub rate_limit: ::core::option::Option<ReportedLimit>,
     /// The limit of concurrent requests: Zuora's headers Concurrency-Limit-Remaining and Concurrency-Limit-Limit. Absent
     /// when no answer of the last five minutes reported it.
     #[prost(message, optional, tag = "4")]
     pub concurrency_limit: ::core::option::Option<ReportedLimit>,
-    /// How many calls this replica may have in flight there: the tenant's max_in_flight.
+    /// How many calls this replica may have in flight at Zuora: the tenant's max_in_flight.
     #[prost(int32, tag = "5")]
     pub max_calls_in_flight: i32,
     /// Calls of this replica that are in flight.
     #[prost(int32, tag = "6")]
     pub calls_in_flight: i32,
-    /// Calls of this replica that wait for one of these to end.
+    /// Calls of this replica that wait for a call in flight to end.
     #[prost(int32, tag = "7")]
     pub calls_queued: i32,
     /// Age of the access token in use; absent when there is none.
@@ -2453,7 +2453,8 @@ pub struct EntityQuota {
     /// Whether calls are sent.
     #[prost(enumeration = "CircuitState", tag = "9")]
     pub circuit: i32,
-    /// How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+    /// How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+    /// Absent while all calls are sent.
     #[prost(message, optional, tag = "10")]
     pub circuit_delay: ::core::option::Option<::prost_types::Duration>,
 }
@@ -2463,13 +2464,13 @@ pub struct ReportedLimit {
     /// How many requests were left.
     #[prost(int64, tag = "1")]
     pub remaining: i64,
-    /// Of how many; absent when the answer did not say.
+    /// The limit itself; absent when the answer did not report it.
     #[prost(int64, optional, tag = "2")]
     pub limit: ::core::option::Option<i64>,
-    /// How long it lasts from now until the limit's window ends; absent when the answer did not say.
+    /// Time from now until the limit's window ends; absent when the answer did not report it.
     #[prost(message, optional, tag = "3")]
     pub reset_delay: ::core::option::Option<::prost_types::Duration>,
-    /// How long ago the answer came.
+    /// How long ago the answer arrived.
     #[prost(message, optional, tag = "4")]
     pub age: ::core::option::Option<::prost_types::Duration>,
 }
@@ -2506,11 +2507,11 @@ impl CallKind {
         }
     }
 }
-/// How a call met its intent.
+/// What a call did with its intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum IntentDisposition {
-    /// The call has no intent, or failed before it met one.
+    /// The call has no intent, or failed before it reached one.
     Unspecified = 0,
     /// It opened the intent and executed it.
     Opened = 1,
@@ -2557,11 +2558,11 @@ impl IntentDisposition {
 pub enum CircuitState {
     /// Not stated.
     Unspecified = 0,
-    /// All are.
+    /// All calls are sent.
     Closed = 1,
-    /// One is on its way to find out whether Zuora answers again; the others are refused.
+    /// One call is in flight as a probe of whether Zuora answers again; the others are refused.
     HalfOpen = 2,
-    /// None is: Zuora has stopped answering.
+    /// No call is sent: Zuora has stopped answering.
     Open = 3,
 }
 impl CircuitState {
@@ -2710,8 +2711,8 @@ pub mod diagnostics_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-        /// said.
+        /// Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+        /// Zuora said.
         pub async fn get_call(
             &mut self,
             request: impl tonic::IntoRequest<super::GetCallRequest>,
@@ -2736,8 +2737,8 @@ pub mod diagnostics_service_client {
                 .insert(GrpcMethod::new("payorch.v1.DiagnosticsService", "GetCall"));
             self.inner.unary(req, path, codec).await
         }
-        /// Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-        /// that answers knows it.
+        /// Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+        /// replica that answers knows it.
         pub async fn get_quota(
             &mut self,
             request: impl tonic::IntoRequest<super::GetQuotaRequest>,
@@ -2763,7 +2764,7 @@ pub mod diagnostics_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-        /// settled them since. An execution that a killed process took along is not among them.
+        /// settled them since. An intent whose execution was cut off by the death of its process is not among them.
         pub async fn list_unsettled_intents(
             &mut self,
             request: impl tonic::IntoRequest<super::ListUnsettledIntentsRequest>,
@@ -2802,15 +2803,15 @@ pub struct GatewayOutcome {
     /// How it ended.
     #[prost(enumeration = "GatewayResult", tag = "1")]
     pub result: i32,
-    /// The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-    /// `gatewayResponseCode`. Never put anything of the request into it.
+    /// The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+    /// them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
     #[prost(string, tag = "2")]
     pub code: ::prost::alloc::string::String,
-    /// The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-    /// card number and nothing personal. It becomes `gatewayResponseMessage`.
+    /// The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+    /// no card number and no personal data. It becomes `gatewayResponseMessage`.
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
-    /// The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+    /// The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
     /// sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
     #[prost(string, tag = "4")]
     pub transaction_id: ::prost::alloc::string::String,
@@ -2857,8 +2858,8 @@ pub struct BillingAccount {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct GatewayCall {
-    /// Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-    /// refund keeps its key for ever; each validation has its own.
+    /// Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+    /// digits. A payment or refund keeps its key for ever; each validation has a key of its own.
     #[prost(string, tag = "1")]
     pub idempotency_key: ::prost::alloc::string::String,
     /// How often the hub has called under this key, from 1. For the log.
@@ -2882,7 +2883,7 @@ pub struct GatewayCall {
     /// The billing account. Absent where Zuora sends none.
     #[prost(message, optional, tag = "8")]
     pub account: ::core::option::Option<BillingAccount>,
-    /// What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+    /// Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
     #[prost(map = "string, string", tag = "9")]
     pub gateway_options: ::std::collections::HashMap<
         ::prost::alloc::string::String,
@@ -2906,17 +2907,18 @@ pub struct DescribeGatewayResponse {
     /// Version of the plug-in, for the log.
     #[prost(string, tag = "2")]
     pub version: ::prost::alloc::string::String,
-    /// What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+    /// What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+    /// an earlier send is in doubt.
     #[prost(enumeration = "GatewayOperation", repeated, tag = "3")]
     pub operations: ::prost::alloc::vec::Vec<i32>,
-    /// ISO 4217 codes of the currencies that it takes. Empty: all.
+    /// ISO 4217 codes of the currencies that the gateway takes. Empty: all.
     #[prost(string, repeated, tag = "4")]
     pub currencies: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Whether LookUp is implemented.
     #[prost(bool, tag = "5")]
     pub looks_up: bool,
-    /// For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-    /// under a key.
+    /// For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+    /// second time under a key.
     #[prost(message, optional, tag = "6")]
     pub idempotent_for: ::core::option::Option<::prost_types::Duration>,
 }
@@ -2990,10 +2992,11 @@ pub struct ProcessRefundRequest {
     /// Zuora's id of the payment, its `payment_id`.
     #[prost(string, tag = "6")]
     pub payment_id: ::prost::alloc::string::String,
-    /// The `idempotency_key` under which the payment was collected: the certain way to find it.
+    /// The `idempotency_key` under which the payment was collected: the reliable way to find it.
     #[prost(string, tag = "7")]
     pub payment_idempotency_key: ::prost::alloc::string::String,
-    /// The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+    /// The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+    /// none.
     #[prost(string, tag = "8")]
     pub reference_id: ::prost::alloc::string::String,
     /// What the payer is to read on the statement. Empty where Zuora sends none.
@@ -3023,8 +3026,7 @@ pub struct LookUpRequest {
 /// Response of LookUp.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LookUpResponse {
-    /// What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-    /// neither has the provider.
+    /// What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
     #[prost(message, optional, tag = "1")]
     pub outcome: ::core::option::Option<GatewayOutcome>,
 }
@@ -3069,7 +3071,7 @@ impl GatewayOperation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum GatewayResult {
-    /// Not known. The hub treats it like a gRPC error: money may have moved. So does any number that it does not know.
+    /// Not known. The hub treats it like a gRPC error, as it does any value that it does not know: money may have moved.
     Unspecified = 0,
     /// The provider did it: the method is valid, the money was collected, or it was refunded.
     Approved = 1,
@@ -3077,10 +3079,10 @@ pub enum GatewayResult {
     Declined = 2,
     /// The provider answered that it failed, and nothing moved.
     Failed = 3,
-    /// The provider was provably not called, such as for want of configuration.
+    /// The provider was provably not called, for example because the configuration is incomplete.
     NotAttempted = 4,
-    /// The provider has accepted it and will finish later. Zuora is answered that it is in progress; the final result must
-    /// then come from LookUp.
+    /// The provider has accepted it and will finish later. The hub answers Zuora 503, which keeps the payment in
+    /// Processing; the final result must come from LookUp.
     Pending = 5,
 }
 impl GatewayResult {
@@ -3124,24 +3126,24 @@ pub mod payment_gateway_service_client {
     use tonic::codegen::http::Uri;
     /// A payment gateway that is plugged into Zuora's Universal Payment Connector.
     ///
-    /// A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-    /// the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+    /// A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+    /// with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
     ///
     /// Three rules hold for every call that may move money:
     ///
     /// 1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-    ///   `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-    ///   outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+    ///   `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+    ///   of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
     /// 1. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
     ///   that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-    ///   nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-    /// 1. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-    ///   end in what `LookUp` answers.
+    ///   no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+    /// 1. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+    ///   the deadline, `LookUp` must return its result.
     ///
-    /// The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-    /// `may_be_repeated` is true.
+    /// The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+    /// ended during the call; then `may_be_repeated` is true.
     ///
-    /// Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    /// Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
     /// that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     #[derive(Debug, Clone)]
     pub struct PaymentGatewayServiceClient<T> {
@@ -3224,7 +3226,7 @@ pub mod payment_gateway_service_client {
             self
         }
         /// Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
-        /// made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+        /// made. Answer within 2 seconds; after connecting, the hub calls nothing else until it has an answer.
         pub async fn describe_gateway(
             &mut self,
             request: impl tonic::IntoRequest<super::DescribeGatewayRequest>,
@@ -3254,8 +3256,8 @@ pub mod payment_gateway_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
-        /// and must then be released.
+        /// Checks a payment method while Zuora creates it. No money moves. The plug-in may authorize `auth_amount`, and must
+        /// then release the authorization.
         pub async fn validate_payment_method(
             &mut self,
             request: impl tonic::IntoRequest<super::ValidatePaymentMethodRequest>,
@@ -3312,7 +3314,7 @@ pub mod payment_gateway_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Refunds a payment of ProcessPayment, wholly or in part.
+        /// Refunds a payment that ProcessPayment collected, wholly or in part.
         pub async fn process_refund(
             &mut self,
             request: impl tonic::IntoRequest<super::ProcessRefundRequest>,
@@ -3340,8 +3342,8 @@ pub mod payment_gateway_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Looks up what became of the calls under a key. It must not call the provider in a way that moves money. A plug-in
-        /// without it sets `DescribeGateway.looks_up` to false; payments that end in doubt then stay open until Zuora asks again
-        /// and the repeated call is approved.
+        /// that does not implement it sets `DescribeGateway.looks_up` to false; a payment in doubt then stays open until Zuora
+        /// asks again and the repeated call is approved.
         pub async fn look_up(
             &mut self,
             request: impl tonic::IntoRequest<super::LookUpRequest>,

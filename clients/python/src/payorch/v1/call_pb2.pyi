@@ -77,11 +77,11 @@ class _AdviceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Advice.ValueTy
     ADVICE_FIX_REQUEST: _Advice.ValueType  # 3
     """The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id."""
     ADVICE_USE_NEW_REQUEST_ID: _Advice.ValueType  # 4
-    """The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
-    alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
+    """The same request may succeed later, as a new intent with a new request_id. Only CreateSession gives this advice
+    with OUTCOME_UNKNOWN: a session does nothing until a browser uses it, and Zuora has no way to look one up.
     """
     ADVICE_LOOK_UP: _Advice.ValueType  # 5
-    """Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome."""
+    """Look up what exists in Zuora before you send anything else. A resend cannot settle the outcome."""
 
 class Advice(_Advice, metaclass=_AdviceEnumTypeWrapper):
     """What the caller should do next."""
@@ -95,11 +95,11 @@ ADVICE_RESEND_SAME_REQUEST_ID: Advice.ValueType  # 2
 ADVICE_FIX_REQUEST: Advice.ValueType  # 3
 """The request itself must change before it can succeed. A changed request is a new intent and needs a new request_id."""
 ADVICE_USE_NEW_REQUEST_ID: Advice.ValueType  # 4
-"""The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
-alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
+"""The same request may succeed later, as a new intent with a new request_id. Only CreateSession gives this advice
+with OUTCOME_UNKNOWN: a session does nothing until a browser uses it, and Zuora has no way to look one up.
 """
 ADVICE_LOOK_UP: Advice.ValueType  # 5
-"""Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome."""
+"""Look up what exists in Zuora before you send anything else. A resend cannot settle the outcome."""
 Global___Advice: _TypeAlias = Advice  # noqa: Y015
 
 class _Replay:
@@ -151,8 +151,8 @@ class CallInfo(_message.Message):
     """The Zuora-Track-Id of this call: the caller's own, or "<trace id>-<span id>" minted by the service."""
     executed_track_id: _builtins.str
     """The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-    it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-    "[masked]" if an earlier call had it.
+    it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+    32 digits, or by "[masked]" if it was that of an earlier call.
     """
     zuora_request_id: _builtins.str
     """Zuora-Request-Id of the answer, 36 characters; Zuora's support asks for it. Empty when Zuora sent none."""
@@ -167,7 +167,7 @@ class CallInfo(_message.Message):
     zuora_process_id: _builtins.str
     """Zuora's processId from the body; empty when there was none."""
     request_id: _builtins.str
-    """The request_id of the call: the caller's own, or the one that its client made because it named none."""
+    """The request_id of the call: the caller's own, or the one that the client library generated because there was none."""
     @_builtins.property
     def route_taken(self) -> _routing_pb2.RouteTaken:
         """Where the call went."""
@@ -305,13 +305,13 @@ class CallOutcome(_message.Message):
 
     @_builtins.property
     def zuora_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-        what has no known form of a code, and of ids that have none.
+        """Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+        not have the form of a code; the same holds for Zuora's ids below.
         """
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
-        """The sends of this call, the newest 5."""
+        """The newest 5 sends of this call."""
 
     @_builtins.property
     def existing(self) -> Global___ExistingIds:

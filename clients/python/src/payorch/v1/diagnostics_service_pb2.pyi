@@ -58,7 +58,7 @@ class _IntentDisposition:
 class _IntentDispositionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IntentDisposition.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     INTENT_DISPOSITION_UNSPECIFIED: _IntentDisposition.ValueType  # 0
-    """The call has no intent, or failed before it met one."""
+    """The call has no intent, or failed before it reached one."""
     INTENT_DISPOSITION_OPENED: _IntentDisposition.ValueType  # 1
     """It opened the intent and executed it."""
     INTENT_DISPOSITION_TAKEN_OVER: _IntentDisposition.ValueType  # 2
@@ -71,10 +71,10 @@ class _IntentDispositionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Int
     """It executed the intent without a record, because the store could not be reached."""
 
 class IntentDisposition(_IntentDisposition, metaclass=_IntentDispositionEnumTypeWrapper):
-    """How a call met its intent."""
+    """What a call did with its intent."""
 
 INTENT_DISPOSITION_UNSPECIFIED: IntentDisposition.ValueType  # 0
-"""The call has no intent, or failed before it met one."""
+"""The call has no intent, or failed before it reached one."""
 INTENT_DISPOSITION_OPENED: IntentDisposition.ValueType  # 1
 """It opened the intent and executed it."""
 INTENT_DISPOSITION_TAKEN_OVER: IntentDisposition.ValueType  # 2
@@ -96,11 +96,11 @@ class _CircuitStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CircuitS
     CIRCUIT_STATE_UNSPECIFIED: _CircuitState.ValueType  # 0
     """Not stated."""
     CIRCUIT_STATE_CLOSED: _CircuitState.ValueType  # 1
-    """All are."""
+    """All calls are sent."""
     CIRCUIT_STATE_HALF_OPEN: _CircuitState.ValueType  # 2
-    """One is on its way to find out whether Zuora answers again; the others are refused."""
+    """One call is in flight as a probe of whether Zuora answers again; the others are refused."""
     CIRCUIT_STATE_OPEN: _CircuitState.ValueType  # 3
-    """None is: Zuora has stopped answering."""
+    """No call is sent: Zuora has stopped answering."""
 
 class CircuitState(_CircuitState, metaclass=_CircuitStateEnumTypeWrapper):
     """Whether calls to a tenant's entity are sent."""
@@ -108,16 +108,16 @@ class CircuitState(_CircuitState, metaclass=_CircuitStateEnumTypeWrapper):
 CIRCUIT_STATE_UNSPECIFIED: CircuitState.ValueType  # 0
 """Not stated."""
 CIRCUIT_STATE_CLOSED: CircuitState.ValueType  # 1
-"""All are."""
+"""All calls are sent."""
 CIRCUIT_STATE_HALF_OPEN: CircuitState.ValueType  # 2
-"""One is on its way to find out whether Zuora answers again; the others are refused."""
+"""One call is in flight as a probe of whether Zuora answers again; the others are refused."""
 CIRCUIT_STATE_OPEN: CircuitState.ValueType  # 3
-"""None is: Zuora has stopped answering."""
+"""No call is sent: Zuora has stopped answering."""
 Global___CircuitState: _TypeAlias = CircuitState  # noqa: Y015
 
 @_typing.final
 class ExplainRouteRequest(_message.Message):
-    """What routing and access policy see of a call. It is also the form of the call in `payorch-server routes explain`."""
+    """The facts about a call that routing and access policy use. `payorch-server routes explain` reads the same message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -139,8 +139,8 @@ class ExplainRouteRequest(_message.Message):
     account: _builtins.str
     """Id or number of the customer account as the call names it, at most 64 characters. Absent: it names none."""
     caller: _builtins.str
-    """Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-    explained only if both have the same namespace.
+    """Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+    same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
     """
     moves_money: _builtins.bool
     """Whether the call pays an invoice, which requires a right."""
@@ -158,8 +158,8 @@ class ExplainRouteRequest(_message.Message):
 
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-        Refused for CreatePaymentMethod, which never has one.
+        """The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+        none. Refused for CreatePaymentMethod, which never has one.
         """
 
     def __init__(
@@ -219,7 +219,7 @@ class ExplainRouteResponse(_message.Message):
     matched_rule: _builtins.str
     """Name of the matching rule; empty when no rule matches."""
     gateway_sent: _builtins.str
-    """How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses."""
+    """The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses."""
     policy_hash: _builtins.str
     """Short hash of the routing policy that decided."""
     @_builtins.property
@@ -230,7 +230,7 @@ class ExplainRouteResponse(_message.Message):
 
     @_builtins.property
     def rejected_rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedRule]:
-        """The rules that were tried and do not match, in their order."""
+        """The rules that were tried and do not match, in the order of the policy."""
 
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -361,7 +361,7 @@ class GetCallRequest(_message.Message):
     track_id: _builtins.str
     """The Zuora-Track-Id, the caller's own or a minted one, at most 64 characters."""
     request_id: _builtins.str
-    """The request_id of an intent, or the keyed hash that the log has of one."""
+    """The request_id of an intent, or the keyed hash that the log shows in place of it."""
     namespace: _builtins.str
     """Namespace of the calls, at most 128 characters. Absent: every one that the caller of GetCall may ask about."""
     def __init__(
@@ -381,8 +381,8 @@ Global___GetCallRequest: _TypeAlias = GetCallRequest  # noqa: Y015
 
 @_typing.final
 class GetCallResponse(_message.Message):
-    """The call records of a Track-Id or a request_id. That there are none does not prove that there was no call: records are kept for a
-    limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
+    """The call records of a Track-Id or a request_id. An empty list does not prove that there was no call: records are kept
+    for a limited time, and only by the replica that served the call unless they are kept in the shared store.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -398,7 +398,7 @@ class GetCallResponse(_message.Message):
 
     @_builtins.property
     def intents(self) -> _containers.RepeatedCompositeFieldContainer[Global___IntentReport]:
-        """The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls."""
+        """The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records."""
 
     def __init__(
         self,
@@ -440,7 +440,7 @@ class IntentReport(_message.Message):
     caller: _builtins.str
     """Identity of the caller of its last execution; empty where that is not known."""
     tenant: _builtins.str
-    """Name of the tenant that it was sent to."""
+    """Name of the tenant that the intent was sent to."""
     entity: _builtins.str
     """Name of the entity; empty for a tenant without entities."""
     track_id: _builtins.str
@@ -453,7 +453,7 @@ class IntentReport(_message.Message):
 
     @_builtins.property
     def status(self) -> _payment_orchestration_service_pb2.GetIntentResponse:
-        """What its record says: the state, the outcome and the advice, and what exists because of it."""
+        """The intent's record: its state, outcome and advice, and what exists because of it."""
 
     def __init__(
         self,
@@ -589,7 +589,7 @@ class CallRecord(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     NAMESPACE_FIELD_NUMBER: _builtins.int
     kind: Global___CallKind.ValueType
-    """Whether it is of a call or of an execution."""
+    """Whether the record is about a call or an execution."""
     rpc: _builtins.str
     """Name of the RPC."""
     track_id: _builtins.str
@@ -607,9 +607,9 @@ class CallRecord(_message.Message):
     error_reason: _error_reason_pb2.ErrorReason.ValueType
     """Why it failed. Unspecified for success, and for a reason that only a newer version of the service knows."""
     detail: _builtins.str
-    """Details for operators: Zuora's own words, without what they quote of the request."""
+    """Details for operators: Zuora's own words, without values that they quote from the request."""
     tenant: _builtins.str
-    """Name of the tenant; empty when it was not routed."""
+    """Name of the tenant; empty when the call was not routed."""
     entity: _builtins.str
     """Name of the entity."""
     matched_rule: _builtins.str
@@ -617,7 +617,7 @@ class CallRecord(_message.Message):
     policy_hash: _builtins.str
     """Short hash of the routing policy in force."""
     intent: Global___IntentDisposition.ValueType
-    """How it met its intent."""
+    """What it did with its intent."""
     executed_track_id: _builtins.str
     """The Track-Id of the call that executed the intent, as Zuora echoed it."""
     zuora_request_id: _builtins.str
@@ -716,7 +716,7 @@ Global___GetQuotaRequest: _TypeAlias = GetQuotaRequest  # noqa: Y015
 
 @_typing.final
 class GetQuotaResponse(_message.Message):
-    """What one replica knows. Other replicas, and other systems of the tenant, use the same limits."""
+    """What one replica knows. Other replicas, and other systems that use the tenant, share the same limits."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -759,17 +759,17 @@ class EntityQuota(_message.Message):
     entity: _builtins.str
     """Name of the entity; empty for a tenant without entities."""
     max_calls_in_flight: _builtins.int
-    """How many calls this replica may have in flight there: the tenant's max_in_flight."""
+    """How many calls this replica may have in flight at Zuora: the tenant's max_in_flight."""
     calls_in_flight: _builtins.int
     """Calls of this replica that are in flight."""
     calls_queued: _builtins.int
-    """Calls of this replica that wait for one of these to end."""
+    """Calls of this replica that wait for a call in flight to end."""
     circuit: Global___CircuitState.ValueType
     """Whether calls are sent."""
     @_builtins.property
     def rate_limit(self) -> Global___ReportedLimit:
-        """The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-        that is not known: no answer of the last five minutes reported it, or its window has ended since.
+        """The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+        RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
         """
 
     @_builtins.property
@@ -784,7 +784,9 @@ class EntityQuota(_message.Message):
 
     @_builtins.property
     def circuit_delay(self) -> _duration_pb2.Duration:
-        """How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent."""
+        """How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+        Absent while all calls are sent.
+        """
 
     def __init__(
         self,
@@ -821,14 +823,14 @@ class ReportedLimit(_message.Message):
     remaining: _builtins.int
     """How many requests were left."""
     limit: _builtins.int
-    """Of how many; absent when the answer did not say."""
+    """The limit itself; absent when the answer did not report it."""
     @_builtins.property
     def reset_delay(self) -> _duration_pb2.Duration:
-        """How long it lasts from now until the limit's window ends; absent when the answer did not say."""
+        """Time from now until the limit's window ends; absent when the answer did not report it."""
 
     @_builtins.property
     def age(self) -> _duration_pb2.Duration:
-        """How long ago the answer came."""
+        """How long ago the answer arrived."""
 
     def __init__(
         self,

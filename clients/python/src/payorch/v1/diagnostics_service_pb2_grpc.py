@@ -74,16 +74,16 @@ class DiagnosticsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCall(self, request, context):
-        """Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-        said.
+        """Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+        Zuora said.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetQuota(self, request, context):
-        """Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-        that answers knows it.
+        """Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+        replica that answers knows it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,7 +91,7 @@ class DiagnosticsServiceServicer:
 
     def ListUnsettledIntents(self, request, context):
         """Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-        settled them since. An execution that a killed process took along is not among them.
+        settled them since. An intent whose execution was cut off by the death of its process is not among them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,16 +41,16 @@ class DiagnosticsServiceStub:
     that the route decides, and what would refuse the call before anything is sent.
     """
     GetCall: _grpc.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetCallRequest, _diagnostics_service_pb2.GetCallResponse]
-    """Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-    said.
+    """Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+    Zuora said.
     """
     GetQuota: _grpc.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetQuotaRequest, _diagnostics_service_pb2.GetQuotaResponse]
-    """Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-    that answers knows it.
+    """Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+    replica that answers knows it.
     """
     ListUnsettledIntents: _grpc.UnaryUnaryMultiCallable[_diagnostics_service_pb2.ListUnsettledIntentsRequest, _diagnostics_service_pb2.ListUnsettledIntentsResponse]
     """Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-    settled them since. An execution that a killed process took along is not among them.
+    settled them since. An intent whose execution was cut off by the death of its process is not among them.
     """
 
 @_typing.type_check_only
@@ -66,16 +66,16 @@ class DiagnosticsServiceAsyncStub(DiagnosticsServiceStub):
     that the route decides, and what would refuse the call before anything is sent.
     """
     GetCall: _aio.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetCallRequest, _diagnostics_service_pb2.GetCallResponse]  # type: ignore[assignment]
-    """Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-    said.
+    """Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+    Zuora said.
     """
     GetQuota: _aio.UnaryUnaryMultiCallable[_diagnostics_service_pb2.GetQuotaRequest, _diagnostics_service_pb2.GetQuotaResponse]  # type: ignore[assignment]
-    """Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-    that answers knows it.
+    """Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+    replica that answers knows it.
     """
     ListUnsettledIntents: _aio.UnaryUnaryMultiCallable[_diagnostics_service_pb2.ListUnsettledIntentsRequest, _diagnostics_service_pb2.ListUnsettledIntentsResponse]  # type: ignore[assignment]
     """Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-    settled them since. An execution that a killed process took along is not among them.
+    settled them since. An intent whose execution was cut off by the death of its process is not among them.
     """
 
 class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -100,8 +100,8 @@ class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _diagnostics_service_pb2.GetCallRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_diagnostics_service_pb2.GetCallResponse, _abc.Awaitable[_diagnostics_service_pb2.GetCallResponse]]:
-        """Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-        said.
+        """Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+        Zuora said.
         """
 
     @_abc_1.abstractmethod
@@ -110,8 +110,8 @@ class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _diagnostics_service_pb2.GetQuotaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_diagnostics_service_pb2.GetQuotaResponse, _abc.Awaitable[_diagnostics_service_pb2.GetQuotaResponse]]:
-        """Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-        that answers knows it.
+        """Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+        replica that answers knows it.
         """
 
     @_abc_1.abstractmethod
@@ -121,7 +121,7 @@ class DiagnosticsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_diagnostics_service_pb2.ListUnsettledIntentsResponse, _abc.Awaitable[_diagnostics_service_pb2.ListUnsettledIntentsResponse]]:
         """Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-        settled them since. An execution that a killed process took along is not among them.
+        settled them since. An intent whose execution was cut off by the death of its process is not among them.
         """
 
 def add_DiagnosticsServiceServicer_to_server(servicer: DiagnosticsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

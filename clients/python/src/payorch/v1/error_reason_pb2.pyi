@@ -35,7 +35,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TRACK_ID_INVALID: _ErrorReason.ValueType  # 6
     """The metadata zuora-track-id breaks a rule. NOT_SENT, fix the request."""
     ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED: _ErrorReason.ValueType  # 7
-    """The type of payment method cannot be created; metadata: methodType. NOT_SENT, fix the request."""
+    """The type of payment method cannot be created; metadata: methodType, why. NOT_SENT, fix the request."""
     ERROR_REASON_RAW_CARD_DATA_DISABLED: _ErrorReason.ValueType  # 8
     """Raw card numbers are switched off by the operator. NOT_SENT, fix the request."""
     ERROR_REASON_INTENT_MISMATCH: _ErrorReason.ValueType  # 10
@@ -91,8 +91,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UPSTREAM_NO_ANSWER: _ErrorReason.ValueType  # 42
     """The connection broke or timed out after the request may have been sent. UNKNOWN, resend."""
     ERROR_REASON_UPSTREAM_EDGE_FAILED: _ErrorReason.ValueType  # 43
-    """A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
-    server sends before executing, such as 499. UNKNOWN, resend.
+    """A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that Zuora does not use
+    and that does not prove that nothing was executed, such as 499. UNKNOWN, resend.
     """
     ERROR_REASON_UPSTREAM_IN_PROGRESS: _ErrorReason.ValueType  # 44
     """A first send with the same idempotency key is still running at Zuora. UNKNOWN, resend."""
@@ -105,8 +105,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE: _ErrorReason.ValueType  # 47
     """Zuora reported success without the promised id or token. UNKNOWN, look up."""
     ERROR_REASON_UPSTREAM_CIRCUIT_OPEN: _ErrorReason.ValueType  # 48
-    """Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
-    RetryInfo says when the next one may be. NOT_SENT, resend.
+    """Zuora has stopped answering calls to this tenant and entity, so this call was not sent; metadata: tenant. RetryInfo
+    says when to resend. NOT_SENT, resend.
     """
     ERROR_REASON_TOKEN_UNAVAILABLE: _ErrorReason.ValueType  # 50
     """Zuora's token endpoint could not give a token. NOT_SENT, resend."""
@@ -137,9 +137,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UPSTREAM_GATEWAY_FAILED: _ErrorReason.ValueType  # 70
     """A payment gateway or tax system behind Zuora failed (category 99). UNKNOWN, look up."""
     ERROR_REASON_PAYMENT_REFUSED_METHOD_CREATED: _ErrorReason.ValueType  # 71
-    """The payment method was created and its payment was refused. PARTIAL, look up."""
+    """The payment method was created, but its payment was not confirmed. PARTIAL, look up."""
     ERROR_REASON_UPSTREAM_REFUSAL_STORED: _ErrorReason.ValueType  # 72
-    """Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
+    """Zuora has stored the refusal of one of its access checks and repeats it; metadata: lastReason. REFUSED, use a new
     request id.
     """
     ERROR_REASON_CALLER_UNAUTHENTICATED: _ErrorReason.ValueType  # 80
@@ -176,7 +176,7 @@ ERROR_REASON_METHOD_UNKNOWN: ErrorReason.ValueType  # 4
 ERROR_REASON_TRACK_ID_INVALID: ErrorReason.ValueType  # 6
 """The metadata zuora-track-id breaks a rule. NOT_SENT, fix the request."""
 ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED: ErrorReason.ValueType  # 7
-"""The type of payment method cannot be created; metadata: methodType. NOT_SENT, fix the request."""
+"""The type of payment method cannot be created; metadata: methodType, why. NOT_SENT, fix the request."""
 ERROR_REASON_RAW_CARD_DATA_DISABLED: ErrorReason.ValueType  # 8
 """Raw card numbers are switched off by the operator. NOT_SENT, fix the request."""
 ERROR_REASON_INTENT_MISMATCH: ErrorReason.ValueType  # 10
@@ -232,8 +232,8 @@ ERROR_REASON_UPSTREAM_TLS_FAILED: ErrorReason.ValueType  # 41
 ERROR_REASON_UPSTREAM_NO_ANSWER: ErrorReason.ValueType  # 42
 """The connection broke or timed out after the request may have been sent. UNKNOWN, resend."""
 ERROR_REASON_UPSTREAM_EDGE_FAILED: ErrorReason.ValueType  # 43
-"""A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
-server sends before executing, such as 499. UNKNOWN, resend.
+"""A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that Zuora does not use
+and that does not prove that nothing was executed, such as 499. UNKNOWN, resend.
 """
 ERROR_REASON_UPSTREAM_IN_PROGRESS: ErrorReason.ValueType  # 44
 """A first send with the same idempotency key is still running at Zuora. UNKNOWN, resend."""
@@ -246,8 +246,8 @@ UNKNOWN, look up.
 ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE: ErrorReason.ValueType  # 47
 """Zuora reported success without the promised id or token. UNKNOWN, look up."""
 ERROR_REASON_UPSTREAM_CIRCUIT_OPEN: ErrorReason.ValueType  # 48
-"""Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
-RetryInfo says when the next one may be. NOT_SENT, resend.
+"""Zuora has stopped answering calls to this tenant and entity, so this call was not sent; metadata: tenant. RetryInfo
+says when to resend. NOT_SENT, resend.
 """
 ERROR_REASON_TOKEN_UNAVAILABLE: ErrorReason.ValueType  # 50
 """Zuora's token endpoint could not give a token. NOT_SENT, resend."""
@@ -278,9 +278,9 @@ ERROR_REASON_UPSTREAM_INTERNAL: ErrorReason.ValueType  # 69
 ERROR_REASON_UPSTREAM_GATEWAY_FAILED: ErrorReason.ValueType  # 70
 """A payment gateway or tax system behind Zuora failed (category 99). UNKNOWN, look up."""
 ERROR_REASON_PAYMENT_REFUSED_METHOD_CREATED: ErrorReason.ValueType  # 71
-"""The payment method was created and its payment was refused. PARTIAL, look up."""
+"""The payment method was created, but its payment was not confirmed. PARTIAL, look up."""
 ERROR_REASON_UPSTREAM_REFUSAL_STORED: ErrorReason.ValueType  # 72
-"""Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
+"""Zuora has stored the refusal of one of its access checks and repeats it; metadata: lastReason. REFUSED, use a new
 request id.
 """
 ERROR_REASON_CALLER_UNAUTHENTICATED: ErrorReason.ValueType  # 80

@@ -58,7 +58,7 @@ class _GatewayResult:
 class _GatewayResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GatewayResult.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     GATEWAY_RESULT_UNSPECIFIED: _GatewayResult.ValueType  # 0
-    """Not known. The hub treats it like a gRPC error: money may have moved. So does any number that it does not know."""
+    """Not known. The hub treats it like a gRPC error, as it does any value that it does not know: money may have moved."""
     GATEWAY_RESULT_APPROVED: _GatewayResult.ValueType  # 1
     """The provider did it: the method is valid, the money was collected, or it was refunded."""
     GATEWAY_RESULT_DECLINED: _GatewayResult.ValueType  # 2
@@ -66,17 +66,17 @@ class _GatewayResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Gateway
     GATEWAY_RESULT_FAILED: _GatewayResult.ValueType  # 3
     """The provider answered that it failed, and nothing moved."""
     GATEWAY_RESULT_NOT_ATTEMPTED: _GatewayResult.ValueType  # 4
-    """The provider was provably not called, such as for want of configuration."""
+    """The provider was provably not called, for example because the configuration is incomplete."""
     GATEWAY_RESULT_PENDING: _GatewayResult.ValueType  # 5
-    """The provider has accepted it and will finish later. Zuora is answered that it is in progress; the final result must
-    then come from LookUp.
+    """The provider has accepted it and will finish later. The hub answers Zuora 503, which keeps the payment in
+    Processing; the final result must come from LookUp.
     """
 
 class GatewayResult(_GatewayResult, metaclass=_GatewayResultEnumTypeWrapper):
     """How a call ended."""
 
 GATEWAY_RESULT_UNSPECIFIED: GatewayResult.ValueType  # 0
-"""Not known. The hub treats it like a gRPC error: money may have moved. So does any number that it does not know."""
+"""Not known. The hub treats it like a gRPC error, as it does any value that it does not know: money may have moved."""
 GATEWAY_RESULT_APPROVED: GatewayResult.ValueType  # 1
 """The provider did it: the method is valid, the money was collected, or it was refunded."""
 GATEWAY_RESULT_DECLINED: GatewayResult.ValueType  # 2
@@ -84,10 +84,10 @@ GATEWAY_RESULT_DECLINED: GatewayResult.ValueType  # 2
 GATEWAY_RESULT_FAILED: GatewayResult.ValueType  # 3
 """The provider answered that it failed, and nothing moved."""
 GATEWAY_RESULT_NOT_ATTEMPTED: GatewayResult.ValueType  # 4
-"""The provider was provably not called, such as for want of configuration."""
+"""The provider was provably not called, for example because the configuration is incomplete."""
 GATEWAY_RESULT_PENDING: GatewayResult.ValueType  # 5
-"""The provider has accepted it and will finish later. Zuora is answered that it is in progress; the final result must
-then come from LookUp.
+"""The provider has accepted it and will finish later. The hub answers Zuora 503, which keeps the payment in
+Processing; the final result must come from LookUp.
 """
 Global___GatewayResult: _TypeAlias = GatewayResult  # noqa: Y015
 
@@ -127,15 +127,15 @@ class GatewayOutcome(_message.Message):
     result: Global___GatewayResult.ValueType
     """How it ended."""
     code: _builtins.str
-    """The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-    `gatewayResponseCode`. Never put anything of the request into it.
+    """The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+    them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
     """
     message: _builtins.str
-    """The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-    card number and nothing personal. It becomes `gatewayResponseMessage`.
+    """The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+    no card number and no personal data. It becomes `gatewayResponseMessage`.
     """
     transaction_id: _builtins.str
-    """The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+    """The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
     sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
     """
     second_transaction_id: _builtins.str
@@ -280,8 +280,8 @@ class GatewayCall(_message.Message):
     GATEWAY_OPTIONS_FIELD_NUMBER: _builtins.int
     OTHER_MEMBERS_JSON_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
-    """Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-    refund keeps its key for ever; each validation has its own.
+    """Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+    digits. A payment or refund keeps its key for ever; each validation has a key of its own.
     """
     attempt: _builtins.int
     """How often the hub has called under this key, from 1. For the log."""
@@ -309,7 +309,7 @@ class GatewayCall(_message.Message):
 
     @_builtins.property
     def gateway_options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What was passed to Zuora for the gateway, by name (`gatewayOptions`)."""
+        """Options for the gateway that were passed to Zuora, by name (`gatewayOptions`)."""
 
     def __init__(
         self,
@@ -372,16 +372,18 @@ class DescribeGatewayResponse(_message.Message):
     """Whether LookUp is implemented."""
     @_builtins.property
     def operations(self) -> _containers.RepeatedScalarFieldContainer[Global___GatewayOperation.ValueType]:
-        """What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed."""
+        """What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+        an earlier send is in doubt.
+        """
 
     @_builtins.property
     def currencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """ISO 4217 codes of the currencies that it takes. Empty: all."""
+        """ISO 4217 codes of the currencies that the gateway takes. Empty: all."""
 
     @_builtins.property
     def idempotent_for(self) -> _duration_pb2.Duration:
-        """For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-        under a key.
+        """For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+        second time under a key.
         """
 
     def __init__(
@@ -555,9 +557,11 @@ class ProcessRefundRequest(_message.Message):
     payment_id: _builtins.str
     """Zuora's id of the payment, its `payment_id`."""
     payment_idempotency_key: _builtins.str
-    """The `idempotency_key` under which the payment was collected: the certain way to find it."""
+    """The `idempotency_key` under which the payment was collected: the reliable way to find it."""
     reference_id: _builtins.str
-    """The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none."""
+    """The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+    none.
+    """
     soft_descriptor: _builtins.str
     """What the payer is to read on the statement. Empty where Zuora sends none."""
     soft_descriptor_phone: _builtins.str
@@ -647,9 +651,7 @@ class LookUpResponse(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def outcome(self) -> Global___GatewayOutcome:
-        """What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-        neither has the provider.
-        """
+        """What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key."""
 
     def __init__(
         self,

@@ -28,24 +28,24 @@ if _version_not_supported:
 class PaymentGatewayServiceStub:
     """A payment gateway that is plugged into Zuora's Universal Payment Connector.
 
-    A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-    the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+    A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+    with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
 
     Three rules hold for every call that may move money:
 
     1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-    outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+    of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
     2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
     that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-    nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-    3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-    end in what `LookUp` answers.
+    no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+    3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+    the deadline, `LookUp` must return its result.
 
-    The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-    `may_be_repeated` is true.
+    The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+    ended during the call; then `may_be_repeated` is true.
 
-    Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
     that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     """
 
@@ -85,38 +85,38 @@ class PaymentGatewayServiceStub:
 class PaymentGatewayServiceServicer:
     """A payment gateway that is plugged into Zuora's Universal Payment Connector.
 
-    A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-    the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+    A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+    with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
 
     Three rules hold for every call that may move money:
 
     1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-    outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+    of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
     2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
     that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-    nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-    3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-    end in what `LookUp` answers.
+    no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+    3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+    the deadline, `LookUp` must return its result.
 
-    The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-    `may_be_repeated` is true.
+    The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+    ended during the call; then `may_be_repeated` is true.
 
-    Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
     that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     """
 
     def DescribeGateway(self, request, context):
         """Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
-        made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+        made. Answer within 2 seconds; after connecting, the hub calls nothing else until it has an answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ValidatePaymentMethod(self, request, context):
-        """Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
-        and must then be released.
+        """Checks a payment method while Zuora creates it. No money moves. The plug-in may authorize `auth_amount`, and must
+        then release the authorization.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,7 +130,7 @@ class PaymentGatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ProcessRefund(self, request, context):
-        """Refunds a payment of ProcessPayment, wholly or in part.
+        """Refunds a payment that ProcessPayment collected, wholly or in part.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,8 +138,8 @@ class PaymentGatewayServiceServicer:
 
     def LookUp(self, request, context):
         """Looks up what became of the calls under a key. It must not call the provider in a way that moves money. A plug-in
-        without it sets `DescribeGateway.looks_up` to false; payments that end in doubt then stay open until Zuora asks again
-        and the repeated call is approved.
+        that does not implement it sets `DescribeGateway.looks_up` to false; a payment in doubt then stays open until Zuora
+        asks again and the repeated call is approved.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,24 +184,24 @@ def add_PaymentGatewayServiceServicer_to_server(servicer, server):
 class PaymentGatewayService:
     """A payment gateway that is plugged into Zuora's Universal Payment Connector.
 
-    A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-    the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+    A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+    with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
 
     Three rules hold for every call that may move money:
 
     1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-    outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+    of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
     2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
     that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-    nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-    3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-    end in what `LookUp` answers.
+    no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+    3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+    the deadline, `LookUp` must return its result.
 
-    The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-    `may_be_repeated` is true.
+    The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+    ended during the call; then `may_be_repeated` is true.
 
-    Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
     that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     """
 

@@ -29,24 +29,24 @@ GRPC_VERSION: str
 class PaymentGatewayServiceStub:
     """A payment gateway that is plugged into Zuora's Universal Payment Connector.
 
-    A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-    the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+    A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+    with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
 
     Three rules hold for every call that may move money:
 
     1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-       `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-       outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+       `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+       of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
     2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
        that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-       nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-    3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-       end in what `LookUp` answers.
+       no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+    3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+       the deadline, `LookUp` must return its result.
 
-    The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-    `may_be_repeated` is true.
+    The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+    ended during the call; then `may_be_repeated` is true.
 
-    Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
     that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     """
 
@@ -56,87 +56,87 @@ class PaymentGatewayServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PaymentGatewayServiceAsyncStub: ...
     DescribeGateway: _grpc.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.DescribeGatewayRequest, _payment_gateway_service_pb2.DescribeGatewayResponse]
     """Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
-    made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+    made. Answer within 2 seconds; after connecting, the hub calls nothing else until it has an answer.
     """
     ValidatePaymentMethod: _grpc.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.ValidatePaymentMethodRequest, _payment_gateway_service_pb2.ValidatePaymentMethodResponse]
-    """Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
-    and must then be released.
+    """Checks a payment method while Zuora creates it. No money moves. The plug-in may authorize `auth_amount`, and must
+    then release the authorization.
     """
     ProcessPayment: _grpc.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.ProcessPaymentRequest, _payment_gateway_service_pb2.ProcessPaymentResponse]
     """Collects a payment: authorizes and captures in one step."""
     ProcessRefund: _grpc.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.ProcessRefundRequest, _payment_gateway_service_pb2.ProcessRefundResponse]
-    """Refunds a payment of ProcessPayment, wholly or in part."""
+    """Refunds a payment that ProcessPayment collected, wholly or in part."""
     LookUp: _grpc.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.LookUpRequest, _payment_gateway_service_pb2.LookUpResponse]
     """Looks up what became of the calls under a key. It must not call the provider in a way that moves money. A plug-in
-    without it sets `DescribeGateway.looks_up` to false; payments that end in doubt then stay open until Zuora asks again
-    and the repeated call is approved.
+    that does not implement it sets `DescribeGateway.looks_up` to false; a payment in doubt then stays open until Zuora
+    asks again and the repeated call is approved.
     """
 
 @_typing.type_check_only
 class PaymentGatewayServiceAsyncStub(PaymentGatewayServiceStub):
     """A payment gateway that is plugged into Zuora's Universal Payment Connector.
 
-    A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-    the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+    A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+    with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
 
     Three rules hold for every call that may move money:
 
     1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-       `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-       outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+       `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+       of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
     2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
        that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-       nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-    3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-       end in what `LookUp` answers.
+       no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+    3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+       the deadline, `LookUp` must return its result.
 
-    The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-    `may_be_repeated` is true.
+    The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+    ended during the call; then `may_be_repeated` is true.
 
-    Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
     that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     DescribeGateway: _aio.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.DescribeGatewayRequest, _payment_gateway_service_pb2.DescribeGatewayResponse]  # type: ignore[assignment]
     """Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
-    made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+    made. Answer within 2 seconds; after connecting, the hub calls nothing else until it has an answer.
     """
     ValidatePaymentMethod: _aio.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.ValidatePaymentMethodRequest, _payment_gateway_service_pb2.ValidatePaymentMethodResponse]  # type: ignore[assignment]
-    """Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
-    and must then be released.
+    """Checks a payment method while Zuora creates it. No money moves. The plug-in may authorize `auth_amount`, and must
+    then release the authorization.
     """
     ProcessPayment: _aio.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.ProcessPaymentRequest, _payment_gateway_service_pb2.ProcessPaymentResponse]  # type: ignore[assignment]
     """Collects a payment: authorizes and captures in one step."""
     ProcessRefund: _aio.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.ProcessRefundRequest, _payment_gateway_service_pb2.ProcessRefundResponse]  # type: ignore[assignment]
-    """Refunds a payment of ProcessPayment, wholly or in part."""
+    """Refunds a payment that ProcessPayment collected, wholly or in part."""
     LookUp: _aio.UnaryUnaryMultiCallable[_payment_gateway_service_pb2.LookUpRequest, _payment_gateway_service_pb2.LookUpResponse]  # type: ignore[assignment]
     """Looks up what became of the calls under a key. It must not call the provider in a way that moves money. A plug-in
-    without it sets `DescribeGateway.looks_up` to false; payments that end in doubt then stay open until Zuora asks again
-    and the repeated call is approved.
+    that does not implement it sets `DescribeGateway.looks_up` to false; a payment in doubt then stays open until Zuora
+    asks again and the repeated call is approved.
     """
 
 class PaymentGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """A payment gateway that is plugged into Zuora's Universal Payment Connector.
 
-    A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-    the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+    A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+    with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
 
     Three rules hold for every call that may move money:
 
     1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-       `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-       outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+       `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+       of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
     2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
        that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-       nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-    3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-       end in what `LookUp` answers.
+       no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+    3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+       the deadline, `LookUp` must return its result.
 
-    The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-    `may_be_repeated` is true.
+    The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+    ended during the call; then `may_be_repeated` is true.
 
-    Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+    Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
     that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
     """
 
@@ -147,7 +147,7 @@ class PaymentGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_gateway_service_pb2.DescribeGatewayResponse, _abc.Awaitable[_payment_gateway_service_pb2.DescribeGatewayResponse]]:
         """Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
-        made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+        made. Answer within 2 seconds; after connecting, the hub calls nothing else until it has an answer.
         """
 
     @_abc_1.abstractmethod
@@ -156,8 +156,8 @@ class PaymentGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_gateway_service_pb2.ValidatePaymentMethodRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_gateway_service_pb2.ValidatePaymentMethodResponse, _abc.Awaitable[_payment_gateway_service_pb2.ValidatePaymentMethodResponse]]:
-        """Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
-        and must then be released.
+        """Checks a payment method while Zuora creates it. No money moves. The plug-in may authorize `auth_amount`, and must
+        then release the authorization.
         """
 
     @_abc_1.abstractmethod
@@ -174,7 +174,7 @@ class PaymentGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_gateway_service_pb2.ProcessRefundRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_gateway_service_pb2.ProcessRefundResponse, _abc.Awaitable[_payment_gateway_service_pb2.ProcessRefundResponse]]:
-        """Refunds a payment of ProcessPayment, wholly or in part."""
+        """Refunds a payment that ProcessPayment collected, wholly or in part."""
 
     @_abc_1.abstractmethod
     def LookUp(
@@ -183,8 +183,8 @@ class PaymentGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_gateway_service_pb2.LookUpResponse, _abc.Awaitable[_payment_gateway_service_pb2.LookUpResponse]]:
         """Looks up what became of the calls under a key. It must not call the provider in a way that moves money. A plug-in
-        without it sets `DescribeGateway.looks_up` to false; payments that end in doubt then stay open until Zuora asks again
-        and the repeated call is approved.
+        that does not implement it sets `DescribeGateway.looks_up` to false; a payment in doubt then stays open until Zuora
+        asks again and the repeated call is approved.
         """
 
 def add_PaymentGatewayServiceServicer_to_server(servicer: PaymentGatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -186,8 +186,8 @@ Global___CustomFieldNull: _TypeAlias = CustomFieldNull  # noqa: Y015
 
 @_typing.final
 class CustomFieldValue(_message.Message):
-    """The value of a custom field. A leaf union like google.protobuf.Value, whose numbers are decimal text because a double
-    would corrupt them.
+    """The value of a custom field. Like google.protobuf.Value, but with numbers as decimal text, because a double would
+    corrupt them.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -86,9 +86,9 @@ class PaymentMethod(_message.Message):
     device_session_id: _builtins.str
     """Id of the device session. v2."""
     ip_address: _builtins.str
-    """IP address of the consent; empty also for null. v2."""
+    """IP address from which the payer consented; empty also if Zuora returned null. v2."""
     bank_identification_number: _builtins.str
-    """First six or eight digits. v2."""
+    """First six or eight digits of the card number. v2."""
     auto_generated: _builtins.bool
     """Whether Zuora generated it. v2."""
     use_default_retry_rule: _builtins.bool

@@ -291,8 +291,8 @@ class DecryptApplePayRequest(_message.Message):
 
     @_builtins.property
     def expected_amount(self) -> _money_pb2.Money:
-        """The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-        Zuora's answer, and is not sent. Absent: no comparison.
+        """The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+        is not sent. Absent: no comparison.
         """
 
     def __init__(
@@ -376,7 +376,7 @@ Global___DecryptApplePayResponse: _TypeAlias = DecryptApplePayResponse  # noqa: 
 
 @_typing.final
 class CreatePaymentMethodRequest(_message.Message):
-    """Fields marked v2 are refused for methods that v1 creates."""
+    """A field marked v2 is refused if v1 creates the method."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -466,11 +466,11 @@ class CreatePaymentMethodRequest(_message.Message):
     validate_only: _builtins.bool
     """Check and route the request and return the redacted request that would be sent, without sending it."""
     default_method: _builtins.bool
-    """Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent."""
+    """Whether the method becomes the account's default. v2: `is_default`; v1: `makeDefault`. Absent: not sent."""
     device_session_id: _builtins.str
     """Id of the device session, at most 255 characters. v2: `device_session_id`."""
     bank_identification_number: _builtins.str
-    """First six or eight digits of the number. v2: `bank_identification_number`."""
+    """First six or eight digits of the card number. v2: `bank_identification_number`."""
     currency_code: _builtins.str
     """Currency of the method, ISO 4217 such as "EUR". v1: `currencyCode`; also used for routing. Absent: not sent."""
     @_builtins.property
@@ -509,7 +509,7 @@ class CreatePaymentMethodRequest(_message.Message):
 
     @_builtins.property
     def consent_ip_address(self) -> _payment_method_pb2.NullableIpAddress:
-        """IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent."""
+        """IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent."""
 
     @_builtins.property
     def selection(self) -> _payment_method_pb2.ResponseSelection:

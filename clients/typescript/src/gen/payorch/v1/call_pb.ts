@@ -32,8 +32,8 @@ export type CallInfo = Message<"payorch.v1.CallInfo"> & {
 
   /**
    * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-   * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-   * "[masked]" if an earlier call had it.
+   * it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+   * 32 digits, or by "[masked]" if it was that of an earlier call.
    *
    * @generated from field: string executed_track_id = 2;
    */
@@ -96,7 +96,7 @@ export type CallInfo = Message<"payorch.v1.CallInfo"> & {
   zuoraProcessId: string;
 
   /**
-   * The request_id of the call: the caller's own, or the one that its client made because it named none.
+   * The request_id of the call: the caller's own, or the one that the client library generated because there was none.
    *
    * @generated from field: string request_id = 11;
    */
@@ -224,8 +224,8 @@ export type CallOutcome = Message<"payorch.v1.CallOutcome"> & {
   resendBeforeTime?: Timestamp | undefined;
 
   /**
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-   * what has no known form of a code, and of ids that have none.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+   * not have the form of a code; the same holds for Zuora's ids below.
    *
    * @generated from field: repeated string zuora_codes = 4;
    */
@@ -246,7 +246,7 @@ export type CallOutcome = Message<"payorch.v1.CallOutcome"> & {
   zuoraRequestId: string;
 
   /**
-   * The sends of this call, the newest 5.
+   * The newest 5 sends of this call.
    *
    * @generated from field: repeated payorch.v1.Attempt attempts = 8;
    */
@@ -408,15 +408,15 @@ export enum Advice {
   FIX_REQUEST = 3,
 
   /**
-   * The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
-   * alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
+   * The same request may succeed later, as a new intent with a new request_id. Only CreateSession gives this advice
+   * with OUTCOME_UNKNOWN: a session does nothing until a browser uses it, and Zuora has no way to look one up.
    *
    * @generated from enum value: ADVICE_USE_NEW_REQUEST_ID = 4;
    */
   USE_NEW_REQUEST_ID = 4,
 
   /**
-   * Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome.
+   * Look up what exists in Zuora before you send anything else. A resend cannot settle the outcome.
    *
    * @generated from enum value: ADVICE_LOOK_UP = 5;
    */

@@ -28,7 +28,7 @@ export const file_payorch_v1_diagnostics_service: GenFile = /*@__PURE__*/
   fileDesc("CiRwYXlvcmNoL3YxL2RpYWdub3N0aWNzX3NlcnZpY2UucHJvdG8SCnBheW9yY2gudjEi6wIKE0V4cGxhaW5Sb3V0ZVJlcXVlc3QSOwoJb3BlcmF0aW9uGAEgASgOMhUucGF5b3JjaC52MS5PcGVyYXRpb25CEeJBAQK6SAqCAQQQASAAyAEBEisKBXJvdXRlGAIgASgLMhYucGF5b3JjaC52MS5Sb3V0ZUhpbnRzQgTiQQEBEigKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5QgTiQQEBEi8KDWN1cnJlbmN5X2NvZGUYBCABKAlCGOJBAQG6SBFyDzINXihbQS1aXXszfSk/JBIcCgdhY2NvdW50GAUgASgJQgviQQEBukgEcgIYQBIcCgZjYWxsZXIYBiABKAlCDOJBAQG6SAVyAxiBBBIZCgttb3Zlc19tb25leRgHIAEoCEIE4kEBARIbCg1yYXdfY2FyZF9kYXRhGAggASgIQgTiQQEBEhsKBm1ldGhvZBgJIAEoCUIL4kEBAbpIBHICGEAi0QIKFEV4cGxhaW5Sb3V0ZVJlc3BvbnNlEisKC3JvdXRlX3Rha2VuGAEgASgLMhYucGF5b3JjaC52MS5Sb3V0ZVRha2VuEhQKDG1hdGNoZWRfcnVsZRgCIAEoCRIwCg5yZWplY3RlZF9ydWxlcxgDIAMoCzIYLnBheW9yY2gudjEuUmVqZWN0ZWRSdWxlEj4KB2hlYWRlcnMYBCADKAsyLS5wYXlvcmNoLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlLkhlYWRlcnNFbnRyeRIUCgxnYXRld2F5X3NlbnQYBSABKAkSEwoLcG9saWN5X2hhc2gYBiABKAkSKQoHcmVmdXNhbBgHIAEoCzIYLnBheW9yY2gudjEuUm91dGVSZWZ1c2FsGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlEKDFJlamVjdGVkUnVsZRIMCgRydWxlGAEgASgJEhEKCWNvbmRpdGlvbhgCIAEoCRIQCghleHBlY3RlZBgDIAEoCRIOCgZhY3R1YWwYBCABKAkivQEKDFJvdXRlUmVmdXNhbBItCgxlcnJvcl9yZWFzb24YASABKA4yFy5wYXlvcmNoLnYxLkVycm9yUmVhc29uEjgKCG1ldGFkYXRhGAIgAygLMiYucGF5b3JjaC52MS5Sb3V0ZVJlZnVzYWwuTWV0YWRhdGFFbnRyeRITCgtmaWVsZF9wYXRocxgDIAMoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEicgoOR2V0Q2FsbFJlcXVlc3QSHQoIdHJhY2tfaWQYASABKAlCC+JBAQG6SARyAhhAEiAKCnJlcXVlc3RfaWQYAiABKAlCDOJBAQG6SAVyAxiAARIfCgluYW1lc3BhY2UYAyABKAlCDOJBAQG6SAVyAxiAASJ1Cg9HZXRDYWxsUmVzcG9uc2USJQoFY2FsbHMYASADKAsyFi5wYXlvcmNoLnYxLkNhbGxSZWNvcmQSEAoIdHJhY2VfaWQYAiABKAkSKQoHaW50ZW50cxgDIAMoCzIYLnBheW9yY2gudjEuSW50ZW50UmVwb3J0IpwCCgxJbnRlbnRSZXBvcnQSCwoDcnBjGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg4KBmNhbGxlchgEIAEoCRIOCgZ0ZW5hbnQYBSABKAkSDgoGZW50aXR5GAYgASgJEhAKCHRyYWNrX2lkGAcgASgJEi0KDGVycm9yX3JlYXNvbhgIIAEoDjIXLnBheW9yY2gudjEuRXJyb3JSZWFzb24SOAoUdW5zZXR0bGVkX3NpbmNlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KBnN0YXR1cxgKIAEoCzIdLnBheW9yY2gudjEuR2V0SW50ZW50UmVzcG9uc2UigAEKG0xpc3RVbnNldHRsZWRJbnRlbnRzUmVxdWVzdBIfCgluYW1lc3BhY2UYASABKAlCDOJBAQG6SAVyAxiAARIbCgZ0ZW5hbnQYAiABKAlCC+JBAQG6SARyAhhAEiMKC21heF9yZXN1bHRzGAMgASgFQg7iQQEBukgHGgUY9AMoACJdChxMaXN0VW5zZXR0bGVkSW50ZW50c1Jlc3BvbnNlEikKB2ludGVudHMYASADKAsyGC5wYXlvcmNoLnYxLkludGVudFJlcG9ydBISCgppbmNvbXBsZXRlGAIgASgIItoGCgpDYWxsUmVjb3JkEiIKBGtpbmQYASABKA4yFC5wYXlvcmNoLnYxLkNhbGxLaW5kEgsKA3JwYxgCIAEoCRIQCgh0cmFja19pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRIOCgZjYWxsZXIYBSABKAkSLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIwoEY29kZRgIIAEoDjIQLmdvb2dsZS5ycGMuQ29kZUgAiAEBEiQKB291dGNvbWUYCSABKA4yEy5wYXlvcmNoLnYxLk91dGNvbWUSIgoGYWR2aWNlGAogASgOMhIucGF5b3JjaC52MS5BZHZpY2USLQoMZXJyb3JfcmVhc29uGAsgASgOMhcucGF5b3JjaC52MS5FcnJvclJlYXNvbhIOCgZkZXRhaWwYDCABKAkSDgoGdGVuYW50GA0gASgJEg4KBmVudGl0eRgOIAEoCRIUCgxtYXRjaGVkX3J1bGUYDyABKAkSEwoLcG9saWN5X2hhc2gYECABKAkSLQoGaW50ZW50GBEgASgOMh0ucGF5b3JjaC52MS5JbnRlbnREaXNwb3NpdGlvbhIyCgZwaGFzZXMYEiADKAsyIi5wYXlvcmNoLnYxLkNhbGxSZWNvcmQuUGhhc2VzRW50cnkSJQoIYXR0ZW1wdHMYEyADKAsyEy5wYXlvcmNoLnYxLkF0dGVtcHQSGQoRZXhlY3V0ZWRfdHJhY2tfaWQYFSABKAkSGAoQenVvcmFfcmVxdWVzdF9pZBgWIAEoCRIYChB6dW9yYV9wcm9jZXNzX2lkGBcgASgJEhMKC3p1b3JhX2NvZGVzGBggAygJEikKCGV4aXN0aW5nGBkgASgLMhcucGF5b3JjaC52MS5FeGlzdGluZ0lkcxISCgpyZXF1ZXN0X2lkGBogASgJEhEKCW5hbWVzcGFjZRgbIAEoCRpICgtQaGFzZXNFbnRyeRILCgNrZXkYASABKAkSKAoFdmFsdWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb246AjgBQgcKBV9jb2RlIi4KD0dldFF1b3RhUmVxdWVzdBIbCgZ0ZW5hbnQYASABKAlCC+JBAQG6SARyAhhAIj0KEEdldFF1b3RhUmVzcG9uc2USKQoIZW50aXRpZXMYASADKAsyFy5wYXlvcmNoLnYxLkVudGl0eVF1b3RhIukCCgtFbnRpdHlRdW90YRIOCgZ0ZW5hbnQYASABKAkSDgoGZW50aXR5GAIgASgJEi0KCnJhdGVfbGltaXQYAyABKAsyGS5wYXlvcmNoLnYxLlJlcG9ydGVkTGltaXQSNAoRY29uY3VycmVuY3lfbGltaXQYBCABKAsyGS5wYXlvcmNoLnYxLlJlcG9ydGVkTGltaXQSGwoTbWF4X2NhbGxzX2luX2ZsaWdodBgFIAEoBRIXCg9jYWxsc19pbl9mbGlnaHQYBiABKAUSFAoMY2FsbHNfcXVldWVkGAcgASgFEiwKCXRva2VuX2FnZRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgdjaXJjdWl0GAkgASgOMhgucGF5b3JjaC52MS5DaXJjdWl0U3RhdGUSMAoNY2lyY3VpdF9kZWxheRgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKYAQoNUmVwb3J0ZWRMaW1pdBIRCglyZW1haW5pbmcYASABKAMSEgoFbGltaXQYAiABKANIAIgBARIuCgtyZXNldF9kZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNhZ2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCAoGX2xpbWl0KlIKCENhbGxLaW5kEhkKFUNBTExfS0lORF9VTlNQRUNJRklFRBAAEhIKDkNBTExfS0lORF9DQUxMEAESFwoTQ0FMTF9LSU5EX0VYRUNVVElPThACKtwBChFJbnRlbnREaXNwb3NpdGlvbhIiCh5JTlRFTlRfRElTUE9TSVRJT05fVU5TUEVDSUZJRUQQABIdChlJTlRFTlRfRElTUE9TSVRJT05fT1BFTkVEEAESIQodSU5URU5UX0RJU1BPU0lUSU9OX1RBS0VOX09WRVIQAhIdChlJTlRFTlRfRElTUE9TSVRJT05fSk9JTkVEEAMSHwobSU5URU5UX0RJU1BPU0lUSU9OX1JFUExBWUVEEAQSIQodSU5URU5UX0RJU1BPU0lUSU9OX1VOUkVDT1JERUQQBSp8CgxDaXJjdWl0U3RhdGUSHQoZQ0lSQ1VJVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFENJUkNVSVRfU1RBVEVfQ0xPU0VEEAESGwoXQ0lSQ1VJVF9TVEFURV9IQUxGX09QRU4QAhIWChJDSVJDVUlUX1NUQVRFX09QRU4QAzLxAgoSRGlhZ25vc3RpY3NTZXJ2aWNlElYKDEV4cGxhaW5Sb3V0ZRIfLnBheW9yY2gudjEuRXhwbGFpblJvdXRlUmVxdWVzdBogLnBheW9yY2gudjEuRXhwbGFpblJvdXRlUmVzcG9uc2UiA5ACARJHCgdHZXRDYWxsEhoucGF5b3JjaC52MS5HZXRDYWxsUmVxdWVzdBobLnBheW9yY2gudjEuR2V0Q2FsbFJlc3BvbnNlIgOQAgESSgoIR2V0UXVvdGESGy5wYXlvcmNoLnYxLkdldFF1b3RhUmVxdWVzdBocLnBheW9yY2gudjEuR2V0UXVvdGFSZXNwb25zZSIDkAIBEm4KFExpc3RVbnNldHRsZWRJbnRlbnRzEicucGF5b3JjaC52MS5MaXN0VW5zZXR0bGVkSW50ZW50c1JlcXVlc3QaKC5wYXlvcmNoLnYxLkxpc3RVbnNldHRsZWRJbnRlbnRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_code, file_google_type_money, file_payorch_v1_call, file_payorch_v1_error_reason, file_payorch_v1_payment_orchestration_service, file_payorch_v1_routing]);
 
 /**
- * What routing and access policy see of a call. It is also the form of the call in `payorch-server routes explain`.
+ * The facts about a call that routing and access policy use. `payorch-server routes explain` reads the same message.
  *
  * @generated from message payorch.v1.ExplainRouteRequest
  */
@@ -48,8 +48,8 @@ export type ExplainRouteRequest = Message<"payorch.v1.ExplainRouteRequest"> & {
   route?: RouteHints | undefined;
 
   /**
-   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which never has one.
+   * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+   * none. Refused for CreatePaymentMethod, which never has one.
    *
    * @generated from field: google.type.Money amount = 3;
    */
@@ -71,8 +71,8 @@ export type ExplainRouteRequest = Message<"payorch.v1.ExplainRouteRequest"> & {
   account: string;
 
   /**
-   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-   * explained only if both have the same namespace.
+   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+   * same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
    *
    * @generated from field: string caller = 6;
    */
@@ -131,7 +131,7 @@ export type ExplainRouteResponse = Message<"payorch.v1.ExplainRouteResponse"> & 
   matchedRule: string;
 
   /**
-   * The rules that were tried and do not match, in their order.
+   * The rules that were tried and do not match, in the order of the policy.
    *
    * @generated from field: repeated payorch.v1.RejectedRule rejected_rules = 3;
    */
@@ -146,7 +146,7 @@ export type ExplainRouteResponse = Message<"payorch.v1.ExplainRouteResponse"> & 
   headers: { [key: string]: string };
 
   /**
-   * How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
+   * The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses.
    *
    * @generated from field: string gateway_sent = 5;
    */
@@ -265,7 +265,7 @@ export type GetCallRequest = Message<"payorch.v1.GetCallRequest"> & {
   trackId: string;
 
   /**
-   * The request_id of an intent, or the keyed hash that the log has of one.
+   * The request_id of an intent, or the keyed hash that the log shows in place of it.
    *
    * @generated from field: string request_id = 2;
    */
@@ -287,8 +287,8 @@ export const GetCallRequestSchema: GenMessage<GetCallRequest> = /*@__PURE__*/
   messageDesc(file_payorch_v1_diagnostics_service, 4);
 
 /**
- * The call records of a Track-Id or a request_id. That there are none does not prove that there was no call: records are kept for a
- * limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
+ * The call records of a Track-Id or a request_id. An empty list does not prove that there was no call: records are kept
+ * for a limited time, and only by the replica that served the call unless they are kept in the shared store.
  *
  * @generated from message payorch.v1.GetCallResponse
  */
@@ -308,7 +308,7 @@ export type GetCallResponse = Message<"payorch.v1.GetCallResponse"> & {
   traceId: string;
 
   /**
-   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
    *
    * @generated from field: repeated payorch.v1.IntentReport intents = 3;
    */
@@ -357,7 +357,7 @@ export type IntentReport = Message<"payorch.v1.IntentReport"> & {
   caller: string;
 
   /**
-   * Name of the tenant that it was sent to.
+   * Name of the tenant that the intent was sent to.
    *
    * @generated from field: string tenant = 5;
    */
@@ -392,7 +392,7 @@ export type IntentReport = Message<"payorch.v1.IntentReport"> & {
   unsettledSinceTime?: Timestamp | undefined;
 
   /**
-   * What its record says: the state, the outcome and the advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it.
    *
    * @generated from field: payorch.v1.GetIntentResponse status = 10;
    */
@@ -476,7 +476,7 @@ export const ListUnsettledIntentsResponseSchema: GenMessage<ListUnsettledIntents
  */
 export type CallRecord = Message<"payorch.v1.CallRecord"> & {
   /**
-   * Whether it is of a call or of an execution.
+   * Whether the record is about a call or an execution.
    *
    * @generated from field: payorch.v1.CallKind kind = 1;
    */
@@ -553,14 +553,14 @@ export type CallRecord = Message<"payorch.v1.CallRecord"> & {
   errorReason: ErrorReason;
 
   /**
-   * Details for operators: Zuora's own words, without what they quote of the request.
+   * Details for operators: Zuora's own words, without values that they quote from the request.
    *
    * @generated from field: string detail = 12;
    */
   detail: string;
 
   /**
-   * Name of the tenant; empty when it was not routed.
+   * Name of the tenant; empty when the call was not routed.
    *
    * @generated from field: string tenant = 13;
    */
@@ -588,7 +588,7 @@ export type CallRecord = Message<"payorch.v1.CallRecord"> & {
   policyHash: string;
 
   /**
-   * How it met its intent.
+   * What it did with its intent.
    *
    * @generated from field: payorch.v1.IntentDisposition intent = 17;
    */
@@ -687,7 +687,7 @@ export const GetQuotaRequestSchema: GenMessage<GetQuotaRequest> = /*@__PURE__*/
   messageDesc(file_payorch_v1_diagnostics_service, 10);
 
 /**
- * What one replica knows. Other replicas, and other systems of the tenant, use the same limits.
+ * What one replica knows. Other replicas, and other systems that use the tenant, share the same limits.
  *
  * @generated from message payorch.v1.GetQuotaResponse
  */
@@ -728,8 +728,8 @@ export type EntityQuota = Message<"payorch.v1.EntityQuota"> & {
   entity: string;
 
   /**
-   * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-   * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+   * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+   * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
    *
    * @generated from field: payorch.v1.ReportedLimit rate_limit = 3;
    */
@@ -744,7 +744,7 @@ export type EntityQuota = Message<"payorch.v1.EntityQuota"> & {
   concurrencyLimit?: ReportedLimit | undefined;
 
   /**
-   * How many calls this replica may have in flight there: the tenant's max_in_flight.
+   * How many calls this replica may have in flight at Zuora: the tenant's max_in_flight.
    *
    * @generated from field: int32 max_calls_in_flight = 5;
    */
@@ -758,7 +758,7 @@ export type EntityQuota = Message<"payorch.v1.EntityQuota"> & {
   callsInFlight: number;
 
   /**
-   * Calls of this replica that wait for one of these to end.
+   * Calls of this replica that wait for a call in flight to end.
    *
    * @generated from field: int32 calls_queued = 7;
    */
@@ -779,7 +779,8 @@ export type EntityQuota = Message<"payorch.v1.EntityQuota"> & {
   circuit: CircuitState;
 
   /**
-   * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+   * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+   * Absent while all calls are sent.
    *
    * @generated from field: google.protobuf.Duration circuit_delay = 10;
    */
@@ -807,21 +808,21 @@ export type ReportedLimit = Message<"payorch.v1.ReportedLimit"> & {
   remaining: bigint;
 
   /**
-   * Of how many; absent when the answer did not say.
+   * The limit itself; absent when the answer did not report it.
    *
    * @generated from field: optional int64 limit = 2;
    */
   limit?: bigint | undefined;
 
   /**
-   * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+   * Time from now until the limit's window ends; absent when the answer did not report it.
    *
    * @generated from field: google.protobuf.Duration reset_delay = 3;
    */
   resetDelay?: Duration | undefined;
 
   /**
-   * How long ago the answer came.
+   * How long ago the answer arrived.
    *
    * @generated from field: google.protobuf.Duration age = 4;
    */
@@ -870,13 +871,13 @@ export const CallKindSchema: GenEnum<CallKind> = /*@__PURE__*/
   enumDesc(file_payorch_v1_diagnostics_service, 0);
 
 /**
- * How a call met its intent.
+ * What a call did with its intent.
  *
  * @generated from enum payorch.v1.IntentDisposition
  */
 export enum IntentDisposition {
   /**
-   * The call has no intent, or failed before it met one.
+   * The call has no intent, or failed before it reached one.
    *
    * @generated from enum value: INTENT_DISPOSITION_UNSPECIFIED = 0;
    */
@@ -938,21 +939,21 @@ export enum CircuitState {
   UNSPECIFIED = 0,
 
   /**
-   * All are.
+   * All calls are sent.
    *
    * @generated from enum value: CIRCUIT_STATE_CLOSED = 1;
    */
   CLOSED = 1,
 
   /**
-   * One is on its way to find out whether Zuora answers again; the others are refused.
+   * One call is in flight as a probe of whether Zuora answers again; the others are refused.
    *
    * @generated from enum value: CIRCUIT_STATE_HALF_OPEN = 2;
    */
   HALF_OPEN = 2,
 
   /**
-   * None is: Zuora has stopped answering.
+   * No call is sent: Zuora has stopped answering.
    *
    * @generated from enum value: CIRCUIT_STATE_OPEN = 3;
    */
@@ -985,8 +986,8 @@ export const DiagnosticsService: GenService<{
     output: typeof ExplainRouteResponseSchema;
   },
   /**
-   * Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-   * said.
+   * Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+   * Zuora said.
    *
    * @generated from rpc payorch.v1.DiagnosticsService.GetCall
    */
@@ -996,8 +997,8 @@ export const DiagnosticsService: GenService<{
     output: typeof GetCallResponseSchema;
   },
   /**
-   * Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-   * that answers knows it.
+   * Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+   * replica that answers knows it.
    *
    * @generated from rpc payorch.v1.DiagnosticsService.GetQuota
    */
@@ -1008,7 +1009,7 @@ export const DiagnosticsService: GenService<{
   },
   /**
    * Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-   * settled them since. An execution that a killed process took along is not among them.
+   * settled them since. An intent whose execution was cut off by the death of its process is not among them.
    *
    * @generated from rpc payorch.v1.DiagnosticsService.ListUnsettledIntents
    */

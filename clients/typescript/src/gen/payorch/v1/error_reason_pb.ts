@@ -62,7 +62,7 @@ export enum ErrorReason {
   TRACK_ID_INVALID = 6,
 
   /**
-   * The type of payment method cannot be created; metadata: methodType. NOT_SENT, fix the request.
+   * The type of payment method cannot be created; metadata: methodType, why. NOT_SENT, fix the request.
    *
    * @generated from enum value: ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED = 7;
    */
@@ -222,8 +222,8 @@ export enum ErrorReason {
   UPSTREAM_NO_ANSWER = 42,
 
   /**
-   * A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
-   * server sends before executing, such as 499. UNKNOWN, resend.
+   * A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that Zuora does not use
+   * and that does not prove that nothing was executed, such as 499. UNKNOWN, resend.
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_EDGE_FAILED = 43;
    */
@@ -259,8 +259,8 @@ export enum ErrorReason {
   UPSTREAM_ANSWER_INCOMPLETE = 47,
 
   /**
-   * Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
-   * RetryInfo says when the next one may be. NOT_SENT, resend.
+   * Zuora has stopped answering calls to this tenant and entity, so this call was not sent; metadata: tenant. RetryInfo
+   * says when to resend. NOT_SENT, resend.
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_CIRCUIT_OPEN = 48;
    */
@@ -365,14 +365,14 @@ export enum ErrorReason {
   UPSTREAM_GATEWAY_FAILED = 70,
 
   /**
-   * The payment method was created and its payment was refused. PARTIAL, look up.
+   * The payment method was created, but its payment was not confirmed. PARTIAL, look up.
    *
    * @generated from enum value: ERROR_REASON_PAYMENT_REFUSED_METHOD_CREATED = 71;
    */
   PAYMENT_REFUSED_METHOD_CREATED = 71,
 
   /**
-   * Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
+   * Zuora has stored the refusal of one of its access checks and repeats it; metadata: lastReason. REFUSED, use a new
    * request id.
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_REFUSAL_STORED = 72;

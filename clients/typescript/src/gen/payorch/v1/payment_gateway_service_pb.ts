@@ -34,23 +34,23 @@ export type GatewayOutcome = Message<"payorch.v1.GatewayOutcome"> & {
   result: GatewayResult;
 
   /**
-   * The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-   * `gatewayResponseCode`. Never put anything of the request into it.
+   * The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+   * them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
    *
    * @generated from field: string code = 2;
    */
   code: string;
 
   /**
-   * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-   * card number and nothing personal. It becomes `gatewayResponseMessage`.
+   * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+   * no card number and no personal data. It becomes `gatewayResponseMessage`.
    *
    * @generated from field: string message = 3;
    */
   message: string;
 
   /**
-   * The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+   * The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
    * sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
    *
    * @generated from field: string transaction_id = 4;
@@ -150,8 +150,8 @@ export const BillingAccountSchema: GenMessage<BillingAccount> = /*@__PURE__*/
  */
 export type GatewayCall = Message<"payorch.v1.GatewayCall"> & {
   /**
-   * Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-   * refund keeps its key for ever; each validation has its own.
+   * Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+   * digits. A payment or refund keeps its key for ever; each validation has a key of its own.
    *
    * @generated from field: string idempotency_key = 1;
    */
@@ -207,7 +207,7 @@ export type GatewayCall = Message<"payorch.v1.GatewayCall"> & {
   account?: BillingAccount | undefined;
 
   /**
-   * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+   * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
    *
    * @generated from field: map<string, string> gateway_options = 9;
    */
@@ -266,14 +266,15 @@ export type DescribeGatewayResponse = Message<"payorch.v1.DescribeGatewayRespons
   version: string;
 
   /**
-   * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+   * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+   * an earlier send is in doubt.
    *
    * @generated from field: repeated payorch.v1.GatewayOperation operations = 3;
    */
   operations: GatewayOperation[];
 
   /**
-   * ISO 4217 codes of the currencies that it takes. Empty: all.
+   * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
    *
    * @generated from field: repeated string currencies = 4;
    */
@@ -287,8 +288,8 @@ export type DescribeGatewayResponse = Message<"payorch.v1.DescribeGatewayRespons
   looksUp: boolean;
 
   /**
-   * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-   * under a key.
+   * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+   * second time under a key.
    *
    * @generated from field: google.protobuf.Duration idempotent_for = 6;
    */
@@ -478,14 +479,15 @@ export type ProcessRefundRequest = Message<"payorch.v1.ProcessRefundRequest"> & 
   paymentId: string;
 
   /**
-   * The `idempotency_key` under which the payment was collected: the certain way to find it.
+   * The `idempotency_key` under which the payment was collected: the reliable way to find it.
    *
    * @generated from field: string payment_idempotency_key = 7;
    */
   paymentIdempotencyKey: string;
 
   /**
-   * The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+   * The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+   * none.
    *
    * @generated from field: string reference_id = 8;
    */
@@ -569,8 +571,7 @@ export const LookUpRequestSchema: GenMessage<LookUpRequest> = /*@__PURE__*/
  */
 export type LookUpResponse = Message<"payorch.v1.LookUpResponse"> & {
   /**
-   * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-   * neither has the provider.
+   * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
    *
    * @generated from field: payorch.v1.GatewayOutcome outcome = 1;
    */
@@ -632,7 +633,7 @@ export const GatewayOperationSchema: GenEnum<GatewayOperation> = /*@__PURE__*/
  */
 export enum GatewayResult {
   /**
-   * Not known. The hub treats it like a gRPC error: money may have moved. So does any number that it does not know.
+   * Not known. The hub treats it like a gRPC error, as it does any value that it does not know: money may have moved.
    *
    * @generated from enum value: GATEWAY_RESULT_UNSPECIFIED = 0;
    */
@@ -660,15 +661,15 @@ export enum GatewayResult {
   FAILED = 3,
 
   /**
-   * The provider was provably not called, such as for want of configuration.
+   * The provider was provably not called, for example because the configuration is incomplete.
    *
    * @generated from enum value: GATEWAY_RESULT_NOT_ATTEMPTED = 4;
    */
   NOT_ATTEMPTED = 4,
 
   /**
-   * The provider has accepted it and will finish later. Zuora is answered that it is in progress; the final result must
-   * then come from LookUp.
+   * The provider has accepted it and will finish later. The hub answers Zuora 503, which keeps the payment in
+   * Processing; the final result must come from LookUp.
    *
    * @generated from enum value: GATEWAY_RESULT_PENDING = 5;
    */
@@ -684,24 +685,24 @@ export const GatewayResultSchema: GenEnum<GatewayResult> = /*@__PURE__*/
 /**
  * A payment gateway that is plugged into Zuora's Universal Payment Connector.
  *
- * A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
- * the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+ * A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+ * with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
  *
  * Three rules hold for every call that may move money:
  *
  * 1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
- *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
- *    outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+ *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+ *    of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
  * 2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
  *    that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
- *    nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
- * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
- *    end in what `LookUp` answers.
+ *    no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+ * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+ *    the deadline, `LookUp` must return its result.
  *
- * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
- * `may_be_repeated` is true.
+ * The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+ * ended during the call; then `may_be_repeated` is true.
  *
- * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+ * Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
  * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
  *
  * @generated from service payorch.v1.PaymentGatewayService
@@ -709,7 +710,7 @@ export const GatewayResultSchema: GenEnum<GatewayResult> = /*@__PURE__*/
 export const PaymentGatewayService: GenService<{
   /**
    * Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
-   * made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+   * made. Answer within 2 seconds; after connecting, the hub calls nothing else until it has an answer.
    *
    * @generated from rpc payorch.v1.PaymentGatewayService.DescribeGateway
    */
@@ -719,8 +720,8 @@ export const PaymentGatewayService: GenService<{
     output: typeof DescribeGatewayResponseSchema;
   },
   /**
-   * Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
-   * and must then be released.
+   * Checks a payment method while Zuora creates it. No money moves. The plug-in may authorize `auth_amount`, and must
+   * then release the authorization.
    *
    * @generated from rpc payorch.v1.PaymentGatewayService.ValidatePaymentMethod
    */
@@ -740,7 +741,7 @@ export const PaymentGatewayService: GenService<{
     output: typeof ProcessPaymentResponseSchema;
   },
   /**
-   * Refunds a payment of ProcessPayment, wholly or in part.
+   * Refunds a payment that ProcessPayment collected, wholly or in part.
    *
    * @generated from rpc payorch.v1.PaymentGatewayService.ProcessRefund
    */
@@ -751,8 +752,8 @@ export const PaymentGatewayService: GenService<{
   },
   /**
    * Looks up what became of the calls under a key. It must not call the provider in a way that moves money. A plug-in
-   * without it sets `DescribeGateway.looks_up` to false; payments that end in doubt then stay open until Zuora asks again
-   * and the repeated call is approved.
+   * that does not implement it sets `DescribeGateway.looks_up` to false; a payment in doubt then stays open until Zuora
+   * asks again and the repeated call is approved.
    *
    * @generated from rpc payorch.v1.PaymentGatewayService.LookUp
    */

@@ -193,8 +193,8 @@ export const CustomFieldNullSchema: GenMessage<CustomFieldNull> = /*@__PURE__*/
   messageDesc(file_payorch_v1_payment_method, 5);
 
 /**
- * The value of a custom field. A leaf union like google.protobuf.Value, whose numbers are decimal text because a double
- * would corrupt them.
+ * The value of a custom field. Like google.protobuf.Value, but with numbers as decimal text, because a double would
+ * corrupt them.
  *
  * @generated from message payorch.v1.CustomFieldValue
  */

@@ -119,14 +119,14 @@ export type PaymentMethod = Message<"payorch.v1.PaymentMethod"> & {
   deviceSessionId: string;
 
   /**
-   * IP address of the consent; empty also for null. v2.
+   * IP address from which the payer consented; empty also if Zuora returned null. v2.
    *
    * @generated from field: string ip_address = 15;
    */
   ipAddress: string;
 
   /**
-   * First six or eight digits. v2.
+   * First six or eight digits of the card number. v2.
    *
    * @generated from field: string bank_identification_number = 16;
    */

@@ -248,8 +248,8 @@ export type DecryptApplePayRequest = Message<"payorch.v1.DecryptApplePayRequest"
   } | { case: undefined; value?: undefined };
 
   /**
-   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-   * Zuora's answer, and is not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+   * is not sent. Absent: no comparison.
    *
    * @generated from field: google.type.Money expected_amount = 12;
    */
@@ -321,7 +321,7 @@ export const DecryptApplePayResponseSchema: GenMessage<DecryptApplePayResponse> 
   messageDesc(file_payorch_v1_payment_orchestration_service, 3);
 
 /**
- * Fields marked v2 are refused for methods that v1 creates.
+ * A field marked v2 is refused if v1 creates the method.
  *
  * @generated from message payorch.v1.CreatePaymentMethodRequest
  */
@@ -349,7 +349,7 @@ export type CreatePaymentMethodRequest = Message<"payorch.v1.CreatePaymentMethod
   validateOnly: boolean;
 
   /**
-   * The customer account it belongs to.
+   * The customer account that the method will belong to.
    *
    * @generated from oneof payorch.v1.CreatePaymentMethodRequest.account
    */
@@ -380,7 +380,7 @@ export type CreatePaymentMethodRequest = Message<"payorch.v1.CreatePaymentMethod
   } | { case: undefined; value?: undefined };
 
   /**
-   * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
+   * Whether the method becomes the account's default. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
    *
    * @generated from field: optional bool default_method = 7;
    */
@@ -423,14 +423,14 @@ export type CreatePaymentMethodRequest = Message<"payorch.v1.CreatePaymentMethod
   deviceSessionId: string;
 
   /**
-   * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+   * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    *
    * @generated from field: payorch.v1.NullableIpAddress consent_ip_address = 13;
    */
   consentIpAddress?: NullableIpAddress | undefined;
 
   /**
-   * First six or eight digits of the number. v2: `bank_identification_number`.
+   * First six or eight digits of the card number. v2: `bank_identification_number`.
    *
    * @generated from field: string bank_identification_number = 14;
    */

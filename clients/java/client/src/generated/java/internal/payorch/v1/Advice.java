@@ -47,8 +47,8 @@ public enum Advice
   ADVICE_FIX_REQUEST(3),
   /**
    * <pre>
-   * The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
-   * alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
+   * The same request may succeed later, as a new intent with a new request_id. Only CreateSession gives this advice
+   * with OUTCOME_UNKNOWN: a session does nothing until a browser uses it, and Zuora has no way to look one up.
    * </pre>
    *
    * <code>ADVICE_USE_NEW_REQUEST_ID = 4;</code>
@@ -56,7 +56,7 @@ public enum Advice
   ADVICE_USE_NEW_REQUEST_ID(4),
   /**
    * <pre>
-   * Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome.
+   * Look up what exists in Zuora before you send anything else. A resend cannot settle the outcome.
    * </pre>
    *
    * <code>ADVICE_LOOK_UP = 5;</code>
@@ -99,8 +99,8 @@ public enum Advice
   public static final int ADVICE_FIX_REQUEST_VALUE = 3;
   /**
    * <pre>
-   * The same request may succeed later, as a new intent with a new request_id. With OUTCOME_UNKNOWN for CreateSession
-   * alone: a session does nothing until a browser uses it, and Zuora has no way to look one up.
+   * The same request may succeed later, as a new intent with a new request_id. Only CreateSession gives this advice
+   * with OUTCOME_UNKNOWN: a session does nothing until a browser uses it, and Zuora has no way to look one up.
    * </pre>
    *
    * <code>ADVICE_USE_NEW_REQUEST_ID = 4;</code>
@@ -108,7 +108,7 @@ public enum Advice
   public static final int ADVICE_USE_NEW_REQUEST_ID_VALUE = 4;
   /**
    * <pre>
-   * Look up what exists in Zuora before anything else is sent. A resend cannot settle the outcome.
+   * Look up what exists in Zuora before you send anything else. A resend cannot settle the outcome.
    * </pre>
    *
    * <code>ADVICE_LOOK_UP = 5;</code>

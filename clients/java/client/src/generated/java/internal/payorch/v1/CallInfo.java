@@ -105,8 +105,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-   * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-   * "[masked]" if an earlier call had it.
+   * it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+   * 32 digits, or by "[masked]" if it was that of an earlier call.
    * </pre>
    *
    * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -128,8 +128,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-   * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-   * "[masked]" if an earlier call had it.
+   * it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+   * 32 digits, or by "[masked]" if it was that of an earlier call.
    * </pre>
    *
    * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -460,7 +460,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * The request_id of the call: the caller's own, or the one that its client made because it named none.
+   * The request_id of the call: the caller's own, or the one that the client library generated because there was none.
    * </pre>
    *
    * <code>string request_id = 11 [json_name = "requestId"];</code>
@@ -481,7 +481,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The request_id of the call: the caller's own, or the one that its client made because it named none.
+   * The request_id of the call: the caller's own, or the one that the client library generated because there was none.
    * </pre>
    *
    * <code>string request_id = 11 [json_name = "requestId"];</code>
@@ -1200,8 +1200,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-     * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-     * "[masked]" if an earlier call had it.
+     * it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+     * 32 digits, or by "[masked]" if it was that of an earlier call.
      * </pre>
      *
      * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -1222,8 +1222,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-     * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-     * "[masked]" if an earlier call had it.
+     * it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+     * 32 digits, or by "[masked]" if it was that of an earlier call.
      * </pre>
      *
      * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -1245,8 +1245,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-     * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-     * "[masked]" if an earlier call had it.
+     * it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+     * 32 digits, or by "[masked]" if it was that of an earlier call.
      * </pre>
      *
      * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -1264,8 +1264,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-     * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-     * "[masked]" if an earlier call had it.
+     * it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+     * 32 digits, or by "[masked]" if it was that of an earlier call.
      * </pre>
      *
      * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -1280,8 +1280,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-     * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-     * "[masked]" if an earlier call had it.
+     * it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+     * 32 digits, or by "[masked]" if it was that of an earlier call.
      * </pre>
      *
      * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -2100,7 +2100,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * The request_id of the call: the caller's own, or the one that its client made because it named none.
+     * The request_id of the call: the caller's own, or the one that the client library generated because there was none.
      * </pre>
      *
      * <code>string request_id = 11 [json_name = "requestId"];</code>
@@ -2120,7 +2120,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The request_id of the call: the caller's own, or the one that its client made because it named none.
+     * The request_id of the call: the caller's own, or the one that the client library generated because there was none.
      * </pre>
      *
      * <code>string request_id = 11 [json_name = "requestId"];</code>
@@ -2141,7 +2141,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The request_id of the call: the caller's own, or the one that its client made because it named none.
+     * The request_id of the call: the caller's own, or the one that the client library generated because there was none.
      * </pre>
      *
      * <code>string request_id = 11 [json_name = "requestId"];</code>
@@ -2158,7 +2158,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The request_id of the call: the caller's own, or the one that its client made because it named none.
+     * The request_id of the call: the caller's own, or the one that the client library generated because there was none.
      * </pre>
      *
      * <code>string request_id = 11 [json_name = "requestId"];</code>
@@ -2172,7 +2172,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The request_id of the call: the caller's own, or the one that its client made because it named none.
+     * The request_id of the call: the caller's own, or the one that the client library generated because there was none.
      * </pre>
      *
      * <code>string request_id = 11 [json_name = "requestId"];</code>

@@ -31,8 +31,8 @@ public interface CallInfoOrBuilder extends
   /**
    * <pre>
    * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-   * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-   * "[masked]" if an earlier call had it.
+   * it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+   * 32 digits, or by "[masked]" if it was that of an earlier call.
    * </pre>
    *
    * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -42,8 +42,8 @@ public interface CallInfoOrBuilder extends
   /**
    * <pre>
    * The Zuora-Track-Id under which Zuora executed the intent. It differs from track_id when an earlier call executed
-   * it. Empty when Zuora echoed none. A keyed hash, "hmac-" and 32 digits, of one that looks like a card number, or
-   * "[masked]" if an earlier call had it.
+   * it. Empty when Zuora echoed none. A Track-Id that looks like a card number is replaced by a keyed hash, "hmac-" and
+   * 32 digits, or by "[masked]" if it was that of an earlier call.
    * </pre>
    *
    * <code>string executed_track_id = 2 [json_name = "executedTrackId"];</code>
@@ -217,7 +217,7 @@ public interface CallInfoOrBuilder extends
 
   /**
    * <pre>
-   * The request_id of the call: the caller's own, or the one that its client made because it named none.
+   * The request_id of the call: the caller's own, or the one that the client library generated because there was none.
    * </pre>
    *
    * <code>string request_id = 11 [json_name = "requestId"];</code>
@@ -226,7 +226,7 @@ public interface CallInfoOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * The request_id of the call: the caller's own, or the one that its client made because it named none.
+   * The request_id of the call: the caller's own, or the one that the client library generated because there was none.
    * </pre>
    *
    * <code>string request_id = 11 [json_name = "requestId"];</code>

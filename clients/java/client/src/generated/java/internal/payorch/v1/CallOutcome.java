@@ -150,8 +150,8 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-   * what has no known form of a code, and of ids that have none.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+   * not have the form of a code; the same holds for Zuora's ids below.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -163,8 +163,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-   * what has no known form of a code, and of ids that have none.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+   * not have the form of a code; the same holds for Zuora's ids below.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -175,8 +175,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-   * what has no known form of a code, and of ids that have none.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+   * not have the form of a code; the same holds for Zuora's ids below.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -188,8 +188,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-   * what has no known form of a code, and of ids that have none.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+   * not have the form of a code; the same holds for Zuora's ids below.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -300,7 +300,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<internal.payorch.v1.Attempt> attempts_;
   /**
    * <pre>
-   * The sends of this call, the newest 5.
+   * The newest 5 sends of this call.
    * </pre>
    *
    * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -311,7 +311,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The sends of this call, the newest 5.
+   * The newest 5 sends of this call.
    * </pre>
    *
    * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -323,7 +323,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The sends of this call, the newest 5.
+   * The newest 5 sends of this call.
    * </pre>
    *
    * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -334,7 +334,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The sends of this call, the newest 5.
+   * The newest 5 sends of this call.
    * </pre>
    *
    * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -345,7 +345,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The sends of this call, the newest 5.
+   * The newest 5 sends of this call.
    * </pre>
    *
    * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1373,8 +1373,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-     * what has no known form of a code, and of ids that have none.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+     * not have the form of a code; the same holds for Zuora's ids below.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1387,8 +1387,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-     * what has no known form of a code, and of ids that have none.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+     * not have the form of a code; the same holds for Zuora's ids below.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1399,8 +1399,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-     * what has no known form of a code, and of ids that have none.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+     * not have the form of a code; the same holds for Zuora's ids below.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1412,8 +1412,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-     * what has no known form of a code, and of ids that have none.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+     * not have the form of a code; the same holds for Zuora's ids below.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1426,8 +1426,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-     * what has no known form of a code, and of ids that have none.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+     * not have the form of a code; the same holds for Zuora's ids below.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1446,8 +1446,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-     * what has no known form of a code, and of ids that have none.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+     * not have the form of a code; the same holds for Zuora's ids below.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1465,8 +1465,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-     * what has no known form of a code, and of ids that have none.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+     * not have the form of a code; the same holds for Zuora's ids below.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1484,8 +1484,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-     * what has no known form of a code, and of ids that have none.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+     * not have the form of a code; the same holds for Zuora's ids below.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1500,8 +1500,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-     * what has no known form of a code, and of ids that have none.
+     * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+     * not have the form of a code; the same holds for Zuora's ids below.
      * </pre>
      *
      * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -1717,7 +1717,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1731,7 +1731,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1745,7 +1745,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1759,7 +1759,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1780,7 +1780,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1798,7 +1798,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1818,7 +1818,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1839,7 +1839,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1857,7 +1857,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1875,7 +1875,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1894,7 +1894,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1911,7 +1911,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1928,7 +1928,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1939,7 +1939,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1953,7 +1953,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1968,7 +1968,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1979,7 +1979,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -1991,7 +1991,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sends of this call, the newest 5.
+     * The newest 5 sends of this call.
      * </pre>
      *
      * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>

@@ -75,8 +75,8 @@ public interface CallOutcomeOrBuilder extends
 
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-   * what has no known form of a code, and of ids that have none.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+   * not have the form of a code; the same holds for Zuora's ids below.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -86,8 +86,8 @@ public interface CallOutcomeOrBuilder extends
       getZuoraCodesList();
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-   * what has no known form of a code, and of ids that have none.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+   * not have the form of a code; the same holds for Zuora's ids below.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -96,8 +96,8 @@ public interface CallOutcomeOrBuilder extends
   int getZuoraCodesCount();
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-   * what has no known form of a code, and of ids that have none.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+   * not have the form of a code; the same holds for Zuora's ids below.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -107,8 +107,8 @@ public interface CallOutcomeOrBuilder extends
   java.lang.String getZuoraCodes(int index);
   /**
    * <pre>
-   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" takes the place of
-   * what has no known form of a code, and of ids that have none.
+   * Zuora's codes as it sent them, such as "53200020" or "invalid_parameter"; at most 10. "[masked]" replaces what does
+   * not have the form of a code; the same holds for Zuora's ids below.
    * </pre>
    *
    * <code>repeated string zuora_codes = 4 [json_name = "zuoraCodes"];</code>
@@ -160,7 +160,7 @@ public interface CallOutcomeOrBuilder extends
 
   /**
    * <pre>
-   * The sends of this call, the newest 5.
+   * The newest 5 sends of this call.
    * </pre>
    *
    * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -169,7 +169,7 @@ public interface CallOutcomeOrBuilder extends
       getAttemptsList();
   /**
    * <pre>
-   * The sends of this call, the newest 5.
+   * The newest 5 sends of this call.
    * </pre>
    *
    * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -177,7 +177,7 @@ public interface CallOutcomeOrBuilder extends
   internal.payorch.v1.Attempt getAttempts(int index);
   /**
    * <pre>
-   * The sends of this call, the newest 5.
+   * The newest 5 sends of this call.
    * </pre>
    *
    * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -185,7 +185,7 @@ public interface CallOutcomeOrBuilder extends
   int getAttemptsCount();
   /**
    * <pre>
-   * The sends of this call, the newest 5.
+   * The newest 5 sends of this call.
    * </pre>
    *
    * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>
@@ -194,7 +194,7 @@ public interface CallOutcomeOrBuilder extends
       getAttemptsOrBuilderList();
   /**
    * <pre>
-   * The sends of this call, the newest 5.
+   * The newest 5 sends of this call.
    * </pre>
    *
    * <code>repeated .payorch.v1.Attempt attempts = 8 [json_name = "attempts"];</code>

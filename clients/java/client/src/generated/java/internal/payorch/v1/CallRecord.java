@@ -83,7 +83,7 @@ private static final long serialVersionUID = 0L;
   private int kind_ = 0;
   /**
    * <pre>
-   * Whether it is of a call or of an execution.
+   * Whether the record is about a call or an execution.
    * </pre>
    *
    * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -94,7 +94,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether it is of a call or of an execution.
+   * Whether the record is about a call or an execution.
    * </pre>
    *
    * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -489,7 +489,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object detail_ = "";
   /**
    * <pre>
-   * Details for operators: Zuora's own words, without what they quote of the request.
+   * Details for operators: Zuora's own words, without values that they quote from the request.
    * </pre>
    *
    * <code>string detail = 12 [json_name = "detail"];</code>
@@ -510,7 +510,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Details for operators: Zuora's own words, without what they quote of the request.
+   * Details for operators: Zuora's own words, without values that they quote from the request.
    * </pre>
    *
    * <code>string detail = 12 [json_name = "detail"];</code>
@@ -536,7 +536,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object tenant_ = "";
   /**
    * <pre>
-   * Name of the tenant; empty when it was not routed.
+   * Name of the tenant; empty when the call was not routed.
    * </pre>
    *
    * <code>string tenant = 13 [json_name = "tenant"];</code>
@@ -557,7 +557,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Name of the tenant; empty when it was not routed.
+   * Name of the tenant; empty when the call was not routed.
    * </pre>
    *
    * <code>string tenant = 13 [json_name = "tenant"];</code>
@@ -723,7 +723,7 @@ private static final long serialVersionUID = 0L;
   private int intent_ = 0;
   /**
    * <pre>
-   * How it met its intent.
+   * What it did with its intent.
    * </pre>
    *
    * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
@@ -734,7 +734,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How it met its intent.
+   * What it did with its intent.
    * </pre>
    *
    * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
@@ -2303,7 +2303,7 @@ com.google.protobuf.Duration defaultValue) {
     private int kind_ = 0;
     /**
      * <pre>
-     * Whether it is of a call or of an execution.
+     * Whether the record is about a call or an execution.
      * </pre>
      *
      * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -2314,7 +2314,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Whether it is of a call or of an execution.
+     * Whether the record is about a call or an execution.
      * </pre>
      *
      * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -2329,7 +2329,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Whether it is of a call or of an execution.
+     * Whether the record is about a call or an execution.
      * </pre>
      *
      * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -2342,7 +2342,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Whether it is of a call or of an execution.
+     * Whether the record is about a call or an execution.
      * </pre>
      *
      * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -2360,7 +2360,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Whether it is of a call or of an execution.
+     * Whether the record is about a call or an execution.
      * </pre>
      *
      * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -3361,7 +3361,7 @@ com.google.protobuf.Duration defaultValue) {
     private java.lang.Object detail_ = "";
     /**
      * <pre>
-     * Details for operators: Zuora's own words, without what they quote of the request.
+     * Details for operators: Zuora's own words, without values that they quote from the request.
      * </pre>
      *
      * <code>string detail = 12 [json_name = "detail"];</code>
@@ -3381,7 +3381,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Details for operators: Zuora's own words, without what they quote of the request.
+     * Details for operators: Zuora's own words, without values that they quote from the request.
      * </pre>
      *
      * <code>string detail = 12 [json_name = "detail"];</code>
@@ -3402,7 +3402,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Details for operators: Zuora's own words, without what they quote of the request.
+     * Details for operators: Zuora's own words, without values that they quote from the request.
      * </pre>
      *
      * <code>string detail = 12 [json_name = "detail"];</code>
@@ -3419,7 +3419,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Details for operators: Zuora's own words, without what they quote of the request.
+     * Details for operators: Zuora's own words, without values that they quote from the request.
      * </pre>
      *
      * <code>string detail = 12 [json_name = "detail"];</code>
@@ -3433,7 +3433,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Details for operators: Zuora's own words, without what they quote of the request.
+     * Details for operators: Zuora's own words, without values that they quote from the request.
      * </pre>
      *
      * <code>string detail = 12 [json_name = "detail"];</code>
@@ -3453,7 +3453,7 @@ com.google.protobuf.Duration defaultValue) {
     private java.lang.Object tenant_ = "";
     /**
      * <pre>
-     * Name of the tenant; empty when it was not routed.
+     * Name of the tenant; empty when the call was not routed.
      * </pre>
      *
      * <code>string tenant = 13 [json_name = "tenant"];</code>
@@ -3473,7 +3473,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Name of the tenant; empty when it was not routed.
+     * Name of the tenant; empty when the call was not routed.
      * </pre>
      *
      * <code>string tenant = 13 [json_name = "tenant"];</code>
@@ -3494,7 +3494,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Name of the tenant; empty when it was not routed.
+     * Name of the tenant; empty when the call was not routed.
      * </pre>
      *
      * <code>string tenant = 13 [json_name = "tenant"];</code>
@@ -3511,7 +3511,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Name of the tenant; empty when it was not routed.
+     * Name of the tenant; empty when the call was not routed.
      * </pre>
      *
      * <code>string tenant = 13 [json_name = "tenant"];</code>
@@ -3525,7 +3525,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * Name of the tenant; empty when it was not routed.
+     * Name of the tenant; empty when the call was not routed.
      * </pre>
      *
      * <code>string tenant = 13 [json_name = "tenant"];</code>
@@ -3821,7 +3821,7 @@ com.google.protobuf.Duration defaultValue) {
     private int intent_ = 0;
     /**
      * <pre>
-     * How it met its intent.
+     * What it did with its intent.
      * </pre>
      *
      * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
@@ -3832,7 +3832,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How it met its intent.
+     * What it did with its intent.
      * </pre>
      *
      * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
@@ -3847,7 +3847,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How it met its intent.
+     * What it did with its intent.
      * </pre>
      *
      * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
@@ -3860,7 +3860,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How it met its intent.
+     * What it did with its intent.
      * </pre>
      *
      * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
@@ -3878,7 +3878,7 @@ com.google.protobuf.Duration defaultValue) {
     }
     /**
      * <pre>
-     * How it met its intent.
+     * What it did with its intent.
      * </pre>
      *
      * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>

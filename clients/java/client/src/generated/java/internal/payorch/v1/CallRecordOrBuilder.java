@@ -10,7 +10,7 @@ public interface CallRecordOrBuilder extends
 
   /**
    * <pre>
-   * Whether it is of a call or of an execution.
+   * Whether the record is about a call or an execution.
    * </pre>
    *
    * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -19,7 +19,7 @@ public interface CallRecordOrBuilder extends
   int getKindValue();
   /**
    * <pre>
-   * Whether it is of a call or of an execution.
+   * Whether the record is about a call or an execution.
    * </pre>
    *
    * <code>.payorch.v1.CallKind kind = 1 [json_name = "kind"];</code>
@@ -248,7 +248,7 @@ public interface CallRecordOrBuilder extends
 
   /**
    * <pre>
-   * Details for operators: Zuora's own words, without what they quote of the request.
+   * Details for operators: Zuora's own words, without values that they quote from the request.
    * </pre>
    *
    * <code>string detail = 12 [json_name = "detail"];</code>
@@ -257,7 +257,7 @@ public interface CallRecordOrBuilder extends
   java.lang.String getDetail();
   /**
    * <pre>
-   * Details for operators: Zuora's own words, without what they quote of the request.
+   * Details for operators: Zuora's own words, without values that they quote from the request.
    * </pre>
    *
    * <code>string detail = 12 [json_name = "detail"];</code>
@@ -268,7 +268,7 @@ public interface CallRecordOrBuilder extends
 
   /**
    * <pre>
-   * Name of the tenant; empty when it was not routed.
+   * Name of the tenant; empty when the call was not routed.
    * </pre>
    *
    * <code>string tenant = 13 [json_name = "tenant"];</code>
@@ -277,7 +277,7 @@ public interface CallRecordOrBuilder extends
   java.lang.String getTenant();
   /**
    * <pre>
-   * Name of the tenant; empty when it was not routed.
+   * Name of the tenant; empty when the call was not routed.
    * </pre>
    *
    * <code>string tenant = 13 [json_name = "tenant"];</code>
@@ -348,7 +348,7 @@ public interface CallRecordOrBuilder extends
 
   /**
    * <pre>
-   * How it met its intent.
+   * What it did with its intent.
    * </pre>
    *
    * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>
@@ -357,7 +357,7 @@ public interface CallRecordOrBuilder extends
   int getIntentValue();
   /**
    * <pre>
-   * How it met its intent.
+   * What it did with its intent.
    * </pre>
    *
    * <code>.payorch.v1.IntentDisposition intent = 17 [json_name = "intent"];</code>

@@ -23,7 +23,7 @@ public enum CircuitState
   CIRCUIT_STATE_UNSPECIFIED(0),
   /**
    * <pre>
-   * All are.
+   * All calls are sent.
    * </pre>
    *
    * <code>CIRCUIT_STATE_CLOSED = 1;</code>
@@ -31,7 +31,7 @@ public enum CircuitState
   CIRCUIT_STATE_CLOSED(1),
   /**
    * <pre>
-   * One is on its way to find out whether Zuora answers again; the others are refused.
+   * One call is in flight as a probe of whether Zuora answers again; the others are refused.
    * </pre>
    *
    * <code>CIRCUIT_STATE_HALF_OPEN = 2;</code>
@@ -39,7 +39,7 @@ public enum CircuitState
   CIRCUIT_STATE_HALF_OPEN(2),
   /**
    * <pre>
-   * None is: Zuora has stopped answering.
+   * No call is sent: Zuora has stopped answering.
    * </pre>
    *
    * <code>CIRCUIT_STATE_OPEN = 3;</code>
@@ -58,7 +58,7 @@ public enum CircuitState
   public static final int CIRCUIT_STATE_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * All are.
+   * All calls are sent.
    * </pre>
    *
    * <code>CIRCUIT_STATE_CLOSED = 1;</code>
@@ -66,7 +66,7 @@ public enum CircuitState
   public static final int CIRCUIT_STATE_CLOSED_VALUE = 1;
   /**
    * <pre>
-   * One is on its way to find out whether Zuora answers again; the others are refused.
+   * One call is in flight as a probe of whether Zuora answers again; the others are refused.
    * </pre>
    *
    * <code>CIRCUIT_STATE_HALF_OPEN = 2;</code>
@@ -74,7 +74,7 @@ public enum CircuitState
   public static final int CIRCUIT_STATE_HALF_OPEN_VALUE = 2;
   /**
    * <pre>
-   * None is: Zuora has stopped answering.
+   * No call is sent: Zuora has stopped answering.
    * </pre>
    *
    * <code>CIRCUIT_STATE_OPEN = 3;</code>

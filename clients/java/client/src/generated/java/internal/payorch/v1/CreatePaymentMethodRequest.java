@@ -6,7 +6,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * Fields marked v2 are refused for methods that v1 creates.
+ * A field marked v2 is refused if v1 creates the method.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.CreatePaymentMethodRequest}
@@ -423,7 +423,7 @@ private static final long serialVersionUID = 0L;
   private boolean defaultMethod_ = false;
   /**
    * <pre>
-   * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
+   * Whether the method becomes the account's default. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
    * </pre>
    *
    * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -435,7 +435,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
+   * Whether the method becomes the account's default. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
    * </pre>
    *
    * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -767,7 +767,7 @@ java.lang.String defaultValue) {
   private internal.payorch.v1.NullableIpAddress consentIpAddress_;
   /**
    * <pre>
-   * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+   * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    * </pre>
    *
    * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -779,7 +779,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+   * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    * </pre>
    *
    * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -791,7 +791,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+   * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    * </pre>
    *
    * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -806,7 +806,7 @@ java.lang.String defaultValue) {
   private volatile java.lang.Object bankIdentificationNumber_ = "";
   /**
    * <pre>
-   * First six or eight digits of the number. v2: `bank_identification_number`.
+   * First six or eight digits of the card number. v2: `bank_identification_number`.
    * </pre>
    *
    * <code>string bank_identification_number = 14 [json_name = "bankIdentificationNumber", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -827,7 +827,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * First six or eight digits of the number. v2: `bank_identification_number`.
+   * First six or eight digits of the card number. v2: `bank_identification_number`.
    * </pre>
    *
    * <code>string bank_identification_number = 14 [json_name = "bankIdentificationNumber", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -2616,7 +2616,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Fields marked v2 are refused for methods that v1 creates.
+   * A field marked v2 is refused if v1 creates the method.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.CreatePaymentMethodRequest}
@@ -4375,7 +4375,7 @@ java.lang.String defaultValue) {
     private boolean defaultMethod_ ;
     /**
      * <pre>
-     * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
+     * Whether the method becomes the account's default. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
      * </pre>
      *
      * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -4387,7 +4387,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
+     * Whether the method becomes the account's default. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
      * </pre>
      *
      * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -4399,7 +4399,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
+     * Whether the method becomes the account's default. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
      * </pre>
      *
      * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -4415,7 +4415,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
+     * Whether the method becomes the account's default. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
      * </pre>
      *
      * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -5188,7 +5188,7 @@ java.lang.String defaultValue) {
         internal.payorch.v1.NullableIpAddress, internal.payorch.v1.NullableIpAddress.Builder, internal.payorch.v1.NullableIpAddressOrBuilder> consentIpAddressBuilder_;
     /**
      * <pre>
-     * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+     * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -5199,7 +5199,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+     * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -5214,7 +5214,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+     * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -5234,7 +5234,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+     * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -5252,7 +5252,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+     * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -5277,7 +5277,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+     * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -5294,7 +5294,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+     * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -5306,7 +5306,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+     * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -5321,7 +5321,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+     * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
      * </pre>
      *
      * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -5343,7 +5343,7 @@ java.lang.String defaultValue) {
     private java.lang.Object bankIdentificationNumber_ = "";
     /**
      * <pre>
-     * First six or eight digits of the number. v2: `bank_identification_number`.
+     * First six or eight digits of the card number. v2: `bank_identification_number`.
      * </pre>
      *
      * <code>string bank_identification_number = 14 [json_name = "bankIdentificationNumber", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -5363,7 +5363,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * First six or eight digits of the number. v2: `bank_identification_number`.
+     * First six or eight digits of the card number. v2: `bank_identification_number`.
      * </pre>
      *
      * <code>string bank_identification_number = 14 [json_name = "bankIdentificationNumber", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -5384,7 +5384,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * First six or eight digits of the number. v2: `bank_identification_number`.
+     * First six or eight digits of the card number. v2: `bank_identification_number`.
      * </pre>
      *
      * <code>string bank_identification_number = 14 [json_name = "bankIdentificationNumber", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -5401,7 +5401,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * First six or eight digits of the number. v2: `bank_identification_number`.
+     * First six or eight digits of the card number. v2: `bank_identification_number`.
      * </pre>
      *
      * <code>string bank_identification_number = 14 [json_name = "bankIdentificationNumber", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -5415,7 +5415,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * First six or eight digits of the number. v2: `bank_identification_number`.
+     * First six or eight digits of the card number. v2: `bank_identification_number`.
      * </pre>
      *
      * <code>string bank_identification_number = 14 [json_name = "bankIdentificationNumber", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>

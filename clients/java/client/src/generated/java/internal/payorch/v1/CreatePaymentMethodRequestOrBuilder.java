@@ -150,7 +150,7 @@ public interface CreatePaymentMethodRequestOrBuilder extends
 
   /**
    * <pre>
-   * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
+   * Whether the method becomes the account's default. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
    * </pre>
    *
    * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -159,7 +159,7 @@ public interface CreatePaymentMethodRequestOrBuilder extends
   boolean hasDefaultMethod();
   /**
    * <pre>
-   * Whether it becomes the account's default method. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
+   * Whether the method becomes the account's default. v2: `is_default`; v1: `makeDefault`. Absent: not sent.
    * </pre>
    *
    * <code>optional bool default_method = 7 [json_name = "defaultMethod", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -356,7 +356,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+   * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    * </pre>
    *
    * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -365,7 +365,7 @@ java.lang.String defaultValue);
   boolean hasConsentIpAddress();
   /**
    * <pre>
-   * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+   * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    * </pre>
    *
    * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -374,7 +374,7 @@ java.lang.String defaultValue);
   internal.payorch.v1.NullableIpAddress getConsentIpAddress();
   /**
    * <pre>
-   * IP address of the consent, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
+   * IP address from which the payer consented, or null. v2: `ip_address`; v1: `ipAddress`. Absent: not sent.
    * </pre>
    *
    * <code>.payorch.v1.NullableIpAddress consent_ip_address = 13 [json_name = "consentIpAddress", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -383,7 +383,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * First six or eight digits of the number. v2: `bank_identification_number`.
+   * First six or eight digits of the card number. v2: `bank_identification_number`.
    * </pre>
    *
    * <code>string bank_identification_number = 14 [json_name = "bankIdentificationNumber", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -392,7 +392,7 @@ java.lang.String defaultValue);
   java.lang.String getBankIdentificationNumber();
   /**
    * <pre>
-   * First six or eight digits of the number. v2: `bank_identification_number`.
+   * First six or eight digits of the card number. v2: `bank_identification_number`.
    * </pre>
    *
    * <code>string bank_identification_number = 14 [json_name = "bankIdentificationNumber", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>

@@ -6,8 +6,8 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * The value of a custom field. A leaf union like google.protobuf.Value, whose numbers are decimal text because a double
- * would corrupt them.
+ * The value of a custom field. Like google.protobuf.Value, but with numbers as decimal text, because a double would
+ * corrupt them.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.CustomFieldValue}
@@ -511,8 +511,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The value of a custom field. A leaf union like google.protobuf.Value, whose numbers are decimal text because a double
-   * would corrupt them.
+   * The value of a custom field. Like google.protobuf.Value, but with numbers as decimal text, because a double would
+   * corrupt them.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.CustomFieldValue}

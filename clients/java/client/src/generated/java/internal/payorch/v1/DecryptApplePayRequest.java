@@ -561,8 +561,8 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money expectedAmount_;
   /**
    * <pre>
-   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-   * Zuora's answer, and is not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+   * is not sent. Absent: no comparison.
    * </pre>
    *
    * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -574,8 +574,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-   * Zuora's answer, and is not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+   * is not sent. Absent: no comparison.
    * </pre>
    *
    * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -587,8 +587,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-   * Zuora's answer, and is not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+   * is not sent. Absent: no comparison.
    * </pre>
    *
    * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2757,8 +2757,8 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> expectedAmountBuilder_;
     /**
      * <pre>
-     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-     * Zuora's answer, and is not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+     * is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2769,8 +2769,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-     * Zuora's answer, and is not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+     * is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2785,8 +2785,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-     * Zuora's answer, and is not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+     * is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2806,8 +2806,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-     * Zuora's answer, and is not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+     * is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2825,8 +2825,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-     * Zuora's answer, and is not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+     * is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2851,8 +2851,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-     * Zuora's answer, and is not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+     * is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2869,8 +2869,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-     * Zuora's answer, and is not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+     * is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2882,8 +2882,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-     * Zuora's answer, and is not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+     * is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -2898,8 +2898,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-     * Zuora's answer, and is not sent. Absent: no comparison.
+     * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+     * is not sent. Absent: no comparison.
      * </pre>
      *
      * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>

@@ -258,8 +258,8 @@ public interface DecryptApplePayRequestOrBuilder extends
 
   /**
    * <pre>
-   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-   * Zuora's answer, and is not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+   * is not sent. Absent: no comparison.
    * </pre>
    *
    * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -268,8 +268,8 @@ public interface DecryptApplePayRequestOrBuilder extends
   boolean hasExpectedAmount();
   /**
    * <pre>
-   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-   * Zuora's answer, and is not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+   * is not sent. Absent: no comparison.
    * </pre>
    *
    * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -278,8 +278,8 @@ public interface DecryptApplePayRequestOrBuilder extends
   com.google.type.Money getExpectedAmount();
   /**
    * <pre>
-   * The amount that the caller expects inside the token. It is used for routing, for limits and for comparison with
-   * Zuora's answer, and is not sent. Absent: no comparison.
+   * The amount that the caller expects inside the token. It is used for routing and is compared with Zuora's answer; it
+   * is not sent. Absent: no comparison.
    * </pre>
    *
    * <code>.google.type.Money expected_amount = 12 [json_name = "expectedAmount", (.google.api.field_behavior) = OPTIONAL];</code>

@@ -159,7 +159,8 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+   * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+   * an earlier send is in doubt.
    * </pre>
    *
    * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -172,7 +173,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+   * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+   * an earlier send is in doubt.
    * </pre>
    *
    * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -184,7 +186,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+   * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+   * an earlier send is in doubt.
    * </pre>
    *
    * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -197,7 +200,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+   * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+   * an earlier send is in doubt.
    * </pre>
    *
    * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -210,7 +214,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+   * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+   * an earlier send is in doubt.
    * </pre>
    *
    * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -229,7 +234,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * ISO 4217 codes of the currencies that it takes. Empty: all.
+   * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
    * </pre>
    *
    * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -241,7 +246,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * ISO 4217 codes of the currencies that it takes. Empty: all.
+   * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
    * </pre>
    *
    * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -252,7 +257,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * ISO 4217 codes of the currencies that it takes. Empty: all.
+   * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
    * </pre>
    *
    * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -264,7 +269,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * ISO 4217 codes of the currencies that it takes. Empty: all.
+   * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
    * </pre>
    *
    * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -295,8 +300,8 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration idempotentFor_;
   /**
    * <pre>
-   * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-   * under a key.
+   * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+   * second time under a key.
    * </pre>
    *
    * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -308,8 +313,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-   * under a key.
+   * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+   * second time under a key.
    * </pre>
    *
    * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -321,8 +326,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-   * under a key.
+   * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+   * second time under a key.
    * </pre>
    *
    * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -1056,7 +1061,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+     * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+     * an earlier send is in doubt.
      * </pre>
      *
      * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -1068,7 +1074,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+     * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+     * an earlier send is in doubt.
      * </pre>
      *
      * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -1079,7 +1086,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+     * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+     * an earlier send is in doubt.
      * </pre>
      *
      * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -1091,7 +1099,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+     * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+     * an earlier send is in doubt.
      * </pre>
      *
      * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -1111,7 +1120,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+     * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+     * an earlier send is in doubt.
      * </pre>
      *
      * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -1129,7 +1139,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+     * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+     * an earlier send is in doubt.
      * </pre>
      *
      * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -1147,7 +1158,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+     * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+     * an earlier send is in doubt.
      * </pre>
      *
      * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -1161,7 +1173,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+     * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+     * an earlier send is in doubt.
      * </pre>
      *
      * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -1173,7 +1186,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+     * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+     * an earlier send is in doubt.
      * </pre>
      *
      * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -1185,7 +1199,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+     * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+     * an earlier send is in doubt.
      * </pre>
      *
      * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -1202,7 +1217,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+     * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+     * an earlier send is in doubt.
      * </pre>
      *
      * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -1217,7 +1233,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+     * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+     * an earlier send is in doubt.
      * </pre>
      *
      * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -1244,7 +1261,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * ISO 4217 codes of the currencies that it takes. Empty: all.
+     * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
      * </pre>
      *
      * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -1257,7 +1274,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * ISO 4217 codes of the currencies that it takes. Empty: all.
+     * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
      * </pre>
      *
      * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -1268,7 +1285,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * ISO 4217 codes of the currencies that it takes. Empty: all.
+     * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
      * </pre>
      *
      * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -1280,7 +1297,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * ISO 4217 codes of the currencies that it takes. Empty: all.
+     * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
      * </pre>
      *
      * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -1293,7 +1310,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * ISO 4217 codes of the currencies that it takes. Empty: all.
+     * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
      * </pre>
      *
      * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -1312,7 +1329,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * ISO 4217 codes of the currencies that it takes. Empty: all.
+     * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
      * </pre>
      *
      * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -1330,7 +1347,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * ISO 4217 codes of the currencies that it takes. Empty: all.
+     * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
      * </pre>
      *
      * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -1348,7 +1365,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * ISO 4217 codes of the currencies that it takes. Empty: all.
+     * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
      * </pre>
      *
      * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -1363,7 +1380,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * ISO 4217 codes of the currencies that it takes. Empty: all.
+     * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
      * </pre>
      *
      * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -1430,8 +1447,8 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> idempotentForBuilder_;
     /**
      * <pre>
-     * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-     * under a key.
+     * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+     * second time under a key.
      * </pre>
      *
      * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -1442,8 +1459,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-     * under a key.
+     * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+     * second time under a key.
      * </pre>
      *
      * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -1458,8 +1475,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-     * under a key.
+     * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+     * second time under a key.
      * </pre>
      *
      * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -1479,8 +1496,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-     * under a key.
+     * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+     * second time under a key.
      * </pre>
      *
      * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -1498,8 +1515,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-     * under a key.
+     * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+     * second time under a key.
      * </pre>
      *
      * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -1524,8 +1541,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-     * under a key.
+     * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+     * second time under a key.
      * </pre>
      *
      * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -1542,8 +1559,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-     * under a key.
+     * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+     * second time under a key.
      * </pre>
      *
      * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -1555,8 +1572,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-     * under a key.
+     * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+     * second time under a key.
      * </pre>
      *
      * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -1571,8 +1588,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-     * under a key.
+     * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+     * second time under a key.
      * </pre>
      *
      * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>

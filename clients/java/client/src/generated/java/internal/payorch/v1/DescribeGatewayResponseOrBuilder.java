@@ -52,7 +52,8 @@ public interface DescribeGatewayResponseOrBuilder extends
 
   /**
    * <pre>
-   * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+   * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+   * an earlier send is in doubt.
    * </pre>
    *
    * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -61,7 +62,8 @@ public interface DescribeGatewayResponseOrBuilder extends
   java.util.List<internal.payorch.v1.GatewayOperation> getOperationsList();
   /**
    * <pre>
-   * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+   * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+   * an earlier send is in doubt.
    * </pre>
    *
    * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -70,7 +72,8 @@ public interface DescribeGatewayResponseOrBuilder extends
   int getOperationsCount();
   /**
    * <pre>
-   * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+   * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+   * an earlier send is in doubt.
    * </pre>
    *
    * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -80,7 +83,8 @@ public interface DescribeGatewayResponseOrBuilder extends
   internal.payorch.v1.GatewayOperation getOperations(int index);
   /**
    * <pre>
-   * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+   * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+   * an earlier send is in doubt.
    * </pre>
    *
    * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -90,7 +94,8 @@ public interface DescribeGatewayResponseOrBuilder extends
   getOperationsValueList();
   /**
    * <pre>
-   * What the gateway can do. An operation that is not listed is never called; Zuora is answered that it failed.
+   * What the gateway can do. An operation that is not listed is never called: the hub answers Zuora `System`, or 503 if
+   * an earlier send is in doubt.
    * </pre>
    *
    * <code>repeated .payorch.v1.GatewayOperation operations = 3 [json_name = "operations"];</code>
@@ -101,7 +106,7 @@ public interface DescribeGatewayResponseOrBuilder extends
 
   /**
    * <pre>
-   * ISO 4217 codes of the currencies that it takes. Empty: all.
+   * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
    * </pre>
    *
    * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -111,7 +116,7 @@ public interface DescribeGatewayResponseOrBuilder extends
       getCurrenciesList();
   /**
    * <pre>
-   * ISO 4217 codes of the currencies that it takes. Empty: all.
+   * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
    * </pre>
    *
    * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -120,7 +125,7 @@ public interface DescribeGatewayResponseOrBuilder extends
   int getCurrenciesCount();
   /**
    * <pre>
-   * ISO 4217 codes of the currencies that it takes. Empty: all.
+   * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
    * </pre>
    *
    * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -130,7 +135,7 @@ public interface DescribeGatewayResponseOrBuilder extends
   java.lang.String getCurrencies(int index);
   /**
    * <pre>
-   * ISO 4217 codes of the currencies that it takes. Empty: all.
+   * ISO 4217 codes of the currencies that the gateway takes. Empty: all.
    * </pre>
    *
    * <code>repeated string currencies = 4 [json_name = "currencies"];</code>
@@ -152,8 +157,8 @@ public interface DescribeGatewayResponseOrBuilder extends
 
   /**
    * <pre>
-   * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-   * under a key.
+   * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+   * second time under a key.
    * </pre>
    *
    * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -162,8 +167,8 @@ public interface DescribeGatewayResponseOrBuilder extends
   boolean hasIdempotentFor();
   /**
    * <pre>
-   * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-   * under a key.
+   * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+   * second time under a key.
    * </pre>
    *
    * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>
@@ -172,8 +177,8 @@ public interface DescribeGatewayResponseOrBuilder extends
   com.google.protobuf.Duration getIdempotentFor();
   /**
    * <pre>
-   * For how long the same key has the same effect; at least 72 hours. Less or absent: the hub never calls a second time
-   * under a key.
+   * For how long a repeated key has no further effect; at least 72 hours. If shorter or absent, the hub never calls a
+   * second time under a key.
    * </pre>
    *
    * <code>.google.protobuf.Duration idempotent_for = 6 [json_name = "idempotentFor"];</code>

@@ -226,8 +226,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-     * said.
+     * Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+     * Zuora said.
      * </pre>
      */
     default void getCall(internal.payorch.v1.GetCallRequest request,
@@ -237,8 +237,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-     * that answers knows it.
+     * Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+     * replica that answers knows it.
      * </pre>
      */
     default void getQuota(internal.payorch.v1.GetQuotaRequest request,
@@ -249,7 +249,7 @@ public final class DiagnosticsServiceGrpc {
     /**
      * <pre>
      * Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-     * settled them since. An execution that a killed process took along is not among them.
+     * settled them since. An intent whose execution was cut off by the death of its process is not among them.
      * </pre>
      */
     default void listUnsettledIntents(internal.payorch.v1.ListUnsettledIntentsRequest request,
@@ -309,8 +309,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-     * said.
+     * Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+     * Zuora said.
      * </pre>
      */
     public void getCall(internal.payorch.v1.GetCallRequest request,
@@ -321,8 +321,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-     * that answers knows it.
+     * Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+     * replica that answers knows it.
      * </pre>
      */
     public void getQuota(internal.payorch.v1.GetQuotaRequest request,
@@ -334,7 +334,7 @@ public final class DiagnosticsServiceGrpc {
     /**
      * <pre>
      * Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-     * settled them since. An execution that a killed process took along is not among them.
+     * settled them since. An intent whose execution was cut off by the death of its process is not among them.
      * </pre>
      */
     public void listUnsettledIntents(internal.payorch.v1.ListUnsettledIntentsRequest request,
@@ -378,8 +378,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-     * said.
+     * Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+     * Zuora said.
      * </pre>
      */
     public internal.payorch.v1.GetCallResponse getCall(internal.payorch.v1.GetCallRequest request) throws io.grpc.StatusException {
@@ -389,8 +389,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-     * that answers knows it.
+     * Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+     * replica that answers knows it.
      * </pre>
      */
     public internal.payorch.v1.GetQuotaResponse getQuota(internal.payorch.v1.GetQuotaRequest request) throws io.grpc.StatusException {
@@ -401,7 +401,7 @@ public final class DiagnosticsServiceGrpc {
     /**
      * <pre>
      * Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-     * settled them since. An execution that a killed process took along is not among them.
+     * settled them since. An intent whose execution was cut off by the death of its process is not among them.
      * </pre>
      */
     public internal.payorch.v1.ListUnsettledIntentsResponse listUnsettledIntents(internal.payorch.v1.ListUnsettledIntentsRequest request) throws io.grpc.StatusException {
@@ -444,8 +444,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-     * said.
+     * Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+     * Zuora said.
      * </pre>
      */
     public internal.payorch.v1.GetCallResponse getCall(internal.payorch.v1.GetCallRequest request) {
@@ -455,8 +455,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-     * that answers knows it.
+     * Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+     * replica that answers knows it.
      * </pre>
      */
     public internal.payorch.v1.GetQuotaResponse getQuota(internal.payorch.v1.GetQuotaRequest request) {
@@ -467,7 +467,7 @@ public final class DiagnosticsServiceGrpc {
     /**
      * <pre>
      * Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-     * settled them since. An execution that a killed process took along is not among them.
+     * settled them since. An intent whose execution was cut off by the death of its process is not among them.
      * </pre>
      */
     public internal.payorch.v1.ListUnsettledIntentsResponse listUnsettledIntents(internal.payorch.v1.ListUnsettledIntentsRequest request) {
@@ -511,8 +511,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns the records of the calls with a Track-Id or a request_id: what happened, every send to Zuora, and what Zuora
-     * said.
+     * Returns the records of the calls with a given Track-Id or request_id: what happened, every send to Zuora, and what
+     * Zuora said.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.GetCallResponse> getCall(
@@ -523,8 +523,8 @@ public final class DiagnosticsServiceGrpc {
 
     /**
      * <pre>
-     * Returns how much of Zuora's limits is left and how the way to Zuora is, for each tenant and entity, as the replica
-     * that answers knows it.
+     * Returns, for each tenant and entity, how much of Zuora's limits is left and whether calls are sent, as far as the
+     * replica that answers knows it.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.GetQuotaResponse> getQuota(
@@ -536,7 +536,7 @@ public final class DiagnosticsServiceGrpc {
     /**
      * <pre>
      * Lists the intents whose outcome is not known, the oldest first: their last execution ended UNKNOWN, and nothing has
-     * settled them since. An execution that a killed process took along is not among them.
+     * settled them since. An intent whose execution was cut off by the death of its process is not among them.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.ListUnsettledIntentsResponse> listUnsettledIntents(

@@ -145,8 +145,8 @@ private static final long serialVersionUID = 0L;
   private internal.payorch.v1.ReportedLimit rateLimit_;
   /**
    * <pre>
-   * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-   * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+   * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+   * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
    * </pre>
    *
    * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -158,8 +158,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-   * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+   * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+   * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
    * </pre>
    *
    * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -171,8 +171,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-   * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+   * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+   * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
    * </pre>
    *
    * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -227,7 +227,7 @@ private static final long serialVersionUID = 0L;
   private int maxCallsInFlight_ = 0;
   /**
    * <pre>
-   * How many calls this replica may have in flight there: the tenant's max_in_flight.
+   * How many calls this replica may have in flight at Zuora: the tenant's max_in_flight.
    * </pre>
    *
    * <code>int32 max_calls_in_flight = 5 [json_name = "maxCallsInFlight"];</code>
@@ -257,7 +257,7 @@ private static final long serialVersionUID = 0L;
   private int callsQueued_ = 0;
   /**
    * <pre>
-   * Calls of this replica that wait for one of these to end.
+   * Calls of this replica that wait for a call in flight to end.
    * </pre>
    *
    * <code>int32 calls_queued = 7 [json_name = "callsQueued"];</code>
@@ -336,7 +336,8 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration circuitDelay_;
   /**
    * <pre>
-   * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+   * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+   * Absent while all calls are sent.
    * </pre>
    *
    * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -348,7 +349,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+   * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+   * Absent while all calls are sent.
    * </pre>
    *
    * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -360,7 +362,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+   * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+   * Absent while all calls are sent.
    * </pre>
    *
    * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -1163,8 +1166,8 @@ private static final long serialVersionUID = 0L;
         internal.payorch.v1.ReportedLimit, internal.payorch.v1.ReportedLimit.Builder, internal.payorch.v1.ReportedLimitOrBuilder> rateLimitBuilder_;
     /**
      * <pre>
-     * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-     * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+     * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+     * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
      * </pre>
      *
      * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -1175,8 +1178,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-     * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+     * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+     * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
      * </pre>
      *
      * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -1191,8 +1194,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-     * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+     * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+     * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
      * </pre>
      *
      * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -1212,8 +1215,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-     * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+     * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+     * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
      * </pre>
      *
      * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -1231,8 +1234,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-     * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+     * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+     * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
      * </pre>
      *
      * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -1257,8 +1260,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-     * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+     * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+     * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
      * </pre>
      *
      * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -1275,8 +1278,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-     * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+     * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+     * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
      * </pre>
      *
      * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -1288,8 +1291,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-     * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+     * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+     * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
      * </pre>
      *
      * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -1304,8 +1307,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-     * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+     * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+     * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
      * </pre>
      *
      * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -1493,7 +1496,7 @@ private static final long serialVersionUID = 0L;
     private int maxCallsInFlight_ ;
     /**
      * <pre>
-     * How many calls this replica may have in flight there: the tenant's max_in_flight.
+     * How many calls this replica may have in flight at Zuora: the tenant's max_in_flight.
      * </pre>
      *
      * <code>int32 max_calls_in_flight = 5 [json_name = "maxCallsInFlight"];</code>
@@ -1505,7 +1508,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many calls this replica may have in flight there: the tenant's max_in_flight.
+     * How many calls this replica may have in flight at Zuora: the tenant's max_in_flight.
      * </pre>
      *
      * <code>int32 max_calls_in_flight = 5 [json_name = "maxCallsInFlight"];</code>
@@ -1521,7 +1524,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many calls this replica may have in flight there: the tenant's max_in_flight.
+     * How many calls this replica may have in flight at Zuora: the tenant's max_in_flight.
      * </pre>
      *
      * <code>int32 max_calls_in_flight = 5 [json_name = "maxCallsInFlight"];</code>
@@ -1581,7 +1584,7 @@ private static final long serialVersionUID = 0L;
     private int callsQueued_ ;
     /**
      * <pre>
-     * Calls of this replica that wait for one of these to end.
+     * Calls of this replica that wait for a call in flight to end.
      * </pre>
      *
      * <code>int32 calls_queued = 7 [json_name = "callsQueued"];</code>
@@ -1593,7 +1596,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls of this replica that wait for one of these to end.
+     * Calls of this replica that wait for a call in flight to end.
      * </pre>
      *
      * <code>int32 calls_queued = 7 [json_name = "callsQueued"];</code>
@@ -1609,7 +1612,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Calls of this replica that wait for one of these to end.
+     * Calls of this replica that wait for a call in flight to end.
      * </pre>
      *
      * <code>int32 calls_queued = 7 [json_name = "callsQueued"];</code>
@@ -1857,7 +1860,8 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> circuitDelayBuilder_;
     /**
      * <pre>
-     * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+     * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+     * Absent while all calls are sent.
      * </pre>
      *
      * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -1868,7 +1872,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+     * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+     * Absent while all calls are sent.
      * </pre>
      *
      * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -1883,7 +1888,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+     * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+     * Absent while all calls are sent.
      * </pre>
      *
      * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -1903,7 +1909,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+     * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+     * Absent while all calls are sent.
      * </pre>
      *
      * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -1921,7 +1928,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+     * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+     * Absent while all calls are sent.
      * </pre>
      *
      * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -1946,7 +1954,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+     * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+     * Absent while all calls are sent.
      * </pre>
      *
      * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -1963,7 +1972,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+     * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+     * Absent while all calls are sent.
      * </pre>
      *
      * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -1975,7 +1985,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+     * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+     * Absent while all calls are sent.
      * </pre>
      *
      * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -1990,7 +2001,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+     * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+     * Absent while all calls are sent.
      * </pre>
      *
      * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>

@@ -50,8 +50,8 @@ public interface EntityQuotaOrBuilder extends
 
   /**
    * <pre>
-   * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-   * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+   * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+   * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
    * </pre>
    *
    * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -60,8 +60,8 @@ public interface EntityQuotaOrBuilder extends
   boolean hasRateLimit();
   /**
    * <pre>
-   * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-   * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+   * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+   * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
    * </pre>
    *
    * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -70,8 +70,8 @@ public interface EntityQuotaOrBuilder extends
   internal.payorch.v1.ReportedLimit getRateLimit();
   /**
    * <pre>
-   * The nearest limit of requests: Zuora's headers RateLimit-Remaining, RateLimit-Limit and RateLimit-Reset. Absent when
-   * that is not known: no answer of the last five minutes reported it, or its window has ended since.
+   * The limit of requests that is nearest to being reached: Zuora's headers RateLimit-Remaining, RateLimit-Limit and
+   * RateLimit-Reset. Absent when no answer of the last five minutes reported it, or its window has ended since.
    * </pre>
    *
    * <code>.payorch.v1.ReportedLimit rate_limit = 3 [json_name = "rateLimit"];</code>
@@ -110,7 +110,7 @@ public interface EntityQuotaOrBuilder extends
 
   /**
    * <pre>
-   * How many calls this replica may have in flight there: the tenant's max_in_flight.
+   * How many calls this replica may have in flight at Zuora: the tenant's max_in_flight.
    * </pre>
    *
    * <code>int32 max_calls_in_flight = 5 [json_name = "maxCallsInFlight"];</code>
@@ -130,7 +130,7 @@ public interface EntityQuotaOrBuilder extends
 
   /**
    * <pre>
-   * Calls of this replica that wait for one of these to end.
+   * Calls of this replica that wait for a call in flight to end.
    * </pre>
    *
    * <code>int32 calls_queued = 7 [json_name = "callsQueued"];</code>
@@ -186,7 +186,8 @@ public interface EntityQuotaOrBuilder extends
 
   /**
    * <pre>
-   * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+   * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+   * Absent while all calls are sent.
    * </pre>
    *
    * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -195,7 +196,8 @@ public interface EntityQuotaOrBuilder extends
   boolean hasCircuitDelay();
   /**
    * <pre>
-   * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+   * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+   * Absent while all calls are sent.
    * </pre>
    *
    * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>
@@ -204,7 +206,8 @@ public interface EntityQuotaOrBuilder extends
   com.google.protobuf.Duration getCircuitDelay();
   /**
    * <pre>
-   * How long further calls are refused with UPSTREAM_CIRCUIT_OPEN before the next one tries; absent while all are sent.
+   * How long until the next call is let through as a probe; until then calls are refused with UPSTREAM_CIRCUIT_OPEN.
+   * Absent while all calls are sent.
    * </pre>
    *
    * <code>.google.protobuf.Duration circuit_delay = 10 [json_name = "circuitDelay"];</code>

@@ -65,7 +65,7 @@ public enum ErrorReason
   ERROR_REASON_TRACK_ID_INVALID(6),
   /**
    * <pre>
-   * The type of payment method cannot be created; metadata: methodType. NOT_SENT, fix the request.
+   * The type of payment method cannot be created; metadata: methodType, why. NOT_SENT, fix the request.
    * </pre>
    *
    * <code>ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED = 7;</code>
@@ -247,8 +247,8 @@ public enum ErrorReason
   ERROR_REASON_UPSTREAM_NO_ANSWER(42),
   /**
    * <pre>
-   * A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
-   * server sends before executing, such as 499. UNKNOWN, resend.
+   * A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that Zuora does not use
+   * and that does not prove that nothing was executed, such as 499. UNKNOWN, resend.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_EDGE_FAILED = 43;</code>
@@ -289,8 +289,8 @@ public enum ErrorReason
   ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE(47),
   /**
    * <pre>
-   * Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
-   * RetryInfo says when the next one may be. NOT_SENT, resend.
+   * Zuora has stopped answering calls to this tenant and entity, so this call was not sent; metadata: tenant. RetryInfo
+   * says when to resend. NOT_SENT, resend.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_CIRCUIT_OPEN = 48;</code>
@@ -410,7 +410,7 @@ public enum ErrorReason
   ERROR_REASON_UPSTREAM_GATEWAY_FAILED(70),
   /**
    * <pre>
-   * The payment method was created and its payment was refused. PARTIAL, look up.
+   * The payment method was created, but its payment was not confirmed. PARTIAL, look up.
    * </pre>
    *
    * <code>ERROR_REASON_PAYMENT_REFUSED_METHOD_CREATED = 71;</code>
@@ -418,7 +418,7 @@ public enum ErrorReason
   ERROR_REASON_PAYMENT_REFUSED_METHOD_CREATED(71),
   /**
    * <pre>
-   * Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
+   * Zuora has stored the refusal of one of its access checks and repeats it; metadata: lastReason. REFUSED, use a new
    * request id.
    * </pre>
    *
@@ -520,7 +520,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_TRACK_ID_INVALID_VALUE = 6;
   /**
    * <pre>
-   * The type of payment method cannot be created; metadata: methodType. NOT_SENT, fix the request.
+   * The type of payment method cannot be created; metadata: methodType, why. NOT_SENT, fix the request.
    * </pre>
    *
    * <code>ERROR_REASON_PAYMENT_METHOD_TYPE_UNSUPPORTED = 7;</code>
@@ -702,8 +702,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_UPSTREAM_NO_ANSWER_VALUE = 42;
   /**
    * <pre>
-   * A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that neither Zuora nor a
-   * server sends before executing, such as 499. UNKNOWN, resend.
+   * A proxy in front of Zuora answered: 502, 503, 504, a 5xx of its own such as 520, or a 4xx that Zuora does not use
+   * and that does not prove that nothing was executed, such as 499. UNKNOWN, resend.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_EDGE_FAILED = 43;</code>
@@ -744,8 +744,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_UPSTREAM_ANSWER_INCOMPLETE_VALUE = 47;
   /**
    * <pre>
-   * Zuora has stopped answering calls to this tenant and entity, so for now none is sent; metadata: tenant, and
-   * RetryInfo says when the next one may be. NOT_SENT, resend.
+   * Zuora has stopped answering calls to this tenant and entity, so this call was not sent; metadata: tenant. RetryInfo
+   * says when to resend. NOT_SENT, resend.
    * </pre>
    *
    * <code>ERROR_REASON_UPSTREAM_CIRCUIT_OPEN = 48;</code>
@@ -865,7 +865,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_UPSTREAM_GATEWAY_FAILED_VALUE = 70;
   /**
    * <pre>
-   * The payment method was created and its payment was refused. PARTIAL, look up.
+   * The payment method was created, but its payment was not confirmed. PARTIAL, look up.
    * </pre>
    *
    * <code>ERROR_REASON_PAYMENT_REFUSED_METHOD_CREATED = 71;</code>
@@ -873,7 +873,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_PAYMENT_REFUSED_METHOD_CREATED_VALUE = 71;
   /**
    * <pre>
-   * Zuora keeps answering with the same stored refusal of an early check; metadata: lastReason. REFUSED, use a new
+   * Zuora has stored the refusal of one of its access checks and repeats it; metadata: lastReason. REFUSED, use a new
    * request id.
    * </pre>
    *

@@ -6,7 +6,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * What routing and access policy see of a call. It is also the form of the call in `payorch-server routes explain`.
+ * The facts about a call that routing and access policy use. `payorch-server routes explain` reads the same message.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.ExplainRouteRequest}
@@ -117,8 +117,8 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money amount_;
   /**
    * <pre>
-   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which never has one.
+   * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+   * none. Refused for CreatePaymentMethod, which never has one.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -130,8 +130,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which never has one.
+   * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+   * none. Refused for CreatePaymentMethod, which never has one.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -143,8 +143,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which never has one.
+   * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+   * none. Refused for CreatePaymentMethod, which never has one.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -255,8 +255,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object caller_ = "";
   /**
    * <pre>
-   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-   * explained only if both have the same namespace.
+   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+   * same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
    * </pre>
    *
    * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -277,8 +277,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-   * explained only if both have the same namespace.
+   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+   * same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
    * </pre>
    *
    * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -633,7 +633,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What routing and access policy see of a call. It is also the form of the call in `payorch-server routes explain`.
+   * The facts about a call that routing and access policy use. `payorch-server routes explain` reads the same message.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.ExplainRouteRequest}
@@ -1169,8 +1169,8 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> amountBuilder_;
     /**
      * <pre>
-     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which never has one.
+     * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+     * none. Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1181,8 +1181,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which never has one.
+     * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+     * none. Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1197,8 +1197,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which never has one.
+     * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+     * none. Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1218,8 +1218,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which never has one.
+     * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+     * none. Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1237,8 +1237,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which never has one.
+     * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+     * none. Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1263,8 +1263,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which never has one.
+     * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+     * none. Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1281,8 +1281,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which never has one.
+     * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+     * none. Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1294,8 +1294,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which never has one.
+     * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+     * none. Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1310,8 +1310,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-     * Refused for CreatePaymentMethod, which never has one.
+     * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+     * none. Refused for CreatePaymentMethod, which never has one.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1522,8 +1522,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object caller_ = "";
     /**
      * <pre>
-     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-     * explained only if both have the same namespace.
+     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+     * same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
      * </pre>
      *
      * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1543,8 +1543,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-     * explained only if both have the same namespace.
+     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+     * same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
      * </pre>
      *
      * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1565,8 +1565,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-     * explained only if both have the same namespace.
+     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+     * same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
      * </pre>
      *
      * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1583,8 +1583,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-     * explained only if both have the same namespace.
+     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+     * same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
      * </pre>
      *
      * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1598,8 +1598,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-     * explained only if both have the same namespace.
+     * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+     * same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
      * </pre>
      *
      * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>

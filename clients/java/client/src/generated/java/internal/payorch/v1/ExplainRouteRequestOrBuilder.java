@@ -56,8 +56,8 @@ public interface ExplainRouteRequestOrBuilder extends
 
   /**
    * <pre>
-   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which never has one.
+   * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+   * none. Refused for CreatePaymentMethod, which never has one.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -66,8 +66,8 @@ public interface ExplainRouteRequestOrBuilder extends
   boolean hasAmount();
   /**
    * <pre>
-   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which never has one.
+   * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+   * none. Refused for CreatePaymentMethod, which never has one.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -76,8 +76,8 @@ public interface ExplainRouteRequestOrBuilder extends
   com.google.type.Money getAmount();
   /**
    * <pre>
-   * The amount of the call; the comment on RouteHints says which field of a request that is. Absent: the call has none.
-   * Refused for CreatePaymentMethod, which never has one.
+   * The amount of the call; the comment on RouteHints lists the request field that it comes from. Absent: the call has
+   * none. Refused for CreatePaymentMethod, which never has one.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -128,8 +128,8 @@ public interface ExplainRouteRequestOrBuilder extends
 
   /**
    * <pre>
-   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-   * explained only if both have the same namespace.
+   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+   * same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
    * </pre>
    *
    * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -138,8 +138,8 @@ public interface ExplainRouteRequestOrBuilder extends
   java.lang.String getCaller();
   /**
    * <pre>
-   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Calls of another caller are
-   * explained only if both have the same namespace.
+   * Identity of the caller, at most 513 characters. Absent: the caller of ExplainRoute. Another caller must be in the
+   * same namespace, or in one of the diagnostics_namespaces of the caller of ExplainRoute.
    * </pre>
    *
    * <code>string caller = 6 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>

@@ -153,7 +153,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<internal.payorch.v1.RejectedRule> rejectedRules_;
   /**
    * <pre>
-   * The rules that were tried and do not match, in their order.
+   * The rules that were tried and do not match, in the order of the policy.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -164,7 +164,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The rules that were tried and do not match, in their order.
+   * The rules that were tried and do not match, in the order of the policy.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -176,7 +176,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The rules that were tried and do not match, in their order.
+   * The rules that were tried and do not match, in the order of the policy.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -187,7 +187,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The rules that were tried and do not match, in their order.
+   * The rules that were tried and do not match, in the order of the policy.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -198,7 +198,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The rules that were tried and do not match, in their order.
+   * The rules that were tried and do not match, in the order of the policy.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -313,7 +313,7 @@ java.lang.String defaultValue) {
   private volatile java.lang.Object gatewaySent_ = "";
   /**
    * <pre>
-   * How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
+   * The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses.
    * </pre>
    *
    * <code>string gateway_sent = 5 [json_name = "gatewaySent"];</code>
@@ -334,7 +334,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
+   * The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses.
    * </pre>
    *
    * <code>string gateway_sent = 5 [json_name = "gatewaySent"];</code>
@@ -1307,7 +1307,7 @@ java.lang.String defaultValue) {
 
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1321,7 +1321,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1335,7 +1335,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1349,7 +1349,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1370,7 +1370,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1388,7 +1388,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1408,7 +1408,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1429,7 +1429,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1447,7 +1447,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1465,7 +1465,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1484,7 +1484,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1501,7 +1501,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1518,7 +1518,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1529,7 +1529,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1543,7 +1543,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1558,7 +1558,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1569,7 +1569,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1581,7 +1581,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The rules that were tried and do not match, in their order.
+     * The rules that were tried and do not match, in the order of the policy.
      * </pre>
      *
      * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -1770,7 +1770,7 @@ java.lang.String defaultValue) {
     private java.lang.Object gatewaySent_ = "";
     /**
      * <pre>
-     * How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
+     * The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses.
      * </pre>
      *
      * <code>string gateway_sent = 5 [json_name = "gatewaySent"];</code>
@@ -1790,7 +1790,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
+     * The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses.
      * </pre>
      *
      * <code>string gateway_sent = 5 [json_name = "gatewaySent"];</code>
@@ -1811,7 +1811,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
+     * The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses.
      * </pre>
      *
      * <code>string gateway_sent = 5 [json_name = "gatewaySent"];</code>
@@ -1828,7 +1828,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
+     * The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses.
      * </pre>
      *
      * <code>string gateway_sent = 5 [json_name = "gatewaySent"];</code>
@@ -1842,7 +1842,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
+     * The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses.
      * </pre>
      *
      * <code>string gateway_sent = 5 [json_name = "gatewaySent"];</code>

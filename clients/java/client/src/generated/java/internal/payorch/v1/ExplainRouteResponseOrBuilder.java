@@ -60,7 +60,7 @@ public interface ExplainRouteResponseOrBuilder extends
 
   /**
    * <pre>
-   * The rules that were tried and do not match, in their order.
+   * The rules that were tried and do not match, in the order of the policy.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -69,7 +69,7 @@ public interface ExplainRouteResponseOrBuilder extends
       getRejectedRulesList();
   /**
    * <pre>
-   * The rules that were tried and do not match, in their order.
+   * The rules that were tried and do not match, in the order of the policy.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -77,7 +77,7 @@ public interface ExplainRouteResponseOrBuilder extends
   internal.payorch.v1.RejectedRule getRejectedRules(int index);
   /**
    * <pre>
-   * The rules that were tried and do not match, in their order.
+   * The rules that were tried and do not match, in the order of the policy.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -85,7 +85,7 @@ public interface ExplainRouteResponseOrBuilder extends
   int getRejectedRulesCount();
   /**
    * <pre>
-   * The rules that were tried and do not match, in their order.
+   * The rules that were tried and do not match, in the order of the policy.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -94,7 +94,7 @@ public interface ExplainRouteResponseOrBuilder extends
       getRejectedRulesOrBuilderList();
   /**
    * <pre>
-   * The rules that were tried and do not match, in their order.
+   * The rules that were tried and do not match, in the order of the policy.
    * </pre>
    *
    * <code>repeated .payorch.v1.RejectedRule rejected_rules = 3 [json_name = "rejectedRules"];</code>
@@ -163,7 +163,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
+   * The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses.
    * </pre>
    *
    * <code>string gateway_sent = 5 [json_name = "gatewaySent"];</code>
@@ -172,7 +172,7 @@ java.lang.String defaultValue);
   java.lang.String getGatewaySent();
   /**
    * <pre>
-   * How the call to Zuora names the payment gateway: by id, or for DecryptApplePay by label. Empty when Zuora chooses.
+   * The payment gateway as sent to Zuora: its id, or its label for DecryptApplePay. Empty when Zuora chooses.
    * </pre>
    *
    * <code>string gateway_sent = 5 [json_name = "gatewaySent"];</code>

@@ -65,8 +65,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object idempotencyKey_ = "";
   /**
    * <pre>
-   * Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-   * refund keeps its key for ever; each validation has its own.
+   * Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+   * digits. A payment or refund keeps its key for ever; each validation has a key of its own.
    * </pre>
    *
    * <code>string idempotency_key = 1 [json_name = "idempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -87,8 +87,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-   * refund keeps its key for ever; each validation has its own.
+   * Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+   * digits. A payment or refund keeps its key for ever; each validation has a key of its own.
    * </pre>
    *
    * <code>string idempotency_key = 1 [json_name = "idempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -375,7 +375,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+   * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
    * </pre>
    *
    * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -396,7 +396,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+   * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
    * </pre>
    *
    * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -407,7 +407,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+   * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
    * </pre>
    *
    * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -425,7 +425,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+   * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
    * </pre>
    *
    * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -1091,8 +1091,8 @@ java.lang.String defaultValue) {
     private java.lang.Object idempotencyKey_ = "";
     /**
      * <pre>
-     * Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-     * refund keeps its key for ever; each validation has its own.
+     * Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+     * digits. A payment or refund keeps its key for ever; each validation has a key of its own.
      * </pre>
      *
      * <code>string idempotency_key = 1 [json_name = "idempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1112,8 +1112,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-     * refund keeps its key for ever; each validation has its own.
+     * Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+     * digits. A payment or refund keeps its key for ever; each validation has a key of its own.
      * </pre>
      *
      * <code>string idempotency_key = 1 [json_name = "idempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1134,8 +1134,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-     * refund keeps its key for ever; each validation has its own.
+     * Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+     * digits. A payment or refund keeps its key for ever; each validation has a key of its own.
      * </pre>
      *
      * <code>string idempotency_key = 1 [json_name = "idempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1152,8 +1152,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-     * refund keeps its key for ever; each validation has its own.
+     * Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+     * digits. A payment or refund keeps its key for ever; each validation has a key of its own.
      * </pre>
      *
      * <code>string idempotency_key = 1 [json_name = "idempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1167,8 +1167,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-     * refund keeps its key for ever; each validation has its own.
+     * Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+     * digits. A payment or refund keeps its key for ever; each validation has a key of its own.
      * </pre>
      *
      * <code>string idempotency_key = 1 [json_name = "idempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1956,7 +1956,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+     * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
      * </pre>
      *
      * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -1977,7 +1977,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+     * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
      * </pre>
      *
      * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -1988,7 +1988,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+     * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
      * </pre>
      *
      * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -2006,7 +2006,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+     * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
      * </pre>
      *
      * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -2030,7 +2030,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+     * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
      * </pre>
      *
      * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -2053,7 +2053,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+     * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
      * </pre>
      *
      * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -2070,7 +2070,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+     * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
      * </pre>
      *
      * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>

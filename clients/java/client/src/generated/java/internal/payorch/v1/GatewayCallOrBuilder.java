@@ -10,8 +10,8 @@ public interface GatewayCallOrBuilder extends
 
   /**
    * <pre>
-   * Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-   * refund keeps its key for ever; each validation has its own.
+   * Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+   * digits. A payment or refund keeps its key for ever; each validation has a key of its own.
    * </pre>
    *
    * <code>string idempotency_key = 1 [json_name = "idempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -20,8 +20,8 @@ public interface GatewayCallOrBuilder extends
   java.lang.String getIdempotencyKey();
   /**
    * <pre>
-   * Names the effect: calls with the same key have it once. 45 characters, `upc1-` and hexadecimal digits. A payment or
-   * refund keeps its key for ever; each validation has its own.
+   * Identifies the effect: calls with the same key must have it only once. 45 characters, `upc1-` and hexadecimal
+   * digits. A payment or refund keeps its key for ever; each validation has a key of its own.
    * </pre>
    *
    * <code>string idempotency_key = 1 [json_name = "idempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -173,7 +173,7 @@ public interface GatewayCallOrBuilder extends
 
   /**
    * <pre>
-   * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+   * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
    * </pre>
    *
    * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -181,7 +181,7 @@ public interface GatewayCallOrBuilder extends
   int getGatewayOptionsCount();
   /**
    * <pre>
-   * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+   * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
    * </pre>
    *
    * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -196,7 +196,7 @@ public interface GatewayCallOrBuilder extends
   getGatewayOptions();
   /**
    * <pre>
-   * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+   * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
    * </pre>
    *
    * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -205,7 +205,7 @@ public interface GatewayCallOrBuilder extends
   getGatewayOptionsMap();
   /**
    * <pre>
-   * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+   * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
    * </pre>
    *
    * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>
@@ -217,7 +217,7 @@ java.lang.String getGatewayOptionsOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * What was passed to Zuora for the gateway, by name (`gatewayOptions`).
+   * Options for the gateway that were passed to Zuora, by name (`gatewayOptions`).
    * </pre>
    *
    * <code>map&lt;string, string&gt; gateway_options = 9 [json_name = "gatewayOptions", debug_redact = true, (.google.api.field_behavior) = OPTIONAL, (.payorch.v1.sensitivity) = SENSITIVITY_SECRET];</code>

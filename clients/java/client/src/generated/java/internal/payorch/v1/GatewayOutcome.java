@@ -91,8 +91,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object code_ = "";
   /**
    * <pre>
-   * The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-   * `gatewayResponseCode`. Never put anything of the request into it.
+   * The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+   * them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
    * </pre>
    *
    * <code>string code = 2 [json_name = "code"];</code>
@@ -113,8 +113,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-   * `gatewayResponseCode`. Never put anything of the request into it.
+   * The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+   * them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
    * </pre>
    *
    * <code>string code = 2 [json_name = "code"];</code>
@@ -140,8 +140,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object message_ = "";
   /**
    * <pre>
-   * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-   * card number and nothing personal. It becomes `gatewayResponseMessage`.
+   * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+   * no card number and no personal data. It becomes `gatewayResponseMessage`.
    * </pre>
    *
    * <code>string message = 3 [json_name = "message"];</code>
@@ -162,8 +162,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-   * card number and nothing personal. It becomes `gatewayResponseMessage`.
+   * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+   * no card number and no personal data. It becomes `gatewayResponseMessage`.
    * </pre>
    *
    * <code>string message = 3 [json_name = "message"];</code>
@@ -189,7 +189,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object transactionId_ = "";
   /**
    * <pre>
-   * The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+   * The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
    * sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
    * </pre>
    *
@@ -211,7 +211,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+   * The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
    * sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
    * </pre>
    *
@@ -939,8 +939,8 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     private java.lang.Object code_ = "";
     /**
      * <pre>
-     * The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-     * `gatewayResponseCode`. Never put anything of the request into it.
+     * The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+     * them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
      * </pre>
      *
      * <code>string code = 2 [json_name = "code"];</code>
@@ -960,8 +960,8 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-     * `gatewayResponseCode`. Never put anything of the request into it.
+     * The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+     * them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
      * </pre>
      *
      * <code>string code = 2 [json_name = "code"];</code>
@@ -982,8 +982,8 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-     * `gatewayResponseCode`. Never put anything of the request into it.
+     * The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+     * them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
      * </pre>
      *
      * <code>string code = 2 [json_name = "code"];</code>
@@ -1000,8 +1000,8 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-     * `gatewayResponseCode`. Never put anything of the request into it.
+     * The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+     * them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
      * </pre>
      *
      * <code>string code = 2 [json_name = "code"];</code>
@@ -1015,8 +1015,8 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-     * `gatewayResponseCode`. Never put anything of the request into it.
+     * The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+     * them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
      * </pre>
      *
      * <code>string code = 2 [json_name = "code"];</code>
@@ -1036,8 +1036,8 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     private java.lang.Object message_ = "";
     /**
      * <pre>
-     * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-     * card number and nothing personal. It becomes `gatewayResponseMessage`.
+     * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+     * no card number and no personal data. It becomes `gatewayResponseMessage`.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1057,8 +1057,8 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-     * card number and nothing personal. It becomes `gatewayResponseMessage`.
+     * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+     * no card number and no personal data. It becomes `gatewayResponseMessage`.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1079,8 +1079,8 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-     * card number and nothing personal. It becomes `gatewayResponseMessage`.
+     * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+     * no card number and no personal data. It becomes `gatewayResponseMessage`.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1097,8 +1097,8 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-     * card number and nothing personal. It becomes `gatewayResponseMessage`.
+     * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+     * no card number and no personal data. It becomes `gatewayResponseMessage`.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1112,8 +1112,8 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-     * card number and nothing personal. It becomes `gatewayResponseMessage`.
+     * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+     * no card number and no personal data. It becomes `gatewayResponseMessage`.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1133,7 +1133,7 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     private java.lang.Object transactionId_ = "";
     /**
      * <pre>
-     * The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+     * The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
      * sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
      * </pre>
      *
@@ -1154,7 +1154,7 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+     * The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
      * sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
      * </pre>
      *
@@ -1176,7 +1176,7 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+     * The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
      * sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
      * </pre>
      *
@@ -1194,7 +1194,7 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+     * The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
      * sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
      * </pre>
      *
@@ -1209,7 +1209,7 @@ internal.payorch.v1.CustomFieldValue defaultValue) {
     }
     /**
      * <pre>
-     * The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+     * The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
      * sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
      * </pre>
      *

@@ -29,8 +29,8 @@ public interface GatewayOutcomeOrBuilder extends
 
   /**
    * <pre>
-   * The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-   * `gatewayResponseCode`. Never put anything of the request into it.
+   * The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+   * them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
    * </pre>
    *
    * <code>string code = 2 [json_name = "code"];</code>
@@ -39,8 +39,8 @@ public interface GatewayOutcomeOrBuilder extends
   java.lang.String getCode();
   /**
    * <pre>
-   * The provider's code, such as "601", at most 20 characters. Stable: Zuora's retry rules go by it. It becomes
-   * `gatewayResponseCode`. Never put anything of the request into it.
+   * The provider's code, such as "601", at most 20 characters. Keep codes stable, because Zuora's retry rules depend on
+   * them. It becomes `gatewayResponseCode`. Never put anything from the request into it.
    * </pre>
    *
    * <code>string code = 2 [json_name = "code"];</code>
@@ -51,8 +51,8 @@ public interface GatewayOutcomeOrBuilder extends
 
   /**
    * <pre>
-   * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-   * card number and nothing personal. It becomes `gatewayResponseMessage`.
+   * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+   * no card number and no personal data. It becomes `gatewayResponseMessage`.
    * </pre>
    *
    * <code>string message = 3 [json_name = "message"];</code>
@@ -61,8 +61,8 @@ public interface GatewayOutcomeOrBuilder extends
   java.lang.String getMessage();
   /**
    * <pre>
-   * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must hold no token, no
-   * card number and nothing personal. It becomes `gatewayResponseMessage`.
+   * The provider's message for people, at most 255 characters. Zuora stores and shows it, so it must contain no token,
+   * no card number and no personal data. It becomes `gatewayResponseMessage`.
    * </pre>
    *
    * <code>string message = 3 [json_name = "message"];</code>
@@ -73,7 +73,7 @@ public interface GatewayOutcomeOrBuilder extends
 
   /**
    * <pre>
-   * The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+   * The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
    * sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
    * </pre>
    *
@@ -83,7 +83,7 @@ public interface GatewayOutcomeOrBuilder extends
   java.lang.String getTransactionId();
   /**
    * <pre>
-   * The provider's id of the transaction, at most 100 characters, for ValidatePaymentMethod 60. Zuora stores it, and
+   * The provider's id of the transaction, at most 100 characters, or 60 for ValidatePaymentMethod. Zuora stores it and
    * sends it back with a refund as `reference_id`. It becomes `gatewayTransactionId`.
    * </pre>
    *

@@ -15,7 +15,7 @@ public enum GatewayResult
     implements com.google.protobuf.ProtocolMessageEnum {
   /**
    * <pre>
-   * Not known. The hub treats it like a gRPC error: money may have moved. So does any number that it does not know.
+   * Not known. The hub treats it like a gRPC error, as it does any value that it does not know: money may have moved.
    * </pre>
    *
    * <code>GATEWAY_RESULT_UNSPECIFIED = 0;</code>
@@ -47,7 +47,7 @@ public enum GatewayResult
   GATEWAY_RESULT_FAILED(3),
   /**
    * <pre>
-   * The provider was provably not called, such as for want of configuration.
+   * The provider was provably not called, for example because the configuration is incomplete.
    * </pre>
    *
    * <code>GATEWAY_RESULT_NOT_ATTEMPTED = 4;</code>
@@ -55,8 +55,8 @@ public enum GatewayResult
   GATEWAY_RESULT_NOT_ATTEMPTED(4),
   /**
    * <pre>
-   * The provider has accepted it and will finish later. Zuora is answered that it is in progress; the final result must
-   * then come from LookUp.
+   * The provider has accepted it and will finish later. The hub answers Zuora 503, which keeps the payment in
+   * Processing; the final result must come from LookUp.
    * </pre>
    *
    * <code>GATEWAY_RESULT_PENDING = 5;</code>
@@ -67,7 +67,7 @@ public enum GatewayResult
 
   /**
    * <pre>
-   * Not known. The hub treats it like a gRPC error: money may have moved. So does any number that it does not know.
+   * Not known. The hub treats it like a gRPC error, as it does any value that it does not know: money may have moved.
    * </pre>
    *
    * <code>GATEWAY_RESULT_UNSPECIFIED = 0;</code>
@@ -99,7 +99,7 @@ public enum GatewayResult
   public static final int GATEWAY_RESULT_FAILED_VALUE = 3;
   /**
    * <pre>
-   * The provider was provably not called, such as for want of configuration.
+   * The provider was provably not called, for example because the configuration is incomplete.
    * </pre>
    *
    * <code>GATEWAY_RESULT_NOT_ATTEMPTED = 4;</code>
@@ -107,8 +107,8 @@ public enum GatewayResult
   public static final int GATEWAY_RESULT_NOT_ATTEMPTED_VALUE = 4;
   /**
    * <pre>
-   * The provider has accepted it and will finish later. Zuora is answered that it is in progress; the final result must
-   * then come from LookUp.
+   * The provider has accepted it and will finish later. The hub answers Zuora 503, which keeps the payment in
+   * Processing; the final result must come from LookUp.
    * </pre>
    *
    * <code>GATEWAY_RESULT_PENDING = 5;</code>

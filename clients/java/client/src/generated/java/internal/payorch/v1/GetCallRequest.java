@@ -98,7 +98,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * The request_id of an intent, or the keyed hash that the log has of one.
+   * The request_id of an intent, or the keyed hash that the log shows in place of it.
    * </pre>
    *
    * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -119,7 +119,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The request_id of an intent, or the keyed hash that the log has of one.
+   * The request_id of an intent, or the keyed hash that the log shows in place of it.
    * </pre>
    *
    * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -660,7 +660,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * The request_id of an intent, or the keyed hash that the log has of one.
+     * The request_id of an intent, or the keyed hash that the log shows in place of it.
      * </pre>
      *
      * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -680,7 +680,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The request_id of an intent, or the keyed hash that the log has of one.
+     * The request_id of an intent, or the keyed hash that the log shows in place of it.
      * </pre>
      *
      * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -701,7 +701,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The request_id of an intent, or the keyed hash that the log has of one.
+     * The request_id of an intent, or the keyed hash that the log shows in place of it.
      * </pre>
      *
      * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -718,7 +718,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The request_id of an intent, or the keyed hash that the log has of one.
+     * The request_id of an intent, or the keyed hash that the log shows in place of it.
      * </pre>
      *
      * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -732,7 +732,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The request_id of an intent, or the keyed hash that the log has of one.
+     * The request_id of an intent, or the keyed hash that the log shows in place of it.
      * </pre>
      *
      * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>

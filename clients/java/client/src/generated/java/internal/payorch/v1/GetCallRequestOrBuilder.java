@@ -30,7 +30,7 @@ public interface GetCallRequestOrBuilder extends
 
   /**
    * <pre>
-   * The request_id of an intent, or the keyed hash that the log has of one.
+   * The request_id of an intent, or the keyed hash that the log shows in place of it.
    * </pre>
    *
    * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -39,7 +39,7 @@ public interface GetCallRequestOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * The request_id of an intent, or the keyed hash that the log has of one.
+   * The request_id of an intent, or the keyed hash that the log shows in place of it.
    * </pre>
    *
    * <code>string request_id = 2 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>

@@ -6,8 +6,8 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * The call records of a Track-Id or a request_id. That there are none does not prove that there was no call: records are kept for a
- * limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
+ * The call records of a Track-Id or a request_id. An empty list does not prove that there was no call: records are kept
+ * for a limited time, and only by the replica that served the call unless they are kept in the shared store.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.GetCallResponse}
@@ -160,7 +160,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<internal.payorch.v1.IntentReport> intents_;
   /**
    * <pre>
-   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
    * </pre>
    *
    * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -171,7 +171,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
    * </pre>
    *
    * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -183,7 +183,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
    * </pre>
    *
    * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -194,7 +194,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
    * </pre>
    *
    * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -205,7 +205,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
    * </pre>
    *
    * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -400,8 +400,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The call records of a Track-Id or a request_id. That there are none does not prove that there was no call: records are kept for a
-   * limited time, and only by the replica that served the call unless the operator keeps them in the shared store.
+   * The call records of a Track-Id or a request_id. An empty list does not prove that there was no call: records are kept
+   * for a limited time, and only by the replica that served the call unless they are kept in the shared store.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.GetCallResponse}
@@ -1105,7 +1105,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1119,7 +1119,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1133,7 +1133,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1147,7 +1147,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1168,7 +1168,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1186,7 +1186,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1206,7 +1206,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1227,7 +1227,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1245,7 +1245,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1263,7 +1263,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1282,7 +1282,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1299,7 +1299,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1316,7 +1316,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1327,7 +1327,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1341,7 +1341,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1356,7 +1356,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1367,7 +1367,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -1379,7 +1379,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+     * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
      * </pre>
      *
      * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>

@@ -74,7 +74,7 @@ public interface GetCallResponseOrBuilder extends
 
   /**
    * <pre>
-   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
    * </pre>
    *
    * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -83,7 +83,7 @@ public interface GetCallResponseOrBuilder extends
       getIntentsList();
   /**
    * <pre>
-   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
    * </pre>
    *
    * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -91,7 +91,7 @@ public interface GetCallResponseOrBuilder extends
   internal.payorch.v1.IntentReport getIntents(int index);
   /**
    * <pre>
-   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
    * </pre>
    *
    * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -99,7 +99,7 @@ public interface GetCallResponseOrBuilder extends
   int getIntentsCount();
   /**
    * <pre>
-   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
    * </pre>
    *
    * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>
@@ -108,7 +108,7 @@ public interface GetCallResponseOrBuilder extends
       getIntentsOrBuilderList();
   /**
    * <pre>
-   * The intents of the request_id, at most one for each RPC and namespace. Their records outlive those of the calls.
+   * The intents of the request_id, at most one for each RPC and namespace. They are kept longer than call records.
    * </pre>
    *
    * <code>repeated .payorch.v1.IntentReport intents = 3 [json_name = "intents"];</code>

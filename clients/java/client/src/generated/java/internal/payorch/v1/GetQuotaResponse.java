@@ -6,7 +6,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * What one replica knows. Other replicas, and other systems of the tenant, use the same limits.
+ * What one replica knows. Other replicas, and other systems that use the tenant, share the same limits.
  * </pre>
  *
  * Protobuf type {@code payorch.v1.GetQuotaResponse}
@@ -266,7 +266,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What one replica knows. Other replicas, and other systems of the tenant, use the same limits.
+   * What one replica knows. Other replicas, and other systems that use the tenant, share the same limits.
    * </pre>
    *
    * Protobuf type {@code payorch.v1.GetQuotaResponse}

@@ -6,7 +6,7 @@ package internal.payorch.v1;
 
 /**
  * <pre>
- * How a call met its intent.
+ * What a call did with its intent.
  * </pre>
  *
  * Protobuf enum {@code payorch.v1.IntentDisposition}
@@ -15,7 +15,7 @@ public enum IntentDisposition
     implements com.google.protobuf.ProtocolMessageEnum {
   /**
    * <pre>
-   * The call has no intent, or failed before it met one.
+   * The call has no intent, or failed before it reached one.
    * </pre>
    *
    * <code>INTENT_DISPOSITION_UNSPECIFIED = 0;</code>
@@ -66,7 +66,7 @@ public enum IntentDisposition
 
   /**
    * <pre>
-   * The call has no intent, or failed before it met one.
+   * The call has no intent, or failed before it reached one.
    * </pre>
    *
    * <code>INTENT_DISPOSITION_UNSPECIFIED = 0;</code>

@@ -245,7 +245,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object tenant_ = "";
   /**
    * <pre>
-   * Name of the tenant that it was sent to.
+   * Name of the tenant that the intent was sent to.
    * </pre>
    *
    * <code>string tenant = 5 [json_name = "tenant"];</code>
@@ -266,7 +266,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Name of the tenant that it was sent to.
+   * Name of the tenant that the intent was sent to.
    * </pre>
    *
    * <code>string tenant = 5 [json_name = "tenant"];</code>
@@ -449,7 +449,7 @@ private static final long serialVersionUID = 0L;
   private internal.payorch.v1.GetIntentResponse status_;
   /**
    * <pre>
-   * What its record says: the state, the outcome and the advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it.
    * </pre>
    *
    * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -461,7 +461,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What its record says: the state, the outcome and the advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it.
    * </pre>
    *
    * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -473,7 +473,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What its record says: the state, the outcome and the advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it.
    * </pre>
    *
    * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -1433,7 +1433,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object tenant_ = "";
     /**
      * <pre>
-     * Name of the tenant that it was sent to.
+     * Name of the tenant that the intent was sent to.
      * </pre>
      *
      * <code>string tenant = 5 [json_name = "tenant"];</code>
@@ -1453,7 +1453,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Name of the tenant that it was sent to.
+     * Name of the tenant that the intent was sent to.
      * </pre>
      *
      * <code>string tenant = 5 [json_name = "tenant"];</code>
@@ -1474,7 +1474,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Name of the tenant that it was sent to.
+     * Name of the tenant that the intent was sent to.
      * </pre>
      *
      * <code>string tenant = 5 [json_name = "tenant"];</code>
@@ -1491,7 +1491,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Name of the tenant that it was sent to.
+     * Name of the tenant that the intent was sent to.
      * </pre>
      *
      * <code>string tenant = 5 [json_name = "tenant"];</code>
@@ -1505,7 +1505,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Name of the tenant that it was sent to.
+     * Name of the tenant that the intent was sent to.
      * </pre>
      *
      * <code>string tenant = 5 [json_name = "tenant"];</code>
@@ -1941,7 +1941,7 @@ private static final long serialVersionUID = 0L;
         internal.payorch.v1.GetIntentResponse, internal.payorch.v1.GetIntentResponse.Builder, internal.payorch.v1.GetIntentResponseOrBuilder> statusBuilder_;
     /**
      * <pre>
-     * What its record says: the state, the outcome and the advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -1952,7 +1952,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What its record says: the state, the outcome and the advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -1967,7 +1967,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What its record says: the state, the outcome and the advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -1987,7 +1987,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What its record says: the state, the outcome and the advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -2005,7 +2005,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What its record says: the state, the outcome and the advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -2030,7 +2030,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What its record says: the state, the outcome and the advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -2047,7 +2047,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What its record says: the state, the outcome and the advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -2059,7 +2059,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What its record says: the state, the outcome and the advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -2074,7 +2074,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What its record says: the state, the outcome and the advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>

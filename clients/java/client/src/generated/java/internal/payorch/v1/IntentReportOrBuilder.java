@@ -90,7 +90,7 @@ public interface IntentReportOrBuilder extends
 
   /**
    * <pre>
-   * Name of the tenant that it was sent to.
+   * Name of the tenant that the intent was sent to.
    * </pre>
    *
    * <code>string tenant = 5 [json_name = "tenant"];</code>
@@ -99,7 +99,7 @@ public interface IntentReportOrBuilder extends
   java.lang.String getTenant();
   /**
    * <pre>
-   * Name of the tenant that it was sent to.
+   * Name of the tenant that the intent was sent to.
    * </pre>
    *
    * <code>string tenant = 5 [json_name = "tenant"];</code>
@@ -196,7 +196,7 @@ public interface IntentReportOrBuilder extends
 
   /**
    * <pre>
-   * What its record says: the state, the outcome and the advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it.
    * </pre>
    *
    * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -205,7 +205,7 @@ public interface IntentReportOrBuilder extends
   boolean hasStatus();
   /**
    * <pre>
-   * What its record says: the state, the outcome and the advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it.
    * </pre>
    *
    * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -214,7 +214,7 @@ public interface IntentReportOrBuilder extends
   internal.payorch.v1.GetIntentResponse getStatus();
   /**
    * <pre>
-   * What its record says: the state, the outcome and the advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it.
    * </pre>
    *
    * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>

@@ -48,8 +48,7 @@ private static final long serialVersionUID = 0L;
   private internal.payorch.v1.GatewayOutcome outcome_;
   /**
    * <pre>
-   * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-   * neither has the provider.
+   * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
    * </pre>
    *
    * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -61,8 +60,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-   * neither has the provider.
+   * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
    * </pre>
    *
    * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -74,8 +72,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-   * neither has the provider.
+   * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
    * </pre>
    *
    * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -441,8 +438,7 @@ private static final long serialVersionUID = 0L;
         internal.payorch.v1.GatewayOutcome, internal.payorch.v1.GatewayOutcome.Builder, internal.payorch.v1.GatewayOutcomeOrBuilder> outcomeBuilder_;
     /**
      * <pre>
-     * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-     * neither has the provider.
+     * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
      * </pre>
      *
      * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -453,8 +449,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-     * neither has the provider.
+     * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
      * </pre>
      *
      * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -469,8 +464,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-     * neither has the provider.
+     * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
      * </pre>
      *
      * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -490,8 +484,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-     * neither has the provider.
+     * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
      * </pre>
      *
      * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -509,8 +502,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-     * neither has the provider.
+     * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
      * </pre>
      *
      * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -535,8 +527,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-     * neither has the provider.
+     * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
      * </pre>
      *
      * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -553,8 +544,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-     * neither has the provider.
+     * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
      * </pre>
      *
      * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -566,8 +556,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-     * neither has the provider.
+     * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
      * </pre>
      *
      * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -582,8 +571,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-     * neither has the provider.
+     * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
      * </pre>
      *
      * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>

@@ -10,8 +10,7 @@ public interface LookUpResponseOrBuilder extends
 
   /**
    * <pre>
-   * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-   * neither has the provider.
+   * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
    * </pre>
    *
    * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -20,8 +19,7 @@ public interface LookUpResponseOrBuilder extends
   boolean hasOutcome();
   /**
    * <pre>
-   * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-   * neither has the provider.
+   * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
    * </pre>
    *
    * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>
@@ -30,8 +28,7 @@ public interface LookUpResponseOrBuilder extends
   internal.payorch.v1.GatewayOutcome getOutcome();
   /**
    * <pre>
-   * What became of the calls, as the provider knows it now. Absent: the plug-in has not heard of the key so far, and
-   * neither has the provider.
+   * What became of the calls, as the provider knows it now. Absent: neither the plug-in nor the provider knows the key.
    * </pre>
    *
    * <code>.payorch.v1.GatewayOutcome outcome = 1 [json_name = "outcome"];</code>

@@ -5,20 +5,20 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
 /**
  * <pre>
  * A payment gateway that is plugged into Zuora's Universal Payment Connector.
- * A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
- * the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+ * A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+ * with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
  * Three rules hold for every call that may move money:
  * 1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
- *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
- *    outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+ *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+ *    of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
  * 2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
  *    that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
- *    nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
- * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
- *    end in what `LookUp` answers.
- * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
- * `may_be_repeated` is true.
- * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+ *    no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+ * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+ *    the deadline, `LookUp` must return its result.
+ * The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+ * ended during the call; then `may_be_repeated` is true.
+ * Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
  * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
  * </pre>
  */
@@ -247,20 +247,20 @@ public final class PaymentGatewayServiceGrpc {
   /**
    * <pre>
    * A payment gateway that is plugged into Zuora's Universal Payment Connector.
-   * A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-   * the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+   * A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+   * with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
    * Three rules hold for every call that may move money:
    * 1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-   *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-   *    outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+   *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+   *    of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
    * 2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
    *    that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-   *    nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-   * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-   *    end in what `LookUp` answers.
-   * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-   * `may_be_repeated` is true.
-   * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+   *    no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+   * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+   *    the deadline, `LookUp` must return its result.
+   * The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+   * ended during the call; then `may_be_repeated` is true.
+   * Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
    * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
    * </pre>
    */
@@ -269,7 +269,7 @@ public final class PaymentGatewayServiceGrpc {
     /**
      * <pre>
      * Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
-     * made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+     * made. Answer within 2 seconds; after connecting, the hub calls nothing else until it has an answer.
      * </pre>
      */
     default void describeGateway(internal.payorch.v1.DescribeGatewayRequest request,
@@ -279,8 +279,8 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
-     * and must then be released.
+     * Checks a payment method while Zuora creates it. No money moves. The plug-in may authorize `auth_amount`, and must
+     * then release the authorization.
      * </pre>
      */
     default void validatePaymentMethod(internal.payorch.v1.ValidatePaymentMethodRequest request,
@@ -300,7 +300,7 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Refunds a payment of ProcessPayment, wholly or in part.
+     * Refunds a payment that ProcessPayment collected, wholly or in part.
      * </pre>
      */
     default void processRefund(internal.payorch.v1.ProcessRefundRequest request,
@@ -311,8 +311,8 @@ public final class PaymentGatewayServiceGrpc {
     /**
      * <pre>
      * Looks up what became of the calls under a key. It must not call the provider in a way that moves money. A plug-in
-     * without it sets `DescribeGateway.looks_up` to false; payments that end in doubt then stay open until Zuora asks again
-     * and the repeated call is approved.
+     * that does not implement it sets `DescribeGateway.looks_up` to false; a payment in doubt then stays open until Zuora
+     * asks again and the repeated call is approved.
      * </pre>
      */
     default void lookUp(internal.payorch.v1.LookUpRequest request,
@@ -325,20 +325,20 @@ public final class PaymentGatewayServiceGrpc {
    * Base class for the server implementation of the service PaymentGatewayService.
    * <pre>
    * A payment gateway that is plugged into Zuora's Universal Payment Connector.
-   * A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-   * the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+   * A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+   * with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
    * Three rules hold for every call that may move money:
    * 1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-   *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-   *    outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+   *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+   *    of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
    * 2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
    *    that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-   *    nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-   * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-   *    end in what `LookUp` answers.
-   * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-   * `may_be_repeated` is true.
-   * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+   *    no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+   * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+   *    the deadline, `LookUp` must return its result.
+   * The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+   * ended during the call; then `may_be_repeated` is true.
+   * Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
    * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
    * </pre>
    */
@@ -354,20 +354,20 @@ public final class PaymentGatewayServiceGrpc {
    * A stub to allow clients to do asynchronous rpc calls to service PaymentGatewayService.
    * <pre>
    * A payment gateway that is plugged into Zuora's Universal Payment Connector.
-   * A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-   * the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+   * A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+   * with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
    * Three rules hold for every call that may move money:
    * 1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-   *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-   *    outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+   *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+   *    of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
    * 2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
    *    that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-   *    nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-   * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-   *    end in what `LookUp` answers.
-   * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-   * `may_be_repeated` is true.
-   * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+   *    no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+   * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+   *    the deadline, `LookUp` must return its result.
+   * The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+   * ended during the call; then `may_be_repeated` is true.
+   * Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
    * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
    * </pre>
    */
@@ -387,7 +387,7 @@ public final class PaymentGatewayServiceGrpc {
     /**
      * <pre>
      * Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
-     * made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+     * made. Answer within 2 seconds; after connecting, the hub calls nothing else until it has an answer.
      * </pre>
      */
     public void describeGateway(internal.payorch.v1.DescribeGatewayRequest request,
@@ -398,8 +398,8 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
-     * and must then be released.
+     * Checks a payment method while Zuora creates it. No money moves. The plug-in may authorize `auth_amount`, and must
+     * then release the authorization.
      * </pre>
      */
     public void validatePaymentMethod(internal.payorch.v1.ValidatePaymentMethodRequest request,
@@ -421,7 +421,7 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Refunds a payment of ProcessPayment, wholly or in part.
+     * Refunds a payment that ProcessPayment collected, wholly or in part.
      * </pre>
      */
     public void processRefund(internal.payorch.v1.ProcessRefundRequest request,
@@ -433,8 +433,8 @@ public final class PaymentGatewayServiceGrpc {
     /**
      * <pre>
      * Looks up what became of the calls under a key. It must not call the provider in a way that moves money. A plug-in
-     * without it sets `DescribeGateway.looks_up` to false; payments that end in doubt then stay open until Zuora asks again
-     * and the repeated call is approved.
+     * that does not implement it sets `DescribeGateway.looks_up` to false; a payment in doubt then stays open until Zuora
+     * asks again and the repeated call is approved.
      * </pre>
      */
     public void lookUp(internal.payorch.v1.LookUpRequest request,
@@ -448,20 +448,20 @@ public final class PaymentGatewayServiceGrpc {
    * A stub to allow clients to do synchronous rpc calls to service PaymentGatewayService.
    * <pre>
    * A payment gateway that is plugged into Zuora's Universal Payment Connector.
-   * A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-   * the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+   * A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+   * with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
    * Three rules hold for every call that may move money:
    * 1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-   *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-   *    outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+   *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+   *    of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
    * 2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
    *    that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-   *    nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-   * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-   *    end in what `LookUp` answers.
-   * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-   * `may_be_repeated` is true.
-   * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+   *    no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+   * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+   *    the deadline, `LookUp` must return its result.
+   * The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+   * ended during the call; then `may_be_repeated` is true.
+   * Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
    * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
    * </pre>
    */
@@ -481,7 +481,7 @@ public final class PaymentGatewayServiceGrpc {
     /**
      * <pre>
      * Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
-     * made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+     * made. Answer within 2 seconds; after connecting, the hub calls nothing else until it has an answer.
      * </pre>
      */
     public internal.payorch.v1.DescribeGatewayResponse describeGateway(internal.payorch.v1.DescribeGatewayRequest request) throws io.grpc.StatusException {
@@ -491,8 +491,8 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
-     * and must then be released.
+     * Checks a payment method while Zuora creates it. No money moves. The plug-in may authorize `auth_amount`, and must
+     * then release the authorization.
      * </pre>
      */
     public internal.payorch.v1.ValidatePaymentMethodResponse validatePaymentMethod(internal.payorch.v1.ValidatePaymentMethodRequest request) throws io.grpc.StatusException {
@@ -512,7 +512,7 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Refunds a payment of ProcessPayment, wholly or in part.
+     * Refunds a payment that ProcessPayment collected, wholly or in part.
      * </pre>
      */
     public internal.payorch.v1.ProcessRefundResponse processRefund(internal.payorch.v1.ProcessRefundRequest request) throws io.grpc.StatusException {
@@ -523,8 +523,8 @@ public final class PaymentGatewayServiceGrpc {
     /**
      * <pre>
      * Looks up what became of the calls under a key. It must not call the provider in a way that moves money. A plug-in
-     * without it sets `DescribeGateway.looks_up` to false; payments that end in doubt then stay open until Zuora asks again
-     * and the repeated call is approved.
+     * that does not implement it sets `DescribeGateway.looks_up` to false; a payment in doubt then stays open until Zuora
+     * asks again and the repeated call is approved.
      * </pre>
      */
     public internal.payorch.v1.LookUpResponse lookUp(internal.payorch.v1.LookUpRequest request) throws io.grpc.StatusException {
@@ -537,20 +537,20 @@ public final class PaymentGatewayServiceGrpc {
    * A stub to allow clients to do limited synchronous rpc calls to service PaymentGatewayService.
    * <pre>
    * A payment gateway that is plugged into Zuora's Universal Payment Connector.
-   * A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-   * the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+   * A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+   * with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
    * Three rules hold for every call that may move money:
    * 1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-   *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-   *    outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+   *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+   *    of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
    * 2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
    *    that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-   *    nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-   * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-   *    end in what `LookUp` answers.
-   * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-   * `may_be_repeated` is true.
-   * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+   *    no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+   * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+   *    the deadline, `LookUp` must return its result.
+   * The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+   * ended during the call; then `may_be_repeated` is true.
+   * Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
    * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
    * </pre>
    */
@@ -570,7 +570,7 @@ public final class PaymentGatewayServiceGrpc {
     /**
      * <pre>
      * Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
-     * made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+     * made. Answer within 2 seconds; after connecting, the hub calls nothing else until it has an answer.
      * </pre>
      */
     public internal.payorch.v1.DescribeGatewayResponse describeGateway(internal.payorch.v1.DescribeGatewayRequest request) {
@@ -580,8 +580,8 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
-     * and must then be released.
+     * Checks a payment method while Zuora creates it. No money moves. The plug-in may authorize `auth_amount`, and must
+     * then release the authorization.
      * </pre>
      */
     public internal.payorch.v1.ValidatePaymentMethodResponse validatePaymentMethod(internal.payorch.v1.ValidatePaymentMethodRequest request) {
@@ -601,7 +601,7 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Refunds a payment of ProcessPayment, wholly or in part.
+     * Refunds a payment that ProcessPayment collected, wholly or in part.
      * </pre>
      */
     public internal.payorch.v1.ProcessRefundResponse processRefund(internal.payorch.v1.ProcessRefundRequest request) {
@@ -612,8 +612,8 @@ public final class PaymentGatewayServiceGrpc {
     /**
      * <pre>
      * Looks up what became of the calls under a key. It must not call the provider in a way that moves money. A plug-in
-     * without it sets `DescribeGateway.looks_up` to false; payments that end in doubt then stay open until Zuora asks again
-     * and the repeated call is approved.
+     * that does not implement it sets `DescribeGateway.looks_up` to false; a payment in doubt then stays open until Zuora
+     * asks again and the repeated call is approved.
      * </pre>
      */
     public internal.payorch.v1.LookUpResponse lookUp(internal.payorch.v1.LookUpRequest request) {
@@ -626,20 +626,20 @@ public final class PaymentGatewayServiceGrpc {
    * A stub to allow clients to do ListenableFuture-style rpc calls to service PaymentGatewayService.
    * <pre>
    * A payment gateway that is plugged into Zuora's Universal Payment Connector.
-   * A team that owns a payment gateway implements this service; payorch's hub calls it. The hub speaks with Zuora, keeps
-   * the records, and decides what Zuora is answered. A plug-in needs to know nothing of Zuora.
+   * A team that owns a payment gateway implements this service as a plug-in, and payorch's hub calls it. The hub speaks
+   * with Zuora, keeps the records, and decides how to answer Zuora. A plug-in needs to know nothing of Zuora.
    * Three rules hold for every call that may move money:
    * 1. One key, one effect. Calls with the same `idempotency_key` have the effect of one call, for at least as long as
-   *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call answers with the
-   *    outcome of the first. Hand the key on to your provider if it takes one, and record it before you call the provider.
+   *    `DescribeGateway.idempotent_for` states, even when they overlap and after a restart. A later call gets the outcome
+   *    of the first. Pass the key on to your provider if it takes one, and record it before you call the provider.
    * 2. Answer with an outcome if you know one, and with a gRPC error if you do not. An error, whatever its code, means
    *    that money may have moved: the hub leaves the payment open and asks again. Answer `DECLINED` or `FAILED` only if
-   *    nothing moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
-   * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. Work that continues after it must
-   *    end in what `LookUp` answers.
-   * The hub calls again only when Zuora sends a request again, or when one of its own processes ended in the middle; then
-   * `may_be_repeated` is true.
-   * Ignore members that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
+   *    no money moved under this key, in this call or an earlier one: Zuora then collects again by a new payment.
+   * 3. Finish in time. The call's deadline is how long the hub waits, usually 44 seconds. If your work continues after
+   *    the deadline, `LookUp` must return its result.
+   * The hub calls again under the same key only when Zuora sends a request again, or when one of the hub's processes
+   * ended during the call; then `may_be_repeated` is true.
+   * Ignore fields that you do not know. Implement grpc.health.v1.Health as well, for the empty service name: a process
    * that is not SERVING gets no new calls. `payorch-server upc certify` checks a plug-in against these rules.
    * </pre>
    */
@@ -659,7 +659,7 @@ public final class PaymentGatewayServiceGrpc {
     /**
      * <pre>
      * Describes the gateway. Called when the hub connects, whenever it reconnects, and about every minute while calls are
-     * made. Answer within 2 seconds; without an answer after a connect nothing else is called.
+     * made. Answer within 2 seconds; after connecting, the hub calls nothing else until it has an answer.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.DescribeGatewayResponse> describeGateway(
@@ -670,8 +670,8 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Checks a payment method while Zuora creates it. No money moves, but an authorization of `auth_amount` may be made
-     * and must then be released.
+     * Checks a payment method while Zuora creates it. No money moves. The plug-in may authorize `auth_amount`, and must
+     * then release the authorization.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.ValidatePaymentMethodResponse> validatePaymentMethod(
@@ -693,7 +693,7 @@ public final class PaymentGatewayServiceGrpc {
 
     /**
      * <pre>
-     * Refunds a payment of ProcessPayment, wholly or in part.
+     * Refunds a payment that ProcessPayment collected, wholly or in part.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.ProcessRefundResponse> processRefund(
@@ -705,8 +705,8 @@ public final class PaymentGatewayServiceGrpc {
     /**
      * <pre>
      * Looks up what became of the calls under a key. It must not call the provider in a way that moves money. A plug-in
-     * without it sets `DescribeGateway.looks_up` to false; payments that end in doubt then stay open until Zuora asks again
-     * and the repeated call is approved.
+     * that does not implement it sets `DescribeGateway.looks_up` to false; a payment in doubt then stays open until Zuora
+     * asks again and the repeated call is approved.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<internal.payorch.v1.LookUpResponse> lookUp(

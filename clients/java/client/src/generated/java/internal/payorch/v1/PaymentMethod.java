@@ -690,7 +690,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object ipAddress_ = "";
   /**
    * <pre>
-   * IP address of the consent; empty also for null. v2.
+   * IP address from which the payer consented; empty also if Zuora returned null. v2.
    * </pre>
    *
    * <code>string ip_address = 15 [json_name = "ipAddress", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -711,7 +711,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * IP address of the consent; empty also for null. v2.
+   * IP address from which the payer consented; empty also if Zuora returned null. v2.
    * </pre>
    *
    * <code>string ip_address = 15 [json_name = "ipAddress", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -737,7 +737,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object bankIdentificationNumber_ = "";
   /**
    * <pre>
-   * First six or eight digits. v2.
+   * First six or eight digits of the card number. v2.
    * </pre>
    *
    * <code>string bank_identification_number = 16 [json_name = "bankIdentificationNumber", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -758,7 +758,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * First six or eight digits. v2.
+   * First six or eight digits of the card number. v2.
    * </pre>
    *
    * <code>string bank_identification_number = 16 [json_name = "bankIdentificationNumber", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -3870,7 +3870,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object ipAddress_ = "";
     /**
      * <pre>
-     * IP address of the consent; empty also for null. v2.
+     * IP address from which the payer consented; empty also if Zuora returned null. v2.
      * </pre>
      *
      * <code>string ip_address = 15 [json_name = "ipAddress", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -3890,7 +3890,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * IP address of the consent; empty also for null. v2.
+     * IP address from which the payer consented; empty also if Zuora returned null. v2.
      * </pre>
      *
      * <code>string ip_address = 15 [json_name = "ipAddress", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -3911,7 +3911,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * IP address of the consent; empty also for null. v2.
+     * IP address from which the payer consented; empty also if Zuora returned null. v2.
      * </pre>
      *
      * <code>string ip_address = 15 [json_name = "ipAddress", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -3928,7 +3928,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * IP address of the consent; empty also for null. v2.
+     * IP address from which the payer consented; empty also if Zuora returned null. v2.
      * </pre>
      *
      * <code>string ip_address = 15 [json_name = "ipAddress", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -3942,7 +3942,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * IP address of the consent; empty also for null. v2.
+     * IP address from which the payer consented; empty also if Zuora returned null. v2.
      * </pre>
      *
      * <code>string ip_address = 15 [json_name = "ipAddress", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -3962,7 +3962,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object bankIdentificationNumber_ = "";
     /**
      * <pre>
-     * First six or eight digits. v2.
+     * First six or eight digits of the card number. v2.
      * </pre>
      *
      * <code>string bank_identification_number = 16 [json_name = "bankIdentificationNumber", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -3982,7 +3982,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * First six or eight digits. v2.
+     * First six or eight digits of the card number. v2.
      * </pre>
      *
      * <code>string bank_identification_number = 16 [json_name = "bankIdentificationNumber", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -4003,7 +4003,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * First six or eight digits. v2.
+     * First six or eight digits of the card number. v2.
      * </pre>
      *
      * <code>string bank_identification_number = 16 [json_name = "bankIdentificationNumber", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -4020,7 +4020,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * First six or eight digits. v2.
+     * First six or eight digits of the card number. v2.
      * </pre>
      *
      * <code>string bank_identification_number = 16 [json_name = "bankIdentificationNumber", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -4034,7 +4034,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * First six or eight digits. v2.
+     * First six or eight digits of the card number. v2.
      * </pre>
      *
      * <code>string bank_identification_number = 16 [json_name = "bankIdentificationNumber", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>

@@ -288,7 +288,7 @@ public interface PaymentMethodOrBuilder extends
 
   /**
    * <pre>
-   * IP address of the consent; empty also for null. v2.
+   * IP address from which the payer consented; empty also if Zuora returned null. v2.
    * </pre>
    *
    * <code>string ip_address = 15 [json_name = "ipAddress", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -297,7 +297,7 @@ public interface PaymentMethodOrBuilder extends
   java.lang.String getIpAddress();
   /**
    * <pre>
-   * IP address of the consent; empty also for null. v2.
+   * IP address from which the payer consented; empty also if Zuora returned null. v2.
    * </pre>
    *
    * <code>string ip_address = 15 [json_name = "ipAddress", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_PERSONAL];</code>
@@ -308,7 +308,7 @@ public interface PaymentMethodOrBuilder extends
 
   /**
    * <pre>
-   * First six or eight digits. v2.
+   * First six or eight digits of the card number. v2.
    * </pre>
    *
    * <code>string bank_identification_number = 16 [json_name = "bankIdentificationNumber", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>
@@ -317,7 +317,7 @@ public interface PaymentMethodOrBuilder extends
   java.lang.String getBankIdentificationNumber();
   /**
    * <pre>
-   * First six or eight digits. v2.
+   * First six or eight digits of the card number. v2.
    * </pre>
    *
    * <code>string bank_identification_number = 16 [json_name = "bankIdentificationNumber", debug_redact = true, (.payorch.v1.sensitivity) = SENSITIVITY_ACCOUNT_DATA];</code>

@@ -333,7 +333,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object paymentIdempotencyKey_ = "";
   /**
    * <pre>
-   * The `idempotency_key` under which the payment was collected: the certain way to find it.
+   * The `idempotency_key` under which the payment was collected: the reliable way to find it.
    * </pre>
    *
    * <code>string payment_idempotency_key = 7 [json_name = "paymentIdempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -354,7 +354,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The `idempotency_key` under which the payment was collected: the certain way to find it.
+   * The `idempotency_key` under which the payment was collected: the reliable way to find it.
    * </pre>
    *
    * <code>string payment_idempotency_key = 7 [json_name = "paymentIdempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -380,7 +380,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object referenceId_ = "";
   /**
    * <pre>
-   * The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+   * The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+   * none.
    * </pre>
    *
    * <code>string reference_id = 8 [json_name = "referenceId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -401,7 +402,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+   * The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+   * none.
    * </pre>
    *
    * <code>string reference_id = 8 [json_name = "referenceId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1708,7 +1710,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object paymentIdempotencyKey_ = "";
     /**
      * <pre>
-     * The `idempotency_key` under which the payment was collected: the certain way to find it.
+     * The `idempotency_key` under which the payment was collected: the reliable way to find it.
      * </pre>
      *
      * <code>string payment_idempotency_key = 7 [json_name = "paymentIdempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1728,7 +1730,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `idempotency_key` under which the payment was collected: the certain way to find it.
+     * The `idempotency_key` under which the payment was collected: the reliable way to find it.
      * </pre>
      *
      * <code>string payment_idempotency_key = 7 [json_name = "paymentIdempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1749,7 +1751,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `idempotency_key` under which the payment was collected: the certain way to find it.
+     * The `idempotency_key` under which the payment was collected: the reliable way to find it.
      * </pre>
      *
      * <code>string payment_idempotency_key = 7 [json_name = "paymentIdempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1766,7 +1768,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `idempotency_key` under which the payment was collected: the certain way to find it.
+     * The `idempotency_key` under which the payment was collected: the reliable way to find it.
      * </pre>
      *
      * <code>string payment_idempotency_key = 7 [json_name = "paymentIdempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1780,7 +1782,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `idempotency_key` under which the payment was collected: the certain way to find it.
+     * The `idempotency_key` under which the payment was collected: the reliable way to find it.
      * </pre>
      *
      * <code>string payment_idempotency_key = 7 [json_name = "paymentIdempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1800,7 +1802,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object referenceId_ = "";
     /**
      * <pre>
-     * The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+     * The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+     * none.
      * </pre>
      *
      * <code>string reference_id = 8 [json_name = "referenceId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1820,7 +1823,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+     * The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+     * none.
      * </pre>
      *
      * <code>string reference_id = 8 [json_name = "referenceId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1841,7 +1845,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+     * The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+     * none.
      * </pre>
      *
      * <code>string reference_id = 8 [json_name = "referenceId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1858,7 +1863,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+     * The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+     * none.
      * </pre>
      *
      * <code>string reference_id = 8 [json_name = "referenceId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1872,7 +1878,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+     * The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+     * none.
      * </pre>
      *
      * <code>string reference_id = 8 [json_name = "referenceId", (.google.api.field_behavior) = OPTIONAL];</code>

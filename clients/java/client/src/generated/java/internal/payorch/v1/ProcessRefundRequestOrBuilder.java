@@ -139,7 +139,7 @@ public interface ProcessRefundRequestOrBuilder extends
 
   /**
    * <pre>
-   * The `idempotency_key` under which the payment was collected: the certain way to find it.
+   * The `idempotency_key` under which the payment was collected: the reliable way to find it.
    * </pre>
    *
    * <code>string payment_idempotency_key = 7 [json_name = "paymentIdempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -148,7 +148,7 @@ public interface ProcessRefundRequestOrBuilder extends
   java.lang.String getPaymentIdempotencyKey();
   /**
    * <pre>
-   * The `idempotency_key` under which the payment was collected: the certain way to find it.
+   * The `idempotency_key` under which the payment was collected: the reliable way to find it.
    * </pre>
    *
    * <code>string payment_idempotency_key = 7 [json_name = "paymentIdempotencyKey", (.google.api.field_behavior) = REQUIRED];</code>
@@ -159,7 +159,8 @@ public interface ProcessRefundRequestOrBuilder extends
 
   /**
    * <pre>
-   * The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+   * The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+   * none.
    * </pre>
    *
    * <code>string reference_id = 8 [json_name = "referenceId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -168,7 +169,8 @@ public interface ProcessRefundRequestOrBuilder extends
   java.lang.String getReferenceId();
   /**
    * <pre>
-   * The payment's `transaction_id` as Zuora stored it. A hint: it may be cut, and is empty where Zuora sends none.
+   * The payment's `transaction_id` as Zuora stored it. Only a hint: it may be truncated, and is empty where Zuora sends
+   * none.
    * </pre>
    *
    * <code>string reference_id = 8 [json_name = "referenceId", (.google.api.field_behavior) = OPTIONAL];</code>

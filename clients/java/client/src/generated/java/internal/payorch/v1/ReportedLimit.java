@@ -63,7 +63,7 @@ private static final long serialVersionUID = 0L;
   private long limit_ = 0L;
   /**
    * <pre>
-   * Of how many; absent when the answer did not say.
+   * The limit itself; absent when the answer did not report it.
    * </pre>
    *
    * <code>optional int64 limit = 2 [json_name = "limit"];</code>
@@ -75,7 +75,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of how many; absent when the answer did not say.
+   * The limit itself; absent when the answer did not report it.
    * </pre>
    *
    * <code>optional int64 limit = 2 [json_name = "limit"];</code>
@@ -90,7 +90,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration resetDelay_;
   /**
    * <pre>
-   * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+   * Time from now until the limit's window ends; absent when the answer did not report it.
    * </pre>
    *
    * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -102,7 +102,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+   * Time from now until the limit's window ends; absent when the answer did not report it.
    * </pre>
    *
    * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -114,7 +114,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+   * Time from now until the limit's window ends; absent when the answer did not report it.
    * </pre>
    *
    * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -128,7 +128,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration age_;
   /**
    * <pre>
-   * How long ago the answer came.
+   * How long ago the answer arrived.
    * </pre>
    *
    * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -140,7 +140,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long ago the answer came.
+   * How long ago the answer arrived.
    * </pre>
    *
    * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -152,7 +152,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long ago the answer came.
+   * How long ago the answer arrived.
    * </pre>
    *
    * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -652,7 +652,7 @@ private static final long serialVersionUID = 0L;
     private long limit_ ;
     /**
      * <pre>
-     * Of how many; absent when the answer did not say.
+     * The limit itself; absent when the answer did not report it.
      * </pre>
      *
      * <code>optional int64 limit = 2 [json_name = "limit"];</code>
@@ -664,7 +664,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of how many; absent when the answer did not say.
+     * The limit itself; absent when the answer did not report it.
      * </pre>
      *
      * <code>optional int64 limit = 2 [json_name = "limit"];</code>
@@ -676,7 +676,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of how many; absent when the answer did not say.
+     * The limit itself; absent when the answer did not report it.
      * </pre>
      *
      * <code>optional int64 limit = 2 [json_name = "limit"];</code>
@@ -692,7 +692,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of how many; absent when the answer did not say.
+     * The limit itself; absent when the answer did not report it.
      * </pre>
      *
      * <code>optional int64 limit = 2 [json_name = "limit"];</code>
@@ -710,7 +710,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> resetDelayBuilder_;
     /**
      * <pre>
-     * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+     * Time from now until the limit's window ends; absent when the answer did not report it.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -721,7 +721,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+     * Time from now until the limit's window ends; absent when the answer did not report it.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -736,7 +736,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+     * Time from now until the limit's window ends; absent when the answer did not report it.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -756,7 +756,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+     * Time from now until the limit's window ends; absent when the answer did not report it.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -774,7 +774,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+     * Time from now until the limit's window ends; absent when the answer did not report it.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -799,7 +799,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+     * Time from now until the limit's window ends; absent when the answer did not report it.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -816,7 +816,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+     * Time from now until the limit's window ends; absent when the answer did not report it.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -828,7 +828,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+     * Time from now until the limit's window ends; absent when the answer did not report it.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -843,7 +843,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+     * Time from now until the limit's window ends; absent when the answer did not report it.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -867,7 +867,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> ageBuilder_;
     /**
      * <pre>
-     * How long ago the answer came.
+     * How long ago the answer arrived.
      * </pre>
      *
      * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -878,7 +878,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long ago the answer came.
+     * How long ago the answer arrived.
      * </pre>
      *
      * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -893,7 +893,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long ago the answer came.
+     * How long ago the answer arrived.
      * </pre>
      *
      * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -913,7 +913,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long ago the answer came.
+     * How long ago the answer arrived.
      * </pre>
      *
      * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -931,7 +931,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long ago the answer came.
+     * How long ago the answer arrived.
      * </pre>
      *
      * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -956,7 +956,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long ago the answer came.
+     * How long ago the answer arrived.
      * </pre>
      *
      * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -973,7 +973,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long ago the answer came.
+     * How long ago the answer arrived.
      * </pre>
      *
      * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -985,7 +985,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long ago the answer came.
+     * How long ago the answer arrived.
      * </pre>
      *
      * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -1000,7 +1000,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long ago the answer came.
+     * How long ago the answer arrived.
      * </pre>
      *
      * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>

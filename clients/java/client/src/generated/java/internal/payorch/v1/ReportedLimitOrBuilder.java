@@ -20,7 +20,7 @@ public interface ReportedLimitOrBuilder extends
 
   /**
    * <pre>
-   * Of how many; absent when the answer did not say.
+   * The limit itself; absent when the answer did not report it.
    * </pre>
    *
    * <code>optional int64 limit = 2 [json_name = "limit"];</code>
@@ -29,7 +29,7 @@ public interface ReportedLimitOrBuilder extends
   boolean hasLimit();
   /**
    * <pre>
-   * Of how many; absent when the answer did not say.
+   * The limit itself; absent when the answer did not report it.
    * </pre>
    *
    * <code>optional int64 limit = 2 [json_name = "limit"];</code>
@@ -39,7 +39,7 @@ public interface ReportedLimitOrBuilder extends
 
   /**
    * <pre>
-   * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+   * Time from now until the limit's window ends; absent when the answer did not report it.
    * </pre>
    *
    * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -48,7 +48,7 @@ public interface ReportedLimitOrBuilder extends
   boolean hasResetDelay();
   /**
    * <pre>
-   * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+   * Time from now until the limit's window ends; absent when the answer did not report it.
    * </pre>
    *
    * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -57,7 +57,7 @@ public interface ReportedLimitOrBuilder extends
   com.google.protobuf.Duration getResetDelay();
   /**
    * <pre>
-   * How long it lasts from now until the limit's window ends; absent when the answer did not say.
+   * Time from now until the limit's window ends; absent when the answer did not report it.
    * </pre>
    *
    * <code>.google.protobuf.Duration reset_delay = 3 [json_name = "resetDelay"];</code>
@@ -66,7 +66,7 @@ public interface ReportedLimitOrBuilder extends
 
   /**
    * <pre>
-   * How long ago the answer came.
+   * How long ago the answer arrived.
    * </pre>
    *
    * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -75,7 +75,7 @@ public interface ReportedLimitOrBuilder extends
   boolean hasAge();
   /**
    * <pre>
-   * How long ago the answer came.
+   * How long ago the answer arrived.
    * </pre>
    *
    * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
@@ -84,7 +84,7 @@ public interface ReportedLimitOrBuilder extends
   com.google.protobuf.Duration getAge();
   /**
    * <pre>
-   * How long ago the answer came.
+   * How long ago the answer arrived.
    * </pre>
    *
    * <code>.google.protobuf.Duration age = 4 [json_name = "age"];</code>
