@@ -16,8 +16,12 @@ from harness.requests import decryption_request, session_request
 from harness.stack import LocalStack, running
 from payorch.v1 import diagnostics_service_pb2 as diagnostics_pb2
 from payorch.v1 import diagnostics_service_pb2_grpc as diagnostics_grpc
+from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch.v1 import payment_orchestration_service_pb2_grpc as service_grpc
 from payorch_server import cli
+from payorch_server.intents.executor import idempotency_key
+from payorch_server.intents.intent_record import store_key
+from payorch_server.model.identifiers import RequestId
 from structlog.testing import capture_logs
 from zuora_emulator import Emulator
 
@@ -49,6 +53,15 @@ async def lose(stub: Any, stack: LocalStack, request_id: str, track_id: str) -> 
     metadata = (("zuora-track-id", track_id),)
     await refusal(stub.CreateSession(session_request(request_id), metadata=metadata, timeout=10))
     stack.emulator.faults.clear()
+
+
+async def damage(stack: LocalStack, request_id: str) -> None:
+    """Damage the record of an intent of CreateSession."""
+    store = stack.application.components.resources.store
+    key = store_key(idempotency_key(namespace="default", rpc="CreateSession", request_id=RequestId(request_id)))
+    stored = await store.get(key)
+    assert stored is not None
+    assert await store.compare_and_set(key, stored.value[:-1], version=stored.version, ttl_s=60.0)
 
 
 @pytest.mark.asyncio
@@ -124,6 +137,28 @@ class TestIntents:
         assert ["order-1-attempt-1", "ticket-1"] == first.split()[-2:]
         assert second.split()[-2].startswith("hmac-")
         assert "acme: 2 in doubt, the oldest for 0m" == summary
+
+    async def test_names_a_record_that_cannot_be_read(
+        self, stack: LocalStack, stub: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """In the list, beside the calls of its request id, and in the errors that its callers receive."""
+        request_id = "order-1-attempt-1"
+        await lose(stub, stack, request_id, "ticket-1")
+        await damage(stack, request_id)
+        sent = stack.emulator.journal.count("sessions")
+
+        resent = await refusal(stub.CreateSession(session_request(request_id), timeout=10))
+        asked = service_pb2.GetIntentRequest(request_id=request_id, operation=service_pb2.OPERATION_CREATE_SESSION)
+        looked_up = await refusal(stub.GetIntent(asked, timeout=10))
+        _, listed = await run(stack, capsys, "intents", "--unsettled")
+        status, traced = await run(stack, capsys, "trace", request_id)
+
+        for error in (resent, looked_up):
+            assert ("INTENT_RECORD_UNREADABLE", request_id) == (error.reason, error.metadata["requestId"])
+        assert sent == stack.emulator.journal.count("sessions")
+        assert "INTENT_RECORD_UNREADABLE" in listed.splitlines()[1]
+        assert (0, True) == (status, f"\nintent CreateSession {request_id}\n" in traced)
+        assert "  state         the record cannot be read\n  outcome       UNKNOWN\n" in traced
 
     async def test_prints_json(self, stack: LocalStack, stub: Any, capsys: pytest.CaptureFixture[str]) -> None:
         """Of one tenant."""

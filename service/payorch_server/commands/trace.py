@@ -112,7 +112,10 @@ def _intent_block(report: diagnostics_pb2.IntentReport) -> str:
     """Show what the ledger has: it outlives the records of calls."""
     known, outcome = report.status, report.status.call_outcome
     state = _word(service_pb2.IntentState.Name(known.intent_state), "INTENT_STATE_")
-    lines = [f"intent {report.rpc} {report.request_id}, {known.first_send_time.ToDatetime():%Y-%m-%dT%H:%M:%S}Z"]
+    if report.error_reason == error_reason_pb2.ERROR_REASON_INTENT_RECORD_UNREADABLE:
+        state = "the record cannot be read"
+    first = f", {known.first_send_time.ToDatetime():%Y-%m-%dT%H:%M:%S}Z" if known.HasField("first_send_time") else ""
+    lines = [f"intent {report.rpc} {report.request_id}{first}"]
     for label, text in (
         ("namespace", report.namespace),
         ("state", state),

@@ -159,6 +159,26 @@ def require_same_request(recorded: Fingerprint, request: IntentRequest[Any]) -> 
         raise error_for(Failure(Reason.INTENT_MISMATCH, f"differs in {', '.join(paths)}", violations=violations))
 
 
+def unreadable(cause: Exception, request: IntentRequest[Any]) -> CallError:
+    """Return the error for an intent whose record is there and cannot be read."""
+    return record_unreadable(cause, key=request.key, rpc=request.rpc, request_id=request.request_id)
+
+
+def record_unreadable(cause: Exception, *, key: IdempotencyKey, rpc: str, request_id: RequestId) -> CallError:
+    """Return the error for an intent whose record is there and cannot be read.
+
+    Nothing was sent, and any end is possible.
+
+    Args:
+        cause: Why it cannot be read.
+        key: Of the intent, for operators to find its record by.
+        rpc: Name of the RPC.
+        request_id: The caller's name for the intent.
+    """
+    detail = f"the record of {key} cannot be read: {cause}"
+    return error_for(Failure(Reason.INTENT_RECORD_UNREADABLE, detail, metadata={"requestId": request_id}, rpc=rpc))
+
+
 def still_running(detail: str, until: datetime) -> CallError:
     """Return the error for a caller that leaves before the execution has ended.
 

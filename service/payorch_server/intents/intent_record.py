@@ -15,6 +15,7 @@ from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - results are sealed from here on
+from payorch_server.store.port import UNREADABLE
 
 VERSION: Final = 1
 _MAX_IDS: Final = 10
@@ -22,6 +23,8 @@ _UUID_7: Final = 7
 # The id of a call is looked at some three times, by one step after the other.
 _MAX_REQUEST_IDS: Final = 256
 _MILLISECONDS_BITS: Final = 80
+# The end of the year 9998: with what is added to them, these times are dates.
+_LATEST_S: Final = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,10 @@ class IntentRecord:
     0 when it is not known."""
 
 
+class IntentRecordUnreadable(Exception):  # noqa: N818 - a state of the record
+    """A record is there, and this version cannot read it. It may be damaged, and any outcome is possible."""
+
+
 def store_key(key: IdempotencyKey) -> str:
     """Return where the record of an intent is stored."""
     return f"intent:{key}"
@@ -185,8 +192,22 @@ def encode_record(record: IntentRecord) -> bytes:
 
 
 def decode_record(value: bytes) -> IntentRecord:
-    """Return the record from the store; members that a newer version added are ignored."""
-    return _DECODER.decode(value)
+    """Return the record from the store; members that a newer version added are ignored.
+
+    Raises:
+        IntentRecordUnreadable: It is no record, or has times that no record can have.
+    """
+    try:
+        record = _DECODER.decode(value)
+    except UNREADABLE as error:
+        raise IntentRecordUnreadable("its bytes are no record") from error
+    times_s = [record.lease_until_s, record.opened_at_s, record.earliest_send_s]
+    if record.settlement is not None:
+        times_s += [record.settlement.settled_at_s, record.settlement.evidence.retry_after_s or 0.0]
+    # Not a number is in no range.
+    if not all(0.0 <= time_s < _LATEST_S for time_s in times_s):
+        raise IntentRecordUnreadable("it has a time that no record can have")
+    return record
 
 
 def append_recent(ids: tuple[str, ...], *more: str) -> tuple[str, ...]:
@@ -200,8 +221,15 @@ def encode_result(value: Any) -> bytes:
 
 
 def decode_result(value: bytes, result_type: Any) -> Any:
-    """Return the result of a type from unsealed bytes."""
-    return msgspec.json.decode(value, type=result_type, dec_hook=lambda _type, clear: Secret(clear))
+    """Return the result of a type from unsealed bytes.
+
+    Raises:
+        IntentRecordUnreadable: It is no result of this type.
+    """
+    try:
+        return msgspec.json.decode(value, type=result_type, dec_hook=lambda _type, clear: Secret(clear))
+    except UNREADABLE as error:
+        raise IntentRecordUnreadable("its result has another form") from error
 
 
 def _clear(value: Any) -> Any:

@@ -9,9 +9,10 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from payorch_server.intents.claim import IntentClaim
-from payorch_server.intents.intent import IntentRequest, IntentResult, require_same_request, still_running
+from payorch_server.intents.intent import IntentRequest, IntentResult, require_same_request, still_running, unreadable
 from payorch_server.intents.intent_record import (
     IntentRecord,
+    IntentRecordUnreadable,
     append_recent,
     decode_record,
     encode_record,
@@ -75,10 +76,13 @@ class IntentLedger:
 
         Raises:
             CallError: The store cannot be reached; NOT_SENT.
+            IntentRecordUnreadable: It is there, and cannot be read.
         """
         try:
             stored = await self._store.get(store_key(key))
         except StoreUnavailable as error:
+            if error.is_foreign:
+                raise IntentRecordUnreadable(str(error)) from error
             raise call_error(Reason.STORE_UNAVAILABLE, str(error)) from error
         return decode_record(stored.value) if stored else None
 
@@ -103,7 +107,7 @@ class IntentLedger:
             permit: Refuses the caller on the route that the intent is pinned to.
 
         Raises:
-            CallError: The intent failed before, was another request, is too old, or cannot be routed.
+            CallError: The intent failed before, was another request, is too old, cannot be routed or cannot be read.
             StoreUnavailable: Nothing is known of it.
         """
         poll_s = _POLL_S[0]
@@ -113,7 +117,7 @@ class IntentLedger:
             stored = await self._open(request, context, permit)
             if isinstance(stored, IntentClaim):
                 return stored
-            record = self._with_what_is_known_here(request, decode_record(stored.value))
+            record = self._with_what_is_known_here(request, _read(stored, request))
             self._refuse_elsewhere(request, record)
             # A record that is newer than a failure known here replaces it.
             if record.doubtful or record.settlement is not None or self.memory.sent(request.key):
@@ -164,9 +168,11 @@ class IntentLedger:
             permit: Refuses the caller on the route that this process sent the intent on.
 
         Raises:
-            CallError: It needs a record, it has no route, its time stamp is older than Zuora's memory, or this process
-                knows that it failed for good.
+            CallError: It needs a record, its record cannot be read, it has no route, its time stamp is older than
+                Zuora's memory, or this process knows that it failed for good.
         """
+        if error.is_foreign:
+            raise unreadable(error, request) from error
         if request.operation.needs_record:
             raise call_error(Reason.STORE_UNAVAILABLE, str(error)) from error
         if self._is_too_old(request):
@@ -330,6 +336,13 @@ class IntentLedger:
 
     def _now_s(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _read(stored: StoredValue, request: IntentRequest[Any]) -> IntentRecord:
+    try:
+        return decode_record(stored.value)
+    except IntentRecordUnreadable as error:
+        raise unreadable(error, request) from error
 
 
 def _require_route(request: IntentRequest[Any], route: Route) -> None:

@@ -1,12 +1,13 @@
 """A one-time token belongs to one intent."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from typing import Final
 
-from payorch_server.intents.intent_record import decode_record, reason_of
+from payorch_server.intents.intent_record import IntentRecordUnreadable, decode_record, reason_of
 from payorch_server.model.outcome import Reason
-from payorch_server.store.port import VERSION_BYTES, Store
+from payorch_server.store.port import VERSION_BYTES, Store, StoredValue
 
 # Refusals that Zuora gives before a gateway could have seen the token.
 _BEFORE_THE_GATEWAY: Final = frozenset(
@@ -19,6 +20,8 @@ _BEFORE_THE_GATEWAY: Final = frozenset(
         Reason.UPSTREAM_REFUSAL_STORED,
     }
 )
+# The place of a record.
+_OWNER: Final = re.compile(rb"intent:[a-z0-9-]+")
 
 
 def token_name(*, public_key_hash: str, transaction_id: str) -> str:
@@ -60,10 +63,12 @@ class TokenGuard:
             if there is None:
                 return True
             is_ours = there.value == owner.encode()
+            # A damaged entry belongs to an intent that cannot be found.
+            if not is_ours and not _OWNER.fullmatch(there.value):
+                return False
             other = None if is_ours else await self._store.get(there.value.decode())
             if other is not None:
-                settlement = decode_record(other.value).settlement
-                reason = reason_of(settlement) if settlement else None
+                reason = _end_of(other)
                 if reason is None or not self.is_released_by(reason):
                     return False
             if await self._store.compare_and_set(key, owner.encode(), version=there.version, ttl_s=self.keep_s):
@@ -80,3 +85,12 @@ class TokenGuard:
         there = await self._store.get(f"token:{token}")
         if there is not None and there.value == owner.encode():
             await self._store.compare_and_delete(f"token:{token}", version=there.version)
+
+
+def _end_of(stored: StoredValue) -> Reason | None:
+    """Return why an intent failed; None where it succeeded, has not ended, or has a record that cannot be read."""
+    try:
+        settlement = decode_record(stored.value).settlement
+    except IntentRecordUnreadable:
+        return None
+    return reason_of(settlement) if settlement else None

@@ -15,7 +15,13 @@ import msgspec
 import structlog
 
 from payorch_server.calls.recording import CallRecord
-from payorch_server.intents.intent_record import IntentRecord, decode_record, reason_of, store_key
+from payorch_server.intents.intent_record import (
+    IntentRecord,
+    IntentRecordUnreadable,
+    decode_record,
+    reason_of,
+    store_key,
+)
 from payorch_server.intents.ledger import KEEP_S
 from payorch_server.model.errors import call_error
 from payorch_server.model.identifiers import IdempotencyKey
@@ -59,9 +65,8 @@ class UnsettledIntent(msgspec.Struct, frozen=True):
 class UnsettledList:
     """Intents in doubt with their records, the one that has been in doubt for longest first."""
 
-    intents: Sequence[tuple[UnsettledIntent, IntentRecord | None]]
-    """The record is None where the store has none, because the intent was not recorded or its record is gone, and where
-    it cannot be read."""
+    intents: Sequence[tuple[UnsettledIntent, IntentRecord | IntentRecordUnreadable | None]]
+    """The record is None where the store has none, because the intent was not recorded or its record is gone."""
     incomplete: bool
     """Whether there are more, or some could not be noted."""
 
@@ -145,7 +150,7 @@ class UnsettledIntents:
         return {note.key: note for note in notes} | self._own
 
     async def _still_in_doubt(self, candidates: Sequence[UnsettledIntent], at_most: int) -> UnsettledList:
-        found: list[tuple[UnsettledIntent, IntentRecord | None]] = []
+        found: list[tuple[UnsettledIntent, IntentRecord | IntentRecordUnreadable | None]] = []
         settled: list[UnsettledIntent] = []
         for start in range(0, len(candidates), _AT_ONCE):
             if len(found) > at_most:
@@ -153,19 +158,23 @@ class UnsettledIntents:
             notes = candidates[start : start + _AT_ONCE]
             records = await asyncio.gather(*map(self._record_of, notes))
             for note, record in zip(notes, records, strict=True):
-                if record is None or is_in_doubt(record):
+                if not isinstance(record, IntentRecord) or is_in_doubt(record):
                     found.append((note, record))
                 else:
                     settled.append(note)
         await self._forget(settled)
         return UnsettledList(found[:at_most], incomplete=len(found) > at_most or self._lost > 0)
 
-    async def _record_of(self, note: UnsettledIntent) -> IntentRecord | None:
-        stored = await self._store.get(store_key(IdempotencyKey(note.key)))
+    async def _record_of(self, note: UnsettledIntent) -> IntentRecord | IntentRecordUnreadable | None:
         try:
+            stored = await self._store.get(store_key(IdempotencyKey(note.key)))
             return decode_record(stored.value) if stored else None
-        except UNREADABLE:
-            return None
+        except IntentRecordUnreadable as error:
+            return error
+        except StoreUnavailable as error:
+            if error.is_foreign:
+                return IntentRecordUnreadable(str(error))
+            raise
 
     async def _forget(self, settled: Sequence[UnsettledIntent]) -> None:
         """Remove the notes of intents that were settled, here or by another process."""

@@ -9,9 +9,10 @@ from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
 from payorch_server.intents.intent_record import IntentStatus, opened_at
 from payorch_server.model.attempt import CallReport, UpstreamPreview
 from payorch_server.model.money import Amount
+from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - the token goes on the wire here
-from payorch_server.rpc.status import recorded_outcome
+from payorch_server.rpc.status import outcome_of, recorded_outcome
 from payorch_server.usecases.decrypt_apple_pay import amounts_agree
 from payorch_server.usecases.dispatcher import CallResult
 from payorch_server.zuora.resources.decryption import DecryptionResult
@@ -120,6 +121,11 @@ def _method_fields(view: Mapping[str, Any]) -> dict[str, Any]:
         _METHOD_FIELDS.get(name, name): _method_fields(value) if isinstance(value, Mapping) else value
         for name, value in view.items()
     }
+
+
+def encode_unreadable_intent(*, rpc: str) -> service_pb2.GetIntentResponse:
+    """Return what is known of an RPC's intent whose record is there and cannot be read."""
+    return service_pb2.GetIntentResponse(call_outcome=outcome_of(Reason.INTENT_RECORD_UNREADABLE, rpc=rpc))
 
 
 def encode_intent(status: IntentStatus | None, *, rpc: str) -> service_pb2.GetIntentResponse:

@@ -12,13 +12,13 @@ from payorch.v1 import error_reason_pb2
 from payorch_server.calls.history import CallHistory
 from payorch_server.calls.recording import CallRecord
 from payorch_server.intents.executor import idempotency_key
-from payorch_server.intents.intent_record import IntentRecord, IntentStatus, resend_before
+from payorch_server.intents.intent_record import IntentRecord, IntentRecordUnreadable, IntentStatus, resend_before
 from payorch_server.intents.ledger import IntentLedger
 from payorch_server.intents.unsettled import UnsettledIntent, UnsettledIntents
 from payorch_server.model.errors import Violation
 from payorch_server.model.identifiers import TRACK_ID_RULE, RequestId, TrackId, parse_request_id, parse_track_id
 from payorch_server.model.operation import ROUTED_RPCS
-from payorch_server.rpc.encode import encode_intent
+from payorch_server.rpc.encode import encode_intent, encode_unreadable_intent
 from payorch_server.rpc.track_ids import recorded_request_ids, recorded_track_ids
 from payorch_server.rpc.validation import Check
 from payorch_server.runtime.clock import Clock
@@ -27,6 +27,7 @@ from payorch_server.store.keyring import PSEUDONYM_PREFIX, Keyring
 _DEFAULT_RESULTS: Final = 100
 REASONS: Final = {name.removeprefix("ERROR_REASON_"): number for name, number in error_reason_pb2.ErrorReason.items()}
 """By the name of the Reason. A replica of a newer version may have stored some that this one does not know."""
+_UNREADABLE: Final = error_reason_pb2.ERROR_REASON_INTENT_RECORD_UNREADABLE
 _REQUEST_ID_RULE: Final = "must be 16 to 128 characters from 0x21 to 0x7E, or the keyed hash of such an id in the log"
 
 
@@ -36,7 +37,7 @@ class _Found:
 
     rpc: str
     namespace: str
-    record: IntentRecord
+    record: IntentRecord | IntentRecordUnreadable
 
 
 class OperatorSearch:
@@ -86,7 +87,9 @@ class OperatorSearch:
         intents = [found async for found in self._intents_of(request_id, namespaces)]
         calls: list[CallRecord] = []
         for namespace in namespaces:
-            track_ids = [name for found in intents if found.namespace == namespace for name in found.record.track_ids]
+            track_ids = [
+                name for found in intents if found.namespace == namespace for name in _track_ids_of(found.record)
+            ]
             for form in shown:
                 track_ids += self._call_history.track_ids_of(form, namespace=namespace)
             for track_id in dict.fromkeys(track_ids):
@@ -112,10 +115,22 @@ class OperatorSearch:
         if parsed := parse_request_id(request_id):
             for namespace, rpc in itertools.product(namespaces, ROUTED_RPCS):
                 key = idempotency_key(namespace=namespace, rpc=rpc, request_id=parsed)
-                if record := await self._ledger.look_up(key):
+                try:
+                    record: IntentRecord | IntentRecordUnreadable | None = await self._ledger.look_up(key)
+                except IntentRecordUnreadable as error:
+                    record = error
+                if record is not None:
                     yield _Found(rpc, namespace, record)
 
     def _report(self, found: _Found, request_id: str) -> diagnostics_pb2.IntentReport:
+        if isinstance(found.record, IntentRecordUnreadable):
+            return diagnostics_pb2.IntentReport(
+                rpc=found.rpc,
+                namespace=found.namespace,
+                request_id=request_id,
+                error_reason=_UNREADABLE,
+                status=encode_unreadable_intent(rpc=found.rpc),
+            )
         route, track_ids = found.record.route, found.record.track_ids
         return diagnostics_pb2.IntentReport(
             rpc=found.rpc,
@@ -127,7 +142,9 @@ class OperatorSearch:
             status=encode_intent(self._status(found.record), rpc=found.rpc),
         )
 
-    def _report_of_note(self, note: UnsettledIntent, record: IntentRecord | None) -> diagnostics_pb2.IntentReport:
+    def _report_of_note(
+        self, note: UnsettledIntent, record: IntentRecord | IntentRecordUnreadable | None
+    ) -> diagnostics_pb2.IntentReport:
         report = diagnostics_pb2.IntentReport(
             rpc=note.rpc,
             namespace=note.namespace,
@@ -137,8 +154,12 @@ class OperatorSearch:
             entity=note.entity,
             track_id=note.track_id,
             error_reason=REASONS.get(note.reason, error_reason_pb2.ERROR_REASON_UNSPECIFIED),
-            status=encode_intent(self._status(record) if record else None, rpc=note.rpc),
         )
+        if isinstance(record, IntentRecordUnreadable):
+            report.error_reason = _UNREADABLE
+            report.status.CopyFrom(encode_unreadable_intent(rpc=note.rpc))
+        else:
+            report.status.CopyFrom(encode_intent(self._status(record) if record else None, rpc=note.rpc))
         report.unsettled_since_time.FromDatetime(note.noted_at)
         return report
 
@@ -151,6 +172,10 @@ def _shown_forms(request_id: str, keyring: Keyring) -> tuple[str, ...]:
     if request_id.startswith(PSEUDONYM_PREFIX):
         return (request_id,)
     return recorded_request_ids(RequestId(request_id), keyring)
+
+
+def _track_ids_of(record: IntentRecord | IntentRecordUnreadable) -> tuple[str, ...]:
+    return record.track_ids if isinstance(record, IntentRecord) else ()
 
 
 def _in_order(records: Iterable[CallRecord]) -> list[CallRecord]:

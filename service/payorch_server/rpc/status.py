@@ -79,6 +79,10 @@ CATALOGUE: Final[dict[Reason, tuple[grpc.StatusCode, str]]] = {
         _Code.UNKNOWN,
         "The request may have been executed, and no record shows it.",
     ),
+    Reason.INTENT_RECORD_UNREADABLE: (
+        _Code.UNKNOWN,
+        "The request may have been executed: its record cannot be read, and an operator has to look.",
+    ),
     Reason.UPSTREAM_UNREACHABLE: (_Code.UNAVAILABLE, "No connection to Zuora could be made."),
     Reason.UPSTREAM_TLS_FAILED: (_Code.UNAVAILABLE, "Zuora's certificate was refused."),
     Reason.UPSTREAM_CIRCUIT_OPEN: (_Code.UNAVAILABLE, "Zuora has stopped answering this tenant's calls."),
@@ -211,8 +215,7 @@ def recorded_outcome(status: IntentStatus, *, rpc: str) -> call_pb2.CallOutcome:
     """Return the outcome of an RPC's intent that is not in flight: its settlement, or UNKNOWN if it has none."""
     settlement = status.record.settlement
     if settlement is None and status.expired:
-        expired = verdict_of(Reason.INTENT_EXPIRED, rpc=rpc)
-        return call_pb2.CallOutcome(outcome=OUTCOMES[expired.outcome], advice=ADVICE[expired.advice])
+        return outcome_of(Reason.INTENT_EXPIRED, rpc=rpc)
     if settlement is None:
         unsettled = call_pb2.CallOutcome(
             outcome=call_pb2.OUTCOME_UNKNOWN, advice=call_pb2.ADVICE_RESEND_SAME_REQUEST_ID
@@ -229,6 +232,12 @@ def recorded_outcome(status: IntentStatus, *, rpc: str) -> call_pb2.CallOutcome:
         zuora_request_id=_truncate(settlement.zuora_request_id),
         track_id=settlement.executed_track_id,
     )
+
+
+def outcome_of(reason: Reason, *, rpc: str) -> call_pb2.CallOutcome:
+    """Return what a reason alone means for an RPC's intent."""
+    verdict = verdict_of(reason, rpc=rpc)
+    return call_pb2.CallOutcome(outcome=OUTCOMES[verdict.outcome], advice=ADVICE[verdict.advice])
 
 
 def attempt_message(attempt: Attempt) -> call_pb2.Attempt:

@@ -30,6 +30,10 @@ class SealBroken(Exception):  # noqa: N818 - the seal is what is broken
     """A sealed value was made with a key that is gone, or was changed."""
 
 
+class SealKeyGone(SealBroken):
+    """The key that a value was sealed with is not configured."""
+
+
 class _Hmac:
     """HMAC-SHA-256 under one key, three times as fast as `hmac.digest` for short values.
 
@@ -115,11 +119,12 @@ class Keyring:
         """Return the value inside.
 
         Raises:
-            SealBroken: The key is gone, or value, purpose or key do not belong together.
+            SealKeyGone: The key is not configured.
+            SealBroken: Value, purpose and key do not belong together.
         """
         seal = self._seals.get(key_id)
         if seal is None:
-            raise SealBroken(f"The key {key_id} is not configured.")
+            raise SealKeyGone(f"The key {key_id} is not configured.")
         try:
             return seal.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
         # ValueError: too short to hold even a nonce.

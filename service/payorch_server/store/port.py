@@ -23,6 +23,11 @@ class StoreUnavailable(Exception):  # noqa: N818 - a state of the store
     The message is for operators. It names the operation and the cause, never a key or a value.
     """
 
+    def __init__(self, message: str, *, is_foreign: bool = False) -> None:
+        super().__init__(message)
+        self.is_foreign = is_foreign
+        """Whether the key holds what this service did not write, or a damaged value, so that waiting does not help."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredValue:

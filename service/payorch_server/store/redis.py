@@ -317,7 +317,7 @@ def _encode(version: int) -> bytes:
 
 def _decode(record: bytes) -> StoredValue:
     if len(record) < _VERSION_BYTES:
-        raise StoreUnavailable("the key holds what this service did not write; is its prefix shared?")
+        raise StoreUnavailable("the key holds what this service did not write; is its prefix shared?", is_foreign=True)
     return StoredValue(record[_VERSION_BYTES:], int.from_bytes(record[:_VERSION_BYTES], "big"))
 
 

@@ -9,8 +9,8 @@ from opentelemetry import trace
 
 from payorch_server.access.permission import Action, permit
 from payorch_server.intents.executor import IntentExecutor, idempotency_key
-from payorch_server.intents.intent import IntentRequest, IntentResult, RequestFingerprints
-from payorch_server.intents.intent_record import IntentStatus, resend_before
+from payorch_server.intents.intent import IntentRequest, IntentResult, RequestFingerprints, record_unreadable
+from payorch_server.intents.intent_record import IntentRecordUnreadable, IntentStatus, resend_before
 from payorch_server.model.attempt import CallReport, UpstreamPreview
 from payorch_server.model.call_notes import RouteNames
 from payorch_server.model.context import CallContext
@@ -119,11 +119,15 @@ class Dispatcher:
 
         Raises:
             CallError: The store cannot be reached, or the caller may not use the route of the intent; NOT_SENT.
+                Or its record cannot be read; UNKNOWN.
         """
         ledger = self._executor.ledger
         key = idempotency_key(namespace=context.namespace, rpc=rpc, request_id=request_id)
         self._executor.spans.mark(key)
-        record = await ledger.look_up(key)
+        try:
+            record = await ledger.look_up(key)
+        except IntentRecordUnreadable as error:
+            raise record_unreadable(error, key=key, rpc=rpc, request_id=request_id) from error
         if record is None:
             return None
         context.notes.route = RouteNames.of(record.route)

@@ -7,10 +7,16 @@ from typing import Any, Final
 
 from harness.keyring import KEYRING
 from payorch_server.calls.history import _decode_records
-from payorch_server.intents.intent_record import decode_record, decode_result, encode_record, encode_result
+from payorch_server.intents.intent_record import (
+    IntentRecordUnreadable,
+    decode_record,
+    decode_result,
+    encode_record,
+    encode_result,
+)
 from payorch_server.intents.unsettled import _decode_notes
 from payorch_server.model.secret import Secret
-from payorch_server.store.port import UNREADABLE, StoredValue, StoreUnavailable
+from payorch_server.store.port import StoredValue, StoreUnavailable
 from payorch_server.store.redis import _decode
 from payorch_server.upc.epoch import Epoch, read_epoch
 from payorch_server.upc.gateway_outcome import GatewayOutcome, Result
@@ -45,7 +51,7 @@ class _Store:
 def _intent(value: bytes) -> None:
     try:
         record = decode_record(value)
-    except UNREADABLE:
+    except IntentRecordUnreadable:
         return
     require(repr(decode_record(encode_record(record))) == repr(record), "a record that is written again is the same")
 
@@ -54,7 +60,7 @@ def _result(value: bytes) -> None:
     for kind in _RESULTS:
         try:
             result = decode_result(value, kind)
-        except UNREADABLE:
+        except IntentRecordUnreadable:
             continue
         require(repr(decode_result(encode_result(result), kind)) == repr(result), "so is a result")
 

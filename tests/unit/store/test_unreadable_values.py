@@ -8,6 +8,7 @@ import pytest
 from harness.clock import FakeClock
 from harness.keyring import KEYRING
 from payorch_server.calls.history import _decode_records
+from payorch_server.intents.intent_record import IntentRecordUnreadable, decode_record
 from payorch_server.intents.unsettled import _decode_notes
 from payorch_server.store.memory import MemoryStore
 from payorch_server.upc.epoch import Epoch, read_epoch
@@ -33,12 +34,18 @@ def _of_hub(value: bytes) -> tuple[()]:
     return ()
 
 
+def _of_intent(value: bytes) -> tuple[()]:
+    with pytest.raises(IntentRecordUnreadable):
+        decode_record(value)
+    return ()
+
+
 def _sealed(value: bytes) -> tuple[()]:
     assert unseal_answer(value, KEYRING, place="place") is None
     return ()
 
 
-@pytest.mark.parametrize("read", [_decode_records, _decode_notes, _of_hub, _sealed])
+@pytest.mark.parametrize("read", [_decode_records, _decode_notes, _of_hub, _of_intent, _sealed])
 @pytest.mark.parametrize(("value", "reason"), UNREADABLE)
 class TestUnreadableValues:
     """What cannot be read."""

@@ -711,11 +711,13 @@ type IntentReport struct {
 	Entity string `protobuf:"bytes,6,opt,name=entity,proto3" json:"entity,omitempty"`
 	// Zuora-Track-Id of its last execution.
 	TrackId string `protobuf:"bytes,7,opt,name=track_id,json=trackId,proto3" json:"track_id,omitempty"`
-	// Why its last execution ended UNKNOWN; unspecified where that is not known.
+	// Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+	// cannot be read.
 	ErrorReason ErrorReason `protobuf:"varint,8,opt,name=error_reason,json=errorReason,proto3,enum=payorch.v1.ErrorReason" json:"error_reason,omitempty"`
 	// Since when its outcome is unknown; absent where it is known.
 	UnsettledSinceTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=unsettled_since_time,json=unsettledSinceTime,proto3" json:"unsettled_since_time,omitempty"`
-	// The intent's record: its state, outcome and advice, and what exists because of it.
+	// The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+	// record cannot be read.
 	Status        *GetIntentResponse `protobuf:"bytes,10,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -83,6 +83,9 @@ const (
 	// The request may have been executed, and neither the store of intents nor a resend can show it; metadata: lastReason.
 	// UNKNOWN, look up.
 	ErrorReason_ERROR_REASON_INTENT_NOT_RECORDED ErrorReason = 36
+	// The record of the intent is in the store and cannot be read, so that nothing was sent and an operator has to look;
+	// metadata: requestId. UNKNOWN, look up.
+	ErrorReason_ERROR_REASON_INTENT_RECORD_UNREADABLE ErrorReason = 37
 	// No connection to Zuora could be made. NOT_SENT, resend.
 	ErrorReason_ERROR_REASON_UPSTREAM_UNREACHABLE ErrorReason = 40
 	// Zuora's certificate was refused. NOT_SENT, resend.
@@ -179,6 +182,7 @@ var (
 		34: "ERROR_REASON_STILL_RUNNING",
 		35: "ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED",
 		36: "ERROR_REASON_INTENT_NOT_RECORDED",
+		37: "ERROR_REASON_INTENT_RECORD_UNREADABLE",
 		40: "ERROR_REASON_UPSTREAM_UNREACHABLE",
 		41: "ERROR_REASON_UPSTREAM_TLS_FAILED",
 		42: "ERROR_REASON_UPSTREAM_NO_ANSWER",
@@ -236,6 +240,7 @@ var (
 		"ERROR_REASON_STILL_RUNNING":                   34,
 		"ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED":       35,
 		"ERROR_REASON_INTENT_NOT_RECORDED":             36,
+		"ERROR_REASON_INTENT_RECORD_UNREADABLE":        37,
 		"ERROR_REASON_UPSTREAM_UNREACHABLE":            40,
 		"ERROR_REASON_UPSTREAM_TLS_FAILED":             41,
 		"ERROR_REASON_UPSTREAM_NO_ANSWER":              42,
@@ -301,7 +306,7 @@ var File_payorch_v1_error_reason_proto protoreflect.FileDescriptor
 const file_payorch_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x1dpayorch/v1/error_reason.proto\x12\n" +
-	"payorch.v1*\xae\x10\n" +
+	"payorch.v1*\xd9\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_REQUEST_INVALID\x10\x01\x12\"\n" +
@@ -328,7 +333,8 @@ const file_payorch_v1_error_reason_proto_rawDesc = "" +
 	"\x18ERROR_REASON_CALLER_LEFT\x10!\x12\x1e\n" +
 	"\x1aERROR_REASON_STILL_RUNNING\x10\"\x12*\n" +
 	"&ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED\x10#\x12$\n" +
-	" ERROR_REASON_INTENT_NOT_RECORDED\x10$\x12%\n" +
+	" ERROR_REASON_INTENT_NOT_RECORDED\x10$\x12)\n" +
+	"%ERROR_REASON_INTENT_RECORD_UNREADABLE\x10%\x12%\n" +
 	"!ERROR_REASON_UPSTREAM_UNREACHABLE\x10(\x12$\n" +
 	" ERROR_REASON_UPSTREAM_TLS_FAILED\x10)\x12#\n" +
 	"\x1fERROR_REASON_UPSTREAM_NO_ANSWER\x10*\x12%\n" +

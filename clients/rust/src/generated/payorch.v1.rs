@@ -621,6 +621,9 @@ pub enum ErrorReason {
     /// The request may have been executed, and neither the store of intents nor a resend can show it; metadata: lastReason.
     /// UNKNOWN, look up.
     IntentNotRecorded = 36,
+    /// The record of the intent is in the store and cannot be read, so that nothing was sent and an operator has to look;
+    /// metadata: requestId. UNKNOWN, look up.
+    IntentRecordUnreadable = 37,
     /// No connection to Zuora could be made. NOT_SENT, resend.
     UpstreamUnreachable = 40,
     /// Zuora's certificate was refused. NOT_SENT, resend.
@@ -722,6 +725,7 @@ impl ErrorReason {
             Self::StillRunning => "ERROR_REASON_STILL_RUNNING",
             Self::EarlierAttemptUnsettled => "ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED",
             Self::IntentNotRecorded => "ERROR_REASON_INTENT_NOT_RECORDED",
+            Self::IntentRecordUnreadable => "ERROR_REASON_INTENT_RECORD_UNREADABLE",
             Self::UpstreamUnreachable => "ERROR_REASON_UPSTREAM_UNREACHABLE",
             Self::UpstreamTlsFailed => "ERROR_REASON_UPSTREAM_TLS_FAILED",
             Self::UpstreamNoAnswer => "ERROR_REASON_UPSTREAM_NO_ANSWER",
@@ -790,6 +794,7 @@ impl ErrorReason {
                 Some(Self::EarlierAttemptUnsettled)
             }
             "ERROR_REASON_INTENT_NOT_RECORDED" => Some(Self::IntentNotRecorded),
+            "ERROR_REASON_INTENT_RECORD_UNREADABLE" => Some(Self::IntentRecordUnreadable),
             "ERROR_REASON_UPSTREAM_UNREACHABLE" => Some(Self::UpstreamUnreachable),
             "ERROR_REASON_UPSTREAM_TLS_FAILED" => Some(Self::UpstreamTlsFailed),
             "ERROR_REASON_UPSTREAM_NO_ANSWER" => Some(Self::UpstreamNoAnswer),
@@ -2289,13 +2294,15 @@ pub struct IntentReport {
     /// Zuora-Track-Id of its last execution.
     #[prost(string, tag = "7")]
     pub track_id: ::prost::alloc::string::String,
-    /// Why its last execution ended UNKNOWN; unspecified where that is not known.
+    /// Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+    /// cannot be read.
     #[prost(enumeration = "ErrorReason", tag = "8")]
     pub error_reason: i32,
     /// Since when its outcome is unknown; absent where it is known.
     #[prost(message, optional, tag = "9")]
     pub unsettled_since_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The intent's record: its state, outcome and advice, and what exists because of it.
+    /// The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+    /// record cannot be read.
     #[prost(message, optional, tag = "10")]
     pub status: ::core::option::Option<GetIntentResponse>,
 }

@@ -446,14 +446,18 @@ class IntentReport(_message.Message):
     track_id: _builtins.str
     """Zuora-Track-Id of its last execution."""
     error_reason: _error_reason_pb2.ErrorReason.ValueType
-    """Why its last execution ended UNKNOWN; unspecified where that is not known."""
+    """Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+    cannot be read.
+    """
     @_builtins.property
     def unsettled_since_time(self) -> _timestamp_pb2.Timestamp:
         """Since when its outcome is unknown; absent where it is known."""
 
     @_builtins.property
     def status(self) -> _payment_orchestration_service_pb2.GetIntentResponse:
-        """The intent's record: its state, outcome and advice, and what exists because of it."""
+        """The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+        record cannot be read.
+        """
 
     def __init__(
         self,

@@ -84,6 +84,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The request may have been executed, and neither the store of intents nor a resend can show it; metadata: lastReason.
     UNKNOWN, look up.
     """
+    ERROR_REASON_INTENT_RECORD_UNREADABLE: _ErrorReason.ValueType  # 37
+    """The record of the intent is in the store and cannot be read, so that nothing was sent and an operator has to look;
+    metadata: requestId. UNKNOWN, look up.
+    """
     ERROR_REASON_UPSTREAM_UNREACHABLE: _ErrorReason.ValueType  # 40
     """No connection to Zuora could be made. NOT_SENT, resend."""
     ERROR_REASON_UPSTREAM_TLS_FAILED: _ErrorReason.ValueType  # 41
@@ -224,6 +228,10 @@ resend.
 ERROR_REASON_INTENT_NOT_RECORDED: ErrorReason.ValueType  # 36
 """The request may have been executed, and neither the store of intents nor a resend can show it; metadata: lastReason.
 UNKNOWN, look up.
+"""
+ERROR_REASON_INTENT_RECORD_UNREADABLE: ErrorReason.ValueType  # 37
+"""The record of the intent is in the store and cannot be read, so that nothing was sent and an operator has to look;
+metadata: requestId. UNKNOWN, look up.
 """
 ERROR_REASON_UPSTREAM_UNREACHABLE: ErrorReason.ValueType  # 40
 """No connection to Zuora could be made. NOT_SENT, resend."""

@@ -378,7 +378,8 @@ export type IntentReport = Message<"payorch.v1.IntentReport"> & {
   trackId: string;
 
   /**
-   * Why its last execution ended UNKNOWN; unspecified where that is not known.
+   * Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+   * cannot be read.
    *
    * @generated from field: payorch.v1.ErrorReason error_reason = 8;
    */
@@ -392,7 +393,8 @@ export type IntentReport = Message<"payorch.v1.IntentReport"> & {
   unsettledSinceTime?: Timestamp | undefined;
 
   /**
-   * The intent's record: its state, outcome and advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+   * record cannot be read.
    *
    * @generated from field: payorch.v1.GetIntentResponse status = 10;
    */

@@ -223,6 +223,15 @@ public enum ErrorReason
   ERROR_REASON_INTENT_NOT_RECORDED(36),
   /**
    * <pre>
+   * The record of the intent is in the store and cannot be read, so that nothing was sent and an operator has to look;
+   * metadata: requestId. UNKNOWN, look up.
+   * </pre>
+   *
+   * <code>ERROR_REASON_INTENT_RECORD_UNREADABLE = 37;</code>
+   */
+  ERROR_REASON_INTENT_RECORD_UNREADABLE(37),
+  /**
+   * <pre>
    * No connection to Zuora could be made. NOT_SENT, resend.
    * </pre>
    *
@@ -678,6 +687,15 @@ public enum ErrorReason
   public static final int ERROR_REASON_INTENT_NOT_RECORDED_VALUE = 36;
   /**
    * <pre>
+   * The record of the intent is in the store and cannot be read, so that nothing was sent and an operator has to look;
+   * metadata: requestId. UNKNOWN, look up.
+   * </pre>
+   *
+   * <code>ERROR_REASON_INTENT_RECORD_UNREADABLE = 37;</code>
+   */
+  public static final int ERROR_REASON_INTENT_RECORD_UNREADABLE_VALUE = 37;
+  /**
+   * <pre>
    * No connection to Zuora could be made. NOT_SENT, resend.
    * </pre>
    *
@@ -973,6 +991,7 @@ public enum ErrorReason
       case 34: return ERROR_REASON_STILL_RUNNING;
       case 35: return ERROR_REASON_EARLIER_ATTEMPT_UNSETTLED;
       case 36: return ERROR_REASON_INTENT_NOT_RECORDED;
+      case 37: return ERROR_REASON_INTENT_RECORD_UNREADABLE;
       case 40: return ERROR_REASON_UPSTREAM_UNREACHABLE;
       case 41: return ERROR_REASON_UPSTREAM_TLS_FAILED;
       case 42: return ERROR_REASON_UPSTREAM_NO_ANSWER;

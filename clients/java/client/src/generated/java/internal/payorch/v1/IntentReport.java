@@ -385,7 +385,8 @@ private static final long serialVersionUID = 0L;
   private int errorReason_ = 0;
   /**
    * <pre>
-   * Why its last execution ended UNKNOWN; unspecified where that is not known.
+   * Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+   * cannot be read.
    * </pre>
    *
    * <code>.payorch.v1.ErrorReason error_reason = 8 [json_name = "errorReason"];</code>
@@ -396,7 +397,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why its last execution ended UNKNOWN; unspecified where that is not known.
+   * Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+   * cannot be read.
    * </pre>
    *
    * <code>.payorch.v1.ErrorReason error_reason = 8 [json_name = "errorReason"];</code>
@@ -449,7 +451,8 @@ private static final long serialVersionUID = 0L;
   private internal.payorch.v1.GetIntentResponse status_;
   /**
    * <pre>
-   * The intent's record: its state, outcome and advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+   * record cannot be read.
    * </pre>
    *
    * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -461,7 +464,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The intent's record: its state, outcome and advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+   * record cannot be read.
    * </pre>
    *
    * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -473,7 +477,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The intent's record: its state, outcome and advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+   * record cannot be read.
    * </pre>
    *
    * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -1709,7 +1714,8 @@ private static final long serialVersionUID = 0L;
     private int errorReason_ = 0;
     /**
      * <pre>
-     * Why its last execution ended UNKNOWN; unspecified where that is not known.
+     * Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+     * cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.ErrorReason error_reason = 8 [json_name = "errorReason"];</code>
@@ -1720,7 +1726,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why its last execution ended UNKNOWN; unspecified where that is not known.
+     * Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+     * cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.ErrorReason error_reason = 8 [json_name = "errorReason"];</code>
@@ -1735,7 +1742,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why its last execution ended UNKNOWN; unspecified where that is not known.
+     * Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+     * cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.ErrorReason error_reason = 8 [json_name = "errorReason"];</code>
@@ -1748,7 +1756,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why its last execution ended UNKNOWN; unspecified where that is not known.
+     * Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+     * cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.ErrorReason error_reason = 8 [json_name = "errorReason"];</code>
@@ -1766,7 +1775,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why its last execution ended UNKNOWN; unspecified where that is not known.
+     * Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+     * cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.ErrorReason error_reason = 8 [json_name = "errorReason"];</code>
@@ -1941,7 +1951,8 @@ private static final long serialVersionUID = 0L;
         internal.payorch.v1.GetIntentResponse, internal.payorch.v1.GetIntentResponse.Builder, internal.payorch.v1.GetIntentResponseOrBuilder> statusBuilder_;
     /**
      * <pre>
-     * The intent's record: its state, outcome and advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+     * record cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -1952,7 +1963,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intent's record: its state, outcome and advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+     * record cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -1967,7 +1979,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intent's record: its state, outcome and advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+     * record cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -1987,7 +2000,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intent's record: its state, outcome and advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+     * record cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -2005,7 +2019,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intent's record: its state, outcome and advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+     * record cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -2030,7 +2045,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intent's record: its state, outcome and advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+     * record cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -2047,7 +2063,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intent's record: its state, outcome and advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+     * record cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -2059,7 +2076,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intent's record: its state, outcome and advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+     * record cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -2074,7 +2092,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The intent's record: its state, outcome and advice, and what exists because of it.
+     * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+     * record cannot be read.
      * </pre>
      *
      * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>

@@ -150,7 +150,8 @@ public interface IntentReportOrBuilder extends
 
   /**
    * <pre>
-   * Why its last execution ended UNKNOWN; unspecified where that is not known.
+   * Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+   * cannot be read.
    * </pre>
    *
    * <code>.payorch.v1.ErrorReason error_reason = 8 [json_name = "errorReason"];</code>
@@ -159,7 +160,8 @@ public interface IntentReportOrBuilder extends
   int getErrorReasonValue();
   /**
    * <pre>
-   * Why its last execution ended UNKNOWN; unspecified where that is not known.
+   * Why its last execution ended UNKNOWN; unspecified where that is not known. INTENT_RECORD_UNREADABLE where its record
+   * cannot be read.
    * </pre>
    *
    * <code>.payorch.v1.ErrorReason error_reason = 8 [json_name = "errorReason"];</code>
@@ -196,7 +198,8 @@ public interface IntentReportOrBuilder extends
 
   /**
    * <pre>
-   * The intent's record: its state, outcome and advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+   * record cannot be read.
    * </pre>
    *
    * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -205,7 +208,8 @@ public interface IntentReportOrBuilder extends
   boolean hasStatus();
   /**
    * <pre>
-   * The intent's record: its state, outcome and advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+   * record cannot be read.
    * </pre>
    *
    * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
@@ -214,7 +218,8 @@ public interface IntentReportOrBuilder extends
   internal.payorch.v1.GetIntentResponse getStatus();
   /**
    * <pre>
-   * The intent's record: its state, outcome and advice, and what exists because of it.
+   * The intent's record: its state, outcome and advice, and what exists because of it. The state is unspecified where the
+   * record cannot be read.
    * </pre>
    *
    * <code>.payorch.v1.GetIntentResponse status = 10 [json_name = "status"];</code>
