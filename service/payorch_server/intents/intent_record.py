@@ -15,7 +15,7 @@ from payorch_server.model.identifiers import RESEND_LIMIT, IdempotencyKey
 from payorch_server.model.outcome import Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - results are sealed from here on
-from payorch_server.store.port import UNREADABLE
+from payorch_server.store.port import LATEST_S, UNREADABLE
 
 VERSION: Final = 1
 _MAX_IDS: Final = 10
@@ -23,8 +23,6 @@ _UUID_7: Final = 7
 # The id of a call is looked at some three times, by one step after the other.
 _MAX_REQUEST_IDS: Final = 256
 _MILLISECONDS_BITS: Final = 80
-# The end of the year 9998: with what is added to them, these times are dates.
-_LATEST_S: Final = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +203,7 @@ def decode_record(value: bytes) -> IntentRecord:
     if record.settlement is not None:
         times_s += [record.settlement.settled_at_s, record.settlement.evidence.retry_after_s or 0.0]
     # Not a number is in no range.
-    if not all(0.0 <= time_s < _LATEST_S for time_s in times_s):
+    if not all(0.0 <= time_s < LATEST_S for time_s in times_s):
         raise IntentRecordUnreadable("it has a time that no record can have")
     return record
 

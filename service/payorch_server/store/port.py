@@ -1,6 +1,7 @@
 """The interface of stores: keys, values, versions and an expiry."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import msgspec
@@ -13,6 +14,8 @@ MAX_VALUE_BYTES: Final = 65_536
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What reading a value can raise that another version wrote, or that was damaged: texts may not be UTF-8, and members
 that are not known may be nested deeply."""
+LATEST_S: Final = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+"""Unix times in values are before it: with what is added to them, they are dates."""
 _VERSIONS: Final = range(1, 2**63)
 
 

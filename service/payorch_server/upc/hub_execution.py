@@ -72,17 +72,20 @@ class HubExecution:
         """Execute the request; `answered` is done afterwards, unless the hub has a defect."""
         try:
             claimed = await self._claim()
-        except StoreUnavailable as error:
-            _LOG.warning("upc_store_unavailable", key=self.key, detail=str(error))
-            self._answer(answer_to(Situation.STORE_UNAVAILABLE, in_doubt=False))
-        except RecordUnreadable as error:
-            _LOG.error("upc_record_unreadable", key=self.key, detail=str(error))
-            self._answer(answer_to(Situation.RECORD_UNREADABLE, in_doubt=True))
+        except (StoreUnavailable, RecordUnreadable) as error:
+            self._answer(self._answer_without_record(error))
         else:
             if isinstance(claimed, HubAnswer):
                 self._answer(claimed)
             else:
                 await self._execute(*claimed)
+
+    def _answer_without_record(self, error: StoreUnavailable | RecordUnreadable) -> HubAnswer:
+        if isinstance(error, StoreUnavailable) and not error.is_foreign:
+            _LOG.warning("upc_store_unavailable", key=self.key, detail=str(error))
+            return answer_to(Situation.STORE_UNAVAILABLE, in_doubt=False)
+        _LOG.error("upc_record_unreadable", key=self.key, detail=str(error))
+        return answer_to(Situation.RECORD_UNREADABLE, in_doubt=True)
 
     def _answer(self, answer: HubAnswer) -> None:
         if not self.answered.done():

@@ -16,6 +16,7 @@ from payorch_server.upc.called_requests import CalledRequest, CalledRequests
 from payorch_server.upc.gateway_outcome import GatewayDescription, GatewayOutcome
 from payorch_server.upc.hub_record import (
     HubRecord,
+    RecordUnreadable,
     answer_key,
     decode_hub_record,
     encode_hub_record,
@@ -308,11 +309,7 @@ class HubLedger:
         )
         if not written:
             stored = await self._store.get(record_key(claim.key))
-            written = (
-                stored is not None
-                and stored.version == claim.version + 1
-                and _is_the_same_write(decode_hub_record(stored.value), record)
-            )
+            written = stored is not None and stored.version == claim.version + 1 and _is_the_same_write(stored, record)
         if written:
             claim.record, claim.version = record, claim.version + 1
         return written
@@ -332,7 +329,11 @@ def _pinned(record: HubRecord, earlier: CalledRequest | None) -> HubRecord:
     return dataclasses.replace(record, gateway=earlier.gateway, described_as=earlier.described_as)
 
 
-def _is_the_same_write(stored: HubRecord, record: HubRecord) -> bool:
+def _is_the_same_write(stored: StoredValue, record: HubRecord) -> bool:
     """Return whether a stored record is one that the same execution wrote; it may have ended a moment earlier."""
-    same_end = (stored.end is None) == (record.end is None)
-    return stored.owner == record.owner and same_end and stored.lease_until_s == record.lease_until_s
+    try:
+        there = decode_hub_record(stored.value)
+    except RecordUnreadable:
+        return False
+    same_end = (there.end is None) == (record.end is None)
+    return there.owner == record.owner and same_end and there.lease_until_s == record.lease_until_s

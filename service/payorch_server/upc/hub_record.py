@@ -2,19 +2,22 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
 
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - sealed from here on
 from payorch_server.store.keyring import Keyring, SealBroken
-from payorch_server.store.port import MAX_VALUE_BYTES, UNREADABLE
+from payorch_server.store.port import LATEST_S, MAX_VALUE_BYTES, UNREADABLE
 from payorch_server.upc.gateway_outcome import GatewayOutcome, Result
 from payorch_server.upc.request import FieldValue, HubRequest, JsonNumber, Payment, Refund, Validation
 
 RECORD_VERSION: Final = 1
 _RESERVE_BYTES: Final = 1_024
 """For what a record holds beside the sealed part."""
+_LONGEST_S: Final = timedelta.max.total_seconds()
+_RESULTS: Final = frozenset({"", *Result})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def decode_hub_record(value: bytes) -> HubRecord:
     """Return the record from the store; members that a newer version added are ignored.
 
     Raises:
-        RecordUnreadable: It is no record, or of a newer version.
+        RecordUnreadable: It is no record, of a newer version, or has values that no record can have.
     """
     try:
         record = _RECORDS.decode(value)
@@ -114,6 +117,17 @@ def decode_hub_record(value: bytes) -> HubRecord:
         raise RecordUnreadable("its bytes are no record") from error
     if record.version != RECORD_VERSION:
         raise RecordUnreadable(f"it has version {record.version}")
+    times_s = (
+        record.lease_until_s,
+        record.first_send_s,
+        record.called_until_s,
+        record.end.ended_at_s if record.end else 0.0,
+    )
+    # Not a number is in no range.
+    if not all(0.0 <= time_s < LATEST_S for time_s in times_s) or not 0.0 <= record.remembered_s <= _LONGEST_S:
+        raise RecordUnreadable("it has a time that no record can have")
+    if record.end and record.end.result not in _RESULTS:
+        raise RecordUnreadable("it has an unknown result")
     return record
 
 
