@@ -1,12 +1,14 @@
 import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
 from programs.mutation import trial
-from programs.mutation.forked import Limits, OutOfTimeError, run
+from programs.mutation.forked import EndedFromOutsideError, Limits, OutOfTimeError, run
 from programs.mutation.generation import mutants_of
-from programs.mutation.mutant import Fate
+from programs.mutation.mutant import Fate, Mutant, Verdict
+from programs.mutation.report import Tally, rooms_below, unjudged
 from programs.mutation.rooms import Room
 
 FEES = """\
@@ -36,6 +38,24 @@ def test_others_cost_more():
 pytestmark = pytest.mark.timeout(120)
 LIMITS = Limits(cpu_s=10, wall_s=60)
 ROOM = Room("fees", ("mutated_fees.py",), ("unit/test_fees.py",))
+
+
+KILLED = """\
+import os
+import signal
+from pathlib import Path
+
+from mutated_fees import fee
+
+
+def test_large_amounts_cost_less():
+    ends = Path("ends")
+    if fee(101) != 1 and ends.read_text():
+        ends.write_text(ends.read_text()[1:])
+        os.kill(os.getpid(), signal.SIGKILL)
+    assert fee(101) == 1
+"""
+"""Ends as often as the file has characters, once there is a mutant."""
 
 
 def wait() -> None:
@@ -106,6 +126,31 @@ class TestMutant:
         assert len(known.judges(mutant)) == 7
         assert trial.verdict(mutant, known, wait).by.endswith("test_fees.py::test_large_amounts_cost_less")
 
+    @pytest.mark.parametrize(("ends", "fate"), [(1, Fate.KILLED), (2, Fate.UNJUDGED)])
+    def test_is_tried_once_more_if_its_tests_are_ended_from_outside(self, tree: Path, ends: int, fate: Fate) -> None:
+        """As by the OOM killer; a second end leaves open whether a test would fail."""
+        (tree / "tests" / "unit" / "test_fees.py").write_text(KILLED)
+        (tree / "ends").write_text("x" * ends)
+        known = trial.baseline(ROOM, wait)
+        (mutant,) = (found for found in mutants_of(tree, "mutated_fees.py") if found.after == "LIMIT = 101")
+
+        found = trial.verdict(mutant, known, wait)
+
+        assert found.fate is fate
+        assert found.by.endswith(
+            "::test_large_amounts_cost_less" if fate is Fate.KILLED else "SIGKILL from outside, twice"
+        )
+
+    def test_is_not_counted_as_killed_while_it_is_unjudged(self) -> None:
+        """It is reported, so that the run does not pass."""
+        mutant = Mutant("fees.py", "fee", "return 1", "return 2", 1, 1, "")
+        tally = Tally("fees", [(mutant, Verdict(Fate.UNJUDGED, "SIGKILL from outside, twice"))])
+
+        assert rooms_below([tally]) == ["fees: less than 85% killed"]
+        assert unjudged([tally]) == [
+            "fees: unjudged, SIGKILL from outside, twice, run again: fees.py | fee | return 1 | return 2"
+        ]
+
     def test_is_not_judged_by_tests_that_fail_without_it(self, tree: Path) -> None:
         """Every mutant would be killed."""
         (tree / "tests" / "unit" / "test_fees.py").write_text(TESTS.replace("== 1", "== 5"))
@@ -130,6 +175,11 @@ class TestProcess:
         """As a mutant that waits for what never comes."""
         with pytest.raises(OutOfTimeError):
             run(lambda: time.sleep(60), Limits(cpu_s=10, wall_s=0), wait)
+
+    def test_is_not_judged_by_a_signal_from_outside(self) -> None:
+        """Its task does not cause one."""
+        with pytest.raises(EndedFromOutsideError, match="SIGTERM"):
+            run(lambda: os.kill(os.getpid(), signal.SIGTERM), LIMITS, wait)
 
     def test_reports_an_exception(self) -> None:
         """It is a defect of the program, not of the mutant."""

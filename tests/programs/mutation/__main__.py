@@ -14,7 +14,7 @@ from programs.mutation import forked
 from programs.mutation.generation import mutants_of
 from programs.mutation.journal import Journal
 from programs.mutation.mutant import Fate, Mutant, sample
-from programs.mutation.report import Tally, rooms_below, table
+from programs.mutation.report import Tally, rooms_below, table, unjudged
 from programs.mutation.rooms import ROOMS, Room
 from programs.mutation.survivors import FILE, Survivor, entry_for, outdated, survivors_of
 from programs.mutation.trial import Baseline, BaselineFailedError, baseline, baseline_of, verdict
@@ -26,7 +26,7 @@ _NICENESS: Final = 19
 
 
 def main() -> int:
-    """Run; return 0, or 1 if a room is below the goal, a survivor has no reason or the list is outdated."""
+    """Run; return 0, or 1 if a room is below the goal, a mutant is not judged or the list of survivors is wrong."""
     parser = argparse.ArgumentParser(prog="python -m programs.mutation", description=__doc__)
     parser.add_argument("--sample", type=int, default=20, help="mutants of each module")
     parser.add_argument("--seed", type=int, default=1, help="which of the mutants are tried")
@@ -61,7 +61,7 @@ def _conclude(tallies: Sequence[Tally], possible: Sequence[Mutant], survivors: S
     old = list(outdated([entry for entry in survivors if entry.module in modules], possible, killed))
     for mutant in unlisted.values():
         print(f"\nSURVIVED without a reason, line {mutant.first_line}\n{entry_for(mutant)}")
-    problems = [*rooms_below(tallies), *old]
+    problems = [*rooms_below(tallies), *unjudged(tallies), *old]
     print("\n".join(("", *table(tallies), *problems)))
     failures = len(problems) + len(unlisted)
     print(f"{sum(len(tally.found) for tally in tallies)} mutants in {len(tallies)} rooms, {failures} failures")
@@ -95,7 +95,8 @@ class _Run:
                 known = known or self._baseline(room)
                 self._state = f"{room.name}: {number} of {len(chosen)}, {len(tally.of(Fate.SURVIVED))} survived"
                 found = verdict(mutant, known, self._show)
-                self._journal.add(room, mutant, found)
+                if found.fate is not Fate.UNJUDGED:
+                    self._journal.add(room, mutant, found)
                 if found.fate is Fate.SURVIVED:
                     print(f"  survived: {' | '.join(mutant.identity)}; {found.by}", flush=True)
             tally.found.append((mutant, found))

@@ -32,10 +32,16 @@ PRELOADED: Final = (
 """Modules of others, which no mutant changes. Plug-ins of pytest are not among them: pytest rewrites them."""
 _POLL_S: Final = 1.0
 _MEMORY_BYTES: Final = 4 * 2**30
+_FROM_OUTSIDE: Final = frozenset({signal.SIGHUP, signal.SIGKILL, signal.SIGTERM})
+"""Signals that another process or the kernel sends, not an error in the code that runs."""
 
 
 class OutOfTimeError(Exception):
     """The process used up its time."""
+
+
+class EndedFromOutsideError(Exception):
+    """Another process or the kernel ended the process, which says nothing about its task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ def run(task: Callable[[], Any], limits: Limits, waiting: Callable[[], None]) ->
 
     Raises:
         OutOfTimeError: The process reached a limit.
+        EndedFromOutsideError: The process got a signal that its task does not cause, as from the OOM killer.
         RuntimeError: The task failed; the message is its traceback.
     """
     reading, writing = os.pipe()
@@ -79,9 +86,12 @@ def run(task: Callable[[], Any], limits: Limits, waiting: Callable[[], None]) ->
         os.killpg(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
     if not written:
-        if written is None or os.waitstatus_to_exitcode(status) == -signal.SIGXCPU:
+        ended_by = -os.waitstatus_to_exitcode(status)
+        if written is None or ended_by == signal.SIGXCPU:
             raise OutOfTimeError
-        return {"signal": -os.waitstatus_to_exitcode(status)}
+        if ended_by in _FROM_OUTSIDE:
+            raise EndedFromOutsideError(signal.Signals(ended_by).name)
+        return {"signal": ended_by}
     answer = json.loads(written)
     if "failed" in answer:
         raise RuntimeError(answer["failed"])

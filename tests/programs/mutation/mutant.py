@@ -39,6 +39,8 @@ class Fate(StrEnum):
     """No test noticed it."""
     TIMED_OUT = "timed out"
     """The tests did not end; in CI, too, that cannot be overlooked."""
+    UNJUDGED = "unjudged"
+    """The tests were ended from outside, twice: it is not known whether they notice it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from programs.mutation.mutant import Fate, Mutant, Verdict
 
 GOAL: Final = 0.85
 """The share of mutants that the tests of a room must notice; those with a reason to survive count as not noticed."""
-_TITLES: Final = ("room", "mutants", "killed", "survived", "timed out", "percent")
+_TITLES: Final = ("room", "mutants", "killed", "survived", "timed out", "unjudged", "percent")
 
 
 @dataclass(slots=True)
@@ -25,8 +25,9 @@ class Tally:
 
     @property
     def share(self) -> float:
-        """The share that did not survive, 0 to 1; of no mutants it is 1."""
-        return 1 - len(self.of(Fate.SURVIVED)) / len(self.found) if self.found else 1.0
+        """The share that is known not to survive, 0 to 1; of no mutants it is 1."""
+        noticed = len(self.of(Fate.KILLED)) + len(self.of(Fate.TIMED_OUT))
+        return noticed / len(self.found) if self.found else 1.0
 
 
 def table(tallies: Sequence[Tally]) -> Iterator[str]:
@@ -41,10 +42,20 @@ def table(tallies: Sequence[Tally]) -> Iterator[str]:
 
 def _row(tally: Tally) -> tuple[str, ...]:
     fates = Counter(verdict.fate for _, verdict in tally.found)
-    counts = (len(tally.found), *(fates[fate] for fate in (Fate.KILLED, Fate.SURVIVED, Fate.TIMED_OUT)))
+    counts = (len(tally.found), *(fates[fate] for fate in Fate))
     return tally.room, *map(str, counts), f"{100 * tally.share:.1f}"
 
 
 def rooms_below(tallies: Sequence[Tally]) -> list[str]:
     """Return a sentence for each room whose tests notice too little."""
     return [f"{tally.room}: less than {GOAL:.0%} killed" for tally in tallies if tally.share < GOAL]
+
+
+def unjudged(tallies: Sequence[Tally]) -> list[str]:
+    """Return a sentence for each mutant whose tests were ended from outside."""
+    return [
+        f"{tally.room}: unjudged, {verdict.by}, run again: {' | '.join(mutant.identity)}"
+        for tally in tallies
+        for mutant, verdict in tally.found
+        if verdict.fate is Fate.UNJUDGED
+    ]

@@ -11,7 +11,7 @@ from typing import Any, Final
 import coverage
 import pytest
 
-from programs.mutation.forked import Limits, OutOfTimeError, run
+from programs.mutation.forked import EndedFromOutsideError, Limits, OutOfTimeError, run
 from programs.mutation.mutant import Fate, Mutant, Verdict
 from programs.mutation.rooms import Room
 
@@ -58,10 +58,13 @@ def baseline(room: Room, waiting: Callable[[], None]) -> Baseline:
     """Run all tests of a room once, and record which lines each of them runs.
 
     Raises:
-        BaselineFailedError: A test failed.
+        BaselineFailedError: A test failed, or the tests were ended from outside twice.
     """
     files = room.files_of_tests(_ROOT)
-    found = run(lambda: _measure(room.modules, files), _WHOLE_ROOM, waiting)
+    try:
+        found = _run_twice_if_ended(lambda: _measure(room.modules, files), _WHOLE_ROOM, waiting)
+    except EndedFromOutsideError as error:
+        raise BaselineFailedError(f"{room.name}: {error} from outside ended the tests, twice") from error
     if "failed" in found:
         raise BaselineFailedError(f"{room.name}: {found['failed']} without any mutant")
     return baseline_of(found)
@@ -120,12 +123,21 @@ def _judge(
     usual_s = sum(known.cpu_s.get(test, 0.0) for test in chosen)
     limits = Limits(cpu_s=20 + int(_CPU_FACTOR * usual_s), wall_s=120 + 20 * usual_s)
     try:
-        found = run(lambda: _try(mutant, files, chosen), limits, waiting)
+        found = _run_twice_if_ended(lambda: _try(mutant, files, chosen), limits, waiting)
     except OutOfTimeError:
         return Verdict(Fate.TIMED_OUT)
+    except EndedFromOutsideError as error:
+        return Verdict(Fate.UNJUDGED, f"{error} from outside, twice")
     if "signal" in found:
         return Verdict(Fate.KILLED, f"signal {found['signal']}")
     return Verdict(Fate.KILLED, found["by"]) if found["by"] else Verdict(Fate.SURVIVED)
+
+
+def _run_twice_if_ended(task: Callable[[], Any], limits: Limits, waiting: Callable[[], None]) -> Any:
+    try:
+        return run(task, limits, waiting)
+    except EndedFromOutsideError:
+        return run(task, limits, waiting)
 
 
 def _try(mutant: Mutant, files: list[str], chosen: list[str]) -> dict[str, str]:
