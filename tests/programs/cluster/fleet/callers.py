@@ -1,4 +1,4 @@
-"""Those who call the fleet: the published client in three ways, and one that writes JSON."""
+"""The callers of a fleet: the published client in three configurations, and a caller that writes JSON."""
 
 import json
 import ssl
@@ -22,12 +22,12 @@ DEADLINE_S: Final = 20.0
 _PATH: Final = "/payorch.v1.PaymentOrchestrationService"
 _RESEND: Final = "ADVICE_RESEND_SAME_REQUEST_ID"
 _NO_HEALTH: Final = (("grpc.inhibit_health_checking", 1),)
-"""Of gRPC's core: the health of the service config is not watched, as clients behave that cannot."""
+"""A channel option: ignore the health check of the service config, as clients without support for it do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an answer says exists at Zuora."""
+    """What exists at Zuora according to an answer."""
 
     session_token: str = ""
     payment_method_id: str = ""
@@ -35,7 +35,7 @@ class Effect:
 
 
 class FailedError(Exception):
-    """A call that was not answered well; the text names reason, outcome and advice."""
+    """A call failed; the text names its status code and reason."""
 
     def __init__(self, text: str, *, advice: str, outcome: str) -> None:
         super().__init__(text)
@@ -50,10 +50,10 @@ class Caller(Protocol):
     namespace: str
 
     async def send(self, method: str, request: Message) -> Effect:
-        """Send a request as its policy says.
+        """Send a request, and resend it as this kind of caller does.
 
         Raises:
-            FailedError: There is no good answer.
+            FailedError: The call failed.
         """
 
     async def close(self) -> None:
@@ -106,7 +106,7 @@ class JsonCaller:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 f"https://{names.ENVOY}:{names.ENVOY_PORT}",
-                connector=aiohttp.TCPConnector(ssl=_shown(self.folder)),
+                connector=aiohttp.TCPConnector(ssl=_tls_context(self.folder)),
                 timeout=aiohttp.ClientTimeout(total=DEADLINE_S),
             )
         headers = {"grpc-timeout": f"{DEADLINE_S:.0f}S"}
@@ -117,10 +117,10 @@ class JsonCaller:
             raise FailedError(f"{type(error).__name__}", advice=_RESEND, outcome="") from error
         if answer.status == 200:
             return _effect_of_json(json.loads(text))
-        told = _outcome_in(text)
+        outcome = _outcome_in(text)
         # Without a CallOutcome the outcome is unknown, and the same request is sent again.
         raise FailedError(
-            f"{answer.status} {text[:120]}", advice=told.get("advice", _RESEND), outcome=told.get("outcome", "")
+            f"{answer.status} {text[:120]}", advice=outcome.get("advice", _RESEND), outcome=outcome.get("outcome", "")
         )
 
     async def close(self) -> None:
@@ -134,10 +134,10 @@ def connected(kind: str, materials: Materials, *, watching: bool, target: str, t
 
     Args:
         kind: Its name in tables.
-        materials: Where it finds its certificate, and tokens.
+        materials: Its certificate, and the keys that sign its tokens.
         watching: Whether it watches health.
         target: Host and port.
-        token: Whether it shows a token, by which it is then known, beside its certificate.
+        token: Whether it sends a token, which then identifies it in place of its certificate.
     """
     folder = materials.folder
     client = payorch.aio.connect(
@@ -165,7 +165,7 @@ def _token_of(materials: Materials) -> AsyncTokenSource:
     return token
 
 
-def _shown(folder: Path) -> ssl.SSLContext:
+def _tls_context(folder: Path) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(folder / "ca.crt"))
     context.load_cert_chain(folder / "shop.pem", folder / "shop.key")
     return context

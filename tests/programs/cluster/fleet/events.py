@@ -1,4 +1,4 @@
-"""What happens to the fleet under load, each as its page of the texts says; every event ends when all is well again."""
+"""The events that a fleet undergoes under load, each as its page of the docs describes; each ends with recovery."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ _UNKNOWN_ID: Final = "an-intent-that-was-never-sent"
 def rolling_update(fleet: Fleet) -> str:
     """Replace all pods of service and hub, as every upgrade does."""
     fleet.replace_all("second")
-    return "all pods of service and hub are others"
+    return "all pods of service and hub were replaced"
 
 
 def node_drain(fleet: Fleet) -> str:
@@ -58,7 +58,7 @@ def redis_restart(fleet: Fleet) -> str:
     uid = _redis_pod(fleet)["metadata"]["uid"]
     fleet.delete_pod("redis-0")
     _until_redis(fleet, lambda pod: pod["metadata"]["uid"] != uid)
-    return "its pod is another; the append-only file brought the records back"
+    return "its pod was replaced; the append-only file restored the records"
 
 
 def redis_kill(fleet: Fleet) -> str:
@@ -67,7 +67,7 @@ def redis_kill(fleet: Fleet) -> str:
     (process,) = [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _runs(folder, "redis-server")]
     os.kill(process, signal.SIGKILL)
     _until_redis(fleet, lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] > before)
-    return "its process was killed; the append-only file brought the records back"
+    return "its process was killed; the append-only file restored the records"
 
 
 def certificates(fleet: Fleet) -> str:
@@ -115,7 +115,7 @@ def issuer_keys(fleet: Fleet) -> str:
         within_s=_REACHED_S,
     )
     materials.issuers.append(new)
-    # What callers hold is an hour old at most in truth; here they take the new one at their next call.
+    # In production, callers keep a token for up to an hour; here they use the new one at their next call.
     put(fleet.api, materials.key_set(new))
     until(
         "no pod accepts tokens by the old key",
@@ -149,7 +149,7 @@ ALL: Final[Mapping[str, Callable[[Fleet], str]]] = {
     "issuer-keys": issuer_keys,
     "policy": policy,
 }
-"""By the name that chooses it, in their order."""
+"""By name, in the order in which they happen."""
 
 
 def _kubectl(fleet: Fleet, *arguments: str) -> None:
@@ -183,7 +183,7 @@ def _runs(folder: Path, program: str) -> bool:
 
 
 def _reload_redis(fleet: Fleet) -> None:
-    """Have Redis read its certificate again, as it does not by itself."""
+    """Have Redis read its certificate again, which it does not do by itself."""
     store = redis.Redis(
         host=fleet.address_of("redis"),
         port=names.REDIS_PORT,

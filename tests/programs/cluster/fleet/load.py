@@ -1,4 +1,4 @@
-"""Calls at a steady pace, each made until it is answered or its caller's patience ends, as docs/errors.md advises."""
+"""Calls at a steady rate, each resent as docs/errors.md advises until it succeeds or _PATIENCE_S has passed."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from zuora_emulator import seed
 from programs.cluster.fleet.callers import Caller, Effect, FailedError
 
 _PATIENCE_S: Final = 180.0
-"""How long a caller sends an intent again where it is advised to: more than the 70 s of a lease that nothing renews."""
+"""How long a caller follows the advice to resend: longer than an unrenewed lease, which lasts 70 s."""
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 8.0
 _MOST_AT_ONCE: Final = 400
@@ -40,18 +40,18 @@ class Call:
     errors: list[str] = field(default_factory=list)
     effect: Effect | None = None
     """None: the call failed."""
-    told_not_sent: bool = False
-    """Whether the last answer says that nothing was sent."""
+    not_sent: bool = False
+    """Whether the outcome of the last error is NOT_SENT."""
 
     @property
     def request_id(self) -> str:
-        """The caller's name for it."""
+        """The request id that its caller chose."""
         request: Any = self.request
         return str(request.request_id)
 
 
 class Resends(logging.Handler):
-    """Counts the resends of published clients, by request id; they log each."""
+    """Collects the resends of the published client from its log, by request id."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -77,31 +77,31 @@ class Resends(logging.Handler):
 
 @dataclass(slots=True)
 class Load:
-    """What was called and what came of it."""
+    """Sends calls, and keeps each with its result."""
 
     callers: Sequence[Caller]
     calls_per_s: float
     calls: list[Call] = field(default_factory=list)
     _gave_up: bool = False
     _random: random.Random = field(default_factory=lambda: random.Random(19))  # noqa: S311 - a mix of calls
-    _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_AT_ONCE))
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_AT_ONCE))
 
     async def run(self, stop: asyncio.Event, least: int) -> None:
-        """Call until the event, and until there were so many calls; wait for the last answers."""
+        """Start calls until `stop` is set and at least `least` were made; return once all of them have ended."""
         next_s = perf_counter()
         async with asyncio.TaskGroup() as tasks:
             while not stop.is_set() or (len(self.calls) < least and not self._gave_up):
-                await self._places.acquire()
+                await self._slots.acquire()
                 tasks.create_task(self._make(self._random.choice(self.callers)))
                 next_s = max(next_s + 1 / self.calls_per_s, perf_counter() - 1.0)
                 await asyncio.sleep(max(next_s - perf_counter(), 0.0))
 
     def give_up(self) -> None:
-        """Stop waiting for the rest of the calls."""
+        """Let `run` return before `least` calls were made."""
         self._gave_up = True
 
     def ended(self) -> Counter[str]:
-        """Count calls that were answered, sent again by their callers, and failed."""
+        """Count the ended calls: `answered`, `failed`, and `again` for those that their callers resent."""
         counted: Counter[str] = Counter()
         for call in self.calls:
             if call.ended_s:
@@ -110,7 +110,7 @@ class Load:
         return counted
 
     def under_way(self) -> str:
-        """Return how many calls have no end yet, and the last error of one of them."""
+        """Describe the calls in progress: how many there are, and the last error of one of them."""
         open_ = [call for call in self.calls if not call.ended_s]
         errors = [call.errors[-1] for call in open_ if call.errors]
         return f"{len(open_)} under way" + (f", {len(errors)} of them after {errors[0]}" if errors else "")
@@ -121,13 +121,13 @@ class Load:
         call = Call(caller.kind, caller.namespace, method, request, perf_counter())
         self.calls.append(call)
         try:
-            await self.carry_through(caller, call)
+            await self._send_until_settled(caller, call)
         finally:
             call.ended_s = perf_counter()
-            self._places.release()
+            self._slots.release()
 
-    async def carry_through(self, caller: Caller, call: Call) -> None:
-        """Send a call until it is answered, until its caller is advised otherwise, or until the patience ends."""
+    async def _send_until_settled(self, caller: Caller, call: Call) -> None:
+        """Send a call until it succeeds, until the advice is not to resend it, or until _PATIENCE_S has passed."""
         wait_s = _FIRST_WAIT_S
         while True:
             call.sends += 1
@@ -135,7 +135,7 @@ class Load:
                 call.effect = await caller.send(call.method, call.request)
             except FailedError as failed:
                 call.errors.append(str(failed))
-                call.told_not_sent = failed.not_sent
+                call.not_sent = failed.not_sent
                 if not failed.resend or perf_counter() - call.began_s > _PATIENCE_S:
                     return
             else:

@@ -1,4 +1,4 @@
-"""Calls of every kind of caller, and payments through the hub, that go on while things happen to the fleet."""
+"""The load under which the events happen: calls of every kind of caller, and payments through the hub."""
 
 import asyncio
 import threading
@@ -17,11 +17,11 @@ from programs.cluster.fleet.load import Load
 from programs.cluster.fleet.materials import Materials
 from programs.cluster.surroundings import HUB_PASSWORD, HUB_USER
 
-_LASTS_S: Final = 700.0
-"""What all events take together, over which the calls are spread."""
+_EVENTS_S: Final = 700.0
+"""About how long all events take together; the calls are spread over that time."""
 _LEAST_CALLS_PER_S: Final = 20.0
 _PAYMENTS_PER_S: Final = 5.0
-_PAYMENTS_AGAIN_S: Final = 5.0
+_PAYMENT_RESEND_S: Final = 5.0
 """Not so often that a backlog of payments keeps the machine busy."""
 _REPORT_EVERY_S: Final = 20.0
 
@@ -60,12 +60,12 @@ def ongoing(fleet: Fleet, calls: int) -> Iterator[Loads]:
         user=HUB_USER,
         password=HUB_PASSWORD,
         payments_per_s=_PAYMENTS_PER_S,
-        again_s=_PAYMENTS_AGAIN_S,
+        again_s=_PAYMENT_RESEND_S,
     )
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     callers = loop.run_until_complete(_made_in_loop(fleet.materials))
-    load = Load(callers, max(calls / _LASTS_S, _LEAST_CALLS_PER_S))
+    load = Load(callers, max(calls / _EVENTS_S, _LEAST_CALLS_PER_S))
 
     async def run_all() -> None:
         async with asyncio.TaskGroup() as tasks:

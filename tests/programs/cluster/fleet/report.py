@@ -1,4 +1,4 @@
-"""The table of what happened under each event."""
+"""Tables of the calls: by event, and by kind of caller."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ class Event:
     began_s: float
     ended_s: float
 
-    def met(self, call: Call) -> bool:
-        """Whether a call was under way during it."""
+    def overlaps(self, call: Call) -> bool:
+        """Return whether a call was in progress during the event."""
         return call.began_s < self.ended_s and call.ended_s > self.began_s
 
 
 def by_event(calls: Sequence[Call], events: Sequence[Event], resends: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Yield a table with a line for each event; a call counts for the first event that it met."""
+    """Yield a table with a line for each event; a call counts for the first event that it overlaps."""
 
     def event_of(call: Call) -> str:
-        return next((event.name for event in events if event.met(call)), _BETWEEN)
+        return next((event.name for event in events if event.overlaps(call)), _BETWEEN)
 
     return _table("event", calls, event_of, [_BETWEEN, *(event.name for event in events)], resends)
 

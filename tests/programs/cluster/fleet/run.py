@@ -8,7 +8,7 @@ from typing import Final
 
 from programs.cluster.api import Api
 from programs.cluster.control_plane import ControlPlane
-from programs.cluster.fleet import events, names, neighbours, report, truth
+from programs.cluster.fleet import events, names, neighbours, reconciliation, report
 from programs.cluster.fleet.installed import Fleet
 from programs.cluster.fleet.load import Resends
 from programs.cluster.fleet.materials import Materials, put
@@ -21,21 +21,21 @@ from programs.cluster.surroundings import ledger_of, outside
 
 CALLS: Final = 50_000
 _PAUSE_S: Final = 8.0
-"""After an event: it counts as part of it, since clients and proxies find what has changed some seconds later."""
+"""A pause that counts as part of the event before it: clients and proxies notice changes some seconds later."""
 _STARTED_S: Final = 60.0
 
 
 def run(plane: ControlPlane, helm: Helm, *, calls: int, chosen: Sequence[str]) -> Iterator[str]:
-    """Install the fleet and let everything happen to it; yield what was shown.
+    """Install the fleet and put it through the events under load; yield the lines of the report.
 
     Args:
-        plane: The cluster, with nodes.
-        helm: Installs.
-        calls: How many there must be at least.
+        plane: The control plane of a cluster with nodes.
+        helm: Installs the charts.
+        calls: The least number of calls.
         chosen: Names of the events; empty for all.
 
     Raises:
-        ClusterError: A call failed, or what was executed is not what callers were told.
+        ClusterError: A call failed, or the ledger contradicts the answers of callers.
     """
     folder = plane.folder / "fleet"
     folder.mkdir()
@@ -74,8 +74,8 @@ def _under_load(fleet: Fleet, *, calls: int, chosen: Sequence[str]) -> Iterator[
     yield from report.by_kind(made, resends.reasons)
     yield ""
     yield from _reasons(loads, resends)
-    entries = truth.executed(fleet.materials.folder / "ca.crt")
-    problems = truth.problems(made, entries)
+    entries = reconciliation.executed(fleet.materials.folder / "ca.crt")
+    problems = reconciliation.problems(made, entries)
     problems += loads.payments.problems(effects(ledger_of(fleet.folder)))
     lost = sum(call.effect is None for call in made)
     errors = sum(len(call.errors) for call in made) + sum(map(len, resends.reasons.values()))
@@ -91,7 +91,7 @@ def _under_load(fleet: Fleet, *, calls: int, chosen: Sequence[str]) -> Iterator[
 
 
 def _reasons(loads: Loads, resends: Resends) -> Iterator[str]:
-    """Yield why requests were sent again, and how Zuora's payments were answered."""
+    """Yield why requests were resent, and how the hub answered payments."""
     inside = Counter(reason for reasons in resends.reasons.values() for reason in reasons)
     beyond = Counter(error[:90] for call in loads.calls.calls for error in call.errors)
     for who, counted in (("clients resent after", inside), ("callers sent again after", beyond)):

@@ -1,4 +1,4 @@
-"""What the emulator has executed, against what callers were told."""
+"""Reconciles the emulator's ledger with the answers that callers received."""
 
 import json
 import ssl
@@ -28,20 +28,20 @@ def executed(authority: Path) -> list[dict[str, Any]]:
 
 
 def problems(calls: Sequence[Call], entries: Sequence[dict[str, Any]]) -> list[str]:
-    """List what does not agree, in sentences: doubles, losses, and answers that were not true."""
+    """Return a sentence for each kind of discrepancy: double executions, lost ones, and false answers."""
     by_key: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for entry in entries:
         by_key[str(entry["idempotency_key"])].append(entry)
     found: dict[str, list[str]] = defaultdict(list)
-    known = set()
+    called_keys = set()
     for call in calls:
         key = key_of(call)
-        known.add(key)
-        if wrong := _judged(call, by_key.get(key, [])):
-            found[wrong].append(call.request_id)
-    if strange := by_key.keys() - known:
-        found["executed although nothing asked for it"] = sorted(strange)
-    return [f"{len(ids)} calls {what}: {', '.join(ids[:_MOST_SHOWN])}" for what, ids in found.items()]
+        called_keys.add(key)
+        if discrepancy := _discrepancy(call, by_key.get(key, [])):
+            found[discrepancy].append(call.request_id)
+    if unknown := by_key.keys() - called_keys:
+        found["were executed that no caller sent"] = sorted(unknown)
+    return [f"{len(ids)} calls {discrepancy}: {', '.join(ids[:_MOST_SHOWN])}" for discrepancy, ids in found.items()]
 
 
 def key_of(call: Call) -> str:
@@ -49,21 +49,19 @@ def key_of(call: Call) -> str:
     return idempotency_key(namespace=call.namespace, rpc=call.method, request_id=RequestId(call.request_id))
 
 
-def _judged(call: Call, entries: Sequence[dict[str, Any]]) -> str:
-    """Return what is wrong; empty if nothing is."""
+def _discrepancy(call: Call, entries: Sequence[dict[str, Any]]) -> str:
+    """Return how a call's answer contradicts its ledger entries; empty if they agree."""
     if len(entries) > 1:
         return "were executed more than once"
     if call.effect is None:
-        return (
-            "were executed although the caller was told that nothing was sent" if entries and call.told_not_sent else ""
-        )
+        return "were executed although the answer was NOT_SENT" if entries and call.not_sent else ""
     if not entries:
         return "were answered with success and never executed"
     effects = entries[0]["effects"]
-    told = {
+    answered = {
         "session_token_sha256": short_hash(call.effect.session_token) if call.effect.session_token else None,
         "payment_method_id": call.effect.payment_method_id or None,
         "payment_id": call.effect.payment_id or None,
     }
-    differs = any(effects.get(name) != value for name, value in told.items())
-    return "were answered with another effect than the executed one" if differs or not any(told.values()) else ""
+    differs = any(effects.get(name) != value for name, value in answered.items())
+    return "were answered with an effect other than the executed one" if differs or not any(answered.values()) else ""

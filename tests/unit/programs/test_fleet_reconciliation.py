@@ -1,4 +1,4 @@
-"""How `make cluster NODE=1` judges what a fleet did: by the ledger, not by what callers were answered."""
+"""How `make cluster NODE=1` judges what a fleet did: by the ledger, not by the answers that callers received."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +9,8 @@ from programs.cluster.__main__ import arguments, closing
 from programs.cluster.fleet import events
 from programs.cluster.fleet.callers import Effect
 from programs.cluster.fleet.load import Call
+from programs.cluster.fleet.reconciliation import key_of, problems
 from programs.cluster.fleet.report import Event, by_event
-from programs.cluster.fleet.truth import key_of, problems
 from zuora_emulator.ledger import short_hash
 
 _TOKEN = "token-of-the-session"
@@ -29,7 +29,7 @@ def entry(of: Call, *, token: str = _TOKEN) -> dict[str, Any]:
 
 
 class TestLedgerOfAFleet:
-    """What callers were told has to agree with what was executed."""
+    """The answers that callers received have to agree with it."""
 
     def test_agrees_with_calls_that_were_executed_once(self) -> None:
         """Nothing is wrong then."""
@@ -38,17 +38,17 @@ class TestLedgerOfAFleet:
         assert problems([made], [entry(made)]) == []
 
     @pytest.mark.parametrize(
-        ("executed", "told", "found"),
+        ("executed", "succeeds", "found"),
         [
             (2, True, "were executed more than once"),
             (0, True, "were answered with success and never executed"),
-            (1, False, "were executed although the caller was told that nothing was sent"),
+            (1, False, "were executed although the answer was NOT_SENT"),
         ],
     )
-    def test_shows_what_callers_were_told_wrongly(self, *, executed: int, told: bool, found: str) -> None:
+    def test_contradicts_false_answers(self, *, executed: int, succeeds: bool, found: str) -> None:
         """Doubles, losses and refusals after an effect are named."""
-        made = call(effect=Effect(session_token=_TOKEN) if told else None)
-        made.told_not_sent = not told
+        made = call(effect=Effect(session_token=_TOKEN) if succeeds else None)
+        made.not_sent = not succeeds
 
         (problem,) = problems([made], [entry(made)] * executed)
 
@@ -60,7 +60,7 @@ class TestLedgerOfAFleet:
 
         (problem,) = problems([made], [entry(made)])
 
-        assert "another effect" in problem
+        assert "an effect other than" in problem
 
     def test_shows_an_answer_that_omits_a_payment(self) -> None:
         """Its caller does not know of the money that moved."""
@@ -69,13 +69,13 @@ class TestLedgerOfAFleet:
 
         (problem,) = problems([made], [executed])
 
-        assert "another effect" in problem
+        assert "an effect other than" in problem
 
-    def test_shows_an_execution_that_nothing_asked_for(self) -> None:
+    def test_shows_an_execution_that_no_caller_sent(self) -> None:
         """Every key is that of a call."""
         (problem,) = problems([], [entry(call())])
 
-        assert "nothing asked for it" in problem
+        assert "that no caller sent" in problem
 
 
 class TestCallerOfAFleet:
@@ -127,8 +127,8 @@ class TestRunOfAFleet:
 class TestTableOfAFleet:
     """Every call counts in one line."""
 
-    def test_counts_a_call_for_the_first_event_that_it_met(self) -> None:
-        """A call that began before an event and ended in it counts for it; one that met none, between events."""
+    def test_counts_a_call_for_the_first_event_that_it_overlaps(self) -> None:
+        """A call that began before an event and ended in it counts for it; one that overlaps none, between events."""
         calls = [call(began_s=0.0, ended_s=2.0), call(began_s=5.0, ended_s=6.0)]
 
         lines = list(by_event(calls, [Event("drain", 1.0, 3.0), Event("roll", 1.5, 4.0)], {}))
