@@ -1,4 +1,4 @@
-"""Callers with the published Python client: they send, race, leave, come back, and follow the advice they get."""
+"""Callers with the published Python client: they send, race, cancel, resend, and follow the advice they get."""
 
 import asyncio
 import random
@@ -34,7 +34,7 @@ _LONGEST_S: Final = 20.0
 _MOST_INTENTS: Final = 4
 _ROUNDS: Final = (1, 6)
 _WAITS_S: Final = (0.2, 3.0)
-_LOOKS_UP_S: Final = 10.0
+_LOOK_UP_DEADLINE_S: Final = 10.0
 
 
 class Callers:
@@ -42,8 +42,8 @@ class Callers:
 
     Args:
         client: The published client.
-        rng: What they do.
-        now_s: The seconds since the begin of the load.
+        rng: Decides what they do.
+        now_s: Returns the seconds since the start of the load.
     """
 
     def __init__(self, client: AsyncClient, rng: random.Random, now_s: Callable[[], float]) -> None:
@@ -56,11 +56,11 @@ class Callers:
         self.reasons: Counter[str] = Counter()
         """Of every attempt that failed, those that the client resent included."""
         self.unforeseen: list[str] = []
-        """What no call may end with."""
+        """Sentences on calls that ended as none may."""
         self.calls = 0
 
     async def run(self, *, purposes_per_s: float, stop: asyncio.Event) -> None:
-        """Begin new purposes until the event, and come back when all callers rest."""
+        """Begin new purposes until `stop` is set; return once all callers are finished."""
         next_s = self._now_s()
         async with asyncio.TaskGroup() as tasks:
             while not stop.is_set():
@@ -88,7 +88,7 @@ class Callers:
         for intent in self.intents:
             await self._look_up(intent)
 
-    # --- what they want
+    # --- purposes and intents
 
     def _new_purpose(self) -> Purpose:
         rng = self._rng
@@ -113,7 +113,7 @@ class Callers:
         self.intents.append(intent)
         return intent
 
-    # --- how they go about it
+    # --- behaviour
 
     async def _pursue(self, purpose: Purpose, stop: asyncio.Event) -> None:
         rng, intent = self._rng, self._new_intent(purpose)
@@ -128,20 +128,20 @@ class Callers:
             await self._look_up(intent)
 
     async def _approach(self, intent: Intent) -> str:
-        """Send once or several times at once, and return the advice that holds."""
+        """Send once, or several times concurrently; return the advice that holds then."""
         rng = self._rng
         style = rng.random()
         if style < 0.12:
-            answers = await self._together(intent, [0] * rng.randint(2, 3))
+            answers = await self._concurrently(intent, [0] * rng.randint(2, 3))
         elif style < 0.16:
-            answers = await self._together(intent, [0, 1])
+            answers = await self._concurrently(intent, [0, 1])
         elif style < 0.28:
             answers = [await self.call(intent, leave_after_s=rng.choice(_LEAVES_AFTER_S))]
         else:
             answers = [await self.call(intent)]
         return advice_of([answer.seen for answer in answers if answer.body == 0])
 
-    async def _together(self, intent: Intent, bodies: list[int]) -> list[Answer]:
+    async def _concurrently(self, intent: Intent, bodies: list[int]) -> list[Answer]:
         return list(await asyncio.gather(*(self.call(intent, body=body) for body in bodies)))
 
     # --- calls
@@ -153,7 +153,7 @@ class Callers:
         deadline_s = deadline_s or self._rng.choice(_DEADLINES_S)
         request_type, send = self._methods(intent.purpose.rpc)
         request = request_type.FromString(intent.bodies[body])
-        number, began_s = self._begun(), self._now_s()
+        number, began_s = self._next_number(), self._now_s()
         sending = self._tracked(intent, number, lambda: send(request, deadline_s=deadline_s))
         seen, left = await self._seen(sending, leave_after_s)
         answer = Answer(number, began_s, self._now_s(), deadline_s, body, seen, "", left=left)
@@ -162,11 +162,13 @@ class Callers:
 
     async def _look_up(self, intent: Intent) -> None:
         request = service_pb2.GetIntentRequest(request_id=intent.request_id, operation=OPERATIONS[intent.purpose.rpc])
-        number, began_s = self._begun(), self._now_s()
-        asking = self._tracked(intent, number, lambda: self._client.get_intent(request, deadline_s=_LOOKS_UP_S))
-        seen, left = await self._seen(asking, None)
+        number, began_s = self._next_number(), self._now_s()
+        sending = self._tracked(
+            intent, number, lambda: self._client.get_intent(request, deadline_s=_LOOK_UP_DEADLINE_S)
+        )
+        seen, left = await self._seen(sending, None)
         intent.answers.append(
-            Answer(number, began_s, self._now_s(), _LOOKS_UP_S, 0, seen, "", looked_up=True, left=left)
+            Answer(number, began_s, self._now_s(), _LOOK_UP_DEADLINE_S, 0, seen, "", looked_up=True, left=left)
         )
 
     def _methods(self, rpc: str) -> tuple[Any, Callable[..., Awaitable[Any]]]:
@@ -176,7 +178,7 @@ class Callers:
             "DecryptApplePay": (service_pb2.DecryptApplePayRequest, self._client.decrypt_apple_pay),
         }[rpc]
 
-    def _begun(self) -> int:
+    def _next_number(self) -> int:
         self.calls += 1
         return self.calls
 
@@ -210,8 +212,8 @@ class Callers:
 
 def is_open(intent: Intent) -> bool:
     """Return whether an intent's caller has to resend it."""
-    heard = [answer.seen for answer in intent.answers if answer.body == 0 and not answer.looked_up]
-    return not heard or heard[-1].advice == RESEND
+    answers = [answer.seen for answer in intent.answers if answer.body == 0 and not answer.looked_up]
+    return not answers or answers[-1].advice == RESEND
 
 
 def _seen_error(failed: payorch.PayorchError) -> Seen:

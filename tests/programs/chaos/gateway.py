@@ -1,6 +1,6 @@
 """A plug-in whose ledger is a file: `python -m programs.chaos.gateway once|twice ADDRESS LEDGER`.
 
-After SIGUSR1 it dies by the next charge, once that is booked and before it is answered.
+After SIGUSR1 it dies during the next charge: after booking it, before answering it.
 With `twice` it breaks its contract: it charges again under a key that it knows.
 """
 
@@ -15,7 +15,7 @@ from harness.plugin import Behaviour, Plugin, RunningPlugin
 from payorch.v1 import payment_gateway_service_pb2 as gateway_pb2
 
 _ANSWER_S: Final = 0.2
-"""How long it takes to answer, so that what fails meets charges that are not answered."""
+"""The delay of its answers, so that faults hit charges in progress."""
 
 
 class MortalPlugin(Plugin):
@@ -34,17 +34,17 @@ class MortalPlugin(Plugin):
             os._exit(1)
 
 
-class ChargesTwice(MortalPlugin):
-    """Executes a key again that comes again."""
+class DoubleChargingPlugin(MortalPlugin):
+    """Charges again under a key that it has already charged."""
 
     async def ProcessPayment(self, request: Any, context: Any) -> gateway_pb2.ProcessPaymentResponse:  # noqa: N802 - gRPC's name
-        """Charge, whatever is known of the key."""
+        """Charge without regard to earlier charges under the key."""
         self.forget()
         return await super().ProcessPayment(request, context)
 
 
 async def _serve(address: str, ledger: Path, *, twice: bool) -> None:
-    plugin = ChargesTwice(ledger) if twice else MortalPlugin(ledger)
+    plugin = DoubleChargingPlugin(ledger) if twice else MortalPlugin(ledger)
     running = RunningPlugin(plugin, None)
     running.port = int(address.rpartition(":")[2])
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, setattr, plugin, "dies", True)

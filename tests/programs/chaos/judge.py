@@ -1,4 +1,4 @@
-"""What went wrong in a run, found by comparing what was booked with what callers heard; pure functions."""
+"""Finds what went wrong in a run: compares the ledgers with the answers that callers received; pure functions."""
 
 import itertools
 from collections import Counter
@@ -14,8 +14,8 @@ from programs.simulation.intent import Answer, Intent, Purpose
 
 DOUBLE_MONEY: Final = "money moved twice"
 DOUBLE: Final = "executed twice"
-REFUSED: Final = "executed, told refused"
-SUCCEEDED: Final = "told success, not executed"
+REFUSED: Final = "executed, answered refused"
+SUCCEEDED: Final = "answered success, not executed"
 LOST: Final = "lost"
 UNSETTLED: Final = "unsettled"
 MISPLACED: Final = "wrong place"
@@ -25,15 +25,15 @@ RULES: Final = (DOUBLE_MONEY, DOUBLE, REFUSED, SUCCEEDED, LOST, UNSETTLED, MISPL
 """None of these may happen, unless the documents say why it may."""
 FRESH_KEY: Final = "a session under a fresh key after a recorded passing refusal"
 UNRECORDED: Final = "a session without a record while the store was away"
-RECORD_LOST: Final = "the record was lost, and its route or body was another one afterwards"
+RECORD_LOST: Final = "the record was lost, and the route or the body changed"
 _ADVICE_IN_DOUBT: Final = frozenset({LOOK_UP, RESEND})
 _RELOAD_S: Final = 10.0
-"""How long replicas may take to use a changed policy: they look at least that often."""
+"""How long replicas may take to use a changed policy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """What a Zuora has booked of one call."""
+    """One entry in the ledger of a Zuora."""
 
     time_s: float
     place: str
@@ -41,25 +41,25 @@ class Execution:
     track_id: str
     key: str
     ids: frozenset[str]
-    """Of what it made."""
+    """Of what was created."""
     is_paid: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that a run has left."""
+    """What a run is judged by."""
 
     purposes: Sequence[Purpose]
     by_track_id: Mapping[str, Intent]
     executions: Sequence[Execution]
     places: Sequence[tuple[float, str]]
-    """From when on which place was the destination of new intents."""
+    """The destinations of new intents: since when, and which place."""
     moves_s: Sequence[float] = ()
     """When place or gateway changed."""
     losses_s: Sequence[float] = ()
     """When the store lost records."""
     away_s: Sequence[tuple[float, float]] = ()
-    """From when until when the store did not serve, for either replica."""
+    """Begin and end of each time in which the store failed either replica."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +76,21 @@ class Finding:
 
 
 def judge(evidence: Evidence) -> list[Finding]:
-    """Return everything that a run did wrong, and what it was allowed to."""
+    """Return every broken rule, and every exception that the documents allow."""
     return list(_Judge(evidence).findings())
 
 
 class _Judge:
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._done: dict[str, list[Execution]] = {}
+        self._executions: dict[str, list[Execution]] = {}
         self._strays: list[Execution] = []
         for execution in sorted(evidence.executions, key=lambda execution: execution.time_s):
             intent = evidence.by_track_id.get(execution.track_id)
             if intent is None:
                 self._strays.append(execution)
             else:
-                self._done.setdefault(intent.name, []).append(execution)
+                self._executions.setdefault(intent.name, []).append(execution)
 
     def findings(self) -> Iterator[Finding]:
         for stray in self._strays:
@@ -101,43 +101,43 @@ class _Judge:
             yield from self._done_once(purpose)
             for intent in purpose.intents:
                 yield from self._executed_once(intent)
-                yield from self._told_rightly(intent)
+                yield from self._answered_correctly(intent)
                 yield from self._settled(intent)
-                yield from self._in_its_place(intent)
+                yield from self._executed_in_place(intent)
 
     # --- doubles
 
     def _executed_once(self, intent: Intent) -> Iterator[Finding]:
-        for first, second in itertools.pairwise(self._done_of(intent)):
+        for first, second in itertools.pairwise(self._executions_of(intent)):
             rule = DOUBLE_MONEY if first.is_paid or second.is_paid else DOUBLE
             text = f"executed at {first.place} {first.time_s:.3f} s and at {second.place} {second.time_s:.3f} s"
             yield self._finding(rule, intent, text, self._excuse(intent, second.time_s, key=second.key))
 
     def _done_once(self, purpose: Purpose) -> Iterator[Finding]:
-        done = [intent for intent in purpose.intents if self._done.get(intent.name)]
+        done = [intent for intent in purpose.intents if self._executions.get(intent.name)]
         if purpose.rpc == "CreateSession" or len(done) < 2:
             return
-        is_paid = any(execution.is_paid for intent in done for execution in self._done_of(intent))
+        is_paid = any(execution.is_paid for intent in done for execution in self._executions_of(intent))
         text = f"done under {' and '.join(intent.name for intent in done)} by a caller that followed the advice"
         yield self._finding(DOUBLE_MONEY if is_paid else DOUBLE, done[-1], text, "")
 
-    # --- what callers heard
+    # --- what callers were answered
 
-    def _told_rightly(self, intent: Intent) -> Iterator[Finding]:
-        done = self._done_of(intent)
+    def _answered_correctly(self, intent: Intent) -> Iterator[Finding]:
+        done = self._executions_of(intent)
         for answer in intent.answers:
             seen = answer.seen
-            if wrong := self._wrong_effect(intent, answer):
-                yield self._finding(SUCCEEDED, intent, f"call {answer.number} heard {seen.outcome} {wrong}", "")
+            if mismatch := self._wrong_effect(intent, answer):
+                yield self._finding(SUCCEEDED, intent, f"call {answer.number} received {seen.outcome} {mismatch}", "")
             if _denies(answer) and done:
-                text = f"call {answer.number} heard {seen.outcome} {seen.reason}, and it was executed"
+                text = f"call {answer.number} received {seen.outcome} {seen.reason}, and it was executed"
                 yield self._finding(REFUSED, intent, text, self._excuse(intent, answer.ended_s, key=done[-1].key))
             if advised := _wrong_advice(intent, answer):
-                yield self._finding(UNFORESEEN, intent, f"call {answer.number} heard {advised}", "")
+                yield self._finding(UNFORESEEN, intent, f"call {answer.number} received {advised}", "")
 
     def _wrong_effect(self, intent: Intent, answer: Answer) -> str:
-        """Return what an answer names or promises that Zuora has not; empty if it has all."""
-        seen, done = answer.seen, self._done_of(intent)
+        """Return what an answer names or promises that Zuora does not have; empty if it has all of it."""
+        seen, done = answer.seen, self._executions_of(intent)
         known = {id_ for execution in done for id_ in execution.ids}
         if not seen.ids <= known:
             return f"with {sorted(seen.ids)}, and Zuora has {sorted(known)}"
@@ -155,25 +155,27 @@ class _Judge:
     def _settled(self, intent: Intent) -> Iterator[Finding]:
         if is_open(intent):
             last = intent.answers[-1].seen if intent.answers else None
-            heard = f"{last.outcome} {last.reason}" if last else "nothing"
-            text = f"heard {heard} in the end, and was executed {self._count(intent)}"
+            received = f"{last.outcome} {last.reason}" if last else "nothing"
+            text = f"received {received} in the end, and was executed {self._count(intent)}"
             yield self._finding(UNSETTLED, intent, text, "")
 
-    def _in_its_place(self, intent: Intent) -> Iterator[Finding]:
-        for execution in self._done_of(intent):
+    def _executed_in_place(self, intent: Intent) -> Iterator[Finding]:
+        for execution in self._executions_of(intent):
             if execution.is_paid and not intent.purpose.pays:
                 yield self._finding(UNFORESEEN, intent, "moved money, for which its caller did not ask", "")
             if execution.account != intent.purpose.account_id:
                 text = f"for {intent.purpose.account_id} it was executed for {execution.account}"
                 yield self._finding(MISPLACED, intent, text, "")
             if execution.place not in self._places_between(_began_s(intent), execution.time_s):
-                text = f"executed at {execution.place} {execution.time_s:.3f} s, where no policy led since its begin"
+                text = (
+                    f"executed at {execution.place} {execution.time_s:.3f} s, where no policy has led since its start"
+                )
                 yield self._finding(MISPLACED, intent, text, "")
 
     # --- what the documents allow
 
     def _excuse(self, intent: Intent, until_s: float, *, key: str) -> str:
-        """Return why a second execution, or one that was denied, is excepted; empty if it is not.
+        """Return why the documents allow a second or a denied execution; empty if they do not.
 
         Args:
             intent: What was executed.
@@ -198,11 +200,11 @@ class _Judge:
 
     # --- facts
 
-    def _done_of(self, intent: Intent) -> list[Execution]:
-        return self._done.get(intent.name, [])
+    def _executions_of(self, intent: Intent) -> list[Execution]:
+        return self._executions.get(intent.name, [])
 
     def _count(self, intent: Intent) -> str:
-        count = len(self._done_of(intent))
+        count = len(self._executions_of(intent))
         return "not at all" if not count else f"{count} times"
 
     def _places_between(self, begin_s: float, end_s: float) -> AbstractSet[str]:
@@ -250,7 +252,7 @@ def judge_hub(
         keys: Of all payments, by Zuora's id.
         approved: Ids of those that Zuora shows as Processed.
         refused: Ids of those that Zuora shows as Error.
-        moved: How often money moved, by key, as the gateway has booked it.
+        moved: How often money moved, by key, by the gateway's ledger.
     """
     findings = [
         Finding(DOUBLE_MONEY, f"payment {key} moved money {count} times") for key, count in moved.items() if count > 1
@@ -269,7 +271,7 @@ def judge_hub(
 
 
 def leaks(logs: Mapping[str, bytes], secrets: Iterable[str]) -> list[Finding]:
-    """Return which secrets stand in which logs."""
+    """Return a finding for each secret in each log, without the secret."""
     return [
         Finding(LEAKED, f"{name} has {logs[name].count(secret.encode())} times what begins with {secret[:4]}")
         for name in logs

@@ -1,4 +1,4 @@
-"""`payorch-server` with a time of day that a file moves, and with something broken on purpose if it is named.
+"""`payorch-server` with a time of day that a file sets, and with a rule that it breaks on purpose.
 
 python -m programs.chaos.replica CLOCK_FILE BROKEN_RULE ARGUMENT ...
 
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from payorch_server.app import start  # noqa: F401 - so that the classes are where they are used
+from payorch_server.app import start  # noqa: F401 - imports the modules that use the classes
 from payorch_server.cli import main
 from payorch_server.rpc import payment_orchestration
 from payorch_server.runtime.clock import SystemClock
@@ -26,19 +26,19 @@ LOGS_CARDS: Final = "logs-cards"
 
 
 def command(clock: Path, ahead_s: float, *, broken: str = "") -> tuple[str, ...]:
-    """Return what is started with the arguments of `payorch-server`.
+    """Return the command, to which the arguments of `payorch-server` are added.
 
     Args:
-        clock: Gets the seconds that the time of day is ahead.
-        ahead_s: Those of the start.
-        broken: A broken rule of the simulation, `logs-cards`, or nothing.
+        clock: The file that holds how many seconds the time of day is ahead; it is written.
+        ahead_s: The seconds at the start.
+        broken: A broken rule of the simulation, or `logs-cards`; empty: none.
     """
     clock.write_text(str(ahead_s))
     return sys.executable, "-m", "programs.chaos.replica", str(clock), broken
 
 
 def move_clock(file: Path) -> None:
-    """Let the time of day be ahead by the seconds that a file holds at that moment."""
+    """Have the time of day be ahead by the seconds that a file holds at each reading."""
 
     def now(_clock: SystemClock) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=float(file.read_text()))  # noqa: TID251 - this is the clock
@@ -58,7 +58,7 @@ def log_cards() -> None:
 
 
 def break_rule(name: str) -> None:
-    """Put the classes that break a rule of the simulation in the place of those that keep it."""
+    """Replace the classes that keep a rule by those of the simulation that break it."""
     broken = BROKEN_RULES[name]
     for part in dataclasses.fields(Parts):
         kept = part.default

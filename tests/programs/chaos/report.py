@@ -1,4 +1,4 @@
-"""What a run prints and, if it failed, leaves behind."""
+"""What a run prints and, if it failed, writes down."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from zuora_emulator import Emulator
 
 from programs.chaos.callers import Callers
-from programs.chaos.faults import Happened
+from programs.chaos.faults import CausedFault
 from programs.chaos.judge import RULES, Finding
 from programs.simulation.intent import Answer, Intent
 
@@ -19,8 +19,8 @@ _AFTER_S = 1.0
 _SHORT = {
     "money moved twice": "money 2x",
     "executed twice": "other 2x",
-    "executed, told refused": "refused",
-    "told success, not executed": "success",
+    "executed, answered refused": "refused",
+    "answered success, not executed": "success",
     "lost": "lost",
     "unsettled": "unsettled",
     "wrong place": "place",
@@ -29,20 +29,20 @@ _SHORT = {
 }
 
 
-def table(happened: Sequence[Happened], answers: Sequence[Answer], findings: Sequence[Finding]) -> Iterator[str]:
+def table(caused: Sequence[CausedFault], answers: Sequence[Answer], findings: Sequence[Finding]) -> Iterator[str]:
     """Yield a line for each kind of fault, and one for the whole run.
 
-    A finding stands in the line of every fault that was under way while its calls were made; `allowed` counts those
+    A finding counts in the line of every fault that was under way while its calls were made; `allowed` counts those
     that the documents except.
     """
     titles = ("fault", "times", "calls", "errors", *(_SHORT[rule] for rule in RULES), "allowed")
     rows = [titles]
-    for kind in sorted({one.fault.kind for one in happened}):
-        spans = [(one.begin_s, one.end_s + _AFTER_S) for one in happened if one.fault.kind == kind]
-        under = [answer for answer in answers if _meets(spans, answer.began_s, answer.ended_s)]
-        found = [finding for finding in findings if _meets(spans, finding.from_s, finding.until_s)]
+    for kind in sorted({hit.fault.kind for hit in caused}):
+        spans = [(hit.begin_s, hit.end_s + _AFTER_S) for hit in caused if hit.fault.kind == kind]
+        under = [answer for answer in answers if _overlaps(spans, answer.began_s, answer.ended_s)]
+        found = [finding for finding in findings if _overlaps(spans, finding.from_s, finding.until_s)]
         rows.append((kind, str(len(spans)), *_counts(under, found)))
-    rows.append(("all", str(len(happened)), *_counts(answers, findings)))
+    rows.append(("all", str(len(caused)), *_counts(answers, findings)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, *numbers in rows:
         cells = (number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True))
@@ -56,7 +56,7 @@ def _counts(answers: Sequence[Answer], findings: Sequence[Finding]) -> list[str]
     return [str(number) for number in (len(answers), errors, *(by_rule[rule] for rule in RULES), allowed)]
 
 
-def _meets(spans: Sequence[tuple[float, float]], begin_s: float, end_s: float) -> bool:
+def _overlaps(spans: Sequence[tuple[float, float]], begin_s: float, end_s: float) -> bool:
     return any(begin <= end_s and end >= begin_s for begin, end in spans)
 
 
@@ -64,16 +64,16 @@ def write_down(
     folder: Path,
     *,
     facts: Mapping[str, Any],
-    happened: Sequence[Happened],
+    caused: Sequence[CausedFault],
     callers: Callers,
     emulators: Mapping[str, Emulator],
     findings: Sequence[Finding],
     logs: Mapping[str, bytes],
 ) -> None:
-    """Write all that a person needs to judge a run into a folder."""
+    """Write into a folder all that explains a failed run."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "facts.json", facts)
-    _write(folder / "faults.json", [dataclasses.asdict(one) for one in happened])
+    _write(folder / "faults.json", [dataclasses.asdict(fault) for fault in caused])
     _write(folder / "findings.json", [dataclasses.asdict(finding) for finding in findings])
     track_ids: dict[str, list[str]] = {}
     for track_id, intent in callers.by_track_id.items():

@@ -1,4 +1,4 @@
-"""Which faults a run has and when, drawn from its seed."""
+"""Draws the faults of a run, and their times, from its seed."""
 
 import random
 from collections.abc import Sequence
@@ -31,10 +31,10 @@ KINDS: Final = (
     "hub-freeze",
     "hub-term",
 )
-"""What can go wrong, by what it happens to."""
+"""All faults; a name begins with the part that the fault hits."""
 MOVE: Final = "route-tenant"
 _LOSE_ANSWERS: Final = frozenset({"replica-kill", "zuora-reset", "zuora-halve", "zuora-stall", "zuora-errors"})
-"""Half of these have the destination move meanwhile: what is resent then must not follow it."""
+"""During half of these the destination moves: resends must not follow it."""
 _QUIET_S: Final = 2.0
 _GAPS_S: Final = (1.0, 5.0)
 _LENGTHS_S: Final = (0.5, 6.0)
@@ -47,23 +47,23 @@ class Fault:
 
     kind: str
     begin_s: float
-    """From the begin of the load."""
+    """Since the start of the load."""
     length_s: float
     choice: float
-    """From 0 to 1: which of several is hit, or how."""
+    """From 0 to 1: selects the target, or a variant of the fault."""
 
     @property
     def target(self) -> int:
-        """Which of two it hits."""
+        """The index of the one of two processes that it hits."""
         return int(self.choice >= _HALF)
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What holds for a whole run."""
+    """The conditions of a whole run."""
 
     skews_s: tuple[float, float]
-    """How far the clocks of the two replicas are ahead, below what the service tolerates."""
+    """How far the clocks of the two replicas are ahead: less than the service tolerates."""
     min_replicas: int
     """`store.min_replicas`: whether a write counts only once the Redis replica has it."""
     body_mismatch: str
@@ -71,7 +71,7 @@ class Setting:
 
 
 def drawn_setting(rng: random.Random) -> Setting:
-    """Draw what holds for a run."""
+    """Draw the conditions of a run."""
     return Setting(
         skews_s=(rng.uniform(10, 50), -rng.uniform(10, 50)),
         min_replicas=rng.choice((0, 1)),
@@ -80,24 +80,24 @@ def drawn_setting(rng: random.Random) -> Setting:
 
 
 def drawn_schedule(rng: random.Random, *, seconds: float, only: str = "") -> list[Fault]:
-    """Draw the faults of a run: each kind once before any comes again.
+    """Draw the faults of a run: each kind once before any is repeated.
 
     Args:
-        rng: Where they are drawn from.
+        rng: The random source.
         seconds: How long the load lasts.
-        only: Kinds, or what kinds begin with, separated by blanks; empty: all.
+        only: Kinds or their first words, separated by blanks; empty: all kinds.
 
     Raises:
         ValueError: There is no such kind.
     """
     kinds = kinds_of(only)
     faults: list[Fault] = []
-    waiting: list[str] = []
+    remaining: list[str] = []
     at_s = _QUIET_S
     while at_s < seconds - _QUIET_S:
-        if not waiting:
-            waiting = rng.sample(kinds, len(kinds))
-        fault = Fault(waiting.pop(), at_s, rng.uniform(*_LENGTHS_S), rng.random())
+        if not remaining:
+            remaining = rng.sample(kinds, len(kinds))
+        fault = Fault(remaining.pop(), at_s, rng.uniform(*_LENGTHS_S), rng.random())
         faults.append(fault)
         if fault.kind in _LOSE_ANSWERS and MOVE in kinds and rng.random() < _HALF:
             faults.append(Fault(MOVE, at_s + rng.uniform(0.0, fault.length_s), 0.0, rng.random()))
@@ -106,7 +106,7 @@ def drawn_schedule(rng: random.Random, *, seconds: float, only: str = "") -> lis
 
 
 def kinds_of(only: str) -> Sequence[str]:
-    """Return the kinds of some names, such as `store` or `store-flush`; all for none.
+    """Return the kinds that `only` selects, such as `store` or `store-flush`; all of them if it is empty.
 
     Raises:
         ValueError: There is no such kind.

@@ -1,4 +1,4 @@
-"""A Redis with its replica, which can take its place."""
+"""A Redis primary with a replica, which can replace it."""
 
 import asyncio
 import re
@@ -14,8 +14,8 @@ _OPTIONS: Final = (
     *("--appendonly", "yes"),
     *("--repl-diskless-sync-delay", "0"),
 )
-_LOOK_S: Final = 0.05
-_SYNCED_S: Final = 20.0
+_POLL_S: Final = 0.05
+_SYNC_TIMEOUT_S: Final = 20.0
 
 
 class StorePair:
@@ -26,16 +26,16 @@ class StorePair:
         self.primary = servers.start(*_OPTIONS)
         self._replica = self._replica_of(self.primary)
         self.proxies: list[FaultyProxy] = []
-        """They lead to the primary, whichever that is."""
+        """They follow the primary through failovers."""
 
     async def until_synced(self) -> None:
-        """Come back when the replica follows the primary."""
-        async with asyncio.timeout(_SYNCED_S):
+        """Return once the replica follows the primary."""
+        async with asyncio.timeout(_SYNC_TIMEOUT_S):
             while not await asyncio.to_thread(self._is_synced):
-                await asyncio.sleep(_LOOK_S)
+                await asyncio.sleep(_POLL_S)
 
     async def fail_over(self, *, frozen: bool) -> None:
-        """Put the replica in the place of the primary, and give it a replica of its own.
+        """Replace the primary by its replica, and start a new replica.
 
         Args:
             frozen: Whether the primary stops answering at first; otherwise it dies.
@@ -60,7 +60,7 @@ class StorePair:
         return re.search(r"master_link_status:up", state) is not None
 
 
-def databases(pair: StorePair, proxies: Sequence[FaultyProxy]) -> Sequence[str]:
-    """Return the URLs of the store by way of some proxies, which follow it from now on."""
+def store_urls(pair: StorePair, proxies: Sequence[FaultyProxy]) -> Sequence[str]:
+    """Return the URLs of the store through some proxies, which follow the primary from now on."""
     pair.proxies += proxies
     return [f"redis://127.0.0.1:{proxy.port}/0" for proxy in proxies]

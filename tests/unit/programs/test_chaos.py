@@ -5,7 +5,7 @@ import pytest
 from harness.hub_configuration import PASSWORD
 from programs.chaos import judge as rules
 from programs.chaos.__main__ import SECRETS, main
-from programs.chaos.faults import Faults, Happened
+from programs.chaos.faults import CausedFault, Faults
 from programs.chaos.judge import Evidence, Execution, Finding, judge, judge_hub, leaks
 from programs.chaos.report import table
 from programs.chaos.schedule import KINDS, MOVE, Fault, drawn_schedule, kinds_of
@@ -19,13 +19,13 @@ SUCCESS = Seen("SUCCEEDED", "NONE", ids=frozenset({"pm-1"}))
 
 
 def intent_of(*seen: Seen, rpc: str = "DecryptApplePay", began_s: float = 10.0, bodies: tuple[int, ...] = ()) -> Intent:
-    """Return an intent whose calls were answered so, one a second."""
+    """Return an intent with these answers, one a second."""
     purpose = Purpose("p0", "default", rpc, account_id=ACCOUNT, pays=rpc == "DecryptApplePay")
     intent = Intent("p0.0", purpose, "request-id-000001", KEY, (b"", b""))
     purpose.intents.append(intent)
-    for number, one in enumerate(seen):
+    for number, seen_ in enumerate(seen):
         body = bodies[number] if bodies else 0
-        intent.answers.append(Answer(number, began_s + number, began_s + number + 0.5, 20.0, body, one, ""))
+        intent.answers.append(Answer(number, began_s + number, began_s + number + 0.5, 20.0, body, seen_, ""))
     return intent
 
 
@@ -39,7 +39,7 @@ def execution(
     ids: str = "pm-1",
     is_paid: bool = True,
 ) -> Execution:
-    """Return what a Zuora has booked."""
+    """Return an entry of a ledger."""
     return Execution(
         time_s=time_s,
         place=place,
@@ -59,7 +59,7 @@ def found(
     away_s: tuple[tuple[float, float], ...] = (),
     places: tuple[tuple[float, str], ...] = ((0.0, "acme"),),
 ) -> list[tuple[str, str]]:
-    """Return rule and excuse of everything that is found."""
+    """Return rule and excuse of each finding."""
     evidence = Evidence(
         purposes=[intent.purpose],
         by_track_id={"t1": intent},
@@ -73,7 +73,7 @@ def found(
 
 
 class TestJudge:
-    """What was booked and what callers heard must agree."""
+    """The ledgers and the answers that callers received must agree."""
 
     def test_finds_nothing_where_they_agree(self) -> None:
         """An answer that was lost, and the same intent again."""
@@ -102,7 +102,9 @@ class TestJudge:
             executions=[execution(ids="pm-0"), execution(track_id="t2", key="po1-2")],
             places=[(0.0, "acme")],
         )
-        assert Counter({rules.DOUBLE_MONEY: 1, rules.REFUSED: 1}) == Counter(one.rule for one in judge(evidence))
+        assert Counter({rules.DOUBLE_MONEY: 1, rules.REFUSED: 1}) == Counter(
+            finding.rule for finding in judge(evidence)
+        )
 
     @pytest.mark.parametrize(
         ("seen", "reason"),
@@ -111,24 +113,24 @@ class TestJudge:
             (Seen("NOT_SENT", FIX, "ROUTE_NOT_FOUND"), "not to be resent"),
         ],
     )
-    def test_finds_what_was_executed_and_told_refused(self, seen: Seen, reason: str) -> None:
+    def test_finds_executions_that_were_answered_as_refused(self, seen: Seen, reason: str) -> None:
         """Whether Zuora or the service is said to have refused it."""
         assert [(rules.REFUSED, "")] == found(intent_of(seen), execution()), reason
 
     @pytest.mark.parametrize(
         ("seen", "reason"),
         [
-            (Seen("NOT_SENT", FIX, "INTENT_MISMATCH"), "it speaks of another body"),
+            (Seen("NOT_SENT", FIX, "INTENT_MISMATCH"), "it is about another body"),
             (Seen("NOT_SENT", RESEND, "STORE_UNAVAILABLE"), "an earlier call may have been executed"),
             (Seen("UNKNOWN", LOOK_UP, "UPSTREAM_INTERNAL"), "it denies nothing"),
         ],
     )
-    def test_takes_no_other_error_for_a_denial(self, seen: Seen, reason: str) -> None:
+    def test_counts_no_other_error_as_a_denial(self, seen: Seen, reason: str) -> None:
         """The caller is not led to do it again."""
         assert found(intent_of(seen, SUCCESS), execution()) == [], reason
 
     @pytest.mark.parametrize(("ids", "executed"), [("", ()), ("pm-2", (execution(ids="pm-2"),))])
-    def test_finds_a_success_that_was_none(self, ids: str, executed: tuple[Execution, ...]) -> None:
+    def test_finds_a_success_without_its_execution(self, ids: str, executed: tuple[Execution, ...]) -> None:
         """Nothing was executed, or something else."""
         assert [(rules.SUCCEEDED, "")] == found(intent_of(SUCCESS), *executed), ids
 
@@ -154,11 +156,11 @@ class TestJudge:
         """Even if it moved once."""
         assert [(rules.UNFORESEEN, "")] == found(intent_of(SUCCESS, rpc=rpc), execution())
 
-    def test_finds_what_is_open_in_the_end(self) -> None:
+    def test_finds_an_intent_that_stays_open(self) -> None:
         """No resend settled it."""
         assert [(rules.UNSETTLED, "")] == found(intent_of(Seen("UNKNOWN", RESEND, "STILL_RUNNING")), execution())
 
-    def test_finds_what_no_track_id_leads_to(self) -> None:
+    def test_finds_executions_under_an_unknown_track_id(self) -> None:
         """A caller that looks it up finds nothing."""
         intent = intent_of(Seen("UNKNOWN", LOOK_UP, "UPSTREAM_INTERNAL"))
         assert [(rules.LOST, "")] == found(intent, execution(track_id="t9"))
@@ -201,7 +203,7 @@ class TestExcuses:
             ((10.45,), (10.2,), ""),
         ):
             intent = intent_of(SUCCESS)
-            # In whatever order the books of the places are read.
+            # In whatever order the ledgers of the places are read.
             assert [(rules.DOUBLE_MONEY, excuse)] == found(
                 intent, *reversed(twice), losses_s=losses_s, moves_s=moves_s, places=places
             )
@@ -280,14 +282,14 @@ class TestLeaks:
 
 
 class TestSchedule:
-    """What a seed stands for."""
+    """The faults that a seed draws."""
 
     def test_is_the_same_for_the_same_seed(self) -> None:
         """So that a failing run can be repeated."""
         one, same, other = (drawn_schedule(random.Random(seed), seconds=60.0) for seed in (1, 1, 2))  # noqa: S311 - repeatable
         assert one == same != other
 
-    def test_has_every_kind_before_any_comes_again(self) -> None:
+    def test_has_every_kind_before_any_is_repeated(self) -> None:
         """In the order of their times."""
         faults = drawn_schedule(random.Random(1), seconds=300.0)  # noqa: S311 - repeatable
         kinds = [fault.kind for fault in faults if fault.kind != MOVE]
@@ -321,8 +323,8 @@ class TestTable:
     def test_counts_what_happened_under_each(self) -> None:
         """Calls and findings of its time, and all of them in the last line."""
         answers = intent_of(Seen("NOT_SENT", RESEND, "STORE_UNAVAILABLE"), SUCCESS).answers
-        happened = [Happened(Fault("store-full", 9.0, 0.1, 0.0), 9.0, 9.4, "")]
+        caused = [CausedFault(Fault("store-full", 9.0, 0.1, 0.0), 9.0, 9.4, "")]
         findings = [Finding(rules.LOST, "", 10.0, 11.0), Finding(rules.DOUBLE, "", 50.0, 51.0, rules.UNRECORDED)]
-        _, full, everything = (line.split() for line in table(happened, answers, findings))
+        _, full, everything = (line.split() for line in table(caused, answers, findings))
         assert ["store-full", "1", "1", "1", "0", "0", "0", "0", "1", "0", "0", "0", "0", "0"] == full
         assert ["all", "1", "2", "1", "0", "0", "0", "0", "1", "0", "0", "0", "0", "1"] == everything

@@ -28,7 +28,7 @@ from zuora_emulator import Emulator, Settings, seed, serving
 
 from programs.chaos import replica
 from programs.chaos.schedule import Setting
-from programs.chaos.stores import StorePair, databases
+from programs.chaos.stores import StorePair, store_urls
 from programs.rolling import fleet, hub
 from programs.simulation.intent import open_token
 
@@ -42,24 +42,24 @@ _PAYMENTS_PER_S: Final = 3.0
 
 @dataclass(slots=True)
 class Replica:
-    """One service, with its clock and its ways."""
+    """One replica of the service, with its clock and its connection to the store."""
 
     member: fleet.Member
     clock: Path
     skew_s: float
     store: FaultyProxy
-    """Its way to Redis."""
+    """Its connection to Redis."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by what kills, freezes or starts it."""
+    """Held while the process is killed, frozen or started."""
 
     def set_clock(self, ahead_s: float) -> None:
-        """Move its time of day."""
+        """Set how far its time of day is ahead."""
         replacement = self.clock.with_suffix(".new")
         replacement.write_text(str(ahead_s))
         replacement.replace(self.clock)
 
     def route(self, place: str, gateway: str) -> None:
-        """Change where its policy sends calls; it reloads the file."""
+        """Change the destination in its policy file, which it reloads."""
         content = yaml.safe_load(self.member.file.read_text())
         content["routing"] = rules(place, gateway)
         replacement = self.member.file.with_suffix(".new")
@@ -68,19 +68,19 @@ class Replica:
 
 
 @dataclass(slots=True)
-class World:
-    """All of it, and what was done to it."""
+class Environment:
+    """The processes of a run, and what was done to them."""
 
     setting: Setting
     emulators: Mapping[str, Emulator]
     zuoras: Mapping[str, FaultyProxy]
-    """The way to each place, one for all replicas: an intent is pinned to the address that it was sent to."""
+    """The proxy in front of each place, one for all replicas: an intent is pinned to the address it was sent to."""
     replicas: Sequence[Replica]
     store: StorePair
     hubs: Sequence[hub.Member]
     plugin: PluginProcess
     ledger: Path
-    """The gateway's."""
+    """Of the gateway."""
     hub_load: ZuoraLoad
     audit: Path
     """What the replicas wrote to their standard output."""
@@ -89,24 +89,24 @@ class World:
     place: str = PLACES[0]
     gateway: str = "cards-us"
     places: list[tuple[float, str]] = field(default_factory=list)
-    """From when on which place was the destination of new intents."""
+    """The destinations of new intents: since when, and which place."""
     moves_s: list[float] = field(default_factory=list)
-    """When a destination began to change."""
+    """When a change of place or gateway began."""
     losses: list[tuple[float, str]] = field(default_factory=list)
     """When the store lost records, and why."""
     problems: list[str] = field(default_factory=list)
-    """Processes that did not behave as processes."""
+    """Unexpected exits, and processes that did not recover."""
     store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by what happens to the store itself."""
+    """Held while a fault of the store itself lasts."""
     plugin_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     hub_locks: Sequence[asyncio.Lock] = field(default_factory=lambda: (asyncio.Lock(), asyncio.Lock()))
 
     def now_s(self) -> float:
-        """Return the seconds since the begin of the load."""
+        """Return the seconds since the start of the load."""
         return perf_counter() - self.began_s
 
     def begin(self) -> None:
-        """Count the time from now on."""
+        """Start the clock of the load."""
         self.began_s, self.began_at = perf_counter(), datetime.now(UTC)  # noqa: TID251 - as above
         self.places.append((0.0, self.place))
 
@@ -114,14 +114,14 @@ class World:
         """Change the destination in the files of both replicas."""
         self.place, self.gateway = place or self.place, gateway or self.gateway
         self.moves_s.append(self.now_s())
-        for each in self.replicas:
-            each.route(self.place, self.gateway)
+        for running in self.replicas:
+            running.route(self.place, self.gateway)
         self.places.append((self.now_s(), self.place))
 
     @property
     def target(self) -> str:
         """What a client connects to: both replicas."""
-        return "ipv4:" + ",".join(f"127.0.0.1:{each.member.port}" for each in self.replicas)
+        return "ipv4:" + ",".join(f"127.0.0.1:{running.member.port}" for running in self.replicas)
 
 
 def rules(place: str, gateway: str) -> list[dict[str, Any]]:
@@ -148,19 +148,19 @@ def _tenant(folder: Path, port: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def world(setting: Setting, rng: random.Random, *, broken: str = "") -> AsyncIterator[World]:
-    """Start everything, and end it.
+async def running_environment(setting: Setting, rng: random.Random, *, broken: str = "") -> AsyncIterator[Environment]:
+    """Start all processes, and end them after the block.
 
     Args:
-        setting: What holds for the run.
+        setting: The conditions of the run.
         rng: For the emulators' ids.
-        broken: What the replicas or the gateway break; empty: nothing.
+        broken: The rule that the replicas or the gateway break; empty: none.
     """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payorch-chaos-")))
         (folder / "key").write_text(new_key_file())
         emulators = {place: _emulator(setting, random.Random(rng.random())) for place in PLACES}  # noqa: S311 - ids
-        zuoras = {place: await _way_to(stack, emulator) for place, emulator in emulators.items()}
+        zuoras = {place: await _proxy_to(stack, emulator) for place, emulator in emulators.items()}
         store = await asyncio.to_thread(StorePair, stack.enter_context(servers()))
         await store.until_synced()
         breaks_gateway = broken == CHARGES_TWICE
@@ -173,15 +173,15 @@ async def world(setting: Setting, rng: random.Random, *, broken: str = "") -> As
         plugin = PluginProcess([sys.executable, "-m", "programs.chaos.gateway", charges], ledger)
         stack.callback(plugin.kill)
         await asyncio.to_thread(plugin.start)
-        way = await stack.enter_async_context(faulty_proxy(store.primary.port))
-        url = databases(store, [way])[0]
+        store_proxy = await stack.enter_async_context(faulty_proxy(store.primary.port))
+        url = store_urls(store, [store_proxy])[0]
         commands = [
             replica.command(folder / f"clock-hub-{number}", ahead_s) for number, ahead_s in enumerate(setting.skews_s)
         ]
         hubs = await stack.enter_async_context(hub.fleet(plugin.target, store_url=url, commands=commands))
         balancing = asyncio.ensure_future(hub.balance(hubs))
         stack.callback(balancing.cancel)
-        yield World(
+        yield Environment(
             setting, emulators, zuoras, replicas, store, hubs, plugin, ledger, _hub_load(hubs), folder / "audit",
         )  # fmt: skip
 
@@ -196,7 +196,7 @@ def _emulator(setting: Setting, rng: random.Random) -> Emulator:
     return Emulator(rng=rng, settings=settings, opener=open_token)
 
 
-async def _way_to(stack: AsyncExitStack, emulator: Emulator) -> FaultyProxy:
+async def _proxy_to(stack: AsyncExitStack, emulator: Emulator) -> FaultyProxy:
     url = await stack.enter_async_context(serving(emulator))
     return await stack.enter_async_context(faulty_proxy(int(url.rpartition(":")[2])))
 
@@ -210,7 +210,7 @@ async def _replica(
     number: int,
     broken: str,
 ) -> Replica:
-    way = await stack.enter_async_context(faulty_proxy(store.primary.port))
+    store_proxy = await stack.enter_async_context(faulty_proxy(store.primary.port))
     over = {
         "tenants": {place: _tenant(folder, proxy.port) for place, proxy in zuoras.items()},
         "routing": rules(PLACES[0], "cards-us"),
@@ -218,18 +218,20 @@ async def _replica(
         "store": {"min_replicas": setting.min_replicas},
     }
     (folder / seed.CLIENT_A.client_id).write_text(seed.CLIENT_A.client_secret + "\n")
-    member = fleet.new_member(folder, f"http://127.0.0.1:{zuoras[PLACES[0]].port}", databases(store, [way])[0], over)
+    member = fleet.new_member(
+        folder, f"http://127.0.0.1:{zuoras[PLACES[0]].port}", store_urls(store, [store_proxy])[0], over
+    )
     clock = member.file.with_name("clock")
     member.command = replica.command(clock, setting.skews_s[number], broken=broken)
     member.audit = os.open(folder / "audit", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     stack.callback(os.close, member.audit)
     await member.start()
-    stack.push_async_callback(_ended, member)
+    stack.push_async_callback(_kill_if_running, member)
     await member.until_ready()
-    return Replica(member, clock, setting.skews_s[number], way)
+    return Replica(member, clock, setting.skews_s[number], store_proxy)
 
 
-async def _ended(member: fleet.Member) -> None:
+async def _kill_if_running(member: fleet.Member) -> None:
     if member.process.returncode is None:
         await member.end(signal.SIGKILL)
 
