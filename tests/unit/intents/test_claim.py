@@ -16,7 +16,7 @@ from payorch_server.model.context import CallContext
 from payorch_server.model.earlier_sends import EarlierSends
 from payorch_server.model.errors import CallError, UpstreamEvidence, call_error
 from payorch_server.model.identifiers import IdempotencyKey, RequestId
-from payorch_server.model.outcome import Reason
+from payorch_server.model.outcome import Advice, Reason
 from payorch_server.model.route import Route
 from payorch_server.model.secret import Secret
 from payorch_server.runtime.deadlines import Deadlines
@@ -153,7 +153,7 @@ class TestTokenGuard:
         with pytest.raises(CallError) as caught:
             await _run(store, clock, _opening(sent, moves_money=True))
 
-        assert Reason.STORE_UNAVAILABLE is caught.value.failure.reason
+        assert (Reason.STORE_UNAVAILABLE, "down") == (caught.value.failure.reason, caught.value.failure.detail)
         assert [] == sent
         assert await store.get(f"intent:{KEY}") is None
 
@@ -188,3 +188,24 @@ async def _stored(store: MemoryStore) -> StoredValue:
     there = await store.get(f"intent:{KEY}")
     assert there is not None
     return there
+
+
+@pytest.mark.asyncio
+class TestFail:
+    """A failed execution ends with what its reason means for a caller of its RPC."""
+
+    @pytest.mark.parametrize(
+        ("rpc", "advice"), [("CreateSession", Advice.USE_NEW_REQUEST_ID), ("DecryptApplePay", Advice.LOOK_UP)]
+    )
+    async def test_advises_what_helps_with_the_rpc(self, rpc: str, advice: Advice) -> None:
+        """No operation of Zuora's reads sessions, so there is nothing to look up."""
+        clock = FakeClock()
+
+        async def send(_pinned: Route, _context: CallContext, _earlier: EarlierSends) -> tuple[str, UpstreamFacts]:
+            raise call_error(Reason.UPSTREAM_INTERNAL, "")
+
+        opening = dataclasses.replace(_opening(_Sent()), rpc=rpc, operation=ScriptedOperation(send, moves_money=False))
+        with pytest.raises(CallError) as caught:
+            await _run(_Store(clock=clock, max_entries=10), clock, opening)
+
+        assert advice is caught.value.verdict.advice

@@ -77,6 +77,14 @@ class TestReplayGuard:
         assert [await guard.claim("t", owner="intent:a") for _ in range(2)] == [True, True]
 
     @pytest.mark.asyncio
+    async def test_writes_a_version_that_the_store_accepts(self) -> None:
+        """Also where all random bytes are zero."""
+        store = memory_store(FakeClock())
+        guard = TokenGuard(store=store, keep_s=KEEP_S, entropy=bytes)
+
+        assert await guard.claim("t", owner="intent:a")
+
+    @pytest.mark.asyncio
     @pytest.mark.parametrize("reason", [None, "", *(reason.name for reason in Reason)], ids=str)
     async def test_decides_by_how_the_first_ended(self, reason: str | None) -> None:
         """In flight, done, partial, unknown or seen by a gateway: refused. None: no settlement; empty: success."""

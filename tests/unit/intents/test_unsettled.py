@@ -188,6 +188,15 @@ class TestShared:
         found = await one.intents.read(namespaces=("shop",), tenant="", at_most=100)
         assert found.incomplete
 
+    async def test_are_complete_while_none_is_left_out(self) -> None:
+        """An operator may rely on it."""
+        clock = FakeClock()
+        one, other = (Process(clock, store, is_shared=True) for store in [memory_store(clock)] * 2)
+        await one.end(1)
+
+        found = [await process.intents.read(namespaces=("shop",), tenant="", at_most=10) for process in (one, other)]
+        assert [False, False] == [listed.incomplete for listed in found]
+
     async def test_fit_into_a_value_of_the_store(self) -> None:
         """With long names, all of them."""
         long = {"track_id": "t" * 64, "request_id": "r" * 64, "caller": "c" * 80, "namespace": "n" * 32}

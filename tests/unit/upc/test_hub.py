@@ -236,6 +236,22 @@ class TestLaterSend:
         assert (first, len(world.gateway.calls)) == (second, 1)
 
     @virtually
+    async def test_asks_the_store_ever_less_often(self) -> None:
+        """From 25 to 50 milliseconds at first, then twice as long each time, up to a second."""
+        world = await HubWorld(FakeGateway(behaviours=[never_answer])).begin()
+        waits: list[tuple[float, float]] = []
+
+        def draw(low: float, high: float) -> float:
+            waits.append((low, high))
+            return high
+
+        first = asyncio.ensure_future(world.send(world.hub(), payment()))
+        await asyncio.gather(first, world.send(world.hub(uniform=draw), payment()))
+
+        most_s = [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+        assert waits[: len(most_s)] == [(high / 2, high) for high in most_s]
+
+    @virtually
     async def test_comes_through_another_hub(self) -> None:
         """No hub is in the key."""
         world = await HubWorld().begin()

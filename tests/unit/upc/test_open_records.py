@@ -30,6 +30,14 @@ class TestForgetEnded:
 
         assert records.by_gateway() == {"alpha": OpenSummary(100, 100.0)}
 
+    async def test_asks_the_store_for_a_hundred_at_once(self) -> None:
+        """All have ended; the rest is left for the next time."""
+        store, records = memory_store(FakeClock()), open_records(150)
+
+        await records.forget_ended(store)
+
+        assert records.by_gateway() == {"alpha": OpenSummary(50, 200.0)}
+
     async def test_is_not_disturbed_by_one_that_ends_meanwhile(self) -> None:
         """This process may end it while it waits for the store."""
         records = open_records(1)
@@ -56,3 +64,16 @@ class TestByGateway:
             records.add(key, gateway=gateway, first_send_s=first_send_s)
 
         assert records.by_gateway() == {"alpha": OpenSummary(2, 5.0), "beta": OpenSummary(1, 6.0)}
+
+
+class TestAdd:
+    """Memory has a limit."""
+
+    def test_forgets_the_newest_above_ten_thousand(self) -> None:
+        """The oldest are those that an operator has to see."""
+        records = open_records(10_000)
+        counts = [records.by_gateway()]
+        records.add("key-10000", gateway="beta", first_send_s=1.0)
+        counts.append(records.by_gateway())
+
+        assert counts == [{"alpha": OpenSummary(10_000, 100.0)}] * 2

@@ -96,6 +96,7 @@ class TestGet:
             (120, 60, "the longest life of which half is a minute"),
             (60, 30, "half of a short life"),
             (2, 1, "half of a very short one"),
+            (1, 0.5, "a second"),
             ("soon", 3540, "text that is no number: the documented hour"),
             (None, 3540, "missing"),
             (-5, 3540, "negative"),
