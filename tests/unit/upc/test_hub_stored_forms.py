@@ -4,6 +4,7 @@ The file holds what the code wrote when the file was made. A red test here means
 records that exist would no longer be read, or sends of one payment no longer be recognised as the same.
 """
 
+import dataclasses
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,7 @@ from payorch_server.upc.hub_record import (
     record_key,
     seal_answer,
     unseal_answer,
+    validation_fingerprint,
 )
 from payorch_server.upc.request import JsonNumber
 
@@ -109,6 +111,14 @@ class TestFingerprints:
         computed = fingerprint_of(payment(amount=amount), KEYRING, key_id="2026b")
 
         assert FORMS["fingerprints"]["payment"]["2026b"] == computed.hex()
+
+    def test_of_a_validation_are_computed_as_ever(self) -> None:
+        """They name it to its gateway: with the key in use, and with every kind of value in the token data."""
+        method = dataclasses.replace(validation().method, token_data=ANSWER.token_data_changes)
+        request = dataclasses.replace(validation(), method=method)
+
+        computed = validation_fingerprint(request, KEYRING, gateway="amazon")
+        assert computed == "8075d24e39387946dece27d6d7eef69b7d8d2404"
 
 
 class TestSealedAnswers:
