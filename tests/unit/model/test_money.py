@@ -54,6 +54,8 @@ class TestProblemWithAmount:
         ("currency", "units", "nanos", "expected", "reason"),
         [
             ("EUR", 1, 990_000_000, None, "a rightful amount"),
+            ("EUR", 0, 500_000_000, None, "less than one unit"),
+            ("EUR", 0, -500_000_000, None, "less than one unit, negative"),
             ("EUR", 0, 0, None, "zero is an amount; whether it is allowed is the field's rule"),
             ("XXX", 1, 0, ("currency_code", "currency.iso4217"), "no currency"),
             ("eur", 1, 0, ("currency_code", "currency.iso4217"), "lower case"),

@@ -12,6 +12,7 @@ from harness.keyring import KEYRING
 from harness.routes import route, tenant
 from payorch.v1 import payment_method_pb2
 from payorch.v1 import payment_orchestration_service_pb2 as service_pb2
+from payorch_server.intents.token_guard import token_name
 from payorch_server.model.errors import InvalidRequestError
 from payorch_server.rpc.decode_payment_method import decode_create_payment_method, further_violations
 from payorch_server.zuora.messages import encode_body, preview_body
@@ -193,6 +194,20 @@ class TestTokens:
             f"{arm}.token_json.data",
         }
 
+    @pytest.mark.parametrize("arm", ["apple_pay", "adyen_apple_pay"])
+    def test_of_apple_pay_are_guarded_against_a_second_use(self, arm: str) -> None:
+        """Under the name that the token has in every other RPC."""
+        text = json.dumps(TOKEN).encode()
+        request = request_with(lambda one: setattr(getattr(one, arm), "token_json", text), arm)
+
+        header = TOKEN["header"]
+        expected = token_name(public_key_hash=header["publicKeyHash"], transaction_id=header["transactionId"])
+        assert decode_create_payment_method(checked(request), KEYRING).guarded_token == expected
+
+    def test_of_others_are_not_guarded(self) -> None:
+        """They have no number that would be the same for each use."""
+        assert decode_create_payment_method(checked(request_with(full)), KEYRING).guarded_token == ""
+
 
 def full(request: Any) -> None:
     """Set every common field."""
@@ -289,6 +304,12 @@ class TestCommonFields:
         body = body_of(request_with(name))
 
         assert {key: value for key, value in body.items() if key.startswith("account")} == expected, reason
+
+    def test_decide_about_the_route(self) -> None:
+        """Rules can name the RPC, the currency and the account."""
+        query = decode_create_payment_method(checked(request_with(full)), KEYRING).intent.query
+
+        assert (query.rpc, query.currency, query.account) == ("CreatePaymentMethod", "EUR", "account-id")
 
 
 class TestCustomValues:

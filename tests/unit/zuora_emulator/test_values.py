@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from zuora_emulator import ManualClock, seed
 from zuora_emulator.check_digits import is_card_number, is_iban
-from zuora_emulator.currency import BY_CODE, BY_NUMERIC, from_minor, is_exact
+from zuora_emulator.currency import BY_CODE, BY_NUMERIC, from_minor, is_exact, problem_of_amount
 from zuora_emulator.errors import uses_statuses
 from zuora_emulator.ids import Ids
 from zuora_emulator.oauth import CLIENT_ID_LENGTH, LONGEST_SECRET
@@ -41,6 +41,27 @@ def test_amounts_have_the_places_of_their_currency(code: str, minor: int, expect
 )
 def test_amounts_are_exact(amount: str, currency: str, *, exact: bool) -> None:
     assert is_exact(amount=Decimal(amount), currency=currency) is exact
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "problem"),
+    [
+        ("0.01", "USD", ""),
+        ("1", "JPY", ""),
+        ("999999999999999.99", "USD", ""),
+        ("1000000000000000", "USD", "The amount must have at most 15 digits before the point."),
+        ("0", "USD", "The amount must be greater than 0."),
+        ("-1", "USD", "The amount must be greater than 0."),
+        ("NaN", "USD", "The amount must be greater than 0."),
+        ("Infinity", "USD", "The amount must be greater than 0."),
+        ("1.005", "USD", "USD has 2 decimals; 1.005 has more."),
+        ("1.5", "JPY", "JPY has 0 decimals; 1.5 has more."),
+        ("1.0005", "KWD", "KWD has 3 decimals; 1.0005 has more."),
+        ("1.005", "ALL", "ALL has 2 decimals; 1.005 has more."),
+    ],
+)
+def test_amounts_that_a_person_cannot_mean_are_explained(amount: str, currency: str, problem: str) -> None:
+    assert problem_of_amount(Decimal(amount), currency=currency) == problem
 
 
 @pytest.mark.parametrize(
