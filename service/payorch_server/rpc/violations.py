@@ -18,6 +18,7 @@ from payorch_server.rpc.message_tree import messages_in
 
 _RULES: Final = protovalidate.Validator()
 _PATTERN: Final = "string.pattern"
+_LEAST: Final = frozenset({"string.min_len", "bytes.min_len", "map.min_pairs", "repeated.min_items"})
 _MAX_UNKNOWN_FIELDS: Final = 100
 _VISIBLE: Final = "[^\\x00-\\x20\\x7f-\\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
 _FIELD_NAME: Final = "must be the name of a field in Zuora: 1 to 64 lower-case letters and underscores"
@@ -63,9 +64,21 @@ def _rule_violations(request: Message) -> Iterator[Violation]:
     for found in _RULES.collect_violations(request):
         proto = found.proto
         path = "".join(_element(element) for element in (proto.field.elements if proto.field else ())).removeprefix(".")
-        is_pattern = proto.rule_id == _PATTERN
-        text = PATTERN_TEXTS.get(found.rule_value, _OTHER_PATTERN) if is_pattern else proto.message
-        yield Violation(path, proto.rule_id, text)
+        yield Violation(path, proto.rule_id, _text_of(proto.rule_id, found.rule_value, proto.message))
+
+
+def _text_of(rule: str, value: object, message: str) -> str:
+    """Return what a rule requires.
+
+    Args:
+        rule: Its id.
+        value: Its value in the proto, such as a pattern.
+        message: The text of protovalidate.
+    """
+    if rule == _PATTERN:
+        return PATTERN_TEXTS.get(str(value), _OTHER_PATTERN)
+    # The text would be "must be at least 1 characters".
+    return "must not be empty" if rule in _LEAST and value == 1 else message
 
 
 def _element(element: object) -> str:

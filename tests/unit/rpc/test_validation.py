@@ -106,6 +106,28 @@ class TestIdsOfZuora:
         assert found <= {(kind.DESCRIPTOR.full_name, field) for kind, field in IDS}
 
 
+class TestEmptyValues:
+    """What must have at least one character, byte or entry."""
+
+    @pytest.mark.parametrize(
+        ("request_", "field", "rule"),
+        [
+            (
+                method(paypal_express=payment_method_pb2.PaypalExpress(email="a@b.test")),
+                "paypal_express.baid",
+                "string.min_len",
+            ),
+            (service_pb2.DecryptApplePayRequest(request_id=REQUEST_ID), "token_json", "bytes.min_len"),
+            (method(custom=payment_method_pb2.CustomMethod(type="A__c_1")), "custom.fields", "map.min_pairs"),
+        ],
+    )
+    def test_must_not_be_empty(self, request_: Message, field: str, rule: str) -> None:
+        """Under the id of the rule, without a number."""
+        broken = {found.field: (found.rule, found.description) for found in violations_of(request_)}
+
+        assert (rule, "must not be empty") == broken[field]
+
+
 class TestUnknownFields:
     """An older server never ignores what a newer client asked for."""
 
