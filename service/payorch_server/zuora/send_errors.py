@@ -92,6 +92,5 @@ def _is_unreadable_head(error: BaseException) -> bool:
 
 def _brief(error: BaseException) -> str:
     """Return the kind of an error without its text: a parser's quotes the bytes it could not read, perhaps a token."""
-    cause = getattr(error, "os_error", error)
-    text = cause.strerror if isinstance(cause, OSError) and cause.errno else ""
+    text = error.strerror if isinstance(error, OSError) and error.errno else ""
     return f"{type(error).__name__} {text or ''}".strip()
