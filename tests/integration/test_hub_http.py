@@ -22,7 +22,7 @@ from harness.hub_http import (
 )
 from harness.raw_http import CANARY, body_of, broken_requests, connect, headers_of, listening_to_logs, status_of
 from payorch_server.runtime.http_connection import HttpLimits
-from payorch_server.upc.answers import Answer, HubAnswer, Situation
+from payorch_server.upc.answers import HubAnswer, Situation, answer_to
 from payorch_server.upc.exchange import Caller
 from payorch_server.upc.gateway_outcome import CallFacts, GatewayOutcome
 from payorch_server.upc.hub_parts import REQUEST_LIMIT_S, HubCallNotes
@@ -155,7 +155,7 @@ class _Deadlines:
         self.deadlines_s.append(deadline_s)
         if self._error:
             raise self._error
-        return HubAnswer(Situation.NO_OUTCOME, Answer.UNKNOWN)
+        return answer_to(Situation.NO_OUTCOME, in_doubt=False)
 
     async def answer_refused(
         self, request: UnusableRequest, *, notes: HubCallNotes, has_credentials: bool = True

@@ -161,9 +161,9 @@ class HubAnswer:
 
     situation: Situation
     answer: Answer
-    outcome: GatewayOutcome | None = None
+    outcome: GatewayOutcome | None
     """What the gateway said; None where the answer is the hub's own."""
-    needs_people: bool = False
+    needs_people: bool
     """Whether no resend can help, so that an alarm is raised."""
 
     @property

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from payorch_server.model.money import EXPONENTS, Amount
 from payorch_server.model.secret import Secret, reveal  # noqa: TID251 - to look inside
-from payorch_server.upc.answers import Answer, HubAnswer, Situation
+from payorch_server.upc.answers import Situation, answer_to
 from payorch_server.upc.gateway_outcome import GatewayOutcome, Result
 from payorch_server.upc.hub_decode import decode
 from payorch_server.upc.hub_encode import encode_answer
@@ -347,7 +347,7 @@ class TestTokenData:
     def test_survive_an_answer_and_a_request(self, fields: dict[str, FieldValue], form: TokenDataForm) -> None:
         """What a gateway changes comes back in the next request as it was."""
         outcome = GatewayOutcome(Result.APPROVED, token_data_changes=Secret(fields))
-        answer = HubAnswer(Situation.APPROVED, Answer.APPROVED, outcome)
+        answer = answer_to(Situation.APPROVED, in_doubt=False, outcome=outcome)
         encoded = encode_answer(answer, operation=Operation.PAYMENT, token_data_form=form)
         changed = encoded.partition(b'"upcTokenData":')[2][:-1].decode()
 
