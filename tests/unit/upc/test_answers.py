@@ -1,8 +1,11 @@
 """The table of what Zuora is answered."""
 
+from datetime import UTC, datetime
+
 import pytest
+from payorch.v1 import payment_gateway_service_pb2 as gateway_pb2
 from payorch_server.upc.answers import MEAN_ERROR, STATUSES, Answer, Situation, answer_to, situation_of
-from payorch_server.upc.gateway_outcome import GatewayOutcome, Result
+from payorch_server.upc.gateway_outcome import CallFacts, GatewayOutcome, NoOutcome, Result, Silence
 
 PROVEN = {Situation.LOOKED_UP_DECLINED, Situation.LOOKED_UP_FAILED}
 MAY_MEAN_ERROR_ALONE = PROVEN | {
@@ -92,6 +95,34 @@ class TestGatewayOutcome:
         texts = (outcome.code, outcome.message, outcome.transaction_id, outcome.second_transaction_id)
         assert texts == ("", "", "", "")
         assert outcome.cut == ()
+
+
+class TestResult:
+    """Result."""
+
+    def test_has_the_words_of_the_contract(self) -> None:
+        """Records keep them, and other versions of the hub read those."""
+        known = {f"GATEWAY_RESULT_{result.value}" for result in Result}
+
+        assert known | {"GATEWAY_RESULT_UNSPECIFIED"} == set(gateway_pb2.GatewayResult.keys())
+
+
+class TestNoOutcome:
+    """NoOutcome."""
+
+    def test_has_no_status_code_where_the_gateway_answered(self) -> None:
+        """The log shows none that gRPC did not report."""
+        assert NoOutcome(Silence.UNSPECIFIED).code == ""
+
+
+class TestCallFacts:
+    """CallFacts."""
+
+    def test_have_no_key_of_a_payment_where_nothing_is_refunded(self) -> None:
+        """A gateway could look for a payment under it."""
+        facts = CallFacts("key", 1, may_be_repeated=False, first_send=datetime(2026, 11, 20, 12, tzinfo=UTC))
+
+        assert facts.payment_idempotency_key == ""
 
 
 class TestSituationOf:

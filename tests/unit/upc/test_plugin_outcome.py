@@ -149,6 +149,26 @@ class TestReadResponse:
         assert {"a": expected} == reveal(value_of(read(said)).token_data_changes)
         assert {} == reveal(value_of(read(said, Operation.REFUND)).token_data_changes)
 
+    def test_reads_as_many_changes_as_the_contract_allows(self) -> None:
+        """All twenty of them."""
+        changes = {f"field-{number}": CustomFieldValue(text=str(number)) for number in range(20)}
+
+        outcome = value_of(read(gateway_pb2.GatewayOutcome(result=APPROVED, token_data_changes=changes)))
+
+        assert {f"field-{number}": str(number) for number in range(20)} == reveal(outcome.token_data_changes)
+        assert () == outcome.cut
+
+    def test_masks_a_secret_whole_that_contains_another(self) -> None:
+        """What would be left around the shorter one is a part of the longer one."""
+        longer, shorter = "account-of-zoe-4711", "zoe-4711"
+        said = gateway_pb2.GatewayOutcome(result=APPROVED, message=f"for {longer}")
+
+        answer = read_response(
+            RESPONSES[Operation.PAYMENT](outcome=said).SerializeToString(), Operation.PAYMENT, secrets=(shorter, longer)
+        )
+
+        assert "for [masked]" == value_of(answer).message
+
     @pytest.mark.parametrize(
         "changes",
         [
@@ -193,6 +213,21 @@ class TestReadDescription:
 
         assert isinstance(described, GatewayDescription)
         assert read_as == described.idempotent_for
+
+    def test_reads_what_a_gateway_says_of_itself(self) -> None:
+        """Of its operations those that are known; a version is cut where a name is refused."""
+        stated = gateway_pb2.DescribeGatewayResponse(
+            name="n",
+            version="v" * 101,
+            operations=[gateway_pb2.GATEWAY_OPERATION_PAYMENT, gateway_pb2.GATEWAY_OPERATION_UNSPECIFIED, 99],  # type: ignore[list-item] # also an unknown one
+            currencies=["EUR", "USD"],
+            looks_up=True,
+        )
+
+        assert GatewayDescription(
+            "n", "v" * 100, frozenset({Operation.PAYMENT}), frozenset({"EUR", "USD"}), looks_up=True,
+            idempotent_for=timedelta(0),
+        ) == read_description(stated.SerializeToString())  # fmt: skip
 
     def test_needs_a_name(self) -> None:
         """By which a payment is held to its gateway, so that it is never cut."""
