@@ -658,9 +658,12 @@ class TestEvidence:
         assert error is not None
         assert len(error.failure.detail) == 400
 
-    def test_passes_the_facts_on(self) -> None:
-        """Ids of the call travel with its error."""
-        error = error_of(500, b"")
+    @pytest.mark.parametrize(
+        ("status", "body"), [(500, b""), (400, b"{}"), (200, b""), (200, b"<html>"), (200, b"{"), (400, b"[")]
+    )
+    def test_passes_the_facts_on(self, status: int, body: bytes) -> None:
+        """Ids of the call travel with its error, whatever can be read of the answer."""
+        error = error_of(status, body)
 
         assert error is not None
         assert error.failure.facts is FACTS

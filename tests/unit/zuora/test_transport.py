@@ -183,6 +183,22 @@ class TestExceptions:
         assert (await failure_of(failing_with(error, way))).failure.reason is Reason.UPSTREAM_NO_ANSWER
 
     @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize(
+        ("error", "shown"),
+        [
+            (OSError(111, "refused"), "ConnectionRefusedError refused"),
+            (ConnectionResetError(), "ConnectionResetError"),
+            (aiohttp.ClientPayloadError("canary"), "ClientPayloadError"),
+        ],
+        ids=repr,
+    )
+    async def test_show_their_kind_and_what_the_system_says(self, way: str, error: Exception, shown: str) -> None:
+        """Their own texts can quote bytes of an answer, perhaps a token."""
+        failed = await failure_of(failing_with(error, way))
+
+        assert failed.failure.detail == f"the connection to https://zuora.test failed: {shown}"
+
+    @pytest.mark.parametrize("way", WAYS)
     async def test_of_certificates_name_the_host(self, way: str) -> None:
         """The operator reads which host; nothing was sent to it."""
         error = await failure_of(failing_with(instance_of(aiohttp.ClientConnectorCertificateError), way))
