@@ -109,6 +109,13 @@ class TestAccessTable:
 
         assert [None, None] == [table.caller("spiffe://x"), table.caller(ANONYMOUS)]
 
+    def test_lists_the_namespace_of_each_caller_once(self) -> None:
+        """Diagnostics of all namespaces ask for these."""
+        table = AccessTable([entry("jwt:a", namespace="shop"), entry("jwt:b"), entry("jwt:c*", namespace="shop")])
+
+        assert ("shop", "of jwt:b") == table.namespaces
+        assert ("default",) == access_table(None, namespace="default").namespaces
+
     def test_shows_no_names(self) -> None:
         """Counts are enough for a log."""
         assert "AccessTable(3 callers, 3 prefixes)" == repr(AccessTable(TABLE))

@@ -86,6 +86,7 @@ class TestResolve:
             ({"caller": ("x", "shop-*")}, by("shop-2"), True, "all that begin so"),
             ({"caller": ("*",)}, by("shop"), True, "anybody who is identified"),
             ({"caller": ("*",)}, by(""), False, "nobody is identified"),
+            ({"caller": ("*",)}, query(), False, "a call that names no caller"),
             ({"caller": ("*",)}, by("anonymous"), False, "nobody vouches for anybody"),
             ({"caller": ("anonymous",)}, by("anonymous"), True, "unless the rule says so"),
             ({"amount": AmountSettings("EUR", "10", "20")}, paying("10", "EUR"), True, "the minimum is in the range"),
@@ -118,6 +119,7 @@ class TestResolve:
         route = table(*rules).resolve(query())
 
         assert (route.tenant, route.host, route.rule) == ("acme", "zuora.test", "all")
+        assert route.client_id == TENANTS["acme"].client_id
         assert (route.entity, route.entity_id) == ("eu", "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb")
         assert (route.orgs, route.org_ids) == (("south", "north"), ("s1", "n1"))
         assert route.gateway == GATEWAY
@@ -177,6 +179,7 @@ class TestRefusals:
         assert failed.reason is Reason.ROUTE_HINT_UNKNOWN, reason
         assert [violation.field for violation in failed.violations] == fields
         assert failed.metadata["hint"] == fields[0]
+        assert failed.detail == f"unknown route hints: {', '.join(fields)}"
 
     @pytest.mark.parametrize(
         ("hints", "to", "hint", "reason"),

@@ -24,6 +24,14 @@ def opened(*, at_s: float = 100.0) -> CircuitBreaker:
     return breaker
 
 
+class TestCircuitState:
+    """What a metric shows of it."""
+
+    def test_has_the_numbers_of_the_metric(self) -> None:
+        """Alerts compare with them."""
+        assert {"CLOSED": 0, "HALF_OPEN": 1, "OPEN": 2} == {state.name: state.value for state in CircuitState}
+
+
 class TestCircuitBreaker:
     """One tenant's entity."""
 
