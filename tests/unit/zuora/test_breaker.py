@@ -129,6 +129,12 @@ def fail(circuits: CircuitBreakers, reason: Reason, *, times: int = 2 * MIN_FAIL
 class TestCircuitBreakers:
     """All tenants and entities."""
 
+    def test_are_closed_where_nothing_was_sent_yet(self) -> None:
+        """A metric asks for every tenant that is configured."""
+        circuits = CircuitBreakers()
+
+        assert (CircuitState.CLOSED, 0.0) == (circuits.state(KEY), circuits.wait_s(KEY, now_s=0.0))
+
     @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
     def test_open_at_failures_of_the_way_alone(self, reason: Reason) -> None:
         """A refusal, a limit and a fault of Zuora are answers; what failed before the send is no news."""

@@ -203,6 +203,20 @@ class TestExecute:
         assert error.failure.reason is Reason.UPSTREAM_REQUEST_REFUSED
 
     @pytest.mark.asyncio
+    @pytest.mark.parametrize("body", [b'{"success"', b"{}"], ids=["broken", "whole"])
+    async def test_settles_a_lost_answer_by_no_repeated_one_that_is_broken(self, body: bytes) -> None:
+        """What is lost of a stored 429 could report a payment; a whole one is a stored refusal."""
+        earlier = EarlierSends(doubtful=True, answer_ids=frozenset({Secret("r1")}))
+
+        error = await execute(client(answers(*(status(429, body) for _ in range(3))), FakeClock()), earlier=earlier)
+
+        assert isinstance(error, CallError)
+        is_broken = body != b"{}"
+        assert error.failure.reason is (
+            Reason.EARLIER_ATTEMPT_UNSETTLED if is_broken else Reason.UPSTREAM_REFUSAL_STORED
+        )
+
+    @pytest.mark.asyncio
     @pytest.mark.parametrize("no_id", ["-", "0", "null", "N/A", "[masked]", "****", f"{0:032}", "track-1", KEY])
     async def test_does_not_take_two_answers_for_one_by_what_is_no_id(self, no_id: str) -> None:
         """What a proxy writes in the place of an id, or repeats of the request, is the same in every answer."""
