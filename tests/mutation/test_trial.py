@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from programs.mutation import trial
+from programs.mutation.areas import Area
 from programs.mutation.forked import EndedFromOutsideError, Limits, OutOfTimeError, run
 from programs.mutation.generation import mutants_of
-from programs.mutation.mutant import Fate, Mutant, Verdict
-from programs.mutation.report import Tally, rooms_below, unjudged
-from programs.mutation.rooms import Room
+from programs.mutation.mutant import Mutant, Status, Verdict
+from programs.mutation.report import Tally, areas_below, unjudged
 
 FEES = """\
 LIMIT = 100
@@ -37,7 +37,7 @@ def test_others_cost_more():
 """
 pytestmark = pytest.mark.timeout(120)
 LIMITS = Limits(cpu_s=10, wall_s=60)
-ROOM = Room("fees", ("mutated_fees.py",), ("unit/test_fees.py",))
+AREA = Area("fees", ("mutated_fees.py",), ("unit/test_fees.py",))
 
 
 KILLED = """\
@@ -81,20 +81,20 @@ class TestMutant:
     """What the tests say of it."""
 
     @pytest.mark.parametrize(
-        ("after", "fate"),
+        ("after", "status"),
         [
-            ("if amount >= LIMIT:", Fate.KILLED),
-            ("LIMIT = 101", Fate.KILLED),
-            ("return None", Fate.KILLED),
-            ("return 4", Fate.SURVIVED),
+            ("if amount >= LIMIT:", Status.KILLED),
+            ("LIMIT = 101", Status.KILLED),
+            ("return None", Status.KILLED),
+            ("return 4", Status.SURVIVED),
         ],
     )
-    def test_is_killed_by_a_test_that_fails(self, tree: Path, after: str, fate: Fate) -> None:
+    def test_is_killed_by_a_test_that_fails(self, tree: Path, after: str, status: Status) -> None:
         """In a function or in a table; a line that no test runs survives."""
-        known = trial.baseline(ROOM, wait)
+        measured = trial.baseline(AREA, wait)
         (mutant, *_) = (found for found in mutants_of(tree, "mutated_fees.py") if found.after == after)
 
-        assert trial.verdict(mutant, known, wait).fate is fate
+        assert trial.verdict(mutant, measured, wait).status is status
 
     def test_is_not_killed_by_tests_that_are_gone(self, tree: Path) -> None:
         """A mutant can take away the cases of a test: then none fails."""
@@ -103,50 +103,54 @@ class TestMutant:
             "import pytest\nfrom mutated_fees import LIMITS\n\n\n"
             '@pytest.mark.parametrize("limit", LIMITS)\ndef test_is_positive(limit):\n    assert limit > 0\n'
         )
-        known = trial.baseline(ROOM, wait)
+        measured = trial.baseline(AREA, wait)
         (mutant,) = (found for found in mutants_of(tree, "mutated_fees.py") if found.after == "LIMITS = (101,)")
 
-        assert trial.verdict(mutant, known, wait).fate is Fate.SURVIVED
+        assert trial.verdict(mutant, measured, wait).status is Status.SURVIVED
 
     def test_is_judged_by_the_tests_that_run_its_lines(self, tree: Path) -> None:
         """And by all tests, if its line runs while modules are imported."""
-        known = trial.baseline(ROOM, wait)
+        measured = trial.baseline(AREA, wait)
         mutants = {mutant.after: mutant for mutant in mutants_of(tree, "mutated_fees.py")}
 
-        assert [test.rpartition("::")[2] for test in known.judges(mutants["return 3"])] == ["test_others_cost_more"]
-        assert len(known.judges(mutants["LIMIT = 101"])) == 2
+        assert [test.rpartition("::")[2] for test in measured.tests_for(mutants["return 3"])] == [
+            "test_others_cost_more"
+        ]
+        assert len(measured.tests_for(mutants["LIMIT = 101"])) == 2
 
     def test_is_judged_first_where_its_module_is_used(self, tree: Path) -> None:
         """Another file may have more tests, and not even import it."""
         others = "\n".join(f"def test_{number}():\n    assert True\n" for number in range(5))
         (tree / "tests" / "unit" / "test_others.py").write_text(others)
-        known = trial.baseline(Room("fees", ROOM.modules, ("unit",)), wait)
+        measured = trial.baseline(Area("fees", AREA.modules, ("unit",)), wait)
         (mutant,) = (found for found in mutants_of(tree, "mutated_fees.py") if found.after == "LIMIT = 101")
 
-        assert len(known.judges(mutant)) == 7
-        assert trial.verdict(mutant, known, wait).by.endswith("test_fees.py::test_large_amounts_cost_less")
+        assert len(measured.tests_for(mutant)) == 7
+        assert trial.verdict(mutant, measured, wait).by.endswith("test_fees.py::test_large_amounts_cost_less")
 
-    @pytest.mark.parametrize(("ends", "fate"), [(1, Fate.KILLED), (2, Fate.UNJUDGED)])
-    def test_is_tried_once_more_if_its_tests_are_ended_from_outside(self, tree: Path, ends: int, fate: Fate) -> None:
+    @pytest.mark.parametrize(("ends", "status"), [(1, Status.KILLED), (2, Status.UNJUDGED)])
+    def test_is_tried_once_more_if_its_tests_are_ended_from_outside(
+        self, tree: Path, ends: int, status: Status
+    ) -> None:
         """As by the OOM killer; a second end leaves open whether a test would fail."""
         (tree / "tests" / "unit" / "test_fees.py").write_text(KILLED)
         (tree / "ends").write_text("x" * ends)
-        known = trial.baseline(ROOM, wait)
+        measured = trial.baseline(AREA, wait)
         (mutant,) = (found for found in mutants_of(tree, "mutated_fees.py") if found.after == "LIMIT = 101")
 
-        found = trial.verdict(mutant, known, wait)
+        found = trial.verdict(mutant, measured, wait)
 
-        assert found.fate is fate
+        assert found.status is status
         assert found.by.endswith(
-            "::test_large_amounts_cost_less" if fate is Fate.KILLED else "SIGKILL from outside, twice"
+            "::test_large_amounts_cost_less" if status is Status.KILLED else "SIGKILL from outside, twice"
         )
 
     def test_is_not_counted_as_killed_while_it_is_unjudged(self) -> None:
         """It is reported, so that the run does not pass."""
         mutant = Mutant("fees.py", "fee", "return 1", "return 2", 1, 1, "")
-        tally = Tally("fees", [(mutant, Verdict(Fate.UNJUDGED, "SIGKILL from outside, twice"))])
+        tally = Tally("fees", [(mutant, Verdict(Status.UNJUDGED, "SIGKILL from outside, twice"))])
 
-        assert rooms_below([tally]) == ["fees: less than 85% killed"]
+        assert areas_below([tally]) == ["fees: less than 85% killed"]
         assert unjudged([tally]) == [
             "fees: unjudged, SIGKILL from outside, twice, run again: fees.py | fee | return 1 | return 2"
         ]
@@ -156,7 +160,7 @@ class TestMutant:
         (tree / "tests" / "unit" / "test_fees.py").write_text(TESTS.replace("== 1", "== 5"))
 
         with pytest.raises(trial.BaselineFailedError, match=r"fees: .*test_large_amounts_cost_less without any mutant"):
-            trial.baseline(ROOM, wait)
+            trial.baseline(AREA, wait)
 
 
 class TestProcess:

@@ -25,7 +25,7 @@ _NUMBERS: Final = (
     re.compile(r"(?P<cases>\d+) scenarios installed and removed, .*"),  # make cluster
     re.compile(r"(?P<cases>\d+) of \d+ cases were asked of .*"),  # make parity
     re.compile(r"(?P<cases>\d+) attacks, (?P<failures>\d+) failed"),  # make hostile
-    re.compile(r"(?P<cases>\d+) mutants in \d+ rooms, (?P<failures>\d+) failures"),  # make mutate
+    re.compile(r"(?P<cases>\d+) mutants in \d+ areas, (?P<failures>\d+) failures"),  # make mutate
     re.compile(r"(?P<cases>\d+) executions of \d+ targets, (?P<failures>\d+) findings"),  # make fuzz
     re.compile(r"(?P<cases>\d+) calls under \d+ faults, (?P<failures>\d+) broken rules;.*"),  # make chaos
     re.compile(r"(?P<cases>\d+) orders, (?P<failures>\d+) wrong;.*"),  # make example

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from programs.mutation.mutant import Fate, Mutant, Verdict
-from programs.mutation.rooms import Room
+from programs.mutation.areas import Area
+from programs.mutation.mutant import Mutant, Status, Verdict
 
 _READ: Final = ("service/payorch_server", "tests/emulator/zuora_emulator", "tests/harness")
 
@@ -15,7 +15,7 @@ class Journal:
     """Verdicts on disk.
 
     A mutant stays killed while its module and the file of the test that killed it are unchanged.
-    One that survived is tried again as soon as any code or test of its room has changed.
+    One that survived is tried again as soon as any code or test of its area has changed.
     """
 
     def __init__(self, path: Path, root: Path) -> None:
@@ -26,46 +26,46 @@ class Journal:
         lines = path.read_text().splitlines() if path.exists() else []
         self._known = {record["mutant"]: record for record in map(_record_of, lines) if record}
 
-    def verdict(self, room: Room, mutant: Mutant) -> Verdict | None:
-        """Return what is known of a mutant and still holds."""
-        record = self._known.get(_name(room, mutant))
+    def verdict(self, area: Area, mutant: Mutant) -> Verdict | None:
+        """Return the recorded verdict on a mutant if it is still valid."""
+        record = self._known.get(_name(area, mutant))
         if not record:
             return None
-        verdict = Verdict(Fate(record["fate"]), record["by"])
-        return verdict if record["valid_for"] == self._inputs(room, mutant, verdict) else None
+        verdict = Verdict(Status(record["status"]), record["by"])
+        return verdict if record["valid_for"] == self._inputs(area, mutant, verdict) else None
 
-    def add(self, room: Room, mutant: Mutant, verdict: Verdict) -> None:
-        """Write a verdict down."""
+    def add(self, area: Area, mutant: Mutant, verdict: Verdict) -> None:
+        """Append a verdict."""
         record = {
-            "mutant": _name(room, mutant),
-            "fate": verdict.fate,
+            "mutant": _name(area, mutant),
+            "status": verdict.status,
             "by": verdict.by,
-            "valid_for": self._inputs(room, mutant, verdict),
+            "valid_for": self._inputs(area, mutant, verdict),
         }
         self._known[record["mutant"]] = record
         with self._path.open("a") as file:
             file.write(json.dumps(record) + "\n")
 
-    def baseline(self, room: Room) -> dict[str, Any] | None:
-        """Return what the tests of a room did without a mutant, if no code or test of it has changed since."""
-        path = self._path.with_name(f"{room.name}.json")
+    def baseline(self, area: Area) -> dict[str, Any] | None:
+        """Return what the tests of an area did without a mutant, if no code or test of it has changed since."""
+        path = self._path.with_name(f"{area.name}.json")
         kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        return kept["baseline"] if kept and kept["valid_for"] == self._all_inputs(room) else None
+        return kept["baseline"] if kept and kept["valid_for"] == self._all_inputs(area) else None
 
-    def keep_baseline(self, room: Room, baseline: dict[str, Any]) -> None:
-        """Write down what the tests of a room did without a mutant."""
-        content = {"valid_for": self._all_inputs(room), "baseline": baseline}
-        self._path.with_name(f"{room.name}.json").write_text(json.dumps(content))
+    def keep_baseline(self, area: Area, baseline: dict[str, Any]) -> None:
+        """Write down what the tests of an area did without a mutant."""
+        content = {"valid_for": self._all_inputs(area), "baseline": baseline}
+        self._path.with_name(f"{area.name}.json").write_text(json.dumps(content))
 
-    def _inputs(self, room: Room, mutant: Mutant, verdict: Verdict) -> str:
+    def _inputs(self, area: Area, mutant: Mutant, verdict: Verdict) -> str:
         killer = verdict.by.partition("::")[0]
-        if verdict.fate is Fate.KILLED and killer.endswith(".py"):
+        if verdict.status is Status.KILLED and killer.endswith(".py"):
             return _digest("".join(map(self._digest_of, (mutant.module, killer))).encode())
-        return self._all_inputs(room)
+        return self._all_inputs(area)
 
-    def _all_inputs(self, room: Room) -> str:
+    def _all_inputs(self, area: Area) -> str:
         code = (path for folder in _READ for path in (self._root / folder).rglob("*.py"))
-        files = [*sorted(str(path.relative_to(self._root)) for path in code), *room.files_of_tests(self._root)]
+        files = [*sorted(str(path.relative_to(self._root)) for path in code), *area.files_of_tests(self._root)]
         return _digest("".join(map(self._digest_of, files)).encode())
 
     def _digest_of(self, file: str) -> str:
@@ -84,8 +84,8 @@ def _record_of(line: str) -> dict[str, str] | None:
     return record
 
 
-def _name(room: Room, mutant: Mutant) -> str:
-    return _digest(repr((room.name, mutant.identity, mutant.text)).encode())
+def _name(area: Area, mutant: Mutant) -> str:
+    return _digest(repr((area.name, mutant.identity, mutant.text)).encode())
 
 
 def _digest(content: bytes) -> str:

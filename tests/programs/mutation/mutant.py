@@ -30,8 +30,8 @@ class Mutant:
         return self.module, self.function, self.before, self.after
 
 
-class Fate(StrEnum):
-    """What becomes of a mutant."""
+class Status(StrEnum):
+    """The result of running the tests on a mutant."""
 
     KILLED = "killed"
     """A test failed."""
@@ -45,9 +45,9 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one mutant."""
+    """The status of a mutant, and what decided it."""
 
-    fate: Fate
+    status: Status
     by: str = ""
     """The id of the test that failed, or how many tests noticed nothing."""
 

@@ -11,32 +11,32 @@ from typing import Any, Final
 import coverage
 import pytest
 
+from programs.mutation.areas import Area
 from programs.mutation.forked import EndedFromOutsideError, Limits, OutOfTimeError, run
-from programs.mutation.mutant import Fate, Mutant, Verdict
-from programs.mutation.rooms import Room
+from programs.mutation.mutant import Mutant, Status, Verdict
 
 _ROOT: Final = Path(__file__).parents[3]
 _IMPORTED: Final = ""
 """The context in which coverage counts lines that ran outside of tests."""
 _OPTIONS: Final = ("-p", "no:cacheprovider", "-p", "no:randomly", "-W", "ignore:Module already imported")
-_WHOLE_ROOM: Final = Limits(cpu_s=900, wall_s=3600.0)
+_WHOLE_AREA: Final = Limits(cpu_s=900, wall_s=3600.0)
 _CPU_FACTOR: Final = 5
 
 
 class BaselineFailedError(Exception):
-    """The tests of a room fail on the tree as it is, so that they cannot judge mutants."""
+    """The tests of an area fail on the tree as it is, so that they cannot judge mutants."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What the tests of a room do on the tree as it is."""
+    """What the tests of an area do on the tree as it is."""
 
     cpu_s: dict[str, float]
     """Seconds of each test, by its id."""
     tests_of_line: dict[str, dict[int, list[str]]]
     """Of each module: which tests run a line; a line that runs while modules are imported has the empty id too."""
 
-    def judges(self, mutant: Mutant) -> list[str]:
+    def tests_for(self, mutant: Mutant) -> list[str]:
         """Return the ids of the tests that can notice a mutant, the fastest first.
 
         A line that runs while modules are imported can decide about any test.
@@ -54,19 +54,19 @@ class Baseline:
         return sum(test in using for test in tests)
 
 
-def baseline(room: Room, waiting: Callable[[], None]) -> Baseline:
-    """Run all tests of a room once, and record which lines each of them runs.
+def baseline(area: Area, waiting: Callable[[], None]) -> Baseline:
+    """Run all tests of an area once, and record which lines each of them runs.
 
     Raises:
         BaselineFailedError: A test failed, or the tests were ended from outside twice.
     """
-    files = room.files_of_tests(_ROOT)
+    files = area.files_of_tests(_ROOT)
     try:
-        found = _run_twice_if_ended(lambda: _measure(room.modules, files), _WHOLE_ROOM, waiting)
+        found = _run_twice_if_ended(lambda: _measure(area.modules, files), _WHOLE_AREA, waiting)
     except EndedFromOutsideError as error:
-        raise BaselineFailedError(f"{room.name}: {error} from outside ended the tests, twice") from error
+        raise BaselineFailedError(f"{area.name}: {error} from outside ended the tests, twice") from error
     if "failed" in found:
-        raise BaselineFailedError(f"{room.name}: {found['failed']} without any mutant")
+        raise BaselineFailedError(f"{area.name}: {found['failed']} without any mutant")
     return baseline_of(found)
 
 
@@ -96,41 +96,41 @@ def _measure(modules: Collection[str], files: list[str]) -> dict[str, Any]:
     }
 
 
-def verdict(mutant: Mutant, known: Baseline, waiting: Callable[[], None]) -> Verdict:
+def verdict(mutant: Mutant, measured: Baseline, waiting: Callable[[], None]) -> Verdict:
     """Run the tests that can notice a mutant until one does.
 
     The file with the most tests that use the module comes first: mostly it is enough, and nothing else is imported.
     """
-    tests = known.judges(mutant)
+    tests = measured.tests_for(mutant)
     if not tests:
-        return Verdict(Fate.SURVIVED, "no test runs the line")
+        return Verdict(Status.SURVIVED, "no test runs the line")
     by_file: dict[str, list[str]] = defaultdict(list)
     for test in tests:
         by_file[test.partition("::")[0]].append(test)
-    nearest = max(by_file, key=lambda file: (known.uses(mutant.module, by_file[file]), file))
+    nearest = max(by_file, key=lambda file: (measured.uses(mutant.module, by_file[file]), file))
     rest = [file for file in by_file if file != nearest]
     for files in filter(None, ([nearest], rest)):
         chosen = [test for file in files for test in by_file[file]]
-        found = _judge(mutant, files, chosen, known, waiting)
-        if found.fate is not Fate.SURVIVED:
+        found = _run_tests(mutant, files, chosen, measured, waiting)
+        if found.status is not Status.SURVIVED:
             return found
-    return Verdict(Fate.SURVIVED, f"{len(tests)} tests run the line")
+    return Verdict(Status.SURVIVED, f"{len(tests)} tests run the line")
 
 
-def _judge(
-    mutant: Mutant, files: list[str], chosen: list[str], known: Baseline, waiting: Callable[[], None]
+def _run_tests(
+    mutant: Mutant, files: list[str], chosen: list[str], measured: Baseline, waiting: Callable[[], None]
 ) -> Verdict:
-    usual_s = sum(known.cpu_s.get(test, 0.0) for test in chosen)
+    usual_s = sum(measured.cpu_s.get(test, 0.0) for test in chosen)
     limits = Limits(cpu_s=20 + int(_CPU_FACTOR * usual_s), wall_s=120 + 20 * usual_s)
     try:
         found = _run_twice_if_ended(lambda: _try(mutant, files, chosen), limits, waiting)
     except OutOfTimeError:
-        return Verdict(Fate.TIMED_OUT)
+        return Verdict(Status.TIMED_OUT)
     except EndedFromOutsideError as error:
-        return Verdict(Fate.UNJUDGED, f"{error} from outside, twice")
+        return Verdict(Status.UNJUDGED, f"{error} from outside, twice")
     if "signal" in found:
-        return Verdict(Fate.KILLED, f"signal {found['signal']}")
-    return Verdict(Fate.KILLED, found["by"]) if found["by"] else Verdict(Fate.SURVIVED)
+        return Verdict(Status.KILLED, f"signal {found['signal']}")
+    return Verdict(Status.KILLED, found["by"]) if found["by"] else Verdict(Status.SURVIVED)
 
 
 def _run_twice_if_ended(task: Callable[[], Any], limits: Limits, waiting: Callable[[], None]) -> Any:
@@ -166,10 +166,12 @@ class _FirstFailure:
     failed = ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.failed = self.failed or (report.nodeid if report.failed else "")
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        self.failed = self.failed or (report.nodeid if report.failed else "")
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
 
 
 class _Contexts(_FirstFailure):

@@ -107,7 +107,7 @@ class TestCounts:
             ("  3 calls, 1 token, 1 payment\n", Counts(3, 0)),
             ("6 orders, 0 wrong; 4 payments in the ledger, none of them twice\n", Counts(6, 0)),
             ("21 attacks, 2 failed\n", Counts(21, 2)),
-            ("240 mutants in 13 rooms, 3 failures\n", Counts(240, 3)),
+            ("240 mutants in 13 areas, 3 failures\n", Counts(240, 3)),
             ("952037 executions of 7 targets, 3 findings\n", Counts(952_037, 3)),
             ("2871 calls under 60 faults, 3 broken rules; seed 7\n", Counts(2871, 3)),
             (SOAK, Counts(17_000, 1)),

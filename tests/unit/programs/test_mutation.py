@@ -2,10 +2,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from programs.mutation.areas import AREAS, Area
 from programs.mutation.journal import Journal
-from programs.mutation.mutant import Fate, Mutant, Verdict, sample
-from programs.mutation.report import Tally, rooms_below, table
-from programs.mutation.rooms import ROOMS, Room
+from programs.mutation.mutant import Mutant, Status, Verdict, sample
+from programs.mutation.report import Tally, areas_below, table
 from programs.mutation.survivors import FILE, entry_for, outdated, survivors_of
 
 ROOT = Path(__file__).parents[3]
@@ -13,26 +13,26 @@ MUTANT = Mutant("shop.py", "Shop.pay", "if amount > 0:", 'if amount > "":', 3, 3
 ENTRY = (
     entry_for(MUTANT).replace('kind = ""', 'kind = "harmless"').replace('reason = ""', f'reason = "{"because " * 3}"')
 )
-MUTATED = {module for room in ROOMS for module in room.modules}
-ROOM = Room("shop", ("shop.py",), ("unit",))
+MUTATED = {module for area in AREAS for module in area.modules}
+AREA = Area("shop", ("shop.py",), ("unit",))
 
 
-def tally(room: str, *fates: Fate) -> Tally:
-    """Return the tally of a room with mutants of some fates."""
-    return Tally(room, [(MUTANT, Verdict(fate)) for fate in fates])
+def tally(area: str, *statuses: Status) -> Tally:
+    """Return the tally of an area with mutants of some statuses."""
+    return Tally(area, [(MUTANT, Verdict(status)) for status in statuses])
 
 
 class TestRooms:
     """What is mutated."""
 
-    @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
-    def test_name_modules_and_tests_that_exist(self, room: Room) -> None:
+    @pytest.mark.parametrize("area", AREAS, ids=lambda area: area.name)
+    def test_name_modules_and_tests_that_exist(self, area: Area) -> None:
         """A renamed module is not left out in silence."""
-        absent = [path for path in room.modules if not (ROOT / path).is_file()]
-        absent += [test for test in room.tests if not (ROOT / "tests" / test).exists()]
+        absent = [path for path in area.modules if not (ROOT / path).is_file()]
+        absent += [test for test in area.tests if not (ROOT / "tests" / test).exists()]
 
         assert absent == []
-        assert room.files_of_tests(ROOT)
+        assert area.files_of_tests(ROOT)
 
 
 class TestSample:
@@ -117,18 +117,18 @@ class TestJournal:
         (tmp_path / "tests" / "unit" / "test_other.py").write_text("other test")
         return tmp_path
 
-    KILLED = Verdict(Fate.KILLED, "tests/unit/test_shop.py::TestShop::test_pays")
-    SURVIVED = Verdict(Fate.SURVIVED, "3 tests run the line")
+    KILLED = Verdict(Status.KILLED, "tests/unit/test_shop.py::TestShop::test_pays")
+    SURVIVED = Verdict(Status.SURVIVED, "3 tests run the line")
 
     def noted(self, tree: Path, verdict: Verdict) -> None:
         """Write a verdict down, and lose what the program keeps in memory."""
-        Journal(tree / "build" / "journal", tree).add(ROOM, MUTANT, verdict)
+        Journal(tree / "build" / "journal", tree).add(AREA, MUTANT, verdict)
 
     def read(self, tree: Path) -> Verdict | None:
         """Return what a new run knows."""
-        return Journal(tree / "build" / "journal", tree).verdict(ROOM, MUTANT)
+        return Journal(tree / "build" / "journal", tree).verdict(AREA, MUTANT)
 
-    @pytest.mark.parametrize("verdict", [KILLED, SURVIVED, Verdict(Fate.TIMED_OUT)], ids=lambda known: known.fate)
+    @pytest.mark.parametrize("verdict", [KILLED, SURVIVED, Verdict(Status.TIMED_OUT)], ids=lambda known: known.status)
     def test_are_known_to_the_next_run(self, tree: Path, verdict: Verdict) -> None:
         """Nothing is tried twice."""
         self.noted(tree, verdict)
@@ -156,11 +156,11 @@ class TestJournal:
     @pytest.mark.parametrize(("changed", "kept"), [("tests/unit/test_other.py", False), ("unread.py", True)])
     def test_come_with_what_the_tests_did_without_a_mutant(self, tree: Path, changed: str, *, kept: bool) -> None:
         """For as long as these tests are the same."""
-        Journal(tree / "build" / "journal", tree).keep_baseline(ROOM, {"cpu_s": {}})
+        Journal(tree / "build" / "journal", tree).keep_baseline(AREA, {"cpu_s": {}})
 
         (tree / changed).write_text("changed")
 
-        assert (Journal(tree / "build" / "journal", tree).baseline(ROOM) == {"cpu_s": {}}) is kept
+        assert (Journal(tree / "build" / "journal", tree).baseline(AREA) == {"cpu_s": {}}) is kept
 
     def test_survive_a_line_that_was_cut_off(self, tree: Path) -> None:
         """The run was ended while it wrote."""
@@ -175,20 +175,23 @@ class TestJournal:
 class TestReport:
     """What a run ends with."""
 
-    def test_has_a_line_for_each_room(self) -> None:
+    def test_has_a_line_for_each_area(self) -> None:
         """And one for all."""
-        tallies = [tally("claims", *[Fate.KILLED] * 8, Fate.SURVIVED, Fate.TIMED_OUT), tally("store", Fate.KILLED)]
-
-        assert list(table(tallies)) == [
-            "room    mutants  killed  survived  timed out  percent",
-            "claims       10       8         1          1     90.0",
-            "store         1       1         0          0    100.0",
-            "all          11       9         1          1     90.9",
+        tallies = [
+            tally("claims", *[Status.KILLED] * 8, Status.SURVIVED, Status.TIMED_OUT),
+            tally("store", Status.KILLED),
         ]
 
-    def test_names_rooms_whose_tests_notice_too_little(self) -> None:
-        """At the goal, a room is good."""
-        good = tally("claims", *[Fate.KILLED] * 17, *[Fate.SURVIVED] * 3)
-        bad = tally("store", *[Fate.KILLED] * 16, *[Fate.SURVIVED] * 3)
+        assert list(table(tallies)) == [
+            "area    mutants  killed  survived  timed out  unjudged  percent",
+            "claims       10       8         1          1         0     90.0",
+            "store         1       1         0          0         0    100.0",
+            "all          11       9         1          1         0     90.9",
+        ]
 
-        assert rooms_below([good, bad]) == ["store: less than 85% killed"]
+    def test_names_areas_whose_tests_notice_too_little(self) -> None:
+        """At the goal, an area is good."""
+        good = tally("claims", *[Status.KILLED] * 17, *[Status.SURVIVED] * 3)
+        bad = tally("store", *[Status.KILLED] * 16, *[Status.SURVIVED] * 3)
+
+        assert areas_below([good, bad]) == ["store: less than 85% killed"]

@@ -1,4 +1,4 @@
-"""What is mutated: the rooms in which money can be lost, with their modules and the tests that judge them."""
+"""What is mutated: the areas of the code in which money can be lost, each with its modules and their tests."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,8 @@ _EMULATOR: Final = "tests/emulator/zuora_emulator/"
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """Some modules of one concern."""
+class Area:
+    """Modules with one concern, and the tests that have to notice their mutants."""
 
     name: str
     modules: tuple[str, ...]
@@ -35,8 +35,8 @@ def _emulator(*modules: str) -> tuple[str, ...]:
     return tuple(f"{_EMULATOR}{module}.py" for module in modules)
 
 
-ROOMS: Final = (
-    Room(
+AREAS: Final = (
+    Area(
         "claims",
         _service(
             *(f"intents/{name}" for name in ("claim", "executor", "intent", "intent_record", "ledger")),
@@ -44,7 +44,7 @@ ROOMS: Final = (
         ),
         ("unit/intents", "unit/usecases", "unit/test_stored_forms.py"),
     ),
-    Room(
+    Area(
         "classification",
         _service(*(f"zuora/{name}" for name in ("answer_body", "errors", "send_errors", "token_answers"))),
         (
@@ -53,7 +53,7 @@ ROOMS: Final = (
             "unit/zuora/resources",
         ),
     ),
-    Room(
+    Area(
         "retries",
         _service(*(f"zuora/{name}" for name in ("attempts", "breaker", "quota", "retry"))),
         (
@@ -61,7 +61,7 @@ ROOMS: Final = (
             *(f"unit/zuora/test_{name}.py" for name in ("quota", "retry", "waiting_calls")),
         ),
     ),
-    Room(
+    Area(
         "routing",
         _service(
             *(f"routing/{name}" for name in ("conditions", "rule_checks", "rule_index", "table")),
@@ -69,34 +69,34 @@ ROOMS: Final = (
         ),
         ("unit/routing", "unit/usecases", "unit/config/test_loading.py"),
     ),
-    Room(
+    Area(
         "permission",
         _service(*(f"access/{name}" for name in ("bearer", "callers", "permission"))),
         ("unit/access", "unit/intents/test_executor_permission.py", "unit/rpc/test_identity.py", "unit/usecases"),
     ),
-    Room(
+    Area(
         "store",
         _service("store/keyring", "store/memory", "store/redis"),
         ("unit/store", "unit/test_stored_forms.py", "integration/store"),
     ),
-    Room(
+    Area(
         "tokens",
         _service("intents/token_guard", "zuora/tokens", "zuora/token_answers"),
         ("unit/intents", "unit/zuora/test_tokens.py", "unit/zuora/test_client.py"),
     ),
-    Room(
+    Area(
         "hub-ledger",
         _service(*(f"upc/{name}" for name in ("hub_execution", "hub_ledger", "hub_record", "open_records"))),
         ("unit/upc",),
     ),
-    Room(
+    Area(
         "hub-answers",
         _service(
             *(f"upc/{name}" for name in ("answers", "gateway_outcome", "hub_decode", "hub_encode", "plugin_outcome"))
         ),
         ("unit/upc",),
     ),
-    Room(
+    Area(
         "amounts",
         (*_service("model/money", "rpc/decode", "rpc/decode_payment_method"), *_emulator("currency")),
         (
@@ -105,12 +105,12 @@ ROOMS: Final = (
             "unit/zuora_emulator/test_values.py",
         ),
     ),
-    Room(
+    Area(
         "apple-pay",
         _service(*(f"applepay/{name}" for name in ("members", "token", "token_json", "violation"))),
         ("unit/applepay", "unit/usecases", "unit/rpc/test_decode_payment_method.py"),
     ),
-    Room(
+    Area(
         "emulator-checks",
         _emulator("fields", "headers", "payment_fields", "payment_method_schema", "schema_check", "upc_requests"),
         (
@@ -120,7 +120,7 @@ ROOMS: Final = (
             *(f"unit/zuora_emulator/test_{name}.py" for name in ("hub_set_up", "payment_method_schema", "values")),
         ),
     ),
-    Room(
+    Area(
         "emulator-ledger",
         _emulator("decryption", "idempotency", "ledger", "payments", "redemption", "upc_payments", "upc_records"),
         (
